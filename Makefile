@@ -1,0 +1,147 @@
+# Parley: every command of daily work. `make` alone lists them.
+#
+# Variables, given as `make TARGET NAME=value`:
+#   ARGS       further arguments of demo, bench, migrate-up, migrate-down
+#   PKG        the packages that test, test-race, cover and lint look at   (default ./...)
+#   TESTFLAGS  further flags of go test, such as -run=TestTurn -count=1
+#   VERSION    what `parley version` tells                      (default: git describe, else dev)
+#   COMPOSE_PROFILES  what up, down, status and logs are about  (default infra)
+# The server's own variables (DATABASE_URL, HTTP_ADDR, …) are in env.example; dev passes them on.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+ARGS ?=
+PKG ?= ./...
+TESTFLAGS ?=
+VERSION ?= $(shell test -e .git && git describe --tags --always --dirty 2>/dev/null || echo dev)
+export COMPOSE_PROFILES ?= infra
+
+TOOL := go tool -modfile=.tools/go.mod
+BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+SOURCES := cmd,modules,platform,db,api,go.mod,go.sum
+
+.PHONY: help
+help: ## list every target with what it does
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+##### The local loop
+
+.PHONY: dev
+dev: modules postgres ## serve on this machine; build and restart when a source changes; data stays in .parley
+	@go -C .tools build -buildvcs=false -o ../bin/devloop ./devloop
+	@exec bin/devloop -bin bin/parley -watch $(SOURCES) -build "$(MAKE) build" -- serve
+
+.PHONY: demo
+demo: modules ## walk register, bot, instruction, thread, turn against the running server, step by step
+	@go run ./cmd/demo $(ARGS)
+
+.PHONY: build
+build: ## build bin/parley, one static binary
+	@$(BUILD) -ldflags "-s -w -X main.version=$(VERSION)" -o bin/parley ./cmd/parley
+
+.PHONY: migrate-up
+migrate-up: build ## bring the database to the newest schema
+	@bin/parley migrate up $(ARGS)
+
+.PHONY: migrate-down
+migrate-down: build ## take the newest migration back
+	@bin/parley migrate down $(ARGS)
+
+##### Before a commit
+
+.PHONY: test
+test: modules postgres ## run every test; ends with a line that counts
+	@$(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) $(PKG)
+
+.PHONY: test-race
+test-race: modules postgres ## the same under the race detector (needs a C compiler)
+	@[ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null || { echo "test-race: the race detector needs cgo and a C compiler (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
+	@$(TOOL) gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) $(PKG)
+
+.PHONY: cover
+cover: modules postgres ## run every test and tell how much hand-written code they reach; writes coverage.out
+	@.tools/cover $(TESTFLAGS) -- $(PKG)
+
+.PHONY: check
+check: modules check-generated check-format vet lint vulnerabilities test ## all that CI runs: generated code, format, vet, lint, vulnerabilities, tests
+
+.PHONY: check-generated
+check-generated: modules ## generate anew and fail where that changes a file
+	@.tools/check-generated
+
+.PHONY: check-format
+check-format: modules ## fail where make fmt would change a file
+	@$(TOOL) golangci-lint fmt --diff || { echo "check-format: make fmt" >&2; exit 1; }
+
+.PHONY: vet
+vet: modules ## go vet
+	@go vet ./...
+
+.PHONY: lint
+lint: modules ## golangci-lint with .golangci.yaml
+	@$(TOOL) golangci-lint run $(PKG)
+
+.PHONY: vulnerabilities
+vulnerabilities: modules ## known vulnerabilities in what the program calls (govulncheck)
+	@.tools/vulnerabilities
+
+.PHONY: secrets
+secrets: ## look for secrets in every commit (gitleaks)
+	@go tool -modfile=.tools/gitleaks/go.mod gitleaks git --no-banner --redact
+
+.PHONY: fmt
+fmt: modules ## format the Go code
+	@$(TOOL) golangci-lint fmt
+
+.PHONY: generate
+generate: modules ## make the generated code anew: sqlc from db, servers from api/openapi.yaml, env.example
+	@.tools/generate
+
+.PHONY: bench
+bench: modules postgres ## the hot calls against pgbench on the same Postgres
+	@go run ./cmd/bench $(ARGS)
+
+.PHONY: hooks
+hooks: ## let git run .githooks before a commit and a push
+	@git config core.hooksPath .githooks && echo "hooks: on (git config --unset core.hooksPath turns them off)"
+
+##### The outside services, in containers
+
+.PHONY: up
+up: compose-installed ## start Postgres, Redis, ClickHouse, MinIO and Qdrant, and wait until they are ready
+	@docker compose up --detach --wait
+
+.PHONY: down
+down: compose-installed ## stop them; their data stays
+	@docker compose down
+
+.PHONY: status
+status: compose-installed ## tell which of them run
+	@docker compose ps --all
+
+.PHONY: logs
+logs: compose-installed ## follow their logs
+	@docker compose logs --follow --tail=100
+
+.PHONY: clean
+clean: ## remove what make built; the data in .parley stays
+	@rm -rf bin tmp coverage.out
+
+##### What the others need
+
+.PHONY: modules
+modules:
+	@command -v go >/dev/null || { echo "Go is not installed: https://go.dev/dl has it ($$(sed -n 's/^go //p' go.mod) or newer)" >&2; exit 1; }
+	@go mod download || { echo "Go could not fetch the modules that go.mod names (the reason is above). Behind a proxy: go env -w GOPROXY=…" >&2; exit 1; }
+
+.PHONY: postgres
+postgres:
+	@.tools/ensure-postgres
+
+.PHONY: compose-installed
+compose-installed:
+	@docker compose version >/dev/null 2>&1 || { echo "Docker with the compose plugin is not installed; make dev needs neither" >&2; exit 1; }
