@@ -1,0 +1,3 @@
+DROP TABLE messages;
+DROP TABLE llm_turns;
+DROP TABLE threads;
