@@ -1,0 +1,9 @@
+// Package db holds the schema and the queries, and what sqlc makes of them: one generated package a module.
+package db
+
+import "embed"
+
+// Migrations are the files of golang-migrate, up and down.
+//
+//go:embed migrations/*.sql
+var Migrations embed.FS

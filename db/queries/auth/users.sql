@@ -1,0 +1,24 @@
+-- name: CreateWorkspace :exec
+INSERT INTO workspaces (id, name, created_at) VALUES (@id, @name, @created_at);
+
+-- name: CreateUser :one
+-- Returns a row so that it runs at once and its adapter sees whether the address is taken.
+INSERT INTO users (id, email, password_hash, operation_id, created_at)
+VALUES (@id, @email, @password_hash, @operation_id, @created_at)
+RETURNING id;
+
+-- name: CreateMember :exec
+INSERT INTO workspace_members (workspace_id, user_id, role, created_at)
+VALUES (@workspace_id, @user_id, @role, @created_at);
+
+-- name: FindLogin :one
+SELECT user_id::uuid AS user_id, password_hash::text AS password_hash,
+       operation_id::uuid AS operation_id, workspace_id::uuid AS workspace_id
+  FROM app.find_login(@email::text);
+
+-- name: GetProfile :one
+SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role
+  FROM users u
+  JOIN workspace_members m ON m.user_id = u.id
+  JOIN workspaces w ON w.id = m.workspace_id
+ WHERE m.workspace_id = @workspace_id AND u.id = @user_id;
