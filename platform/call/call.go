@@ -1,0 +1,62 @@
+// Package call holds what is known of the call that is being served: who calls, under which operation and trace.
+// The gateway makes it, the layers beneath read it from the context. Background work makes its own.
+package call
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/google/uuid"
+)
+
+// Call is one call in progress. It is written by the gateway only, before the use case runs.
+type Call struct {
+	TraceID   string
+	Principal Principal
+	Operation Operation
+	IP        netip.Addr // of the client; invalid where unknown
+	UserAgent string
+}
+
+// Principal is who acts, and in which workspace. The zero Principal is nobody.
+type Principal struct {
+	WorkspaceID uuid.UUID
+	UserID      uuid.UUID
+	// SessionID names the session that the database checks at the start of every transaction. The zero id means
+	// that the right to the workspace is settled already: work that goes on after the first transaction, log-in, jobs.
+	SessionID uuid.UUID
+}
+
+// Operation is what makes a retry safe: the id that the client gave (or was given), and a fingerprint of the request.
+type Operation struct {
+	ID          uuid.UUID
+	Fingerprint []byte // HMAC-SHA-256 over method, path, query and body
+}
+
+type key struct{}
+
+// With puts a call into a context.
+func With(ctx context.Context, c *Call) context.Context { return context.WithValue(ctx, key{}, c) }
+
+// From gives the call of a context; outside any call an empty one.
+func From(ctx context.Context) *Call {
+	if c, ok := ctx.Value(key{}).(*Call); ok {
+		return c
+	}
+	return &Call{}
+}
+
+// Settled returns a context for work that goes on after the caller's right to the workspace has been checked.
+func Settled(ctx context.Context) context.Context {
+	c := *From(ctx)
+	c.Principal.SessionID = uuid.Nil
+	return With(ctx, &c)
+}
+
+// As returns a context in which user acts in workspace, its right to do so being settled: for calls that come
+// without a token, once they know who calls.
+func As(ctx context.Context, workspace, user uuid.UUID) context.Context {
+	c := *From(ctx)
+	c.Principal = Principal{WorkspaceID: workspace, UserID: user}
+	return With(ctx, &c)
+}

@@ -1,0 +1,105 @@
+// Package command is the pipeline round every use case that changes something:
+//
+//	begin ► claim the operation ► USE CASE ► audit ► store the answer ► commit
+//
+// It is what makes a call that is sent again take effect once, and every change audited. Use cases know nothing of it.
+package command
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Failures of a call under an operation id that was used before.
+var (
+	ErrInProgress = fail.New(fail.Conflict, "OPERATION_IN_PROGRESS", "this operation is still running: send the same call again").After(time.Second)
+	ErrReused     = fail.New(fail.Invalid, "OPERATION_ID_REUSED", "this X-Operation-Id was used for another request: make a new one for every new request")
+)
+
+// Encoder writes an answer; the generated response objects have one as their Visit method.
+type Encoder func(w http.ResponseWriter) error
+
+// Outcome is what a use case has come to: the answer for the caller, and what to write into the audit log.
+type Outcome struct {
+	Answer Encoder
+	Audit  audit.Entry
+}
+
+// Pipeline runs changes. It is safe for concurrent use.
+type Pipeline struct {
+	db         *postgres.DB
+	operations *operations.Store
+	audit      *audit.Log
+	flights    *flights
+}
+
+// NewPipeline makes a Pipeline.
+func NewPipeline(db *postgres.DB, store *operations.Store, log *audit.Log) *Pipeline {
+	return &Pipeline{db: db, operations: store, audit: log, flights: newFlights()}
+}
+
+// Run runs a step once for this call's operation, in one transaction with its claim, its audit row and its stored
+// answer. Whatever fails leaves nothing behind. If the operation has been done before, the step has no effect and the
+// stored answer is given again.
+func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outcome, error)) (Answer, error) {
+	leave, err := p.flights.enter(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer leave()
+	var answer Answer
+	err = p.db.Write(ctx, func(ctx context.Context) error {
+		if err := p.operations.Claim(ctx); err != nil {
+			return err
+		}
+		outcome, err := step(ctx)
+		if err != nil {
+			return err
+		}
+		if err := p.audit.Record(ctx, outcome.Audit); err != nil {
+			return err
+		}
+		answer, err = p.store(ctx, outcome.Answer)
+		return err
+	})
+	switch {
+	case operations.IsInFlight(err):
+		return Answer{}, ErrInProgress.Because(err)
+	case operations.IsClaimed(err):
+		return p.replay(ctx)
+	case err != nil:
+		return Answer{}, err
+	}
+	return answer, nil
+}
+
+// store renders the answer and queues its storing.
+func (p *Pipeline) store(ctx context.Context, encode Encoder) (Answer, error) {
+	answer, err := render(encode)
+	if err != nil {
+		return Answer{}, err
+	}
+	return answer, p.operations.Finish(ctx, answer.Answer)
+}
+
+// replay gives the stored answer of an operation that was claimed before.
+func (p *Pipeline) replay(ctx context.Context) (Answer, error) {
+	record, err := p.operations.Find(ctx)
+	switch {
+	case err != nil:
+		return Answer{}, err
+	case record == nil:
+		return Answer{}, ErrInProgress // it was rolled back between the claim and now
+	case !record.SameRequest:
+		return Answer{}, ErrReused
+	case record.Answer == nil:
+		return Answer{}, ErrInProgress
+	}
+	return Answer{Answer: *record.Answer, Replayed: true}, nil
+}

@@ -1,0 +1,166 @@
+// Package config reads the environment, once, at the start. Everything wrong is told at once, a line a variable.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Config is the whole configuration. The tags are also what env.example is made of.
+type Config struct {
+	AppEnv         string        `env:"APP_ENV" envDefault:"development" want:"development or production" help:"production refuses what is only fit for development"`
+	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" want:"host:port" help:"where the API listens"`
+	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database and the secrets made at the first start"`
+	LogFormat      string        `env:"LOG_FORMAT" envDefault:"json" want:"json or text" help:"json for machines, text for people"`
+	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" help:"the least that is logged"`
+	Embedded       bool          `env:"EMBEDDED" envDefault:"false" want:"true or false" help:"true: the embedded database is meant, also in production"`
+	DatabaseURL    string        `env:"DATABASE_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"a Postgres of yours, 15 or newer; empty: an embedded one under DATA_DIR"`
+	DatabaseDirect string        `env:"DATABASE_DIRECT_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"the same database past a pooler, for migrations; empty: DATABASE_URL"`
+	DatabaseConns  int32         `env:"DATABASE_MAX_CONNS" envDefault:"20" want:"a whole number from 2 to 1000" help:"connections that this process holds at the most"`
+	MigrateOnStart bool          `env:"MIGRATE_ON_START" envDefault:"true" want:"true or false" help:"false: run parley migrate up yourself"`
+	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
+	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors and operation fingerprints, the same in every process; empty: made once and kept under DATA_DIR"`
+	JWTSecret      string        `env:"JWT_SECRET" want:"at least 32 bytes" secret:"true" help:"signs the access and refresh tokens; empty: made once and kept under DATA_DIR"`
+	JWTIssuer      string        `env:"JWT_ISSUER" envDefault:"parley" want:"a name" help:"the iss and aud of the tokens"`
+	AccessTTL      time.Duration `env:"ACCESS_TTL" envDefault:"15m" want:"a duration from 1s to 24h such as 15m" help:"how long an access token is good"`
+	RefreshTTL     time.Duration `env:"REFRESH_TTL" envDefault:"336h" want:"a duration from 1m to 1440h such as 336h" help:"how long an unused session lives"`
+	Strict         bool          `env:"READINESS_STRICT" envDefault:"true" want:"true or false" help:"false: optional dependencies do not make /readyz fail"`
+	CORSOrigins    []string      `env:"CORS_ALLOW_ORIGINS" want:"origins such as https://app.example.com, separated by commas, or *" help:"web pages that may call the API; empty: none but its own"`
+	TrustedProxies []string      `env:"TRUSTED_PROXIES" want:"addresses or networks such as 10.0.0.0/8, separated by commas" help:"whose X-Forwarded-For is believed; empty: nobody's"`
+	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
+	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
+	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
+	StopTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" want:"a duration from 0s to 10m such as 15s" help:"how long running requests may go on after a signal to stop"`
+
+	proxies []netip.Prefix
+}
+
+// Load reads and checks the environment, given as "NAME=value" lines (os.Environ). An empty value counts as unset.
+// The error joins one error for each wrong variable; each names the variable and what it should be, and none repeats
+// the value of a secret.
+func Load(environ []string) (*Config, error) {
+	c := &Config{}
+	set := map[string]string{}
+	for _, line := range environ {
+		if name, value, ok := strings.Cut(line, "="); ok && value != "" {
+			set[name] = value
+		}
+	}
+	var wrong []error
+	if err := env.ParseWithOptions(c, env.Options{Environment: set}); err != nil {
+		var all env.AggregateError
+		if !errors.As(err, &all) {
+			return nil, err
+		}
+		for _, e := range all.Errors {
+			var parse env.ParseError
+			if !errors.As(e, &parse) {
+				return nil, e
+			}
+			field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
+			wrong = append(wrong, unfit(field.Tag.Get("env")))
+		}
+		return nil, errors.Join(wrong...)
+	}
+	wrong = append(wrong, c.check()...)
+	return c, errors.Join(wrong...)
+}
+
+// unfit is the line for a wrong variable.
+func unfit(name string) error {
+	v := variable(name)
+	return fmt.Errorf("%s: should be %s", name, v.Want)
+}
+
+func (c *Config) check() (wrong []error) {
+	require := func(ok bool, name string) {
+		if !ok {
+			wrong = append(wrong, unfit(name))
+		}
+	}
+	_, _, err := net.SplitHostPort(c.HTTPAddr)
+	require(err == nil, "HTTP_ADDR")
+	require(c.AppEnv == "development" || c.Production(), "APP_ENV")
+	require(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT")
+	require(strings.Contains(" debug info warn error ", " "+c.LogLevel+" "), "LOG_LEVEL")
+	require(isPostgres(c.DatabaseURL), "DATABASE_URL")
+	require(isPostgres(c.DatabaseDirect), "DATABASE_DIRECT_URL")
+	require(c.DatabaseConns >= 2 && c.DatabaseConns <= 1000, "DATABASE_MAX_CONNS")
+	require(c.SecretKey == "" || len(c.SecretKey) >= 32, "SECRET_KEY")
+	require(c.JWTSecret == "" || len(c.JWTSecret) >= 32, "JWT_SECRET")
+	require(within(c.AccessTTL, time.Second, 24*time.Hour), "ACCESS_TTL")
+	require(within(c.RefreshTTL, time.Minute, 60*24*time.Hour), "REFRESH_TTL")
+	require(within(c.RequestTimeout, time.Second, 10*time.Minute), "REQUEST_TIMEOUT")
+	require(within(c.ModelTimeout, time.Second, 10*time.Minute), "MODEL_TIMEOUT")
+	require(within(c.StopTimeout, 0, 10*time.Minute), "SHUTDOWN_TIMEOUT")
+	require(c.BodyLimit >= 1024 && c.BodyLimit <= 100<<20, "BODY_LIMIT")
+	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
+	c.proxies, err = prefixes(c.TrustedProxies)
+	require(err == nil, "TRUSTED_PROXIES")
+	if c.Production() && !c.Embedded {
+		for name, value := range map[string]string{"DATABASE_URL": c.DatabaseURL, "JWT_SECRET": c.JWTSecret} {
+			if value == "" {
+				wrong = append(wrong, fmt.Errorf("%s: must be set in production: %s; or EMBEDDED=true to mean the embedded database and its own secrets",
+					name, variable(name).Want))
+			}
+		}
+	}
+	return wrong
+}
+
+// Production tells whether this is one.
+func (c *Config) Production() bool { return c.AppEnv == "production" }
+
+// Proxies are TrustedProxies, parsed.
+func (c *Config) Proxies() []netip.Prefix { return c.proxies }
+
+// DirectURL is where migrations go.
+func (c *Config) DirectURL() string {
+	if c.DatabaseDirect != "" {
+		return c.DatabaseDirect
+	}
+	return c.DatabaseURL
+}
+
+func within(d, least, most time.Duration) bool { return d >= least && d <= most }
+
+func isPostgres(s string) bool {
+	if s == "" {
+		return true
+	}
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql")
+}
+
+func allOrigins(origins []string) bool {
+	for _, o := range origins {
+		u, err := url.Parse(o)
+		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "") {
+			return false
+		}
+	}
+	return true
+}
+
+func prefixes(texts []string) (out []netip.Prefix, err error) {
+	for _, t := range texts {
+		p, err := netip.ParsePrefix(t)
+		if err != nil {
+			addr, err := netip.ParseAddr(t)
+			if err != nil {
+				return nil, err
+			}
+			p = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}

@@ -1,0 +1,241 @@
+// Package contract holds requests to the OpenAPI document: parameters and bodies are checked against the very schemas
+// that clients read (JSON Schema 2020-12), and every wrong field is told at once.
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/parley/parley/platform/fail"
+)
+
+// Contract is a document, ready to check requests.
+type Contract struct{ operations map[string]*Operation }
+
+// Operation is one call of the document.
+type Operation struct {
+	ID       string
+	Public   bool // no access token needed
+	Body     *Body
+	path     []parameter
+	query    []parameter
+	Template string // the path, as the document has it
+}
+
+// Body is the JSON body of a call.
+type Body struct {
+	Required bool
+	schema   *jsonschema.Schema
+}
+
+type parameter struct {
+	name    string
+	integer bool
+	schema  *jsonschema.Schema
+}
+
+// Format is the check behind a `format` of the document that JSON Schema does not have, or has otherwise.
+type Format struct {
+	Name  string
+	Check func(value string) error
+}
+
+// document is the part of OpenAPI 3.1 that is read here.
+type document struct {
+	Security []map[string][]string
+	Paths    map[string]map[string]json.RawMessage
+}
+
+type operationObject struct {
+	OperationID string
+	Security    *[]map[string][]string
+	Parameters  []parameterObject
+	RequestBody *struct {
+		Required bool
+		Content  map[string]json.RawMessage
+	}
+}
+
+type parameterObject struct {
+	Ref    string `json:"$ref"`
+	Name   string
+	In     string
+	Schema struct{ Type any }
+}
+
+// Load reads a document in JSON.
+func Load(doc []byte, formats ...Format) (*Contract, error) {
+	var d document
+	if err := json.Unmarshal(doc, &d); err != nil {
+		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
+	}
+	l, err := newLoader(doc, formats)
+	if err != nil {
+		return nil, err
+	}
+	c := &Contract{operations: map[string]*Operation{}}
+	for path, item := range d.Paths {
+		for method, raw := range item {
+			if method == "parameters" {
+				continue
+			}
+			op, err := l.operation(path, method, item["parameters"], raw, len(d.Security) > 0)
+			if err != nil {
+				return nil, fmt.Errorf("read %s %s of the OpenAPI document: %w", method, path, err)
+			}
+			c.operations[strings.ToUpper(method)+" "+path] = op
+		}
+	}
+	return c, nil
+}
+
+// Find gives the call for a method and a route in Echo's form (/v1/bots/:bot_id); nil where the document has none.
+func (c *Contract) Find(method, route string) *Operation {
+	if op := c.operations[method+" "+route]; op != nil || !strings.Contains(route, ":") {
+		return op
+	}
+	parts := strings.Split(route, "/")
+	for i, p := range parts {
+		if name, ok := strings.CutPrefix(p, ":"); ok {
+			parts[i] = "{" + name + "}"
+		}
+	}
+	return c.operations[method+" "+strings.Join(parts, "/")]
+}
+
+// Parameters checks the path and query parameters of a request.
+func (o *Operation) Parameters(path func(name string) string, query url.Values) []fail.Field {
+	var wrong []fail.Field
+	for _, p := range o.path {
+		wrong = append(wrong, p.check(path(p.name))...)
+	}
+	for _, p := range o.query {
+		switch values := query[p.name]; len(values) {
+		case 0:
+		case 1:
+			wrong = append(wrong, p.check(values[0])...)
+		default:
+			wrong = append(wrong, fail.Field{Field: p.name, Code: "REPEATED", Message: "must be given once"})
+		}
+	}
+	return wrong
+}
+
+func (p parameter) check(text string) []fail.Field {
+	var value any = text
+	if p.integer {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return []fail.Field{{Field: p.name, Code: "WRONG_TYPE", Message: "must be a whole number"}}
+		}
+		value = n
+	}
+	return wrongFields(p.name, p.schema.Validate(value))
+}
+
+// Check holds a parsed body to its schema.
+func (b *Body) Check(value any) []fail.Field { return wrongFields("", b.schema.Validate(value)) }
+
+type loader struct {
+	compiler *jsonschema.Compiler
+	schemas  map[string]parameterObject // components.parameters by reference
+}
+
+const documentURL = "https://parley.invalid/openapi.json"
+
+func newLoader(doc []byte, formats []Format) (*loader, error) {
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
+	if err != nil {
+		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat()
+	for _, f := range formats {
+		c.RegisterFormat(&jsonschema.Format{Name: f.Name, Validate: func(v any) error {
+			if s, ok := v.(string); ok {
+				return f.Check(s)
+			}
+			return nil
+		}})
+	}
+	if err := c.AddResource(documentURL, value); err != nil {
+		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
+	}
+	var parts struct {
+		Components struct{ Parameters map[string]parameterObject }
+	}
+	if err := json.Unmarshal(doc, &parts); err != nil {
+		return nil, fmt.Errorf("read the parameters of the OpenAPI document: %w", err)
+	}
+	l := &loader{compiler: c, schemas: map[string]parameterObject{}}
+	for name, p := range parts.Components.Parameters {
+		l.schemas["#/components/parameters/"+name] = p
+	}
+	return l, nil
+}
+
+func (l *loader) operation(path, method string, shared, raw json.RawMessage, secured bool) (*Operation, error) {
+	var o operationObject
+	if err := json.Unmarshal(raw, &o); err != nil {
+		return nil, err
+	}
+	op := &Operation{ID: o.OperationID, Template: path, Public: !secured || o.Security != nil && len(*o.Security) == 0}
+	at := "#/paths/" + pointer(path)
+	if err := l.parameters(op, o.Parameters, at+"/"+method+"/parameters/"); err != nil {
+		return nil, err
+	}
+	if shared != nil {
+		var list []parameterObject
+		if err := json.Unmarshal(shared, &list); err != nil {
+			return nil, err
+		}
+		if err := l.parameters(op, list, at+"/parameters/"); err != nil {
+			return nil, err
+		}
+	}
+	if o.RequestBody == nil || method == strings.ToLower(http.MethodGet) {
+		return op, nil
+	}
+	schema, err := l.compiler.Compile(documentURL + at + "/" + method + "/requestBody/content/application~1json/schema")
+	if err != nil {
+		return nil, err
+	}
+	op.Body = &Body{Required: o.RequestBody.Required, schema: schema}
+	return op, nil
+}
+
+func (l *loader) parameters(op *Operation, list []parameterObject, at string) error {
+	for i, p := range list {
+		where := at + strconv.Itoa(i)
+		if p.Ref != "" {
+			where, p = p.Ref, l.schemas[p.Ref]
+		}
+		if p.In == "header" { // read by the gateway, which has codes of its own for them
+			continue
+		}
+		schema, err := l.compiler.Compile(documentURL + where + "/schema")
+		if err != nil {
+			return err
+		}
+		param := parameter{name: p.Name, integer: p.Schema.Type == "integer", schema: schema}
+		if p.In == "path" {
+			op.path = append(op.path, param)
+		} else {
+			op.query = append(op.query, param)
+		}
+	}
+	return nil
+}
+
+// pointer escapes a name for a JSON pointer in a URL fragment (RFC 6901).
+func pointer(name string) string {
+	return url.PathEscape(strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+}

@@ -1,0 +1,114 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/parley/parley/platform/fail"
+)
+
+// wrongFields turns what the validator found into fields, in the order of their names.
+func wrongFields(root string, err error) []fail.Field {
+	var v *jsonschema.ValidationError
+	if !errors.As(err, &v) {
+		return nil
+	}
+	wrong := leaves(root, v, nil)
+	slices.SortStableFunc(wrong, func(a, b fail.Field) int { return strings.Compare(a.Field, b.Field) })
+	return slices.CompactFunc(wrong, func(a, b fail.Field) bool { return a == b })
+}
+
+func leaves(root string, v *jsonschema.ValidationError, found []fail.Field) []fail.Field {
+	if len(v.Causes) > 0 {
+		for _, c := range v.Causes {
+			found = leaves(root, c, found)
+		}
+		return found
+	}
+	at := v.InstanceLocation
+	if root != "" {
+		at = append([]string{root}, at...)
+	}
+	field := strings.Join(at, ".")
+	switch k := v.ErrorKind.(type) {
+	case *kind.Required:
+		for _, name := range k.Missing {
+			found = append(found, fail.Field{Field: join(field, name), Code: "REQUIRED", Message: "is required"})
+		}
+		return found
+	case *kind.AdditionalProperties:
+		for _, name := range k.Properties {
+			found = append(found, fail.Field{Field: join(field, name), Code: "UNKNOWN_FIELD", Message: "is not a field of this call: leave it out"})
+		}
+		return found
+	}
+	code, message := explain(v.ErrorKind)
+	if field == "" {
+		field = "body"
+	}
+	return append(found, fail.Field{Field: field, Code: code, Message: message})
+}
+
+func join(parent, name string) string {
+	if parent == "" {
+		return name
+	}
+	return parent + "." + name
+}
+
+// explain gives the code and the remedy for a broken keyword.
+func explain(k jsonschema.ErrorKind) (code, message string) {
+	switch k := k.(type) {
+	case *kind.Type:
+		return "WRONG_TYPE", "must be " + strings.Join(articles(k.Want), " or ")
+	case *kind.MinLength:
+		if k.Want == 1 {
+			return "TOO_SHORT", "must not be empty"
+		}
+		return "TOO_SHORT", fmt.Sprintf("must have at least %d characters", k.Want)
+	case *kind.MaxLength:
+		return "TOO_LONG", fmt.Sprintf("must have at most %d characters", k.Want)
+	case *kind.Minimum:
+		want, _ := k.Want.Float64()
+		return "TOO_SMALL", fmt.Sprintf("must be at least %v", want)
+	case *kind.Maximum:
+		want, _ := k.Want.Float64()
+		return "TOO_LARGE", fmt.Sprintf("must be at most %.0f", want)
+	case *kind.Enum:
+		return "NOT_ALLOWED", fmt.Sprintf("must be one of %v", k.Want)
+	case *kind.Format:
+		if k.Want == "uuid" {
+			return "INVALID_FORMAT", "must be a UUID"
+		}
+		return "INVALID_FORMAT", k.Err.Error()
+	case *kind.Pattern:
+		if k.Want == `\S` {
+			return "BLANK", "must not be blank"
+		}
+		return "INVALID_FORMAT", "must match " + k.Want
+	default:
+		return "INVALID", fmt.Sprintf("breaks the rule %s of the OpenAPI document", strings.Join(k.KeywordPath(), "/"))
+	}
+}
+
+func articles(types []string) []string {
+	out := make([]string, len(types))
+	for i, t := range types {
+		switch t {
+		case "null":
+			out[i] = t
+		case "integer":
+			out[i] = "a whole number"
+		case "object", "array":
+			out[i] = "an " + t
+		default:
+			out[i] = "a " + t
+		}
+	}
+	return out
+}

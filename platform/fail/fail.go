@@ -1,0 +1,130 @@
+// Package fail has the errors that callers of the API see: a kind, a stable code, a message that is safe to show,
+// and details. Domain and use cases return them, adapters turn driver errors into them at their edge, and
+// platform/gateway writes them as the one error format. Causes are kept for the log and never shown.
+package fail
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"time"
+)
+
+// Kind says what sort of failure it is; the gateway makes the HTTP status of it.
+type Kind int
+
+// The kinds, each with the HTTP status that it becomes.
+const (
+	Internal         Kind = iota // 500
+	Malformed                    // 400: not understood as sent
+	Unauthenticated              // 401
+	Forbidden                    // 403
+	NotFound                     // 404
+	MethodNotAllowed             // 405
+	Conflict                     // 409: also what is busy now
+	TooLarge                     // 413
+	Unsupported                  // 415: media type
+	Invalid                      // 422
+	TooMany                      // 429
+	NotImplemented               // 501
+	Unavailable                  // 503: something behind us does not answer
+)
+
+// Error is a failure that a caller may see. Errors are values: With, After and Because return changed copies,
+// so that an error may be declared once and shared.
+type Error struct {
+	Kind       Kind
+	Code       string         // stable, UPPER_SNAKE
+	Message    string         // safe to show, says the remedy
+	Details    map[string]any // nil where there are none
+	RetryAfter time.Duration  // 0: says nothing of when to try again
+
+	cause error
+}
+
+// New declares an error.
+func New(kind Kind, code, message string) *Error {
+	return &Error{Kind: kind, Code: code, Message: message}
+}
+
+func (e *Error) Error() string {
+	if e.cause == nil {
+		return e.Code + ": " + e.Message
+	}
+	return e.Code + ": " + e.Message + ": " + e.cause.Error()
+}
+
+// Unwrap gives the cause, which is for logs only.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Is makes errors.Is compare by code.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error) //nolint:errorlint // Is is asked about the target itself, not its chain
+	return ok && t.Code == e.Code
+}
+
+// With returns a copy with one more detail.
+func (e *Error) With(key string, value any) *Error {
+	c := *e
+	c.Details = maps.Clone(e.Details)
+	if c.Details == nil {
+		c.Details = map[string]any{}
+	}
+	c.Details[key] = value
+	return &c
+}
+
+// After returns a copy that says when to try again.
+func (e *Error) After(d time.Duration) *Error {
+	c := *e
+	c.RetryAfter = d
+	return &c
+}
+
+// Because returns a copy with a cause for the log.
+func (e *Error) Because(cause error) *Error {
+	c := *e
+	c.cause = cause
+	return &c
+}
+
+// Field is one wrong field of a request.
+type Field struct {
+	Field   string `json:"field"` // dotted path in the body, or the name of the parameter
+	Code    string `json:"code"`
+	Message string `json:"message"` // says the remedy
+}
+
+// ErrValidation is what errors.Is matches for every answer of Fields.
+var ErrValidation = New(Invalid, "VALIDATION_ERROR", "the request has wrong fields")
+
+// Fields is the error for wrong fields, all at once; nil where there are none.
+func Fields(wrong ...Field) error {
+	if len(wrong) == 0 {
+		return nil
+	}
+	messages := make([]string, len(wrong))
+	for i, f := range wrong {
+		messages[i] = f.Field + " " + f.Message
+	}
+	e := ErrValidation.With("errors", wrong)
+	e.Message = strings.Join(messages, "; ")
+	return e
+}
+
+// The errors that belong to no module.
+var (
+	ErrInternal     = New(Internal, "INTERNAL_ERROR", "something went wrong on our side; quote the trace id when you report it")
+	ErrUnauthorized = New(Unauthenticated, "UNAUTHORIZED", "the access token is missing, wrong, expired or revoked: log in or refresh")
+	ErrForbidden    = New(Forbidden, "FORBIDDEN", "you are not a member of this workspace")
+	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)
+)
+
+// From finds the Error in a chain; what is none becomes ErrInternal with the error as its cause.
+func From(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return ErrInternal.Because(err)
+}

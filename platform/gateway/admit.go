@@ -1,0 +1,167 @@
+package gateway
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v5"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/contract"
+	"github.com/parley/parley/platform/fail"
+)
+
+// Refusals of the gateway.
+var (
+	errOperationID = fail.New(fail.Malformed, "INVALID_OPERATION_ID", "X-Operation-Id must be one UUID, or left out")
+	errUserID      = fail.New(fail.Forbidden, "FORBIDDEN", "X-User-Id is not the user of the access token: leave it out")
+	errTooLarge    = fail.New(fail.TooLarge, "PAYLOAD_TOO_LARGE", "the body is too large")
+	errMediaType   = fail.New(fail.Unsupported, "UNSUPPORTED_MEDIA_TYPE", "send the body as Content-Type: application/json")
+)
+
+// admit lets a request of the contract in: it finds out who calls and in which workspace, under which operation, and
+// reads and checks what was sent. Requests for what the contract does not have go on to the router's 404 and 405.
+func admit(o Options) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			op := o.Contract.Find(c.Request().Method, c.Path())
+			if op == nil {
+				return next(c)
+			}
+			if !op.Public {
+				if err := authenticate(c, o.Authenticator); err != nil {
+					return err
+				}
+			}
+			if err := takeOperationID(c); err != nil {
+				return err
+			}
+			body, err := takeBody(c, op, o.BodyLimit)
+			if err != nil {
+				return err
+			}
+			if err := check(c, op, body); err != nil {
+				return err
+			}
+			req := c.Request()
+			call.From(req.Context()).Operation.Fingerprint = fingerprint(o.FingerprintKey, req, body)
+			return next(c)
+		}
+	}
+}
+
+func authenticate(c *echo.Context, a Authenticator) error {
+	req := c.Request()
+	values := req.Header.Values(echo.HeaderAuthorization)
+	if len(values) != 1 {
+		return fail.ErrUnauthorized
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return fail.ErrUnauthorized
+	}
+	p, err := a.Authenticate(req.Context(), token)
+	if err != nil {
+		return err
+	}
+	if user := req.Header.Values(HeaderUserID); len(user) > 0 && (len(user) > 1 || !sameID(user[0], p.UserID)) {
+		return errUserID
+	}
+	if w := req.Header.Values(HeaderWorkspaceID); len(w) > 0 {
+		id, err := uuid.Parse(w[0])
+		if err != nil || len(w) > 1 {
+			return fail.ErrForbidden
+		}
+		p.WorkspaceID = id // the entry of the first transaction refuses it to all but its members
+	}
+	call.From(req.Context()).Principal = p
+	h := c.Response().Header()
+	h.Set(HeaderUserID, p.UserID.String())
+	h.Set(HeaderWorkspaceID, p.WorkspaceID.String())
+	return nil
+}
+
+func sameID(text string, id uuid.UUID) bool {
+	parsed, err := uuid.Parse(text)
+	return err == nil && parsed == id
+}
+
+func takeOperationID(c *echo.Context) error {
+	values := c.Request().Header.Values(HeaderOperationID)
+	id := uuid.New()
+	if len(values) > 0 {
+		var err error
+		// only the 36-character form: uuid.Parse knows others, of which one id would have several spellings
+		if id, err = uuid.Parse(values[0]); err != nil || len(values) > 1 || len(values[0]) != 36 || id == uuid.Nil {
+			return errOperationID
+		}
+	}
+	call.From(c.Request().Context()).Operation.ID = id
+	c.Response().Header().Set(HeaderOperationID, id.String())
+	return nil
+}
+
+// takeBody reads the whole body, where the call has one, and leaves it to be read again.
+func takeBody(c *echo.Context, op *contract.Operation, limit int64) ([]byte, error) {
+	req := c.Request()
+	if op.Body == nil {
+		return nil, nil
+	}
+	tooLarge := errTooLarge.With("limit_bytes", limit)
+	if req.ContentLength > limit {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), req.Body, limit))
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, fail.New(fail.Malformed, "BAD_REQUEST", "the body broke off").Because(err)
+	}
+	if len(body) > 0 && !isJSON(req.Header.Values(echo.HeaderContentType)) {
+		return nil, errMediaType
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	req.ContentLength = int64(len(body))
+	return body, nil
+}
+
+func isJSON(contentType []string) bool {
+	if len(contentType) != 1 {
+		return false
+	}
+	kind, params, err := mime.ParseMediaType(contentType[0])
+	charset, ok := params["charset"]
+	return err == nil && kind == echo.MIMEApplicationJSON && (!ok || strings.EqualFold(charset, "utf-8"))
+}
+
+// check holds parameters and body to the document, all wrong fields at once.
+func check(c *echo.Context, op *contract.Operation, body []byte) error {
+	wrong := op.Parameters(c.Param, c.QueryParams())
+	if op.Body != nil && (len(body) > 0 || op.Body.Required) {
+		value, err := contract.ParseJSON(body)
+		if err != nil {
+			return err
+		}
+		wrong = append(wrong, op.Body.Check(value)...)
+	}
+	return fail.Fields(wrong...)
+}
+
+// fingerprint tells requests apart: HMAC-SHA-256 over method, path, sorted query and body, each with its length.
+func fingerprint(key []byte, req *http.Request, body []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	query := req.URL.Query().Encode() // sorted by key
+	fmt.Fprintf(mac, "%s %d %s %d %s %d ", req.Method, len(req.URL.Path), req.URL.Path, len(query), query, len(body))
+	mac.Write(body)
+	return mac.Sum(nil)
+}

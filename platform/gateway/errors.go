@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+)
+
+// errorBody is the one error format of the contract.
+type errorBody struct {
+	Code    string         `json:"code"`
+	Message string         `json:"message"`
+	TraceID string         `json:"trace_id"`
+	Details map[string]any `json:"details"`
+}
+
+// statusOf says which HTTP status a kind of failure is (RFC 9110).
+func statusOf(k fail.Kind) int {
+	switch k {
+	case fail.Malformed:
+		return http.StatusBadRequest
+	case fail.Unauthenticated:
+		return http.StatusUnauthorized
+	case fail.Forbidden:
+		return http.StatusForbidden
+	case fail.NotFound:
+		return http.StatusNotFound
+	case fail.MethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case fail.Conflict:
+		return http.StatusConflict
+	case fail.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fail.Unsupported:
+		return http.StatusUnsupportedMediaType
+	case fail.Invalid:
+		return http.StatusUnprocessableEntity
+	case fail.TooMany:
+		return http.StatusTooManyRequests
+	case fail.NotImplemented:
+		return http.StatusNotImplemented
+	case fail.Unavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// errorHandler is where every error becomes HTTP, and where what is our fault is logged, once.
+func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(c *echo.Context, err error) {
+		if r, unwrapErr := echo.UnwrapResponse(c.Response()); unwrapErr == nil && r.Committed {
+			log.WarnContext(c.Request().Context(), "failed after the answer had begun", "error", err)
+			return
+		}
+		e := translate(err)
+		status := statusOf(e.Kind)
+		if status >= http.StatusInternalServerError {
+			log.ErrorContext(c.Request().Context(), "request failed", "code", e.Code, "error", err)
+		}
+		h := c.Response().Header()
+		h.Del(echo.HeaderContentLength)
+		if e.RetryAfter > 0 {
+			h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+		}
+		if status == http.StatusUnauthorized {
+			h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="parley"`)
+		}
+		if c.Request().Method == http.MethodHead {
+			c.Response().WriteHeader(status)
+			return
+		}
+		body := errorBody{Code: e.Code, Message: e.Message, TraceID: call.From(c.Request().Context()).TraceID, Details: e.Details}
+		if err := c.JSON(status, body); err != nil {
+			log.WarnContext(c.Request().Context(), "the error answer could not be sent", "error", err)
+		}
+	}
+}
+
+// translate gives the framework's own errors the codes of the contract; ours pass as they are.
+func translate(err error) *fail.Error {
+	var ours *fail.Error
+	var framework interface{ StatusCode() int }
+	if errors.As(err, &ours) || !errors.As(err, &framework) {
+		return fail.From(err)
+	}
+	switch framework.StatusCode() {
+	case http.StatusNotFound:
+		return fail.New(fail.NotFound, "NOT_FOUND", "there is nothing at this path: see /docs")
+	case http.StatusMethodNotAllowed:
+		return fail.New(fail.MethodNotAllowed, "METHOD_NOT_ALLOWED", "this path does not take that method: see the Allow header")
+	case http.StatusRequestEntityTooLarge:
+		return errTooLarge
+	case http.StatusUnsupportedMediaType:
+		return errMediaType
+	case http.StatusBadRequest:
+		return fail.New(fail.Malformed, "BAD_REQUEST", "the request was not understood").Because(err)
+	default:
+		return fail.ErrInternal.Because(err)
+	}
+}

@@ -1,0 +1,104 @@
+// Package gateway is the one entrance: an Echo middleware chain that every request passes, the one error format, and
+// the health and documentation pages. What a request must have to get in is decided here and nowhere else.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/labstack/echo/v5"
+	"github.com/labstack/echo/v5/middleware"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/contract"
+)
+
+// Authenticator finds out whose access token it is. It answers fail.ErrUnauthorized for a bad one. Whether the session
+// still lives and its user is a member, the database says at the start of every transaction.
+type Authenticator interface {
+	Authenticate(ctx context.Context, token string) (call.Principal, error)
+}
+
+// Options make a gateway.
+type Options struct {
+	Contract       *contract.Contract
+	Document       []byte // the OpenAPI document as it was written, YAML
+	DocumentJSON   []byte // the same in JSON
+	Authenticator  Authenticator
+	FingerprintKey []byte // for the fingerprints of operations, 32 bytes
+	AllowOrigins   []string
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	BodyLimit      int64          // bytes
+	Deadline       time.Duration  // for one request
+	Checks         []Check
+	Log            *slog.Logger
+}
+
+// New makes an Echo with the whole chain, the health pages and the documentation on it. The modules add their routes.
+func New(o Options) (*echo.Echo, error) {
+	e := echo.New()
+	e.Logger = o.Log
+	e.HTTPErrorHandler = errorHandler(o.Log)
+	e.IPExtractor = addressOf(o.TrustedProxies)
+	e.Pre(middleware.RemoveTrailingSlash())
+	e.Use(
+		beginCall,
+		accessLog(o.Log),
+		recoverPanic,
+		securityHeaders,
+	)
+	if len(o.AllowOrigins) > 0 {
+		cors, err := allowOrigins(o.AllowOrigins)
+		if err != nil {
+			return nil, err
+		}
+		e.Use(cors)
+	}
+	e.Use(deadline(o.Deadline), admit(o))
+	addHealth(e, o.Checks)
+	if err := addDocs(e, o.Document, o.DocumentJSON); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// NewServer makes an HTTP server that gives slow clients no hold on us.
+func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+func addressOf(trusted []netip.Prefix) echo.IPExtractor {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range trusted {
+		options = append(options, echo.TrustIPRange(ipNet(p)))
+	}
+	return echo.ExtractIPFromXFFHeader(options...)
+}
+
+func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
+	return middleware.CORSConfig{
+		AllowOrigins: origins,
+		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		AllowHeaders: []string{
+			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
+		},
+		ExposeHeaders: []string{
+			HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID, "X-Operation-Replayed", echo.HeaderLocation, echo.HeaderRetryAfter,
+		},
+		MaxAge: int((10 * time.Minute).Seconds()),
+	}.ToMiddleware()
+}

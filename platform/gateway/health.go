@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/parley/parley/platform/fail"
+)
+
+// Check asks a dependency for a sign of life.
+type Check struct {
+	Name     string
+	Optional bool // its failure is told but does not make us unready
+	Probe    func(ctx context.Context) error
+}
+
+// probeTimeout bounds one probe, so that a hanging dependency does not hang the page that should report it.
+const probeTimeout = 2 * time.Second
+
+type checkResult struct {
+	Status string `json:"status"`
+	Error  string `json:"error,omitempty"`
+}
+
+func addHealth(e *echo.Echo, checks []Check) {
+	e.GET("/healthz", func(c *echo.Context) error {
+		return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+	})
+	e.GET("/readyz", func(c *echo.Context) error {
+		results, ready := probeAll(c.Request().Context(), checks)
+		status, word := http.StatusOK, "ready"
+		if !ready {
+			status, word = http.StatusServiceUnavailable, "not_ready"
+		}
+		return c.JSON(status, map[string]any{"status": word, "checks": results})
+	})
+}
+
+// probeAll asks all at once. The text of an error is not shown, as it may name hosts and users: its code is enough.
+func probeAll(ctx context.Context, checks []Check) (map[string]checkResult, bool) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	results, ready := make(map[string]checkResult, len(checks)), true
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, check := range checks {
+		wg.Go(func() {
+			err := check.Probe(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				results[check.Name] = checkResult{Status: "ok"}
+				return
+			}
+			results[check.Name] = checkResult{Status: "failed", Error: fail.From(err).Code}
+			ready = ready && check.Optional
+		})
+	}
+	wg.Wait()
+	return results, ready
+}

@@ -1,0 +1,108 @@
+// Package operations keeps what has been done under which operation id, and the answer that was given: the table
+// behind the promise that a call sent again takes effect once.
+package operations
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Answer is an HTTP answer as it was sent: what a repetition gets, byte for byte.
+type Answer struct {
+	Status      int
+	ContentType string
+	Location    string // "" where there is none
+	ETag        string // "" where there is none
+	Body        []byte
+}
+
+// Record is an operation that has been claimed.
+type Record struct {
+	SameRequest bool    // whether it is the request of this call, by fingerprint
+	Answer      *Answer // nil while it is unfinished
+}
+
+// Store is the table of operations. Its key is (workspace, actor, operation id), all taken from the call.
+type Store struct{ db *postgres.DB }
+
+// NewStore makes a Store.
+func NewStore(db *postgres.DB) *Store { return &Store{db: db} }
+
+// Claim queues the claim of this call's operation in the transaction of the context. If it is claimed already,
+// the transaction fails with an error for which IsClaimed holds, and nothing behind the claim has run.
+func (s *Store) Claim(ctx context.Context) error {
+	c := call.From(ctx)
+	return platformdb.New(s.db.In(ctx)).ClaimOperation(ctx, platformdb.ClaimOperationParams{
+		WorkspaceID: c.Principal.WorkspaceID,
+		ActorID:     c.Principal.UserID,
+		ID:          c.Operation.ID,
+		Fingerprint: c.Operation.Fingerprint,
+	})
+}
+
+// IsClaimed tells whether err says that another call has claimed the operation before.
+func IsClaimed(err error) bool { return postgres.Violates(err, "operations_pkey") }
+
+// IsInFlight tells whether err says that another call holds the claim in a transaction that has not ended yet.
+func IsInFlight(err error) bool { return postgres.IsLockTimeout(err) }
+
+// Finish queues the storing of the answer.
+func (s *Store) Finish(ctx context.Context, a Answer) error {
+	c := call.From(ctx)
+	return platformdb.New(s.db.In(ctx)).FinishOperation(ctx, platformdb.FinishOperationParams{
+		WorkspaceID: c.Principal.WorkspaceID,
+		ActorID:     c.Principal.UserID,
+		ID:          c.Operation.ID,
+		Status:      int16(a.Status), //nolint:gosec // an HTTP status
+		ContentType: a.ContentType,
+		Location:    optional(a.Location),
+		Etag:        optional(a.ETag),
+		Body:        a.Body,
+	})
+}
+
+// Find reads the record of this call's operation; nil where there is none.
+func (s *Store) Find(ctx context.Context) (*Record, error) {
+	c := call.From(ctx)
+	row, err := platformdb.New(s.db.In(ctx)).FindOperation(ctx, platformdb.FindOperationParams{
+		WorkspaceID: c.Principal.WorkspaceID,
+		ActorID:     c.Principal.UserID,
+		ID:          c.Operation.ID,
+	})
+	if postgres.IsMissing(err) {
+		return nil, nil //nolint:nilnil // absence is an answer here
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the operation: %w", err)
+	}
+	record := &Record{SameRequest: bytes.Equal(row.Fingerprint, c.Operation.Fingerprint)}
+	if row.FinishedAt != nil {
+		record.Answer = &Answer{
+			Status:      int(deref(row.Status)),
+			ContentType: deref(row.ContentType),
+			Location:    deref(row.Location),
+			ETag:        deref(row.Etag),
+			Body:        row.Body,
+		}
+	}
+	return record, nil
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}

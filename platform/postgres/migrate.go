@@ -1,0 +1,165 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4"
+	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
+	"github.com/golang-migrate/migrate/v4/source/iofs"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/parley/parley/db"
+	"github.com/parley/parley/db/platformdb"
+)
+
+// Migrator brings a database to a version of the schema. Several processes may do so at once: golang-migrate's
+// advisory lock lets one work and the others find it done. It needs a direct connection, not a pooler's.
+type Migrator struct {
+	url string
+	log *slog.Logger
+}
+
+// NewMigrator makes a Migrator for the database behind a URL, whose user owns the schema.
+func NewMigrator(url string, log *slog.Logger) *Migrator { return &Migrator{url: url, log: log} }
+
+// lockPatience is how long a process waits for another one that is migrating.
+const lockPatience = 5 * time.Minute
+
+// Up makes the roles and applies every migration that is missing.
+func (m *Migrator) Up(ctx context.Context) error {
+	if err := m.ensureRoles(ctx); err != nil {
+		return err
+	}
+	return m.run(ctx, func(mg *migrate.Migrate) error { return mg.Up() })
+}
+
+// Down takes back the newest steps migrations; steps 0 takes back all of them. The roles stay.
+func (m *Migrator) Down(ctx context.Context, steps int) error {
+	return m.run(ctx, func(mg *migrate.Migrate) error {
+		if steps == 0 {
+			return mg.Down()
+		}
+		return mg.Steps(-steps)
+	})
+}
+
+// Status tells the version that the database is at (0: empty), the newest one that this program has, and whether a
+// migration broke off half-way (dirty).
+func (m *Migrator) Status(ctx context.Context) (at, newest uint, dirty bool, err error) {
+	if newest, err = Newest(); err != nil {
+		return 0, 0, false, err
+	}
+	err = m.run(ctx, func(mg *migrate.Migrate) error {
+		var err error
+		at, dirty, err = mg.Version()
+		return err
+	})
+	return at, newest, dirty, err
+}
+
+// Newest is the number of the last migration in the program.
+func Newest() (uint, error) {
+	src, err := iofs.New(db.Migrations, "migrations")
+	if err != nil {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	defer src.Close()
+	n, err := src.First()
+	for err == nil {
+		var next uint
+		if next, err = src.Next(n); err == nil {
+			n = next
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	return n, nil
+}
+
+func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate) error) error {
+	cfg, err := pgx.ParseConfig(m.url)
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	// A migration that row security would silently show no rows to fails instead.
+	cfg.RuntimeParams["row_security"] = "off"
+	pool := stdlib.OpenDB(*cfg)
+	defer pool.Close()
+	driver, err := migratepgx.WithInstance(pool, &migratepgx.Config{})
+	if err != nil {
+		return fmt.Errorf("reach the database to migrate it: %w", err)
+	}
+	source, err := iofs.New(db.Migrations, "migrations")
+	if err != nil {
+		return errors.Join(fmt.Errorf("read the migrations: %w", err), driver.Close())
+	}
+	mg, err := migrate.NewWithInstance("embedded", source, "pgx5", driver)
+	if err != nil {
+		return errors.Join(fmt.Errorf("prepare the migration: %w", err), driver.Close())
+	}
+	mg.LockTimeout = lockPatience
+	mg.Log = migrateLog{m.log}
+	stop := context.AfterFunc(ctx, func() { mg.GracefulStop <- true })
+	defer stop()
+	err = step(mg)
+	if errors.Is(err, migrate.ErrNoChange) || errors.Is(err, migrate.ErrNilVersion) {
+		err = nil
+	}
+	if err != nil {
+		err = fmt.Errorf("migrate: %w", err)
+	}
+	sourceErr, driverErr := mg.Close()
+	return errors.Join(err, sourceErr, driverErr)
+}
+
+// ensureRoles makes the roles that the migrations grant to. They are the cluster's, so no migration makes or drops them.
+func (m *Migrator) ensureRoles(ctx context.Context) (err error) {
+	conn, err := pgx.Connect(ctx, m.url)
+	if err != nil {
+		return fmt.Errorf("reach the database to make its roles: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	q := platformdb.New(conn)
+	if err := q.LockRoles(ctx); err != nil {
+		return fmt.Errorf("lock the making of roles: %w", err)
+	}
+	defer func() { err = errors.Join(err, q.UnlockRoles(ctx)) }()
+	missing, err := q.MissingRoles(ctx)
+	if err != nil {
+		return fmt.Errorf("look up the roles: %w", err)
+	}
+	for _, role := range missing {
+		name := pgx.Identifier{role.Name}.Sanitize()
+		if role.Absent {
+			// Another database of this cluster may be at the same: then the role is there, which is all we want.
+			if _, err := conn.Exec(ctx, "CREATE ROLE "+name+" NOLOGIN NOINHERIT"); err != nil && !isDuplicate(err) {
+				return fmt.Errorf("make the role %s (the user of DATABASE_URL needs CREATEROLE, or make it beforehand): %w", name, err)
+			}
+		}
+		if _, err := conn.Exec(ctx, "GRANT "+name+" TO CURRENT_USER"); err != nil {
+			return fmt.Errorf("let the user of DATABASE_URL work as %s (a superuser can: GRANT %s TO that user): %w", name, name, err)
+		}
+	}
+	return nil
+}
+
+func isDuplicate(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42710" || pg.Code == stateUniqueViolation)
+}
+
+type migrateLog struct{ log *slog.Logger }
+
+func (l migrateLog) Printf(format string, args ...any) {
+	l.log.Info("migration", "step", fmt.Sprintf(format, args...))
+}
+
+func (l migrateLog) Verbose() bool { return false }

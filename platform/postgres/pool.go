@@ -1,0 +1,79 @@
+// Package postgres is the way to the database: a bounded pool, transactions that travel in the context and know for
+// whom they work, driver errors turned into ours, migrations.
+//
+// A transaction costs as few round trips as can be. Statements without a result (sqlc's :exec) are only queued; they
+// go out together with the next query, or with the commit. So a change that needs no answer from the database is one
+// round trip: entry, claim, effects, audit, answer and commit. The entry, always the first statement, is what checks
+// the session and sets the tenant: whatever it refuses, nothing behind it runs.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
+
+	"github.com/parley/parley/db/platformdb"
+)
+
+// DB is a pool of connections that work as the role parley_app. It is safe for concurrent use.
+type DB struct {
+	pool *pgxpool.Pool
+}
+
+// Options say which server and how much of it.
+type Options struct {
+	URL      string
+	MaxConns int32           // 0: 20
+	Tracer   pgx.QueryTracer // sees every statement; nil: none
+}
+
+// settings hold for every connection, whatever it is used for: the working role, so that the tenant wall stands even
+// when the URL names a superuser, and ends for what would otherwise hang.
+const settings = `SET ROLE parley_app; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '15s'`
+
+// Open makes the pool and waits until the server answers.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	cfg, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	cfg.MaxConns = o.MaxConns
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 20
+	}
+	cfg.MaxConnIdleTime = 5 * time.Minute
+	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	cfg.ConnConfig.Tracer = o.Tracer
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		pgxuuid.Register(c.TypeMap())
+		c.TypeMap().RegisterType(&pgtype.Type{
+			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
+		_, err := c.Exec(ctx, settings)
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open the database pool: %w", err)
+	}
+	db := &DB{pool: pool}
+	if err := db.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("reach the database: %w", err)
+	}
+	return db, nil
+}
+
+// Ping asks the server for a sign of life.
+func (db *DB) Ping(ctx context.Context) error {
+	_, err := platformdb.New(db.pool).Ping(ctx)
+	return translate(err)
+}
+
+// Close waits for running statements and closes every connection.
+func (db *DB) Close() { db.pool.Close() }

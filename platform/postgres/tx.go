@@ -1,0 +1,226 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+)
+
+// Conn is what the generated queries run on: see the package comment for when a statement really goes out.
+type Conn interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+type txKey struct{}
+
+// In gives the transaction of the context. Outside one every query is a read-only transaction of its own, one round
+// trip, entered for the caller in the context.
+func (db *DB) In(ctx context.Context) Conn {
+	if t, ok := ctx.Value(txKey{}).(*tx); ok {
+		return t
+	}
+	return reader{db}
+}
+
+// Write runs fn in a transaction for the caller in the context, and commits what it queued when fn returns nil.
+// Inside another Write it is part of that one.
+func (db *DB) Write(ctx context.Context, fn func(ctx context.Context) error) error {
+	return db.write(ctx, &tx{db: db}, fn)
+}
+
+// WriteOnce is Write for an fn that makes at most one query, its last statement: entry, effects, query and commit are
+// then one round trip. What fn returns cannot undo a query that has succeeded; the SQL itself has to raise.
+func (db *DB) WriteOnce(ctx context.Context, fn func(ctx context.Context) error) error {
+	return db.write(ctx, &tx{db: db, once: true}, fn)
+}
+
+func (db *DB) write(ctx context.Context, t *tx, fn func(ctx context.Context) error) error {
+	if _, ok := ctx.Value(txKey{}).(*tx); ok {
+		return fn(ctx)
+	}
+	t.enter(ctx, "off")
+	defer t.rollback()
+	if err := fn(context.WithValue(ctx, txKey{}, t)); err != nil {
+		return err
+	}
+	return t.commit(ctx)
+}
+
+// tx is one transaction, from its queue to its end.
+type tx struct {
+	db    *DB
+	conn  *pgxpool.Conn // nil until the first round trip
+	queue []statement
+	once  bool  // the first query ends it
+	done  bool  // committed, rolled back or failed
+	err   error // the first failure; nothing runs after it
+}
+
+type statement struct {
+	sql  string
+	args []any
+}
+
+var errOver = errors.New("postgres: the transaction is over")
+
+// enter queues the first statement: for whom the transaction works.
+func (t *tx) enter(ctx context.Context, readOnly string) {
+	q, p := platformdb.New(t), call.From(ctx).Principal
+	switch { // :exec only queues, so there is no error to see here
+	case p.SessionID != uuid.Nil:
+		_ = q.EnterSession(ctx, platformdb.EnterSessionParams{
+			ReadOnly: readOnly, SessionID: p.SessionID, UserID: p.UserID, WorkspaceID: p.WorkspaceID,
+		})
+	case p.WorkspaceID != uuid.Nil:
+		_ = q.EnterTenant(ctx, platformdb.EnterTenantParams{
+			ReadOnly: readOnly, WorkspaceID: p.WorkspaceID.String(), UserID: p.UserID.String(),
+		})
+	default:
+		_ = q.EnterNowhere(ctx, readOnly)
+	}
+}
+
+// Exec queues a statement; its failure is seen at the next query or at the commit. The tag is always empty.
+func (t *tx) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if t.err != nil || t.done {
+		return pgconn.CommandTag{}, errors.Join(t.err, errOver)
+	}
+	t.queue = append(t.queue, statement{sql, args})
+	return pgconn.CommandTag{}, nil
+}
+
+// Query sends everything queued and itself.
+func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if t.err != nil {
+		return nil, t.err
+	}
+	if t.done {
+		return nil, errOver
+	}
+	var opening []statement
+	if t.conn == nil && !t.once {
+		opening = []statement{{sql: "BEGIN"}}
+	}
+	results, err := t.send(ctx, append(opening, t.queue...), statement{sql, args})
+	if err != nil {
+		return nil, err
+	}
+	inner, err := results.Query()
+	if err != nil {
+		return nil, t.fail(errors.Join(err, results.Close()))
+	}
+	return &rows{Rows: inner, tx: t, results: results}, nil
+}
+
+// QueryRow is Query for one row.
+func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	r, err := t.Query(ctx, sql, args...)
+	return row{rows: r, err: err}
+}
+
+// send puts statements on the wire in one go and reads the results of all but the last. A batch without BEGIN is a
+// transaction of its own, which commits at its end.
+func (t *tx) send(ctx context.Context, statements []statement, last statement) (pgx.BatchResults, error) {
+	if t.conn == nil {
+		conn, err := t.db.pool.Acquire(ctx)
+		if err != nil {
+			return nil, t.fail(err)
+		}
+		t.conn = conn
+	}
+	batch := &pgx.Batch{QueuedQueries: make([]*pgx.QueuedQuery, 0, len(statements)+1)}
+	for _, s := range statements {
+		batch.Queue(s.sql, s.args...)
+	}
+	batch.Queue(last.sql, last.args...)
+	t.queue = nil
+	results := t.conn.SendBatch(ctx, batch)
+	for range statements {
+		if _, err := results.Exec(); err != nil {
+			_ = results.Close() // repeats the same error
+			return nil, t.fail(err)
+		}
+	}
+	return results, nil
+}
+
+func (t *tx) commit(ctx context.Context) error {
+	if t.err != nil || t.done {
+		return t.err
+	}
+	last := statement{sql: "COMMIT"}
+	if t.conn == nil { // nothing was asked: the whole transaction is one batch, which commits at its end
+		last, t.queue = t.queue[len(t.queue)-1], t.queue[:len(t.queue)-1]
+	}
+	results, err := t.send(ctx, t.queue, last)
+	if err != nil {
+		return err
+	}
+	_, err = results.Exec()
+	if err = errors.Join(err, results.Close()); err != nil {
+		return t.fail(err)
+	}
+	t.end()
+	return nil
+}
+
+// fail records the first failure, translated, and gives the connection back.
+func (t *tx) fail(err error) error {
+	if t.err == nil {
+		t.err = translate(err)
+	}
+	t.rollback()
+	return t.err
+}
+
+// rollback undoes what has not been committed. It runs also when the caller's context is over.
+func (t *tx) rollback() {
+	if t.done {
+		return
+	}
+	if t.conn != nil && !t.conn.Conn().IsClosed() && t.conn.Conn().PgConn().TxStatus() != 'I' {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_, _ = t.conn.Exec(ctx, "ROLLBACK") // if it fails, releasing destroys the connection and the server rolls back
+	}
+	t.end()
+}
+
+func (t *tx) end() {
+	t.done = true
+	if t.conn != nil {
+		t.conn.Release()
+		t.conn = nil
+	}
+}
+
+// reader runs each query in a read-only transaction of its own.
+type reader struct{ db *DB }
+
+func (r reader) begin(ctx context.Context) *tx {
+	t := &tx{db: r.db, once: true}
+	t.enter(ctx, "on")
+	return t
+}
+
+func (r reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return r.begin(ctx).Query(ctx, sql, args...)
+}
+
+func (r reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return r.begin(ctx).QueryRow(ctx, sql, args...)
+}
+
+func (r reader) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {
+	return pgconn.CommandTag{}, errors.New("postgres: a change needs DB.Write around it")
+}

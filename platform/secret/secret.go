@@ -1,0 +1,69 @@
+// Package secret makes keys for single purposes out of one master secret (HKDF-SHA-256, RFC 5869), so that no key
+// serves two ends and a change of JWT_SECRET breaks no fingerprint and no cursor.
+package secret
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// MinLength is how many bytes a secret has at least.
+const MinLength = 32
+
+// Master is the secret that the others are derived from.
+type Master struct{ bytes []byte }
+
+// NewMaster takes a secret of at least MinLength bytes.
+func NewMaster(secret string) (Master, error) {
+	if len(secret) < MinLength {
+		return Master{}, fmt.Errorf("must have at least %d bytes, has %d", MinLength, len(secret))
+	}
+	return Master{[]byte(secret)}, nil
+}
+
+// Key derives the 32-byte key for a purpose.
+func (m Master) Key(purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, m.bytes, nil, "parley/"+purpose, 32)
+	if err != nil {
+		panic("secret: HKDF refuses 32 bytes: " + err.Error()) // only for lengths beyond 255 hashes
+	}
+	return key
+}
+
+// Keep reads the secret in a file, or makes one the first time: 32 random bytes in hex, mode 0600. Two processes that
+// make it at once end up with the same one.
+func Keep(path string) (string, error) {
+	if secret, err := os.ReadFile(path); err == nil {
+		if len(secret) < MinLength {
+			return "", fmt.Errorf("%s is damaged: remove it and a new secret is made", path)
+		}
+		return string(secret), nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read a secret: %w", err)
+	}
+	raw := make([]byte, MinLength)
+	_, _ = rand.Read(raw) // never fails (crypto/rand)
+	secret := hex.EncodeToString(raw)
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // mode 0600
+	if err != nil {
+		return "", fmt.Errorf("make a secret: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.WriteString(secret)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return "", fmt.Errorf("make a secret: %w", err)
+	}
+	if err := os.Link(tmp.Name(), path); errors.Is(err, fs.ErrExist) {
+		return Keep(path) // another process was first
+	} else if err != nil {
+		return "", fmt.Errorf("make a secret: %w", err)
+	}
+	return secret, nil
+}
