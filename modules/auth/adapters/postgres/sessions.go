@@ -1,0 +1,99 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/authdb"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Sessions implements ports.Sessions.
+type Sessions struct{ db *postgres.DB }
+
+// NewSessions makes Sessions.
+func NewSessions(db *postgres.DB) *Sessions { return &Sessions{db} }
+
+// Create implements ports.Sessions.
+func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
+	var ip *netip.Addr
+	if session.Client.IP.IsValid() {
+		ip = &session.Client.IP
+	}
+	return authdb.New(s.db.In(ctx)).CreateSession(ctx, authdb.CreateSessionParams{
+		WorkspaceID:   session.WorkspaceID,
+		ID:            session.ID,
+		UserID:        session.UserID,
+		Generation:    int32(session.Generation), //nolint:gosec // counts refreshes of one session
+		RotatedAt:     session.RotatedAt,
+		Kid:           session.KeyID,
+		IdleExpiresAt: session.IdleExpiresAt,
+		ExpiresAt:     session.ExpiresAt,
+		CreatedAt:     session.CreatedAt,
+		IP:            ip,
+		UserAgent:     session.Client.UserAgent,
+	})
+}
+
+// Owner implements ports.Sessions.
+func (s *Sessions) Owner(ctx context.Context, id uuid.UUID) (workspace, user uuid.UUID, err error) {
+	row, err := authdb.New(s.db.In(ctx)).FindSession(ctx, id)
+	if postgres.IsMissing(err) {
+		return uuid.Nil, uuid.Nil, ports.ErrBadRefreshToken
+	}
+	if err != nil {
+		return uuid.Nil, uuid.Nil, fmt.Errorf("find the session: %w", err)
+	}
+	return row.WorkspaceID, row.UserID, nil
+}
+
+// Lock implements ports.Sessions.
+func (s *Sessions) Lock(ctx context.Context, id uuid.UUID) (domain.Session, error) {
+	row, err := authdb.New(s.db.In(ctx)).LockSession(ctx, authdb.LockSessionParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id,
+	})
+	if postgres.IsMissing(err) {
+		return domain.Session{}, ports.ErrBadRefreshToken
+	}
+	if err != nil {
+		return domain.Session{}, fmt.Errorf("lock the session: %w", err)
+	}
+	session := domain.Session{
+		ID:            row.ID,
+		WorkspaceID:   row.WorkspaceID,
+		UserID:        row.UserID,
+		Generation:    int(row.Generation),
+		RotatedAt:     row.RotatedAt,
+		Retirements:   row.Retirements,
+		KeyID:         row.Kid,
+		IdleExpiresAt: row.IdleExpiresAt,
+		ExpiresAt:     row.ExpiresAt,
+		RevokedAt:     row.RevokedAt,
+		CreatedAt:     row.CreatedAt,
+		Client:        domain.Client{UserAgent: row.UserAgent},
+	}
+	if row.IP != nil {
+		session.Client.IP = *row.IP
+	}
+	return session, nil
+}
+
+// Save implements ports.Sessions.
+func (s *Sessions) Save(ctx context.Context, session domain.Session) error {
+	return authdb.New(s.db.In(ctx)).SaveSession(ctx, authdb.SaveSessionParams{
+		WorkspaceID:   session.WorkspaceID,
+		ID:            session.ID,
+		Generation:    int32(session.Generation), //nolint:gosec // counts refreshes of one session
+		RotatedAt:     session.RotatedAt,
+		Retirements:   session.Retirements,
+		Kid:           session.KeyID,
+		IdleExpiresAt: session.IdleExpiresAt,
+		RevokedAt:     session.RevokedAt,
+	})
+}

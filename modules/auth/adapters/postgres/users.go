@@ -1,0 +1,71 @@
+// Package postgres keeps users, workspaces and sessions in Postgres.
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/parley/parley/db/authdb"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Users implements ports.Users.
+type Users struct{ db *postgres.DB }
+
+// NewUsers makes Users.
+func NewUsers(db *postgres.DB) *Users { return &Users{db} }
+
+// Register implements ports.Users.
+func (u *Users) Register(ctx context.Context, r domain.Registration) error {
+	q := authdb.New(u.db.In(ctx))
+	err := q.CreateWorkspace(ctx, authdb.CreateWorkspaceParams{ID: r.WorkspaceID, Name: r.WorkspaceName, CreatedAt: r.At})
+	if err != nil {
+		return fmt.Errorf("create the workspace: %w", err)
+	}
+	_, err = q.CreateUser(ctx, authdb.CreateUserParams{
+		ID: r.UserID, Email: r.Email.String(), PasswordHash: r.PasswordHash, OperationID: r.OperationID, CreatedAt: r.At,
+	})
+	if postgres.Violates(err, "users_email_key") {
+		return ports.ErrEmailExists
+	}
+	if err != nil {
+		return fmt.Errorf("create the user: %w", err)
+	}
+	return q.CreateMember(ctx, authdb.CreateMemberParams{
+		WorkspaceID: r.WorkspaceID, UserID: r.UserID, Role: string(domain.Owner), CreatedAt: r.At,
+	})
+}
+
+// FindLogin implements ports.Users.
+func (u *Users) FindLogin(ctx context.Context, email domain.Email) (*domain.Login, error) {
+	row, err := authdb.New(u.db.In(ctx)).FindLogin(ctx, email.String())
+	if postgres.IsMissing(err) {
+		return nil, nil //nolint:nilnil // nobody has the address
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the user: %w", err)
+	}
+	return &domain.Login{
+		UserID: row.UserID, WorkspaceID: row.WorkspaceID, PasswordHash: row.PasswordHash, OperationID: row.OperationID,
+	}, nil
+}
+
+// Profile implements ports.Users.
+func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
+	p := call.From(ctx).Principal
+	row, err := authdb.New(u.db.In(ctx)).GetProfile(ctx, authdb.GetProfileParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID})
+	if postgres.IsMissing(err) {
+		return domain.Profile{}, fail.ErrForbidden
+	}
+	if err != nil {
+		return domain.Profile{}, fmt.Errorf("read the profile: %w", err)
+	}
+	return domain.Profile{
+		UserID: row.ID, Email: row.Email, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
+		Role: domain.Role(row.Role), CreatedAt: row.CreatedAt,
+	}, nil
+}

@@ -1,0 +1,204 @@
+// Package tokens makes and checks the JWTs of sessions: HS256 (RFC 7518) with a key named by kid, of type at+jwt for
+// access (RFC 9068) and rt+jwt for refresh. Nothing is left to the library's defaults, which are lenient.
+package tokens
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jws"
+	"github.com/lestrrat-go/jwx/v3/jwt"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+)
+
+const (
+	typeAccess  = "at+jwt"
+	typeRefresh = "rt+jwt"
+	// MaxAccessLife is the longest life of an access token that is believed, whatever ACCESS_TTL was when it was made.
+	MaxAccessLife = 24 * time.Hour
+	clockSkew     = 30 * time.Second // how far an iat may lie ahead
+
+	claimSession    = "sid"
+	claimWorkspace  = "workspace_id"
+	claimGeneration = "gen"
+)
+
+// Options are what New needs.
+type Options struct {
+	Secret    string // signs and verifies
+	Issuer    string // iss and aud
+	AccessTTL time.Duration
+	Now       func() time.Time
+}
+
+// Tokens implements ports.Tokens and the gateway's authenticator.
+type Tokens struct {
+	keyID     string
+	keys      jwk.Set // by kid
+	issuer    string
+	accessTTL time.Duration
+	now       func() time.Time
+}
+
+// New makes Tokens.
+func New(o Options) (*Tokens, error) {
+	t := &Tokens{keys: jwk.NewSet(), issuer: o.Issuer, accessTTL: o.AccessTTL, now: o.Now}
+	var err error
+	t.keyID, err = t.add(o.Secret)
+	return t, err
+}
+
+func (t *Tokens) add(secret string) (kid string, err error) {
+	key, err := jwk.Import([]byte(secret))
+	if err != nil {
+		return "", fmt.Errorf("take JWT_SECRET as a key: %w", err)
+	}
+	sum := sha256.Sum256([]byte("parley/kid/" + secret))
+	kid = hex.EncodeToString(sum[:8])
+	for name, value := range map[string]any{jwk.KeyIDKey: kid, jwk.AlgorithmKey: jwa.HS256(), jwk.KeyUsageKey: jwk.ForSignature} {
+		if err := key.Set(name, value); err != nil {
+			return "", fmt.Errorf("take JWT_SECRET as a key: %w", err)
+		}
+	}
+	return kid, t.keys.AddKey(key)
+}
+
+// KeyID implements ports.Tokens.
+func (t *Tokens) KeyID() string { return t.keyID }
+
+// Pair implements ports.Tokens.
+func (t *Tokens) Pair(s domain.Session) (ports.Pair, error) {
+	now := t.now()
+	access, err := t.sign(t.keyID, typeAccess, jwt.NewBuilder().
+		Subject(s.UserID.String()).
+		Claim(claimSession, s.ID.String()).
+		Claim(claimWorkspace, s.WorkspaceID.String()).
+		IssuedAt(now).Expiration(now.Add(t.accessTTL)))
+	if err != nil {
+		return ports.Pair{}, err
+	}
+	refresh, err := t.sign(s.KeyID, typeRefresh, jwt.NewBuilder().
+		Subject(s.UserID.String()).
+		Claim(claimSession, s.ID.String()).
+		Claim(claimGeneration, s.Generation).
+		IssuedAt(s.RotatedAt).Expiration(s.IdleExpiresAt))
+	if err != nil {
+		return ports.Pair{}, err
+	}
+	return ports.Pair{Access: access, Refresh: refresh, ExpiresIn: int(t.accessTTL.Seconds())}, nil
+}
+
+func (t *Tokens) sign(kid, typ string, b *jwt.Builder) (string, error) {
+	key, ok := t.keys.LookupKeyID(kid)
+	if !ok {
+		return "", ports.ErrBadRefreshToken // its session was signed by a secret that is no longer configured
+	}
+	token, err := b.Issuer(t.issuer).Audience([]string{t.issuer}).Build()
+	if err != nil {
+		return "", fmt.Errorf("make a token: %w", err)
+	}
+	headers := jws.NewHeaders()
+	if err := headers.Set(jws.TypeKey, typ); err != nil {
+		return "", fmt.Errorf("make a token: %w", err)
+	}
+	signed, err := jwt.Sign(token, jwt.WithKey(jwa.HS256(), key, jws.WithProtectedHeaders(headers)))
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	return string(signed), nil
+}
+
+// Authenticate gives the principal of an access token, or fail.ErrUnauthorized.
+func (t *Tokens) Authenticate(_ context.Context, token string) (call.Principal, error) {
+	parsed, err := t.parse(token, typeAccess, claimWorkspace)
+	if err != nil {
+		return call.Principal{}, fail.ErrUnauthorized.Because(err)
+	}
+	issued, _ := parsed.IssuedAt() // required, so it is there
+	expires, _ := parsed.Expiration()
+	if expires.Sub(issued) > MaxAccessLife {
+		return call.Principal{}, fail.ErrUnauthorized
+	}
+	var p call.Principal
+	subject, _ := parsed.Subject()
+	for _, id := range []struct {
+		text string
+		into *uuid.UUID
+	}{{subject, &p.UserID}, {text(parsed, claimSession), &p.SessionID}, {text(parsed, claimWorkspace), &p.WorkspaceID}} {
+		if *id.into, err = uuid.Parse(id.text); err != nil || *id.into == uuid.Nil {
+			return call.Principal{}, fail.ErrUnauthorized
+		}
+	}
+	return p, nil
+}
+
+// ReadRefresh implements ports.Tokens.
+func (t *Tokens) ReadRefresh(token string) (session uuid.UUID, generation int, err error) {
+	parsed, err := t.parse(token, typeRefresh, claimGeneration)
+	if err != nil {
+		return uuid.Nil, 0, ports.ErrBadRefreshToken.Because(err)
+	}
+	var number float64
+	if err := parsed.Get(claimGeneration, &number); err != nil {
+		return uuid.Nil, 0, ports.ErrBadRefreshToken.Because(err)
+	}
+	if session, err = uuid.Parse(text(parsed, claimSession)); err != nil {
+		return uuid.Nil, 0, ports.ErrBadRefreshToken.Because(err)
+	}
+	return session, int(number), nil
+}
+
+// parse checks everything that makes a token ours, good now, and of this type.
+func (t *Tokens) parse(token, typ, required string) (jwt.Token, error) {
+	message := jws.NewMessage()
+	payload, err := jws.Verify([]byte(token),
+		jws.WithKeySet(t.keys, jws.WithRequireKid(true), jws.WithInferAlgorithmFromKey(false)),
+		jws.WithCompact(), jws.WithCritValidation(true), jws.WithMessage(message))
+	if err != nil {
+		return nil, err
+	}
+	if got, _ := message.Signatures()[0].ProtectedHeaders().Type(); got != typ {
+		return nil, fmt.Errorf("typ is %q, not %q", got, typ)
+	}
+	parsed, err := jwt.ParseInsecure(payload) // its signature has been verified just now
+	if err != nil {
+		return nil, err
+	}
+	return parsed, jwt.Validate(parsed,
+		jwt.WithResetValidators(true), // for the one of iat, which allows no clock to be ahead
+		jwt.WithValidator(jwt.IsExpirationValid()),
+		jwt.WithValidator(jwt.IsNbfValid()),
+		jwt.WithValidator(jwt.ValidatorFunc(t.notFromTheFuture)),
+		jwt.WithIssuer(t.issuer),
+		jwt.WithAudience(t.issuer),
+		jwt.WithRequiredClaim(jwt.ExpirationKey),
+		jwt.WithRequiredClaim(jwt.IssuedAtKey),
+		jwt.WithRequiredClaim(jwt.SubjectKey),
+		jwt.WithRequiredClaim(claimSession),
+		jwt.WithRequiredClaim(required),
+		jwt.WithClock(jwt.ClockFunc(t.now)),
+	)
+}
+
+func (t *Tokens) notFromTheFuture(_ context.Context, token jwt.Token) error {
+	if issued, _ := token.IssuedAt(); issued.After(t.now().Add(clockSkew)) {
+		return errors.New("iat lies in the future")
+	}
+	return nil
+}
+
+func text(t jwt.Token, claim string) (s string) {
+	_ = t.Get(claim, &s) // absent or not a string: empty, which is no UUID
+	return s
+}

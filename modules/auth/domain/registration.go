@@ -1,0 +1,69 @@
+package domain
+
+import (
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// Role is what a member may do in a workspace.
+type Role string
+
+// The roles, from most to least.
+const (
+	Owner  Role = "owner"
+	Admin  Role = "admin"
+	Editor Role = "editor"
+	Viewer Role = "viewer"
+)
+
+// Registration is a new user with a new workspace of its own.
+type Registration struct {
+	UserID        uuid.UUID
+	WorkspaceID   uuid.UUID
+	Email         Email
+	PasswordHash  string
+	WorkspaceName string
+	OperationID   uuid.UUID // the call that registered, by which a repetition of it is known
+	At            time.Time
+}
+
+// ErrWorkspaceName says what a workspace may be called.
+var ErrWorkspaceName = errors.New("must have 1 to 200 characters and not be blank")
+
+// NewRegistration gives a user and a workspace their ids.
+func NewRegistration(email Email, passwordHash, workspaceName string, operation uuid.UUID, now time.Time) (Registration, error) {
+	if n := utf8.RuneCountInString(workspaceName); n < 1 || n > 200 || strings.TrimSpace(workspaceName) == "" {
+		return Registration{}, ErrWorkspaceName
+	}
+	return Registration{
+		UserID:        uuid.Must(uuid.NewV7()),
+		WorkspaceID:   uuid.Must(uuid.NewV7()),
+		Email:         email,
+		PasswordHash:  passwordHash,
+		WorkspaceName: workspaceName,
+		OperationID:   operation,
+		At:            now,
+	}, nil
+}
+
+// Login is what is known of the user behind an address.
+type Login struct {
+	UserID       uuid.UUID
+	WorkspaceID  uuid.UUID // where the user signs in
+	PasswordHash string
+	OperationID  uuid.UUID // the call that registered
+}
+
+// Profile is a user as a member of a workspace.
+type Profile struct {
+	UserID        uuid.UUID
+	Email         string
+	WorkspaceID   uuid.UUID
+	WorkspaceName string
+	Role          Role
+	CreatedAt     time.Time
+}

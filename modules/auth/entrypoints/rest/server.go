@@ -1,0 +1,100 @@
+// Package rest serves the calls of auth: it decodes a request, has one use case do it, and encodes the answer.
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+)
+
+// Server implements the generated server interface.
+type Server struct {
+	RegisterUser   usecases.RegisterUser
+	LogIn          usecases.LogIn
+	RefreshSession usecases.RefreshSession
+	LogOut         usecases.LogOut
+	Users          ports.Users
+	Commands       *command.Pipeline
+}
+
+// Mount adds the routes.
+func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
+
+// Register implements the call.
+func (s Server) Register(ctx context.Context, r RegisterRequestObject) (RegisterResponseObject, error) {
+	grant, err := s.RegisterUser.Do(ctx, usecases.Registration{
+		Email:         string(r.Body.Email),
+		Password:      r.Body.Password,
+		WorkspaceName: r.Body.WorkspaceName,
+		OperationID:   call.From(ctx).Operation.ID,
+		Client:        client(ctx),
+	})
+	return Register201JSONResponse{TokenPairJSONResponse(pair(grant))}, err
+}
+
+// Login implements the call.
+func (s Server) Login(ctx context.Context, r LoginRequestObject) (LoginResponseObject, error) {
+	grant, err := s.LogIn.Do(ctx, usecases.Credentials{Email: r.Body.Email, Password: r.Body.Password, Client: client(ctx)})
+	return Login200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
+}
+
+// Refresh implements the call.
+func (s Server) Refresh(ctx context.Context, r RefreshRequestObject) (RefreshResponseObject, error) {
+	grant, err := s.RefreshSession.Do(ctx, r.Body.RefreshToken)
+	return Refresh200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
+}
+
+// Logout implements the call.
+func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		session := call.From(ctx).Principal.SessionID
+		return command.Outcome{
+			Answer: Logout204Response{}.VisitLogoutResponse,
+			Audit:  audit.Entry{Action: "session.close", Resource: "session", ResourceID: session},
+		}, s.LogOut.Do(ctx, session)
+	})
+	return stored{answer}, err
+}
+
+// GetMe implements the call.
+func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseObject, error) {
+	p, err := s.Users.Profile(ctx)
+	return GetMe200JSONResponse{
+		UserID:        p.UserID,
+		Email:         p.Email,
+		WorkspaceID:   p.WorkspaceID,
+		WorkspaceName: p.WorkspaceName,
+		Role:          MeRole(p.Role),
+		SessionID:     call.From(ctx).Principal.SessionID,
+		CreatedAt:     p.CreatedAt,
+	}, err
+}
+
+// stored answers any changing call with the bytes that the pipeline keeps.
+type stored struct{ command.Answer }
+
+func (s stored) VisitLogoutResponse(w http.ResponseWriter) error { return s.Write(w) }
+
+func client(ctx context.Context) domain.Client {
+	c := call.From(ctx)
+	return domain.Client{IP: c.IP, UserAgent: c.UserAgent}
+}
+
+func pair(g usecases.Grant) TokenPair {
+	return TokenPair{
+		AccessToken:  g.Tokens.Access,
+		RefreshToken: g.Tokens.Refresh,
+		TokenType:    Bearer,
+		ExpiresIn:    int32(g.Tokens.ExpiresIn), //nolint:gosec // at most a day of seconds
+		UserID:       g.Session.UserID,
+		WorkspaceID:  g.Session.WorkspaceID,
+	}
+}

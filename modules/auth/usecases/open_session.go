@@ -1,0 +1,49 @@
+// Package usecases has the steps of auth, one file each.
+package usecases
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+)
+
+// Grant is a signed-in session with its tokens.
+type Grant struct {
+	Session domain.Session
+	Tokens  ports.Pair
+}
+
+// Opener opens sessions; register and login share it.
+type Opener struct {
+	Sessions     ports.Sessions
+	Tokens       ports.Tokens
+	Transactions ports.Transactions
+	Audit        ports.Audit
+	IdleLife     time.Duration // how long an unused session lives
+	Now          func() time.Time
+}
+
+// Open signs a user in, within one transaction together with what has to be done first (nil: nothing).
+func (o Opener) Open(ctx context.Context, workspace, user uuid.UUID, client domain.Client, action string, first func(ctx context.Context) error) (Grant, error) {
+	session := domain.NewSession(workspace, user, o.Tokens.KeyID(), client, o.IdleLife, o.Now())
+	tokens, err := o.Tokens.Pair(session)
+	if err != nil {
+		return Grant{}, err
+	}
+	err = o.Transactions.As(ctx, workspace, user, func(ctx context.Context) error {
+		if first != nil {
+			if err := first(ctx); err != nil {
+				return err
+			}
+		}
+		if err := o.Sessions.Create(ctx, session); err != nil {
+			return err
+		}
+		return o.Audit.Session(ctx, action, session.ID)
+	})
+	return Grant{Session: session, Tokens: tokens}, err
+}

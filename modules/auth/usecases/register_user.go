@@ -1,0 +1,76 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// RegisterUser makes a user with a workspace, and signs it in.
+type RegisterUser struct {
+	Users     ports.Users
+	Passwords ports.Passwords
+	Opener    Opener
+}
+
+// Registration is what RegisterUser is asked for.
+type Registration struct {
+	Email, Password, WorkspaceName string
+	OperationID                    uuid.UUID
+	Client                         domain.Client
+}
+
+// Do registers. The same call again (same operation, same password) opens another session of the user that the first
+// one made; any other call with a taken address gets ErrEmailExists.
+func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
+	email, emailErr := domain.NewEmail(in.Email)
+	password, passwordErr := domain.NewPassword(in.Password)
+	if err := wrongFields(map[string]error{"email": emailErr, "password": passwordErr}); err != nil {
+		return Grant{}, err
+	}
+	hash, err := u.Passwords.Hash(ctx, password)
+	if err != nil {
+		return Grant{}, err
+	}
+	r, err := domain.NewRegistration(email, hash, in.WorkspaceName, in.OperationID, u.Opener.Now())
+	if err != nil {
+		return Grant{}, wrongFields(map[string]error{"workspace_name": err})
+	}
+	grant, err := u.Opener.Open(ctx, r.WorkspaceID, r.UserID, in.Client, "user.register", func(ctx context.Context) error {
+		return u.Users.Register(ctx, r)
+	})
+	if errors.Is(err, ports.ErrEmailExists) {
+		return u.again(ctx, email, in)
+	}
+	return grant, err
+}
+
+// again is for an address that is taken: it may be this very call, sent twice.
+func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registration) (Grant, error) {
+	login, err := u.Users.FindLogin(ctx, email)
+	if err != nil {
+		return Grant{}, err
+	}
+	if login == nil || login.OperationID != in.OperationID {
+		return Grant{}, ports.ErrEmailExists
+	}
+	if ok, err := u.Passwords.Verify(ctx, in.Password, login.PasswordHash); err != nil || !ok {
+		return Grant{}, errors.Join(err, ports.ErrEmailExists)
+	}
+	return u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", nil)
+}
+
+func wrongFields(errs map[string]error) error {
+	var wrong []fail.Field
+	for _, name := range []string{"email", "password", "workspace_name"} {
+		if err := errs[name]; err != nil {
+			wrong = append(wrong, fail.Field{Field: name, Code: "INVALID", Message: err.Error()})
+		}
+	}
+	return fail.Fields(wrong...)
+}

@@ -1,0 +1,126 @@
+// Package postgres keeps bots and their versions in Postgres.
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/botsdb"
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Bots implements ports.Bots and ports.Shelf.
+type Bots struct{ db *postgres.DB }
+
+// NewBots makes Bots.
+func NewBots(db *postgres.DB) *Bots { return &Bots{db} }
+
+func (b *Bots) queries(ctx context.Context) (*botsdb.Queries, uuid.UUID) {
+	return botsdb.New(b.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
+}
+
+// Create implements ports.Bots.
+func (b *Bots) Create(ctx context.Context, bot domain.Bot) error {
+	q, workspace := b.queries(ctx)
+	err := q.CreateBot(ctx, botsdb.CreateBotParams{
+		WorkspaceID:    workspace,
+		ID:             bot.ID,
+		Name:           bot.Name,
+		Status:         string(bot.Status),
+		CurrentVersion: int32(bot.CurrentVersion), //nolint:gosec // counts versions
+		CreatedBy:      bot.CreatedBy,
+		CreatedAt:      bot.CreatedAt,
+		UpdatedAt:      bot.UpdatedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("create the bot: %w", err)
+	}
+	return b.createVersion(ctx, bot.First())
+}
+
+func (b *Bots) createVersion(ctx context.Context, v domain.Version) error {
+	q, workspace := b.queries(ctx)
+	err := q.CreateVersion(ctx, botsdb.CreateVersionParams{
+		WorkspaceID: workspace,
+		BotID:       v.BotID,
+		Version:     int32(v.Number), //nolint:gosec // counts versions
+		Instruction: v.Content.Instruction(),
+		Settings:    v.Content.Settings(),
+		CreatedBy:   v.CreatedBy,
+		CreatedAt:   v.CreatedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("create the version: %w", err)
+	}
+	return nil
+}
+
+// SaveRewritten implements ports.Bots.
+func (b *Bots) SaveRewritten(ctx context.Context, bot domain.Bot, v domain.Version) error {
+	q, workspace := b.queries(ctx)
+	err := q.SaveBot(ctx, botsdb.SaveBotParams{
+		WorkspaceID:    workspace,
+		ID:             bot.ID,
+		Name:           bot.Name,
+		Status:         string(bot.Status),
+		CurrentVersion: int32(bot.CurrentVersion), //nolint:gosec // counts versions
+		UpdatedAt:      bot.UpdatedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("save the bot: %w", err)
+	}
+	return b.createVersion(ctx, v)
+}
+
+// Get implements ports.Bots.
+func (b *Bots) Get(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
+	q, workspace := b.queries(ctx)
+	row, err := q.GetBot(ctx, botsdb.GetBotParams{WorkspaceID: workspace, ID: id})
+	return toBot(row, err)
+}
+
+// Lock implements ports.Bots.
+func (b *Bots) Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
+	q, workspace := b.queries(ctx)
+	row, err := q.LockBot(ctx, botsdb.LockBotParams{WorkspaceID: workspace, ID: id})
+	return toBot(botsdb.GetBotRow(row), err)
+}
+
+// Exists implements ports.Bots.
+func (b *Bots) Exists(ctx context.Context, id uuid.UUID) (bool, error) {
+	q, workspace := b.queries(ctx)
+	found, err := q.BotExists(ctx, botsdb.BotExistsParams{WorkspaceID: workspace, ID: id})
+	if err != nil {
+		return false, fmt.Errorf("look for the bot: %w", err)
+	}
+	return found, nil
+}
+
+func toBot(row botsdb.GetBotRow, err error) (domain.Bot, error) {
+	if postgres.IsMissing(err) {
+		return domain.Bot{}, ports.ErrBotNotFound
+	}
+	if err != nil {
+		return domain.Bot{}, fmt.Errorf("read the bot: %w", err)
+	}
+	content, err := domain.NewContent(row.Instruction, row.Settings)
+	if err != nil {
+		return domain.Bot{}, fmt.Errorf("the stored bot %s breaks a rule: %w", row.ID, err)
+	}
+	return domain.Bot{
+		ID:             row.ID,
+		WorkspaceID:    row.WorkspaceID,
+		Name:           row.Name,
+		Status:         domain.Status(row.Status),
+		CurrentVersion: int(row.CurrentVersion),
+		Content:        content,
+		CreatedBy:      row.CreatedBy,
+		CreatedAt:      row.CreatedAt,
+		UpdatedAt:      row.UpdatedAt,
+	}, nil
+}

@@ -1,0 +1,39 @@
+// Package usecases has the steps of bots, one file each.
+package usecases
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
+)
+
+// CreateBot makes a bot.
+type CreateBot struct {
+	Bots ports.Bots
+	Now  func() time.Time
+}
+
+// NewBot is what CreateBot is asked for.
+type NewBot struct {
+	WorkspaceID, By   uuid.UUID
+	Name, Instruction string
+	Settings          json.RawMessage // nil: none
+}
+
+// Do makes the bot in version 1.
+func (u CreateBot) Do(ctx context.Context, in NewBot) (domain.Bot, error) {
+	content, err := domain.NewContent(in.Instruction, in.Settings)
+	if err != nil {
+		return domain.Bot{}, ports.Invalid(err)
+	}
+	bot, err := domain.NewBot(in.WorkspaceID, in.By, in.Name, content, u.Now())
+	if err != nil {
+		return domain.Bot{}, ports.Invalid(err)
+	}
+	return bot, u.Bots.Create(ctx, bot)
+}

@@ -1,0 +1,177 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Turns implements ports.Turns.
+type Turns struct {
+	db    *postgres.DB
+	model ports.Model
+}
+
+// NewTurns makes Turns; the model's name goes into their record.
+func NewTurns(db *postgres.DB, model ports.Model) *Turns { return &Turns{db, model} }
+
+// Start implements ports.Turns.
+func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
+	q, workspace := queries(ctx, s.db)
+	provider, model := s.model.Name()
+	row, err := q.StartTurn(ctx, conversationsdb.StartTurnParams{
+		WorkspaceID: workspace,
+		ThreadID:    t.ThreadID,
+		TurnID:      t.ID,
+		ActorID:     t.ActorID,
+		OperationID: t.OperationID,
+		Provider:    provider,
+		Model:       model,
+		LeaseUntil:  t.LeaseUntil,
+		CreatedAt:   t.StartedAt,
+		MessageID:   t.User.ID,
+		Content:     t.User.Content,
+	})
+	switch {
+	case postgres.IsMissing(err):
+		return ports.ErrThreadNotFound
+	case postgres.Violates(err, "llm_turns_one_running"):
+		return ports.ErrThreadBusy
+	case err != nil:
+		return fmt.Errorf("start the turn: %w", err)
+	}
+	t.User.Seq = row.UserSeq
+	if row.BotID != nil {
+		t.Pinned = &domain.Pinned{
+			BotID: *row.BotID, Version: int(*row.Version), Instruction: *row.Instruction, Settings: row.Settings,
+		}
+	}
+	return nil
+}
+
+// Busy implements ports.Turns.
+func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
+	q, workspace := queries(ctx, s.db)
+	row, err := q.FindRunningTurn(ctx, conversationsdb.FindRunningTurnParams{WorkspaceID: workspace, ThreadID: thread})
+	if postgres.IsMissing(err) {
+		return uuid.Nil, nil
+	}
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("find the running turn: %w", err)
+	}
+	return row.ID, nil
+}
+
+// Resume implements ports.Turns. While the turn may still be running it answers command.ErrInProgress.
+func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error) {
+	q, workspace := queries(ctx, s.db)
+	row, err := q.ResumeTurn(ctx, conversationsdb.ResumeTurnParams{
+		WorkspaceID: workspace, ActorID: actor, OperationID: operation, LeaseUntil: lease,
+	})
+	switch {
+	case postgres.IsMissing(err):
+		return nil, s.whyNot(ctx, workspace, actor, operation)
+	case postgres.Violates(err, "llm_turns_one_running"):
+		return nil, ports.ErrThreadBusy
+	case err != nil:
+		return nil, fmt.Errorf("resume the turn: %w", err)
+	}
+	t := &domain.Turn{
+		ID:          row.ID,
+		ThreadID:    row.ThreadID,
+		ActorID:     actor,
+		OperationID: operation,
+		User: domain.Message{
+			ID: row.MessageID, ThreadID: row.ThreadID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.Content,
+			OperationID: &operation, CreatedAt: row.CreatedAt,
+		},
+		Attempt:    int(row.Attempt),
+		LeaseUntil: lease,
+	}
+	if row.BotID == nil {
+		return t, nil
+	}
+	pinned, err := q.GetPinnedVersion(ctx, conversationsdb.GetPinnedVersionParams{WorkspaceID: workspace, TurnID: t.ID})
+	if err != nil {
+		return nil, fmt.Errorf("read the pinned version: %w", err)
+	}
+	t.Pinned = &domain.Pinned{
+		BotID: *row.BotID, Version: int(*row.BotVersion), Instruction: pinned.Instruction, Settings: pinned.Settings,
+	}
+	return t, nil
+}
+
+// whyNot says why a turn cannot be resumed: it runs, or the thread has moved on.
+func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUID) error {
+	q, _ := queries(ctx, s.db)
+	state, err := q.GetTurnState(ctx, conversationsdb.GetTurnStateParams{
+		WorkspaceID: workspace, ActorID: actor, OperationID: operation,
+	})
+	switch {
+	case postgres.IsMissing(err):
+		return command.ErrInProgress
+	case err != nil:
+		return fmt.Errorf("read the turn: %w", err)
+	case state.Status == "failed":
+		return ports.ErrTurnMovedOn.With("turn_id", state.ID)
+	default:
+		return command.ErrInProgress
+	}
+}
+
+// Complete implements ports.Turns.
+func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
+	latency := int32(reply.Latency.Milliseconds()) //nolint:gosec // bounded by the model's deadline
+	if err := s.finish(ctx, t, "completed", nil, answer.CreatedAt, latency, reply); err != nil {
+		return err
+	}
+	q, workspace := queries(ctx, s.db)
+	err := q.CreateMessage(ctx, conversationsdb.CreateMessageParams{
+		WorkspaceID: workspace, ID: answer.ID, ThreadID: t.ThreadID, TurnID: &t.ID, Seq: answer.Seq,
+		Role: string(answer.Role), Content: answer.Content, OperationID: answer.OperationID, CreatedAt: answer.CreatedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("store the answer: %w", err)
+	}
+	return nil
+}
+
+// Fail implements ports.Turns.
+func (s *Turns) Fail(ctx context.Context, t domain.Turn, why string, at time.Time) error {
+	return s.finish(ctx, t, "failed", &why, at, 0, domain.Reply{})
+}
+
+func (s *Turns) finish(ctx context.Context, t domain.Turn, status string, why *string, at time.Time, latency int32, reply domain.Reply) error {
+	q, workspace := queries(ctx, s.db)
+	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
+		WorkspaceID:  workspace,
+		TurnID:       t.ID,
+		Attempt:      int32(t.Attempt), //nolint:gosec // counts attempts
+		Status:       status,
+		FinishedAt:   &at,
+		LatencyMs:    &latency,
+		Error:        why,
+		InputTokens:  toInt32(reply.InputTokens),
+		OutputTokens: toInt32(reply.OutputTokens),
+	})
+	if err != nil {
+		return fmt.Errorf("finish the turn: %w", err)
+	}
+	return nil
+}
+
+func toInt32(n *int) *int32 {
+	if n == nil {
+		return nil
+	}
+	v := int32(*n) //nolint:gosec // a count of tokens
+	return &v
+}

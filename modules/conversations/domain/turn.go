@@ -1,0 +1,91 @@
+package domain
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// Role is who said a message.
+type Role string
+
+// The roles of a message.
+const (
+	RoleUser      Role = "user"
+	RoleAssistant Role = "assistant"
+)
+
+// Message is one thing said in a thread. Seq orders the messages of a thread; time does not.
+type Message struct {
+	ID          uuid.UUID
+	ThreadID    uuid.UUID
+	Seq         int64
+	Role        Role
+	Content     string
+	OperationID *uuid.UUID
+	CreatedAt   time.Time
+}
+
+// Turn is a user's message and the answer to it. Its two messages are numbered when it starts, the version of the bot
+// is pinned then, and only the attempt that holds the lease may end it.
+type Turn struct {
+	ID          uuid.UUID
+	ThreadID    uuid.UUID
+	ActorID     uuid.UUID
+	OperationID uuid.UUID
+	User        Message
+	Pinned      *Pinned // nil in a thread without a bot
+	Attempt     int
+	LeaseUntil  time.Time
+	StartedAt   time.Time
+}
+
+// Pinned is the version of a bot that answers in a turn.
+type Pinned struct {
+	BotID       uuid.UUID
+	Version     int
+	Instruction string
+	Settings    json.RawMessage
+}
+
+// ErrContent says what a message may hold.
+var ErrContent = errors.New("must have 1 to 50000 characters")
+
+// NewTurn prepares a turn; its number and version it gets when it is stored.
+func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) (Turn, error) {
+	if n := utf8.RuneCountInString(content); n < 1 || n > 50_000 {
+		return Turn{}, ErrContent
+	}
+	return Turn{
+		ID:          uuid.Must(uuid.NewV7()),
+		ThreadID:    thread,
+		ActorID:     actor,
+		OperationID: operation,
+		User: Message{
+			ID: uuid.Must(uuid.NewV7()), ThreadID: thread, Role: RoleUser, Content: content,
+			OperationID: &operation, CreatedAt: now,
+		},
+		Attempt:    1,
+		LeaseUntil: now.Add(lease),
+		StartedAt:  now,
+	}, nil
+}
+
+// Answer makes the assistant's message of the turn, which follows the user's.
+func (t *Turn) Answer(content string, now time.Time) Message {
+	return Message{
+		ID: uuid.Must(uuid.NewV7()), ThreadID: t.ThreadID, Seq: t.User.Seq + 1, Role: RoleAssistant, Content: content,
+		OperationID: &t.OperationID, CreatedAt: now,
+	}
+}
+
+// Reply is what a model answered, and at what cost.
+type Reply struct {
+	Content      string
+	InputTokens  *int // nil where the model does not tell
+	OutputTokens *int
+	Latency      time.Duration
+}

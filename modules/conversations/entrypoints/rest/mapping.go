@@ -1,0 +1,27 @@
+package rest
+
+import "github.com/parley/parley/modules/conversations/domain"
+
+func toThread(t domain.Thread) Thread {
+	return Thread{
+		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, Status: ThreadStatus(t.Status), CreatedAt: t.CreatedAt,
+	}
+}
+
+func toMessage(m domain.Message) Message {
+	return Message{
+		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content,
+		OperationID: m.OperationID, CreatedAt: m.CreatedAt,
+	}
+}
+
+func toTurn(t domain.Turn, answer domain.Message) Turn {
+	turn := Turn{
+		TurnID: t.ID, ThreadID: t.ThreadID, UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
+	}
+	if t.Pinned != nil {
+		version := int32(t.Pinned.Version) //nolint:gosec // counts versions
+		turn.BotID, turn.BotVersion = &t.Pinned.BotID, &version
+	}
+	return turn
+}

@@ -1,0 +1,131 @@
+// Package rest serves the calls of conversations: it decodes a request, has one use case do it, and encodes the answer.
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v5"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/modules/conversations/usecases"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/page"
+)
+
+// Server implements the generated server interface.
+type Server struct {
+	Create         usecases.CreateThread
+	Turn           usecases.TakeTurn
+	Threads        ports.Threads
+	Commands       *command.Pipeline
+	ThreadCursors  page.Cursors[ports.ThreadPosition]
+	MessageCursors page.Cursors[ports.MessagePosition]
+}
+
+// Mount adds the routes.
+func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
+
+const (
+	defaultThreads  = 20
+	defaultMessages = 100
+)
+
+// CreateThread implements the call.
+func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (CreateThreadResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		p := call.From(ctx).Principal
+		thread, err := s.Create.Do(ctx, usecases.NewThread{WorkspaceID: p.WorkspaceID, By: p.UserID, BotID: r.Body.BotID})
+		location := "/v1/conversations/threads/" + thread.ID.String()
+		return command.Outcome{
+			Answer: CreateThread201JSONResponse{
+				Body: toThread(thread), Headers: CreateThread201ResponseHeaders{Location: &location},
+			}.VisitCreateThreadResponse,
+			Audit: audit.Entry{
+				Action: "thread.create", Resource: "thread", ResourceID: thread.ID, Changes: map[string]any{"bot_id": thread.BotID},
+			},
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// GetThread implements the call.
+func (s Server) GetThread(ctx context.Context, r GetThreadRequestObject) (GetThreadResponseObject, error) {
+	thread, err := s.Threads.Get(ctx, r.ThreadID)
+	return GetThread200JSONResponse(toThread(thread)), err
+}
+
+// ListThreads implements the call.
+func (s Server) ListThreads(ctx context.Context, r ListThreadsRequestObject) (ListThreadsResponseObject, error) {
+	after, err := s.ThreadCursors.Decode(ctx, "", r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultThreads)
+	rows, err := s.Threads.List(ctx, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.ThreadCursors, "", items, more, func(t domain.Thread) ports.ThreadPosition {
+		return ports.ThreadPosition{At: t.CreatedAt, ID: t.ID}
+	})
+	return ListThreads200JSONResponse{Items: page.Map(items, toThread), HasMore: more, NextCursor: next}, err
+}
+
+// ListMessages implements the call.
+func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (ListMessagesResponseObject, error) {
+	filter := r.ThreadID.String()
+	after, err := s.MessageCursors.Decode(ctx, filter, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultMessages)
+	rows, err := s.Threads.Messages(ctx, r.ThreadID, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.MessageCursors, filter, items, more, func(m domain.Message) ports.MessagePosition {
+		return ports.MessagePosition{Seq: m.Seq}
+	})
+	return ListMessages200JSONResponse{Items: page.Map(items, toMessage), HasMore: more, NextCursor: next}, err
+}
+
+// TakeTurn implements the call.
+func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurnResponseObject, error) {
+	c := call.From(ctx)
+	turn, err := s.Turn.Prepare(usecases.Said{
+		ThreadID: r.ThreadID, ActorID: c.Principal.UserID, OperationID: c.Operation.ID, Content: r.Body.Content,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var reply domain.Reply
+	answer, err := s.Commands.RunLong(ctx, command.Long{
+		Audit: audit.Entry{
+			Action: "turn.create", Resource: "thread", ResourceID: r.ThreadID, Changes: map[string]any{"turn_id": turn.ID},
+		},
+		Begin:  func(ctx context.Context) error { return s.Turn.Begin(ctx, &turn) },
+		Resume: func(ctx context.Context) error { return s.Turn.Resume(ctx, &turn) },
+		Work: func(ctx context.Context) (err error) {
+			reply, err = s.Turn.Ask(ctx, turn)
+			return err
+		},
+		Finish: func(ctx context.Context) (command.Encoder, error) {
+			message, err := s.Turn.Complete(ctx, turn, reply)
+			return TakeTurn200JSONResponse(toTurn(turn, message)).VisitTakeTurnResponse, err
+		},
+		Fail: func(ctx context.Context, cause error) error { return s.Turn.Fail(ctx, turn, cause) },
+	})
+	return stored{answer}, s.Turn.Explain(ctx, r.ThreadID, err)
+}
+
+// stored answers any changing call with the bytes that the pipeline keeps.
+type stored struct{ command.Answer }
+
+func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error     { return s.Write(w) }

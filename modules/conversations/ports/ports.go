@@ -1,0 +1,75 @@
+// Package ports says what the use cases of conversations need from outside.
+package ports
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/fail"
+)
+
+// Failures that adapters and use cases answer.
+var (
+	ErrThreadNotFound = fail.New(fail.NotFound, "THREAD_NOT_FOUND", "there is no such thread in this workspace")
+	ErrBotNotFound    = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
+	ErrThreadBusy     = fail.New(fail.Conflict, "THREAD_BUSY", "another turn is running in this thread: wait for it, then send yours").After(time.Second)
+	ErrTurnMovedOn    = fail.New(fail.Conflict, "CONFLICT", "this turn failed and the thread has moved on: send the message as a new operation")
+	ErrModel          = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "the model did not answer: send the same call again").After(time.Second)
+)
+
+// Threads keeps the threads of the caller's workspace.
+type Threads interface {
+	Create(ctx context.Context, t domain.Thread) error
+	Get(ctx context.Context, id uuid.UUID) (domain.Thread, error)
+	// List leafs through threads, newest first.
+	List(ctx context.Context, after *ThreadPosition, limit int) ([]domain.Thread, error)
+	// Messages leafs through a thread, oldest first; ErrThreadNotFound where there is none.
+	Messages(ctx context.Context, thread uuid.UUID, after *MessagePosition, limit int) ([]domain.Message, error)
+}
+
+// ThreadPosition is a place in the list of threads.
+type ThreadPosition struct {
+	At time.Time `json:"t"`
+	ID uuid.UUID `json:"i"`
+}
+
+// MessagePosition is a place in a thread.
+type MessagePosition struct {
+	Seq int64 `json:"s"`
+}
+
+// Turns keeps turns.
+type Turns interface {
+	// Start stores a turn with its user message, numbers it and pins the bot's version: one statement, which may be the
+	// last of a transaction. ErrThreadNotFound or ErrThreadBusy undo it whole.
+	Start(ctx context.Context, t *domain.Turn) error
+	// Busy names the turn that runs in a thread; the zero id where none does any more.
+	Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error)
+	// Resume takes the next attempt of an operation's turn: one that failed, or whose lease has run out.
+	Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error)
+	// Complete stores the answer, if this attempt still holds the turn.
+	Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
+	// Fail stores that the attempt failed, and why; the user message stays.
+	Fail(ctx context.Context, t domain.Turn, why string, at time.Time) error
+}
+
+// Bots is what threads need to know of bots.
+type Bots interface {
+	Exists(ctx context.Context, bot uuid.UUID) (bool, error)
+}
+
+// Model answers. It is given all that it may know; it keeps nothing.
+type Model interface {
+	// Name says who answers, for the record: provider and model.
+	Name() (provider, model string)
+	Reply(ctx context.Context, p Prompt) (domain.Reply, error)
+}
+
+// Prompt is what a model is asked.
+type Prompt struct {
+	Pinned  *domain.Pinned // nil: no bot
+	Content string
+}

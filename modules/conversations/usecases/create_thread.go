@@ -1,0 +1,40 @@
+// Package usecases has the steps of conversations, one file each.
+package usecases
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+)
+
+// CreateThread opens a thread.
+type CreateThread struct {
+	Threads ports.Threads
+	Bots    ports.Bots
+	Now     func() time.Time
+}
+
+// NewThread is what CreateThread is asked for.
+type NewThread struct {
+	WorkspaceID, By uuid.UUID
+	BotID           *uuid.UUID // nil: without a bot
+}
+
+// Do opens the thread, with a bot of the workspace or without one.
+func (u CreateThread) Do(ctx context.Context, in NewThread) (domain.Thread, error) {
+	if in.BotID != nil {
+		exists, err := u.Bots.Exists(ctx, *in.BotID)
+		if err != nil {
+			return domain.Thread{}, err
+		}
+		if !exists {
+			return domain.Thread{}, ports.ErrBotNotFound
+		}
+	}
+	thread := domain.NewThread(in.WorkspaceID, in.By, in.BotID, u.Now())
+	return thread, u.Threads.Create(ctx, thread)
+}

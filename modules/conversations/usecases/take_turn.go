@@ -1,0 +1,96 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// TakeTurn has a model answer a user's message. It takes two transactions with the model's call between them, which
+// holds neither a transaction nor a connection: Begin (or Resume), Ask, then Complete or Fail.
+type TakeTurn struct {
+	Turns   ports.Turns
+	Model   ports.Model
+	Timeout time.Duration // for the model
+	Now     func() time.Time
+}
+
+// leaseSlack is what a turn's lease lasts beyond the model's time: for the second transaction.
+const leaseSlack = 30 * time.Second
+
+// Said is what a user says.
+type Said struct {
+	ThreadID, ActorID, OperationID uuid.UUID
+	Content                        string
+}
+
+// Prepare checks what was said, before anything is stored.
+func (u TakeTurn) Prepare(in Said) (domain.Turn, error) {
+	turn, err := domain.NewTurn(in.ThreadID, in.ActorID, in.OperationID, in.Content, u.Timeout+leaseSlack, u.Now())
+	if err != nil {
+		return turn, fail.Fields(fail.Field{Field: "content", Code: "INVALID", Message: err.Error()})
+	}
+	return turn, nil
+}
+
+// Begin stores the turn with its user message.
+func (u TakeTurn) Begin(ctx context.Context, t *domain.Turn) error { return u.Turns.Start(ctx, t) }
+
+// Resume goes on with the turn of an operation that was begun and not finished.
+func (u TakeTurn) Resume(ctx context.Context, t *domain.Turn) error {
+	resumed, err := u.Turns.Resume(ctx, t.ActorID, t.OperationID, u.Now().Add(u.Timeout+leaseSlack))
+	if err != nil {
+		return err
+	}
+	*t = *resumed
+	return nil
+}
+
+// Ask has the model answer.
+func (u TakeTurn) Ask(ctx context.Context, t domain.Turn) (domain.Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
+	defer cancel()
+	start := u.Now()
+	reply, err := u.Model.Reply(ctx, ports.Prompt{Pinned: t.Pinned, Content: t.User.Content})
+	if err == nil && reply.Content == "" {
+		err = errors.New("the model answered nothing")
+	}
+	if err != nil {
+		return domain.Reply{}, ports.ErrModel.With("turn_id", t.ID).Because(err)
+	}
+	reply.Latency = u.Now().Sub(start)
+	return reply, nil
+}
+
+// Complete stores the answer.
+func (u TakeTurn) Complete(ctx context.Context, t domain.Turn, reply domain.Reply) (domain.Message, error) {
+	answer := t.Answer(reply.Content, u.Now())
+	return answer, u.Turns.Complete(ctx, t, answer, reply)
+}
+
+// Fail stores that the model failed; the user's message stays, and the same operation may be tried again.
+func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, cause error) error {
+	if err := u.Turns.Fail(ctx, t, cause.Error(), u.Now()); err != nil {
+		return fmt.Errorf("store that the turn failed: %w", err)
+	}
+	return nil
+}
+
+// Explain adds to a THREAD_BUSY which turn it is that runs.
+func (u TakeTurn) Explain(ctx context.Context, thread uuid.UUID, err error) error {
+	if !errors.Is(err, ports.ErrThreadBusy) {
+		return err
+	}
+	active, lookup := u.Turns.Busy(ctx, thread)
+	if lookup != nil {
+		return lookup
+	}
+	return ports.ErrThreadBusy.With("active_turn_id", active).Because(err)
+}
