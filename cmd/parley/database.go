@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/postgres/embedded"
+	"github.com/parley/parley/platform/telemetry"
+)
+
+// database is where the program's Postgres is: one of its own, or the one that DATABASE_URL names.
+type database struct {
+	url    string // for the pool
+	direct string // past a pooler, for migrations
+	own    *embedded.Server
+}
+
+// openDatabase finds or starts it.
+func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*database, error) {
+	if cfg.DatabaseURL != "" {
+		return &database{url: cfg.DatabaseURL, direct: cfg.DirectURL()}, nil
+	}
+	dir, err := filepath.Abs(filepath.Join(cfg.DataDir, "postgres"))
+	if err != nil {
+		return nil, fmt.Errorf("DATA_DIR: %w", err)
+	}
+	own, err := embedded.Start(ctx, embedded.Options{Dir: dir, BinDir: cfg.PostgresBinDir, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	url := own.URL("parley")
+	return &database{url: url, direct: url, own: own}, nil
+}
+
+// stopPatience is how long the embedded database may take to stop in good order.
+const stopPatience = 20 * time.Second
+
+// close stops what openDatabase started.
+func (d *database) close() error {
+	if d.own == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	return d.own.Stop(ctx)
+}
+
+// lost is closed when a database of our own has ended by itself; of others we learn by their silence.
+func (d *database) lost() <-chan struct{} {
+	if d.own == nil {
+		return nil
+	}
+	return d.own.Done()
+}
+
+func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // config has checked it
+	return telemetry.NewLogger(w, cfg.LogFormat, level)
+}
+
+type configAction = func(context.Context, *cli.Command, *config.Config) error
+
+// withMigrator gives the work a migrator on the configured database.
+func withMigrator(ctx context.Context, cfg *config.Config, stderr io.Writer, work func(*postgres.Migrator) error) error {
+	log := newLogger(cfg, stderr)
+	db, err := openDatabase(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(postgres.NewMigrator(db.direct, log)), db.close())
+}
+
+func migrateUp(stdout, stderr io.Writer) configAction {
+	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
+		return withMigrator(ctx, cfg, stderr, func(m *postgres.Migrator) error {
+			if err := m.Up(ctx); err != nil {
+				return err
+			}
+			return tellVersion(ctx, m, stdout)
+		})
+	}
+}
+
+func migrateDown(stdout, stderr io.Writer) configAction {
+	return func(ctx context.Context, c *cli.Command, cfg *config.Config) error {
+		steps := c.Int("steps")
+		if steps < 0 {
+			return usageError{errors.New("--steps: should be 0 (all) or more")}
+		}
+		return withMigrator(ctx, cfg, stderr, func(m *postgres.Migrator) error {
+			if err := m.Down(ctx, steps); err != nil {
+				return err
+			}
+			return tellVersion(ctx, m, stdout)
+		})
+	}
+}
+
+func migrateStatus(stdout, stderr io.Writer) configAction {
+	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
+		return withMigrator(ctx, cfg, stderr, func(m *postgres.Migrator) error { return tellVersion(ctx, m, stdout) })
+	}
+}
+
+func tellVersion(ctx context.Context, m *postgres.Migrator, stdout io.Writer) error {
+	at, newest, dirty, err := m.Status(ctx)
+	if err != nil {
+		return err
+	}
+	word := "up to date"
+	switch {
+	case dirty:
+		word = "dirty: a migration broke off half-way and wants a person"
+	case at < newest:
+		word = fmt.Sprintf("%d to apply: parley migrate up", newest-at)
+	case at > newest:
+		word = "newer than this program"
+	}
+	_, err = fmt.Fprintf(stdout, "version %d of %d (%s)\n", at, newest, word)
+	return err
+}

@@ -1,0 +1,137 @@
+// Command parley is the backend: `parley serve` runs it, the other subcommands look after it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/parley/parley/api"
+	"github.com/parley/parley/platform/config"
+)
+
+// version is set by the linker: make build.
+var version = "development"
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it was tried and failed
+	exitUsage  = 2 // a wrong flag or setting: nothing was tried
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// usageError is a mistake of whoever called; it exits with exitUsage.
+type usageError struct{ error }
+
+// run is the whole program. Its last words about a failure are one line a problem.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	err := newCommand(environ, stdout, stderr).Run(ctx, args)
+	if err == nil {
+		return exitOK
+	}
+	for _, problem := range split(err) {
+		fmt.Fprintln(stderr, "parley:", problem)
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// split gives the errors that were joined.
+func split(err error) []error {
+	var usage usageError
+	if errors.As(err, &usage) {
+		err = usage.error
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the outermost error is meant
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
+	withConfig := func(do func(context.Context, *cli.Command, *config.Config) error) cli.ActionFunc {
+		return func(ctx context.Context, c *cli.Command) error {
+			if c.Args().Present() {
+				return usageError{fmt.Errorf("%q is no command of parley: see parley --help", c.Args().First())}
+			}
+			cfg, err := config.Load(environ)
+			if err != nil {
+				return usageError{err}
+			}
+			return do(ctx, c, cfg)
+		}
+	}
+	serveAction := withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
+		return serve(ctx, cfg, stderr)
+	})
+	usage := func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+	return &cli.Command{
+		Name:  "parley",
+		Usage: "the backend of a platform where businesses build AI bots",
+		Description: "Settings come from the environment; env.example lists them all.\n" +
+			"With none set, parley serves on 127.0.0.1:8080 with a Postgres of its own under .parley.\n" +
+			"Exit codes: 0 done, 1 failed, 2 wrong flag or setting.",
+		Version:         version,
+		HideVersion:     true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // run tells errors
+		OnUsageError:    usage,
+		Action:          serveAction,
+		HideHelpCommand: true,
+		Commands: []*cli.Command{
+			{
+				Name: "serve", Usage: "serve the API until SIGINT or SIGTERM (the default)", Action: serveAction, OnUsageError: usage,
+			},
+			{
+				Name: "migrate", Usage: "bring the database's schema to a version", OnUsageError: usage,
+				Commands: []*cli.Command{
+					{Name: "up", Usage: "apply every migration that is missing", Action: withConfig(migrateUp(stdout, stderr)), OnUsageError: usage},
+					{
+						Name: "down", Usage: "take back the newest migration, with its data", OnUsageError: usage,
+						Flags:  []cli.Flag{&cli.IntFlag{Name: "steps", Value: 1, Usage: "how many to take back; 0: all of them"}},
+						Action: withConfig(migrateDown(stdout, stderr)),
+					},
+					{Name: "status", Usage: "tell which version the database is at", Action: withConfig(migrateStatus(stdout, stderr)), OnUsageError: usage},
+				},
+			},
+			{
+				Name: "openapi", Usage: "print the OpenAPI document", OnUsageError: usage,
+				Action: func(context.Context, *cli.Command) error {
+					_, err := stdout.Write(api.YAML)
+					return err
+				},
+			},
+			{
+				Name: "env", Usage: "print every setting with its default: the text of env.example", OnUsageError: usage,
+				Action: func(context.Context, *cli.Command) error {
+					_, err := io.WriteString(stdout, config.Example())
+					return err
+				},
+			},
+			{
+				Name: "version", Usage: "print the version", OnUsageError: usage,
+				Action: func(context.Context, *cli.Command) error {
+					_, err := fmt.Fprintln(stdout, "parley", version)
+					return err
+				},
+			},
+		},
+	}
+}
