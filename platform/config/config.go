@@ -54,36 +54,29 @@ func Load(environ []string) (*Config, error) {
 			set[name] = value
 		}
 	}
-	var wrong []error
+	unread := map[string]bool{}
 	if err := env.ParseWithOptions(c, env.Options{Environment: set}); err != nil {
 		var all env.AggregateError
 		if !errors.As(err, &all) {
 			return nil, err
 		}
 		for _, e := range all.Errors {
-			var parse env.ParseError
-			if !errors.As(e, &parse) {
+			parse, ok := errors.AsType[env.ParseError](e)
+			if !ok {
 				return nil, e
 			}
 			field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
-			wrong = append(wrong, unfit(field.Tag.Get("env")))
+			unread[field.Tag.Get("env")] = true
 		}
-		return nil, errors.Join(wrong...)
 	}
-	wrong = append(wrong, c.check()...)
-	return c, errors.Join(wrong...)
+	return c, errors.Join(c.check(unread)...)
 }
 
-// unfit is the line for a wrong variable.
-func unfit(name string) error {
-	v := variable(name)
-	return fmt.Errorf("%s: should be %s", name, v.Want)
-}
-
-func (c *Config) check() (wrong []error) {
+// check gives an error for each variable that is wrong, those that could not be read included.
+func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require := func(ok bool, name string) {
 		if !ok {
-			wrong = append(wrong, unfit(name))
+			unread[name] = true
 		}
 	}
 	_, _, err := net.SplitHostPort(c.HTTPAddr)
@@ -105,12 +98,16 @@ func (c *Config) check() (wrong []error) {
 	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
 	c.proxies, err = prefixes(c.TrustedProxies)
 	require(err == nil, "TRUSTED_PROXIES")
+	missing := map[string]bool{}
 	if c.Production() && !c.Embedded {
-		for name, value := range map[string]string{"DATABASE_URL": c.DatabaseURL, "JWT_SECRET": c.JWTSecret} {
-			if value == "" {
-				wrong = append(wrong, fmt.Errorf("%s: must be set in production: %s; or EMBEDDED=true to mean the embedded database and its own secrets",
-					name, variable(name).Want))
-			}
+		missing = map[string]bool{"DATABASE_URL": c.DatabaseURL == "", "JWT_SECRET": c.JWTSecret == ""}
+	}
+	for _, v := range Variables() { // in their order
+		switch {
+		case missing[v.Name]:
+			wrong = append(wrong, fmt.Errorf("%s: must be set in production, to %s; or set EMBEDDED=true to mean the embedded database and its own secrets", v.Name, v.Want))
+		case unread[v.Name]:
+			wrong = append(wrong, fmt.Errorf("%s: should be %s", v.Name, v.Want))
 		}
 	}
 	return wrong

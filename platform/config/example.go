@@ -26,15 +26,6 @@ func Variables() []Variable {
 	return all
 }
 
-func variable(name string) Variable {
-	for _, v := range Variables() {
-		if v.Name == name {
-			return v
-		}
-	}
-	return Variable{Name: name}
-}
-
 // Example is the text of env.example.
 func Example() string {
 	var b strings.Builder
