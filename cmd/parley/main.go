@@ -45,8 +45,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	for _, problem := range split(err) {
 		fmt.Fprintln(stderr, "parley:", problem)
 	}
-	var usage usageError
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	return exitFailed
@@ -54,11 +53,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 
 // split gives the errors that were joined.
 func split(err error) []error {
-	var usage usageError
-	if errors.As(err, &usage) {
+	if usage, ok := errors.AsType[usageError](err); ok {
 		err = usage.error
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the outermost error is meant
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}

@@ -59,7 +59,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Is makes errors.Is compare by code.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error) //nolint:errorlint // Is is asked about the target itself, not its chain
+	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
 }
 
@@ -122,8 +122,7 @@ var (
 
 // From finds the Error in a chain; what is none becomes ErrInternal with the error as its cause.
 func From(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return ErrInternal.Because(err)

@@ -120,8 +120,7 @@ func takeBody(c *echo.Context, op *contract.Operation, limit int64) ([]byte, err
 		return nil, tooLarge
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), req.Body, limit))
-	var over *http.MaxBytesError
-	if errors.As(err, &over) {
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, tooLarge
 	}
 	if err != nil {

@@ -58,7 +58,7 @@ func (s *Store) Finish(ctx context.Context, a Answer) error {
 		WorkspaceID: c.Principal.WorkspaceID,
 		ActorID:     c.Principal.UserID,
 		ID:          c.Operation.ID,
-		Status:      int16(a.Status), //nolint:gosec // an HTTP status
+		Status:      int16(a.Status),
 		ContentType: a.ContentType,
 		Location:    optional(a.Location),
 		Etag:        optional(a.ETag),

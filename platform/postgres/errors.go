@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -22,12 +23,7 @@ const (
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
 	stateLockTimeout     = "55P03"
-	stateQueryCanceled   = "57014"
 )
-
-// unavailable are the classes and states that say: not now. 08 connection, 53 resources, 57P operator, 58 system,
-// 25P03 idle in transaction, 40 a rolled back transaction.
-var unavailable = []string{"08", "53", "57P", "58", "25P03", "40"}
 
 // translate turns what a driver says into our errors where the database itself is the one to know: refused entry,
 // database away. The rest is for the adapter, which knows its constraints: see Violates and IsMissing.
@@ -35,14 +31,13 @@ func translate(err error) error {
 	if err == nil {
 		return nil
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case pg.Code == stateSessionEnded:
 			return fail.ErrUnauthorized
 		case pg.Code == stateNotMember:
 			return fail.ErrForbidden
-		case pg.Code == stateQueryCanceled || isAny(pg.Code, unavailable):
+		case isNotNow(pg.Code):
 			return fail.ErrUnavailable.Because(err)
 		}
 		return err
@@ -56,13 +51,12 @@ func translate(err error) error {
 	return err
 }
 
-func isAny(code string, prefixes []string) bool {
-	for _, p := range prefixes {
-		if strings.HasPrefix(code, p) {
-			return true
-		}
-	}
-	return false
+// isNotNow tells whether a state says: try again later. 08 connection, 40 rolled back, 53 resources, 57014 canceled by
+// statement_timeout, 57P operator, 58 system, 25P03 idle in transaction.
+func isNotNow(code string) bool {
+	return slices.ContainsFunc([]string{"08", "40", "53", "57014", "57P", "58", "25P03"}, func(class string) bool {
+		return strings.HasPrefix(code, class)
+	})
 }
 
 // Violates tells whether err is the violation of this unique or foreign key constraint.

@@ -70,7 +70,7 @@ func Newest() (uint, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the migrations: %w", err)
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	n, err := src.First()
 	for err == nil {
 		var next uint

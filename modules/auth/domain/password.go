@@ -22,5 +22,7 @@ func NewPassword(text string) (Password, error) {
 // Reveal gives the text, for hashing.
 func (p Password) Reveal() string { return p.text }
 
-func (Password) String() string   { return "[password]" }
+func (Password) String() string { return "[password]" }
+
+// GoString keeps it out of %#v too.
 func (Password) GoString() string { return "[password]" }

@@ -51,8 +51,7 @@ type VersionPosition struct {
 
 // Invalid turns a broken rule of the domain into the answer for it; other errors pass.
 func Invalid(err error) error {
-	var rule *domain.RuleError
-	if errors.As(err, &rule) {
+	if rule, ok := errors.AsType[*domain.RuleError](err); ok {
 		return fail.Fields(fail.Field{Field: rule.Field, Code: "INVALID", Message: rule.Rule})
 	}
 	return err

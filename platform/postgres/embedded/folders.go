@@ -15,7 +15,7 @@ import (
 // A socket's path has at most 107 bytes on Linux and 103 on macOS.
 const longestSocketPath = 103
 
-var socketFile = fmt.Sprintf(".s.PGSQL.%d", port)
+const socketFile = ".s.PGSQL.5432" // Postgres names it by its port
 
 // makeFolder makes dir and what lacks above it, and returns its real path.
 // What is made is for the server's user alone or, when that is not the user of
@@ -137,7 +137,7 @@ func giveTo(data string, who account) error {
 	if err != nil {
 		return fmt.Errorf("cannot open the data folder: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	// The folder itself comes last: its owner tells that all is done.
 	give := func(name string, _ fs.DirEntry, err error) error {
 		if err != nil || name == "." {

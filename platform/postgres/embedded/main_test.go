@@ -47,7 +47,7 @@ func actAsParent(dir string) error {
 // not when the tests run as root.
 func newFolder(t *testing.T) string {
 	t.Helper()
-	base, err := os.MkdirTemp("", "embedded")
+	base, err := os.MkdirTemp("", "embedded") //nolint:usetesting // see above
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(base, 0o711))
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(base)) })

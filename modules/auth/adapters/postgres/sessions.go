@@ -30,7 +30,7 @@ func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 		WorkspaceID:   session.WorkspaceID,
 		ID:            session.ID,
 		UserID:        session.UserID,
-		Generation:    int32(session.Generation), //nolint:gosec // counts refreshes of one session
+		Generation:    int32(session.Generation),
 		RotatedAt:     session.RotatedAt,
 		Kid:           session.KeyID,
 		IdleExpiresAt: session.IdleExpiresAt,
@@ -89,7 +89,7 @@ func (s *Sessions) Save(ctx context.Context, session domain.Session) error {
 	return authdb.New(s.db.In(ctx)).SaveSession(ctx, authdb.SaveSessionParams{
 		WorkspaceID:   session.WorkspaceID,
 		ID:            session.ID,
-		Generation:    int32(session.Generation), //nolint:gosec // counts refreshes of one session
+		Generation:    int32(session.Generation),
 		RotatedAt:     session.RotatedAt,
 		Retirements:   session.Retirements,
 		Kid:           session.KeyID,

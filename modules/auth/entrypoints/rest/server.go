@@ -93,7 +93,7 @@ func pair(g usecases.Grant) TokenPair {
 		AccessToken:  g.Tokens.Access,
 		RefreshToken: g.Tokens.Refresh,
 		TokenType:    Bearer,
-		ExpiresIn:    int32(g.Tokens.ExpiresIn), //nolint:gosec // at most a day of seconds
+		ExpiresIn:    int32(g.Tokens.ExpiresIn),
 		UserID:       g.Session.UserID,
 		WorkspaceID:  g.Session.WorkspaceID,
 	}

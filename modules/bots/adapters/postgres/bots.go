@@ -32,7 +32,7 @@ func (b *Bots) Create(ctx context.Context, bot domain.Bot) error {
 		ID:             bot.ID,
 		Name:           bot.Name,
 		Status:         string(bot.Status),
-		CurrentVersion: int32(bot.CurrentVersion), //nolint:gosec // counts versions
+		CurrentVersion: int32(bot.CurrentVersion),
 		CreatedBy:      bot.CreatedBy,
 		CreatedAt:      bot.CreatedAt,
 		UpdatedAt:      bot.UpdatedAt,
@@ -48,7 +48,7 @@ func (b *Bots) createVersion(ctx context.Context, v domain.Version) error {
 	err := q.CreateVersion(ctx, botsdb.CreateVersionParams{
 		WorkspaceID: workspace,
 		BotID:       v.BotID,
-		Version:     int32(v.Number), //nolint:gosec // counts versions
+		Version:     int32(v.Number),
 		Instruction: v.Content.Instruction(),
 		Settings:    v.Content.Settings(),
 		CreatedBy:   v.CreatedBy,
@@ -68,7 +68,7 @@ func (b *Bots) SaveRewritten(ctx context.Context, bot domain.Bot, v domain.Versi
 		ID:             bot.ID,
 		Name:           bot.Name,
 		Status:         string(bot.Status),
-		CurrentVersion: int32(bot.CurrentVersion), //nolint:gosec // counts versions
+		CurrentVersion: int32(bot.CurrentVersion),
 		UpdatedAt:      bot.UpdatedAt,
 	})
 	if err != nil {

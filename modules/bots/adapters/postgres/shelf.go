@@ -15,7 +15,7 @@ import (
 // List implements ports.Shelf.
 func (b *Bots) List(ctx context.Context, after *ports.BotPosition, limit int) ([]domain.Bot, error) {
 	q, workspace := b.queries(ctx)
-	params := botsdb.ListBotsParams{WorkspaceID: workspace, Count: int32(limit)} //nolint:gosec // at most 101
+	params := botsdb.ListBotsParams{WorkspaceID: workspace, Count: int32(limit)}
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
 	}
@@ -42,9 +42,9 @@ func (b *Bots) List(ctx context.Context, after *ports.BotPosition, limit int) ([
 // Versions implements ports.Shelf.
 func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.VersionPosition, limit int) ([]domain.Version, error) {
 	q, workspace := b.queries(ctx)
-	params := botsdb.ListVersionsParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit)} //nolint:gosec // at most 101
+	params := botsdb.ListVersionsParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit)}
 	if after != nil {
-		before := int32(after.Number) //nolint:gosec // counts versions
+		before := int32(after.Number)
 		params.Before = &before
 	}
 	rows, err := q.ListVersions(ctx, params)
@@ -67,7 +67,7 @@ func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.Version
 func (b *Bots) Version(ctx context.Context, bot uuid.UUID, number int) (domain.Version, error) {
 	q, workspace := b.queries(ctx)
 	row, err := q.GetVersion(ctx, botsdb.GetVersionParams{
-		WorkspaceID: workspace, BotID: bot, Version: int32(number), //nolint:gosec // the contract bounds it
+		WorkspaceID: workspace, BotID: bot, Version: int32(number),
 	})
 	if postgres.IsMissing(err) {
 		if exists, err := b.Exists(ctx, bot); err != nil || !exists {

@@ -8,7 +8,7 @@ func toBot(b domain.Bot) Bot {
 		WorkspaceID:    b.WorkspaceID,
 		Name:           b.Name,
 		Status:         BotStatus(b.Status),
-		CurrentVersion: int32(b.CurrentVersion), //nolint:gosec // counts versions
+		CurrentVersion: int32(b.CurrentVersion),
 		Instruction:    b.Content.Instruction(),
 		Settings:       b.Content.Settings(),
 		CreatedAt:      b.CreatedAt,
@@ -22,7 +22,7 @@ func toSummary(b domain.Bot) BotSummary {
 		WorkspaceID:    b.WorkspaceID,
 		Name:           b.Name,
 		Status:         BotStatus(b.Status),
-		CurrentVersion: int32(b.CurrentVersion), //nolint:gosec // counts versions
+		CurrentVersion: int32(b.CurrentVersion),
 		CreatedAt:      b.CreatedAt,
 		UpdatedAt:      b.UpdatedAt,
 	}
@@ -31,7 +31,7 @@ func toSummary(b domain.Bot) BotSummary {
 func toVersion(v domain.Version) BotVersion {
 	return BotVersion{
 		BotID:       v.BotID,
-		Version:     int32(v.Number), //nolint:gosec // counts versions
+		Version:     int32(v.Number),
 		Instruction: v.Content.Instruction(),
 		Settings:    v.Content.Settings(),
 		CreatedBy:   v.CreatedBy,

@@ -53,7 +53,7 @@ func (t *Threads) Get(ctx context.Context, id uuid.UUID) (domain.Thread, error) 
 // List implements ports.Threads.
 func (t *Threads) List(ctx context.Context, after *ports.ThreadPosition, limit int) ([]domain.Thread, error) {
 	q, workspace := queries(ctx, t.db)
-	params := conversationsdb.ListThreadsParams{WorkspaceID: workspace, Count: int32(limit)} //nolint:gosec // at most 101
+	params := conversationsdb.ListThreadsParams{WorkspaceID: workspace, Count: int32(limit)}
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
 	}
@@ -78,7 +78,7 @@ func toThread(row conversationsdb.GetThreadRow) domain.Thread {
 // Messages implements ports.Threads.
 func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, after *ports.MessagePosition, limit int) ([]domain.Message, error) {
 	q, workspace := queries(ctx, t.db)
-	params := conversationsdb.ListMessagesParams{WorkspaceID: workspace, ThreadID: thread, Count: int32(limit)} //nolint:gosec // at most 101
+	params := conversationsdb.ListMessagesParams{WorkspaceID: workspace, ThreadID: thread, Count: int32(limit)}
 	if after != nil {
 		params.After = after.Seq
 	}

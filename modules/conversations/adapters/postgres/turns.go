@@ -129,7 +129,7 @@ func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUI
 
 // Complete implements ports.Turns.
 func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
-	latency := int32(reply.Latency.Milliseconds()) //nolint:gosec // bounded by the model's deadline
+	latency := int32(reply.Latency.Milliseconds())
 	if err := s.finish(ctx, t, "completed", nil, answer.CreatedAt, latency, reply); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (s *Turns) finish(ctx context.Context, t domain.Turn, status string, why *s
 	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
 		WorkspaceID:  workspace,
 		TurnID:       t.ID,
-		Attempt:      int32(t.Attempt), //nolint:gosec // counts attempts
+		Attempt:      int32(t.Attempt),
 		Status:       status,
 		FinishedAt:   &at,
 		LatencyMs:    &latency,
@@ -172,6 +172,6 @@ func toInt32(n *int) *int32 {
 	if n == nil {
 		return nil
 	}
-	v := int32(*n) //nolint:gosec // a count of tokens
+	v := int32(*n)
 	return &v
 }

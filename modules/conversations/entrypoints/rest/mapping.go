@@ -20,7 +20,7 @@ func toTurn(t domain.Turn, answer domain.Message) Turn {
 		TurnID: t.ID, ThreadID: t.ThreadID, UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
 	}
 	if t.Pinned != nil {
-		version := int32(t.Pinned.Version) //nolint:gosec // counts versions
+		version := int32(t.Pinned.Version)
 		turn.BotID, turn.BotVersion = &t.Pinned.BotID, &version
 	}
 	return turn
