@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/auth/adapters/argon2id"
@@ -8,20 +10,33 @@ import (
 	"github.com/parley/parley/modules/auth/adapters/tokens"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/entrypoints/rest"
+	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
 	"github.com/parley/parley/platform/contract"
+	"github.com/parley/parley/platform/page"
 )
 
 func newTokens(p *platform) (*tokens.Tokens, error) {
-	return tokens.New(tokens.Options{Secret: p.jwt, Issuer: p.cfg.JWTIssuer, AccessTTL: p.cfg.AccessTTL, Now: p.now})
+	return tokens.New(tokens.Options{
+		Secret: p.jwt, Previous: p.cfg.JWTPrevious, Issuer: p.cfg.JWTIssuer, AccessTTL: p.cfg.AccessTTL, Now: p.now,
+	})
 }
 
-// emailFormat has the contract check addresses as the domain does.
-func emailFormat() contract.Format {
-	return contract.Format{Name: "email", Check: func(text string) error {
-		_, err := domain.NewEmail(text)
-		return err
-	}}
+// formats have the contract check addresses and passwords as the domain does.
+func formats() []contract.Format {
+	return []contract.Format{
+		{Name: "email", Check: func(text string) error {
+			_, err := domain.NewEmail(text)
+			return err
+		}},
+		{Name: "password", Check: func(text string) error {
+			_, err := domain.NewPassword(text)
+			if errors.Is(err, domain.ErrPasswordLength) {
+				return nil // minLength and maxLength say it
+			}
+			return err
+		}},
+	}
 }
 
 func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
@@ -31,18 +46,29 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 	}
 	users, sessions := postgres.NewUsers(p.db), postgres.NewSessions(p.db)
 	transactions, audit := postgres.NewTransactions(p.db), postgres.NewAudit(p.audit)
+	accounts, attempts := postgres.NewAccounts(p.db), postgres.NewAttempts(p.db, p.master.Key("login attempts"))
 	opener := usecases.Opener{
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}
 	rest.Server{
 		RegisterUser: usecases.RegisterUser{Users: users, Passwords: passwords, Opener: opener},
-		LogIn:        usecases.LogIn{Users: users, Passwords: passwords, Opener: opener},
+		LogIn: usecases.LogIn{
+			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
+		},
 		RefreshSession: usecases.RefreshSession{
 			Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 		},
-		LogOut:   usecases.LogOut{Sessions: sessions, Now: p.now},
-		Users:    users,
-		Commands: p.commands,
+		LogOut: usecases.LogOut{Sessions: sessions, Now: p.now},
+		Passwords: usecases.ChangePassword{
+			Accounts: accounts, Attempts: attempts, Passwords: passwords, Sessions: sessions,
+		},
+		Users:          users,
+		Sessions:       sessions,
+		Commands:       p.commands,
+		Audit:          p.audit,
+		Sealer:         p.sealer,
+		AuditCursors:   page.NewCursors[rest.AuditPosition](p.master.Key("cursor"), "audit log"),
+		SessionCursors: page.NewCursors[ports.SessionPosition](p.master.Key("cursor"), "sessions"),
 	}.Mount(e)
 	return nil
 }

@@ -31,6 +31,7 @@ type platform struct {
 	log      *slog.Logger
 	db       *postgres.DB
 	audit    *audit.Log
+	sealer   *audit.Sealer
 	commands *command.Pipeline
 	master   secret.Master
 	jwt      string
@@ -117,7 +118,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: cfg.DatabaseConns}); err != nil {
 		return nil, err
 	}
-	p.audit = audit.NewLog(p.db)
+	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
 	p.commands = command.NewPipeline(p.db, operations.NewStore(p.db), p.audit)
 	return p, nil
 }
@@ -139,7 +140,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, err := contract.Load(document, emailFormat())
+	calls, err := contract.Load(document, formats()...)
 	if err != nil {
 		return nil, err
 	}

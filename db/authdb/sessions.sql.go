@@ -49,6 +49,17 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) er
 	return err
 }
 
+const endOtherSessions = `-- name: EndOtherSessions :one
+SELECT app.end_other_sessions($1::uuid)::integer
+`
+
+func (q *Queries) EndOtherSessions(ctx context.Context, keep uuid.UUID) (int32, error) {
+	row := q.db.QueryRow(ctx, endOtherSessions, keep)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const findSession = `-- name: FindSession :one
 SELECT workspace_id::uuid AS workspace_id, user_id::uuid AS user_id FROM app.find_session($1::uuid)
 `
@@ -63,6 +74,64 @@ func (q *Queries) FindSession(ctx context.Context, id uuid.UUID) (FindSessionRow
 	var i FindSessionRow
 	err := row.Scan(&i.WorkspaceID, &i.UserID)
 	return i, err
+}
+
+const listSessions = `-- name: ListSessions :many
+SELECT workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent FROM sessions
+ WHERE workspace_id = $1 AND user_id = $2
+   AND revoked_at IS NULL AND idle_expires_at > now() AND expires_at > now()
+   AND ($3::timestamptz IS NULL
+        OR (created_at, id) < ($3::timestamptz, $4::uuid))
+ ORDER BY created_at DESC, id DESC
+ LIMIT $5
+`
+
+type ListSessionsParams struct {
+	WorkspaceID uuid.UUID
+	UserID      uuid.UUID
+	BeforeAt    *time.Time
+	BeforeID    *uuid.UUID
+	Count       int32
+}
+
+func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]Session, error) {
+	rows, err := q.db.Query(ctx, listSessions,
+		arg.WorkspaceID,
+		arg.UserID,
+		arg.BeforeAt,
+		arg.BeforeID,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Session
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.ID,
+			&i.UserID,
+			&i.Generation,
+			&i.RotatedAt,
+			&i.Retirements,
+			&i.Kid,
+			&i.IdleExpiresAt,
+			&i.ExpiresAt,
+			&i.RevokedAt,
+			&i.CreatedAt,
+			&i.IP,
+			&i.UserAgent,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lockSession = `-- name: LockSession :one

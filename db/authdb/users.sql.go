@@ -12,6 +12,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const beginLogin = `-- name: BeginLogin :one
+SELECT app.begin_login($1::bytea)::double precision
+`
+
+// Counts the attempt; answers for how many seconds the address is blocked, 0 for go on.
+func (q *Queries) BeginLogin(ctx context.Context, addressHash []byte) (float64, error) {
+	row := q.db.QueryRow(ctx, beginLogin, addressHash)
+	var column_1 float64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const createMember = `-- name: CreateMember :exec
 INSERT INTO workspace_members (workspace_id, user_id, role, created_at)
 VALUES ($1, $2, $3, $4)
@@ -77,6 +89,15 @@ func (q *Queries) CreateWorkspace(ctx context.Context, arg CreateWorkspaceParams
 	return err
 }
 
+const endLogin = `-- name: EndLogin :exec
+SELECT app.end_login($1::bytea)
+`
+
+func (q *Queries) EndLogin(ctx context.Context, addressHash []byte) error {
+	_, err := q.db.Exec(ctx, endLogin, addressHash)
+	return err
+}
+
 const findLogin = `-- name: FindLogin :one
 SELECT user_id::uuid AS user_id, password_hash::text AS password_hash,
        operation_id::uuid AS operation_id, workspace_id::uuid AS workspace_id
@@ -99,6 +120,22 @@ func (q *Queries) FindLogin(ctx context.Context, email string) (FindLoginRow, er
 		&i.OperationID,
 		&i.WorkspaceID,
 	)
+	return i, err
+}
+
+const getPasswordHash = `-- name: GetPasswordHash :one
+SELECT email, password_hash FROM users WHERE id = $1
+`
+
+type GetPasswordHashRow struct {
+	Email        string
+	PasswordHash string
+}
+
+func (q *Queries) GetPasswordHash(ctx context.Context, id uuid.UUID) (GetPasswordHashRow, error) {
+	row := q.db.QueryRow(ctx, getPasswordHash, id)
+	var i GetPasswordHashRow
+	err := row.Scan(&i.Email, &i.PasswordHash)
 	return i, err
 }
 
@@ -136,4 +173,25 @@ func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProf
 		&i.Role,
 	)
 	return i, err
+}
+
+const replacePasswordHash = `-- name: ReplacePasswordHash :one
+WITH changed AS (
+    UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3 RETURNING id
+)
+SELECT app.require(EXISTS (SELECT 1 FROM changed), 'password')
+`
+
+type ReplacePasswordHashParams struct {
+	NewHash string
+	ID      uuid.UUID
+	OldHash string
+}
+
+// Compare and set: PY404 if the password was changed meanwhile; a row, so that the adapter sees it at once.
+func (q *Queries) ReplacePasswordHash(ctx context.Context, arg ReplacePasswordHashParams) (bool, error) {
+	row := q.db.QueryRow(ctx, replacePasswordHash, arg.NewHash, arg.ID, arg.OldHash)
+	var require bool
+	err := row.Scan(&require)
+	return require, err
 }

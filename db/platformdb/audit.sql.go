@@ -9,9 +9,296 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"time"
 
 	"github.com/google/uuid"
 )
+
+const auditSealed = `-- name: AuditSealed :exec
+SELECT app.audit_sealed($1::bigint)
+`
+
+func (q *Queries) AuditSealed(ctx context.Context, upTo int64) error {
+	_, err := q.db.Exec(ctx, auditSealed, upTo)
+	return err
+}
+
+const auditToSeal = `-- name: AuditToSeal :many
+SELECT workspace_id::uuid AS workspace_id, up_to::bigint AS up_to FROM app.audit_to_seal()
+`
+
+type AuditToSealRow struct {
+	WorkspaceID uuid.UUID
+	UpTo        int64
+}
+
+func (q *Queries) AuditToSeal(ctx context.Context) ([]AuditToSealRow, error) {
+	rows, err := q.db.Query(ctx, auditToSeal)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditToSealRow
+	for rows.Next() {
+		var i AuditToSealRow
+		if err := rows.Scan(&i.WorkspaceID, &i.UpTo); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countUnsealed = `-- name: CountUnsealed :one
+SELECT count(*) FROM audit_log WHERE workspace_id = $1 AND txid >= $2
+`
+
+type CountUnsealedParams struct {
+	WorkspaceID uuid.UUID
+	FromTxid    int64
+}
+
+func (q *Queries) CountUnsealed(ctx context.Context, arg CountUnsealedParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countUnsealed, arg.WorkspaceID, arg.FromTxid)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const createSeal = `-- name: CreateSeal :one
+INSERT INTO audit_seals (workspace_id, seq, from_txid, to_txid, rows, mac)
+VALUES ($1, $2, $3, $4, $5, $6)
+RETURNING seq
+`
+
+type CreateSealParams struct {
+	WorkspaceID uuid.UUID
+	Seq         int64
+	FromTxid    int64
+	ToTxid      int64
+	Rows        int64
+	Mac         []byte
+}
+
+func (q *Queries) CreateSeal(ctx context.Context, arg CreateSealParams) (int64, error) {
+	row := q.db.QueryRow(ctx, createSeal,
+		arg.WorkspaceID,
+		arg.Seq,
+		arg.FromTxid,
+		arg.ToTxid,
+		arg.Rows,
+		arg.Mac,
+	)
+	var seq int64
+	err := row.Scan(&seq)
+	return seq, err
+}
+
+const lastSeal = `-- name: LastSeal :one
+SELECT seq, to_txid, mac FROM audit_seals WHERE workspace_id = $1 ORDER BY seq DESC LIMIT 1
+`
+
+type LastSealRow struct {
+	Seq    int64
+	ToTxid int64
+	Mac    []byte
+}
+
+func (q *Queries) LastSeal(ctx context.Context, workspaceID uuid.UUID) (LastSealRow, error) {
+	row := q.db.QueryRow(ctx, lastSeal, workspaceID)
+	var i LastSealRow
+	err := row.Scan(&i.Seq, &i.ToTxid, &i.Mac)
+	return i, err
+}
+
+const listAudit = `-- name: ListAudit :many
+SELECT id, workspace_id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent, created_at
+  FROM audit_log
+ WHERE workspace_id = $1
+   AND ($2::uuid IS NULL OR id < $2::uuid)
+   AND ($3::uuid IS NULL OR user_id = $3::uuid)
+   AND ($4::text IS NULL OR action = $4::text)
+   AND ($5::text IS NULL OR resource_type = $5::text)
+   AND ($6::uuid IS NULL OR resource_id = $6::uuid)
+   AND ($7::uuid IS NULL OR operation_id = $7::uuid)
+   AND ($8::timestamptz IS NULL OR created_at >= $8::timestamptz)
+   AND ($9::timestamptz IS NULL OR created_at < $9::timestamptz)
+ ORDER BY id DESC
+ LIMIT $10
+`
+
+type ListAuditParams struct {
+	WorkspaceID  uuid.UUID
+	Before       *uuid.UUID
+	UserID       *uuid.UUID
+	Action       *string
+	ResourceType *string
+	ResourceID   *uuid.UUID
+	OperationID  *uuid.UUID
+	FromTime     *time.Time
+	ToTime       *time.Time
+	Count        int32
+}
+
+type ListAuditRow struct {
+	ID           uuid.UUID
+	WorkspaceID  uuid.UUID
+	UserID       *uuid.UUID
+	OperationID  *uuid.UUID
+	TraceID      string
+	Action       string
+	ResourceType string
+	ResourceID   *uuid.UUID
+	Changes      json.RawMessage
+	IP           *netip.Addr
+	UserAgent    string
+	CreatedAt    time.Time
+}
+
+func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ListAuditRow, error) {
+	rows, err := q.db.Query(ctx, listAudit,
+		arg.WorkspaceID,
+		arg.Before,
+		arg.UserID,
+		arg.Action,
+		arg.ResourceType,
+		arg.ResourceID,
+		arg.OperationID,
+		arg.FromTime,
+		arg.ToTime,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListAuditRow
+	for rows.Next() {
+		var i ListAuditRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.UserID,
+			&i.OperationID,
+			&i.TraceID,
+			&i.Action,
+			&i.ResourceType,
+			&i.ResourceID,
+			&i.Changes,
+			&i.IP,
+			&i.UserAgent,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listSeals = `-- name: ListSeals :many
+SELECT seq, from_txid, to_txid, rows, mac FROM audit_seals
+ WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
+`
+
+type ListSealsParams struct {
+	WorkspaceID uuid.UUID
+	After       int64
+	Count       int32
+}
+
+type ListSealsRow struct {
+	Seq      int64
+	FromTxid int64
+	ToTxid   int64
+	Rows     int64
+	Mac      []byte
+}
+
+func (q *Queries) ListSeals(ctx context.Context, arg ListSealsParams) ([]ListSealsRow, error) {
+	rows, err := q.db.Query(ctx, listSeals, arg.WorkspaceID, arg.After, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSealsRow
+	for rows.Next() {
+		var i ListSealsRow
+		if err := rows.Scan(
+			&i.Seq,
+			&i.FromTxid,
+			&i.ToTxid,
+			&i.Rows,
+			&i.Mac,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const readForSeal = `-- name: ReadForSeal :many
+SELECT txid, id,
+       jsonb_build_array(id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes,
+                         host(ip), user_agent, extract(epoch FROM created_at), txid)::text AS bytes
+  FROM audit_log
+ WHERE workspace_id = $1 AND txid >= $2 AND txid < $3 AND (txid, id) > ($4::bigint, $5::uuid)
+ ORDER BY txid, id
+ LIMIT $6
+`
+
+type ReadForSealParams struct {
+	WorkspaceID uuid.UUID
+	FromTxid    int64
+	ToTxid      int64
+	AfterTxid   int64
+	AfterID     uuid.UUID
+	Count       int32
+}
+
+type ReadForSealRow struct {
+	Txid  int64
+	ID    uuid.UUID
+	Bytes string
+}
+
+// The bytes that a seal covers: every column, in one fixed form.
+func (q *Queries) ReadForSeal(ctx context.Context, arg ReadForSealParams) ([]ReadForSealRow, error) {
+	rows, err := q.db.Query(ctx, readForSeal,
+		arg.WorkspaceID,
+		arg.FromTxid,
+		arg.ToTxid,
+		arg.AfterTxid,
+		arg.AfterID,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReadForSealRow
+	for rows.Next() {
+		var i ReadForSealRow
+		if err := rows.Scan(&i.Txid, &i.ID, &i.Bytes); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
 
 const recordAudit = `-- name: RecordAudit :exec
 INSERT INTO audit_log (workspace_id, id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent)

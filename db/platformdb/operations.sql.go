@@ -33,8 +33,21 @@ func (q *Queries) ClaimOperation(ctx context.Context, arg ClaimOperationParams) 
 	return err
 }
 
+const expireOperations = `-- name: ExpireOperations :one
+SELECT app.expire_operations($1::integer)::integer
+`
+
+// Empties answers older than 7 days and removes tombstones older than 97; says how many rows it touched.
+func (q *Queries) ExpireOperations(ctx context.Context, most int32) (int32, error) {
+	row := q.db.QueryRow(ctx, expireOperations, most)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const findOperation = `-- name: FindOperation :one
-SELECT fingerprint, created_at, finished_at, status, content_type, location, etag, body
+SELECT fingerprint, finished_at, status, content_type, location, etag, body,
+       (finished_at IS NOT NULL AND (body IS NULL OR finished_at < now() - interval '7 days'))::boolean AS expired
   FROM operations
  WHERE workspace_id = $1 AND actor_id = $2 AND id = $3
 `
@@ -47,13 +60,13 @@ type FindOperationParams struct {
 
 type FindOperationRow struct {
 	Fingerprint []byte
-	CreatedAt   time.Time
 	FinishedAt  *time.Time
 	Status      *int16
 	ContentType *string
 	Location    *string
 	Etag        *string
 	Body        []byte
+	Expired     bool
 }
 
 func (q *Queries) FindOperation(ctx context.Context, arg FindOperationParams) (FindOperationRow, error) {
@@ -61,13 +74,13 @@ func (q *Queries) FindOperation(ctx context.Context, arg FindOperationParams) (F
 	var i FindOperationRow
 	err := row.Scan(
 		&i.Fingerprint,
-		&i.CreatedAt,
 		&i.FinishedAt,
 		&i.Status,
 		&i.ContentType,
 		&i.Location,
 		&i.Etag,
 		&i.Body,
+		&i.Expired,
 	)
 	return i, err
 }

@@ -44,7 +44,7 @@ func render(encode Encoder) (Answer, error) {
 		ContentType: r.header.Get("Content-Type"),
 		Location:    r.header.Get("Location"),
 		ETag:        r.header.Get("ETag"),
-		Body:        r.body.Bytes(),
+		Body:        append([]byte{}, r.body.Bytes()...), // never nil: in the table NULL is for one that has expired
 	}}, nil
 }
 

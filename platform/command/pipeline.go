@@ -19,6 +19,7 @@ import (
 // Failures of a call under an operation id that was used before.
 var (
 	ErrInProgress = fail.New(fail.Conflict, "OPERATION_IN_PROGRESS", "this operation is still running: send the same call again").After(time.Second)
+	ErrExpired    = fail.New(fail.Conflict, "OPERATION_EXPIRED", "this operation was done long ago and its answer is no longer kept: look whether it took effect; make a new id for a new request")
 	ErrReused     = fail.New(fail.Invalid, "OPERATION_ID_REUSED", "this X-Operation-Id was used for another request: make a new one for every new request")
 )
 
@@ -98,8 +99,21 @@ func (p *Pipeline) replay(ctx context.Context) (Answer, error) {
 		return Answer{}, ErrInProgress // it was rolled back between the claim and now
 	case !record.SameRequest:
 		return Answer{}, ErrReused
+	case record.Expired:
+		return Answer{}, ErrExpired
 	case record.Answer == nil:
 		return Answer{}, ErrInProgress
 	}
 	return Answer{Answer: *record.Answer, Replayed: true}, nil
+}
+
+// Seen gives the stored answer where this call's operation has been done before: for a call whose preparation cannot be
+// repeated once it has taken effect.
+func (p *Pipeline) Seen(ctx context.Context) (answer Answer, seen bool, err error) {
+	record, err := p.operations.Find(ctx)
+	if err != nil || record == nil {
+		return Answer{}, false, err
+	}
+	answer, err = p.replay(ctx)
+	return answer, err == nil, err
 }

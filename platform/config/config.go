@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type Config struct {
 	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
 	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors and operation fingerprints, the same in every process; empty: made once and kept under DATA_DIR"`
 	JWTSecret      string        `env:"JWT_SECRET" want:"at least 32 bytes" secret:"true" help:"signs the access and refresh tokens; empty: made once and kept under DATA_DIR"`
+	JWTPrevious    []string      `env:"JWT_PREVIOUS_SECRETS" want:"secrets of at least 32 bytes, separated by commas" secret:"true" help:"still verify tokens but sign none; to change JWT_SECRET over many processes first add the new one here everywhere, then swap"`
 	JWTIssuer      string        `env:"JWT_ISSUER" envDefault:"parley" want:"a name" help:"the iss and aud of the tokens"`
 	AccessTTL      time.Duration `env:"ACCESS_TTL" envDefault:"15m" want:"a duration from 1s to 24h such as 15m" help:"how long an access token is good"`
 	RefreshTTL     time.Duration `env:"REFRESH_TTL" envDefault:"336h" want:"a duration from 1m to 1440h such as 336h" help:"how long an unused session lives"`
@@ -89,6 +91,7 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(c.DatabaseConns >= 2 && c.DatabaseConns <= 1000, "DATABASE_MAX_CONNS")
 	require(c.SecretKey == "" || len(c.SecretKey) >= 32, "SECRET_KEY")
 	require(c.JWTSecret == "" || len(c.JWTSecret) >= 32, "JWT_SECRET")
+	require(!slices.ContainsFunc(c.JWTPrevious, func(s string) bool { return len(s) < 32 }), "JWT_PREVIOUS_SECRETS")
 	require(within(c.AccessTTL, time.Second, 24*time.Hour), "ACCESS_TTL")
 	require(within(c.RefreshTTL, time.Minute, 60*24*time.Hour), "REFRESH_TTL")
 	require(within(c.RequestTimeout, time.Second, 10*time.Minute), "REQUEST_TIMEOUT")

@@ -24,7 +24,8 @@ type Answer struct {
 // Record is an operation that has been claimed.
 type Record struct {
 	SameRequest bool    // whether it is the request of this call, by fingerprint
-	Answer      *Answer // nil while it is unfinished
+	Expired     bool    // its answer is no longer kept: too late to be sent again
+	Answer      *Answer // nil while it is unfinished, or expired
 }
 
 // Store is the table of operations. Its key is (workspace, actor, operation id), all taken from the call.
@@ -80,8 +81,8 @@ func (s *Store) Find(ctx context.Context) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the operation: %w", err)
 	}
-	record := &Record{SameRequest: bytes.Equal(row.Fingerprint, c.Operation.Fingerprint)}
-	if row.FinishedAt != nil {
+	record := &Record{SameRequest: bytes.Equal(row.Fingerprint, c.Operation.Fingerprint), Expired: row.Expired}
+	if row.FinishedAt != nil && !row.Expired {
 		record.Answer = &Answer{
 			Status:      int(deref(row.Status)),
 			ContentType: deref(row.ContentType),
@@ -92,6 +93,22 @@ func (s *Store) Find(ctx context.Context) (*Record, error) {
 	}
 	return record, nil
 }
+
+// Expire empties the answers of operations older than seven days, of which a tombstone stays for ninety more, and
+// removes older ones, some at a time. It says how many rows it touched: 0 means that there are no more.
+func (s *Store) Expire(ctx context.Context) (touched int, err error) {
+	err = s.db.WriteOnce(ctx, func(ctx context.Context) error {
+		n, err := platformdb.New(s.db.In(ctx)).ExpireOperations(ctx, expireBatch)
+		touched = int(n)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("expire operations: %w", err)
+	}
+	return touched, nil
+}
+
+const expireBatch = 1000 // rows at a time
 
 func optional(s string) *string {
 	if s == "" {

@@ -12,3 +12,15 @@ SELECT * FROM sessions WHERE workspace_id = @workspace_id AND id = @id FOR UPDAT
 UPDATE sessions
    SET generation = @generation, rotated_at = @rotated_at, retirements = @retirements::timestamptz[], kid = @kid, idle_expires_at = @idle_expires_at, revoked_at = @revoked_at
  WHERE workspace_id = @workspace_id AND id = @id;
+
+-- name: EndOtherSessions :one
+SELECT app.end_other_sessions(@keep::uuid)::integer;
+
+-- name: ListSessions :many
+SELECT * FROM sessions
+ WHERE workspace_id = @workspace_id AND user_id = @user_id
+   AND revoked_at IS NULL AND idle_expires_at > now() AND expires_at > now()
+   AND (sqlc.narg('before_at')::timestamptz IS NULL
+        OR (created_at, id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
+ ORDER BY created_at DESC, id DESC
+ LIMIT @count;

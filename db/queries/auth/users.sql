@@ -22,3 +22,20 @@ SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_na
   JOIN workspace_members m ON m.user_id = u.id
   JOIN workspaces w ON w.id = m.workspace_id
  WHERE m.workspace_id = @workspace_id AND u.id = @user_id;
+
+-- name: BeginLogin :one
+-- Counts the attempt; answers for how many seconds the address is blocked, 0 for go on.
+SELECT app.begin_login(@address_hash::bytea)::double precision;
+
+-- name: EndLogin :exec
+SELECT app.end_login(@address_hash::bytea);
+
+-- name: GetPasswordHash :one
+SELECT email, password_hash FROM users WHERE id = @id;
+
+-- name: ReplacePasswordHash :one
+-- Compare and set: PY404 if the password was changed meanwhile; a row, so that the adapter sees it at once.
+WITH changed AS (
+    UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @old_hash RETURNING id
+)
+SELECT app.require(EXISTS (SELECT 1 FROM changed), 'password');

@@ -1,20 +1,42 @@
 package domain
 
 import (
+	_ "embed"
 	"errors"
+	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 // Password is what a user chose, taken as it is: not trimmed, not shortened. It does not print.
 type Password struct{ text string }
 
-// ErrPassword says how long a password is.
-var ErrPassword = errors.New("must have 8 to 128 characters")
+// Why a password is refused.
+var (
+	ErrPasswordLength = errors.New("must have 8 to 128 characters")
+	ErrPasswordCommon = errors.New("is one of the commonest passwords: choose another")
+)
+
+// The 5,000 commonest passwords of at least 8 characters, from the frequency lists of zxcvbn 4.4.2 (MIT).
+//
+//go:embed common_passwords.txt
+var commonPasswords string
+
+var isCommon = sync.OnceValue(func() map[string]bool {
+	set := map[string]bool{}
+	for line := range strings.Lines(commonPasswords) {
+		set[strings.TrimSpace(line)] = true
+	}
+	return set
+})
 
 // NewPassword checks a password that is to be set.
 func NewPassword(text string) (Password, error) {
 	if n := utf8.RuneCountInString(text); n < 8 || n > 128 {
-		return Password{}, ErrPassword
+		return Password{}, ErrPasswordLength
+	}
+	if isCommon()[strings.ToLower(text)] {
+		return Password{}, ErrPasswordCommon
 	}
 	return Password{text}, nil
 }

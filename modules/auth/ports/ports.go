@@ -3,6 +3,7 @@ package ports
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -14,6 +15,9 @@ import (
 var (
 	ErrEmailExists        = fail.New(fail.Conflict, "EMAIL_ALREADY_EXISTS", "this e-mail address is registered already: log in")
 	ErrInvalidCredentials = fail.New(fail.Unauthenticated, "INVALID_CREDENTIALS", "the e-mail address or the password is wrong")
+	ErrPasswordChanged    = fail.New(fail.Conflict, "CONFLICT", "the password was changed meanwhile: log in with the new one")
+	ErrTooManyAttempts    = fail.New(fail.TooMany, "RATE_LIMIT_EXCEEDED", "too many wrong passwords for this address: wait and try again")
+	ErrSessionNotFound    = fail.New(fail.NotFound, "NOT_FOUND", "you have no such session in this workspace")
 	ErrBadRefreshToken    = fail.New(fail.Unauthenticated, "UNAUTHORIZED", "the refresh token is wrong, expired, spent or revoked: log in")
 )
 
@@ -27,6 +31,22 @@ type Users interface {
 	Profile(ctx context.Context) (domain.Profile, error)
 }
 
+// Accounts keeps the password of the caller.
+type Accounts interface {
+	// Password gives the address and the hash of the caller's password.
+	Password(ctx context.Context) (domain.Email, string, error)
+	// ReplacePassword sets another hash in place of the one that was read; ErrPasswordChanged if that is gone.
+	ReplacePassword(ctx context.Context, user uuid.UUID, oldHash, newHash string) error
+}
+
+// Attempts slows down the guessing of passwords, for each address, known or not.
+type Attempts interface {
+	// Begin counts an attempt; ErrTooManyAttempts while the address has to wait.
+	Begin(ctx context.Context, email domain.Email) error
+	// Succeeded forgets the failures of an address.
+	Succeeded(ctx context.Context, email domain.Email) error
+}
+
 // Sessions keeps sessions.
 type Sessions interface {
 	Create(ctx context.Context, s domain.Session) error
@@ -35,6 +55,16 @@ type Sessions interface {
 	// Lock reads a session of the workspace and keeps others from changing it until the transaction ends.
 	Lock(ctx context.Context, session uuid.UUID) (domain.Session, error)
 	Save(ctx context.Context, s domain.Session) error
+	// EndOthers ends every session of the caller but one, in every workspace, and says how many.
+	EndOthers(ctx context.Context, keep uuid.UUID) (int, error)
+	// List leafs through the caller's living sessions in the workspace, newest first.
+	List(ctx context.Context, after *SessionPosition, limit int) ([]domain.Session, error)
+}
+
+// SessionPosition is a place in the list of sessions.
+type SessionPosition struct {
+	At time.Time `json:"t"`
+	ID uuid.UUID `json:"i"`
 }
 
 // Passwords hashes, slowly. Both answer 503 when too many wait.
@@ -42,6 +72,8 @@ type Passwords interface {
 	Hash(ctx context.Context, p domain.Password) (string, error)
 	// Verify tells whether a password is the one behind a hash. The empty hash, for nobody, costs the same time.
 	Verify(ctx context.Context, password, hash string) (bool, error)
+	// Outdated tells whether a hash was made with other parameters than are used now.
+	Outdated(hash string) bool
 }
 
 // Tokens makes and reads the tokens of sessions.

@@ -2,6 +2,7 @@ package usecases
 
 import (
 	"context"
+	"errors"
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
@@ -10,6 +11,8 @@ import (
 // LogIn opens a session with an address and a password.
 type LogIn struct {
 	Users     ports.Users
+	Accounts  ports.Accounts
+	Attempts  ports.Attempts
 	Passwords ports.Passwords
 	Opener    Opener
 }
@@ -20,17 +23,22 @@ type Credentials struct {
 	Client          domain.Client
 }
 
-// Do logs in. An unknown address costs the same time and gives the same answer as a wrong password.
+// Do logs in. An unknown address costs the same time and gives the same answers as a wrong password.
 func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
-	login := &domain.Login{} // nobody, whose empty hash no password fits
-	if email, err := domain.NewEmail(in.Email); err == nil {
-		found, err := u.Users.FindLogin(ctx, email)
-		if err != nil {
-			return Grant{}, err
-		}
-		if found != nil {
-			login = found
-		}
+	email, err := domain.NewEmail(in.Email)
+	if err != nil { // nobody has such an address
+		_, err := u.Passwords.Verify(ctx, in.Password, "")
+		return Grant{}, errors.Join(err, ports.ErrInvalidCredentials)
+	}
+	if err := u.Attempts.Begin(ctx, email); err != nil {
+		return Grant{}, err
+	}
+	login, err := u.Users.FindLogin(ctx, email)
+	if err != nil {
+		return Grant{}, err
+	}
+	if login == nil {
+		login = &domain.Login{} // nobody, whose empty hash no password fits
 	}
 	ok, err := u.Passwords.Verify(ctx, in.Password, login.PasswordHash)
 	if err != nil {
@@ -39,5 +47,28 @@ func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 	if !ok {
 		return Grant{}, ports.ErrInvalidCredentials
 	}
-	return u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", nil)
+	hash, err := u.renewed(ctx, in.Password, login.PasswordHash)
+	if err != nil {
+		return Grant{}, err
+	}
+	return u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
+		// also where it is the same: a password that is being changed opens no session that would outlive the change
+		if err := u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, hash); err != nil {
+			return err
+		}
+		return u.Attempts.Succeeded(ctx, email)
+	})
+}
+
+// renewed hashes a password again where its hash was made with parameters of the past; otherwise it gives the hash
+// back.
+func (u LogIn) renewed(ctx context.Context, password, hash string) (string, error) {
+	if !u.Passwords.Outdated(hash) {
+		return hash, nil
+	}
+	p, err := domain.NewPassword(password)
+	if err != nil { // it was good enough when it was set
+		return hash, nil //nolint:nilerr // a rule that is newer than the password keeps nobody out
+	}
+	return u.Passwords.Hash(ctx, p)
 }

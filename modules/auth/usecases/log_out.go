@@ -2,6 +2,7 @@ package usecases
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,9 +16,13 @@ type LogOut struct {
 	Now      func() time.Time
 }
 
-// Do ends the session at once: its access tokens are refused from the commit on.
-func (u LogOut) Do(ctx context.Context, id uuid.UUID) error {
+// Do ends a session of the user at once: its tokens are refused from the commit on. ErrSessionNotFound where the user
+// has no such session that is alive.
+func (u LogOut) Do(ctx context.Context, user, id uuid.UUID) error {
 	session, err := u.Sessions.Lock(ctx, id)
+	if errors.Is(err, ports.ErrBadRefreshToken) || err == nil && (session.UserID != user || !session.Alive(u.Now())) {
+		return ports.ErrSessionNotFound
+	}
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,12 @@ func (p *Passwords) Verify(ctx context.Context, password, hash string) (ok bool,
 	return ok && known, err
 }
 
+// Outdated implements ports.Passwords.
+func (p *Passwords) Outdated(hash string) bool {
+	params, _, _, err := argon2id.DecodeHash(hash)
+	return err != nil || *params != *p.params
+}
+
 func (p *Passwords) inTurn(ctx context.Context, work func() error) error {
 	defer p.waiting.Add(-1)
 	if p.waiting.Add(1) > p.queue {

@@ -64,6 +64,10 @@ func (s *Sessions) Lock(ctx context.Context, id uuid.UUID) (domain.Session, erro
 	if err != nil {
 		return domain.Session{}, fmt.Errorf("lock the session: %w", err)
 	}
+	return toSession(row), nil
+}
+
+func toSession(row authdb.Session) domain.Session {
 	session := domain.Session{
 		ID:            row.ID,
 		WorkspaceID:   row.WorkspaceID,
@@ -81,7 +85,34 @@ func (s *Sessions) Lock(ctx context.Context, id uuid.UUID) (domain.Session, erro
 	if row.IP != nil {
 		session.Client.IP = *row.IP
 	}
-	return session, nil
+	return session
+}
+
+// EndOthers implements ports.Sessions.
+func (s *Sessions) EndOthers(ctx context.Context, keep uuid.UUID) (int, error) {
+	n, err := authdb.New(s.db.In(ctx)).EndOtherSessions(ctx, keep)
+	if err != nil {
+		return 0, fmt.Errorf("end the other sessions: %w", err)
+	}
+	return int(n), nil
+}
+
+// List implements ports.Sessions.
+func (s *Sessions) List(ctx context.Context, after *ports.SessionPosition, limit int) ([]domain.Session, error) {
+	p := call.From(ctx).Principal
+	params := authdb.ListSessionsParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID, Count: int32(limit)}
+	if after != nil {
+		params.BeforeAt, params.BeforeID = &after.At, &after.ID
+	}
+	rows, err := authdb.New(s.db.In(ctx)).ListSessions(ctx, params)
+	if err != nil {
+		return nil, fmt.Errorf("list the sessions: %w", err)
+	}
+	list := make([]domain.Session, len(rows))
+	for i, row := range rows {
+		list[i] = toSession(row)
+	}
+	return list, nil
 }
 
 // Save implements ports.Sessions.

@@ -36,8 +36,9 @@ const (
 
 // Options are what New needs.
 type Options struct {
-	Secret    string // signs and verifies
-	Issuer    string // iss and aud
+	Secret    string   // signs and verifies
+	Previous  []string // only verify, so that Secret can be changed while tokens are about
+	Issuer    string   // iss and aud
 	AccessTTL time.Duration
 	Now       func() time.Time
 }
@@ -55,8 +56,15 @@ type Tokens struct {
 func New(o Options) (*Tokens, error) {
 	t := &Tokens{keys: jwk.NewSet(), issuer: o.Issuer, accessTTL: o.AccessTTL, now: o.Now}
 	var err error
-	t.keyID, err = t.add(o.Secret)
-	return t, err
+	for _, secret := range o.Previous {
+		if _, err := t.add(secret); err != nil {
+			return nil, err
+		}
+	}
+	if t.keyID, err = t.add(o.Secret); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func (t *Tokens) add(secret string) (kid string, err error) {
@@ -70,6 +78,9 @@ func (t *Tokens) add(secret string) (kid string, err error) {
 		if err := key.Set(name, value); err != nil {
 			return "", fmt.Errorf("take JWT_SECRET as a key: %w", err)
 		}
+	}
+	if _, known := t.keys.LookupKeyID(kid); known {
+		return kid, nil
 	}
 	return kid, t.keys.AddKey(key)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/page"
 )
 
 // Server implements the generated server interface.
@@ -21,8 +22,14 @@ type Server struct {
 	LogIn          usecases.LogIn
 	RefreshSession usecases.RefreshSession
 	LogOut         usecases.LogOut
+	Passwords      usecases.ChangePassword
 	Users          ports.Users
+	Sessions       ports.Sessions
 	Commands       *command.Pipeline
+	Audit          *audit.Log
+	Sealer         *audit.Sealer
+	SessionCursors page.Cursors[ports.SessionPosition]
+	AuditCursors   page.Cursors[AuditPosition]
 }
 
 // Mount adds the routes.
@@ -59,7 +66,7 @@ func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutRespon
 		return command.Outcome{
 			Answer: Logout204Response{}.VisitLogoutResponse,
 			Audit:  audit.Entry{Action: "session.close", Resource: "session", ResourceID: session},
-		}, s.LogOut.Do(ctx, session)
+		}, s.LogOut.Do(ctx, call.From(ctx).Principal.UserID, session)
 	})
 	return stored{answer}, err
 }
@@ -81,7 +88,10 @@ func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseO
 // stored answers any changing call with the bytes that the pipeline keeps.
 type stored struct{ command.Answer }
 
-func (s stored) VisitLogoutResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitLogoutResponse(w http.ResponseWriter) error         { return s.Write(w) }
+func (s stored) VisitLogoutAllResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitChangePasswordResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitEndSessionResponse(w http.ResponseWriter) error     { return s.Write(w) }
 
 func client(ctx context.Context) domain.Client {
 	c := call.From(ctx)

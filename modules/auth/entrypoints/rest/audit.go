@@ -1,0 +1,112 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/page"
+)
+
+// AuditPosition is a place in the audit log.
+type AuditPosition struct {
+	ID uuid.UUID `json:"i"`
+}
+
+// ListAudit implements the call.
+func (s Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAuditResponseObject, error) {
+	p := r.Params
+	f := audit.Filter{
+		UserID: p.UserID, Action: p.Action, ResourceType: p.ResourceType, ResourceID: p.ResourceID,
+		OperationID: p.OperationID, From: p.From, To: p.To,
+	}
+	filter, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("encode the filter: %w", err)
+	}
+	after, err := s.AuditCursors.Decode(ctx, string(filter), p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	var before *uuid.UUID
+	if after != nil {
+		before = &after.ID
+	}
+	limit := page.Limit(p.Limit, defaultLimit)
+	rows, err := s.Audit.List(ctx, f, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.AuditCursors, string(filter), items, more, func(row audit.Row) AuditPosition {
+		return AuditPosition{ID: row.ID}
+	})
+	return ListAudit200JSONResponse{Items: page.Map(items, toAuditEntry), HasMore: more, NextCursor: next}, err
+}
+
+// ExportAudit implements the call.
+func (s Server) ExportAudit(ctx context.Context, r ExportAuditRequestObject) (ExportAuditResponseObject, error) {
+	p := r.Params
+	export := auditExport{ctx: ctx, log: s.Audit, filter: audit.Filter{
+		UserID: p.UserID, Action: p.Action, ResourceType: p.ResourceType, ResourceID: p.ResourceID,
+		OperationID: p.OperationID, From: p.From, To: p.To,
+	}}
+	var err error // the first page is read before the answer begins, so that a refusal is an answer
+	export.first, err = s.Audit.List(ctx, export.filter, nil, exportPage)
+	return export, err
+}
+
+// auditExport writes the log page by page; between pages it holds no connection.
+type auditExport struct {
+	ctx    context.Context //nolint:containedctx // the generated Visit method has none
+	log    *audit.Log
+	filter audit.Filter
+	first  []audit.Row
+}
+
+const exportPage = 500 // rows read at once
+
+// VisitExportAuditResponse implements ExportAuditResponseObject.
+func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	encoder := json.NewEncoder(w)
+	for rows := e.first; ; {
+		for _, row := range rows {
+			if err := encoder.Encode(toAuditEntry(row)); err != nil {
+				return fmt.Errorf("write the export: %w", err)
+			}
+		}
+		if len(rows) < exportPage {
+			return nil
+		}
+		var err error
+		if rows, err = e.log.List(e.ctx, e.filter, &rows[len(rows)-1].ID, exportPage); err != nil {
+			return err
+		}
+	}
+}
+
+// VerifyAudit implements the call.
+func (s Server) VerifyAudit(ctx context.Context, _ VerifyAuditRequestObject) (VerifyAuditResponseObject, error) {
+	v, err := s.Sealer.Verify(ctx)
+	return VerifyAudit200JSONResponse{
+		Intact: v.Broken == nil, SealedRows: v.Sealed, UnsealedRows: v.Unsealed, Seals: v.Seals, BrokenSeal: v.Broken,
+	}, err
+}
+
+func toAuditEntry(r audit.Row) AuditEntry {
+	entry := AuditEntry{
+		ID: r.ID, WorkspaceID: r.WorkspaceID, UserID: r.UserID, OperationID: r.OperationID, TraceID: r.TraceID,
+		Action: r.Action, ResourceType: r.Resource, ResourceID: r.ResourceID, Changes: r.Changes, UserAgent: r.UserAgent,
+		CreatedAt: r.CreatedAt,
+	}
+	if r.IP != nil {
+		ip := r.IP.String()
+		entry.IP = &ip
+	}
+	return entry
+}

@@ -1,0 +1,93 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/page"
+)
+
+const defaultLimit = 20
+
+// LogoutAll implements the call.
+func (s Server) LogoutAll(ctx context.Context, _ LogoutAllRequestObject) (LogoutAllResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		p := call.From(ctx).Principal
+		ended, err := s.Sessions.EndOthers(ctx, p.SessionID)
+		return command.Outcome{
+			Answer: LogoutAll200JSONResponse{Ended: int32(ended)}.VisitLogoutAllResponse,
+			Audit:  audit.Entry{Action: "session.close_others", Resource: "user", ResourceID: p.UserID, Changes: map[string]any{"ended": ended}},
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// ChangePassword implements the call.
+func (s Server) ChangePassword(ctx context.Context, r ChangePasswordRequestObject) (ChangePasswordResponseObject, error) {
+	if answer, seen, err := s.Commands.Seen(ctx); err != nil || seen {
+		return stored{answer}, err // the current password of a repetition is no longer the right one
+	}
+	prepared, err := s.Passwords.Prepare(ctx, r.Body.CurrentPassword, r.Body.NewPassword)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		p := call.From(ctx).Principal
+		return command.Outcome{
+			Answer: ChangePassword204Response{}.VisitChangePasswordResponse,
+			Audit:  audit.Entry{Action: "user.change_password", Resource: "user", ResourceID: p.UserID},
+		}, s.Passwords.Do(ctx, p.UserID, p.SessionID, prepared)
+	})
+	return stored{answer}, err
+}
+
+// ListSessions implements the call.
+func (s Server) ListSessions(ctx context.Context, r ListSessionsRequestObject) (ListSessionsResponseObject, error) {
+	filter := call.From(ctx).Principal.UserID.String()
+	after, err := s.SessionCursors.Decode(ctx, filter, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultLimit)
+	rows, err := s.Sessions.List(ctx, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.SessionCursors, filter, items, more, func(d domain.Session) ports.SessionPosition {
+		return ports.SessionPosition{At: d.CreatedAt, ID: d.ID}
+	})
+	current := call.From(ctx).Principal.SessionID
+	return ListSessions200JSONResponse{
+		Items: page.Map(items, func(d domain.Session) Session { return toSession(d, current) }), HasMore: more, NextCursor: next,
+	}, err
+}
+
+// EndSession implements the call.
+func (s Server) EndSession(ctx context.Context, r EndSessionRequestObject) (EndSessionResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		return command.Outcome{
+			Answer: EndSession204Response{}.VisitEndSessionResponse,
+			Audit:  audit.Entry{Action: "session.close", Resource: "session", ResourceID: r.SessionID},
+		}, s.LogOut.Do(ctx, call.From(ctx).Principal.UserID, r.SessionID)
+	})
+	return stored{answer}, err
+}
+
+func toSession(d domain.Session, current uuid.UUID) Session {
+	session := Session{
+		ID: d.ID, Current: d.ID == current, CreatedAt: d.CreatedAt, RefreshedAt: d.RotatedAt, ExpiresAt: d.IdleExpiresAt,
+		UserAgent: d.Client.UserAgent,
+	}
+	if d.Client.IP.IsValid() {
+		ip := d.Client.IP.String()
+		session.IP = &ip
+	}
+	return session
+}

@@ -1,0 +1,62 @@
+package usecases
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// ChangePassword sets another password and ends the user's other sessions.
+type ChangePassword struct {
+	Accounts  ports.Accounts
+	Attempts  ports.Attempts
+	Passwords ports.Passwords
+	Sessions  ports.Sessions
+}
+
+// NewPassword is a password that has been checked and hashed and may now be set.
+type NewPassword struct {
+	email            domain.Email
+	oldHash, newHash string
+}
+
+// Prepare does the slow part, which no transaction waits for: it verifies the current password and hashes the new one.
+func (u ChangePassword) Prepare(ctx context.Context, current, next string) (NewPassword, error) {
+	password, err := domain.NewPassword(next)
+	if err != nil {
+		return NewPassword{}, fail.Fields(fail.Field{Field: "new_password", Code: "INVALID", Message: err.Error()})
+	}
+	email, hash, err := u.Accounts.Password(ctx)
+	if err != nil {
+		return NewPassword{}, err
+	}
+	if err := u.Attempts.Begin(ctx, email); err != nil {
+		return NewPassword{}, err
+	}
+	ok, err := u.Passwords.Verify(ctx, current, hash)
+	if err != nil {
+		return NewPassword{}, err
+	}
+	if !ok {
+		return NewPassword{}, ports.ErrInvalidCredentials
+	}
+	prepared := NewPassword{email: email, oldHash: hash}
+	prepared.newHash, err = u.Passwords.Hash(ctx, password)
+	return prepared, err
+}
+
+// Do sets the prepared password; every session of the user but this one ends.
+func (u ChangePassword) Do(ctx context.Context, user, session uuid.UUID, p NewPassword) error {
+	if err := u.Accounts.ReplacePassword(ctx, user, p.oldHash, p.newHash); err != nil {
+		return err
+	}
+	if err := u.Attempts.Succeeded(ctx, p.email); err != nil {
+		return err
+	}
+	_, err := u.Sessions.EndOthers(ctx, session)
+	return err
+}
