@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
 	"github.com/parley/parley/platform/contract"
+	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 )
 
@@ -56,7 +57,9 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
 		},
 		RefreshSession: usecases.RefreshSession{
-			Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
+			Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit,
+			Limits:   gateway.SessionLimiter{Limiter: p.limiter, Limit: p.limits.General},
+			IdleLife: p.cfg.RefreshTTL, Now: p.now,
 		},
 		LogOut: usecases.LogOut{Sessions: sessions, Now: p.now},
 		Passwords: usecases.ChangePassword{

@@ -45,6 +45,7 @@ func startOn(t *testing.T, database string, settings ...string) *program {
 	log := newLogBuffer()
 	environ := append([]string{
 		"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir(), "DATABASE_MAX_CONNS=8",
+		"AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=1000000",
 	}, settings...)
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"parley", "serve"}, environ, io.Discard, log) }()

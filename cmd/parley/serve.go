@@ -9,34 +9,15 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/api"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
-	"github.com/parley/parley/platform/operations"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/secret"
 )
-
-// platform is what the modules are built on.
-type platform struct {
-	cfg      *config.Config
-	log      *slog.Logger
-	db       *postgres.DB
-	audit    *audit.Log
-	sealer   *audit.Sealer
-	commands *command.Pipeline
-	master   secret.Master
-	jwt      string
-	now      func() time.Time
-}
 
 // startPatience is how long the database may take to come up and to be migrated.
 const startPatience = 2 * time.Minute
@@ -58,7 +39,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	defer p.db.Close()
+	defer func() { err = errors.Join(err, p.close()) }()
 	handler, err := newHandler(p)
 	if err != nil {
 		return err
@@ -97,43 +78,6 @@ func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost 
 	return cause
 }
 
-func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (*platform, error) {
-	if cfg.MigrateOnStart {
-		if err := postgres.NewMigrator(d.direct, log).Up(ctx); err != nil {
-			return nil, err
-		}
-	}
-	p := &platform{cfg: cfg, log: log, now: now}
-	var err error
-	if p.jwt, err = keep(cfg.JWTSecret, cfg.DataDir, "jwt-secret"); err != nil {
-		return nil, fmt.Errorf("JWT_SECRET: %w", err)
-	}
-	key, err := keep(cfg.SecretKey, cfg.DataDir, "secret-key")
-	if err != nil {
-		return nil, fmt.Errorf("SECRET_KEY: %w", err)
-	}
-	if p.master, err = secret.NewMaster(key); err != nil {
-		return nil, fmt.Errorf("SECRET_KEY: %w", err)
-	}
-	if p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: cfg.DatabaseConns}); err != nil {
-		return nil, err
-	}
-	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
-	p.commands = command.NewPipeline(p.db, operations.NewStore(p.db), p.audit)
-	return p, nil
-}
-
-// keep gives a configured secret, or one that is made once and kept in the data folder.
-func keep(configured, dir, name string) (string, error) {
-	if configured != "" {
-		return configured, nil
-	}
-	return secret.Keep(filepath.Join(dir, name))
-}
-
-// now is the clock, in the precision that Postgres keeps, so that an answer and what is read later are the same.
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
-
 // newHandler puts the modules behind the gateway.
 func newHandler(p *platform) (*echo.Echo, error) {
 	document, err := api.JSON()
@@ -158,7 +102,10 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		TrustedProxies: p.cfg.Proxies(),
 		BodyLimit:      p.cfg.BodyLimit,
 		Deadline:       p.cfg.RequestTimeout,
-		Checks:         []gateway.Check{{Name: "postgres", Probe: p.db.Ping}},
+		Checks:         p.checks(),
+		Limiter:        p.limiter,
+		Limits:         p.limits,
+		Refused:        p.refused,
 		Log:            p.log,
 	})
 	if err != nil {

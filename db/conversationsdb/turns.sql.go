@@ -13,6 +13,47 @@ import (
 	"github.com/google/uuid"
 )
 
+const abandonedTurns = `-- name: AbandonedTurns :many
+SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_id::uuid AS actor_id,
+       operation_id::uuid AS operation_id, attempt::integer AS attempt
+  FROM app.abandoned_turns($1::integer)
+`
+
+type AbandonedTurnsRow struct {
+	WorkspaceID uuid.UUID
+	ThreadID    uuid.UUID
+	ActorID     uuid.UUID
+	OperationID uuid.UUID
+	Attempt     int32
+}
+
+// Turns of all workspaces whose lease has run out.
+func (q *Queries) AbandonedTurns(ctx context.Context, most int32) ([]AbandonedTurnsRow, error) {
+	rows, err := q.db.Query(ctx, abandonedTurns, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AbandonedTurnsRow
+	for rows.Next() {
+		var i AbandonedTurnsRow
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.ThreadID,
+			&i.ActorID,
+			&i.OperationID,
+			&i.Attempt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const createMessage = `-- name: CreateMessage :exec
 INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -104,6 +145,26 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.Attempt,
 	)
 	return err
+}
+
+const freeThread = `-- name: FreeThread :one
+UPDATE llm_turns SET status = 'failed', finished_at = now(), error = $1
+ WHERE workspace_id = $2 AND thread_id = $3 AND status = 'running' AND lease_until < now()
+RETURNING id
+`
+
+type FreeThreadParams struct {
+	Error       *string
+	WorkspaceID uuid.UUID
+	ThreadID    uuid.UUID
+}
+
+// Gives up the turn of a thread whose lease has run out, so that another may run.
+func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, freeThread, arg.Error, arg.WorkspaceID, arg.ThreadID)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }
 
 const getPinnedVersion = `-- name: GetPinnedVersion :one

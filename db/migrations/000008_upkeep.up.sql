@@ -33,9 +33,9 @@ CREATE INDEX llm_turns_running ON llm_turns (lease_until) WHERE status = 'runnin
 GRANT SELECT ON llm_turns TO parley_door;
 CREATE POLICY door ON llm_turns FOR SELECT TO parley_door USING (true);
 CREATE FUNCTION app.abandoned_turns(most integer)
-    RETURNS TABLE (workspace_id uuid, thread_id uuid, actor_id uuid, operation_id uuid)
+    RETURNS TABLE (workspace_id uuid, thread_id uuid, actor_id uuid, operation_id uuid, attempt integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.workspace_id, t.thread_id, t.actor_id, t.operation_id
+    SELECT t.workspace_id, t.thread_id, t.actor_id, t.operation_id, t.attempt
       FROM public.llm_turns t
      WHERE t.status = 'running' AND t.lease_until < now()
      ORDER BY t.lease_until

@@ -25,6 +25,8 @@ type Principal struct {
 	// SessionID names the session that the database checks at the start of every transaction. The zero id means
 	// that the right to the workspace is settled already: work that goes on after the first transaction, log-in, jobs.
 	SessionID uuid.UUID
+	// HomeID is the workspace of the access token, which X-Workspace-Id does not change.
+	HomeID uuid.UUID
 }
 
 // Operation is what makes a retry safe: the id that the client gave (or was given), and a fingerprint of the request.

@@ -7,7 +7,9 @@ import (
 
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fault"
 	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/postgres"
 )
 
 // Long is a change that calls out in its middle, and so takes two transactions: no transaction and no connection is
@@ -41,8 +43,11 @@ func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
 		return Answer{}, err
 	}
 	defer leave()
-	err = p.db.WriteOnce(ctx, func(ctx context.Context) error {
-		return errors.Join(p.operations.Claim(ctx), p.audit.Record(ctx, l.Audit), l.Begin(ctx))
+	if answer, ok, err := p.cached(ctx); ok || err != nil {
+		return answer, err
+	}
+	err = p.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		return errors.Join(p.Operations.Claim(ctx), p.Audit.Record(ctx, l.Audit), l.Begin(ctx))
 	})
 	switch {
 	case operations.IsInFlight(err):
@@ -55,27 +60,52 @@ func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
 	case err != nil:
 		return Answer{}, err
 	}
+	p.Fault.Reach(fault.AfterClaim)
 	return p.carryOn(call.Settled(context.WithoutCancel(ctx)), l)
+}
+
+// Recover goes on with work that a process began and did not live to finish; the call in the context is that of the
+// operation. It answers ErrInProgress where somebody else is at it.
+func (p *Pipeline) Recover(ctx context.Context, l Long) error {
+	leave, err := p.flights.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := p.DB.Write(ctx, l.Resume); err != nil {
+		return err
+	}
+	_, err = p.carryOn(ctx, l)
+	return err
 }
 
 // carryOn does the work and keeps what comes of it.
 func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
 	cause := l.Work(ctx)
+	p.Fault.Reach(fault.AfterModelCall)
 	ctx, cancel := context.WithTimeout(ctx, tidyUp)
 	defer cancel()
 	if cause != nil {
-		return Answer{}, errors.Join(p.db.Write(ctx, func(ctx context.Context) error { return l.Fail(ctx, cause) }), cause)
+		return Answer{}, errors.Join(p.DB.Write(ctx, func(ctx context.Context) error { return l.Fail(ctx, cause) }), cause)
 	}
 	var answer Answer
-	err := p.db.Write(ctx, func(ctx context.Context) error {
+	err := p.DB.Write(ctx, func(ctx context.Context) error {
 		encode, err := l.Finish(ctx)
 		if err != nil {
 			return err
 		}
 		answer, err = p.store(ctx, encode)
+		p.Fault.Reach(fault.BeforeCommit)
 		return err
 	})
-	return answer, err
+	if postgres.IsMissing(err) { // compare and set: another attempt has finished it, or is at it
+		return p.replay(ctx)
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	p.finished(ctx, answer)
+	return answer, nil
 }
 
 // takeOver is for an operation that was claimed before. It gives the stored answer, waiting a little for it, or takes
@@ -90,7 +120,7 @@ func (p *Pipeline) takeOver(ctx context.Context, l Long) (Answer, error) {
 		if !errors.Is(err, ErrInProgress) {
 			return answer, err
 		}
-		err = p.db.Write(ctx, l.Resume)
+		err = p.DB.Write(ctx, l.Resume)
 		if !errors.Is(err, ErrInProgress) {
 			return Answer{}, err
 		}

@@ -6,12 +6,15 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"time"
 
 	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/fault"
 	"github.com/parley/parley/platform/operations"
 	"github.com/parley/parley/platform/postgres"
 )
@@ -34,16 +37,21 @@ type Outcome struct {
 
 // Pipeline runs changes. It is safe for concurrent use.
 type Pipeline struct {
-	db         *postgres.DB
-	operations *operations.Store
-	audit      *audit.Log
-	flights    *flights
+	Options
+	flights *flights
+}
+
+// Options are what a Pipeline works with.
+type Options struct {
+	DB         *postgres.DB
+	Operations *operations.Store
+	Cache      operations.Cache
+	Audit      *audit.Log
+	Fault      *fault.Point // nil but in fault tests
 }
 
 // NewPipeline makes a Pipeline.
-func NewPipeline(db *postgres.DB, store *operations.Store, log *audit.Log) *Pipeline {
-	return &Pipeline{db: db, operations: store, audit: log, flights: newFlights()}
-}
+func NewPipeline(o Options) *Pipeline { return &Pipeline{Options: o, flights: newFlights()} }
 
 // Run runs a step once for this call's operation, in one transaction with its claim, its audit row and its stored
 // answer. Whatever fails leaves nothing behind. If the operation has been done before, the step has no effect and the
@@ -54,19 +62,23 @@ func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outc
 		return Answer{}, err
 	}
 	defer leave()
+	if answer, ok, err := p.cached(ctx); ok || err != nil {
+		return answer, err
+	}
 	var answer Answer
-	err = p.db.Write(ctx, func(ctx context.Context) error {
-		if err := p.operations.Claim(ctx); err != nil {
+	err = p.DB.Write(ctx, func(ctx context.Context) error {
+		if err := p.claim(ctx); err != nil {
 			return err
 		}
 		outcome, err := step(ctx)
 		if err != nil {
 			return err
 		}
-		if err := p.audit.Record(ctx, outcome.Audit); err != nil {
+		if err := p.Audit.Record(ctx, outcome.Audit); err != nil {
 			return err
 		}
 		answer, err = p.store(ctx, outcome.Answer)
+		p.Fault.Reach(fault.BeforeCommit)
 		return err
 	})
 	switch {
@@ -77,7 +89,41 @@ func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outc
 	case err != nil:
 		return Answer{}, err
 	}
+	p.finished(ctx, answer)
 	return answer, nil
+}
+
+// claim queues the claim of the operation.
+func (p *Pipeline) claim(ctx context.Context) error {
+	if err := p.Operations.Claim(ctx); err != nil || !p.Fault.Set(fault.AfterClaim) {
+		return err
+	}
+	if err := p.DB.Flush(ctx); err != nil { // so that the claim has reached the database
+		return err
+	}
+	p.Fault.Reach(fault.AfterClaim)
+	return nil
+}
+
+// finished is told of an answer that has been committed.
+func (p *Pipeline) finished(ctx context.Context, a Answer) {
+	p.Fault.Reach(fault.AfterCommit)
+	p.Cache.Put(ctx, operations.CacheKey(ctx), operations.Cached{Fingerprint: call.From(ctx).Operation.Fingerprint, Answer: a.Answer})
+}
+
+// cached gives the answer that the cache has for this call's operation. The caller's right to it is checked anew.
+func (p *Pipeline) cached(ctx context.Context) (answer Answer, found bool, err error) {
+	c, ok := p.Cache.Get(ctx, operations.CacheKey(ctx))
+	if !ok {
+		return Answer{}, false, nil
+	}
+	if err := p.DB.Admitted(ctx); err != nil {
+		return Answer{}, false, err
+	}
+	if !bytes.Equal(c.Fingerprint, call.From(ctx).Operation.Fingerprint) {
+		return Answer{}, false, ErrReused
+	}
+	return Answer{Answer: c.Answer, Replayed: true}, true, nil
 }
 
 // store renders the answer and queues its storing.
@@ -86,12 +132,12 @@ func (p *Pipeline) store(ctx context.Context, encode Encoder) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return answer, p.operations.Finish(ctx, answer.Answer)
+	return answer, p.Operations.Finish(ctx, answer.Answer)
 }
 
 // replay gives the stored answer of an operation that was claimed before.
 func (p *Pipeline) replay(ctx context.Context) (Answer, error) {
-	record, err := p.operations.Find(ctx)
+	record, err := p.Operations.Find(ctx)
 	switch {
 	case err != nil:
 		return Answer{}, err
@@ -110,7 +156,7 @@ func (p *Pipeline) replay(ctx context.Context) (Answer, error) {
 // Seen gives the stored answer where this call's operation has been done before: for a call whose preparation cannot be
 // repeated once it has taken effect.
 func (p *Pipeline) Seen(ctx context.Context) (answer Answer, seen bool, err error) {
-	record, err := p.operations.Find(ctx)
+	record, err := p.Operations.Find(ctx)
 	if err != nil || record == nil {
 		return Answer{}, false, err
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/parley/parley/platform/fault"
 )
 
 // Config is the whole configuration. The tags are also what env.example is made of.
@@ -37,12 +39,19 @@ type Config struct {
 	Strict         bool          `env:"READINESS_STRICT" envDefault:"true" want:"true or false" help:"false: optional dependencies do not make /readyz fail"`
 	CORSOrigins    []string      `env:"CORS_ALLOW_ORIGINS" want:"origins such as https://app.example.com, separated by commas, or *" help:"web pages that may call the API; empty: none but its own"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" want:"addresses or networks such as 10.0.0.0/8, separated by commas" help:"whose X-Forwarded-For is believed; empty: nobody's"`
+	RedisURL       string        `env:"REDIS_URL" want:"redis://user:password@host:port/0" secret:"true" help:"a Redis that processes share rate limits and finished answers through; empty: each process keeps its own"`
+	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
+	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
+	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1" help:"registrations and log-ins a minute, for each address"`
+	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
 	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
+	UpkeepInterval time.Duration `env:"UPKEEP_INTERVAL" envDefault:"5s" want:"a duration from 100ms to 1h such as 5s" help:"how often the audit log is sealed and abandoned turns are looked for"`
 	StopTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" want:"a duration from 0s to 10m such as 15s" help:"how long running requests may go on after a signal to stop"`
 
 	proxies []netip.Prefix
+	fault   *fault.Point
 }
 
 // Load reads and checks the environment, given as "NAME=value" lines (os.Environ). An empty value counts as unset.
@@ -96,8 +105,15 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.RefreshTTL, time.Minute, 60*24*time.Hour), "REFRESH_TTL")
 	require(within(c.RequestTimeout, time.Second, 10*time.Minute), "REQUEST_TIMEOUT")
 	require(within(c.ModelTimeout, time.Second, 10*time.Minute), "MODEL_TIMEOUT")
+	require(within(c.UpkeepInterval, 100*time.Millisecond, time.Hour), "UPKEEP_INTERVAL")
 	require(within(c.StopTimeout, 0, 10*time.Minute), "SHUTDOWN_TIMEOUT")
 	require(c.BodyLimit >= 1024 && c.BodyLimit <= 100<<20, "BODY_LIMIT")
+	require(c.RateMax >= 1, "RATE_LIMIT_MAX")
+	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
+	require(c.AuthRateMax >= 1, "AUTH_RATE_LIMIT_MAX")
+	require(isRedis(c.RedisURL), "REDIS_URL")
+	c.fault, err = fault.Parse(c.FaultPoint)
+	require(err == nil && (c.FaultPoint == "" || !c.Production()), "FAULT_POINT")
 	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
 	c.proxies, err = prefixes(c.TrustedProxies)
 	require(err == nil, "TRUSTED_PROXIES")
@@ -122,6 +138,9 @@ func (c *Config) Production() bool { return c.AppEnv == "production" }
 // Proxies are TrustedProxies, parsed.
 func (c *Config) Proxies() []netip.Prefix { return c.proxies }
 
+// Fault is FaultPoint, parsed.
+func (c *Config) Fault() *fault.Point { return c.fault }
+
 // DirectURL is where migrations go.
 func (c *Config) DirectURL() string {
 	if c.DatabaseDirect != "" {
@@ -132,12 +151,14 @@ func (c *Config) DirectURL() string {
 
 func within(d, least, most time.Duration) bool { return d >= least && d <= most }
 
-func isPostgres(s string) bool {
-	if s == "" {
-		return true
-	}
+func isPostgres(s string) bool { return isURL(s, "postgres", "postgresql") }
+
+func isRedis(s string) bool { return isURL(s, "redis", "rediss", "unix") }
+
+// isURL tells whether a text is empty or a URL of one of these schemes.
+func isURL(s string, schemes ...string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql")
+	return s == "" || err == nil && slices.Contains(schemes, u.Scheme)
 }
 
 func allOrigins(origins []string) bool {

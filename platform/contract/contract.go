@@ -24,10 +24,21 @@ type Operation struct {
 	ID       string
 	Public   bool // no access token needed
 	Body     *Body
+	Limit    Limit
 	path     []parameter
 	query    []parameter
 	Template string // the path, as the document has it
 }
+
+// Limit says which rate limit a call is under: x-rate-limit in the document.
+type Limit string
+
+// The rate limits.
+const (
+	GeneralLimit Limit = ""
+	AuthLimit    Limit = "auth" // for calls that try passwords
+	NoLimit      Limit = "none"
+)
 
 // Body is the JSON body of a call.
 type Body struct {
@@ -55,6 +66,7 @@ type document struct {
 
 type operationObject struct {
 	OperationID string
+	RateLimit   Limit `json:"x-rate-limit"`
 	Security    *[]map[string][]string
 	Parameters  []parameterObject
 	RequestBody *struct {
@@ -187,7 +199,7 @@ func (l *loader) operation(path, method string, shared, raw json.RawMessage, sec
 	if err := json.Unmarshal(raw, &o); err != nil {
 		return nil, err
 	}
-	op := &Operation{ID: o.OperationID, Template: path, Public: !secured || o.Security != nil && len(*o.Security) == 0}
+	op := &Operation{ID: o.OperationID, Template: path, Limit: o.RateLimit, Public: !secured || o.Security != nil && len(*o.Security) == 0}
 	at := "#/paths/" + pointer(path)
 	if err := l.parameters(op, o.Parameters, at+"/"+method+"/parameters/"); err != nil {
 		return nil, err

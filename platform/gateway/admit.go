@@ -36,10 +36,8 @@ func admit(o Options) echo.MiddlewareFunc {
 			if op == nil {
 				return next(c)
 			}
-			if !op.Public {
-				if err := authenticate(c, o.Authenticator); err != nil {
-					return err
-				}
+			if err := identify(c, op, o); err != nil {
+				return err
 			}
 			if err := takeOperationID(c); err != nil {
 				return err
@@ -58,6 +56,41 @@ func admit(o Options) echo.MiddlewareFunc {
 	}
 }
 
+// identify finds out who calls and whether not too often: by address where there is no token, or none that is good.
+func identify(c *echo.Context, op *contract.Operation, o Options) error {
+	switch {
+	case op.Limit == contract.NoLimit:
+		return nil
+	case op.Limit == contract.AuthLimit:
+		return slowDown(c, o.Limiter, "auth:"+network(c), o.Limits.Auth)
+	case op.Public:
+		return slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General)
+	}
+	err := authenticate(c, o.Authenticator)
+	if errors.Is(err, fail.ErrUnauthorized) {
+		return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
+	}
+	p := call.From(c.Request().Context()).Principal
+	if err != nil {
+		return err
+	}
+	return slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General)
+}
+
+// refusals tells of forbidden changes, wherever in the chain they were refused.
+func refusals(o Options) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			err := next(c)
+			req := c.Request()
+			if e, ok := errors.AsType[*fail.Error](err); ok && e.Kind == fail.Forbidden && req.Method != http.MethodGet {
+				o.Refused(req.Context(), call.From(req.Context()).Principal, req.Method+" "+c.Path(), e)
+			}
+			return err
+		}
+	}
+}
+
 func authenticate(c *echo.Context, a Authenticator) error {
 	req := c.Request()
 	values := req.Header.Values(echo.HeaderAuthorization)
@@ -72,6 +105,8 @@ func authenticate(c *echo.Context, a Authenticator) error {
 	if err != nil {
 		return err
 	}
+	p.HomeID = p.WorkspaceID
+	call.From(req.Context()).Principal = p
 	if user := req.Header.Values(HeaderUserID); len(user) > 0 && (len(user) > 1 || !sameID(user[0], p.UserID)) {
 		return errUserID
 	}

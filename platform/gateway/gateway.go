@@ -14,6 +14,7 @@ import (
 
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/contract"
+	"github.com/parley/parley/platform/ratelimit"
 )
 
 // Authenticator finds out whose access token it is. It answers fail.ErrUnauthorized for a bad one. Whether the session
@@ -34,7 +35,17 @@ type Options struct {
 	BodyLimit      int64          // bytes
 	Deadline       time.Duration  // for one request
 	Checks         []Check
-	Log            *slog.Logger
+	Limiter        ratelimit.Limiter
+	Limits         Limits
+	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
+	Refused func(ctx context.Context, p call.Principal, what string, why error)
+	Log     *slog.Logger
+}
+
+// Limits are how much callers may do.
+type Limits struct {
+	General ratelimit.Limit // a user in a workspace, and an address that is not signed in
+	Auth    ratelimit.Limit // an address that registers or logs in
 }
 
 // New makes an Echo with the whole chain, the health pages and the documentation on it. The modules add their routes.
@@ -57,7 +68,7 @@ func New(o Options) (*echo.Echo, error) {
 		}
 		e.Use(cors)
 	}
-	e.Use(deadline(o.Deadline), admit(o))
+	e.Use(deadline(o.Deadline), refusals(o), admit(o))
 	addHealth(e, o.Checks)
 	if err := addDocs(e, o.Document, o.DocumentJSON); err != nil {
 		return nil, err
@@ -97,7 +108,8 @@ func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
 		},
 		ExposeHeaders: []string{
-			HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID, "X-Operation-Replayed", echo.HeaderLocation, echo.HeaderRetryAfter,
+			HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID, "X-Operation-Replayed", echo.HeaderLocation,
+			echo.HeaderRetryAfter, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
 		},
 		MaxAge: int((10 * time.Minute).Seconds()),
 	}.ToMiddleware()

@@ -56,6 +56,15 @@ func (db *DB) write(ctx context.Context, t *tx, fn func(ctx context.Context) err
 	return t.commit(ctx)
 }
 
+// Flush sends what the transaction of the context has queued, and waits for it.
+func (db *DB) Flush(ctx context.Context) error {
+	_, err := platformdb.New(db.In(ctx)).Ping(ctx)
+	return err
+}
+
+// Admitted asks the database whether the caller of the context is let in: one round trip, nothing else.
+func (db *DB) Admitted(ctx context.Context) error { return db.Flush(ctx) }
+
 // tx is one transaction, from its queue to its end.
 type tx struct {
 	db    *DB

@@ -66,3 +66,15 @@ SELECT v.instruction, v.settings
   FROM llm_turns t
   JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
  WHERE t.workspace_id = @workspace_id AND t.id = @turn_id;
+
+-- name: AbandonedTurns :many
+-- Turns of all workspaces whose lease has run out.
+SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_id::uuid AS actor_id,
+       operation_id::uuid AS operation_id, attempt::integer AS attempt
+  FROM app.abandoned_turns(@most::integer);
+
+-- name: FreeThread :one
+-- Gives up the turn of a thread whose lease has run out, so that another may run.
+UPDATE llm_turns SET status = 'failed', finished_at = now(), error = @error
+ WHERE workspace_id = @workspace_id AND thread_id = @thread_id AND status = 'running' AND lease_until < now()
+RETURNING id;

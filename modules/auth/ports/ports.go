@@ -98,6 +98,11 @@ type Transactions interface {
 	As(ctx context.Context, workspace, user uuid.UUID, work func(ctx context.Context) error) error
 }
 
+// Limits says when a session is refreshed too often.
+type Limits interface {
+	Allow(ctx context.Context, session string) error
+}
+
 // Audit writes what happened to a session, in the transaction of the context.
 type Audit interface {
 	Session(ctx context.Context, action string, session uuid.UUID) error

@@ -14,6 +14,7 @@ type RefreshSession struct {
 	Tokens       ports.Tokens
 	Transactions ports.Transactions
 	Audit        ports.Audit
+	Limits       ports.Limits
 	IdleLife     time.Duration
 	Now          func() time.Time
 }
@@ -23,6 +24,9 @@ type RefreshSession struct {
 func (u RefreshSession) Do(ctx context.Context, token string) (Grant, error) {
 	id, generation, err := u.Tokens.ReadRefresh(token)
 	if err != nil {
+		return Grant{}, err
+	}
+	if err := u.Limits.Allow(ctx, id.String()); err != nil {
 		return Grant{}, err
 	}
 	workspace, user, err := u.Sessions.Owner(ctx, id)

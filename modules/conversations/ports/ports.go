@@ -46,14 +46,28 @@ type Turns interface {
 	// Start stores a turn with its user message, numbers it and pins the bot's version: one statement, which may be the
 	// last of a transaction. ErrThreadNotFound or ErrThreadBusy undo it whole.
 	Start(ctx context.Context, t *domain.Turn) error
-	// Busy names the turn that runs in a thread; the zero id where none does any more.
-	Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error)
 	// Resume takes the next attempt of an operation's turn: one that failed, or whose lease has run out.
 	Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error)
 	// Complete stores the answer, if this attempt still holds the turn.
 	Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
 	// Fail stores that the attempt failed, and why; the user message stays.
 	Fail(ctx context.Context, t domain.Turn, why string, at time.Time) error
+}
+
+// Leases is about turns that hold their thread, and about those that do so no longer.
+type Leases interface {
+	// Busy names the turn that runs in a thread; the zero id where none does any more.
+	Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error)
+	// Free gives up a thread's turn if its lease has run out; it says whether it did.
+	Free(ctx context.Context, thread uuid.UUID, why string) (bool, error)
+	// Abandoned finds turns, in all workspaces, whose lease has run out.
+	Abandoned(ctx context.Context, most int) ([]Abandoned, error)
+}
+
+// Abandoned is a turn whose lease has run out.
+type Abandoned struct {
+	WorkspaceID, ThreadID, ActorID, OperationID uuid.UUID
+	Attempt                                     int
 }
 
 // Bots is what threads need to know of bots.

@@ -17,6 +17,7 @@ import (
 // holds neither a transaction nor a connection: Begin (or Resume), Ask, then Complete or Fail.
 type TakeTurn struct {
 	Turns   ports.Turns
+	Leases  ports.Leases
 	Model   ports.Model
 	Timeout time.Duration // for the model
 	Now     func() time.Time
@@ -83,14 +84,16 @@ func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, cause error) error {
 	return nil
 }
 
-// Explain adds to a THREAD_BUSY which turn it is that runs.
-func (u TakeTurn) Explain(ctx context.Context, thread uuid.UUID, err error) error {
-	if !errors.Is(err, ports.ErrThreadBusy) {
+// Unblock is for a thread that was found busy: it gives up a turn whose lease has run out and answers nil, so that the
+// call may be tried again, or says which turn it is that runs.
+func (u TakeTurn) Unblock(ctx context.Context, thread uuid.UUID) error {
+	freed, err := u.Leases.Free(ctx, thread, "its lease ran out and another turn took the thread")
+	if err != nil || freed {
 		return err
 	}
-	active, lookup := u.Turns.Busy(ctx, thread)
-	if lookup != nil {
-		return lookup
+	active, err := u.Leases.Busy(ctx, thread)
+	if err != nil || active == uuid.Nil {
+		return err // it has just ended
 	}
-	return ports.ErrThreadBusy.With("active_turn_id", active).Because(err)
+	return ports.ErrThreadBusy.With("active_turn_id", active)
 }

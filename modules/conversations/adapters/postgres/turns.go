@@ -57,19 +57,6 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	return nil
 }
 
-// Busy implements ports.Turns.
-func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
-	q, workspace := queries(ctx, s.db)
-	row, err := q.FindRunningTurn(ctx, conversationsdb.FindRunningTurnParams{WorkspaceID: workspace, ThreadID: thread})
-	if postgres.IsMissing(err) {
-		return uuid.Nil, nil
-	}
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("find the running turn: %w", err)
-	}
-	return row.ID, nil
-}
-
 // Resume implements ports.Turns. While the turn may still be running it answers command.ErrInProgress.
 func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error) {
 	q, workspace := queries(ctx, s.db)

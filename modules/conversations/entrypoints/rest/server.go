@@ -95,35 +95,6 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 	return ListMessages200JSONResponse{Items: page.Map(items, toMessage), HasMore: more, NextCursor: next}, err
 }
 
-// TakeTurn implements the call.
-func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurnResponseObject, error) {
-	c := call.From(ctx)
-	turn, err := s.Turn.Prepare(usecases.Said{
-		ThreadID: r.ThreadID, ActorID: c.Principal.UserID, OperationID: c.Operation.ID, Content: r.Body.Content,
-	})
-	if err != nil {
-		return nil, err
-	}
-	var reply domain.Reply
-	answer, err := s.Commands.RunLong(ctx, command.Long{
-		Audit: audit.Entry{
-			Action: "turn.create", Resource: "thread", ResourceID: r.ThreadID, Changes: map[string]any{"turn_id": turn.ID},
-		},
-		Begin:  func(ctx context.Context) error { return s.Turn.Begin(ctx, &turn) },
-		Resume: func(ctx context.Context) error { return s.Turn.Resume(ctx, &turn) },
-		Work: func(ctx context.Context) (err error) {
-			reply, err = s.Turn.Ask(ctx, turn)
-			return err
-		},
-		Finish: func(ctx context.Context) (command.Encoder, error) {
-			message, err := s.Turn.Complete(ctx, turn, reply)
-			return TakeTurn200JSONResponse(toTurn(turn, message)).VisitTakeTurnResponse, err
-		},
-		Fail: func(ctx context.Context, cause error) error { return s.Turn.Fail(ctx, turn, cause) },
-	})
-	return stored{answer}, s.Turn.Explain(ctx, r.ThreadID, err)
-}
-
 // stored answers any changing call with the bytes that the pipeline keeps.
 type stored struct{ command.Answer }
 

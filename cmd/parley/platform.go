@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/background"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/secret"
+)
+
+// platform is what the modules are built on.
+type platform struct {
+	cfg        *config.Config
+	log        *slog.Logger
+	db         *postgres.DB
+	redis      *redis.Client // nil where none is configured
+	audit      *audit.Log
+	sealer     *audit.Sealer
+	commands   *command.Pipeline
+	limiter    ratelimit.Limiter
+	limits     gateway.Limits
+	background *background.Runner
+	master     secret.Master
+	jwt        string
+	now        func() time.Time
+}
+
+func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (*platform, error) {
+	if cfg.MigrateOnStart {
+		if err := postgres.NewMigrator(d.direct, log).Up(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log)}
+	if err := p.takeSecrets(); err != nil {
+		return nil, err
+	}
+	if err := p.connectRedis(); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: cfg.DatabaseConns}); err != nil {
+		return nil, err
+	}
+	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
+	store := operations.NewStore(p.db)
+	p.commands = command.NewPipeline(command.Options{
+		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(),
+	})
+	p.limits = gateway.Limits{
+		General: ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
+		Auth:    ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
+	}
+	p.background.Every(cfg.UpkeepInterval, "seal the audit log", p.sealer.Seal)
+	p.background.Every(time.Hour, "expire operations", func(ctx context.Context) error {
+		for {
+			if n, err := store.Expire(ctx); err != nil || n == 0 {
+				return err
+			}
+		}
+	})
+	return p, nil
+}
+
+// close ends what newPlatform began.
+func (p *platform) close() error {
+	p.background.Stop()
+	p.db.Close()
+	if p.redis == nil {
+		return nil
+	}
+	return p.redis.Close()
+}
+
+func (p *platform) takeSecrets() error {
+	var err error
+	if p.jwt, err = keep(p.cfg.JWTSecret, p.cfg.DataDir, "jwt-secret"); err != nil {
+		return fmt.Errorf("JWT_SECRET: %w", err)
+	}
+	key, err := keep(p.cfg.SecretKey, p.cfg.DataDir, "secret-key")
+	if err != nil {
+		return fmt.Errorf("SECRET_KEY: %w", err)
+	}
+	if p.master, err = secret.NewMaster(key); err != nil {
+		return fmt.Errorf("SECRET_KEY: %w", err)
+	}
+	return nil
+}
+
+// keep gives a configured secret, or one that is made once and kept in the data folder.
+func keep(configured, dir, name string) (string, error) {
+	if configured != "" {
+		return configured, nil
+	}
+	return secret.Keep(filepath.Join(dir, name))
+}
+
+// connectRedis prepares the limiter; a Redis that is away is no reason not to start.
+func (p *platform) connectRedis() error {
+	memory := ratelimit.NewMemory(time.Now)
+	p.limiter = memory
+	if p.cfg.RedisURL == "" {
+		return nil
+	}
+	o, err := redis.ParseURL(p.cfg.RedisURL)
+	if err != nil {
+		return errors.New("REDIS_URL: should be redis://user:password@host:port/0") // the error may show the password
+	}
+	o.DialTimeout, o.MaxRetries, o.ContextTimeoutEnabled = time.Second, -1, true
+	p.redis = redis.NewClient(o)
+	p.limiter = ratelimit.NewRedis(p.redis, memory, p.log)
+	return nil
+}
+
+func (p *platform) cache() operations.Cache {
+	if p.redis != nil {
+		return operations.NewRedisCache(p.redis, p.log)
+	}
+	return operations.NewMemoryCache()
+}
+
+// checks are the dependencies that /readyz tells of. What only makes us quicker is optional unless READINESS_STRICT.
+func (p *platform) checks() []gateway.Check {
+	checks := []gateway.Check{{Name: "postgres", Probe: p.db.Ping}}
+	if p.redis != nil {
+		checks = append(checks, gateway.Check{
+			Name: "redis", Optional: !p.cfg.Strict, Probe: func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
+		})
+	}
+	return checks
+}
+
+// refused writes a forbidden change into the audit log of the workspace that the caller is signed in to.
+func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
+	ctx = call.As(context.WithoutCancel(ctx), who.HomeID, who.UserID)
+	err := p.db.Write(ctx, func(ctx context.Context) error {
+		return p.audit.Record(ctx, audit.Entry{
+			Action: "access.refuse", Resource: "workspace", ResourceID: who.WorkspaceID,
+			Changes: map[string]any{"call": what, "reason": fail.From(why).Message},
+		})
+	})
+	if err != nil {
+		p.log.ErrorContext(ctx, "a refusal was not audited", "error", err)
+	}
+}
+
+// now is the clock, in the precision that Postgres keeps, so that an answer and what is read later are the same.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,56 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Busy implements ports.Leases.
+func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
+	q, workspace := queries(ctx, s.db)
+	row, err := q.FindRunningTurn(ctx, conversationsdb.FindRunningTurnParams{WorkspaceID: workspace, ThreadID: thread})
+	if postgres.IsMissing(err) {
+		return uuid.Nil, nil
+	}
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("find the running turn: %w", err)
+	}
+	return row.ID, nil
+}
+
+// Free implements ports.Leases. It commits at once.
+func (s *Turns) Free(ctx context.Context, thread uuid.UUID, why string) (bool, error) {
+	err := s.db.WriteOnce(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, s.db)
+		_, err := q.FreeThread(ctx, conversationsdb.FreeThreadParams{WorkspaceID: workspace, ThreadID: thread, Error: &why})
+		return err
+	})
+	if postgres.IsMissing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("free the thread: %w", err)
+	}
+	return true, nil
+}
+
+// Abandoned implements ports.Leases.
+func (s *Turns) Abandoned(ctx context.Context, most int) ([]ports.Abandoned, error) {
+	rows, err := conversationsdb.New(s.db.In(ctx)).AbandonedTurns(ctx, int32(most))
+	if err != nil {
+		return nil, fmt.Errorf("look for abandoned turns: %w", err)
+	}
+	list := make([]ports.Abandoned, len(rows))
+	for i, r := range rows {
+		list[i] = ports.Abandoned{
+			WorkspaceID: r.WorkspaceID, ThreadID: r.ThreadID, ActorID: r.ActorID, OperationID: r.OperationID, Attempt: int(r.Attempt),
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,55 @@
+// Package jobs has the background work of conversations.
+package jobs
+
+import (
+	"context"
+	"errors"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+)
+
+// RecoverTurns goes on with turns whose process did not live to finish them.
+type RecoverTurns struct {
+	Leases   ports.Leases
+	Commands *command.Pipeline
+	// Steps are those of the call that began the turn, so that its answer is the one that the call would have given.
+	Steps func(turn *domain.Turn) command.Long
+}
+
+const (
+	mostAttempts = 3  // model calls for one turn, the first included, before it is given up
+	batch        = 20 // turns looked at in one run
+)
+
+// Do takes up what it finds. One turn's failure keeps no other from its turn: the model's is stored with the turn.
+func (r RecoverTurns) Do(ctx context.Context) error {
+	abandoned, err := r.Leases.Abandoned(ctx, batch)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, a := range abandoned {
+		err := r.recover(ctx, a)
+		if err != nil && !errors.Is(err, command.ErrInProgress) && !errors.Is(err, ports.ErrModel) {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func (r RecoverTurns) recover(ctx context.Context, a ports.Abandoned) error {
+	ctx = call.With(ctx, &call.Call{
+		TraceID:   "recovery-" + a.OperationID.String(),
+		Principal: call.Principal{WorkspaceID: a.WorkspaceID, UserID: a.ActorID},
+		Operation: call.Operation{ID: a.OperationID},
+	})
+	if a.Attempt >= mostAttempts {
+		_, err := r.Leases.Free(ctx, a.ThreadID, "given up after three attempts that did not live to an answer")
+		return err
+	}
+	turn := domain.Turn{ThreadID: a.ThreadID, ActorID: a.ActorID, OperationID: a.OperationID}
+	return r.Commands.Recover(ctx, r.Steps(&turn))
+}

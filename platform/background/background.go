@@ -1,0 +1,50 @@
+// Package background runs what has to be done every now and then beside the requests.
+package background
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Runner runs tasks until it is stopped.
+type Runner struct {
+	log    *slog.Logger
+	ctx    context.Context //nolint:containedctx // the life of the tasks, ended by Stop
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+}
+
+// NewRunner makes a Runner.
+func NewRunner(log *slog.Logger) *Runner {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Runner{log: log, ctx: ctx, cancel: cancel}
+}
+
+// Every runs work at once and then each time the interval has passed since it ended. A failure is logged, and the next
+// run tries again. One run may take as long as the interval at the least, or a minute.
+func (r *Runner) Every(interval time.Duration, name string, work func(ctx context.Context) error) {
+	r.tasks.Go(func() {
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			ctx, cancel := context.WithTimeout(r.ctx, max(interval, time.Minute))
+			if err := work(ctx); err != nil && r.ctx.Err() == nil {
+				r.log.Error("background task failed", "task", name, "error", err)
+			}
+			cancel()
+			select {
+			case <-tick.C:
+			case <-r.ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// Stop ends all tasks and waits for those that run.
+func (r *Runner) Stop() {
+	r.cancel()
+	r.tasks.Wait()
+}

@@ -1,0 +1,58 @@
+// Package fault kills the process at a named point, for the tests that prove what a crash there does: FAULT_POINT.
+package fault
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+)
+
+// The points.
+const (
+	AfterClaim     = "after-claim"
+	BeforeCommit   = "before-commit"
+	AfterCommit    = "after-commit"
+	AfterModelCall = "after-model-call"
+)
+
+// Point is where, and the how manieth time, the process kills itself. A nil Point never does.
+type Point struct {
+	name string
+	left atomic.Int64
+}
+
+// Parse reads "name" or "name:n"; "" is no point. The error says what it should be.
+func Parse(text string) (*Point, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // no point, which is a valid Point
+	}
+	name, count, counted := strings.Cut(text, ":")
+	n := 1
+	if counted {
+		var err error
+		if n, err = strconv.Atoi(count); err != nil || n < 1 {
+			return nil, errors.New("the count should be 1 or more")
+		}
+	}
+	if !slices.Contains([]string{AfterClaim, BeforeCommit, AfterCommit, AfterModelCall}, name) {
+		return nil, errors.New("no such point")
+	}
+	p := &Point{name: name}
+	p.left.Store(int64(n))
+	return p, nil
+}
+
+// Set tells whether this is the configured point.
+func (p *Point) Set(name string) bool { return p != nil && p.name == name }
+
+// Reach kills the process with SIGKILL if this is the point and its time has come.
+func (p *Point) Reach(name string) {
+	if p.Set(name) && p.left.Add(-1) == 0 {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // until it lands
+	}
+}

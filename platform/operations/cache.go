@@ -1,0 +1,97 @@
+package operations
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/parley/parley/platform/call"
+)
+
+// Cached is a finished operation as a cache keeps it.
+type Cached struct {
+	Fingerprint []byte
+	Answer      Answer
+}
+
+// Cache makes replays quicker and nothing else: Postgres decides, and losing a cache loses nothing. What it holds is
+// only ever an answer that has been committed. Neither method fails; a cache that is away has nothing.
+type Cache interface {
+	Get(ctx context.Context, key string) (Cached, bool)
+	Put(ctx context.Context, key string, c Cached)
+}
+
+const (
+	cacheLife    = 10 * time.Minute
+	cacheEntries = 4096
+	cacheLargest = 16 << 10 // bytes; larger answers are left to Postgres
+	cacheBudget  = 50 * time.Millisecond
+)
+
+// CacheKey names this call's operation.
+func CacheKey(ctx context.Context) string {
+	c := call.From(ctx)
+	return "parley:operation:" + c.Principal.WorkspaceID.String() + ":" + c.Principal.UserID.String() + ":" + c.Operation.ID.String()
+}
+
+// MemoryCache keeps the newest answers of this process.
+type MemoryCache struct {
+	entries *expirable.LRU[string, Cached]
+}
+
+// NewMemoryCache makes a MemoryCache.
+func NewMemoryCache() *MemoryCache {
+	return &MemoryCache{expirable.NewLRU[string, Cached](cacheEntries, nil, cacheLife)}
+}
+
+// Get implements Cache.
+func (m *MemoryCache) Get(_ context.Context, key string) (Cached, bool) { return m.entries.Get(key) }
+
+// Put implements Cache.
+func (m *MemoryCache) Put(_ context.Context, key string, c Cached) {
+	if len(c.Answer.Body) <= cacheLargest {
+		m.entries.Add(key, c)
+	}
+}
+
+// RedisCache shares answers between processes.
+type RedisCache struct {
+	client *redis.Client
+	log    *slog.Logger
+}
+
+// NewRedisCache makes a RedisCache.
+func NewRedisCache(client *redis.Client, log *slog.Logger) *RedisCache {
+	return &RedisCache{client, log}
+}
+
+// Get implements Cache.
+func (r *RedisCache) Get(ctx context.Context, key string) (c Cached, found bool) {
+	ctx, cancel := context.WithTimeout(ctx, cacheBudget)
+	defer cancel()
+	raw, err := r.client.Get(ctx, key).Bytes()
+	if err != nil || json.Unmarshal(raw, &c) != nil {
+		return Cached{}, false
+	}
+	return c, true
+}
+
+// Put implements Cache.
+func (r *RedisCache) Put(ctx context.Context, key string, c Cached) {
+	if len(c.Answer.Body) > cacheLargest {
+		return
+	}
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return // an answer of bytes and strings can be encoded
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cacheBudget)
+	defer cancel()
+	if err := r.client.Set(ctx, key, raw, cacheLife).Err(); err != nil {
+		r.log.DebugContext(ctx, "an answer was not cached", "error", err)
+	}
+}
