@@ -45,7 +45,7 @@ func post(token, path, body string) []byte { return raw("POST", token, path, bod
 // raw writes an HTTP/1.1 request.
 func raw(method, token, path, body string) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: bench\r\n", method, path)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: bench\r\nUser-Agent: parley-bench/1\r\n", method, path)
 	if token != "" {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", token)
 	}

@@ -102,7 +102,6 @@ func (p *program) stop() error {
 		return err
 	case <-timer.C:
 		_ = p.cmd.Process.Kill()
-		<-p.ended
-		return errors.New("the program did not stop when it was asked to, and was killed")
+		return errors.Join(errors.New("the program did not stop when it was asked to, and was killed"), <-p.ended)
 	}
 }

@@ -99,6 +99,9 @@ func (w *writer) expression(args []argument) string {
 	if first.null {
 		return "NULL" // pgbench has no variable that is NULL
 	}
+	if first.text == "" {
+		return "''" // nor one that is empty
+	}
 	var key strings.Builder
 	for _, a := range args {
 		fmt.Fprintf(&key, "%d %s ", len(a.text), a.text)

@@ -57,6 +57,14 @@ func TestMakeScriptRefusesSamplesOfDifferentStatements(t *testing.T) {
 	require.ErrorContains(t, err, "not of the same statements")
 }
 
+func TestMakeScriptWritesAnEmptyTextAsALiteral(t *testing.T) {
+	t.Parallel()
+	one := []transaction{{{sql: "SELECT $1", args: []argument{{text: ""}}}}}
+	got, err := makeScript([][]transaction{one, one, one}, nil)
+	require.NoError(t, err)
+	require.Contains(t, got.text, "SELECT '';\n")
+}
+
 func TestSettingsBecomeOptionsOfAConnection(t *testing.T) {
 	t.Parallel()
 	got, err := connectionOptions([]string{"-- ping", "SET ROLE parley_app; SET statement_timeout = '30s'"})

@@ -67,12 +67,12 @@ func (t *tap) connectionSettings() []string {
 
 // pass serves one connection. A message is noted before it is passed on, so that what has been answered has been noted.
 func (t *tap) pass(ctx context.Context, client net.Conn) {
-	defer client.Close()
+	defer hangUp(client)
 	server, err := (&net.Dialer{}).DialContext(ctx, "unix", t.upstream)
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer hangUp(server)
 	backend := pgproto3.NewBackend(client, client)
 	startup, err := backend.ReceiveStartupMessage()
 	if err != nil {
@@ -82,7 +82,7 @@ func (t *tap) pass(ctx context.Context, client net.Conn) {
 		return
 	}
 	go func() {
-		defer client.Close()
+		defer hangUp(client)
 		buffer := make([]byte, 64<<10)
 		for {
 			n, err := server.Read(buffer)
@@ -103,6 +103,8 @@ func (t *tap) pass(ctx context.Context, client net.Conn) {
 		}
 	}
 }
+
+func hangUp(c net.Conn) { _ = c.Close() } // the other side may have done so
 
 func forward(server net.Conn, m pgproto3.FrontendMessage) bool {
 	encoded, err := m.Encode(nil)
