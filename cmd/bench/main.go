@@ -51,7 +51,7 @@ type settings struct {
 func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	quick := flags.Bool("quick", false, "one round of one second at 1 and 8 clients: about 20 s")
+	quick := flags.Bool("quick", false, "one round of one second at 1 and 8 clients: about 30 s")
 	clients := flags.String("clients", "1,8,32", "numbers of clients, at most 64 each")
 	calls := flags.String("calls", "turn,bot,page", "which calls")
 	flags.IntVar(&s.rounds, "rounds", 3, "rounds of each call and number of clients")
