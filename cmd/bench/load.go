@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// sample is what one side did in one round.
+type sample struct {
+	perSecond float64
+	requests  float64
+	latencies []time.Duration // of every request; ours only
+	used      usage
+}
+
+// The phases of a round.
+const (
+	warming = iota
+	measuring
+	over
+)
+
+// warmUp runs before the measuring: connections, caches and the processor's clock find their pace.
+const warmUp = 500 * time.Millisecond
+
+// load sends every request over a connection of its own, again and again, one at a time, and measures for d.
+func load(ctx context.Context, address string, requests [][]byte, d time.Duration, m meter) (sample, error) {
+	var phase atomic.Int32
+	latencies := make([][]time.Duration, len(requests))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, request := range requests {
+		group.Go(func() error {
+			c, err := dial(ctx, address)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			if err := c.conn.SetDeadline(time.Now().Add(warmUp + d + callPatience)); err != nil {
+				return err
+			}
+			for phase.Load() != over {
+				start := time.Now()
+				if err := c.do(request, nil); err != nil {
+					return err
+				}
+				if phase.Load() == measuring {
+					latencies[i] = append(latencies[i], time.Since(start))
+				}
+			}
+			return nil
+		})
+	}
+	wait(ctx, warmUp)
+	before, began := m.read(os.Getpid()), time.Now()
+	phase.Store(measuring)
+	wait(ctx, d)
+	phase.Store(over)
+	took, after := time.Since(began), m.read(os.Getpid())
+	if err := group.Wait(); err != nil {
+		return sample{}, err
+	}
+	s := sample{used: after.minus(before)}
+	for _, l := range latencies {
+		s.latencies = append(s.latencies, l...)
+	}
+	s.requests = float64(len(s.latencies))
+	s.perSecond = s.requests / took.Seconds()
+	return s, nil
+}
+
+// wait returns after d, or when the context ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
