@@ -17,7 +17,8 @@ import (
 type Long struct {
 	// Audit is written with Begin.
 	Audit audit.Entry
-	// Begin opens the work. It runs in the transaction of the claim and may make one query, its last statement.
+	// Begin opens the work. It runs in the transaction of the claim and may make one query, its last statement. A crash
+	// of the database's server may lose it, until Finish has been committed: nothing is acknowledged before.
 	Begin func(ctx context.Context) error
 	// Resume takes over work that an earlier call under this operation began and did not finish, in a transaction.
 	// It answers ErrInProgress while that call may still be at it.
@@ -47,7 +48,7 @@ func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
 		return answer, err
 	}
 	err = p.DB.WriteOnce(ctx, func(ctx context.Context) error {
-		return errors.Join(p.Operations.Claim(ctx), p.Audit.Record(ctx, l.Audit), l.Begin(ctx))
+		return errors.Join(p.DB.Relax(ctx), p.Operations.Claim(ctx), p.Audit.Record(ctx, l.Audit), l.Begin(ctx))
 	})
 	switch {
 	case operations.IsInFlight(err):

@@ -49,8 +49,9 @@ func admit(o Options) echo.MiddlewareFunc {
 			if err := check(c, op, body); err != nil {
 				return err
 			}
-			req := c.Request()
-			call.From(req.Context()).Operation.Fingerprint = fingerprint(o.FingerprintKey, req, body)
+			if req := c.Request(); req.Method != http.MethodGet {
+				call.From(req.Context()).Operation.Fingerprint = fingerprint(o.FingerprintKey, req, body)
+			}
 			return next(c)
 		}
 	}

@@ -56,6 +56,10 @@ func (db *DB) write(ctx context.Context, t *tx, fn func(ctx context.Context) err
 	return t.commit(ctx)
 }
 
+// Relax queues that the commit of the transaction of the context does not wait for the disk: for one whose loss in a
+// crash of the server nobody can notice.
+func (db *DB) Relax(ctx context.Context) error { return platformdb.New(db.In(ctx)).RelaxCommit(ctx) }
+
 // Flush sends what the transaction of the context has queued, and waits for it.
 func (db *DB) Flush(ctx context.Context) error {
 	_, err := platformdb.New(db.In(ctx)).Ping(ctx)

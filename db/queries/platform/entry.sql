@@ -17,3 +17,8 @@ SELECT set_config('role', 'parley_app', true),
 -- For a call that has no workspace yet: it sees no row, and gets on through the narrow doors alone.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true);
+
+-- name: RelaxCommit :exec
+-- The commit of this transaction does not wait for the disk. Only for one whose loss nobody can notice: the first of a
+-- turn, as nothing is acknowledged before the second, whose commit takes the first to the disk with it.
+SELECT set_config('synchronous_commit', 'off', true);
