@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/golang-migrate/migrate/v4"
@@ -159,7 +160,7 @@ func isDuplicate(err error) bool {
 type migrateLog struct{ log *slog.Logger }
 
 func (l migrateLog) Printf(format string, args ...any) {
-	l.log.Info("migration", "step", fmt.Sprintf(format, args...))
+	l.log.Info("migration", "step", strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
 
 func (l migrateLog) Verbose() bool { return false }

@@ -14,7 +14,12 @@ import (
 // NewLogger makes a logger that writes JSON, or with format "text" lines for people. What is known of the call in the
 // context (trace, operation, workspace, user) is on every line.
 func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration { // "1.5ms" rather than nanoseconds
+			a.Value = slog.StringValue(a.Value.Duration().String())
+		}
+		return a
+	}}
 	var h slog.Handler = slog.NewJSONHandler(w, options)
 	if format == "text" {
 		h = slog.NewTextHandler(w, options)
