@@ -40,9 +40,9 @@ type Config struct {
 	CORSOrigins    []string      `env:"CORS_ALLOW_ORIGINS" want:"origins such as https://app.example.com, separated by commas, or *" help:"web pages that may call the API; empty: none but its own"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" want:"addresses or networks such as 10.0.0.0/8, separated by commas" help:"whose X-Forwarded-For is believed; empty: nobody's"`
 	RedisURL       string        `env:"REDIS_URL" want:"redis://user:password@host:port/0" secret:"true" help:"a Redis that processes share rate limits and finished answers through; empty: each process keeps its own"`
-	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
+	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
-	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1" help:"registrations and log-ins a minute, for each address"`
+	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
 	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
@@ -108,9 +108,9 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.UpkeepInterval, 100*time.Millisecond, time.Hour), "UPKEEP_INTERVAL")
 	require(within(c.StopTimeout, 0, 10*time.Minute), "SHUTDOWN_TIMEOUT")
 	require(c.BodyLimit >= 1024 && c.BodyLimit <= 100<<20, "BODY_LIMIT")
-	require(c.RateMax >= 1, "RATE_LIMIT_MAX")
+	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")
 	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
-	require(c.AuthRateMax >= 1, "AUTH_RATE_LIMIT_MAX")
+	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
 	require(isRedis(c.RedisURL), "REDIS_URL")
 	c.fault, err = fault.Parse(c.FaultPoint)
 	require(err == nil && (c.FaultPoint == "" || !c.Production()), "FAULT_POINT")

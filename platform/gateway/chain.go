@@ -75,7 +75,7 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 				slog.String("route", c.Path()),
 				slog.Int("status", status),
 				slog.Int64("bytes", size),
-				slog.Duration("latency", time.Since(start)),
+				slog.Float64("latency_ms", float64(time.Since(start).Microseconds())/1000),
 			)
 			return nil
 		}
