@@ -60,7 +60,7 @@ func (e TokenPairTokenType) Valid() bool {
 // Email trimmed and lower-cased before anything else; then 3-320 characters
 //
 // Examples: ada@example.com
-type Email = openapi_types.Email
+type Email = string
 
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
