@@ -24,7 +24,7 @@ func addDocs(e *echo.Echo, yaml, json []byte) error {
 	e.GET("/openapi.yaml", func(c *echo.Context) error { return c.Blob(http.StatusOK, "application/yaml", yaml) })
 	e.GET("/openapi.json", func(c *echo.Context) error { return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, json) })
 	e.GET("/", func(c *echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
-	assets := http.StripPrefix("/docs/", statigz.FileServer(static.FS))
+	files := statigz.FileServer(static.FS)
 	page := func(c *echo.Context) error {
 		h := c.Response().Header()
 		h.Set("Content-Security-Policy", docsPolicy)
@@ -34,8 +34,16 @@ func addDocs(e *echo.Echo, yaml, json []byte) error {
 		case "/docs.js":
 			return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", docsScript)
 		default:
-			h.Set("Cache-Control", "public, max-age=3600")
-			assets.ServeHTTP(c.Response(), c.Request())
+			found := true
+			http.StripPrefix("/docs/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if found = files.Found(r); found {
+					h.Set("Cache-Control", "public, max-age=3600")
+					files.ServeHTTP(w, r)
+				}
+			})).ServeHTTP(c.Response(), c.Request())
+			if !found {
+				return echo.ErrNotFound // the file server would answer in a format of its own
+			}
 			return nil
 		}
 	}
