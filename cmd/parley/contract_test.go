@@ -102,7 +102,7 @@ func (c contractTransport) check(req *http.Request, sent []byte, res *http.Respo
 	again.Body = io.NopCloser(bytes.NewReader(sent))
 	route, params, err := c.contract.router.FindRoute(again)
 	if err != nil { // a path or method that the document does not have: an error, or a page
-		if res.StatusCode >= http.StatusBadRequest {
+		if res.StatusCode >= http.StatusBadRequest && req.Method != http.MethodHead {
 			c.checkError(where, got)
 		}
 		return
