@@ -97,10 +97,8 @@ func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost 
 }
 
 func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (*platform, error) {
-	if cfg.MigrateOnStart {
-		if err := postgres.NewMigrator(d.direct, log).Up(ctx); err != nil {
-			return nil, err
-		}
+	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(d.direct, log)); err != nil {
+		return nil, err
 	}
 	p := &platform{cfg: cfg, log: log, now: now}
 	var err error
@@ -120,6 +118,23 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.audit = audit.NewLog(p.db)
 	p.commands = command.NewPipeline(p.db, operations.NewStore(p.db), p.audit)
 	return p, nil
+}
+
+// migrateOrRefuse brings the schema up to date, or where the operator does that by hand, wants it done. A schema that is
+// newer than this program is let through: it is that of the next version, which is being rolled out.
+func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrator) error {
+	if cfg.MigrateOnStart {
+		return m.Up(ctx)
+	}
+	at, newest, dirty, err := m.Status(ctx)
+	switch {
+	case err != nil:
+		return err
+	case dirty || at < newest:
+		return fmt.Errorf("the database is at version %d of %d and MIGRATE_ON_START is false: run parley migrate up", at, newest)
+	default:
+		return nil
+	}
 }
 
 // keep gives a configured secret, or one that is made once and kept in the data folder.
