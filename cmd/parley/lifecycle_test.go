@@ -258,11 +258,12 @@ func TestTheSubcommandsExplainThemselves(t *testing.T) {
 			require.Contains(t, stdout, strings.Join(append([]string{"parley"}, args...), " "), args)
 		}
 	}
+	environ := []string{"DATABASE_URL=" + pg.EmptyURL(t), "DATA_DIR=" + t.TempDir(), "HTTP_ADDR=127.0.0.1:0"}
 	for _, args := range [][]string{
 		{"nonsense"}, {"--nonsense"}, {"serve", "--nonsense"}, {"serve", "nonsense"}, {"migrate", "nonsense"}, {"migrate", "up", "nonsense"}, {"migrate", "down", "--steps", "x"},
 		{"migrate", "--nonsense"}, {"migrate", "down", "--steps", "-1"}, {"openapi", "--nonsense"}, {"openapi", "nonsense"}, {"env", "nonsense"}, {"version", "nonsense"},
 	} {
-		code, _, stderr := tool(t, []string{"DATABASE_URL=" + pg.EmptyURL(t), "DATA_DIR=" + t.TempDir(), "HTTP_ADDR=127.0.0.1:0"}, args...)
+		code, _, stderr := tool(t, environ, args...)
 		require.Equal(t, exitUsage, code, "%v: %s", args, stderr)
 		require.Len(t, problems(stderr), 1, "%v: %s", args, stderr)
 		require.Regexp(t, `^parley: `, problems(stderr)[0])
