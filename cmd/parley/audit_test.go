@@ -70,21 +70,19 @@ func TestEveryChangeWritesOneAuditRowThatSaysWhoDidWhat(t *testing.T) {
 			func(answer) string { return me.text("session_id") }, func(answer) string { return `{}` },
 		},
 	} {
-		t.Run(test.action, func(t *testing.T) {
-			op, trace := uuid.NewString(), "trace-"+test.action
-			a := ada.call(t, test.method, test.path, test.body, operation(op), header{"X-Trace-Id", trace}, header{"User-Agent", "suite/1 (ü)"})
-			require.Less(t, a.Status, 300, a)
-			rows := auditRows(t, super, op)
-			require.Len(t, rows, 1)
-			want := auditRow{
-				ada.workspace, ada.user, op, trace, test.action, test.resource, rows[0].ResourceID, test.changes(a), "127.0.0.1", "suite/1 (ü)",
-			}
-			if test.resourceID != nil {
-				want.ResourceID = test.resourceID(a)
-			}
-			require.Equal(t, want, rows[0])
-			require.NoError(t, uuid.Validate(rows[0].ResourceID))
-		})
+		op, trace := uuid.NewString(), "trace-"+test.action
+		a := ada.call(t, test.method, test.path, test.body, operation(op), header{"X-Trace-Id", trace}, header{"User-Agent", "suite/1 (ü)"})
+		require.Less(t, a.Status, 300, a)
+		rows := auditRows(t, super, op)
+		require.Len(t, rows, 1, test.action)
+		want := auditRow{
+			ada.workspace, ada.user, op, trace, test.action, test.resource, rows[0].ResourceID, test.changes(a), "127.0.0.1", "suite/1 (ü)",
+		}
+		if test.resourceID != nil {
+			want.ResourceID = test.resourceID(a)
+		}
+		require.Equal(t, want, rows[0])
+		require.NoError(t, uuid.Validate(rows[0].ResourceID))
 	}
 
 	op := uuid.NewString()

@@ -185,6 +185,7 @@ func TestNothingIsServedWithoutAGoodAccessToken(t *testing.T) {
 		"a token with a suffix": {"Bearer " + ada.token + "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			headers := make([]header, 0, 2)
 			for _, v := range values {
 				headers = append(headers, header{"Authorization", v})
@@ -206,7 +207,6 @@ func TestNothingIsServedWithoutAGoodAccessToken(t *testing.T) {
 func TestAnEndedSessionIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	super := pg.Superuser(t, p.database)
 	for name, end := range map[string]string{
 		"revoked":    `UPDATE sessions SET revoked_at = now() WHERE user_id = $1`,
 		"idle":       `UPDATE sessions SET idle_expires_at = now() WHERE user_id = $1`,
@@ -215,10 +215,11 @@ func TestAnEndedSessionIsRefusedAtOnce(t *testing.T) {
 		"no session": `DELETE FROM sessions WHERE user_id = $1`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			ada := p.register(t)
 			op := operation(uuid.NewString())
 			require.Equal(t, http.StatusCreated, ada.post(t, "/v1/bots", map[string]any{"name": "a"}, op).Status)
-			_, err := super.Exec(t.Context(), end, ada.user)
+			_, err := pg.Superuser(t, p.database).Exec(t.Context(), end, ada.user)
 			require.NoError(t, err)
 			for _, a := range everyCall(t, ada) {
 				requireCode(t, a, http.StatusUnauthorized, "UNAUTHORIZED")

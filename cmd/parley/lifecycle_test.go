@@ -38,7 +38,7 @@ func openFolder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, d := range []string{dir, filepath.Dir(dir)} {
-		require.NoError(t, os.Chmod(d, 0o755)) //nolint:gosec // on purpose
+		require.NoError(t, os.Chmod(d, 0o755))
 	}
 	return dir
 }
@@ -54,7 +54,7 @@ type child struct {
 func spawn(t *testing.T, binary string, environ []string, args ...string) *child {
 	t.Helper()
 	cmd := exec.Command(binary, args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...) //nolint:forbidigo // the child has to find Postgres
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
 	output, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	c := &child{program: &program{log: newLogBuffer()}, cmd: cmd, exited: make(chan struct{})}

@@ -39,7 +39,6 @@ func TestSixtyFourSameCallsAtOnceTakeEffectOnce(t *testing.T) {
 	ada := p.register(t)
 	bot := ada.post(t, "/v1/bots", map[string]any{"name": "Support"}).text("id")
 	thread := ada.post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).text("id")
-	super := pg.Superuser(t, p.database)
 	for _, test := range []struct {
 		method, path, action, effects string
 		body                          map[string]any
@@ -51,6 +50,8 @@ func TestSixtyFourSameCallsAtOnceTakeEffectOnce(t *testing.T) {
 		{http.MethodPost, "/v1/conversations/threads/" + thread + "/turn", "turn.create", `SELECT count(*) FROM messages WHERE content LIKE '%Stampede'`, map[string]any{"content": "Stampede"}, 2},
 	} {
 		t.Run(test.action, func(t *testing.T) {
+			t.Parallel()
+			super := pg.Superuser(t, p.database)
 			id := uuid.NewString()
 			answers := atOnce(64, func() answer { return ada.call(t, test.method, test.path, test.body, operation(id)) })
 			fresh := 0
@@ -95,7 +96,8 @@ func TestAnOperationIDIsGoodForOneRequestOnly(t *testing.T) {
 		"a log-out":        ada.post(t, "/v1/auth/logout", nil, id),
 		"a turn elsewhere": ada.post(t, "/v1/conversations/threads/"+uuid.NewString()+"/turn", map[string]any{"content": "x"}, id),
 	} {
-		t.Run(name, func(*testing.T) { requireCode(t, a, http.StatusUnprocessableEntity, "OPERATION_ID_REUSED") })
+		require.Equal(t, "OPERATION_ID_REUSED", a.text("code"), name)
+		requireCode(t, a, http.StatusUnprocessableEntity, "OPERATION_ID_REUSED")
 	}
 	require.Equal(t, http.StatusOK, ada.get(t, "/v1/bots/"+bot, id).Status, "a read is no operation")
 	again := ada.post(t, "/v1/bots/", body, id)
