@@ -98,11 +98,11 @@ func (c contractTransport) check(req *http.Request, sent []byte, res *http.Respo
 	where := req.Method + " " + req.URL.Path
 	assert.Regexp(c.t, `^[A-Za-z0-9._-]{1,128}$`, res.Header.Get("X-Trace-Id"), where)
 	again := req.Clone(req.Context())
-	again.URL.Path = strings.TrimRight(req.URL.Path, "/")
+	again.URL.Path = strings.TrimSuffix(req.URL.Path, "/")
 	again.Body = io.NopCloser(bytes.NewReader(sent))
 	route, params, err := c.contract.router.FindRoute(again)
 	if err != nil { // a path or method that the document does not have: an error, or a page
-		if res.StatusCode >= http.StatusBadRequest {
+		if res.StatusCode >= http.StatusBadRequest && req.Method != http.MethodHead {
 			c.checkError(where, got)
 		}
 		return

@@ -62,18 +62,31 @@ func split(err error) []error {
 	return []error{err}
 }
 
+// alone has an action refuse what stands behind its command: no command of ours takes arguments.
+func alone(do cli.ActionFunc) cli.ActionFunc {
+	return func(ctx context.Context, c *cli.Command) error {
+		if c.Args().Present() {
+			return usageError{fmt.Errorf("%q is no command of parley: see parley --help", c.Args().First())}
+		}
+		return do(ctx, c)
+	}
+}
+
 func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 	withConfig := func(do func(context.Context, *cli.Command, *config.Config) error) cli.ActionFunc {
-		return func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				return usageError{fmt.Errorf("%q is no command of parley: see parley --help", c.Args().First())}
-			}
+		return alone(func(ctx context.Context, c *cli.Command) error {
 			cfg, err := config.Load(environ)
 			if err != nil {
 				return usageError{err}
 			}
 			return do(ctx, c, cfg)
-		}
+		})
+	}
+	tell := func(text string) cli.ActionFunc {
+		return alone(func(context.Context, *cli.Command) error {
+			_, err := io.WriteString(stdout, text)
+			return err
+		})
 	}
 	serveAction := withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
 		return serve(ctx, cfg, stderr)
@@ -98,7 +111,8 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 				Name: "serve", Usage: "serve the API until SIGINT or SIGTERM (the default)", Action: serveAction, OnUsageError: usage,
 			},
 			{
-				Name: "migrate", Usage: "bring the database's schema to a version", OnUsageError: usage,
+				Name: "migrate", Usage: "bring the database's schema to a version", OnUsageError: usage, HideHelpCommand: true,
+				Action: alone(func(_ context.Context, c *cli.Command) error { return cli.ShowSubcommandHelp(c) }),
 				Commands: []*cli.Command{
 					{Name: "up", Usage: "apply every migration that is missing", Action: withConfig(migrateUp(stdout, stderr)), OnUsageError: usage},
 					{
@@ -111,24 +125,15 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 			},
 			{
 				Name: "openapi", Usage: "print the OpenAPI document", OnUsageError: usage,
-				Action: func(context.Context, *cli.Command) error {
-					_, err := stdout.Write(api.YAML)
-					return err
-				},
+				Action: tell(string(api.YAML)),
 			},
 			{
 				Name: "env", Usage: "print every setting with its default: the text of env.example", OnUsageError: usage,
-				Action: func(context.Context, *cli.Command) error {
-					_, err := io.WriteString(stdout, config.Example())
-					return err
-				},
+				Action: tell(config.Example()),
 			},
 			{
 				Name: "version", Usage: "print the version", OnUsageError: usage,
-				Action: func(context.Context, *cli.Command) error {
-					_, err := fmt.Fprintln(stdout, "parley", version)
-					return err
-				},
+				Action: tell("parley " + version + "\n"),
 			},
 		},
 	}

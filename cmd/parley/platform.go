@@ -41,10 +41,8 @@ type platform struct {
 }
 
 func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (*platform, error) {
-	if cfg.MigrateOnStart {
-		if err := postgres.NewMigrator(d.direct, log).Up(ctx); err != nil {
-			return nil, err
-		}
+	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(d.direct, log)); err != nil {
+		return nil, err
 	}
 	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log)}
 	if err := p.takeSecrets(); err != nil {
@@ -75,6 +73,23 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		}
 	})
 	return p, nil
+}
+
+// migrateOrRefuse brings the schema up to date, or where the operator does that by hand, wants it done. A schema that is
+// newer than this program is let through: it is that of the next version, which is being rolled out.
+func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrator) error {
+	if cfg.MigrateOnStart {
+		return m.Up(ctx)
+	}
+	at, newest, dirty, err := m.Status(ctx)
+	switch {
+	case err != nil:
+		return err
+	case dirty || at < newest:
+		return fmt.Errorf("the database is at version %d of %d and MIGRATE_ON_START is false: run parley migrate up", at, newest)
+	default:
+		return nil
+	}
 }
 
 // close ends what newPlatform began.

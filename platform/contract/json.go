@@ -1,8 +1,12 @@
 package contract
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -19,15 +23,18 @@ func malformed(format string, args ...any) *fail.Error {
 }
 
 // ParseJSON reads a body strictly (RFC 8259 and I-JSON, RFC 7493): invalid UTF-8, lone surrogates, duplicate keys,
-// trailing data, too deep a nesting, an empty body and a bare null are refused as BAD_REQUEST. Text with NUL, which
-// Postgres cannot hold, is a wrong field.
+// trailing data, too deep a nesting, an empty body and a bare null are refused as BAD_REQUEST. Text with NUL and numbers
+// beyond all use, which Postgres cannot hold, are wrong fields: then the value is given beside the error, so that the
+// other fields can be looked at too.
 func ParseJSON(body []byte) (any, error) {
 	if len(body) == 0 {
 		return nil, malformed("the body is empty: send a JSON object")
 	}
 	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
+	if err := json.Unmarshal(body, &value); err != nil && !errors.Is(err, strconv.ErrRange) {
 		return nil, explainSyntax(err)
+	} else if err != nil { // JSON, but for a number: its rest was not read
+		return nil, fail.Fields(strangeNumbers(body)...)
 	}
 	if value == nil {
 		return nil, malformed("the body is null: send a JSON object")
@@ -35,7 +42,63 @@ func ParseJSON(body []byte) (any, error) {
 	if depth(value, MaxDepth) < 0 {
 		return nil, malformed("the body nests deeper than %d levels", MaxDepth)
 	}
-	return value, fail.Fields(nulls(value, "", nil)...)
+	wrong := nulls(value, "", nil)
+	if hasNumber(value) {
+		wrong = append(wrong, strangeNumbers(body)...)
+	}
+	return value, fail.Fields(wrong...)
+}
+
+// numberBound is how many characters a number may have, and how large its exponent may be: far more than a double has
+// (RFC 7493, 2.2), far less than Postgres can hold in jsonb.
+const numberBound = 400
+
+// strangeNumbers finds the numbers that no double comes near to, and those that are written at unreasonable length.
+func strangeNumbers(body []byte) (found []fail.Field) {
+	decoder := jsontext.NewDecoder(bytes.NewReader(body))
+	for {
+		token, err := decoder.ReadToken()
+		if err != nil { // the end
+			return found
+		}
+		if token.Kind() == '0' && isStrange(token.String()) {
+			found = append(found, fail.Field{
+				Field: dotted(decoder.StackPointer()), Code: "OUT_OF_RANGE", Message: "must be a number that a double can hold, of at most 400 characters",
+			})
+		}
+	}
+}
+
+func isStrange(number string) bool {
+	_, err := strconv.ParseFloat(number, 64)
+	if err != nil || len(number) > numberBound {
+		return true
+	}
+	if i := strings.IndexAny(number, "eE"); i >= 0 {
+		exponent, err := strconv.Atoi(number[i+1:])
+		return err != nil || exponent > numberBound || exponent < -numberBound
+	}
+	return false
+}
+
+func dotted(p jsontext.Pointer) string {
+	if p == "" {
+		return "body"
+	}
+	return strings.Join(slices.Collect(p.Tokens()), ".")
+}
+
+func hasNumber(value any) bool {
+	switch v := value.(type) {
+	case float64:
+		return true
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), hasNumber)
+	case []any:
+		return slices.ContainsFunc(v, hasNumber)
+	default:
+		return false
+	}
 }
 
 func explainSyntax(err error) error {

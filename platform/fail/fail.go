@@ -112,6 +112,16 @@ func Fields(wrong ...Field) error {
 	return e
 }
 
+// WrongFields gives the fields of an error that Fields made; of any other error none.
+func WrongFields(err error) []Field {
+	var e *Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	wrong, _ := e.Details["errors"].([]Field)
+	return wrong
+}
+
 // The errors that belong to no module.
 var (
 	ErrInternal     = New(Internal, "INTERNAL_ERROR", "something went wrong on our side; quote the trace id when you report it")

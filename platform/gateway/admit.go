@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -165,6 +166,9 @@ func takeBody(c *echo.Context, op *contract.Operation, limit int64) ([]byte, err
 	if len(body) > 0 && !isJSON(req.Header.Values(echo.HeaderContentType)) {
 		return nil, errMediaType
 	}
+	if len(body) > 0 { // in the one spelling that the generated code knows: media types have no case (RFC 9110, 8.3.1)
+		req.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	req.ContentLength = int64(len(body))
 	return body, nil
@@ -184,10 +188,12 @@ func check(c *echo.Context, op *contract.Operation, body []byte) error {
 	wrong := op.Parameters(c.Param, c.QueryParams())
 	if op.Body != nil && (len(body) > 0 || op.Body.Required) {
 		value, err := contract.ParseJSON(body)
-		if err != nil {
+		if value == nil {
 			return err
 		}
-		wrong = append(wrong, op.Body.Check(value)...)
+		fields := append(fail.WrongFields(err), op.Body.Check(value)...)
+		slices.SortStableFunc(fields, func(a, b fail.Field) int { return strings.Compare(a.Field, b.Field) })
+		wrong = append(wrong, fields...)
 	}
 	return fail.Fields(wrong...)
 }

@@ -31,6 +31,9 @@ func translate(err error) error {
 	if err == nil {
 		return nil
 	}
+	if _, refused := errors.AsType[*pgconn.ConnectError](err); refused { // whatever the server said: it let nobody in
+		return fail.ErrUnavailable.Because(err)
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case pg.Code == stateSessionEnded:
@@ -43,9 +46,7 @@ func translate(err error) error {
 		return err
 	}
 	var network net.Error
-	var connect *pgconn.ConnectError
-	if errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return fail.ErrUnavailable.Because(err)
 	}
 	return err
@@ -58,6 +59,15 @@ func isNotNow(code string) bool {
 		return strings.HasPrefix(code, class)
 	})
 }
+
+// oneLine is an error for an operator: the driver gives each address that it tried a line of its own.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string {
+	return strings.NewReplacer(":\n\t", ": ", "\n\t", "; ", "\n", "; ").Replace(e.error.Error())
+}
+
+func (e oneLine) Unwrap() error { return e.error }
 
 // Violates tells whether err is the violation of this unique or foreign key constraint.
 func Violates(err error, constraint string) bool {

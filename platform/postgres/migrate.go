@@ -96,7 +96,7 @@ func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate) error) e
 	defer pool.Close()
 	driver, err := migratepgx.WithInstance(pool, &migratepgx.Config{})
 	if err != nil {
-		return fmt.Errorf("reach the database to migrate it: %w", err)
+		return fmt.Errorf("reach the database to migrate it: %w", oneLine{err})
 	}
 	source, err := iofs.New(db.Migrations, "migrations")
 	if err != nil {
@@ -125,7 +125,7 @@ func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate) error) e
 func (m *Migrator) ensureRoles(ctx context.Context) (err error) {
 	conn, err := pgx.Connect(ctx, m.url)
 	if err != nil {
-		return fmt.Errorf("reach the database to make its roles: %w", err)
+		return fmt.Errorf("reach the database to make its roles: %w", oneLine{err})
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	q := platformdb.New(conn)

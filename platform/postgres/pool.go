@@ -64,7 +64,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	db := &DB{pool: pool}
 	if err := db.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("reach the database: %w", err)
+		return nil, fmt.Errorf("reach the database: %w", oneLine{err})
 	}
 	return db, nil
 }

@@ -104,7 +104,7 @@ type ChangePasswordRequest struct {
 // Email trimmed and lower-cased before anything else; then 3-320 characters
 //
 // Examples: ada@example.com
-type Email = openapi_types.Email
+type Email = string
 
 // Empty defines model for Empty.
 type Empty = map[string]interface{}

@@ -1,0 +1,394 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/api"
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/postgres/embedded"
+)
+
+const (
+	patience = 30 * time.Second
+	tick     = 20 * time.Millisecond
+)
+
+// openFolder is a temporary folder that the embedded database's user can pass through, when we are root.
+func openFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		require.NoError(t, os.Chmod(d, 0o755))
+	}
+	return dir
+}
+
+// child is the real binary, run as a process of its own.
+type child struct {
+	*program
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
+
+// spawn starts the binary with nothing in its environment but what is given.
+func spawn(t *testing.T, binary string, environ []string, args ...string) *child {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
+	output, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	c := &child{program: &program{log: newLogBuffer()}, cmd: cmd, exited: make(chan struct{})}
+	require.NoError(t, cmd.Start())
+	go func() {
+		lines := bufio.NewScanner(output)
+		for lines.Scan() {
+			_, _ = c.log.Write(append(lines.Bytes(), '\n'))
+		}
+		_ = cmd.Wait()
+		close(c.exited)
+	}()
+	t.Cleanup(func() { c.end(t, syscall.SIGTERM) })
+	c.client = &http.Client{Transport: contractTransport{t: t, contract: loadedContract()}, Timeout: patience}
+	return c
+}
+
+// serving waits until the child serves.
+func (c *child) serving(t *testing.T) *child {
+	t.Helper()
+	select {
+	case c.url = <-c.log.serving:
+	case <-c.exited:
+		t.Fatalf("parley ended:\n%s", c.log)
+	case <-time.After(patience):
+		t.Fatalf("parley does not serve:\n%s", c.log)
+	}
+	return c
+}
+
+// wait gives the exit code.
+func (c *child) wait(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-c.exited:
+		return c.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		t.Fatalf("parley does not end:\n%s", c.log)
+		return 0
+	}
+}
+
+func (c *child) end(t *testing.T, s os.Signal) int {
+	t.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		require.NoError(t, err)
+	}
+	return c.wait(t)
+}
+
+func TestTheBinary(t *testing.T) {
+	t.Parallel()
+	binary := filepath.Join(t.TempDir(), "parley")
+	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, string(built))
+
+	t.Run("serves with nothing set, alone on its folder, and keeps its data", func(t *testing.T) {
+		t.Parallel()
+		data := filepath.Join(openFolder(t), "data")
+		environ := []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + data}
+		first := spawn(t, binary, environ).serving(t)
+		ada := first.register(t)
+		bot := ada.post(t, "/v1/bots", map[string]any{"name": "Support"})
+		require.Equal(t, http.StatusCreated, bot.Status, bot)
+
+		second := spawn(t, binary, environ, "serve")
+		require.Equal(t, exitFailed, second.wait(t))
+		require.Regexp(t, `(?m)^parley: another parley already uses this data folder: .* is held by process `+strconv.Itoa(first.cmd.Process.Pid), second.log.String())
+		require.Equal(t, http.StatusOK, ada.get(t, "/readyz").Status, "the refused one has disturbed the first")
+		require.Equal(t, exitOK, first.end(t, syscall.SIGTERM), first.log)
+
+		third := spawn(t, binary, environ, "serve").serving(t)
+		ada.program = third.program
+		require.Equal(t, bot.Body, ada.get(t, bot.Header.Get("Location")).Body, "the token, the key and the bot outlive a stop")
+		require.Equal(t, exitOK, third.end(t, syscall.SIGINT), third.log)
+	})
+
+	t.Run("killed hard leaves no postgres and loses nothing", func(t *testing.T) {
+		t.Parallel()
+		data := filepath.Join(openFolder(t), "data")
+		environ := []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + data}
+		first := spawn(t, binary, environ).serving(t)
+		ada := first.register(t)
+		bot := ada.post(t, "/v1/bots", map[string]any{"name": "Support"})
+		postmaster := regexp.MustCompile(`"pid":(\d+)`).FindStringSubmatch(first.log.String())
+		require.NotNil(t, postmaster, first.log)
+		first.end(t, syscall.SIGKILL)
+		require.Eventually(t, func() bool {
+			stat, err := exec.CommandContext(t.Context(), "ps", "-o", "stat=", "-p", postmaster[1]).Output()
+			return err != nil || strings.HasPrefix(string(stat), "Z")
+		}, patience, tick, "postgres lives on without its parent")
+
+		second := spawn(t, binary, environ).serving(t)
+		ada.program = second.program
+		require.Equal(t, bot.Body, ada.get(t, bot.Header.Get("Location")).Body)
+	})
+
+	t.Run("ends when its embedded database does", func(t *testing.T) {
+		t.Parallel()
+		c := spawn(t, binary, []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + filepath.Join(openFolder(t), "data")}).serving(t)
+		pid, err := strconv.Atoi(regexp.MustCompile(`"pid":(\d+)`).FindStringSubmatch(c.log.String())[1])
+		require.NoError(t, err)
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		require.Equal(t, exitFailed, c.wait(t), c.log)
+		require.Contains(t, c.log.String(), "parley: the embedded database has ended")
+	})
+
+	t.Run("two that start at once on an empty database both come up", func(t *testing.T) {
+		t.Parallel()
+		database := pg.EmptyURL(t)
+		environ := func() []string {
+			return []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + t.TempDir(), "DATABASE_URL=" + database, "DATABASE_MAX_CONNS=4"}
+		}
+		one, two := spawn(t, binary, environ()), spawn(t, binary, environ())
+		for _, c := range []*child{one.serving(t), two.serving(t)} {
+			c.register(t)
+			require.Equal(t, exitOK, c.end(t, syscall.SIGTERM), c.log)
+		}
+	})
+}
+
+// tool runs a subcommand to its end, within this process.
+func tool(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, failed bytes.Buffer
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	code = run(ctx, append([]string{"parley"}, args...), environ, &out, &failed)
+	return code, out.String(), failed.String()
+}
+
+// problems are the last words: one line a problem.
+func problems(stderr string) (lines []string) {
+	for line := range strings.SplitSeq(strings.TrimSpace(stderr), "\n") {
+		if !strings.HasPrefix(line, "{") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func TestWrongSettingsAreToldAllAtOnce(t *testing.T) {
+	t.Parallel()
+	wrong := map[string]string{
+		"APP_ENV": "staging", "HTTP_ADDR": "8080", "LOG_FORMAT": "xml", "LOG_LEVEL": "loud", "EMBEDDED": "perhaps", "DATABASE_URL": "mysql://u:hunter2@h/d",
+		"DATABASE_DIRECT_URL": "postgres://u:hunter2@h:port/d", "DATABASE_MAX_CONNS": "1", "MIGRATE_ON_START": "2", "SECRET_KEY": "hunter2", "JWT_SECRET": "hunter2-short",
+		"ACCESS_TTL": "15", "REFRESH_TTL": "2000h", "READINESS_STRICT": "x", "CORS_ALLOW_ORIGINS": "example.com", "TRUSTED_PROXIES": "10.0.0.0/99",
+		"BODY_LIMIT": "1M", "REQUEST_TIMEOUT": "0s", "MODEL_TIMEOUT": "1h", "SHUTDOWN_TIMEOUT": "-1s",
+	}
+	var environ []string
+	for name, value := range wrong {
+		environ = append(environ, name+"="+value)
+	}
+	for _, args := range [][]string{{}, {"serve"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}} {
+		code, stdout, stderr := tool(t, environ, args...)
+		require.Equal(t, exitUsage, code)
+		require.Empty(t, stdout)
+		require.NotContains(t, stderr, "hunter2", "a secret is told")
+		lines := problems(stderr)
+		require.Len(t, lines, len(wrong), stderr)
+		for _, line := range lines {
+			require.Regexp(t, `^parley: [A-Z_]+: should be .+`, line)
+			name, _, _ := strings.Cut(strings.TrimPrefix(line, "parley: "), ":")
+			require.Contains(t, wrong, name)
+		}
+	}
+	code, _, stderr := tool(t, []string{"APP_ENV=production"})
+	require.Equal(t, exitUsage, code)
+	require.Len(t, problems(stderr), 2, stderr)
+	require.Contains(t, stderr, "DATABASE_URL: must be set in production")
+	require.Contains(t, stderr, "JWT_SECRET: must be set in production")
+}
+
+func TestADatabaseThatCannotBeReachedIsOneLineWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	closed, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	for _, database := range []string{
+		"postgres://u:hunter2@" + closed.Addr().String() + "/d",
+		"postgres://u:hunter2@" + closed.Addr().String() + "/d?sslmode=nonsense",
+		"postgres://u:hunter2@" + closed.Addr().String() + "," + closed.Addr().String() + "/d",
+	} {
+		for _, args := range [][]string{{"serve"}, {"migrate", "status"}, {"migrate", "up"}} {
+			code, _, stderr := tool(t, []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir()}, args...)
+			require.NotEqual(t, exitOK, code)
+			require.NotContains(t, stderr, "hunter2")
+			require.Len(t, problems(stderr), 1, stderr)
+		}
+	}
+}
+
+func TestTheSubcommandsExplainThemselves(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"serve"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"openapi"}, {"env"}, {"version"}} {
+		for _, flag := range []string{"--help", "-h"} {
+			code, stdout, stderr := tool(t, []string{"LOG_LEVEL=wrong"}, append(args, flag)...)
+			require.Equal(t, exitOK, code, "%v: %s", args, stderr)
+			require.Empty(t, stderr, args)
+			require.Contains(t, stdout, "USAGE:", args)
+			require.Contains(t, stdout, strings.Join(append([]string{"parley"}, args...), " "), args)
+		}
+	}
+	environ := []string{"DATABASE_URL=" + pg.EmptyURL(t), "DATA_DIR=" + t.TempDir(), "HTTP_ADDR=127.0.0.1:0"}
+	for _, args := range [][]string{
+		{"nonsense"}, {"--nonsense"}, {"serve", "--nonsense"}, {"serve", "nonsense"}, {"migrate", "nonsense"}, {"migrate", "up", "nonsense"}, {"migrate", "down", "--steps", "x"},
+		{"migrate", "--nonsense"}, {"migrate", "down", "--steps", "-1"}, {"openapi", "--nonsense"}, {"openapi", "nonsense"}, {"env", "nonsense"}, {"version", "nonsense"},
+	} {
+		code, _, stderr := tool(t, environ, args...)
+		require.Equal(t, exitUsage, code, "%v: %s", args, stderr)
+		require.Len(t, problems(stderr), 1, "%v: %s", args, stderr)
+		require.Regexp(t, `^parley: `, problems(stderr)[0])
+	}
+	code, stdout, _ := tool(t, nil, "version")
+	require.Equal(t, exitOK, code)
+	require.Equal(t, "parley "+version+"\n", stdout)
+	code, stdout, _ = tool(t, nil, "openapi")
+	require.Equal(t, exitOK, code)
+	require.Equal(t, string(api.YAML), stdout)
+	code, stdout, _ = tool(t, nil, "env")
+	require.Equal(t, exitOK, code)
+	require.Equal(t, config.Example(), stdout)
+	example, err := os.ReadFile(filepath.Join(root, "env.example"))
+	require.NoError(t, err)
+	require.Equal(t, string(example), stdout, "run make generate")
+}
+
+func TestMigrationsGoUpAndDownByHand(t *testing.T) {
+	t.Parallel()
+	environ := []string{"DATABASE_URL=" + pg.EmptyURL(t), "DATA_DIR=" + t.TempDir(), "HTTP_ADDR=127.0.0.1:0", "MIGRATE_ON_START=false"}
+	migrate := func(want string, args ...string) {
+		t.Helper()
+		code, stdout, stderr := tool(t, environ, append([]string{"migrate"}, args...)...)
+		require.Equal(t, exitOK, code, stderr)
+		require.Regexp(t, want, stdout)
+	}
+	migrate(`^version 0 of (\d+) \(\d+ to apply: parley migrate up\)\n$`, "status")
+	code, _, stderr := tool(t, environ, "serve")
+	require.Equal(t, exitFailed, code, "it serves without its tables")
+	require.Len(t, problems(stderr), 1, stderr)
+	require.Contains(t, stderr, "run parley migrate up")
+
+	migrate(`\(up to date\)`, "up")
+	migrate(`\(up to date\)`, "up")
+	migrate(`\(1 to apply: parley migrate up\)`, "down")
+	code, _, stderr = tool(t, environ, "serve")
+	require.Equal(t, exitFailed, code, "it serves with a table missing")
+	require.Contains(t, stderr, "run parley migrate up")
+	migrate(`^version 0 of`, "down", "--steps", "0")
+	migrate(`\(up to date\)`, "up")
+	p := startOn(t, strings.TrimPrefix(environ[0], "DATABASE_URL="), "MIGRATE_ON_START=false")
+	p.register(t)
+}
+
+func TestAPortThatIsTakenIsOneClearLine(t *testing.T) {
+	t.Parallel()
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	code, _, stderr := tool(t, []string{"DATABASE_URL=" + pg.URL(t), "DATA_DIR=" + t.TempDir(), "HTTP_ADDR=" + taken.Addr().String()}, "serve")
+	require.Equal(t, exitFailed, code)
+	require.Len(t, problems(stderr), 1, stderr)
+	require.Regexp(t, `^parley: HTTP_ADDR: should be an address that is free: .*`+regexp.QuoteMeta(taken.Addr().String()), problems(stderr)[0])
+}
+
+// requireAway wants every call refused as DOWNSTREAM_UNAVAILABLE while the process itself is well.
+func requireAway(t *testing.T, ada *caller) {
+	t.Helper()
+	require.Eventually(t, func() bool { return ada.get(t, "/readyz").Status == http.StatusServiceUnavailable }, patience, tick)
+	ready := ada.get(t, "/readyz")
+	require.Equal(t, "not_ready", ready.text("status"), ready)
+	require.Equal(t, "failed", ready.text("checks.postgres.status"))
+	require.Equal(t, http.StatusOK, ada.get(t, "/healthz").Status)
+	for _, a := range append(everyCall(t, ada),
+		ada.post(t, "/v1/auth/login", map[string]any{"email": ada.email, "password": password}),
+		ada.post(t, "/v1/auth/refresh", map[string]any{"refresh_token": ada.refresh}),
+		ada.post(t, "/v1/auth/register", map[string]any{"email": "new@example.com", "password": password, "workspace_name": "New"}),
+		ada.post(t, "/v1/auth/logout", nil),
+	) {
+		requireCode(t, a, http.StatusServiceUnavailable, "DOWNSTREAM_UNAVAILABLE")
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+	}
+}
+
+// requireBack wants all well again, and an operation that was refused meanwhile to be done when it is sent again.
+func requireBack(t *testing.T, ada *caller, refused header) {
+	t.Helper()
+	require.Eventually(t, func() bool { return ada.get(t, "/readyz").Status == http.StatusOK }, patience, tick)
+	require.Eventually(t, func() bool {
+		return ada.post(t, "/v1/bots", map[string]any{"name": "Again"}, refused).Status == http.StatusCreated
+	}, patience, tick)
+	require.Equal(t, http.StatusOK, ada.get(t, "/v1/auth/me").Status)
+	require.Len(t, ada.get(t, "/v1/bots").items(), 2)
+}
+
+func TestADatabaseThatIsAwayIsToldAndComesBack(t *testing.T) {
+	t.Parallel()
+	t.Run("it takes no connections", func(t *testing.T) {
+		t.Parallel()
+		p := start(t)
+		ada := p.register(t)
+		ada.post(t, "/v1/bots", map[string]any{"name": "First"})
+		at, err := url.Parse(p.database)
+		require.NoError(t, err)
+		name := pgx.Identifier{strings.TrimPrefix(at.Path, "/")}.Sanitize()
+		at.Path = "/parley"
+		beside := pg.Superuser(t, at.String())
+		_, err = beside.Exec(t.Context(), `ALTER DATABASE `+name+` ALLOW_CONNECTIONS false`)
+		require.NoError(t, err)
+		_, err = beside.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE quote_ident(datname) = $1 OR datname = trim('"' FROM $1)`, name)
+		require.NoError(t, err)
+		op := operation(uuid.NewString())
+		requireAway(t, ada)
+		requireCode(t, ada.post(t, "/v1/bots", map[string]any{"name": "Again"}, op), http.StatusServiceUnavailable, "DOWNSTREAM_UNAVAILABLE")
+		_, err = beside.Exec(t.Context(), `ALTER DATABASE `+name+` ALLOW_CONNECTIONS true`)
+		require.NoError(t, err)
+		requireBack(t, ada, op)
+	})
+	t.Run("its server is stopped", func(t *testing.T) {
+		t.Parallel()
+		options := embedded.Options{Dir: openFolder(t), Log: slog.New(slog.DiscardHandler), Unsafe: true}
+		server, err := embedded.Start(t.Context(), options)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = server.Stop(context.Background()) })
+		p := startOn(t, server.URL("parley"))
+		ada := p.register(t)
+		ada.post(t, "/v1/bots", map[string]any{"name": "First"})
+		require.NoError(t, server.Stop(t.Context()))
+		op := operation(uuid.NewString())
+		requireAway(t, ada)
+		requireCode(t, ada.post(t, "/v1/bots", map[string]any{"name": "Again"}, op), http.StatusServiceUnavailable, "DOWNSTREAM_UNAVAILABLE")
+		server, err = embedded.Start(t.Context(), options)
+		require.NoError(t, err)
+		requireBack(t, ada, op)
+		require.Equal(t, exitOK, p.stop())
+	})
+}
