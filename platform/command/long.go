@@ -7,7 +7,9 @@ import (
 
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/postgres"
 )
 
 // Long is a change that calls out in its middle, and so takes two transactions: no transaction and no connection is
@@ -22,7 +24,9 @@ type Long struct {
 	Resume func(ctx context.Context) error
 	// Work calls out.
 	Work func(ctx context.Context) error
-	// Finish keeps what Work brought, in a transaction with the stored answer.
+	// Finish keeps what Work brought, in a transaction with the stored answer. It fails for want of a row (app.require)
+	// when another call has taken the work over meanwhile: then what Work brought is dropped, and the caller is given
+	// that other call's answer.
 	Finish func(ctx context.Context) (Encoder, error)
 	// Fail keeps that Work failed, in a transaction; the operation stays unfinished and may be sent again.
 	Fail func(ctx context.Context, cause error) error
@@ -42,7 +46,14 @@ func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
 	}
 	defer leave()
 	err = p.db.WriteOnce(ctx, func(ctx context.Context) error {
-		return errors.Join(p.operations.Claim(ctx), p.audit.Record(ctx, l.Audit), l.Begin(ctx))
+		// In this order: the query of Begin commits what is queued before it.
+		if err := p.operations.Claim(ctx); err != nil {
+			return err
+		}
+		if err := p.audit.Record(ctx, l.Audit); err != nil {
+			return err
+		}
+		return l.Begin(ctx)
 	})
 	switch {
 	case operations.IsInFlight(err):
@@ -75,7 +86,13 @@ func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
 		answer, err = p.store(ctx, encode)
 		return err
 	})
-	return answer, err
+	switch {
+	case postgres.IsMissing(err):
+		return p.replay(ctx)
+	case err != nil:
+		return Answer{}, err
+	}
+	return answer, nil
 }
 
 // takeOver is for an operation that was claimed before. It gives the stored answer, waiting a little for it, or takes
@@ -99,7 +116,7 @@ func (p *Pipeline) takeOver(ctx context.Context, l Long) (Answer, error) {
 		case <-deadline.C:
 			return Answer{}, err
 		case <-ctx.Done():
-			return Answer{}, ctx.Err()
+			return Answer{}, fail.ErrUnavailable.Because(ctx.Err())
 		}
 	}
 }
