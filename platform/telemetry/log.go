@@ -49,4 +49,6 @@ func (h callHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return callHandler{h.Handler.WithAttrs(attrs)}
 }
 
-func (h callHandler) WithGroup(name string) slog.Handler { return callHandler{h.Handler.WithGroup(name)} }
+func (h callHandler) WithGroup(name string) slog.Handler {
+	return callHandler{h.Handler.WithGroup(name)}
+}
