@@ -13,4 +13,6 @@ import (
 type Catalog struct{ Bots ports.Bots }
 
 // Exists implements bots.Catalog.
-func (c Catalog) Exists(ctx context.Context, bot uuid.UUID) (bool, error) { return c.Bots.Exists(ctx, bot) }
+func (c Catalog) Exists(ctx context.Context, bot uuid.UUID) (bool, error) {
+	return c.Bots.Exists(ctx, bot)
+}
