@@ -13,4 +13,6 @@ import (
 type Bots struct{ Catalog bots.Catalog }
 
 // Exists implements ports.Bots.
-func (b Bots) Exists(ctx context.Context, bot uuid.UUID) (bool, error) { return b.Catalog.Exists(ctx, bot) }
+func (b Bots) Exists(ctx context.Context, bot uuid.UUID) (bool, error) {
+	return b.Catalog.Exists(ctx, bot)
+}
