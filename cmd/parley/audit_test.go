@@ -145,7 +145,7 @@ func TestNoSecretAndNoMessageIsInTheAuditLogOrInTheLog(t *testing.T) {
 		if line["msg"] == "request" {
 			require.NotEmpty(t, line["trace_id"])
 			require.Contains(t, line, "status")
-			require.Contains(t, line, "latency")
+			require.Contains(t, line, "latency_ms")
 		}
 	}
 }

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 type program struct {
 	url      string // of the API
 	database string // as superuser
+	settings []string
 	log      *logBuffer
 	client   *http.Client
 	stop     func() int // as a signal does, and waits; gives the exit code
@@ -44,8 +45,7 @@ func startOn(t *testing.T, database string, settings ...string) *program {
 	ctx, cancel := context.WithCancel(context.Background())
 	log := newLogBuffer()
 	environ := append([]string{
-		"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir(), "DATABASE_MAX_CONNS=8",
-		"AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=1000000",
+		"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir(), "DATABASE_MAX_CONNS=8", "AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=1000000",
 	}, settings...)
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"parley", "serve"}, environ, io.Discard, log) }()
@@ -54,7 +54,7 @@ func startOn(t *testing.T, database string, settings ...string) *program {
 		return <-code
 	})
 	t.Cleanup(func() { stop() })
-	p := &program{database: database, log: log, stop: stop}
+	p := &program{database: database, settings: environ, log: log, stop: stop}
 	select {
 	case p.url = <-log.serving:
 	case <-time.After(30 * time.Second):
@@ -65,6 +65,13 @@ func startOn(t *testing.T, database string, settings ...string) *program {
 	}
 	p.client = &http.Client{Transport: contractTransport{t: t, contract: loadedContract()}, Timeout: 30 * time.Second}
 	return p
+}
+
+// restart stops the program and starts it anew on the same data; c goes on with it.
+func (c *caller) restart(t *testing.T) {
+	t.Helper()
+	require.Equal(t, exitOK, c.stop())
+	c.program = startOn(t, c.database, c.settings...)
 }
 
 // logBuffer keeps what the program logs and tells the address when it serves.

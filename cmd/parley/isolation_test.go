@@ -28,7 +28,10 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 	bot := ada.post(t, "/v1/bots", map[string]any{"name": "Support"}).text("id")
 	thread := ada.post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).text("id")
 	ada.post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "secret"})
-	hers := map[string]string{"bot_id": bot, "thread_id": thread, "version": "1"}
+	other := p.anonymous()
+	other.take(other.post(t, "/v1/auth/login", map[string]any{"email": ada.email, "password": password}))
+	another := other.get(t, "/v1/auth/me")
+	hers := map[string]string{"bot_id": bot, "thread_id": thread, "version": "1", "session_id": another.text("session_id")}
 
 	document, err := openapi3.NewLoader().LoadFromData(api.YAML)
 	require.NoError(t, err)

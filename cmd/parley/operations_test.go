@@ -264,10 +264,11 @@ func unfinish(t *testing.T, conn *pgx.Conn, turn, lease string) {
 
 func TestASecondTurnInABusyThreadIsRefused(t *testing.T) {
 	t.Parallel()
-	p := start(t)
+	p := start(t, "UPKEEP_INTERVAL=1h") // the upkeep recovers nothing meanwhile
 	ada := p.register(t)
 	super := pg.Superuser(t, p.database)
 	path, op, body, first := turnThen(t, ada)
+	ada.restart(t) // a new process remembers no answer
 	unfinish(t, super, first.text("turn_id"), "1 hour")
 	other := operation(uuid.NewString())
 	busy := ada.post(t, path, body, other)
@@ -291,10 +292,11 @@ func TestASecondTurnInABusyThreadIsRefused(t *testing.T) {
 
 func TestATurnThatACrashLeftIsFinishedByItsOwnOperation(t *testing.T) {
 	t.Parallel()
-	p := start(t)
+	p := start(t, "UPKEEP_INTERVAL=1h") // the upkeep recovers nothing meanwhile
 	ada := p.register(t)
 	super := pg.Superuser(t, p.database)
 	path, op, body, first := turnThen(t, ada)
+	ada.restart(t) // a new process remembers no answer
 	ada.put(t, "/v1/bots/"+first.text("bot_id")+"/instruction", map[string]any{"instruction": "two"})
 	unfinish(t, super, first.text("turn_id"), "-1 s")
 

@@ -253,12 +253,8 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]B
 	return items, nil
 }
 
-const lockBot = `-- name: LockBot :one
-SELECT b.workspace_id, b.id, b.name, b.status, b.current_version, b.created_by, b.created_at, b.updated_at, v.instruction, v.settings
-  FROM bots b
-  JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
- WHERE b.workspace_id = $1 AND b.id = $2
-   FOR UPDATE OF b
+const lockBot = `-- name: LockBot :exec
+SELECT 1 FROM bots WHERE workspace_id = $1 AND id = $2 FOR UPDATE
 `
 
 type LockBotParams struct {
@@ -266,35 +262,11 @@ type LockBotParams struct {
 	ID          uuid.UUID
 }
 
-type LockBotRow struct {
-	WorkspaceID    uuid.UUID
-	ID             uuid.UUID
-	Name           string
-	Status         string
-	CurrentVersion int32
-	CreatedBy      uuid.UUID
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Instruction    string
-	Settings       json.RawMessage
-}
-
-func (q *Queries) LockBot(ctx context.Context, arg LockBotParams) (LockBotRow, error) {
-	row := q.db.QueryRow(ctx, lockBot, arg.WorkspaceID, arg.ID)
-	var i LockBotRow
-	err := row.Scan(
-		&i.WorkspaceID,
-		&i.ID,
-		&i.Name,
-		&i.Status,
-		&i.CurrentVersion,
-		&i.CreatedBy,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.Instruction,
-		&i.Settings,
-	)
-	return i, err
+// Keeps others from changing the bot until the transaction ends. The bot is read by the next statement: one that waited
+// for the lock and joined at once would see the new row beside the versions of before, and so no bot at all.
+func (q *Queries) LockBot(ctx context.Context, arg LockBotParams) error {
+	_, err := q.db.Exec(ctx, lockBot, arg.WorkspaceID, arg.ID)
+	return err
 }
 
 const saveBot = `-- name: SaveBot :exec

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
 )
 
 // flights lets one call at a time through for an operation, so that of many repetitions in this process at most one
@@ -57,6 +58,6 @@ func (f *flights) enter(ctx context.Context) (leave func(), err error) {
 		return nil, ErrInProgress
 	case <-ctx.Done():
 		forget()
-		return nil, ctx.Err()
+		return nil, fail.ErrUnavailable.Because(ctx.Err())
 	}
 }

@@ -3,10 +3,13 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/fault"
 	"github.com/parley/parley/platform/operations"
 	"github.com/parley/parley/platform/postgres"
@@ -25,7 +28,9 @@ type Long struct {
 	Resume func(ctx context.Context) error
 	// Work calls out.
 	Work func(ctx context.Context) error
-	// Finish keeps what Work brought, in a transaction with the stored answer.
+	// Finish keeps what Work brought, in a transaction with the stored answer. It fails for want of a row (app.require)
+	// when another call has taken the work over meanwhile: then what Work brought is dropped, and the caller is given
+	// that other call's answer.
 	Finish func(ctx context.Context) (Encoder, error)
 	// Fail keeps that Work failed, in a transaction; the operation stays unfinished and may be sent again.
 	Fail func(ctx context.Context, cause error) error
@@ -48,7 +53,14 @@ func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
 		return answer, err
 	}
 	err = p.DB.WriteOnce(ctx, func(ctx context.Context) error {
-		return errors.Join(p.DB.Relax(ctx), p.Operations.Claim(ctx), p.Audit.Record(ctx, l.Audit), l.Begin(ctx))
+		// In this order: the query of Begin commits what is queued before it.
+		if err := errors.Join(p.DB.Relax(ctx), p.Operations.Claim(ctx)); err != nil {
+			return err
+		}
+		if err := p.Audit.Record(ctx, l.Audit); err != nil {
+			return err
+		}
+		return l.Begin(ctx)
 	})
 	switch {
 	case operations.IsInFlight(err):
@@ -82,7 +94,7 @@ func (p *Pipeline) Recover(ctx context.Context, l Long) error {
 
 // carryOn does the work and keeps what comes of it.
 func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
-	cause := l.Work(ctx)
+	cause := work(ctx, l)
 	p.Fault.Reach(fault.AfterModelCall)
 	ctx, cancel := context.WithTimeout(ctx, tidyUp)
 	defer cancel()
@@ -109,6 +121,16 @@ func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
 	return answer, nil
 }
 
+// work does the work. A panic in it is a failure like another, so that the work does not stay open until its lease ends.
+func work(ctx context.Context, l Long) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fail.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	return l.Work(ctx)
+}
+
 // takeOver is for an operation that was claimed before. It gives the stored answer, waiting a little for it, or takes
 // the work over: then the answer has no status.
 func (p *Pipeline) takeOver(ctx context.Context, l Long) (Answer, error) {
@@ -130,7 +152,7 @@ func (p *Pipeline) takeOver(ctx context.Context, l Long) (Answer, error) {
 		case <-deadline.C:
 			return Answer{}, err
 		case <-ctx.Done():
-			return Answer{}, ctx.Err()
+			return Answer{}, fail.ErrUnavailable.Because(ctx.Err())
 		}
 	}
 }

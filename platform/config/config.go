@@ -80,6 +80,11 @@ func Load(environ []string) (*Config, error) {
 			unread[field.Tag.Get("env")] = true
 		}
 	}
+	for _, list := range [][]string{c.CORSOrigins, c.TrustedProxies} {
+		for i := range list {
+			list[i] = strings.TrimSpace(list[i]) // people write a space behind a comma
+		}
+	}
 	return c, errors.Join(c.check(unread)...)
 }
 
@@ -94,7 +99,7 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(err == nil, "HTTP_ADDR")
 	require(c.AppEnv == "development" || c.Production(), "APP_ENV")
 	require(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT")
-	require(strings.Contains(" debug info warn error ", " "+c.LogLevel+" "), "LOG_LEVEL")
+	require(slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL")
 	require(isPostgres(c.DatabaseURL), "DATABASE_URL")
 	require(isPostgres(c.DatabaseDirect), "DATABASE_DIRECT_URL")
 	require(c.DatabaseConns >= 2 && c.DatabaseConns <= 1000, "DATABASE_MAX_CONNS")
@@ -164,7 +169,7 @@ func isURL(s string, schemes ...string) bool {
 func allOrigins(origins []string) bool {
 	for _, o := range origins {
 		u, err := url.Parse(o)
-		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "") {
+		if o != "*" && (err != nil || u.Host == "" || o != u.Scheme+"://"+u.Host || u.Scheme != "http" && u.Scheme != "https") {
 			return false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func admit(o Options) echo.MiddlewareFunc {
 			if err := identify(c, op, o); err != nil {
 				return err
 			}
-			if err := takeOperationID(c); err != nil {
+			if _, err := operationID(c.Request().Header); err != nil && op.Limit != contract.NoLimit {
 				return err
 			}
 			body, err := takeBody(c, op, o.BodyLimit)
@@ -131,19 +132,18 @@ func sameID(text string, id uuid.UUID) bool {
 	return err == nil && parsed == id
 }
 
-func takeOperationID(c *echo.Context) error {
-	values := c.Request().Header.Values(HeaderOperationID)
-	id := uuid.New()
-	if len(values) > 0 {
-		var err error
-		// only the 36-character form: uuid.Parse knows others, of which one id would have several spellings
-		if id, err = uuid.Parse(values[0]); err != nil || len(values) > 1 || len(values[0]) != 36 || id == uuid.Nil {
-			return errOperationID
-		}
+// operationID gives the id of the client, or a new one where it sent none.
+func operationID(h http.Header) (uuid.UUID, error) {
+	values := h.Values(HeaderOperationID)
+	if len(values) == 0 {
+		return uuid.New(), nil
 	}
-	call.From(c.Request().Context()).Operation.ID = id
-	c.Response().Header().Set(HeaderOperationID, id.String())
-	return nil
+	id, err := uuid.Parse(values[0])
+	// only the 36-character form: uuid.Parse knows others, of which one id would have several spellings
+	if err != nil || len(values) > 1 || len(values[0]) != 36 || id == uuid.Nil {
+		return uuid.Nil, errOperationID
+	}
+	return id, nil
 }
 
 // takeBody reads the whole body, where the call has one, and leaves it to be read again.
@@ -185,7 +185,11 @@ func isJSON(contentType []string) bool {
 
 // check holds parameters and body to the document, all wrong fields at once.
 func check(c *echo.Context, op *contract.Operation, body []byte) error {
-	wrong := op.Parameters(c.Param, c.QueryParams())
+	query, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return fail.New(fail.Malformed, "BAD_REQUEST", "the query string is malformed: escape % as %25").Because(err)
+	}
+	wrong := op.Parameters(c.Param, query)
 	if op.Body != nil && (len(body) > 0 || op.Body.Required) {
 		value, err := contract.ParseJSON(body)
 		if value == nil {

@@ -29,7 +29,8 @@ const (
 
 var traceID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// beginCall makes the call that the rest of the way is told of, and gives it a trace id.
+// beginCall makes the call that the rest of the way is told of, and gives it a trace id and an operation id, so that
+// every answer carries both.
 func beginCall(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		req := c.Request()
@@ -39,9 +40,16 @@ func beginCall(next echo.HandlerFunc) echo.HandlerFunc {
 			trace = strings.ReplaceAll(id.String(), "-", "")
 		}
 		ip, _ := netip.ParseAddr(c.RealIP()) // an address that is none stays unknown
-		c.Response().Header().Set(HeaderTraceID, trace)
+		operation, err := operationID(req.Header)
+		if err != nil {
+			operation = uuid.New() // admit refuses the call
+		}
+		h := c.Response().Header()
+		h.Set(HeaderTraceID, trace)
+		h.Set(HeaderOperationID, operation.String())
 		c.SetRequest(req.WithContext(call.With(req.Context(), &call.Call{
 			TraceID:   trace,
+			Operation: call.Operation{ID: operation},
 			IP:        ip.Unmap(),
 			UserAgent: clip(strings.ToValidUTF8(req.UserAgent(), ""), 400),
 		})))

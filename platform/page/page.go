@@ -42,8 +42,9 @@ func (c Cursors[P]) Decode(ctx context.Context, filter string, cursor *string) (
 	if cursor == nil {
 		return nil, nil //nolint:nilnil // no cursor is no position
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(*cursor)
-	if err != nil || len(raw) < macSize {
+	raw, err := base64.RawURLEncoding.DecodeString(*cursor)
+	// The decoder passes over line breaks and loose bits: only the one spelling that we give is taken.
+	if err != nil || len(raw) < macSize || base64.RawURLEncoding.EncodeToString(raw) != *cursor {
 		return nil, ErrCursor
 	}
 	if !hmac.Equal(raw[:macSize], c.sign(ctx, filter, raw[macSize:])) {

@@ -16,12 +16,10 @@ SELECT b.*, v.instruction, v.settings
   JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
  WHERE b.workspace_id = @workspace_id AND b.id = @id;
 
--- name: LockBot :one
-SELECT b.*, v.instruction, v.settings
-  FROM bots b
-  JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
- WHERE b.workspace_id = @workspace_id AND b.id = @id
-   FOR UPDATE OF b;
+-- name: LockBot :exec
+-- Keeps others from changing the bot until the transaction ends. The bot is read by the next statement: one that waited
+-- for the lock and joined at once would see the new row beside the versions of before, and so no bot at all.
+SELECT 1 FROM bots WHERE workspace_id = @workspace_id AND id = @id FOR UPDATE;
 
 -- name: BotExists :one
 SELECT EXISTS (SELECT 1 FROM bots WHERE workspace_id = @workspace_id AND id = @id);

@@ -2,7 +2,6 @@ package usecases
 
 import (
 	"context"
-	"errors"
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
@@ -27,8 +26,10 @@ type Credentials struct {
 func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 	email, err := domain.NewEmail(in.Email)
 	if err != nil { // nobody has such an address
-		_, err := u.Passwords.Verify(ctx, in.Password, "")
-		return Grant{}, errors.Join(err, ports.ErrInvalidCredentials)
+		if _, err := u.Passwords.Verify(ctx, in.Password, ""); err != nil {
+			return Grant{}, err
+		}
+		return Grant{}, ports.ErrInvalidCredentials
 	}
 	if err := u.Attempts.Begin(ctx, email); err != nil {
 		return Grant{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,13 @@ type TakeTurn struct {
 
 // leaseSlack is what a turn's lease lasts beyond the model's time: for the second transaction.
 const leaseSlack = 30 * time.Second
+
+const longestReason = 2000 // characters of an error that are kept
+
+// storable leaves out what Postgres cannot hold: NUL and what is not UTF-8. A model may send anything.
+func storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "")
+}
 
 // Said is what a user says.
 type Said struct {
@@ -60,6 +68,7 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn) (domain.Reply, error) 
 	defer cancel()
 	start := u.Now()
 	reply, err := u.Model.Reply(ctx, ports.Prompt{Pinned: t.Pinned, Content: t.User.Content})
+	reply.Content = storable(reply.Content)
 	if err == nil && reply.Content == "" {
 		err = errors.New("the model answered nothing")
 	}
@@ -78,7 +87,8 @@ func (u TakeTurn) Complete(ctx context.Context, t domain.Turn, reply domain.Repl
 
 // Fail stores that the model failed; the user's message stays, and the same operation may be tried again.
 func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, cause error) error {
-	if err := u.Turns.Fail(ctx, t, cause.Error(), u.Now()); err != nil {
+	why := []rune(storable(cause.Error()))
+	if err := u.Turns.Fail(ctx, t, string(why[:min(len(why), longestReason)]), u.Now()); err != nil {
 		return fmt.Errorf("store that the turn failed: %w", err)
 	}
 	return nil

@@ -1,0 +1,242 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/db/botsdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// wallChecks look for holes in the tenant wall (semantics 1). Each query gives a line a hole.
+//
+// Not walled by workspace_id are, by name: schema_migrations, which is golang-migrate's and closed to parley_app;
+// workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself;
+// login_attempts and audit_seal_progress, which belong to no workspace and only the doors reach.
+var wallChecks = []string{
+	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
+	`WITH walled AS (` + walled + `)
+	 SELECT format('%s has no workspace_id uuid NOT NULL', tab) FROM walled
+	  WHERE NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = tab AND a.attname = 'workspace_id'
+	                       AND a.attnotnull AND a.atttypid = 'uuid'::regtype)
+	 UNION ALL
+	 SELECT format('%s has no policy with exactly the tenant expression', tab) FROM walled
+	  WHERE NOT EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = tab AND p.polname = 'tenant' AND p.polcmd = '*'
+	                       AND p.polpermissive AND p.polroles = ARRAY['parley_app'::regrole]::oid[]
+	                       AND pg_get_expr(p.polqual, tab) = '(workspace_id = (NULLIF(current_setting(''app.workspace_id''::text, true), ''''::text))::uuid)'
+	                       AND pg_get_expr(p.polwithcheck, tab) = pg_get_expr(p.polqual, tab))
+	 UNION ALL
+	 SELECT format('%s has no primary or unique key that starts with workspace_id', tab) FROM walled
+	  WHERE NOT EXISTS (SELECT 1 FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+	                     WHERE c.conrelid = tab AND c.contype IN ('p', 'u') AND a.attname = 'workspace_id')
+	 UNION ALL
+	 SELECT format('%s points at %s without its workspace_id (%s)', c.conrelid::regclass, c.confrelid::regclass, c.conname)
+	   FROM pg_constraint c JOIN walled ON walled.tab = c.confrelid
+	  WHERE c.contype = 'f' AND NOT EXISTS (
+	        SELECT 1 FROM unnest(c.conkey, c.confkey) AS k(here, there)
+	          JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.here
+	          JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.there
+	         WHERE a.attname = 'workspace_id' AND b.attname = 'workspace_id')`,
+	// row security stands on all of them, the global ones included, and nobody else has a policy that changes anything
+	`SELECT format('%s does not enforce row security on everybody', c.oid::regclass) FROM pg_class c
+	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'schema_migrations'
+	    AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+	 UNION ALL
+	 SELECT format('%s on %s lets other roles than parley_app and parley_door through', polname, polrelid::regclass) FROM pg_policy
+	  WHERE NOT polroles <@ ARRAY['parley_app'::regrole, 'parley_door'::regrole]::oid[]
+	 UNION ALL
+	 SELECT format('%s on %s lets parley_door do more than SELECT', polname, polrelid::regclass) FROM pg_policy
+	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
+	    AND polname || ' ' || polrelid::regclass NOT IN (
+	        'door login_attempts', 'door audit_seal_progress', 'door operations', 'door_end sessions')
+	 UNION ALL
+	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
+	  WHERE 'parley_app'::regrole = ANY (polroles) AND polname <> CASE polrelid::regclass::text WHEN 'users' THEN 'self' ELSE 'tenant' END
+	 UNION ALL
+	 SELECT 'workspaces does not keep to its own id' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'workspaces'::regclass
+	    AND pg_get_expr(polqual, polrelid) = '(id = (NULLIF(current_setting(''app.workspace_id''::text, true), ''''::text))::uuid)'
+	    AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid))
+	 UNION ALL
+	 SELECT 'users does not keep to its own id' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'users'::regclass
+	    AND pg_get_expr(polqual, polrelid) = '(id = (NULLIF(current_setting(''app.user_id''::text, true), ''''::text))::uuid)'
+	    AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid))`,
+	// what the working roles are and may
+	`SELECT format('%s is more than a plain role', rolname) FROM pg_roles WHERE rolname IN ('parley_app', 'parley_door')
+	    AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication OR rolcanlogin)
+	 UNION ALL
+	 SELECT format('parley_app is a member of %s', roleid::regrole) FROM pg_auth_members WHERE member = 'parley_app'::regrole
+	 UNION ALL
+	 SELECT format('parley_app owns %s', oid::regclass) FROM pg_class WHERE relowner = 'parley_app'::regrole
+	 UNION ALL
+	 SELECT format('parley_app owns %s', oid::regprocedure) FROM pg_proc WHERE proowner = 'parley_app'::regrole
+	 UNION ALL
+	 SELECT format('parley_app owns schema %s', nspname) FROM pg_namespace WHERE nspowner = 'parley_app'::regrole
+	 UNION ALL
+	 SELECT format('%s may CREATE in schema %s', r, nspname) FROM pg_namespace, unnest(ARRAY['parley_app', 'parley_door']) r
+	  WHERE nspname IN ('public', 'app') AND has_schema_privilege(r, nspname, 'CREATE')
+	 UNION ALL
+	 SELECT format('parley_app may %s %s', may, c.oid::regclass)
+	   FROM pg_class c, unnest(ARRAY['TRUNCATE', 'REFERENCES', 'TRIGGER']) may
+	  WHERE c.relnamespace IN ('public'::regnamespace, 'app'::regnamespace) AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege('parley_app', c.oid, may)
+	 UNION ALL
+	 SELECT format('parley_app may %s %s', may, c.oid::regclass)
+	   FROM pg_class c, unnest(ARRAY['UPDATE', 'DELETE']) may
+	  WHERE c.relname IN ('audit_log', 'audit_seals', 'messages', 'bot_versions', 'webhook_events') AND c.relnamespace = 'public'::regnamespace
+	    AND (has_table_privilege('parley_app', c.oid, may) OR may <> 'DELETE' AND has_any_column_privilege('parley_app', c.oid, may))
+	 UNION ALL
+	 SELECT 'parley_app may touch schema_migrations' FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) may
+	  WHERE c.oid = to_regclass('public.schema_migrations') AND has_table_privilege('parley_app', c.oid, may)
+	 UNION ALL
+	 SELECT format('parley_door may %s %s', may, c.oid::regclass)
+	   FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) may
+	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege('parley_door', c.oid, may)
+	    AND may || ' ' || c.relname NOT IN (
+	        'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
+	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'DELETE operations')
+	 UNION ALL
+	 SELECT format('everybody may %s %s', a.privilege_type, c.oid::regclass)
+	   FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace IN ('public'::regnamespace, 'app'::regnamespace) AND a.grantee = 0`,
+	// views work with the rights of who asks
+	`SELECT format('view %s shows what its owner sees', c.oid::regclass) FROM pg_class c
+	  WHERE c.relkind IN ('v', 'm') AND c.relnamespace IN ('public'::regnamespace, 'app'::regnamespace)
+	    AND NOT coalesce(c.reloptions @> ARRAY['security_invoker=true'], false)`,
+	// the narrow doors are exactly these, and closed to everybody else
+	`WITH doors AS (SELECT p.* FROM pg_proc p WHERE p.prosecdef AND p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace)),
+	      listed(door) AS (VALUES
+	         ('app.enter(uuid,uuid,uuid)'), ('app.find_login(text)'), ('app.find_session(uuid)'),
+	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
+	         ('app.audit_to_seal()'), ('app.audit_sealed(bigint)'),
+	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'))
+	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
+	 UNION ALL
+	 SELECT format('%s is not there', door) FROM listed WHERE door NOT IN (SELECT oid::regprocedure::text FROM doors)
+	 UNION ALL
+	 SELECT format('%s is not owned by parley_door', oid::regprocedure) FROM doors WHERE proowner <> 'parley_door'::regrole
+	 UNION ALL
+	 SELECT format('%s has no fixed search_path', oid::regprocedure) FROM doors
+	  WHERE NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false)
+	 UNION ALL
+	 SELECT format('%s may be executed by everybody', oid::regprocedure) FROM doors
+	  WHERE proacl IS NULL OR EXISTS (SELECT 1 FROM aclexplode(proacl) a WHERE a.grantee = 0)`,
+}
+
+const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
+    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress')`
+
+// wallProblems gives the holes in the tenant wall, a line each.
+func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {
+	for _, check := range wallChecks {
+		rows, err := conn.Query(ctx, check)
+		if err != nil {
+			return nil, err
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return nil, err
+		}
+		problems = append(problems, lines...)
+	}
+	return problems, nil
+}
+
+func TestTheTenantWallHasNoHole(t *testing.T) {
+	t.Parallel()
+	problems, err := wallProblems(t.Context(), pg.Superuser(t, pg.URL(t)))
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+// The check is worth something only if it finds what it is for.
+func TestAHoleInTheTenantWallIsFound(t *testing.T) {
+	t.Parallel()
+	const sound = `CREATE TABLE notes (workspace_id uuid NOT NULL REFERENCES workspaces (id), id uuid NOT NULL, PRIMARY KEY (workspace_id, id));
+		SELECT app.wall('notes');`
+	tests := map[string]struct{ harm, found string }{
+		"a table without anything":                  {`CREATE TABLE notes (id uuid PRIMARY KEY)`, "notes has no workspace_id uuid NOT NULL"},
+		"a table without a policy":                  {`CREATE TABLE notes (workspace_id uuid PRIMARY KEY)`, "notes has no policy with exactly the tenant expression"},
+		"a table without row security":              {`CREATE TABLE notes (workspace_id uuid PRIMARY KEY)`, "notes does not enforce row security on everybody"},
+		"row security not forced":                   {sound + `ALTER TABLE notes NO FORCE ROW LEVEL SECURITY`, "notes does not enforce row security on everybody"},
+		"row security off on users":                 {`ALTER TABLE users DISABLE ROW LEVEL SECURITY`, "users does not enforce row security on everybody"},
+		"workspace_id may be null":                  {sound + `ALTER TABLE bots DROP CONSTRAINT bots_pkey CASCADE; ALTER TABLE bots ALTER workspace_id DROP NOT NULL`, "bots has no workspace_id uuid NOT NULL"},
+		"a key without the workspace":               {`CREATE TABLE notes (workspace_id uuid NOT NULL, id uuid PRIMARY KEY); SELECT app.wall('notes')`, "notes has no primary or unique key that starts with workspace_id"},
+		"a policy that checks no writes":            {sound + `ALTER POLICY tenant ON notes WITH CHECK (true)`, "notes has no policy with exactly the tenant expression"},
+		"a policy beside the wall":                  {`CREATE POLICY more ON bots TO parley_app USING (true)`, "more on bots is one policy too many for parley_app"},
+		"a policy for everybody":                    {`CREATE POLICY more ON bots USING (true)`, "more on bots lets other roles than parley_app and parley_door through"},
+		"a door that writes":                        {`CREATE POLICY more ON bots FOR UPDATE TO parley_door USING (true)`, "more on bots lets parley_door do more than SELECT"},
+		"a key into another workspace":              {sound + `ALTER TABLE notes ADD session uuid REFERENCES sessions (id)`, "notes points at sessions without its workspace_id (notes_session_fkey)"},
+		"an audit log that can be erased":           {`GRANT DELETE ON audit_log TO parley_app`, "parley_app may DELETE audit_log"},
+		"an audit log that can be edited":           {`GRANT UPDATE (action) ON audit_log TO parley_app`, "parley_app may UPDATE audit_log"},
+		"truncate, which row security does not see": {`GRANT TRUNCATE ON bots TO parley_app`, "parley_app may TRUNCATE bots"},
+		"a table that parley_app owns":              {sound + `ALTER TABLE notes OWNER TO parley_app`, "parley_app owns notes"},
+		"a table open to everybody":                 {`GRANT SELECT ON bots TO PUBLIC`, "everybody may SELECT bots"},
+		"a view with its owner's eyes":              {`CREATE VIEW app.all_bots AS SELECT * FROM bots`, "view app.all_bots shows what its owner sees"},
+		"a new door":                                {`CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM public.bots'`, "app.peek() is no listed door"},
+		"a door ajar":                               {`GRANT EXECUTE ON FUNCTION app.find_login(text) TO PUBLIC`, "app.find_login(text) may be executed by everybody"},
+		"a door with a search path of the caller":   {`ALTER FUNCTION app.find_login(text) RESET search_path`, "app.find_login(text) has no fixed search_path"},
+		"a door of the superuser":                   {`ALTER FUNCTION app.enter(uuid, uuid, uuid) OWNER TO CURRENT_USER`, "app.enter(uuid,uuid,uuid) is not owned by parley_door"},
+	}
+	url := pg.URL(t)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { // one after the other, in transactions of one database
+			conn := pg.Superuser(t, url)
+			tx, err := conn.Begin(t.Context())
+			require.NoError(t, err)
+			defer tx.Rollback(context.Background())
+			_, err = tx.Exec(t.Context(), test.harm)
+			require.NoError(t, err)
+			problems, err := wallProblems(t.Context(), conn)
+			require.NoError(t, err)
+			require.Contains(t, problems, test.found)
+		})
+	}
+}
+
+func TestTheAuditLogCannotBeChangedByAnybody(t *testing.T) {
+	t.Parallel()
+	conn := pg.Superuser(t, pg.URL(t))
+	_, err := conn.Exec(t.Context(), `INSERT INTO audit_log (workspace_id, id, trace_id, action, resource_type, changes, user_agent)
+		VALUES (gen_random_uuid(), gen_random_uuid(), 't', 'bot.create', 'bot', '{}', '')`)
+	require.NoError(t, err)
+	for _, harm := range []string{"UPDATE audit_log SET action = 'x'", "DELETE FROM audit_log", "TRUNCATE audit_log"} {
+		_, err := conn.Exec(t.Context(), harm)
+		require.ErrorContains(t, err, "audit_log is append-only", harm)
+	}
+}
+
+func TestABotNeverPointsAtAVersionThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	pool := pg.DB(t)
+	workspace := uuid.New()
+	require.Error(t, insertBots(t, pool, workspace, 2), "version 1 is stored, the bot points at 2")
+	require.Zero(t, countBots(t, pool, workspace))
+}
+
+func insertBots(t *testing.T, pool *postgres.DB, workspace uuid.UUID, current int32) error {
+	t.Helper()
+	ctx, bot := call.As(t.Context(), workspace, uuid.New()), uuid.New()
+	return pool.Write(ctx, func(ctx context.Context) error {
+		q := botsdb.New(pool.In(ctx))
+		_, err := pool.In(ctx).Exec(ctx, "INSERT INTO workspaces VALUES ($1, 'Acme', now())", workspace)
+		return errors.Join(err, q.CreateBot(ctx, botsdb.CreateBotParams{
+			WorkspaceID: workspace, ID: bot, Name: "Ada", Status: "draft", CurrentVersion: current,
+			CreatedBy: uuid.New(), CreatedAt: time.Now(), UpdatedAt: time.Now(),
+		}), q.CreateVersion(ctx, botsdb.CreateVersionParams{
+			WorkspaceID: workspace, BotID: bot, Version: 1, Settings: []byte("{}"), CreatedBy: uuid.New(), CreatedAt: time.Now(),
+		}))
+	})
+}
+
+func countBots(t *testing.T, pool *postgres.DB, workspace uuid.UUID) (n int) {
+	t.Helper()
+	ctx := call.As(t.Context(), workspace, uuid.New())
+	require.NoError(t, pool.In(ctx).QueryRow(ctx, "SELECT count(*) FROM bots").Scan(&n))
+	return n
+}

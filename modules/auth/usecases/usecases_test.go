@@ -1,0 +1,147 @@
+package usecases_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/fail"
+)
+
+// world is all that the use cases need from outside, with one user in it or none.
+type world struct {
+	ports.Sessions
+	login    *domain.Login
+	verified []string // the hashes that passwords were held to
+	opened   []string // what the audit was told
+}
+
+func (w *world) Register(context.Context, domain.Registration) error {
+	if w.login != nil {
+		return ports.ErrEmailExists
+	}
+	return nil
+}
+func (w *world) FindLogin(context.Context, domain.Email) (*domain.Login, error) { return w.login, nil }
+func (w *world) Profile(context.Context) (domain.Profile, error)                { return domain.Profile{}, nil }
+func (w *world) Hash(_ context.Context, p domain.Password) (string, error) {
+	return "hash of " + p.Reveal(), nil
+}
+func (w *world) Verify(_ context.Context, password, hash string) (bool, error) {
+	w.verified = append(w.verified, hash)
+	return hash == "hash of "+password, nil
+}
+func (w *world) Outdated(string) bool                          { return false }
+func (w *world) Begin(context.Context, domain.Email) error     { return nil }
+func (w *world) Succeeded(context.Context, domain.Email) error { return nil }
+func (w *world) Password(context.Context) (domain.Email, string, error) {
+	return domain.Email{}, w.login.PasswordHash, nil
+}
+func (w *world) ReplacePassword(context.Context, uuid.UUID, string, string) error { return nil }
+func (w *world) EndOthers(context.Context, uuid.UUID) (int, error)                { return 0, nil }
+func (w *world) List(context.Context, *ports.SessionPosition, int) ([]domain.Session, error) {
+	return nil, nil
+}
+func (w *world) Create(context.Context, domain.Session) error { return nil }
+func (w *world) KeyID() string                                { return "k" }
+func (w *world) Pair(domain.Session) (ports.Pair, error)      { return ports.Pair{}, nil }
+func (w *world) ReadRefresh(string) (uuid.UUID, int, error)   { return uuid.Nil, 0, nil }
+func (w *world) As(ctx context.Context, _, _ uuid.UUID, work func(context.Context) error) error {
+	return work(ctx)
+}
+func (w *world) Session(_ context.Context, action string, _ uuid.UUID) error {
+	w.opened = append(w.opened, action)
+	return nil
+}
+
+func (w *world) opener() usecases.Opener {
+	return usecases.Opener{Sessions: w, Tokens: w, Transactions: w, Audit: w, IdleLife: time.Hour, Now: time.Now}
+}
+
+var operation = uuid.New()
+
+func known() *domain.Login {
+	return &domain.Login{UserID: uuid.New(), WorkspaceID: uuid.New(), PasswordHash: "hash of a good secret", OperationID: operation}
+}
+
+func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		login     *domain.Login
+		operation uuid.UUID
+		password  string
+		want      error
+		audit     []string
+	}{
+		"free":              {nil, operation, "a good secret", nil, []string{"user.register"}},
+		"the same again":    {known(), operation, "a good secret", nil, []string{"session.open"}},
+		"another operation": {known(), uuid.New(), "a good secret", ports.ErrEmailExists, nil},
+		"another password":  {known(), operation, "another secret", ports.ErrEmailExists, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{login: test.login}
+			grant, err := usecases.RegisterUser{Users: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{
+				Email: "ada@example.com", Password: test.password, WorkspaceName: "Acme", OperationID: test.operation,
+			})
+			require.Equal(t, test.audit, w.opened)
+			if test.want != nil {
+				require.ErrorIs(t, err, test.want)
+				require.Equal(t, usecases.Grant{}, grant)
+				return
+			}
+			require.NoError(t, err)
+			if test.login != nil {
+				require.Equal(t, test.login.UserID, grant.Session.UserID, "a second user was made")
+			}
+		})
+	}
+}
+
+func TestARegistrationTellsWhatIsWrongWithIt(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	_, err := usecases.RegisterUser{Users: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
+	require.ErrorIs(t, err, fail.ErrValidation)
+	require.Len(t, fail.From(err).Details["errors"], 2)
+	_, err = usecases.RegisterUser{Users: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
+	require.ErrorIs(t, err, fail.ErrValidation)
+}
+
+// Nobody and a wrong password cannot be told apart: same answer, and as many hashes worked on.
+func TestAnUnknownAddressIsAnsweredLikeAWrongPassword(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		login *domain.Login
+		email string
+		pass  string
+		hash  string
+		ok    bool
+	}{
+		"right":          {known(), "ada@example.com", "a good secret", "hash of a good secret", true},
+		"wrong password": {known(), "ada@example.com", "wrong", "hash of a good secret", false},
+		"unknown":        {nil, "ada@example.com", "a good secret", "", false},
+		"no address":     {known(), "ada", "a good secret", "", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{login: test.login}
+			_, err := usecases.LogIn{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Credentials{Email: test.email, Password: test.pass})
+			require.Equal(t, []string{test.hash}, w.verified)
+			if test.ok {
+				require.NoError(t, err)
+				return
+			}
+			require.Equal(t, ports.ErrInvalidCredentials, err)
+			require.Empty(t, w.opened)
+		})
+	}
+}

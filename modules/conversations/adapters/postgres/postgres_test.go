@@ -1,0 +1,340 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/modules/conversations/adapters/echo"
+	"github.com/parley/parley/modules/conversations/adapters/postgres"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/pgtest"
+	platform "github.com/parley/parley/platform/postgres"
+)
+
+var pg pgtest.Server
+
+func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
+
+var now = time.Now().UTC().Truncate(time.Microsecond)
+
+type bundle struct {
+	db        *platform.DB
+	su        *pgx.Conn
+	threads   *postgres.Threads
+	turns     *postgres.Turns
+	me        context.Context
+	them      context.Context // another workspace
+	workspace uuid.UUID
+	by        uuid.UUID
+}
+
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	url := pg.URL(t)
+	s := &bundle{db: pg.Open(t, url), su: pg.Superuser(t, url), by: uuid.New(), workspace: uuid.New()}
+	s.threads, s.turns = postgres.NewThreads(s.db), postgres.NewTurns(s.db, echo.Model{})
+	s.me, s.them = call.As(t.Context(), s.workspace, s.by), call.As(t.Context(), uuid.New(), s.by)
+	for _, ctx := range []context.Context{s.me, s.them} {
+		s.exec(t, "INSERT INTO workspaces VALUES ($1, 'Acme', now())", call.From(ctx).Principal.WorkspaceID)
+	}
+	return s
+}
+
+func (s *bundle) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := s.su.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
+// bot stores one in version 1.
+func (s *bundle) bot(t *testing.T) uuid.UUID {
+	t.Helper()
+	bot := uuid.New()
+	s.exec(t, `WITH b AS (INSERT INTO bots VALUES ($1, $2, 'Ada', 'draft', 1, $2, now(), now()))
+		INSERT INTO bot_versions VALUES ($1, $2, 1, 'one', '{"n": 1}', $2, now())`, s.workspace, bot)
+	return bot
+}
+
+func (s *bundle) thread(t *testing.T, ctx context.Context, bot *uuid.UUID, at time.Time) domain.Thread { //nolint:revive // t first
+	t.Helper()
+	thread := domain.NewThread(call.From(ctx).Principal.WorkspaceID, s.by, bot, at)
+	require.NoError(t, s.db.Write(ctx, func(ctx context.Context) error { return s.threads.Create(ctx, thread) }))
+	return thread
+}
+
+// start begins a turn of a new operation.
+func (s *bundle) start(ctx context.Context, thread uuid.UUID, lease time.Duration) (domain.Turn, error) {
+	turn, err := domain.NewTurn(thread, s.by, uuid.New(), "Hi", lease, now)
+	if err != nil {
+		return turn, err
+	}
+	return turn, s.db.WriteOnce(ctx, func(ctx context.Context) error { return s.turns.Start(ctx, &turn) })
+}
+
+func (s *bundle) resume(turn domain.Turn) (again *domain.Turn, err error) {
+	err = s.db.Write(s.me, func(ctx context.Context) (err error) {
+		again, err = s.turns.Resume(ctx, turn.ActorID, turn.OperationID, now.Add(time.Hour))
+		return err
+	})
+	return again, err
+}
+
+func (s *bundle) complete(turn domain.Turn, text string) error {
+	return s.db.Write(s.me, func(ctx context.Context) error {
+		return s.turns.Complete(ctx, turn, turn.Answer(text, now), domain.Reply{Content: text, Latency: time.Second})
+	})
+}
+
+func (s *bundle) fail(turn domain.Turn) error {
+	return s.db.Write(s.me, func(ctx context.Context) error { return s.turns.Fail(ctx, turn, "no answer", now) })
+}
+
+// said gives the thread as one reads it.
+func (s *bundle) said(t *testing.T, thread uuid.UUID) (said []string) {
+	t.Helper()
+	messages, err := s.threads.Messages(s.me, thread, nil, 100)
+	require.NoError(t, err)
+	for _, m := range messages {
+		said = append(said, string(m.Role)+" "+m.Content)
+	}
+	return said
+}
+
+func TestATurnIsNumberedAndPinsTheVersionOfThatMoment(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	bot := s.bot(t)
+	thread := s.thread(t, s.me, &bot, now)
+	first, err := s.start(s.me, thread.ID, time.Minute)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, first.User.Seq)
+	require.Equal(t, &domain.Pinned{BotID: bot, Version: 1, Instruction: "one", Settings: []byte(`{"n": 1}`)}, first.Pinned)
+	s.exec(t, `WITH v AS (INSERT INTO bot_versions VALUES ($1, $2, 2, 'two', '{}', $2, now())) UPDATE bots SET current_version = 2`, s.workspace, bot)
+	require.NoError(t, s.complete(first, "one"))
+
+	second, err := s.start(s.me, thread.ID, time.Minute)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, second.User.Seq)
+	require.Equal(t, "two", second.Pinned.Instruction)
+	require.NoError(t, s.fail(second))
+	s.exec(t, `WITH v AS (INSERT INTO bot_versions VALUES ($1, $2, 3, 'three', '{}', $2, now())) UPDATE bots SET current_version = 3`, s.workspace, bot)
+	again, err := s.resume(second)
+	require.NoError(t, err)
+	require.Equal(t, second.Pinned, again.Pinned, "a retry goes on with the version that was pinned")
+	require.Equal(t, []any{2, second.User}, []any{again.Attempt, again.User})
+
+	bare, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	require.NoError(t, err)
+	require.Nil(t, bare.Pinned)
+}
+
+func TestAThreadThatIsNotThereTakesNoTurn(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	archived := s.thread(t, s.me, nil, now).ID
+	s.exec(t, "UPDATE threads SET status = 'archived' WHERE id = $1", archived)
+	for name, id := range map[string]uuid.UUID{"never": uuid.New(), "foreign": s.thread(t, s.them, nil, now).ID, "archived": archived} {
+		_, err := s.start(s.me, id, time.Minute)
+		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
+		if name == "archived" {
+			continue
+		}
+		_, err = s.threads.Get(s.me, id)
+		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
+		_, err = s.threads.Messages(s.me, id, nil, 10)
+		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
+	}
+	require.Empty(t, s.said(t, archived))
+	threads, err := s.threads.List(s.me, nil, 10)
+	require.NoError(t, err)
+	require.Len(t, threads, 1, "a foreign thread is listed")
+}
+
+func TestOneTurnAtATimeRunsInAThread(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	thread := s.thread(t, s.me, nil, now).ID
+	var wg sync.WaitGroup
+	var started, busy atomic.Int32
+	for range 8 {
+		wg.Go(func() {
+			switch _, err := s.start(s.me, thread, time.Minute); {
+			case err == nil:
+				started.Add(1)
+			case errors.Is(err, ports.ErrThreadBusy):
+				busy.Add(1)
+			default:
+				require.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, []int32{1, 7}, []int32{started.Load(), busy.Load()})
+	require.Equal(t, []string{"user Hi"}, s.said(t, thread), "a refused turn left its message")
+	var seq int
+	require.NoError(t, s.su.QueryRow(t.Context(), "SELECT last_seq FROM threads").Scan(&seq))
+	require.Equal(t, 2, seq)
+	running, err := s.turns.Busy(s.me, thread)
+	require.NoError(t, err)
+	require.NotEqual(t, uuid.Nil, running)
+	none, err := s.turns.Busy(s.me, s.thread(t, s.me, nil, now).ID)
+	require.NoError(t, err)
+	require.Equal(t, uuid.Nil, none)
+}
+
+func TestALateAttemptChangesNothing(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	thread := s.thread(t, s.me, nil, now).ID
+	late, err := s.start(s.me, thread, -time.Minute) // its lease has run out
+	require.NoError(t, err)
+	holder, err := s.resume(late)
+	require.NoError(t, err)
+	require.Equal(t, 2, holder.Attempt)
+	require.True(t, platform.IsMissing(s.complete(late, "late")))
+	require.True(t, platform.IsMissing(s.fail(late)))
+	require.Equal(t, []string{"user Hi"}, s.said(t, thread))
+	require.NoError(t, s.complete(*holder, "in time"))
+	require.True(t, platform.IsMissing(s.complete(*holder, "twice")))
+	require.True(t, platform.IsMissing(s.fail(*holder)), "a completed turn fails no more")
+	require.Equal(t, []string{"user Hi", "assistant in time"}, s.said(t, thread))
+}
+
+func TestWhetherATurnIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		lease   time.Duration
+		prepare func(t *testing.T, s *bundle, turn domain.Turn)
+		want    error
+	}{
+		"failed":                   {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.fail(turn)) }, nil},
+		"running, lease run out":   {-time.Minute, nil, nil},
+		"running, lease still on":  {time.Minute, nil, command.ErrInProgress},
+		"completed":                {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.complete(turn, "x")) }, command.ErrInProgress},
+		"failed, thread moved on":  {time.Minute, moveOn(true), ports.ErrTurnMovedOn},
+		"failed, another one runs": {time.Minute, moveOn(false), ports.ErrTurnMovedOn},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, test.lease)
+			require.NoError(t, err)
+			if test.prepare != nil {
+				test.prepare(t, s, turn)
+			}
+			before := s.said(t, turn.ThreadID)
+			again, err := s.resume(turn)
+			require.Equal(t, before, s.said(t, turn.ThreadID))
+			if test.want != nil {
+				require.ErrorIs(t, err, test.want)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, []any{turn.ID, 2, turn.User}, []any{again.ID, again.Attempt, again.User})
+			_, err = s.resume(turn)
+			require.ErrorIs(t, err, command.ErrInProgress, "two took it up")
+			require.NoError(t, s.complete(*again, "at last"))
+			require.Equal(t, append(before, "assistant at last"), s.said(t, turn.ThreadID))
+		})
+	}
+}
+
+// moveOn has the turn fail and another one follow in the thread.
+func moveOn(complete bool) func(*testing.T, *bundle, domain.Turn) {
+	return func(t *testing.T, s *bundle, turn domain.Turn) {
+		t.Helper()
+		require.NoError(t, s.fail(turn))
+		next, err := s.start(s.me, turn.ThreadID, time.Minute)
+		require.NoError(t, err)
+		if complete {
+			require.NoError(t, s.complete(next, "next"))
+		}
+	}
+}
+
+func TestAnOperationOfAnotherActorOrNoneIsNotTakenUp(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, -time.Minute)
+	require.NoError(t, err)
+	turn.ActorID = uuid.New()
+	_, err = s.resume(turn)
+	require.ErrorIs(t, err, command.ErrInProgress)
+}
+
+func TestAFailedTurnKeepsItsReasonAndItsMessage(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	require.NoError(t, err)
+	require.NoError(t, s.fail(turn))
+	var status, why string
+	require.NoError(t, s.su.QueryRow(t.Context(), "SELECT status, error FROM llm_turns").Scan(&status, &why))
+	require.Equal(t, []string{"failed", "no answer"}, []string{status, why})
+	require.Equal(t, []string{"user Hi"}, s.said(t, turn.ThreadID))
+}
+
+func TestAThreadNeedsABotOfItsWorkspace(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	bot := s.bot(t)
+	thread := domain.NewThread(uuid.Nil, s.by, &bot, now)
+	err := s.db.Write(s.them, func(ctx context.Context) error { return s.threads.Create(ctx, thread) })
+	require.True(t, platform.Violates(err, "threads_bot_fkey"), "%v", err)
+}
+
+func TestPagesOfThreadsAndMessagesNeitherSkipNorRepeat(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	want := map[uuid.UUID]bool{}
+	var thread uuid.UUID
+	for range 7 {
+		thread = s.thread(t, s.me, nil, now).ID // all of the same moment
+		want[thread] = true
+	}
+	var after *ports.ThreadPosition
+	for range 3 {
+		list, err := s.threads.List(s.me, after, 3)
+		require.NoError(t, err)
+		for _, l := range list {
+			require.True(t, want[l.ID])
+			delete(want, l.ID)
+		}
+		last := list[len(list)-1]
+		after = &ports.ThreadPosition{At: last.CreatedAt, ID: last.ID}
+	}
+	require.Empty(t, want)
+
+	for range 3 {
+		turn, err := s.start(s.me, thread, time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, s.complete(turn, "x"))
+	}
+	var seqs []int64
+	var behind *ports.MessagePosition
+	for range 3 {
+		list, err := s.threads.Messages(s.me, thread, behind, 2)
+		require.NoError(t, err)
+		for _, m := range list {
+			seqs = append(seqs, m.Seq)
+		}
+		behind = &ports.MessagePosition{Seq: list[len(list)-1].Seq}
+	}
+	require.Equal(t, []int64{1, 2, 3, 4, 5, 6}, seqs, "oldest first")
+	end, err := s.threads.Messages(s.me, thread, behind, 2)
+	require.NoError(t, err)
+	require.Empty(t, end)
+}

@@ -1,0 +1,160 @@
+package usecases_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/modules/conversations/usecases"
+	"github.com/parley/parley/platform/fail"
+)
+
+// model answers as it is told to.
+type model func(ctx context.Context, p ports.Prompt) (domain.Reply, error)
+
+func (model) Name() (provider, name string) { return "test", "test" }
+func (m model) Reply(ctx context.Context, p ports.Prompt) (domain.Reply, error) {
+	return m(ctx, p)
+}
+
+// turns remembers what it was told.
+type turns struct {
+	ports.Turns
+	ports.Leases
+	busy    uuid.UUID
+	freed   bool
+	busyErr error
+	why     string
+}
+
+func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, error)    { return s.busy, s.busyErr }
+func (s *turns) Free(context.Context, uuid.UUID, string) (bool, error) { return s.freed, nil }
+func (s *turns) Fail(_ context.Context, _ domain.Turn, why string, _ time.Time) error {
+	s.why = why
+	return nil
+}
+
+func take(m model, kept *turns) usecases.TakeTurn {
+	return usecases.TakeTurn{Turns: kept, Leases: kept, Model: m, Timeout: time.Minute, Now: time.Now}
+}
+
+func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("connection refused by model.internal")
+	tests := map[string]model{
+		"fails": func(context.Context, ports.Prompt) (domain.Reply, error) {
+			return domain.Reply{Content: "half"}, broken
+		},
+		"answers nothing": func(context.Context, ports.Prompt) (domain.Reply, error) { return domain.Reply{}, nil },
+		"hangs": func(ctx context.Context, _ ports.Prompt) (domain.Reply, error) {
+			<-ctx.Done()
+			return domain.Reply{}, ctx.Err()
+		},
+	}
+	for name, m := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kept := &turns{}
+			u := take(m, kept)
+			u.Timeout = time.Millisecond
+			turn, err := u.Prepare(usecases.Said{Content: "Hi"})
+			require.NoError(t, err)
+			_, err = u.Ask(t.Context(), turn)
+			require.ErrorIs(t, err, ports.ErrModel)
+			require.Equal(t, turn.ID, fail.From(err).Details["turn_id"])
+			require.NotContains(t, fail.From(err).Message, "internal", "the cause is for the record alone")
+			require.NoError(t, u.Fail(t.Context(), turn, err))
+			require.Contains(t, kept.why, "the model")
+		})
+	}
+}
+
+func TestTheModelIsAskedWhatWasSaidOfTheVersionThatWasPinned(t *testing.T) {
+	t.Parallel()
+	pinned := &domain.Pinned{Version: 3}
+	var asked ports.Prompt
+	u := take(func(ctx context.Context, p ports.Prompt) (domain.Reply, error) {
+		_, bounded := ctx.Deadline()
+		require.True(t, bounded, "a model without a deadline")
+		asked = p
+		return domain.Reply{Content: "Hello"}, nil
+	}, &turns{})
+	turn, err := u.Prepare(usecases.Said{Content: "Hi"})
+	require.NoError(t, err)
+	require.Greater(t, turn.LeaseUntil.Sub(turn.StartedAt), u.Timeout, "the lease runs out while the model may still answer")
+	turn.Pinned = pinned
+	reply, err := u.Ask(t.Context(), turn)
+	require.NoError(t, err)
+	require.Equal(t, "Hello", reply.Content)
+	require.Equal(t, ports.Prompt{Pinned: pinned, Content: "Hi"}, asked)
+}
+
+func TestAnEmptyMessageIsAWrongField(t *testing.T) {
+	t.Parallel()
+	_, err := take(nil, &turns{}).Prepare(usecases.Said{})
+	require.ErrorIs(t, err, fail.ErrValidation)
+	require.Equal(t, "content", fail.From(err).Details["errors"].([]fail.Field)[0].Field)
+}
+
+func TestABusyThreadSaysWhichTurnRunsOrIsFreed(t *testing.T) {
+	t.Parallel()
+	active, lost := uuid.New(), errors.New("lost")
+	err := take(nil, &turns{busy: active}).Unblock(t.Context(), uuid.New())
+	require.ErrorIs(t, err, ports.ErrThreadBusy)
+	require.Equal(t, active, fail.From(err).Details["active_turn_id"])
+	require.Positive(t, fail.From(err).RetryAfter)
+	require.ErrorIs(t, take(nil, &turns{busyErr: lost}).Unblock(t.Context(), uuid.New()), lost)
+	require.NoError(t, take(nil, &turns{busy: active, freed: true}).Unblock(t.Context(), uuid.New()), "its lease has run out")
+	require.NoError(t, take(nil, &turns{}).Unblock(t.Context(), uuid.New()), "it has just ended")
+}
+
+type bots struct {
+	exists bool
+	err    error
+}
+
+func (b bots) Exists(context.Context, uuid.UUID) (bool, error) { return b.exists, b.err }
+
+type threads struct {
+	ports.Threads
+	created []domain.Thread
+}
+
+func (s *threads) Create(_ context.Context, t domain.Thread) error {
+	s.created = append(s.created, t)
+	return nil
+}
+
+func TestAThreadIsOpenedOnlyWithABotThatIsThere(t *testing.T) {
+	t.Parallel()
+	bot, lost := uuid.New(), errors.New("lost")
+	for name, test := range map[string]struct {
+		bots bots
+		bot  *uuid.UUID
+		want error
+	}{
+		"without a bot": {bots{err: lost}, nil, nil}, // and none is asked for
+		"with one":      {bots{exists: true}, &bot, nil},
+		"not there":     {bots{}, &bot, ports.ErrBotNotFound},
+		"not known":     {bots{err: lost}, &bot, lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kept := &threads{}
+			thread, err := usecases.CreateThread{Threads: kept, Bots: test.bots, Now: time.Now}.Do(t.Context(), usecases.NewThread{BotID: test.bot})
+			if test.want != nil {
+				require.ErrorIs(t, err, test.want)
+				require.Empty(t, kept.created)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, []domain.Thread{thread}, kept.created)
+		})
+	}
+}

@@ -1,0 +1,171 @@
+package config_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/config"
+)
+
+const long = "0123456789abcdef0123456789abcdef" // 32 bytes
+
+func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ good, bad []string }{
+		"APP_ENV":              {[]string{"development"}, []string{"prod", "Production"}},
+		"HTTP_ADDR":            {[]string{":8080", "127.0.0.1:0", "[::1]:80", "localhost:http"}, []string{"8080", "127.0.0.1", "::1:80"}},
+		"DATA_DIR":             {[]string{"/var/lib/parley", "x y"}, nil},
+		"LOG_FORMAT":           {[]string{"json", "text"}, []string{"xml", "JSON"}},
+		"LOG_LEVEL":            {[]string{"debug", "info", "warn", "error"}, []string{"trace", "info warn", "INFO"}},
+		"EMBEDDED":             {[]string{"true", "false", "1"}, []string{"yes", "embedded"}},
+		"DATABASE_URL":         {[]string{"postgres://u:p@h:5432/d", "postgresql://h/d?sslmode=require"}, []string{"mysql://h/d", "host=h dbname=d", "postgres://%zz"}},
+		"DATABASE_DIRECT_URL":  {[]string{"postgres://u:p@h:5432/d"}, []string{"h:5432"}},
+		"DATABASE_MAX_CONNS":   {[]string{"2", "1000"}, []string{"1", "0", "-1", "1001", "many", "1.5", "99999999999"}},
+		"MIGRATE_ON_START":     {[]string{"true", "false"}, []string{"no"}},
+		"POSTGRES_BIN_DIR":     {[]string{"/usr/lib/postgresql/15/bin"}, nil},
+		"SECRET_KEY":           {[]string{long, long + long}, []string{long[1:], "x"}},
+		"JWT_SECRET":           {[]string{long}, []string{long[1:], "x"}},
+		"JWT_ISSUER":           {[]string{"acme"}, nil},
+		"ACCESS_TTL":           {[]string{"1s", "15m", "24h"}, []string{"0s", "999ms", "24h1s", "-1m", "15", "soon"}},
+		"REFRESH_TTL":          {[]string{"1m", "336h", "1440h"}, []string{"59s", "1440h1s", "14d"}},
+		"READINESS_STRICT":     {[]string{"true", "false"}, []string{"maybe"}},
+		"CORS_ALLOW_ORIGINS":   {[]string{"*", "https://a.example", "http://localhost:3000,https://b.example"}, []string{"a.example", "https://a.example/", "ftp://a.example", "https://", "https://a.example,b", "https://a.example?x=1", "https://u@a.example", "https://a.example#x"}},
+		"TRUSTED_PROXIES":      {[]string{"10.0.0.0/8", "10.0.0.1", "2001:db8::/32,::1", "10.0.0.0/8, ::1"}, []string{"10.0.0.0/33", "proxy", "10.0.0", "10.0.0.1,,x"}},
+		"BODY_LIMIT":           {[]string{"1024", "104857600"}, []string{"1023", "104857601", "1MB", "-1"}},
+		"REQUEST_TIMEOUT":      {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
+		"JWT_PREVIOUS_SECRETS": {[]string{long, long + "," + long}, []string{"short", long + ",short"}},
+		"REDIS_URL":            {[]string{"redis://h:1/0", "rediss://u:p@h"}, []string{"h:1", "http://h"}},
+		"RATE_LIMIT_MAX":       {[]string{"1", "1000000000"}, []string{"0", "1000000001", "many"}},
+		"RATE_LIMIT_WINDOW":    {[]string{"1s", "24h"}, []string{"0s", "25h", "60"}},
+		"AUTH_RATE_LIMIT_MAX":  {[]string{"1", "1000000000"}, []string{"0", "1000000001"}},
+		"FAULT_POINT":          {[]string{"after-claim", "before-commit:3"}, []string{"nowhere", "after-claim:0", "after-claim:x"}},
+		"UPKEEP_INTERVAL":      {[]string{"100ms", "1h"}, []string{"99ms", "2h", "5"}},
+		"MODEL_TIMEOUT":        {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
+		"SHUTDOWN_TIMEOUT":     {[]string{"0s", "10m"}, []string{"-1s", "11m", "30"}},
+	}
+	for _, v := range config.Variables() {
+		test, ok := tests[v.Name]
+		require.True(t, ok, "%s has no test", v.Name)
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			for _, value := range test.good {
+				_, err := config.Load([]string{v.Name + "=" + value})
+				require.NoError(t, err, value)
+			}
+			for _, value := range test.bad {
+				_, err := config.Load([]string{v.Name + "=" + value})
+				require.EqualError(t, err, v.Name+": should be "+v.Want, value)
+			}
+			_, err := config.Load([]string{v.Name + "="})
+			require.NoError(t, err, "an empty value counts as unset")
+		})
+	}
+}
+
+func TestTheDefaultsAreThoseOfTheContract(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(nil)
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:8080", c.HTTPAddr)
+	require.Equal(t, ".parley", c.DataDir)
+	require.Equal(t, []time.Duration{15 * time.Minute, 14 * 24 * time.Hour}, []time.Duration{c.AccessTTL, c.RefreshTTL})
+	require.EqualValues(t, 1<<20, c.BodyLimit)
+	require.False(t, c.Production())
+	require.Empty(t, c.Proxies(), "nobody's X-Forwarded-For is believed")
+	require.Empty(t, c.CORSOrigins)
+}
+
+func TestEverythingWrongIsToldAtOnceALineAVariable(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load([]string{"BODY_LIMIT=x", "LOG_LEVEL=loud", "ACCESS_TTL=soon", "APP_ENV=production", "EMBEDDED=perhaps", "TRUSTED_PROXIES=x"})
+	require.Error(t, err)
+	var names []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		name, _, ok := strings.Cut(line, ": ")
+		require.True(t, ok, line)
+		names = append(names, name)
+	}
+	require.Equal(t, []string{"LOG_LEVEL", "EMBEDDED", "DATABASE_URL", "JWT_SECRET", "ACCESS_TTL", "TRUSTED_PROXIES", "BODY_LIMIT"}, names)
+}
+
+func TestNoErrorRepeatsASecret(t *testing.T) {
+	t.Parallel()
+	for _, v := range config.Variables() {
+		if v.Secret {
+			_, err := config.Load([]string{v.Name + "=hunter2 postgres"})
+			require.ErrorContains(t, err, v.Name)
+			require.NotContains(t, err.Error(), "hunter2")
+		}
+	}
+}
+
+func TestProductionWantsItsSecretsOrSaysThatItMeansTheEmbeddedOnes(t *testing.T) {
+	t.Parallel()
+	url, jwt := "DATABASE_URL=postgres://u:p@h/d", "JWT_SECRET="+long
+	tests := map[string]struct {
+		env     []string
+		missing []string
+	}{
+		"nothing":          {nil, []string{"DATABASE_URL", "JWT_SECRET"}},
+		"no secret":        {[]string{url}, []string{"JWT_SECRET"}},
+		"no database":      {[]string{jwt}, []string{"DATABASE_URL"}},
+		"empty secret":     {[]string{url, "JWT_SECRET="}, []string{"JWT_SECRET"}},
+		"both":             {[]string{url, jwt}, nil},
+		"embedded":         {[]string{"EMBEDDED=true"}, nil},
+		"expressly not so": {[]string{"EMBEDDED=false"}, []string{"DATABASE_URL", "JWT_SECRET"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Load(append(test.env, "APP_ENV=production"))
+			if test.missing == nil {
+				require.NoError(t, err)
+				return
+			}
+			lines := strings.Split(err.Error(), "\n")
+			require.Len(t, lines, len(test.missing))
+			for i, name := range test.missing {
+				require.Contains(t, lines[i], name+": must be set in production")
+				require.Contains(t, lines[i], "EMBEDDED=true")
+			}
+			_, err = config.Load(test.env)
+			require.NoError(t, err, "development needs none of it")
+		})
+	}
+}
+
+func TestMigrationsGoPastThePooler(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load([]string{"DATABASE_URL=postgres://pooler/d"})
+	require.NoError(t, err)
+	require.Equal(t, "postgres://pooler/d", c.DirectURL())
+	c, err = config.Load([]string{"DATABASE_URL=postgres://pooler/d", "DATABASE_DIRECT_URL=postgres://direct/d"})
+	require.NoError(t, err)
+	require.Equal(t, "postgres://direct/d", c.DirectURL())
+}
+
+func TestTheExampleIsThatOfTheCode(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile("../../env.example")
+	require.NoError(t, err)
+	require.Equal(t, config.Example(), string(file), "run make generate")
+	var environ []string
+	for line := range strings.Lines(string(file)) {
+		if !strings.HasPrefix(line, "#") {
+			environ = append(environ, strings.TrimSpace(line))
+		}
+	}
+	c, err := config.Load(environ)
+	require.NoError(t, err)
+	plain, err := config.Load(nil)
+	require.NoError(t, err)
+	require.Equal(t, plain, c, "the example says something else than the defaults")
+	for _, v := range config.Variables() {
+		require.NotEmpty(t, v.Help, v.Name)
+		require.NotEmpty(t, v.Want, v.Name)
+	}
+}

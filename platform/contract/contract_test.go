@@ -1,0 +1,199 @@
+package contract_test
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/contract"
+	"github.com/parley/parley/platform/fail"
+)
+
+func TestABodyIsReadStrictly(t *testing.T) {
+	t.Parallel()
+	nest := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	const malformed, invalid = "BAD_REQUEST", "VALIDATION_ERROR"
+	tests := map[string]struct{ body, code string }{
+		"an object":            {`{"a": [1, "x", null, true, 1.5]}`, ""},
+		"white space around":   {" \n{}\t ", ""},
+		"a surrogate pair":     {`{"a":"\ud83d\ude00"}`, ""},
+		"escaped NUL, escaped": {`{"a":"\\u0000"}`, ""},
+		"64 levels":            {nest(64), ""},
+		"65 levels":            {nest(65), malformed},
+		"65 levels of objects": {strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), malformed},
+		"very many levels":     {nest(100_000), malformed},
+		"unclosed levels":      {strings.Repeat("[", 100_000), malformed},
+		"empty":                {"", malformed},
+		"blank":                {"  ", malformed},
+		"null":                 {" null ", malformed},
+		"trailing data":        {`{} {}`, malformed},
+		"trailing comma":       {`{"a":1,}`, malformed},
+		"a comment":            {`{}//`, malformed},
+		"byte order mark":      {"\ufeff{}", malformed},
+		"single quotes":        {`{'a':1}`, malformed},
+		"NaN":                  {`{"a":NaN}`, malformed},
+		"leading zero":         {`{"a":01}`, malformed},
+		"cut":                  {`{"a":`, malformed},
+		"duplicate key":        {`{"a":1,"a":1}`, malformed},
+		"duplicate, escaped":   {`{"a":1,"\u0061":1}`, malformed},
+		"duplicate, deep":      {`{"x":[{"a":1,"a":2}]}`, malformed},
+		"other letter case":    {`{"a":1,"A":1}`, ""},
+		"invalid UTF-8":        {"{\"a\":\"\xff\"}", malformed},
+		"overlong UTF-8":       {"{\"a\":\"\xc0\xaf\"}", malformed},
+		"invalid UTF-8 in key": {"{\"\xff\":1}", malformed},
+		"lone high surrogate":  {`{"a":"\ud83d"}`, malformed},
+		"lone low surrogate":   {`{"a":"\ude00"}`, malformed},
+		"raw control":          {"{\"a\":\"\n\"}", malformed},
+		"number too large":     {`{"a":1e400}`, invalid},
+		"NUL":                  {`{"a":"x\u0000"}`, invalid},
+		"NUL deep":             {`{"a":[{"b":"\u0000"}]}`, invalid},
+		"NUL in a key":         {`{"a\u0000":1}`, invalid},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			value, err := contract.ParseJSON([]byte(test.body))
+			if test.code == "" {
+				require.NoError(t, err)
+				require.NotNil(t, value)
+				return
+			}
+			require.Equal(t, test.code, fail.From(err).Code, "%v", err)
+		})
+	}
+	_, err := contract.ParseJSON([]byte(`{"a":[{"b":"\u0000"}]}`))
+	require.Equal(t, "a.0.b", fail.From(err).Details["errors"].([]fail.Field)[0].Field)
+	_, err = contract.ParseJSON([]byte(`{"x":{"twice":1,"twice":2}}`))
+	require.Contains(t, fail.From(err).Message, "twice")
+}
+
+// What is accepted means to us what it means to encoding/json, which the handlers read it with.
+func FuzzParseJSON(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a":[1,-0,1e3,"x",null]}`, `"\ud83d\ude00"`, `{"a":1,"a":2}`, "\xff", `[[[]]]`, `1e400`, ``, `null`, `{"a":"\u0000"}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		value, err := contract.ParseJSON(body)
+		if err != nil {
+			require.NotEqual(t, "INTERNAL_ERROR", fail.From(err).Code)
+			return
+		}
+		var other any
+		require.NoError(t, json.Unmarshal(body, &other), "accepted what encoding/json refuses")
+		require.Equal(t, other, value)
+	})
+}
+
+const document = `{
+  "openapi": "3.1.0", "security": [{"bearer": []}],
+  "components": {"parameters": {"Limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100}}}},
+  "paths": {
+    "/things/{id}": {
+      "parameters": [{"name": "id", "in": "path", "schema": {"type": "string", "format": "uuid"}}],
+      "get": {"operationId": "get", "parameters": [{"$ref": "#/components/parameters/Limit"}, {"name": "X-Trace-Id", "in": "header", "schema": {"type": "string"}}]},
+      "put": {"operationId": "put", "requestBody": {"required": true, "content": {"application/json": {"schema": {
+        "type": "object", "additionalProperties": false, "required": ["name", "at"], "properties": {
+          "name": {"type": "string", "minLength": 1, "maxLength": 3, "pattern": "\\S"},
+          "at": {"type": "object", "additionalProperties": false, "required": ["n"], "properties": {"n": {"type": ["integer", "null"], "minimum": 2}}},
+          "color": {"enum": ["red", "blue"]}, "mail": {"type": "string", "format": "shout"}}}}}}}
+    },
+    "/open": {"get": {"operationId": "open", "security": []}}
+  }
+}`
+
+func loaded(t *testing.T) *contract.Contract {
+	t.Helper()
+	c, err := contract.Load([]byte(document), contract.Format{Name: "shout", Check: func(s string) error {
+		if s != strings.ToUpper(s) {
+			return fail.New(fail.Invalid, "X", "be loud")
+		}
+		return nil
+	}})
+	require.NoError(t, err)
+	return c
+}
+
+func TestACallIsFoundByItsRoute(t *testing.T) {
+	t.Parallel()
+	c := loaded(t)
+	require.Equal(t, "get", c.Find("GET", "/things/:id").ID)
+	require.False(t, c.Find("GET", "/things/:id").Public)
+	require.True(t, c.Find("GET", "/open").Public)
+	require.Nil(t, c.Find("POST", "/things/:id"))
+	require.Nil(t, c.Find("GET", "/nothing"))
+	require.Nil(t, c.Find("GET", ""))
+	_, err := contract.Load([]byte("no JSON"))
+	require.Error(t, err)
+}
+
+func TestEveryWrongFieldIsToldWithItsCode(t *testing.T) {
+	t.Parallel()
+	body := loaded(t).Find("PUT", "/things/:id").Body
+	require.True(t, body.Required)
+	tests := map[string]map[string]string{ // body → field → code
+		`{"name":"x","at":{"n":2}}`:              nil,
+		`{"name":"üüü","at":{"n":null}}`:         nil,
+		`{}`:                                     {"name": "REQUIRED", "at": "REQUIRED"},
+		`[]`:                                     {"body": "WRONG_TYPE"},
+		`{"name":1,"at":{}}`:                     {"name": "WRONG_TYPE", "at.n": "REQUIRED"},
+		`{"name":"xxxx","at":{"n":1}}`:           {"name": "TOO_LONG", "at.n": "TOO_SMALL"},
+		`{"name":"","at":{"n":2.5}}`:             {"name": "TOO_SHORT", "at.n": "WRONG_TYPE"},
+		`{"name":"  ","at":{"n":2,"m":1},"x":1}`: {"name": "BLANK", "at.m": "UNKNOWN_FIELD", "x": "UNKNOWN_FIELD"},
+		`{"name":"x","at":{"n":2},"color":"green","mail":"low"}`: {"color": "NOT_ALLOWED", "mail": "INVALID_FORMAT"},
+	}
+	for text, want := range tests {
+		value, err := contract.ParseJSON([]byte(text))
+		require.NoError(t, err)
+		got := map[string]string{}
+		for _, f := range body.Check(value) {
+			require.NotEmpty(t, f.Message)
+			if f.Code != "BLANK" || got[f.Field] == "" { // "" is also blank
+				got[f.Field] = f.Code
+			}
+		}
+		if want == nil {
+			want = map[string]string{}
+		}
+		if text == `{"name":"","at":{"n":2.5}}` {
+			require.Contains(t, []string{"TOO_SHORT", "BLANK"}, got["name"])
+			got["name"] = want["name"]
+		}
+		require.Equal(t, want, got, text)
+	}
+}
+
+func TestParametersAreHeldToTheDocument(t *testing.T) {
+	t.Parallel()
+	op := loaded(t).Find("GET", "/things/:id")
+	const good = "0191b1a8-0000-7000-8000-000000000000"
+	tests := map[string]struct {
+		id, query string
+		want      map[string]string
+	}{
+		"right":         {good, "limit=100", map[string]string{}},
+		"left out":      {good, "", map[string]string{}},
+		"too large":     {good, "limit=101", map[string]string{"limit": "TOO_LARGE"}},
+		"too small":     {good, "limit=0", map[string]string{"limit": "TOO_SMALL"}},
+		"no number":     {good, "limit=ten", map[string]string{"limit": "WRONG_TYPE"}},
+		"empty":         {good, "limit=", map[string]string{"limit": "WRONG_TYPE"}},
+		"huge":          {good, "limit=99999999999999999999", map[string]string{"limit": "WRONG_TYPE"}},
+		"twice":         {good, "limit=1&limit=1", map[string]string{"limit": "REPEATED"}},
+		"no UUID":       {"1", "limit=ten", map[string]string{"id": "INVALID_FORMAT", "limit": "WRONG_TYPE"}},
+		"UUID and more": {good + "0", "", map[string]string{"id": "INVALID_FORMAT"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			query, err := url.ParseQuery(test.query)
+			require.NoError(t, err)
+			got := map[string]string{}
+			for _, f := range op.Parameters(func(string) string { return test.id }, query) {
+				got[f.Field] = f.Code
+			}
+			require.Equal(t, test.want, got)
+		})
+	}
+}

@@ -1,0 +1,60 @@
+package operations_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/pgtest"
+)
+
+var pg pgtest.Server
+
+func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
+
+func under(t *testing.T, p call.Principal, id uuid.UUID, print byte) context.Context {
+	t.Helper()
+	return call.With(t.Context(), &call.Call{Principal: p, Operation: call.Operation{ID: id, Fingerprint: bytes.Repeat([]byte{print}, 32)}})
+}
+
+func TestAnOperationIsClaimedOnceAndKeepsItsAnswer(t *testing.T) {
+	t.Parallel()
+	db := pg.DB(t)
+	store, p, id := operations.NewStore(db), call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New()
+	ctx := under(t, p, id, 1)
+	record, err := store.Find(ctx)
+	require.NoError(t, err)
+	require.Nil(t, record)
+
+	require.NoError(t, db.Write(ctx, store.Claim))
+	require.True(t, operations.IsClaimed(db.Write(ctx, store.Claim)))
+	record, err = store.Find(ctx)
+	require.NoError(t, err)
+	require.Equal(t, &operations.Record{SameRequest: true}, record)
+
+	for _, answer := range []operations.Answer{
+		{Status: 201, ContentType: "application/json", Location: "/x", ETag: `"1"`, Body: []byte("{\"a\": \"\x00\xff\"}\n")},
+		{Status: 204, Body: []byte{}}, // nothing of all that
+	} {
+		require.NoError(t, db.Write(ctx, func(ctx context.Context) error { return store.Finish(ctx, answer) }))
+		record, err = store.Find(ctx)
+		require.NoError(t, err)
+		require.Equal(t, &operations.Record{SameRequest: true, Answer: &answer}, record)
+	}
+	record, err = store.Find(under(t, p, id, 2))
+	require.NoError(t, err)
+	require.False(t, record.SameRequest)
+	for name, other := range map[string]call.Principal{
+		"another actor": {WorkspaceID: p.WorkspaceID, UserID: uuid.New()}, "another workspace": {WorkspaceID: uuid.New(), UserID: p.UserID},
+	} {
+		record, err = store.Find(under(t, other, id, 1))
+		require.NoError(t, err)
+		require.Nil(t, record, name)
+	}
+}

@@ -1,0 +1,147 @@
+package page_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/page"
+)
+
+type position struct {
+	Seq int64 `json:"s"`
+}
+
+var key = bytes.Repeat([]byte{7}, 32)
+
+func in(ctx context.Context, workspace uuid.UUID) context.Context {
+	return call.As(ctx, workspace, uuid.New())
+}
+
+func TestACursorGoesOnWhereItWasMade(t *testing.T) {
+	t.Parallel()
+	ctx := in(t.Context(), uuid.New())
+	cursors := page.NewCursors[position](key, "messages")
+	text, err := cursors.Encode(ctx, "thread-1", position{41})
+	require.NoError(t, err)
+	got, err := cursors.Decode(ctx, "thread-1", &text)
+	require.NoError(t, err)
+	require.Equal(t, &position{41}, got)
+	got, err = cursors.Decode(ctx, "thread-1", nil)
+	require.NoError(t, err)
+	require.Nil(t, got, "no cursor is the first page")
+}
+
+func TestACursorThatWasNotMadeHereIsRefused(t *testing.T) {
+	t.Parallel()
+	workspace := uuid.New()
+	ctx := in(t.Context(), workspace)
+	cursors := page.NewCursors[position](key, "messages")
+	good, err := cursors.Encode(ctx, "thread-1", position{41})
+	require.NoError(t, err)
+	raw, err := base64.RawURLEncoding.DecodeString(good)
+	require.NoError(t, err)
+	sameBytes := good[:len(good)-1] + string(rune(good[len(good)-1]+1)) // other unused bits at the end, where there are any
+	tests := map[string]struct {
+		cursors page.Cursors[position]
+		ctx     context.Context
+		filter  string
+		text    string
+	}{
+		"another list":      {page.NewCursors[position](key, "threads"), ctx, "thread-1", good},
+		"another key":       {page.NewCursors[position](bytes.Repeat([]byte{8}, 32), "messages"), ctx, "thread-1", good},
+		"another workspace": {cursors, in(t.Context(), uuid.New()), "thread-1", good},
+		"another filter":    {cursors, ctx, "thread-2", good},
+		"no filter":         {cursors, ctx, "", good},
+		// list and filter run together are the same letters
+		"shifted border":     {page.NewCursors[position](key, "message"), ctx, "sthread-1", good},
+		"empty":              {cursors, ctx, "thread-1", ""},
+		"too short":          {cursors, ctx, "thread-1", good[:8]},
+		"cut":                {cursors, ctx, "thread-1", good[:len(good)-2]},
+		"grown":              {cursors, ctx, "thread-1", good + "AA"},
+		"not base64":         {cursors, ctx, "thread-1", "!" + good},
+		"padded":             {cursors, ctx, "thread-1", good + "=="},
+		"with line break":    {cursors, ctx, "thread-1", good[:4] + "\n" + good[4:]},
+		"another spelling":   {cursors, ctx, "thread-1", sameBytes},
+		"position in clear":  {cursors, ctx, "thread-1", base64.RawURLEncoding.EncodeToString([]byte(`{"s":1}`))},
+		"signature of zeros": {cursors, ctx, "thread-1", base64.RawURLEncoding.EncodeToString(append(make([]byte, 16), raw[16:]...))},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := test.cursors.Decode(test.ctx, test.filter, &test.text)
+			require.ErrorIs(t, err, page.ErrCursor)
+			require.Equal(t, fail.Malformed, fail.From(err).Kind)
+		})
+	}
+	for i := range raw { // every byte counts
+		changed := bytes.Clone(raw)
+		changed[i] ^= 1
+		text := base64.RawURLEncoding.EncodeToString(changed)
+		_, err := cursors.Decode(ctx, "thread-1", &text)
+		require.ErrorIs(t, err, page.ErrCursor, "byte %d", i)
+	}
+}
+
+// Nothing that was not made by Encode is taken, and nothing panics.
+func FuzzDecode(f *testing.F) {
+	ctx := in(context.Background(), uuid.MustParse("11111111-1111-4111-8111-111111111111"))
+	cursors := page.NewCursors[position](key, "messages")
+	good, err := cursors.Encode(ctx, "f", position{1})
+	require.NoError(f, err)
+	for _, seed := range []string{good, "", "AAAA", good + "A", strings.ToUpper(good)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		after, err := cursors.Decode(ctx, "f", &text)
+		if err != nil {
+			require.ErrorIs(t, err, page.ErrCursor)
+			return
+		}
+		made, err := cursors.Encode(ctx, "f", *after)
+		require.NoError(t, err)
+		require.Equal(t, made, text)
+	})
+}
+
+func TestAPageTellsWhetherMoreFollow(t *testing.T) {
+	t.Parallel()
+	ctx := in(t.Context(), uuid.New())
+	cursors := page.NewCursors[position](key, "numbers")
+	at := func(n int) position { return position{int64(n)} }
+	for name, test := range map[string]struct {
+		rows []int // as read: one more than the limit of two, where there is one
+		want []int
+		more bool
+	}{
+		"none":           {[]int{}, []int{}, false},
+		"fewer":          {[]int{1}, []int{1}, false},
+		"just the limit": {[]int{1, 2}, []int{1, 2}, false},
+		"one more":       {[]int{1, 2, 3}, []int{1, 2}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			items, more := page.Cut(test.rows, 2)
+			require.Equal(t, test.want, items)
+			require.Equal(t, test.more, more)
+			next, err := page.Next(ctx, cursors, "", items, more, at)
+			require.NoError(t, err)
+			require.Equal(t, test.more, next != nil)
+			if next != nil {
+				after, err := cursors.Decode(ctx, "", next)
+				require.NoError(t, err)
+				require.EqualValues(t, 2, after.Seq, "the cursor is behind the last item that was given")
+			}
+		})
+	}
+	require.NotNil(t, page.Map(nil, func(int) int { return 0 }), "an empty page is [] in JSON, not null")
+	asked := 7
+	require.Equal(t, []int{7, 20}, []int{page.Limit(&asked, 20), page.Limit(nil, 20)})
+}

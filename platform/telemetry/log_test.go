@@ -1,0 +1,55 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/telemetry"
+)
+
+func TestEveryLineOfACallCarriesItsIds(t *testing.T) {
+	t.Parallel()
+	c := call.Call{
+		TraceID:   "trace-1",
+		Principal: call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New(), SessionID: uuid.New()},
+		Operation: call.Operation{ID: uuid.New()},
+	}
+	ctx := call.With(t.Context(), &c)
+	var out bytes.Buffer
+	log := telemetry.NewLogger(&out, "json", slog.LevelInfo).With("part", "x")
+	log.InfoContext(ctx, "hello", "n", 1)
+	var line map[string]any
+	require.NoError(t, json.Unmarshal(out.Bytes(), &line))
+	for name, want := range map[string]any{
+		"msg": "hello", "part": "x", "n": 1.0, "trace_id": "trace-1", "operation_id": c.Operation.ID.String(),
+		"workspace_id": c.Principal.WorkspaceID.String(), "user_id": c.Principal.UserID.String(),
+	} {
+		require.Equal(t, want, line[name], name)
+	}
+	require.NotContains(t, out.String(), c.Principal.SessionID.String())
+}
+
+func TestALineOutsideOfACallHasNoEmptyIds(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	telemetry.NewLogger(&out, "json", slog.LevelInfo).InfoContext(t.Context(), "hello")
+	for _, name := range []string{"trace_id", "operation_id", "workspace_id", "user_id"} {
+		require.NotContains(t, out.String(), name)
+	}
+}
+
+func TestTheLogKeepsToItsFormatAndLevel(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log := telemetry.NewLogger(&out, "text", slog.LevelWarn)
+	log.InfoContext(t.Context(), "quiet")
+	require.Empty(t, out.String())
+	log.WarnContext(t.Context(), "loud")
+	require.Contains(t, out.String(), "level=WARN msg=loud")
+}
