@@ -72,16 +72,17 @@ func (noCache) Put(context.Context, string, operations.Cached) {}
 
 // call is a call under a new operation id, request the thing that its fingerprint is of.
 func (s *bundle) call(t *testing.T, request string) context.Context {
+	t.Helper()
 	return s.callAs(t, uuid.New(), request)
 }
 
 func (s *bundle) callAs(t *testing.T, operation uuid.UUID, request string) context.Context {
 	t.Helper()
-	print := sha256.Sum256([]byte(request))
+	fingerprint := sha256.Sum256([]byte(request))
 	return call.With(t.Context(), &call.Call{
 		TraceID:   "trace-1",
 		Principal: call.Principal{WorkspaceID: s.workspace, UserID: s.user},
-		Operation: call.Operation{ID: operation, Fingerprint: print[:]},
+		Operation: call.Operation{ID: operation, Fingerprint: fingerprint[:]},
 		IP:        netip.MustParseAddr("2001:db8::1"),
 		UserAgent: "test",
 	})

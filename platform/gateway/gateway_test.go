@@ -55,7 +55,7 @@ func TestOnlyATrustedProxyIsBelievedWhoTheClientIs(t *testing.T) {
 		"no header":                   {[]string{"10.0.0.0/8"}, "10.0.0.1:1", nil, "10.0.0.1"},
 		"IPv6":                        {nil, "[2001:db8::1]:1", []string{"203.0.113.9"}, "2001:db8::1"},
 		"IPv6 proxy, IPv6 client":     {[]string{"2001:db8::/32"}, "[2001:db8::1]:1", []string{"2001:db9::7"}, "2001:db9::7"},
-		"IPv6 neighbour of the proxy": {[]string{"2001:db8::1/128"}, "[2001:db8::2]:1", []string{"2001:db9::7"}, "2001:db8::2"},
+		"IPv6 neighbor of the proxy":  {[]string{"2001:db8::1/128"}, "[2001:db8::2]:1", []string{"2001:db9::7"}, "2001:db8::2"},
 		"IPv4 mapped into IPv6":       {[]string{"10.0.0.0/8"}, "[::ffff:10.0.0.1]:1", []string{"203.0.113.9"}, "203.0.113.9"},
 		"a mapped client":             {nil, "[::ffff:203.0.113.9]:1", nil, "203.0.113.9"},
 		"network with host bits":      {[]string{"10.1.2.3/8"}, "10.0.0.1:1", []string{"203.0.113.9"}, "203.0.113.9"},

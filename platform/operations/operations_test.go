@@ -18,9 +18,9 @@ var pg pgtest.Server
 
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
-func under(t *testing.T, p call.Principal, id uuid.UUID, print byte) context.Context {
+func under(t *testing.T, p call.Principal, id uuid.UUID, fingerprint byte) context.Context {
 	t.Helper()
-	return call.With(t.Context(), &call.Call{Principal: p, Operation: call.Operation{ID: id, Fingerprint: bytes.Repeat([]byte{print}, 32)}})
+	return call.With(t.Context(), &call.Call{Principal: p, Operation: call.Operation{ID: id, Fingerprint: bytes.Repeat([]byte{fingerprint}, 32)}})
 }
 
 func TestAnOperationIsClaimedOnceAndKeepsItsAnswer(t *testing.T) {

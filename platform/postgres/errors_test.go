@@ -37,7 +37,7 @@ func TestWhatTheDatabaseSaysIsTranslated(t *testing.T) {
 		}},
 		"a lock that is not had":      {raise("55P03"), postgres.IsLockTimeout},
 		"a statement that takes long": {"SET LOCAL statement_timeout = '1ms'; ", nil},
-		"cancelled by an operator":    {raise("57014"), is(fail.ErrUnavailable)},
+		"canceled by an operator":     {raise("57014"), is(fail.ErrUnavailable)},
 		"shutting down":               {raise("57P01"), is(fail.ErrUnavailable)},
 		"too many connections":        {raise("53300"), is(fail.ErrUnavailable)},
 		"disk full":                   {raise("53100"), is(fail.ErrUnavailable)},

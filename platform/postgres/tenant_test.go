@@ -69,7 +69,7 @@ func TestAPoolOfOneConnectionNeverLeaksATenant(t *testing.T) {
 				})
 			})
 		},
-		"cancelled in the middle": func(ctx context.Context) {
+		"canceled in the middle": func(ctx context.Context) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			require.ErrorIs(t, s.db.Write(ctx, func(ctx context.Context) error {
@@ -78,7 +78,7 @@ func TestAPoolOfOneConnectionNeverLeaksATenant(t *testing.T) {
 				return read(ctx)
 			}), fail.ErrUnavailable)
 		},
-		"cancelled before": func(ctx context.Context) {
+		"canceled before": func(ctx context.Context) {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
 			require.ErrorIs(t, s.db.In(ctx).QueryRow(ctx, "SELECT 1").Scan(new(int)), fail.ErrUnavailable)

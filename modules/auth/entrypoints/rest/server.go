@@ -38,7 +38,7 @@ func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, ni
 // Register implements the call.
 func (s Server) Register(ctx context.Context, r RegisterRequestObject) (RegisterResponseObject, error) {
 	grant, err := s.RegisterUser.Do(ctx, usecases.Registration{
-		Email:         string(r.Body.Email),
+		Email:         r.Body.Email,
 		Password:      r.Body.Password,
 		WorkspaceName: r.Body.WorkspaceName,
 		OperationID:   call.From(ctx).Operation.ID,

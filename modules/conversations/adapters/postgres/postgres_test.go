@@ -181,7 +181,7 @@ func TestOneTurnAtATimeRunsInAThread(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.EqualValues(t, []int32{1, 7}, []int32{started.Load(), busy.Load()})
+	require.Equal(t, []int32{1, 7}, []int32{started.Load(), busy.Load()})
 	require.Equal(t, []string{"user Hi"}, s.said(t, thread), "a refused turn left its message")
 	var seq int
 	require.NoError(t, s.su.QueryRow(t.Context(), "SELECT last_seq FROM threads").Scan(&seq))
