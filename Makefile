@@ -33,7 +33,8 @@ help: ## list every target with what it does
 .PHONY: dev
 dev: modules postgres ## serve on this machine; build and restart when a source changes; data stays in .parley
 	@go -C .tools build -buildvcs=false -o ../bin/devloop ./devloop
-	@exec bin/devloop -bin bin/parley -watch $(SOURCES) -build "$(MAKE) build" -- serve
+	@echo "building: the first time fetches and compiles every module, which takes a while"
+	@LOG_FORMAT=$${LOG_FORMAT:-text} exec bin/devloop -bin bin/parley -watch $(SOURCES) -build "$(MAKE) build" -- serve
 
 .PHONY: demo
 demo: modules ## walk register, bot, instruction, thread, turn against the running server, step by step
