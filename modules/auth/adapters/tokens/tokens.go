@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -161,7 +162,7 @@ func (t *Tokens) ReadRefresh(token string) (session uuid.UUID, generation int, e
 		return uuid.Nil, 0, ports.ErrBadRefreshToken.Because(err)
 	}
 	var number float64
-	if err := parsed.Get(claimGeneration, &number); err != nil {
+	if err := parsed.Get(claimGeneration, &number); err != nil || number != math.Trunc(number) {
 		return uuid.Nil, 0, ports.ErrBadRefreshToken.Because(err)
 	}
 	if session, err = uuid.Parse(text(parsed, claimSession)); err != nil {
@@ -179,7 +180,11 @@ func (t *Tokens) parse(token, typ, required string) (jwt.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got, _ := message.Signatures()[0].ProtectedHeaders().Type(); got != typ {
+	header := message.Signatures()[0].ProtectedHeaders()
+	if alg, _ := header.Algorithm(); alg != jwa.HS256() { // Verify goes by the key and does not look
+		return nil, fmt.Errorf("alg is %q", alg)
+	}
+	if got, _ := header.Type(); got != typ {
 		return nil, fmt.Errorf("typ is %q, not %q", got, typ)
 	}
 	parsed, err := jwt.ParseInsecure(payload) // its signature has been verified just now
