@@ -24,7 +24,9 @@ import (
 // sql does harm, or lets time pass, as no caller may.
 func (p *program) sql(t *testing.T, sql string, args ...any) {
 	t.Helper()
-	tag, err := pg.Superuser(t, p.database).Exec(t.Context(), sql, args...)
+	conn := p.super(t)
+	defer conn.Close(t.Context())
+	tag, err := conn.Exec(t.Context(), sql, args...)
 	require.NoError(t, err, sql)
 	if strings.HasPrefix(sql, "UPDATE") || strings.HasPrefix(sql, "DELETE") {
 		require.NotZero(t, tag.RowsAffected(), "nothing was changed: %s", sql)
@@ -34,8 +36,18 @@ func (p *program) sql(t *testing.T, sql string, args ...any) {
 // number reads one number past the wall.
 func (p *program) number(t *testing.T, sql string, args ...any) (n int) {
 	t.Helper()
-	require.NoError(t, pg.Superuser(t, p.database).QueryRow(t.Context(), sql, args...).Scan(&n), sql)
+	conn := p.super(t)
+	defer conn.Close(t.Context())
+	require.NoError(t, conn.QueryRow(t.Context(), sql, args...).Scan(&n), sql)
 	return n
+}
+
+// super connects past the wall; whoever asks closes, as the server has only so many connections.
+func (p *program) super(t *testing.T) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), p.database)
+	require.NoError(t, err)
+	return conn
 }
 
 // logIn opens another session of the same user.
@@ -634,7 +646,9 @@ func TestAHashOfThePastIsRenewedByTheRightPasswordOnly(t *testing.T) {
 
 func (p *program) attempts(t *testing.T) (failures, wait int) {
 	t.Helper()
-	err := pg.Superuser(t, p.database).QueryRow(t.Context(), `SELECT failures, round(extract(epoch FROM blocked_until - updated_at)) FROM login_attempts`).Scan(&failures, &wait)
+	conn := p.super(t)
+	defer conn.Close(t.Context())
+	err := conn.QueryRow(t.Context(), `SELECT failures, round(extract(epoch FROM blocked_until - updated_at)) FROM login_attempts`).Scan(&failures, &wait)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, 0
 	}
