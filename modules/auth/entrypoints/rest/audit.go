@@ -86,7 +86,7 @@ func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
 			if _, err := w.Write(entry); err != nil {
 				return fmt.Errorf("write the export: %w", err)
 			}
-			feed = []byte{0x0a}
+			feed = []byte{10}
 		}
 		if len(rows) < exportPage {
 			_, err := w.Write(feed)
