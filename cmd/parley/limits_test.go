@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-
 )
 
 func requireLimited(t *testing.T, a answer) {
@@ -180,4 +179,3 @@ func TestWithoutItsRedisTheProgramStillLimitsAndReplays(t *testing.T) {
 	requireLimited(t, ada.get(t, "/v1/auth/me"))
 	require.Equal(t, http.StatusOK, ada.get(t, "/readyz").Status)
 }
-

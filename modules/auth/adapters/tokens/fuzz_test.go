@@ -1,7 +1,6 @@
 package tokens_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +65,7 @@ func FuzzReadRefresh(f *testing.F) {
 			require.Equal(t, 1, generation)
 			return
 		}
-		require.True(t, errors.Is(err, ports.ErrBadRefreshToken), "a token that is not the one that was made was read: %q", token)
+		require.ErrorIs(t, err, ports.ErrBadRefreshToken, "a token that is not the one that was made was read: %q", token)
 		require.Equal(t, uuid.Nil, id)
 		require.Zero(t, generation)
 	})
