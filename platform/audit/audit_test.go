@@ -3,7 +3,6 @@ package audit_test
 import (
 	"context"
 	"net/netip"
-	"os"
 	"testing"
 
 	"github.com/google/uuid"
@@ -11,12 +10,7 @@ import (
 
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/pgtest"
 )
-
-var pg pgtest.Server
-
-func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
 func TestARowSaysWhoDidWhatUnderWhichOperationAndFromWhere(t *testing.T) {
 	t.Parallel()

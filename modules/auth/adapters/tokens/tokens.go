@@ -5,10 +5,12 @@ package tokens
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -201,6 +203,10 @@ func (t *Tokens) ReadRefresh(token string) (session uuid.UUID, generation int, e
 
 // parse checks everything that makes a token ours, good now, and of this type.
 func (t *Tokens) parse(token, typ, required string) (jwt.Token, error) {
+	signature := token[strings.LastIndexByte(token, '.')+1:] // the rest is signed as it is written
+	if raw, err := base64.RawURLEncoding.DecodeString(signature); err != nil || base64.RawURLEncoding.EncodeToString(raw) != signature {
+		return nil, errors.New("the signature is not spelled as RFC 7515 wants it")
+	}
 	message := jws.NewMessage()
 	payload, err := jws.Verify([]byte(token),
 		jws.WithKeySet(t.keys, jws.WithRequireKid(true), jws.WithInferAlgorithmFromKey(false)),
