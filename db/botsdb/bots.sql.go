@@ -253,12 +253,8 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]B
 	return items, nil
 }
 
-const lockBot = `-- name: LockBot :one
-SELECT b.workspace_id, b.id, b.name, b.status, b.current_version, b.created_by, b.created_at, b.updated_at, v.instruction, v.settings
-  FROM bots b
-  JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
- WHERE b.workspace_id = $1 AND b.id = $2
-   FOR UPDATE OF b
+const lockBot = `-- name: LockBot :exec
+SELECT id FROM bots WHERE workspace_id = $1 AND id = $2 FOR UPDATE
 `
 
 type LockBotParams struct {
@@ -266,35 +262,11 @@ type LockBotParams struct {
 	ID          uuid.UUID
 }
 
-type LockBotRow struct {
-	WorkspaceID    uuid.UUID
-	ID             uuid.UUID
-	Name           string
-	Status         string
-	CurrentVersion int32
-	CreatedBy      uuid.UUID
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Instruction    string
-	Settings       json.RawMessage
-}
-
-func (q *Queries) LockBot(ctx context.Context, arg LockBotParams) (LockBotRow, error) {
-	row := q.db.QueryRow(ctx, lockBot, arg.WorkspaceID, arg.ID)
-	var i LockBotRow
-	err := row.Scan(
-		&i.WorkspaceID,
-		&i.ID,
-		&i.Name,
-		&i.Status,
-		&i.CurrentVersion,
-		&i.CreatedBy,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.Instruction,
-		&i.Settings,
-	)
-	return i, err
+// Waits for whoever changes the bot. What it has become is read by a statement of its own: after a wait this one would
+// join the new row of the bot with the versions of before, find none, and see no bot.
+func (q *Queries) LockBot(ctx context.Context, arg LockBotParams) error {
+	_, err := q.db.Exec(ctx, lockBot, arg.WorkspaceID, arg.ID)
+	return err
 }
 
 const saveBot = `-- name: SaveBot :exec

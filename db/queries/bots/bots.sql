@@ -16,12 +16,10 @@ SELECT b.*, v.instruction, v.settings
   JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
  WHERE b.workspace_id = @workspace_id AND b.id = @id;
 
--- name: LockBot :one
-SELECT b.*, v.instruction, v.settings
-  FROM bots b
-  JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
- WHERE b.workspace_id = @workspace_id AND b.id = @id
-   FOR UPDATE OF b;
+-- name: LockBot :exec
+-- Waits for whoever changes the bot. What it has become is read by a statement of its own: after a wait this one would
+-- join the new row of the bot with the versions of before, find none, and see no bot.
+SELECT id FROM bots WHERE workspace_id = @workspace_id AND id = @id FOR UPDATE;
 
 -- name: BotExists :one
 SELECT EXISTS (SELECT 1 FROM bots WHERE workspace_id = @workspace_id AND id = @id);

@@ -87,8 +87,10 @@ func (b *Bots) Get(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
 // Lock implements ports.Bots.
 func (b *Bots) Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
 	q, workspace := b.queries(ctx)
-	row, err := q.LockBot(ctx, botsdb.LockBotParams{WorkspaceID: workspace, ID: id})
-	return toBot(botsdb.GetBotRow(row), err)
+	if err := q.LockBot(ctx, botsdb.LockBotParams{WorkspaceID: workspace, ID: id}); err != nil {
+		return domain.Bot{}, fmt.Errorf("lock the bot: %w", err)
+	}
+	return b.Get(ctx, id)
 }
 
 // Exists implements ports.Bots.
