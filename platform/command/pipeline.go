@@ -89,7 +89,8 @@ func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outc
 	case err != nil:
 		return Answer{}, err
 	}
-	p.finished(ctx, answer)
+	p.Fault.Reach(fault.AfterCommit)
+	p.keep(ctx, answer)
 	return answer, nil
 }
 
@@ -105,9 +106,8 @@ func (p *Pipeline) claim(ctx context.Context) error {
 	return nil
 }
 
-// finished is told of an answer that has been committed.
-func (p *Pipeline) finished(ctx context.Context, a Answer) {
-	p.Fault.Reach(fault.AfterCommit)
+// keep caches an answer that has been committed.
+func (p *Pipeline) keep(ctx context.Context, a Answer) {
 	p.Cache.Put(ctx, operations.CacheKey(ctx), operations.Cached{Fingerprint: call.From(ctx).Operation.Fingerprint, Answer: a.Answer})
 }
 
