@@ -57,6 +57,6 @@ func (f *flights) enter(ctx context.Context) (leave func(), err error) {
 		return nil, ErrInProgress
 	case <-ctx.Done():
 		forget()
-		return nil, ctx.Err()
+		return nil, ErrInProgress.Because(ctx.Err()) // its time is over before ours: it is no failure of the server
 	}
 }

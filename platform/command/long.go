@@ -109,9 +109,10 @@ func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
 		if err != nil {
 			return err
 		}
-		answer, err = p.store(ctx, encode)
-		p.Fault.Reach(fault.BeforeCommit)
-		return err
+		if answer, err = p.store(ctx, encode); err != nil {
+			return err
+		}
+		return p.reach(ctx, fault.BeforeCommit)
 	})
 	if postgres.IsMissing(err) { // compare and set
 		return Answer{}, errOvertaken
@@ -144,7 +145,7 @@ func (p *Pipeline) takeOver(ctx context.Context, l Long) (Answer, error) {
 		case <-deadline.C:
 			return Answer{}, err
 		case <-ctx.Done():
-			return Answer{}, ctx.Err()
+			return Answer{}, ErrInProgress.Because(ctx.Err())
 		}
 	}
 }
