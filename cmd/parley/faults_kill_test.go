@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/platform/fault"
 )
 
-func TestFaultKilledAtAPointAnOperationTakesEffectOnce(t *testing.T) {
+func TestFaultKilledAtAPointAnOperationTakesEffectOnce(t *testing.T) { //nolint:tparallel // one after the other: they share what they kill
 	t.Parallel()
 	c := startCluster(t)
 	db := c.superuser(t)
@@ -49,7 +49,7 @@ func TestFaultKilledAtAPointAnOperationTakesEffectOnce(t *testing.T) {
 	}
 }
 
-func TestFaultTurnKilledAfterTheModelAnsweredIsFinishedOnce(t *testing.T) {
+func TestFaultTurnKilledAfterTheModelAnsweredIsFinishedOnce(t *testing.T) { //nolint:tparallel // one after the other: they share what they kill
 	t.Parallel()
 	c := startCluster(t)
 	db := c.superuser(t)

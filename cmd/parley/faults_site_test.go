@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,9 +36,9 @@ import (
 // patience is how long anything here may take to come good again.
 const patience = 60 * time.Second
 
-// binary builds the program, once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "parley-faults-") //nolint:usetesting // it outlives the test that comes first
+// builtProgram builds the program, once for all tests.
+var builtProgram = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "parley-faults-")
 	if err != nil {
 		return "", err
 	}
@@ -94,7 +95,9 @@ func (c *cluster) kill(t *testing.T) {
 	<-c.server.Done()
 }
 
-func (c *cluster) url() string { return c.server.URL("parley") + "&application_name=parley-under-fault" }
+func (c *cluster) url() string {
+	return c.server.URL("parley") + "&application_name=parley-under-fault"
+}
 
 // superuser connects past the wall.
 func (c *cluster) superuser(t *testing.T) *pgx.Conn {
@@ -152,7 +155,7 @@ type child struct {
 // launch starts the program and waits until it serves.
 func (s *site) launch(settings ...string) {
 	s.t.Helper()
-	path, err := binary()
+	path, err := builtProgram()
 	require.NoError(s.t, err)
 	c := &child{log: newLineLog(), done: make(chan struct{})}
 	cmd := exec.Command(path, "serve")
@@ -261,7 +264,7 @@ func (s *site) do(req *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	a := answer{Status: res.StatusCode, Header: res.Header, Raw: raw}
-	a.parse()
+	_ = json.Unmarshal(raw, &a.Body) // what is no JSON fails the contract
 	return a, nil
 }
 
