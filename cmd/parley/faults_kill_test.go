@@ -121,6 +121,45 @@ func TestFaultTurnKilledAfterTheModelAnsweredIsFinishedOnce(t *testing.T) { //no
 	})
 }
 
+// A process that was away for longer than its lease wakes up and goes on as if nothing had been.
+func TestFaultTurnOfALateWriterIsNotFinishedTwice(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t)
+	db := c.superuser(t)
+	wire := newWire(t, c)
+	late := newSite(t, wire.url(), "UPKEEP_INTERVAL=1h")
+	late.launch()
+	u := late.register()
+	thread := u.thread()
+	for range clients { // so that every statement is known to every connection
+		_, err := u.settle(0, u.plan(takeTurn, thread))
+		require.NoError(t, err)
+	}
+	o := u.plan(takeTurn, thread)
+	wire.hold.Store(2) // the second transaction
+	answered := make(chan answer, 1)
+	go func() {
+		a, _ := u.try(o)
+		answered <- a
+	}()
+	<-wire.held
+	require.NoError(t, endLeases(db))
+	other := newSite(t, c.url(), "UPKEEP_INTERVAL=1h")
+	other.environ = append(other.environ, late.environ[3]) // the same secrets
+	require.Contains(t, late.environ[3], "DATA_DIR=")
+	other.launch()
+	a, err := other.send(t.Context(), u.token, o.method, o.path, o.body, operation(o.id.String()))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, a.Status, a)
+	o.settled = append(o.settled, a)
+	close(wire.release)
+	a = <-answered
+	require.Equal(t, http.StatusOK, a.Status, a)
+	require.Equal(t, "true", a.Header.Get("X-Operation-Replayed"), "what the other has stored")
+	o.settled = append(o.settled, a)
+	u.requireOnce(t, db)
+}
+
 func TestFaultKilledAtRandomMomentsAnOperationTakesEffectOnce(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)

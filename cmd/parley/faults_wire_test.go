@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ type wire struct {
 	cutOneIn atomic.Int64
 	cuts     atomic.Int64
 	silent   atomic.Bool
+	hold     atomic.Int64  // which of the next batches is kept back; 0: none
+	held     chan struct{} // closed when it is
+	release  chan struct{} // closed to let it go on
 }
 
 func newWire(t *testing.T, c *cluster) *wire {
@@ -34,7 +38,7 @@ func newWire(t *testing.T, c *cluster) *wire {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
-	w := &wire{listener: listener, target: u.Query().Get("host") + "/.s.PGSQL.5432"}
+	w := &wire{held: make(chan struct{}), release: make(chan struct{}), listener: listener, target: u.Query().Get("host") + "/.s.PGSQL.5432"}
 	go func() {
 		for {
 			client, err := listener.Accept()
@@ -67,6 +71,7 @@ func (w *wire) carry(client net.Conn) {
 		return
 	}
 	var executes bool
+	var batch []byte // what belongs together goes out together
 	for {
 		kind, message, err := readMessage(in)
 		if err != nil {
@@ -76,6 +81,18 @@ func (w *wire) carry(client net.Conn) {
 			time.Sleep(10 * time.Millisecond) //nolint:forbidigo // a wire has no context
 		}
 		executes = executes || kind == 'E'
+		if kind == 'S' && executes && w.hold.Load() > 0 && w.hold.Add(-1) == 0 {
+			close(w.held)
+			<-w.release
+		}
+		if strings.IndexByte("PBDEC", kind) >= 0 {
+			batch = append(batch, message...)
+			continue
+		}
+		if _, err := server.Write(batch); err != nil {
+			return
+		}
+		batch = nil
 		if n := w.cutOneIn.Load(); kind == 'S' && executes && n > 0 && rand.Int64N(n) == 0 {
 			w.cuts.Add(1)
 			if rand.IntN(3) == 0 {
