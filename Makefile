@@ -65,6 +65,10 @@ test-race: modules postgres ## the same under the race detector (needs a C compi
 	@[ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null || { echo "test-race: the race detector needs cgo and a C compiler (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
 	@$(TOOL) gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) $(PKG)
 
+.PHONY: test-faults
+test-faults: modules postgres ## kill the program, its Postgres, its Redis and its disk under load, and count rows
+	@$(TOOL) gotestsum --format testname -- -tags faults -run TestFault -count=1 $(TESTFLAGS) ./cmd/parley
+
 .PHONY: cover
 cover: modules postgres ## run every test and tell how much hand-written code they reach; writes coverage.out
 	@.tools/cover $(TESTFLAGS) -- $(PKG)

@@ -22,7 +22,16 @@ import (
 
 var pg pgtest.Server
 
-func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
+// atEnd tidies up after all tests.
+var atEnd []func()
+
+func TestMain(m *testing.M) {
+	code := pg.Run(m)
+	for _, tidy := range atEnd {
+		tidy()
+	}
+	os.Exit(code)
+}
 
 // program is the whole program, started by run as a person would start it, on a database of the test's own.
 type program struct {

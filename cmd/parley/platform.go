@@ -163,7 +163,8 @@ func (p *platform) checks() []gateway.Check {
 // refused writes a forbidden change into the audit log of the workspace that the caller is signed in to.
 // A session that has ended writes nothing: the signature of its token alone gives no right to that.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
-	ctx = call.AtHome(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithTimeout(call.AtHome(context.WithoutCancel(ctx)), refusalPatience)
+	defer cancel()
 	err := p.db.Write(ctx, func(ctx context.Context) error {
 		return p.audit.Record(ctx, audit.Entry{
 			Action: "access.refuse", Resource: "workspace", ResourceID: who.WorkspaceID,
@@ -174,6 +175,10 @@ func (p *platform) refused(ctx context.Context, who call.Principal, what string,
 		p.log.ErrorContext(ctx, "a refusal was not audited", "error", err)
 	}
 }
+
+// refusalPatience is how long a refused caller waits for its refusal to be written down: a database that says nothing
+// must not keep it, and a connection, for ever.
+const refusalPatience = 3 * time.Second
 
 // now is the clock, in the precision that Postgres keeps, so that an answer and what is read later are the same.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

@@ -74,11 +74,23 @@ func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
 		return Answer{}, err
 	}
 	p.Fault.Reach(fault.AfterClaim)
-	return p.carryOn(call.Settled(context.WithoutCancel(ctx)), l)
+	ctx = call.Settled(context.WithoutCancel(ctx))
+	answer, err := p.carryOn(ctx, l)
+	if errors.Is(err, errOvertaken) {
+		return p.replay(ctx)
+	}
+	if err == nil {
+		p.keep(ctx, answer)
+	}
+	return answer, err
 }
 
+// errOvertaken says that another attempt has finished the work, or is at it.
+var errOvertaken = errors.New("command: another attempt took the operation over")
+
 // Recover goes on with work that a process began and did not live to finish; the call in the context is that of the
-// operation. It answers ErrInProgress where somebody else is at it.
+// operation, but for its fingerprint: so the answer is left to the database, which knows that, and is not cached. It
+// answers ErrInProgress where somebody else is at it.
 func (p *Pipeline) Recover(ctx context.Context, l Long) error {
 	leave, err := p.flights.enter(ctx)
 	if err != nil {
@@ -89,6 +101,9 @@ func (p *Pipeline) Recover(ctx context.Context, l Long) error {
 		return err
 	}
 	_, err = p.carryOn(ctx, l)
+	if errors.Is(err, errOvertaken) {
+		return ErrInProgress.Because(err)
+	}
 	return err
 }
 
@@ -107,17 +122,18 @@ func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
 		if err != nil {
 			return err
 		}
-		answer, err = p.store(ctx, encode)
-		p.Fault.Reach(fault.BeforeCommit)
-		return err
+		if answer, err = p.store(ctx, encode); err != nil {
+			return err
+		}
+		return p.reach(ctx, fault.BeforeCommit)
 	})
-	if postgres.IsMissing(err) { // compare and set: another attempt has finished it, or is at it
-		return p.replay(ctx)
+	if postgres.IsMissing(err) { // compare and set
+		return Answer{}, errOvertaken
 	}
 	if err != nil {
 		return Answer{}, err
 	}
-	p.finished(ctx, answer)
+	p.Fault.Reach(fault.AfterCommit)
 	return answer, nil
 }
 

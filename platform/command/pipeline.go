@@ -77,9 +77,10 @@ func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outc
 		if err := p.Audit.Record(ctx, outcome.Audit); err != nil {
 			return err
 		}
-		answer, err = p.store(ctx, outcome.Answer)
-		p.Fault.Reach(fault.BeforeCommit)
-		return err
+		if answer, err = p.store(ctx, outcome.Answer); err != nil {
+			return err
+		}
+		return p.reach(ctx, fault.BeforeCommit)
 	})
 	switch {
 	case operations.IsInFlight(err):
@@ -89,25 +90,33 @@ func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outc
 	case err != nil:
 		return Answer{}, err
 	}
-	p.finished(ctx, answer)
+	p.Fault.Reach(fault.AfterCommit)
+	p.keep(ctx, answer)
 	return answer, nil
 }
 
 // claim queues the claim of the operation.
 func (p *Pipeline) claim(ctx context.Context) error {
-	if err := p.Operations.Claim(ctx); err != nil || !p.Fault.Set(fault.AfterClaim) {
+	if err := p.Operations.Claim(ctx); err != nil {
 		return err
 	}
-	if err := p.DB.Flush(ctx); err != nil { // so that the claim has reached the database
+	return p.reach(ctx, fault.AfterClaim)
+}
+
+// reach is Fault.Reach within a transaction, after all that it has queued has reached the database.
+func (p *Pipeline) reach(ctx context.Context, point string) error {
+	if !p.Fault.Set(point) {
+		return nil
+	}
+	if err := p.DB.Flush(ctx); err != nil {
 		return err
 	}
-	p.Fault.Reach(fault.AfterClaim)
+	p.Fault.Reach(point)
 	return nil
 }
 
-// finished is told of an answer that has been committed.
-func (p *Pipeline) finished(ctx context.Context, a Answer) {
-	p.Fault.Reach(fault.AfterCommit)
+// keep caches an answer that has been committed.
+func (p *Pipeline) keep(ctx context.Context, a Answer) {
 	p.Cache.Put(ctx, operations.CacheKey(ctx), operations.Cached{Fingerprint: call.From(ctx).Operation.Fingerprint, Answer: a.Answer})
 }
 

@@ -46,7 +46,9 @@ func translate(err error) error {
 		return err
 	}
 	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &network) || slices.ContainsFunc([]error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgconn.ErrConnClosed, context.DeadlineExceeded, context.Canceled,
+	}, func(target error) bool { return errors.Is(err, target) }) {
 		return fail.ErrUnavailable.Because(err)
 	}
 	return err

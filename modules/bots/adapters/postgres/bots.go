@@ -90,8 +90,7 @@ func (b *Bots) Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
 	if err := q.LockBot(ctx, botsdb.LockBotParams{WorkspaceID: workspace, ID: id}); err != nil {
 		return domain.Bot{}, fmt.Errorf("lock the bot: %w", err)
 	}
-	row, err := q.GetBot(ctx, botsdb.GetBotParams{WorkspaceID: workspace, ID: id})
-	return toBot(row, err)
+	return b.Get(ctx, id)
 }
 
 // Exists implements ports.Bots.
