@@ -52,7 +52,9 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}
 	rest.Server{
-		RegisterUser: usecases.RegisterUser{Users: users, Passwords: passwords, Opener: opener},
+		RegisterUser: usecases.RegisterUser{
+			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
+		},
 		LogIn: usecases.LogIn{
 			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
 		},

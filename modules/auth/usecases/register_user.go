@@ -14,6 +14,8 @@ import (
 // RegisterUser makes a user with a workspace, and signs it in.
 type RegisterUser struct {
 	Users     ports.Users
+	Accounts  ports.Accounts
+	Attempts  ports.Attempts
 	Passwords ports.Passwords
 	Opener    Opener
 }
@@ -59,10 +61,23 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 	if login == nil || login.OperationID != in.OperationID {
 		return Grant{}, ports.ErrEmailExists
 	}
-	if ok, err := u.Passwords.Verify(ctx, in.Password, login.PasswordHash); err != nil || !ok {
-		return Grant{}, errors.Join(err, ports.ErrEmailExists)
+	ok, err := u.Passwords.Verify(ctx, in.Password, login.PasswordHash)
+	if err != nil {
+		return Grant{}, err
 	}
-	return u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", nil)
+	if !ok { // a guess, which costs the address what it costs at log-in
+		if err := u.Attempts.Begin(ctx, email); err != nil {
+			return Grant{}, err
+		}
+		return Grant{}, ports.ErrEmailExists
+	}
+	grant, err := u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
+		return u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, login.PasswordHash) // as at log-in
+	})
+	if errors.Is(err, ports.ErrPasswordChanged) {
+		return Grant{}, ports.ErrEmailExists
+	}
+	return grant, err
 }
 
 func wrongFields(errs map[string]error) error {

@@ -20,6 +20,8 @@ type world struct {
 	login    *domain.Login
 	verified []string // the hashes that passwords were held to
 	opened   []string // what the audit was told
+	attempts int      // guesses that were counted
+	changed  bool     // somebody else has changed the password
 }
 
 func (w *world) Register(context.Context, domain.Registration) error {
@@ -38,12 +40,20 @@ func (w *world) Verify(_ context.Context, password, hash string) (bool, error) {
 	return hash == "hash of "+password, nil
 }
 func (w *world) Outdated(string) bool                          { return false }
-func (w *world) Begin(context.Context, domain.Email) error     { return nil }
+func (w *world) Begin(context.Context, domain.Email) error {
+	w.attempts++
+	return nil
+}
 func (w *world) Succeeded(context.Context, domain.Email) error { return nil }
 func (w *world) Password(context.Context) (domain.Email, string, error) {
 	return domain.Email{}, w.login.PasswordHash, nil
 }
-func (w *world) ReplacePassword(context.Context, uuid.UUID, string, string) error { return nil }
+func (w *world) ReplacePassword(context.Context, uuid.UUID, string, string) error {
+	if w.changed {
+		return ports.ErrPasswordChanged
+	}
+	return nil
+}
 func (w *world) EndOthers(context.Context, uuid.UUID) (int, error)                { return 0, nil }
 func (w *world) List(context.Context, *ports.SessionPosition, int) ([]domain.Session, error) {
 	return nil, nil
@@ -88,7 +98,7 @@ func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &world{login: test.login}
-			grant, err := usecases.RegisterUser{Users: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{
+			grant, err := usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{
 				Email: "ada@example.com", Password: test.password, WorkspaceName: "Acme", OperationID: test.operation,
 			})
 			require.Equal(t, test.audit, w.opened)
@@ -105,13 +115,29 @@ func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.
 	}
 }
 
+func TestARepeatedRegistrationIsNoWayRoundTheLogInsRules(t *testing.T) {
+	t.Parallel()
+	again := func(w *world, password string) error {
+		_, err := usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{
+			Email: "ada@example.com", Password: password, WorkspaceName: "Acme", OperationID: operation,
+		})
+		return err
+	}
+	guessing := &world{login: known()}
+	require.ErrorIs(t, again(guessing, "another secret"), ports.ErrEmailExists)
+	require.Equal(t, 1, guessing.attempts, "a guess that is not counted")
+	changing := &world{login: known(), changed: true}
+	require.ErrorIs(t, again(changing, "a good secret"), ports.ErrEmailExists)
+	require.Empty(t, changing.opened, "a session that outlives the change of its password")
+}
+
 func TestARegistrationTellsWhatIsWrongWithIt(t *testing.T) {
 	t.Parallel()
 	w := &world{}
-	_, err := usecases.RegisterUser{Users: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
+	_, err := usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
 	require.ErrorIs(t, err, fail.ErrValidation)
 	require.Len(t, fail.From(err).Details["errors"], 2)
-	_, err = usecases.RegisterUser{Users: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
+	_, err = usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
 	require.ErrorIs(t, err, fail.ErrValidation)
 }
 
