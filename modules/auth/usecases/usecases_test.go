@@ -39,7 +39,7 @@ func (w *world) Verify(_ context.Context, password, hash string) (bool, error) {
 	w.verified = append(w.verified, hash)
 	return hash == "hash of "+password, nil
 }
-func (w *world) Outdated(string) bool                          { return false }
+func (w *world) Outdated(string) bool { return false }
 func (w *world) Begin(context.Context, domain.Email) error {
 	w.attempts++
 	return nil
@@ -54,7 +54,7 @@ func (w *world) ReplacePassword(context.Context, uuid.UUID, string, string) erro
 	}
 	return nil
 }
-func (w *world) EndOthers(context.Context, uuid.UUID) (int, error)                { return 0, nil }
+func (w *world) EndOthers(context.Context, uuid.UUID) (int, error) { return 0, nil }
 func (w *world) List(context.Context, *ports.SessionPosition, int) ([]domain.Session, error) {
 	return nil, nil
 }
