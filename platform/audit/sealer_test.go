@@ -103,7 +103,7 @@ func TestWhateverASuperuserDoesToASealedLogShows(t *testing.T) {
 		broken int64
 	}{
 		"a user changed":                       {`UPDATE audit_log a SET user_id = gen_random_uuid()` + second, 2},
-		"an operation changed":                 {`UPDATE audit_log a SET operation_id = NULL` + second, 2},
+		"an operation changed":                 {`UPDATE audit_log a SET operation_id = gen_random_uuid()` + second, 2},
 		"a trace changed":                      {`UPDATE audit_log a SET trace_id = 'x'` + second, 2},
 		"an action changed":                    {`UPDATE audit_log a SET action = 'bot.delete'` + second, 2},
 		"a resource's kind changed":            {`UPDATE audit_log a SET resource_type = 'thread'` + second, 2},
@@ -164,7 +164,9 @@ func TestATransactionThatCommitsLateIsNotPassedOver(t *testing.T) {
 	l := newLedger(t)
 	workspace := uuid.New()
 	l.record(t, workspace, 1) // an earlier one
-	begun, finish, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	begun, ended, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	finish := sync.OnceFunc(func() { close(ended) })
+	defer finish()
 	ctx := in(t, workspace)
 	go func() {
 		done <- l.db.Write(ctx, func(ctx context.Context) error {
@@ -173,7 +175,7 @@ func TestATransactionThatCommitsLateIsNotPassedOver(t *testing.T) {
 				err = l.db.Flush(ctx)
 			}
 			close(begun)
-			<-finish
+			<-ended
 			return err
 		})
 	}()
@@ -184,7 +186,7 @@ func TestATransactionThatCommitsLateIsNotPassedOver(t *testing.T) {
 		return l.verify(t, workspace).Seals == 1
 	}, 30*time.Second, 10*time.Millisecond)
 	require.Equal(t, audit.Verification{Sealed: 1, Unsealed: 3, Seals: 1}, l.verify(t, workspace), "nothing at or behind what still runs is sealed")
-	close(finish)
+	finish()
 	require.NoError(t, <-done)
 	require.Equal(t, audit.Verification{Sealed: 5, Seals: 2}, l.seal(t, workspace, 2))
 }
