@@ -4,6 +4,7 @@
 #   ARGS       further arguments of demo, bench, migrate-up, migrate-down
 #   PKG        the packages that test, test-race, cover and lint look at   (default ./...)
 #   TESTFLAGS  further flags of go test, such as -run=TestTurn -count=1
+#   FUZZTIME   how long fuzz lets each target run               (default 10s)
 #   VERSION    what `parley version` tells                      (default: git describe, else dev)
 #   COMPOSE_PROFILES  what up, down, status and logs are about  (default infra)
 # The server's own variables (DATABASE_URL, HTTP_ADDR, …) are in env.example; dev passes them on.
@@ -17,6 +18,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 PKG ?= ./...
 TESTFLAGS ?=
+FUZZTIME ?= 10s
 VERSION ?= $(shell test -e .git && git describe --tags --always --dirty 2>/dev/null || echo dev)
 export COMPOSE_PROFILES ?= infra
 
@@ -66,6 +68,10 @@ test-race: modules postgres ## the same under the race detector (needs a C compi
 .PHONY: cover
 cover: modules postgres ## run every test and tell how much hand-written code they reach; writes coverage.out
 	@.tools/cover $(TESTFLAGS) -- $(PKG)
+
+.PHONY: fuzz
+fuzz: modules ## run every Fuzz target for FUZZTIME each
+	@.tools/fuzz $(FUZZTIME)
 
 .PHONY: check
 check: modules check-generated check-format vet lint vulnerabilities test ## all that CI runs: generated code, format, vet, lint, vulnerabilities, tests

@@ -161,15 +161,16 @@ func (p *platform) checks() []gateway.Check {
 }
 
 // refused writes a forbidden change into the audit log of the workspace that the caller is signed in to.
+// A session that has ended writes nothing: the signature of its token alone gives no right to that.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
-	ctx = call.As(context.WithoutCancel(ctx), who.HomeID, who.UserID)
+	ctx = call.AtHome(context.WithoutCancel(ctx))
 	err := p.db.Write(ctx, func(ctx context.Context) error {
 		return p.audit.Record(ctx, audit.Entry{
 			Action: "access.refuse", Resource: "workspace", ResourceID: who.WorkspaceID,
 			Changes: map[string]any{"call": what, "reason": fail.From(why).Message},
 		})
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, fail.ErrUnauthorized) {
 		p.log.ErrorContext(ctx, "a refusal was not audited", "error", err)
 	}
 }

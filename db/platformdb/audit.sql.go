@@ -23,6 +23,18 @@ func (q *Queries) AuditSealed(ctx context.Context, upTo int64) error {
 	return err
 }
 
+const auditSealedTo = `-- name: AuditSealedTo :one
+SELECT app.audit_sealed_to()::bigint
+`
+
+// Below this transaction every row of every workspace has been sealed.
+func (q *Queries) AuditSealedTo(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, auditSealedTo)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const auditToSeal = `-- name: AuditToSeal :many
 SELECT workspace_id::uuid AS workspace_id, up_to::bigint AS up_to FROM app.audit_to_seal()
 `
@@ -52,17 +64,18 @@ func (q *Queries) AuditToSeal(ctx context.Context) ([]AuditToSealRow, error) {
 	return items, nil
 }
 
-const countUnsealed = `-- name: CountUnsealed :one
-SELECT count(*) FROM audit_log WHERE workspace_id = $1 AND txid >= $2
+const countAudit = `-- name: CountAudit :one
+SELECT count(*) FROM audit_log WHERE workspace_id = $1 AND txid >= $2 AND txid < $3
 `
 
-type CountUnsealedParams struct {
+type CountAuditParams struct {
 	WorkspaceID uuid.UUID
 	FromTxid    int64
+	ToTxid      int64
 }
 
-func (q *Queries) CountUnsealed(ctx context.Context, arg CountUnsealedParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countUnsealed, arg.WorkspaceID, arg.FromTxid)
+func (q *Queries) CountAudit(ctx context.Context, arg CountAuditParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countAudit, arg.WorkspaceID, arg.FromTxid, arg.ToTxid)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

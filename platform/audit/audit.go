@@ -29,6 +29,14 @@ type Log struct{ db *postgres.DB }
 // NewLog makes a Log.
 func NewLog(db *postgres.DB) *Log { return &Log{db: db} }
 
+// known makes NULL of the zero id: a call that was refused before it had an operation.
+func known(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
 // Record queues the row of an entry in the transaction of the context. Who, under which operation and from where it
 // takes from the call.
 func (l *Log) Record(ctx context.Context, e Entry) error {
@@ -48,7 +56,7 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 		WorkspaceID:  c.Principal.WorkspaceID,
 		ID:           uuid.Must(uuid.NewV7()),
 		UserID:       &c.Principal.UserID,
-		OperationID:  &c.Operation.ID,
+		OperationID:  known(c.Operation.ID),
 		TraceID:      c.TraceID,
 		Action:       e.Action,
 		ResourceType: e.Resource,

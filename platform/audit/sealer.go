@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"math"
 
 	"github.com/google/uuid"
 
@@ -31,6 +32,10 @@ const sealPage = 1000 // rows read at once
 // than the oldest that still runs: behind them nothing can appear any more. Several processes may call it at once; who
 // comes second fails harmlessly on a seal's number and tries again the next time.
 func (s *Sealer) Seal(ctx context.Context) error {
+	sealed, err := platformdb.New(s.db.In(ctx)).AuditSealedTo(ctx)
+	if err != nil {
+		return fmt.Errorf("look how far the log is sealed: %w", err)
+	}
 	pending, err := platformdb.New(s.db.In(ctx)).AuditToSeal(ctx)
 	if err != nil {
 		return fmt.Errorf("look for rows to seal: %w", err)
@@ -40,7 +45,7 @@ func (s *Sealer) Seal(ctx context.Context) error {
 	}
 	for _, p := range pending {
 		err := s.db.Write(call.As(ctx, p.WorkspaceID, uuid.Nil), func(ctx context.Context) error {
-			return s.sealWorkspace(ctx, p.WorkspaceID, p.UpTo)
+			return s.sealWorkspace(ctx, p.WorkspaceID, sealed, p.UpTo)
 		})
 		if postgres.Violates(err, "audit_seals_pkey") {
 			return nil // another process is at it
@@ -54,7 +59,9 @@ func (s *Sealer) Seal(ctx context.Context) error {
 	})
 }
 
-func (s *Sealer) sealWorkspace(ctx context.Context, workspace uuid.UUID, upTo int64) error {
+// sealWorkspace seals a workspace's rows up to a transaction. Where rows that were sealed are so no more, somebody has
+// taken a seal away: it leaves them as they are, for Verify to tell, rather than seal what may have been changed.
+func (s *Sealer) sealWorkspace(ctx context.Context, workspace uuid.UUID, sealed, upTo int64) error {
 	q := platformdb.New(s.db.In(ctx))
 	last, err := q.LastSeal(ctx, workspace)
 	if err != nil && !postgres.IsMissing(err) {
@@ -63,6 +70,13 @@ func (s *Sealer) sealWorkspace(ctx context.Context, workspace uuid.UUID, upTo in
 	seal := sealRange{workspace: workspace, seq: last.Seq + 1, from: last.ToTxid, to: upTo, previous: last.Mac}
 	if seal.from >= seal.to {
 		return nil
+	}
+	bared, err := q.CountAudit(ctx, platformdb.CountAuditParams{WorkspaceID: workspace, FromTxid: seal.first(), ToTxid: sealed})
+	if err != nil {
+		return err
+	}
+	if bared > 0 {
+		seal.from = sealed
 	}
 	rows, mac, err := s.mac(ctx, q, seal)
 	if err != nil || rows == 0 {
@@ -82,6 +96,14 @@ type sealRange struct {
 	previous  []byte
 }
 
+// first is where the rows of the range begin: nothing, a forged transaction included, comes before those of seal 1.
+func (r sealRange) first() int64 {
+	if r.from == 0 {
+		return math.MinInt64
+	}
+	return r.from
+}
+
 // mac computes a seal: HMAC-SHA-256 over the seal before, the range, and every row with its length.
 func (s *Sealer) mac(ctx context.Context, q *platformdb.Queries, r sealRange) (rows int64, mac []byte, err error) {
 	h := hmac.New(sha256.New, s.key)
@@ -90,7 +112,7 @@ func (s *Sealer) mac(ctx context.Context, q *platformdb.Queries, r sealRange) (r
 	for _, n := range []int64{r.seq, r.from, r.to} {
 		_ = binary.Write(h, binary.BigEndian, n) // a hash does not fail
 	}
-	params := platformdb.ReadForSealParams{WorkspaceID: r.workspace, FromTxid: r.from, ToTxid: r.to, AfterTxid: -1, Count: sealPage}
+	params := platformdb.ReadForSealParams{WorkspaceID: r.workspace, FromTxid: r.first(), ToTxid: r.to, AfterTxid: math.MinInt64, Count: sealPage}
 	for {
 		page, err := q.ReadForSeal(ctx, params)
 		if err != nil {
@@ -123,6 +145,10 @@ type Verification struct {
 func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
 	q, workspace := platformdb.New(s.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
 	var v Verification
+	sealed, err := q.AuditSealedTo(ctx) // before the seals, which may become more meanwhile
+	if err != nil {
+		return v, fmt.Errorf("look how far the log is sealed: %w", err)
+	}
 	var before sealRange
 	for {
 		seals, err := q.ListSeals(ctx, platformdb.ListSealsParams{WorkspaceID: workspace, After: before.seq, Count: sealPage})
@@ -141,15 +167,24 @@ func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
 			}
 			v.Sealed += rows
 			v.Seals++
-			before = sealRange{seq: seal.Seq, to: seal.ToTxid, previous: seal.Mac}
+			before = sealRange{seq: seal.Seq, from: seal.ToTxid, to: seal.ToTxid, previous: seal.Mac}
 		}
 		if len(seals) < sealPage {
 			break
 		}
 	}
-	var err error
-	if v.Unsealed, err = q.CountUnsealed(ctx, platformdb.CountUnsealedParams{WorkspaceID: workspace, FromTxid: before.to}); err != nil {
+	rest := platformdb.CountAuditParams{WorkspaceID: workspace, FromTxid: before.first(), ToTxid: math.MaxInt64}
+	if v.Unsealed, err = q.CountAudit(ctx, rest); err != nil {
 		return v, fmt.Errorf("count the unsealed rows: %w", err)
+	}
+	rest.ToTxid = sealed
+	bared, err := q.CountAudit(ctx, rest)
+	if err != nil {
+		return v, fmt.Errorf("count the rows whose seal is gone: %w", err)
+	}
+	if bared > 0 && v.Broken == nil {
+		gone := before.seq + 1
+		v.Broken = &gone
 	}
 	return v, nil
 }

@@ -3,7 +3,9 @@ package background
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -30,7 +32,7 @@ func (r *Runner) Every(interval time.Duration, name string, work func(ctx contex
 		defer tick.Stop()
 		for {
 			ctx, cancel := context.WithTimeout(r.ctx, max(interval, time.Minute))
-			if err := work(ctx); err != nil && r.ctx.Err() == nil {
+			if err := survive(ctx, work); err != nil && r.ctx.Err() == nil {
 				r.log.Error("background task failed", "task", name, "error", err)
 			}
 			cancel()
@@ -41,6 +43,16 @@ func (r *Runner) Every(interval time.Duration, name string, work func(ctx contex
 			}
 		}
 	})
+}
+
+// survive makes an error of a panic: one bad task must not end the requests that are being served.
+func survive(ctx context.Context, work func(ctx context.Context) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return work(ctx)
 }
 
 // Stop ends all tasks and waits for those that run.

@@ -55,6 +55,13 @@ func Settled(ctx context.Context) context.Context {
 	return With(ctx, &c)
 }
 
+// AtHome returns a context for work in the workspace that the caller is signed in to, whichever the call names.
+func AtHome(ctx context.Context) context.Context {
+	c := *From(ctx)
+	c.Principal.WorkspaceID = c.Principal.HomeID
+	return With(ctx, &c)
+}
+
 // As returns a context in which user acts in workspace, its right to do so being settled: for calls that come
 // without a token, once they know who calls.
 func As(ctx context.Context, workspace, user uuid.UUID) context.Context {

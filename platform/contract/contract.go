@@ -37,7 +37,8 @@ type Limit string
 // The rate limits.
 const (
 	GeneralLimit Limit = ""
-	AuthLimit    Limit = "auth" // for calls that try passwords
+	AuthLimit    Limit = "auth"    // for calls that try passwords
+	SessionLimit Limit = "session" // for calls that bring a session of their own and limit by it
 	NoLimit      Limit = "none"
 )
 

@@ -62,7 +62,7 @@ func admit(o Options) echo.MiddlewareFunc {
 // identify finds out who calls and whether not too often: by address where there is no token, or none that is good.
 func identify(c *echo.Context, op *contract.Operation, o Options) error {
 	switch {
-	case op.Limit == contract.NoLimit:
+	case op.Limit == contract.NoLimit, op.Limit == contract.SessionLimit:
 		return nil
 	case op.Limit == contract.AuthLimit:
 		return slowDown(c, o.Limiter, "auth:"+network(c), o.Limits.Auth)
@@ -74,10 +74,21 @@ func identify(c *echo.Context, op *contract.Operation, o Options) error {
 		return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
 	}
 	p := call.From(c.Request().Context()).Principal
-	if err != nil {
-		return err
+	return errors.Join(slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General), err)
+}
+
+// strangers slows down, by address, whoever brings no good session to a call that limits by session.
+func strangers(o Options) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			err := next(c)
+			op := o.Contract.Find(c.Request().Method, c.Path())
+			if err == nil || op == nil || op.Limit != contract.SessionLimit || statusOf(fail.From(err).Kind) >= http.StatusInternalServerError || fail.From(err).Kind == fail.TooMany {
+				return err
+			}
+			return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
+		}
 	}
-	return slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General)
 }
 
 // refusals tells of forbidden changes, wherever in the chain they were refused.

@@ -68,7 +68,7 @@ func New(o Options) (*echo.Echo, error) {
 		}
 		e.Use(cors)
 	}
-	e.Use(deadline(o.Deadline), refusals(o), admit(o))
+	e.Use(deadline(o.Deadline), refusals(o), strangers(o), admit(o))
 	addHealth(e, o.Checks)
 	if err := addDocs(e, o.Document, o.DocumentJSON); err != nil {
 		return nil, err

@@ -45,5 +45,9 @@ RETURNING seq;
 SELECT seq, from_txid, to_txid, rows, mac FROM audit_seals
  WHERE workspace_id = @workspace_id AND seq > @after ORDER BY seq LIMIT @count;
 
--- name: CountUnsealed :one
-SELECT count(*) FROM audit_log WHERE workspace_id = @workspace_id AND txid >= @from_txid;
+-- name: CountAudit :one
+SELECT count(*) FROM audit_log WHERE workspace_id = @workspace_id AND txid >= @from_txid AND txid < @to_txid;
+
+-- name: AuditSealedTo :one
+-- Below this transaction every row of every workspace has been sealed.
+SELECT app.audit_sealed_to()::bigint;

@@ -2,6 +2,7 @@ package usecases
 
 import (
 	"context"
+	"errors"
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
@@ -34,6 +35,18 @@ func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 	if err := u.Attempts.Begin(ctx, email); err != nil {
 		return Grant{}, err
 	}
+	grant, err := u.open(ctx, email, in)
+	if errors.Is(err, ports.ErrPasswordChanged) { // between the look and the deed; it may only have been hashed anew
+		grant, err = u.open(ctx, email, in)
+	}
+	if errors.Is(err, ports.ErrPasswordChanged) {
+		return Grant{}, ports.ErrInvalidCredentials
+	}
+	return grant, err
+}
+
+// open looks at the password as it is now; ErrPasswordChanged where it is another by the time the session is opened.
+func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Grant, error) {
 	login, err := u.Users.FindLogin(ctx, email)
 	if err != nil {
 		return Grant{}, err

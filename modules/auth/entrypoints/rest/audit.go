@@ -73,15 +73,24 @@ const exportPage = 500 // rows read at once
 // VisitExportAuditResponse implements ExportAuditResponseObject.
 func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	encoder := json.NewEncoder(w)
+	var feed []byte // the line feed of the line before, written with the next: an export that breaks off ends without it
 	for rows := e.first; ; {
 		for _, row := range rows {
-			if err := encoder.Encode(toAuditEntry(row)); err != nil {
+			if _, err := w.Write(feed); err != nil {
 				return fmt.Errorf("write the export: %w", err)
 			}
+			entry, err := json.Marshal(toAuditEntry(row))
+			if err != nil {
+				return fmt.Errorf("encode the export: %w", err)
+			}
+			if _, err := w.Write(entry); err != nil {
+				return fmt.Errorf("write the export: %w", err)
+			}
+			feed = []byte{10}
 		}
 		if len(rows) < exportPage {
-			return nil
+			_, err := w.Write(feed)
+			return err
 		}
 		var err error
 		if rows, err = e.log.List(e.ctx, e.filter, &rows[len(rows)-1].ID, exportPage); err != nil {

@@ -3,6 +3,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v5"
@@ -13,6 +14,7 @@ import (
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/page"
 )
 
@@ -59,15 +61,23 @@ func (s Server) Refresh(ctx context.Context, r RefreshRequestObject) (RefreshRes
 	return Refresh200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
 }
 
-// Logout implements the call.
+// Logout implements the call. The session's row is in the workspace that it was opened in, whichever the call names.
 func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutResponseObject, error) {
-	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		session := call.From(ctx).Principal.SessionID
+	p := call.From(ctx).Principal
+	if p.WorkspaceID != p.HomeID { // the workspace that is named must be one of the caller's all the same
+		if _, err := s.Users.Profile(ctx); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := s.Commands.Run(call.AtHome(ctx), func(ctx context.Context) (command.Outcome, error) {
 		return command.Outcome{
 			Answer: Logout204Response{}.VisitLogoutResponse,
-			Audit:  audit.Entry{Action: "session.close", Resource: "session", ResourceID: session},
-		}, s.LogOut.Do(ctx, call.From(ctx).Principal.UserID, session)
+			Audit:  audit.Entry{Action: "session.close", Resource: "session", ResourceID: p.SessionID},
+		}, s.LogOut.Do(ctx, p.UserID, p.SessionID)
 	})
+	if errors.Is(err, ports.ErrSessionNotFound) { // another call ended it while this one was let in
+		err = fail.ErrUnauthorized
+	}
 	return stored{answer}, err
 }
 

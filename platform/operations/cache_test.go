@@ -1,0 +1,124 @@
+package operations_test
+
+import (
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/operations"
+)
+
+// redisClient connects to TEST_REDIS_URL, else to a redis-server of the test's own.
+func redisClient(t *testing.T) *redis.Client {
+	t.Helper()
+	options := &redis.Options{Network: "unix"}
+	if url := os.Getenv("TEST_REDIS_URL"); url != "" {
+		var err error
+		options, err = redis.ParseURL(url)
+		require.NoError(t, err)
+	} else {
+		binary, err := exec.LookPath("redis-server")
+		if err != nil {
+			t.Skip("redis-server is not installed and TEST_REDIS_URL is not set")
+		}
+		options.Addr = filepath.Join(t.TempDir(), "redis.sock")
+		server := exec.Command(binary, "--port", "0", "--unixsocket", options.Addr, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+		require.NoError(t, server.Start())
+		t.Cleanup(func() {
+			_ = server.Process.Kill()
+			_ = server.Wait()
+		})
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, 20*time.Second, 20*time.Millisecond)
+	return client
+}
+
+// The suite that every cache passes. A cache may forget at any time, so each look is tried again.
+func caches(t *testing.T, cache operations.Cache) {
+	t.Helper()
+	ctx := t.Context()
+	for name, c := range map[string]operations.Cached{
+		"whole": {Fingerprint: []byte{0, 1, 255}, Answer: operations.Answer{Status: 201, ContentType: "application/json", Location: "/v1/bots/1", ETag: `"1"`, Body: []byte("{\"name\":\"\\u00fc\"}\n\x00\xff")}},
+		"empty": {Fingerprint: []byte{1}, Answer: operations.Answer{Status: 204, Body: []byte{}}},
+		"16 kB": {Fingerprint: []byte{1}, Answer: operations.Answer{Status: 200, Body: []byte(strings.Repeat("x", 16<<10))}},
+	} {
+		key := uuid.NewString()
+		_, found := cache.Get(ctx, key)
+		require.False(t, found, name)
+		require.Eventually(t, func() bool {
+			cache.Put(ctx, key, c)
+			got, found := cache.Get(ctx, key)
+			return found && string(got.Answer.Body) == string(c.Answer.Body) && got.Answer.Status == c.Answer.Status &&
+				got.Answer.ContentType == c.Answer.ContentType && got.Answer.Location == c.Answer.Location && got.Answer.ETag == c.Answer.ETag &&
+				string(got.Fingerprint) == string(c.Fingerprint)
+		}, 20*time.Second, time.Millisecond, name)
+		_, found = cache.Get(ctx, key+"x")
+		require.False(t, found, "another key")
+	}
+	key := uuid.NewString()
+	cache.Put(ctx, key, operations.Cached{Answer: operations.Answer{Status: 200, Body: make([]byte, 16<<10+1)}})
+	_, found := cache.Get(ctx, key)
+	require.False(t, found, "large answers are left to Postgres")
+}
+
+func TestMemoryCaches(t *testing.T) {
+	t.Parallel()
+	caches(t, operations.NewMemoryCache())
+}
+
+func TestRedisCaches(t *testing.T) {
+	t.Parallel()
+	client := redisClient(t)
+	cache := operations.NewRedisCache(client, slog.New(slog.DiscardHandler))
+	caches(t, cache)
+
+	key := uuid.NewString()
+	require.NoError(t, client.Set(t.Context(), key, "{broken", time.Minute).Err())
+	_, found := cache.Get(t.Context(), key)
+	require.False(t, found, "what is not ours is no answer")
+	require.Eventually(t, func() bool {
+		cache.Put(t.Context(), key, operations.Cached{Answer: operations.Answer{Status: 204}})
+		left, err := client.TTL(t.Context(), key).Result()
+		return err == nil && left > 9*time.Minute && left <= 10*time.Minute
+	}, 20*time.Second, time.Millisecond, "it is forgotten in time")
+}
+
+func TestACacheThatIsAwayHasNothing(t *testing.T) {
+	t.Parallel()
+	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	cache := operations.NewRedisCache(client, slog.New(slog.DiscardHandler))
+	cache.Put(t.Context(), "a", operations.Cached{})
+	_, found := cache.Get(t.Context(), "a")
+	require.False(t, found)
+}
+
+func TestTheKeyTellsWorkspaceActorAndOperationApart(t *testing.T) {
+	t.Parallel()
+	one := func() call.Call {
+		return call.Call{Principal: call.Principal{WorkspaceID: uuid.Nil, UserID: uuid.Nil}, Operation: call.Operation{ID: uuid.Nil}}
+	}
+	keys := map[string]bool{}
+	for _, change := range []func(c *call.Call){
+		func(*call.Call) {},
+		func(c *call.Call) { c.Principal.WorkspaceID = uuid.Max },
+		func(c *call.Call) { c.Principal.UserID = uuid.Max },
+		func(c *call.Call) { c.Operation.ID = uuid.Max },
+	} {
+		c := one()
+		change(&c)
+		keys[operations.CacheKey(call.With(t.Context(), &c))] = true
+	}
+	require.Len(t, keys, 4)
+}
