@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,8 +29,9 @@ type Sealer struct {
 func NewSealer(db *postgres.DB, key []byte) *Sealer { return &Sealer{db: db, key: key} }
 
 const (
-	sealPage  = 1000 // rows of one seal at the most
-	sealsRead = 20   // seals read at once
+	sealPage  = 1000    // rows of one seal at the most
+	sealLook  = 100_000 // rows looked for at once: a look costs as much as there is to seal
+	sealsRead = 20      // seals read at once
 	// lookBack is longer than any transaction of ours lasts (statement_timeout, idle_in_transaction_session_timeout): a row
 	// that a run could not see yet is found by the next, and one that appears still later was not written by us.
 	lookBack = 600 // seconds
@@ -77,21 +79,30 @@ func (s *Sealer) sealWorkspace(ctx context.Context, p platformdb.AuditToSealRow)
 	}
 	next := seal{workspace: p.WorkspaceID, seq: max(head, last.Seq), at: p.SealedAt, previous: last.Mac}
 	for {
-		if next.rows, err = q.RowsToSeal(ctx, platformdb.RowsToSealParams{WorkspaceID: p.WorkspaceID, Since: p.Since, Count: sealPage}); err != nil || len(next.rows) == 0 {
-			return err
-		}
-		next.seq++
-		_, mac, err := s.mac(ctx, q, next)
+		rows, err := q.RowsToSeal(ctx, platformdb.RowsToSealParams{WorkspaceID: p.WorkspaceID, Since: p.Since, Count: sealLook})
 		if err != nil {
 			return err
 		}
-		if _, err := q.CreateSeal(ctx, platformdb.CreateSealParams{
-			WorkspaceID: p.WorkspaceID, Seq: next.seq, RowIds: next.rows, SealedAt: next.at, Mac: mac,
-		}); err != nil {
-			return err
+		for next.rows = range slices.Chunk(rows, sealPage) {
+			next.seq++
+			if next.previous, err = s.create(ctx, q, next); err != nil {
+				return err
+			}
 		}
-		next.previous = mac
+		if len(rows) < sealLook {
+			return nil
+		}
 	}
+}
+
+func (s *Sealer) create(ctx context.Context, q *platformdb.Queries, r seal) (mac []byte, err error) {
+	if _, mac, err = s.mac(ctx, q, r); err != nil {
+		return nil, err
+	}
+	_, err = q.CreateSeal(ctx, platformdb.CreateSealParams{
+		WorkspaceID: r.workspace, Seq: r.seq, RowIds: r.rows, SealedAt: r.at, Mac: mac,
+	})
+	return mac, err
 }
 
 // seal is what one seal covers.
