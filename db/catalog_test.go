@@ -112,7 +112,7 @@ var wallChecks = []string{
 	      listed(door) AS (VALUES
 	         ('app.enter(uuid,uuid,uuid)'), ('app.find_login(text)'), ('app.find_session(uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
-	         ('app.audit_to_seal()'), ('app.audit_sealed(bigint)'), ('app.audit_sealed_to()'),
+	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'),
 	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'))
 	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
 	 UNION ALL

@@ -193,7 +193,7 @@ func TestARefusedAttemptIsInTheLogOfWhoTriedAndNowhereElse(t *testing.T) {
 	requireCode(t, ada.post(t, "/v1/bots", map[string]any{"name": "x"}, header{"X-User-Id", eve.user}), http.StatusForbidden, "FORBIDDEN")
 	rows = ada.get(t, "/v1/audit-log?action=access.refuse").items()
 	require.Len(t, rows, 2)
-	require.NotEmpty(t, rows[0]["operation_id"])
+	require.NotEmpty(t, rows[0]["operation_id"], "every call has one, from its first step on")
 
 	for _, h := range []header{there, {"X-User-Id", eve.user}} {
 		a := gone.post(t, "/v1/bots", map[string]any{"name": "x"}, h)

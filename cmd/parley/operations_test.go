@@ -290,6 +290,20 @@ func TestASecondTurnInABusyThreadIsRefused(t *testing.T) {
 	require.Empty(t, again.Header.Get("X-Operation-Replayed"))
 }
 
+func TestWhoeverFindsAThreadBusyIsToldByWhichTurn(t *testing.T) {
+	t.Parallel()
+	ada := start(t).register(t)
+	path, _, body, _ := turnThen(t, ada)
+	for range 5 {
+		for _, a := range atOnce(16, func() answer { return ada.post(t, path, body) }) {
+			if a.Status != http.StatusOK {
+				requireCode(t, a, http.StatusConflict, "THREAD_BUSY")
+				require.NoError(t, uuid.Validate(a.text("details.active_turn_id")), a)
+			}
+		}
+	}
+}
+
 func TestATurnThatACrashLeftIsFinishedByItsOwnOperation(t *testing.T) {
 	t.Parallel()
 	p := start(t, "UPKEEP_INTERVAL=1h") // the upkeep recovers nothing meanwhile

@@ -53,7 +53,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 		where = "embedded"
 	}
 	log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", where, "reference", "/docs")
-	return listenUntil(ctx, gateway.NewServer(handler, log), listener, database.lost(), cfg.StopTimeout, log)
+	return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, log), listener, database.lost(), cfg.StopTimeout, log)
 }
 
 // listenUntil serves until the context ends; then it lets running requests go on for a while.

@@ -15,37 +15,27 @@ import (
 )
 
 const auditSealed = `-- name: AuditSealed :exec
-SELECT app.audit_sealed($1::bigint)
+SELECT app.audit_sealed($1::timestamptz)
 `
 
-func (q *Queries) AuditSealed(ctx context.Context, upTo int64) error {
-	_, err := q.db.Exec(ctx, auditSealed, upTo)
+func (q *Queries) AuditSealed(ctx context.Context, at time.Time) error {
+	_, err := q.db.Exec(ctx, auditSealed, at)
 	return err
 }
 
-const auditSealedTo = `-- name: AuditSealedTo :one
-SELECT app.audit_sealed_to()::bigint
-`
-
-// Below this transaction every row of every workspace has been sealed.
-func (q *Queries) AuditSealedTo(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, auditSealedTo)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
 const auditToSeal = `-- name: AuditToSeal :many
-SELECT workspace_id::uuid AS workspace_id, up_to::bigint AS up_to FROM app.audit_to_seal()
+SELECT workspace_id::uuid AS workspace_id, since::timestamptz AS since, sealed_at::timestamptz AS sealed_at
+  FROM app.audit_to_seal($1::integer)
 `
 
 type AuditToSealRow struct {
 	WorkspaceID uuid.UUID
-	UpTo        int64
+	Since       time.Time
+	SealedAt    time.Time
 }
 
-func (q *Queries) AuditToSeal(ctx context.Context) ([]AuditToSealRow, error) {
-	rows, err := q.db.Query(ctx, auditToSeal)
+func (q *Queries) AuditToSeal(ctx context.Context, lookBack int32) ([]AuditToSealRow, error) {
+	rows, err := q.db.Query(ctx, auditToSeal, lookBack)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +43,7 @@ func (q *Queries) AuditToSeal(ctx context.Context) ([]AuditToSealRow, error) {
 	var items []AuditToSealRow
 	for rows.Next() {
 		var i AuditToSealRow
-		if err := rows.Scan(&i.WorkspaceID, &i.UpTo); err != nil {
+		if err := rows.Scan(&i.WorkspaceID, &i.Since, &i.SealedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -64,35 +54,52 @@ func (q *Queries) AuditToSeal(ctx context.Context) ([]AuditToSealRow, error) {
 	return items, nil
 }
 
-const countAudit = `-- name: CountAudit :one
-SELECT count(*) FROM audit_log WHERE workspace_id = $1 AND txid >= $2 AND txid < $3
+const checkUnsealed = `-- name: CheckUnsealed :one
+WITH bare AS (
+    SELECT count(*) AS rows, min(a.created_at) AS oldest FROM audit_log a
+     WHERE a.workspace_id = $1
+       AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(s.row_ids) AS id FROM audit_seals s WHERE s.workspace_id = $1) sealed
+                        WHERE sealed.id = a.id)
+)
+SELECT bare.rows, coalesce((SELECT min(s.seq) FROM audit_seals s
+                             WHERE s.workspace_id = $1 AND extract(epoch FROM s.sealed_at - bare.oldest) > $2::integer), 0)::bigint AS passed_over
+  FROM bare
 `
 
-type CountAuditParams struct {
+type CheckUnsealedParams struct {
 	WorkspaceID uuid.UUID
-	FromTxid    int64
-	ToTxid      int64
+	LookBack    int32
 }
 
-func (q *Queries) CountAudit(ctx context.Context, arg CountAuditParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countAudit, arg.WorkspaceID, arg.FromTxid, arg.ToTxid)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type CheckUnsealedRow struct {
+	Rows       int64
+	PassedOver int64
+}
+
+// How many rows are in no seal, and the first seal that came so long after one of them that it would have had it: 0 where
+// there is none, as there should be.
+func (q *Queries) CheckUnsealed(ctx context.Context, arg CheckUnsealedParams) (CheckUnsealedRow, error) {
+	row := q.db.QueryRow(ctx, checkUnsealed, arg.WorkspaceID, arg.LookBack)
+	var i CheckUnsealedRow
+	err := row.Scan(&i.Rows, &i.PassedOver)
+	return i, err
 }
 
 const createSeal = `-- name: CreateSeal :one
-INSERT INTO audit_seals (workspace_id, seq, from_txid, to_txid, rows, mac)
-VALUES ($1, $2, $3, $4, $5, $6)
+WITH head AS (
+    INSERT INTO audit_seal_heads (workspace_id, seq) VALUES ($1, $2)
+    ON CONFLICT (workspace_id) DO UPDATE SET seq = excluded.seq
+)
+INSERT INTO audit_seals (workspace_id, seq, row_ids, sealed_at, mac)
+VALUES ($1, $2, $3::uuid[], $4, $5)
 RETURNING seq
 `
 
 type CreateSealParams struct {
 	WorkspaceID uuid.UUID
 	Seq         int64
-	FromTxid    int64
-	ToTxid      int64
-	Rows        int64
+	RowIds      []uuid.UUID
+	SealedAt    time.Time
 	Mac         []byte
 }
 
@@ -100,9 +107,8 @@ func (q *Queries) CreateSeal(ctx context.Context, arg CreateSealParams) (int64, 
 	row := q.db.QueryRow(ctx, createSeal,
 		arg.WorkspaceID,
 		arg.Seq,
-		arg.FromTxid,
-		arg.ToTxid,
-		arg.Rows,
+		arg.RowIds,
+		arg.SealedAt,
 		arg.Mac,
 	)
 	var seq int64
@@ -111,19 +117,18 @@ func (q *Queries) CreateSeal(ctx context.Context, arg CreateSealParams) (int64, 
 }
 
 const lastSeal = `-- name: LastSeal :one
-SELECT seq, to_txid, mac FROM audit_seals WHERE workspace_id = $1 ORDER BY seq DESC LIMIT 1
+SELECT seq, mac FROM audit_seals WHERE workspace_id = $1 ORDER BY seq DESC LIMIT 1
 `
 
 type LastSealRow struct {
-	Seq    int64
-	ToTxid int64
-	Mac    []byte
+	Seq int64
+	Mac []byte
 }
 
 func (q *Queries) LastSeal(ctx context.Context, workspaceID uuid.UUID) (LastSealRow, error) {
 	row := q.db.QueryRow(ctx, lastSeal, workspaceID)
 	var i LastSealRow
-	err := row.Scan(&i.Seq, &i.ToTxid, &i.Mac)
+	err := row.Scan(&i.Seq, &i.Mac)
 	return i, err
 }
 
@@ -216,7 +221,7 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ListAud
 }
 
 const listSeals = `-- name: ListSeals :many
-SELECT seq, from_txid, to_txid, rows, mac FROM audit_seals
+SELECT seq, row_ids, sealed_at, mac FROM audit_seals
  WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 `
 
@@ -228,9 +233,8 @@ type ListSealsParams struct {
 
 type ListSealsRow struct {
 	Seq      int64
-	FromTxid int64
-	ToTxid   int64
-	Rows     int64
+	RowIds   []uuid.UUID
+	SealedAt time.Time
 	Mac      []byte
 }
 
@@ -245,9 +249,8 @@ func (q *Queries) ListSeals(ctx context.Context, arg ListSealsParams) ([]ListSea
 		var i ListSealsRow
 		if err := rows.Scan(
 			&i.Seq,
-			&i.FromTxid,
-			&i.ToTxid,
-			&i.Rows,
+			&i.RowIds,
+			&i.SealedAt,
 			&i.Mac,
 		); err != nil {
 			return nil, err
@@ -261,51 +264,32 @@ func (q *Queries) ListSeals(ctx context.Context, arg ListSealsParams) ([]ListSea
 }
 
 const readForSeal = `-- name: ReadForSeal :many
-SELECT txid, id,
-       jsonb_build_array(id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes,
-                         host(ip), user_agent, extract(epoch FROM created_at), txid)::text AS bytes
+SELECT jsonb_build_array(id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes,
+                         host(ip), user_agent, extract(epoch FROM created_at))::text AS bytes
   FROM audit_log
- WHERE workspace_id = $1 AND txid >= $2 AND txid < $3 AND (txid, id) > ($4::bigint, $5::uuid)
- ORDER BY txid, id
- LIMIT $6
+ WHERE workspace_id = $1 AND id = ANY($2::uuid[])
+ ORDER BY id
 `
 
 type ReadForSealParams struct {
 	WorkspaceID uuid.UUID
-	FromTxid    int64
-	ToTxid      int64
-	AfterTxid   int64
-	AfterID     uuid.UUID
-	Count       int32
-}
-
-type ReadForSealRow struct {
-	Txid  int64
-	ID    uuid.UUID
-	Bytes string
+	Ids         []uuid.UUID
 }
 
 // The bytes that a seal covers: every column, in one fixed form.
-func (q *Queries) ReadForSeal(ctx context.Context, arg ReadForSealParams) ([]ReadForSealRow, error) {
-	rows, err := q.db.Query(ctx, readForSeal,
-		arg.WorkspaceID,
-		arg.FromTxid,
-		arg.ToTxid,
-		arg.AfterTxid,
-		arg.AfterID,
-		arg.Count,
-	)
+func (q *Queries) ReadForSeal(ctx context.Context, arg ReadForSealParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, readForSeal, arg.WorkspaceID, arg.Ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ReadForSealRow
+	var items []string
 	for rows.Next() {
-		var i ReadForSealRow
-		if err := rows.Scan(&i.Txid, &i.ID, &i.Bytes); err != nil {
+		var bytes string
+		if err := rows.Scan(&bytes); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, bytes)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -347,4 +331,51 @@ func (q *Queries) RecordAudit(ctx context.Context, arg RecordAuditParams) error 
 		arg.UserAgent,
 	)
 	return err
+}
+
+const rowsToSeal = `-- name: RowsToSeal :many
+SELECT a.id FROM audit_log a
+ WHERE a.workspace_id = $1 AND a.created_at >= $2
+   AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(s.row_ids) AS id FROM audit_seals s WHERE s.workspace_id = $1 AND s.sealed_at >= $2) sealed
+                    WHERE sealed.id = a.id)
+ ORDER BY a.id
+ LIMIT $3
+`
+
+type RowsToSealParams struct {
+	WorkspaceID uuid.UUID
+	Since       time.Time
+	Count       int32
+}
+
+func (q *Queries) RowsToSeal(ctx context.Context, arg RowsToSealParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, rowsToSeal, arg.WorkspaceID, arg.Since, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sealHead = `-- name: SealHead :one
+SELECT coalesce((SELECT seq FROM audit_seal_heads WHERE workspace_id = $1), 0)::bigint
+`
+
+// How many seals the workspace has been given.
+func (q *Queries) SealHead(ctx context.Context, workspaceID uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, sealHead, workspaceID)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
-	"math"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,108 +28,109 @@ type Sealer struct {
 // NewSealer makes a Sealer.
 func NewSealer(db *postgres.DB, key []byte) *Sealer { return &Sealer{db: db, key: key} }
 
-const sealPage = 1000 // rows read at once
+const (
+	sealPage  = 1000    // rows of one seal at the most
+	sealLook  = 100_000 // rows looked for at once: a look costs as much as there is to seal
+	sealsRead = 20      // seals read at once
+	// lookBack is longer than any transaction of ours lasts (statement_timeout, idle_in_transaction_session_timeout): a row
+	// that a run could not see yet is found by the next, and one that appears still later was not written by us.
+	lookBack = 600 // seconds
+)
 
-// Seal seals what has been written since the last time, in every workspace. It reads only rows of transactions older
-// than the oldest that still runs: behind them nothing can appear any more. Several processes may call it at once; who
-// comes second fails harmlessly on a seal's number and tries again the next time.
+// Seal seals what has been written since the last time, in every workspace. Several processes may call it at once; who
+// comes second in a workspace fails harmlessly on a seal's number and tries again the next time.
 func (s *Sealer) Seal(ctx context.Context) error {
-	sealed, err := platformdb.New(s.db.In(ctx)).AuditSealedTo(ctx)
-	if err != nil {
-		return fmt.Errorf("look how far the log is sealed: %w", err)
-	}
-	pending, err := platformdb.New(s.db.In(ctx)).AuditToSeal(ctx)
+	pending, err := platformdb.New(s.db.In(ctx)).AuditToSeal(ctx, lookBack)
 	if err != nil {
 		return fmt.Errorf("look for rows to seal: %w", err)
 	}
 	if len(pending) == 0 {
 		return nil
 	}
+	var failures []error
+	whole := true
 	for _, p := range pending {
-		err := s.db.Write(call.As(ctx, p.WorkspaceID, uuid.Nil), func(ctx context.Context) error {
-			return s.sealWorkspace(ctx, p.WorkspaceID, sealed, p.UpTo)
-		})
-		if postgres.Violates(err, "audit_seals_pkey") {
-			return nil // another process is at it
-		}
-		if err != nil {
-			return fmt.Errorf("seal workspace %s: %w", p.WorkspaceID, err)
+		err := s.db.Write(call.As(ctx, p.WorkspaceID, uuid.Nil), func(ctx context.Context) error { return s.sealWorkspace(ctx, p) })
+		switch {
+		case postgres.Violates(err, "audit_seals_pkey"):
+			whole = false // another process is at it
+		case err != nil:
+			failures = append(failures, fmt.Errorf("seal workspace %s: %w", p.WorkspaceID, err))
 		}
 	}
+	if len(failures) > 0 || !whole {
+		return errors.Join(failures...)
+	}
 	return s.db.Write(ctx, func(ctx context.Context) error {
-		return platformdb.New(s.db.In(ctx)).AuditSealed(ctx, pending[0].UpTo)
+		return platformdb.New(s.db.In(ctx)).AuditSealed(ctx, pending[0].SealedAt)
 	})
 }
 
-// sealWorkspace seals a workspace's rows up to a transaction. Where rows that were sealed are so no more, somebody has
-// taken a seal away: it leaves them as they are, for Verify to tell, rather than seal what may have been changed.
-func (s *Sealer) sealWorkspace(ctx context.Context, workspace uuid.UUID, sealed, upTo int64) error {
+// sealWorkspace seals all of a workspace's rows at once: a seal that is there means that what was older is sealed.
+func (s *Sealer) sealWorkspace(ctx context.Context, p platformdb.AuditToSealRow) error {
 	q := platformdb.New(s.db.In(ctx))
-	last, err := q.LastSeal(ctx, workspace)
+	last, err := q.LastSeal(ctx, p.WorkspaceID)
 	if err != nil && !postgres.IsMissing(err) {
 		return err
 	}
-	seal := sealRange{workspace: workspace, seq: last.Seq + 1, from: last.ToTxid, to: upTo, previous: last.Mac}
-	if seal.from >= seal.to {
-		return nil
-	}
-	bared, err := q.CountAudit(ctx, platformdb.CountAuditParams{WorkspaceID: workspace, FromTxid: seal.first(), ToTxid: sealed})
+	head, err := q.SealHead(ctx, p.WorkspaceID)
 	if err != nil {
 		return err
 	}
-	if bared > 0 {
-		seal.from = sealed
+	next := seal{workspace: p.WorkspaceID, seq: max(head, last.Seq), at: p.SealedAt, previous: last.Mac}
+	for {
+		rows, err := q.RowsToSeal(ctx, platformdb.RowsToSealParams{WorkspaceID: p.WorkspaceID, Since: p.Since, Count: sealLook})
+		if err != nil {
+			return err
+		}
+		for next.rows = range slices.Chunk(rows, sealPage) {
+			next.seq++
+			if next.previous, err = s.create(ctx, q, next); err != nil {
+				return err
+			}
+		}
+		if len(rows) < sealLook {
+			return nil
+		}
 	}
-	rows, mac, err := s.mac(ctx, q, seal)
-	if err != nil || rows == 0 {
-		return err
-	}
-	_, err = q.CreateSeal(ctx, platformdb.CreateSealParams{
-		WorkspaceID: workspace, Seq: seal.seq, FromTxid: seal.from, ToTxid: seal.to, Rows: rows, Mac: mac,
-	})
-	return err
 }
 
-// sealRange is what one seal covers.
-type sealRange struct {
+func (s *Sealer) create(ctx context.Context, q *platformdb.Queries, r seal) (mac []byte, err error) {
+	if _, mac, err = s.mac(ctx, q, r); err != nil {
+		return nil, err
+	}
+	_, err = q.CreateSeal(ctx, platformdb.CreateSealParams{
+		WorkspaceID: r.workspace, Seq: r.seq, RowIds: r.rows, SealedAt: r.at, Mac: mac,
+	})
+	return mac, err
+}
+
+// seal is what one seal covers.
+type seal struct {
 	workspace uuid.UUID
 	seq       int64
-	from, to  int64 // transactions: inclusive, exclusive
+	at        time.Time
+	rows      []uuid.UUID
 	previous  []byte
 }
 
-// first is where the rows of the range begin: nothing, a forged transaction included, comes before those of seal 1.
-func (r sealRange) first() int64 {
-	if r.from == 0 {
-		return math.MinInt64
-	}
-	return r.from
-}
-
-// mac computes a seal: HMAC-SHA-256 over the seal before, the range, and every row with its length.
-func (s *Sealer) mac(ctx context.Context, q *platformdb.Queries, r sealRange) (rows int64, mac []byte, err error) {
+// mac computes a seal: HMAC-SHA-256 over the seal before, its own number, time and count, and every row with its length.
+// It says how many of the rows are there.
+func (s *Sealer) mac(ctx context.Context, q *platformdb.Queries, r seal) (found int, mac []byte, err error) {
 	h := hmac.New(sha256.New, s.key)
 	chunk(h, r.previous)
 	chunk(h, r.workspace[:])
-	for _, n := range []int64{r.seq, r.from, r.to} {
+	for _, n := range []int64{r.seq, r.at.UnixMicro(), int64(len(r.rows))} {
 		_ = binary.Write(h, binary.BigEndian, n) // a hash does not fail
 	}
-	params := platformdb.ReadForSealParams{WorkspaceID: r.workspace, FromTxid: r.first(), ToTxid: r.to, AfterTxid: math.MinInt64, Count: sealPage}
-	for {
-		page, err := q.ReadForSeal(ctx, params)
-		if err != nil {
-			return 0, nil, err
-		}
-		for _, row := range page {
-			chunk(h, []byte(row.Bytes))
-		}
-		rows += int64(len(page))
-		if len(page) < sealPage {
-			return rows, h.Sum(nil), nil
-		}
-		last := page[len(page)-1]
-		params.AfterTxid, params.AfterID = last.Txid, last.ID
+	rows, err := q.ReadForSeal(ctx, platformdb.ReadForSealParams{WorkspaceID: r.workspace, Ids: r.rows})
+	if err != nil {
+		return 0, nil, err
 	}
+	for _, row := range rows {
+		chunk(h, []byte(row))
+	}
+	return len(rows), h.Sum(nil), nil
 }
 
 func chunk(h hash.Hash, b []byte) {
@@ -138,53 +141,57 @@ func chunk(h hash.Hash, b []byte) {
 // Verification is what Verify found.
 type Verification struct {
 	Sealed, Unsealed, Seals int64
-	Broken                  *int64 // the number of the first seal that does not fit; nil: the log is as it was written
+	Broken                  *int64 // the number of the first seal that does not fit, or is gone; nil: the log is as it was written
 }
 
 // Verify reads every row and seal of the caller's workspace and recomputes.
 func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
 	q, workspace := platformdb.New(s.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
 	var v Verification
-	sealed, err := q.AuditSealedTo(ctx) // before the seals, which may become more meanwhile
-	if err != nil {
-		return v, fmt.Errorf("look how far the log is sealed: %w", err)
+	broken := func(seq int64) {
+		if v.Broken == nil || seq < *v.Broken {
+			v.Broken = &seq
+		}
 	}
-	var before sealRange
+	head, err := q.SealHead(ctx, workspace) // before the seals, which may become more meanwhile
+	if err != nil {
+		return v, fmt.Errorf("look how many seals there should be: %w", err)
+	}
+	before := seal{workspace: workspace}
 	for {
-		seals, err := q.ListSeals(ctx, platformdb.ListSealsParams{WorkspaceID: workspace, After: before.seq, Count: sealPage})
+		seals, err := q.ListSeals(ctx, platformdb.ListSealsParams{WorkspaceID: workspace, After: before.seq, Count: sealsRead})
 		if err != nil {
 			return v, fmt.Errorf("read the seals: %w", err)
 		}
-		for _, seal := range seals {
-			r := sealRange{workspace: workspace, seq: seal.Seq, from: seal.FromTxid, to: seal.ToTxid, previous: before.previous}
-			rows, mac, err := s.mac(ctx, q, r)
+		for _, stored := range seals {
+			r := seal{workspace: workspace, seq: stored.Seq, at: stored.SealedAt, rows: stored.RowIds, previous: before.previous}
+			found, mac, err := s.mac(ctx, q, r)
 			if err != nil {
 				return v, fmt.Errorf("read the sealed rows: %w", err)
 			}
-			fits := seal.Seq == before.seq+1 && seal.FromTxid == before.to && rows == seal.Rows && hmac.Equal(mac, seal.Mac)
-			if !fits && v.Broken == nil {
-				v.Broken = &seal.Seq
+			if stored.Seq != before.seq+1 {
+				broken(before.seq + 1)
+			} else if found != len(r.rows) || !hmac.Equal(mac, stored.Mac) {
+				broken(stored.Seq)
 			}
-			v.Sealed += rows
+			v.Sealed += int64(found)
 			v.Seals++
-			before = sealRange{seq: seal.Seq, from: seal.ToTxid, to: seal.ToTxid, previous: seal.Mac}
+			before.seq, before.previous = stored.Seq, stored.Mac
 		}
-		if len(seals) < sealPage {
+		if len(seals) < sealsRead {
 			break
 		}
 	}
-	rest := platformdb.CountAuditParams{WorkspaceID: workspace, FromTxid: before.first(), ToTxid: math.MaxInt64}
-	if v.Unsealed, err = q.CountAudit(ctx, rest); err != nil {
+	if before.seq < head {
+		broken(before.seq + 1)
+	}
+	bare, err := q.CheckUnsealed(ctx, platformdb.CheckUnsealedParams{WorkspaceID: workspace, LookBack: lookBack})
+	if err != nil {
 		return v, fmt.Errorf("count the unsealed rows: %w", err)
 	}
-	rest.ToTxid = sealed
-	bared, err := q.CountAudit(ctx, rest)
-	if err != nil {
-		return v, fmt.Errorf("count the rows whose seal is gone: %w", err)
-	}
-	if bared > 0 && v.Broken == nil {
-		gone := before.seq + 1
-		v.Broken = &gone
+	v.Unsealed = bare.Rows
+	if bare.PassedOver > 0 {
+		broken(bare.PassedOver)
 	}
 	return v, nil
 }

@@ -30,7 +30,7 @@ type Config struct {
 	DatabaseConns  int32         `env:"DATABASE_MAX_CONNS" envDefault:"20" want:"a whole number from 2 to 1000" help:"connections that this process holds at the most"`
 	MigrateOnStart bool          `env:"MIGRATE_ON_START" envDefault:"true" want:"true or false" help:"false: run parley migrate up yourself"`
 	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
-	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors and operation fingerprints, the same in every process; empty: made once and kept under DATA_DIR"`
+	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints and audit seals, the same in every process and for good: with another one retries are refused and the seals of the past do not fit; empty: made once and kept under DATA_DIR"`
 	JWTSecret      string        `env:"JWT_SECRET" want:"at least 32 bytes" secret:"true" help:"signs the access and refresh tokens; empty: made once and kept under DATA_DIR"`
 	JWTPrevious    []string      `env:"JWT_PREVIOUS_SECRETS" want:"secrets of at least 32 bytes, separated by commas" secret:"true" help:"still verify tokens but sign none; to change JWT_SECRET over many processes first add the new one here everywhere, then swap"`
 	JWTIssuer      string        `env:"JWT_ISSUER" envDefault:"parley" want:"a name" help:"the iss and aud of the tokens"`

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -142,6 +143,9 @@ func (o *Operation) Parameters(path func(name string) string, query url.Values) 
 }
 
 func (p parameter) check(text string) []fail.Field {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) { // Postgres holds no such text
+		return []fail.Field{{Field: p.name, Code: "INVALID", Message: "must be UTF-8 without the character U+0000"}}
+	}
 	var value any = text
 	if p.integer {
 		n, err := strconv.ParseInt(text, 10, 64)

@@ -93,7 +93,7 @@ const document = `{
   "paths": {
     "/things/{id}": {
       "parameters": [{"name": "id", "in": "path", "schema": {"type": "string", "format": "uuid"}}],
-      "get": {"operationId": "get", "parameters": [{"$ref": "#/components/parameters/Limit"}, {"name": "X-Trace-Id", "in": "header", "schema": {"type": "string"}}]},
+      "get": {"operationId": "get", "parameters": [{"$ref": "#/components/parameters/Limit"}, {"name": "word", "in": "query", "schema": {"type": "string"}}, {"name": "X-Trace-Id", "in": "header", "schema": {"type": "string"}}]},
       "put": {"operationId": "put", "requestBody": {"required": true, "content": {"application/json": {"schema": {
         "type": "object", "additionalProperties": false, "required": ["name", "at"], "properties": {
           "name": {"type": "string", "minLength": 1, "maxLength": 3, "pattern": "\\S"},
@@ -182,6 +182,8 @@ func TestParametersAreHeldToTheDocument(t *testing.T) {
 		"huge":          {good, "limit=99999999999999999999", map[string]string{"limit": "WRONG_TYPE"}},
 		"twice":         {good, "limit=1&limit=1", map[string]string{"limit": "REPEATED"}},
 		"no UUID":       {"1", "limit=ten", map[string]string{"id": "INVALID_FORMAT", "limit": "WRONG_TYPE"}},
+		"NUL":           {good, "word=a%00b", map[string]string{"word": "INVALID"}},
+		"no UTF-8":      {good, "word=%ff", map[string]string{"word": "INVALID"}},
 		"UUID and more": {good + "0", "", map[string]string{"id": "INVALID_FORMAT"}},
 	}
 	for name, test := range tests {

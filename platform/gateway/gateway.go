@@ -76,13 +76,18 @@ func New(o Options) (*echo.Echo, error) {
 	return e, nil
 }
 
-// NewServer makes an HTTP server that gives slow clients no hold on us.
-func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
+// answerSlack is what a call may take beyond its own time: to wait for its turn, and to keep and send what came of it.
+const answerSlack = 30 * time.Second
+
+// NewServer makes an HTTP server that gives slow clients no hold on us, and calls the time that they are given: deadline
+// is that of a request's context, which net/http ends when the time for reading is over; longest is what a call may take
+// that goes on beyond it.
+func NewServer(handler http.Handler, deadline, longest time.Duration, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      2 * time.Minute,
+		ReadTimeout:       max(30*time.Second, deadline+time.Second),
+		WriteTimeout:      max(2*time.Minute, max(deadline, longest)+answerSlack),
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

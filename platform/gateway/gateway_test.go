@@ -166,6 +166,20 @@ func TestARequestHasADeadline(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 }
 
+// The read limit of net/http ends the context of a call that still works, the write limit cuts its answer off: both are
+// beyond what the settings let a call take.
+func TestTheServerLetsACallTakeTheTimeThatItIsGiven(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	for _, test := range [][2]time.Duration{{10 * time.Minute, time.Second}, {time.Second, 10 * time.Minute}} {
+		s := NewServer(http.NotFoundHandler(), test[0], test[1], log)
+		require.Greater(t, s.ReadTimeout, test[0])
+		require.Greater(t, s.WriteTimeout, 10*time.Minute)
+	}
+	s := NewServer(http.NotFoundHandler(), time.Second, time.Second, log)
+	require.Equal(t, []time.Duration{30 * time.Second, 2 * time.Minute}, []time.Duration{s.ReadTimeout, s.WriteTimeout})
+}
+
 func TestReadinessTellsWhatIsMissingAndNoMore(t *testing.T) {
 	t.Parallel()
 	down := func(context.Context) error { return errors.New("dial db.internal") }

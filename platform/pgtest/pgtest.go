@@ -48,6 +48,18 @@ func (s *Server) Run(m *testing.M) int {
 	return m.Run()
 }
 
+// Start starts a server for one test, which ends with it, and gives the URL of a migrated database: for a test of what
+// goes from one server to another.
+func (s *Server) Start(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "parley-test-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, s.start(t.Context(), dir))
+	t.Cleanup(func() { _ = s.server.Stop(context.Background()) })
+	return s.server.URL(template)
+}
+
 func (s *Server) start(ctx context.Context, dir string) error {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the server runs as another user when we are root
 		return err

@@ -18,36 +18,57 @@ SELECT id, workspace_id, user_id, operation_id, trace_id, action, resource_type,
  LIMIT @count;
 
 -- name: AuditToSeal :many
-SELECT workspace_id::uuid AS workspace_id, up_to::bigint AS up_to FROM app.audit_to_seal();
+SELECT workspace_id::uuid AS workspace_id, since::timestamptz AS since, sealed_at::timestamptz AS sealed_at
+  FROM app.audit_to_seal(@look_back::integer);
 
 -- name: AuditSealed :exec
-SELECT app.audit_sealed(@up_to::bigint);
+SELECT app.audit_sealed(@at::timestamptz);
+
+-- name: RowsToSeal :many
+SELECT a.id FROM audit_log a
+ WHERE a.workspace_id = @workspace_id AND a.created_at >= @since
+   AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(s.row_ids) AS id FROM audit_seals s WHERE s.workspace_id = @workspace_id AND s.sealed_at >= @since) sealed
+                    WHERE sealed.id = a.id)
+ ORDER BY a.id
+ LIMIT @count;
 
 -- name: ReadForSeal :many
 -- The bytes that a seal covers: every column, in one fixed form.
-SELECT txid, id,
-       jsonb_build_array(id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes,
-                         host(ip), user_agent, extract(epoch FROM created_at), txid)::text AS bytes
+SELECT jsonb_build_array(id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes,
+                         host(ip), user_agent, extract(epoch FROM created_at))::text AS bytes
   FROM audit_log
- WHERE workspace_id = @workspace_id AND txid >= @from_txid AND txid < @to_txid AND (txid, id) > (@after_txid::bigint, @after_id::uuid)
- ORDER BY txid, id
- LIMIT @count;
+ WHERE workspace_id = @workspace_id AND id = ANY(@ids::uuid[])
+ ORDER BY id;
 
 -- name: LastSeal :one
-SELECT seq, to_txid, mac FROM audit_seals WHERE workspace_id = @workspace_id ORDER BY seq DESC LIMIT 1;
+SELECT seq, mac FROM audit_seals WHERE workspace_id = @workspace_id ORDER BY seq DESC LIMIT 1;
+
+-- name: SealHead :one
+-- How many seals the workspace has been given.
+SELECT coalesce((SELECT seq FROM audit_seal_heads WHERE workspace_id = @workspace_id), 0)::bigint;
 
 -- name: CreateSeal :one
-INSERT INTO audit_seals (workspace_id, seq, from_txid, to_txid, rows, mac)
-VALUES (@workspace_id, @seq, @from_txid, @to_txid, @rows, @mac)
+WITH head AS (
+    INSERT INTO audit_seal_heads (workspace_id, seq) VALUES (@workspace_id, @seq)
+    ON CONFLICT (workspace_id) DO UPDATE SET seq = excluded.seq
+)
+INSERT INTO audit_seals (workspace_id, seq, row_ids, sealed_at, mac)
+VALUES (@workspace_id, @seq, @row_ids::uuid[], @sealed_at, @mac)
 RETURNING seq;
 
 -- name: ListSeals :many
-SELECT seq, from_txid, to_txid, rows, mac FROM audit_seals
+SELECT seq, row_ids, sealed_at, mac FROM audit_seals
  WHERE workspace_id = @workspace_id AND seq > @after ORDER BY seq LIMIT @count;
 
--- name: CountAudit :one
-SELECT count(*) FROM audit_log WHERE workspace_id = @workspace_id AND txid >= @from_txid AND txid < @to_txid;
-
--- name: AuditSealedTo :one
--- Below this transaction every row of every workspace has been sealed.
-SELECT app.audit_sealed_to()::bigint;
+-- name: CheckUnsealed :one
+-- How many rows are in no seal, and the first seal that came so long after one of them that it would have had it: 0 where
+-- there is none, as there should be.
+WITH bare AS (
+    SELECT count(*) AS rows, min(a.created_at) AS oldest FROM audit_log a
+     WHERE a.workspace_id = @workspace_id
+       AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(s.row_ids) AS id FROM audit_seals s WHERE s.workspace_id = @workspace_id) sealed
+                        WHERE sealed.id = a.id)
+)
+SELECT bare.rows, coalesce((SELECT min(s.seq) FROM audit_seals s
+                             WHERE s.workspace_id = @workspace_id AND extract(epoch FROM s.sealed_at - bare.oldest) > @look_back::integer), 0)::bigint AS passed_over
+  FROM bare;

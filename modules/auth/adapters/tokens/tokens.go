@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwk"
 	"github.com/lestrrat-go/jwx/v3/jws"
@@ -54,24 +53,12 @@ type Tokens struct {
 	issuer    string
 	accessTTL time.Duration
 	now       func() time.Time
-	verified  *lru.Cache[string, access] // access tokens whose signature has been found good
 }
-
-// access is what a good access token says. Whether it is still good depends on the time, and is asked each time.
-type access struct {
-	principal call.Principal
-	expires   time.Time
-}
-
-const verifiedTokens = 8192 // some 4 MB
 
 // New makes Tokens.
 func New(o Options) (*Tokens, error) {
 	t := &Tokens{keys: jwk.NewSet(), issuer: o.Issuer, accessTTL: o.AccessTTL, now: o.Now}
 	var err error
-	if t.verified, err = lru.New[string, access](verifiedTokens); err != nil {
-		return nil, fmt.Errorf("make the cache of tokens: %w", err)
-	}
 	for _, secret := range o.Previous {
 		if _, err := t.add(secret); err != nil {
 			return nil, err
@@ -148,29 +135,14 @@ func (t *Tokens) sign(kid, typ string, b *jwt.Builder) (string, error) {
 
 // Authenticate gives the principal of an access token, or fail.ErrUnauthorized.
 func (t *Tokens) Authenticate(_ context.Context, token string) (call.Principal, error) {
-	a, known := t.verified.Get(token)
-	if !known {
-		var err error
-		if a, err = t.readAccess(token); err != nil {
-			return call.Principal{}, err
-		}
-		t.verified.Add(token, a)
-	}
-	if !t.now().Before(a.expires) {
-		return call.Principal{}, fail.ErrUnauthorized
-	}
-	return a.principal, nil
-}
-
-func (t *Tokens) readAccess(token string) (access, error) {
 	parsed, err := t.parse(token, typeAccess, claimWorkspace)
 	if err != nil {
-		return access{}, fail.ErrUnauthorized.Because(err)
+		return call.Principal{}, fail.ErrUnauthorized.Because(err)
 	}
 	issued, _ := parsed.IssuedAt() // required, so it is there
 	expires, _ := parsed.Expiration()
 	if expires.Sub(issued) > MaxAccessLife {
-		return access{}, fail.ErrUnauthorized
+		return call.Principal{}, fail.ErrUnauthorized
 	}
 	var p call.Principal
 	subject, _ := parsed.Subject()
@@ -179,10 +151,10 @@ func (t *Tokens) readAccess(token string) (access, error) {
 		into *uuid.UUID
 	}{{subject, &p.UserID}, {text(parsed, claimSession), &p.SessionID}, {text(parsed, claimWorkspace), &p.WorkspaceID}} {
 		if *id.into, err = uuid.Parse(id.text); err != nil || *id.into == uuid.Nil {
-			return access{}, fail.ErrUnauthorized
+			return call.Principal{}, fail.ErrUnauthorized
 		}
 	}
-	return access{principal: p, expires: expires}, nil
+	return p, nil
 }
 
 // ReadRefresh implements ports.Tokens.

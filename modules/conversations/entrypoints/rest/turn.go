@@ -21,15 +21,21 @@ func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurn
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.Commands.RunLong(ctx, s.Steps(&turn))
-	if errors.Is(err, ports.ErrThreadBusy) {
+	for range busyTries {
+		answer, err := s.Commands.RunLong(ctx, s.Steps(&turn))
+		if !errors.Is(err, ports.ErrThreadBusy) {
+			return stored{answer}, err
+		}
 		if err := s.Turn.Unblock(ctx, r.ThreadID); err != nil {
 			return nil, err
 		}
-		answer, err = s.Commands.RunLong(ctx, s.Steps(&turn))
 	}
-	return stored{answer}, err
+	return nil, ports.ErrThreadBusy
 }
+
+// busyTries is how often a call tries for a thread whose turns end as soon as it asks which one is in its way: a refusal
+// names that turn.
+const busyTries = 50
 
 // Steps are what the command pipeline runs of a turn: two transactions, and the model's call between them.
 func (s Server) Steps(turn *domain.Turn) command.Long {
