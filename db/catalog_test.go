@@ -19,7 +19,7 @@ import (
 //
 // Not walled by workspace_id are, by name: schema_migrations, which is golang-migrate's and closed to parley_app;
 // workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself;
-// login_attempts and audit_seal_progress, which belong to no workspace and only the doors reach.
+// login_attempts, audit_seal_progress and installation, which belong to no workspace and only the doors reach.
 var wallChecks = []string{
 	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
 	`WITH walled AS (` + walled + `)
@@ -55,7 +55,7 @@ var wallChecks = []string{
 	 SELECT format('%s on %s lets parley_door do more than SELECT', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'door login_attempts', 'door audit_seal_progress', 'door operations', 'door_end sessions')
+	        'door login_attempts', 'door installation', 'door audit_seal_progress', 'door operations', 'door_end sessions')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_app'::regrole = ANY (polroles) AND polname <> CASE polrelid::regclass::text WHEN 'users' THEN 'self' ELSE 'tenant' END
@@ -98,7 +98,7 @@ var wallChecks = []string{
 	   FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) may
 	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege('parley_door', c.oid, may)
 	    AND may || ' ' || c.relname NOT IN (
-	        'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
+	        'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'DELETE operations')
 	 UNION ALL
 	 SELECT format('everybody may %s %s', a.privilege_type, c.oid::regclass)
@@ -113,6 +113,7 @@ var wallChecks = []string{
 	         ('app.enter(uuid,uuid,uuid)'), ('app.find_login(text)'), ('app.find_session(uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'),
+	         ('app.forget_login_attempts()'), ('app.is_first_key(bytea)'),
 	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'))
 	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
 	 UNION ALL
@@ -129,7 +130,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress')`
+    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress', 'installation')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {

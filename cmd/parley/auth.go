@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"github.com/labstack/echo/v5"
 
@@ -48,6 +49,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 	users, sessions := postgres.NewUsers(p.db), postgres.NewSessions(p.db)
 	transactions, audit := postgres.NewTransactions(p.db), postgres.NewAudit(p.audit)
 	accounts, attempts := postgres.NewAccounts(p.db), postgres.NewAttempts(p.db, p.master.Key("login attempts"))
+	p.background.Every(time.Hour, time.Minute, "forget log-in attempts", attempts.Forget)
 	opener := usecases.Opener{
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}

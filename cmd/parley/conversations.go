@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/bots"
@@ -30,5 +32,5 @@ func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) {
 	}
 	server.Mount(e)
 	recovery := jobs.RecoverTurns{Leases: turns, Commands: p.commands, Steps: server.Steps}
-	p.background.Every(p.cfg.UpkeepInterval, "recover turns", recovery.Do)
+	p.background.Every(p.cfg.UpkeepInterval, p.cfg.ModelTimeout+time.Minute, "recover turns", recovery.Do)
 }

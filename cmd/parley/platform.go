@@ -55,6 +55,10 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: cfg.DatabaseConns}); err != nil {
 		return nil, err
 	}
+	if err := p.warnOfAnotherKey(ctx); err != nil {
+		p.db.Close()
+		return nil, err
+	}
 	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
 	store := operations.NewStore(p.db)
 	p.commands = command.NewPipeline(command.Options{
@@ -64,8 +68,8 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		General: ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
 		Auth:    ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
 	}
-	p.background.Every(cfg.UpkeepInterval, "seal the audit log", p.sealer.Seal)
-	p.background.Every(time.Hour, "expire operations", func(ctx context.Context) error {
+	p.background.Every(cfg.UpkeepInterval, 10*time.Minute, "seal the audit log", p.sealer.Seal)
+	p.background.Every(time.Hour, 10*time.Minute, "expire operations", func(ctx context.Context) error {
 		for {
 			if n, err := store.Expire(ctx); err != nil || n == 0 {
 				return err
@@ -113,6 +117,19 @@ func (p *platform) takeSecrets() error {
 	}
 	if p.master, err = secret.NewMaster(key); err != nil {
 		return fmt.Errorf("SECRET_KEY: %w", err)
+	}
+	return nil
+}
+
+// warnOfAnotherKey tells an operator whose processes do not share their master secret, or who has lost it.
+func (p *platform) warnOfAnotherKey(ctx context.Context) error {
+	first, err := p.db.IsFirstKey(ctx, p.master.Key("print"))
+	if err != nil {
+		return fmt.Errorf("compare SECRET_KEY with the one that the database knows: %w", err)
+	}
+	if !first {
+		p.log.Warn("SECRET_KEY is another than the one this database was first used with: calls that are sent again, cursors " +
+			"and audit seals of the other are not known here; give every process the same SECRET_KEY")
 	}
 	return nil
 }

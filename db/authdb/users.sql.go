@@ -123,6 +123,15 @@ func (q *Queries) FindLogin(ctx context.Context, email string) (FindLoginRow, er
 	return i, err
 }
 
+const forgetLoginAttempts = `-- name: ForgetLoginAttempts :exec
+SELECT app.forget_login_attempts()
+`
+
+func (q *Queries) ForgetLoginAttempts(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, forgetLoginAttempts)
+	return err
+}
+
 const getPasswordHash = `-- name: GetPasswordHash :one
 SELECT email, password_hash FROM users WHERE id = $1
 `

@@ -221,6 +221,26 @@ func (q *Queries) GetTurnState(ctx context.Context, arg GetTurnStateParams) (Get
 	return i, err
 }
 
+const lockThreadOfOperation = `-- name: LockThreadOfOperation :exec
+SELECT 1 FROM threads th
+ WHERE th.workspace_id = $1 AND th.id = (
+       SELECT t.thread_id FROM llm_turns t
+        WHERE t.workspace_id = $1 AND t.actor_id = $2 AND t.operation_id = $3)
+   FOR UPDATE
+`
+
+type LockThreadOfOperationParams struct {
+	WorkspaceID uuid.UUID
+	ActorID     uuid.UUID
+	OperationID uuid.UUID
+}
+
+// Keeps other turns from starting in the thread of an operation's turn until the transaction ends.
+func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOperationParams) error {
+	_, err := q.db.Exec(ctx, lockThreadOfOperation, arg.WorkspaceID, arg.ActorID, arg.OperationID)
+	return err
+}
+
 const resumeTurn = `-- name: ResumeTurn :one
 UPDATE llm_turns t
    SET status = 'running', attempt = t.attempt + 1, lease_until = $1, finished_at = NULL, error = NULL

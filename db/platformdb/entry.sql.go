@@ -13,7 +13,8 @@ import (
 
 const enterNowhere = `-- name: EnterNowhere :exec
 SELECT set_config('role', 'parley_app', true),
-       set_config('transaction_read_only', $1::text, true)
+       set_config('transaction_read_only', $1::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true)
 `
 
 // For a call that has no workspace yet: it sees no row, and gets on through the narrow doors alone.
@@ -26,6 +27,7 @@ const enterSession = `-- name: EnterSession :exec
 
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
        app.enter($2::uuid, $3::uuid, $4::uuid)
 `
 
@@ -36,7 +38,8 @@ type EnterSessionParams struct {
 	WorkspaceID uuid.UUID
 }
 
-// The first statement of every transaction: it takes the working role and says for whom the transaction works.
+// The first statement of every transaction: it takes the working role, bounds how long the transaction may take, and says
+// for whom it works. All of it in the transaction, so that it holds behind a pooler too.
 // Lets a living session of a member into a workspace; raises PY401 or PY403 for all else.
 func (q *Queries) EnterSession(ctx context.Context, arg EnterSessionParams) error {
 	_, err := q.db.Exec(ctx, enterSession,
@@ -51,6 +54,7 @@ func (q *Queries) EnterSession(ctx context.Context, arg EnterSessionParams) erro
 const enterTenant = `-- name: EnterTenant :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
        set_config('app.workspace_id', $2::text, true),
        set_config('app.user_id', $3::text, true)
 `

@@ -9,6 +9,18 @@ import (
 	"context"
 )
 
+const isFirstKey = `-- name: IsFirstKey :one
+SELECT app.is_first_key($1::bytea)::boolean
+`
+
+// Whether a master secret, by its print, is the one that this database was first used with.
+func (q *Queries) IsFirstKey(ctx context.Context, print []byte) (bool, error) {
+	row := q.db.QueryRow(ctx, isFirstKey, print)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const ping = `-- name: Ping :one
 SELECT 1::integer
 `

@@ -24,14 +24,14 @@ func NewRunner(log *slog.Logger) *Runner {
 	return &Runner{log: log, ctx: ctx, cancel: cancel}
 }
 
-// Every runs work at once and then each time the interval has passed since it ended. A failure is logged, and the next
-// run tries again. One run may take as long as the interval at the least, or a minute.
-func (r *Runner) Every(interval time.Duration, name string, work func(ctx context.Context) error) {
+// Every runs work at once and then at each interval, where it is not still at it; one run may take as long as limit says.
+// A failure is logged, and the next run tries again.
+func (r *Runner) Every(interval, limit time.Duration, name string, work func(ctx context.Context) error) {
 	r.tasks.Go(func() {
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for {
-			ctx, cancel := context.WithTimeout(r.ctx, max(interval, time.Minute))
+			ctx, cancel := context.WithTimeout(r.ctx, limit)
 			if err := survive(ctx, work); err != nil && r.ctx.Err() == nil {
 				r.log.Error("background task failed", "task", name, "error", err)
 			}

@@ -31,7 +31,7 @@ func TestATaskThatFailsOrPanicsIsToldAndRunsAgain(t *testing.T) {
 	r := background.NewRunner(slog.New(slog.NewTextHandler(log, nil)))
 	runs, other := make(chan int), make(chan struct{}, 1)
 	n := 0
-	r.Every(time.Millisecond, "bad", func(ctx context.Context) error {
+	r.Every(time.Millisecond, time.Minute, "bad", func(ctx context.Context) error {
 		n++
 		select {
 		case runs <- n:
@@ -46,7 +46,7 @@ func TestATaskThatFailsOrPanicsIsToldAndRunsAgain(t *testing.T) {
 		}
 		return nil
 	})
-	r.Every(time.Hour, "good", func(context.Context) error { other <- struct{}{}; return nil })
+	r.Every(time.Hour, time.Minute, "good", func(context.Context) error { other <- struct{}{}; return nil })
 	for want := range 4 {
 		require.Equal(t, want+1, <-runs)
 	}
@@ -63,7 +63,7 @@ func TestStopEndsAndAwaitsWhatRuns(t *testing.T) {
 	r := background.NewRunner(slog.New(slog.NewTextHandler(log, nil)))
 	begun := make(chan struct{})
 	ended := false // no lock: Stop has to order it
-	r.Every(time.Hour, "long", func(ctx context.Context) error {
+	r.Every(time.Hour, time.Minute, "long", func(ctx context.Context) error {
 		close(begun)
 		<-ctx.Done()
 		ended = true

@@ -111,7 +111,7 @@ func (p *Pipeline) Recover(ctx context.Context, l Long) error {
 func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
 	cause := work(ctx, l)
 	p.Fault.Reach(fault.AfterModelCall)
-	ctx, cancel := context.WithTimeout(ctx, tidyUp)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyUp)
 	defer cancel()
 	if cause != nil {
 		return Answer{}, errors.Join(p.DB.Write(ctx, func(ctx context.Context) error { return l.Fail(ctx, cause) }), cause)

@@ -54,10 +54,11 @@ func translate(err error) error {
 	return err
 }
 
-// isNotNow tells whether a state says: try again later. 08 connection, 40 rolled back, 53 resources, 57014 canceled by
+// isNotNow tells whether a state says: try again later. 08 connection, 25006 a server
+// that only reads, as after a failover, 40 rolled back, 53 resources, 57014 canceled by
 // statement_timeout, 57P operator, 58 system, 25P03 idle in transaction.
 func isNotNow(code string) bool {
-	return slices.ContainsFunc([]string{"08", "40", "53", "57014", "57P", "58", "25P03"}, func(class string) bool {
+	return slices.ContainsFunc([]string{"08", "25006", "40", "53", "57014", "57P", "58", "25P03"}, func(class string) bool {
 		return strings.HasPrefix(code, class)
 	})
 }

@@ -75,5 +75,15 @@ func (db *DB) Ping(ctx context.Context) error {
 	return translate(err)
 }
 
+// IsFirstKey tells whether a master secret, by its print of 32 bytes, is the one that this database was first used with;
+// the first that asks makes it so.
+func (db *DB) IsFirstKey(ctx context.Context, keyPrint []byte) (first bool, err error) {
+	err = db.WriteOnce(ctx, func(ctx context.Context) (err error) {
+		first, err = platformdb.New(db.In(ctx)).IsFirstKey(ctx, keyPrint)
+		return err
+	})
+	return first, err
+}
+
 // Close waits for running statements and closes every connection.
 func (db *DB) Close() { db.pool.Close() }

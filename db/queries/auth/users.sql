@@ -39,3 +39,6 @@ WITH changed AS (
     UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @old_hash RETURNING id
 )
 SELECT app.require(EXISTS (SELECT 1 FROM changed), 'password');
+
+-- name: ForgetLoginAttempts :exec
+SELECT app.forget_login_attempts();

@@ -44,6 +44,14 @@ VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, @role, @content, @operat
 SELECT id, lease_until FROM llm_turns
  WHERE workspace_id = @workspace_id AND thread_id = @thread_id AND status = 'running';
 
+-- name: LockThreadOfOperation :exec
+-- Keeps other turns from starting in the thread of an operation's turn until the transaction ends.
+SELECT 1 FROM threads th
+ WHERE th.workspace_id = @workspace_id AND th.id = (
+       SELECT t.thread_id FROM llm_turns t
+        WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id)
+   FOR UPDATE;
+
 -- name: ResumeTurn :one
 -- Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has run out.
 UPDATE llm_turns t

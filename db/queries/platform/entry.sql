@@ -1,22 +1,26 @@
--- The first statement of every transaction: it takes the working role and says for whom the transaction works.
+-- The first statement of every transaction: it takes the working role, bounds how long the transaction may take, and says
+-- for whom it works. All of it in the transaction, so that it holds behind a pooler too.
 
 -- name: EnterSession :exec
 -- Lets a living session of a member into a workspace; raises PY401 or PY403 for all else.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
        app.enter(@session_id::uuid, @user_id::uuid, @workspace_id::uuid);
 
 -- name: EnterTenant :exec
 -- For work whose right to a workspace is settled already: what a call goes on with after its first transaction, jobs, log-in.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
        set_config('app.workspace_id', @workspace_id::text, true),
        set_config('app.user_id', @user_id::text, true);
 
 -- name: EnterNowhere :exec
 -- For a call that has no workspace yet: it sees no row, and gets on through the narrow doors alone.
 SELECT set_config('role', 'parley_app', true),
-       set_config('transaction_read_only', @read_only::text, true);
+       set_config('transaction_read_only', @read_only::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true);
 
 -- name: RelaxCommit :exec
 -- The commit of this transaction does not wait for the disk. Only for one whose loss nobody can notice: the first of a

@@ -81,6 +81,11 @@ func (a *Attempts) Begin(ctx context.Context, email domain.Email) error {
 	return nil
 }
 
+// Forget removes the counts of addresses that nobody has tried for a day.
+func (a *Attempts) Forget(ctx context.Context) error {
+	return a.db.Write(ctx, func(ctx context.Context) error { return authdb.New(a.db.In(ctx)).ForgetLoginAttempts(ctx) })
+}
+
 // Succeeded implements ports.Attempts.
 func (a *Attempts) Succeeded(ctx context.Context, email domain.Email) error {
 	return authdb.New(a.db.In(ctx)).EndLogin(ctx, a.hash(email))

@@ -35,6 +35,9 @@ func (s Server) ChangePassword(ctx context.Context, r ChangePasswordRequestObjec
 	}
 	prepared, err := s.Passwords.Prepare(ctx, r.Body.CurrentPassword, r.Body.NewPassword)
 	if err != nil {
+		if answer, seen, again := s.Commands.Seen(ctx); again == nil && seen {
+			return stored{answer}, nil // the first call has taken effect since
+		}
 		return nil, err
 	}
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {

@@ -45,6 +45,8 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		return ports.ErrThreadNotFound
 	case postgres.Violates(err, "llm_turns_one_running"):
 		return ports.ErrThreadBusy
+	case postgres.Violates(err, "llm_turns_operation_key"): // its claim is no longer kept, the turn is
+		return command.ErrExpired
 	case err != nil:
 		return fmt.Errorf("start the turn: %w", err)
 	}
@@ -60,6 +62,12 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 // Resume implements ports.Turns. While the turn may still be running it answers command.ErrInProgress.
 func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error) {
 	q, workspace := queries(ctx, s.db)
+	err := q.LockThreadOfOperation(ctx, conversationsdb.LockThreadOfOperationParams{
+		WorkspaceID: workspace, ActorID: actor, OperationID: operation,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("lock the turn's thread: %w", err)
+	}
 	row, err := q.ResumeTurn(ctx, conversationsdb.ResumeTurnParams{
 		WorkspaceID: workspace, ActorID: actor, OperationID: operation, LeaseUntil: lease,
 	})

@@ -4,6 +4,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -20,8 +21,8 @@ type RecoverTurns struct {
 }
 
 const (
-	mostAttempts = 3  // model calls for one turn, the first included, before it is given up
-	batch        = 20 // turns looked at in one run
+	mostAttempts = 3 // model calls for one turn, the first included, before it is given up
+	batch        = 4 // turns taken up at once; a model may take its time with each
 )
 
 // Do takes up what it finds. One turn's failure keeps no other from its turn: the model's is stored with the turn.
@@ -30,13 +31,17 @@ func (r RecoverTurns) Do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var failures []error
-	for _, a := range abandoned {
-		err := r.recover(ctx, a)
-		if err != nil && !errors.Is(err, command.ErrInProgress) && !errors.Is(err, ports.ErrModel) {
-			failures = append(failures, err)
-		}
+	failures := make([]error, len(abandoned))
+	var turns sync.WaitGroup
+	for i, a := range abandoned {
+		turns.Go(func() {
+			err := r.recover(ctx, a)
+			if !errors.Is(err, command.ErrInProgress) && !errors.Is(err, ports.ErrModel) {
+				failures[i] = err
+			}
+		})
 	}
+	turns.Wait()
 	return errors.Join(failures...)
 }
 
