@@ -3,8 +3,11 @@ package contract_test
 import (
 	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -196,4 +199,41 @@ func TestParametersAreHeldToTheDocument(t *testing.T) {
 			require.Equal(t, test.want, got)
 		})
 	}
+}
+
+// Each of these bodies is some 60 kB; told in full, what is wrong with it would be hundreds of megabytes.
+func TestWhatIsWrongWithABodyIsNotMuchLargerThanTheBody(t *testing.T) {
+	t.Parallel()
+	deep := func(value string) []byte {
+		return []byte(`{"` + strings.Repeat("k", 40_000) + `":[` + strings.Repeat(value+",", 4000) + "0]}")
+	}
+	c, err := contract.Load([]byte(`{"openapi":"3.1.0","paths":{"/x":{"post":{"operationId":"X","requestBody":{"content":{"application/json":
+		{"schema":{"type":"object","additionalProperties":false}}}}}}}}`))
+	require.NoError(t, err)
+	unknown := map[string]any{strings.Repeat("ü", 40_000): 1}
+	for i := range 4000 {
+		unknown[strconv.Itoa(i)] = 1
+	}
+	wrongOf := func(body []byte) []fail.Field {
+		_, err := contract.ParseJSON(body)
+		return fail.WrongFields(err)
+	}
+	for name, wrong := range map[string][]fail.Field{
+		"strange numbers": wrongOf(deep("1e999")),
+		"NULs":            wrongOf(deep(`"\u0000"`)),
+		"unknown fields":  c.Find("POST", "/x").Body.Check(unknown),
+	} {
+		require.Len(t, wrong, 100, name)
+		for _, w := range wrong {
+			require.LessOrEqual(t, len(w.Field), 210, name)
+			require.True(t, utf8.ValidString(w.Field), name)
+		}
+	}
+	_, err = contract.ParseJSON([]byte(`{"` + strings.Repeat("k", 40_000) + `":1,"` + strings.Repeat("k", 40_000) + `":1}`))
+	require.Less(t, len(fail.From(err).Message), 500, "a key that is there twice")
+
+	start := time.Now()
+	_, err = contract.ParseJSON([]byte(`{"` + strings.Repeat("k", 400_000) + `":[` + strings.Repeat(`"",`, 100_000) + `""]}`))
+	require.NoError(t, err)
+	require.Less(t, time.Since(start), 5*time.Second, "a long key with many values below it")
 }
