@@ -237,3 +237,13 @@ func TestWhatIsWrongWithABodyIsNotMuchLargerThanTheBody(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, time.Since(start), 5*time.Second, "a long key with many values below it")
 }
+
+func TestAParameterThatPostgresCannotHoldIsAWrongField(t *testing.T) {
+	t.Parallel()
+	c, err := contract.Load([]byte(`{"openapi":"3.1.0","paths":{"/x":{"get":{"operationId":"X","parameters":[
+		{"name":"action","in":"query","schema":{"type":"string"}}]}}}}`))
+	require.NoError(t, err)
+	for text, wrong := range map[string]int{"bot.create": 0, "ü": 0, "a\x00": 1, "\xff": 1} {
+		require.Len(t, c.Find("GET", "/x").Parameters(nil, url.Values{"action": {text}}), wrong, "%q", text)
+	}
+}
