@@ -160,9 +160,16 @@ func (p *platform) checks() []gateway.Check {
 	return checks
 }
 
-// refused writes a forbidden change into the audit log of the workspace that the caller is signed in to.
+// refused writes a forbidden change into the audit log of the workspace that the caller is signed in to. A token whose
+// session has ended writes nothing any more, not even that.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
-	ctx = call.As(context.WithoutCancel(ctx), who.HomeID, who.UserID)
+	c := *call.From(ctx)
+	c.Principal.WorkspaceID = who.HomeID
+	ctx = call.With(context.WithoutCancel(ctx), &c)
+	if errors.Is(p.db.Admitted(ctx), fail.ErrUnauthorized) {
+		return
+	}
+	ctx = call.As(ctx, who.HomeID, who.UserID)
 	err := p.db.Write(ctx, func(ctx context.Context) error {
 		return p.audit.Record(ctx, audit.Entry{
 			Action: "access.refuse", Resource: "workspace", ResourceID: who.WorkspaceID,

@@ -74,10 +74,10 @@ func identify(c *echo.Context, op *contract.Operation, o Options) error {
 		return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
 	}
 	p := call.From(c.Request().Context()).Principal
-	if err != nil {
-		return err
+	if slow := slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General); slow != nil {
+		return slow
 	}
-	return slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General)
+	return err // only now: a refusal costs a row of the audit log, so it is counted like any other call
 }
 
 // refusals tells of forbidden changes, wherever in the chain they were refused.
