@@ -34,3 +34,14 @@ func TestTheTokenOfAnEndedSessionWritesNoRefusal(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, ada.post(t, "/v1/bots", map[string]any{"name": "x"}, foreign).Status)
 	require.Equal(t, 1, count(t, pg.Superuser(t, p.database), refusals, ada.workspace))
 }
+
+func TestAnIDInAHeaderHasOneSpelling(t *testing.T) {
+	t.Parallel()
+	ada := start(t).register(t)
+	for _, spelling := range []string{"x" + ada.user + "x", "{" + ada.user + "}", "urn:uuid:" + ada.user} {
+		requireCode(t, ada.get(t, "/v1/auth/me", header{"X-User-Id", spelling}), http.StatusForbidden, "FORBIDDEN")
+	}
+	for _, spelling := range []string{"x" + ada.workspace + "x", "{" + ada.workspace + "}", "urn:uuid:" + ada.workspace} {
+		requireCode(t, ada.get(t, "/v1/auth/me", header{"X-Workspace-Id", spelling}), http.StatusForbidden, "FORBIDDEN")
+	}
+}
