@@ -161,8 +161,8 @@ func TestABodyOverTheLimitIsRefusedHoweverItIsSent(t *testing.T) {
 	ada := start(t).register(t)
 	const limit = 1 << 20
 	body := func(size int) string {
-		frame := `{"name":"a","settings":{"metadata":{"pad":""}}}`
-		return strings.Replace(frame, `""`, `"`+strings.Repeat("x", size-len(frame))+`"`, 1)
+		frame := `{"name":"a"}`
+		return frame[:1] + strings.Repeat(" ", size-len(frame)) + frame[1:]
 	}
 	require.Len(t, body(limit), limit)
 	require.Equal(t, http.StatusCreated, ada.post(t, "/v1/bots", body(limit)).Status, "exactly at the limit")
@@ -646,4 +646,17 @@ func TestStrangeRequestsDoNoHarm(t *testing.T) {
 		}
 	}
 	require.Equal(t, http.StatusOK, ada.get(t, "/healthz").Status)
+}
+
+func TestSettingsAreBounded(t *testing.T) {
+	t.Parallel()
+	ada := start(t).register(t)
+	settings := func(size int) map[string]any {
+		const frame = `{"x":""}`
+		return map[string]any{"name": "a", "settings": map[string]any{"x": strings.Repeat("y", size-len(frame))}}
+	}
+	require.Equal(t, http.StatusCreated, ada.post(t, "/v1/bots", settings(64<<10)).Status)
+	a := ada.post(t, "/v1/bots", settings(64<<10+1))
+	requireCode(t, a, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
+	require.Contains(t, a.text("message"), "settings")
 }

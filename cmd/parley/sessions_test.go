@@ -728,5 +728,19 @@ func TestThePasswordChangeIsNoWayRoundTheDelay(t *testing.T) {
 	}
 	requireCode(t, guess(), http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED")
 	_, a := ada.logIn(t, password)
+	require.Equal(t, http.StatusOK, a.Status, "log-in counts for itself: %s", a)
+}
+
+func TestAStrangerAtTheLogInKeepsNobodyFromChangingThePassword(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	ada := p.register(t)
+	for range 5 {
+		_, a := ada.logIn(t, "wrong horse battery")
+		requireCode(t, a, http.StatusUnauthorized, "INVALID_CREDENTIALS")
+	}
+	_, a := ada.logIn(t, password)
 	requireCode(t, a, http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED")
+	change := map[string]any{"current_password": password, "new_password": "staple the right horse"}
+	require.Equal(t, http.StatusNoContent, ada.put(t, "/v1/auth/password", change).Status)
 }

@@ -133,19 +133,14 @@ func (q *Queries) ForgetLoginAttempts(ctx context.Context) error {
 }
 
 const getPasswordHash = `-- name: GetPasswordHash :one
-SELECT email, password_hash FROM users WHERE id = $1
+SELECT password_hash FROM users WHERE id = $1
 `
 
-type GetPasswordHashRow struct {
-	Email        string
-	PasswordHash string
-}
-
-func (q *Queries) GetPasswordHash(ctx context.Context, id uuid.UUID) (GetPasswordHashRow, error) {
+func (q *Queries) GetPasswordHash(ctx context.Context, id uuid.UUID) (string, error) {
 	row := q.db.QueryRow(ctx, getPasswordHash, id)
-	var i GetPasswordHashRow
-	err := row.Scan(&i.Email, &i.PasswordHash)
-	return i, err
+	var password_hash string
+	err := row.Scan(&password_hash)
+	return password_hash, err
 }
 
 const getProfile = `-- name: GetProfile :one

@@ -3,8 +3,11 @@ package contract_test
 import (
 	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -182,8 +185,8 @@ func TestParametersAreHeldToTheDocument(t *testing.T) {
 		"huge":          {good, "limit=99999999999999999999", map[string]string{"limit": "WRONG_TYPE"}},
 		"twice":         {good, "limit=1&limit=1", map[string]string{"limit": "REPEATED"}},
 		"no UUID":       {"1", "limit=ten", map[string]string{"id": "INVALID_FORMAT", "limit": "WRONG_TYPE"}},
-		"NUL":           {good, "word=a%00b", map[string]string{"word": "INVALID"}},
-		"no UTF-8":      {good, "word=%ff", map[string]string{"word": "INVALID"}},
+		"NUL":           {good, "word=a%00b", map[string]string{"word": "INVALID_FORMAT"}},
+		"no UTF-8":      {good, "word=%ff", map[string]string{"word": "INVALID_FORMAT"}},
 		"UUID and more": {good + "0", "", map[string]string{"id": "INVALID_FORMAT"}},
 	}
 	for name, test := range tests {
@@ -197,5 +200,52 @@ func TestParametersAreHeldToTheDocument(t *testing.T) {
 			}
 			require.Equal(t, test.want, got)
 		})
+	}
+}
+
+// Each of these bodies is some 60 kB; told in full, what is wrong with it would be hundreds of megabytes.
+func TestWhatIsWrongWithABodyIsNotMuchLargerThanTheBody(t *testing.T) {
+	t.Parallel()
+	deep := func(value string) []byte {
+		return []byte(`{"` + strings.Repeat("k", 40_000) + `":[` + strings.Repeat(value+",", 4000) + "0]}")
+	}
+	c, err := contract.Load([]byte(`{"openapi":"3.1.0","paths":{"/x":{"post":{"operationId":"X","requestBody":{"content":{"application/json":
+		{"schema":{"type":"object","additionalProperties":false}}}}}}}}`))
+	require.NoError(t, err)
+	unknown := map[string]any{strings.Repeat("ü", 40_000): 1}
+	for i := range 4000 {
+		unknown[strconv.Itoa(i)] = 1
+	}
+	wrongOf := func(body []byte) []fail.Field {
+		_, err := contract.ParseJSON(body)
+		return fail.WrongFields(err)
+	}
+	for name, wrong := range map[string][]fail.Field{
+		"strange numbers": wrongOf(deep("1e999")),
+		"NULs":            wrongOf(deep(`"\u0000"`)),
+		"unknown fields":  c.Find("POST", "/x").Body.Check(unknown),
+	} {
+		require.Len(t, wrong, 100, name)
+		for _, w := range wrong {
+			require.LessOrEqual(t, len(w.Field), 210, name)
+			require.True(t, utf8.ValidString(w.Field), name)
+		}
+	}
+	_, err = contract.ParseJSON([]byte(`{"` + strings.Repeat("k", 40_000) + `":1,"` + strings.Repeat("k", 40_000) + `":1}`))
+	require.Less(t, len(fail.From(err).Message), 500, "a key that is there twice")
+
+	start := time.Now()
+	_, err = contract.ParseJSON([]byte(`{"` + strings.Repeat("k", 400_000) + `":[` + strings.Repeat(`"",`, 100_000) + `""]}`))
+	require.NoError(t, err)
+	require.Less(t, time.Since(start), 5*time.Second, "a long key with many values below it")
+}
+
+func TestAParameterThatPostgresCannotHoldIsAWrongField(t *testing.T) {
+	t.Parallel()
+	c, err := contract.Load([]byte(`{"openapi":"3.1.0","paths":{"/x":{"get":{"operationId":"X","parameters":[
+		{"name":"action","in":"query","schema":{"type":"string"}}]}}}}`))
+	require.NoError(t, err)
+	for text, wrong := range map[string]int{"bot.create": 0, "ü": 0, "a\x00": 1, "\xff": 1} {
+		require.Len(t, c.Find("GET", "/x").Parameters(nil, url.Values{"action": {text}}), wrong, "%q", text)
 	}
 }

@@ -20,7 +20,26 @@ func wrongFields(root string, err error) []fail.Field {
 	}
 	wrong := leaves(root, v, nil)
 	slices.SortStableFunc(wrong, func(a, b fail.Field) int { return strings.Compare(a.Field, b.Field) })
-	return slices.CompactFunc(wrong, func(a, b fail.Field) bool { return a == b })
+	wrong = slices.CompactFunc(wrong, func(a, b fail.Field) bool { return a == b })
+	wrong = wrong[:min(len(wrong), mostFields)]
+	for i := range wrong {
+		wrong[i].Field = short(wrong[i].Field)
+	}
+	return wrong
+}
+
+// An answer must not be much larger than the body that it is about: of what is wrong with one, this much is told.
+const (
+	mostFields  = 100
+	longestName = 200 // bytes
+)
+
+// short cuts the name of a field, which may be as long as a body.
+func short(name string) string {
+	if len(name) <= longestName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:longestName], "") + "…"
 }
 
 func leaves(root string, v *jsonschema.ValidationError, found []fail.Field) []fail.Field {

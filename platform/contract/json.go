@@ -42,7 +42,9 @@ func ParseJSON(body []byte) (any, error) {
 	if depth(value, MaxDepth) < 0 {
 		return nil, malformed("the body nests deeper than %d levels", MaxDepth)
 	}
-	wrong := nulls(value, "", nil)
+	var f finder
+	f.nulls(value)
+	wrong := f.found
 	if hasNumber(value) {
 		wrong = append(wrong, strangeNumbers(body)...)
 	}
@@ -58,12 +60,12 @@ func strangeNumbers(body []byte) (found []fail.Field) {
 	decoder := jsontext.NewDecoder(bytes.NewReader(body))
 	for {
 		token, err := decoder.ReadToken()
-		if err != nil { // the end
+		if err != nil || len(found) == mostFields { // the end
 			return found
 		}
 		if token.Kind() == '0' && isStrange(token.String()) {
 			found = append(found, fail.Field{
-				Field: dotted(decoder.StackPointer()), Code: "OUT_OF_RANGE", Message: "must be a number that a double can hold, of at most 400 characters",
+				Field: short(dotted(decoder.StackPointer())), Code: "OUT_OF_RANGE", Message: "must be a number that a double can hold, of at most 400 characters",
 			})
 		}
 	}
@@ -107,7 +109,7 @@ func explainSyntax(err error) error {
 		return malformed("the body is not JSON").Because(err)
 	}
 	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return malformed("the body has the key %s twice", syntax.JSONPointer.LastToken()).Because(err)
+		return malformed("the body has the key %s twice", short(syntax.JSONPointer.LastToken())).Because(err)
 	}
 	return malformed("the body is not JSON: error near byte %d", syntax.ByteOffset).Because(err)
 }
@@ -135,23 +137,44 @@ func depth(value any, left int) int {
 	return least
 }
 
-func nulls(value any, at string, found []fail.Field) []fail.Field {
+// finder walks a value and names what is wrong with a part of it. The name of a part is put together only when it is
+// wanted: below one long key may lie very many parts.
+type finder struct {
+	path  []string
+	found []fail.Field
+}
+
+func (f *finder) nulls(value any) {
 	switch v := value.(type) {
 	case string:
 		if strings.ContainsRune(v, 0) {
-			found = append(found, fail.Field{Field: at, Code: "NUL", Message: "must not contain the character U+0000"})
+			f.add("NUL", "must not contain the character U+0000")
 		}
 	case map[string]any:
 		for name, c := range v {
 			if strings.ContainsRune(name, 0) {
-				found = append(found, fail.Field{Field: at, Code: "NUL", Message: "must not have a key with the character U+0000"})
+				f.add("NUL", "must not have a key with the character U+0000")
 			}
-			found = nulls(c, join(at, name), found)
+			f.below(name, c)
 		}
 	case []any:
 		for i, c := range v {
-			found = nulls(c, join(at, fmt.Sprint(i)), found)
+			f.below(strconv.Itoa(i), c)
 		}
 	}
-	return found
+}
+
+func (f *finder) below(name string, value any) {
+	if len(f.found) >= mostFields {
+		return
+	}
+	f.path = append(f.path, name)
+	f.nulls(value)
+	f.path = f.path[:len(f.path)-1]
+}
+
+func (f *finder) add(code, message string) {
+	if len(f.found) < mostFields {
+		f.found = append(f.found, fail.Field{Field: short(strings.Join(f.path, ".")), Code: code, Message: message})
+	}
 }

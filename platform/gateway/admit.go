@@ -125,7 +125,7 @@ func authenticate(c *echo.Context, a Authenticator) error {
 		return errUserID
 	}
 	if w := req.Header.Values(HeaderWorkspaceID); len(w) > 0 {
-		id, err := uuid.Parse(w[0])
+		id, err := parseID(w[0])
 		if err != nil || len(w) > 1 {
 			return fail.ErrForbidden
 		}
@@ -139,8 +139,16 @@ func authenticate(c *echo.Context, a Authenticator) error {
 }
 
 func sameID(text string, id uuid.UUID) bool {
-	parsed, err := uuid.Parse(text)
+	parsed, err := parseID(text)
 	return err == nil && parsed == id
+}
+
+// parseID takes the 36-character form only: uuid.Parse knows others, of which one id would have several spellings.
+func parseID(text string) (uuid.UUID, error) {
+	if len(text) != len(uuid.Nil.String()) {
+		return uuid.Nil, errors.New("a UUID has 36 characters")
+	}
+	return uuid.Parse(text)
 }
 
 // operationID gives the id of the client, or a new one where it sent none.
@@ -149,9 +157,8 @@ func operationID(h http.Header) (uuid.UUID, error) {
 	if len(values) == 0 {
 		return uuid.New(), nil
 	}
-	id, err := uuid.Parse(values[0])
-	// only the 36-character form: uuid.Parse knows others, of which one id would have several spellings
-	if err != nil || len(values) > 1 || len(values[0]) != 36 || id == uuid.Nil {
+	id, err := parseID(values[0])
+	if err != nil || len(values) > 1 || id == uuid.Nil {
 		return uuid.Nil, errOperationID
 	}
 	return id, nil

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v5"
@@ -48,7 +49,9 @@ func addDocs(e *echo.Echo, yaml, json []byte) error {
 			return fmt.Errorf("read the reference page: %w", err)
 		}
 		a := newAsset(kind, content)
-		a.gzipped = path.Ext(name) == ".gz"
+		if a.gzipped = path.Ext(name) == ".gz"; a.gzipped {
+			a.plain = sync.OnceValues(func() ([]byte, error) { return gunzip(content) })
+		}
 		files["/docs/"+strings.TrimSuffix(name, ".gz")] = a
 	}
 	for name, a := range files {
@@ -63,6 +66,7 @@ type asset struct {
 	tag     string // of the content
 	content []byte
 	gzipped bool
+	plain   func() ([]byte, error) // what is gzipped, unpacked once: a copy a request would be memory for the asking
 }
 
 func newAsset(kind string, content []byte) asset {
@@ -86,7 +90,7 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) error {
 			h.Set("Content-Length", strconv.Itoa(len(content))) // ServeContent leaves it to us where there is an encoding
 		} else {
 			var err error
-			if content, err = gunzip(content); err != nil {
+			if content, err = a.plain(); err != nil {
 				return fmt.Errorf("unpack the reference page: %w", err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -189,4 +190,18 @@ func TestTheDocumentIsTheSameInYAMLAndInJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(asJSON.Body.Bytes(), &other))
 	require.Equal(t, one, other)
 	require.Contains(t, other, "paths")
+}
+
+// Not parallel: it counts what the process allocates.
+func TestAnUnpackedAssetIsUnpackedOnce(t *testing.T) { //nolint:paralleltest // see above
+	h := docs(t, io.Discard)
+	size := get(t, h, "/docs/swagger-ui-bundle.js", "Accept-Encoding", "identity").Body.Len()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 10 {
+		r := httptest.NewRequest(http.MethodGet, "/docs/swagger-ui-bundle.js", nil)
+		h.ServeHTTP(&goesAway{header: http.Header{}}, r)
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, int(after.TotalAlloc-before.TotalAlloc), 10*size/2, "slow clients that ask often would fill the memory")
 }

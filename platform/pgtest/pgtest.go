@@ -52,7 +52,7 @@ func (s *Server) Run(m *testing.M) int {
 // goes from one server to another.
 func (s *Server) Start(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "parley-test-")
+	dir, err := os.MkdirTemp("", "parley-test-") //nolint:usetesting // the server's user cannot reach t.TempDir when we are root
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, s.start(t.Context(), dir))

@@ -31,7 +31,7 @@ SELECT app.begin_login(@address_hash::bytea)::double precision;
 SELECT app.end_login(@address_hash::bytea);
 
 -- name: GetPasswordHash :one
-SELECT email, password_hash FROM users WHERE id = @id;
+SELECT password_hash FROM users WHERE id = @id;
 
 -- name: ReplacePasswordHash :one
 -- Compare and set: PY404 if the password was changed meanwhile; a row, so that the adapter sees it at once.

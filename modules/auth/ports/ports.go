@@ -16,7 +16,7 @@ var (
 	ErrEmailExists        = fail.New(fail.Conflict, "EMAIL_ALREADY_EXISTS", "this e-mail address is registered already: log in")
 	ErrInvalidCredentials = fail.New(fail.Unauthenticated, "INVALID_CREDENTIALS", "the e-mail address or the password is wrong")
 	ErrPasswordChanged    = fail.New(fail.Conflict, "CONFLICT", "the password was changed meanwhile: log in with the new one")
-	ErrTooManyAttempts    = fail.New(fail.TooMany, "RATE_LIMIT_EXCEEDED", "too many wrong passwords for this address: wait and try again")
+	ErrTooManyAttempts    = fail.New(fail.TooMany, "RATE_LIMIT_EXCEEDED", "too many wrong passwords: wait as long as Retry-After says")
 	ErrSessionNotFound    = fail.New(fail.NotFound, "NOT_FOUND", "you have no such session in this workspace")
 	ErrBadRefreshToken    = fail.New(fail.Unauthenticated, "UNAUTHORIZED", "the refresh token is wrong, expired, spent or revoked: log in")
 )
@@ -33,18 +33,19 @@ type Users interface {
 
 // Accounts keeps the password of the caller.
 type Accounts interface {
-	// Password gives the address and the hash of the caller's password.
-	Password(ctx context.Context) (domain.Email, string, error)
+	// PasswordHash gives the hash of the caller's password.
+	PasswordHash(ctx context.Context) (string, error)
 	// ReplacePassword sets another hash in place of the one that was read; ErrPasswordChanged if that is gone.
 	ReplacePassword(ctx context.Context, user uuid.UUID, oldHash, newHash string) error
 }
 
-// Attempts slows down the guessing of passwords, for each address, known or not.
+// Attempts slows down the guessing of passwords: at log-in for each address, known or not, and for each user who is
+// signed in and changes the password, so that a stranger at the log-in does not keep that user from it.
 type Attempts interface {
-	// Begin counts an attempt; ErrTooManyAttempts while the address has to wait.
-	Begin(ctx context.Context, email domain.Email) error
-	// Succeeded forgets the failures of an address.
-	Succeeded(ctx context.Context, email domain.Email) error
+	// Begin counts an attempt on a target; ErrTooManyAttempts while it has to wait.
+	Begin(ctx context.Context, target string) error
+	// Succeeded forgets the failures of a target.
+	Succeeded(ctx context.Context, target string) error
 }
 
 // Sessions keeps sessions.

@@ -20,21 +20,22 @@ type ChangePassword struct {
 
 // NewPassword is a password that has been checked and hashed and may now be set.
 type NewPassword struct {
-	email            domain.Email
+	target           string
 	oldHash, newHash string
 }
 
 // Prepare does the slow part, which no transaction waits for: it verifies the current password and hashes the new one.
-func (u ChangePassword) Prepare(ctx context.Context, current, next string) (NewPassword, error) {
+func (u ChangePassword) Prepare(ctx context.Context, user uuid.UUID, current, next string) (NewPassword, error) {
 	password, err := domain.NewPassword(next)
 	if err != nil {
 		return NewPassword{}, fail.Fields(fail.Field{Field: "new_password", Code: "INVALID", Message: err.Error()})
 	}
-	email, hash, err := u.Accounts.Password(ctx)
+	hash, err := u.Accounts.PasswordHash(ctx)
 	if err != nil {
 		return NewPassword{}, err
 	}
-	if err := u.Attempts.Begin(ctx, email); err != nil {
+	target := "user " + user.String()
+	if err := u.Attempts.Begin(ctx, target); err != nil {
 		return NewPassword{}, err
 	}
 	ok, err := u.Passwords.Verify(ctx, current, hash)
@@ -44,7 +45,7 @@ func (u ChangePassword) Prepare(ctx context.Context, current, next string) (NewP
 	if !ok {
 		return NewPassword{}, ports.ErrInvalidCredentials
 	}
-	prepared := NewPassword{email: email, oldHash: hash}
+	prepared := NewPassword{target: target, oldHash: hash}
 	prepared.newHash, err = u.Passwords.Hash(ctx, password)
 	return prepared, err
 }
@@ -54,7 +55,7 @@ func (u ChangePassword) Do(ctx context.Context, user, session uuid.UUID, p NewPa
 	if err := u.Accounts.ReplacePassword(ctx, user, p.oldHash, p.newHash); err != nil {
 		return err
 	}
-	if err := u.Attempts.Succeeded(ctx, p.email); err != nil {
+	if err := u.Attempts.Succeeded(ctx, p.target); err != nil {
 		return err
 	}
 	_, err := u.Sessions.EndOthers(ctx, session)

@@ -32,7 +32,7 @@ func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 		}
 		return Grant{}, ports.ErrInvalidCredentials
 	}
-	if err := u.Attempts.Begin(ctx, email); err != nil {
+	if err := u.Attempts.Begin(ctx, email.String()); err != nil {
 		return Grant{}, err
 	}
 	grant, err := u.open(ctx, email, in)
@@ -70,7 +70,7 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 		if err := u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, hash); err != nil {
 			return err
 		}
-		return u.Attempts.Succeeded(ctx, email)
+		return u.Attempts.Succeeded(ctx, email.String())
 	})
 }
 

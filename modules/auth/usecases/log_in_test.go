@@ -34,12 +34,12 @@ func (p *people) FindLogin(_ context.Context, email domain.Email) (*domain.Login
 	return &p.login, nil
 }
 
-func (p *people) Begin(_ context.Context, email domain.Email) error {
-	p.begun = append(p.begun, email.String())
+func (p *people) Begin(_ context.Context, target string) error {
+	p.begun = append(p.begun, target)
 	return p.refuse
 }
 
-func (p *people) Succeeded(context.Context, domain.Email) error { return nil }
+func (p *people) Succeeded(context.Context, string) error { return nil }
 
 func (p *people) Verify(_ context.Context, password, hash string) (bool, error) {
 	p.hashed = append(p.hashed, hash)

@@ -66,7 +66,7 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 		return Grant{}, err
 	}
 	if !ok { // a guess, which costs the address what it costs at log-in
-		if err := u.Attempts.Begin(ctx, email); err != nil {
+		if err := u.Attempts.Begin(ctx, email.String()); err != nil {
 			return Grant{}, err
 		}
 		return Grant{}, ports.ErrEmailExists

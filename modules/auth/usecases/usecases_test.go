@@ -40,14 +40,12 @@ func (w *world) Verify(_ context.Context, password, hash string) (bool, error) {
 	return hash == "hash of "+password, nil
 }
 func (w *world) Outdated(string) bool { return false }
-func (w *world) Begin(context.Context, domain.Email) error {
+func (w *world) Begin(context.Context, string) error {
 	w.attempts++
 	return nil
 }
-func (w *world) Succeeded(context.Context, domain.Email) error { return nil }
-func (w *world) Password(context.Context) (domain.Email, string, error) {
-	return domain.Email{}, w.login.PasswordHash, nil
-}
+func (w *world) Succeeded(context.Context, string) error      { return nil }
+func (w *world) PasswordHash(context.Context) (string, error) { return w.login.PasswordHash, nil }
 func (w *world) ReplacePassword(context.Context, uuid.UUID, string, string) error {
 	if w.changed {
 		return ports.ErrPasswordChanged

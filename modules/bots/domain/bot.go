@@ -24,6 +24,7 @@ const (
 const (
 	maxName        = 200
 	maxInstruction = 50_000
+	maxSettings    = 64 << 10 // bytes of JSON
 )
 
 // Content is what a bot is told: the part of it that has versions. It cannot be built invalid.
@@ -42,6 +43,9 @@ func NewContent(instruction string, settings json.RawMessage) (Content, error) {
 	}
 	if !json.Valid(settings) || bytes.TrimSpace(settings)[0] != '{' {
 		return Content{}, &RuleError{Field: "settings", Rule: "must be an object"}
+	}
+	if len(settings) > maxSettings {
+		return Content{}, &RuleError{Field: "settings", Rule: "must have at most 65536 bytes of JSON"}
 	}
 	return Content{instruction: instruction, settings: settings}, nil
 }

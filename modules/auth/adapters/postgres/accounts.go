@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/authdb"
-	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
@@ -23,17 +22,16 @@ type Accounts struct{ db *postgres.DB }
 // NewAccounts makes Accounts.
 func NewAccounts(db *postgres.DB) *Accounts { return &Accounts{db} }
 
-// Password implements ports.Accounts.
-func (a *Accounts) Password(ctx context.Context) (domain.Email, string, error) {
-	row, err := authdb.New(a.db.In(ctx)).GetPasswordHash(ctx, call.From(ctx).Principal.UserID)
+// PasswordHash implements ports.Accounts.
+func (a *Accounts) PasswordHash(ctx context.Context) (string, error) {
+	hash, err := authdb.New(a.db.In(ctx)).GetPasswordHash(ctx, call.From(ctx).Principal.UserID)
 	if postgres.IsMissing(err) {
-		return domain.Email{}, "", fail.ErrUnauthorized
+		return "", fail.ErrUnauthorized
 	}
 	if err != nil {
-		return domain.Email{}, "", fmt.Errorf("read the password's hash: %w", err)
+		return "", fmt.Errorf("read the password's hash: %w", err)
 	}
-	email, err := domain.NewEmail(row.Email)
-	return email, row.PasswordHash, err
+	return hash, nil
 }
 
 // ReplacePassword implements ports.Accounts.
@@ -50,7 +48,7 @@ func (a *Accounts) ReplacePassword(ctx context.Context, user uuid.UUID, oldHash,
 	return nil
 }
 
-// Attempts implements ports.Attempts. Addresses are kept as a keyed hash.
+// Attempts implements ports.Attempts. Targets are kept as a keyed hash.
 type Attempts struct {
 	db  *postgres.DB
 	key []byte
@@ -59,17 +57,17 @@ type Attempts struct {
 // NewAttempts makes Attempts.
 func NewAttempts(db *postgres.DB, key []byte) *Attempts { return &Attempts{db, key} }
 
-func (a *Attempts) hash(email domain.Email) []byte {
+func (a *Attempts) hash(target string) []byte {
 	mac := hmac.New(sha256.New, a.key)
-	mac.Write([]byte(email.String()))
+	mac.Write([]byte(target))
 	return mac.Sum(nil)
 }
 
 // Begin implements ports.Attempts. It commits at once, whatever comes of the attempt.
-func (a *Attempts) Begin(ctx context.Context, email domain.Email) error {
+func (a *Attempts) Begin(ctx context.Context, target string) error {
 	var wait float64
 	err := a.db.WriteOnce(ctx, func(ctx context.Context) (err error) {
-		wait, err = authdb.New(a.db.In(ctx)).BeginLogin(ctx, a.hash(email))
+		wait, err = authdb.New(a.db.In(ctx)).BeginLogin(ctx, a.hash(target))
 		return err
 	})
 	if err != nil {
@@ -81,12 +79,12 @@ func (a *Attempts) Begin(ctx context.Context, email domain.Email) error {
 	return nil
 }
 
-// Forget removes the counts of addresses that nobody has tried for a day.
+// Forget removes the counts of targets that nobody has tried for a day.
 func (a *Attempts) Forget(ctx context.Context) error {
 	return a.db.Write(ctx, func(ctx context.Context) error { return authdb.New(a.db.In(ctx)).ForgetLoginAttempts(ctx) })
 }
 
 // Succeeded implements ports.Attempts.
-func (a *Attempts) Succeeded(ctx context.Context, email domain.Email) error {
-	return authdb.New(a.db.In(ctx)).EndLogin(ctx, a.hash(email))
+func (a *Attempts) Succeeded(ctx context.Context, target string) error {
+	return authdb.New(a.db.In(ctx)).EndLogin(ctx, a.hash(target))
 }

@@ -33,7 +33,7 @@ func (s Server) ChangePassword(ctx context.Context, r ChangePasswordRequestObjec
 	if answer, seen, err := s.Commands.Seen(ctx); err != nil || seen {
 		return stored{answer}, err // the current password of a repetition is no longer the right one
 	}
-	prepared, err := s.Passwords.Prepare(ctx, r.Body.CurrentPassword, r.Body.NewPassword)
+	prepared, err := s.Passwords.Prepare(ctx, call.From(ctx).Principal.UserID, r.Body.CurrentPassword, r.Body.NewPassword)
 	if err != nil {
 		if answer, seen, again := s.Commands.Seen(ctx); again == nil && seen {
 			return stored{answer}, nil // the first call has taken effect since

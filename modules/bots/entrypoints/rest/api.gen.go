@@ -45,7 +45,7 @@ type Bot struct {
 	Instruction    string             `json:"instruction"`
 	Name           string             `json:"name"`
 
-	// Settings free, but for the keys named here, which are checked
+	// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
 	Settings    Settings           `json:"settings"`
 	Status      BotStatus          `json:"status"`
 	UpdatedAt   time.Time          `json:"updated_at"`
@@ -82,7 +82,7 @@ type BotVersion struct {
 	CreatedBy   openapi_types.UUID `json:"created_by"`
 	Instruction string             `json:"instruction"`
 
-	// Settings free, but for the keys named here, which are checked
+	// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
 	Settings Settings `json:"settings"`
 	Version  int32    `json:"version"`
 }
@@ -99,18 +99,18 @@ type CreateBotRequest struct {
 	Instruction string `json:"instruction,omitempty"`
 	Name        string `json:"name"`
 
-	// Settings free, but for the keys named here, which are checked
+	// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
 	Settings Settings `json:"settings,omitempty"`
 }
 
-// Settings free, but for the keys named here, which are checked
+// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
 type Settings = json.RawMessage
 
 // UpdateInstructionRequest defines model for UpdateInstructionRequest.
 type UpdateInstructionRequest struct {
 	Instruction string `json:"instruction"`
 
-	// Settings free, but for the keys named here, which are checked
+	// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
 	Settings Settings `json:"settings,omitempty"`
 }
 
