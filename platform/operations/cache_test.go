@@ -2,9 +2,6 @@ package operations_test
 
 import (
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,34 +12,8 @@ import (
 
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/redistest"
 )
-
-// redisClient connects to TEST_REDIS_URL, else to a redis-server of the test's own.
-func redisClient(t *testing.T) *redis.Client {
-	t.Helper()
-	options := &redis.Options{Network: "unix"}
-	if url := os.Getenv("TEST_REDIS_URL"); url != "" {
-		var err error
-		options, err = redis.ParseURL(url)
-		require.NoError(t, err)
-	} else {
-		binary, err := exec.LookPath("redis-server")
-		if err != nil {
-			t.Skip("redis-server is not installed and TEST_REDIS_URL is not set")
-		}
-		options.Addr = filepath.Join(t.TempDir(), "redis.sock")
-		server := exec.Command(binary, "--port", "0", "--unixsocket", options.Addr, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-		require.NoError(t, server.Start())
-		t.Cleanup(func() {
-			_ = server.Process.Kill()
-			_ = server.Wait()
-		})
-	}
-	client := redis.NewClient(options)
-	t.Cleanup(func() { _ = client.Close() })
-	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, 20*time.Second, 20*time.Millisecond)
-	return client
-}
 
 // The suite that every cache passes. A cache may forget at any time, so each look is tried again.
 func caches(t *testing.T, cache operations.Cache) {
@@ -79,7 +50,7 @@ func TestMemoryCaches(t *testing.T) {
 
 func TestRedisCaches(t *testing.T) {
 	t.Parallel()
-	client := redisClient(t)
+	client := redistest.Client(t)
 	cache := operations.NewRedisCache(client, slog.New(slog.DiscardHandler))
 	caches(t, cache)
 

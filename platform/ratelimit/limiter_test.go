@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/redistest"
 )
 
 // clock stands still until it is moved.
@@ -43,33 +41,6 @@ type away struct{ asked atomic.Int64 }
 func (a *away) Allow(_ context.Context, _ string, l ratelimit.Limit) ratelimit.Result {
 	a.asked.Add(1)
 	return ratelimit.Result{Limit: l.Max}
-}
-
-// redisClient connects to TEST_REDIS_URL, else to a redis-server of the test's own.
-func redisClient(t *testing.T) *redis.Client {
-	t.Helper()
-	options := &redis.Options{Network: "unix"}
-	if url := os.Getenv("TEST_REDIS_URL"); url != "" {
-		var err error
-		options, err = redis.ParseURL(url)
-		require.NoError(t, err)
-	} else {
-		binary, err := exec.LookPath("redis-server")
-		if err != nil {
-			t.Skip("redis-server is not installed and TEST_REDIS_URL is not set")
-		}
-		options.Addr = filepath.Join(t.TempDir(), "redis.sock")
-		server := exec.Command(binary, "--port", "0", "--unixsocket", options.Addr, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-		require.NoError(t, server.Start())
-		t.Cleanup(func() {
-			_ = server.Process.Kill()
-			_ = server.Wait()
-		})
-	}
-	client := redis.NewClient(options)
-	t.Cleanup(func() { _ = client.Close() })
-	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, 20*time.Second, 20*time.Millisecond)
-	return client
 }
 
 // The suite that every limiter passes. Keys are the test's own; a window of an hour gives nothing back meanwhile.
@@ -119,7 +90,7 @@ func TestMemoryLimits(t *testing.T) {
 func TestRedisLimits(t *testing.T) {
 	t.Parallel()
 	slow := &away{}
-	limits(t, ratelimit.NewRedis(redisClient(t), slow, slog.New(slog.DiscardHandler)), slow)
+	limits(t, ratelimit.NewRedis(redistest.Client(t), slow, slog.New(slog.DiscardHandler)), slow)
 }
 
 func TestWhatWasSpentComesBackEvenlyAndRetryAfterIsHonest(t *testing.T) {

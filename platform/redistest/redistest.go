@@ -1,0 +1,48 @@
+// Package redistest gives tests a real Redis: that of TEST_REDIS_URL, else a redis-server of the test's own on a unix
+// socket. Where there is neither, the test is skipped, by name.
+package redistest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+)
+
+// Client connects, and waits until the server answers.
+func Client(t testing.TB) *redis.Client {
+	t.Helper()
+	options := &redis.Options{Network: "unix"}
+	if url := os.Getenv("TEST_REDIS_URL"); url != "" {
+		var err error
+		options, err = redis.ParseURL(url)
+		require.NoError(t, err)
+	} else {
+		options.Addr = serve(t)
+	}
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, 20*time.Second, 20*time.Millisecond)
+	return client
+}
+
+// serve starts a server and gives its socket.
+func serve(t testing.TB) string {
+	t.Helper()
+	binary, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("redis-server is not installed and TEST_REDIS_URL is not set")
+	}
+	socket := filepath.Join(t.TempDir(), "redis.sock")
+	server := exec.Command(binary, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", t.TempDir()) //nolint:gosec // found in PATH
+	require.NoError(t, server.Start())
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	return socket
+}
