@@ -139,7 +139,9 @@ func TestManyDeadLettersAreRetriedByFilter(t *testing.T) {
 		ids = append(ids, deadLetter(t, super, ada.workspace, "note"))
 	}
 	other := deadLetter(t, super, ada.workspace, "other")
-	retry := func(body any, headers ...header) answer { return ada.post(t, "/v1/dead-letters/retry", body, headers...) }
+	retry := func(body any, headers ...header) answer {
+		return ada.post(t, "/v1/dead-letters/retry", body, headers...)
+	}
 	letters := func(a answer) (got []string) {
 		require.Equal(t, http.StatusOK, a.Status, a)
 		for _, item := range a.items() {
