@@ -171,3 +171,31 @@ func TestAJobThatKillsItsWorkersDiesInTheEnd(t *testing.T) {
 	eventually(t, "dead", func() bool { return s.letters(t) == 1 })
 	require.Contains(t, value[string](t, s, "SELECT errors -> 0 ->> 'error' FROM dead_letter_queue"), "its worker was lost")
 }
+
+// Between the look for lost jobs and the rescue of one, its worker may give a sign of life.
+func TestARescueThatComesTooLateChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, failures := range map[string]int{"to be put off": 0, "to be buried": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.register(t, "note", jobs.KindOptions{}, nothing)
+			_, err := s.su.Exec(t.Context(), `INSERT INTO job_queue (workspace_id, id, kind, key, payload, trace_id, max_attempts, status, attempt, failures, lease_until)
+				VALUES ($1, gen_random_uuid(), 'note', 'k', '{}', '', 3, 'running', 3, $2, now() - interval '1 s')`, s.aID, failures)
+			require.NoError(t, err)
+			tx, err := s.su.Begin(t.Context())
+			require.NoError(t, err)
+			_, err = tx.Exec(t.Context(), "UPDATE job_queue SET lease_until = now() + interval '1 h'") // not committed yet
+			require.NoError(t, err)
+			s.run(t, s.quick())
+			waits := func() bool {
+				return value[bool](t, s, "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')")
+			}
+			eventually(t, "the rescue waits for the row", waits)
+			require.NoError(t, tx.Commit(t.Context()))
+			eventually(t, "the rescue is over", func() bool { return !waits() })
+			require.Equal(t, 1, s.count(t, "running"))
+			require.Zero(t, s.letters(t))
+		})
+	}
+}
