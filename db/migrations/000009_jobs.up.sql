@@ -52,7 +52,9 @@ CREATE POLICY door ON dead_letter_queue TO parley_door USING (true) WITH CHECK (
 CREATE FUNCTION app.claim_jobs(most integer, lease_seconds double precision, kinds text[], room integer[], starting uuid)
     RETURNS TABLE (workspace_id uuid, id uuid, kind text, key text, payload jsonb, operation_id uuid, trace_id text,
                    attempt integer, failures integer, max_attempts integer, created_at timestamptz)
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- The planner cannot know how few rows the jumps leave: it would read the whole table into a hash, and compile that.
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
     WITH RECURSIVE groups AS (
         (SELECT j.workspace_id, j.kind, j.priority, 1 AS n FROM public.job_queue j
           WHERE j.status = 'queued' AND j.workspace_id >= starting ORDER BY j.workspace_id, j.kind, j.priority LIMIT 1)
@@ -86,12 +88,15 @@ CREATE FUNCTION app.claim_jobs(most integer, lease_seconds double precision, kin
         SELECT p.*, row_number() OVER (PARTITION BY p.kind ORDER BY p.share, p.served NULLS FIRST, p.priority, p.run_at, p.id) AS of_kind
           FROM placed p
     ), picked AS (
-        SELECT j.workspace_id, j.id
-          FROM candidates c JOIN public.job_queue j ON j.workspace_id = c.workspace_id AND j.id = c.id
-         WHERE j.status = 'queued' AND (c.room IS NULL OR c.of_kind <= c.room)
-         ORDER BY c.share, c.served NULLS FIRST, c.priority, c.run_at, c.id
+        -- One by one in their order, so that no more are locked than are taken, and each is found by its primary key.
+        SELECT locked.workspace_id, locked.id
+          FROM (SELECT c.workspace_id, c.id FROM candidates c
+                 WHERE c.room IS NULL OR c.of_kind <= c.room
+                 ORDER BY c.share, c.served NULLS FIRST, c.priority, c.run_at, c.id) c
+         CROSS JOIN LATERAL (
+               SELECT j.workspace_id, j.id FROM public.job_queue j
+                WHERE j.workspace_id = c.workspace_id AND j.id = c.id AND j.status = 'queued' FOR UPDATE SKIP LOCKED) locked
          LIMIT most
-           FOR UPDATE OF j SKIP LOCKED
     ), claimed AS (
         UPDATE public.job_queue j
            SET status = 'running', attempt = j.attempt + 1, started_at = clock_timestamp(),
