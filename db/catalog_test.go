@@ -19,7 +19,7 @@ import (
 //
 // Not walled by workspace_id are, by name: schema_migrations, which is golang-migrate's and closed to parley_app;
 // workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself;
-// login_attempts, audit_seal_progress and installation, which belong to no workspace and only the doors reach.
+// login_attempts, audit_seal_progress, installation and periodic_tasks, which belong to no workspace and only the doors reach.
 var wallChecks = []string{
 	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
 	`WITH walled AS (` + walled + `)
@@ -55,7 +55,8 @@ var wallChecks = []string{
 	 SELECT format('%s on %s lets parley_door do more than SELECT', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'door login_attempts', 'door installation', 'door audit_seal_progress', 'door operations', 'door_end sessions')
+	        'door login_attempts', 'door installation', 'door audit_seal_progress', 'door operations', 'door_end sessions',
+	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_app'::regrole = ANY (polroles) AND polname <> CASE polrelid::regclass::text WHEN 'users' THEN 'self' ELSE 'tenant' END
@@ -99,7 +100,8 @@ var wallChecks = []string{
 	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege('parley_door', c.oid, may)
 	    AND may || ' ' || c.relname NOT IN (
 	        'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
-	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'DELETE operations')
+	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'DELETE operations',
+	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks')
 	 UNION ALL
 	 SELECT format('everybody may %s %s', a.privilege_type, c.oid::regclass)
 	   FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace IN ('public'::regnamespace, 'app'::regnamespace) AND a.grantee = 0`,
@@ -114,7 +116,10 @@ var wallChecks = []string{
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'),
 	         ('app.forget_login_attempts()'), ('app.is_first_key(bytea)'),
-	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'))
+	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'),
+	         ('app.claim_jobs(integer,double precision,text[],integer[],uuid)'),
+	         ('app.extend_jobs(uuid[],uuid[],integer[],double precision)'), ('app.lost_jobs(integer)'), ('app.expire_jobs(integer)'),
+	         ('app.begin_periodic(text,uuid,double precision)'), ('app.end_periodic(text,uuid,double precision)'))
 	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
 	 UNION ALL
 	 SELECT format('%s is not there', door) FROM listed WHERE door NOT IN (SELECT oid::regprocedure::text FROM doors)
@@ -130,7 +135,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress', 'installation')`
+    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress', 'installation', 'periodic_tasks')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {

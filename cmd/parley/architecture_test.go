@@ -149,7 +149,7 @@ func TestTechnologyStaysInItsPlaces(t *testing.T) {
 		"github.com/oapi-codegen":                  {"modules/*/entrypoints/rest"},
 		"net/http":                                 {"cmd", "platform", "modules/*/entrypoints/rest", "modules/*/adapters"},
 		"github.com/urfave/cli":                    {"cmd"},
-		"github.com/stretchr/testify":              {"platform/pgtest"},
+		"github.com/stretchr/testify":              {"platform/pgtest", "platform/redistest"},
 		"github.com/parley/parley/platform/pgtest": {},
 	}
 	for _, s := range sources(t) {

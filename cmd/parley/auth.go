@@ -74,6 +74,9 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		Commands:       p.commands,
 		Audit:          p.audit,
 		Sealer:         p.sealer,
+		Jobs:           p.jobs,
+		JobCursors:     page.NewCursors[rest.JobPosition](p.master.Key("cursor"), "jobs"),
+		LetterCursors:  page.NewCursors[rest.JobPosition](p.master.Key("cursor"), "dead letters"),
 		AuditCursors:   page.NewCursors[rest.AuditPosition](p.master.Key("cursor"), "audit log"),
 		SessionCursors: page.NewCursors[ports.SessionPosition](p.master.Key("cursor"), "sessions"),
 	}.Mount(e)

@@ -38,6 +38,7 @@ func (c *caller) bodyCalls(t *testing.T) []bodyCall {
 		{"update instruction", http.MethodPut, "/v1/bots/" + bot + "/instruction", map[string]any{"instruction": "Be kind."}},
 		{"create thread", http.MethodPost, "/v1/conversations/threads", map[string]any{"bot_id": bot}},
 		{"take turn", http.MethodPost, "/v1/conversations/threads/" + thread + "/turn", map[string]any{"content": "hello"}},
+		{"retry dead letters", http.MethodPost, "/v1/dead-letters/retry", map[string]any{"kind": "note"}},
 	}
 }
 

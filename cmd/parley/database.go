@@ -54,6 +54,14 @@ func (d *database) close() error {
 	return d.own.Stop(ctx)
 }
 
+// where says whose database it is, for the log.
+func (d *database) where() string {
+	if d.own != nil {
+		return "embedded"
+	}
+	return "DATABASE_URL"
+}
+
 // lost is closed when a database of our own has ended by itself; of others we learn by their silence.
 func (d *database) lost() <-chan struct{} {
 	if d.own == nil {

@@ -208,7 +208,7 @@ func TestWrongSettingsAreToldAllAtOnce(t *testing.T) {
 	for name, value := range wrong {
 		environ = append(environ, name+"="+value)
 	}
-	for _, args := range [][]string{{}, {"serve"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}} {
 		code, stdout, stderr := tool(t, environ, args...)
 		require.Equal(t, exitUsage, code)
 		require.Empty(t, stdout)
@@ -238,7 +238,7 @@ func TestADatabaseThatCannotBeReachedIsOneLineWithoutItsPassword(t *testing.T) {
 		"postgres://u:hunter2@" + closed.Addr().String() + "/d?sslmode=nonsense",
 		"postgres://u:hunter2@" + closed.Addr().String() + "," + closed.Addr().String() + "/d",
 	} {
-		for _, args := range [][]string{{"serve"}, {"migrate", "status"}, {"migrate", "up"}} {
+		for _, args := range [][]string{{"serve"}, {"worker"}, {"migrate", "status"}, {"migrate", "up"}} {
 			code, _, stderr := tool(t, []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir()}, args...)
 			require.NotEqual(t, exitOK, code)
 			require.NotContains(t, stderr, "hunter2")
@@ -249,7 +249,7 @@ func TestADatabaseThatCannotBeReachedIsOneLineWithoutItsPassword(t *testing.T) {
 
 func TestTheSubcommandsExplainThemselves(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"serve"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"openapi"}, {"env"}, {"version"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"openapi"}, {"env"}, {"version"}} {
 		for _, flag := range []string{"--help", "-h"} {
 			code, stdout, stderr := tool(t, []string{"LOG_LEVEL=wrong"}, append(args, flag)...)
 			require.Equal(t, exitOK, code, "%v: %s", args, stderr)
@@ -260,7 +260,7 @@ func TestTheSubcommandsExplainThemselves(t *testing.T) {
 	}
 	environ := []string{"DATABASE_URL=" + pg.EmptyURL(t), "DATA_DIR=" + t.TempDir(), "HTTP_ADDR=127.0.0.1:0"}
 	for _, args := range [][]string{
-		{"nonsense"}, {"--nonsense"}, {"serve", "--nonsense"}, {"serve", "nonsense"}, {"migrate", "nonsense"}, {"migrate", "up", "nonsense"}, {"migrate", "down", "--steps", "x"},
+		{"nonsense"}, {"--nonsense"}, {"serve", "--nonsense"}, {"serve", "nonsense"}, {"worker", "nonsense"}, {"migrate", "nonsense"}, {"migrate", "up", "nonsense"}, {"migrate", "down", "--steps", "x"},
 		{"migrate", "--nonsense"}, {"migrate", "down", "--steps", "-1"}, {"openapi", "--nonsense"}, {"openapi", "nonsense"}, {"env", "nonsense"}, {"version", "nonsense"},
 	} {
 		code, _, stderr := tool(t, environ, args...)

@@ -118,6 +118,10 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 				Name: "serve", Usage: "serve the API until SIGINT or SIGTERM (the default)", Action: serveAction, OnUsageError: usage,
 			},
 			{
+				Name: "worker", Usage: "do background jobs and serve nothing, until SIGINT or SIGTERM", OnUsageError: usage,
+				Action: withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error { return work(ctx, cfg, stderr) }),
+			},
+			{
 				Name: "migrate", Usage: "bring the database's schema to a version", OnUsageError: usage, HideHelpCommand: true,
 				Action: alone(func(_ context.Context, c *cli.Command) error { return cli.ShowSubcommandHelp(c) }),
 				Commands: []*cli.Command{

@@ -17,6 +17,7 @@ import (
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/operations"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/ratelimit"
@@ -35,6 +36,9 @@ type platform struct {
 	limiter    ratelimit.Limiter
 	limits     gateway.Limits
 	background *background.Runner
+	kinds      *jobs.Registry // of the jobs that modules handle
+	jobs       *jobs.Queue
+	runner     *jobs.Runner // nil where this process does no jobs
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
@@ -64,6 +68,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.commands = command.NewPipeline(command.Options{
 		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(),
 	})
+	p.prepareJobs(d.direct)
 	p.limits = gateway.Limits{
 		General: ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
 		Auth:    ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
@@ -96,8 +101,42 @@ func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrat
 	}
 }
 
+// prepareJobs makes the queue, and what works it off unless this process only serves.
+func (p *platform) prepareJobs(listen string) {
+	p.kinds = jobs.NewRegistry()
+	p.jobs = jobs.NewQueue(p.db, p.kinds)
+	if p.cfg.Workers == 0 {
+		return
+	}
+	p.runner = jobs.NewRunner(jobs.RunnerOptions{
+		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, ListenURL: listen,
+	})
+}
+
+// startJobs begins to do jobs, once the modules have registered who handles them. When ctx ends it stops: what runs has
+// the grace that requests have, beside them.
+func (p *platform) startJobs(ctx context.Context) {
+	if p.runner == nil {
+		return
+	}
+	p.runner.Start()
+	p.runner.Every(p.jobs.Expiry())
+	context.AfterFunc(ctx, p.stopJobs)
+}
+
+// stopJobs returns when every job has ended or been given back, however often and from wherever it is called.
+func (p *platform) stopJobs() {
+	if p.runner == nil {
+		return
+	}
+	grace, cancel := context.WithTimeout(context.Background(), p.cfg.StopTimeout)
+	defer cancel()
+	p.runner.Stop(grace)
+}
+
 // close ends what newPlatform began.
 func (p *platform) close() error {
+	p.stopJobs()
 	p.background.Stop()
 	p.db.Close()
 	if p.redis == nil {

@@ -23,7 +23,46 @@ import (
 const startPatience = 2 * time.Minute
 
 // serve runs the whole program until the context ends, or the embedded database does.
-func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error) {
+func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+	return withPlatform(ctx, cfg, stderr, func(p *platform, database *database) error {
+		handler, err := newHandler(p)
+		if err != nil {
+			return err
+		}
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTPAddr)
+		if err != nil {
+			return fmt.Errorf("HTTP_ADDR: should be an address that is free: %w", err)
+		}
+		p.startJobs(ctx)
+		p.log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", database.where(),
+			"workers", cfg.Workers, "reference", "/docs")
+		return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, p.log), listener, database.lost(), cfg.StopTimeout, p.log)
+	})
+}
+
+// work does jobs and serves nothing, until the context ends or the embedded database does.
+func work(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+	if cfg.Workers == 0 {
+		return usageError{errors.New("WORKERS: should be 1 or more for parley worker")}
+	}
+	return withPlatform(ctx, cfg, stderr, func(p *platform, database *database) error {
+		if _, err := newHandler(p); err != nil { // the modules register their handlers; nothing listens
+			return err
+		}
+		p.startJobs(ctx)
+		p.log.Info("working", "version", version, "database", database.where(), "workers", cfg.Workers)
+		select {
+		case <-ctx.Done():
+			p.log.Info("stopping", "grace", cfg.StopTimeout)
+			return nil
+		case <-database.lost():
+			return errDatabaseLost
+		}
+	})
+}
+
+// withPlatform runs a program on the platform, and ends the platform after it.
+func withPlatform(ctx context.Context, cfg *config.Config, stderr io.Writer, program func(*platform, *database) error) (err error) {
 	log := newLogger(cfg, stderr)
 	starting, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
@@ -40,21 +79,10 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	handler, err := newHandler(p)
-	if err != nil {
-		return err
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTPAddr)
-	if err != nil {
-		return fmt.Errorf("HTTP_ADDR: should be an address that is free: %w", err)
-	}
-	where := "DATABASE_URL"
-	if database.own != nil {
-		where = "embedded"
-	}
-	log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", where, "reference", "/docs")
-	return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, log), listener, database.lost(), cfg.StopTimeout, log)
+	return program(p, database)
 }
+
+var errDatabaseLost = errors.New("the embedded database has ended: see postgres.log under DATA_DIR")
 
 // listenUntil serves until the context ends; then it lets running requests go on for a while.
 func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost <-chan struct{}, grace time.Duration, log *slog.Logger) error {
@@ -65,7 +93,7 @@ func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost 
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)
 	case <-lost:
-		cause = errors.New("the embedded database has ended: see postgres.log under DATA_DIR")
+		cause = errDatabaseLost
 	case <-ctx.Done():
 	}
 	log.Info("stopping", "grace", grace)

@@ -26,7 +26,7 @@ type Config struct {
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" help:"the least that is logged"`
 	Embedded       bool          `env:"EMBEDDED" envDefault:"false" want:"true or false" help:"true: the embedded database is meant, also in production"`
 	DatabaseURL    string        `env:"DATABASE_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"a Postgres of yours, 15 or newer; empty: an embedded one under DATA_DIR"`
-	DatabaseDirect string        `env:"DATABASE_DIRECT_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"the same database past a pooler, for migrations; empty: DATABASE_URL"`
+	DatabaseDirect string        `env:"DATABASE_DIRECT_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"the same database past a pooler, for migrations and notifications; empty: DATABASE_URL"`
 	DatabaseConns  int32         `env:"DATABASE_MAX_CONNS" envDefault:"20" want:"a whole number from 2 to 1000" help:"connections that this process holds at the most"`
 	MigrateOnStart bool          `env:"MIGRATE_ON_START" envDefault:"true" want:"true or false" help:"false: run parley migrate up yourself"`
 	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
@@ -48,7 +48,9 @@ type Config struct {
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
 	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
 	UpkeepInterval time.Duration `env:"UPKEEP_INTERVAL" envDefault:"5s" want:"a duration from 100ms to 1h such as 5s" help:"how often the audit log is sealed and abandoned turns are looked for"`
-	StopTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" want:"a duration from 0s to 10m such as 15s" help:"how long running requests may go on after a signal to stop"`
+	Workers        int           `env:"WORKERS" envDefault:"4" want:"a whole number from 0 to 1000" help:"jobs that this process does at once; 0: it only serves, and parley worker elsewhere does them"`
+	JobPoll        time.Duration `env:"JOB_POLL_INTERVAL" envDefault:"1s" want:"a duration from 10ms to 1h such as 1s" help:"how often to look for jobs that no notification has told of: those for later, and all where notifications do not come through"`
+	StopTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" want:"a duration from 0s to 10m such as 15s" help:"how long running requests and jobs may go on after a signal to stop"`
 
 	proxies []netip.Prefix
 	fault   *fault.Point
@@ -111,6 +113,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.RequestTimeout, time.Second, 10*time.Minute), "REQUEST_TIMEOUT")
 	require(within(c.ModelTimeout, time.Second, 10*time.Minute), "MODEL_TIMEOUT")
 	require(within(c.UpkeepInterval, 100*time.Millisecond, time.Hour), "UPKEEP_INTERVAL")
+	require(c.Workers >= 0 && c.Workers <= 1000, "WORKERS")
+	require(within(c.JobPoll, 10*time.Millisecond, time.Hour), "JOB_POLL_INTERVAL")
 	require(within(c.StopTimeout, 0, 10*time.Minute), "SHUTDOWN_TIMEOUT")
 	require(c.BodyLimit >= 1024 && c.BodyLimit <= 100<<20, "BODY_LIMIT")
 	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")
@@ -146,7 +150,7 @@ func (c *Config) Proxies() []netip.Prefix { return c.proxies }
 // Fault is FaultPoint, parsed.
 func (c *Config) Fault() *fault.Point { return c.fault }
 
-// DirectURL is where migrations go.
+// DirectURL is where migrations and what listens for notifications go.
 func (c *Config) DirectURL() string {
 	if c.DatabaseDirect != "" {
 		return c.DatabaseDirect

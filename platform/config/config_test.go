@@ -45,6 +45,8 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"FAULT_POINT":          {[]string{"after-claim", "before-commit:3"}, []string{"nowhere", "after-claim:0", "after-claim:x"}},
 		"UPKEEP_INTERVAL":      {[]string{"100ms", "1h"}, []string{"99ms", "2h", "5"}},
 		"MODEL_TIMEOUT":        {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
+		"WORKERS":              {[]string{"0", "4", "1000"}, []string{"-1", "1001", "many"}},
+		"JOB_POLL_INTERVAL":    {[]string{"10ms", "1h"}, []string{"9ms", "2h", "1"}},
 		"SHUTDOWN_TIMEOUT":     {[]string{"0s", "10m"}, []string{"-1s", "11m", "30"}},
 	}
 	for _, v := range config.Variables() {

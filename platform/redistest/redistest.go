@@ -17,7 +17,7 @@ import (
 func Client(t testing.TB) *redis.Client {
 	t.Helper()
 	options := &redis.Options{Network: "unix"}
-	if url := os.Getenv("TEST_REDIS_URL"); url != "" {
+	if url := os.Getenv("TEST_REDIS_URL"); url != "" { //nolint:forbidigo // a setting of the tests, not of the program
 		var err error
 		options, err = redis.ParseURL(url)
 		require.NoError(t, err)
@@ -38,7 +38,7 @@ func serve(t testing.TB) string {
 		t.Skip("redis-server is not installed and TEST_REDIS_URL is not set")
 	}
 	socket := filepath.Join(t.TempDir(), "redis.sock")
-	server := exec.Command(binary, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", t.TempDir()) //nolint:gosec // found in PATH
+	server := exec.Command(binary, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	require.NoError(t, server.Start())
 	t.Cleanup(func() {
 		_ = server.Process.Kill()

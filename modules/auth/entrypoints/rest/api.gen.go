@@ -18,6 +18,27 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for JobStatus.
+const (
+	Done    JobStatus = "done"
+	Queued  JobStatus = "queued"
+	Running JobStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the JobStatus enum.
+func (e JobStatus) Valid() bool {
+	switch e {
+	case Done:
+		return true
+	case Queued:
+		return true
+	case Running:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MeRole.
 const (
 	Admin  MeRole = "admin"
@@ -101,6 +122,59 @@ type ChangePasswordRequest struct {
 	NewPassword     string `json:"new_password"`
 }
 
+// DeadLetter defines model for DeadLetter.
+type DeadLetter struct {
+	Attempts int `json:"attempts"`
+
+	// CreatedAt when it was given up
+	CreatedAt time.Time          `json:"created_at"`
+	Failures  int                `json:"failures"`
+	ID        openapi_types.UUID `json:"id"`
+	JobID     openapi_types.UUID `json:"job_id"`
+	Key       string             `json:"key"`
+	Kind      string             `json:"kind"`
+	LastError string             `json:"last_error"`
+
+	// OperationID of the job's cause
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// TraceID of the job's cause
+	TraceID string `json:"trace_id"`
+}
+
+// DeadLetterDetail defines model for DeadLetterDetail.
+type DeadLetterDetail struct {
+	Attempts int `json:"attempts"`
+
+	// CreatedAt when it was given up
+	CreatedAt time.Time `json:"created_at"`
+
+	// Errors the newest last
+	Errors    []JobFailure       `json:"errors"`
+	Failures  int                `json:"failures"`
+	ID        openapi_types.UUID `json:"id"`
+	JobID     openapi_types.UUID `json:"job_id"`
+	Key       string             `json:"key"`
+	Kind      string             `json:"kind"`
+	LastError string             `json:"last_error"`
+
+	// OperationID of the job's cause
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// Payload what the job was given
+	Payload json.RawMessage `json:"payload"`
+
+	// TraceID of the job's cause
+	TraceID string `json:"trace_id"`
+}
+
+// DeadLetterList defines model for DeadLetterList.
+type DeadLetterList struct {
+	HasMore    bool         `json:"has_more"`
+	Items      []DeadLetter `json:"items"`
+	NextCursor *string      `json:"next_cursor"`
+}
+
 // Email trimmed and lower-cased before anything else; then 3-320 characters
 //
 // Examples: ada@example.com
@@ -114,6 +188,59 @@ type EndedSessions struct {
 	// Ended how many sessions
 	Ended int32 `json:"ended"`
 }
+
+// Job defines model for Job.
+type Job struct {
+	// Attempt how many times it has been started
+	Attempt   int       `json:"attempt"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Failures how many of those failed
+	Failures   int                `json:"failures"`
+	FinishedAt *time.Time         `json:"finished_at"`
+	ID         openapi_types.UUID `json:"id"`
+
+	// Key of a kind and key there is one job
+	Key  string `json:"key"`
+	Kind string `json:"kind"`
+
+	// LastError empty where there is none
+	LastError string `json:"last_error"`
+
+	// MaxAttempts with this many failures it is given up
+	MaxAttempts int `json:"max_attempts"`
+
+	// OperationID of its cause
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// Priority the lower goes first
+	Priority int `json:"priority"`
+
+	// RunAt not before this time
+	RunAt     time.Time  `json:"run_at"`
+	StartedAt *time.Time `json:"started_at"`
+	Status    JobStatus  `json:"status"`
+
+	// TraceID of its cause
+	TraceID string `json:"trace_id"`
+}
+
+// JobFailure defines model for JobFailure.
+type JobFailure struct {
+	At      time.Time `json:"at"`
+	Attempt int       `json:"attempt"`
+	Error   string    `json:"error"`
+}
+
+// JobList defines model for JobList.
+type JobList struct {
+	HasMore    bool    `json:"has_more"`
+	Items      []Job   `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// JobStatus defines model for JobStatus.
+type JobStatus string
 
 // LoginRequest defines model for LoginRequest.
 type LoginRequest struct {
@@ -150,6 +277,26 @@ type RegisterRequest struct {
 	// Password not one of the commonest; taken as it is: not trimmed, not shortened
 	Password      string `json:"password"`
 	WorkspaceName string `json:"workspace_name"`
+}
+
+// RetriedDeadLetter defines model for RetriedDeadLetter.
+type RetriedDeadLetter struct {
+	DeadLetterID openapi_types.UUID `json:"dead_letter_id"`
+	JobID        openapi_types.UUID `json:"job_id"`
+	Kind         string             `json:"kind"`
+}
+
+// RetriedDeadLetters defines model for RetriedDeadLetters.
+type RetriedDeadLetters struct {
+	// HasMore a hundred were retried, there may be more
+	HasMore bool                `json:"has_more"`
+	Items   []RetriedDeadLetter `json:"items"`
+}
+
+// RetryDeadLettersRequest defines model for RetryDeadLettersRequest.
+type RetryDeadLettersRequest struct {
+	Ids  *[]openapi_types.UUID `json:"ids,omitempty"`
+	Kind *string               `json:"kind,omitempty"`
 }
 
 // Session defines model for Session.
@@ -194,6 +341,12 @@ type BotID = openapi_types.UUID
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// DeadLetterID defines model for DeadLetterId.
+type DeadLetterID = openapi_types.UUID
+
+// JobKind defines model for JobKind.
+type JobKind = string
 
 // Limit defines model for Limit.
 type Limit = int
@@ -246,6 +399,27 @@ type ListSessionsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListDeadLettersParams defines parameters for ListDeadLetters.
+type ListDeadLettersParams struct {
+	// Limit how many at the most
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor  `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Kind   *JobKind `form:"kind,omitempty" json:"kind,omitempty"`
+}
+
+// ListJobsParams defines parameters for ListJobs.
+type ListJobsParams struct {
+	// Limit how many at the most
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor    `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Status *JobStatus `form:"status,omitempty" json:"status,omitempty"`
+	Kind   *JobKind   `form:"kind,omitempty" json:"kind,omitempty"`
+}
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -263,6 +437,9 @@ type RefreshJSONRequestBody = RefreshRequest
 
 // RegisterJSONRequestBody defines body for Register for application/json ContentType.
 type RegisterJSONRequestBody = RegisterRequest
+
+// RetryDeadLettersJSONRequestBody defines body for RetryDeadLetters for application/json ContentType.
+type RetryDeadLettersJSONRequestBody = RetryDeadLettersRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -302,6 +479,24 @@ type ServerInterface interface {
 	// EndSession End one of my sessions
 	// (DELETE /v1/auth/sessions/{session_id})
 	EndSession(ctx *echo.Context, sessionID openapi_types.UUID) error
+	// ListDeadLetters Jobs that were given up in the last 90 days, newest first
+	// (GET /v1/dead-letters)
+	ListDeadLetters(ctx *echo.Context, params ListDeadLettersParams) error
+	// RetryDeadLetters Queue many dead letters anew, the oldest first, a hundred at the most
+	// (POST /v1/dead-letters/retry)
+	RetryDeadLetters(ctx *echo.Context) error
+	// DiscardDeadLetter Give a dead letter up for good
+	// (DELETE /v1/dead-letters/{dead_letter_id})
+	DiscardDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
+	// GetDeadLetter A dead letter with its payload and its last 20 errors
+	// (GET /v1/dead-letters/{dead_letter_id})
+	GetDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
+	// RetryDeadLetter Queue the job of a dead letter anew
+	// (POST /v1/dead-letters/{dead_letter_id}/retry)
+	RetryDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
+	// ListJobs What is to be done in the background, is being done, or was done in the last 7 days, newest first
+	// (GET /v1/jobs)
+	ListJobs(ctx *echo.Context, params ListJobsParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -556,6 +751,134 @@ func (w *ServerInterfaceWrapper) EndSession(ctx *echo.Context) error {
 	return err
 }
 
+// ListDeadLetters converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeadLetters(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeadLettersParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeadLetters(ctx, params)
+	return err
+}
+
+// RetryDeadLetters converts echo context to params.
+func (w *ServerInterfaceWrapper) RetryDeadLetters(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetryDeadLetters(ctx)
+	return err
+}
+
+// DiscardDeadLetter converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscardDeadLetter(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "dead_letter_id" -------------
+	var deadLetterID DeadLetterID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dead_letter_id", ctx.Param("dead_letter_id"), &deadLetterID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dead_letter_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscardDeadLetter(ctx, deadLetterID)
+	return err
+}
+
+// GetDeadLetter converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDeadLetter(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "dead_letter_id" -------------
+	var deadLetterID DeadLetterID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dead_letter_id", ctx.Param("dead_letter_id"), &deadLetterID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dead_letter_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDeadLetter(ctx, deadLetterID)
+	return err
+}
+
+// RetryDeadLetter converts echo context to params.
+func (w *ServerInterfaceWrapper) RetryDeadLetter(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "dead_letter_id" -------------
+	var deadLetterID DeadLetterID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dead_letter_id", ctx.Param("dead_letter_id"), &deadLetterID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dead_letter_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetryDeadLetter(ctx, deadLetterID)
+	return err
+}
+
+// ListJobs converts echo context to params.
+func (w *ServerInterfaceWrapper) ListJobs(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListJobsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListJobs(ctx, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -615,6 +938,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/auth/register", wrapper.Register, options.OperationMiddlewares["register"]...)
 	router.GET(options.BaseURL+"/v1/auth/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.DELETE(options.BaseURL+"/v1/auth/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
+	router.GET(options.BaseURL+"/v1/dead-letters", wrapper.ListDeadLetters, options.OperationMiddlewares["listDeadLetters"]...)
+	router.DELETE(options.BaseURL+"/v1/dead-letters/:dead_letter_id", wrapper.DiscardDeadLetter, options.OperationMiddlewares["discardDeadLetter"]...)
+	router.GET(options.BaseURL+"/v1/dead-letters/:dead_letter_id", wrapper.GetDeadLetter, options.OperationMiddlewares["getDeadLetter"]...)
+	router.POST(options.BaseURL+"/v1/dead-letters/:dead_letter_id/retry", wrapper.RetryDeadLetter, options.OperationMiddlewares["retryDeadLetter"]...)
+	router.POST(options.BaseURL+"/v1/dead-letters/retry", wrapper.RetryDeadLetters, options.OperationMiddlewares["retryDeadLetters"]...)
+	router.GET(options.BaseURL+"/v1/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 
 }
 
@@ -893,6 +1222,132 @@ func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWri
 	return nil
 }
 
+type ListDeadLettersRequestObject struct {
+	Params ListDeadLettersParams
+}
+
+type ListDeadLettersResponseObject interface {
+	VisitListDeadLettersResponse(w http.ResponseWriter) error
+}
+
+type ListDeadLetters200JSONResponse DeadLetterList
+
+func (response ListDeadLetters200JSONResponse) VisitListDeadLettersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDeadLettersRequestObject struct {
+	Body *RetryDeadLettersJSONRequestBody
+}
+
+type RetryDeadLettersResponseObject interface {
+	VisitRetryDeadLettersResponse(w http.ResponseWriter) error
+}
+
+type RetryDeadLetters200JSONResponse RetriedDeadLetters
+
+func (response RetryDeadLetters200JSONResponse) VisitRetryDeadLettersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardDeadLetterRequestObject struct {
+	DeadLetterID DeadLetterID `json:"dead_letter_id"`
+}
+
+type DiscardDeadLetterResponseObject interface {
+	VisitDiscardDeadLetterResponse(w http.ResponseWriter) error
+}
+
+type DiscardDeadLetter204Response struct {
+}
+
+func (response DiscardDeadLetter204Response) VisitDiscardDeadLetterResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetDeadLetterRequestObject struct {
+	DeadLetterID DeadLetterID `json:"dead_letter_id"`
+}
+
+type GetDeadLetterResponseObject interface {
+	VisitGetDeadLetterResponse(w http.ResponseWriter) error
+}
+
+type GetDeadLetter200JSONResponse DeadLetterDetail
+
+func (response GetDeadLetter200JSONResponse) VisitGetDeadLetterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDeadLetterRequestObject struct {
+	DeadLetterID DeadLetterID `json:"dead_letter_id"`
+}
+
+type RetryDeadLetterResponseObject interface {
+	VisitRetryDeadLetterResponse(w http.ResponseWriter) error
+}
+
+type RetryDeadLetter200JSONResponse RetriedDeadLetter
+
+func (response RetryDeadLetter200JSONResponse) VisitRetryDeadLetterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobsRequestObject struct {
+	Params ListJobsParams
+}
+
+type ListJobsResponseObject interface {
+	VisitListJobsResponse(w http.ResponseWriter) error
+}
+
+type ListJobs200JSONResponse JobList
+
+func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListAudit Who changed what in the workspace, newest first
@@ -931,6 +1386,24 @@ type StrictServerInterface interface {
 	// EndSession End one of my sessions
 	// (DELETE /v1/auth/sessions/{session_id})
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
+	// ListDeadLetters Jobs that were given up in the last 90 days, newest first
+	// (GET /v1/dead-letters)
+	ListDeadLetters(ctx context.Context, request ListDeadLettersRequestObject) (ListDeadLettersResponseObject, error)
+	// RetryDeadLetters Queue many dead letters anew, the oldest first, a hundred at the most
+	// (POST /v1/dead-letters/retry)
+	RetryDeadLetters(ctx context.Context, request RetryDeadLettersRequestObject) (RetryDeadLettersResponseObject, error)
+	// DiscardDeadLetter Give a dead letter up for good
+	// (DELETE /v1/dead-letters/{dead_letter_id})
+	DiscardDeadLetter(ctx context.Context, request DiscardDeadLetterRequestObject) (DiscardDeadLetterResponseObject, error)
+	// GetDeadLetter A dead letter with its payload and its last 20 errors
+	// (GET /v1/dead-letters/{dead_letter_id})
+	GetDeadLetter(ctx context.Context, request GetDeadLetterRequestObject) (GetDeadLetterResponseObject, error)
+	// RetryDeadLetter Queue the job of a dead letter anew
+	// (POST /v1/dead-letters/{dead_letter_id}/retry)
+	RetryDeadLetter(ctx context.Context, request RetryDeadLetterRequestObject) (RetryDeadLetterResponseObject, error)
+	// ListJobs What is to be done in the background, is being done, or was done in the last 7 days, newest first
+	// (GET /v1/jobs)
+	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -1367,6 +1840,177 @@ func (sh *strictHandler) EndSession(ctx *echo.Context, sessionID openapi_types.U
 		return err
 	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
 		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeadLetters operation middleware
+func (sh *strictHandler) ListDeadLetters(ctx *echo.Context, params ListDeadLettersParams) error {
+	var request ListDeadLettersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeadLetters(ctx.Request().Context(), request.(ListDeadLettersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeadLetters")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeadLettersResponseObject); ok {
+		return validResponse.VisitListDeadLettersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetryDeadLetters operation middleware
+func (sh *strictHandler) RetryDeadLetters(ctx *echo.Context) error {
+	var request RetryDeadLettersRequestObject
+
+	var body RetryDeadLettersJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryDeadLetters(ctx.Request().Context(), request.(RetryDeadLettersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryDeadLetters")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetryDeadLettersResponseObject); ok {
+		return validResponse.VisitRetryDeadLettersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DiscardDeadLetter operation middleware
+func (sh *strictHandler) DiscardDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error {
+	var request DiscardDeadLetterRequestObject
+
+	request.DeadLetterID = deadLetterID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardDeadLetter(ctx.Request().Context(), request.(DiscardDeadLetterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardDeadLetter")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscardDeadLetterResponseObject); ok {
+		return validResponse.VisitDiscardDeadLetterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDeadLetter operation middleware
+func (sh *strictHandler) GetDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error {
+	var request GetDeadLetterRequestObject
+
+	request.DeadLetterID = deadLetterID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeadLetter(ctx.Request().Context(), request.(GetDeadLetterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeadLetter")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDeadLetterResponseObject); ok {
+		return validResponse.VisitGetDeadLetterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetryDeadLetter operation middleware
+func (sh *strictHandler) RetryDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error {
+	var request RetryDeadLetterRequestObject
+
+	request.DeadLetterID = deadLetterID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryDeadLetter(ctx.Request().Context(), request.(RetryDeadLetterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryDeadLetter")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetryDeadLetterResponseObject); ok {
+		return validResponse.VisitRetryDeadLetterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListJobs operation middleware
+func (sh *strictHandler) ListJobs(ctx *echo.Context, params ListJobsParams) error {
+	var request ListJobsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListJobs(ctx.Request().Context(), request.(ListJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListJobs")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListJobsResponseObject); ok {
+		return validResponse.VisitListJobsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

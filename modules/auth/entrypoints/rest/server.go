@@ -15,6 +15,7 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/page"
 )
 
@@ -30,8 +31,11 @@ type Server struct {
 	Commands       *command.Pipeline
 	Audit          *audit.Log
 	Sealer         *audit.Sealer
+	Jobs           *jobs.Queue
 	SessionCursors page.Cursors[ports.SessionPosition]
 	AuditCursors   page.Cursors[AuditPosition]
+	JobCursors     page.Cursors[JobPosition]
+	LetterCursors  page.Cursors[JobPosition]
 }
 
 // Mount adds the routes.
@@ -102,6 +106,10 @@ func (s stored) VisitLogoutResponse(w http.ResponseWriter) error         { retur
 func (s stored) VisitLogoutAllResponse(w http.ResponseWriter) error      { return s.Write(w) }
 func (s stored) VisitChangePasswordResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitEndSessionResponse(w http.ResponseWriter) error     { return s.Write(w) }
+
+func (s stored) VisitRetryDeadLetterResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitRetryDeadLettersResponse(w http.ResponseWriter) error  { return s.Write(w) }
+func (s stored) VisitDiscardDeadLetterResponse(w http.ResponseWriter) error { return s.Write(w) }
 
 func client(ctx context.Context) domain.Client {
 	c := call.From(ctx)

@@ -126,6 +126,9 @@ type BotID = openapi_types.UUID
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DeadLetterID defines model for DeadLetterId.
+type DeadLetterID = openapi_types.UUID
+
 // Limit defines model for Limit.
 type Limit = int
 

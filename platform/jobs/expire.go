@@ -1,0 +1,35 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/parley/parley/db/platformdb"
+)
+
+const expireBatch = 1000 // rows of a table at a time
+
+// Expiry is the task that removes jobs done more than 7 days ago and dead letters older than 90 days.
+func (q *Queue) Expiry() Periodic {
+	return Periodic{Name: "expire jobs", Every: time.Hour, Lease: 10 * time.Minute, Do: func(ctx context.Context) error {
+		for {
+			if n, err := q.Expire(ctx); err != nil || n == 0 {
+				return err
+			}
+		}
+	}}
+}
+
+// Expire does what Expiry does, some at a time. It says how many it removed: 0 means that there are no more.
+func (q *Queue) Expire(ctx context.Context) (removed int, err error) {
+	err = q.db.WriteOnce(ctx, func(ctx context.Context) error {
+		n, err := platformdb.New(q.db.In(ctx)).ExpireJobs(ctx, expireBatch)
+		removed = int(n)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("expire jobs: %w", err)
+	}
+	return removed, nil
+}

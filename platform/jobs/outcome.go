@@ -1,0 +1,111 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/postgres"
+)
+
+const outcomePatience = 5 * time.Second // for one try to write down what came of an attempt
+
+// complete writes down that an attempt has done its job.
+func (r *Runner) complete(ctx context.Context, a *attempt) {
+	r.conclude(ctx, a, "done", func(ctx context.Context, q *platformdb.Queries) error {
+		_, err := q.CompleteJob(ctx, platformdb.CompleteJobParams{WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt)})
+		return err
+	})
+}
+
+// fail writes down that an attempt has failed: the job waits for its next one, or goes to the dead letters.
+func (r *Runner) fail(ctx context.Context, a *attempt, b Backoff, cause error) {
+	r.Log.WarnContext(ctx, "a job failed", "job_id", a.ID, "kind", a.Kind, "attempt", a.Attempt, "error", cause)
+	r.conclude(ctx, a, "failed", r.failure(ctx, a, b, cause, false))
+}
+
+// failure is the statement that a failed attempt comes to; with onlyLost it must be one whose lease has run out.
+func (r *Runner) failure(ctx context.Context, a *attempt, b Backoff, cause error, onlyLost bool) func(context.Context, *platformdb.Queries) error {
+	failures := a.Failures + 1
+	dead := failures >= a.MaxAttempts || isPermanent(cause)
+	line, err := entry(a.Attempt, r.Now(), cause)
+	return func(run context.Context, q *platformdb.Queries) error {
+		if err != nil {
+			return err
+		}
+		if !dead {
+			_, err := q.PutOffJob(run, platformdb.PutOffJobParams{
+				WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), OnlyLost: onlyLost, Error: line,
+				DelaySeconds: b.Delay(failures, r.Random()).Seconds(),
+			})
+			return err
+		}
+		_, err := q.BuryJob(run, platformdb.BuryJobParams{
+			WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), OnlyLost: onlyLost, Error: line,
+			LetterID: uuid.Must(uuid.NewV7()),
+		})
+		if err == nil {
+			r.Log.ErrorContext(ctx, "a job went to the dead letters", "job_id", a.ID, "kind", a.Kind, "failures", failures, "error", cause)
+		}
+		return err
+	}
+}
+
+// conclude runs the one statement that ends an attempt, compared with (id, attempt, running): where another attempt has
+// the job it changes nothing. While the database is away it is tried again for as long as the lease may hold.
+func (r *Runner) conclude(ctx context.Context, a *attempt, what string, do func(context.Context, *platformdb.Queries) error) {
+	ctx = context.WithoutCancel(ctx)
+	deadline := time.Now().Add(r.Lease)
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		err := r.inTenant(ctx, do)
+		switch {
+		case err == nil:
+			return
+		case postgres.IsMissing(err):
+			r.Log.DebugContext(ctx, "an attempt's outcome was not wanted: its job was ended within it, or is another's by now", "job_id", a.ID, "attempt", a.Attempt, "outcome", what)
+			return
+		}
+		r.Log.WarnContext(ctx, "what came of a job cannot be written down", "job_id", a.ID, "outcome", what, "error", err)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-r.work.Done():
+		}
+		timer.Stop()
+		if r.work.Err() != nil || time.Now().After(deadline) {
+			return // its lease runs out, and it is done again
+		}
+	}
+}
+
+// inTenant runs one statement in a transaction of the workspace that ctx is of.
+func (r *Runner) inTenant(ctx context.Context, do func(context.Context, *platformdb.Queries) error) error {
+	ctx, cancel := context.WithTimeout(ctx, outcomePatience)
+	defer cancel()
+	return r.DB.WriteOnce(ctx, func(ctx context.Context) error { return do(ctx, platformdb.New(r.DB.In(ctx))) })
+}
+
+// release gives an attempt back when the process stops.
+func (r *Runner) release(a *attempt) {
+	ctx := asTenant(context.Background(), a)
+	err := r.inTenant(ctx, func(ctx context.Context, q *platformdb.Queries) error {
+		_, err := q.ReleaseJob(ctx, platformdb.ReleaseJobParams{WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt)})
+		return err
+	})
+	if err = ignoreMissing(err); err != nil {
+		r.Log.WarnContext(ctx, "a job could not be given back: it waits for the end of its lease", "job_id", a.ID, "error", err)
+	}
+}
+
+func ignoreMissing(err error) error {
+	if postgres.IsMissing(err) {
+		return nil
+	}
+	return err
+}
+
+// errTaken ends the context of a handler whose job is another's by now.
+var errTaken = errors.New("jobs: another attempt has this job")

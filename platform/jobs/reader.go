@@ -1,0 +1,112 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// ErrNoLetter is the answer for a dead letter that is not there, or not in this workspace.
+var ErrNoLetter = fail.New(fail.NotFound, "NOT_FOUND", "there is no such dead letter in this workspace")
+
+// Row is a job as its workspace sees it.
+type Row struct {
+	ID                             uuid.UUID
+	Kind, Key, Status              string // status: queued, running or done
+	Priority                       int
+	Attempt, Failures, MaxAttempts int
+	OperationID                    *uuid.UUID
+	TraceID, LastError             string // LastError: "" where there is none
+	RunAt, CreatedAt               time.Time
+	StartedAt, FinishedAt          *time.Time
+}
+
+// Filter narrows the list of jobs; what is nil narrows nothing.
+type Filter struct{ Status, Kind *string }
+
+// List reads the jobs of the caller's workspace, the newest first, on from a job or from the start.
+func (q *Queue) List(ctx context.Context, f Filter, before *uuid.UUID, limit int) ([]Row, error) {
+	rows, err := platformdb.New(q.db.In(ctx)).ListJobs(ctx, platformdb.ListJobsParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Status: f.Status, Kind: f.Kind, Count: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list jobs: %w", err)
+	}
+	list := make([]Row, len(rows))
+	for i, r := range rows {
+		list[i] = Row{
+			ID: r.ID, Kind: r.Kind, Key: r.Key, Status: r.Status, Priority: int(r.Priority), Attempt: int(r.Attempt),
+			Failures: int(r.Failures), MaxAttempts: int(r.MaxAttempts), OperationID: r.OperationID, TraceID: r.TraceID,
+			LastError: r.LastError, RunAt: r.RunAt, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
+		}
+	}
+	return list, nil
+}
+
+// Letter is a job that has been given up.
+type Letter struct {
+	ID, JobID          uuid.UUID
+	Kind, Key          string
+	Attempts, Failures int
+	OperationID        *uuid.UUID
+	TraceID, LastError string
+	CreatedAt          time.Time // when it was given up
+}
+
+// WholeLetter is a Letter with what a list leaves out.
+type WholeLetter struct {
+	Letter
+	Payload json.RawMessage
+	Errors  []Failure // the last 20, the newest last
+}
+
+// Letters reads the dead letters of the caller's workspace, the newest first, on from one or from the start.
+func (q *Queue) Letters(ctx context.Context, kind *string, before *uuid.UUID, limit int) ([]Letter, error) {
+	rows, err := platformdb.New(q.db.In(ctx)).ListLetters(ctx, platformdb.ListLettersParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Kind: kind, Count: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	list := make([]Letter, len(rows))
+	for i, r := range rows {
+		list[i] = toLetter(r)
+	}
+	return list, nil
+}
+
+// Letter reads one dead letter; the error is ErrNoLetter where there is none.
+func (q *Queue) Letter(ctx context.Context, id uuid.UUID) (WholeLetter, error) {
+	r, err := platformdb.New(q.db.In(ctx)).GetLetter(ctx, platformdb.GetLetterParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id,
+	})
+	if postgres.IsMissing(err) {
+		return WholeLetter{}, ErrNoLetter
+	}
+	if err != nil {
+		return WholeLetter{}, fmt.Errorf("read the dead letter: %w", err)
+	}
+	whole := WholeLetter{Payload: r.Payload, Letter: toLetter(platformdb.ListLettersRow{
+		ID: r.ID, JobID: r.JobID, Kind: r.Kind, Key: r.Key, Attempts: r.Attempts, Failures: r.Failures, OperationID: r.OperationID,
+		TraceID: r.TraceID, CreatedAt: r.CreatedAt, LastError: r.LastError,
+	})}
+	if err := json.Unmarshal(r.Errors, &whole.Errors); err != nil {
+		return WholeLetter{}, fmt.Errorf("read the errors of the dead letter: %w", err)
+	}
+	return whole, nil
+}
+
+func toLetter(r platformdb.ListLettersRow) Letter {
+	return Letter{
+		ID: r.ID, JobID: r.JobID, Kind: r.Kind, Key: r.Key, Attempts: int(r.Attempts), Failures: int(r.Failures),
+		OperationID: r.OperationID, TraceID: r.TraceID, LastError: r.LastError, CreatedAt: r.CreatedAt,
+	}
+}

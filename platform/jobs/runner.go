@@ -1,0 +1,133 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/platform/postgres"
+)
+
+// RunnerOptions are what a Runner works with. DB, Registry and Log are needed.
+type RunnerOptions struct {
+	DB       *postgres.DB
+	Registry *Registry
+	Log      *slog.Logger
+	// Workers is how many jobs run at once; 0: 4.
+	Workers int
+	// Poll is how often to look for jobs that no notification has told of; 0: a second.
+	Poll time.Duration
+	// Lease is how long a worker may be silent before its jobs are taken from it; 0: 30 s. It says so thrice as often.
+	Lease time.Duration
+	// ListenURL is a direct connection to the database (not a pooler's), for notifications; empty: polling alone.
+	ListenURL string
+	// Random gives numbers from [0, 1) for the jitter of retries; nil: those of math/rand.
+	Random func() float64
+	// Now is for the history of errors; all else goes by the database's clock. nil: time.Now.
+	Now func() time.Time
+}
+
+// Runner runs jobs until it is stopped.
+type Runner struct {
+	RunnerOptions
+	id      uuid.UUID // of this runner, as holder of periodic tasks
+	held    *held
+	wake    chan struct{}
+	claims  context.Context //nolint:containedctx // the life of the claiming; ended first
+	halt    context.CancelFunc
+	work    context.Context //nolint:containedctx // the life of the handlers, leases and tasks; ended after their grace
+	cut     context.CancelCauseFunc
+	claimer sync.WaitGroup
+	upkeep  sync.WaitGroup
+	stopped sync.Once
+}
+
+// ErrStopping is the cause of the end of a handler's context when its process stops.
+var ErrStopping = errors.New("jobs: the process stops")
+
+// NewRunner makes a Runner; it does nothing before Start.
+func NewRunner(o RunnerOptions) *Runner {
+	if o.Workers <= 0 {
+		o.Workers = 4
+	}
+	if o.Poll <= 0 {
+		o.Poll = time.Second
+	}
+	if o.Lease <= 0 {
+		o.Lease = 30 * time.Second
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Runner{RunnerOptions: o, id: uuid.New(), held: newHeld(), wake: make(chan struct{}, 1)}
+	r.claims, r.halt = context.WithCancel(context.Background())
+	r.work, r.cut = context.WithCancelCause(context.Background())
+	return r
+}
+
+// Start begins to work. Every wants to be called before it or after it, Register before it.
+func (r *Runner) Start() {
+	r.claimer.Go(r.claimLoop)
+	r.upkeep.Go(func() { r.every(r.Lease/3, "extend the leases of jobs", r.heartbeat) })
+	r.upkeep.Go(func() { r.every(r.Lease/2, "rescue lost jobs", r.rescue) })
+	if r.ListenURL != "" {
+		r.upkeep.Go(func() { postgres.Listen(r.work, r.ListenURL, "parley_jobs", r.Log, r.Wake) })
+	}
+}
+
+// Wake has the Runner look for jobs now.
+func (r *Runner) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// returnPatience is how long a stopping process waits for handlers whose context has been ended. Their jobs have been
+// given back by then, so that nothing but tidiness depends on it.
+const returnPatience = time.Second
+
+// Stop claims no more jobs at once and lets those that run go on until the context ends. What still runs then is given
+// back at once, for another worker to take: it has not failed, so its next start does not count against MaxAttempts.
+// The context of its handler is ended, and what that still brings is dropped. Stop returns when all is given back.
+func (r *Runner) Stop(grace context.Context) {
+	r.stopped.Do(func() {
+		r.halt()
+		r.claimer.Wait()
+		r.held.wait(grace)
+		r.cut(ErrStopping)
+		for _, a := range r.held.all() {
+			r.release(a)
+		}
+		r.upkeep.Wait()
+		tidy, cancel := context.WithTimeout(context.Background(), returnPatience)
+		defer cancel()
+		r.held.wait(tidy)
+	})
+}
+
+// every runs a task each time an interval has passed, until the handlers' time is over.
+func (r *Runner) every(interval time.Duration, name string, do func(ctx context.Context) error) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.work.Done():
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(r.work, max(interval, time.Second))
+		if err := do(ctx); err != nil && r.work.Err() == nil {
+			r.Log.Warn("jobs: a task failed", "task", name, "error", err)
+		}
+		cancel()
+	}
+}

@@ -1,0 +1,69 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/parley/parley/platform/call"
+)
+
+// Failures that a history tells of and no handler made.
+var (
+	errUnknownKind = errors.New("nobody handles jobs of this kind")
+	errLost        = errors.New("its worker was lost: the lease ran out")
+	errTimeout     = errors.New("it took longer than its kind may")
+)
+
+// start runs an attempt beside the others.
+func (r *Runner) start(a *attempt) {
+	k, known := r.Registry.find(a.Kind)
+	ctx, cancel := context.WithCancelCause(asTenant(r.work, a))
+	a.cancel = cancel
+	a.stuck = time.Now().Add(k.Timeout + r.Lease)
+	r.held.add(a)
+	go func() {
+		defer r.held.remove(a)
+		defer cancel(nil)
+		if !known {
+			r.fail(ctx, a, DefaultBackoff, Permanent(errUnknownKind))
+			return
+		}
+		err := r.handle(ctx, k, a)
+		if err == nil {
+			r.complete(ctx, a)
+			return
+		}
+		if context.Cause(ctx) != nil {
+			return // given back, or another's by now: whatever this attempt brought is late
+		}
+		r.fail(ctx, a, k.Backoff, err)
+	}()
+}
+
+// asTenant makes the call that a job is: in its workspace, by nobody, under the operation and the trace of its cause.
+func asTenant(ctx context.Context, a *attempt) context.Context {
+	return context.WithValue(call.With(ctx, &call.Call{
+		TraceID:   a.trace,
+		Principal: call.Principal{WorkspaceID: a.WorkspaceID},
+		Operation: call.Operation{ID: a.operation},
+	}), runningKey{}, a.Kind)
+}
+
+// handle gives the job to its handler. A panic is a failure, whose stack is in the log alone.
+func (r *Runner) handle(ctx context.Context, k kind, a *attempt) (err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, k.Timeout, errTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.ErrorContext(ctx, "a job's handler panicked", "job_id", a.ID, "kind", a.Kind, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if err = k.handle(ctx, r.DB, a.Info, a.payload); err != nil && errors.Is(context.Cause(ctx), errTimeout) {
+		err = fmt.Errorf("%w (%s): %w", errTimeout, k.Timeout, err)
+	}
+	return err
+}
