@@ -46,7 +46,7 @@ func startProgram(ctx context.Context, e *environment, databaseURL string) (*pro
 	p.cmd.Env = []string{
 		"DATABASE_URL=" + databaseURL, "HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + filepath.Join(e.dir, "data"),
 		"LOG_LEVEL=info", "LOG_FORMAT=json", "ACCESS_TTL=24h",
-		"RATE_LIMIT_MAX=1000000000", "AUTH_RATE_LIMIT_MAX=100000", // on, but in nobody's way
+		"WORKERS=0", "RATE_LIMIT_MAX=1000000000", "AUTH_RATE_LIMIT_MAX=100000", // on, but in nobody's way
 	}
 	p.cmd.Stderr = log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we stop it

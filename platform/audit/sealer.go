@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,8 +22,9 @@ import (
 // Sealer makes changes to the log evident, also those of somebody with all rights in the database: it chains batches of
 // rows under a key that is not there. It works in the background, so that no change waits for it.
 type Sealer struct {
-	db  *postgres.DB
-	key []byte
+	db     *postgres.DB
+	key    []byte
+	deepAt atomic.Int64 // when a run last looked back all the way, in Unix seconds
 }
 
 // NewSealer makes a Sealer.
@@ -32,15 +34,33 @@ const (
 	sealPage  = 1000    // rows of one seal at the most
 	sealLook  = 100_000 // rows looked for at once: a look costs as much as there is to seal
 	sealsRead = 20      // seals read at once
-	// lookBack is longer than any transaction of ours lasts (statement_timeout, idle_in_transaction_session_timeout): a row
+	// A run looks at what was written since the run before, and a little further back: what it costs goes by that.
+	shallowLook = 15 // seconds
+	// Every deepEvery one looks back by lookBack, which is longer than any transaction of ours lasts (statement_timeout, idle_in_transaction_session_timeout): a row
 	// that a run could not see yet is found by the next, and one that appears still later was not written by us.
-	lookBack = 600 // seconds
+	lookBack  = 600 // seconds
+	deepEvery = 300 // seconds, so that such a row is in a seal before Verify wonders at it
 )
 
 // Seal seals what has been written since the last time, in every workspace. Several processes may call it at once; who
 // comes second in a workspace fails harmlessly on a seal's number and tries again the next time.
 func (s *Sealer) Seal(ctx context.Context) error {
-	pending, err := platformdb.New(s.db.In(ctx)).AuditToSeal(ctx, lookBack)
+	look, now := int32(shallowLook), time.Now().Unix()
+	deep := now-s.deepAt.Load() >= deepEvery
+	if deep {
+		look = lookBack
+	}
+	if err := s.seal(ctx, look); err != nil {
+		return err
+	}
+	if deep {
+		s.deepAt.Store(now)
+	}
+	return nil
+}
+
+func (s *Sealer) seal(ctx context.Context, look int32) error {
+	pending, err := platformdb.New(s.db.In(ctx)).AuditToSeal(ctx, look)
 	if err != nil {
 		return fmt.Errorf("look for rows to seal: %w", err)
 	}

@@ -274,3 +274,19 @@ func TestNothingInTheLogCanBeChangedOrRemoved(t *testing.T) {
 	}
 	require.Equal(t, audit.Verification{Sealed: 6, Seals: 3}, l.verify(t, workspace))
 }
+
+// A run costs as much as has been written since the run before. What a slow transaction writes is dated before that, and
+// is found by the run that looks back all the way: the first of a process, and then one every few minutes.
+func TestARowOfASlowTransactionIsSealedByTheRunThatLooksBackAllTheWay(t *testing.T) {
+	t.Parallel()
+	l := newLedger(t)
+	workspace := uuid.New()
+	l.record(t, workspace, 1)
+	l.seal(t, workspace, 1)
+	l.record(t, workspace, 1)
+	l.do(t, `UPDATE audit_log SET created_at = now() - interval '5 minutes' WHERE id = (SELECT max(id::text)::uuid FROM audit_log)`)
+	require.NoError(t, l.sealer.Seal(t.Context()))
+	require.Equal(t, audit.Verification{Sealed: 1, Unsealed: 1, Seals: 1}, l.verify(t, workspace), "every run looks at everything")
+	require.NoError(t, audit.NewSealer(l.db, l.key).Seal(t.Context()))
+	require.Equal(t, audit.Verification{Sealed: 2, Seals: 2}, l.verify(t, workspace))
+}
