@@ -45,11 +45,11 @@ DECLARE
     start timestamptz := coalesce((SELECT p.sealed_at FROM public.audit_seal_progress p), timestamptz 'epoch') - look_back * interval '1 second';
 BEGIN
     RETURN QUERY
-    SELECT DISTINCT a.workspace_id, start, now()
-      FROM public.audit_log a
-     WHERE a.created_at >= start
-       AND NOT EXISTS (SELECT 1 FROM (SELECT s.workspace_id, unnest(s.row_ids) AS id FROM public.audit_seals s WHERE s.sealed_at >= start) sealed
-                        WHERE sealed.workspace_id = a.workspace_id AND sealed.id = a.id);
+    SELECT DISTINCT in_no_seal.workspace_id, start, now() FROM (
+        SELECT a.workspace_id, a.id FROM public.audit_log a WHERE a.created_at >= start
+        EXCEPT
+        SELECT s.workspace_id, unnest(s.row_ids) FROM public.audit_seals s WHERE s.sealed_at >= start
+    ) in_no_seal;
 END $$;
 CREATE FUNCTION app.audit_sealed(at timestamptz) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -25,20 +25,20 @@ SELECT workspace_id::uuid AS workspace_id, since::timestamptz AS since, sealed_a
 SELECT app.audit_sealed(@at::timestamptz);
 
 -- name: RowsToSeal :many
-SELECT a.id FROM audit_log a
- WHERE a.workspace_id = @workspace_id AND a.created_at >= @since
-   AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(s.row_ids) AS id FROM audit_seals s WHERE s.workspace_id = @workspace_id AND s.sealed_at >= @since) sealed
-                    WHERE sealed.id = a.id)
- ORDER BY a.id
+-- EXCEPT, which hashes both sides: of NOT EXISTS the planner, who cannot see how many ids a seal has, made a loop in a loop.
+SELECT a.id FROM audit_log a WHERE a.workspace_id = @workspace_id AND a.created_at >= @since
+EXCEPT
+SELECT unnest(s.row_ids) FROM audit_seals s WHERE s.workspace_id = @workspace_id AND s.sealed_at >= @since
+ ORDER BY id
  LIMIT @count;
 
 -- name: ReadForSeal :many
 -- The bytes that a seal covers: every column, in one fixed form.
-SELECT jsonb_build_array(id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes,
-                         host(ip), user_agent, extract(epoch FROM created_at))::text AS bytes
-  FROM audit_log
- WHERE workspace_id = @workspace_id AND id = ANY(@ids::uuid[])
- ORDER BY id;
+SELECT jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action, a.resource_type, a.resource_id, a.changes,
+                         host(a.ip), a.user_agent, extract(epoch FROM a.created_at))::text AS bytes
+  FROM (SELECT unnest(@ids::uuid[]) AS id) named
+  JOIN audit_log a ON a.workspace_id = @workspace_id AND a.id = named.id
+ ORDER BY a.id;
 
 -- name: LastSeal :one
 SELECT seq, mac FROM audit_seals WHERE workspace_id = @workspace_id ORDER BY seq DESC LIMIT 1;
@@ -64,10 +64,13 @@ SELECT seq, row_ids, sealed_at, mac FROM audit_seals
 -- How many rows are in no seal, and the first seal that came so long after one of them that it would have had it: 0 where
 -- there is none, as there should be.
 WITH bare AS (
-    SELECT count(*) AS rows, min(a.created_at) AS oldest FROM audit_log a
-     WHERE a.workspace_id = @workspace_id
-       AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(s.row_ids) AS id FROM audit_seals s WHERE s.workspace_id = @workspace_id) sealed
-                        WHERE sealed.id = a.id)
+    SELECT count(*) AS rows, min(in_no_seal.created_at) AS oldest FROM (
+        SELECT a.id, a.created_at FROM audit_log a WHERE a.workspace_id = @workspace_id
+        EXCEPT
+        SELECT a.id, a.created_at
+          FROM (SELECT unnest(s.row_ids) AS id FROM audit_seals s WHERE s.workspace_id = @workspace_id) sealed
+          JOIN audit_log a ON a.workspace_id = @workspace_id AND a.id = sealed.id
+    ) in_no_seal
 )
 SELECT bare.rows, coalesce((SELECT min(s.seq) FROM audit_seals s
                              WHERE s.workspace_id = @workspace_id AND extract(epoch FROM s.sealed_at - bare.oldest) > @look_back::integer), 0)::bigint AS passed_over
