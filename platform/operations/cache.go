@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/expirable"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/dedupe"
 )
 
 // Cached is a finished operation as a cache keeps it.
@@ -29,69 +29,42 @@ const (
 	cacheLife    = 10 * time.Minute
 	cacheEntries = 4096
 	cacheLargest = 16 << 10 // bytes; larger answers are left to Postgres
-	cacheBudget  = 50 * time.Millisecond
 )
 
 // CacheKey names this call's operation.
 func CacheKey(ctx context.Context) string {
 	c := call.From(ctx)
-	return "parley:operation:" + c.Principal.WorkspaceID.String() + ":" + c.Principal.UserID.String() + ":" + c.Operation.ID.String()
+	return "operation:" + c.Principal.WorkspaceID.String() + ":" + c.Principal.UserID.String() + ":" + c.Operation.ID.String()
 }
 
-// MemoryCache keeps the newest answers of this process.
-type MemoryCache struct {
-	entries *expirable.LRU[string, Cached]
-}
+// MarkedCache keeps answers as marks, of this process or of all.
+type MarkedCache struct{ marks dedupe.Marks }
 
-// NewMemoryCache makes a MemoryCache.
-func NewMemoryCache() *MemoryCache {
-	return &MemoryCache{expirable.NewLRU[string, Cached](cacheEntries, nil, cacheLife)}
-}
+// NewMemoryCache makes a Cache of the newest answers of this process.
+func NewMemoryCache() *MarkedCache { return &MarkedCache{dedupe.NewMemory(cacheLife, cacheEntries)} }
 
-// Get implements Cache.
-func (m *MemoryCache) Get(_ context.Context, key string) (Cached, bool) { return m.entries.Get(key) }
-
-// Put implements Cache.
-func (m *MemoryCache) Put(_ context.Context, key string, c Cached) {
-	if len(c.Answer.Body) <= cacheLargest {
-		m.entries.Add(key, c)
-	}
-}
-
-// RedisCache shares answers between processes.
-type RedisCache struct {
-	client *redis.Client
-	log    *slog.Logger
-}
-
-// NewRedisCache makes a RedisCache.
-func NewRedisCache(client *redis.Client, log *slog.Logger) *RedisCache {
-	return &RedisCache{client, log}
+// NewRedisCache makes a Cache that processes share.
+func NewRedisCache(client *redis.Client, log *slog.Logger) *MarkedCache {
+	return &MarkedCache{dedupe.NewRedis(client, cacheLife, log)}
 }
 
 // Get implements Cache.
-func (r *RedisCache) Get(ctx context.Context, key string) (c Cached, found bool) {
-	ctx, cancel := context.WithTimeout(ctx, cacheBudget)
-	defer cancel()
-	raw, err := r.client.Get(ctx, key).Bytes()
-	if err != nil || json.Unmarshal(raw, &c) != nil {
+func (m *MarkedCache) Get(ctx context.Context, key string) (c Cached, found bool) {
+	text, ok := m.marks.Find(ctx, key)
+	if !ok || json.Unmarshal([]byte(text), &c) != nil {
 		return Cached{}, false
 	}
 	return c, true
 }
 
 // Put implements Cache.
-func (r *RedisCache) Put(ctx context.Context, key string, c Cached) {
+func (m *MarkedCache) Put(ctx context.Context, key string, c Cached) {
 	if len(c.Answer.Body) > cacheLargest {
 		return
 	}
-	raw, err := json.Marshal(c)
+	text, err := json.Marshal(c)
 	if err != nil {
 		return // an answer of bytes and strings can be encoded
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cacheBudget)
-	defer cancel()
-	if err := r.client.Set(ctx, key, raw, cacheLife).Err(); err != nil {
-		r.log.DebugContext(ctx, "an answer was not cached", "error", err)
-	}
+	m.marks.Put(ctx, key, string(text))
 }

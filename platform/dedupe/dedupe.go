@@ -1,0 +1,70 @@
+// Package dedupe remembers for a while what has been done, so that a repetition can be told without asking the database.
+// It only makes things quicker: a mark says that something is committed, and no mark says nothing. Losing all of them
+// loses nothing.
+package dedupe
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/expirable"
+	"github.com/redis/go-redis/v9"
+)
+
+// Marks keeps small texts under keys. Neither method fails: marks that cannot be reached are not there.
+type Marks interface {
+	Find(ctx context.Context, key string) (value string, found bool)
+	Put(ctx context.Context, key, value string)
+}
+
+// budget is how long a look may take: the database, which decides, is not much slower.
+const budget = 50 * time.Millisecond
+
+// Memory keeps the marks of this process.
+type Memory struct {
+	entries *expirable.LRU[string, string]
+}
+
+// NewMemory makes a Memory of so many marks at the most, each kept for a life.
+func NewMemory(life time.Duration, most int) *Memory {
+	return &Memory{expirable.NewLRU[string, string](most, nil, life)}
+}
+
+// Find implements Marks.
+func (m *Memory) Find(_ context.Context, key string) (string, bool) { return m.entries.Get(key) }
+
+// Put implements Marks.
+func (m *Memory) Put(_ context.Context, key, value string) { m.entries.Add(key, value) }
+
+// Redis shares marks between processes.
+type Redis struct {
+	client *redis.Client
+	life   time.Duration
+	log    *slog.Logger
+}
+
+// NewRedis makes a Redis.
+func NewRedis(client *redis.Client, life time.Duration, log *slog.Logger) *Redis {
+	return &Redis{client, life, log}
+}
+
+// prefix keeps our keys apart from others in a Redis that is shared.
+const prefix = "parley:"
+
+// Find implements Marks.
+func (r *Redis) Find(ctx context.Context, key string) (string, bool) {
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	value, err := r.client.Get(ctx, prefix+key).Result()
+	return value, err == nil
+}
+
+// Put implements Marks. It goes on when the caller has gone: what it says is true.
+func (r *Redis) Put(ctx context.Context, key, value string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
+	defer cancel()
+	if err := r.client.Set(ctx, prefix+key, value, r.life).Err(); err != nil {
+		r.log.DebugContext(ctx, "a mark was not kept", "error", err)
+	}
+}

@@ -1,0 +1,76 @@
+package webhook
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// errNotPublic says that a target is where tenants have no business.
+var errNotPublic = errors.New("the address is not public")
+
+// notPublic are the networks of the IANA special-purpose registries that are not globally reachable, and those that carry
+// an IPv4 address in an IPv6 one: what is behind them is another's network, or ours.
+// https://www.iana.org/assignments/iana-ipv4-special-registry, https://www.iana.org/assignments/iana-ipv6-special-registry
+func notPublic() []netip.Prefix {
+	texts := []string{
+		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+		"192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
+		"198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+		"::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2002::/16",
+		"2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+	}
+	prefixes := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		prefixes[i] = netip.MustParsePrefix(text)
+	}
+	return prefixes
+}
+
+// isPublic tells whether an address is one of the open internet. IPv6 counts only from 2000::/3, which is all that has
+// been given out (https://www.iana.org/assignments/ipv6-address-space).
+func isPublic(a netip.Addr, refused []netip.Prefix) bool {
+	if a.Zone() != "" || a.Is4In6() || a.Is6() && !netip.MustParsePrefix("2000::/3").Contains(a) {
+		return false
+	}
+	for _, p := range refused {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return a.IsValid()
+}
+
+const maxURL = 2000 // bytes
+
+// CheckURL tells what is wrong with the URL of a target, in words for whoever set it. Where a name leads is only known
+// when it is called: the client of NewClient looks then.
+func CheckURL(raw string, allowPrivate bool) error {
+	const shape = "must be an https:// URL with a host, without user, password or fragment, of 2000 bytes at the most"
+	u, err := url.Parse(raw)
+	if err != nil || len(raw) > maxURL || strings.ContainsFunc(raw, func(r rune) bool { return r > unicode.MaxASCII || r <= ' ' || r == 0x7f }) {
+		return errors.New(shape)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !allowPrivate) || u.Hostname() == "" || u.User != nil || u.Fragment != "" || strings.Contains(raw, "#") {
+		return errors.New(shape)
+	}
+	if !allowPrivate && !mayBePublic(strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")) {
+		return errors.New("must lead to a public address")
+	}
+	return nil
+}
+
+// mayBePublic looks at a host before it is resolved. A name whose last label is a number is an address in a form that
+// only some resolvers know (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+func mayBePublic(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return isPublic(a, notPublic())
+	}
+	last := host[strings.LastIndex(host, ".")+1:]
+	if last == "" || last == "localhost" || last == "local" || last == "internal" || !strings.Contains(host, ".") {
+		return false
+	}
+	return last[0] < '0' || last[0] > '9'
+}

@@ -1,0 +1,138 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	dialTimeout    = 5 * time.Second
+	headerTimeout  = 15 * time.Second
+	maxHeader      = 64 << 10 // bytes of an answer's header
+	keptResponse   = 1 << 10  // bytes of an answer's body
+	drained        = 64 << 10 // bytes of it that are read so that the connection can be used again
+	longestRefusal = 24 * time.Hour
+)
+
+// NewClient makes the client for URLs that tenants choose. It looks at the address that it is about to connect to, after
+// the name has been resolved, so that no name and no redirect leads it to where only we should get; it follows no
+// redirects and no proxy settings, and bounds whatever an answer may cost. AllowPrivate lifts the guard, for development.
+func NewClient(allowPrivate bool) *http.Client {
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: -1}
+	if !allowPrivate {
+		refused := notPublic()
+		dialer.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			to, err := netip.ParseAddrPort(address)
+			if err != nil || !isPublic(to.Addr(), refused) {
+				return errNotPublic
+			}
+			return nil
+		}
+	}
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:                  nil, // it would connect in our stead, unguarded
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    dialTimeout,
+			ResponseHeaderTimeout:  headerTimeout,
+			MaxResponseHeaderBytes: maxHeader,
+			MaxIdleConns:           100,
+			MaxIdleConnsPerHost:    4,
+			IdleConnTimeout:        30 * time.Second,
+			ForceAttemptHTTP2:      true,
+		},
+	}
+}
+
+// Result is what came of one attempt.
+type Result struct {
+	Status     int // 0: there was no answer
+	Latency    time.Duration
+	Response   string        // the first KiB of the answer's body
+	RetryAfter time.Duration // for how long the target does not want to be asked; 0: it did not say
+}
+
+// Deliver sends a signed message. Whatever is not 2xx is an error, whose text the tenant is shown: it says nothing of
+// what is where in our network.
+func Deliver(ctx context.Context, client *http.Client, url string, signed http.Header, body []byte) (Result, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return Result{}, errors.New("the URL cannot be called")
+	}
+	request.Header = signed.Clone()
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "parley-webhooks/1")
+	start := time.Now()
+	answer, err := client.Do(request)
+	if err != nil {
+		return Result{Latency: time.Since(start)}, why(err)
+	}
+	defer answer.Body.Close()
+	head, err := io.ReadAll(io.LimitReader(answer.Body, keptResponse))
+	if err == nil {
+		_, err = io.CopyN(io.Discard, answer.Body, drained)
+	}
+	result := Result{
+		Status: answer.StatusCode, Latency: time.Since(start), Response: readable(head), RetryAfter: retryAfter(answer, start),
+	}
+	if result.Status >= 200 && result.Status < 300 {
+		return result, nil // also where the body broke off: the target has taken it
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return result, fmt.Errorf("it answered %d, and then broke off", result.Status)
+	}
+	return result, fmt.Errorf("it answered %d", result.Status)
+}
+
+// why says in few words why there was no answer.
+func why(err error) error {
+	var network net.Error
+	var resolve *net.DNSError
+	switch {
+	case errors.Is(err, errNotPublic):
+		return errNotPublic
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.As(err, &resolve):
+		return errors.New("the host's name cannot be resolved")
+	case errors.As(err, &network) && network.Timeout():
+		return errors.New("it did not answer in time")
+	case strings.Contains(err.Error(), "tls:") || strings.Contains(err.Error(), "x509:"):
+		return errors.New("no secure connection: is its certificate valid?")
+	default:
+		return errors.New("it cannot be reached")
+	}
+}
+
+// readable makes of an answer's bytes what can be stored and shown.
+func readable(raw []byte) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(string(raw), "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// retryAfter reads the header of an answer that says: not now (RFC 9110, 10.2.3).
+func retryAfter(answer *http.Response, now time.Time) time.Duration {
+	if answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	text := answer.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, longestRefusal) //nolint:gosec // 32 bits of seconds are no overflow
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(at.Sub(now), 0), longestRefusal)
+	}
+	return 0
+}

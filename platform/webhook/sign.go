@@ -1,0 +1,118 @@
+// Package webhook has what webhooks need in both directions: signatures as Standard Webhooks has them, secrets that are
+// stored sealed, and a client that cannot be sent to addresses which are not public.
+//
+// The specification is https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md; its own
+// library signs and compares. What it lets pass is refused here first: an empty or short secret, with which anybody
+// could sign, a header that is there twice, and a clock that cannot be set.
+package webhook
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// The headers of a signed message.
+const (
+	HeaderID        = standardwebhooks.HeaderWebhookID
+	HeaderTimestamp = standardwebhooks.HeaderWebhookTimestamp
+	HeaderSignature = standardwebhooks.HeaderWebhookSignature
+)
+
+// Why a message is not believed.
+var (
+	ErrHeader    = errors.New("webhook: a header is missing, there twice or malformed")
+	ErrTimestamp = errors.New("webhook: the timestamp is more than five minutes off")
+	ErrSignature = errors.New("webhook: no signature fits")
+)
+
+const (
+	tolerance     = 5 * time.Minute
+	secretPrefix  = "whsec_"
+	newSecretSize = 32 // bytes
+	minSecretSize = 24 // bytes; the specification has 24 to 64
+	maxSecretSize = 64
+	maxIDSize     = 256
+)
+
+// NewSecret makes a secret, in the form in which people pass it on.
+func NewSecret() string {
+	raw := make([]byte, newSecretSize)
+	_, _ = rand.Read(raw) // never fails (crypto/rand)
+	return secretPrefix + base64.StdEncoding.EncodeToString(raw)
+}
+
+// key reads a secret.
+func key(secret string) (*standardwebhooks.Webhook, error) {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, secretPrefix))
+	if err != nil || len(raw) < minSecretSize || len(raw) > maxSecretSize {
+		return nil, fmt.Errorf("webhook: a secret is %s and the base64 of %d to %d bytes", secretPrefix, minSecretSize, maxSecretSize)
+	}
+	return standardwebhooks.NewWebhookRaw(raw)
+}
+
+// Sign gives the headers of a message, with a signature by each secret. Each attempt is signed anew, under the same id.
+func Sign(secrets []string, id string, at time.Time, body []byte) (http.Header, error) {
+	if len(secrets) == 0 || !isID(id) {
+		return nil, errors.New("webhook: a message is signed with a secret and has an id")
+	}
+	signatures := make([]string, len(secrets))
+	for i, secret := range secrets {
+		k, err := key(secret)
+		if err != nil {
+			return nil, err
+		}
+		if signatures[i], err = k.Sign(id, at, body); err != nil {
+			return nil, fmt.Errorf("sign a webhook: %w", err)
+		}
+	}
+	h := http.Header{}
+	h.Set(HeaderID, id)
+	h.Set(HeaderTimestamp, strconv.FormatInt(at.Unix(), 10))
+	h.Set(HeaderSignature, strings.Join(signatures, " "))
+	return h, nil
+}
+
+// Verify tells whether one of the secrets has signed a message within the last five minutes (or, as clocks differ, the
+// next), and gives its id. The errors are ErrHeader, ErrTimestamp and ErrSignature; with no secrets, or none that is
+// fit to sign with, nothing is believed.
+func Verify(secrets []string, h http.Header, body []byte, now time.Time) (id string, err error) {
+	for _, name := range []string{HeaderID, HeaderTimestamp, HeaderSignature} {
+		if len(h.Values(name)) != 1 {
+			return "", fmt.Errorf("%w: %s", ErrHeader, name)
+		}
+	}
+	if id = h.Get(HeaderID); !isID(id) {
+		return "", fmt.Errorf("%w: %s", ErrHeader, HeaderID)
+	}
+	seconds, err := strconv.ParseInt(h.Get(HeaderTimestamp), 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", ErrHeader, HeaderTimestamp)
+	}
+	if off := now.Sub(time.Unix(seconds, 0)); off > tolerance || off < -tolerance {
+		return "", ErrTimestamp
+	}
+	for _, secret := range secrets {
+		k, err := key(secret)
+		if err == nil && k.VerifyIgnoringTimestamp(body, h) == nil { // compares in constant time
+			return id, nil
+		}
+	}
+	return "", ErrSignature
+}
+
+// isID tells whether a text can be an id: printable ASCII without the dot that separates it from the timestamp in what
+// is signed, so that no two messages have one signature.
+func isID(id string) bool {
+	if id == "" || len(id) > maxIDSize {
+		return false
+	}
+	return !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' || r == '.' })
+}
