@@ -56,7 +56,7 @@ var wallChecks = []string{
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND polname || ' ' || polrelid::regclass NOT IN (
 	        'door login_attempts', 'door installation', 'door audit_seal_progress', 'door operations', 'door_end sessions',
-	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks')
+	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door webhook_events')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_app'::regrole = ANY (polroles) AND polname <> CASE polrelid::regclass::text WHEN 'users' THEN 'self' ELSE 'tenant' END
@@ -89,8 +89,13 @@ var wallChecks = []string{
 	 UNION ALL
 	 SELECT format('parley_app may %s %s', may, c.oid::regclass)
 	   FROM pg_class c, unnest(ARRAY['UPDATE', 'DELETE']) may
-	  WHERE c.relname IN ('audit_log', 'audit_seals', 'messages', 'bot_versions', 'webhook_events') AND c.relnamespace = 'public'::regnamespace
-	    AND (has_table_privilege('parley_app', c.oid, may) OR may <> 'DELETE' AND has_any_column_privilege('parley_app', c.oid, may))
+	  WHERE c.relname IN ('audit_log', 'audit_seals', 'messages', 'bot_versions', 'webhook_attempts', 'webhook_events') AND c.relnamespace = 'public'::regnamespace
+	    AND (has_table_privilege('parley_app', c.oid, may)
+	         OR may <> 'DELETE' AND c.relname <> 'webhook_events' AND has_any_column_privilege('parley_app', c.oid, may))
+	 UNION ALL
+	 SELECT format('parley_app may change the %s of an event', attname) FROM pg_attribute
+	  WHERE attrelid = 'webhook_events'::regclass AND attname IN ('endpoint_id', 'webhook_id', 'kind', 'payload', 'conversation_id', 'received_at')
+	    AND has_column_privilege('parley_app', attrelid, attname, 'UPDATE')
 	 UNION ALL
 	 SELECT 'parley_app may touch schema_migrations' FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) may
 	  WHERE c.oid = to_regclass('public.schema_migrations') AND has_table_privilege('parley_app', c.oid, may)
@@ -101,7 +106,8 @@ var wallChecks = []string{
 	    AND may || ' ' || c.relname NOT IN (
 	        'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'DELETE operations',
-	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks')
+	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks',
+	        'DELETE webhook_deliveries', 'DELETE webhook_events')
 	 UNION ALL
 	 SELECT format('everybody may %s %s', a.privilege_type, c.oid::regclass)
 	   FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace IN ('public'::regnamespace, 'app'::regnamespace) AND a.grantee = 0`,
@@ -119,7 +125,8 @@ var wallChecks = []string{
 	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'),
 	         ('app.claim_jobs(integer,double precision,text[],integer[],uuid)'),
 	         ('app.extend_jobs(uuid[],uuid[],integer[],double precision)'), ('app.lost_jobs(integer)'), ('app.expire_jobs(integer)'),
-	         ('app.begin_periodic(text,uuid,double precision)'), ('app.end_periodic(text,uuid,double precision)'))
+	         ('app.begin_periodic(text,uuid,double precision)'), ('app.end_periodic(text,uuid,double precision)'),
+	         ('app.expire_sealed_answers()'), ('app.find_webhook_endpoint(uuid)'), ('app.expire_webhooks(integer)'))
 	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
 	 UNION ALL
 	 SELECT format('%s is not there', door) FROM listed WHERE door NOT IN (SELECT oid::regprocedure::text FROM doors)
@@ -180,6 +187,7 @@ func TestAHoleInTheTenantWallIsFound(t *testing.T) {
 		"a key into another workspace":              {sound + `ALTER TABLE notes ADD session uuid REFERENCES sessions (id)`, "notes points at sessions without its workspace_id (notes_session_fkey)"},
 		"an audit log that can be erased":           {`GRANT DELETE ON audit_log TO parley_app`, "parley_app may DELETE audit_log"},
 		"an audit log that can be edited":           {`GRANT UPDATE (action) ON audit_log TO parley_app`, "parley_app may UPDATE audit_log"},
+		"an event that can be forged":               {`GRANT UPDATE (payload) ON webhook_events TO parley_app`, "parley_app may change the payload of an event"},
 		"truncate, which row security does not see": {`GRANT TRUNCATE ON bots TO parley_app`, "parley_app may TRUNCATE bots"},
 		"a table that parley_app owns":              {sound + `ALTER TABLE notes OWNER TO parley_app`, "parley_app owns notes"},
 		"a table open to everybody":                 {`GRANT SELECT ON bots TO PUBLIC`, "everybody may SELECT bots"},

@@ -4,6 +4,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/bots"
+	"github.com/parley/parley/modules/bots/adapters/events"
 	"github.com/parley/parley/modules/bots/adapters/postgres"
 	"github.com/parley/parley/modules/bots/entrypoints/inproc"
 	"github.com/parley/parley/modules/bots/entrypoints/rest"
@@ -17,7 +18,7 @@ func mountBots(e *echo.Echo, p *platform) bots.Catalog {
 	key := p.master.Key("cursor")
 	rest.Server{
 		Create:         usecases.CreateBot{Bots: store, Now: p.now},
-		Update:         usecases.UpdateInstruction{Bots: store, Now: p.now},
+		Update:         usecases.UpdateInstruction{Bots: store, Events: events.Events{Publisher: p.events}, Now: p.now},
 		Bots:           store,
 		Shelf:          store,
 		Commands:       p.commands,

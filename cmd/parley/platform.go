@@ -15,13 +15,17 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/dedupe"
+	"github.com/parley/parley/platform/events"
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/operations"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/webhook"
 )
 
 // platform is what the modules are built on.
@@ -38,6 +42,11 @@ type platform struct {
 	background *background.Runner
 	kinds      *jobs.Registry // of the jobs that modules handle
 	jobs       *jobs.Queue
+	events     *events.Publisher
+	keys       webhook.Keys
+	targets    *resilience.Group // of webhooks
+	models     *resilience.Group
+	marks      dedupe.Marks
 	runner     *jobs.Runner // nil where this process does no jobs
 	master     secret.Master
 	jwt        string
@@ -64,11 +73,16 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		return nil, err
 	}
 	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
-	store := operations.NewStore(p.db)
+	store := operations.NewStore(p.db, secret.NewBox(p.master.Key("answers with secrets")))
+	p.keys = webhook.Keys{Box: secret.NewBox(p.master.Key("webhook secrets"))}
+	p.guardOutside()
 	p.commands = command.NewPipeline(command.Options{
 		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(),
 	})
-	p.prepareJobs(d.direct)
+	if err := p.prepareJobs(d.direct); err != nil {
+		p.db.Close()
+		return nil, err
+	}
 	p.limits = gateway.Limits{
 		General: ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
 		Auth:    ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
@@ -81,7 +95,26 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 			}
 		}
 	})
+	p.background.Every(10*time.Minute, time.Minute, "expire answers with secrets", store.ExpireSealed)
 	return p, nil
+}
+
+// Bounds of the calls to the outside.
+const (
+	deliveryTimeout = 15 * time.Second // for one attempt at a webhook
+	deliveriesEach  = 4                // at once to one target
+	modelCalls      = 256              // at once to one provider
+	breakAfter      = 5                // failures in a row
+)
+
+// guardOutside puts deadlines, bulkheads and breakers round what is outside.
+func (p *platform) guardOutside() {
+	p.targets = resilience.NewGroup("webhook", resilience.Policy{
+		Timeout: deliveryTimeout, Concurrency: deliveriesEach, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
+	}, p.log)
+	p.models = resilience.NewGroup("model", resilience.Policy{
+		Timeout: p.cfg.ModelTimeout, Concurrency: modelCalls, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
+	}, p.log)
 }
 
 // migrateOrRefuse brings the schema up to date, or where the operator does that by hand, wants it done. A schema that is
@@ -101,16 +134,28 @@ func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrat
 	}
 }
 
-// prepareJobs makes the queue, and what works it off unless this process only serves.
-func (p *platform) prepareJobs(listen string) {
+// prepareJobs makes the queue, and what works it off unless this process only serves. Deliveries of events are the
+// platform's own jobs.
+func (p *platform) prepareJobs(listen string) error {
 	p.kinds = jobs.NewRegistry()
 	p.jobs = jobs.NewQueue(p.db, p.kinds)
-	if p.cfg.Workers == 0 {
-		return
+	p.events = events.NewPublisher(p.db, p.jobs, p.now)
+	deliverer := &events.Deliverer{
+		DB: p.db, Keys: p.keys, Client: webhook.NewClient(p.cfg.WebhookPrivate), Guard: p.targets, Audit: p.audit, Now: p.now,
+	}
+	if err := deliverer.Register(p.kinds); err != nil || p.cfg.Workers == 0 {
+		return err
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
-		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, ListenURL: listen,
+		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
+		ListenURL: listen, Buried: p.events.Buried,
 	})
+	return nil
+}
+
+// subscriptions keeps who is told of events.
+func (p *platform) subscriptions() *events.Subscriptions {
+	return &events.Subscriptions{DB: p.db, Queue: p.jobs, Keys: p.keys, AllowPrivate: p.cfg.WebhookPrivate, Now: p.now}
 }
 
 // startJobs begins to do jobs, once the modules have registered who handles them. When ctx ends it stops: what runs has
@@ -121,6 +166,7 @@ func (p *platform) startJobs(ctx context.Context) {
 	}
 	p.runner.Start()
 	p.runner.Every(p.jobs.Expiry())
+	p.runner.Every(p.subscriptions().Expiry())
 	context.AfterFunc(ctx, p.stopJobs)
 }
 
@@ -184,7 +230,7 @@ func keep(configured, dir, name string) (string, error) {
 // connectRedis prepares the limiter; a Redis that is away is no reason not to start.
 func (p *platform) connectRedis() error {
 	memory := ratelimit.NewMemory(time.Now)
-	p.limiter = memory
+	p.limiter, p.marks = memory, dedupe.NewMemory(markLife, markMost)
 	if p.cfg.RedisURL == "" {
 		return nil
 	}
@@ -194,9 +240,15 @@ func (p *platform) connectRedis() error {
 	}
 	o.DialTimeout, o.MaxRetries, o.ContextTimeoutEnabled = time.Second, -1, true
 	p.redis = redis.NewClient(o)
-	p.limiter = ratelimit.NewRedis(p.redis, memory, p.log)
+	p.limiter, p.marks = ratelimit.NewRedis(p.redis, memory, p.log), dedupe.NewRedis(p.redis, markLife, p.log)
 	return nil
 }
+
+// Marks of what came in over webhooks: senders repeat within a day, if at all.
+const (
+	markLife = 24 * time.Hour
+	markMost = 100_000
+)
 
 func (p *platform) cache() operations.Cache {
 	if p.redis != nil {

@@ -143,6 +143,5 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		return nil, err
 	}
 	catalog := mountBots(e, p)
-	mountConversations(e, p, catalog)
-	return e, nil
+	return e, mountConversations(e, p, catalog)
 }

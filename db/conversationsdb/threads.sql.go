@@ -39,7 +39,7 @@ func (q *Queries) CreateThread(ctx context.Context, arg CreateThreadParams) erro
 }
 
 const getThread = `-- name: GetThread :one
-SELECT workspace_id, id, bot_id, status, created_at FROM threads WHERE workspace_id = $1 AND id = $2
+SELECT workspace_id, id, bot_id, status, created_at, endpoint_id, conversation_id FROM threads WHERE workspace_id = $1 AND id = $2
 `
 
 type GetThreadParams struct {
@@ -48,11 +48,13 @@ type GetThreadParams struct {
 }
 
 type GetThreadRow struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	BotID       *uuid.UUID
-	Status      string
-	CreatedAt   time.Time
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	BotID          *uuid.UUID
+	Status         string
+	CreatedAt      time.Time
+	EndpointID     *uuid.UUID
+	ConversationID *string
 }
 
 func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThreadRow, error) {
@@ -64,6 +66,8 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 		&i.BotID,
 		&i.Status,
 		&i.CreatedAt,
+		&i.EndpointID,
+		&i.ConversationID,
 	)
 	return i, err
 }
@@ -126,7 +130,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 }
 
 const listThreads = `-- name: ListThreads :many
-SELECT workspace_id, id, bot_id, status, created_at FROM threads
+SELECT workspace_id, id, bot_id, status, created_at, endpoint_id, conversation_id FROM threads
  WHERE workspace_id = $1
    AND ($2::timestamptz IS NULL
         OR (created_at, id) < ($2::timestamptz, $3::uuid))
@@ -142,11 +146,13 @@ type ListThreadsParams struct {
 }
 
 type ListThreadsRow struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	BotID       *uuid.UUID
-	Status      string
-	CreatedAt   time.Time
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	BotID          *uuid.UUID
+	Status         string
+	CreatedAt      time.Time
+	EndpointID     *uuid.UUID
+	ConversationID *string
 }
 
 func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]ListThreadsRow, error) {
@@ -169,6 +175,8 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 			&i.BotID,
 			&i.Status,
 			&i.CreatedAt,
+			&i.EndpointID,
+			&i.ConversationID,
 		); err != nil {
 			return nil, err
 		}
@@ -178,4 +186,34 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 		return nil, err
 	}
 	return items, nil
+}
+
+const openChannelThread = `-- name: OpenChannelThread :one
+INSERT INTO threads (workspace_id, id, bot_id, status, created_by, created_at, endpoint_id, conversation_id)
+SELECT $1, $2, e.bot_id, 'active', e.id, $3, e.id, $4::text
+  FROM webhook_endpoints e WHERE e.workspace_id = $1 AND e.id = $5
+    ON CONFLICT (endpoint_id, conversation_id, workspace_id) WHERE endpoint_id IS NOT NULL DO UPDATE SET status = threads.status
+RETURNING id
+`
+
+type OpenChannelThreadParams struct {
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	CreatedAt      time.Time
+	ConversationID string
+	EndpointID     uuid.UUID
+}
+
+// The thread of a conversation of the outside, opened by its first message.
+func (q *Queries) OpenChannelThread(ctx context.Context, arg OpenChannelThreadParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, openChannelThread,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.CreatedAt,
+		arg.ConversationID,
+		arg.EndpointID,
+	)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }

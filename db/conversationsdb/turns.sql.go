@@ -148,9 +148,11 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 }
 
 const freeThread = `-- name: FreeThread :one
-UPDATE llm_turns SET status = 'failed', finished_at = now(), error = $1
- WHERE workspace_id = $2 AND thread_id = $3 AND status = 'running' AND lease_until < now()
-RETURNING id
+UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1
+  FROM threads th
+ WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.status = 'running' AND t.lease_until < now()
+   AND th.workspace_id = t.workspace_id AND th.id = t.thread_id
+RETURNING t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, th.endpoint_id, th.conversation_id
 `
 
 type FreeThreadParams struct {
@@ -159,12 +161,30 @@ type FreeThreadParams struct {
 	ThreadID    uuid.UUID
 }
 
+type FreeThreadRow struct {
+	ID             uuid.UUID
+	OperationID    uuid.UUID
+	Attempt        int32
+	BotID          *uuid.UUID
+	BotVersion     *int32
+	EndpointID     *uuid.UUID
+	ConversationID *string
+}
+
 // Gives up the turn of a thread whose lease has run out, so that another may run.
-func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (uuid.UUID, error) {
+func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThreadRow, error) {
 	row := q.db.QueryRow(ctx, freeThread, arg.Error, arg.WorkspaceID, arg.ThreadID)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
+	var i FreeThreadRow
+	err := row.Scan(
+		&i.ID,
+		&i.OperationID,
+		&i.Attempt,
+		&i.BotID,
+		&i.BotVersion,
+		&i.EndpointID,
+		&i.ConversationID,
+	)
+	return i, err
 }
 
 const getPinnedVersion = `-- name: GetPinnedVersion :one
@@ -251,7 +271,7 @@ UPDATE llm_turns t
    AND th.last_seq = t.user_seq + 1
    AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
 RETURNING t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, t.attempt, t.provider, t.model,
-          m.id AS message_id, m.content, m.created_at
+          m.id AS message_id, m.content, m.created_at, th.endpoint_id, th.conversation_id
 `
 
 type ResumeTurnParams struct {
@@ -262,17 +282,19 @@ type ResumeTurnParams struct {
 }
 
 type ResumeTurnRow struct {
-	ID         uuid.UUID
-	ThreadID   uuid.UUID
-	BotID      *uuid.UUID
-	BotVersion *int32
-	UserSeq    int64
-	Attempt    int32
-	Provider   string
-	Model      string
-	MessageID  uuid.UUID
-	Content    string
-	CreatedAt  time.Time
+	ID             uuid.UUID
+	ThreadID       uuid.UUID
+	BotID          *uuid.UUID
+	BotVersion     *int32
+	UserSeq        int64
+	Attempt        int32
+	Provider       string
+	Model          string
+	MessageID      uuid.UUID
+	Content        string
+	CreatedAt      time.Time
+	EndpointID     *uuid.UUID
+	ConversationID *string
 }
 
 // Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has run out.
@@ -296,6 +318,8 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 		&i.MessageID,
 		&i.Content,
 		&i.CreatedAt,
+		&i.EndpointID,
+		&i.ConversationID,
 	)
 	return i, err
 }
@@ -304,9 +328,9 @@ const startTurn = `-- name: StartTurn :one
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
      WHERE t.workspace_id = $1 AND t.id = $2 AND t.status = 'active'
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id
 ), pinned AS (
-    SELECT thread.bot_id, thread.user_seq, live.version, live.instruction, live.settings
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = $1 AND live.bot_id = thread.bot_id
 ), turn AS (
@@ -321,7 +345,8 @@ WITH thread AS (
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
-       pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings
+       pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
+       pinned.endpoint_id, pinned.conversation_id
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
 `
@@ -341,12 +366,14 @@ type StartTurnParams struct {
 }
 
 type StartTurnRow struct {
-	Found       bool
-	BotID       *uuid.UUID
-	UserSeq     int64
-	Version     *int32
-	Instruction *string
-	Settings    []byte
+	Found          bool
+	BotID          *uuid.UUID
+	UserSeq        int64
+	Version        *int32
+	Instruction    *string
+	Settings       []byte
+	EndpointID     *uuid.UUID
+	ConversationID *string
 }
 
 // Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
@@ -373,6 +400,8 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.Version,
 		&i.Instruction,
 		&i.Settings,
+		&i.EndpointID,
+		&i.ConversationID,
 	)
 	return i, err
 }

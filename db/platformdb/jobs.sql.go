@@ -41,7 +41,8 @@ INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, payload, ope
 SELECT dead.workspace_id, $1, dead.id, dead.kind, dead.key, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
        dead.attempt, dead.failures + 1, dead.max_attempts, app.with_error(dead.errors, $2::jsonb)
   FROM dead
-RETURNING dead_letter_queue.id
+RETURNING dead_letter_queue.id, dead_letter_queue.key, dead_letter_queue.payload, dead_letter_queue.operation_id,
+          dead_letter_queue.attempts, dead_letter_queue.failures, dead_letter_queue.created_at
 `
 
 type BuryJobParams struct {
@@ -53,8 +54,18 @@ type BuryJobParams struct {
 	OnlyLost    bool
 }
 
+type BuryJobRow struct {
+	ID          uuid.UUID
+	Key         string
+	Payload     json.RawMessage
+	OperationID *uuid.UUID
+	Attempts    int32
+	Failures    int32
+	CreatedAt   time.Time
+}
+
 // After the last failure: into the dead letters.
-func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (uuid.UUID, error) {
+func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (BuryJobRow, error) {
 	row := q.db.QueryRow(ctx, buryJob,
 		arg.LetterID,
 		arg.Error,
@@ -63,9 +74,17 @@ func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (uuid.UUID, er
 		arg.Attempt,
 		arg.OnlyLost,
 	)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
+	var i BuryJobRow
+	err := row.Scan(
+		&i.ID,
+		&i.Key,
+		&i.Payload,
+		&i.OperationID,
+		&i.Attempts,
+		&i.Failures,
+		&i.CreatedAt,
+	)
+	return i, err
 }
 
 const claimJobs = `-- name: ClaimJobs :many
@@ -150,6 +169,33 @@ type CompleteJobParams struct {
 
 func (q *Queries) CompleteJob(ctx context.Context, arg CompleteJobParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, completeJob, arg.WorkspaceID, arg.ID, arg.Attempt)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
+const deferJob = `-- name: DeferJob :one
+UPDATE job_queue
+   SET status = 'queued', lease_until = NULL, run_at = clock_timestamp() + make_interval(secs => $1::double precision)
+ WHERE workspace_id = $2 AND id = $3 AND attempt = $4 AND status = 'running'
+RETURNING id
+`
+
+type DeferJobParams struct {
+	DelaySeconds float64
+	WorkspaceID  uuid.UUID
+	ID           uuid.UUID
+	Attempt      int32
+}
+
+// Not yet: again in a while, which is no failure.
+func (q *Queries) DeferJob(ctx context.Context, arg DeferJobParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, deferJob,
+		arg.DelaySeconds,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Attempt,
+	)
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
@@ -600,6 +646,51 @@ func (q *Queries) ReleaseJob(ctx context.Context, arg ReleaseJobParams) (Release
 	var i ReleaseJobRow
 	err := row.Scan(&i.ID, &i.Woken)
 	return i, err
+}
+
+const requeueJob = `-- name: RequeueJob :exec
+WITH dead AS (
+    DELETE FROM dead_letter_queue d WHERE d.workspace_id = $1 AND d.kind = $2 AND d.key = $3
+), again AS (
+    UPDATE job_queue j SET status = 'queued', run_at = now(), failures = 0, errors = '[]', finished_at = NULL
+     WHERE j.workspace_id = $1 AND j.kind = $2 AND j.key = $3 AND j.status <> 'running'
+ RETURNING j.id
+), fresh AS (
+    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, priority, max_attempts)
+    SELECT $1, $4, $2, $3, $5, $6::uuid, $7, $8, $9
+     WHERE NOT EXISTS (SELECT 1 FROM again)
+        ON CONFLICT ON CONSTRAINT job_queue_key DO NOTHING
+)
+SELECT pg_notify('parley_jobs', '')
+`
+
+type RequeueJobParams struct {
+	WorkspaceID uuid.UUID
+	Kind        string
+	Key         string
+	ID          uuid.UUID
+	Payload     json.RawMessage
+	OperationID *uuid.UUID
+	TraceID     string
+	Priority    int16
+	MaxAttempts int32
+}
+
+// Has the job under a key run now and with all its attempts before it, whether it waits, is done, dead or was never there.
+// One that runs is left to it.
+func (q *Queries) RequeueJob(ctx context.Context, arg RequeueJobParams) error {
+	_, err := q.db.Exec(ctx, requeueJob,
+		arg.WorkspaceID,
+		arg.Kind,
+		arg.Key,
+		arg.ID,
+		arg.Payload,
+		arg.OperationID,
+		arg.TraceID,
+		arg.Priority,
+		arg.MaxAttempts,
+	)
+	return err
 }
 
 const retryLetters = `-- name: RetryLetters :many

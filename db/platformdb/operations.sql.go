@@ -45,9 +45,20 @@ func (q *Queries) ExpireOperations(ctx context.Context, most int32) (int32, erro
 	return column_1, err
 }
 
+const expireSealedAnswers = `-- name: ExpireSealedAnswers :one
+SELECT app.expire_sealed_answers()::integer
+`
+
+func (q *Queries) ExpireSealedAnswers(ctx context.Context) (int32, error) {
+	row := q.db.QueryRow(ctx, expireSealedAnswers)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const findOperation = `-- name: FindOperation :one
-SELECT fingerprint, finished_at, status, content_type, location, etag, body,
-       (finished_at IS NOT NULL AND (body IS NULL OR finished_at < now() - interval '7 days'))::boolean AS expired
+SELECT fingerprint, finished_at, status, content_type, location, etag, body, sealed,
+       (finished_at IS NOT NULL AND (body IS NULL OR finished_at < now() - CASE WHEN sealed THEN interval '1 hour' ELSE interval '7 days' END))::boolean AS expired
   FROM operations
  WHERE workspace_id = $1 AND actor_id = $2 AND id = $3
 `
@@ -66,6 +77,7 @@ type FindOperationRow struct {
 	Location    *string
 	Etag        *string
 	Body        []byte
+	Sealed      bool
 	Expired     bool
 }
 
@@ -80,6 +92,7 @@ func (q *Queries) FindOperation(ctx context.Context, arg FindOperationParams) (F
 		&i.Location,
 		&i.Etag,
 		&i.Body,
+		&i.Sealed,
 		&i.Expired,
 	)
 	return i, err
@@ -88,8 +101,8 @@ func (q *Queries) FindOperation(ctx context.Context, arg FindOperationParams) (F
 const finishOperation = `-- name: FinishOperation :exec
 UPDATE operations
    SET finished_at = now(), status = $1::smallint, content_type = $2::text,
-       location = $3, etag = $4, body = $5::bytea
- WHERE workspace_id = $6 AND actor_id = $7 AND id = $8
+       location = $3, etag = $4, body = $5::bytea, sealed = $6
+ WHERE workspace_id = $7 AND actor_id = $8 AND id = $9
 `
 
 type FinishOperationParams struct {
@@ -98,6 +111,7 @@ type FinishOperationParams struct {
 	Location    *string
 	Etag        *string
 	Body        []byte
+	Sealed      bool
 	WorkspaceID uuid.UUID
 	ActorID     uuid.UUID
 	ID          uuid.UUID
@@ -110,6 +124,7 @@ func (q *Queries) FinishOperation(ctx context.Context, arg FinishOperationParams
 		arg.Location,
 		arg.Etag,
 		arg.Body,
+		arg.Sealed,
 		arg.WorkspaceID,
 		arg.ActorID,
 		arg.ID,

@@ -29,7 +29,7 @@ type Log struct{ db *postgres.DB }
 // NewLog makes a Log.
 func NewLog(db *postgres.DB) *Log { return &Log{db: db} }
 
-// known makes NULL of the zero id: a call that was refused before it had an operation.
+// known makes NULL of the zero id: a call that was refused before it had an operation, work that nobody asked for.
 func known(id uuid.UUID) *uuid.UUID {
 	if id == uuid.Nil {
 		return nil
@@ -55,7 +55,7 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 	return platformdb.New(l.db.In(ctx)).RecordAudit(ctx, platformdb.RecordAuditParams{
 		WorkspaceID:  c.Principal.WorkspaceID,
 		ID:           uuid.Must(uuid.NewV7()),
-		UserID:       &c.Principal.UserID,
+		UserID:       known(c.Principal.UserID),
 		OperationID:  known(c.Operation.ID),
 		TraceID:      c.TraceID,
 		Action:       e.Action,

@@ -4,7 +4,9 @@ package call
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/netip"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -67,5 +69,14 @@ func AtHome(ctx context.Context) context.Context {
 func As(ctx context.Context, workspace, user uuid.UUID) context.Context {
 	c := *From(ctx)
 	c.Principal = Principal{WorkspaceID: workspace, UserID: user}
+	return With(ctx, &c)
+}
+
+// For returns a context for work of an actor in a workspace under an operation, the right to it being settled: for what
+// comes without a token and brings an identity of its own, as a webhook does.
+func For(ctx context.Context, workspace, actor, operation uuid.UUID) context.Context {
+	c := *From(As(ctx, workspace, actor))
+	digest := sha256.Sum256(slices.Concat(actor[:], operation[:])) // of one request there is one operation, and the other way round
+	c.Operation = Operation{ID: operation, Fingerprint: digest[:]}
 	return With(ctx, &c)
 }

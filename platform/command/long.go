@@ -122,7 +122,7 @@ func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
 		if err != nil {
 			return err
 		}
-		if answer, err = p.store(ctx, encode); err != nil {
+		if answer, err = p.store(ctx, encode, false); err != nil {
 			return err
 		}
 		return p.reach(ctx, fault.BeforeCommit)

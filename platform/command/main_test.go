@@ -20,6 +20,7 @@ import (
 	"github.com/parley/parley/platform/operations"
 	"github.com/parley/parley/platform/pgtest"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/secret"
 )
 
 var pg pgtest.Server
@@ -58,7 +59,7 @@ func (s *bundle) pipeline(t *testing.T) (*postgres.DB, *command.Pipeline) {
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	return db, command.NewPipeline(command.Options{
-		DB: db, Operations: operations.NewStore(db), Cache: noCache{}, Audit: audit.NewLog(db),
+		DB: db, Operations: operations.NewStore(db, secret.NewBox(make([]byte, 32))), Cache: noCache{}, Audit: audit.NewLog(db),
 	})
 }
 

@@ -33,6 +33,8 @@ type Encoder func(w http.ResponseWriter) error
 type Outcome struct {
 	Answer Encoder
 	Audit  audit.Entry
+	// Secret says that the answer shows a secret, for once: it is stored sealed, for an hour, and cached nowhere.
+	Secret bool
 }
 
 // Pipeline runs changes. It is safe for concurrent use.
@@ -66,18 +68,18 @@ func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outc
 		return answer, err
 	}
 	var answer Answer
-	err = p.DB.Write(ctx, func(ctx context.Context) error {
+	var outcome Outcome
+	err = p.DB.Write(ctx, func(ctx context.Context) (err error) {
 		if err := p.claim(ctx); err != nil {
 			return err
 		}
-		outcome, err := step(ctx)
-		if err != nil {
+		if outcome, err = step(ctx); err != nil {
 			return err
 		}
 		if err := p.Audit.Record(ctx, outcome.Audit); err != nil {
 			return err
 		}
-		if answer, err = p.store(ctx, outcome.Answer); err != nil {
+		if answer, err = p.store(ctx, outcome.Answer, outcome.Secret); err != nil {
 			return err
 		}
 		return p.reach(ctx, fault.BeforeCommit)
@@ -91,7 +93,9 @@ func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outc
 		return Answer{}, err
 	}
 	p.Fault.Reach(fault.AfterCommit)
-	p.keep(ctx, answer)
+	if !outcome.Secret {
+		p.keep(ctx, answer)
+	}
 	return answer, nil
 }
 
@@ -136,10 +140,13 @@ func (p *Pipeline) cached(ctx context.Context) (answer Answer, found bool, err e
 }
 
 // store renders the answer and queues its storing.
-func (p *Pipeline) store(ctx context.Context, encode Encoder) (Answer, error) {
+func (p *Pipeline) store(ctx context.Context, encode Encoder, secret bool) (Answer, error) {
 	answer, err := render(encode)
 	if err != nil {
 		return Answer{}, err
+	}
+	if secret {
+		return answer, p.Operations.FinishSealed(ctx, answer.Answer)
 	}
 	return answer, p.Operations.Finish(ctx, answer.Answer)
 }

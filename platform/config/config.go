@@ -30,7 +30,7 @@ type Config struct {
 	DatabaseConns  int32         `env:"DATABASE_MAX_CONNS" envDefault:"20" want:"a whole number from 2 to 1000" help:"connections that this process holds at the most"`
 	MigrateOnStart bool          `env:"MIGRATE_ON_START" envDefault:"true" want:"true or false" help:"false: run parley migrate up yourself"`
 	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
-	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints and audit seals, the same in every process and for good: with another one retries are refused and the seals of the past do not fit; empty: made once and kept under DATA_DIR"`
+	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints, audit seals and webhook secrets, the same in every process and for good: with another one retries are refused, the seals of the past do not fit and webhook secrets cannot be opened; empty: made once and kept under DATA_DIR"`
 	JWTSecret      string        `env:"JWT_SECRET" want:"at least 32 bytes" secret:"true" help:"signs the access and refresh tokens; empty: made once and kept under DATA_DIR"`
 	JWTPrevious    []string      `env:"JWT_PREVIOUS_SECRETS" want:"secrets of at least 32 bytes, separated by commas" secret:"true" help:"still verify tokens but sign none; to change JWT_SECRET over many processes first add the new one here everywhere, then swap"`
 	JWTIssuer      string        `env:"JWT_ISSUER" envDefault:"parley" want:"a name" help:"the iss and aud of the tokens"`
@@ -50,6 +50,9 @@ type Config struct {
 	UpkeepInterval time.Duration `env:"UPKEEP_INTERVAL" envDefault:"5s" want:"a duration from 100ms to 1h such as 5s" help:"how often the audit log is sealed and abandoned turns are looked for"`
 	Workers        int           `env:"WORKERS" envDefault:"4" want:"a whole number from 0 to 1000" help:"jobs that this process does at once; 0: it only serves, and parley worker elsewhere does them"`
 	JobPoll        time.Duration `env:"JOB_POLL_INTERVAL" envDefault:"1s" want:"a duration from 10ms to 1h such as 1s" help:"how often to look for jobs that no notification has told of: those for later, and all where notifications do not come through"`
+	JobLease       time.Duration `env:"JOB_LEASE" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long a worker may be silent before its jobs, and a turn beyond MODEL_TIMEOUT before it, are taken up by another"`
+	WebhookPrivate bool          `env:"WEBHOOK_ALLOW_PRIVATE" envDefault:"false" want:"true or false" help:"true: webhooks may be delivered to http and to loopback and private addresses, for development; else tenants could reach into your network"`
+	BreakerOpen    time.Duration `env:"BREAKER_OPEN_FOR" envDefault:"30s" want:"a duration from 10ms to 1h such as 30s" help:"how long a model or webhook target that has failed five times in a row is not asked"`
 	StopTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" want:"a duration from 0s to 10m such as 15s" help:"how long running requests and jobs may go on after a signal to stop"`
 
 	proxies []netip.Prefix
@@ -115,6 +118,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.UpkeepInterval, 100*time.Millisecond, time.Hour), "UPKEEP_INTERVAL")
 	require(c.Workers >= 0 && c.Workers <= 1000, "WORKERS")
 	require(within(c.JobPoll, 10*time.Millisecond, time.Hour), "JOB_POLL_INTERVAL")
+	require(within(c.JobLease, time.Second, 10*time.Minute), "JOB_LEASE")
+	require(within(c.BreakerOpen, 10*time.Millisecond, time.Hour), "BREAKER_OPEN_FOR")
 	require(within(c.StopTimeout, 0, 10*time.Minute), "SHUTDOWN_TIMEOUT")
 	require(c.BodyLimit >= 1024 && c.BodyLimit <= 100<<20, "BODY_LIMIT")
 	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")

@@ -66,7 +66,7 @@ func (r *Runner) rescue(ctx context.Context) error {
 			backoff = k.Backoff
 		}
 		tenant := asTenant(ctx, a)
-		err := ignoreMissing(r.inTenant(tenant, r.failure(tenant, a, backoff, errLost, true)))
+		err := ignoreMissing(r.patiently(tenant, r.failure(tenant, a, backoff, errLost, true)))
 		failures = append(failures, err)
 	}
 	return errors.Join(failures...)

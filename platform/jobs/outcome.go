@@ -15,10 +15,10 @@ const outcomePatience = 5 * time.Second // for one try to write down what came o
 
 // complete writes down that an attempt has done its job.
 func (r *Runner) complete(ctx context.Context, a *attempt) {
-	r.conclude(ctx, a, "done", func(ctx context.Context, q *platformdb.Queries) error {
+	r.conclude(ctx, a, "done", r.statement(func(ctx context.Context, q *platformdb.Queries) error {
 		_, err := q.CompleteJob(ctx, platformdb.CompleteJobParams{WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt)})
 		return err
-	})
+	}))
 }
 
 // fail writes down that an attempt has failed: the job waits for its next one, or goes to the dead letters.
@@ -27,26 +27,25 @@ func (r *Runner) fail(ctx context.Context, a *attempt, b Backoff, cause error) {
 	r.conclude(ctx, a, "failed", r.failure(ctx, a, b, cause, false))
 }
 
-// failure is the statement that a failed attempt comes to; with onlyLost it must be one whose lease has run out.
-func (r *Runner) failure(ctx context.Context, a *attempt, b Backoff, cause error, onlyLost bool) func(context.Context, *platformdb.Queries) error {
+// failure is what a failed attempt comes to, in a transaction of its workspace; with onlyLost it must be one whose lease
+// has run out.
+func (r *Runner) failure(ctx context.Context, a *attempt, b Backoff, cause error, onlyLost bool) func(context.Context) error {
 	failures := a.Failures + 1
-	dead := failures >= a.MaxAttempts || isPermanent(cause)
 	line, err := entry(a.Attempt, r.Now(), cause)
-	return func(run context.Context, q *platformdb.Queries) error {
-		if err != nil {
-			return err
-		}
-		if !dead {
-			_, err := q.PutOffJob(run, platformdb.PutOffJobParams{
-				WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), OnlyLost: onlyLost, Error: line,
-				DelaySeconds: b.Delay(failures, r.Random()).Seconds(),
+	if err != nil {
+		return func(context.Context) error { return err }
+	}
+	if failures < a.MaxAttempts && !isPermanent(cause) {
+		delay := max(b.Delay(failures, r.Random()), retryAfter(cause))
+		return r.statement(func(ctx context.Context, q *platformdb.Queries) error {
+			_, err := q.PutOffJob(ctx, platformdb.PutOffJobParams{
+				WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), OnlyLost: onlyLost, Error: line, DelaySeconds: delay.Seconds(),
 			})
 			return err
-		}
-		_, err := q.BuryJob(run, platformdb.BuryJobParams{
-			WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), OnlyLost: onlyLost, Error: line,
-			LetterID: uuid.Must(uuid.NewV7()),
 		})
+	}
+	return func(run context.Context) error {
+		err := r.DB.Write(run, func(run context.Context) error { return r.bury(run, a, onlyLost, line, cause) })
 		if err == nil {
 			r.Log.ErrorContext(ctx, "a job went to the dead letters", "job_id", a.ID, "kind", a.Kind, "failures", failures, "error", cause)
 		}
@@ -54,13 +53,40 @@ func (r *Runner) failure(ctx context.Context, a *attempt, b Backoff, cause error
 	}
 }
 
-// conclude runs the one statement that ends an attempt, compared with (id, attempt, running): where another attempt has
+// bury moves a job to the dead letters and tells whoever wants to know, in one transaction.
+func (r *Runner) bury(ctx context.Context, a *attempt, onlyLost bool, line []byte, cause error) error {
+	row, err := platformdb.New(r.DB.In(ctx)).BuryJob(ctx, platformdb.BuryJobParams{
+		WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), OnlyLost: onlyLost, Error: line, LetterID: uuid.Must(uuid.NewV7()),
+	})
+	if err != nil || r.Buried == nil {
+		return err
+	}
+	return r.Buried(ctx, WholeLetter{
+		Letter: Letter{
+			ID: row.ID, JobID: a.ID, Kind: a.Kind, Key: row.Key, Attempts: int(row.Attempts), Failures: int(row.Failures),
+			OperationID: row.OperationID, TraceID: a.trace, LastError: storable(cause.Error()), CreatedAt: row.CreatedAt,
+		},
+		Payload: row.Payload,
+	})
+}
+
+// notYet writes down that a job has to wait, which is no failure.
+func (r *Runner) notYet(ctx context.Context, a *attempt, delay time.Duration) {
+	r.conclude(ctx, a, "put off", r.statement(func(ctx context.Context, q *platformdb.Queries) error {
+		_, err := q.DeferJob(ctx, platformdb.DeferJobParams{
+			WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), DelaySeconds: delay.Seconds(),
+		})
+		return err
+	}))
+}
+
+// conclude runs what ends an attempt, compared with (id, attempt, running): where another attempt has
 // the job it changes nothing. While the database is away it is tried again for as long as the lease may hold.
-func (r *Runner) conclude(ctx context.Context, a *attempt, what string, do func(context.Context, *platformdb.Queries) error) {
+func (r *Runner) conclude(ctx context.Context, a *attempt, what string, do func(context.Context) error) {
 	ctx = context.WithoutCancel(ctx)
 	deadline := time.Now().Add(r.Lease)
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
-		err := r.inTenant(ctx, do)
+		err := r.patiently(ctx, do)
 		switch {
 		case err == nil:
 			return
@@ -81,20 +107,27 @@ func (r *Runner) conclude(ctx context.Context, a *attempt, what string, do func(
 	}
 }
 
-// inTenant runs one statement in a transaction of the workspace that ctx is of.
-func (r *Runner) inTenant(ctx context.Context, do func(context.Context, *platformdb.Queries) error) error {
+// patiently gives a try to write something down its time.
+func (r *Runner) patiently(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, outcomePatience)
 	defer cancel()
-	return r.DB.WriteOnce(ctx, func(ctx context.Context) error { return do(ctx, platformdb.New(r.DB.In(ctx))) })
+	return do(ctx)
+}
+
+// statement makes a transaction, of the workspace that its context is of, out of one statement.
+func (r *Runner) statement(do func(context.Context, *platformdb.Queries) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return r.DB.WriteOnce(ctx, func(ctx context.Context) error { return do(ctx, platformdb.New(r.DB.In(ctx))) })
+	}
 }
 
 // release gives an attempt back when the process stops.
 func (r *Runner) release(a *attempt) {
 	ctx := asTenant(context.Background(), a)
-	err := r.inTenant(ctx, func(ctx context.Context, q *platformdb.Queries) error {
+	err := r.patiently(ctx, r.statement(func(ctx context.Context, q *platformdb.Queries) error {
 		_, err := q.ReleaseJob(ctx, platformdb.ReleaseJobParams{WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt)})
 		return err
-	})
+	}))
 	if err = ignoreMissing(err); err != nil {
 		r.Log.WarnContext(ctx, "a job could not be given back: it waits for the end of its lease", "job_id", a.ID, "error", err)
 	}

@@ -58,31 +58,58 @@ var nul = regexp.MustCompile(`(^|[^\\])(\\\\)*\\u0000`)
 // all. It belongs to the workspace of the call and inherits its operation and trace. A job that is there already under
 // its key makes nothing, and that is no error. Workers wake when the transaction commits.
 func (q *Queue) Enqueue(ctx context.Context, kind string, payload any, o Options) error {
+	p, err := q.params(ctx, kind, payload, o)
+	if err != nil {
+		return err
+	}
+	return platformdb.New(q.db.In(ctx)).EnqueueJob(ctx, p)
+}
+
+// Again is Enqueue that has the job under its key run now and with all its attempts before it also where it was there
+// already: waiting, done or dead. One that runs is left to it.
+func (q *Queue) Again(ctx context.Context, kind string, payload any, o Options) error {
+	p, err := q.params(ctx, kind, payload, o)
+	if err != nil {
+		return err
+	}
+	return platformdb.New(q.db.In(ctx)).RequeueJob(ctx, platformdb.RequeueJobParams{
+		WorkspaceID: p.WorkspaceID, ID: p.ID, Kind: p.Kind, Key: p.Key, Payload: p.Payload, OperationID: p.OperationID,
+		TraceID: p.TraceID, Priority: p.Priority, MaxAttempts: p.MaxAttempts,
+	})
+}
+
+// MaxAttempts is with how many failures a job of a kind dies; 0 where nobody has registered it.
+func (q *Queue) MaxAttempts(kind string) int {
+	k, _ := q.registry.find(kind)
+	return k.MaxAttempts
+}
+
+func (q *Queue) params(ctx context.Context, kind string, payload any, o Options) (p platformdb.EnqueueJobParams, err error) {
 	k, ok := q.registry.find(kind)
 	if !ok {
-		return fmt.Errorf("%w: %q", ErrUnknownKind, kind)
+		return p, fmt.Errorf("%w: %q", ErrUnknownKind, kind)
 	}
 	c := call.From(ctx)
 	if c.Principal.WorkspaceID == uuid.Nil {
-		return ErrNoWorkspace
+		return p, ErrNoWorkspace
 	}
 	if o.Key == "" && c.Operation.ID != uuid.Nil && running(ctx) != kind {
 		o.Key = c.Operation.ID.String()
 	}
 	if o.Key == "" || len(o.Key) > maxKey {
-		return fmt.Errorf("%w: %q", ErrNoKey, kind)
+		return p, fmt.Errorf("%w: %q", ErrNoKey, kind)
 	}
 	raw, err := json.Marshal(payload)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnstorable, err)
+		return p, fmt.Errorf("%w: %w", ErrUnstorable, err)
 	}
 	if len(raw) > maxPayload || bytes.Contains(raw, []byte(`\u0000`)) && nul.Match(raw) {
-		return fmt.Errorf("%w: %s has a NUL or is longer than %d bytes", ErrUnstorable, kind, maxPayload)
+		return p, fmt.Errorf("%w: %s has a NUL or is longer than %d bytes", ErrUnstorable, kind, maxPayload)
 	}
 	if o.MaxAttempts <= 0 {
 		o.MaxAttempts = k.MaxAttempts
 	}
-	p := platformdb.EnqueueJobParams{
+	p = platformdb.EnqueueJobParams{
 		WorkspaceID: c.Principal.WorkspaceID, ID: uuid.Must(uuid.NewV7()), Kind: kind, Key: o.Key, Payload: raw,
 		TraceID: c.TraceID, Priority: o.Priority, MaxAttempts: int32(o.MaxAttempts),
 	}
@@ -92,7 +119,7 @@ func (q *Queue) Enqueue(ctx context.Context, kind string, payload any, o Options
 	if !o.RunAt.IsZero() {
 		p.RunAt = &o.RunAt
 	}
-	return platformdb.New(q.db.In(ctx)).EnqueueJob(ctx, p)
+	return p, nil
 }
 
 type runningKey struct{}

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -90,17 +89,4 @@ func (r *Registry) limits() map[string]int {
 		}
 	}
 	return limits
-}
-
-// permanent marks a failure that trying again cannot mend.
-type permanent struct{ error }
-
-func (p permanent) Unwrap() error { return p.error }
-
-// Permanent marks a failure that trying again cannot mend: its job goes to the dead letters at once.
-func Permanent(err error) error { return permanent{err} }
-
-func isPermanent(err error) bool {
-	_, ok := errors.AsType[permanent](err)
-	return ok
 }

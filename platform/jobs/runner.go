@@ -26,6 +26,9 @@ type RunnerOptions struct {
 	Lease time.Duration
 	// ListenURL is a direct connection to the database (not a pooler's), for notifications; empty: polling alone.
 	ListenURL string
+	// Buried is told of each job that goes to the dead letters, in that transaction: what fails in it keeps the job from
+	// there until it is tried again. nil: nobody.
+	Buried func(ctx context.Context, l WholeLetter) error
 	// Random gives numbers from [0, 1) for the jitter of retries; nil: those of math/rand.
 	Random func() float64
 	// Now is for the history of errors; all else goes by the database's clock. nil: time.Now.

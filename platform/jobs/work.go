@@ -39,6 +39,10 @@ func (r *Runner) start(a *attempt) {
 		if context.Cause(ctx) != nil {
 			return // given back, or another's by now: whatever this attempt brought is late
 		}
+		if wait, ok := errors.AsType[notYet](err); ok {
+			r.notYet(ctx, a, wait.delay)
+			return
+		}
 		r.fail(ctx, a, k.Backoff, err)
 	}()
 }

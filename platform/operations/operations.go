@@ -10,6 +10,7 @@ import (
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/secret"
 )
 
 // Answer is an HTTP answer as it was sent: what a repetition gets, byte for byte.
@@ -29,10 +30,13 @@ type Record struct {
 }
 
 // Store is the table of operations. Its key is (workspace, actor, operation id), all taken from the call.
-type Store struct{ db *postgres.DB }
+type Store struct {
+	db  *postgres.DB
+	box *secret.Box
+}
 
-// NewStore makes a Store.
-func NewStore(db *postgres.DB) *Store { return &Store{db: db} }
+// NewStore makes a Store. Answers that show a secret are sealed in the box.
+func NewStore(db *postgres.DB, box *secret.Box) *Store { return &Store{db, box} }
 
 // Claim queues the claim of this call's operation in the transaction of the context. If it is claimed already,
 // the transaction fails with an error for which IsClaimed holds, and nothing behind the claim has run.
@@ -53,7 +57,19 @@ func IsClaimed(err error) bool { return postgres.Violates(err, "operations_pkey"
 func IsInFlight(err error) bool { return postgres.IsLockTimeout(err) }
 
 // Finish queues the storing of the answer.
-func (s *Store) Finish(ctx context.Context, a Answer) error {
+func (s *Store) Finish(ctx context.Context, a Answer) error { return s.finish(ctx, a, false) }
+
+// FinishSealed is Finish for an answer that shows a secret: nobody can read it in the database, and it is kept for an
+// hour only.
+func (s *Store) FinishSealed(ctx context.Context, a Answer) error {
+	a.Body = s.box.Seal(a.Body, sealContext(ctx))
+	return s.finish(ctx, a, true)
+}
+
+// sealContext binds a sealed answer to its operation.
+func sealContext(ctx context.Context) []byte { return []byte(CacheKey(ctx)) }
+
+func (s *Store) finish(ctx context.Context, a Answer, sealed bool) error {
 	c := call.From(ctx)
 	return platformdb.New(s.db.In(ctx)).FinishOperation(ctx, platformdb.FinishOperationParams{
 		WorkspaceID: c.Principal.WorkspaceID,
@@ -64,6 +80,7 @@ func (s *Store) Finish(ctx context.Context, a Answer) error {
 		Location:    optional(a.Location),
 		Etag:        optional(a.ETag),
 		Body:        a.Body,
+		Sealed:      sealed,
 	})
 }
 
@@ -90,6 +107,11 @@ func (s *Store) Find(ctx context.Context) (*Record, error) {
 			ETag:        deref(row.Etag),
 			Body:        row.Body,
 		}
+		if row.Sealed {
+			if record.Answer.Body, err = s.box.Open(row.Body, sealContext(ctx)); err != nil {
+				return nil, fmt.Errorf("open the sealed answer of the operation: %w", err)
+			}
+		}
 	}
 	return record, nil
 }
@@ -106,6 +128,18 @@ func (s *Store) Expire(ctx context.Context) (touched int, err error) {
 		return 0, fmt.Errorf("expire operations: %w", err)
 	}
 	return touched, nil
+}
+
+// ExpireSealed empties sealed answers that are older than an hour.
+func (s *Store) ExpireSealed(ctx context.Context) error {
+	err := s.db.WriteOnce(ctx, func(ctx context.Context) error {
+		_, err := platformdb.New(s.db.In(ctx)).ExpireSealedAnswers(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("expire sealed answers: %w", err)
+	}
+	return nil
 }
 
 const expireBatch = 1000 // rows at a time

@@ -12,6 +12,7 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/operations"
 	"github.com/parley/parley/platform/pgtest"
+	"github.com/parley/parley/platform/secret"
 )
 
 var pg pgtest.Server
@@ -26,7 +27,7 @@ func under(t *testing.T, p call.Principal, id uuid.UUID, fingerprint byte) conte
 func TestAnOperationIsClaimedOnceAndKeepsItsAnswer(t *testing.T) {
 	t.Parallel()
 	db := pg.DB(t)
-	store, p, id := operations.NewStore(db), call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New()
+	store, p, id := operations.NewStore(db, secret.NewBox(make([]byte, 32))), call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New()
 	ctx := under(t, p, id, 1)
 	record, err := store.Find(ctx)
 	require.NoError(t, err)

@@ -4,9 +4,9 @@
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
      WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.status = 'active'
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id
 ), pinned AS (
-    SELECT thread.bot_id, thread.user_seq, live.version, live.instruction, live.settings
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = @workspace_id AND live.bot_id = thread.bot_id
 ), turn AS (
@@ -21,7 +21,8 @@ WITH thread AS (
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
-       pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings
+       pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
+       pinned.endpoint_id, pinned.conversation_id
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true;
 
@@ -63,7 +64,7 @@ UPDATE llm_turns t
    AND th.last_seq = t.user_seq + 1
    AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
 RETURNING t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, t.attempt, t.provider, t.model,
-          m.id AS message_id, m.content, m.created_at;
+          m.id AS message_id, m.content, m.created_at, th.endpoint_id, th.conversation_id;
 
 -- name: GetTurnState :one
 SELECT id, status, lease_until, error FROM llm_turns
@@ -83,6 +84,8 @@ SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_i
 
 -- name: FreeThread :one
 -- Gives up the turn of a thread whose lease has run out, so that another may run.
-UPDATE llm_turns SET status = 'failed', finished_at = now(), error = @error
- WHERE workspace_id = @workspace_id AND thread_id = @thread_id AND status = 'running' AND lease_until < now()
-RETURNING id;
+UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error
+  FROM threads th
+ WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.status = 'running' AND t.lease_until < now()
+   AND th.workspace_id = t.workspace_id AND th.id = t.thread_id
+RETURNING t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, th.endpoint_id, th.conversation_id;

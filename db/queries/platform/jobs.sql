@@ -10,6 +10,23 @@ WITH queued AS (
 )
 SELECT pg_notify('parley_jobs', '') FROM queued WHERE queued.run_at <= now();
 
+-- name: RequeueJob :exec
+-- Has the job under a key run now and with all its attempts before it, whether it waits, is done, dead or was never there.
+-- One that runs is left to it.
+WITH dead AS (
+    DELETE FROM dead_letter_queue d WHERE d.workspace_id = @workspace_id AND d.kind = @kind AND d.key = @key
+), again AS (
+    UPDATE job_queue j SET status = 'queued', run_at = now(), failures = 0, errors = '[]', finished_at = NULL
+     WHERE j.workspace_id = @workspace_id AND j.kind = @kind AND j.key = @key AND j.status <> 'running'
+ RETURNING j.id
+), fresh AS (
+    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, priority, max_attempts)
+    SELECT @workspace_id, @id, @kind, @key, @payload, sqlc.narg('operation_id')::uuid, @trace_id, @priority, @max_attempts
+     WHERE NOT EXISTS (SELECT 1 FROM again)
+        ON CONFLICT ON CONSTRAINT job_queue_key DO NOTHING
+)
+SELECT pg_notify('parley_jobs', '');
+
 -- name: ClaimJobs :many
 SELECT workspace_id::uuid AS workspace_id, id::uuid AS id, kind::text AS kind, key::text AS key, payload::jsonb AS payload,
        coalesce(operation_id, '00000000-0000-0000-0000-000000000000')::uuid AS operation_id, trace_id::text AS trace_id,
@@ -51,6 +68,13 @@ UPDATE job_queue
    AND (NOT @only_lost::boolean OR lease_until < clock_timestamp())
 RETURNING id;
 
+-- name: DeferJob :one
+-- Not yet: again in a while, which is no failure.
+UPDATE job_queue
+   SET status = 'queued', lease_until = NULL, run_at = clock_timestamp() + make_interval(secs => @delay_seconds::double precision)
+ WHERE workspace_id = @workspace_id AND id = @id AND attempt = @attempt AND status = 'running'
+RETURNING id;
+
 -- name: BuryJob :one
 -- After the last failure: into the dead letters.
 WITH dead AS (
@@ -63,7 +87,8 @@ INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, payload, ope
 SELECT dead.workspace_id, @letter_id, dead.id, dead.kind, dead.key, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
        dead.attempt, dead.failures + 1, dead.max_attempts, app.with_error(dead.errors, @error::jsonb)
   FROM dead
-RETURNING dead_letter_queue.id;
+RETURNING dead_letter_queue.id, dead_letter_queue.key, dead_letter_queue.payload, dead_letter_queue.operation_id,
+          dead_letter_queue.attempts, dead_letter_queue.failures, dead_letter_queue.created_at;
 
 -- name: ReleaseJob :one
 -- Gives a running attempt back unfinished: another worker may take it at once, and it has not failed.

@@ -29,6 +29,11 @@ type Bots interface {
 	Exists(ctx context.Context, id uuid.UUID) (bool, error)
 }
 
+// Events tells the outside, in the transaction of the context, what has become of bots.
+type Events interface {
+	BotUpdated(ctx context.Context, b domain.Bot) error
+}
+
 // Shelf is for leafing through bots and versions, newest first. A bot of a list has no content.
 type Shelf interface {
 	List(ctx context.Context, after *BotPosition, limit int) ([]domain.Bot, error)

@@ -13,8 +13,9 @@ import (
 
 // UpdateInstruction tells a bot something new, as its next version.
 type UpdateInstruction struct {
-	Bots ports.Bots
-	Now  func() time.Time
+	Bots   ports.Bots
+	Events ports.Events
+	Now    func() time.Time
 }
 
 // NewInstruction is what UpdateInstruction is asked for.
@@ -42,5 +43,8 @@ func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bo
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
 	}
-	return bot, u.Bots.SaveRewritten(ctx, bot, version)
+	if err := u.Bots.SaveRewritten(ctx, bot, version); err != nil {
+		return bot, err
+	}
+	return bot, u.Events.BotUpdated(ctx, bot)
 }

@@ -21,6 +21,7 @@ type Thread struct {
 	ID          uuid.UUID
 	WorkspaceID uuid.UUID
 	BotID       *uuid.UUID // nil: without a bot
+	Channel     *Channel   // nil: opened by a call
 	Status      ThreadStatus
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time

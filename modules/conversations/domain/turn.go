@@ -37,7 +37,8 @@ type Turn struct {
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
 	User        Message
-	Pinned      *Pinned // nil in a thread without a bot
+	Pinned      *Pinned  // nil in a thread without a bot
+	Channel     *Channel // nil in a thread of our own
 	Attempt     int
 	LeaseUntil  time.Time
 	StartedAt   time.Time
@@ -54,10 +55,18 @@ type Pinned struct {
 // ErrContent says what a message may hold.
 var ErrContent = errors.New("must have 1 to 50000 characters")
 
+// CheckContent answers ErrContent for what no message may hold.
+func CheckContent(content string) error {
+	if n := utf8.RuneCountInString(content); n < 1 || n > 50_000 {
+		return ErrContent
+	}
+	return nil
+}
+
 // NewTurn prepares a turn; its number and version it gets when it is stored.
 func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) (Turn, error) {
-	if n := utf8.RuneCountInString(content); n < 1 || n > 50_000 {
-		return Turn{}, ErrContent
+	if err := CheckContent(content); err != nil {
+		return Turn{}, err
 	}
 	return Turn{
 		ID:          uuid.Must(uuid.NewV7()),

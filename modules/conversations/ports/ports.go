@@ -70,6 +70,12 @@ type Abandoned struct {
 	Attempt                                     int
 }
 
+// Events tells the outside, in the transaction of the context, what has become of turns.
+type Events interface {
+	TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
+	TurnFailed(ctx context.Context, t domain.Turn, why *fail.Error) error
+}
+
 // Bots is what threads need to know of bots.
 type Bots interface {
 	Exists(ctx context.Context, bot uuid.UUID) (bool, error)

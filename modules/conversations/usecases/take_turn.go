@@ -20,12 +20,11 @@ type TakeTurn struct {
 	Turns   ports.Turns
 	Leases  ports.Leases
 	Model   ports.Model
+	Events  ports.Events
 	Timeout time.Duration // for the model
+	Slack   time.Duration // that a turn's lease lasts beyond it, for the second transaction
 	Now     func() time.Time
 }
-
-// leaseSlack is what a turn's lease lasts beyond the model's time: for the second transaction.
-const leaseSlack = 30 * time.Second
 
 const longestReason = 2000 // characters of an error that are kept
 
@@ -42,7 +41,7 @@ type Said struct {
 
 // Prepare checks what was said, before anything is stored.
 func (u TakeTurn) Prepare(in Said) (domain.Turn, error) {
-	turn, err := domain.NewTurn(in.ThreadID, in.ActorID, in.OperationID, in.Content, u.Timeout+leaseSlack, u.Now())
+	turn, err := domain.NewTurn(in.ThreadID, in.ActorID, in.OperationID, in.Content, u.Timeout+u.Slack, u.Now())
 	if err != nil {
 		return turn, fail.Fields(fail.Field{Field: "content", Code: "INVALID", Message: err.Error()})
 	}
@@ -54,7 +53,7 @@ func (u TakeTurn) Begin(ctx context.Context, t *domain.Turn) error { return u.Tu
 
 // Resume goes on with the turn of an operation that was begun and not finished.
 func (u TakeTurn) Resume(ctx context.Context, t *domain.Turn) error {
-	resumed, err := u.Turns.Resume(ctx, t.ActorID, t.OperationID, u.Now().Add(u.Timeout+leaseSlack))
+	resumed, err := u.Turns.Resume(ctx, t.ActorID, t.OperationID, u.Now().Add(u.Timeout+u.Slack))
 	if err != nil {
 		return err
 	}
@@ -82,7 +81,10 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn) (domain.Reply, error) 
 // Complete stores the answer.
 func (u TakeTurn) Complete(ctx context.Context, t domain.Turn, reply domain.Reply) (domain.Message, error) {
 	answer := t.Answer(reply.Content, u.Now())
-	return answer, u.Turns.Complete(ctx, t, answer, reply)
+	if err := u.Turns.Complete(ctx, t, answer, reply); err != nil {
+		return answer, err
+	}
+	return answer, u.Events.TurnCompleted(ctx, t, answer, reply)
 }
 
 // Fail stores that the model failed; the user's message stays, and the same operation may be tried again.
@@ -91,7 +93,7 @@ func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, cause error) error {
 	if err := u.Turns.Fail(ctx, t, string(why[:min(len(why), longestReason)]), u.Now()); err != nil {
 		return fmt.Errorf("store that the turn failed: %w", err)
 	}
-	return nil
+	return u.Events.TurnFailed(ctx, t, fail.From(cause))
 }
 
 // Unblock is for a thread that was found busy: it gives up a turn whose lease has run out and answers nil, so that the

@@ -40,8 +40,16 @@ func (s *turns) Fail(_ context.Context, _ domain.Turn, why string, _ time.Time) 
 	return nil
 }
 
+// silent are events that nobody wants.
+type silent struct{}
+
+func (silent) TurnCompleted(context.Context, domain.Turn, domain.Message, domain.Reply) error {
+	return nil
+}
+func (silent) TurnFailed(context.Context, domain.Turn, *fail.Error) error { return nil }
+
 func take(m model, kept *turns) usecases.TakeTurn {
-	return usecases.TakeTurn{Turns: kept, Leases: kept, Model: m, Timeout: time.Minute, Now: time.Now}
+	return usecases.TakeTurn{Turns: kept, Leases: kept, Model: m, Events: silent{}, Timeout: time.Minute, Slack: time.Second, Now: time.Now}
 }
 
 func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {

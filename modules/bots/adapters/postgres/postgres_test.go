@@ -35,6 +35,11 @@ type bundle struct {
 	by   uuid.UUID
 }
 
+// silent are events that nobody wants.
+type silent struct{}
+
+func (silent) BotUpdated(context.Context, domain.Bot) error { return nil }
+
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	url := pg.URL(t)
@@ -62,7 +67,7 @@ func (s *bundle) create(t *testing.T, ctx context.Context, name string, at time.
 
 func (s *bundle) update(ctx context.Context, in usecases.NewInstruction) (bot domain.Bot, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) (err error) {
-		bot, err = usecases.UpdateInstruction{Bots: s.bots, Now: func() time.Time { return now.Add(time.Hour) }}.Do(ctx, in)
+		bot, err = usecases.UpdateInstruction{Bots: s.bots, Events: silent{}, Now: func() time.Time { return now.Add(time.Hour) }}.Do(ctx, in)
 		return err
 	})
 	return bot, err

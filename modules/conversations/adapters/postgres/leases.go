@@ -7,7 +7,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/postgres"
 )
 
@@ -24,12 +26,25 @@ func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
 	return row.ID, nil
 }
 
+// errAbandoned is what subscribers are told of a turn that was given up.
+var errAbandoned = fail.New(fail.Internal, "INTERNAL_ERROR", "the turn did not live to its answer: send the message as a new operation")
+
 // Free implements ports.Leases. It commits at once.
 func (s *Turns) Free(ctx context.Context, thread uuid.UUID, why string) (bool, error) {
-	err := s.db.WriteOnce(ctx, func(ctx context.Context) error {
+	err := s.db.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, s.db)
-		_, err := q.FreeThread(ctx, conversationsdb.FreeThreadParams{WorkspaceID: workspace, ThreadID: thread, Error: &why})
-		return err
+		row, err := q.FreeThread(ctx, conversationsdb.FreeThreadParams{WorkspaceID: workspace, ThreadID: thread, Error: &why})
+		if err != nil {
+			return err
+		}
+		t := domain.Turn{
+			ID: row.ID, ThreadID: thread, OperationID: row.OperationID, Attempt: int(row.Attempt),
+			Channel: toChannel(row.EndpointID, row.ConversationID),
+		}
+		if row.BotID != nil {
+			t.Pinned = &domain.Pinned{BotID: *row.BotID, Version: int(*row.BotVersion)}
+		}
+		return s.events.TurnFailed(ctx, t, errAbandoned)
 	})
 	if postgres.IsMissing(err) {
 		return false, nil

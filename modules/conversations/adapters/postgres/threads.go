@@ -71,8 +71,15 @@ func (t *Threads) List(ctx context.Context, after *ports.ThreadPosition, limit i
 func toThread(row conversationsdb.GetThreadRow) domain.Thread {
 	return domain.Thread{
 		ID: row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID,
-		Status: domain.ThreadStatus(row.Status), CreatedAt: row.CreatedAt,
+		Status: domain.ThreadStatus(row.Status), CreatedAt: row.CreatedAt, Channel: toChannel(row.EndpointID, row.ConversationID),
 	}
+}
+
+func toChannel(endpoint *uuid.UUID, conversation *string) *domain.Channel {
+	if endpoint == nil || conversation == nil {
+		return nil
+	}
+	return &domain.Channel{EndpointID: *endpoint, ConversationID: *conversation}
 }
 
 // Messages implements ports.Threads.

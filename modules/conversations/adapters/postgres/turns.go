@@ -16,12 +16,15 @@ import (
 
 // Turns implements ports.Turns.
 type Turns struct {
-	db    *postgres.DB
-	model ports.Model
+	db     *postgres.DB
+	model  ports.Model
+	events ports.Events
 }
 
-// NewTurns makes Turns; the model's name goes into their record.
-func NewTurns(db *postgres.DB, model ports.Model) *Turns { return &Turns{db, model} }
+// NewTurns makes Turns; the model's name goes into their record. Events are told of turns that are given up.
+func NewTurns(db *postgres.DB, model ports.Model, events ports.Events) *Turns {
+	return &Turns{db, model, events}
+}
 
 // Start implements ports.Turns.
 func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
@@ -50,7 +53,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	case err != nil:
 		return fmt.Errorf("start the turn: %w", err)
 	}
-	t.User.Seq = row.UserSeq
+	t.User.Seq, t.Channel = row.UserSeq, toChannel(row.EndpointID, row.ConversationID)
 	if row.BotID != nil {
 		t.Pinned = &domain.Pinned{
 			BotID: *row.BotID, Version: int(*row.Version), Instruction: *row.Instruction, Settings: row.Settings,
@@ -88,6 +91,7 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 			ID: row.MessageID, ThreadID: row.ThreadID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.Content,
 			OperationID: &operation, CreatedAt: row.CreatedAt,
 		},
+		Channel:    toChannel(row.EndpointID, row.ConversationID),
 		Attempt:    int(row.Attempt),
 		LeaseUntil: lease,
 	}

@@ -3,9 +3,13 @@ package rest
 import "github.com/parley/parley/modules/conversations/domain"
 
 func toThread(t domain.Thread) Thread {
-	return Thread{
+	thread := Thread{
 		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, Status: ThreadStatus(t.Status), CreatedAt: t.CreatedAt,
 	}
+	if t.Channel != nil {
+		thread.Channel = &Channel{EndpointID: t.Channel.EndpointID, ConversationID: t.Channel.ConversationID}
+	}
+	return thread
 }
 
 func toMessage(m domain.Message) Message {

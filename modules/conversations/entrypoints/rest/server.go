@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/events"
 	"github.com/parley/parley/platform/page"
 )
 
@@ -21,9 +22,20 @@ type Server struct {
 	Create         usecases.CreateThread
 	Turn           usecases.TakeTurn
 	Threads        ports.Threads
+	CreateEndpoint usecases.CreateEndpoint
+	ChangeEndpoint usecases.ChangeEndpoint
+	Receive        usecases.ReceiveEvent
+	Endpoints      ports.Endpoints
+	Channels       ports.Channels
+	Subscriptions  *events.Subscriptions
 	Commands       *command.Pipeline
-	ThreadCursors  page.Cursors[ports.ThreadPosition]
-	MessageCursors page.Cursors[ports.MessagePosition]
+
+	ThreadCursors       page.Cursors[ports.ThreadPosition]
+	MessageCursors      page.Cursors[ports.MessagePosition]
+	EndpointCursors     page.Cursors[ports.IDPosition]
+	EventCursors        page.Cursors[ports.IDPosition]
+	SubscriptionCursors page.Cursors[ports.IDPosition]
+	DeliveryCursors     page.Cursors[ports.IDPosition]
 }
 
 // Mount adds the routes.
@@ -98,5 +110,25 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 // stored answers any changing call with the bytes that the pipeline keeps.
 type stored struct{ command.Answer }
 
-func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error              { return s.Write(w) }
+func (s stored) VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitRotateWebhookEndpointSecretResponse(w http.ResponseWriter) error {
+	return s.Write(w)
+}
+func (s stored) VisitDeleteWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitCreateWebhookSubscriptionResponse(w http.ResponseWriter) error {
+	return s.Write(w)
+}
+func (s stored) VisitChangeWebhookSubscriptionResponse(w http.ResponseWriter) error {
+	return s.Write(w)
+}
+func (s stored) VisitRotateWebhookSubscriptionSecretResponse(w http.ResponseWriter) error {
+	return s.Write(w)
+}
+func (s stored) VisitDeleteWebhookSubscriptionResponse(w http.ResponseWriter) error {
+	return s.Write(w)
+}
+func (s stored) VisitPingWebhookSubscriptionResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitRetryWebhookDeliveryResponse(w http.ResponseWriter) error    { return s.Write(w) }

@@ -1,0 +1,104 @@
+-- name: CreateEndpoint :one
+INSERT INTO webhook_endpoints (workspace_id, id, name, bot_id, status, secrets, created_by, created_at)
+VALUES (@workspace_id, @id, @name, @bot_id, @status, @secrets, @created_by, @created_at)
+RETURNING id;
+
+-- name: GetEndpoint :one
+SELECT id, name, bot_id, status, secrets, created_at
+  FROM webhook_endpoints WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL;
+
+-- name: LockEndpoint :one
+SELECT id, name, bot_id, status, secrets, created_at
+  FROM webhook_endpoints WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL FOR UPDATE;
+
+-- name: SaveEndpoint :one
+UPDATE webhook_endpoints SET name = @name, bot_id = @bot_id, status = @status, secrets = @secrets
+ WHERE workspace_id = @workspace_id AND id = @id
+RETURNING id;
+
+-- name: DeleteEndpoint :one
+UPDATE webhook_endpoints SET deleted_at = now()
+ WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL
+RETURNING id;
+
+-- name: ListEndpoints :many
+SELECT id, name, bot_id, status, secrets, created_at
+  FROM webhook_endpoints
+ WHERE workspace_id = @workspace_id AND deleted_at IS NULL AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
+ ORDER BY id DESC
+ LIMIT @count;
+
+-- name: FindEndpoint :one
+-- For a sender, who has no token.
+SELECT workspace_id::uuid AS workspace_id, status::text AS status, secrets::jsonb AS secrets
+  FROM app.find_webhook_endpoint(@id::uuid);
+
+-- name: TakeEvent :one
+-- An event of the outside, once for each of the sender's ids; no row where it is there already.
+INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
+VALUES (@workspace_id, @id, @endpoint_id, @webhook_id, @kind, @payload, @operation_id, sqlc.narg('conversation_id'), @status)
+    ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
+RETURNING id;
+
+-- name: FindEventOfSender :one
+SELECT id FROM webhook_events WHERE workspace_id = @workspace_id AND endpoint_id = @endpoint_id AND webhook_id = @webhook_id;
+
+-- name: GetEventToAnswer :one
+-- A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well. One
+-- whose job lies in the dead letters keeps nobody waiting.
+SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
+       (SELECT count(*) FROM (
+            SELECT 1 FROM webhook_events o
+              JOIN job_queue j ON j.workspace_id = o.workspace_id AND j.kind = @kind::text AND j.key = o.operation_id::text AND j.status <> 'done'
+             WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
+               AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
+             LIMIT 30) earlier)::integer AS earlier
+  FROM webhook_events e
+  LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
+ WHERE e.workspace_id = @workspace_id AND e.id = @id;
+
+-- name: EventAnswered :exec
+-- Marks a message as answered and wakes the job of the next one of its conversation.
+WITH answered AS (
+    UPDATE webhook_events e SET status = 'processed', processed_at = now(), thread_id = @thread_id, turn_id = (
+           SELECT t.id FROM llm_turns t WHERE t.workspace_id = @workspace_id AND t.operation_id = e.operation_id AND t.actor_id = e.endpoint_id)
+     WHERE e.workspace_id = @workspace_id AND e.id = @id AND e.status = 'received'
+ RETURNING e.endpoint_id, e.conversation_id, e.received_at, e.id
+), following AS (
+    SELECT o.operation_id::text AS key
+      FROM answered a
+     CROSS JOIN LATERAL (
+           SELECT o.operation_id FROM webhook_events o
+            WHERE o.workspace_id = @workspace_id AND o.endpoint_id = a.endpoint_id AND o.conversation_id = a.conversation_id
+              AND o.status = 'received' AND (o.received_at, o.id) > (a.received_at, a.id)
+            ORDER BY o.received_at, o.id LIMIT 1) o
+), woken AS (
+    UPDATE job_queue j SET run_at = now()
+      FROM following f
+     WHERE j.workspace_id = @workspace_id AND j.kind = @kind::text AND j.key = f.key AND j.status = 'queued' AND j.run_at > now() AND j.failures = 0
+ RETURNING j.id
+)
+SELECT pg_notify('parley_jobs', '') FROM woken;
+
+-- name: ListEvents :many
+SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id,
+       (CASE WHEN e.status = 'received' AND EXISTS (
+                  SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = @job_kind::text AND d.key = e.operation_id::text)
+             THEN 'failed' ELSE e.status END)::text AS status
+  FROM webhook_events e
+ WHERE e.workspace_id = @workspace_id AND (sqlc.narg('before')::uuid IS NULL OR e.id < sqlc.narg('before')::uuid)
+   AND (sqlc.narg('endpoint_id')::uuid IS NULL OR e.endpoint_id = sqlc.narg('endpoint_id')::uuid)
+   AND (sqlc.narg('status')::text IS NULL OR sqlc.narg('status')::text =
+       CASE WHEN e.status = 'received' AND EXISTS (
+                 SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = @job_kind::text AND d.key = e.operation_id::text)
+            THEN 'failed' ELSE e.status END)
+ ORDER BY e.id DESC
+ LIMIT @count;
+
+-- name: GetEvent :one
+SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id, e.payload,
+       (CASE WHEN e.status = 'received' AND EXISTS (
+                  SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = @job_kind::text AND d.key = e.operation_id::text)
+             THEN 'failed' ELSE e.status END)::text AS status
+  FROM webhook_events e
+ WHERE e.workspace_id = @workspace_id AND e.id = @id;

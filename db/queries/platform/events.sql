@@ -1,0 +1,122 @@
+-- name: PublishEvent :exec
+-- A delivery and its job for every subscription that wants the event; for most events there is none.
+WITH delivery AS (
+    INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, body)
+    SELECT s.workspace_id, app.uuid_v7(), s.id, @event_id, @event_type::text, @body
+      FROM webhook_subscriptions s
+     WHERE s.workspace_id = @workspace_id AND s.status = 'active' AND s.deleted_at IS NULL AND @event_type::text = ANY (s.events)
+       AND (s.endpoint_id IS NULL OR s.endpoint_id = sqlc.narg('endpoint_id')::uuid)
+ RETURNING id
+), queued AS (
+    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, max_attempts)
+    SELECT @workspace_id, app.uuid_v7(), @kind::text, delivery.id::text, jsonb_build_object('delivery_id', delivery.id),
+           sqlc.narg('operation_id')::uuid, @trace_id, @max_attempts
+      FROM delivery
+ RETURNING id
+)
+SELECT pg_notify('parley_jobs', '') FROM queued LIMIT 1;
+
+-- name: CreateDelivery :exec
+INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, body, created_at)
+VALUES (@workspace_id, @id, @subscription_id, @event_id, @event_type, @body, @created_at);
+
+-- name: GetDeliveryToSend :one
+-- What an attempt needs to know.
+SELECT d.id, d.subscription_id, d.event_type, d.body, d.status, d.attempts, d.created_at,
+       s.url, s.secrets, s.failing_since, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
+  FROM webhook_deliveries d
+  JOIN webhook_subscriptions s ON s.workspace_id = d.workspace_id AND s.id = d.subscription_id
+ WHERE d.workspace_id = @workspace_id AND d.id = @id;
+
+-- name: RecordAttempt :exec
+WITH attempted AS (
+    UPDATE webhook_deliveries d SET attempts = d.attempts + 1
+     WHERE d.workspace_id = @workspace_id AND d.id = @delivery_id
+ RETURNING d.id, d.attempts
+)
+INSERT INTO webhook_attempts (workspace_id, delivery_id, number, at, status, latency_ms, response, error)
+SELECT @workspace_id, attempted.id, attempted.attempts, @at, sqlc.narg('status')::integer, @latency_ms, @response, sqlc.narg('error')::text
+  FROM attempted;
+
+-- name: EndDelivery :exec
+UPDATE webhook_deliveries SET status = @status, finished_at = now()
+ WHERE workspace_id = @workspace_id AND id = @id AND status = 'pending';
+
+-- name: SubscriptionWorks :exec
+UPDATE webhook_subscriptions SET failing_since = NULL
+ WHERE workspace_id = @workspace_id AND id = @id AND failing_since IS NOT NULL;
+
+-- name: SubscriptionFails :exec
+UPDATE webhook_subscriptions SET failing_since = now()
+ WHERE workspace_id = @workspace_id AND id = @id AND failing_since IS NULL;
+
+-- name: GiveUpSubscription :one
+-- Disables what has failed for too long; no row where somebody was quicker.
+UPDATE webhook_subscriptions SET status = 'disabled', disabled_reason = @reason
+ WHERE workspace_id = @workspace_id AND id = @id AND status = 'active' AND deleted_at IS NULL
+RETURNING id;
+
+-- name: CreateSubscription :one
+-- Raises PY404 where it is to be for an endpoint that is not there.
+INSERT INTO webhook_subscriptions (workspace_id, id, url, events, endpoint_id, status, secrets, created_by, created_at)
+SELECT @workspace_id, @id, @url, @events::text[], sqlc.narg('endpoint_id')::uuid, 'active', @secrets, @created_by, @created_at
+ WHERE app.require(sqlc.narg('endpoint_id')::uuid IS NULL OR EXISTS (
+           SELECT 1 FROM webhook_endpoints e WHERE e.workspace_id = @workspace_id AND e.id = sqlc.narg('endpoint_id')::uuid AND e.deleted_at IS NULL
+       ), 'endpoint')
+RETURNING id;
+
+-- name: CountSubscriptions :one
+SELECT count(*) FROM webhook_subscriptions WHERE workspace_id = @workspace_id AND deleted_at IS NULL;
+
+-- name: GetSubscription :one
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+  FROM webhook_subscriptions WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL;
+
+-- name: LockSubscription :one
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+  FROM webhook_subscriptions WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL FOR UPDATE;
+
+-- name: SaveSubscription :exec
+UPDATE webhook_subscriptions
+   SET url = @url, events = @events, status = @status, disabled_reason = sqlc.narg('disabled_reason'),
+       failing_since = sqlc.narg('failing_since'), secrets = @secrets
+ WHERE workspace_id = @workspace_id AND id = @id;
+
+-- name: DeleteSubscription :one
+UPDATE webhook_subscriptions SET deleted_at = now()
+ WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL
+RETURNING id;
+
+-- name: ListSubscriptions :many
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+  FROM webhook_subscriptions
+ WHERE workspace_id = @workspace_id AND deleted_at IS NULL AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
+ ORDER BY id DESC
+ LIMIT @count;
+
+-- name: ListDeliveries :many
+SELECT id, subscription_id, event_id, event_type, status, attempts, created_at, finished_at
+  FROM webhook_deliveries
+ WHERE workspace_id = @workspace_id AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
+   AND (sqlc.narg('subscription_id')::uuid IS NULL OR subscription_id = sqlc.narg('subscription_id')::uuid)
+   AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status')::text)
+ ORDER BY id DESC
+ LIMIT @count;
+
+-- name: GetDelivery :one
+SELECT id, subscription_id, event_id, event_type, body, status, attempts, created_at, finished_at
+  FROM webhook_deliveries WHERE workspace_id = @workspace_id AND id = @id;
+
+-- name: ListAttempts :many
+SELECT number, at, status, latency_ms, response, error FROM webhook_attempts
+ WHERE workspace_id = @workspace_id AND delivery_id = @delivery_id
+ ORDER BY number DESC
+ LIMIT 100;
+
+-- name: ReopenDelivery :one
+UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL
+ WHERE workspace_id = @workspace_id AND id = @id
+RETURNING id, subscription_id, event_id, event_type, body, status, attempts, created_at, finished_at;
+
+-- name: ExpireWebhooks :one
+SELECT app.expire_webhooks(@most::integer)::integer;

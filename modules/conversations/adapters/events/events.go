@@ -1,0 +1,99 @@
+// Package events tells the subscribers of a workspace what has become of its turns.
+package events
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/events"
+	"github.com/parley/parley/platform/fail"
+)
+
+// The types of the events; api/openapi.yaml has what they tell.
+const (
+	turnCompleted = "turn.completed"
+	turnFailed    = "turn.failed"
+)
+
+// Events implements ports.Events.
+type Events struct{ Publisher *events.Publisher }
+
+type turn struct {
+	TurnID      uuid.UUID  `json:"turn_id"`
+	ThreadID    uuid.UUID  `json:"thread_id"`
+	OperationID uuid.UUID  `json:"operation_id"`
+	Attempt     int        `json:"attempt"`
+	BotID       *uuid.UUID `json:"bot_id"`
+	BotVersion  *int       `json:"bot_version"`
+	Channel     *channel   `json:"channel"`
+}
+
+type channel struct {
+	EndpointID     uuid.UUID `json:"endpoint_id"`
+	ConversationID string    `json:"conversation_id"`
+}
+
+type completed struct {
+	turn
+	UserMessage      message `json:"user_message"`
+	AssistantMessage message `json:"assistant_message"`
+	LatencyMS        int64   `json:"latency_ms"`
+	InputTokens      *int    `json:"input_tokens"`
+	OutputTokens     *int    `json:"output_tokens"`
+}
+
+type message struct {
+	ID        uuid.UUID `json:"id"`
+	Seq       int64     `json:"seq"`
+	Content   string    `json:"content"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+type failed struct {
+	turn
+	Error failure `json:"error"`
+}
+
+type failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// TurnCompleted implements ports.Events.
+func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
+	return e.publish(ctx, turnCompleted, t, completed{
+		turn: toTurn(t), UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
+		LatencyMS: reply.Latency.Milliseconds(), InputTokens: reply.InputTokens, OutputTokens: reply.OutputTokens,
+	})
+}
+
+// TurnFailed implements ports.Events.
+func (e Events) TurnFailed(ctx context.Context, t domain.Turn, why *fail.Error) error {
+	return e.publish(ctx, turnFailed, t, failed{turn: toTurn(t), Error: failure{Code: why.Code, Message: why.Message}})
+}
+
+func (e Events) publish(ctx context.Context, kind string, t domain.Turn, data any) error {
+	event := events.Event{Type: kind, Data: data}
+	if t.Channel != nil {
+		event.EndpointID = &t.Channel.EndpointID
+	}
+	return e.Publisher.Publish(ctx, event)
+}
+
+func toTurn(t domain.Turn) turn {
+	out := turn{TurnID: t.ID, ThreadID: t.ThreadID, OperationID: t.OperationID, Attempt: t.Attempt}
+	if t.Pinned != nil {
+		out.BotID, out.BotVersion = &t.Pinned.BotID, &t.Pinned.Version
+	}
+	if t.Channel != nil {
+		out.Channel = &channel{EndpointID: t.Channel.EndpointID, ConversationID: t.Channel.ConversationID}
+	}
+	return out
+}
+
+func toMessage(m domain.Message) message {
+	return message{ID: m.ID, Seq: m.Seq, Content: m.Content, CreatedAt: m.CreatedAt}
+}

@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Endpoints implements ports.Endpoints.
+type Endpoints struct{ db *postgres.DB }
+
+// NewEndpoints makes Endpoints.
+func NewEndpoints(db *postgres.DB) *Endpoints { return &Endpoints{db} }
+
+// Create implements ports.Endpoints.
+func (s *Endpoints) Create(ctx context.Context, e domain.Endpoint) error {
+	q, workspace := queries(ctx, s.db)
+	_, err := q.CreateEndpoint(ctx, conversationsdb.CreateEndpointParams{
+		WorkspaceID: workspace, ID: e.ID, Name: e.Name, BotID: e.BotID, Status: string(e.Status), Secrets: json.RawMessage(e.Keys),
+		CreatedBy: e.CreatedBy, CreatedAt: e.CreatedAt,
+	})
+	return endpointError(err, "create the endpoint")
+}
+
+// Get implements ports.Endpoints.
+func (s *Endpoints) Get(ctx context.Context, id uuid.UUID) (domain.Endpoint, error) {
+	q, workspace := queries(ctx, s.db)
+	row, err := q.GetEndpoint(ctx, conversationsdb.GetEndpointParams{WorkspaceID: workspace, ID: id})
+	return toEndpoint(row), endpointError(err, "read the endpoint")
+}
+
+// Lock implements ports.Endpoints.
+func (s *Endpoints) Lock(ctx context.Context, id uuid.UUID) (domain.Endpoint, error) {
+	q, workspace := queries(ctx, s.db)
+	row, err := q.LockEndpoint(ctx, conversationsdb.LockEndpointParams{WorkspaceID: workspace, ID: id})
+	return toEndpoint(conversationsdb.GetEndpointRow(row)), endpointError(err, "read the endpoint")
+}
+
+// Save implements ports.Endpoints.
+func (s *Endpoints) Save(ctx context.Context, e domain.Endpoint) error {
+	q, workspace := queries(ctx, s.db)
+	_, err := q.SaveEndpoint(ctx, conversationsdb.SaveEndpointParams{
+		WorkspaceID: workspace, ID: e.ID, Name: e.Name, BotID: e.BotID, Status: string(e.Status), Secrets: json.RawMessage(e.Keys),
+	})
+	return endpointError(err, "save the endpoint")
+}
+
+// Delete implements ports.Endpoints.
+func (s *Endpoints) Delete(ctx context.Context, id uuid.UUID) error {
+	q, workspace := queries(ctx, s.db)
+	_, err := q.DeleteEndpoint(ctx, conversationsdb.DeleteEndpointParams{WorkspaceID: workspace, ID: id})
+	return endpointError(err, "delete the endpoint")
+}
+
+func endpointError(err error, what string) error {
+	switch {
+	case err == nil:
+		return nil
+	case postgres.IsMissing(err):
+		return ports.ErrEndpointNotFound
+	case postgres.Violates(err, "webhook_endpoints_bot_fkey"):
+		return ports.ErrBotNotFound
+	default:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+}
+
+func toEndpoint(r conversationsdb.GetEndpointRow) domain.Endpoint {
+	return domain.Endpoint{
+		ID: r.ID, Name: r.Name, BotID: r.BotID, Status: domain.EndpointStatus(r.Status), Keys: domain.Keyring(r.Secrets), CreatedAt: r.CreatedAt,
+	}
+}

@@ -1,0 +1,123 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// AnswerKind is that of the jobs that answer messages which came in.
+const AnswerKind = "webhook.answer"
+
+// AnswerPayload is that of such a job.
+type AnswerPayload struct {
+	EventID uuid.UUID `json:"event_id"`
+}
+
+// Inbox implements ports.Inbox.
+type Inbox struct {
+	DB    *postgres.DB
+	Queue *jobs.Queue
+	Audit *audit.Log
+	Now   func() time.Time
+}
+
+// Find implements ports.Inbox.
+func (i Inbox) Find(ctx context.Context, endpoint uuid.UUID) (ports.Mailbox, error) {
+	q, _ := queries(ctx, i.DB)
+	row, err := q.FindEndpoint(ctx, endpoint)
+	return ports.Mailbox{
+		WorkspaceID: row.WorkspaceID, Status: domain.EndpointStatus(row.Status), Keys: domain.Keyring(row.Secrets),
+	}, endpointError(err, "find the endpoint")
+}
+
+// Take implements ports.Inbox. Event, job and audit row are one transaction.
+func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, fresh bool, err error) {
+	err = i.DB.Write(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, i.DB)
+		id, err = q.TakeEvent(ctx, conversationsdb.TakeEventParams{
+			WorkspaceID: workspace, ID: e.ID, EndpointID: e.EndpointID, WebhookID: e.SenderID, Kind: e.Type, Payload: e.Payload,
+			OperationID: e.OperationID, ConversationID: e.ConversationID, Status: string(e.Status),
+		})
+		if err != nil {
+			return err
+		}
+		if e.Status == domain.EventReceived {
+			err = i.Queue.Enqueue(ctx, AnswerKind, AnswerPayload{EventID: id}, jobs.Options{Key: e.OperationID.String()})
+		}
+		return errors.Join(err, i.Audit.Record(ctx, audit.Entry{
+			Action: "webhook_event.receive", Resource: "webhook_event", ResourceID: id,
+			Changes: map[string]any{"endpoint_id": e.EndpointID, "webhook_id": e.SenderID, "type": e.Type},
+		}))
+	})
+	if !postgres.IsMissing(err) {
+		return id, err == nil, err
+	}
+	q, workspace := queries(ctx, i.DB)
+	id, err = q.FindEventOfSender(ctx, conversationsdb.FindEventOfSenderParams{
+		WorkspaceID: workspace, EndpointID: e.EndpointID, WebhookID: e.SenderID,
+	})
+	if err != nil {
+		return id, false, fmt.Errorf("find the event that is there: %w", err)
+	}
+	return id, false, nil
+}
+
+// ToAnswer implements ports.Inbox.
+func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, error) {
+	q, workspace := queries(ctx, i.DB)
+	r, err := q.GetEventToAnswer(ctx, conversationsdb.GetEventToAnswerParams{WorkspaceID: workspace, ID: event, Kind: AnswerKind})
+	if postgres.IsMissing(err) {
+		return ports.Waiting{}, ports.ErrEventNotFound
+	}
+	if err != nil {
+		return ports.Waiting{}, fmt.Errorf("read the event: %w", err)
+	}
+	w := ports.Waiting{Earlier: int(r.Earlier), InboundEvent: domain.InboundEvent{
+		ID: r.ID, EndpointID: r.EndpointID, OperationID: r.OperationID, ConversationID: r.ConversationID, Payload: r.Payload,
+		Status: domain.EventStatus(r.Status),
+	}}
+	if r.ThreadID != nil {
+		w.Thread = *r.ThreadID
+	}
+	return w, nil
+}
+
+// OpenThread implements ports.Inbox. It commits at once.
+func (i Inbox) OpenThread(ctx context.Context, c domain.Channel) (thread uuid.UUID, err error) {
+	err = i.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, i.DB)
+		thread, err = q.OpenChannelThread(ctx, conversationsdb.OpenChannelThreadParams{
+			WorkspaceID: workspace, ID: uuid.Must(uuid.NewV7()), EndpointID: c.EndpointID, ConversationID: c.ConversationID, CreatedAt: i.Now(),
+		})
+		return err
+	})
+	if err != nil {
+		return thread, fmt.Errorf("open the thread of a conversation: %w", err)
+	}
+	return thread, nil
+}
+
+// Answered implements ports.Inbox.
+func (i Inbox) Answered(ctx context.Context, w ports.Waiting, also func(ctx context.Context) error) error {
+	err := i.DB.Write(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, i.DB)
+		return errors.Join(also(ctx), q.EventAnswered(ctx, conversationsdb.EventAnsweredParams{
+			WorkspaceID: workspace, ID: w.ID, ThreadID: &w.Thread, Kind: AnswerKind,
+		}))
+	})
+	if err != nil {
+		return fmt.Errorf("store that the message is answered: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package domain
+
+import (
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// EndpointStatus says whether an endpoint takes events.
+type EndpointStatus string
+
+// The statuses of an endpoint.
+const (
+	EndpointActive   EndpointStatus = "active"
+	EndpointDisabled EndpointStatus = "disabled"
+)
+
+// Keyring is the sealed secrets of an endpoint. What is in it only the one who sealed it knows.
+type Keyring []byte
+
+// Endpoint is where an outside system sends its events to. A bot answers the messages among them.
+type Endpoint struct {
+	ID        uuid.UUID
+	Name      string
+	BotID     uuid.UUID
+	Status    EndpointStatus
+	Keys      Keyring
+	CreatedBy uuid.UUID
+	CreatedAt time.Time
+}
+
+// ErrName says what a name may be.
+var ErrName = errors.New("must have 1 to 200 characters")
+
+// NewEndpoint makes an endpoint without secrets.
+func NewEndpoint(name string, bot, by uuid.UUID, now time.Time) (Endpoint, error) {
+	e := Endpoint{ID: uuid.Must(uuid.NewV7()), BotID: bot, Status: EndpointActive, CreatedBy: by, CreatedAt: now}
+	return e, e.Rename(name)
+}
+
+// Rename gives the endpoint another name.
+func (e *Endpoint) Rename(name string) error {
+	if n := utf8.RuneCountInString(name); n < 1 || n > 200 {
+		return ErrName
+	}
+	e.Name = name
+	return nil
+}
+
+// Channel is a conversation of the outside, by the name that its sender gave it.
+type Channel struct {
+	EndpointID     uuid.UUID
+	ConversationID string
+}

@@ -1,0 +1,97 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/modules/conversations/usecases"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/jobs"
+)
+
+// AnswerMessage has the bot of an endpoint answer a message that came in over it: in the thread of the sender's
+// conversation, after those that came before it there. The turn's operation is the event's, so that however often the job
+// is started there is one.
+type AnswerMessage struct {
+	Inbox    ports.Inbox
+	Turn     usecases.TakeTurn
+	Commands *command.Pipeline
+	Steps    func(turn *domain.Turn) command.Long
+}
+
+// Message is the payload of its jobs.
+type Message struct {
+	EventID uuid.UUID `json:"event_id"`
+}
+
+const (
+	waitForTurn  = time.Second // while another turn has the thread
+	waitEarlier  = time.Second // for each message that came before
+	jobTimeSlack = 30 * time.Second
+)
+
+// Register has AnswerMessage do the jobs of a kind.
+func (a AnswerMessage) Register(r *jobs.Registry, kind string) error {
+	return jobs.Register(r, kind, jobs.KindOptions{Timeout: a.Turn.Timeout + jobTimeSlack}, a.Do)
+}
+
+// Do makes one attempt.
+func (a AnswerMessage) Do(ctx context.Context, job jobs.Job[Message]) error {
+	waiting, err := a.Inbox.ToAnswer(ctx, job.Payload.EventID)
+	if errors.Is(err, ports.ErrEventNotFound) {
+		return jobs.Permanent(err)
+	}
+	if err != nil {
+		return err
+	}
+	if waiting.Status != domain.EventReceived {
+		return nil
+	}
+	if waiting.Earlier > 0 {
+		return jobs.NotYet("an earlier message of the conversation is not answered yet", time.Duration(waiting.Earlier)*waitEarlier)
+	}
+	message, err := waiting.Message()
+	if err != nil {
+		return jobs.Permanent(fmt.Errorf("the event is no message that can be answered: %w", err))
+	}
+	if waiting.Thread == uuid.Nil {
+		channel := domain.Channel{EndpointID: waiting.EndpointID, ConversationID: message.ConversationID}
+		if waiting.Thread, err = a.Inbox.OpenThread(ctx, channel); err != nil {
+			return err
+		}
+	}
+	if err := a.answer(ctx, waiting, message.Text); err != nil {
+		return err
+	}
+	return a.Inbox.Answered(ctx, waiting, job.Finish)
+}
+
+// answer takes the turn, or finds it taken.
+func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string) error {
+	ctx = call.For(ctx, call.From(ctx).Principal.WorkspaceID, w.EndpointID, w.OperationID)
+	turn, err := a.Turn.Prepare(usecases.Said{ThreadID: w.Thread, ActorID: w.EndpointID, OperationID: w.OperationID, Content: text})
+	if err != nil {
+		return jobs.Permanent(err)
+	}
+	_, err = a.Commands.RunLong(ctx, a.Steps(&turn))
+	switch {
+	case errors.Is(err, ports.ErrThreadBusy):
+		if err := a.Turn.Unblock(ctx, w.Thread); err != nil && !errors.Is(err, ports.ErrThreadBusy) {
+			return err
+		}
+		return jobs.NotYet("another turn has the thread", waitForTurn)
+	case errors.Is(err, command.ErrInProgress):
+		return jobs.NotYet("the turn was begun and is not given up yet", waitForTurn)
+	case errors.Is(err, ports.ErrTurnMovedOn), errors.Is(err, ports.ErrThreadNotFound), errors.Is(err, command.ErrExpired), errors.Is(err, command.ErrReused):
+		return jobs.Permanent(err)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,175 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/modules/conversations/usecases"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/page"
+)
+
+const (
+	defaultWebhooks = 20
+	defaultOverlap  = 24 * time.Hour
+)
+
+// CreateWebhookEndpoint implements the call.
+func (s Server) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointRequestObject) (CreateWebhookEndpointResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		e, secret, err := s.CreateEndpoint.Do(ctx, r.Body.Name, r.Body.BotID, call.From(ctx).Principal.UserID)
+		location := "/v1/webhook-endpoints/" + e.ID.String()
+		return command.Outcome{
+			Answer: CreateWebhookEndpoint201JSONResponse{
+				Body: withSecret(e, secret), Headers: CreateWebhookEndpoint201ResponseHeaders{Location: &location},
+			}.VisitCreateWebhookEndpointResponse,
+			Secret: true,
+			Audit:  endpointChange("create", e, map[string]any{"name": e.Name, "bot_id": e.BotID}),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// ChangeWebhookEndpoint implements the call.
+func (s Server) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpointRequestObject) (ChangeWebhookEndpointResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		e, err := s.ChangeEndpoint.Do(ctx, r.EndpointID, usecases.EndpointChanges{
+			Name: r.Body.Name, BotID: r.Body.BotID, Status: (*domain.EndpointStatus)(r.Body.Status),
+		})
+		return command.Outcome{
+			Answer: ChangeWebhookEndpoint200JSONResponse(toEndpoint(e)).VisitChangeWebhookEndpointResponse,
+			Audit:  endpointChange("change", e, r.Body),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// RotateWebhookEndpointSecret implements the call.
+func (s Server) RotateWebhookEndpointSecret(ctx context.Context, r RotateWebhookEndpointSecretRequestObject) (RotateWebhookEndpointSecretResponseObject, error) {
+	overlap := overlapOf(r.Body)
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		e, secret, err := s.ChangeEndpoint.Rotate(ctx, r.EndpointID, overlap)
+		return command.Outcome{
+			Answer: RotateWebhookEndpointSecret200JSONResponse(withSecret(e, secret)).VisitRotateWebhookEndpointSecretResponse,
+			Secret: true,
+			Audit:  endpointChange("rotate_secret", e, map[string]any{"overlap_seconds": overlap.Seconds()}),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+func overlapOf(body *RotateSecretRequest) time.Duration {
+	if body == nil || body.OverlapSeconds == nil {
+		return defaultOverlap
+	}
+	return time.Duration(*body.OverlapSeconds) * time.Second
+}
+
+// DeleteWebhookEndpoint implements the call.
+func (s Server) DeleteWebhookEndpoint(ctx context.Context, r DeleteWebhookEndpointRequestObject) (DeleteWebhookEndpointResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		err := s.Endpoints.Delete(ctx, r.EndpointID)
+		return command.Outcome{
+			Answer: DeleteWebhookEndpoint204Response{}.VisitDeleteWebhookEndpointResponse,
+			Audit:  endpointChange("delete", domain.Endpoint{ID: r.EndpointID}, nil),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// GetWebhookEndpoint implements the call.
+func (s Server) GetWebhookEndpoint(ctx context.Context, r GetWebhookEndpointRequestObject) (GetWebhookEndpointResponseObject, error) {
+	e, err := s.Endpoints.Get(ctx, r.EndpointID)
+	return GetWebhookEndpoint200JSONResponse(toEndpoint(e)), err
+}
+
+// ListWebhookEndpoints implements the call.
+func (s Server) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpointsRequestObject) (ListWebhookEndpointsResponseObject, error) {
+	before, err := s.EndpointCursors.Decode(ctx, "", r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultWebhooks)
+	rows, err := s.Channels.Endpoints(ctx, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.EndpointCursors, "", items, more, func(e domain.Endpoint) ports.IDPosition { return ports.IDPosition{ID: e.ID} })
+	return ListWebhookEndpoints200JSONResponse{Items: page.Map(items, toEndpoint), HasMore: more, NextCursor: next}, err
+}
+
+// ReceiveWebhook implements the call.
+func (s Server) ReceiveWebhook(ctx context.Context, r ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error) {
+	body, err := io.ReadAll(r.Body) // the gateway has bounded it
+	if err != nil {
+		return nil, fmt.Errorf("read the body: %w", err)
+	}
+	receipt, err := s.Receive.Do(ctx, r.EndpointID, ports.Signed{
+		ID: r.Params.WebhookID, Timestamp: r.Params.WebhookTimestamp, Signature: r.Params.WebhookSignature, Body: body,
+	})
+	return ReceiveWebhook200JSONResponse{EventID: receipt.EventID, Duplicate: receipt.Duplicate}, err
+}
+
+// ListWebhookEvents implements the call.
+func (s Server) ListWebhookEvents(ctx context.Context, r ListWebhookEventsRequestObject) (ListWebhookEventsResponseObject, error) {
+	f := ports.EventFilter{EndpointID: r.Params.EndpointID, Status: (*string)(r.Params.Status)}
+	filter, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("encode the filter: %w", err)
+	}
+	before, err := s.EventCursors.Decode(ctx, string(filter), r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultWebhooks)
+	rows, err := s.Channels.Events(ctx, f, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.EventCursors, string(filter), items, more, func(e domain.InboundEvent) ports.IDPosition { return ports.IDPosition{ID: e.ID} })
+	return ListWebhookEvents200JSONResponse{Items: page.Map(items, toEvent), HasMore: more, NextCursor: next}, err
+}
+
+// GetWebhookEvent implements the call.
+func (s Server) GetWebhookEvent(ctx context.Context, r GetWebhookEventRequestObject) (GetWebhookEventResponseObject, error) {
+	e, err := s.Channels.Event(ctx, r.EventID)
+	return GetWebhookEvent200JSONResponse{
+		ID: e.ID, EndpointID: e.EndpointID, WebhookID: e.SenderID, Type: e.Type, Status: WebhookEventStatus(e.Status),
+		ConversationID: e.ConversationID, ThreadID: e.ThreadID, TurnID: e.TurnID, OperationID: e.OperationID,
+		ReceivedAt: e.ReceivedAt, ProcessedAt: e.ProcessedAt, Payload: e.Payload,
+	}, err
+}
+
+func endpointChange(verb string, e domain.Endpoint, changes any) audit.Entry {
+	return audit.Entry{Action: "webhook_endpoint." + verb, Resource: "webhook_endpoint", ResourceID: e.ID, Changes: changes}
+}
+
+func toEndpoint(e domain.Endpoint) WebhookEndpoint {
+	return WebhookEndpoint{
+		ID: e.ID, Name: e.Name, BotID: e.BotID, Status: WebhookStatus(e.Status), Path: "/v1/webhooks/" + e.ID.String(), CreatedAt: e.CreatedAt,
+	}
+}
+
+func withSecret(e domain.Endpoint, secret string) WebhookEndpointWithSecret {
+	p := toEndpoint(e)
+	return WebhookEndpointWithSecret{
+		ID: p.ID, Name: p.Name, BotID: p.BotID, Status: p.Status, Path: p.Path, CreatedAt: p.CreatedAt, Secret: secret,
+	}
+}
+
+func toEvent(e domain.InboundEvent) WebhookEvent {
+	return WebhookEvent{
+		ID: e.ID, EndpointID: e.EndpointID, WebhookID: e.SenderID, Type: e.Type, Status: WebhookEventStatus(e.Status),
+		ConversationID: e.ConversationID, ThreadID: e.ThreadID, TurnID: e.TurnID, OperationID: e.OperationID,
+		ReceivedAt: e.ReceivedAt, ProcessedAt: e.ProcessedAt,
+	}
+}

@@ -1,0 +1,196 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/events"
+	"github.com/parley/parley/platform/page"
+)
+
+// CreateWebhookSubscription implements the call.
+func (s Server) CreateWebhookSubscription(ctx context.Context, r CreateWebhookSubscriptionRequestObject) (CreateWebhookSubscriptionResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		sub, secret, err := s.Subscriptions.Create(ctx, r.Body.URL, names(r.Body.Events), r.Body.EndpointID)
+		location := "/v1/webhook-subscriptions/" + sub.ID.String()
+		return command.Outcome{
+			Answer: CreateWebhookSubscription201JSONResponse{
+				Body: subscriptionWithSecret(sub, secret), Headers: CreateWebhookSubscription201ResponseHeaders{Location: &location},
+			}.VisitCreateWebhookSubscriptionResponse,
+			Secret: true,
+			Audit:  subscriptionChange("create", sub.ID, r.Body),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// ChangeWebhookSubscription implements the call.
+func (s Server) ChangeWebhookSubscription(ctx context.Context, r ChangeWebhookSubscriptionRequestObject) (ChangeWebhookSubscriptionResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		changes := events.Changes{URL: r.Body.URL, Status: (*string)(r.Body.Status)}
+		if r.Body.Events != nil {
+			wanted := names(*r.Body.Events)
+			changes.Events = &wanted
+		}
+		sub, err := s.Subscriptions.Change(ctx, r.SubscriptionID, changes)
+		return command.Outcome{
+			Answer: ChangeWebhookSubscription200JSONResponse(toSubscription(sub)).VisitChangeWebhookSubscriptionResponse,
+			Audit:  subscriptionChange("change", sub.ID, r.Body),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// RotateWebhookSubscriptionSecret implements the call.
+func (s Server) RotateWebhookSubscriptionSecret(ctx context.Context, r RotateWebhookSubscriptionSecretRequestObject) (RotateWebhookSubscriptionSecretResponseObject, error) {
+	overlap := overlapOf(r.Body)
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		sub, secret, err := s.Subscriptions.Rotate(ctx, r.SubscriptionID, overlap)
+		return command.Outcome{
+			Answer: RotateWebhookSubscriptionSecret200JSONResponse(subscriptionWithSecret(sub, secret)).VisitRotateWebhookSubscriptionSecretResponse,
+			Secret: true,
+			Audit:  subscriptionChange("rotate_secret", sub.ID, map[string]any{"overlap_seconds": overlap.Seconds()}),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// DeleteWebhookSubscription implements the call.
+func (s Server) DeleteWebhookSubscription(ctx context.Context, r DeleteWebhookSubscriptionRequestObject) (DeleteWebhookSubscriptionResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		err := s.Subscriptions.Delete(ctx, r.SubscriptionID)
+		return command.Outcome{
+			Answer: DeleteWebhookSubscription204Response{}.VisitDeleteWebhookSubscriptionResponse,
+			Audit:  subscriptionChange("delete", r.SubscriptionID, nil),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// PingWebhookSubscription implements the call.
+func (s Server) PingWebhookSubscription(ctx context.Context, r PingWebhookSubscriptionRequestObject) (PingWebhookSubscriptionResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		d, err := s.Subscriptions.Ping(ctx, r.SubscriptionID)
+		return command.Outcome{
+			Answer: PingWebhookSubscription202JSONResponse(toDelivery(d)).VisitPingWebhookSubscriptionResponse,
+			Audit:  subscriptionChange("ping", r.SubscriptionID, map[string]any{"delivery_id": d.ID}),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// GetWebhookSubscription implements the call.
+func (s Server) GetWebhookSubscription(ctx context.Context, r GetWebhookSubscriptionRequestObject) (GetWebhookSubscriptionResponseObject, error) {
+	sub, err := s.Subscriptions.Get(ctx, r.SubscriptionID)
+	return GetWebhookSubscription200JSONResponse(toSubscription(sub)), err
+}
+
+// ListWebhookSubscriptions implements the call.
+func (s Server) ListWebhookSubscriptions(ctx context.Context, r ListWebhookSubscriptionsRequestObject) (ListWebhookSubscriptionsResponseObject, error) {
+	before, err := s.SubscriptionCursors.Decode(ctx, "", r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultWebhooks)
+	rows, err := s.Subscriptions.List(ctx, before.Before(), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.SubscriptionCursors, "", items, more, func(sub events.Subscription) ports.IDPosition {
+		return ports.IDPosition{ID: sub.ID}
+	})
+	return ListWebhookSubscriptions200JSONResponse{Items: page.Map(items, toSubscription), HasMore: more, NextCursor: next}, err
+}
+
+// ListWebhookDeliveries implements the call.
+func (s Server) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error) {
+	f := events.Filter{SubscriptionID: r.Params.SubscriptionID, Status: (*string)(r.Params.Status)}
+	filter, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("encode the filter: %w", err)
+	}
+	before, err := s.DeliveryCursors.Decode(ctx, string(filter), r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultWebhooks)
+	rows, err := s.Subscriptions.Deliveries(ctx, f, before.Before(), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.DeliveryCursors, string(filter), items, more, func(d events.Delivery) ports.IDPosition {
+		return ports.IDPosition{ID: d.ID}
+	})
+	return ListWebhookDeliveries200JSONResponse{Items: page.Map(items, toDelivery), HasMore: more, NextCursor: next}, err
+}
+
+// GetWebhookDelivery implements the call.
+func (s Server) GetWebhookDelivery(ctx context.Context, r GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error) {
+	d, err := s.Subscriptions.Delivery(ctx, r.DeliveryID)
+	if err != nil {
+		return nil, err
+	}
+	return GetWebhookDelivery200JSONResponse{
+		ID: d.ID, SubscriptionID: d.SubscriptionID, EventID: d.EventID, EventType: d.EventType, Status: WebhookDeliveryStatus(d.Status),
+		Attempts: d.Attempts, CreatedAt: d.CreatedAt, FinishedAt: d.FinishedAt, Payload: d.Body, Log: page.Map(d.Log, toAttempt),
+	}, nil
+}
+
+// RetryWebhookDelivery implements the call.
+func (s Server) RetryWebhookDelivery(ctx context.Context, r RetryWebhookDeliveryRequestObject) (RetryWebhookDeliveryResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		d, err := s.Subscriptions.Again(ctx, r.DeliveryID)
+		return command.Outcome{
+			Answer: RetryWebhookDelivery202JSONResponse(toDelivery(d)).VisitRetryWebhookDeliveryResponse,
+			Audit: audit.Entry{
+				Action: "webhook_delivery.retry", Resource: "webhook_delivery", ResourceID: d.ID,
+				Changes: map[string]any{"subscription_id": d.SubscriptionID},
+			},
+		}, err
+	})
+	return stored{answer}, err
+}
+
+func subscriptionChange(verb string, id uuid.UUID, changes any) audit.Entry {
+	return audit.Entry{Action: "webhook_subscription." + verb, Resource: "webhook_subscription", ResourceID: id, Changes: changes}
+}
+
+func names(types []EventType) []string {
+	return page.Map(types, func(t EventType) string { return string(t) })
+}
+
+func toSubscription(s events.Subscription) WebhookSubscription {
+	return WebhookSubscription{
+		ID: s.ID, URL: s.URL, Events: page.Map(s.Events, func(t string) EventType { return EventType(t) }), EndpointID: s.EndpointID,
+		Status: WebhookStatus(s.Status), DisabledReason: s.DisabledReason, FailingSince: s.FailingSince, CreatedAt: s.CreatedAt,
+	}
+}
+
+func subscriptionWithSecret(s events.Subscription, secret string) WebhookSubscriptionWithSecret {
+	p := toSubscription(s)
+	return WebhookSubscriptionWithSecret{
+		ID: p.ID, URL: p.URL, Events: p.Events, EndpointID: p.EndpointID, Status: p.Status, DisabledReason: p.DisabledReason,
+		FailingSince: p.FailingSince, CreatedAt: p.CreatedAt, Secret: secret,
+	}
+}
+
+func toDelivery(d events.Delivery) WebhookDelivery {
+	return WebhookDelivery{
+		ID: d.ID, SubscriptionID: d.SubscriptionID, EventID: d.EventID, EventType: d.EventType, Status: WebhookDeliveryStatus(d.Status),
+		Attempts: d.Attempts, CreatedAt: d.CreatedAt, FinishedAt: d.FinishedAt,
+	}
+}
+
+func toAttempt(a events.Attempt) WebhookAttempt {
+	return WebhookAttempt{
+		Number: a.Number, At: a.At, Status: a.Status, LatencyMs: int(a.Latency.Milliseconds()), Response: a.Response, Error: a.Error,
+	}
+}

@@ -1,0 +1,73 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+)
+
+// ReceiveEvent takes in what an outside system sends to an endpoint, once for each of the sender's ids.
+type ReceiveEvent struct {
+	Inbox  ports.Inbox
+	Keys   ports.Keys
+	Marks  ports.Marks
+	Limits ports.SenderLimits
+}
+
+// Receipt is what a sender is told.
+type Receipt struct {
+	EventID   uuid.UUID
+	Duplicate bool
+}
+
+// Do takes the event in. When it returns the event is safe: it is stored, with the job that will answer it.
+func (u ReceiveEvent) Do(ctx context.Context, endpoint uuid.UUID, signed ports.Signed) (Receipt, error) {
+	if err := u.Limits.Allow(ctx, "webhook:"+endpoint.String()); err != nil {
+		return Receipt{}, err
+	}
+	box, err := u.Inbox.Find(ctx, endpoint)
+	if err != nil {
+		return Receipt{}, err
+	}
+	senderID, err := u.Keys.Verify(box.Keys, endpoint, signed)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if box.Status != domain.EndpointActive {
+		return Receipt{}, ports.ErrEndpointDisabled
+	}
+	event, err := domain.NewInboundEvent(endpoint, senderID, signed.Body)
+	if err != nil {
+		return Receipt{}, wrongEvent(err)
+	}
+	mark := "webhook:" + event.OperationID.String()
+	if seen, ok := u.Marks.Find(ctx, mark); ok {
+		if id, err := uuid.Parse(seen); err == nil {
+			return Receipt{EventID: id, Duplicate: true}, nil
+		}
+	}
+	id, fresh, err := u.Inbox.Take(call.For(ctx, box.WorkspaceID, endpoint, event.OperationID), event)
+	if err != nil {
+		return Receipt{}, err
+	}
+	u.Marks.Put(ctx, mark, id.String()) // only now: it says that the database has it
+	return Receipt{EventID: id, Duplicate: !fresh}, nil
+}
+
+// wrongEvent says what is wrong with an event that the contract has let through.
+func wrongEvent(err error) error {
+	field := "body"
+	switch {
+	case errors.Is(err, domain.ErrContent):
+		field = "data.text"
+	case errors.Is(err, domain.ErrConversationID):
+		field = "data.conversation_id"
+	}
+	return fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: err.Error()})
+}

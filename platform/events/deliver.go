@@ -1,0 +1,169 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/webhook"
+)
+
+// How deliveries are tried.
+const (
+	attempts    = 20                 // about two days and a half, on average
+	giveUpAfter = 5 * 24 * time.Hour // a target that fails for so long is not asked any more
+	longestWait = 12 * time.Hour     // between two attempts
+	firstWait   = 10 * time.Second   // at the most, after the first failure; it doubles
+	jobTimeout  = 45 * time.Second   // for an attempt and for writing down what came of it
+	quickRetry  = 250 * time.Millisecond
+)
+
+// Deliverer is the handler of deliveries.
+type Deliverer struct {
+	DB     *postgres.DB
+	Keys   webhook.Keys
+	Client *http.Client      // that of webhook.NewClient: it refuses addresses that are not public
+	Guard  *resilience.Group // a target each subscription
+	Audit  *audit.Log
+	Now    func() time.Time
+}
+
+// Register has the Deliverer do the jobs.
+func (d *Deliverer) Register(r *jobs.Registry) error {
+	return jobs.Register(r, Kind, jobs.KindOptions{
+		Timeout: jobTimeout, MaxAttempts: attempts, Backoff: jobs.Backoff{Base: firstWait, Cap: longestWait},
+	}, d.Do)
+}
+
+// Do makes one attempt.
+func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
+	workspace := call.From(ctx).Principal.WorkspaceID
+	to, err := platformdb.New(d.DB.In(ctx)).GetDeliveryToSend(ctx, platformdb.GetDeliveryToSendParams{WorkspaceID: workspace, ID: job.Payload.DeliveryID})
+	switch {
+	case postgres.IsMissing(err):
+		return jobs.Permanent(errors.New("the delivery is no longer kept"))
+	case err != nil:
+		return fmt.Errorf("read the delivery: %w", err)
+	case to.Status != pending:
+		return nil
+	case !to.Active && to.EventType != Ping:
+		return d.DB.Write(ctx, func(ctx context.Context) error {
+			return errors.Join(end(ctx, platformdb.New(d.DB.In(ctx)), to.ID, failed), job.Finish(ctx))
+		})
+	}
+	at := d.Now()
+	result, err := d.send(ctx, to)
+	if refused, ok := resilience.IsRefused(err); ok { // nobody was asked
+		return jobs.NotYet("the target has failed too often just now", refused+quickRetry)
+	}
+	if err := d.record(ctx, job, to, at, result, err); err != nil {
+		return fmt.Errorf("write down the attempt: %w", err)
+	}
+	if err != nil && !d.last(to, result) {
+		return jobs.RetryAfter(err, result.RetryAfter)
+	}
+	return nil
+}
+
+// send asks the target.
+func (d *Deliverer) send(ctx context.Context, to platformdb.GetDeliveryToSendRow) (result webhook.Result, err error) {
+	var ring webhook.Keyring
+	if err := json.Unmarshal(to.Secrets, &ring); err != nil {
+		return result, fmt.Errorf("read the secrets of the subscription: %w", err)
+	}
+	secrets, err := d.Keys.Open(ring, to.SubscriptionID, d.Now())
+	if err != nil {
+		return result, fmt.Errorf("open the secrets of the subscription: %w", err)
+	}
+	header, err := webhook.Sign(secrets, to.ID.String(), d.Now(), []byte(to.Body))
+	if err != nil {
+		return result, err
+	}
+	err = d.Guard.Do(ctx, to.SubscriptionID.String(), func(ctx context.Context) error {
+		var err error
+		result, err = webhook.Deliver(ctx, d.Client, to.URL, header, []byte(to.Body))
+		if err != nil && result.Status != 0 && result.Status < http.StatusInternalServerError {
+			return resilience.Answered(err) // it is there, and does not want this
+		}
+		return err
+	})
+	return result, err
+}
+
+// gone tells whether a target is to be asked no more.
+func (d *Deliverer) gone(to platformdb.GetDeliveryToSendRow, r webhook.Result) bool {
+	return r.Status == http.StatusGone || to.FailingSince != nil && d.Now().Sub(*to.FailingSince) > giveUpAfter
+}
+
+// last tells whether a failed attempt is followed by no other: nobody waits for a late ping.
+func (d *Deliverer) last(to platformdb.GetDeliveryToSendRow, r webhook.Result) bool {
+	return to.EventType == Ping || d.gone(to, r)
+}
+
+// record writes down what came of an attempt, with the end of the job where there is to be no other.
+func (d *Deliverer) record(ctx context.Context, job jobs.Job[payload], to platformdb.GetDeliveryToSendRow, at time.Time, r webhook.Result, cause error) error {
+	workspace := call.From(ctx).Principal.WorkspaceID
+	attempt := platformdb.RecordAttemptParams{
+		WorkspaceID: workspace, DeliveryID: to.ID, At: at, LatencyMs: int32(r.Latency.Milliseconds()), Response: r.Response,
+	}
+	if r.Status != 0 {
+		status := int32(r.Status)
+		attempt.Status = &status
+	}
+	if cause != nil {
+		text := cause.Error()
+		attempt.Error = &text
+	}
+	return d.DB.Write(ctx, func(ctx context.Context) error {
+		q := platformdb.New(d.DB.In(ctx))
+		if err := q.RecordAttempt(ctx, attempt); err != nil {
+			return err
+		}
+		switch {
+		case cause == nil:
+			return errors.Join(
+				end(ctx, q, to.ID, delivered),
+				q.SubscriptionWorks(ctx, platformdb.SubscriptionWorksParams{WorkspaceID: workspace, ID: to.SubscriptionID}),
+				job.Finish(ctx),
+			)
+		case d.gone(to, r):
+			return errors.Join(d.disable(ctx, to.SubscriptionID, r), end(ctx, q, to.ID, failed), job.Finish(ctx))
+		case d.last(to, r):
+			return errors.Join(end(ctx, q, to.ID, failed), job.Finish(ctx))
+		default:
+			return q.SubscriptionFails(ctx, platformdb.SubscriptionFailsParams{WorkspaceID: workspace, ID: to.SubscriptionID})
+		}
+	})
+}
+
+// disable gives a subscription up, and says so in the audit log.
+func (d *Deliverer) disable(ctx context.Context, subscription uuid.UUID, r webhook.Result) error {
+	reason := fmt.Sprintf("the target has failed for more than %d days", int(giveUpAfter.Hours()/24))
+	if r.Status == http.StatusGone {
+		reason = "the target answered 410 Gone"
+	}
+	_, err := platformdb.New(d.DB.In(ctx)).GiveUpSubscription(ctx, platformdb.GiveUpSubscriptionParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: subscription, Reason: &reason,
+	})
+	if postgres.IsMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("disable the subscription: %w", err)
+	}
+	return d.Audit.Record(ctx, audit.Entry{
+		Action: "webhook_subscription.disable", Resource: "webhook_subscription", ResourceID: subscription,
+		Changes: map[string]any{"reason": reason},
+	})
+}

@@ -1,0 +1,135 @@
+// Package events tells the outside what has happened in a workspace: a change publishes an event in its transaction, and
+// every subscription that wants it gets a delivery, which is a job. An event is delivered at least once, under an id
+// (webhook-id) that stays the same in every attempt, signed as Standard Webhooks has it
+// (https://www.standardwebhooks.com).
+//
+// A delivery is pending → delivered, or after the last attempt → failed, with its job in the dead letters. A subscription
+// whose target has failed for five days is disabled, one whose target says 410 Gone at once.
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Types of events that belong to no module.
+const (
+	DeadLetterCreated = "dead_letter.created"
+	Ping              = "ping" // asked for by a person, to try a subscription
+)
+
+// Kind is that of the jobs that deliver.
+const Kind = "webhook.deliver"
+
+// Event is what has happened.
+type Event struct {
+	Type string // object.verb in the past: turn.completed
+	Data any    // what a subscriber is told, in JSON
+	// EndpointID is the webhook endpoint whose conversation it concerns; nil: none.
+	EndpointID *uuid.UUID
+}
+
+// message is the body of a delivery, in the shape of Standard Webhooks.
+type message struct {
+	Type      string    `json:"type"`
+	Timestamp time.Time `json:"timestamp"`
+	Data      any       `json:"data"`
+}
+
+// payload is that of a delivery's job.
+type payload struct {
+	DeliveryID uuid.UUID `json:"delivery_id"`
+}
+
+// Publisher publishes events. It is safe for concurrent use.
+type Publisher struct {
+	db    *postgres.DB
+	queue *jobs.Queue
+	now   func() time.Time
+}
+
+// NewPublisher makes a Publisher.
+func NewPublisher(db *postgres.DB, queue *jobs.Queue, now func() time.Time) *Publisher {
+	return &Publisher{db, queue, now}
+}
+
+// Publish queues the deliveries of an event in the transaction of the context: one statement, which for most events
+// finds that nobody wants them.
+func (p *Publisher) Publish(ctx context.Context, e Event) error {
+	body, err := json.Marshal(message{Type: e.Type, Timestamp: p.now(), Data: e.Data})
+	if err != nil {
+		return fmt.Errorf("encode the event %s: %w", e.Type, err)
+	}
+	c := call.From(ctx)
+	params := platformdb.PublishEventParams{
+		WorkspaceID: c.Principal.WorkspaceID, EventID: uuid.Must(uuid.NewV7()), EventType: e.Type, Body: string(body),
+		EndpointID: e.EndpointID, Kind: Kind, TraceID: c.TraceID, MaxAttempts: int32(p.queue.MaxAttempts(Kind)),
+	}
+	if c.Operation.ID != uuid.Nil {
+		params.OperationID = &c.Operation.ID
+	}
+	return platformdb.New(p.db.In(ctx)).PublishEvent(ctx, params)
+}
+
+// deadLetter is what a subscriber is told of a job that was given up. Its payload stays here.
+type deadLetter struct {
+	ID          uuid.UUID  `json:"dead_letter_id"`
+	JobID       uuid.UUID  `json:"job_id"`
+	Kind        string     `json:"kind"`
+	Attempts    int        `json:"attempts"`
+	Failures    int        `json:"failures"`
+	LastError   string     `json:"last_error"`
+	OperationID *uuid.UUID `json:"operation_id"`
+	TraceID     string     `json:"trace_id"`
+	CreatedAt   time.Time  `json:"created_at"`
+}
+
+// Buried publishes that a job was given up, in the transaction in which it is; a delivery has failed for good then. The
+// death of a delivery that told of a death is not told of: that would go on for ever.
+func (p *Publisher) Buried(ctx context.Context, l jobs.WholeLetter) error {
+	if l.Kind == Kind {
+		q, id := platformdb.New(p.db.In(ctx)), delivery(l.Payload)
+		d, err := q.GetDelivery(ctx, platformdb.GetDeliveryParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id})
+		if err != nil && !postgres.IsMissing(err) {
+			return fmt.Errorf("read the delivery: %w", err)
+		}
+		if err := end(ctx, q, id, failed); err != nil {
+			return err
+		}
+		if d.EventType == DeadLetterCreated {
+			return nil
+		}
+	}
+	return p.Publish(ctx, Event{Type: DeadLetterCreated, Data: deadLetter{
+		ID: l.ID, JobID: l.JobID, Kind: l.Kind, Attempts: l.Attempts, Failures: l.Failures, LastError: l.LastError,
+		OperationID: l.OperationID, TraceID: l.TraceID, CreatedAt: l.CreatedAt,
+	}})
+}
+
+// delivery gives the id in a job's payload; the zero id where it has none, as that of a poisoned job.
+func delivery(raw json.RawMessage) uuid.UUID {
+	var p payload
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return uuid.Nil
+	}
+	return p.DeliveryID
+}
+
+// The states in which a delivery ends.
+const (
+	delivered = "delivered"
+	failed    = "failed"
+)
+
+func end(ctx context.Context, q *platformdb.Queries, id uuid.UUID, status string) error {
+	return q.EndDelivery(ctx, platformdb.EndDeliveryParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id, Status: status})
+}

@@ -1,0 +1,216 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/webhook"
+)
+
+// What callers are told.
+var (
+	ErrNoSubscription = fail.New(fail.NotFound, "NOT_FOUND", "there is no such webhook subscription in this workspace")
+	ErrNoDelivery     = fail.New(fail.NotFound, "NOT_FOUND", "there is no such delivery in this workspace")
+	ErrNoEndpoint     = fail.New(fail.NotFound, "NOT_FOUND", "endpoint_id is no webhook endpoint of this workspace")
+	ErrTooMany        = fail.New(fail.Forbidden, "LIMIT_REACHED", "a workspace has 100 webhook subscriptions at the most: delete one").With("limit", mostSubscriptions)
+)
+
+// mostSubscriptions are those of a workspace: each event is written once for each that wants it.
+const mostSubscriptions = 100
+
+// The states of a subscription.
+const (
+	Active   = "active"
+	Disabled = "disabled"
+)
+
+// Subscription is where, and of what, a workspace wants to be told.
+type Subscription struct {
+	ID             uuid.UUID
+	URL            string
+	Events         []string
+	EndpointID     *uuid.UUID // only of the conversations of this endpoint; nil: of everything
+	Status         string
+	DisabledReason *string    // nil where a person did it
+	FailingSince   *time.Time // nil: the last attempt succeeded
+	CreatedAt      time.Time
+
+	ring webhook.Keyring
+}
+
+// Subscriptions keeps those of the caller's workspace.
+type Subscriptions struct {
+	DB           *postgres.DB
+	Queue        *jobs.Queue
+	Keys         webhook.Keys
+	AllowPrivate bool // whether URLs may lead to addresses that are not public
+	Now          func() time.Time
+}
+
+func (s *Subscriptions) queries(ctx context.Context) (*platformdb.Queries, uuid.UUID) {
+	return platformdb.New(s.DB.In(ctx)), call.From(ctx).Principal.WorkspaceID
+}
+
+// Create makes a subscription, in the transaction of the context, and gives the secret that its deliveries are signed
+// with, which is not shown again.
+func (s *Subscriptions) Create(ctx context.Context, url string, events []string, endpoint *uuid.UUID) (sub Subscription, shown string, err error) {
+	if err := s.check(url); err != nil {
+		return sub, "", err
+	}
+	q, workspace := s.queries(ctx)
+	n, err := q.CountSubscriptions(ctx, workspace)
+	if err != nil {
+		return sub, "", fmt.Errorf("count the subscriptions: %w", err)
+	}
+	if n >= mostSubscriptions {
+		return sub, "", ErrTooMany
+	}
+	sub = Subscription{ID: uuid.Must(uuid.NewV7()), URL: url, Events: events, EndpointID: endpoint, Status: Active, CreatedAt: s.Now()}
+	sub.ring, shown = s.Keys.New(sub.ID)
+	raw, err := json.Marshal(sub.ring)
+	if err != nil {
+		return sub, "", fmt.Errorf("encode the secrets: %w", err)
+	}
+	_, err = q.CreateSubscription(ctx, platformdb.CreateSubscriptionParams{
+		WorkspaceID: workspace, ID: sub.ID, URL: url, Events: events, EndpointID: endpoint, Secrets: raw,
+		CreatedBy: call.From(ctx).Principal.UserID, CreatedAt: sub.CreatedAt,
+	})
+	if postgres.IsMissing(err) {
+		return sub, "", ErrNoEndpoint
+	}
+	if err != nil {
+		return sub, "", fmt.Errorf("create the subscription: %w", err)
+	}
+	return sub, shown, nil
+}
+
+func (s *Subscriptions) check(url string) error {
+	if err := webhook.CheckURL(url, s.AllowPrivate); err != nil {
+		return fail.Fields(fail.Field{Field: "url", Code: "INVALID", Message: err.Error()})
+	}
+	return nil
+}
+
+// Changes say what is to become of a subscription; what is nil stays.
+type Changes struct {
+	URL    *string
+	Events *[]string
+	Status *string
+}
+
+// Change changes a subscription, in the transaction of the context. To enable it forgives what has failed.
+func (s *Subscriptions) Change(ctx context.Context, id uuid.UUID, c Changes) (Subscription, error) {
+	sub, err := s.lock(ctx, id)
+	if err != nil {
+		return sub, err
+	}
+	if c.URL != nil {
+		if err := s.check(*c.URL); err != nil {
+			return sub, err
+		}
+		sub.URL = *c.URL
+	}
+	if c.Events != nil {
+		sub.Events = *c.Events
+	}
+	if c.Status != nil {
+		sub.Status, sub.DisabledReason, sub.FailingSince = *c.Status, nil, nil
+	}
+	return sub, s.save(ctx, sub)
+}
+
+// Rotate gives a subscription a new secret, in the transaction of the context. Until the overlap is over deliveries are
+// signed with the old one too, so that the receiver can change over at any moment in between.
+func (s *Subscriptions) Rotate(ctx context.Context, id uuid.UUID, overlap time.Duration) (sub Subscription, shown string, err error) {
+	if sub, err = s.lock(ctx, id); err != nil {
+		return sub, "", err
+	}
+	sub.ring, shown = s.Keys.Rotate(sub.ring, sub.ID, overlap, s.Now())
+	return sub, shown, s.save(ctx, sub)
+}
+
+// Delete ends a subscription, in the transaction of the context. Its deliveries stay to be looked at.
+func (s *Subscriptions) Delete(ctx context.Context, id uuid.UUID) error {
+	q, workspace := s.queries(ctx)
+	_, err := q.DeleteSubscription(ctx, platformdb.DeleteSubscriptionParams{WorkspaceID: workspace, ID: id})
+	return orMissing(err, ErrNoSubscription, "delete the subscription")
+}
+
+// Get reads a subscription.
+func (s *Subscriptions) Get(ctx context.Context, id uuid.UUID) (Subscription, error) {
+	q, workspace := s.queries(ctx)
+	row, err := q.GetSubscription(ctx, platformdb.GetSubscriptionParams{WorkspaceID: workspace, ID: id})
+	if err != nil {
+		return Subscription{}, orMissing(err, ErrNoSubscription, "read the subscription")
+	}
+	return toSubscription(row)
+}
+
+// List reads the subscriptions of the caller's workspace, the newest first, on from one or from the start.
+func (s *Subscriptions) List(ctx context.Context, before *uuid.UUID, limit int) ([]Subscription, error) {
+	q, workspace := s.queries(ctx)
+	rows, err := q.ListSubscriptions(ctx, platformdb.ListSubscriptionsParams{WorkspaceID: workspace, Before: before, Count: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list the subscriptions: %w", err)
+	}
+	list := make([]Subscription, len(rows))
+	for i, row := range rows {
+		if list[i], err = toSubscription(platformdb.GetSubscriptionRow(row)); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (s *Subscriptions) lock(ctx context.Context, id uuid.UUID) (Subscription, error) {
+	q, workspace := s.queries(ctx)
+	row, err := q.LockSubscription(ctx, platformdb.LockSubscriptionParams{WorkspaceID: workspace, ID: id})
+	if err != nil {
+		return Subscription{}, orMissing(err, ErrNoSubscription, "read the subscription")
+	}
+	return toSubscription(platformdb.GetSubscriptionRow(row))
+}
+
+func (s *Subscriptions) save(ctx context.Context, sub Subscription) error {
+	q, workspace := s.queries(ctx)
+	raw, err := json.Marshal(sub.ring)
+	if err != nil {
+		return fmt.Errorf("encode the secrets: %w", err)
+	}
+	return q.SaveSubscription(ctx, platformdb.SaveSubscriptionParams{
+		WorkspaceID: workspace, ID: sub.ID, URL: sub.URL, Events: sub.Events, Status: sub.Status,
+		DisabledReason: sub.DisabledReason, FailingSince: sub.FailingSince, Secrets: raw,
+	})
+}
+
+func toSubscription(r platformdb.GetSubscriptionRow) (Subscription, error) {
+	sub := Subscription{
+		ID: r.ID, URL: r.URL, Events: r.Events, EndpointID: r.EndpointID, Status: r.Status, DisabledReason: r.DisabledReason,
+		FailingSince: r.FailingSince, CreatedAt: r.CreatedAt,
+	}
+	if err := json.Unmarshal(r.Secrets, &sub.ring); err != nil {
+		return sub, fmt.Errorf("read the secrets of the subscription: %w", err)
+	}
+	return sub, nil
+}
+
+// orMissing makes the answer for what is not there out of the database's word for it.
+func orMissing(err error, missing *fail.Error, what string) error {
+	switch {
+	case err == nil:
+		return nil
+	case postgres.IsMissing(err):
+		return missing
+	default:
+		return fmt.Errorf("%s: %w", what, err)
+	}
+}

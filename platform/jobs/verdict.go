@@ -1,0 +1,48 @@
+package jobs
+
+import (
+	"errors"
+	"time"
+)
+
+// What a handler can say beyond that it failed.
+
+// permanent marks a failure that trying again cannot mend.
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+// Permanent marks a failure that trying again cannot mend: its job goes to the dead letters at once.
+func Permanent(err error) error { return permanent{err} }
+
+func isPermanent(err error) bool {
+	_, ok := errors.AsType[permanent](err)
+	return ok
+}
+
+// patient marks a failure that knows how long to wait.
+type patient struct {
+	error
+	delay time.Duration
+}
+
+func (p patient) Unwrap() error { return p.error }
+
+// RetryAfter marks a failure after which the job waits for at least a while, as whoever was asked has told.
+func RetryAfter(err error, wait time.Duration) error { return patient{err, wait} }
+
+func retryAfter(err error) time.Duration {
+	p, _ := errors.AsType[patient](err)
+	return p.delay
+}
+
+// notYet says that a job has to wait for something.
+type notYet struct {
+	reason string
+	delay  time.Duration
+}
+
+func (n notYet) Error() string { return "not yet: " + n.reason }
+
+// NotYet has a job wait for a while, which is no failure: it may wait so for ever, so what it waits for must end by itself.
+func NotYet(reason string, wait time.Duration) error { return notYet{reason, wait} }
