@@ -25,6 +25,7 @@ import (
 type apiContract struct {
 	router routers.Router
 	errors *openapi3.Schema
+	told   map[string]*openapi3.PathItem // to subscribers, by type
 }
 
 var loadedContract = sync.OnceValue(func() apiContract {
@@ -43,7 +44,7 @@ var loadedContract = sync.OnceValue(func() apiContract {
 	if err != nil {
 		panic(err)
 	}
-	return apiContract{router: router, errors: doc.Components.Schemas["Error"].Value}
+	return apiContract{router: router, errors: doc.Components.Schemas["Error"].Value, told: doc.Webhooks}
 })
 
 // closeObjects makes what the document does not name a fault, in objects that it describes.
@@ -62,6 +63,20 @@ func closeObjects(ref *openapi3.SchemaRef) {
 		}
 	}
 	closeObjects(s.Items)
+}
+
+// checkTold holds the body of a delivery to the document.
+func (c apiContract) checkTold(t *testing.T, kind string, body []byte) {
+	if kind == "ping" {
+		return // says nothing
+	}
+	if !assert.Contains(t, c.told, kind, "the document has no webhook for what was told") {
+		return
+	}
+	var value any
+	assert.NoError(t, json.Unmarshal(body, &value))
+	schema := c.told[kind].Post.RequestBody.Value.Content["application/json"].Schema.Value
+	assert.NoError(t, schema.VisitJSON(value, openapi3.EnableFormatValidation()), string(body))
 }
 
 type contractTransport struct {

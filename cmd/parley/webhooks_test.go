@@ -102,6 +102,7 @@ func newReceiver(t *testing.T) *receiver {
 		d := delivered{ID: req.Header.Get("webhook-id"), Header: req.Header}
 		d.Body, _ = io.ReadAll(req.Body)
 		_ = json.Unmarshal(d.Body, &d.Event)
+		loadedContract().checkTold(t, d.Event.Type, d.Body)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.got = append(r.got, d)

@@ -123,8 +123,20 @@ type Cursor = string
 // DeadLetterID defines model for DeadLetterId.
 type DeadLetterID = openapi_types.UUID
 
+// DeliveryID defines model for DeliveryId.
+type DeliveryID = openapi_types.UUID
+
+// EndpointID defines model for EndpointId.
+type EndpointID = openapi_types.UUID
+
+// EventID defines model for EventId.
+type EventID = openapi_types.UUID
+
 // Limit defines model for Limit.
 type Limit = int
+
+// SubscriptionID defines model for SubscriptionId.
+type SubscriptionID = openapi_types.UUID
 
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
