@@ -79,6 +79,8 @@ func (c *caller) subscribe(t *testing.T, url string, events ...string) subscript
 type receiver struct {
 	*httptest.Server
 
+	hold func() // before it answers; nil: at once
+
 	mu     sync.Mutex
 	status int
 	got    []delivered
@@ -103,6 +105,9 @@ func newReceiver(t *testing.T) *receiver {
 		d.Body, _ = io.ReadAll(req.Body)
 		_ = json.Unmarshal(d.Body, &d.Event)
 		loadedContract().checkTold(t, d.Event.Type, d.Body)
+		if r.hold != nil {
+			r.hold()
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.got = append(r.got, d)
