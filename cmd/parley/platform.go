@@ -51,6 +51,7 @@ type platform struct {
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
+	closers    []func() error // of what was begun beside the above
 }
 
 func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (*platform, error) {
@@ -184,11 +185,15 @@ func (p *platform) stopJobs() {
 func (p *platform) close() error {
 	p.stopJobs()
 	p.background.Stop()
-	p.db.Close()
-	if p.redis == nil {
-		return nil
+	var failures []error
+	for _, end := range p.closers {
+		failures = append(failures, end())
 	}
-	return p.redis.Close()
+	p.db.Close()
+	if p.redis != nil {
+		failures = append(failures, p.redis.Close())
+	}
+	return errors.Join(failures...)
 }
 
 func (p *platform) takeSecrets() error {

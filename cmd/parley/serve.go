@@ -79,6 +79,13 @@ func withPlatform(ctx context.Context, cfg *config.Config, stderr io.Writer, pro
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
+	metrics, err := p.serveMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	if metrics != "" {
+		p.log.Info("metrics", "address", "http://"+metrics+"/metrics")
+	}
 	return program(p, database)
 }
 
@@ -106,6 +113,15 @@ func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost 
 	return cause
 }
 
+// outside is what /readyz tells of the breakers.
+func (p *platform) outside() []gateway.Outside {
+	var list []gateway.Outside
+	for _, g := range p.groups() {
+		list = append(list, gateway.Outside{Name: g.Name(), Open: func() int { return g.States()["open"] }})
+	}
+	return list
+}
+
 // newHandler puts the modules behind the gateway.
 func newHandler(p *platform) (*echo.Echo, error) {
 	document, err := api.JSON()
@@ -131,6 +147,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		BodyLimit:      p.cfg.BodyLimit,
 		Deadline:       p.cfg.RequestTimeout,
 		Checks:         p.checks(),
+		Outside:        p.outside(),
 		Limiter:        p.limiter,
 		Limits:         p.limits,
 		Refused:        p.refused,

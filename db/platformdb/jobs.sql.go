@@ -620,6 +620,30 @@ func (q *Queries) PutOffJob(ctx context.Context, arg PutOffJobParams) (uuid.UUID
 	return id, err
 }
 
+const queueDepth = `-- name: QueueDepth :one
+SELECT queued::bigint AS queued, running::bigint AS running, dead::bigint AS dead, oldest_seconds::double precision AS oldest_seconds
+  FROM app.queue_depth()
+`
+
+type QueueDepthRow struct {
+	Queued        int64
+	Running       int64
+	Dead          int64
+	OldestSeconds float64
+}
+
+func (q *Queries) QueueDepth(ctx context.Context) (QueueDepthRow, error) {
+	row := q.db.QueryRow(ctx, queueDepth)
+	var i QueueDepthRow
+	err := row.Scan(
+		&i.Queued,
+		&i.Running,
+		&i.Dead,
+		&i.OldestSeconds,
+	)
+	return i, err
+}
+
 const releaseJob = `-- name: ReleaseJob :one
 WITH released AS (
     UPDATE job_queue SET status = 'queued', lease_until = NULL

@@ -35,6 +35,7 @@ type Options struct {
 	BodyLimit      int64          // bytes
 	Deadline       time.Duration  // for one request
 	Checks         []Check
+	Outside        []Outside
 	Limiter        ratelimit.Limiter
 	Limits         Limits
 	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
@@ -69,7 +70,7 @@ func New(o Options) (*echo.Echo, error) {
 		e.Use(cors)
 	}
 	e.Use(deadline(o.Deadline), refusals(o), strangers(o), admit(o))
-	addHealth(e, o.Checks)
+	addHealth(e, o.Checks, o.Outside)
 	if err := addDocs(e, o.Document, o.DocumentJSON); err != nil {
 		return nil, err
 	}

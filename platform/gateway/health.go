@@ -18,20 +18,35 @@ type Check struct {
 	Probe    func(ctx context.Context) error
 }
 
+// Outside is calls of one sort that leave us. How many targets are not asked, as they have failed, is told and makes
+// nobody unready; which they are is nobody's business here.
+type Outside struct {
+	Name string
+	Open func() int // targets whose circuit breaker is open
+}
+
 // probeTimeout bounds one probe, so that a hanging dependency does not hang the page that should report it.
 const probeTimeout = 2 * time.Second
 
 type checkResult struct {
 	Status string `json:"status"`
 	Error  string `json:"error,omitempty"`
+	Open   *int   `json:"open_breakers,omitempty"`
 }
 
-func addHealth(e *echo.Echo, checks []Check) {
+func addHealth(e *echo.Echo, checks []Check, outside []Outside) {
 	e.GET("/healthz", func(c *echo.Context) error {
 		return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 	})
 	e.GET("/readyz", func(c *echo.Context) error {
 		results, ready := probeAll(c.Request().Context(), checks)
+		for _, o := range outside {
+			open, status := o.Open(), "ok"
+			if open > 0 {
+				status = "degraded"
+			}
+			results[o.Name] = checkResult{Status: status, Open: &open}
+		}
 		status, word := http.StatusOK, "ready"
 		if !ready {
 			status, word = http.StatusServiceUnavailable, "not_ready"

@@ -166,3 +166,7 @@ SELECT letters.id AS letter_id, fresh.id AS job_id, letters.kind, pg_notify('par
 
 -- name: DiscardLetter :one
 DELETE FROM dead_letter_queue WHERE workspace_id = @workspace_id AND id = @id RETURNING kind;
+
+-- name: QueueDepth :one
+SELECT queued::bigint AS queued, running::bigint AS running, dead::bigint AS dead, oldest_seconds::double precision AS oldest_seconds
+  FROM app.queue_depth();
