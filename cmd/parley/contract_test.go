@@ -67,6 +67,7 @@ func closeObjects(ref *openapi3.SchemaRef) {
 
 // checkTold holds the body of a delivery to the document.
 func (c apiContract) checkTold(t *testing.T, kind string, body []byte) {
+	t.Helper()
 	if kind == "ping" {
 		return // says nothing
 	}

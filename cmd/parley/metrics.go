@@ -52,7 +52,7 @@ func (p *platform) metrics() *telemetry.Metrics {
 			c := g.Counts()
 			return map[string]float64{
 				"ok": float64(c.OK.Load()), "failed": float64(c.Failed.Load()), "refused": float64(c.Refused.Load()),
-				"cancelled": float64(c.Cancelled.Load()),
+				"canceled": float64(c.Canceled.Load()),
 			}
 		})
 	})

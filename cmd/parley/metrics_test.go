@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +62,6 @@ func TestABreakerThatIsOpenIsSeenByOperators(t *testing.T) {
 		require.Contains(t, text, line)
 	}
 	require.NotContains(t, text, sub.id, "no tenant's name is a label")
-	require.Regexp(t, regexp.MustCompile(`(?m)^go_goroutines \d+$`), text)
+	require.Regexp(t, `(?m)^go_goroutines \d+$`, text)
 	require.Equal(t, http.StatusNotFound, ada.get(t, "/metrics").Status, "not where the API is")
 }

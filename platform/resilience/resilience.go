@@ -43,7 +43,7 @@ type Group struct {
 
 // Counts tells what has come of the calls of a group since the start.
 type Counts struct {
-	OK, Failed, Refused, Cancelled atomic.Int64
+	OK, Failed, Refused, Canceled atomic.Int64
 }
 
 // target is what is known of one of them.
@@ -96,7 +96,7 @@ func (g *Group) do(ctx context.Context, t *target, call func(ctx context.Context
 		defer cancel()
 		err := call(attempt)
 		if err != nil && ctx.Err() != nil {
-			err = cancelled{err}
+			err = canceled{err}
 		}
 		return struct{}{}, err
 	})
@@ -109,8 +109,8 @@ func (g *Group) count(t *target, err error) error {
 		g.counts.Refused.Add(1)
 		return refusal(time.Until(time.Unix(0, t.opened.Load()).Add(g.policy.OpenFor)), err)
 	}
-	if c, ok := errors.AsType[cancelled](err); ok {
-		g.counts.Cancelled.Add(1)
+	if c, ok := errors.AsType[canceled](err); ok {
+		g.counts.Canceled.Add(1)
 		return c.error
 	}
 	if err == nil || isAnswered(err) {
@@ -147,10 +147,10 @@ func (g *Group) target(name string) *target {
 	t.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:         name,
 		Timeout:      g.policy.OpenFor,
-		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= uint32(g.policy.Failures) }, //nolint:gosec // a small number
+		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= uint32(g.policy.Failures) },
 		IsSuccessful: func(err error) bool { return err == nil || isAnswered(err) },
 		IsExcluded: func(err error) bool {
-			_, ok := errors.AsType[cancelled](err)
+			_, ok := errors.AsType[canceled](err)
 			return ok
 		},
 		OnStateChange: func(name string, _, to gobreaker.State) { g.changed(t, name, to) },
@@ -209,8 +209,8 @@ func IsRefused(err error) (wait time.Duration, ok bool) {
 	return r.wait, ok
 }
 
-// cancelled is the failure of a call whose caller had gone.
-type cancelled struct{ error }
+// canceled is the failure of a call whose caller had gone.
+type canceled struct{ error }
 
 // answered is a failure that shows that the target works.
 type answered struct{ error }

@@ -129,7 +129,7 @@ func retryAfter(answer *http.Response, now time.Time) time.Duration {
 	}
 	text := answer.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, longestRefusal) //nolint:gosec // 32 bits of seconds are no overflow
+		return min(time.Duration(seconds)*time.Second, longestRefusal)
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return min(max(at.Sub(now), 0), longestRefusal)

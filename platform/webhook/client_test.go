@@ -1,0 +1,129 @@
+package webhook_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/webhook"
+)
+
+func TestOnlyPublicAddressesAreCalled(t *testing.T) {
+	t.Parallel()
+	client := webhook.NewClient(false)
+	for _, host := range []string{
+		"127.0.0.1", "127.8.8.8", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+		"192.0.0.1", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+		"[::]", "[::1]", "[::ffff:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::1]", "[2002:7f00:1::]",
+		"[2001::1]", "[2001:db8::1]", "[fc00::1]", "[fd12::1]", "[fe80::1]", "[fec0::1]", "[ff02::1]", "[100::1]", "[5f00::1]", "[4000::1]",
+		"localhost", // whatever it resolves to
+	} {
+		_, err := webhook.Deliver(t.Context(), client, "http://"+host+":9/", http.Header{}, nil)
+		require.EqualError(t, err, "the address is not public", host)
+		require.EqualError(t, webhook.CheckURL("https://"+host+"/", false), "must lead to a public address", host)
+	}
+	for _, host := range []string{"8.8.8.8", "[2606:4700::1111]", "172.32.0.1", "100.128.0.1", "example.com", "a.example.com.", "xn--bcher-kva.example"} {
+		require.NoError(t, webhook.CheckURL("https://"+host+"/", false), host)
+	}
+}
+
+func TestNoNameAndNoRedirectLeadsIn(t *testing.T) {
+	t.Parallel()
+	reached := false
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	t.Cleanup(inside.Close)
+	_, port, err := net.SplitHostPort(inside.Listener.Addr().String())
+	require.NoError(t, err)
+	_, err = webhook.Deliver(t.Context(), webhook.NewClient(false), "http://localhost:"+port+"/", http.Header{}, nil)
+	require.EqualError(t, err, "the address is not public")
+
+	outside := httptest.NewServer(http.RedirectHandler(inside.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(outside.Close)
+	result, err := webhook.Deliver(t.Context(), webhook.NewClient(true), outside.URL, http.Header{}, nil)
+	require.EqualError(t, err, "it answered 307")
+	require.Equal(t, http.StatusTemporaryRedirect, result.Status)
+	require.False(t, reached)
+}
+
+func TestNoProxyStandsBetween(t *testing.T) {
+	proxied := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(proxied.Close)
+	t.Setenv("HTTP_PROXY", proxied.URL)
+	t.Setenv("HTTPS_PROXY", proxied.URL)
+	_, err := webhook.Deliver(t.Context(), webhook.NewClient(false), "http://192.0.2.1/", http.Header{}, nil)
+	require.EqualError(t, err, "the address is not public", "a proxy would have called it in our stead")
+}
+
+func TestAnAnswerIsToldInAFewWords(t *testing.T) {
+	t.Parallel()
+	later := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
+	for name, test := range map[string]struct {
+		answer     func(w http.ResponseWriter)
+		status     int
+		err        string
+		response   string
+		retryAfter time.Duration
+	}{
+		"taken":          {func(w http.ResponseWriter) { _, _ = io.WriteString(w, "ok") }, 200, "", "ok", 0},
+		"nothing to say": {func(w http.ResponseWriter) { w.WriteHeader(204) }, 204, "", "", 0},
+		"gone":           {func(w http.ResponseWriter) { w.WriteHeader(410) }, 410, "it answered 410", "", 0},
+		"too much":       {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "120"); w.WriteHeader(429) }, 429, "it answered 429", "", 2 * time.Minute},
+		"away for long":  {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "4000000000"); w.WriteHeader(503) }, 503, "it answered 503", "", 24 * time.Hour},
+		"away until":     {func(w http.ResponseWriter) { w.Header().Set("Retry-After", later); w.WriteHeader(503) }, 503, "it answered 503", "", time.Hour},
+		"says nonsense":  {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "soon"); w.WriteHeader(503) }, 503, "it answered 503", "", 0},
+		"talks a lot":    {func(w http.ResponseWriter) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<20)) }, 200, "", strings.Repeat("x", 1024), 0},
+		"is no text":     {func(w http.ResponseWriter) { _, _ = w.Write([]byte{'a', 0, 0xff, 'b'}) }, 200, "", "a\uFFFD\uFFFDb", 0},
+		"huge header":    {func(w http.ResponseWriter) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, 0, "it cannot be reached", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got *http.Request
+			var content []byte
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				got = r
+				content, _ = io.ReadAll(r.Body)
+				test.answer(w)
+			}))
+			t.Cleanup(server.Close)
+			result, err := webhook.Deliver(t.Context(), webhook.NewClient(true), server.URL, http.Header{"Webhook-Id": {"msg_1"}}, body)
+			if test.err == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, test.err)
+			}
+			require.Equal(t, []any{test.status, test.response}, []any{result.Status, result.Response})
+			require.InDelta(t, test.retryAfter, result.RetryAfter, float64(2*time.Second))
+			require.Equal(t, []any{"POST", "application/json", "parley-webhooks/1", "msg_1", string(body)},
+				[]any{got.Method, got.Header.Get("Content-Type"), got.UserAgent(), got.Header.Get("webhook-id"), string(content)})
+		})
+	}
+}
+
+func TestATargetThatDripsIsLeftAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		for r.Context().Err() == nil {
+			_, _ = io.WriteString(w, "x")
+			_ = http.NewResponseController(w).Flush()
+			<-time.After(5 * time.Millisecond)
+		}
+	}))
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := webhook.Deliver(ctx, webhook.NewClient(true), server.URL, http.Header{}, nil)
+	require.EqualError(t, err, "it answered 500, and then broke off")
+	server2, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, server2.Close())
+	_, err = webhook.Deliver(t.Context(), webhook.NewClient(true), "http://"+server2.Addr().String(), http.Header{}, nil)
+	require.EqualError(t, err, "it cannot be reached", "which port is closed is nobody's business")
+}
