@@ -177,12 +177,14 @@ func TestAChannelIsConnectedBothWays(t *testing.T) {
 	require.Equal(t, map[string]any{"endpoint_id": chat.id, "conversation_id": "chat-42"}, got.Event.Data["channel"])
 	require.Equal(t, "Echo: Where is my parcel?", got.Event.Data["assistant_message"].(map[string]any)["content"])
 
-	other.says(t, "chat-42", "not for this target")
+	elsewhere := other.says(t, "chat-42", "not for this target").text("event_id")
 	ada.post(t, "/v1/conversations/threads/"+ada.thread(t, bot)+"/turn", map[string]any{"content": "nor this"})
 	for _, text := range []string{"two", "three", "four", "five"} {
 		chat.says(t, "chat-42", text)
 	}
 	target.waitFor(t, 5)
+	ada.waitUntil(t, "/v1/webhook-events/"+elsewhere, "status", "processed")
+	require.Len(t, ada.get(t, "/v1/webhook-deliveries").items(), 5, "only what concerns its endpoint")
 
 	whole := ada.waitUntil(t, "/v1/webhook-events/"+event, "status", "processed")
 	require.Equal(t, "chat-42", whole.text("conversation_id"))
