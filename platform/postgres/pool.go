@@ -57,6 +57,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		_, err := c.Exec(ctx, settings)
 		return err
 	}
+	cfg.PrepareConn = func(_ context.Context, c *pgx.Conn) (bool, error) { return !hungUp(c), nil }
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open the database pool: %w", err)

@@ -75,6 +75,7 @@ type tx struct {
 	conn  *pgxpool.Conn // nil until the first round trip
 	queue []statement
 	once  bool  // the first query ends it
+	reads bool  // it cannot change anything
 	done  bool  // committed, rolled back or failed
 	err   error // the first failure; nothing runs after it
 }
@@ -143,11 +144,29 @@ func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 // send puts statements on the wire in one go and reads the results of all but the last. A batch without BEGIN is a
 // transaction of its own, which commits at its end.
+//
+// A first batch whose connection turns out to be broken goes out once more, on another one, if it cannot have changed
+// anything: it only reads, or its COMMIT was not in it. Any other may have been committed, and is the caller's to repeat.
 func (t *tx) send(ctx context.Context, statements []statement, last statement) (pgx.BatchResults, error) {
+	t.queue = nil
+	again := t.conn == nil && (t.reads || len(statements) > 0 && statements[0].sql == "BEGIN")
+	results, err := t.sendOnce(ctx, statements, last)
+	if err != nil && again && t.conn != nil && t.conn.Conn().IsClosed() && ctx.Err() == nil {
+		t.conn.Release() // which drops it
+		t.conn = nil
+		results, err = t.sendOnce(ctx, statements, last)
+	}
+	if err != nil {
+		return nil, t.fail(err)
+	}
+	return results, nil
+}
+
+func (t *tx) sendOnce(ctx context.Context, statements []statement, last statement) (pgx.BatchResults, error) {
 	if t.conn == nil {
 		conn, err := t.db.pool.Acquire(ctx)
 		if err != nil {
-			return nil, t.fail(err)
+			return nil, err
 		}
 		t.conn = conn
 	}
@@ -156,12 +175,11 @@ func (t *tx) send(ctx context.Context, statements []statement, last statement) (
 		batch.Queue(s.sql, s.args...)
 	}
 	batch.Queue(last.sql, last.args...)
-	t.queue = nil
 	results := t.conn.SendBatch(ctx, batch)
 	for range statements {
 		if _, err := results.Exec(); err != nil {
 			_ = results.Close() // repeats the same error
-			return nil, t.fail(err)
+			return nil, err
 		}
 	}
 	return results, nil
@@ -221,7 +239,7 @@ func (t *tx) end() {
 type reader struct{ db *DB }
 
 func (r reader) begin(ctx context.Context) *tx {
-	t := &tx{db: r.db, once: true}
+	t := &tx{db: r.db, once: true, reads: true}
 	t.enter(ctx, "on")
 	return t
 }
