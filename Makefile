@@ -113,7 +113,7 @@ generate: modules ## make the generated code anew: sqlc from db, servers from ap
 	@.tools/generate
 
 .PHONY: bench
-bench: modules postgres ## the hot calls against pgbench on the same Postgres
+bench: modules postgres ## the hot calls against pgbench, the queue against river's, on the same Postgres
 	@go run ./cmd/bench $(ARGS)
 
 .PHONY: hooks

@@ -1,5 +1,6 @@
 // Command bench measures the three hot calls of the real program over HTTP against pgbench, which sends the same SQL to
-// the same Postgres: what is lost between the database and the client is ours. `make bench` runs it; see -help.
+// the same Postgres: what is lost between the database and the client is ours. Then it has our queue of jobs worked off,
+// against that of riverqueue/river. `make bench` runs it; see -help.
 //
 // Nothing of the SQL is written down here. The program is run once with a tap before its database; what it sends there
 // for each call becomes a pgbench script (script.go says how). Then the two sides are measured in turns.
@@ -44,6 +45,7 @@ type settings struct {
 	clients         []int
 	calls           []hotCall
 	rounds, seconds int
+	jobs            int
 	dir             string
 	scripts         bool
 }
@@ -53,9 +55,10 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.SetOutput(stderr)
 	quick := flags.Bool("quick", false, "one round of one second at 1 and 8 clients: about 30 s")
 	clients := flags.String("clients", "1,8,32", "numbers of clients, at most 64 each")
-	calls := flags.String("calls", "turn,bot,page", "which calls")
+	calls := flags.String("calls", "turn,bot,page", "which calls; none for jobs alone")
 	flags.IntVar(&s.rounds, "rounds", 3, "rounds of each call and number of clients")
 	flags.IntVar(&s.seconds, "seconds", 2, "length of one side's round, after its warming up")
+	flags.IntVar(&s.jobs, "jobs", 20_000, "jobs that are queued and worked off, ours and river's; 0: none")
 	flags.StringVar(&s.dir, "dir", "", "folder for the temporary data, on the disk that is meant (default the system's)")
 	flags.BoolVar(&s.scripts, "scripts", false, "print the pgbench scripts and measure nothing")
 	if err := flags.Parse(args); err != nil {
@@ -72,14 +75,17 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 		s.clients = append(s.clients, n)
 	}
 	for name := range strings.SplitSeq(*calls, ",") {
+		if *calls == "none" {
+			break
+		}
 		i := slices.IndexFunc(hotCalls(), func(c hotCall) bool { return c.name == name })
 		if i < 0 {
 			return s, fmt.Errorf("-calls: %q is none of turn, bot, page", name)
 		}
 		s.calls = append(s.calls, hotCalls()[i])
 	}
-	if s.rounds < 1 || s.seconds < 1 || flags.NArg() > 0 {
-		return s, errors.New("-rounds and -seconds should be 1 or more, and nothing else is understood")
+	if s.rounds < 1 || s.seconds < 1 || s.jobs < 0 || flags.NArg() > 0 {
+		return s, errors.New("-rounds and -seconds should be 1 or more, -jobs 0 or more, and nothing else is understood")
 	}
 	return s, nil
 }
@@ -128,11 +134,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	if err := report(stdout, cells); err != nil {
-		return err
+	if len(cells) > 0 {
+		if err := report(stdout, cells); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(stdout, notes); err != nil {
+			return err
+		}
 	}
-	_, err = io.WriteString(stdout, notes)
-	return err
+	return m.playJobs(ctx, s, stdout, stderr)
 }
 
 // machineLoad tells how busy the machine was before: others may share it.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/postgres"
 )
 
 // terminate ends every backend that the program has here, idle or at work, and waits until they are gone.
@@ -106,4 +107,32 @@ func TestWhatMayHaveBeenCommittedIsNotSentAgain(t *testing.T) {
 	})
 	require.ErrorIs(t, err, fail.ErrUnavailable)
 	require.Equal(t, 1, s.stored(t, s.aID), "nothing was done, and nobody said that it was")
+}
+
+func TestALookAtAConnectionWaitsForNobodyWhoReadsIt(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 1)
+	conn := s.db.Raw(t.Context(), t)
+	wire := conn.Conn().PgConn().Conn()
+	reading := make(chan struct{})
+	go func() { // as the driver does after a write that was slow
+		close(reading)
+		_, _ = wire.Read(make([]byte, 1))
+	}()
+	<-reading
+	looked := make(chan bool, 1)
+	go func() {
+		hungUp := false
+		for range 1000 {
+			hungUp = hungUp || postgres.HungUp(conn)
+		}
+		looked <- hungUp
+	}()
+	select {
+	case hungUp := <-looked:
+		require.False(t, hungUp)
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits")
+	}
+	require.NoError(t, wire.Close())
 }

@@ -22,3 +22,6 @@ func (db *DB) Raw(ctx context.Context, t *testing.T) *pgxpool.Conn {
 
 // Waits tells whether somebody has waited for a connection, or does.
 func (db *DB) Waits() bool { return db.pool.Stat().EmptyAcquireCount() > 0 }
+
+// HungUp is hungUp for the connection of an acquired one.
+func HungUp(c *pgxpool.Conn) bool { return hungUp(c.Conn()) }

@@ -25,11 +25,11 @@ func hungUp(c *pgx.Conn) bool {
 		return true
 	}
 	quiet := true
-	err = raw.Read(func(fd uintptr) bool {
+	// Control, not Read: the driver may have left a goroutine in a read of this connection, and Read would wait for that.
+	err = raw.Control(func(fd uintptr) {
 		var b [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		quiet = errors.Is(err, syscall.EAGAIN)
-		return true // do not wait for more
 	})
 	return err == nil && !quiet
 }
