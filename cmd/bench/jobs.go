@@ -124,7 +124,7 @@ func (m *match) riverJobs(ctx context.Context, total, round int) (s jobSample, e
 	if _, err := m.conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		return s, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "run", "-C", ".tools/riverbench", ".", //nolint:gosec // its arguments are ours
+	cmd := exec.CommandContext(ctx, "go", "run", "-C", ".tools/riverbench", ".",
 		"-url", m.server.URL(name), "-jobs", fmt.Sprint(total), "-workers", fmt.Sprint(jobWorkers))
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {

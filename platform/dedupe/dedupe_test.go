@@ -16,9 +16,9 @@ import (
 )
 
 // kept is the contract of Marks: every adapter passes it.
-func kept(t *testing.T, make func(life time.Duration) dedupe.Marks) {
+func kept(t *testing.T, open func(life time.Duration) dedupe.Marks) {
 	t.Helper()
-	marks, key := make(time.Minute), uuid.NewString()
+	marks, key := open(time.Minute), uuid.NewString()
 	_, found := marks.Find(t.Context(), key)
 	require.False(t, found)
 	marks.Put(t.Context(), key, "event 1")
@@ -36,7 +36,7 @@ func kept(t *testing.T, make func(life time.Duration) dedupe.Marks) {
 	value, _ = marks.Find(t.Context(), key)
 	require.Equal(t, "event 2", value, "the caller had gone, and what it did is done")
 
-	short := make(50 * time.Millisecond)
+	short := open(50 * time.Millisecond)
 	short.Put(t.Context(), key+"short", "x")
 	require.Eventually(t, func() bool {
 		_, found := short.Find(t.Context(), key+"short")

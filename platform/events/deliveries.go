@@ -74,10 +74,7 @@ func (s *Subscriptions) Delivery(ctx context.Context, id uuid.UUID) (WholeDelive
 	if err != nil {
 		return WholeDelivery{}, fmt.Errorf("read the attempts: %w", err)
 	}
-	whole := WholeDelivery{Body: json.RawMessage(r.Body), Log: make([]Attempt, len(rows)), Delivery: toDelivery(platformdb.ListDeliveriesRow{
-		ID: r.ID, SubscriptionID: r.SubscriptionID, EventID: r.EventID, EventType: r.EventType, Status: r.Status,
-		Attempts: r.Attempts, CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
-	})}
+	whole := WholeDelivery{Body: json.RawMessage(r.Body), Log: make([]Attempt, len(rows)), Delivery: withoutBody(r)}
 	for i, a := range rows {
 		whole.Log[i] = Attempt{
 			Number: int(a.Number), At: a.At, Latency: time.Duration(a.LatencyMs) * time.Millisecond, Response: a.Response, Error: a.Error,
@@ -98,10 +95,7 @@ func (s *Subscriptions) Again(ctx context.Context, id uuid.UUID) (Delivery, erro
 	if err != nil {
 		return Delivery{}, orMissing(err, ErrNoDelivery, "read the delivery")
 	}
-	d := toDelivery(platformdb.ListDeliveriesRow{
-		ID: r.ID, SubscriptionID: r.SubscriptionID, EventID: r.EventID, EventType: r.EventType, Status: r.Status,
-		Attempts: r.Attempts, CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
-	})
+	d := withoutBody(platformdb.GetDeliveryRow(r))
 	return d, s.Queue.Again(ctx, Kind, payload{DeliveryID: id}, jobs.Options{Key: id.String()})
 }
 
@@ -135,6 +129,13 @@ func toDelivery(r platformdb.ListDeliveriesRow) Delivery {
 		ID: r.ID, SubscriptionID: r.SubscriptionID, EventID: r.EventID, EventType: r.EventType, Status: r.Status,
 		Attempts: int(r.Attempts), CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
 	}
+}
+
+func withoutBody(r platformdb.GetDeliveryRow) Delivery {
+	return toDelivery(platformdb.ListDeliveriesRow{
+		ID: r.ID, SubscriptionID: r.SubscriptionID, EventID: r.EventID, EventType: r.EventType, Status: r.Status,
+		Attempts: r.Attempts, CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
+	})
 }
 
 // Expiry is the task that removes deliveries that ended more than 30 days ago, and inbound events of more than 90.

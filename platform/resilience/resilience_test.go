@@ -60,7 +60,7 @@ func TestATargetThatFailsInARowIsNotAskedForAWhile(t *testing.T) {
 	require.Equal(t, fail.Unavailable, seen.Kind)
 	require.InDelta(t, time.Hour, seen.RetryAfter, float64(time.Minute))
 	require.NoError(t, g.Do(t.Context(), "b", returns(nil)), "another target")
-	require.EqualValues(t, []int64{2, 5, 1}, []int64{g.Counts().OK.Load(), g.Counts().Failed.Load(), g.Counts().Refused.Load()})
+	require.Equal(t, []int64{2, 5, 1}, []int64{g.Counts().OK.Load(), g.Counts().Failed.Load(), g.Counts().Refused.Load()})
 }
 
 func TestOneCallTriesWhetherTheTargetIsBack(t *testing.T) {

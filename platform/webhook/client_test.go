@@ -72,15 +72,27 @@ func TestAnAnswerIsToldInAFewWords(t *testing.T) {
 		retryAfter time.Duration
 	}{
 		"taken":          {func(w http.ResponseWriter) { _, _ = io.WriteString(w, "ok") }, 200, "", "ok", 0},
-		"nothing to say": {func(w http.ResponseWriter) { w.WriteHeader(204) }, 204, "", "", 0},
-		"gone":           {func(w http.ResponseWriter) { w.WriteHeader(410) }, 410, "it answered 410", "", 0},
-		"too much":       {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "120"); w.WriteHeader(429) }, 429, "it answered 429", "", 2 * time.Minute},
-		"away for long":  {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "4000000000"); w.WriteHeader(503) }, 503, "it answered 503", "", 24 * time.Hour},
-		"away until":     {func(w http.ResponseWriter) { w.Header().Set("Retry-After", later); w.WriteHeader(503) }, 503, "it answered 503", "", time.Hour},
-		"says nonsense":  {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "soon"); w.WriteHeader(503) }, 503, "it answered 503", "", 0},
-		"talks a lot":    {func(w http.ResponseWriter) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<20)) }, 200, "", strings.Repeat("x", 1024), 0},
-		"is no text":     {func(w http.ResponseWriter) { _, _ = w.Write([]byte{'a', 0, 0xff, 'b'}) }, 200, "", "a\uFFFD\uFFFDb", 0},
-		"huge header":    {func(w http.ResponseWriter) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, 0, "it cannot be reached", "", 0},
+		"nothing to say": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) }, 204, "", "", 0},
+		"gone":           {func(w http.ResponseWriter) { w.WriteHeader(http.StatusGone) }, 410, "it answered 410", "", 0},
+		"too much": {func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "120")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, 429, "it answered 429", "", 2 * time.Minute},
+		"away for long": {func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "4000000000")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, 503, "it answered 503", "", 24 * time.Hour},
+		"away until": {func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", later)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, 503, "it answered 503", "", time.Hour},
+		"says nonsense": {func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "soon")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, 503, "it answered 503", "", 0},
+		"talks a lot": {func(w http.ResponseWriter) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<20)) }, 200, "", strings.Repeat("x", 1024), 0},
+		"is no text":  {func(w http.ResponseWriter) { _, _ = w.Write([]byte{'a', 0, 0xff, 'b'}) }, 200, "", "a\uFFFD\uFFFDb", 0},
+		"huge header": {func(w http.ResponseWriter) { w.Header().Set("X", strings.Repeat("x", 1<<20)) }, 0, "it cannot be reached", "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

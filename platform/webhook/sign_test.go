@@ -101,7 +101,8 @@ func TestNobodySignsWithoutASecret(t *testing.T) {
 	}
 	_, err := webhook.Sign([]string{known}, "", sent, body)
 	require.Error(t, err)
-	require.NotEqual(t, webhook.NewSecret(), webhook.NewSecret())
+	one, other := webhook.NewSecret(), webhook.NewSecret()
+	require.NotEqual(t, one, other)
 }
 
 func TestAKeyringHasTheNewestFirstAndForgetsWhatIsOver(t *testing.T) {
