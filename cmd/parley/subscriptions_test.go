@@ -120,6 +120,40 @@ func TestATargetThatIsGoneIsDisabled(t *testing.T) {
 	require.Equal(t, "failed", ada.waitUntil(t, "/v1/webhook-deliveries/"+ping.text("id"), "status", "failed").text("status"), "one attempt, no more")
 }
 
+func TestTheDeathOfADeliveryThatToldOfADeathIsNotToldOf(t *testing.T) {
+	t.Parallel()
+	p := start(t, fastJobs...)
+	ada, target := p.register(t), newReceiver(t)
+	super := pg.Superuser(t, p.database)
+	target.answers(http.StatusInternalServerError)
+	ada.subscribe(t, target.URL, "dead_letter.created")
+	job(t, super, ada.workspace, "nobody's")
+	id := target.waitFor(t, 1)[0].ID
+	path := "/v1/webhook-deliveries/" + id
+	require.Eventually(t, func() bool { // its last attempt but one has been
+		tag, err := super.Exec(t.Context(), `UPDATE job_queue SET failures = max_attempts - 1, run_at = now() WHERE kind = 'webhook.deliver' AND status = 'queued' AND failures > 0`)
+		return err == nil && tag.RowsAffected() == 1
+	}, 10*time.Second, 10*time.Millisecond)
+	ada.waitUntil(t, path, "status", "failed")
+	require.Len(t, ada.get(t, "/v1/dead-letters").items(), 2)
+	require.Len(t, ada.get(t, "/v1/webhook-deliveries").items(), 1, "that would go on for ever")
+
+	target.answers(http.StatusOK)
+	letters := ada.get(t, "/v1/dead-letters?kind=webhook.deliver").items()
+	require.Equal(t, http.StatusOK, ada.post(t, "/v1/dead-letters/"+letters[0]["id"].(string)+"/retry", nil).Status)
+	ada.waitUntil(t, path, "status", "delivered")
+
+	_, err := super.Exec(t.Context(), `UPDATE webhook_deliveries SET created_at = now() - interval '31 days', finished_at = now() - interval '31 days'`)
+	require.NoError(t, err)
+	removed := 0
+	require.NoError(t, super.QueryRow(t.Context(), `SELECT app.expire_webhooks(1000)`).Scan(&removed))
+	require.Equal(t, 1, removed)
+	requireCode(t, ada.get(t, path), http.StatusNotFound, "NOT_FOUND")
+	left := -1
+	require.NoError(t, super.QueryRow(t.Context(), `SELECT count(*) FROM webhook_attempts`).Scan(&left))
+	require.Zero(t, left, "its attempts go with it")
+}
+
 func TestNoURLLeadsIntoOurNetwork(t *testing.T) {
 	t.Parallel()
 	p := start(t, "JOB_POLL_INTERVAL=20ms")

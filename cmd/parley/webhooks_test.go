@@ -292,6 +292,9 @@ func TestWhatIsNoEventIsRefusedByItsFields(t *testing.T) {
 	} {
 		requireWrong(t, chat.send(t, "msg_"+uuid.NewString(), body), field)
 	}
+	for _, body := range []string{`{"type": "x", "data": {"n": 1e400000}}`, `{"type": "x", "data": {"n": "\u0000"}}`, `{"type": "x", "data": {"\u0000": 1}}`} {
+		require.Equal(t, http.StatusUnprocessableEntity, chat.send(t, "msg_"+uuid.NewString(), body).Status, body)
+	}
 	requireCode(t, chat.send(t, "msg_1", `{"type": "x", "data": {}} trailing`), http.StatusBadRequest, "BAD_REQUEST")
 	requireCode(t, chat.send(t, "msg_1", said("c", "x"), header{"Content-Type", "text/plain"}), http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE")
 	require.Empty(t, ada.get(t, "/v1/webhook-events").items())

@@ -109,7 +109,7 @@ func (q *Queries) DeleteSubscription(ctx context.Context, arg DeleteSubscription
 
 const endDelivery = `-- name: EndDelivery :exec
 UPDATE webhook_deliveries SET status = $1, finished_at = now()
- WHERE workspace_id = $2 AND id = $3 AND status = 'pending'
+ WHERE workspace_id = $2 AND id = $3 AND status <> 'delivered'
 `
 
 type EndDeliveryParams struct {
@@ -654,6 +654,7 @@ func (q *Queries) SubscriptionFails(ctx context.Context, arg SubscriptionFailsPa
 }
 
 const subscriptionWorks = `-- name: SubscriptionWorks :exec
+
 UPDATE webhook_subscriptions SET failing_since = NULL
  WHERE workspace_id = $1 AND id = $2 AND failing_since IS NOT NULL
 `
@@ -663,6 +664,7 @@ type SubscriptionWorksParams struct {
 	ID          uuid.UUID
 }
 
+// one that failed has its dead letter, and may be retried by that
 func (q *Queries) SubscriptionWorks(ctx context.Context, arg SubscriptionWorksParams) error {
 	_, err := q.db.Exec(ctx, subscriptionWorks, arg.WorkspaceID, arg.ID)
 	return err

@@ -55,7 +55,7 @@ func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
 		return jobs.Permanent(errors.New("the delivery is no longer kept"))
 	case err != nil:
 		return fmt.Errorf("read the delivery: %w", err)
-	case to.Status != pending:
+	case to.Status == delivered:
 		return nil
 	case !to.Active && to.EventType != Ping:
 		return d.DB.Write(ctx, func(ctx context.Context) error {

@@ -40,7 +40,7 @@ SELECT @workspace_id, attempted.id, attempted.attempts, @at, sqlc.narg('status')
 
 -- name: EndDelivery :exec
 UPDATE webhook_deliveries SET status = @status, finished_at = now()
- WHERE workspace_id = @workspace_id AND id = @id AND status = 'pending';
+ WHERE workspace_id = @workspace_id AND id = @id AND status <> 'delivered'; -- one that failed has its dead letter, and may be retried by that
 
 -- name: SubscriptionWorks :exec
 UPDATE webhook_subscriptions SET failing_since = NULL
