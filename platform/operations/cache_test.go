@@ -55,12 +55,12 @@ func TestRedisCaches(t *testing.T) {
 	caches(t, cache)
 
 	key := uuid.NewString()
-	require.NoError(t, client.Set(t.Context(), key, "{broken", time.Minute).Err())
+	require.NoError(t, client.Set(t.Context(), "parley:"+key, "{broken", time.Minute).Err())
 	_, found := cache.Get(t.Context(), key)
 	require.False(t, found, "what is not ours is no answer")
 	require.Eventually(t, func() bool {
 		cache.Put(t.Context(), key, operations.Cached{Answer: operations.Answer{Status: 204}})
-		left, err := client.TTL(t.Context(), key).Result()
+		left, err := client.TTL(t.Context(), "parley:"+key).Result()
 		return err == nil && left > 9*time.Minute && left <= 10*time.Minute
 	}, 20*time.Second, time.Millisecond, "it is forgotten in time")
 }
