@@ -31,7 +31,7 @@ func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
 	server.Mount(e)
 	recovery := jobs.RecoverTurns{Leases: turns, Commands: p.commands, Steps: server.Steps}
 	p.background.Every(p.cfg.UpkeepInterval, p.cfg.ModelTimeout+time.Minute, "recover turns", recovery.Do)
-	answers := jobs.AnswerMessage{Inbox: newInbox(p), Turn: turn, Commands: p.commands, Steps: server.Steps}
+	answers := jobs.AnswerMessage{Inbox: newInbox(p), Turn: turn, Commands: p.commands, Steps: server.Steps, Away: model.Away}
 	return answers.Register(p.kinds, postgres.AnswerKind)
 }
 

@@ -64,18 +64,27 @@ func NewGroup(name string, p Policy, log *slog.Logger) *Group {
 
 // Do calls a target once. Where its breaker is open, or the bulkhead is full, it answers at once with an error for which
 // IsRefused holds, of kind fail.Unavailable, and the target is not asked. The end of the caller's own context is nobody's
-// failure.
+// failure, unless the attempt's deadline had passed before: so a caller whose deadline is to show that a target hangs
+// has to be more patient than Policy.Timeout.
 func (g *Group) Do(ctx context.Context, name string, call func(ctx context.Context) error) error {
 	return g.do(ctx, g.target(name), call)
 }
 
-// DoSafe is Do for a call that may be repeated: after a failure it is, with a growing pause.
+// DoSafe is Do for a call that may be repeated: after a failure it is, with a growing pause. Its error is the first
+// failure's where a repetition was refused: the target was asked, and IsRefused does not hold.
 func (g *Group) DoSafe(ctx context.Context, name string, call func(ctx context.Context) error) error {
 	t := g.target(name)
+	var failed error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := g.do(ctx, t, call)
-		if _, refused := IsRefused(err); refused || isAnswered(err) || ctx.Err() != nil {
+		_, refused := IsRefused(err)
+		switch {
+		case refused && failed != nil:
+			err = backoff.Permanent(failed)
+		case refused || isAnswered(err) || ctx.Err() != nil:
 			err = backoff.Permanent(err)
+		default:
+			failed = err
 		}
 		return struct{}{}, err
 	}, backoff.WithMaxTries(uint(g.policy.Retries)+1), backoff.WithBackOff(backoff.NewExponentialBackOff()))
@@ -86,17 +95,21 @@ func (g *Group) DoSafe(ctx context.Context, name string, call func(ctx context.C
 }
 
 func (g *Group) do(ctx context.Context, t *target, call func(ctx context.Context) error) error {
-	if err := t.enter(ctx, g.policy.Wait); err != nil {
+	switch err := t.enter(ctx, g.policy.Wait); {
+	case errors.Is(err, errFull):
 		g.counts.Refused.Add(1)
 		return refusal(time.Second, err)
+	case err != nil:
+		g.counts.Canceled.Add(1)
+		return err
 	}
 	defer t.room.Release(1)
 	_, err := t.breaker.Execute(func() (struct{}, error) {
-		attempt, cancel := context.WithTimeout(ctx, g.policy.Timeout)
+		attempt, cancel := context.WithTimeoutCause(ctx, g.policy.Timeout, errHangs)
 		defer cancel()
 		err := call(attempt)
-		if err != nil && ctx.Err() != nil {
-			err = canceled{err}
+		if err != nil && attempt.Err() != nil && !errors.Is(context.Cause(attempt), errHangs) {
+			err = canceled{err} // the caller went first
 		}
 		return struct{}{}, err
 	})
@@ -107,7 +120,7 @@ func (g *Group) do(ctx context.Context, t *target, call func(ctx context.Context
 func (g *Group) count(t *target, err error) error {
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		g.counts.Refused.Add(1)
-		return refusal(time.Until(time.Unix(0, t.opened.Load()).Add(g.policy.OpenFor)), err)
+		return refusal(g.left(t), err)
 	}
 	if c, ok := errors.AsType[canceled](err); ok {
 		g.counts.Canceled.Add(1)
@@ -137,7 +150,11 @@ func (t *target) enter(ctx context.Context, wait time.Duration) error {
 	return nil
 }
 
-var errFull = errors.New("as many calls as may run to this target are running")
+// Why a call was not made, and why one was ended.
+var (
+	errFull  = errors.New("as many calls as may run to this target are running")
+	errHangs = errors.New("the target did not answer in time")
+)
 
 func (g *Group) target(name string) *target {
 	if t, ok := g.targets.Get(name); ok {
@@ -153,7 +170,7 @@ func (g *Group) target(name string) *target {
 			_, ok := errors.AsType[canceled](err)
 			return ok
 		},
-		OnStateChange: func(name string, _, to gobreaker.State) { g.changed(t, name, to) },
+		OnStateChange: func(name string, from, to gobreaker.State) { g.changed(t, name, from, to) },
 	})
 	if before, ok, _ := g.targets.PeekOrAdd(name, t); ok {
 		return before
@@ -161,15 +178,32 @@ func (g *Group) target(name string) *target {
 	return t
 }
 
-func (g *Group) changed(t *target, name string, to gobreaker.State) {
+func (g *Group) changed(t *target, name string, from, to gobreaker.State) {
 	switch to {
 	case gobreaker.StateOpen:
 		t.opened.Store(time.Now().UnixNano())
+		if from == gobreaker.StateHalfOpen {
+			return // it is away as before, which was said
+		}
 		g.log.Warn("a target has failed too often in a row: it is not asked for a while", "group", g.name, "target", name, "for", g.policy.OpenFor)
 	case gobreaker.StateClosed:
 		g.log.Info("a target works again", "group", g.name, "target", name)
 	case gobreaker.StateHalfOpen:
 	}
+}
+
+// left is for how long an open breaker lets nobody through.
+func (g *Group) left(t *target) time.Duration {
+	return time.Until(time.Unix(0, t.opened.Load()).Add(g.policy.OpenFor))
+}
+
+// Away tells for how long a target will not be asked; 0: it is asked now. It is for work that is better not begun.
+func (g *Group) Away(name string) time.Duration {
+	t, ok := g.targets.Peek(name)
+	if !ok || t.breaker.State() != gobreaker.StateOpen {
+		return 0
+	}
+	return max(g.left(t), time.Millisecond)
 }
 
 // Name is what sort of calls the group guards.

@@ -1,10 +1,12 @@
 package resilience_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +121,64 @@ func TestACallerWhoGoesAwaySaysNothingOfTheTarget(t *testing.T) {
 	})
 }
 
+func TestACallerWhoLeavesWhileItWaitsForRoomIsNotRefused(t *testing.T) {
+	t.Parallel()
+	g := group(func(p *resilience.Policy) { p.Concurrency, p.Wait = 1, time.Minute })
+	ctx, cancel := context.WithCancel(t.Context())
+	err := g.Do(t.Context(), "a", func(context.Context) error {
+		time.AfterFunc(10*time.Millisecond, cancel)
+		err := g.Do(ctx, "a", returns(nil))
+		_, refused := resilience.IsRefused(err)
+		require.False(t, refused)
+		return err
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.EqualValues(t, 0, g.Counts().Refused.Load())
+	require.Positive(t, g.Counts().Canceled.Load())
+}
+
+func TestATargetThatHungUntilItsDeadlineIsNotExcusedByACallerWhoLeavesThen(t *testing.T) {
+	t.Parallel()
+	g := group(func(p *resilience.Policy) { p.Timeout = time.Millisecond })
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		require.Error(t, g.Do(ctx, "a", func(attempt context.Context) error {
+			<-attempt.Done()
+			cancel()
+			return attempt.Err()
+		}))
+	}
+	require.Equal(t, 1, g.States()["open"])
+}
+
+func TestAwayTellsBeforeACallForHowLongNobodyIsAsked(t *testing.T) {
+	t.Parallel()
+	g := group(func(p *resilience.Policy) { p.OpenFor = time.Hour })
+	require.Zero(t, g.Away("a"), "nobody has asked it yet")
+	require.Empty(t, g.States()["closed"], "to ask about a target makes none")
+	open(t, g)
+	require.InDelta(t, time.Hour, g.Away("a"), float64(time.Minute))
+	short := group()
+	open(t, short)
+	require.Eventually(t, func() bool { return short.Away("a") == 0 }, 5*time.Second, time.Millisecond)
+}
+
+func TestATargetThatIsAwayIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	p := resilience.Policy{Timeout: time.Minute, Concurrency: 1, Failures: 3, OpenFor: time.Millisecond}
+	g := resilience.NewGroup("test", p, slog.New(slog.NewTextHandler(&log, nil)))
+	open(t, g)
+	for range 3 {
+		require.Eventually(t, func() bool { return g.States()["half-open"] == 1 }, 5*time.Second, time.Millisecond)
+		require.ErrorIs(t, g.Do(t.Context(), "a", returns(errDown)), errDown)
+	}
+	require.Equal(t, 1, strings.Count(log.String(), "failed too often"), log.String())
+	require.Eventually(t, func() bool { return g.States()["half-open"] == 1 }, 5*time.Second, time.Millisecond)
+	require.NoError(t, g.Do(t.Context(), "a", returns(nil)))
+	require.Contains(t, log.String(), "works again")
+}
+
 func TestATargetThatHangsFailsByItsDeadline(t *testing.T) {
 	t.Parallel()
 	g := group(func(p *resilience.Policy) { p.Timeout = 10 * time.Millisecond })
@@ -162,6 +222,17 @@ func TestOnlyWhatIsSafeIsRepeated(t *testing.T) {
 	require.EqualValues(t, 4, calls.Load())
 	require.ErrorIs(t, g.DoSafe(t.Context(), "a", returns(errDown)), errDown)
 	require.EqualValues(t, 1+1+2+3, g.Counts().Failed.Load()+g.Counts().OK.Load())
+}
+
+func TestARepetitionThatIsRefusedDoesNotHideThatTheTargetWasAsked(t *testing.T) {
+	t.Parallel()
+	g := group(func(p *resilience.Policy) { p.Failures, p.OpenFor = 1, time.Hour })
+	err := g.DoSafe(t.Context(), "a", returns(errDown))
+	require.ErrorIs(t, err, errDown)
+	_, refused := resilience.IsRefused(err)
+	require.False(t, refused)
+	_, refused = resilience.IsRefused(g.DoSafe(t.Context(), "a", returns(errDown)))
+	require.True(t, refused)
 }
 
 func TestNoMoreCallsRunAtOnceThanMay(t *testing.T) {

@@ -61,9 +61,13 @@ func (u TakeTurn) Resume(ctx context.Context, t *domain.Turn) error {
 	return nil
 }
 
-// Ask has the model answer.
+// patience is how much longer than Timeout a model is waited for: what guards the model has the same Timeout and is to
+// find out first that it hangs, or it would take that for a caller who left.
+const patience = 250 * time.Millisecond
+
+// Ask has the model answer. Where it fails, the error says when to ask again.
 func (u TakeTurn) Ask(ctx context.Context, t domain.Turn) (domain.Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout+patience)
 	defer cancel()
 	start := u.Now()
 	reply, err := u.Model.Reply(ctx, ports.Prompt{Pinned: t.Pinned, Content: t.User.Content})
@@ -72,7 +76,8 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn) (domain.Reply, error) 
 		err = errors.New("the model answered nothing")
 	}
 	if err != nil {
-		return domain.Reply{}, ports.ErrModel.With("turn_id", t.ID).Because(err)
+		wait := max(ports.ErrModel.RetryAfter, fail.From(err).RetryAfter)
+		return domain.Reply{}, ports.ErrModel.With("turn_id", t.ID).After(wait).Because(err)
 	}
 	reply.Latency = u.Now().Sub(start)
 	return reply, nil

@@ -3,6 +3,7 @@ package guarded
 
 import (
 	"context"
+	"time"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -26,4 +27,10 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt) (reply domain.Reply, e
 		return err
 	})
 	return reply, err
+}
+
+// Away tells for how long the model will not be asked, because it has failed too often; 0: it is asked now.
+func (m Model) Away() time.Duration {
+	provider, _ := m.Model.Name()
+	return m.Group.Away(provider)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/resilience"
 )
 
 // AnswerMessage has the bot of an endpoint answer a message that came in over it: in the thread of the sender's
@@ -24,6 +25,7 @@ type AnswerMessage struct {
 	Turn     usecases.TakeTurn
 	Commands *command.Pipeline
 	Steps    func(turn *domain.Turn) command.Long
+	Away     func() time.Duration // for how long the model will not be asked: until then no turn is begun
 }
 
 // Message is the payload of its jobs.
@@ -35,6 +37,7 @@ const (
 	waitForTurn  = time.Second // while another turn has the thread
 	waitEarlier  = time.Second // for each message that came before
 	jobTimeSlack = 30 * time.Second
+	modelAway    = "the model has failed too often just now"
 )
 
 // Register has AnswerMessage do the jobs of a kind.
@@ -56,6 +59,9 @@ func (a AnswerMessage) Do(ctx context.Context, job jobs.Job[Message]) error {
 	}
 	if waiting.Earlier > 0 {
 		return jobs.NotYet("an earlier message of the conversation is not answered yet", time.Duration(waiting.Earlier)*waitEarlier)
+	}
+	if wait := a.Away(); wait > 0 {
+		return jobs.NotYet(modelAway, wait)
 	}
 	message, err := waiting.Message()
 	if err != nil {
@@ -81,7 +87,10 @@ func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string)
 		return jobs.Permanent(err)
 	}
 	_, err = a.Commands.RunLong(ctx, a.Steps(&turn))
+	wait, refused := resilience.IsRefused(err)
 	switch {
+	case refused: // the model was not asked, so nothing has failed
+		return jobs.NotYet(modelAway, wait)
 	case errors.Is(err, ports.ErrThreadBusy):
 		if err := a.Turn.Unblock(ctx, w.Thread); err != nil && !errors.Is(err, ports.ErrThreadBusy) {
 			return err
