@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/telemetry"
 )
@@ -38,7 +37,7 @@ func (p *platform) serveMetrics(ctx context.Context) (address string, err error)
 // metrics are what this process can count.
 func (p *platform) metrics() *telemetry.Metrics {
 	m := telemetry.NewMetrics()
-	m.Gauge("breakers", "targets outside, by the state of their circuit breakers", []string{"group", "state"}, func() []telemetry.Sample {
+	m.Gauge(telemetry.Family{Name: "breakers", Help: "targets outside, by the state of their circuit breakers", Labels: []string{"group", "state"}}, func() []telemetry.Sample {
 		return overGroups(p.groups(), func(g *resilience.Group) map[string]float64 {
 			states := map[string]float64{}
 			for state, n := range g.States() {
@@ -47,7 +46,7 @@ func (p *platform) metrics() *telemetry.Metrics {
 			return states
 		})
 	})
-	m.Counter("downstream_calls_total", "calls to the outside, by what came of them", []string{"group", "outcome"}, func() []telemetry.Sample {
+	m.Counter(telemetry.Family{Name: "downstream_calls_total", Help: "calls to the outside, by what came of them", Labels: []string{"group", "outcome"}}, func() []telemetry.Sample {
 		return overGroups(p.groups(), func(g *resilience.Group) map[string]float64 {
 			c := g.Counts()
 			return map[string]float64{
@@ -56,22 +55,15 @@ func (p *platform) metrics() *telemetry.Metrics {
 			}
 		})
 	})
-	m.Gauge("jobs", "jobs of all workspaces that are not done, and dead letters", []string{"state"}, func() []telemetry.Sample {
-		return p.depth(func(d jobs.Depth) []telemetry.Sample {
-			return []telemetry.Sample{
-				{Labels: []string{"queued"}, Value: float64(d.Queued)}, {Labels: []string{"running"}, Value: float64(d.Running)},
-				{Labels: []string{"dead"}, Value: float64(d.Dead)},
-			}
-		})
-	})
-	m.Gauge("jobs_oldest_seconds", "how long the job that is due for longest has waited", nil, func() []telemetry.Sample {
-		return p.depth(func(d jobs.Depth) []telemetry.Sample { return []telemetry.Sample{{Value: d.Oldest.Seconds()}} })
-	})
+	m.Gauges(p.depth,
+		telemetry.Family{Name: "jobs", Help: "jobs of all workspaces that are not done, and dead letters", Labels: []string{"state"}},
+		telemetry.Family{Name: "jobs_oldest_seconds", Help: "how long the job that is due for longest has waited"},
+	)
 	return m
 }
 
-// depth gives samples of the queue; none while the database is away.
-func (p *platform) depth(of func(jobs.Depth) []telemetry.Sample) []telemetry.Sample {
+// depth counts the queue; it gives nothing while the database is away.
+func (p *platform) depth() [][]telemetry.Sample {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 	defer cancel()
 	d, err := p.jobs.Depth(ctx)
@@ -79,7 +71,13 @@ func (p *platform) depth(of func(jobs.Depth) []telemetry.Sample) []telemetry.Sam
 		p.log.Warn("the queue was not counted for the metrics", "error", err)
 		return nil
 	}
-	return of(d)
+	return [][]telemetry.Sample{
+		{
+			{Labels: []string{"queued"}, Value: float64(d.Queued)}, {Labels: []string{"running"}, Value: float64(d.Running)},
+			{Labels: []string{"dead"}, Value: float64(d.Dead)},
+		},
+		{{Value: d.Oldest.Seconds()}},
+	}
 }
 
 // groups are the calls to the outside.

@@ -30,33 +30,54 @@ type Sample struct {
 	Value  float64
 }
 
+// Family is a metric: its name without the prefix parley_, and the names of its labels.
+type Family struct {
+	Name, Help string
+	Labels     []string
+}
+
 // Gauge adds a metric that goes up and down; read gives its samples, or none where they cannot be had.
-func (m *Metrics) Gauge(name, help string, labels []string, read func() []Sample) {
-	m.add(name, help, labels, prometheus.GaugeValue, read)
+func (m *Metrics) Gauge(f Family, read func() []Sample) {
+	m.add(prometheus.GaugeValue, func() [][]Sample { return [][]Sample{read()} }, f)
+}
+
+// Gauges adds metrics that are found out together: read gives the samples of each, in their order, or nothing.
+func (m *Metrics) Gauges(read func() [][]Sample, families ...Family) {
+	m.add(prometheus.GaugeValue, read, families...)
 }
 
 // Counter adds a metric that only grows while the process lives.
-func (m *Metrics) Counter(name, help string, labels []string, read func() []Sample) {
-	m.add(name, help, labels, prometheus.CounterValue, read)
+func (m *Metrics) Counter(f Family, read func() []Sample) {
+	m.add(prometheus.CounterValue, func() [][]Sample { return [][]Sample{read()} }, f)
 }
 
-func (m *Metrics) add(name, help string, labels []string, kind prometheus.ValueType, read func() []Sample) {
-	m.registry.MustRegister(asked{prometheus.NewDesc("parley_"+name, help, labels, nil), kind, read})
+func (m *Metrics) add(kind prometheus.ValueType, read func() [][]Sample, families ...Family) {
+	descs := make([]*prometheus.Desc, len(families))
+	for i, f := range families {
+		descs[i] = prometheus.NewDesc("parley_"+f.Name, f.Help, f.Labels, nil)
+	}
+	m.registry.MustRegister(asked{descs, kind, read})
 }
 
-// asked is a metric that is read when it is asked for.
+// asked are metrics that are read when they are asked for.
 type asked struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
-	read func() []Sample
+	descs []*prometheus.Desc
+	kind  prometheus.ValueType
+	read  func() [][]Sample
 }
 
 // Describe implements prometheus.Collector.
-func (a asked) Describe(out chan<- *prometheus.Desc) { out <- a.desc }
+func (a asked) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range a.descs {
+		out <- d
+	}
+}
 
 // Collect implements prometheus.Collector.
 func (a asked) Collect(out chan<- prometheus.Metric) {
-	for _, s := range a.read() {
-		out <- prometheus.MustNewConstMetric(a.desc, a.kind, s.Value, s.Labels...)
+	for i, samples := range a.read() {
+		for _, s := range samples {
+			out <- prometheus.MustNewConstMetric(a.descs[i], a.kind, s.Value, s.Labels...)
+		}
 	}
 }
