@@ -21,7 +21,7 @@ import (
 type Config struct {
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" want:"development or production" help:"production refuses what is only fit for development"`
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" want:"host:port" help:"where the API listens"`
-	MetricsAddr    string        `env:"METRICS_ADDR" want:"host:port" help:"where /metrics is for a Prometheus, not to be reached from outside; empty: nowhere"`
+	MetricsAddr    string        `env:"METRICS_ADDR" want:"host:port, another than HTTP_ADDR" help:"where /metrics is for a Prometheus, not to be reached from outside; empty: nowhere"`
 	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database and the secrets made at the first start"`
 	LogFormat      string        `env:"LOG_FORMAT" envDefault:"json" want:"json or text" help:"json for machines, text for people"`
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" help:"the least that is logged"`
@@ -103,8 +103,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	}
 	_, _, err := net.SplitHostPort(c.HTTPAddr)
 	require(err == nil, "HTTP_ADDR")
-	_, _, err = net.SplitHostPort(c.MetricsAddr)
-	require(err == nil || c.MetricsAddr == "", "METRICS_ADDR")
+	_, port, err := net.SplitHostPort(c.MetricsAddr)
+	require(c.MetricsAddr == "" || err == nil && (c.MetricsAddr != c.HTTPAddr || port == "0"), "METRICS_ADDR")
 	require(c.AppEnv == "development" || c.Production(), "APP_ENV")
 	require(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT")
 	require(slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL")

@@ -43,7 +43,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"RATE_LIMIT_WINDOW":     {[]string{"1s", "24h"}, []string{"0s", "25h", "60"}},
 		"AUTH_RATE_LIMIT_MAX":   {[]string{"1", "1000000000"}, []string{"0", "1000000001"}},
 		"FAULT_POINT":           {[]string{"after-claim", "before-commit:3"}, []string{"nowhere", "after-claim:0", "after-claim:x"}},
-		"METRICS_ADDR":          {[]string{"127.0.0.1:9090", ":0"}, []string{"9090", "here"}},
+		"METRICS_ADDR":          {[]string{"127.0.0.1:9090", ":0"}, []string{"9090", "here", "127.0.0.1:8080"}},
 		"UPKEEP_INTERVAL":       {[]string{"100ms", "1h"}, []string{"99ms", "2h", "5"}},
 		"MODEL_TIMEOUT":         {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
 		"WORKERS":               {[]string{"0", "4", "1000"}, []string{"-1", "1001", "many"}},
