@@ -14,9 +14,11 @@ var errNotPublic = errors.New("the address is not public")
 // notPublic are the networks of the IANA special-purpose registries that are not globally reachable, and those that carry
 // an IPv4 address in an IPv6 one: what is behind them is another's network, or ours.
 // https://www.iana.org/assignments/iana-ipv4-special-registry, https://www.iana.org/assignments/iana-ipv6-special-registry
+// One more is in no registry: at 168.63.129.16 a machine in Azure finds its host.
+// https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 func notPublic() []netip.Prefix {
 	texts := []string{
-		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
 		"192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
 		"198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
 		"::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2002::/16",
