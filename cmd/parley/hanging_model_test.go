@@ -20,7 +20,7 @@ import (
 type hanging struct{ asked int }
 
 func (*hanging) Name() (provider, model string) { return "hanging", "hanging" }
-func (h *hanging) Reply(ctx context.Context, _ ports.Prompt) (domain.Reply, error) {
+func (h *hanging) Reply(ctx context.Context, _ ports.Prompt, _ func(string)) (domain.Reply, error) {
 	h.asked++
 	<-ctx.Done()
 	return domain.Reply{}, ctx.Err()
@@ -37,12 +37,12 @@ func TestAModelThatHangsOpensItsBreakerAndTurnsSayWhenToComeBack(t *testing.T) {
 	turn := usecases.TakeTurn{Model: guard, Timeout: timeout, Now: time.Now}
 	for range 2 {
 		require.Zero(t, guard.Away())
-		_, err := turn.Ask(t.Context(), domain.Turn{})
+		_, err := turn.Ask(t.Context(), domain.Turn{}, func(string) {})
 		require.ErrorIs(t, err, ports.ErrModel)
 		require.Equal(t, time.Second, fail.From(err).RetryAfter)
 	}
 	require.InDelta(t, time.Hour, guard.Away(), float64(time.Minute))
-	_, err := turn.Ask(t.Context(), domain.Turn{})
+	_, err := turn.Ask(t.Context(), domain.Turn{}, func(string) {})
 	require.ErrorIs(t, err, ports.ErrModel)
 	require.InDelta(t, time.Hour, fail.From(err).RetryAfter, float64(time.Minute))
 	_, refused := resilience.IsRefused(err)

@@ -91,10 +91,24 @@ func (t *Turn) Answer(content string, now time.Time) Message {
 	}
 }
 
-// Reply is what a model answered, and at what cost.
+// Reply is what a model answered, and at what cost. A number that is nil the model did not tell.
 type Reply struct {
-	Content      string
-	InputTokens  *int // nil where the model does not tell
-	OutputTokens *int
-	Latency      time.Duration
+	Content         string
+	Provider, Model string       // who answered; empty: whom Model.Name names
+	FinishReason    FinishReason // empty: it was not told
+	InputTokens     *int
+	OutputTokens    *int
+	CachedTokens    *int // of the input
+	Latency         time.Duration
+	FirstToken      time.Duration // until the first piece of text; 0: there was none
 }
+
+// FinishReason is why a model ended its answer.
+type FinishReason string
+
+// The reasons.
+const (
+	FinishStop   FinishReason = "stop"   // it had said all
+	FinishLength FinishReason = "length" // it might say no more
+	FinishFilter FinishReason = "filter" // its provider would not let it
+)

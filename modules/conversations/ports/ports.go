@@ -85,7 +85,10 @@ type Bots interface {
 type Model interface {
 	// Name says who answers, for the record: provider and model.
 	Name() (provider, model string)
-	Reply(ctx context.Context, p Prompt) (domain.Reply, error)
+	// Reply answers a prompt. It tells each piece of the answer's text as it comes, by say, one after the other and never
+	// after it has returned; together they are the reply's Content. What was said before a failure is lost to Reply's
+	// caller, who may have kept it.
+	Reply(ctx context.Context, p Prompt, say func(text string)) (domain.Reply, error)
 }
 
 // Prompt is what a model is asked.

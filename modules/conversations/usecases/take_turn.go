@@ -65,12 +65,17 @@ func (u TakeTurn) Resume(ctx context.Context, t *domain.Turn) error {
 // find out first that it hangs, or it would take that for a caller who left.
 const patience = 250 * time.Millisecond
 
-// Ask has the model answer. Where it fails, the error says when to ask again.
-func (u TakeTurn) Ask(ctx context.Context, t domain.Turn) (domain.Reply, error) {
+// Ask has the model answer, and passes its text on by say while it comes. Where it fails, the error says when to ask again.
+func (u TakeTurn) Ask(ctx context.Context, t domain.Turn, say func(text string)) (domain.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.Timeout+patience)
 	defer cancel()
-	start := u.Now()
-	reply, err := u.Model.Reply(ctx, ports.Prompt{Pinned: t.Pinned, Content: t.User.Content})
+	start, first := u.Now(), time.Duration(0)
+	reply, err := u.Model.Reply(ctx, ports.Prompt{Pinned: t.Pinned, Content: t.User.Content}, func(text string) {
+		if first == 0 {
+			first = u.Now().Sub(start)
+		}
+		say(storable(text))
+	})
 	reply.Content = storable(reply.Content)
 	if err == nil && reply.Content == "" {
 		err = errors.New("the model answered nothing")
@@ -79,7 +84,7 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn) (domain.Reply, error) 
 		wait := max(ports.ErrModel.RetryAfter, fail.From(err).RetryAfter)
 		return domain.Reply{}, ports.ErrModel.With("turn_id", t.ID).After(wait).Because(err)
 	}
-	reply.Latency = u.Now().Sub(start)
+	reply.Latency, reply.FirstToken = u.Now().Sub(start), first
 	return reply, nil
 }
 

@@ -19,7 +19,7 @@ import (
 type model func(ctx context.Context, p ports.Prompt) (domain.Reply, error)
 
 func (model) Name() (provider, name string) { return "test", "test" }
-func (m model) Reply(ctx context.Context, p ports.Prompt) (domain.Reply, error) {
+func (m model) Reply(ctx context.Context, p ports.Prompt, _ func(string)) (domain.Reply, error) {
 	return m(ctx, p)
 }
 
@@ -73,7 +73,7 @@ func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {
 			u.Timeout = time.Millisecond
 			turn, err := u.Prepare(usecases.Said{Content: "Hi"})
 			require.NoError(t, err)
-			_, err = u.Ask(t.Context(), turn)
+			_, err = u.Ask(t.Context(), turn, func(string) {})
 			require.ErrorIs(t, err, ports.ErrModel)
 			require.Equal(t, turn.ID, fail.From(err).Details["turn_id"])
 			require.NotContains(t, fail.From(err).Message, "internal", "the cause is for the record alone")
@@ -97,7 +97,7 @@ func TestTheModelIsAskedWhatWasSaidOfTheVersionThatWasPinned(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, turn.LeaseUntil.Sub(turn.StartedAt), u.Timeout, "the lease runs out while the model may still answer")
 	turn.Pinned = pinned
-	reply, err := u.Ask(t.Context(), turn)
+	reply, err := u.Ask(t.Context(), turn, func(string) {})
 	require.NoError(t, err)
 	require.Equal(t, "Hello", reply.Content)
 	require.Equal(t, ports.Prompt{Pinned: pinned, Content: "Hi"}, asked)

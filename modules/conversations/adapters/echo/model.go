@@ -3,6 +3,7 @@ package echo
 
 import (
 	"context"
+	"strings"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -14,7 +15,11 @@ type Model struct{}
 // Name implements ports.Model.
 func (Model) Name() (provider, model string) { return "echo", "echo" }
 
-// Reply implements ports.Model.
-func (Model) Reply(_ context.Context, p ports.Prompt) (domain.Reply, error) {
-	return domain.Reply{Content: "Echo: " + p.Content}, nil
+// Reply implements ports.Model, a word at a time.
+func (Model) Reply(_ context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
+	content := "Echo: " + p.Content
+	for word := range strings.SplitAfterSeq(content, " ") {
+		say(word)
+	}
+	return domain.Reply{Content: content, FinishReason: domain.FinishStop}, nil
 }

@@ -20,10 +20,10 @@ type Model struct {
 func (m Model) Name() (provider, model string) { return m.Model.Name() }
 
 // Reply implements ports.Model. It is not tried twice: an answer may have been paid for already.
-func (m Model) Reply(ctx context.Context, p ports.Prompt) (reply domain.Reply, err error) {
+func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (reply domain.Reply, err error) {
 	provider, _ := m.Model.Name()
 	err = m.Group.Do(ctx, provider, func(ctx context.Context) error {
-		reply, err = m.Model.Reply(ctx, p)
+		reply, err = m.Model.Reply(ctx, p, say)
 		return err
 	})
 	return reply, err

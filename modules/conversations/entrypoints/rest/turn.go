@@ -47,7 +47,7 @@ func (s Server) Steps(turn *domain.Turn) command.Long {
 		Begin:  func(ctx context.Context) error { return s.Turn.Begin(ctx, turn) },
 		Resume: func(ctx context.Context) error { return s.Turn.Resume(ctx, turn) },
 		Work: func(ctx context.Context) (err error) {
-			reply, err = s.Turn.Ask(ctx, *turn)
+			reply, err = s.Turn.Ask(ctx, *turn, func(string) {}) // the whole answer is given at once
 			return err
 		},
 		Finish: func(ctx context.Context) (command.Encoder, error) {
