@@ -26,11 +26,11 @@ type Store interface {
 // Bounds of what a store takes. The largest batch stays below the 4 MiB that a gRPC message may have.
 const (
 	MostDimensions = 4096
-	MostBatch      = 128   // points, or ids, in one call
-	MostMatches    = 100   // of one search
-	MostContent    = 8192  // bytes of the text of a point
-	MostLabels     = 16    // of one point
-	MostLabel      = 256   // bytes of one label
+	MostBatch      = 128  // points, or ids, in one call
+	MostMatches    = 100  // of one search
+	MostContent    = 8192 // bytes of the text of a point
+	MostLabels     = 16   // of one point
+	MostLabel      = 256  // bytes of one label
 	// MostPoints is how many points a workspace may have in one collection in Postgres, which compares a query with each of
 	// them: that many of 384 dimensions take about half a second of one core. Qdrant has no such bound.
 	MostPoints = 20_000
