@@ -221,7 +221,7 @@ func TestACollectionHasANameAndASize(t *testing.T) {
 		{{Name: "notes", Dimensions: MostDimensions + 1}},
 		{{Name: "notes", Dimensions: 1, Labels: []string{"a.b"}}},
 		{{Name: "notes", Dimensions: 1}, {Name: "notes", Dimensions: 1}},
-		{probe},
+		{probe()},
 	} {
 		_, err := NewPostgres(nil, wrong...)
 		require.Error(t, err, "%v", wrong)
@@ -243,7 +243,7 @@ func BenchmarkSearchInPostgres(b *testing.B) {
 	random := func() []float32 {
 		v := make([]float32, dimensions)
 		for i := range v {
-			v[i] = rand.Float32() - 0.5 //nolint:gosec // any numbers
+			v[i] = rand.Float32() - 0.5
 		}
 		return v
 	}
@@ -252,7 +252,7 @@ func BenchmarkSearchInPostgres(b *testing.B) {
 		points := make([]Point, min(MostBatch, MostPoints-stored))
 		for i := range points {
 			for j := range text {
-				text[j] = byte('a' + rand.N(26)) //nolint:gosec // any text
+				text[j] = byte('a' + rand.N(26))
 			}
 			points[i] = Point{ID: uuid.New(), Vector: random(), DocumentID: document, Content: string(text)}
 		}

@@ -30,12 +30,12 @@ type adapter interface {
 type suite struct {
 	adapter
 	name    string
-	a, b    context.Context //nolint:containedctx // for whom a call is, which is what the suite is about
-	missing string          // a collection that the program knows and nobody has prepared; empty: there cannot be one
+	a, b    context.Context
+	missing string // a collection that the program knows and nobody has prepared; empty: there cannot be one
 }
 
 // document and other are two files.
-var document, other = uuid.New(), uuid.New() //nolint:gochecknoglobals // ids
+var document, other = uuid.New(), uuid.New()
 
 func point(n byte, v ...float32) Point {
 	return Point{
@@ -65,7 +65,7 @@ func idsOf(matches []Match) []byte {
 	return ids
 }
 
-var east = []float32{1, 0, 0} //nolint:gochecknoglobals // a direction
+var east = []float32{1, 0, 0}
 
 // contract is what every adapter passes. open gives a store that is prepared and empty.
 func contract(t *testing.T, open func(t *testing.T) *suite) {
@@ -86,6 +86,7 @@ func contract(t *testing.T, open func(t *testing.T) *suite) {
 	run("what cannot be stored or asked is told", testInvalid)
 	run("many that prepare and check at once are all content and leave nothing", testPrepare)
 	run("a call whose caller has gone is unavailable", func(t *testing.T, s *suite) {
+		t.Helper()
 		gone, cancel := context.WithCancel(s.a)
 		cancel()
 		_, err := s.Search(gone, s.name, Query{Vector: east, Limit: 1})
@@ -96,6 +97,7 @@ func contract(t *testing.T, open func(t *testing.T) *suite) {
 }
 
 func testOrder(t *testing.T, s *suite) {
+	t.Helper()
 	require.NoError(t, s.Upsert(s.a, s.name, []Point{
 		point(1, -1, 0, 0), point(2, 0, 7, 0), point(3, 0.2, 0.2, 0), point(4, 30, 0, 0), point(5, 3, 1, 0),
 	}))
@@ -112,6 +114,7 @@ func testOrder(t *testing.T, s *suite) {
 }
 
 func testUpsert(t *testing.T, s *suite) {
+	t.Helper()
 	require.NoError(t, s.Upsert(s.a, s.name, nil))
 	first := point(1, 1, 0, 0)
 	for range 2 {
@@ -150,6 +153,7 @@ func testUpsert(t *testing.T, s *suite) {
 }
 
 func testIsolation(t *testing.T, s *suite) {
+	t.Helper()
 	mine, theirs := point(1, 1, 0, 0), point(1, 0, 1, 0)
 	theirs.Content = "secret"
 	require.NoError(t, s.Upsert(s.b, s.name, []Point{theirs, point(2, 1, 0, 0)}))
@@ -171,6 +175,7 @@ func testIsolation(t *testing.T, s *suite) {
 }
 
 func testFilter(t *testing.T, s *suite) {
+	t.Helper()
 	p1, p2, p3 := point(1, 1, 0, 0), point(2, 1, 0.1, 0), point(3, 1, 0.2, 0)
 	p2.DocumentID, p3.Labels = other, map[string]string{"bot": "ada", "lang": "en"}
 	require.NoError(t, s.Upsert(s.a, s.name, []Point{p1, p2, p3}))
@@ -191,6 +196,7 @@ func testFilter(t *testing.T, s *suite) {
 }
 
 func testDelete(t *testing.T, s *suite) {
+	t.Helper()
 	points := []Point{point(1, 1, 0, 0), point(2, 1, 0.1, 0), point(3, 1, 0.2, 0), point(4, 1, 0.3, 0), point(5, 1, 0.4, 0)}
 	points[2].DocumentID, points[3].DocumentID = other, other
 	points[3].Labels, points[4].Labels = map[string]string{"lang": "en"}, map[string]string{"lang": "en"}
@@ -209,6 +215,7 @@ func testDelete(t *testing.T, s *suite) {
 }
 
 func testDimensions(t *testing.T, s *suite) {
+	t.Helper()
 	err := s.Upsert(s.a, s.name, []Point{point(1, 1, 0, 0), point(2, 1, 0)})
 	require.ErrorIs(t, err, ErrDimensions)
 	require.ErrorContains(t, err, "has 3, the vector 2")
@@ -218,6 +225,7 @@ func testDimensions(t *testing.T, s *suite) {
 }
 
 func testUnknown(t *testing.T, s *suite) {
+	t.Helper()
 	calls := map[string]func(name string) error{
 		"upsert":       func(name string) error { return s.Upsert(s.a, name, []Point{point(1, 1, 0, 0)}) },
 		"search":       func(name string) error { _, err := s.Search(s.a, name, Query{Vector: east, Limit: 1}); return err },
@@ -235,6 +243,7 @@ func testUnknown(t *testing.T, s *suite) {
 }
 
 func testInvalid(t *testing.T, s *suite) {
+	t.Helper()
 	many := make([]Point, MostBatch+1)
 	for i := range many {
 		many[i] = point(1, 1, 0, 0)
@@ -286,6 +295,7 @@ func testInvalid(t *testing.T, s *suite) {
 }
 
 func testPrepare(t *testing.T, s *suite) {
+	t.Helper()
 	require.NoError(t, s.Upsert(s.a, s.name, []Point{point(1, 1, 0, 0)}))
 	var wait sync.WaitGroup
 	failures := make([]error, 8)
@@ -336,7 +346,7 @@ func guard(t *testing.T) *resilience.Group {
 
 func inQdrant(t *testing.T) *suite {
 	t.Helper()
-	address := os.Getenv("TEST_QDRANT_URL") //nolint:forbidigo // a setting of the tests, not of the program
+	address := os.Getenv("TEST_QDRANT_URL")
 	if address == "" {
 		t.Skip("TEST_QDRANT_URL is not set: it should be http://host:port of a Qdrant's gRPC")
 	}
