@@ -22,6 +22,7 @@ type database struct {
 	url    string // for the pool
 	direct string // past a pooler, for migrations
 	own    *embedded.Server
+	joined bool // it is embedded in another process, which may stop it
 }
 
 // openDatabase finds or starts it.
@@ -29,9 +30,9 @@ func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*d
 	if cfg.DatabaseURL != "" {
 		return &database{url: cfg.DatabaseURL, direct: cfg.DirectURL()}, nil
 	}
-	dir, err := filepath.Abs(filepath.Join(cfg.DataDir, "postgres"))
+	dir, err := embeddedFolder(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("DATA_DIR: %w", err)
+		return nil, err
 	}
 	own, err := embedded.Start(ctx, embedded.Options{Dir: dir, BinDir: cfg.PostgresBinDir, Log: log})
 	if err != nil {
@@ -39,6 +40,56 @@ func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*d
 	}
 	url := own.URL("parley")
 	return &database{url: url, direct: url, own: own}, nil
+}
+
+func embeddedFolder(cfg *config.Config) (string, error) {
+	dir, err := filepath.Abs(filepath.Join(cfg.DataDir, "postgres"))
+	if err != nil {
+		return "", fmt.Errorf("DATA_DIR: %w", err)
+	}
+	return dir, nil
+}
+
+// joinPause is between two looks at a database that another process is starting or stopping.
+const joinPause = 50 * time.Millisecond
+
+// joinDatabase is openDatabase for one who can also work on an embedded database that another process has.
+func joinDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*database, error) {
+	for {
+		d, err := openDatabase(ctx, cfg, log)
+		if !errors.Is(err, embedded.ErrInUse) {
+			return d, err
+		}
+		dir, notFound := embeddedFolder(cfg)
+		if notFound != nil {
+			return nil, notFound
+		}
+		if url, ok := embedded.Running(dir, "parley"); ok {
+			if d := (&database{url: url, direct: url, joined: true}); d.answers(ctx) {
+				return d, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(joinPause):
+		}
+	}
+}
+
+// answers tells whether the database can be reached.
+func (d *database) answers(ctx context.Context) bool {
+	return postgres.Reaches(ctx, d.direct)
+}
+
+// absent is an embedded database that could not be opened: what wants it finds nothing there.
+func absent(cfg *config.Config) *database {
+	dir, err := embeddedFolder(cfg)
+	if err != nil {
+		dir = cfg.DataDir
+	}
+	url := embedded.Nowhere(dir, "parley")
+	return &database{url: url, direct: url}
 }
 
 // stopPatience is how long the embedded database may take to stop in good order.

@@ -202,13 +202,13 @@ func TestWrongSettingsAreToldAllAtOnce(t *testing.T) {
 		"APP_ENV": "staging", "HTTP_ADDR": "8080", "LOG_FORMAT": "xml", "LOG_LEVEL": "loud", "EMBEDDED": "perhaps", "DATABASE_URL": "mysql://u:hunter2@h/d",
 		"DATABASE_DIRECT_URL": "postgres://u:hunter2@h:port/d", "DATABASE_MAX_CONNS": "1", "MIGRATE_ON_START": "2", "SECRET_KEY": "hunter2", "JWT_SECRET": "hunter2-short",
 		"ACCESS_TTL": "15", "REFRESH_TTL": "2000h", "READINESS_STRICT": "x", "CORS_ALLOW_ORIGINS": "example.com", "TRUSTED_PROXIES": "10.0.0.0/99",
-		"BODY_LIMIT": "1M", "REQUEST_TIMEOUT": "0s", "MODEL_TIMEOUT": "1h", "SHUTDOWN_TIMEOUT": "-1s",
+		"BODY_LIMIT": "1M", "REQUEST_TIMEOUT": "0s", "MODEL_TIMEOUT": "1h", "SHUTDOWN_TIMEOUT": "-1s", "QDRANT_URL": "http://u:hunter2@h:6334", "QDRANT_API_KEY": "hunter2 ",
 	}
 	var environ []string
 	for name, value := range wrong {
 		environ = append(environ, name+"="+value)
 	}
-	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"init"}, {"check"}} {
 		code, stdout, stderr := tool(t, environ, args...)
 		require.Equal(t, exitUsage, code)
 		require.Empty(t, stdout)

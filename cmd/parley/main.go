@@ -135,6 +135,14 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 				},
 			},
 			{
+				Name: "init", Usage: "prepare all that is configured: database, schema, collections; may be repeated", OnUsageError: usage,
+				Action: withConfig(initialize(stdout, stderr)),
+			},
+			{
+				Name: "check", Usage: "write to and read from all that is configured, a line each", OnUsageError: usage,
+				Action: withConfig(checkAll(stdout, stderr)),
+			},
+			{
 				Name: "openapi", Usage: "print the OpenAPI document", OnUsageError: usage,
 				Action: tell(string(api.YAML)),
 			},

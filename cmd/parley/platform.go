@@ -25,6 +25,7 @@ import (
 	"github.com/parley/parley/platform/ratelimit"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/vector"
 	"github.com/parley/parley/platform/webhook"
 )
 
@@ -32,6 +33,7 @@ import (
 type platform struct {
 	cfg        *config.Config
 	log        *slog.Logger
+	migrator   *postgres.Migrator
 	db         *postgres.DB
 	redis      *redis.Client // nil where none is configured
 	audit      *audit.Log
@@ -46,31 +48,35 @@ type platform struct {
 	keys       webhook.Keys
 	targets    *resilience.Group // of webhooks
 	models     *resilience.Group
+	qdrant     *resilience.Group // nil where none is configured
 	marks      dedupe.Marks
+	vectors    vector.Store
 	runner     *jobs.Runner // nil where this process does no jobs
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
 	closers    []func() error // of what was begun beside the above
+
+	vectorService dependency // what keeps the vectors
 }
 
-func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (*platform, error) {
+func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (_ *platform, err error) {
 	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(d.direct, log)); err != nil {
 		return nil, err
 	}
 	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
 	if err := p.takeSecrets(); err != nil {
 		return nil, err
 	}
-	if err := p.connectRedis(); err != nil {
-		return nil, err
-	}
-	var err error
-	if p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: cfg.DatabaseConns}); err != nil {
+	if err := p.connect(ctx, d, false); err != nil {
 		return nil, err
 	}
 	if err := p.warnOfAnotherKey(ctx); err != nil {
-		p.db.Close()
 		return nil, err
 	}
 	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
@@ -81,7 +87,6 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(),
 	})
 	if err := p.prepareJobs(d.direct); err != nil {
-		p.db.Close()
 		return nil, err
 	}
 	p.limits = gateway.Limits{
@@ -97,6 +102,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		}
 	})
 	p.background.Every(10*time.Minute, time.Minute, "expire answers with secrets", store.ExpireSealed)
+	p.prepareOptional()
 	return p, nil
 }
 
@@ -189,7 +195,9 @@ func (p *platform) close() error {
 	for _, end := range p.closers {
 		failures = append(failures, end())
 	}
-	p.db.Close()
+	if p.db != nil {
+		p.db.Close()
+	}
 	if p.redis != nil {
 		failures = append(failures, p.redis.Close())
 	}
@@ -230,47 +238,6 @@ func keep(configured, dir, name string) (string, error) {
 		return configured, nil
 	}
 	return secret.Keep(filepath.Join(dir, name))
-}
-
-// connectRedis prepares the limiter; a Redis that is away is no reason not to start.
-func (p *platform) connectRedis() error {
-	memory := ratelimit.NewMemory(time.Now)
-	p.limiter, p.marks = memory, dedupe.NewMemory(markLife, markMost)
-	if p.cfg.RedisURL == "" {
-		return nil
-	}
-	o, err := redis.ParseURL(p.cfg.RedisURL)
-	if err != nil {
-		return errors.New("REDIS_URL: should be redis://user:password@host:port/0") // the error may show the password
-	}
-	o.DialTimeout, o.MaxRetries, o.ContextTimeoutEnabled = time.Second, -1, true
-	p.redis = redis.NewClient(o)
-	p.limiter, p.marks = ratelimit.NewRedis(p.redis, memory, p.log), dedupe.NewRedis(p.redis, markLife, p.log)
-	return nil
-}
-
-// Marks of what came in over webhooks: senders repeat within a day, if at all.
-const (
-	markLife = 24 * time.Hour
-	markMost = 100_000
-)
-
-func (p *platform) cache() operations.Cache {
-	if p.redis != nil {
-		return operations.NewRedisCache(p.redis, p.log)
-	}
-	return operations.NewMemoryCache()
-}
-
-// checks are the dependencies that /readyz tells of. What only makes us quicker is optional unless READINESS_STRICT.
-func (p *platform) checks() []gateway.Check {
-	checks := []gateway.Check{{Name: "postgres", Probe: p.db.Ping}}
-	if p.redis != nil {
-		checks = append(checks, gateway.Check{
-			Name: "redis", Optional: !p.cfg.Strict, Probe: func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
-		})
-	}
-	return checks
 }
 
 // refused writes a forbidden change into the audit log of the workspace that the caller is signed in to.

@@ -17,6 +17,7 @@ import (
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/resilience"
 )
 
 // startPatience is how long the database may take to come up and to be migrated.
@@ -113,10 +114,10 @@ func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost 
 	return cause
 }
 
-// outside is what /readyz tells of the breakers.
+// outside is what /readyz tells of the breakers: of targets that others choose. What we depend on is asked itself.
 func (p *platform) outside() []gateway.Outside {
 	var list []gateway.Outside
-	for _, g := range p.groups() {
+	for _, g := range []*resilience.Group{p.targets, p.models} {
 		list = append(list, gateway.Outside{Name: g.Name(), Open: func() int { return g.States()["open"] }})
 	}
 	return list

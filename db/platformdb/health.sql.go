@@ -7,6 +7,8 @@ package platformdb
 
 import (
 	"context"
+
+	"github.com/google/uuid"
 )
 
 const isFirstKey = `-- name: IsFirstKey :one
@@ -28,6 +30,30 @@ SELECT 1::integer
 func (q *Queries) Ping(ctx context.Context) (int32, error) {
 	row := q.db.QueryRow(ctx, ping)
 	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const rehearseWorkspace = `-- name: RehearseWorkspace :one
+INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'check', now()) RETURNING id
+`
+
+// A workspace for the length of a transaction that is rolled back.
+func (q *Queries) RehearseWorkspace(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, rehearseWorkspace, id)
+	var id_2 uuid.UUID
+	err := row.Scan(&id_2)
+	return id_2, err
+}
+
+const seesOnly = `-- name: SeesOnly :one
+SELECT (current_user = 'parley_app' AND count(*) = 1 AND bool_and(id = $1))::boolean FROM workspaces
+`
+
+// Whether this transaction works as it should, and sees through the wall one workspace and no other.
+func (q *Queries) SeesOnly(ctx context.Context, id uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, seesOnly, id)
+	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
 }

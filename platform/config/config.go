@@ -2,6 +2,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +43,8 @@ type Config struct {
 	CORSOrigins    []string      `env:"CORS_ALLOW_ORIGINS" want:"origins such as https://app.example.com, separated by commas, or *" help:"web pages that may call the API; empty: none but its own"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" want:"addresses or networks such as 10.0.0.0/8, separated by commas" help:"whose X-Forwarded-For is believed; empty: nobody's"`
 	RedisURL       string        `env:"REDIS_URL" want:"redis://user:password@host:port/0" secret:"true" help:"a Redis that processes share rate limits and finished answers through; empty: each process keeps its own"`
+	QdrantURL      string        `env:"QDRANT_URL" want:"http://host:6334 or https://host:6334, the port of its gRPC" help:"a Qdrant that keeps vectors; empty: Postgres keeps them, up to 20000 of a workspace in a collection"`
+	QdrantKey      string        `env:"QDRANT_API_KEY" want:"a key without spaces" secret:"true" help:"the key that this Qdrant wants; empty: none"`
 	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
 	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
@@ -129,6 +133,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
 	require(isRedis(c.RedisURL), "REDIS_URL")
+	require(isServer(c.QdrantURL), "QDRANT_URL")
+	require(isKey(c.QdrantKey), "QDRANT_API_KEY")
 	c.fault, err = fault.Parse(c.FaultPoint)
 	require(err == nil && (c.FaultPoint == "" || !c.Production()), "FAULT_POINT")
 	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
@@ -176,6 +182,22 @@ func isRedis(s string) bool { return isURL(s, "redis", "rediss", "unix") }
 func isURL(s string, schemes ...string) bool {
 	u, err := url.Parse(s)
 	return s == "" || err == nil && slices.Contains(schemes, u.Scheme)
+}
+
+// isServer tells whether a text is empty or http(s)://host[:port] and no more.
+func isServer(s string) bool {
+	u, err := url.Parse(s)
+	if s == "" || err != nil {
+		return s == ""
+	}
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16)
+	return err == nil && port > 0 && isURL(s, "http", "https") && u.Hostname() != "" &&
+		strings.TrimSuffix(s, "/") == u.Scheme+"://"+u.Host
+}
+
+// isKey tells whether a text can go out as a header.
+func isKey(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 func allOrigins(origins []string) bool {

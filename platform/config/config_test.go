@@ -39,6 +39,8 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"REQUEST_TIMEOUT":       {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
 		"JWT_PREVIOUS_SECRETS":  {[]string{long, long + "," + long}, []string{"short", long + ",short"}},
 		"REDIS_URL":             {[]string{"redis://h:1/0", "rediss://u:p@h"}, []string{"h:1", "http://h"}},
+		"QDRANT_URL":            {[]string{"http://h:6334", "https://h", "http://[::1]:6334/"}, []string{"h:6334", "qdrant://h:6334", "http://", "http://h:0", "http://h:65536", "http://u:p@h:6334", "http://h:6334/x", "http://h?x=1"}},
+		"QDRANT_API_KEY":        {[]string{"abc-_./=123"}, []string{"a b", "a\tb", "schlüssel"}},
 		"RATE_LIMIT_MAX":        {[]string{"1", "1000000000"}, []string{"0", "1000000001", "many"}},
 		"RATE_LIMIT_WINDOW":     {[]string{"1s", "24h"}, []string{"0s", "25h", "60"}},
 		"AUTH_RATE_LIMIT_MAX":   {[]string{"1", "1000000000"}, []string{"0", "1000000001"}},
@@ -174,4 +176,15 @@ func TestTheExampleIsThatOfTheCode(t *testing.T) {
 		require.NotEmpty(t, v.Help, v.Name)
 		require.NotEmpty(t, v.Want, v.Name)
 	}
+}
+
+func TestHideLeavesNoSecretInAText(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load([]string{
+		"DATABASE_URL=postgres://ada:p%40ss@h/d", "REDIS_URL=redis://:hunter2@h:1/0", "QDRANT_API_KEY=the-key",
+		"JWT_PREVIOUS_SECRETS=" + long + "1," + long + "2",
+	})
+	require.NoError(t, err)
+	said := c.Hide("postgres://ada:p%40ss@h/d and p@ss and p%40ss; redis says hunter2; the-key; " + long + "2; host h")
+	require.Equal(t, "*** and *** and ***; redis says ***; ***; ***; host h", said)
 }

@@ -30,6 +30,7 @@ type Options struct {
 	URL      string
 	MaxConns int32           // 0: 20
 	Tracer   pgx.QueryTracer // sees every statement; nil: none
+	Lazy     bool            // do not wait for an answer: whether the server is there shows at the first use
 }
 
 // settings hold for every connection, whatever it is used for: the working role, so that the tenant wall stands even
@@ -63,6 +64,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open the database pool: %w", err)
 	}
 	db := &DB{pool: pool}
+	if o.Lazy {
+		return db, nil
+	}
 	if err := db.Ping(ctx); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("reach the database: %w", oneLine{err})

@@ -4,3 +4,11 @@ SELECT 1::integer;
 -- name: IsFirstKey :one
 -- Whether a master secret, by its print, is the one that this database was first used with.
 SELECT app.is_first_key(@print::bytea)::boolean;
+
+-- name: RehearseWorkspace :one
+-- A workspace for the length of a transaction that is rolled back.
+INSERT INTO workspaces (id, name, created_at) VALUES (@id, 'check', now()) RETURNING id;
+
+-- name: SeesOnly :one
+-- Whether this transaction works as it should, and sees through the wall one workspace and no other.
+SELECT (current_user = 'parley_app' AND count(*) = 1 AND bool_and(id = @id))::boolean FROM workspaces;

@@ -51,9 +51,11 @@ type Server struct {
 // The URL names host, port, user, database and sslmode, so PGHOST and its
 // kind do not change where it leads; PGOPTIONS, PGSERVICE, PGREQUIREAUTH and
 // the like in the caller's own environment are still obeyed by pgx.
-func (s *Server) URL(database string) string {
+func (s *Server) URL(database string) string { return socketURL(s.socketDir, database) }
+
+func socketURL(folder, database string) string {
 	query := url.Values{}
-	query.Set("host", s.socketDir)
+	query.Set("host", folder)
 	query.Set("port", strconv.Itoa(port))
 	query.Set("sslmode", "disable")
 	address := url.URL{

@@ -1,0 +1,2 @@
+DROP FUNCTION app.dot(real[], real[]);
+DROP TABLE vectors;

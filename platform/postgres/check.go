@@ -1,0 +1,48 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+)
+
+var errRehearsed = errors.New("postgres: rolled back as it was meant to be")
+
+// Rehearse runs fn as a user of a workspace that is made for it, in a transaction that is always rolled back: for a look
+// whether writing works that leaves nothing behind. It must not be called within a Write.
+func (db *DB) Rehearse(ctx context.Context, fn func(ctx context.Context) error) error {
+	workspace := uuid.New()
+	ctx = call.As(ctx, workspace, uuid.New())
+	err := db.Write(ctx, func(ctx context.Context) error {
+		if _, err := platformdb.New(db.In(ctx)).RehearseWorkspace(ctx, workspace); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		if err := fn(ctx); err != nil {
+			return err
+		}
+		return errRehearsed
+	})
+	if errors.Is(err, errRehearsed) {
+		return nil
+	}
+	return err
+}
+
+// Check writes a row and reads it through the tenant wall, as parley_app, and leaves nothing behind.
+func (db *DB) Check(ctx context.Context) error {
+	return db.Rehearse(ctx, func(ctx context.Context) error {
+		sound, err := platformdb.New(db.In(ctx)).SeesOnly(ctx, call.From(ctx).Principal.WorkspaceID)
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		if !sound {
+			return errors.New("the program does not work as parley_app behind the tenant wall")
+		}
+		return nil
+	})
+}

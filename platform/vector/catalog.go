@@ -1,0 +1,159 @@
+package vector
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// probe is the collection that Check works on where the program has none of its own, and beside those it has.
+func probe() Collection { return Collection{Name: "probe", Dimensions: 4} }
+
+// catalog has the collections of a store, and holds what is asked of them to their form: both adapters refuse the same.
+type catalog struct {
+	all []Collection
+}
+
+var wellNamed = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+
+func newCatalog(collections []Collection) (catalog, error) {
+	c := catalog{append([]Collection{probe()}, collections...)}
+	seen := map[string]bool{}
+	for _, one := range c.all {
+		ok := wellNamed.MatchString(one.Name) && !seen[one.Name] && one.Dimensions >= 1 && one.Dimensions <= MostDimensions && len(one.Labels) <= MostLabels
+		for _, label := range one.Labels {
+			ok = ok && wellNamed.MatchString(label)
+		}
+		if !ok {
+			return c, fmt.Errorf("vector: the collection %q should have a name of its own and 1 to %d dimensions", one.Name, MostDimensions)
+		}
+		seen[one.Name] = true
+	}
+	return c, nil
+}
+
+func (c catalog) find(name string) (Collection, error) {
+	for _, one := range c.all {
+		if one.Name == name {
+			return one, nil
+		}
+	}
+	return Collection{}, fmt.Errorf("%w: %q", ErrUnknownCollection, name)
+}
+
+// points checks what is to be stored.
+func (c catalog) points(name string, points []Point) error {
+	collection, err := c.find(name)
+	if err != nil {
+		return err
+	}
+	if len(points) > MostBatch {
+		return invalid("%d points at once, %d are the most", len(points), MostBatch)
+	}
+	seen := make(map[uuid.UUID]bool, len(points))
+	for _, p := range points {
+		if seen[p.ID] || p.ID == uuid.Nil {
+			return invalid("the id %s is empty or there twice", p.ID)
+		}
+		seen[p.ID] = true
+		if err := collection.vector(p.Vector); err != nil {
+			return err
+		}
+		if err := collection.labels(p.Labels); err != nil {
+			return err
+		}
+		if len(p.Content) > MostContent || !isText(p.Content) || p.Chunk < 0 || p.Chunk > math.MaxInt32 {
+			return invalid("the text of %s is longer than %d bytes or no text, or its number is none", p.ID, MostContent)
+		}
+	}
+	return nil
+}
+
+func (c catalog) query(name string, q Query) error {
+	collection, err := c.find(name)
+	if err != nil {
+		return err
+	}
+	if q.Limit < 1 || q.Limit > MostMatches {
+		return invalid("a limit of %d, it should be 1 to %d", q.Limit, MostMatches)
+	}
+	if !(q.MinScore >= -1 && q.MinScore <= 1) {
+		return invalid("a score of %v, it should be -1 to 1", q.MinScore)
+	}
+	if err := collection.vector(q.Vector); err != nil {
+		return err
+	}
+	return collection.labels(q.Filter.Labels)
+}
+
+func (c catalog) ids(name string, ids []uuid.UUID) error {
+	if _, err := c.find(name); err != nil {
+		return err
+	}
+	if len(ids) > MostBatch {
+		return invalid("%d ids at once, %d are the most", len(ids), MostBatch)
+	}
+	return nil
+}
+
+func (c catalog) filter(name string, f Filter) error {
+	collection, err := c.find(name)
+	if err != nil {
+		return err
+	}
+	if f.DocumentID == uuid.Nil && len(f.Labels) == 0 {
+		return invalid("an empty filter, which would delete all")
+	}
+	return collection.labels(f.Labels)
+}
+
+func (c Collection) vector(v []float32) error {
+	if len(v) != c.Dimensions {
+		return fmt.Errorf("%w: the collection %q has %d, the vector %d", ErrDimensions, c.Name, c.Dimensions, len(v))
+	}
+	if length := length(v); !(length > 0) || math.IsInf(length, 0) {
+		return invalid("a vector without a direction: all zeros, or not all numbers")
+	}
+	return nil
+}
+
+func (c Collection) labels(labels map[string]string) error {
+	for name, value := range labels {
+		if !slices.Contains(c.Labels, name) {
+			return invalid("the collection %q has no label %q", c.Name, name)
+		}
+		if len(value) > MostLabel || !isText(value) {
+			return invalid("the label %q is longer than %d bytes or no text", name, MostLabel)
+		}
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
+}
+
+// isText tells whether both databases can keep a text.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func length(v []float32) float64 {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return math.Sqrt(sum)
+}
+
+// unit gives the vector of length 1 in the same direction.
+func unit(v []float32) []float32 {
+	n, out := length(v), make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(float64(x) / n)
+	}
+	return out
+}

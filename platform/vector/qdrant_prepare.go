@@ -1,0 +1,123 @@
+package vector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/resilience"
+)
+
+// Prepare makes the collections and their indexes where they are missing. It may be called again, and by many at once.
+// A collection that somebody made with other dimensions stays as it is: Check and Upsert tell of it.
+func (q *Qdrant) Prepare(ctx context.Context) error {
+	for _, c := range q.all {
+		if err := q.prepare(ctx, c); err != nil {
+			return fmt.Errorf("collection %s: %w", prefix+c.Name, err)
+		}
+	}
+	return nil
+}
+
+// graphLinks are those of a point within its workspace (payload_m); the graph over all workspaces is not built (m 0), as
+// nobody searches there (https://qdrant.tech/documentation/guides/multitenancy).
+const graphLinks = 16
+
+func (q *Qdrant) prepare(ctx context.Context, c Collection) error {
+	err := q.ask(ctx, q.target, func(ctx context.Context) error {
+		there, err := q.client.CollectionExists(ctx, prefix+c.Name)
+		if err != nil || there {
+			return err
+		}
+		err = q.client.CreateCollection(ctx, &qdrant.CreateCollection{
+			CollectionName: prefix + c.Name,
+			VectorsConfig:  qdrant.NewVectorsConfig(&qdrant.VectorParams{Size: uint64(c.Dimensions), Distance: qdrant.Distance_Cosine}),
+			HnswConfig:     &qdrant.HnswConfigDiff{M: new(uint64(0)), PayloadM: new(uint64(graphLinks))},
+		})
+		if err != nil { // somebody was quicker, maybe
+			if there, look := q.client.CollectionExists(ctx, prefix+c.Name); look == nil && there {
+				return nil
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	keys := []string{keyWorkspace, keyPoint, keyDocument}
+	for _, label := range c.Labels {
+		keys = append(keys, keyLabel+label)
+	}
+	for _, key := range keys {
+		if err := q.index(ctx, c, key); err != nil {
+			return fmt.Errorf("index %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// index makes the index of a key; one that is there stays. Points of a workspace are kept together.
+func (q *Qdrant) index(ctx context.Context, c Collection, key string) error {
+	params := &qdrant.KeywordIndexParams{EnableHnsw: new(key == keyWorkspace)} // the graph is built along the workspace alone
+	if key == keyWorkspace {
+		params.IsTenant = new(true)
+	}
+	return q.ask(ctx, q.target, func(ctx context.Context) error {
+		_, err := q.client.CreateFieldIndex(ctx, &qdrant.CreateFieldIndexCollection{
+			CollectionName: prefix + c.Name, FieldName: key, FieldType: qdrant.FieldType_FieldTypeKeyword.Enum(),
+			FieldIndexParams: qdrant.NewPayloadIndexParamsKeyword(params), Wait: new(true),
+		})
+		return err
+	})
+}
+
+// ask makes a call through the guard; each of ours may be repeated.
+func (q *Qdrant) ask(ctx context.Context, target string, do func(ctx context.Context) error) error {
+	return translate(q.guard.DoSafe(ctx, target, func(ctx context.Context) error {
+		err := do(ctx)
+		if isAnswer(status.Code(err)) {
+			return resilience.Answered(err)
+		}
+		return err
+	}))
+}
+
+// isAnswer tells whether the server works and does not want this very call.
+func isAnswer(c codes.Code) bool {
+	switch c {
+	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.Unauthenticated,
+		codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented:
+		return true
+	default:
+		return false
+	}
+}
+
+// translate turns what the driver says into our errors.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, refused := resilience.IsRefused(err); refused {
+		return err
+	}
+	said := status.Convert(err).Message()
+	switch code := status.Code(err); {
+	case code == codes.NotFound:
+		return fmt.Errorf("%w (%s)", ErrNotPrepared, said)
+	case code == codes.InvalidArgument && strings.Contains(said, "dimension"):
+		return fmt.Errorf("%w: the collection was made for other vectors (%s)", ErrDimensions, said)
+	case code == codes.Unauthenticated || code == codes.PermissionDenied:
+		return errors.New("vector: Qdrant does not take QDRANT_API_KEY")
+	case isAnswer(code):
+		return fmt.Errorf("vector: Qdrant refuses the call: %s: %s", code, said)
+	default:
+		return fail.ErrUnavailable.Because(err)
+	}
+}
