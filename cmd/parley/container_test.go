@@ -74,6 +74,11 @@ func (c *container) run(t *testing.T) *child {
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Env = c.environ()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
+	t.Cleanup(func() { // of a process 1 that has not listened to its signal
+		if cmd.Process != nil {
+			_ = cmd.Process.Kill()
+		}
+	})
 	return spawnCommand(t, cmd).serving(t)
 }
 
