@@ -30,7 +30,7 @@ const (
 
 func main() {
 	if os.Getpid() == 1 { // of a container
-		os.Exit(runUnderReaper(os.Args, os.Stderr))
+		os.Exit(runUnderReaper(os.Args, os.Environ(), os.Stderr))
 	}
 	redis.SetLogger(quiet{}) // what fails there is told by those who use it
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -40,11 +40,11 @@ func main() {
 }
 
 // runUnderReaper runs this program once more, as a child that is not process 1.
-func runUnderReaper(args []string, stderr io.Writer) int {
+func runUnderReaper(args, environ []string, stderr io.Writer) int {
 	self, err := os.Executable()
 	code := exitFailed
 	if err == nil {
-		code, err = reaper.Run(self, args)
+		code, err = reaper.Run(self, args, environ)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "parley:", err)

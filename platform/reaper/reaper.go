@@ -14,19 +14,19 @@ import (
 	"time"
 )
 
-// Patience is how long what the program has left behind may take to end after it. The embedded database of a program
+// patience is how long what the program has left behind may take to end after it. The embedded database of a program
 // that was killed needs some of it to stop in good order.
-const Patience = 10 * time.Second
+const patience = 10 * time.Second
 
 var errNotOne = errors.New("this process is not process 1")
 
-// Run starts the program of these arguments, with the environment and the standard streams of this process. Until it
+// Run starts the program of these arguments and this environment, on the standard streams of this process. Until it
 // ends, Run passes every signal on to it and waits for whatever becomes a child of this process; then it asks all that
 // is left to end, and waits for that too. It gives the program's exit code, or 128 and the number of the signal that
 // ended it.
 //
 // It refuses to run in any other process than 1, where "all that is left" would be all that its user runs.
-func Run(path string, args []string) (code int, err error) {
+func Run(path string, args, environ []string) (code int, err error) {
 	if os.Getpid() != 1 {
 		return 0, errNotOne
 	}
@@ -34,7 +34,7 @@ func Run(path string, args []string) (code int, err error) {
 	signal.Notify(signals) // all of them, and before there is anybody to lose one
 	defer signal.Stop(signals)
 	files := []uintptr{os.Stdin.Fd(), os.Stdout.Fd(), os.Stderr.Fd()}
-	program, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Env: os.Environ(), Files: files})
+	program, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Env: environ, Files: files})
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", path, err)
 	}
@@ -81,11 +81,11 @@ func pass(s os.Signal, program int) {
 
 func endTheRest(alone <-chan struct{}) {
 	_ = syscall.Kill(-1, syscall.SIGTERM) // ESRCH: there is none
-	patience := time.NewTimer(Patience)
-	defer patience.Stop()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case <-alone:
-	case <-patience.C: // the kernel kills them when we go
+	case <-timer.C: // the kernel kills them when we go
 	}
 }
 
