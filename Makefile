@@ -6,7 +6,7 @@
 #   TESTFLAGS  further flags of go test, such as -run=TestTurn -count=1
 #   FUZZTIME   how long fuzz lets each target run               (default 10s)
 #   VERSION    what `parley version` tells                      (default: git describe, else dev)
-#   COMPOSE_PROFILES  what up, down, status and logs are about  (default infra)
+#   COMPOSE_PROFILES  what up starts: infra, or app for Parley itself too  (default infra)
 # The server's own variables (DATABASE_URL, HTTP_ADDR, …) are in env.example; dev passes them on.
 
 SHELL := /bin/bash
@@ -20,7 +20,8 @@ PKG ?= ./...
 TESTFLAGS ?=
 FUZZTIME ?= 10s
 VERSION ?= $(shell test -e .git && git describe --tags --always --dirty 2>/dev/null || echo dev)
-export COMPOSE_PROFILES ?= infra
+COMPOSE_PROFILES ?= infra
+COMPOSE := VERSION=$(VERSION) docker compose --profile infra --profile app
 
 TOOL := go tool -modfile=.tools/go.mod
 BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
@@ -120,23 +121,31 @@ bench: modules postgres ## the hot calls against pgbench, the queue against rive
 hooks: ## let git run .githooks before a commit and a push
 	@git config core.hooksPath .githooks && echo "hooks: on (git config --unset core.hooksPath turns them off)"
 
-##### The outside services, in containers
+##### Containers
+
+.PHONY: docker-lint
+docker-lint: modules ## check Dockerfile and compose.yaml as docker build --check and docker compose do, without Docker
+	@go run -C .tools/dockerlint . "$(CURDIR)"
+
+.PHONY: image
+image: docker-installed ## build the container image parley:dev
+	@docker build --build-arg VERSION=$(VERSION) --tag parley:dev .
 
 .PHONY: up
-up: compose-installed ## start Postgres, Redis, ClickHouse, MinIO and Qdrant, and wait until they are ready
-	@docker compose up --detach --wait
+up: compose-installed ## start Postgres, Redis, ClickHouse, MinIO and Qdrant and wait for them; COMPOSE_PROFILES=app: and Parley
+	@VERSION=$(VERSION) COMPOSE_PROFILES=$(COMPOSE_PROFILES) docker compose up --detach --build --wait
 
 .PHONY: down
 down: compose-installed ## stop them; their data stays
-	@docker compose down
+	@$(COMPOSE) down
 
 .PHONY: status
 status: compose-installed ## tell which of them run
-	@docker compose ps --all
+	@$(COMPOSE) ps --all
 
 .PHONY: logs
 logs: compose-installed ## follow their logs
-	@docker compose logs --follow --tail=100
+	@$(COMPOSE) logs --follow --tail=100
 
 .PHONY: clean
 clean: ## remove what make built; the data in .parley stays
@@ -152,6 +161,10 @@ modules:
 .PHONY: postgres
 postgres:
 	@.tools/ensure-postgres
+
+.PHONY: docker-installed
+docker-installed:
+	@command -v docker >/dev/null || { echo "Docker is not installed; make dev needs none" >&2; exit 1; }
 
 .PHONY: compose-installed
 compose-installed:

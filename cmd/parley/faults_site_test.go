@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -35,21 +34,6 @@ import (
 
 // faultPatience is how long anything here may take to come good again.
 const faultPatience = 60 * time.Second
-
-// builtProgram builds the program, once for all tests.
-var builtProgram = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "parley-faults-")
-	if err != nil {
-		return "", err
-	}
-	atEnd = append(atEnd, func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "parley")
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
-	}
-	return path, nil
-})
 
 // cluster is a Postgres server that a test owns, and may kill.
 type cluster struct {

@@ -55,6 +55,11 @@ func spawn(t *testing.T, binary string, environ []string, args ...string) *child
 	t.Helper()
 	cmd := exec.Command(binary, args...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
+	return spawnCommand(t, cmd)
+}
+
+func spawnCommand(t *testing.T, cmd *exec.Cmd) *child {
+	t.Helper()
 	output, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	c := &child{program: &program{log: newLogBuffer()}, cmd: cmd, exited: make(chan struct{})}
@@ -107,9 +112,8 @@ func (c *child) end(t *testing.T, s os.Signal) int {
 
 func TestTheBinary(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "parley")
-	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(built))
+	binary, err := builtProgram()
+	require.NoError(t, err)
 
 	t.Run("serves with nothing set, alone on its folder, and keeps its data", func(t *testing.T) {
 		t.Parallel()
@@ -249,7 +253,7 @@ func TestADatabaseThatCannotBeReachedIsOneLineWithoutItsPassword(t *testing.T) {
 
 func TestTheSubcommandsExplainThemselves(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"openapi"}, {"env"}, {"version"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"health"}, {"openapi"}, {"env"}, {"version"}} {
 		for _, flag := range []string{"--help", "-h"} {
 			code, stdout, stderr := tool(t, []string{"LOG_LEVEL=wrong"}, append(args, flag)...)
 			require.Equal(t, exitOK, code, "%v: %s", args, stderr)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parley/parley/api"
 	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/reaper"
 )
 
 // version is set by the linker: make build.
@@ -28,11 +29,28 @@ const (
 )
 
 func main() {
+	if os.Getpid() == 1 { // of a container
+		os.Exit(runUnderReaper(os.Args, os.Environ(), os.Stderr))
+	}
 	redis.SetLogger(quiet{}) // what fails there is told by those who use it
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// runUnderReaper runs this program once more, as a child that is not process 1.
+func runUnderReaper(args, environ []string, stderr io.Writer) int {
+	self, err := os.Executable()
+	code := exitFailed
+	if err == nil {
+		code, err = reaper.Run(self, args, environ)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "parley:", err)
+		return exitFailed
+	}
+	return code
 }
 
 // quiet is a logger that says nothing.
@@ -141,6 +159,10 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 			{
 				Name: "check", Usage: "write to and read from all that is configured, a line each", OnUsageError: usage,
 				Action: withConfig(checkAll(stdout, stderr)),
+			},
+			{
+				Name: "health", Usage: "ask the server at HTTP_ADDR whether it lives: exit code 0 or 1", OnUsageError: usage,
+				Action: withConfig(health(stdout)),
 			},
 			{
 				Name: "openapi", Usage: "print the OpenAPI document", OnUsageError: usage,

@@ -13,20 +13,30 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Client connects, and waits until the server answers.
+// Client connects to it.
 func Client(t testing.TB) *redis.Client {
 	t.Helper()
-	options := &redis.Options{Network: "unix"}
-	if url := os.Getenv("TEST_REDIS_URL"); url != "" { //nolint:forbidigo // a setting of the tests, not of the program
-		var err error
-		options, err = redis.ParseURL(url)
-		require.NoError(t, err)
-	} else {
-		options.Addr = serve(t)
+	return connect(t, URL(t))
+}
+
+// URL names it, for a REDIS_URL, once it answers.
+func URL(t testing.TB) string {
+	t.Helper()
+	url := os.Getenv("TEST_REDIS_URL") //nolint:forbidigo // a setting of the tests, not of the program
+	if url == "" {
+		url = "unix://" + serve(t)
 	}
+	client := connect(t, url)
+	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, 20*time.Second, 20*time.Millisecond)
+	return url
+}
+
+func connect(t testing.TB, url string) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	require.NoError(t, err)
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() })
-	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, 20*time.Second, 20*time.Millisecond)
 	return client
 }
 

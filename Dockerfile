@@ -1,0 +1,62 @@
+# Parley in one container: `docker build --build-arg VERSION=$(git describe --tags --always) -t parley .`
+# `docker run -p 127.0.0.1:8080:8080 -v parley:/data parley` runs all of it, with a Postgres of its own in /data;
+# with DATABASE_URL it uses that one and starts none. The files of the last stage are put together and run by
+# cmd/parley/container_test.go too.
+
+FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY api api
+COPY db db
+COPY platform platform
+COPY modules modules
+COPY cmd cmd
+ARG VERSION=dev
+ARG TARGETOS
+ARG TARGETARCH
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /out/parley ./cmd/parley
+
+# Debian's PostgreSQL 15, of which the programs are taken and none of the packages: no cluster, no perl, no compiler of
+# queries (LLVM alone is larger than all the rest).
+FROM debian:bookworm-slim AS postgres
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends postgresql-common \
+    && echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf \
+    && apt-get install -y --no-install-recommends postgresql-15 postgresql-client-15 \
+    && rm -rf /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/postgresql/15/lib/pgxs
+
+FROM debian:bookworm-slim
+LABEL org.opencontainers.image.title="parley" \
+      org.opencontainers.image.description="the backend of a platform where businesses build AI bots" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# The libraries of the programs below, and what every program wants of the world outside. initdb asks for the name of
+# its user, so the user has one. A new volume takes the owner of /data from here.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+       ca-certificates libgssapi-krb5-2 libicu72 libldap-2.5-0 liblz4-1 libpam0g libpq5 libssl3 libsystemd0 libxml2 \
+       libzstd1 tzdata zlib1g \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 10001 parley \
+    && useradd --uid 10001 --gid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin parley \
+    && install -d -o parley -g parley -m 0700 /data
+COPY --from=postgres /usr/lib/postgresql/15/bin/initdb /usr/lib/postgresql/15/bin/postgres /usr/lib/postgresql/15/bin/pg_dump /usr/lib/postgresql/15/bin/pg_restore /usr/lib/postgresql/15/bin/
+COPY --from=postgres /usr/lib/postgresql/15/lib /usr/lib/postgresql/15/lib
+COPY --from=postgres /usr/share/postgresql/15 /usr/share/postgresql/15
+COPY --from=build /out/parley /usr/local/bin/parley
+# A library that the list above lacks is found here, not at the first start.
+RUN for program in initdb postgres pg_dump pg_restore; do /usr/lib/postgresql/15/bin/$program --version || exit 1; done
+
+ENV PATH=/usr/local/bin:/usr/lib/postgresql/15/bin:/usr/bin:/bin \
+    HTTP_ADDR=0.0.0.0:8080 \
+    DATA_DIR=/data
+WORKDIR /data
+VOLUME ["/data"]
+EXPOSE 8080
+USER 10001:10001
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["parley", "health"]
+ENTRYPOINT ["/usr/local/bin/parley"]
+CMD ["serve"]
