@@ -1,0 +1,4 @@
+DROP FUNCTION app.use(uuid, timestamptz, jsonb, jsonb, boolean);
+DROP TABLE usage_warnings;
+DROP TABLE workspace_limits;
+DROP TABLE usage_counters;
