@@ -14,19 +14,16 @@ import (
 )
 
 const getUsage = `-- name: GetUsage :many
-SELECT m.metric::text AS metric, coalesce(sum(c.amount), 0)::bigint AS used, o.most
-  FROM unnest($1::text[]) WITH ORDINALITY AS m(metric, place)
-  LEFT JOIN usage_counters c ON c.workspace_id = $2 AND c.metric = m.metric
-        AND c.month = CASE m.metric WHEN 'storage_bytes' THEN '0001-01-01' ELSE $3::date END
-  LEFT JOIN workspace_limits o ON o.workspace_id = $2 AND o.metric = m.metric
- GROUP BY m.metric, m.place, o.most
+SELECT m.metric::text AS metric, app.used($1, $2::date, m.metric)::bigint AS used, o.most
+  FROM unnest($3::text[]) WITH ORDINALITY AS m(metric, place)
+  LEFT JOIN workspace_limits o ON o.workspace_id = $1 AND o.metric = m.metric
  ORDER BY m.place
 `
 
 type GetUsageParams struct {
-	Metrics     []string
 	WorkspaceID uuid.UUID
 	Month       time.Time
+	Metrics     []string
 }
 
 type GetUsageRow struct {
@@ -37,7 +34,7 @@ type GetUsageRow struct {
 
 // What was used of each metric, and the workspace's own limit of it.
 func (q *Queries) GetUsage(ctx context.Context, arg GetUsageParams) ([]GetUsageRow, error) {
-	rows, err := q.db.Query(ctx, getUsage, arg.Metrics, arg.WorkspaceID, arg.Month)
+	rows, err := q.db.Query(ctx, getUsage, arg.WorkspaceID, arg.Month, arg.Metrics)
 	if err != nil {
 		return nil, err
 	}

@@ -32,8 +32,7 @@ func metered(t *testing.T, limits usage.Limits) *bundle {
 // used gives what the workspace has used, all months together: turns, messages, tokens.
 func (s *bundle) used(t *testing.T) (list [3]int) {
 	t.Helper()
-	require.NoError(t, s.su.QueryRow(t.Context(), `SELECT coalesce(sum(amount) FILTER (WHERE metric = 'turns'), 0),
-		coalesce(sum(amount) FILTER (WHERE metric = 'messages'), 0), coalesce(sum(amount) FILTER (WHERE metric = 'tokens'), 0)
+	require.NoError(t, s.su.QueryRow(t.Context(), `SELECT coalesce(sum(turns), 0), coalesce(sum(messages), 0), coalesce(sum(tokens), 0)
 		FROM usage_counters WHERE workspace_id = $1`, s.workspace).Scan(&list[0], &list[1], &list[2]))
 	return list
 }
