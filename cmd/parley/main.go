@@ -80,7 +80,7 @@ func alone(do cli.ActionFunc) cli.ActionFunc {
 }
 
 func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
-	withConfig := func(do func(context.Context, *cli.Command, *config.Config) error) cli.ActionFunc {
+	withConfig := func(do configAction) cli.ActionFunc {
 		return alone(func(ctx context.Context, c *cli.Command) error {
 			cfg, err := config.Load(environ)
 			if err != nil {
@@ -134,6 +134,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 					{Name: "status", Usage: "tell which version the database is at", Action: withConfig(migrateStatus(stdout, stderr)), OnUsageError: usage},
 				},
 			},
+			limitsCommand(withConfig, stdout, stderr, usage),
 			{
 				Name: "openapi", Usage: "print the OpenAPI document", OnUsageError: usage,
 				Action: tell(string(api.YAML)),
