@@ -9,6 +9,7 @@ import (
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/events"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/postgres"
 )
@@ -21,13 +22,28 @@ type Meter struct {
 	Now    func() time.Time
 }
 
-// Use queues, in the transaction of the context, that n more of a metric is used, or given back where n is below 0; once a
+// Add queues, in the transaction of the context, that n more of a metric is used, or given back where n is below 0; once a
 // transaction. Where there is no room for it the next query or the commit answers fail.ErrLimitReached, and nothing of the
 // transaction stays. What conversations use is counted by their own statements.
-func (m *Meter) Use(ctx context.Context, metric Metric, n int64) error {
+func (m *Meter) Add(ctx context.Context, metric Metric, n int64) error {
 	return platformdb.New(m.DB.In(ctx)).UseMetric(ctx, platformdb.UseMetricParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Moment: m.Now(), Metric: string(metric), Amount: n, Limits: m.Limits.JSON(),
 	})
+}
+
+// Check answers fail.ErrLimitReached where there is no room for n more of a metric now: for whoever is about to do
+// something dear before the transaction whose Add decides.
+func (m *Meter) Check(ctx context.Context, metric Metric, n int64) error {
+	list, err := m.Report(ctx, Month(m.Now()))
+	if err != nil {
+		return err
+	}
+	for _, u := range list {
+		if u.Metric == metric && u.Limit != nil && n >= 0 && u.Amount > *u.Limit-max(n, 1) {
+			return fail.ErrLimitReached.With("metric", u.Metric).With("limit", *u.Limit).With("used", u.Amount).With("resets_at", u.Resets)
+		}
+	}
+	return nil
 }
 
 // Used is what was used of one metric.

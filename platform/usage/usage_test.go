@@ -27,6 +27,7 @@ var november = time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)
 // bundle is a meter with two tenants, and its clock.
 type bundle struct {
 	*usage.Meter
+	url  string
 	su   *pgx.Conn // past the wall
 	a, b context.Context
 	now  time.Time
@@ -35,7 +36,7 @@ type bundle struct {
 func setup(t *testing.T, limits usage.Limits) *bundle {
 	t.Helper()
 	url, a, b := pg.URL(t), uuid.New(), uuid.New()
-	s := &bundle{su: pg.Superuser(t, url), now: november}
+	s := &bundle{url: url, su: pg.Superuser(t, url), now: november}
 	s.Meter = &usage.Meter{DB: pg.Open(t, url), Limits: limits, Now: func() time.Time { return s.now }}
 	s.exec(t, "INSERT INTO workspaces VALUES ($1, 'A', now()), ($2, 'B', now())", a, b)
 	s.a, s.b = call.As(t.Context(), a, uuid.New()), call.As(t.Context(), b, uuid.New())
@@ -49,7 +50,7 @@ func (s *bundle) exec(t *testing.T, sql string, args ...any) {
 }
 
 func (s *bundle) use(ctx context.Context, metric usage.Metric, n int64) error {
-	return s.DB.Write(ctx, func(ctx context.Context) error { return s.Use(ctx, metric, n) })
+	return s.DB.Write(ctx, func(ctx context.Context) error { return s.Add(ctx, metric, n) })
 }
 
 // used is what the report says of a metric.
@@ -93,6 +94,29 @@ func TestWhatIsUsedAtOnceIsAllCounted(t *testing.T) {
 	require.Greater(t, slots, 1, "all counted in one row")
 }
 
+// Two connections may share a slot, and both may find that it has no row yet.
+func TestTheFirstTwoOfASlotAreBothCounted(t *testing.T) {
+	t.Parallel()
+	s := setup(t, nil)
+	first, err := s.su.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = first.Exec(t.Context(), `INSERT INTO usage_counters SELECT $1, '2026-11-01', slot, 1, 1, 1, 1, 0 FROM generate_series(0, 31) slot`,
+		call.From(s.a).Principal.WorkspaceID)
+	require.NoError(t, err)
+	second := make(chan error, 1)
+	go func() { second <- s.use(s.a, usage.Turns, 10) }()
+	other := pg.Superuser(t, s.url)
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := other.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting)
+		return err == nil && waiting == 1
+	}, 20*time.Second, 5*time.Millisecond)
+	require.NoError(t, first.Commit(t.Context()))
+	require.NoError(t, <-second)
+	require.EqualValues(t, 42, s.used(s.a, t, usage.Turns).Amount)
+	require.EqualValues(t, 32, s.used(s.a, t, usage.Tokens).Amount)
+}
+
 func TestALimitHoldsExactlyAndLeavesNothingOfWhatItRefuses(t *testing.T) {
 	t.Parallel()
 	s := setup(t, usage.Limits{usage.Storage: 100, usage.Turns: 0})
@@ -100,14 +124,19 @@ func TestALimitHoldsExactlyAndLeavesNothingOfWhatItRefuses(t *testing.T) {
 	require.NoError(t, s.use(s.a, usage.Storage, 40), "to the last byte")
 	require.NoError(t, s.use(s.a, usage.Turns, 1_000_000), "0 is no limit")
 	err := s.DB.Write(s.a, func(ctx context.Context) error {
-		if err := s.Use(ctx, usage.Turns, 1); err != nil {
+		if err := s.Add(ctx, usage.Turns, 1); err != nil {
 			return err
 		}
-		return s.Use(ctx, usage.Storage, 1)
+		return s.Add(ctx, usage.Storage, 1)
 	})
 	require.ErrorIs(t, err, fail.ErrLimitReached)
 	require.EqualValues(t, 1_000_000, s.used(s.a, t, usage.Turns).Amount, "a part of it has stayed")
 
+	require.NoError(t, s.Check(s.a, usage.Turns, usage.Most))
+	require.ErrorIs(t, s.Check(s.a, usage.Storage, 1), fail.ErrLimitReached)
+	require.ErrorIs(t, s.Check(s.a, usage.Storage, 0), fail.ErrLimitReached, "it is full")
+	require.NoError(t, s.Check(s.b, usage.Storage, 100))
+	require.ErrorIs(t, s.Check(s.b, usage.Storage, 101), fail.ErrLimitReached)
 	most, left := int64(100), int64(0)
 	require.Equal(t, usage.Used{Metric: usage.Storage, Amount: 100, Limit: &most}, s.used(s.a, t, usage.Storage))
 	require.Equal(t, &left, s.used(s.a, t, usage.Storage).Remaining())

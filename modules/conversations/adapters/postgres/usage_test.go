@@ -77,7 +77,7 @@ func TestATurnThatBeganIsAnsweredAndTheNextOneIsRefused(t *testing.T) {
 		limits usage.Limits
 		metric string
 	}{
-		"tokens":   {usage.Limits{usage.Tokens: 10}, `"tokens"`},
+		"tokens":   {usage.Limits{usage.Tokens: 12}, `"tokens"`},
 		"messages": {usage.Limits{usage.Messages: 1}, `"messages"`},
 		"turns":    {usage.Limits{usage.Turns: 1}, `"turns"`},
 	} {
