@@ -72,10 +72,10 @@ func TestU13SeeWhatWasUsedAndWhatIsLeft(t *testing.T) {
 		"metric": "turns", "used": 34.0, "limit": 1000.0, "remaining": 966.0, "resets_at": resets,
 	}, ada.used(t, usage.Turns), "one for each operation")
 	require.Equal(t, map[string]any{"metric": "messages", "used": 68.0, "limit": nil, "remaining": nil, "resets_at": resets}, ada.used(t, usage.Messages))
-	require.Equal(t, 2.0, ada.used(t, usage.WebhookEvents)["used"], "each event once")
+	require.EqualValues(t, 2, ada.used(t, usage.WebhookEvents)["used"], "each event once")
 	require.Equal(t, map[string]any{"metric": "storage_bytes", "used": 0.0, "limit": nil, "remaining": nil, "resets_at": nil}, ada.used(t, usage.Storage))
 	require.Equal(t, 68, p.number(t, "SELECT count(*) FROM messages"), "as many as there are")
-	require.Equal(t, 0.0, eve.used(t, usage.Turns)["used"], "another workspace's")
+	require.EqualValues(t, 0, eve.used(t, usage.Turns)["used"], "another workspace's")
 
 	require.Equal(t, ada.get(t, "/v1/usage").Body, ada.get(t, "/v1/usage?month="+month.Format("2006-01")).Body)
 	past := ada.get(t, "/v1/usage?month=2020-02")
@@ -108,7 +108,7 @@ func TestATurnOverTheLimitLeavesNothingAndGoesThroughWhenTheLimitIsRaised(t *tes
 		"metric": "turns", "limit": 3.0, "used": 3.0, "resets_at": usage.Month(time.Now()).AddDate(0, 1, 0).Format(time.RFC3339),
 	}, refused.at("details"))
 	require.Equal(t, before, count(), "something has stayed")
-	require.Equal(t, 0.0, ada.used(t, usage.Turns)["remaining"])
+	require.EqualValues(t, 0, ada.used(t, usage.Turns)["remaining"])
 	require.Equal(t, http.StatusOK, eve.say(t, eve.thread(t, eve.newBot(t))).Status, "another workspace")
 
 	ada.limit(t, usage.Turns, 4)
@@ -197,9 +197,9 @@ func TestLimitsAreSetByOperators(t *testing.T) {
 	p := start(t, "WORKERS=0", "LIMIT_TOKENS_MONTH=500")
 	ada := p.register(t)
 	require.Contains(t, p.limits(t, exitOK, "set", "--workspace", ada.workspace, "--metric", "tokens", "--max", "1000"), "tokens 1000")
-	require.Equal(t, 1000.0, ada.used(t, usage.Tokens)["limit"])
+	require.EqualValues(t, 1000, ada.used(t, usage.Tokens)["limit"])
 	require.Contains(t, p.limits(t, exitOK, "unset", "--workspace", ada.workspace, "--metric", "tokens"), "tokens 500")
-	require.Equal(t, 500.0, ada.used(t, usage.Tokens)["limit"])
+	require.EqualValues(t, 500, ada.used(t, usage.Tokens)["limit"])
 	for what, args := range map[string][]string{
 		"--metric":    {"set", "--workspace", ada.workspace, "--metric", "tea", "--max", "1"},
 		"--max":       {"set", "--workspace", ada.workspace, "--metric", "turns", "--max", "-1"},
