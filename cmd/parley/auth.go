@@ -75,6 +75,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		Audit:          p.audit,
 		Sealer:         p.sealer,
 		Jobs:           p.jobs,
+		Usage:          p.meter,
 		JobCursors:     page.NewCursors[rest.JobPosition](p.master.Key("cursor"), "jobs"),
 		LetterCursors:  page.NewCursors[rest.JobPosition](p.master.Key("cursor"), "dead letters"),
 		AuditCursors:   page.NewCursors[rest.AuditPosition](p.master.Key("cursor"), "audit log"),

@@ -23,7 +23,7 @@ import (
 func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
 	told := events.Events{Publisher: p.events}
 	model := guarded.Model{Model: echomodel.Model{}, Group: p.models}
-	turns := postgres.NewTurns(p.db, model, told)
+	turns := postgres.NewTurns(p.db, model, told, p.meter.Limits)
 	turn := usecases.TakeTurn{
 		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,
 	}
@@ -64,5 +64,5 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.Tak
 }
 
 func newInbox(p *platform) postgres.Inbox {
-	return postgres.Inbox{DB: p.db, Queue: p.jobs, Audit: p.audit, Now: p.now}
+	return postgres.Inbox{DB: p.db, Queue: p.jobs, Audit: p.audit, Limits: p.meter.Limits, Now: p.now}
 }

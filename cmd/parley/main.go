@@ -98,7 +98,7 @@ func alone(do cli.ActionFunc) cli.ActionFunc {
 }
 
 func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
-	withConfig := func(do func(context.Context, *cli.Command, *config.Config) error) cli.ActionFunc {
+	withConfig := func(do configAction) cli.ActionFunc {
 		return alone(func(ctx context.Context, c *cli.Command) error {
 			cfg, err := config.Load(environ)
 			if err != nil {
@@ -152,6 +152,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 					{Name: "status", Usage: "tell which version the database is at", Action: withConfig(migrateStatus(stdout, stderr)), OnUsageError: usage},
 				},
 			},
+			limitsCommand(withConfig, stdout, stderr, usage),
 			{
 				Name: "init", Usage: "prepare all that is configured: database, schema, collections; may be repeated", OnUsageError: usage,
 				Action: withConfig(initialize(stdout, stderr)),

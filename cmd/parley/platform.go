@@ -25,6 +25,7 @@ import (
 	"github.com/parley/parley/platform/ratelimit"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/usage"
 	"github.com/parley/parley/platform/vector"
 	"github.com/parley/parley/platform/webhook"
 )
@@ -45,6 +46,7 @@ type platform struct {
 	kinds      *jobs.Registry // of the jobs that modules handle
 	jobs       *jobs.Queue
 	events     *events.Publisher
+	meter      *usage.Meter
 	keys       webhook.Keys
 	targets    *resilience.Group // of webhooks
 	models     *resilience.Group
@@ -147,10 +149,11 @@ func (p *platform) prepareJobs(listen string) error {
 	p.kinds = jobs.NewRegistry()
 	p.jobs = jobs.NewQueue(p.db, p.kinds)
 	p.events = events.NewPublisher(p.db, p.jobs, p.now)
+	p.meter = &usage.Meter{DB: p.db, Limits: usageLimits(p.cfg), Events: p.events, Now: p.now}
 	deliverer := &events.Deliverer{
 		DB: p.db, Keys: p.keys, Client: webhook.NewClient(p.cfg.WebhookPrivate), Guard: p.targets, Audit: p.audit, Now: p.now,
 	}
-	if err := deliverer.Register(p.kinds); err != nil || p.cfg.Workers == 0 {
+	if err := errors.Join(deliverer.Register(p.kinds), p.meter.Register(p.kinds)); err != nil || p.cfg.Workers == 0 {
 		return err
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
@@ -158,6 +161,14 @@ func (p *platform) prepareJobs(listen string) error {
 		ListenURL: listen, Buried: p.events.Buried,
 	})
 	return nil
+}
+
+// usageLimits are those of workspaces that have none of their own.
+func usageLimits(cfg *config.Config) usage.Limits {
+	return usage.Limits{
+		usage.Turns: cfg.LimitTurns, usage.Tokens: cfg.LimitTokens, usage.Messages: cfg.LimitMessages,
+		usage.WebhookEvents: cfg.LimitEvents, usage.Storage: cfg.LimitStorage,
+	}
 }
 
 // subscriptions keeps who is told of events.

@@ -114,9 +114,12 @@ WITH turn AS (
        SET status = $1, finished_at = $2, latency_ms = $3, error = $4,
            input_tokens = $5, output_tokens = $6
      WHERE workspace_id = $7 AND id = $8 AND attempt = $9 AND status = 'running'
- RETURNING id
+ RETURNING status, finished_at, coalesce(input_tokens, 0)::bigint + coalesce(output_tokens, 0) AS tokens
+), counted AS (
+    SELECT app.use($7, turn.finished_at, jsonb_build_object('messages', 1, 'tokens', turn.tokens), $10::jsonb, false)
+      FROM turn WHERE turn.status = 'completed'
 )
-SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn')
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM counted)
 `
 
 type FinishTurnParams struct {
@@ -129,9 +132,11 @@ type FinishTurnParams struct {
 	WorkspaceID  uuid.UUID
 	TurnID       uuid.UUID
 	Attempt      int32
+	Limits       json.RawMessage
 }
 
-// Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses.
+// Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. A turn that has
+// failed has used nothing more; one that is completed is never refused.
 func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 	_, err := q.db.Exec(ctx, finishTurn,
 		arg.Status,
@@ -143,6 +148,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.WorkspaceID,
 		arg.TurnID,
 		arg.Attempt,
+		arg.Limits,
 	)
 	return err
 }
@@ -327,7 +333,7 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 const startTurn = `-- name: StartTurn :one
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
-     WHERE t.workspace_id = $1 AND t.id = $2 AND t.status = 'active'
+     WHERE t.workspace_id = $1 AND t.id = $4 AND t.status = 'active'
  RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id
 ), pinned AS (
     SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings
@@ -336,23 +342,26 @@ WITH thread AS (
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
                            status, user_seq, lease_until, created_at)
-    SELECT $1, $3, $2, $4, $5, pinned.bot_id, pinned.version, $6, $7,
-           'running', pinned.user_seq, $8, $9
+    SELECT $1, $5, $4, $6, $7, pinned.bot_id, pinned.version, $8, $9,
+           'running', pinned.user_seq, $10, $2
       FROM pinned
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-    SELECT $1, $10, $2, $3, pinned.user_seq, 'user', $11, $5, $9
+    SELECT $1, $11, $4, $5, pinned.user_seq, 'user', $12, $7, $2
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id
+       pinned.endpoint_id, pinned.conversation_id,
+       app.use($1, $2, '{"turns": 1, "messages": 1, "tokens": 0}', $3::jsonb, true) AS counted
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
 `
 
 type StartTurnParams struct {
 	WorkspaceID uuid.UUID
+	CreatedAt   time.Time
+	Limits      json.RawMessage
 	ThreadID    uuid.UUID
 	TurnID      uuid.UUID
 	ActorID     uuid.UUID
@@ -360,7 +369,6 @@ type StartTurnParams struct {
 	Provider    string
 	Model       string
 	LeaseUntil  time.Time
-	CreatedAt   time.Time
 	MessageID   uuid.UUID
 	Content     string
 }
@@ -374,13 +382,17 @@ type StartTurnRow struct {
 	Settings       []byte
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	Counted        bool
 }
 
 // Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
-// Raises PY404 when there is no such active thread, 23505 on llm_turns_one_running when a turn runs in it already.
+// Raises PY404 when there is no such active thread, 23505 on llm_turns_one_running when a turn runs in it already, PYLIM
+// when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
 func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurnRow, error) {
 	row := q.db.QueryRow(ctx, startTurn,
 		arg.WorkspaceID,
+		arg.CreatedAt,
+		arg.Limits,
 		arg.ThreadID,
 		arg.TurnID,
 		arg.ActorID,
@@ -388,7 +400,6 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		arg.Provider,
 		arg.Model,
 		arg.LeaseUntil,
-		arg.CreatedAt,
 		arg.MessageID,
 		arg.Content,
 	)
@@ -402,6 +413,7 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.Settings,
 		&i.EndpointID,
 		&i.ConversationID,
+		&i.Counted,
 	)
 	return i, err
 }

@@ -226,13 +226,15 @@ func (q *Queries) GetEvent(ctx context.Context, arg GetEventParams) (GetEventRow
 
 const getEventToAnswer = `-- name: GetEventToAnswer :one
 SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
-       (SELECT count(*) FROM (
-            SELECT 1 FROM webhook_events o
+       earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds
+  FROM webhook_events e
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS count, coalesce(extract(epoch FROM min(w.run_at) - now()), 0) AS seconds FROM (
+            SELECT j.run_at FROM webhook_events o
               JOIN job_queue j ON j.workspace_id = o.workspace_id AND j.kind = $1::text AND j.key = o.operation_id::text AND j.status <> 'done'
              WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
                AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
-             LIMIT 30) earlier)::integer AS earlier
-  FROM webhook_events e
+             LIMIT 30) w) earlier
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
  WHERE e.workspace_id = $2 AND e.id = $3
 `
@@ -252,10 +254,11 @@ type GetEventToAnswerRow struct {
 	Status         string
 	ThreadID       *uuid.UUID
 	Earlier        int32
+	EarlierSeconds float64
 }
 
-// A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well. One
-// whose job lies in the dead letters keeps nobody waiting.
+// A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well, the
+// first of them until when. One whose job lies in the dead letters keeps nobody waiting.
 func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerParams) (GetEventToAnswerRow, error) {
 	row := q.db.QueryRow(ctx, getEventToAnswer, arg.Kind, arg.WorkspaceID, arg.ID)
 	var i GetEventToAnswerRow
@@ -268,6 +271,7 @@ func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerPara
 		&i.Status,
 		&i.ThreadID,
 		&i.Earlier,
+		&i.EarlierSeconds,
 	)
 	return i, err
 }
@@ -463,14 +467,19 @@ func (q *Queries) SaveEndpoint(ctx context.Context, arg SaveEndpointParams) (uui
 }
 
 const takeEvent = `-- name: TakeEvent :one
-INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-    ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
-RETURNING id
+WITH event AS (
+    INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
+    VALUES ($1, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
+ RETURNING id, received_at
+)
+SELECT event.id, app.use($1, event.received_at, '{"webhook_events": 1}', $2::jsonb, true) AS counted
+  FROM event
 `
 
 type TakeEventParams struct {
 	WorkspaceID    uuid.UUID
+	Limits         json.RawMessage
 	ID             uuid.UUID
 	EndpointID     uuid.UUID
 	WebhookID      string
@@ -481,10 +490,17 @@ type TakeEventParams struct {
 	Status         string
 }
 
-// An event of the outside, once for each of the sender's ids; no row where it is there already.
-func (q *Queries) TakeEvent(ctx context.Context, arg TakeEventParams) (uuid.UUID, error) {
+type TakeEventRow struct {
+	ID      uuid.UUID
+	Counted bool
+}
+
+// An event of the outside, once for each of the sender's ids; no row where it is there already. Raises PYLIM when the
+// limit is reached.
+func (q *Queries) TakeEvent(ctx context.Context, arg TakeEventParams) (TakeEventRow, error) {
 	row := q.db.QueryRow(ctx, takeEvent,
 		arg.WorkspaceID,
+		arg.Limits,
 		arg.ID,
 		arg.EndpointID,
 		arg.WebhookID,
@@ -494,7 +510,7 @@ func (q *Queries) TakeEvent(ctx context.Context, arg TakeEventParams) (uuid.UUID
 		arg.ConversationID,
 		arg.Status,
 	)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
+	var i TakeEventRow
+	err := row.Scan(&i.ID, &i.Counted)
+	return i, err
 }

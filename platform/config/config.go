@@ -48,6 +48,11 @@ type Config struct {
 	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
 	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
+	LimitTurns     int64         `env:"LIMIT_TURNS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"turns of a workspace in a month; 0: no limit, here and below; parley limits sets others for single workspaces"`
+	LimitTokens    int64         `env:"LIMIT_TOKENS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"tokens of a workspace's turns in a month"`
+	LimitMessages  int64         `env:"LIMIT_MESSAGES_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"messages of a workspace's users and bots in a month"`
+	LimitEvents    int64         `env:"LIMIT_WEBHOOK_EVENTS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"webhook events that a workspace takes in in a month"`
+	LimitStorage   int64         `env:"LIMIT_STORAGE_BYTES" envDefault:"0" want:"bytes, from 0 to 1000000000000000000" help:"what a workspace may keep at a time"`
 	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
@@ -132,6 +137,12 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")
 	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
+	for name, most := range map[string]int64{
+		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
+		"LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage,
+	} {
+		require(most >= 0 && most <= 1e18, name)
+	}
 	require(isRedis(c.RedisURL), "REDIS_URL")
 	require(isServer(c.QdrantURL), "QDRANT_URL")
 	require(isKey(c.QdrantKey), "QDRANT_API_KEY")

@@ -54,6 +54,12 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"WEBHOOK_ALLOW_PRIVATE": {[]string{"true", "false"}, []string{"perhaps"}},
 		"BREAKER_OPEN_FOR":      {[]string{"10ms", "1h"}, []string{"9ms", "2h", "30"}},
 		"SHUTDOWN_TIMEOUT":      {[]string{"0s", "10m"}, []string{"-1s", "11m", "30"}},
+
+		"LIMIT_TURNS_MONTH":          {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_TOKENS_MONTH":         {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_MESSAGES_MONTH":       {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_WEBHOOK_EVENTS_MONTH": {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_STORAGE_BYTES":        {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
 	}
 	for _, v := range config.Variables() {
 		test, ok := tests[v.Name]

@@ -127,6 +127,7 @@ var (
 	ErrInternal     = New(Internal, "INTERNAL_ERROR", "something went wrong on our side; quote the trace id when you report it")
 	ErrUnauthorized = New(Unauthenticated, "UNAUTHORIZED", "the access token is missing, wrong, expired or revoked: log in or refresh")
 	ErrForbidden    = New(Forbidden, "FORBIDDEN", "you are not a member of this workspace")
+	ErrLimitReached = New(Forbidden, "LIMIT_REACHED", "this workspace has used what its limit allows: details say of what; GET /v1/usage has the rest")
 	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)
 )
 

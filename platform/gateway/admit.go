@@ -91,13 +91,14 @@ func strangers(o Options) echo.MiddlewareFunc {
 	}
 }
 
-// refusals tells of forbidden changes, wherever in the chain they were refused.
+// refusals tells of forbidden changes, wherever in the chain they were refused. What a limit refuses is not forbidden: it
+// leaves no trace.
 func refusals(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
 			err := next(c)
 			req := c.Request()
-			if e, ok := errors.AsType[*fail.Error](err); ok && e.Kind == fail.Forbidden && req.Method != http.MethodGet {
+			if e, ok := errors.AsType[*fail.Error](err); ok && e.Kind == fail.Forbidden && !errors.Is(e, fail.ErrLimitReached) && req.Method != http.MethodGet {
 				o.Refused(req.Context(), call.From(req.Context()).Principal, req.Method+" "+c.Path(), e)
 			}
 			return err

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -20,6 +21,7 @@ const (
 	stateSessionEnded    = "PY401"
 	stateNotMember       = "PY403"
 	stateMissing         = "PY404"
+	stateLimitReached    = "PYLIM"
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
 	stateLockTimeout     = "55P03"
@@ -40,6 +42,8 @@ func translate(err error) error {
 			return fail.ErrUnauthorized
 		case pg.Code == stateNotMember:
 			return fail.ErrForbidden
+		case pg.Code == stateLimitReached:
+			return limitReached(pg)
 		case isNotNow(pg.Code):
 			return fail.ErrUnavailable.Because(err)
 		}
@@ -52,6 +56,19 @@ func translate(err error) error {
 		return fail.ErrUnavailable.Because(err)
 	}
 	return err
+}
+
+// limitReached is what app.use raises, with its details.
+func limitReached(pg *pgconn.PgError) error {
+	var details map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(pg.Detail), &details); err != nil {
+		return fail.ErrLimitReached.Because(pg)
+	}
+	e := fail.ErrLimitReached
+	for _, key := range []string{"metric", "limit", "used", "resets_at"} {
+		e = e.With(key, details[key])
+	}
+	return e
 }
 
 // isNotNow tells whether a state says: try again later. 08 connection, 25006 a server

@@ -26,6 +26,7 @@ func TestWhatTheDatabaseSaysIsTranslated(t *testing.T) {
 	}{
 		"a session that has ended":       {raise("PY401"), is(fail.ErrUnauthorized)},
 		"no member":                      {raise("PY403"), is(fail.ErrForbidden)},
+		"a limit":                        {raise("PYLIM"), is(fail.ErrLimitReached)},
 		"a row that must be there":       {"SELECT app.require(false, 'thread')", postgres.IsMissing},
 		"a row that must be there, NULL": {"SELECT app.require(NULL, 'thread')", postgres.IsMissing},
 		"a unique key": {"INSERT INTO workspaces SELECT app.workspace_id(), 'x', now()", func(err error) bool {

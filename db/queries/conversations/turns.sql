@@ -1,6 +1,7 @@
 -- name: StartTurn :one
 -- Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
--- Raises PY404 when there is no such active thread, 23505 on llm_turns_one_running when a turn runs in it already.
+-- Raises PY404 when there is no such active thread, 23505 on llm_turns_one_running when a turn runs in it already, PYLIM
+-- when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
      WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.status = 'active'
@@ -22,20 +23,25 @@ WITH thread AS (
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id
+       pinned.endpoint_id, pinned.conversation_id,
+       app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0}', @limits::jsonb, true) AS counted
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true;
 
 -- name: FinishTurn :exec
--- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses.
+-- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. A turn that has
+-- failed has used nothing more; one that is completed is never refused.
 WITH turn AS (
     UPDATE llm_turns
        SET status = @status, finished_at = @finished_at, latency_ms = @latency_ms, error = sqlc.narg('error'),
            input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens')
      WHERE workspace_id = @workspace_id AND id = @turn_id AND attempt = @attempt AND status = 'running'
- RETURNING id
+ RETURNING status, finished_at, coalesce(input_tokens, 0)::bigint + coalesce(output_tokens, 0) AS tokens
+), counted AS (
+    SELECT app.use(@workspace_id, turn.finished_at, jsonb_build_object('messages', 1, 'tokens', turn.tokens), @limits::jsonb, false)
+      FROM turn WHERE turn.status = 'completed'
 )
-SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn');
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM counted);
 
 -- name: CreateMessage :exec
 INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)

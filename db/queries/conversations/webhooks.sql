@@ -34,26 +34,33 @@ SELECT workspace_id::uuid AS workspace_id, status::text AS status, secrets::json
   FROM app.find_webhook_endpoint(@id::uuid);
 
 -- name: TakeEvent :one
--- An event of the outside, once for each of the sender's ids; no row where it is there already.
-INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
-VALUES (@workspace_id, @id, @endpoint_id, @webhook_id, @kind, @payload, @operation_id, sqlc.narg('conversation_id'), @status)
-    ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
-RETURNING id;
+-- An event of the outside, once for each of the sender's ids; no row where it is there already. Raises PYLIM when the
+-- limit is reached.
+WITH event AS (
+    INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
+    VALUES (@workspace_id, @id, @endpoint_id, @webhook_id, @kind, @payload, @operation_id, sqlc.narg('conversation_id'), @status)
+        ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
+ RETURNING id, received_at
+)
+SELECT event.id, app.use(@workspace_id, event.received_at, '{"webhook_events": 1}', @limits::jsonb, true) AS counted
+  FROM event;
 
 -- name: FindEventOfSender :one
 SELECT id FROM webhook_events WHERE workspace_id = @workspace_id AND endpoint_id = @endpoint_id AND webhook_id = @webhook_id;
 
 -- name: GetEventToAnswer :one
--- A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well. One
--- whose job lies in the dead letters keeps nobody waiting.
+-- A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well, the
+-- first of them until when. One whose job lies in the dead letters keeps nobody waiting.
 SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
-       (SELECT count(*) FROM (
-            SELECT 1 FROM webhook_events o
+       earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds
+  FROM webhook_events e
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS count, coalesce(extract(epoch FROM min(w.run_at) - now()), 0) AS seconds FROM (
+            SELECT j.run_at FROM webhook_events o
               JOIN job_queue j ON j.workspace_id = o.workspace_id AND j.kind = @kind::text AND j.key = o.operation_id::text AND j.status <> 'done'
              WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
                AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
-             LIMIT 30) earlier)::integer AS earlier
-  FROM webhook_events e
+             LIMIT 30) w) earlier
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
  WHERE e.workspace_id = @workspace_id AND e.id = @id;
 

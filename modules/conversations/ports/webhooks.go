@@ -52,8 +52,9 @@ type Mailbox struct {
 // Waiting is a message that came in, on its way to an answer.
 type Waiting struct {
 	domain.InboundEvent
-	Thread  uuid.UUID // the zero id: its conversation has none yet
-	Earlier int       // messages of its conversation that came before it and wait as well, 30 at the most
+	Thread     uuid.UUID     // the zero id: its conversation has none yet
+	Earlier    int           // messages of its conversation that came before it and wait as well, 30 at the most
+	EarlierDue time.Duration // until the first of them is tried again; not above 0: it is due, or being answered
 }
 
 // Keys makes secrets, seals them and checks what senders have signed with them.

@@ -63,6 +63,33 @@ func (e MeRole) Valid() bool {
 	}
 }
 
+// Defines values for Metric.
+const (
+	Messages      Metric = "messages"
+	StorageBytes  Metric = "storage_bytes"
+	Tokens        Metric = "tokens"
+	Turns         Metric = "turns"
+	WebhookEvents Metric = "webhook_events"
+)
+
+// Valid indicates whether the value is a known member of the Metric enum.
+func (e Metric) Valid() bool {
+	switch e {
+	case Messages:
+		return true
+	case StorageBytes:
+		return true
+	case Tokens:
+		return true
+	case Turns:
+		return true
+	case WebhookEvents:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenPairTokenType.
 const (
 	Bearer TokenPairTokenType = "bearer"
@@ -262,6 +289,23 @@ type Me struct {
 // MeRole defines model for Me.Role.
 type MeRole string
 
+// Metric defines model for Metric.
+type Metric string
+
+// MetricUsage defines model for MetricUsage.
+type MetricUsage struct {
+	// Limit null: there is none
+	Limit  *int64 `json:"limit"`
+	Metric Metric `json:"metric"`
+
+	// Remaining null: there is no limit
+	Remaining *int64 `json:"remaining"`
+
+	// ResetsAt when it begins anew; null: it does not
+	ResetsAt *time.Time `json:"resets_at"`
+	Used     int64      `json:"used"`
+}
+
 // RefreshRequest defines model for RefreshRequest.
 type RefreshRequest struct {
 	RefreshToken string `json:"refresh_token"`
@@ -335,6 +379,12 @@ type TokenPair struct {
 
 // TokenPairTokenType defines model for TokenPair.TokenType.
 type TokenPairTokenType string
+
+// Usage defines model for Usage.
+type Usage struct {
+	Metrics []MetricUsage `json:"metrics"`
+	Month   string        `json:"month"`
+}
 
 // BotID defines model for BotId.
 type BotID = openapi_types.UUID
@@ -432,6 +482,12 @@ type ListJobsParams struct {
 	Kind   *JobKind   `form:"kind,omitempty" json:"kind,omitempty"`
 }
 
+// GetUsageParams defines parameters for GetUsage.
+type GetUsageParams struct {
+	// Month the present one by default
+	Month *string `form:"month,omitempty" json:"month,omitempty"`
+}
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -509,6 +565,9 @@ type ServerInterface interface {
 	// ListJobs What is to be done in the background, is being done, or was done in the last 7 days, newest first
 	// (GET /v1/jobs)
 	ListJobs(ctx *echo.Context, params ListJobsParams) error
+	// GetUsage What the workspace has used in a month
+	// (GET /v1/usage)
+	GetUsage(ctx *echo.Context, params GetUsageParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -891,6 +950,24 @@ func (w *ServerInterfaceWrapper) ListJobs(ctx *echo.Context) error {
 	return err
 }
 
+// GetUsage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUsage(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUsageParams
+	// ------------- Optional query parameter "month" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "month", ctx.QueryParams(), &params.Month, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter month: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUsage(ctx, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -956,6 +1033,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/dead-letters/:dead_letter_id/retry", wrapper.RetryDeadLetter, options.OperationMiddlewares["retryDeadLetter"]...)
 	router.POST(options.BaseURL+"/v1/dead-letters/retry", wrapper.RetryDeadLetters, options.OperationMiddlewares["retryDeadLetters"]...)
 	router.GET(options.BaseURL+"/v1/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
+	router.GET(options.BaseURL+"/v1/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
 
 }
 
@@ -1360,6 +1438,28 @@ func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWri
 	return err
 }
 
+type GetUsageRequestObject struct {
+	Params GetUsageParams
+}
+
+type GetUsageResponseObject interface {
+	VisitGetUsageResponse(w http.ResponseWriter) error
+}
+
+type GetUsage200JSONResponse Usage
+
+func (response GetUsage200JSONResponse) VisitGetUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListAudit Who changed what in the workspace, newest first
@@ -1416,6 +1516,9 @@ type StrictServerInterface interface {
 	// ListJobs What is to be done in the background, is being done, or was done in the last 7 days, newest first
 	// (GET /v1/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
+	// GetUsage What the workspace has used in a month
+	// (GET /v1/usage)
+	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -2023,6 +2126,31 @@ func (sh *strictHandler) ListJobs(ctx *echo.Context, params ListJobsParams) erro
 		return err
 	} else if validResponse, ok := response.(ListJobsResponseObject); ok {
 		return validResponse.VisitListJobsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUsage operation middleware
+func (sh *strictHandler) GetUsage(ctx *echo.Context, params GetUsageParams) error {
+	var request GetUsageRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUsage(ctx.Request().Context(), request.(GetUsageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUsage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUsageResponseObject); ok {
+		return validResponse.VisitGetUsageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

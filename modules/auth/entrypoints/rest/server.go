@@ -17,6 +17,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/usage"
 )
 
 // Server implements the generated server interface.
@@ -32,6 +33,7 @@ type Server struct {
 	Audit          *audit.Log
 	Sealer         *audit.Sealer
 	Jobs           *jobs.Queue
+	Usage          *usage.Meter
 	SessionCursors page.Cursors[ports.SessionPosition]
 	AuditCursors   page.Cursors[AuditPosition]
 	JobCursors     page.Cursors[JobPosition]

@@ -14,6 +14,7 @@ import (
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
 )
 
 // AnswerKind is that of the jobs that answer messages which came in.
@@ -26,10 +27,11 @@ type AnswerPayload struct {
 
 // Inbox implements ports.Inbox.
 type Inbox struct {
-	DB    *postgres.DB
-	Queue *jobs.Queue
-	Audit *audit.Log
-	Now   func() time.Time
+	DB     *postgres.DB
+	Queue  *jobs.Queue
+	Audit  *audit.Log
+	Limits usage.Limits
+	Now    func() time.Time
 }
 
 // Find implements ports.Inbox.
@@ -41,17 +43,20 @@ func (i Inbox) Find(ctx context.Context, endpoint uuid.UUID) (ports.Mailbox, err
 	}, endpointError(err, "find the endpoint")
 }
 
-// Take implements ports.Inbox. Event, job and audit row are one transaction.
+// Take implements ports.Inbox. Event, job and audit row are one transaction. Over the limit of events it answers
+// fail.ErrLimitReached and stores nothing.
 func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, fresh bool, err error) {
 	err = i.DB.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, i.DB)
-		id, err = q.TakeEvent(ctx, conversationsdb.TakeEventParams{
+		row, err := q.TakeEvent(ctx, conversationsdb.TakeEventParams{
 			WorkspaceID: workspace, ID: e.ID, EndpointID: e.EndpointID, WebhookID: e.SenderID, Kind: e.Type, Payload: e.Payload,
 			OperationID: e.OperationID, ConversationID: e.ConversationID, Status: string(e.Status),
+			Limits: i.Limits.JSON(),
 		})
 		if err != nil {
 			return err
 		}
+		id = row.ID
 		if e.Status == domain.EventReceived {
 			err = i.Queue.Enqueue(ctx, AnswerKind, AnswerPayload{EventID: id}, jobs.Options{Key: e.OperationID.String()})
 		}
@@ -83,7 +88,7 @@ func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, er
 	if err != nil {
 		return ports.Waiting{}, fmt.Errorf("read the event: %w", err)
 	}
-	w := ports.Waiting{Earlier: int(r.Earlier), InboundEvent: domain.InboundEvent{
+	w := ports.Waiting{Earlier: int(r.Earlier), EarlierDue: time.Duration(r.EarlierSeconds * float64(time.Second)), InboundEvent: domain.InboundEvent{
 		ID: r.ID, EndpointID: r.EndpointID, OperationID: r.OperationID, ConversationID: r.ConversationID, Payload: r.Payload,
 		Status: domain.EventStatus(r.Status),
 	}}

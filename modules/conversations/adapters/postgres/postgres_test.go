@@ -47,7 +47,7 @@ func setup(t *testing.T) *bundle {
 	t.Helper()
 	url := pg.URL(t)
 	s := &bundle{db: pg.Open(t, url), su: pg.Superuser(t, url), by: uuid.New(), workspace: uuid.New()}
-	s.threads, s.turns = postgres.NewThreads(s.db), postgres.NewTurns(s.db, echo.Model{}, events.Events{Publisher: platformevents.NewPublisher(s.db, jobs.NewQueue(s.db, jobs.NewRegistry()), time.Now)})
+	s.threads, s.turns = postgres.NewThreads(s.db), postgres.NewTurns(s.db, echo.Model{}, events.Events{Publisher: platformevents.NewPublisher(s.db, jobs.NewQueue(s.db, jobs.NewRegistry()), time.Now)}, nil)
 	s.me, s.them = call.As(t.Context(), s.workspace, s.by), call.As(t.Context(), uuid.New(), s.by)
 	for _, ctx := range []context.Context{s.me, s.them} {
 		s.exec(t, "INSERT INTO workspaces VALUES ($1, 'Acme', now())", call.From(ctx).Principal.WorkspaceID)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
 )
 
 // Turns implements ports.Turns.
@@ -19,11 +21,13 @@ type Turns struct {
 	db     *postgres.DB
 	model  ports.Model
 	events ports.Events
+	limits json.RawMessage
 }
 
-// NewTurns makes Turns; the model's name goes into their record. Events are told of turns that are given up.
-func NewTurns(db *postgres.DB, model ports.Model, events ports.Events) *Turns {
-	return &Turns{db, model, events}
+// NewTurns makes Turns; the model's name goes into their record. Events are told of turns that are given up. The limits
+// hold turns, messages and tokens: Start answers fail.ErrLimitReached.
+func NewTurns(db *postgres.DB, model ports.Model, events ports.Events, limits usage.Limits) *Turns {
+	return &Turns{db, model, events, limits.JSON()}
 }
 
 // Start implements ports.Turns.
@@ -42,6 +46,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		CreatedAt:   t.StartedAt,
 		MessageID:   t.User.ID,
 		Content:     t.User.Content,
+		Limits:      s.limits,
 	})
 	switch {
 	case postgres.IsMissing(err):
@@ -160,6 +165,7 @@ func (s *Turns) finish(ctx context.Context, t domain.Turn, status string, why *s
 		Error:        why,
 		InputTokens:  toInt32(reply.InputTokens),
 		OutputTokens: toInt32(reply.OutputTokens),
+		Limits:       s.limits,
 	})
 	if err != nil {
 		return fmt.Errorf("finish the turn: %w", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/resilience"
 )
@@ -36,6 +37,7 @@ type Message struct {
 const (
 	waitForTurn  = time.Second // while another turn has the thread
 	waitEarlier  = time.Second // for each message that came before
+	waitForLimit = 10 * time.Minute
 	jobTimeSlack = 30 * time.Second
 	modelAway    = "the model has failed too often just now"
 )
@@ -58,7 +60,7 @@ func (a AnswerMessage) Do(ctx context.Context, job jobs.Job[Message]) error {
 		return nil
 	}
 	if waiting.Earlier > 0 {
-		return jobs.NotYet("an earlier message of the conversation is not answered yet", time.Duration(waiting.Earlier)*waitEarlier)
+		return jobs.NotYet("an earlier message of the conversation is not answered yet", max(0, waiting.EarlierDue)+time.Duration(waiting.Earlier)*waitEarlier)
 	}
 	if wait := a.Away(); wait > 0 {
 		return jobs.NotYet(modelAway, wait)
@@ -98,6 +100,8 @@ func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string)
 		return jobs.NotYet("another turn has the thread", waitForTurn)
 	case errors.Is(err, command.ErrInProgress):
 		return jobs.NotYet("the turn was begun and is not given up yet", waitForTurn)
+	case errors.Is(err, fail.ErrLimitReached): // until a new month, or an operator who raises it
+		return jobs.NotYet("the workspace has reached a limit", waitForLimit)
 	case errors.Is(err, ports.ErrTurnMovedOn), errors.Is(err, ports.ErrThreadNotFound), errors.Is(err, command.ErrExpired), errors.Is(err, command.ErrReused):
 		return jobs.Permanent(err)
 	default:

@@ -22,6 +22,7 @@ import (
 const (
 	BotUpdated        EventType = "bot.updated"
 	DeadLetterCreated EventType = "dead_letter.created"
+	LimitWarning      EventType = "limit.warning"
 	TurnCompleted     EventType = "turn.completed"
 	TurnFailed        EventType = "turn.failed"
 )
@@ -32,6 +33,8 @@ func (e EventType) Valid() bool {
 	case BotUpdated:
 		return true
 	case DeadLetterCreated:
+		return true
+	case LimitWarning:
 		return true
 	case TurnCompleted:
 		return true

@@ -1,0 +1,146 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/events"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Meter counts, tells and warns, for the workspace of the context. It is safe for concurrent use.
+type Meter struct {
+	DB     *postgres.DB
+	Limits Limits
+	Events *events.Publisher
+	Now    func() time.Time
+}
+
+// Add queues, in the transaction of the context, that n more of a metric is used, or given back where n is below 0; once a
+// transaction. Where there is no room for it the next query or the commit answers fail.ErrLimitReached, and nothing of the
+// transaction stays. What conversations use is counted by their own statements.
+func (m *Meter) Add(ctx context.Context, metric Metric, n int64) error {
+	return platformdb.New(m.DB.In(ctx)).UseMetric(ctx, platformdb.UseMetricParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Moment: m.Now(), Metric: string(metric), Amount: n, Limits: m.Limits.JSON(),
+	})
+}
+
+// Check answers fail.ErrLimitReached where there is no room for n more of a metric now: for whoever is about to do
+// something dear before the transaction whose Add decides.
+func (m *Meter) Check(ctx context.Context, metric Metric, n int64) error {
+	list, err := m.Report(ctx, Month(m.Now()))
+	if err != nil {
+		return err
+	}
+	for _, u := range list {
+		if u.Metric == metric && u.Limit != nil && n >= 0 && u.Amount > *u.Limit-max(n, 1) {
+			return fail.ErrLimitReached.With("metric", u.Metric).With("limit", *u.Limit).With("used", u.Amount).With("resets_at", u.Resets)
+		}
+	}
+	return nil
+}
+
+// Used is what was used of one metric.
+type Used struct {
+	Metric Metric
+	Amount int64
+	Limit  *int64     // nil: none, or a month that is over
+	Resets *time.Time // when it begins anew; nil: it does not
+}
+
+// Remaining is how much is left; nil where there is no limit.
+func (u Used) Remaining() *int64 {
+	if u.Limit == nil {
+		return nil
+	}
+	left := max(0, *u.Limit-u.Amount)
+	return &left
+}
+
+// Report tells what was used in a month, given by its first day. Of one that is not the present one it tells no limits,
+// for they may have been others then, and no storage, of which only the present level is known.
+func (m *Meter) Report(ctx context.Context, month time.Time) ([]Used, error) {
+	present := month.Equal(Month(m.Now()))
+	metrics := []string{}
+	for _, metric := range Metrics() {
+		if present || metric != Storage {
+			metrics = append(metrics, string(metric))
+		}
+	}
+	rows, err := platformdb.New(m.DB.In(ctx)).GetUsage(ctx, platformdb.GetUsageParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Metrics: metrics, Month: month,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the usage: %w", err)
+	}
+	list := make([]Used, len(rows))
+	for i, r := range rows {
+		list[i] = Used{Metric: Metric(r.Metric), Amount: r.Used}
+		if !present {
+			continue
+		}
+		most := m.Limits[list[i].Metric]
+		if r.Most != nil {
+			most = *r.Most
+		}
+		if most > 0 {
+			list[i].Limit = &most
+		}
+		if list[i].Metric != Storage {
+			next := month.AddDate(0, 1, 0)
+			list[i].Resets = &next
+		}
+	}
+	return list, nil
+}
+
+// Warning is the type of the event that a limit comes near; api/openapi.yaml has what it tells.
+const Warning = "limit.warning"
+
+// Kind is that of the jobs that publish it. SQL queues them (app.use), once for a workspace, metric and month.
+const Kind = "limit.warn"
+
+// warning is the payload of such a job, and what a subscriber is told.
+type warning struct {
+	Metric Metric     `json:"metric"`
+	Month  string     `json:"month"`
+	Used   int64      `json:"used"`
+	Limit  int64      `json:"limit"`
+	Resets *time.Time `json:"resets_at"`
+}
+
+// Register has the Meter do these jobs.
+func (m *Meter) Register(r *jobs.Registry) error {
+	return jobs.Register(r, Kind, jobs.KindOptions{Timeout: time.Minute}, m.warn)
+}
+
+func (m *Meter) warn(ctx context.Context, job jobs.Job[warning]) error {
+	return m.DB.Write(ctx, func(ctx context.Context) error {
+		return errors.Join(m.Events.Publish(ctx, events.Event{Type: Warning, Data: job.Payload}), job.Finish(ctx))
+	})
+}
+
+// SetLimit gives the workspace of the context a limit of its own, 0 for none, whatever the settings say.
+func (m *Meter) SetLimit(ctx context.Context, metric Metric, most int64) error {
+	return m.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		_, err := platformdb.New(m.DB.In(ctx)).SetLimit(ctx, platformdb.SetLimitParams{
+			WorkspaceID: call.From(ctx).Principal.WorkspaceID, Metric: string(metric), Most: most,
+		})
+		return err
+	})
+}
+
+// UnsetLimit has the settings hold for the workspace of the context again.
+func (m *Meter) UnsetLimit(ctx context.Context, metric Metric) error {
+	return m.DB.Write(ctx, func(ctx context.Context) error {
+		return platformdb.New(m.DB.In(ctx)).UnsetLimit(ctx, platformdb.UnsetLimitParams{
+			WorkspaceID: call.From(ctx).Principal.WorkspaceID, Metric: string(metric),
+		})
+	})
+}
