@@ -51,6 +51,7 @@ type platform struct {
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
+	meters     meters
 	closers    []func() error // of what was begun beside the above
 }
 
@@ -58,13 +59,14 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(d.direct, log)); err != nil {
 		return nil, err
 	}
-	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log)}
+	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), meters: newMeters()}
 	if err := p.takeSecrets(); err != nil {
 		return nil, err
 	}
 	if err := p.connectRedis(); err != nil {
 		return nil, err
 	}
+	p.limiter = countedLimiter{p.limiter, p.meters.refusals}
 	var err error
 	if p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: cfg.DatabaseConns}); err != nil {
 		return nil, err
@@ -78,7 +80,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.keys = webhook.Keys{Box: secret.NewBox(p.master.Key("webhook secrets"))}
 	p.guardOutside()
 	p.commands = command.NewPipeline(command.Options{
-		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(),
+		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(), Observed: p.meters.operation,
 	})
 	if err := p.prepareJobs(d.direct); err != nil {
 		p.db.Close()

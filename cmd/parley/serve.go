@@ -151,6 +151,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		Limiter:        p.limiter,
 		Limits:         p.limits,
 		Refused:        p.refused,
+		Observed:       p.meters.request,
 		Log:            p.log,
 	})
 	if err != nil {

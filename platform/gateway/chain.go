@@ -66,7 +66,7 @@ func clip(s string, most int) string {
 }
 
 // accessLog writes one line a request, and has an error answered first so that the line knows the status.
-func accessLog(log *slog.Logger) echo.MiddlewareFunc {
+func accessLog(log *slog.Logger, observed func(method, route string, status int, took time.Duration)) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
 			start := time.Now()
@@ -78,12 +78,16 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 			if r, err := echo.UnwrapResponse(c.Response()); err == nil {
 				status, size = r.Status, r.Size
 			}
+			took := time.Since(start)
+			if observed != nil {
+				observed(req.Method, c.Path(), status, took)
+			}
 			log.LogAttrs(req.Context(), slog.LevelInfo, "request",
 				slog.String("method", req.Method),
 				slog.String("route", c.Path()),
 				slog.Int("status", status),
 				slog.Int64("bytes", size),
-				slog.Float64("latency_ms", float64(time.Since(start).Microseconds())/1000),
+				slog.Float64("latency_ms", float64(took.Microseconds())/1000),
 			)
 			return nil
 		}

@@ -40,7 +40,9 @@ type Options struct {
 	Limits         Limits
 	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
-	Log     *slog.Logger
+	// Observed is told of each request that was answered; nil: nobody is. The route is that of the router, empty for none.
+	Observed func(method, route string, status int, took time.Duration)
+	Log      *slog.Logger
 }
 
 // Limits are how much callers may do.
@@ -58,7 +60,7 @@ func New(o Options) (*echo.Echo, error) {
 	e.Pre(middleware.RemoveTrailingSlash())
 	e.Use(
 		beginCall,
-		accessLog(o.Log),
+		accessLog(o.Log, o.Observed),
 		recoverPanic,
 		securityHeaders,
 	)

@@ -86,5 +86,21 @@ func (db *DB) IsFirstKey(ctx context.Context, keyPrint []byte) (first bool, err 
 	return first, err
 }
 
+// Pool is how the pool is used.
+type Pool struct {
+	Busy, Idle, Most int
+	Waited           time.Duration // for a connection, by all callers since the start
+	Waits            int64         // how often one had to
+}
+
+// Pool tells how the pool is used now.
+func (db *DB) Pool() Pool {
+	s := db.pool.Stat()
+	return Pool{
+		Busy: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Most: int(s.MaxConns()),
+		Waited: s.EmptyAcquireWaitTime(), Waits: s.EmptyAcquireCount(),
+	}
+}
+
 // Close waits for running statements and closes every connection.
 func (db *DB) Close() { db.pool.Close() }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -51,10 +52,31 @@ func (m *Metrics) Counter(f Family, read func() []Sample) {
 	m.add(prometheus.CounterValue, func() [][]Sample { return [][]Sample{read()} }, f)
 }
 
+// Count adds a counter that is told of what happens; what it gives takes how much, and the values of the labels.
+func (m *Metrics) Count(f Family) func(n float64, labels ...string) {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + f.Name, Help: f.Help}, f.Labels)
+	m.registry.MustRegister(c)
+	return func(n float64, labels ...string) { c.WithLabelValues(labels...).Add(n) }
+}
+
+// Time adds a histogram of how long something took, in seconds; what it gives takes the values of the labels too.
+func (m *Metrics) Time(f Family) func(took time.Duration, labels ...string) {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + f.Name, Help: f.Help, Buckets: bounds()}, f.Labels)
+	m.registry.MustRegister(h)
+	return func(took time.Duration, labels ...string) { h.WithLabelValues(labels...).Observe(took.Seconds()) }
+}
+
+// bounds are those of the buckets, from what a read takes to what a model may.
+func bounds() []float64 {
+	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+}
+
+const prefix = "parley_"
+
 func (m *Metrics) add(kind prometheus.ValueType, read func() [][]Sample, families ...Family) {
 	descs := make([]*prometheus.Desc, len(families))
 	for i, f := range families {
-		descs[i] = prometheus.NewDesc("parley_"+f.Name, f.Help, f.Labels, nil)
+		descs[i] = prometheus.NewDesc(prefix+f.Name, f.Help, f.Labels, nil)
 	}
 	m.registry.MustRegister(asked{descs, kind, read})
 }
