@@ -25,6 +25,7 @@ import (
 	"github.com/parley/parley/platform/ratelimit"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/telemetry"
 	"github.com/parley/parley/platform/webhook"
 )
 
@@ -52,6 +53,7 @@ type platform struct {
 	jwt        string
 	now        func() time.Time
 	meters     meters
+	tracing    *telemetry.Tracing // nil where no traces are made
 	closers    []func() error // of what was begun beside the above
 }
 
@@ -63,12 +65,15 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if err := p.takeSecrets(); err != nil {
 		return nil, err
 	}
+	if err := p.startTracing(ctx); err != nil {
+		return nil, err
+	}
 	if err := p.connectRedis(); err != nil {
 		return nil, err
 	}
 	p.limiter = countedLimiter{p.limiter, p.meters.refusals}
 	var err error
-	if p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: cfg.DatabaseConns}); err != nil {
+	if p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: cfg.DatabaseConns, Spans: p.tracing.Provider()}); err != nil {
 		return nil, err
 	}
 	if err := p.warnOfAnotherKey(ctx); err != nil {
@@ -118,6 +123,9 @@ func (p *platform) guardOutside() {
 	p.models = resilience.NewGroup("model", resilience.Policy{
 		Timeout: p.cfg.ModelTimeout, Concurrency: modelCalls, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
+	for _, g := range p.groups() {
+		g.Around = p.aroundCall
+	}
 }
 
 // migrateOrRefuse brings the schema up to date, or where the operator does that by hand, wants it done. A schema that is
@@ -143,15 +151,17 @@ func (p *platform) prepareJobs(listen string) error {
 	p.kinds = jobs.NewRegistry()
 	p.jobs = jobs.NewQueue(p.db, p.kinds)
 	p.events = events.NewPublisher(p.db, p.jobs, p.now)
+	client := webhook.NewClient(p.cfg.WebhookPrivate)
+	client.Transport = p.tracing.Transport(client.Transport)
 	deliverer := &events.Deliverer{
-		DB: p.db, Keys: p.keys, Client: webhook.NewClient(p.cfg.WebhookPrivate), Guard: p.targets, Audit: p.audit, Now: p.now,
+		DB: p.db, Keys: p.keys, Client: client, Guard: p.targets, Audit: p.audit, Now: p.now,
 	}
 	if err := deliverer.Register(p.kinds); err != nil || p.cfg.Workers == 0 {
 		return err
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
 		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
-		ListenURL: listen, Buried: p.events.Buried,
+		ListenURL: listen, Buried: p.events.Buried, Around: p.aroundJob,
 	})
 	return nil
 }

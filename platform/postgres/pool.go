@@ -12,10 +12,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parley/parley/db/platformdb"
 )
@@ -30,6 +32,8 @@ type Options struct {
 	URL      string
 	MaxConns int32           // 0: 20
 	Tracer   pgx.QueryTracer // sees every statement; nil: none
+	// Spans is where spans of the statements go, without their values; nil: none are made.
+	Spans trace.TracerProvider
 }
 
 // settings hold for every connection, whatever it is used for: the working role, so that the tenant wall stands even
@@ -49,6 +53,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	cfg.ConnConfig.Tracer = o.Tracer
+	if o.Spans != nil {
+		cfg.ConnConfig.Tracer = otelpgx.NewTracer(
+			otelpgx.WithTracerProvider(o.Spans), otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableConnectionDetailsInAttributes(),
+		)
+	}
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		pgxuuid.Register(c.TypeMap())
 		c.TypeMap().RegisterType(&pgtype.Type{
