@@ -18,7 +18,7 @@ func (p *platform) startTracing(ctx context.Context) (err error) {
 	if p.cfg.TraceEndpoint == "" {
 		return nil
 	}
-	if p.tracing, err = telemetry.NewTracing(ctx, p.cfg.TraceEndpoint, version, p.cfg.TraceShare); err == nil {
+	if p.tracing, err = telemetry.NewTracing(ctx, p.cfg.TraceEndpoint, version, p.cfg.TraceShare, p.log); err == nil {
 		p.closers = append(p.closers, p.tracing.Close)
 	}
 	return err

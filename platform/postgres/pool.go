@@ -10,6 +10,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -55,7 +56,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	cfg.ConnConfig.Tracer = o.Tracer
 	if o.Spans != nil {
 		cfg.ConnConfig.Tracer = otelpgx.NewTracer(
-			otelpgx.WithTracerProvider(o.Spans), otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableConnectionDetailsInAttributes(),
+			otelpgx.WithTracerProvider(o.Spans), otelpgx.WithSpanNameFunc(nameOf), otelpgx.WithDisableConnectionDetailsInAttributes(),
 		)
 	}
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
@@ -77,6 +78,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, fmt.Errorf("reach the database: %w", oneLine{err})
 	}
 	return db, nil
+}
+
+// nameOf is the name that sqlc has written into a statement, else its first word.
+func nameOf(sql string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(sql, "-- name: "), " ")
+	return name
 }
 
 // Ping asks the server for a sign of life.

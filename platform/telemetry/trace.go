@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -33,12 +35,12 @@ const exportPatience = 5 * time.Second
 
 // NewTracing begins to send spans to the collector at endpoint (http(s)://host:port, OTLP over HTTP) of a share of all
 // traces, and of those that a client asks for by a sampled traceparent. Nobody waits for it: what it cannot send is lost.
-func NewTracing(ctx context.Context, endpoint, version string, share float64) (*Tracing, error) {
+func NewTracing(ctx context.Context, endpoint, version string, share float64, log *slog.Logger) (*Tracing, error) {
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"), otlptracehttp.WithTimeout(exportPatience))
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}
-	return newTracing(exporter, version, share), nil
+	return newTracing(&patient{SpanExporter: exporter, log: log}, version, share), nil
 }
 
 func newTracing(exporter sdk.SpanExporter, version string, share float64) *Tracing {
@@ -49,6 +51,24 @@ func newTracing(exporter sdk.SpanExporter, version string, share float64) *Traci
 		sdk.WithResource(resource.NewSchemaless(semconv.ServiceName("parley"), semconv.ServiceVersion(version))),
 	)
 	return &Tracing{provider: provider, tracer: provider.Tracer("parley")}
+}
+
+// patient says once that the collector is away, and once that it is back, instead of at each batch.
+type patient struct {
+	sdk.SpanExporter
+	log  *slog.Logger
+	away atomic.Bool
+}
+
+// ExportSpans implements sdk.SpanExporter.
+func (p *patient) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	err := p.SpanExporter.ExportSpans(ctx, spans)
+	if was := p.away.Swap(err != nil); err != nil && !was {
+		p.log.Warn("spans are lost: the collector does not take them", "error", err)
+	} else if err == nil && was {
+		p.log.Info("the collector takes spans again")
+	}
+	return nil
 }
 
 // Extract puts the traceparent of a request (W3C Trace Context) into the context, and gives its trace id; "" where there
