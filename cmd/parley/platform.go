@@ -54,7 +54,7 @@ type platform struct {
 	now        func() time.Time
 	meters     meters
 	tracing    *telemetry.Tracing // nil where no traces are made
-	closers    []func() error // of what was begun beside the above
+	closers    []func() error     // of what was begun beside the above
 }
 
 func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (*platform, error) {
