@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/getsentry/sentry-go"
@@ -63,7 +64,7 @@ func (s *Sentry) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements slog.Handler.
 func (s *Sentry) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &Sentry{s.client, append(s.attrs[:len(s.attrs):len(s.attrs)], attrs...)}
+	return &Sentry{s.client, append(slices.Clip(s.attrs), attrs...)}
 }
 
 // WithGroup implements slog.Handler; names of groups are left out.
