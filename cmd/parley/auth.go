@@ -47,7 +47,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		return err
 	}
 	users, sessions := postgres.NewUsers(p.db), postgres.NewSessions(p.db)
-	transactions, audit := postgres.NewTransactions(p.db), postgres.NewAudit(p.audit)
+	transactions, audit := postgres.NewTransactions(p.db), countedSessions{postgres.NewAudit(p.audit), p.metrics.sessions}
 	accounts, attempts := postgres.NewAccounts(p.db), postgres.NewAttempts(p.db, p.master.Key("login attempts"))
 	p.background.Every(time.Hour, time.Minute, "forget log-in attempts", attempts.Forget)
 	opener := usecases.Opener{

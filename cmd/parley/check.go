@@ -135,7 +135,7 @@ func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, w
 }
 
 func onPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database, work func([]dependency) []result) (results []result, err error) {
-	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log)}
+	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
 	defer func() { err = errors.Join(err, p.close()) }()
 	if err := p.connect(ctx, d, true); err != nil {
 		return nil, err

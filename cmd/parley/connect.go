@@ -18,8 +18,9 @@ func (p *platform) connect(ctx context.Context, d *database, lazily bool) (err e
 	if err := p.connectRedis(); err != nil {
 		return err
 	}
+	p.limiter = countedLimiter{p.limiter, p.metrics.refusals}
 	p.migrator = postgres.NewMigrator(d.direct, p.log)
-	p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: p.cfg.DatabaseConns, Lazy: lazily})
+	p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: p.cfg.DatabaseConns, Lazy: lazily, Spans: p.tracing.Provider()})
 	if err != nil {
 		return err
 	}

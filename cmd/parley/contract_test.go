@@ -83,6 +83,7 @@ func (c apiContract) checkTold(t *testing.T, kind string, body []byte) {
 type contractTransport struct {
 	t        *testing.T
 	contract apiContract
+	said     *secrets // what passes by and must not be logged; nil: nobody looks
 }
 
 func (c contractTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -107,6 +108,7 @@ func (c contractTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	}
 	res.Body = io.NopCloser(bytes.NewReader(got))
 	c.check(req, sent, res, got)
+	c.said.hear(req.Header.Get("Authorization"), sent, got)
 	return res, nil
 }
 

@@ -21,8 +21,9 @@ import (
 )
 
 func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
-	told := events.Events{Publisher: p.events}
 	model := guarded.Model{Model: echomodel.Model{}, Group: p.models}
+	provider, _ := model.Name()
+	told := countedTurns{events.Events{Publisher: p.events}, p.metrics, provider}
 	turns := postgres.NewTurns(p.db, model, told, p.meter.Limits)
 	turn := usecases.TakeTurn{
 		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,

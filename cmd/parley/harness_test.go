@@ -62,7 +62,11 @@ func startOn(t *testing.T, database string, settings ...string) *program {
 		cancel()
 		return <-code
 	})
-	t.Cleanup(func() { stop() })
+	said := &secrets{}
+	t.Cleanup(func() {
+		stop()
+		said.requireUnlogged(t, log)
+	})
 	p := &program{database: database, settings: environ, log: log, stop: stop}
 	select {
 	case p.url = <-log.serving:
@@ -72,7 +76,7 @@ func startOn(t *testing.T, database string, settings ...string) *program {
 		code <- c
 		t.Fatalf("parley ended with %d:\n%s", c, log)
 	}
-	p.client = &http.Client{Transport: contractTransport{t: t, contract: loadedContract()}, Timeout: 30 * time.Second}
+	p.client = &http.Client{Transport: contractTransport{t: t, contract: loadedContract(), said: said}, Timeout: 30 * time.Second}
 	return p
 }
 

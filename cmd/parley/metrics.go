@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/parley/parley/platform/resilience"
@@ -23,8 +24,12 @@ func (p *platform) serveMetrics(ctx context.Context) (address string, err error)
 	if err != nil {
 		return "", fmt.Errorf("METRICS_ADDR: should be an address that is free: %w", err)
 	}
+	p.addGauges()
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", p.metrics().Handler())
+	mux.Handle("GET /metrics", p.metrics.Handler())
+	if p.cfg.Pprof() {
+		addProfiles(mux)
+	}
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
@@ -34,9 +39,18 @@ func (p *platform) serveMetrics(ctx context.Context) (address string, err error)
 	return listener.Addr().String(), nil
 }
 
-// metrics are what this process can count.
-func (p *platform) metrics() *telemetry.Metrics {
-	m := telemetry.NewMetrics()
+// addProfiles serves what net/http/pprof has, for go tool pprof.
+func addProfiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+}
+
+// addGauges adds what is looked up when it is asked for.
+func (p *platform) addGauges() {
+	m := p.metrics
 	m.Gauge(telemetry.Family{Name: "breakers", Help: "targets outside, by the state of their circuit breakers", Labels: []string{"group", "state"}}, func() []telemetry.Sample {
 		return overGroups(p.groups(), func(g *resilience.Group) map[string]float64 {
 			states := map[string]float64{}
@@ -59,7 +73,22 @@ func (p *platform) metrics() *telemetry.Metrics {
 		telemetry.Family{Name: "jobs", Help: "jobs of all workspaces that are not done, and dead letters", Labels: []string{"state"}},
 		telemetry.Family{Name: "jobs_oldest_seconds", Help: "how long the job that is due for longest has waited"},
 	)
-	return m
+	m.Gauge(telemetry.Family{Name: "database_connections", Help: "of this process, by what they do", Labels: []string{"state"}}, func() []telemetry.Sample {
+		pool := p.db.Pool()
+		return []telemetry.Sample{
+			{Labels: []string{"busy"}, Value: float64(pool.Busy)}, {Labels: []string{"idle"}, Value: float64(pool.Idle)},
+			{Labels: []string{"most"}, Value: float64(pool.Most)},
+		}
+	})
+	m.Counter(telemetry.Family{Name: "database_connection_waits_total", Help: "how often a call had to wait for a connection"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: float64(p.db.Pool().Waits)}}
+	})
+	m.Counter(telemetry.Family{Name: "database_connection_wait_seconds_total", Help: "how long calls have waited for a connection"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: p.db.Pool().Waited.Seconds()}}
+	})
+	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}
+	})
 }
 
 // depth counts the queue; it gives nothing while the database is away.

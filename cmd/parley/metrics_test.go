@@ -1,26 +1,23 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 )
 
 // metrics reads what a Prometheus would.
 func (p *program) metrics(t *testing.T) string {
 	t.Helper()
-	var address string
-	for _, line := range p.log.lines(t) {
-		if line["msg"] == "metrics" {
-			address = line["address"].(string)
-		}
-	}
-	require.NotEmpty(t, address)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.metricsAddress(t), nil)
 	require.NoError(t, err)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
@@ -29,6 +26,90 @@ func (p *program) metrics(t *testing.T) string {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, res.StatusCode)
 	return string(body)
+}
+
+// metricsAddress is where the metrics are.
+func (p *program) metricsAddress(t *testing.T) (address string) {
+	t.Helper()
+	for _, line := range p.log.lines(t) {
+		if line["msg"] == "metrics" {
+			address = line["address"].(string)
+		}
+	}
+	require.NotEmpty(t, address)
+	return address
+}
+
+func TestWhatDashboardsAndAlertsAskForIsMeasured(t *testing.T) {
+	t.Parallel()
+	p := &platform{metrics: newMeters()}
+	p.addGauges()
+	names := p.metrics.Names()
+	for _, file := range []string{"dashboard.json", "alerts.yaml"} {
+		text, err := os.ReadFile("../../platform/telemetry/grafana/" + file)
+		require.NoError(t, err)
+		asked := regexp.MustCompile(`parley_[a-z_]+`).FindAllString(string(text), -1)
+		require.NotEmpty(t, asked)
+		for _, name := range asked {
+			require.Contains(t, names, regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(name, ""), file)
+		}
+	}
+	dashboard, err := os.ReadFile("../../platform/telemetry/grafana/dashboard.json")
+	require.NoError(t, err)
+	require.True(t, json.Valid(dashboard))
+}
+
+func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
+	t.Parallel()
+	p := start(t, "METRICS_ADDR=127.0.0.1:0", "RATE_LIMIT_MAX=20", "UPKEEP_INTERVAL=100ms")
+	ada, id := p.register(t), operation(uuid.NewString())
+	thread := ada.post(t, "/v1/conversations/threads", map[string]any{}).text("id")
+	for range 2 {
+		require.Equal(t, http.StatusOK, ada.post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "Hi"}, id).Status)
+	}
+	require.Equal(t, http.StatusUnprocessableEntity, ada.post(t, "/v1/bots", map[string]any{"name": "x"}, id).Status)
+	require.Equal(t, http.StatusNotFound, ada.call(t, "BREW", "/coffee", nil).Status)
+	for range 20 {
+		ada.get(t, "/v1/bots")
+	}
+	require.Eventually(t, func() bool { return p.sealer(t) }, 10*time.Second, 20*time.Millisecond)
+	text := p.metrics(t)
+	for _, line := range []string{
+		`parley_http_requests_total{method="POST",route="/v1/conversations/threads/:thread_id/turn",status="200"} 2`,
+		`parley_http_request_duration_seconds_count{method="POST",route="/v1/conversations/threads/:thread_id/turn"} 2`,
+		`parley_http_requests_total{method="any",route="none",status="404"} 1`,
+		`parley_operations_total{outcome="replayed"} 1`, `parley_operations_total{outcome="reused"} 1`, `parley_operations_total{outcome="done"} 2`,
+		`parley_turns_total{outcome="completed",provider="echo"} 1`, `parley_turn_duration_seconds_count{provider="echo"} 1`,
+		`parley_sessions_total{action="user.register"} 1`, `parley_database_connections{state="most"} 8`,
+	} {
+		require.Contains(t, text, line)
+	}
+	require.Regexp(t, `parley_rate_limit_refusals_total\{limit="principal"\} [1-9]`, text)
+	require.NotContains(t, text, thread)
+}
+
+// sealer tells whether the sealer has run.
+func (p *program) sealer(t *testing.T) bool {
+	t.Helper()
+	return regexp.MustCompile(`(?m)^parley_audit_sealer_lag_seconds [0-9.]*[1-9]`).MatchString(p.metrics(t))
+}
+
+func TestProfilesAreServedUnlessInProduction(t *testing.T) {
+	t.Parallel()
+	status := func(settings ...string) int {
+		p := start(t, append(settings, "METRICS_ADDR=127.0.0.1:0")...)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(p.metricsAddress(t), "/metrics", "/debug/pprof/heap", 1), nil)
+		require.NoError(t, err)
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer res.Body.Close()
+		return res.StatusCode
+	}
+	secret := "JWT_SECRET=" + strings.Repeat("s", 32)
+	require.Equal(t, http.StatusOK, status())
+	require.Equal(t, http.StatusNotFound, status("PPROF=false"))
+	require.Equal(t, http.StatusNotFound, status("APP_ENV=production", secret))
+	require.Equal(t, http.StatusOK, status("APP_ENV=production", secret, "PPROF=true"))
 }
 
 func TestABreakerThatIsOpenIsSeenByOperators(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"github.com/parley/parley/platform/ratelimit"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/telemetry"
 	"github.com/parley/parley/platform/usage"
 	"github.com/parley/parley/platform/vector"
 	"github.com/parley/parley/platform/webhook"
@@ -57,7 +58,9 @@ type platform struct {
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
-	closers    []func() error // of what was begun beside the above
+	metrics    meters
+	tracing    *telemetry.Tracing // nil where no traces are made
+	closers    []func() error     // of what was begun beside the above
 
 	vectorService dependency // what keeps the vectors
 }
@@ -66,13 +69,16 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(d.direct, log)); err != nil {
 		return nil, err
 	}
-	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log)}
+	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
 	if err := p.takeSecrets(); err != nil {
+		return nil, err
+	}
+	if err := p.startTracing(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.connect(ctx, d, false); err != nil {
@@ -86,7 +92,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.keys = webhook.Keys{Box: secret.NewBox(p.master.Key("webhook secrets"))}
 	p.guardOutside()
 	p.commands = command.NewPipeline(command.Options{
-		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(),
+		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(), Observed: p.metrics.operation,
 	})
 	if err := p.prepareJobs(d.direct); err != nil {
 		return nil, err
@@ -124,6 +130,9 @@ func (p *platform) guardOutside() {
 	p.models = resilience.NewGroup("model", resilience.Policy{
 		Timeout: p.cfg.ModelTimeout, Concurrency: modelCalls, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
+	for _, g := range p.groups() {
+		g.Around = p.aroundCall
+	}
 }
 
 // migrateOrRefuse brings the schema up to date, or where the operator does that by hand, wants it done. A schema that is
@@ -150,15 +159,17 @@ func (p *platform) prepareJobs(listen string) error {
 	p.jobs = jobs.NewQueue(p.db, p.kinds)
 	p.events = events.NewPublisher(p.db, p.jobs, p.now)
 	p.meter = &usage.Meter{DB: p.db, Limits: usageLimits(p.cfg), Events: p.events, Now: p.now}
+	client := webhook.NewClient(p.cfg.WebhookPrivate)
+	client.Transport = p.tracing.Transport(client.Transport)
 	deliverer := &events.Deliverer{
-		DB: p.db, Keys: p.keys, Client: webhook.NewClient(p.cfg.WebhookPrivate), Guard: p.targets, Audit: p.audit, Now: p.now,
+		DB: p.db, Keys: p.keys, Client: client, Guard: p.targets, Audit: p.audit, Now: p.now,
 	}
 	if err := errors.Join(deliverer.Register(p.kinds), p.meter.Register(p.kinds)); err != nil || p.cfg.Workers == 0 {
 		return err
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
 		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
-		ListenURL: listen, Buried: p.events.Buried,
+		ListenURL: listen, Buried: p.events.Buried, Around: p.aroundJob,
 	})
 	return nil
 }

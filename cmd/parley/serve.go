@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -36,7 +37,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		}
 		p.startJobs(ctx)
 		p.log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", database.where(),
-			"workers", cfg.Workers, "reference", "/docs")
+			"redis", whereIs(p.cfg.RedisURL), "traces", whereIs(p.cfg.TraceEndpoint), "sentry", whereIs(p.cfg.SentryDSN), "workers", cfg.Workers, "reference", "/docs")
 		return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, p.log), listener, database.lost(), cfg.StopTimeout, p.log)
 	})
 }
@@ -64,7 +65,11 @@ func work(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 
 // withPlatform runs a program on the platform, and ends the platform after it.
 func withPlatform(ctx context.Context, cfg *config.Config, stderr io.Writer, program func(*platform, *database) error) (err error) {
-	log := newLogger(cfg, stderr)
+	log, closeLog, err := openLog(cfg, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
 	starting, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil { //nolint:gosec // the embedded database's user has to pass through
@@ -152,6 +157,8 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		Limiter:        p.limiter,
 		Limits:         p.limits,
 		Refused:        p.refused,
+		Trace:          p.tracer(),
+		Observed:       p.metrics.request,
 		Log:            p.log,
 	})
 	if err != nil {
@@ -162,4 +169,13 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	}
 	catalog := mountBots(e, p)
 	return e, mountConversations(e, p, catalog)
+}
+
+// whereIs names the host of a service that the program is connected to, and nothing secret of its URL; "none" for none.
+func whereIs(service string) string {
+	u, err := url.Parse(service)
+	if err != nil || service == "" {
+		return "none"
+	}
+	return u.Host + map[bool]string{true: u.Path}[u.Host == ""] // of a socket its path
 }

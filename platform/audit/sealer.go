@@ -25,6 +25,15 @@ type Sealer struct {
 	db     *postgres.DB
 	key    []byte
 	deepAt atomic.Int64 // when a run last looked back all the way, in Unix seconds
+	doneAt atomic.Int64 // when a run last sealed all that it found, in Unix seconds
+}
+
+// Lag is how long ago this process last sealed all that there was; 0 before its first run.
+func (s *Sealer) Lag() time.Duration {
+	if s.doneAt.Load() == 0 {
+		return 0
+	}
+	return time.Since(time.Unix(s.doneAt.Load(), 0))
 }
 
 // NewSealer makes a Sealer.
@@ -53,6 +62,7 @@ func (s *Sealer) Seal(ctx context.Context) error {
 	if err := s.seal(ctx, look); err != nil {
 		return err
 	}
+	s.doneAt.Store(now)
 	if deep {
 		s.deepAt.Store(now)
 	}

@@ -44,6 +44,10 @@ const (
 
 // RunLong runs a Long once for this call's operation.
 func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
+	return p.observe(p.runLong(ctx, l))
+}
+
+func (p *Pipeline) runLong(ctx context.Context, l Long) (Answer, error) {
 	leave, err := p.flights.enter(ctx)
 	if err != nil {
 		return Answer{}, err

@@ -8,6 +8,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -50,6 +51,8 @@ type Options struct {
 	Cache      operations.Cache
 	Audit      *audit.Log
 	Fault      *fault.Point // nil but in fault tests
+	// Observed is told what each operation came to: done, replayed, in_progress, reused, expired or failed; nil: nobody is.
+	Observed func(outcome string)
 }
 
 // NewPipeline makes a Pipeline.
@@ -59,6 +62,32 @@ func NewPipeline(o Options) *Pipeline { return &Pipeline{Options: o, flights: ne
 // answer. Whatever fails leaves nothing behind. If the operation has been done before, the step has no effect and the
 // stored answer is given again.
 func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outcome, error)) (Answer, error) {
+	return p.observe(p.run(ctx, step))
+}
+
+// observe tells what an operation came to.
+func (p *Pipeline) observe(answer Answer, err error) (Answer, error) {
+	if p.Observed == nil {
+		return answer, err
+	}
+	outcome := "failed"
+	switch {
+	case err == nil && answer.Replayed:
+		outcome = "replayed"
+	case err == nil:
+		outcome = "done"
+	case errors.Is(err, ErrInProgress):
+		outcome = "in_progress"
+	case errors.Is(err, ErrReused):
+		outcome = "reused"
+	case errors.Is(err, ErrExpired):
+		outcome = "expired"
+	}
+	p.Observed(outcome)
+	return answer, err
+}
+
+func (p *Pipeline) run(ctx context.Context, step func(ctx context.Context) (Outcome, error)) (Answer, error) {
 	leave, err := p.flights.enter(ctx)
 	if err != nil {
 		return Answer{}, err

@@ -24,6 +24,10 @@ type Config struct {
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" want:"development or production" help:"production refuses what is only fit for development"`
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" want:"host:port" help:"where the API listens"`
 	MetricsAddr    string        `env:"METRICS_ADDR" want:"host:port, another than HTTP_ADDR" help:"where /metrics is for a Prometheus, not to be reached from outside; empty: nowhere"`
+	Profiles       string        `env:"PPROF" want:"true or false" help:"true: /debug/pprof at METRICS_ADDR; empty: outside production"`
+	TraceEndpoint  string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" want:"http(s)://host:port" help:"an OpenTelemetry collector that is sent traces, by OTLP over HTTP; empty: no traces are made"`
+	TraceShare     float64       `env:"OTEL_TRACES_SAMPLER_ARG" envDefault:"1" want:"a number from 0 to 1" help:"the share of traces that is sent, but for those that a client asks for by traceparent"`
+	SentryDSN      string        `env:"SENTRY_DSN" want:"https://key@host/project" secret:"true" help:"a Sentry that is told of errors, without personal data; empty: none"`
 	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database and the secrets made at the first start"`
 	LogFormat      string        `env:"LOG_FORMAT" envDefault:"json" want:"json or text" help:"json for machines, text for people"`
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" help:"the least that is logged"`
@@ -114,6 +118,10 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(err == nil, "HTTP_ADDR")
 	_, port, err := net.SplitHostPort(c.MetricsAddr)
 	require(c.MetricsAddr == "" || err == nil && (c.MetricsAddr != c.HTTPAddr || port == "0"), "METRICS_ADDR")
+	require(slices.Contains([]string{"", "true", "false"}, c.Profiles), "PPROF")
+	require(isURL(c.TraceEndpoint, "http", "https"), "OTEL_EXPORTER_OTLP_ENDPOINT")
+	require(c.TraceShare >= 0 && c.TraceShare <= 1, "OTEL_TRACES_SAMPLER_ARG") // which NaN is not
+	require(isDSN(c.SentryDSN), "SENTRY_DSN")
 	require(c.AppEnv == "development" || c.Production(), "APP_ENV")
 	require(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT")
 	require(slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL")
@@ -169,6 +177,9 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 // Production tells whether this is one.
 func (c *Config) Production() bool { return c.AppEnv == "production" }
 
+// Pprof tells whether profiles are served.
+func (c *Config) Pprof() bool { return c.Profiles == "true" || c.Profiles == "" && !c.Production() }
+
 // Proxies are TrustedProxies, parsed.
 func (c *Config) Proxies() []netip.Prefix { return c.proxies }
 
@@ -209,6 +220,12 @@ func isServer(s string) bool {
 // isKey tells whether a text can go out as a header.
 func isKey(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// isDSN tells whether a text is empty or has the parts of a Sentry DSN.
+func isDSN(s string) bool {
+	u, err := url.Parse(s)
+	return s == "" || err == nil && isURL(s, "http", "https") && u.User.Username() != "" && u.Host != "" && len(u.Path) > 1
 }
 
 func allOrigins(origins []string) bool {

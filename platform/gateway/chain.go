@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
@@ -30,31 +31,55 @@ const (
 var traceID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // beginCall makes the call that the rest of the way is told of, and gives it a trace id and an operation id, so that
-// every answer carries both.
-func beginCall(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c *echo.Context) error {
-		req := c.Request()
-		trace := req.Header.Get(HeaderTraceID)
-		if !traceID.MatchString(trace) {
-			id := uuid.New()
-			trace = strings.ReplaceAll(id.String(), "-", "")
+// every answer carries both. The trace id is the client's, else that of its traceparent, else a new one.
+func beginCall(tracer Tracer) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			req := c.Request()
+			ctx, parent := req.Context(), ""
+			if tracer != nil {
+				ctx, parent = tracer.Extract(ctx, req.Header)
+			}
+			trace := req.Header.Get(HeaderTraceID)
+			if !traceID.MatchString(trace) {
+				trace = parent
+			}
+			if trace == "" {
+				id := uuid.New()
+				trace = hex.EncodeToString(id[:])
+			}
+			ip, _ := netip.ParseAddr(c.RealIP()) // an address that is none stays unknown
+			operation, err := operationID(req.Header)
+			if err != nil {
+				operation = uuid.New() // admit refuses the call
+			}
+			h := c.Response().Header()
+			h.Set(HeaderTraceID, trace)
+			h.Set(HeaderOperationID, operation.String())
+			ctx = call.With(ctx, &call.Call{
+				TraceID:   trace,
+				Operation: call.Operation{ID: operation},
+				IP:        ip.Unmap(),
+				UserAgent: clip(strings.ToValidUTF8(req.UserAgent(), ""), 400),
+			})
+			end := func(error) {}
+			if tracer != nil {
+				ctx, end = tracer.Start(ctx, req.Method+" "+c.Path(), map[string]string{"http.route": c.Path(), "http.request.method": req.Method})
+			}
+			c.SetRequest(req.WithContext(ctx))
+			err = next(c)
+			end(broken(c, err))
+			return err
 		}
-		ip, _ := netip.ParseAddr(c.RealIP()) // an address that is none stays unknown
-		operation, err := operationID(req.Header)
-		if err != nil {
-			operation = uuid.New() // admit refuses the call
-		}
-		h := c.Response().Header()
-		h.Set(HeaderTraceID, trace)
-		h.Set(HeaderOperationID, operation.String())
-		c.SetRequest(req.WithContext(call.With(req.Context(), &call.Call{
-			TraceID:   trace,
-			Operation: call.Operation{ID: operation},
-			IP:        ip.Unmap(),
-			UserAgent: clip(strings.ToValidUTF8(req.UserAgent(), ""), 400),
-		})))
-		return next(c)
 	}
+}
+
+// broken gives the error of a request that failed by our fault, as its span is to know; it has been answered by then.
+func broken(c *echo.Context, err error) error {
+	if r, unwrapErr := echo.UnwrapResponse(c.Response()); err == nil && unwrapErr == nil && r.Status >= http.StatusInternalServerError {
+		return fail.ErrInternal
+	}
+	return err
 }
 
 func clip(s string, most int) string {
@@ -66,7 +91,7 @@ func clip(s string, most int) string {
 }
 
 // accessLog writes one line a request, and has an error answered first so that the line knows the status.
-func accessLog(log *slog.Logger) echo.MiddlewareFunc {
+func accessLog(log *slog.Logger, observed func(method, route string, status int, took time.Duration)) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
 			start := time.Now()
@@ -78,12 +103,16 @@ func accessLog(log *slog.Logger) echo.MiddlewareFunc {
 			if r, err := echo.UnwrapResponse(c.Response()); err == nil {
 				status, size = r.Status, r.Size
 			}
+			took := time.Since(start)
+			if observed != nil {
+				observed(req.Method, c.Path(), status, took)
+			}
 			log.LogAttrs(req.Context(), slog.LevelInfo, "request",
 				slog.String("method", req.Method),
 				slog.String("route", c.Path()),
 				slog.Int("status", status),
 				slog.Int64("bytes", size),
-				slog.Float64("latency_ms", float64(time.Since(start).Microseconds())/1000),
+				slog.Float64("latency_ms", float64(took.Microseconds())/1000),
 			)
 			return nil
 		}

@@ -33,7 +33,7 @@ func FuzzOperationID(f *testing.F) {
 		var c *echo.Context
 		var refused error
 		e := echo.New()
-		e.Use(beginCall)
+		e.Use(beginCall(nil))
 		e.POST("/", func(ctx *echo.Context) error {
 			c = ctx
 			_, refused = operationID(ctx.Request().Header)

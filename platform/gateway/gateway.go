@@ -40,7 +40,19 @@ type Options struct {
 	Limits         Limits
 	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
-	Log     *slog.Logger
+	// Trace is asked for the traceparent of a request and for a span of it; nil: nobody is.
+	Trace Tracer
+	// Observed is told of each request that was answered; nil: nobody is. The route is that of the router, empty for none.
+	Observed func(method, route string, status int, took time.Duration)
+	Log      *slog.Logger
+}
+
+// Tracer makes spans; that of telemetry is one.
+type Tracer interface {
+	// Extract puts the parent span that a client has named into the context, and gives its trace id, "" for none.
+	Extract(ctx context.Context, h http.Header) (with context.Context, traceID string)
+	// Start begins a span of the call in the context.
+	Start(ctx context.Context, name string, attributes map[string]string) (with context.Context, end func(err error))
 }
 
 // Limits are how much callers may do.
@@ -57,8 +69,8 @@ func New(o Options) (*echo.Echo, error) {
 	e.IPExtractor = addressOf(o.TrustedProxies)
 	e.Pre(middleware.RemoveTrailingSlash())
 	e.Use(
-		beginCall,
-		accessLog(o.Log),
+		beginCall(o.Trace),
+		accessLog(o.Log, o.Observed),
 		recoverPanic,
 		securityHeaders,
 	)

@@ -29,6 +29,8 @@ type RunnerOptions struct {
 	// Buried is told of each job that goes to the dead letters, in that transaction: what fails in it keeps the job from
 	// there until it is tried again. nil: nobody.
 	Buried func(ctx context.Context, l WholeLetter) error
+	// Around is put round each call of a handler, whose error it passes on; nil: nothing is.
+	Around func(ctx context.Context, kind string, handle func(ctx context.Context) error) error
 	// Random gives numbers from [0, 1) for the jitter of retries; nil: those of math/rand.
 	Random func() float64
 	// Now is for the history of errors; all else goes by the database's clock. nil: time.Now.
@@ -63,6 +65,9 @@ func NewRunner(o RunnerOptions) *Runner {
 	}
 	if o.Lease <= 0 {
 		o.Lease = 30 * time.Second
+	}
+	if o.Around == nil {
+		o.Around = func(ctx context.Context, _ string, handle func(context.Context) error) error { return handle(ctx) }
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64

@@ -44,5 +44,11 @@ type notYet struct {
 
 func (n notYet) Error() string { return "not yet: " + n.reason }
 
+// IsNotYet tells whether a handler has put its job off.
+func IsNotYet(err error) bool {
+	_, ok := errors.AsType[notYet](err)
+	return ok
+}
+
 // NotYet has a job wait for a while, which is no failure: it may wait so for ever, so what it waits for must end by itself.
 func NotYet(reason string, wait time.Duration) error { return notYet{reason, wait} }

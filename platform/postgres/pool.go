@@ -10,12 +10,15 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parley/parley/db/platformdb"
 )
@@ -31,6 +34,8 @@ type Options struct {
 	MaxConns int32           // 0: 20
 	Tracer   pgx.QueryTracer // sees every statement; nil: none
 	Lazy     bool            // do not wait for an answer: whether the server is there shows at the first use
+	// Spans is where spans of the statements go, without their values; nil: none are made.
+	Spans trace.TracerProvider
 }
 
 // settings hold for every connection, whatever it is used for: the working role, so that the tenant wall stands even
@@ -50,6 +55,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	cfg.ConnConfig.Tracer = o.Tracer
+	if o.Spans != nil {
+		cfg.ConnConfig.Tracer = otelpgx.NewTracer(
+			otelpgx.WithTracerProvider(o.Spans), otelpgx.WithSpanNameFunc(nameOf), otelpgx.WithDisableConnectionDetailsInAttributes(),
+		)
+	}
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		pgxuuid.Register(c.TypeMap())
 		c.TypeMap().RegisterType(&pgtype.Type{
@@ -74,6 +84,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	return db, nil
 }
 
+// nameOf is the name that sqlc has written into a statement, else its first word.
+func nameOf(sql string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(sql, "-- name: "), " ")
+	return name
+}
+
 // Ping asks the server for a sign of life.
 func (db *DB) Ping(ctx context.Context) error {
 	_, err := platformdb.New(db.pool).Ping(ctx)
@@ -88,6 +104,22 @@ func (db *DB) IsFirstKey(ctx context.Context, keyPrint []byte) (first bool, err 
 		return err
 	})
 	return first, err
+}
+
+// Pool is how the pool is used.
+type Pool struct {
+	Busy, Idle, Most int
+	Waited           time.Duration // for a connection, by all callers since the start
+	Waits            int64         // how often one had to
+}
+
+// Pool tells how the pool is used now.
+func (db *DB) Pool() Pool {
+	s := db.pool.Stat()
+	return Pool{
+		Busy: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Most: int(s.MaxConns()),
+		Waited: s.EmptyAcquireWaitTime(), Waits: s.EmptyAcquireCount(),
+	}
 }
 
 // Close waits for running statements and closes every connection.

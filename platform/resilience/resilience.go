@@ -34,6 +34,9 @@ const mostTargets = 10_000
 
 // Group guards the calls of one sort: those to webhooks, those to models. It is safe for concurrent use.
 type Group struct {
+	// Around is put round each attempt at a target, whose error it passes on; nil: nothing is. It is set before the first call.
+	Around func(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error
+
 	name    string
 	policy  Policy
 	log     *slog.Logger
@@ -67,16 +70,34 @@ func NewGroup(name string, p Policy, log *slog.Logger) *Group {
 // failure, unless the attempt's deadline had passed before: so a caller whose deadline is to show that a target hangs
 // has to be more patient than Policy.Timeout.
 func (g *Group) Do(ctx context.Context, name string, call func(ctx context.Context) error) error {
-	return g.do(ctx, g.target(name), call)
+	t := g.target(name)
+	switch err := t.enter(ctx, g.policy.Wait); {
+	case errors.Is(err, errFull):
+		g.counts.Refused.Add(1)
+		return refusal(time.Second, err)
+	case err != nil:
+		g.counts.Canceled.Add(1)
+		return err
+	}
+	defer t.room.Release(1)
+	_, err := t.breaker.Execute(func() (struct{}, error) {
+		attempt, cancel := context.WithTimeoutCause(ctx, g.policy.Timeout, errHangs)
+		defer cancel()
+		err := g.attempt(attempt, name, call)
+		if err != nil && attempt.Err() != nil && !errors.Is(context.Cause(attempt), errHangs) {
+			err = canceled{err} // the caller went first
+		}
+		return struct{}{}, err
+	})
+	return g.count(t, err)
 }
 
 // DoSafe is Do for a call that may be repeated: after a failure it is, with a growing pause. Its error is the first
 // failure's where a repetition was refused: the target was asked, and IsRefused does not hold.
 func (g *Group) DoSafe(ctx context.Context, name string, call func(ctx context.Context) error) error {
-	t := g.target(name)
 	var failed error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		err := g.do(ctx, t, call)
+		err := g.Do(ctx, name, call)
 		_, refused := IsRefused(err)
 		switch {
 		case refused && failed != nil:
@@ -94,26 +115,11 @@ func (g *Group) DoSafe(ctx context.Context, name string, call func(ctx context.C
 	return err
 }
 
-func (g *Group) do(ctx context.Context, t *target, call func(ctx context.Context) error) error {
-	switch err := t.enter(ctx, g.policy.Wait); {
-	case errors.Is(err, errFull):
-		g.counts.Refused.Add(1)
-		return refusal(time.Second, err)
-	case err != nil:
-		g.counts.Canceled.Add(1)
-		return err
+func (g *Group) attempt(ctx context.Context, name string, call func(ctx context.Context) error) error {
+	if g.Around == nil {
+		return call(ctx)
 	}
-	defer t.room.Release(1)
-	_, err := t.breaker.Execute(func() (struct{}, error) {
-		attempt, cancel := context.WithTimeoutCause(ctx, g.policy.Timeout, errHangs)
-		defer cancel()
-		err := call(attempt)
-		if err != nil && attempt.Err() != nil && !errors.Is(context.Cause(attempt), errHangs) {
-			err = canceled{err} // the caller went first
-		}
-		return struct{}{}, err
-	})
-	return g.count(t, err)
+	return g.Around(ctx, g.name, name, call)
 }
 
 // count keeps account of what a call came to, and takes off what only the breaker had to know.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -10,11 +11,14 @@ import (
 
 // Metrics is what a Prometheus may read: numbers that are asked for when it does so. No label has a value that a tenant
 // chooses, so that their number is bounded.
-type Metrics struct{ registry *prometheus.Registry }
+type Metrics struct {
+	registry *prometheus.Registry
+	names    []string
+}
 
 // NewMetrics makes Metrics with those of the Go runtime and of the process.
 func NewMetrics() *Metrics {
-	m := &Metrics{prometheus.NewRegistry()}
+	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -22,6 +26,15 @@ func NewMetrics() *Metrics {
 // Handler serves them in the format that the reader asks for.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+}
+
+// Names are those of the metrics that were added, also of those that have counted nothing yet.
+func (m *Metrics) Names() []string { return m.names }
+
+// called notes a metric, and gives its whole name.
+func (m *Metrics) called(f Family) string {
+	m.names = append(m.names, prefix+f.Name)
+	return prefix + f.Name
 }
 
 // Sample is a number with the values of its labels.
@@ -51,10 +64,31 @@ func (m *Metrics) Counter(f Family, read func() []Sample) {
 	m.add(prometheus.CounterValue, func() [][]Sample { return [][]Sample{read()} }, f)
 }
 
+// Count adds a counter that is told of what happens; what it gives takes how much, and the values of the labels.
+func (m *Metrics) Count(f Family) func(n float64, labels ...string) {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.called(f), Help: f.Help}, f.Labels)
+	m.registry.MustRegister(c)
+	return func(n float64, labels ...string) { c.WithLabelValues(labels...).Add(n) }
+}
+
+// Time adds a histogram of how long something took, in seconds; what it gives takes the values of the labels too.
+func (m *Metrics) Time(f Family) func(took time.Duration, labels ...string) {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: m.called(f), Help: f.Help, Buckets: bounds()}, f.Labels)
+	m.registry.MustRegister(h)
+	return func(took time.Duration, labels ...string) { h.WithLabelValues(labels...).Observe(took.Seconds()) }
+}
+
+// bounds are those of the buckets, from what a read takes to what a model may.
+func bounds() []float64 {
+	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+}
+
+const prefix = "parley_"
+
 func (m *Metrics) add(kind prometheus.ValueType, read func() [][]Sample, families ...Family) {
 	descs := make([]*prometheus.Desc, len(families))
 	for i, f := range families {
-		descs[i] = prometheus.NewDesc("parley_"+f.Name, f.Help, f.Labels, nil)
+		descs[i] = prometheus.NewDesc(m.called(f), f.Help, f.Labels, nil)
 	}
 	m.registry.MustRegister(asked{descs, kind, read})
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/ports"
+	conversations "github.com/parley/parley/modules/conversations/ports"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/telemetry"
+)
+
+// meters count what happens in this process. Their labels are routes, statuses, providers and names of ours: nothing that
+// a tenant chooses.
+type meters struct {
+	*telemetry.Metrics
+	requests   func(n float64, labels ...string)
+	latency    func(took time.Duration, labels ...string)
+	operations func(n float64, labels ...string)
+	refusals   func(n float64, labels ...string)
+	sessions   func(n float64, labels ...string)
+	turns      func(n float64, labels ...string)
+	turnTime   func(took time.Duration, labels ...string)
+	tokens     func(n float64, labels ...string)
+	jobs       func(took time.Duration, labels ...string)
+}
+
+func newMeters() meters {
+	m := telemetry.NewMetrics()
+	return meters{
+		Metrics:    m,
+		requests:   m.Count(telemetry.Family{Name: "http_requests_total", Help: "requests that were answered", Labels: []string{"method", "route", "status"}}),
+		latency:    m.Time(telemetry.Family{Name: "http_request_duration_seconds", Help: "from the request to the end of its answer", Labels: []string{"method", "route"}}),
+		operations: m.Count(telemetry.Family{Name: "operations_total", Help: "calls that change something, by what they came to", Labels: []string{"outcome"}}),
+		refusals:   m.Count(telemetry.Family{Name: "rate_limit_refusals_total", Help: "calls that came too often, by what they were counted under", Labels: []string{"limit"}}),
+		sessions:   m.Count(telemetry.Family{Name: "sessions_total", Help: "sessions that were opened or found stolen, by the action in the audit log", Labels: []string{"action"}}),
+		turns:      m.Count(telemetry.Family{Name: "turns_total", Help: "attempts at turns, by who answered and what came of it", Labels: []string{"provider", "outcome"}}),
+		turnTime:   m.Time(telemetry.Family{Name: "turn_duration_seconds", Help: "how long models took for turns that were completed", Labels: []string{"provider"}}),
+		tokens:     m.Count(telemetry.Family{Name: "turn_tokens_total", Help: "tokens of turns that were completed", Labels: []string{"provider", "direction"}}),
+		jobs:       m.Time(telemetry.Family{Name: "job_duration_seconds", Help: "how long the handlers of jobs took, by whether they failed", Labels: []string{"kind", "outcome"}}),
+	}
+}
+
+// request counts one that was answered.
+func (m meters) request(method, route string, status int, took time.Duration) {
+	if route == "" {
+		method, route = "any", "none" // the router had no place for it: the method is the client's word
+	}
+	m.requests(1, method, route, strconv.Itoa(status))
+	m.latency(took, method, route)
+}
+
+func (m meters) operation(outcome string) { m.operations(1, outcome) }
+
+// countedLimiter counts whom a limiter refuses, by the part of the key that says what is counted.
+type countedLimiter struct {
+	ratelimit.Limiter
+	refused func(n float64, labels ...string)
+}
+
+// Allow implements ratelimit.Limiter.
+func (l countedLimiter) Allow(ctx context.Context, key string, limit ratelimit.Limit) ratelimit.Result {
+	r := l.Limiter.Allow(ctx, key, limit)
+	if !r.Allowed {
+		kind, _, _ := strings.Cut(key, ":")
+		l.refused(1, kind)
+	}
+	return r
+}
+
+// countedSessions counts what is written of sessions.
+type countedSessions struct {
+	ports.Audit
+	count func(n float64, labels ...string)
+}
+
+// Session implements ports.Audit of auth.
+func (s countedSessions) Session(ctx context.Context, action string, session uuid.UUID) error {
+	err := s.Audit.Session(ctx, action, session)
+	if err == nil {
+		s.count(1, action)
+	}
+	return err
+}
+
+// countedTurns counts what becomes of turns.
+type countedTurns struct {
+	conversations.Events
+	meters
+	provider string // of replies that do not name theirs
+}
+
+// TurnCompleted implements ports.Events of conversations.
+func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
+	provider := reply.Provider
+	if provider == "" {
+		provider = c.provider
+	}
+	c.turns(1, provider, "completed")
+	c.turnTime(reply.Latency, provider)
+	for direction, n := range map[string]*int{"input": reply.InputTokens, "output": reply.OutputTokens, "cached": reply.CachedTokens} {
+		if n != nil {
+			c.tokens(float64(*n), provider, direction)
+		}
+	}
+	return c.Events.TurnCompleted(ctx, t, answer, reply)
+}
+
+// TurnFailed implements ports.Events of conversations.
+func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, why *fail.Error) error {
+	c.turns(1, c.provider, "failed")
+	return c.Events.TurnFailed(ctx, t, why)
+}

@@ -1,0 +1,85 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/getsentry/sentry-go"
+
+	"github.com/parley/parley/platform/call"
+)
+
+// Sentry is a log handler that tells a Sentry of errors, with the ids of the call and without personal data.
+type Sentry struct {
+	client *sentry.Client
+	attrs  []slog.Attr
+}
+
+// NewSentry makes a Sentry; the DSN says where it is. Events go out beside what the program does, and are lost where
+// they cannot.
+func NewSentry(dsn, environment, release string) (*Sentry, error) {
+	client, err := sentry.NewClient(sentry.ClientOptions{
+		Dsn: dsn, Environment: environment, Release: release,
+		ServerName:   "parley", // else the host's
+		Integrations: func([]sentry.Integration) []sentry.Integration { return nil },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("SENTRY_DSN: %w", err)
+	}
+	return &Sentry{client: client}, nil
+}
+
+// Enabled implements slog.Handler.
+func (s *Sentry) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+
+// Handle implements slog.Handler.
+func (s *Sentry) Handle(ctx context.Context, r slog.Record) error {
+	c := call.From(ctx)
+	event := sentry.NewEvent()
+	event.Level, event.Timestamp, event.Message, event.Logger = sentry.LevelError, r.Time, r.Message, "parley"
+	event.Tags = map[string]string{
+		"trace_id": c.TraceID, "operation_id": c.Operation.ID.String(), "workspace_id": c.Principal.WorkspaceID.String(),
+	}
+	event.User = sentry.User{ID: c.Principal.UserID.String()}
+	details := sentry.Context{}
+	tell := func(a slog.Attr) bool {
+		details[a.Key] = scrub(a.Value.Resolve().String())
+		if err, ok := a.Value.Any().(error); ok {
+			event.Exception = append(event.Exception, sentry.Exception{Type: r.Message, Value: scrub(err.Error())})
+		}
+		return true
+	}
+	for _, a := range s.attrs {
+		tell(a)
+	}
+	r.Attrs(tell)
+	event.Contexts = map[string]sentry.Context{"log": details}
+	s.client.CaptureEvent(event, nil, nil)
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (s *Sentry) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &Sentry{s.client, append(slices.Clip(s.attrs), attrs...)}
+}
+
+// WithGroup implements slog.Handler; names of groups are left out.
+func (s *Sentry) WithGroup(string) slog.Handler { return s }
+
+// Close sends what has not been sent yet, for a little while.
+func (s *Sentry) Close() error {
+	s.client.Flush(sentryPatience)
+	s.client.Close()
+	return nil
+}
+
+const sentryPatience = 2 * time.Second
+
+// personal is what no event may hold: addresses, tokens, secrets, and what stands between a URL's // and its @.
+var personal = regexp.MustCompile(`[\w.+-]+@[\w-]+(\.[\w-]+)+|eyJ[\w-]+\.[\w-]+\.[\w-]+|whsec_[\w+/=]+|pk_\w+|sk-[\w-]+|//[^/@\s]+@`)
+
+func scrub(text string) string { return personal.ReplaceAllString(text, "[removed]") }

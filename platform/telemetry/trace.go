@@ -1,0 +1,160 @@
+package telemetry
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/parley/parley/platform/call"
+)
+
+// Tracing makes spans and sends them to an OpenTelemetry collector. The nil Tracing makes none and costs nothing.
+type Tracing struct {
+	provider *sdk.TracerProvider
+	tracer   trace.Tracer
+	w3c      propagation.TraceContext
+}
+
+// exportPatience is how long a batch of spans may take on its way, and their last one when the process ends.
+const exportPatience = 5 * time.Second
+
+// NewTracing begins to send spans to the collector at endpoint (http(s)://host:port, OTLP over HTTP) of a share of all
+// traces, and of those that a client asks for by a sampled traceparent. Nobody waits for it: what it cannot send is lost.
+func NewTracing(ctx context.Context, endpoint, version string, share float64, log *slog.Logger) (*Tracing, error) {
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"), otlptracehttp.WithTimeout(exportPatience))
+	if err != nil {
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
+	}
+	return newTracing(&patient{SpanExporter: exporter, log: log}, version, share), nil
+}
+
+func newTracing(exporter sdk.SpanExporter, version string, share float64) *Tracing {
+	provider := sdk.NewTracerProvider(
+		sdk.WithBatcher(exporter),
+		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(share))),
+		sdk.WithIDGenerator(ids{}),
+		sdk.WithResource(resource.NewSchemaless(semconv.ServiceName("parley"), semconv.ServiceVersion(version))),
+	)
+	return &Tracing{provider: provider, tracer: provider.Tracer("parley")}
+}
+
+// patient says once that the collector is away, and once that it is back, instead of at each batch.
+type patient struct {
+	sdk.SpanExporter
+	log  *slog.Logger
+	away atomic.Bool
+}
+
+// ExportSpans implements sdk.SpanExporter.
+func (p *patient) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	err := p.SpanExporter.ExportSpans(ctx, spans)
+	if was := p.away.Swap(err != nil); err != nil && !was {
+		p.log.Warn("spans are lost: the collector does not take them", "error", err)
+	} else if err == nil && was {
+		p.log.Info("the collector takes spans again")
+	}
+	return nil
+}
+
+// Extract puts the traceparent of a request (W3C Trace Context) into the context, and gives its trace id; "" where there
+// is none.
+func (t *Tracing) Extract(ctx context.Context, h http.Header) (_ context.Context, traceID string) {
+	if t == nil {
+		return ctx, ""
+	}
+	ctx = t.w3c.Extract(ctx, propagation.HeaderCarrier(h))
+	if parent := trace.SpanContextFromContext(ctx); parent.IsValid() {
+		return ctx, parent.TraceID().String()
+	}
+	return ctx, ""
+}
+
+// Start begins a span; its end is told whether what it is about has failed. Where the context has no span yet, the span
+// belongs to the trace of the call: so do all that are begun for one call, wherever they are.
+func (t *Tracing) Start(ctx context.Context, name string, attributes map[string]string) (_ context.Context, end func(err error)) {
+	if t == nil {
+		return ctx, func(error) {}
+	}
+	c := call.From(ctx)
+	known := []attribute.KeyValue{attribute.String("parley.trace_id", c.TraceID), attribute.Stringer("parley.operation_id", c.Operation.ID)}
+	for key, value := range attributes {
+		known = append(known, attribute.String(key, value))
+	}
+	ctx, span := t.tracer.Start(ctx, name, trace.WithAttributes(known...))
+	return ctx, func(err error) {
+		if err != nil {
+			span.SetStatus(codes.Error, "failed") // the error may hold what a person wrote: it is in the log
+		}
+		span.End()
+	}
+}
+
+// Transport has a client send the traceparent with what it asks for, and makes a span of it; nil is that of net/http.
+func (t *Tracing) Transport(base http.RoundTripper) http.RoundTripper {
+	if t == nil {
+		return base
+	}
+	return otelhttp.NewTransport(base, otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(t.w3c))
+}
+
+// Provider is for libraries that make spans by themselves; nil where there are none.
+func (t *Tracing) Provider() trace.TracerProvider {
+	if t == nil {
+		return nil
+	}
+	return t.provider
+}
+
+// Close sends what has not been sent yet.
+func (t *Tracing) Close() error {
+	if t == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), exportPatience)
+	defer cancel()
+	_ = t.provider.Shutdown(ctx) // a collector that is away keeps nobody from stopping in good order
+	return nil
+}
+
+// ids gives the first span of a call the trace id that the call has.
+type ids struct{}
+
+// NewIDs implements sdk.IDGenerator.
+func (i ids) NewIDs(ctx context.Context) (traceID trace.TraceID, span trace.SpanID) {
+	if c := call.From(ctx); c.TraceID != "" {
+		return TraceOf(c.TraceID), i.NewSpanID(ctx, traceID)
+	}
+	_, _ = rand.Read(traceID[:]) // it never fails
+	return traceID, i.NewSpanID(ctx, traceID)
+}
+
+// NewSpanID implements sdk.IDGenerator.
+func (ids) NewSpanID(context.Context, trace.TraceID) (id trace.SpanID) {
+	_, _ = rand.Read(id[:])
+	return id
+}
+
+// TraceOf is the OpenTelemetry trace of a call's X-Trace-Id: the same where that has its form, 32 hexadecimal digits,
+// else a digest of it.
+func TraceOf(id string) trace.TraceID {
+	if traceID, err := trace.TraceIDFromHex(id); err == nil {
+		return traceID
+	}
+	digest := sha256.Sum256([]byte(id))
+	return trace.TraceID(digest[:16])
+}
