@@ -129,6 +129,23 @@ func newLogger(cfg *config.Config, w io.Writer) *slog.Logger {
 
 type configAction = func(context.Context, *cli.Command, *config.Config) error
 
+// migrateCommand is parley migrate.
+func migrateCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr io.Writer, usage cli.OnUsageErrorFunc) *cli.Command {
+	return &cli.Command{
+		Name: "migrate", Usage: "bring the database's schema to a version", OnUsageError: usage, HideHelpCommand: true,
+		Action: alone(func(_ context.Context, c *cli.Command) error { return cli.ShowSubcommandHelp(c) }),
+		Commands: []*cli.Command{
+			{Name: "up", Usage: "apply every migration that is missing", Action: withConfig(migrateUp(stdout, stderr)), OnUsageError: usage},
+			{
+				Name: "down", Usage: "take back the newest migration, with its data", OnUsageError: usage,
+				Flags:  []cli.Flag{&cli.IntFlag{Name: "steps", Value: 1, Usage: "how many to take back; 0: all of them"}},
+				Action: withConfig(migrateDown(stdout, stderr)),
+			},
+			{Name: "status", Usage: "tell which version the database is at", Action: withConfig(migrateStatus(stdout, stderr)), OnUsageError: usage},
+		},
+	}
+}
+
 // withMigrator gives the work a migrator on the configured database.
 func withMigrator(ctx context.Context, cfg *config.Config, stderr io.Writer, work func(*postgres.Migrator) error) error {
 	log := newLogger(cfg, stderr)

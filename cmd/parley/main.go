@@ -139,19 +139,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 				Name: "worker", Usage: "do background jobs and serve nothing, until SIGINT or SIGTERM", OnUsageError: usage,
 				Action: withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error { return work(ctx, cfg, stderr) }),
 			},
-			{
-				Name: "migrate", Usage: "bring the database's schema to a version", OnUsageError: usage, HideHelpCommand: true,
-				Action: alone(func(_ context.Context, c *cli.Command) error { return cli.ShowSubcommandHelp(c) }),
-				Commands: []*cli.Command{
-					{Name: "up", Usage: "apply every migration that is missing", Action: withConfig(migrateUp(stdout, stderr)), OnUsageError: usage},
-					{
-						Name: "down", Usage: "take back the newest migration, with its data", OnUsageError: usage,
-						Flags:  []cli.Flag{&cli.IntFlag{Name: "steps", Value: 1, Usage: "how many to take back; 0: all of them"}},
-						Action: withConfig(migrateDown(stdout, stderr)),
-					},
-					{Name: "status", Usage: "tell which version the database is at", Action: withConfig(migrateStatus(stdout, stderr)), OnUsageError: usage},
-				},
-			},
+			migrateCommand(withConfig, stdout, stderr, usage),
 			limitsCommand(withConfig, stdout, stderr, usage),
 			{
 				Name: "init", Usage: "prepare all that is configured: database, schema, collections; may be repeated", OnUsageError: usage,
