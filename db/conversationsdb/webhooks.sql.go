@@ -463,10 +463,18 @@ func (q *Queries) SaveEndpoint(ctx context.Context, arg SaveEndpointParams) (uui
 }
 
 const takeEvent = `-- name: TakeEvent :one
-INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-    ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
-RETURNING id
+WITH event AS (
+    INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
+ RETURNING id, received_at
+), counted AS ( -- for analytics
+    INSERT INTO analytics_outbox (workspace_id, kind, count, at, bot_id)
+    SELECT $1, 'webhook_event', 1, event.received_at,
+           (SELECT e.bot_id FROM webhook_endpoints e WHERE e.workspace_id = $1 AND e.id = $3)
+      FROM event
+)
+SELECT id FROM event
 `
 
 type TakeEventParams struct {

@@ -35,10 +35,18 @@ SELECT workspace_id::uuid AS workspace_id, status::text AS status, secrets::json
 
 -- name: TakeEvent :one
 -- An event of the outside, once for each of the sender's ids; no row where it is there already.
-INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
-VALUES (@workspace_id, @id, @endpoint_id, @webhook_id, @kind, @payload, @operation_id, sqlc.narg('conversation_id'), @status)
-    ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
-RETURNING id;
+WITH event AS (
+    INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
+    VALUES (@workspace_id, @id, @endpoint_id, @webhook_id, @kind, @payload, @operation_id, sqlc.narg('conversation_id'), @status)
+        ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
+ RETURNING id, received_at
+), counted AS ( -- for analytics
+    INSERT INTO analytics_outbox (workspace_id, kind, count, at, bot_id)
+    SELECT @workspace_id, 'webhook_event', 1, event.received_at,
+           (SELECT e.bot_id FROM webhook_endpoints e WHERE e.workspace_id = @workspace_id AND e.id = @endpoint_id)
+      FROM event
+)
+SELECT id FROM event;
 
 -- name: FindEventOfSender :one
 SELECT id FROM webhook_events WHERE workspace_id = @workspace_id AND endpoint_id = @endpoint_id AND webhook_id = @webhook_id;
