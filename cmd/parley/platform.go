@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/call"
@@ -46,6 +47,9 @@ type platform struct {
 	keys       webhook.Keys
 	targets    *resilience.Group // of webhooks
 	models     *resilience.Group
+	analytics  *resilience.Group // nil where nothing outside is asked
+	counts     analytics.Store
+	clickhouse *analytics.ClickHouse // nil where none is configured: Postgres has the counts
 	marks      dedupe.Marks
 	runner     *jobs.Runner // nil where this process does no jobs
 	master     secret.Master
@@ -77,6 +81,10 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	store := operations.NewStore(p.db, secret.NewBox(p.master.Key("answers with secrets")))
 	p.keys = webhook.Keys{Box: secret.NewBox(p.master.Key("webhook secrets"))}
 	p.guardOutside()
+	if err := p.chooseCounts(); err != nil {
+		p.db.Close()
+		return nil, err
+	}
 	p.commands = command.NewPipeline(command.Options{
 		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(),
 	})
@@ -168,6 +176,7 @@ func (p *platform) startJobs(ctx context.Context) {
 	p.runner.Start()
 	p.runner.Every(p.jobs.Expiry())
 	p.runner.Every(p.subscriptions().Expiry())
+	p.runner.Every(analytics.Exporting(p.counts, p.cfg.UpkeepInterval))
 	context.AfterFunc(ctx, p.stopJobs)
 }
 
@@ -269,6 +278,9 @@ func (p *platform) checks() []gateway.Check {
 		checks = append(checks, gateway.Check{
 			Name: "redis", Optional: !p.cfg.Strict, Probe: func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
 		})
+	}
+	if p.clickhouse != nil {
+		checks = append(checks, gateway.Check{Name: "clickhouse", Optional: !p.cfg.Strict, Probe: p.clickhouse.Ping})
 	}
 	return checks
 }

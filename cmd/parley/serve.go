@@ -117,6 +117,9 @@ func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost 
 func (p *platform) outside() []gateway.Outside {
 	var list []gateway.Outside
 	for _, g := range p.groups() {
+		if g == p.analytics {
+			continue // a check tells of it
+		}
 		list = append(list, gateway.Outside{Name: g.Name(), Open: func() int { return g.States()["open"] }})
 	}
 	return list

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,10 @@ type Config struct {
 	CORSOrigins    []string      `env:"CORS_ALLOW_ORIGINS" want:"origins such as https://app.example.com, separated by commas, or *" help:"web pages that may call the API; empty: none but its own"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" want:"addresses or networks such as 10.0.0.0/8, separated by commas" help:"whose X-Forwarded-For is believed; empty: nobody's"`
 	RedisURL       string        `env:"REDIS_URL" want:"redis://user:password@host:port/0" secret:"true" help:"a Redis that processes share rate limits and finished answers through; empty: each process keeps its own"`
+	ClickHouseHost string        `env:"CLICKHOUSE_HOST" want:"host:port, http://host:port or https://host:port" help:"the HTTP interface of a ClickHouse that what is counted for analytics goes to; empty: it stays in the database"`
+	ClickHouseDB   string        `env:"CLICKHOUSE_DATABASE" envDefault:"parley" want:"letters, digits and underscores" help:"the database there, made where it is missing"`
+	ClickHouseUser string        `env:"CLICKHOUSE_USER" envDefault:"default" want:"a name" help:"the user there"`
+	ClickHousePass string        `env:"CLICKHOUSE_PASSWORD" want:"a password" secret:"true" help:"the password there"`
 	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
 	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
@@ -129,6 +134,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
 	require(isRedis(c.RedisURL), "REDIS_URL")
+	require(c.ClickHouseHost == "" || isServer(c.ClickHouseURL()), "CLICKHOUSE_HOST")
+	require(plainName.MatchString(c.ClickHouseDB), "CLICKHOUSE_DATABASE")
 	c.fault, err = fault.Parse(c.FaultPoint)
 	require(err == nil && (c.FaultPoint == "" || !c.Production()), "FAULT_POINT")
 	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
@@ -164,6 +171,22 @@ func (c *Config) DirectURL() string {
 		return c.DatabaseDirect
 	}
 	return c.DatabaseURL
+}
+
+// ClickHouseURL is ClickHouseHost as a URL: http where it does not say.
+func (c *Config) ClickHouseURL() string {
+	if strings.Contains(c.ClickHouseHost, "://") {
+		return c.ClickHouseHost
+	}
+	return "http://" + c.ClickHouseHost
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+// isServer tells whether a text is the URL of a server and of nothing on it.
+func isServer(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.Port() != "" && s == u.Scheme+"://"+u.Host
 }
 
 func within(d, least, most time.Duration) bool { return d >= least && d <= most }
