@@ -102,3 +102,29 @@ func TestADatabaseThatWasTakenAwayIsMadeAnew(t *testing.T) {
 	require.ErrorIs(t, err, fail.ErrUnavailable)
 	require.Equal(t, 10, export(t, adapter{Store: store}))
 }
+
+func TestAnInsertThatDiedBeforeTheRollUpsIsCompletedByTheNext(t *testing.T) {
+	t.Parallel()
+	address, database := clickhousetest.Server(t)
+	s, ada, proxy := newSite(t), uuid.New(), clickhousetest.NewProxy(t, address)
+	store := newClickHouse(t, s, proxy.URL, database)
+	require.NoError(t, store.Prepare(t.Context()))
+	clickhousetest.Do(t, address, "DETACH TABLE "+database+".daily_view") // so far the insert gets and no further
+	s.many(t, ada, 100)
+	proxy.CutAfter("INSERT INTO facts")
+	_, err := store.Export(t.Context(), 1000)
+	require.ErrorIs(t, err, fail.ErrUnavailable)
+	proxy.CutAfter("")
+	clickhousetest.Do(t, address, "ATTACH TABLE "+database+".daily_view")
+	require.Zero(t, s.read(t, store, ada, november(t)).Total.Turns)
+
+	require.Equal(t, 100, export(t, adapter{Store: store}))
+	r := s.read(t, store, ada, november(t))
+	require.EqualValues(t, 100, r.Total.Turns)
+	var timed int64
+	for _, n := range r.Total.Latency {
+		timed += n
+	}
+	require.EqualValues(t, 100, timed, "the roll-up that it had reached has it once")
+	clickhousetest.Do(t, address, "SELECT throwIf(count() != 100) FROM "+database+".facts")
+}
