@@ -3,7 +3,7 @@
 -- outlive a dump. A row says by how much counts change, so that what no longer holds is taken back by its negative.
 CREATE TABLE analytics_outbox (
     workspace_id  uuid NOT NULL,
-    id            uuid NOT NULL DEFAULT app.uuid_v7(),
+    id            bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     kind          text NOT NULL CHECK (kind IN ('completed', 'failed', 'cancelled', 'webhook_event', 'audit')), -- the first three: turns
     count         integer NOT NULL,
     messages      integer NOT NULL DEFAULT 0,
@@ -15,6 +15,7 @@ CREATE TABLE analytics_outbox (
     output_tokens bigint NOT NULL DEFAULT 0,
     cost_micros   bigint NOT NULL DEFAULT 0,
     latency_ms    integer, -- of a completed turn
+    written_at    timestamptz NOT NULL DEFAULT now(),
     batch         uuid, -- with which it goes, or has gone, to another server; null: in none yet
     PRIMARY KEY (workspace_id, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
@@ -124,7 +125,7 @@ $$;
 -- Gives a batch that goes to another server: one that was fixed before and has not been dropped since, with the very rows
 -- that it had, else most free rows at the most, which are fixed as a batch by this. No row: there is nothing to send.
 CREATE FUNCTION app.take_analytics(most integer)
-    RETURNS TABLE (batch uuid, workspace_id uuid, id uuid, kind text, count integer, messages integer, at timestamptz, bot_id uuid,
+    RETURNS TABLE (batch uuid, workspace_id uuid, id bigint, kind text, count integer, messages integer, at timestamptz, bot_id uuid,
                    provider text, model text, input_tokens bigint, output_tokens bigint, cost_micros bigint, latency_ms integer)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

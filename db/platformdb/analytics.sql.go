@@ -141,15 +141,15 @@ func (q *Queries) DropAnalytics(ctx context.Context, batch uuid.UUID) error {
 }
 
 const oldestUncounted = `-- name: OldestUncounted :one
-SELECT id FROM analytics_outbox WHERE workspace_id = $1 ORDER BY id LIMIT 1
+SELECT written_at FROM analytics_outbox WHERE workspace_id = $1 ORDER BY id LIMIT 1
 `
 
-// The row that has waited longest: its id tells since when. No row where all is counted.
-func (q *Queries) OldestUncounted(ctx context.Context, workspaceID uuid.UUID) (uuid.UUID, error) {
+// Since when the row that has waited longest has waited. No row where all is counted.
+func (q *Queries) OldestUncounted(ctx context.Context, workspaceID uuid.UUID) (time.Time, error) {
 	row := q.db.QueryRow(ctx, oldestUncounted, workspaceID)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
+	var written_at time.Time
+	err := row.Scan(&written_at)
+	return written_at, err
 }
 
 const rollUpAnalytics = `-- name: RollUpAnalytics :one
@@ -169,7 +169,7 @@ func (q *Queries) RollUpAnalytics(ctx context.Context, arg RollUpAnalyticsParams
 }
 
 const takeAnalytics = `-- name: TakeAnalytics :many
-SELECT batch::uuid AS batch, workspace_id::uuid AS workspace_id, id::uuid AS id, kind::text AS kind, count::integer AS count,
+SELECT batch::uuid AS batch, workspace_id::uuid AS workspace_id, id::bigint AS id, kind::text AS kind, count::integer AS count,
        messages::integer AS messages, at::timestamptz AS at, coalesce(bot_id, '00000000-0000-0000-0000-000000000000')::uuid AS bot_id,
        provider::text AS provider, model::text AS model, input_tokens::bigint AS input_tokens, output_tokens::bigint AS output_tokens,
        cost_micros::bigint AS cost_micros, (CASE WHEN latency_ms IS NULL THEN -1 ELSE greatest(latency_ms, 0) END)::integer AS latency_ms
@@ -179,7 +179,7 @@ SELECT batch::uuid AS batch, workspace_id::uuid AS workspace_id, id::uuid AS id,
 type TakeAnalyticsRow struct {
 	Batch        uuid.UUID
 	WorkspaceID  uuid.UUID
-	ID           uuid.UUID
+	ID           int64
 	Kind         string
 	Count        int32
 	Messages     int32

@@ -111,15 +111,14 @@ func (r Reports) Read(ctx context.Context, q Query) (Report, error) {
 // asOf is when the row that has waited longest was written, or now where none waits.
 func (r Reports) asOf(ctx context.Context) (time.Time, error) {
 	now := r.Now()
-	id, err := platformdb.New(r.DB.In(ctx)).OldestUncounted(ctx, call.From(ctx).Principal.WorkspaceID)
+	since, err := platformdb.New(r.DB.In(ctx)).OldestUncounted(ctx, call.From(ctx).Principal.WorkspaceID)
 	switch {
 	case postgres.IsMissing(err):
 		return now, nil
 	case err != nil:
 		return now, fmt.Errorf("look for what is not counted yet: %w", err)
 	}
-	sec, nsec := id.Time().UnixTime()
-	return time.Unix(sec, nsec).UTC().Truncate(time.Millisecond), nil
+	return since.UTC(), nil
 }
 
 // start is the first day of the first period.

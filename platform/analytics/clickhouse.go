@@ -115,7 +115,7 @@ func (c *ClickHouse) insert(ctx context.Context, batch []platformdb.TakeAnalytic
 		if r.LatencyMs >= 0 {
 			bucket = int32(bucketOf(c.bounds, r.LatencyMs))
 		}
-		err := insert.Append(r.WorkspaceID, r.At, r.ID, r.Kind, r.Count, r.Messages, r.BotID, r.Provider, r.Model,
+		err := insert.Append(r.WorkspaceID, r.At, r.Batch, r.ID, r.Kind, r.Count, r.Messages, r.BotID, r.Provider, r.Model,
 			r.InputTokens, r.OutputTokens, r.CostMicros, r.LatencyMs, bucket)
 		if err != nil {
 			return err

@@ -3,7 +3,8 @@
 CREATE TABLE IF NOT EXISTS facts (
     workspace_id  UUID,
     at            DateTime64(6, 'UTC'),
-    id            UUID,
+    batch         UUID,
+    id            Int64, -- in its batch
     kind          LowCardinality(String), -- completed, failed, cancelled: turns; webhook_event; audit
     count         Int32,
     messages      Int32,
@@ -17,6 +18,6 @@ CREATE TABLE IF NOT EXISTS facts (
     bucket        Int32  -- of latency_ms in the histogram of platform/analytics; -1: in none
 ) ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(at)
-ORDER BY (workspace_id, at, id)
+ORDER BY (workspace_id, at, batch, id)
 TTL toDateTime(at) + INTERVAL 13 MONTH
 SETTINGS non_replicated_deduplication_window = 10000

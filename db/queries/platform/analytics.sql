@@ -2,7 +2,7 @@
 SELECT app.roll_up_analytics(@most::integer, @bounds::integer[])::integer;
 
 -- name: TakeAnalytics :many
-SELECT batch::uuid AS batch, workspace_id::uuid AS workspace_id, id::uuid AS id, kind::text AS kind, count::integer AS count,
+SELECT batch::uuid AS batch, workspace_id::uuid AS workspace_id, id::bigint AS id, kind::text AS kind, count::integer AS count,
        messages::integer AS messages, at::timestamptz AS at, coalesce(bot_id, '00000000-0000-0000-0000-000000000000')::uuid AS bot_id,
        provider::text AS provider, model::text AS model, input_tokens::bigint AS input_tokens, output_tokens::bigint AS output_tokens,
        cost_micros::bigint AS cost_micros, (CASE WHEN latency_ms IS NULL THEN -1 ELSE greatest(latency_ms, 0) END)::integer AS latency_ms
@@ -12,8 +12,8 @@ SELECT batch::uuid AS batch, workspace_id::uuid AS workspace_id, id::uuid AS id,
 SELECT app.drop_analytics(@batch::uuid);
 
 -- name: OldestUncounted :one
--- The row that has waited longest: its id tells since when. No row where all is counted.
-SELECT id FROM analytics_outbox WHERE workspace_id = @workspace_id ORDER BY id LIMIT 1;
+-- Since when the row that has waited longest has waited. No row where all is counted.
+SELECT written_at FROM analytics_outbox WHERE workspace_id = @workspace_id ORDER BY id LIMIT 1;
 
 -- name: AnalyticsCounts :many
 SELECT (date_trunc(@unit::text, d.day::timestamp) AT TIME ZONE 'UTC')::timestamptz AS period,
