@@ -47,7 +47,7 @@ func usageIsCounted(t *testing.T, p *program) {
 	require.Equal(t, "day", usage.text("granularity"))
 	require.Len(t, usage.items(), 30)
 	require.Equal(t, usage.text("from"), usage.items()[0]["period"])
-	require.EqualValues(t, []any{8.0, 1.0, 0.0}, []any{usage.at("totals.messages"), usage.at("totals.webhook_events"), usage.at("totals.cost_micros")})
+	require.Equal(t, []any{8.0, 1.0, 0.0}, []any{usage.at("totals.messages"), usage.at("totals.webhook_events"), usage.at("totals.cost_micros")})
 	require.Eventually(t, func() bool { // register, log-in, bot, threads, turns, endpoint, event
 		return ada.get(t, "/v1/analytics/usage").at("totals.audit_entries").(float64) >= 9
 	}, 20*time.Second, 50*time.Millisecond)
@@ -57,7 +57,7 @@ func usageIsCounted(t *testing.T, p *program) {
 
 	turns := ada.get(t, "/v1/analytics/turns?granularity=month&bot_id="+bot)
 	require.Equal(t, http.StatusOK, turns.Status, turns)
-	require.EqualValues(t, []any{3.0, 3.0, 0.0, 0.0}, []any{turns.at("totals.turns"), turns.at("totals.completed"), turns.at("totals.failed"), turns.at("totals.error_rate")})
+	require.Equal(t, []any{3.0, 3.0, 0.0, 0.0}, []any{turns.at("totals.turns"), turns.at("totals.completed"), turns.at("totals.failed"), turns.at("totals.error_rate")})
 	require.NotNil(t, turns.at("totals.latency_ms.p99"))
 	require.Equal(t, "month", turns.text("granularity"))
 	require.Zero(t, ada.get(t, "/v1/analytics/usage?bot_id="+bot).at("totals.audit_entries"))

@@ -21,7 +21,7 @@ import (
 
 // Store has the roll-ups. What it reads is of the workspace of the context alone.
 type Store interface {
-	// Export moves at most so many rows of the outbox into the roll-ups and says how many: fewer, and there were no more.
+	// Export moves at most so many rows of the outbox into the roll-ups and says how many: 0 when there are no more.
 	// Where it fails, or the process dies in it, nothing is lost and nothing counted twice: the next call does the rest.
 	// Several may run at once.
 	Export(ctx context.Context, most int) (int, error)
@@ -41,7 +41,7 @@ type Query struct {
 // Counts is what is counted of a period, which is named by its first day.
 type Counts struct {
 	Period                                time.Time
-	Turns, Completed, Failed              int64 // Turns are also those that were cancelled
+	Turns, Completed, Failed              int64 // Turns are also those that neither succeeded nor failed
 	Messages, WebhookEvents, AuditEntries int64
 	InputTokens, OutputTokens, CostMicros int64
 }

@@ -47,6 +47,7 @@ func export(t *testing.T, a adapter) int {
 }
 
 func countsWhatHappened(t *testing.T, s site, a adapter) {
+	t.Helper()
 	ada, eve := uuid.New(), uuid.New()
 	bot, other := uuid.New(), uuid.New()
 	ms := 120
@@ -54,7 +55,7 @@ func countsWhatHappened(t *testing.T, s site, a adapter) {
 		fact{workspace: ada, kind: "completed", count: 1, messages: 2, at: "2026-11-10 00:00:00Z", bot: &bot, input: 10, output: 20, cost: 7, latency: &ms, provider: "p", model: "m"},
 		fact{workspace: ada, kind: "completed", count: 1, messages: 2, at: "2026-11-10 23:59:59.999999Z", bot: &bot, input: 1, output: 2, latency: &ms},
 		fact{workspace: ada, kind: "failed", count: 1, messages: 1, at: "2026-11-10 12:00:00Z", bot: &other},
-		fact{workspace: ada, kind: "cancelled", count: 1, messages: 1, at: "2026-11-10 12:00:00Z", bot: &other},
+		fact{workspace: ada, kind: "cancelled", count: 1, messages: 1, at: "2026-11-10 12:00:00Z", bot: &other}, //nolint:misspell // as llm_turns has it
 		fact{workspace: ada, kind: "webhook_event", count: 1, at: "2026-11-10 12:00:00Z", bot: &bot},
 		fact{workspace: ada, kind: "audit", count: 17, at: "2026-11-10 12:00:00Z"},
 		fact{workspace: ada, kind: "completed", count: 1, messages: 2, at: "2026-11-12 01:00:00+02", latency: &ms}, // the 11th in UTC
@@ -84,16 +85,16 @@ func countsWhatHappened(t *testing.T, s site, a adapter) {
 	)
 	export(t, a)
 	r = s.read(t, a, ada, november(t))
-	require.EqualValues(t, []int64{3, 0}, []int64{r.Periods[1].Turns, r.Periods[1].Failed})
-	require.EqualValues(t, []int64{5, 0, 4, 9}, []int64{r.Total.Turns, r.Total.Failed, r.Total.Completed, r.Total.Messages})
+	require.Equal(t, []int64{3, 0}, []int64{r.Periods[1].Turns, r.Periods[1].Failed})
+	require.Equal(t, []int64{5, 0, 4, 9}, []int64{r.Total.Turns, r.Total.Failed, r.Total.Completed, r.Total.Messages})
 
 	q := november(t)
 	q.BotID = &bot
 	r = s.read(t, a, ada, q)
-	require.EqualValues(t, []int64{2, 1, 0}, []int64{r.Total.Turns, r.Total.WebhookEvents, r.Total.AuditEntries}, "of one bot")
+	require.Equal(t, []int64{2, 1, 0}, []int64{r.Total.Turns, r.Total.WebhookEvents, r.Total.AuditEntries}, "of one bot")
 	require.EqualValues(t, 11, r.Total.InputTokens, "and not what another workspace has under the same bot id")
 	r = s.read(t, a, eve, november(t))
-	require.EqualValues(t, []int64{1, 1000, 0}, []int64{r.Total.Turns, r.Total.InputTokens, r.Total.AuditEntries})
+	require.Equal(t, []int64{1, 1000, 0}, []int64{r.Total.Turns, r.Total.InputTokens, r.Total.AuditEntries})
 	r = s.read(t, a, uuid.New(), november(t))
 	require.Zero(t, r.Total.Counts, "a stranger sees nothing")
 	require.Empty(t, r.Total.Latency)
@@ -101,6 +102,7 @@ func countsWhatHappened(t *testing.T, s site, a adapter) {
 }
 
 func sumsMonths(t *testing.T, s site, a adapter) {
+	t.Helper()
 	ada, ms := uuid.New(), 5
 	for _, at := range []string{"2026-09-14", "2026-09-15", "2026-09-30", "2026-11-01", "2026-11-09", "2026-11-10", "2026-12-01"} {
 		s.happened(t, fact{workspace: ada, kind: "completed", count: 1, messages: 2, at: at + " 12:00Z", latency: &ms})
@@ -116,6 +118,7 @@ func sumsMonths(t *testing.T, s site, a adapter) {
 }
 
 func tellsLatencies(t *testing.T, s site, a adapter) {
+	t.Helper()
 	ada := uuid.New()
 	_, err := s.super.Exec(t.Context(), `INSERT INTO analytics_outbox (workspace_id, kind, count, at, latency_ms)
 		SELECT $1, 'completed', 1, '2026-11-10Z', i * i FROM generate_series(1, 1000) i`, ada)
@@ -136,6 +139,7 @@ func tellsLatencies(t *testing.T, s site, a adapter) {
 }
 
 func countsOnceThoughCutShort(t *testing.T, s site, a adapter) {
+	t.Helper()
 	ada := uuid.New()
 	s.many(t, ada, 100)
 	for range 3 {
@@ -144,8 +148,8 @@ func countsOnceThoughCutShort(t *testing.T, s site, a adapter) {
 	}
 	require.Equal(t, 100, export(t, a))
 	r := s.read(t, a, ada, november(t))
-	require.EqualValues(t, []int64{100, 200, 300}, []int64{r.Total.Turns, r.Total.Messages, r.Total.InputTokens})
-	require.EqualValues(t, []int64{50, 50}, []int64{r.Periods[1].Turns, r.Periods[2].Turns})
+	require.Equal(t, []int64{100, 200, 300}, []int64{r.Total.Turns, r.Total.Messages, r.Total.InputTokens})
+	require.Equal(t, []int64{50, 50}, []int64{r.Periods[1].Turns, r.Periods[2].Turns})
 	var timed int64
 	for _, n := range r.Total.Latency {
 		timed += n
@@ -154,6 +158,7 @@ func countsOnceThoughCutShort(t *testing.T, s site, a adapter) {
 }
 
 func countsOnceThoughMany(t *testing.T, s site, a adapter) {
+	t.Helper()
 	ada := uuid.New()
 	s.many(t, ada, 2000)
 	var exporters sync.WaitGroup
@@ -171,10 +176,11 @@ func countsOnceThoughMany(t *testing.T, s site, a adapter) {
 	export(t, a)
 	require.Zero(t, s.waiting(t))
 	r := s.read(t, a, ada, november(t))
-	require.EqualValues(t, []int64{2000, 4000, 6000}, []int64{r.Total.Turns, r.Total.Messages, r.Total.InputTokens})
+	require.Equal(t, []int64{2000, 4000, 6000}, []int64{r.Total.Turns, r.Total.Messages, r.Total.InputTokens})
 }
 
 func movesNoMore(t *testing.T, s site, a adapter) {
+	t.Helper()
 	s.many(t, uuid.New(), 25)
 	for _, want := range []int{10, 10, 5, 0} {
 		n, err := a.Export(t.Context(), 10)
@@ -184,6 +190,7 @@ func movesNoMore(t *testing.T, s site, a adapter) {
 }
 
 func tellsItsAge(t *testing.T, s site, a adapter) {
+	t.Helper()
 	ada, before := uuid.New(), time.Now().Add(-time.Second)
 	s.many(t, ada, 1)
 	written := time.Now().Add(time.Second)

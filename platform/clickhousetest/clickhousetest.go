@@ -35,9 +35,9 @@ func Do(t testing.TB, address, query string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(query))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(query)) //nolint:gosec // the address is a setting of the tests
 	require.NoError(t, err)
-	res, err := http.DefaultClient.Do(req)
+	res, err := http.DefaultClient.Do(req) //nolint:gosec // the same
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, http.StatusOK, res.StatusCode, query)
