@@ -7,3 +7,8 @@ import "embed"
 //
 //go:embed migrations/*.sql
 var Migrations embed.FS
+
+// ClickHouse are the schema, a statement a file and in their order, and the queries that platform/analytics makes there.
+//
+//go:embed clickhouse/schema/*.sql clickhouse/queries/*.sql
+var ClickHouse embed.FS

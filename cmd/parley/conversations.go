@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/bots"
+	"github.com/parley/parley/modules/conversations/adapters/analytics"
 	botsadapter "github.com/parley/parley/modules/conversations/adapters/bots"
 	echomodel "github.com/parley/parley/modules/conversations/adapters/echo"
 	"github.com/parley/parley/modules/conversations/adapters/events"
@@ -50,6 +51,7 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.Tak
 			Inbox: newInbox(p), Keys: secrets, Marks: p.marks,
 			Limits: gateway.SessionLimiter{Limiter: p.limiter, Limit: p.limits.General},
 		},
+		Report:        usecases.Report{Analytics: analytics.Analytics{Reports: p.reports()}, Now: p.now},
 		Endpoints:     endpoints,
 		Channels:      postgres.NewChannels(p.db),
 		Subscriptions: p.subscriptions(),

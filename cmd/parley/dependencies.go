@@ -42,6 +42,9 @@ func (p *platform) dependencies() []dependency {
 	} else {
 		list = append(list, dependency{name: "memory", service: memoryService{p.limiter, p.marks}})
 	}
+	if p.clickhouse != nil {
+		list = append(list, dependency{name: "clickhouse", service: p.clickhouse, optional: true, ping: p.clickhouse.Ping})
+	}
 	return append(list, p.vectorService)
 }
 

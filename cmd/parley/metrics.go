@@ -115,6 +115,9 @@ func (p *platform) groups() []*resilience.Group {
 	if p.qdrant != nil {
 		groups = append(groups, p.qdrant)
 	}
+	if p.analytics != nil {
+		groups = append(groups, p.analytics)
+	}
 	return groups
 }
 

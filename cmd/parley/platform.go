@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/call"
@@ -52,6 +53,9 @@ type platform struct {
 	targets    *resilience.Group // of webhooks
 	models     *resilience.Group
 	qdrant     *resilience.Group // nil where none is configured
+	analytics  *resilience.Group // nil where nothing outside is asked
+	counts     analytics.Store
+	clickhouse *analytics.ClickHouse // nil where none is configured: Postgres has the counts
 	marks      dedupe.Marks
 	vectors    vector.Store
 	runner     *jobs.Runner // nil where this process does no jobs
@@ -196,6 +200,7 @@ func (p *platform) startJobs(ctx context.Context) {
 	p.runner.Start()
 	p.runner.Every(p.jobs.Expiry())
 	p.runner.Every(p.subscriptions().Expiry())
+	p.runner.Every(analytics.Exporting(p.counts, p.cfg.UpkeepInterval))
 	context.AfterFunc(ctx, p.stopJobs)
 }
 

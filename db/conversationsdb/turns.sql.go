@@ -110,16 +110,23 @@ func (q *Queries) FindRunningTurn(ctx context.Context, arg FindRunningTurnParams
 
 const finishTurn = `-- name: FinishTurn :exec
 WITH turn AS (
-    UPDATE llm_turns
+    UPDATE llm_turns t
        SET status = $1, finished_at = $2, latency_ms = $3, error = $4,
            input_tokens = $5, output_tokens = $6
-     WHERE workspace_id = $7 AND id = $8 AND attempt = $9 AND status = 'running'
- RETURNING status, finished_at, coalesce(input_tokens, 0)::bigint + coalesce(output_tokens, 0) AS tokens
-), counted AS (
-    SELECT app.use($7, turn.finished_at, jsonb_build_object('messages', 1, 'tokens', turn.tokens), $10::jsonb, false)
+     WHERE t.workspace_id = $7 AND t.id = $8 AND t.attempt = $9 AND t.status = 'running'
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros
+), counted AS ( -- for analytics
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
+    SELECT t.workspace_id, t.status, 1, CASE t.status WHEN 'completed' THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
+           coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
+      FROM turn t
+), used AS (
+    SELECT app.use($7, turn.finished_at,
+                   jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
+                   $10::jsonb, false)
       FROM turn WHERE turn.status = 'completed'
 )
-SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM counted)
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used)
 `
 
 type FinishTurnParams struct {
@@ -154,11 +161,17 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 }
 
 const freeThread = `-- name: FreeThread :one
-UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1
-  FROM threads th
- WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.status = 'running' AND t.lease_until < now()
-   AND th.workspace_id = t.workspace_id AND th.id = t.thread_id
-RETURNING t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, th.endpoint_id, th.conversation_id
+WITH freed AS (
+    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1
+     WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.status = 'running' AND t.lease_until < now()
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros
+), counted AS ( -- for analytics
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
+    SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
+)
+SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, th.endpoint_id, th.conversation_id
+  FROM freed t
+  JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
 `
 
 type FreeThreadParams struct {
@@ -268,23 +281,37 @@ func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOpe
 }
 
 const resumeTurn = `-- name: ResumeTurn :one
-UPDATE llm_turns t
-   SET status = 'running', attempt = t.attempt + 1, lease_until = $1, finished_at = NULL, error = NULL
-  FROM threads th, messages m
- WHERE t.workspace_id = $2 AND t.actor_id = $3 AND t.operation_id = $4
-   AND th.workspace_id = t.workspace_id AND th.id = t.thread_id
-   AND m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
-   AND th.last_seq = t.user_seq + 1
-   AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
-RETURNING t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, t.attempt, t.provider, t.model,
-          m.id AS message_id, m.content, m.created_at, th.endpoint_id, th.conversation_id
+WITH before AS (
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
+      FROM llm_turns t
+      JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
+      JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
+     WHERE t.workspace_id = $1 AND t.actor_id = $2 AND t.operation_id = $3
+       AND th.last_seq = t.user_seq + 1
+       AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
+       FOR UPDATE OF t
+), resumed AS (
+    UPDATE llm_turns t
+       SET status = 'running', attempt = t.attempt + 1, lease_until = $4, finished_at = NULL, error = NULL
+      FROM before
+     WHERE t.workspace_id = $1 AND t.id = before.id
+ RETURNING t.id, t.attempt
+), uncounted AS ( -- a turn is counted once, by what became of it in the end: the failure is taken back
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
+    SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model,
+           -coalesce(b.input_tokens, 0), -coalesce(b.output_tokens, 0), -coalesce(b.cost_micros, 0)
+      FROM before b WHERE b.status = 'failed'
+)
+SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
+       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id
+  FROM before t JOIN resumed ON resumed.id = t.id
 `
 
 type ResumeTurnParams struct {
-	LeaseUntil  time.Time
 	WorkspaceID uuid.UUID
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
+	LeaseUntil  time.Time
 }
 
 type ResumeTurnRow struct {
@@ -306,10 +333,10 @@ type ResumeTurnRow struct {
 // Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has run out.
 func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeTurnRow, error) {
 	row := q.db.QueryRow(ctx, resumeTurn,
-		arg.LeaseUntil,
 		arg.WorkspaceID,
 		arg.ActorID,
 		arg.OperationID,
+		arg.LeaseUntil,
 	)
 	var i ResumeTurnRow
 	err := row.Scan(

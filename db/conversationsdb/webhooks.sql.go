@@ -472,6 +472,11 @@ WITH event AS (
     VALUES ($1, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
  RETURNING id, received_at
+), counted AS ( -- for analytics
+    INSERT INTO analytics_outbox (workspace_id, kind, count, at, bot_id)
+    SELECT $1, 'webhook_event', 1, event.received_at,
+           (SELECT e.bot_id FROM webhook_endpoints e WHERE e.workspace_id = $1 AND e.id = $4)
+      FROM event
 )
 SELECT event.id, app.use($1, event.received_at, '{"webhook_events": 1}', $2::jsonb, true) AS counted
   FROM event

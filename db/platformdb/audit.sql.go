@@ -92,6 +92,12 @@ const createSeal = `-- name: CreateSeal :one
 WITH head AS (
     INSERT INTO audit_seal_heads (workspace_id, seq) VALUES ($1, $2)
     ON CONFLICT (workspace_id) DO UPDATE SET seq = excluded.seq
+), counted AS ( -- for analytics: a row is in one seal
+    INSERT INTO analytics_outbox (workspace_id, kind, count, at)
+    SELECT $1, 'audit', count(*), min(a.created_at)
+      FROM (SELECT unnest($3::uuid[]) AS id) sealed
+      JOIN audit_log a ON a.workspace_id = $1 AND a.id = sealed.id
+     GROUP BY (a.created_at AT TIME ZONE 'UTC')::date
 )
 INSERT INTO audit_seals (workspace_id, seq, row_ids, sealed_at, mac)
 VALUES ($1, $2, $3::uuid[], $4, $5)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,10 @@ type Config struct {
 	RedisURL       string        `env:"REDIS_URL" want:"redis://user:password@host:port/0" secret:"true" help:"a Redis that processes share rate limits and finished answers through; empty: each process keeps its own"`
 	QdrantURL      string        `env:"QDRANT_URL" want:"http://host:6334 or https://host:6334, the port of its gRPC" help:"a Qdrant that keeps vectors; empty: Postgres keeps them, up to 20000 of a workspace in a collection"`
 	QdrantKey      string        `env:"QDRANT_API_KEY" want:"a key without spaces" secret:"true" help:"the key that this Qdrant wants; empty: none"`
+	ClickHouseHost string        `env:"CLICKHOUSE_HOST" want:"host:port, http://host:port or https://host:port" help:"the HTTP interface of a ClickHouse that what is counted for analytics goes to; empty: it stays in the database"`
+	ClickHouseDB   string        `env:"CLICKHOUSE_DATABASE" envDefault:"parley" want:"letters, digits and underscores" help:"the database there, made where it is missing"`
+	ClickHouseUser string        `env:"CLICKHOUSE_USER" envDefault:"default" want:"a name" help:"the user there"`
+	ClickHousePass string        `env:"CLICKHOUSE_PASSWORD" want:"a password" secret:"true" help:"the password there"`
 	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
 	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
@@ -154,6 +159,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(isRedis(c.RedisURL), "REDIS_URL")
 	require(isServer(c.QdrantURL), "QDRANT_URL")
 	require(isKey(c.QdrantKey), "QDRANT_API_KEY")
+	require(c.ClickHouseHost == "" || isServer(c.ClickHouseURL()) && endsInPort.MatchString(c.ClickHouseURL()), "CLICKHOUSE_HOST")
+	require(plainName.MatchString(c.ClickHouseDB), "CLICKHOUSE_DATABASE")
 	c.fault, err = fault.Parse(c.FaultPoint)
 	require(err == nil && (c.FaultPoint == "" || !c.Production()), "FAULT_POINT")
 	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
@@ -193,6 +200,19 @@ func (c *Config) DirectURL() string {
 	}
 	return c.DatabaseURL
 }
+
+// ClickHouseURL is ClickHouseHost as a URL: http where it does not say.
+func (c *Config) ClickHouseURL() string {
+	if strings.Contains(c.ClickHouseHost, "://") {
+		return c.ClickHouseHost
+	}
+	return "http://" + c.ClickHouseHost
+}
+
+var (
+	plainName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+	endsInPort = regexp.MustCompile(`:\d+$`)
+)
 
 func within(d, least, most time.Duration) bool { return d >= least && d <= most }
 

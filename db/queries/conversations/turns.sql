@@ -32,16 +32,23 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
 -- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. A turn that has
 -- failed has used nothing more; one that is completed is never refused.
 WITH turn AS (
-    UPDATE llm_turns
+    UPDATE llm_turns t
        SET status = @status, finished_at = @finished_at, latency_ms = @latency_ms, error = sqlc.narg('error'),
            input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens')
-     WHERE workspace_id = @workspace_id AND id = @turn_id AND attempt = @attempt AND status = 'running'
- RETURNING status, finished_at, coalesce(input_tokens, 0)::bigint + coalesce(output_tokens, 0) AS tokens
-), counted AS (
-    SELECT app.use(@workspace_id, turn.finished_at, jsonb_build_object('messages', 1, 'tokens', turn.tokens), @limits::jsonb, false)
+     WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running'
+ RETURNING t.*
+), counted AS ( -- for analytics
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
+    SELECT t.workspace_id, t.status, 1, CASE t.status WHEN 'completed' THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
+           coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
+      FROM turn t
+), used AS (
+    SELECT app.use(@workspace_id, turn.finished_at,
+                   jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
+                   @limits::jsonb, false)
       FROM turn WHERE turn.status = 'completed'
 )
-SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM counted);
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used);
 
 -- name: CreateMessage :exec
 INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
@@ -61,16 +68,30 @@ SELECT 1 FROM threads th
 
 -- name: ResumeTurn :one
 -- Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has run out.
-UPDATE llm_turns t
-   SET status = 'running', attempt = t.attempt + 1, lease_until = @lease_until, finished_at = NULL, error = NULL
-  FROM threads th, messages m
- WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id
-   AND th.workspace_id = t.workspace_id AND th.id = t.thread_id
-   AND m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
-   AND th.last_seq = t.user_seq + 1
-   AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
-RETURNING t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, t.attempt, t.provider, t.model,
-          m.id AS message_id, m.content, m.created_at, th.endpoint_id, th.conversation_id;
+WITH before AS (
+    SELECT t.*, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
+      FROM llm_turns t
+      JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
+      JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
+     WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id
+       AND th.last_seq = t.user_seq + 1
+       AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
+       FOR UPDATE OF t
+), resumed AS (
+    UPDATE llm_turns t
+       SET status = 'running', attempt = t.attempt + 1, lease_until = @lease_until, finished_at = NULL, error = NULL
+      FROM before
+     WHERE t.workspace_id = @workspace_id AND t.id = before.id
+ RETURNING t.id, t.attempt
+), uncounted AS ( -- a turn is counted once, by what became of it in the end: the failure is taken back
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
+    SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model,
+           -coalesce(b.input_tokens, 0), -coalesce(b.output_tokens, 0), -coalesce(b.cost_micros, 0)
+      FROM before b WHERE b.status = 'failed'
+)
+SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
+       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id
+  FROM before t JOIN resumed ON resumed.id = t.id;
 
 -- name: GetTurnState :one
 SELECT id, status, lease_until, error FROM llm_turns
@@ -90,8 +111,14 @@ SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_i
 
 -- name: FreeThread :one
 -- Gives up the turn of a thread whose lease has run out, so that another may run.
-UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error
-  FROM threads th
- WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.status = 'running' AND t.lease_until < now()
-   AND th.workspace_id = t.workspace_id AND th.id = t.thread_id
-RETURNING t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, th.endpoint_id, th.conversation_id;
+WITH freed AS (
+    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error
+     WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.status = 'running' AND t.lease_until < now()
+ RETURNING *
+), counted AS ( -- for analytics
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
+    SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
+)
+SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, th.endpoint_id, th.conversation_id
+  FROM freed t
+  JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id;

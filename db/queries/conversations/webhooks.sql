@@ -41,6 +41,11 @@ WITH event AS (
     VALUES (@workspace_id, @id, @endpoint_id, @webhook_id, @kind, @payload, @operation_id, sqlc.narg('conversation_id'), @status)
         ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
  RETURNING id, received_at
+), counted AS ( -- for analytics
+    INSERT INTO analytics_outbox (workspace_id, kind, count, at, bot_id)
+    SELECT @workspace_id, 'webhook_event', 1, event.received_at,
+           (SELECT e.bot_id FROM webhook_endpoints e WHERE e.workspace_id = @workspace_id AND e.id = @endpoint_id)
+      FROM event
 )
 SELECT event.id, app.use(@workspace_id, event.received_at, '{"webhook_events": 1}', @limits::jsonb, true) AS counted
   FROM event;

@@ -51,6 +51,12 @@ SELECT coalesce((SELECT seq FROM audit_seal_heads WHERE workspace_id = @workspac
 WITH head AS (
     INSERT INTO audit_seal_heads (workspace_id, seq) VALUES (@workspace_id, @seq)
     ON CONFLICT (workspace_id) DO UPDATE SET seq = excluded.seq
+), counted AS ( -- for analytics: a row is in one seal
+    INSERT INTO analytics_outbox (workspace_id, kind, count, at)
+    SELECT @workspace_id, 'audit', count(*), min(a.created_at)
+      FROM (SELECT unnest(@row_ids::uuid[]) AS id) sealed
+      JOIN audit_log a ON a.workspace_id = @workspace_id AND a.id = sealed.id
+     GROUP BY (a.created_at AT TIME ZONE 'UTC')::date
 )
 INSERT INTO audit_seals (workspace_id, seq, row_ids, sealed_at, mac)
 VALUES (@workspace_id, @seq, @row_ids::uuid[], @sealed_at, @mac)

@@ -45,6 +45,24 @@ func (e EventType) Valid() bool {
 	}
 }
 
+// Defines values for Granularity.
+const (
+	Day   Granularity = "day"
+	Month Granularity = "month"
+)
+
+// Valid indicates whether the value is a known member of the Granularity enum.
+func (e Granularity) Valid() bool {
+	switch e {
+	case Day:
+		return true
+	case Month:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MessageRole.
 const (
 	Assistant MessageRole = "assistant"
@@ -193,6 +211,16 @@ type CreateWebhookSubscriptionRequest struct {
 // EventType defines model for EventType.
 type EventType string
 
+// Granularity defines model for Granularity.
+type Granularity string
+
+// LatencyQuantiles what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
+type LatencyQuantiles struct {
+	P50 *int64 `json:"p50"`
+	P95 *int64 `json:"p95"`
+	P99 *int64 `json:"p99"`
+}
+
 // Message defines model for Message.
 type Message struct {
 	Content     string              `json:"content"`
@@ -266,6 +294,122 @@ type Turn struct {
 	ThreadID    openapi_types.UUID `json:"thread_id"`
 	TurnID      openapi_types.UUID `json:"turn_id"`
 	UserMessage Message            `json:"user_message"`
+}
+
+// TurnPeriod defines model for TurnPeriod.
+type TurnPeriod struct {
+	Completed int64 `json:"completed"`
+
+	// CostMicros millionths of the currency of the bill
+	CostMicros int64 `json:"cost_micros"`
+
+	// ErrorRate failed of all; 0 where there are none
+	ErrorRate   float64 `json:"error_rate"`
+	Failed      int64   `json:"failed"`
+	InputTokens int64   `json:"input_tokens"`
+
+	// LatencyMs what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
+	LatencyMs    LatencyQuantiles `json:"latency_ms"`
+	OutputTokens int64            `json:"output_tokens"`
+
+	// Period its first day
+	Period openapi_types.Date `json:"period"`
+
+	// Turns that have ended
+	Turns int64 `json:"turns"`
+}
+
+// TurnReport defines model for TurnReport.
+type TurnReport struct {
+	// AsOf up to when turns and events are counted
+	AsOf time.Time `json:"as_of"`
+
+	// From the first day
+	From        openapi_types.Date `json:"from"`
+	Granularity Granularity        `json:"granularity"`
+	Items       []TurnPeriod       `json:"items"`
+
+	// To the day after the last one
+	To     openapi_types.Date `json:"to"`
+	Totals TurnTotals         `json:"totals"`
+}
+
+// TurnTotals defines model for TurnTotals.
+type TurnTotals struct {
+	Completed int64 `json:"completed"`
+
+	// CostMicros millionths of the currency of the bill
+	CostMicros int64 `json:"cost_micros"`
+
+	// ErrorRate failed of all; 0 where there are none
+	ErrorRate   float64 `json:"error_rate"`
+	Failed      int64   `json:"failed"`
+	InputTokens int64   `json:"input_tokens"`
+
+	// LatencyMs what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
+	LatencyMs    LatencyQuantiles `json:"latency_ms"`
+	OutputTokens int64            `json:"output_tokens"`
+
+	// Turns that have ended
+	Turns int64 `json:"turns"`
+}
+
+// UsagePeriod defines model for UsagePeriod.
+type UsagePeriod struct {
+	// AuditEntries of the audit log; 0 where a bot is asked for
+	AuditEntries int64 `json:"audit_entries"`
+
+	// CostMicros millionths of the currency of the bill
+	CostMicros  int64 `json:"cost_micros"`
+	InputTokens int64 `json:"input_tokens"`
+
+	// Messages of these turns
+	Messages     int64 `json:"messages"`
+	OutputTokens int64 `json:"output_tokens"`
+
+	// Period its first day
+	Period openapi_types.Date `json:"period"`
+
+	// Turns that have ended
+	Turns int64 `json:"turns"`
+
+	// WebhookEvents that came in
+	WebhookEvents int64 `json:"webhook_events"`
+}
+
+// UsageReport defines model for UsageReport.
+type UsageReport struct {
+	// AsOf up to when turns and events are counted
+	AsOf time.Time `json:"as_of"`
+
+	// From the first day
+	From        openapi_types.Date `json:"from"`
+	Granularity Granularity        `json:"granularity"`
+	Items       []UsagePeriod      `json:"items"`
+
+	// To the day after the last one
+	To     openapi_types.Date `json:"to"`
+	Totals UsageTotals        `json:"totals"`
+}
+
+// UsageTotals defines model for UsageTotals.
+type UsageTotals struct {
+	// AuditEntries of the audit log; 0 where a bot is asked for
+	AuditEntries int64 `json:"audit_entries"`
+
+	// CostMicros millionths of the currency of the bill
+	CostMicros  int64 `json:"cost_micros"`
+	InputTokens int64 `json:"input_tokens"`
+
+	// Messages of these turns
+	Messages     int64 `json:"messages"`
+	OutputTokens int64 `json:"output_tokens"`
+
+	// Turns that have ended
+	Turns int64 `json:"turns"`
+
+	// WebhookEvents that came in
+	WebhookEvents int64 `json:"webhook_events"`
 }
 
 // WebhookAttempt defines model for WebhookAttempt.
@@ -510,6 +654,15 @@ type EventStatus = WebhookEventStatus
 // Limit defines model for Limit.
 type Limit = int
 
+// ReportBot defines model for ReportBot.
+type ReportBot = openapi_types.UUID
+
+// ReportFrom defines model for ReportFrom.
+type ReportFrom = openapi_types.Date
+
+// ReportTo defines model for ReportTo.
+type ReportTo = openapi_types.Date
+
 // SubscriptionFilter defines model for SubscriptionFilter.
 type SubscriptionFilter = openapi_types.UUID
 
@@ -530,6 +683,36 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// GetTurnStatisticsParams defines parameters for GetTurnStatistics.
+type GetTurnStatisticsParams struct {
+	// From the first day (UTC); else 30 days before `to`
+	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To the day (UTC) after the last one, at most 366 days after `from`; else tomorrow
+	To *ReportTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Granularity what a period is. A month has those of its days that are asked for
+	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// BotID only what belongs to this bot
+	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
+}
+
+// GetUsageParams defines parameters for GetUsage.
+type GetUsageParams struct {
+	// From the first day (UTC); else 30 days before `to`
+	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To the day (UTC) after the last one, at most 366 days after `from`; else tomorrow
+	To *ReportTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Granularity what a period is. A month has those of its days that are asked for
+	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// BotID only what belongs to this bot
+	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
+}
 
 // ListThreadsParams defines parameters for ListThreads.
 type ListThreadsParams struct {
@@ -627,6 +810,12 @@ type RotateWebhookSubscriptionSecretJSONRequestBody = RotateSecretRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
+	// (GET /v1/analytics/turns)
+	GetTurnStatistics(ctx *echo.Context, params GetTurnStatisticsParams) error
+	// GetUsage What the workspace has used, by day or month
+	// (GET /v1/analytics/usage)
+	GetUsage(ctx *echo.Context, params GetUsageParams) error
 	// ListThreads The threads of the workspace, newest first
 	// (GET /v1/conversations/threads)
 	ListThreads(ctx *echo.Context, params ListThreadsParams) error
@@ -704,6 +893,84 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// GetTurnStatistics converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTurnStatistics(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTurnStatisticsParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", ctx.QueryParams(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter granularity: %s", err))
+	}
+
+	// ------------- Optional query parameter "bot_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bot_id", ctx.QueryParams(), &params.BotID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTurnStatistics(ctx, params)
+	return err
+}
+
+// GetUsage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUsage(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUsageParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", ctx.QueryParams(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter granularity: %s", err))
+	}
+
+	// ------------- Optional query parameter "bot_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bot_id", ctx.QueryParams(), &params.BotID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUsage(ctx, params)
+	return err
 }
 
 // ListThreads converts echo context to params.
@@ -1255,6 +1522,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/v1/analytics/turns", wrapper.GetTurnStatistics, options.OperationMiddlewares["getTurnStatistics"]...)
+	router.GET(options.BaseURL+"/v1/analytics/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads", wrapper.ListThreads, options.OperationMiddlewares["listThreads"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads", wrapper.CreateThread, options.OperationMiddlewares["createThread"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id", wrapper.GetThread, options.OperationMiddlewares["getThread"]...)
@@ -1280,6 +1549,50 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id/rotate-secret", wrapper.RotateWebhookSubscriptionSecret, options.OperationMiddlewares["rotateWebhookSubscriptionSecret"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:endpoint_id", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
 
+}
+
+type GetTurnStatisticsRequestObject struct {
+	Params GetTurnStatisticsParams
+}
+
+type GetTurnStatisticsResponseObject interface {
+	VisitGetTurnStatisticsResponse(w http.ResponseWriter) error
+}
+
+type GetTurnStatistics200JSONResponse TurnReport
+
+func (response GetTurnStatistics200JSONResponse) VisitGetTurnStatisticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUsageRequestObject struct {
+	Params GetUsageParams
+}
+
+type GetUsageResponseObject interface {
+	VisitGetUsageResponse(w http.ResponseWriter) error
+}
+
+type GetUsage200JSONResponse UsageReport
+
+func (response GetUsage200JSONResponse) VisitGetUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListThreadsRequestObject struct {
@@ -1838,6 +2151,12 @@ func (response ReceiveWebhook200JSONResponse) VisitReceiveWebhookResponse(w http
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
+	// (GET /v1/analytics/turns)
+	GetTurnStatistics(ctx context.Context, request GetTurnStatisticsRequestObject) (GetTurnStatisticsResponseObject, error)
+	// GetUsage What the workspace has used, by day or month
+	// (GET /v1/analytics/usage)
+	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
 	// ListThreads The threads of the workspace, newest first
 	// (GET /v1/conversations/threads)
 	ListThreads(ctx context.Context, request ListThreadsRequestObject) (ListThreadsResponseObject, error)
@@ -1922,6 +2241,56 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// GetTurnStatistics operation middleware
+func (sh *strictHandler) GetTurnStatistics(ctx *echo.Context, params GetTurnStatisticsParams) error {
+	var request GetTurnStatisticsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTurnStatistics(ctx.Request().Context(), request.(GetTurnStatisticsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTurnStatistics")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTurnStatisticsResponseObject); ok {
+		return validResponse.VisitGetTurnStatisticsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUsage operation middleware
+func (sh *strictHandler) GetUsage(ctx *echo.Context, params GetUsageParams) error {
+	var request GetUsageRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUsage(ctx.Request().Context(), request.(GetUsageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUsage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUsageResponseObject); ok {
+		return validResponse.VisitGetUsageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListThreads operation middleware

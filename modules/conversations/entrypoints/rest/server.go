@@ -25,6 +25,7 @@ type Server struct {
 	CreateEndpoint usecases.CreateEndpoint
 	ChangeEndpoint usecases.ChangeEndpoint
 	Receive        usecases.ReceiveEvent
+	Report         usecases.Report
 	Endpoints      ports.Endpoints
 	Channels       ports.Channels
 	Subscriptions  *events.Subscriptions

@@ -1,0 +1,1 @@
+INSERT INTO checks (id) SELECT {id:UUID}

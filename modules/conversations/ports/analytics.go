@@ -1,0 +1,13 @@
+package ports
+
+import (
+	"context"
+
+	"github.com/parley/parley/modules/conversations/domain"
+)
+
+// Analytics has what is counted of the caller's workspace, seconds behind. A bot that is not of this workspace has
+// nothing.
+type Analytics interface {
+	Report(ctx context.Context, on domain.ReportOn) (domain.Report, error)
+}

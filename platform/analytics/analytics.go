@@ -1,0 +1,149 @@
+// Package analytics counts what a workspace does: turns, messages, tokens, costs, latencies, webhook events, entries of
+// the audit log. The statements that finish such a thing leave a row in analytics_outbox; an exporter moves the rows into
+// the roll-ups of a Store, once in effect; reports are read from these.
+//
+// A turn is counted once, by what became of it, on the day (UTC) when it ended: where a failed one is taken up again its
+// failure is taken back. Its messages are counted with it, its latency where it was completed. An event belongs to the
+// bot of its endpoint. An entry of the audit log belongs to no bot, and is counted when it is sealed.
+package analytics
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Store has the roll-ups. What it reads is of the workspace of the context alone.
+type Store interface {
+	// Export moves at most so many rows of the outbox into the roll-ups and says how many: 0 when there are no more.
+	// Where it fails, or the process dies in it, nothing is lost and nothing counted twice: the next call does the rest.
+	// Several may run at once.
+	Export(ctx context.Context, most int) (int, error)
+	// Counts sums what is counted in each period. A period without anything is not there; the order is any.
+	Counts(ctx context.Context, q Query) ([]Counts, error)
+	// Latencies gives the histogram of each period in the same way.
+	Latencies(ctx context.Context, q Query) ([]Latency, error)
+}
+
+// Query says what a report is about: days (UTC) from From on and before To.
+type Query struct {
+	From, To time.Time
+	Monthly  bool       // periods are months, of the days asked for; else days
+	BotID    *uuid.UUID // nil: all that is counted
+}
+
+// Counts is what is counted of a period, which is named by its first day.
+type Counts struct {
+	Period                                time.Time
+	Turns, Completed, Failed              int64 // Turns are also those that neither succeeded nor failed
+	Messages, WebhookEvents, AuditEntries int64
+	InputTokens, OutputTokens, CostMicros int64
+}
+
+// Latency says how many completed turns of a period are in a bucket of the histogram.
+type Latency struct {
+	Period time.Time
+	Bucket int
+	Turns  int64
+}
+
+// Period is the report of one.
+type Period struct {
+	Counts
+
+	Latency Histogram
+}
+
+// Report has every period of a query, the oldest first, and all of them together.
+type Report struct {
+	// AsOf is up to when turns and events are counted. What came later may be in it or not.
+	AsOf    time.Time
+	Periods []Period
+	Total   Period
+}
+
+// Reports makes reports.
+type Reports struct {
+	DB    *postgres.DB
+	Store Store
+	Now   func() time.Time
+}
+
+// Read makes the report of the caller's workspace.
+func (r Reports) Read(ctx context.Context, q Query) (Report, error) {
+	// First, and also where the roll-ups are elsewhere: our database is who knows whether the caller may still ask.
+	asOf, err := r.asOf(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	counts, err := r.Store.Counts(ctx, q)
+	if err != nil {
+		return Report{}, fmt.Errorf("read what is counted: %w", err)
+	}
+	latencies, err := r.Store.Latencies(ctx, q)
+	if err != nil {
+		return Report{}, fmt.Errorf("read the latencies: %w", err)
+	}
+	report := Report{AsOf: asOf, Total: Period{Latency: Histogram{}}}
+	at := map[time.Time]int{}
+	for day := q.start(); day.Before(q.To); day = q.next(day) {
+		at[day] = len(report.Periods)
+		report.Periods = append(report.Periods, Period{Counts: Counts{Period: day}, Latency: Histogram{}})
+	}
+	for _, c := range counts {
+		c.Period = c.Period.UTC()
+		report.Periods[at[c.Period]].Counts = c
+		report.Total.add(c)
+	}
+	for _, l := range latencies {
+		report.Periods[at[l.Period.UTC()]].Latency[l.Bucket] += l.Turns
+		report.Total.Latency[l.Bucket] += l.Turns
+	}
+	return report, nil
+}
+
+// asOf is when the row that has waited longest was written, or now where none waits.
+func (r Reports) asOf(ctx context.Context) (time.Time, error) {
+	now := r.Now()
+	since, err := platformdb.New(r.DB.In(ctx)).OldestUncounted(ctx, call.From(ctx).Principal.WorkspaceID)
+	switch {
+	case postgres.IsMissing(err):
+		return now, nil
+	case err != nil:
+		return now, fmt.Errorf("look for what is not counted yet: %w", err)
+	}
+	return since.UTC(), nil
+}
+
+// start is the first day of the first period.
+func (q Query) start() time.Time {
+	if q.Monthly {
+		return time.Date(q.From.Year(), q.From.Month(), 1, 0, 0, 0, 0, time.UTC)
+	}
+	return q.From
+}
+
+func (q Query) next(day time.Time) time.Time {
+	if q.Monthly {
+		return day.AddDate(0, 1, 0)
+	}
+	return day.AddDate(0, 0, 1)
+}
+
+func (c *Counts) add(o Counts) {
+	c.Turns += o.Turns
+	c.Completed += o.Completed
+	c.Failed += o.Failed
+	c.Messages += o.Messages
+	c.WebhookEvents += o.WebhookEvents
+	c.AuditEntries += o.AuditEntries
+	c.InputTokens += o.InputTokens
+	c.OutputTokens += o.OutputTokens
+	c.CostMicros += o.CostMicros
+}

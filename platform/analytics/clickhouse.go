@@ -1,0 +1,220 @@
+package analytics
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/resilience"
+)
+
+// ClickHouseOptions say where a ClickHouse is and as whom to go there.
+type ClickHouseOptions struct {
+	URL                      string // http://host:port or https://host:port
+	Database, User, Password string
+}
+
+// ClickHouse keeps the roll-ups, and all that was counted, in a ClickHouse. Every call of it goes through the guard; what
+// comes of a server that is away is of kind fail.Unavailable.
+type ClickHouse struct {
+	outbox   *postgres.DB
+	conn     driver.Conn
+	guard    *resilience.Group
+	options  ClickHouseOptions
+	bounds   []int32
+	prepared atomic.Bool
+}
+
+// NewClickHouse makes a ClickHouse. It connects when it is asked something.
+func NewClickHouse(outbox *postgres.DB, o ClickHouseOptions, guard *resilience.Group) (*ClickHouse, error) {
+	conn, err := o.open(o.Database)
+	if err != nil {
+		return nil, err
+	}
+	return &ClickHouse{outbox: outbox, conn: conn, guard: guard, options: o, bounds: Bounds()}, nil
+}
+
+func (o ClickHouseOptions) open(database string) (driver.Conn, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, errors.New("the address of ClickHouse is no URL") // the error would show it
+	}
+	options := &clickhouse.Options{
+		Protocol: clickhouse.HTTP, Addr: []string{u.Host}, DialTimeout: 5 * time.Second, MaxOpenConns: 16, MaxIdleConns: 4,
+		Auth:        clickhouse.Auth{Database: database, Username: o.User, Password: o.Password},
+		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
+	}
+	if u.Scheme == "https" {
+		options.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the connections to ClickHouse: %w", err)
+	}
+	return conn, nil
+}
+
+// Close closes the connections.
+func (c *ClickHouse) Close() error { return c.conn.Close() }
+
+// Export implements Store. A batch is fixed first, then inserted under its id, then dropped from the outbox; whatever is
+// cut short in between is done again with the same rows, and ClickHouse, which knows the id, inserts nothing twice.
+func (c *ClickHouse) Export(ctx context.Context, most int) (int, error) {
+	var batch []platformdb.TakeAnalyticsRow
+	err := c.outbox.Write(ctx, func(ctx context.Context) (err error) {
+		batch, err = platformdb.New(c.outbox.In(ctx)).TakeAnalytics(ctx, int32(most))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("take a batch: %w", err)
+	}
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	if err := c.ask(ctx, func(ctx context.Context) error { return c.insert(ctx, batch) }); err != nil {
+		return 0, fmt.Errorf("insert a batch: %w", err)
+	}
+	err = c.outbox.Write(ctx, func(ctx context.Context) error {
+		return platformdb.New(c.outbox.In(ctx)).DropAnalytics(ctx, batch[0].Batch)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("drop a batch: %w", err)
+	}
+	return len(batch), nil
+}
+
+func (c *ClickHouse) insert(ctx context.Context, batch []platformdb.TakeAnalyticsRow) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"insert_deduplicate": 1, "insert_deduplication_token": batch[0].Batch.String(),
+		"deduplicate_blocks_in_dependent_materialized_views": 1,
+		"async_insert": 0, // or the insert would be acknowledged, or merged with others, by rules of its own
+	}))
+	query, err := statement("queries/insert.sql")
+	if err != nil {
+		return err
+	}
+	insert, err := c.conn.PrepareBatch(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer insert.Close() //nolint:errcheck // after Send it has nothing to say
+	for _, r := range batch {
+		bucket := int32(-1)
+		if r.LatencyMs >= 0 {
+			bucket = int32(bucketOf(c.bounds, r.LatencyMs))
+		}
+		err := insert.Append(r.WorkspaceID, r.At, r.Batch, r.ID, r.Kind, r.Count, r.Messages, r.BotID, r.Provider, r.Model,
+			r.InputTokens, r.OutputTokens, r.CostMicros, r.LatencyMs, bucket)
+		if err != nil {
+			return err
+		}
+	}
+	return insert.Send()
+}
+
+// Counts implements Store.
+func (c *ClickHouse) Counts(ctx context.Context, q Query) (list []Counts, err error) {
+	err = c.read(ctx, "queries/counts.sql", q, func(rows driver.Rows) error {
+		var r Counts
+		if err := rows.Scan(&r.Period, &r.Turns, &r.Completed, &r.Failed, &r.Messages, &r.WebhookEvents, &r.AuditEntries,
+			&r.InputTokens, &r.OutputTokens, &r.CostMicros); err != nil {
+			return err
+		}
+		list = append(list, r)
+		return nil
+	})
+	return list, err
+}
+
+// Latencies implements Store.
+func (c *ClickHouse) Latencies(ctx context.Context, q Query) (list []Latency, err error) {
+	err = c.read(ctx, "queries/latencies.sql", q, func(rows driver.Rows) error {
+		var (
+			r      Latency
+			bucket int32
+		)
+		if err := rows.Scan(&r.Period, &bucket, &r.Turns); err != nil {
+			return err
+		}
+		r.Bucket = int(bucket)
+		list = append(list, r)
+		return nil
+	})
+	return list, err
+}
+
+// read makes a query for the workspace of the context: there is no wall in ClickHouse, so every one is bound to it here.
+func (c *ClickHouse) read(ctx context.Context, name string, q Query, scan func(driver.Rows) error) error {
+	query, err := statement(name)
+	if err != nil {
+		return err
+	}
+	parameters := clickhouse.Parameters{
+		"workspace": call.From(ctx).Principal.WorkspaceID.String(), "from": q.From.Format(time.DateOnly), "to": q.To.Format(time.DateOnly),
+		"monthly": "0", "any_bot": "1", "bot": uuid.Nil.String(),
+	}
+	if q.Monthly {
+		parameters["monthly"] = "1"
+	}
+	if q.BotID != nil {
+		parameters["any_bot"], parameters["bot"] = "0", q.BotID.String()
+	}
+	return c.ask(ctx, func(ctx context.Context) error {
+		rows, err := c.conn.Query(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), query)
+		if err != nil {
+			return err
+		}
+		defer rows.Close() //nolint:errcheck // Err has told it
+		for rows.Next() {
+			if err := scan(rows); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+}
+
+// ask makes one call of the server, which is prepared first where this process has not done that. What it reads into has
+// to be empty again when it is called a second time.
+func (c *ClickHouse) ask(ctx context.Context, call func(ctx context.Context) error) error {
+	err := c.guard.Do(ctx, "clickhouse", func(ctx context.Context) error {
+		if !c.prepared.Load() {
+			if err := c.Prepare(ctx); err != nil {
+				return err
+			}
+		}
+		err := call(ctx)
+		if isUnknown(err) { // somebody has taken it away: the next call makes it anew
+			c.prepared.Store(false)
+		}
+		return err
+	})
+	if _, known := errors.AsType[*fail.Error](err); err == nil || known {
+		return err
+	}
+	return fail.ErrUnavailable.Because(err)
+}
+
+// Codes of ClickHouse's errors.
+const (
+	unknownTable    = 60
+	unknownDatabase = 81
+)
+
+// isUnknown tells whether an error says that our database or a table in it is not there.
+func isUnknown(err error) bool {
+	e, ok := errors.AsType[*clickhouse.Exception](err)
+	return ok && (e.Code == unknownTable || e.Code == unknownDatabase)
+}

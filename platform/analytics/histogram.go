@@ -1,0 +1,65 @@
+package analytics
+
+import (
+	"math"
+	"sort"
+	"time"
+)
+
+// The buckets of latencies are log-linear: 16 of one millisecond each, then each doubling of the time has 16 of equal
+// width. A bucket is so at most a sixteenth of its beginning wide, and its middle off by at most 3.2 % from what is in it.
+const (
+	bucketsPerDoubling = 16
+	doublings          = 20 // up to 2^24 ms, which is over four hours; the last bucket has what took longer
+)
+
+// Bounds are where the buckets begin, in milliseconds, in their order. Whoever rolls up goes by these.
+func Bounds() []int32 {
+	bounds := make([]int32, 0, bucketsPerDoubling*(1+doublings))
+	for ms := range int32(bucketsPerDoubling) {
+		bounds = append(bounds, ms)
+	}
+	for d := range doublings {
+		for n := range int32(bucketsPerDoubling) {
+			bounds = append(bounds, (bucketsPerDoubling+n)<<d)
+		}
+	}
+	return bounds
+}
+
+// bucketOf finds the bucket of a latency; one below 0 counts as 0.
+func bucketOf(bounds []int32, ms int32) int {
+	return max(sort.Search(len(bounds), func(i int) bool { return bounds[i] > ms })-1, 0)
+}
+
+// Histogram has how many turns are in which bucket.
+type Histogram map[int]int64
+
+// Quantile gives the latency that the part q of the turns, in (0, 1], did not exceed, by nearest rank and within 3.2 %;
+// nil where there are no turns.
+func (h Histogram) Quantile(q float64) *time.Duration {
+	bounds, all := Bounds(), int64(0)
+	for _, n := range h {
+		all += n
+	}
+	if all <= 0 {
+		return nil
+	}
+	rank := max(int64(math.Ceil(q*float64(all))), 1)
+	for i := range bounds {
+		if rank -= h[i]; rank <= 0 {
+			return middle(bounds, i)
+		}
+	}
+	return middle(bounds, len(bounds)-1)
+}
+
+// middle is what stands for all that is in a bucket, in whole milliseconds.
+func middle(bounds []int32, i int) *time.Duration {
+	ms := bounds[i]
+	if i+1 < len(bounds) {
+		ms += (bounds[i+1] - 1 - ms) / 2
+	}
+	d := time.Duration(ms) * time.Millisecond
+	return &d
+}

@@ -1,0 +1,65 @@
+package analytics
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Postgres keeps the roll-ups beside what they count. A row leaves the outbox in the transaction that counts it.
+type Postgres struct{ db *postgres.DB }
+
+// NewPostgres makes a Postgres.
+func NewPostgres(db *postgres.DB) Postgres { return Postgres{db} }
+
+// Export implements Store.
+func (p Postgres) Export(ctx context.Context, most int) (n int, err error) {
+	err = p.db.WriteOnce(ctx, func(ctx context.Context) error {
+		moved, err := platformdb.New(p.db.In(ctx)).RollUpAnalytics(ctx, platformdb.RollUpAnalyticsParams{Most: int32(most), Bounds: Bounds()})
+		n = int(moved)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("roll up what is counted: %w", err)
+	}
+	return n, nil
+}
+
+// Counts implements Store.
+func (p Postgres) Counts(ctx context.Context, q Query) ([]Counts, error) {
+	rows, err := platformdb.New(p.db.In(ctx)).AnalyticsCounts(ctx, platformdb.AnalyticsCountsParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Unit: q.unit(), FromDay: q.From.Format(time.DateOnly), ToDay: q.To.Format(time.DateOnly), BotID: q.BotID,
+	})
+	list := make([]Counts, len(rows))
+	for i, r := range rows {
+		list[i] = Counts{
+			Period: r.Period, Turns: r.Turns, Completed: r.Completed, Failed: r.Failed, Messages: r.Messages,
+			WebhookEvents: r.WebhookEvents, AuditEntries: r.AuditEntries,
+			InputTokens: r.InputTokens, OutputTokens: r.OutputTokens, CostMicros: r.CostMicros,
+		}
+	}
+	return list, err
+}
+
+// Latencies implements Store.
+func (p Postgres) Latencies(ctx context.Context, q Query) ([]Latency, error) {
+	rows, err := platformdb.New(p.db.In(ctx)).AnalyticsLatencies(ctx, platformdb.AnalyticsLatenciesParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Unit: q.unit(), FromDay: q.From.Format(time.DateOnly), ToDay: q.To.Format(time.DateOnly), BotID: q.BotID,
+	})
+	list := make([]Latency, len(rows))
+	for i, r := range rows {
+		list[i] = Latency{Period: r.Period, Bucket: int(r.Bucket), Turns: r.Turns}
+	}
+	return list, err
+}
+
+func (q Query) unit() string {
+	if q.Monthly {
+		return "month"
+	}
+	return "day"
+}
