@@ -11,10 +11,10 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// GetUsage implements the call.
-func (s Server) GetUsage(ctx context.Context, r GetUsageRequestObject) (GetUsageResponseObject, error) {
+// GetUsageStatistics implements the call.
+func (s Server) GetUsageStatistics(ctx context.Context, r GetUsageStatisticsRequestObject) (GetUsageStatisticsResponseObject, error) {
 	span, report, err := s.Report.Do(ctx, toWanted(r.Params.From, r.Params.To, r.Params.Granularity, r.Params.BotID))
-	return GetUsage200JSONResponse{
+	return GetUsageStatistics200JSONResponse{
 		Granularity: toGranularity(span), From: toDate(span.From), To: toDate(span.To), AsOf: report.AsOf,
 		Items: page.Map(report.Periods, toUsage), Totals: toUsageTotals(report.Total),
 	}, err

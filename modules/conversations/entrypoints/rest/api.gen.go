@@ -699,8 +699,8 @@ type GetTurnStatisticsParams struct {
 	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
 }
 
-// GetUsageParams defines parameters for GetUsage.
-type GetUsageParams struct {
+// GetUsageStatisticsParams defines parameters for GetUsageStatistics.
+type GetUsageStatisticsParams struct {
 	// From the first day (UTC); else 30 days before `to`
 	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
 
@@ -813,9 +813,9 @@ type ServerInterface interface {
 	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
 	// (GET /v1/analytics/turns)
 	GetTurnStatistics(ctx *echo.Context, params GetTurnStatisticsParams) error
-	// GetUsage What the workspace has used, by day or month
+	// GetUsageStatistics What the workspace has used, by day or month
 	// (GET /v1/analytics/usage)
-	GetUsage(ctx *echo.Context, params GetUsageParams) error
+	GetUsageStatistics(ctx *echo.Context, params GetUsageStatisticsParams) error
 	// ListThreads The threads of the workspace, newest first
 	// (GET /v1/conversations/threads)
 	ListThreads(ctx *echo.Context, params ListThreadsParams) error
@@ -934,12 +934,12 @@ func (w *ServerInterfaceWrapper) GetTurnStatistics(ctx *echo.Context) error {
 	return err
 }
 
-// GetUsage converts echo context to params.
-func (w *ServerInterfaceWrapper) GetUsage(ctx *echo.Context) error {
+// GetUsageStatistics converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUsageStatistics(ctx *echo.Context) error {
 	var err error
 
 	// Parameter object where we will unmarshal all parameters from the context
-	var params GetUsageParams
+	var params GetUsageStatisticsParams
 	// ------------- Optional query parameter "from" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
@@ -969,7 +969,7 @@ func (w *ServerInterfaceWrapper) GetUsage(ctx *echo.Context) error {
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetUsage(ctx, params)
+	err = w.Handler.GetUsageStatistics(ctx, params)
 	return err
 }
 
@@ -1523,7 +1523,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	}
 
 	router.GET(options.BaseURL+"/v1/analytics/turns", wrapper.GetTurnStatistics, options.OperationMiddlewares["getTurnStatistics"]...)
-	router.GET(options.BaseURL+"/v1/analytics/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
+	router.GET(options.BaseURL+"/v1/analytics/usage", wrapper.GetUsageStatistics, options.OperationMiddlewares["getUsageStatistics"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads", wrapper.ListThreads, options.OperationMiddlewares["listThreads"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads", wrapper.CreateThread, options.OperationMiddlewares["createThread"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id", wrapper.GetThread, options.OperationMiddlewares["getThread"]...)
@@ -1573,17 +1573,17 @@ func (response GetTurnStatistics200JSONResponse) VisitGetTurnStatisticsResponse(
 	return err
 }
 
-type GetUsageRequestObject struct {
-	Params GetUsageParams
+type GetUsageStatisticsRequestObject struct {
+	Params GetUsageStatisticsParams
 }
 
-type GetUsageResponseObject interface {
-	VisitGetUsageResponse(w http.ResponseWriter) error
+type GetUsageStatisticsResponseObject interface {
+	VisitGetUsageStatisticsResponse(w http.ResponseWriter) error
 }
 
-type GetUsage200JSONResponse UsageReport
+type GetUsageStatistics200JSONResponse UsageReport
 
-func (response GetUsage200JSONResponse) VisitGetUsageResponse(w http.ResponseWriter) error {
+func (response GetUsageStatistics200JSONResponse) VisitGetUsageStatisticsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2154,9 +2154,9 @@ type StrictServerInterface interface {
 	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
 	// (GET /v1/analytics/turns)
 	GetTurnStatistics(ctx context.Context, request GetTurnStatisticsRequestObject) (GetTurnStatisticsResponseObject, error)
-	// GetUsage What the workspace has used, by day or month
+	// GetUsageStatistics What the workspace has used, by day or month
 	// (GET /v1/analytics/usage)
-	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
+	GetUsageStatistics(ctx context.Context, request GetUsageStatisticsRequestObject) (GetUsageStatisticsResponseObject, error)
 	// ListThreads The threads of the workspace, newest first
 	// (GET /v1/conversations/threads)
 	ListThreads(ctx context.Context, request ListThreadsRequestObject) (ListThreadsResponseObject, error)
@@ -2268,25 +2268,25 @@ func (sh *strictHandler) GetTurnStatistics(ctx *echo.Context, params GetTurnStat
 	return nil
 }
 
-// GetUsage operation middleware
-func (sh *strictHandler) GetUsage(ctx *echo.Context, params GetUsageParams) error {
-	var request GetUsageRequestObject
+// GetUsageStatistics operation middleware
+func (sh *strictHandler) GetUsageStatistics(ctx *echo.Context, params GetUsageStatisticsParams) error {
+	var request GetUsageStatisticsRequestObject
 
 	request.Params = params
 
 	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetUsage(ctx.Request().Context(), request.(GetUsageRequestObject))
+		return sh.ssi.GetUsageStatistics(ctx.Request().Context(), request.(GetUsageStatisticsRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetUsage")
+		handler = middleware(handler, "GetUsageStatistics")
 	}
 
 	response, err := handler(ctx, request)
 
 	if err != nil {
 		return err
-	} else if validResponse, ok := response.(GetUsageResponseObject); ok {
-		return validResponse.VisitGetUsageResponse(ctx.Response())
+	} else if validResponse, ok := response.(GetUsageStatisticsResponseObject); ok {
+		return validResponse.VisitGetUsageStatisticsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
