@@ -7,7 +7,6 @@ package conversationsdb
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -112,8 +111,11 @@ const finishTurn = `-- name: FinishTurn :exec
 WITH turn AS (
     UPDATE llm_turns
        SET status = $1, finished_at = $2, latency_ms = $3, error = $4,
-           input_tokens = $5, output_tokens = $6
-     WHERE workspace_id = $7 AND id = $8 AND attempt = $9 AND status = 'running'
+           input_tokens = $5, output_tokens = $6,
+           cached_tokens = $7, cost_micros = $8,
+           first_token_ms = $9, finish_reason = $10,
+           provider = coalesce($11, provider), model = coalesce($12, model)
+     WHERE workspace_id = $13 AND id = $14 AND attempt = $15 AND status = 'running'
  RETURNING id
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn')
@@ -126,6 +128,12 @@ type FinishTurnParams struct {
 	Error        *string
 	InputTokens  *int32
 	OutputTokens *int32
+	CachedTokens *int32
+	CostMicros   *int64
+	FirstTokenMs *int32
+	FinishReason *string
+	Provider     *string
+	Model        *string
 	WorkspaceID  uuid.UUID
 	TurnID       uuid.UUID
 	Attempt      int32
@@ -140,6 +148,12 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.Error,
 		arg.InputTokens,
 		arg.OutputTokens,
+		arg.CachedTokens,
+		arg.CostMicros,
+		arg.FirstTokenMs,
+		arg.FinishReason,
+		arg.Provider,
+		arg.Model,
 		arg.WorkspaceID,
 		arg.TurnID,
 		arg.Attempt,
@@ -188,9 +202,10 @@ func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThr
 }
 
 const getPinnedVersion = `-- name: GetPinnedVersion :one
-SELECT v.instruction, v.settings
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks
   FROM llm_turns t
-  JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
+  LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
+  LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id
  WHERE t.workspace_id = $1 AND t.id = $2
 `
 
@@ -200,14 +215,22 @@ type GetPinnedVersionParams struct {
 }
 
 type GetPinnedVersionRow struct {
-	Instruction string
-	Settings    json.RawMessage
+	Instruction  *string
+	Settings     []byte
+	DefaultModel *string
+	Fallbacks    []string
 }
 
+// And what answers where that version does not say. Without a bot there is no version.
 func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionParams) (GetPinnedVersionRow, error) {
 	row := q.db.QueryRow(ctx, getPinnedVersion, arg.WorkspaceID, arg.TurnID)
 	var i GetPinnedVersionRow
-	err := row.Scan(&i.Instruction, &i.Settings)
+	err := row.Scan(
+		&i.Instruction,
+		&i.Settings,
+		&i.DefaultModel,
+		&i.Fallbacks,
+	)
 	return i, err
 }
 
@@ -346,9 +369,10 @@ WITH thread AS (
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id
+       pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
+  LEFT JOIN model_settings ms ON ms.workspace_id = $1
 `
 
 type StartTurnParams struct {
@@ -374,6 +398,8 @@ type StartTurnRow struct {
 	Settings       []byte
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	DefaultModel   *string
+	Fallbacks      []string
 }
 
 // Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
@@ -402,6 +428,8 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.Settings,
 		&i.EndpointID,
 		&i.ConversationID,
+		&i.DefaultModel,
+		&i.Fallbacks,
 	)
 	return i, err
 }

@@ -231,9 +231,14 @@ SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.stat
               JOIN job_queue j ON j.workspace_id = o.workspace_id AND j.kind = $1::text AND j.key = o.operation_id::text AND j.status <> 'done'
              WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
                AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
-             LIMIT 30) earlier)::integer AS earlier
+             LIMIT 30) earlier)::integer AS earlier,
+       live.settings, ms.default_model, ms.fallbacks,
+       ARRAY(SELECT k.provider FROM model_keys k WHERE k.workspace_id = e.workspace_id)::text[] AS own_keys
   FROM webhook_events e
+  JOIN webhook_endpoints ep ON ep.workspace_id = e.workspace_id AND ep.id = e.endpoint_id
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
+  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = coalesce(t.bot_id, ep.bot_id)
+  LEFT JOIN model_settings ms ON ms.workspace_id = e.workspace_id
  WHERE e.workspace_id = $2 AND e.id = $3
 `
 
@@ -252,10 +257,14 @@ type GetEventToAnswerRow struct {
 	Status         string
 	ThreadID       *uuid.UUID
 	Earlier        int32
+	Settings       []byte
+	DefaultModel   *string
+	Fallbacks      []string
+	OwnKeys        []string
 }
 
 // A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well. One
-// whose job lies in the dead letters keeps nobody waiting.
+// whose job lies in the dead letters keeps nobody waiting. And by what models its bot would answer now.
 func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerParams) (GetEventToAnswerRow, error) {
 	row := q.db.QueryRow(ctx, getEventToAnswer, arg.Kind, arg.WorkspaceID, arg.ID)
 	var i GetEventToAnswerRow
@@ -268,6 +277,10 @@ func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerPara
 		&i.Status,
 		&i.ThreadID,
 		&i.Earlier,
+		&i.Settings,
+		&i.DefaultModel,
+		&i.Fallbacks,
+		&i.OwnKeys,
 	)
 	return i, err
 }

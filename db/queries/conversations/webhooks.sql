@@ -45,16 +45,21 @@ SELECT id FROM webhook_events WHERE workspace_id = @workspace_id AND endpoint_id
 
 -- name: GetEventToAnswer :one
 -- A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well. One
--- whose job lies in the dead letters keeps nobody waiting.
+-- whose job lies in the dead letters keeps nobody waiting. And by what models its bot would answer now.
 SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
        (SELECT count(*) FROM (
             SELECT 1 FROM webhook_events o
               JOIN job_queue j ON j.workspace_id = o.workspace_id AND j.kind = @kind::text AND j.key = o.operation_id::text AND j.status <> 'done'
              WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
                AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
-             LIMIT 30) earlier)::integer AS earlier
+             LIMIT 30) earlier)::integer AS earlier,
+       live.settings, ms.default_model, ms.fallbacks,
+       ARRAY(SELECT k.provider FROM model_keys k WHERE k.workspace_id = e.workspace_id)::text[] AS own_keys
   FROM webhook_events e
+  JOIN webhook_endpoints ep ON ep.workspace_id = e.workspace_id AND ep.id = e.endpoint_id
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
+  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = coalesce(t.bot_id, ep.bot_id)
+  LEFT JOIN model_settings ms ON ms.workspace_id = e.workspace_id
  WHERE e.workspace_id = @workspace_id AND e.id = @id;
 
 -- name: EventAnswered :exec

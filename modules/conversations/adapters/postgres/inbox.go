@@ -83,7 +83,7 @@ func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, er
 	if err != nil {
 		return ports.Waiting{}, fmt.Errorf("read the event: %w", err)
 	}
-	w := ports.Waiting{Earlier: int(r.Earlier), InboundEvent: domain.InboundEvent{
+	w := ports.Waiting{Earlier: int(r.Earlier), Settings: r.Settings, Defaults: toDefaults(r.DefaultModel, r.Fallbacks), OwnKeys: r.OwnKeys, InboundEvent: domain.InboundEvent{
 		ID: r.ID, EndpointID: r.EndpointID, OperationID: r.OperationID, ConversationID: r.ConversationID, Payload: r.Payload,
 		Status: domain.EventStatus(r.Status),
 	}}
