@@ -28,7 +28,7 @@ func (u PutModelSettings) Do(ctx context.Context, d domain.ModelDefaults) error 
 		check("default_model", d.Model)
 	}
 	for i, name := range d.Fallbacks {
-		check(fmt.Sprintf("fallbacks[%d]", i), name)
+		check(fmt.Sprintf("fallbacks.%d", i), name)
 	}
 	if len(wrong) > 0 {
 		return fail.Fields(wrong...)
