@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,13 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"AUTH_RATE_LIMIT_MAX":   {[]string{"1", "1000000000"}, []string{"0", "1000000001"}},
 		"FAULT_POINT":           {[]string{"after-claim", "before-commit:3"}, []string{"nowhere", "after-claim:0", "after-claim:x"}},
 		"METRICS_ADDR":          {[]string{"127.0.0.1:9090", ":0"}, []string{"9090", "here", "127.0.0.1:8080"}},
+		"MODEL_DEFAULT":         {[]string{"echo"}, []string{"gpt-4o", "openai/gpt-4o", "anthropic/x", "openai/", "mistral/x"}},
+		"MODEL_PRICES":          {[]string{`{}`, `{"*": {"window": 8000}, "openai/a": {"input": 0, "output": 1000000000, "cached": 1}}`}, []string{`{"a": {"inputs": 1}}`, `{"a": {"input": -1}}`, `{"a": {"input": 1000000001}}`, `{"a": {"window": -1}}`, `{} {}`, `{`, "/no/such/file", `{"a": {"input": 0.5}}`}},
+		"OPENAI_API_KEY":        {[]string{"sk-x"}, []string{"two words", "ключ"}},
+		"OPENAI_BASE_URL":       {[]string{"http://127.0.0.1:11434/v1"}, []string{"127.0.0.1:11434", "ftp://h"}},
+		"ANTHROPIC_API_KEY":     {[]string{"sk-x"}, []string{"two words"}},
+		"ANTHROPIC_BASE_URL":    {[]string{"https://h"}, []string{"h"}},
+		"ENCRYPTION_KEY":        {[]string{long}, []string{long[1:], "x"}},
 		"UPKEEP_INTERVAL":       {[]string{"100ms", "1h"}, []string{"99ms", "2h", "5"}},
 		"MODEL_TIMEOUT":         {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
 		"WORKERS":               {[]string{"0", "4", "1000"}, []string{"-1", "1001", "many"}},
@@ -174,4 +182,21 @@ func TestTheExampleIsThatOfTheCode(t *testing.T) {
 		require.NotEmpty(t, v.Help, v.Name)
 		require.NotEmpty(t, v.Want, v.Name)
 	}
+}
+
+func TestAModelIsTheDefaultOnlyWhereItCanBeAsked(t *testing.T) {
+	t.Parallel()
+	for _, set := range [][]string{
+		{"MODEL_DEFAULT=openai/a", "OPENAI_API_KEY=sk"}, {"MODEL_DEFAULT=openai/a", "OPENAI_BASE_URL=http://h"}, {"MODEL_DEFAULT=anthropic/a", "ANTHROPIC_API_KEY=sk"},
+	} {
+		_, err := config.Load(set)
+		require.NoError(t, err)
+	}
+	_, err := config.Load([]string{"MODEL_DEFAULT=anthropic/a", "ANTHROPIC_BASE_URL=http://h"})
+	require.ErrorContains(t, err, "MODEL_DEFAULT")
+	file := filepath.Join(t.TempDir(), "prices.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"openai/a": {"window": 7}}`), 0o600))
+	c, err := config.Load([]string{"MODEL_PRICES=" + file})
+	require.NoError(t, err)
+	require.Equal(t, map[string]config.ModelPrice{"openai/a": {Window: 7}}, c.ModelTable())
 }

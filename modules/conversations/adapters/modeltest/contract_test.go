@@ -220,8 +220,10 @@ func TestARefusalIsCountedAsWhatItIs(t *testing.T) {
 func TestACallerWhoGoesEndsTheCall(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]func(context.Context) (context.Context, context.CancelFunc){
-		"cancel":   context.WithCancel,
-		"deadline": func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 300*time.Millisecond) },
+		"cancel": context.WithCancel,
+		"deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 300*time.Millisecond)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
