@@ -141,7 +141,7 @@ func TestAWorkspaceSaysWhichModelsAnswerAndBringsItsOwnKey(t *testing.T) {
 	ada := start(t, "OPENAI_BASE_URL="+operator.URL, "WEBHOOK_ALLOW_PRIVATE=true", "ENCRYPTION_KEY="+strings.Repeat("k", 32)).register(t)
 	eve := ada.register(t)
 	thread := ada.threadWith(t, map[string]any{})
-	require.Equal(t, `{"default_model":null,"fallbacks":[]}`, strings.TrimSpace(string(ada.get(t, "/v1/model-settings").Raw)))
+	require.JSONEq(t, `{"default_model":null,"fallbacks":[]}`, string(ada.get(t, "/v1/model-settings").Raw))
 	require.Equal(t, "echo", ada.say(t, thread, "Hi").text("provider"))
 
 	a := ada.put(t, "/v1/model-settings", map[string]any{"default_model": "openai/mine", "fallbacks": []string{"echo"}})

@@ -37,7 +37,7 @@ func (Model) Name() (provider, model string) { return domain.Anthropic, "" }
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	service := m.service(p.Access)
 	stream := service.NewStreaming(ctx, params(p))
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // what was read counts
 	var text strings.Builder
 	reply, whole := domain.Reply{}, false
 	for !whole && stream.Next() {

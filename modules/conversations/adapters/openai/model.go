@@ -34,7 +34,7 @@ func (Model) Name() (provider, model string) { return domain.OpenAI, "" }
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	service, public := m.service(p.Access)
 	stream := service.NewStreaming(ctx, params(p, public))
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // what was read counts
 	var text strings.Builder
 	reply := domain.Reply{}
 	for stream.Next() {

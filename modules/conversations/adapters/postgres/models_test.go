@@ -61,7 +61,7 @@ func TestAKeyIsSealedForItsWorkspaceAndProvider(t *testing.T) {
 	}
 	put("openai")
 	put("anthropic")
-	own := func(m postgres.Models, ctx context.Context) (map[string]ports.Access, error) { //nolint:revive // which, then where
+	own := func(m postgres.Models, ctx context.Context) (map[string]ports.Access, error) {
 		r, err := m.Recall(ctx, uuid.New(), 1, 1, 1)
 		return r.Own, err
 	}

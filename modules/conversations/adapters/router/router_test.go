@@ -21,7 +21,7 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-var broken = errors.New("broken")
+var errBroken = errors.New("broken")
 
 // model answers as it is told to, and remembers what it was asked.
 type model struct {
@@ -43,12 +43,12 @@ func answers(_ context.Context, p ports.Prompt, say func(string)) (domain.Reply,
 }
 
 func fails(context.Context, ports.Prompt, func(string)) (domain.Reply, error) {
-	return domain.Reply{}, broken
+	return domain.Reply{}, errBroken
 }
 
 func breaksOff(_ context.Context, _ ports.Prompt, say func(string)) (domain.Reply, error) {
 	say("Hel")
-	return domain.Reply{}, broken
+	return domain.Reply{}, errBroken
 }
 
 func hangs(ctx context.Context, _ ports.Prompt, _ func(string)) (domain.Reply, error) {
@@ -134,7 +134,7 @@ func TestAModelThatHasSaidSomethingIsFollowedByNone(t *testing.T) {
 	t.Parallel()
 	b := setup(breaksOff, answers)
 	_, said, err := b.take(t, asks(both))
-	require.ErrorIs(t, err, broken)
+	require.ErrorIs(t, err, errBroken)
 	require.Equal(t, "Hel", said)
 	require.Len(t, b.openai.asked, 1, "asked again after it had said something")
 	require.Empty(t, b.anthropic.asked)
@@ -175,7 +175,7 @@ func TestAnOpenBreakerIsPassedBy(t *testing.T) {
 	require.NoError(t, err)
 	b.anthropic.reply = fails
 	_, _, err = b.take(t, asks(`{"model":"anthropic/b","fallbacks":["openai/a"]}`))
-	require.ErrorIs(t, err, broken)
+	require.ErrorIs(t, err, errBroken)
 	_, refused = resilience.IsRefused(err)
 	require.False(t, refused, "one was asked, and failed")
 }
@@ -186,7 +186,7 @@ func TestAWorkspacesOwnKeyIsUsedAndItsTroubleIsNobodyElses(t *testing.T) {
 	b.memory.Own = map[string]ports.Access{"openai": {Key: "sk-own", BaseURL: "https://own.example"}}
 	ada := call.For(t.Context(), uuid.New(), uuid.New(), uuid.New())
 	_, err := b.Reply(ada, asks(`{"model":"openai/a"}`), func(string) {})
-	require.ErrorIs(t, err, broken)
+	require.ErrorIs(t, err, errBroken)
 	require.Equal(t, &ports.Access{Key: "sk-own", BaseURL: "https://own.example"}, b.openai.asked[0].Access)
 	require.Positive(t, b.Away(ada, asks(`{"model":"openai/a"}`), []string{"openai"}))
 	bob := call.For(t.Context(), uuid.New(), uuid.New(), uuid.New())
@@ -213,9 +213,9 @@ func TestAModelThatNobodyHasConfiguredIsToldAsSuch(t *testing.T) {
 func TestWhatCannotBeRecalledIsNotMadeUp(t *testing.T) {
 	t.Parallel()
 	b := setup(answers, answers)
-	b.memory.err = broken
+	b.memory.err = errBroken
 	_, _, err := b.take(t, asks(both))
-	require.ErrorIs(t, err, broken)
+	require.ErrorIs(t, err, errBroken)
 	require.Empty(t, b.openai.asked, "asked without what it should know")
 }
 
