@@ -38,6 +38,8 @@ func (c *caller) bodyCalls(t *testing.T) []bodyCall {
 		{"update instruction", http.MethodPut, "/v1/bots/" + bot + "/instruction", map[string]any{"instruction": "Be kind."}},
 		{"create thread", http.MethodPost, "/v1/conversations/threads", map[string]any{"bot_id": bot}},
 		{"take turn", http.MethodPost, "/v1/conversations/threads/" + thread + "/turn", map[string]any{"content": "hello"}},
+		{"put model settings", http.MethodPut, "/v1/model-settings", map[string]any{"default_model": "echo"}},
+		{"put model key", http.MethodPut, "/v1/model-keys/openai", map[string]any{"api_key": "sk-12345678"}},
 		{"retry dead letters", http.MethodPost, "/v1/dead-letters/retry", map[string]any{"kind": "note"}},
 	}
 }

@@ -8,9 +8,7 @@ import (
 	"github.com/parley/parley/modules/bots"
 	"github.com/parley/parley/modules/conversations/adapters/analytics"
 	botsadapter "github.com/parley/parley/modules/conversations/adapters/bots"
-	echomodel "github.com/parley/parley/modules/conversations/adapters/echo"
 	"github.com/parley/parley/modules/conversations/adapters/events"
-	"github.com/parley/parley/modules/conversations/adapters/guarded"
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/adapters/signatures"
 	"github.com/parley/parley/modules/conversations/entrypoints/jobs"
@@ -19,10 +17,14 @@ import (
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/webhook"
 )
 
 func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
-	model := guarded.Model{Model: echomodel.Model{}, Group: p.models}
+	model, err := newModels(p)
+	if err != nil {
+		return err
+	}
 	provider, _ := model.Name()
 	told := countedTurns{events.Events{Publisher: p.events}, p.metrics, provider}
 	turns := postgres.NewTurns(p.db, model, told, p.meter.Limits)
@@ -30,6 +32,13 @@ func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
 		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,
 	}
 	server := newConversationsServer(p, catalog, turn)
+	if server.Models, err = newModelSettings(p); err != nil {
+		return err
+	}
+	server.PutModels = usecases.PutModelSettings{Settings: server.Models, Now: p.now}
+	server.PutKey = usecases.PutModelKey{Settings: server.Models, Now: p.now, CheckURL: func(raw string) error {
+		return webhook.CheckURL(raw, p.cfg.WebhookPrivate)
+	}}
 	server.Mount(e)
 	recovery := jobs.RecoverTurns{Leases: turns, Commands: p.commands, Steps: server.Steps}
 	p.background.Every(p.cfg.UpkeepInterval, p.cfg.ModelTimeout+time.Minute, "recover turns", recovery.Do)

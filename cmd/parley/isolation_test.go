@@ -85,7 +85,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 
 	body := func(id string) map[string]any { return map[string]any{"bot_id": id} }
 	requireSameButTrace(t, eve.post(t, "/v1/conversations/threads", body(uuid.NewString())), eve.post(t, "/v1/conversations/threads", body(bot)))
-	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries"} {
+	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries", "/v1/model-keys"} {
 		require.Empty(t, eve.get(t, list).items(), "a foreign row in "+list)
 	}
 	require.Len(t, ada.get(t, "/v1/conversations/threads/"+thread+"/messages").items(), 4, "the stranger has left something")

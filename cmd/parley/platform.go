@@ -123,6 +123,7 @@ const (
 	deliveryTimeout = 15 * time.Second // for one attempt at a webhook
 	deliveriesEach  = 4                // at once to one target
 	modelCalls      = 256              // at once to one provider
+	modelRetries    = 1                // of a model that has said nothing yet
 	breakAfter      = 5                // failures in a row
 )
 
@@ -132,7 +133,7 @@ func (p *platform) guardOutside() {
 		Timeout: deliveryTimeout, Concurrency: deliveriesEach, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
 	p.models = resilience.NewGroup("model", resilience.Policy{
-		Timeout: p.cfg.ModelTimeout, Concurrency: modelCalls, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
+		Timeout: p.cfg.ModelTimeout, Concurrency: modelCalls, Retries: modelRetries, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
 	for _, g := range p.groups() {
 		g.Around = p.aroundCall

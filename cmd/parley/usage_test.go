@@ -28,7 +28,7 @@ func (c *caller) used(t *testing.T, metric usage.Metric) map[string]any {
 	return nil
 }
 
-func (c *caller) say(t *testing.T, thread string, headers ...header) answer {
+func (c *caller) hi(t *testing.T, thread string, headers ...header) answer {
 	t.Helper()
 	return c.post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "Hi"}, headers...)
 }
@@ -52,13 +52,13 @@ func TestU13SeeWhatWasUsedAndWhatIsLeft(t *testing.T) {
 	p := start(t, slices.Concat(fastJobs, []string{"LIMIT_TURNS_MONTH=1000"})...)
 	ada, eve := p.register(t), p.register(t)
 	chat := ada.newEndpoint(t, ada.newBot(t))
-	answers := atOnce(32, func() answer { return ada.say(t, ada.thread(t, ada.newBot(t))) })
+	answers := atOnce(32, func() answer { return ada.hi(t, ada.thread(t, ada.newBot(t))) })
 	for _, a := range answers {
 		require.Equal(t, http.StatusOK, a.Status, a)
 	}
 	op := operation(uuid.NewString())
 	thread := ada.thread(t, ada.newBot(t))
-	for _, a := range append([]answer{ada.say(t, thread, op)}, atOnce(8, func() answer { return ada.say(t, thread, op) })...) {
+	for _, a := range append([]answer{ada.hi(t, thread, op)}, atOnce(8, func() answer { return ada.hi(t, thread, op) })...) {
 		require.Equal(t, http.StatusOK, a.Status, a)
 	}
 	event := chat.says(t, "c", "hello").text("event_id")
@@ -93,7 +93,7 @@ func TestATurnOverTheLimitLeavesNothingAndGoesThroughWhenTheLimitIsRaised(t *tes
 	ada, eve := p.register(t), p.register(t)
 	thread := ada.thread(t, ada.newBot(t))
 	for range 3 {
-		require.Equal(t, http.StatusOK, ada.say(t, thread).Status)
+		require.Equal(t, http.StatusOK, ada.hi(t, thread).Status)
 	}
 	count := func() []int {
 		return []int{
@@ -102,21 +102,21 @@ func TestATurnOverTheLimitLeavesNothingAndGoesThroughWhenTheLimitIsRaised(t *tes
 		}
 	}
 	before, op := count(), operation(uuid.NewString())
-	refused := ada.say(t, thread, op)
+	refused := ada.hi(t, thread, op)
 	requireCode(t, refused, http.StatusForbidden, "LIMIT_REACHED")
 	require.Equal(t, map[string]any{
 		"metric": "turns", "limit": 3.0, "used": 3.0, "resets_at": usage.Month(time.Now()).AddDate(0, 1, 0).Format(time.RFC3339),
 	}, refused.at("details"))
 	require.Equal(t, before, count(), "something has stayed")
 	require.EqualValues(t, 0, ada.used(t, usage.Turns)["remaining"])
-	require.Equal(t, http.StatusOK, eve.say(t, eve.thread(t, eve.newBot(t))).Status, "another workspace")
+	require.Equal(t, http.StatusOK, eve.hi(t, eve.thread(t, eve.newBot(t))).Status, "another workspace")
 
 	ada.limit(t, usage.Turns, 4)
-	a := ada.say(t, thread, op)
+	a := ada.hi(t, thread, op)
 	require.Equal(t, http.StatusOK, a.Status, a)
 	require.Equal(t, "7", strconv.Itoa(int(a.at("user_message.seq").(float64))), "with no gap")
-	requireCode(t, ada.say(t, thread), http.StatusForbidden, "LIMIT_REACHED")
-	require.Equal(t, a.Raw, ada.say(t, thread, op).Raw, "what was done is given again, whatever the limit")
+	requireCode(t, ada.hi(t, thread), http.StatusForbidden, "LIMIT_REACHED")
+	require.Equal(t, a.Raw, ada.hi(t, thread, op).Raw, "what was done is given again, whatever the limit")
 }
 
 func TestAnEventOverTheLimitIsNotTakenIn(t *testing.T) {
@@ -172,10 +172,10 @@ func TestAWarningAt80PercentIsToldOnceByHoweverManyProcesses(t *testing.T) {
 	there := &caller{program: other, token: ada.token, workspace: ada.workspace}
 	bot := ada.newBot(t)
 	for range 15 {
-		require.Equal(t, http.StatusOK, ada.say(t, ada.thread(t, bot)).Status)
+		require.Equal(t, http.StatusOK, ada.hi(t, ada.thread(t, bot)).Status)
 	}
 	require.Empty(t, target.all(), "before 80 %")
-	atOnce(4, func() answer { return there.say(t, ada.thread(t, bot)) })
+	atOnce(4, func() answer { return there.hi(t, ada.thread(t, bot)) })
 	got := target.waitFor(t, 1)[0].Event
 	require.Equal(t, "limit.warning", got.Type)
 	used, _ := got.Data["used"].(float64)
@@ -184,7 +184,7 @@ func TestAWarningAt80PercentIsToldOnceByHoweverManyProcesses(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"metric": "turns", "month": month.Format("2006-01"), "used": used, "limit": 20.0, "resets_at": month.AddDate(0, 1, 0).Format(time.RFC3339),
 	}, got.Data)
-	ada.say(t, ada.thread(t, bot))
+	ada.hi(t, ada.thread(t, bot))
 	require.Eventually(t, func() bool {
 		return p.number(t, "SELECT count(*) FROM job_queue WHERE status <> 'done'") == 0
 	}, 20*time.Second, 20*time.Millisecond)

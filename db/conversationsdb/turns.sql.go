@@ -112,18 +112,21 @@ const finishTurn = `-- name: FinishTurn :exec
 WITH turn AS (
     UPDATE llm_turns t
        SET status = $1, finished_at = $2, latency_ms = $3, error = $4,
-           input_tokens = $5, output_tokens = $6
-     WHERE t.workspace_id = $7 AND t.id = $8 AND t.attempt = $9 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros
+           input_tokens = $5, output_tokens = $6,
+           cached_tokens = $7, cost_micros = $8,
+           first_token_ms = $9, finish_reason = $10,
+           provider = coalesce($11, t.provider), model = coalesce($12, t.model)
+     WHERE t.workspace_id = $13 AND t.id = $14 AND t.attempt = $15 AND t.status = 'running'
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE t.status WHEN 'completed' THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
 ), used AS (
-    SELECT app.use($7, turn.finished_at,
+    SELECT app.use($13, turn.finished_at,
                    jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
-                   $10::jsonb, false)
+                   $16::jsonb, false)
       FROM turn WHERE turn.status = 'completed'
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used)
@@ -136,6 +139,12 @@ type FinishTurnParams struct {
 	Error        *string
 	InputTokens  *int32
 	OutputTokens *int32
+	CachedTokens *int32
+	CostMicros   *int64
+	FirstTokenMs *int32
+	FinishReason *string
+	Provider     *string
+	Model        *string
 	WorkspaceID  uuid.UUID
 	TurnID       uuid.UUID
 	Attempt      int32
@@ -152,6 +161,12 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.Error,
 		arg.InputTokens,
 		arg.OutputTokens,
+		arg.CachedTokens,
+		arg.CostMicros,
+		arg.FirstTokenMs,
+		arg.FinishReason,
+		arg.Provider,
+		arg.Model,
 		arg.WorkspaceID,
 		arg.TurnID,
 		arg.Attempt,
@@ -164,7 +179,7 @@ const freeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.status = 'running' AND t.lease_until < now()
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
@@ -207,9 +222,10 @@ func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThr
 }
 
 const getPinnedVersion = `-- name: GetPinnedVersion :one
-SELECT v.instruction, v.settings
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks
   FROM llm_turns t
-  JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
+  LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
+  LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id
  WHERE t.workspace_id = $1 AND t.id = $2
 `
 
@@ -219,14 +235,22 @@ type GetPinnedVersionParams struct {
 }
 
 type GetPinnedVersionRow struct {
-	Instruction string
-	Settings    json.RawMessage
+	Instruction  *string
+	Settings     []byte
+	DefaultModel *string
+	Fallbacks    []string
 }
 
+// And what answers where that version does not say. Without a bot there is no version.
 func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionParams) (GetPinnedVersionRow, error) {
 	row := q.db.QueryRow(ctx, getPinnedVersion, arg.WorkspaceID, arg.TurnID)
 	var i GetPinnedVersionRow
-	err := row.Scan(&i.Instruction, &i.Settings)
+	err := row.Scan(
+		&i.Instruction,
+		&i.Settings,
+		&i.DefaultModel,
+		&i.Fallbacks,
+	)
 	return i, err
 }
 
@@ -282,7 +306,7 @@ func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOpe
 
 const resumeTurn = `-- name: ResumeTurn :one
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
       FROM llm_turns t
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
@@ -379,10 +403,11 @@ WITH thread AS (
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id,
+       pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks,
        app.use($1, $2, '{"turns": 1, "messages": 1, "tokens": 0}', $3::jsonb, true) AS counted
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
+  LEFT JOIN model_settings ms ON ms.workspace_id = $1
 `
 
 type StartTurnParams struct {
@@ -409,6 +434,8 @@ type StartTurnRow struct {
 	Settings       []byte
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	DefaultModel   *string
+	Fallbacks      []string
 	Counted        bool
 }
 
@@ -440,6 +467,8 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.Settings,
 		&i.EndpointID,
 		&i.ConversationID,
+		&i.DefaultModel,
+		&i.Fallbacks,
 		&i.Counted,
 	)
 	return i, err

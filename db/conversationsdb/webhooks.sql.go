@@ -226,7 +226,9 @@ func (q *Queries) GetEvent(ctx context.Context, arg GetEventParams) (GetEventRow
 
 const getEventToAnswer = `-- name: GetEventToAnswer :one
 SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
-       earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds
+       earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds,
+       live.settings, ms.default_model, ms.fallbacks,
+       ARRAY(SELECT k.provider FROM model_keys k WHERE k.workspace_id = e.workspace_id)::text[] AS own_keys
   FROM webhook_events e
  CROSS JOIN LATERAL (
        SELECT count(*) AS count, coalesce(extract(epoch FROM min(w.run_at) - now()), 0) AS seconds FROM (
@@ -235,7 +237,10 @@ SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.stat
              WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
                AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
              LIMIT 30) w) earlier
+  JOIN webhook_endpoints ep ON ep.workspace_id = e.workspace_id AND ep.id = e.endpoint_id
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
+  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = coalesce(t.bot_id, ep.bot_id)
+  LEFT JOIN model_settings ms ON ms.workspace_id = e.workspace_id
  WHERE e.workspace_id = $2 AND e.id = $3
 `
 
@@ -255,10 +260,15 @@ type GetEventToAnswerRow struct {
 	ThreadID       *uuid.UUID
 	Earlier        int32
 	EarlierSeconds float64
+	Settings       []byte
+	DefaultModel   *string
+	Fallbacks      []string
+	OwnKeys        []string
 }
 
 // A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well, the
-// first of them until when. One whose job lies in the dead letters keeps nobody waiting.
+// first of them until when. One whose job lies in the dead letters keeps nobody waiting. And by what models its bot would
+// answer now.
 func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerParams) (GetEventToAnswerRow, error) {
 	row := q.db.QueryRow(ctx, getEventToAnswer, arg.Kind, arg.WorkspaceID, arg.ID)
 	var i GetEventToAnswerRow
@@ -272,6 +282,10 @@ func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerPara
 		&i.ThreadID,
 		&i.Earlier,
 		&i.EarlierSeconds,
+		&i.Settings,
+		&i.DefaultModel,
+		&i.Fallbacks,
+		&i.OwnKeys,
 	)
 	return i, err
 }

@@ -66,6 +66,13 @@ type Config struct {
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
 	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
+	ModelDefault   string        `env:"MODEL_DEFAULT" envDefault:"echo" want:"echo, or openai/name or anthropic/name of a provider whose key or address is set" help:"what answers where neither a bot nor its workspace names a model"`
+	ModelPrices    string        `env:"MODEL_PRICES" want:"JSON or a file with it, such as {\"openai/gpt-4o-mini\": {\"input\": 150000, \"output\": 600000, \"cached\": 75000, \"window\": 128000}}" help:"what models cost, in millionths of your currency for a million tokens, and the tokens that fit into their windows; * is for all others; empty: no costs, 32000 tokens"`
+	OpenAIKey      string        `env:"OPENAI_API_KEY" want:"a key without spaces" secret:"true" help:"of OpenAI, or of the server at OPENAI_BASE_URL; empty: that server wants none, or workspaces bring their own"`
+	OpenAIURL      string        `env:"OPENAI_BASE_URL" want:"http:// or https:// URL such as http://127.0.0.1:11434/v1" help:"a server that speaks OpenAI's Chat Completions: Ollama, vLLM, llama.cpp; empty: OpenAI itself"`
+	AnthropicKey   string        `env:"ANTHROPIC_API_KEY" want:"a key without spaces" secret:"true" help:"of Anthropic; empty: workspaces bring their own"`
+	AnthropicURL   string        `env:"ANTHROPIC_BASE_URL" want:"http:// or https:// URL" help:"another address than Anthropic's own"`
+	EncryptionKey  string        `env:"ENCRYPTION_KEY" want:"at least 32 bytes" secret:"true" help:"encrypts the keys for models that workspaces bring, the same in every process and for good: under another one they cannot be opened; empty: derived from SECRET_KEY"`
 	UpkeepInterval time.Duration `env:"UPKEEP_INTERVAL" envDefault:"5s" want:"a duration from 100ms to 1h such as 5s" help:"how often the audit log is sealed and abandoned turns are looked for"`
 	Workers        int           `env:"WORKERS" envDefault:"4" want:"a whole number from 0 to 1000" help:"jobs that this process does at once; 0: it only serves, and parley worker elsewhere does them"`
 	JobPoll        time.Duration `env:"JOB_POLL_INTERVAL" envDefault:"1s" want:"a duration from 10ms to 1h such as 1s" help:"how often to look for jobs that no notification has told of: those for later, and all where notifications do not come through"`
@@ -75,6 +82,7 @@ type Config struct {
 	StopTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" want:"a duration from 0s to 10m such as 15s" help:"how long running requests and jobs may go on after a signal to stop"`
 
 	proxies []netip.Prefix
+	prices  map[string]ModelPrice
 	fault   *fault.Point
 }
 
@@ -140,6 +148,7 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.RefreshTTL, time.Minute, 60*24*time.Hour), "REFRESH_TTL")
 	require(within(c.RequestTimeout, time.Second, 10*time.Minute), "REQUEST_TIMEOUT")
 	require(within(c.ModelTimeout, time.Second, 10*time.Minute), "MODEL_TIMEOUT")
+	c.checkModels(require)
 	require(within(c.UpkeepInterval, 100*time.Millisecond, time.Hour), "UPKEEP_INTERVAL")
 	require(c.Workers >= 0 && c.Workers <= 1000, "WORKERS")
 	require(within(c.JobPoll, 10*time.Millisecond, time.Hour), "JOB_POLL_INTERVAL")

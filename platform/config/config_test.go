@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,13 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"CLICKHOUSE_DATABASE":         {[]string{"parley", "p_1"}, []string{"a-b", "1a", "a;b", "a b"}},
 		"CLICKHOUSE_USER":             {[]string{"default"}, nil},
 		"CLICKHOUSE_PASSWORD":         {[]string{"any thing"}, nil},
+		"MODEL_DEFAULT":               {[]string{"echo"}, []string{"gpt-4o", "openai/gpt-4o", "anthropic/x", "openai/", "mistral/x"}},
+		"MODEL_PRICES":                {[]string{`{}`, `{"*": {"window": 8000}, "openai/a": {"input": 0, "output": 1000000000, "cached": 1}}`}, []string{`{"a": {"inputs": 1}}`, `{"a": {"input": -1}}`, `{"a": {"input": 1000000001}}`, `{"a": {"window": -1}}`, `{} {}`, `{`, "/no/such/file", `{"a": {"input": 0.5}}`}},
+		"OPENAI_API_KEY":              {[]string{"sk-x"}, []string{"two words", "ключ"}},
+		"OPENAI_BASE_URL":             {[]string{"http://127.0.0.1:11434/v1"}, []string{"127.0.0.1:11434", "ftp://h"}},
+		"ANTHROPIC_API_KEY":           {[]string{"sk-x"}, []string{"two words"}},
+		"ANTHROPIC_BASE_URL":          {[]string{"https://h"}, []string{"h"}},
+		"ENCRYPTION_KEY":              {[]string{long}, []string{long[1:], "x"}},
 	}
 	for _, v := range config.Variables() {
 		test, ok := tests[v.Name]
@@ -204,4 +212,21 @@ func TestHideLeavesNoSecretInAText(t *testing.T) {
 	require.NoError(t, err)
 	said := c.Hide("postgres://ada:p%40ss@h/d and p@ss and p%40ss; redis says hunter2; the-key; " + long + "2; host h")
 	require.Equal(t, "*** and *** and ***; redis says ***; ***; ***; host h", said)
+}
+
+func TestAModelIsTheDefaultOnlyWhereItCanBeAsked(t *testing.T) {
+	t.Parallel()
+	for _, set := range [][]string{
+		{"MODEL_DEFAULT=openai/a", "OPENAI_API_KEY=sk"}, {"MODEL_DEFAULT=openai/a", "OPENAI_BASE_URL=http://h"}, {"MODEL_DEFAULT=anthropic/a", "ANTHROPIC_API_KEY=sk"},
+	} {
+		_, err := config.Load(set)
+		require.NoError(t, err)
+	}
+	_, err := config.Load([]string{"MODEL_DEFAULT=anthropic/a", "ANTHROPIC_BASE_URL=http://h"})
+	require.ErrorContains(t, err, "MODEL_DEFAULT")
+	file := filepath.Join(t.TempDir(), "prices.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"openai/a": {"window": 7}}`), 0o600))
+	c, err := config.Load([]string{"MODEL_PRICES=" + file})
+	require.NoError(t, err)
+	require.Equal(t, map[string]config.ModelPrice{"openai/a": {Window: 7}}, c.ModelTable())
 }

@@ -102,7 +102,7 @@ func (g *Group) DoSafe(ctx context.Context, name string, call func(ctx context.C
 		switch {
 		case refused && failed != nil:
 			err = backoff.Permanent(failed)
-		case refused || isAnswered(err) || ctx.Err() != nil:
+		case refused || isAnswered(err) || isFinal(err) || ctx.Err() != nil:
 			err = backoff.Permanent(err)
 		default:
 			failed = err
@@ -260,6 +260,20 @@ func (a answered) Unwrap() error { return a.error }
 // Answered marks a failure that shows that the target works and does not want this very call, as an HTTP 4xx does: it is
 // no reason to stop asking, nor to repeat the call.
 func Answered(err error) error { return answered{err} }
+
+// final is a failure that comes again, or whose call has shown something already.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// Final marks a failure that counts, and whose call is not to be repeated though others of its sort may be: it has had an
+// effect that somebody has seen, or has taken as long as there was patience for.
+func Final(err error) error { return final{err} }
+
+func isFinal(err error) bool {
+	_, ok := errors.AsType[final](err)
+	return ok
+}
 
 func isAnswered(err error) bool {
 	_, ok := errors.AsType[answered](err)

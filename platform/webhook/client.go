@@ -29,6 +29,13 @@ const (
 // the name has been resolved, so that no name and no redirect leads it to where only we should get; it follows no
 // redirects and no proxy settings, and bounds whatever an answer may cost. AllowPrivate lifts the guard, for development.
 func NewClient(allowPrivate bool) *http.Client {
+	return &http.Client{CheckRedirect: stay, Transport: newTransport(allowPrivate)}
+}
+
+// stay follows no redirect.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func newTransport(allowPrivate bool) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: -1}
 	if !allowPrivate {
 		refused := notPublic()
@@ -40,20 +47,17 @@ func NewClient(allowPrivate bool) *http.Client {
 			return nil
 		}
 	}
-	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  nil, // it would connect in our stead, unguarded
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    dialTimeout,
-			ResponseHeaderTimeout:  headerTimeout,
-			MaxResponseHeaderBytes: maxHeader,
-			MaxIdleConns:           100,
-			MaxIdleConnsPerHost:    4,
-			IdleConnTimeout:        30 * time.Second,
-			ForceAttemptHTTP2:      true,
-		},
+	return &http.Transport{
+		Proxy:                  nil, // it would connect in our stead, unguarded
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    dialTimeout,
+		ResponseHeaderTimeout:  headerTimeout,
+		MaxResponseHeaderBytes: maxHeader,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        30 * time.Second,
+		ForceAttemptHTTP2:      true,
 	}
 }
 
@@ -78,7 +82,7 @@ func Deliver(ctx context.Context, client *http.Client, url string, signed http.H
 	start := time.Now()
 	answer, err := client.Do(request)
 	if err != nil {
-		return Result{Latency: time.Since(start)}, why(err)
+		return Result{Latency: time.Since(start)}, Why(err)
 	}
 	defer answer.Body.Close()
 	head, err := io.ReadAll(io.LimitReader(answer.Body, keptResponse))
@@ -86,7 +90,7 @@ func Deliver(ctx context.Context, client *http.Client, url string, signed http.H
 		_, err = io.CopyN(io.Discard, answer.Body, drained)
 	}
 	result := Result{
-		Status: answer.StatusCode, Latency: time.Since(start), Response: readable(head), RetryAfter: retryAfter(answer, start),
+		Status: answer.StatusCode, Latency: time.Since(start), Response: readable(head), RetryAfter: RetryAfter(answer, start),
 	}
 	if result.Status >= 200 && result.Status < 300 {
 		return result, nil // also where the body broke off: the target has taken it
@@ -97,8 +101,8 @@ func Deliver(ctx context.Context, client *http.Client, url string, signed http.H
 	return result, fmt.Errorf("it answered %d", result.Status)
 }
 
-// why says in few words why there was no answer.
-func why(err error) error {
+// Why says in few words why there was no answer. It says nothing of what is where in our network.
+func Why(err error) error {
 	var network net.Error
 	var resolve *net.DNSError
 	switch {
@@ -122,8 +126,8 @@ func readable(raw []byte) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(string(raw), "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// retryAfter reads the header of an answer that says: not now (RFC 9110, 10.2.3).
-func retryAfter(answer *http.Response, now time.Time) time.Duration {
+// RetryAfter reads the header of an answer that says: not now (RFC 9110, 10.2.3); 0: it does not say for how long.
+func RetryAfter(answer *http.Response, now time.Time) time.Duration {
 	if answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
 		return 0
 	}

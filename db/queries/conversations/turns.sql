@@ -23,10 +23,11 @@ WITH thread AS (
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id,
+       pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks,
        app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0}', @limits::jsonb, true) AS counted
   FROM (SELECT 1) one
-  LEFT JOIN pinned ON true;
+  LEFT JOIN pinned ON true
+  LEFT JOIN model_settings ms ON ms.workspace_id = @workspace_id;
 
 -- name: FinishTurn :exec
 -- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. A turn that has
@@ -34,7 +35,10 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
 WITH turn AS (
     UPDATE llm_turns t
        SET status = @status, finished_at = @finished_at, latency_ms = @latency_ms, error = sqlc.narg('error'),
-           input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens')
+           input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens'),
+           cached_tokens = sqlc.narg('cached_tokens'), cost_micros = sqlc.narg('cost_micros'),
+           first_token_ms = sqlc.narg('first_token_ms'), finish_reason = sqlc.narg('finish_reason'),
+           provider = coalesce(sqlc.narg('provider'), t.provider), model = coalesce(sqlc.narg('model'), t.model)
      WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running'
  RETURNING t.*
 ), counted AS ( -- for analytics
@@ -98,9 +102,11 @@ SELECT id, status, lease_until, error FROM llm_turns
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id;
 
 -- name: GetPinnedVersion :one
-SELECT v.instruction, v.settings
+-- And what answers where that version does not say. Without a bot there is no version.
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks
   FROM llm_turns t
-  JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
+  LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
+  LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id
  WHERE t.workspace_id = @workspace_id AND t.id = @turn_id;
 
 -- name: AbandonedTurns :many

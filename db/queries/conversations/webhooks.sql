@@ -55,9 +55,12 @@ SELECT id FROM webhook_events WHERE workspace_id = @workspace_id AND endpoint_id
 
 -- name: GetEventToAnswer :one
 -- A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well, the
--- first of them until when. One whose job lies in the dead letters keeps nobody waiting.
+-- first of them until when. One whose job lies in the dead letters keeps nobody waiting. And by what models its bot would
+-- answer now.
 SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
-       earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds
+       earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds,
+       live.settings, ms.default_model, ms.fallbacks,
+       ARRAY(SELECT k.provider FROM model_keys k WHERE k.workspace_id = e.workspace_id)::text[] AS own_keys
   FROM webhook_events e
  CROSS JOIN LATERAL (
        SELECT count(*) AS count, coalesce(extract(epoch FROM min(w.run_at) - now()), 0) AS seconds FROM (
@@ -66,7 +69,10 @@ SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.stat
              WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
                AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
              LIMIT 30) w) earlier
+  JOIN webhook_endpoints ep ON ep.workspace_id = e.workspace_id AND ep.id = e.endpoint_id
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
+  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = coalesce(t.bot_id, ep.bot_id)
+  LEFT JOIN model_settings ms ON ms.workspace_id = e.workspace_id
  WHERE e.workspace_id = @workspace_id AND e.id = @id;
 
 -- name: EventAnswered :exec

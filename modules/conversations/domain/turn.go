@@ -37,7 +37,8 @@ type Turn struct {
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
 	User        Message
-	Pinned      *Pinned  // nil in a thread without a bot
+	Pinned      *Pinned // nil in a thread without a bot
+	Defaults    ModelDefaults
 	Channel     *Channel // nil in a thread of our own
 	Attempt     int
 	LeaseUntil  time.Time
@@ -98,9 +99,28 @@ type Reply struct {
 	FinishReason    FinishReason // empty: it was not told
 	InputTokens     *int
 	OutputTokens    *int
-	CachedTokens    *int // of the input
+	CachedTokens    *int   // of the input
+	CostMicros      *int64 // in millionths of the currency of the prices
 	Latency         time.Duration
 	FirstToken      time.Duration // until the first piece of text; 0: there was none
+}
+
+// FinishedBy is the reason why the model ended, as it is written down; nil: it was not told.
+func (r Reply) FinishedBy() *string {
+	if r.FinishReason == "" {
+		return nil
+	}
+	why := string(r.FinishReason)
+	return &why
+}
+
+// FirstTokenMS is FirstToken in milliseconds, as it is written down; nil: there was no piece of text.
+func (r Reply) FirstTokenMS() *int64 {
+	if r.FirstToken == 0 {
+		return nil
+	}
+	ms := r.FirstToken.Milliseconds()
+	return &ms
 }
 
 // FinishReason is why a model ended its answer.

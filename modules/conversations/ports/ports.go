@@ -80,19 +80,3 @@ type Events interface {
 type Bots interface {
 	Exists(ctx context.Context, bot uuid.UUID) (bool, error)
 }
-
-// Model answers. It is given all that it may know; it keeps nothing.
-type Model interface {
-	// Name says who answers, for the record: provider and model.
-	Name() (provider, model string)
-	// Reply answers a prompt. It tells each piece of the answer's text as it comes, by say, one after the other and never
-	// after it has returned; together they are the reply's Content. What was said before a failure is lost to Reply's
-	// caller, who may have kept it.
-	Reply(ctx context.Context, p Prompt, say func(text string)) (domain.Reply, error)
-}
-
-// Prompt is what a model is asked.
-type Prompt struct {
-	Pinned  *domain.Pinned // nil: no bot
-	Content string
-}

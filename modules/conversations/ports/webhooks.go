@@ -2,6 +2,7 @@ package ports
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,6 +56,11 @@ type Waiting struct {
 	Thread     uuid.UUID     // the zero id: its conversation has none yet
 	Earlier    int           // messages of its conversation that came before it and wait as well, 30 at the most
 	EarlierDue time.Duration // until the first of them is tried again; not above 0: it is due, or being answered
+
+	// By what models its bot would answer now.
+	Settings json.RawMessage
+	Defaults domain.ModelDefaults
+	OwnKeys  []string // the providers that the workspace has a key of its own for
 }
 
 // Keys makes secrets, seals them and checks what senders have signed with them.

@@ -70,7 +70,7 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn, say func(text string))
 	ctx, cancel := context.WithTimeout(ctx, u.Timeout+patience)
 	defer cancel()
 	start, first := u.Now(), time.Duration(0)
-	reply, err := u.Model.Reply(ctx, ports.Prompt{Pinned: t.Pinned, Content: t.User.Content}, func(text string) {
+	reply, err := u.Model.Reply(ctx, promptOf(t), func(text string) {
 		if first == 0 {
 			first = u.Now().Sub(start)
 		}
@@ -82,10 +82,24 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn, say func(text string))
 	}
 	if err != nil {
 		wait := max(ports.ErrModel.RetryAfter, fail.From(err).RetryAfter)
-		return domain.Reply{}, ports.ErrModel.With("turn_id", t.ID).After(wait).Because(err)
+		return domain.Reply{}, told(err).With("turn_id", t.ID).After(wait).Because(err)
 	}
 	reply.Latency, reply.FirstToken = u.Now().Sub(start), first
 	return reply, nil
+}
+
+func promptOf(t domain.Turn) ports.Prompt {
+	return ports.Prompt{ThreadID: t.ThreadID, Seq: t.User.Seq, Pinned: t.Pinned, Defaults: t.Defaults, Content: t.User.Content}
+}
+
+// told is what the caller is told of a model's failure: why only where that is a matter of settings.
+func told(err error) *fail.Error {
+	if !errors.Is(err, ports.ErrModelNotConfigured) {
+		return ports.ErrModel
+	}
+	e := ports.ErrModel.With("reason", ports.ErrModelNotConfigured.Code)
+	e.Message = ports.ErrModelNotConfigured.Message
+	return e
 }
 
 // Complete stores the answer.

@@ -410,6 +410,9 @@ type JobKind = string
 // Limit defines model for Limit.
 type Limit = int
 
+// ModelProvider defines model for ModelProvider.
+type ModelProvider = string
+
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
 

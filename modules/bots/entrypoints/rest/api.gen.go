@@ -135,6 +135,9 @@ type EventID = openapi_types.UUID
 // Limit defines model for Limit.
 type Limit = int
 
+// ModelProvider defines model for ModelProvider.
+type ModelProvider = string
+
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
 

@@ -40,9 +40,15 @@ type completed struct {
 	turn
 	UserMessage      message `json:"user_message"`
 	AssistantMessage message `json:"assistant_message"`
+	Provider         string  `json:"provider"`
+	Model            string  `json:"model"`
+	FinishReason     *string `json:"finish_reason"`
 	LatencyMS        int64   `json:"latency_ms"`
+	FirstTokenMS     *int64  `json:"first_token_ms"`
 	InputTokens      *int    `json:"input_tokens"`
+	CachedTokens     *int    `json:"cached_tokens"`
 	OutputTokens     *int    `json:"output_tokens"`
+	CostMicros       *int64  `json:"cost_micros"`
 }
 
 type message struct {
@@ -66,7 +72,9 @@ type failure struct {
 func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
 	return e.publish(ctx, turnCompleted, t, completed{
 		turn: toTurn(t), UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
-		LatencyMS: reply.Latency.Milliseconds(), InputTokens: reply.InputTokens, OutputTokens: reply.OutputTokens,
+		Provider: reply.Provider, Model: reply.Model, FinishReason: reply.FinishedBy(),
+		LatencyMS: reply.Latency.Milliseconds(), FirstTokenMS: reply.FirstTokenMS(),
+		InputTokens: reply.InputTokens, CachedTokens: reply.CachedTokens, OutputTokens: reply.OutputTokens, CostMicros: reply.CostMicros,
 	})
 }
 

@@ -88,10 +88,14 @@ func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, er
 	if err != nil {
 		return ports.Waiting{}, fmt.Errorf("read the event: %w", err)
 	}
-	w := ports.Waiting{Earlier: int(r.Earlier), EarlierDue: time.Duration(r.EarlierSeconds * float64(time.Second)), InboundEvent: domain.InboundEvent{
-		ID: r.ID, EndpointID: r.EndpointID, OperationID: r.OperationID, ConversationID: r.ConversationID, Payload: r.Payload,
-		Status: domain.EventStatus(r.Status),
-	}}
+	w := ports.Waiting{
+		Earlier: int(r.Earlier), EarlierDue: time.Duration(r.EarlierSeconds * float64(time.Second)),
+		Settings: r.Settings, Defaults: toDefaults(r.DefaultModel, r.Fallbacks), OwnKeys: r.OwnKeys,
+		InboundEvent: domain.InboundEvent{
+			ID: r.ID, EndpointID: r.EndpointID, OperationID: r.OperationID, ConversationID: r.ConversationID, Payload: r.Payload,
+			Status: domain.EventStatus(r.Status),
+		},
+	}
 	if r.ThreadID != nil {
 		w.Thread = *r.ThreadID
 	}

@@ -59,6 +59,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		return fmt.Errorf("start the turn: %w", err)
 	}
 	t.User.Seq, t.Channel = row.UserSeq, toChannel(row.EndpointID, row.ConversationID)
+	t.Defaults = toDefaults(row.DefaultModel, row.Fallbacks)
 	if row.BotID != nil {
 		t.Pinned = &domain.Pinned{
 			BotID: *row.BotID, Version: int(*row.Version), Instruction: *row.Instruction, Settings: row.Settings,
@@ -100,15 +101,15 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 		Attempt:    int(row.Attempt),
 		LeaseUntil: lease,
 	}
-	if row.BotID == nil {
-		return t, nil
-	}
 	pinned, err := q.GetPinnedVersion(ctx, conversationsdb.GetPinnedVersionParams{WorkspaceID: workspace, TurnID: t.ID})
 	if err != nil {
 		return nil, fmt.Errorf("read the pinned version: %w", err)
 	}
-	t.Pinned = &domain.Pinned{
-		BotID: *row.BotID, Version: int(*row.BotVersion), Instruction: pinned.Instruction, Settings: pinned.Settings,
+	t.Defaults = toDefaults(pinned.DefaultModel, pinned.Fallbacks)
+	if row.BotID != nil {
+		t.Pinned = &domain.Pinned{
+			BotID: *row.BotID, Version: int(*row.BotVersion), Instruction: *pinned.Instruction, Settings: pinned.Settings,
+		}
 	}
 	return t, nil
 }
@@ -166,6 +167,12 @@ func (s *Turns) finish(ctx context.Context, t domain.Turn, status string, why *s
 		InputTokens:  toInt32(reply.InputTokens),
 		OutputTokens: toInt32(reply.OutputTokens),
 		Limits:       s.limits,
+		CachedTokens: toInt32(reply.CachedTokens),
+		CostMicros:   reply.CostMicros,
+		FirstTokenMs: toInt32(reply.FirstTokenMS()),
+		FinishReason: reply.FinishedBy(),
+		Provider:     known(reply.Provider),
+		Model:        known(reply.Model),
 	})
 	if err != nil {
 		return fmt.Errorf("finish the turn: %w", err)
@@ -173,10 +180,18 @@ func (s *Turns) finish(ctx context.Context, t domain.Turn, status string, why *s
 	return nil
 }
 
-func toInt32(n *int) *int32 {
+func toInt32[N int | int64](n *N) *int32 {
 	if n == nil {
 		return nil
 	}
 	v := int32(*n)
 	return &v
+}
+
+// known makes NULL of what was not told.
+func known(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }

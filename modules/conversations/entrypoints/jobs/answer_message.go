@@ -26,7 +26,9 @@ type AnswerMessage struct {
 	Turn     usecases.TakeTurn
 	Commands *command.Pipeline
 	Steps    func(turn *domain.Turn) command.Long
-	Away     func() time.Duration // for how long the model will not be asked: until then no turn is begun
+	// Away tells for how long the models of a bot will not be asked, own being the providers that the workspace has keys
+	// for: until then no turn is begun.
+	Away func(ctx context.Context, p ports.Prompt, own []string) time.Duration
 }
 
 // Message is the payload of its jobs.
@@ -62,7 +64,8 @@ func (a AnswerMessage) Do(ctx context.Context, job jobs.Job[Message]) error {
 	if waiting.Earlier > 0 {
 		return jobs.NotYet("an earlier message of the conversation is not answered yet", max(0, waiting.EarlierDue)+time.Duration(waiting.Earlier)*waitEarlier)
 	}
-	if wait := a.Away(); wait > 0 {
+	asked := ports.Prompt{Pinned: &domain.Pinned{Settings: waiting.Settings}, Defaults: waiting.Defaults}
+	if wait := a.Away(ctx, asked, waiting.OwnKeys); wait > 0 {
 		return jobs.NotYet(modelAway, wait)
 	}
 	message, err := waiting.Message()

@@ -23,7 +23,7 @@ func (inbox) ToAnswer(_ context.Context, event uuid.UUID) (ports.Waiting, error)
 
 func TestAMessageWaitsForAModelThatIsAwayWithoutHavingFailed(t *testing.T) {
 	t.Parallel()
-	a := jobs.AnswerMessage{Inbox: inbox{}, Away: func() time.Duration { return time.Minute }}
+	a := jobs.AnswerMessage{Inbox: inbox{}, Away: func(context.Context, ports.Prompt, []string) time.Duration { return time.Minute }}
 	err := a.Do(t.Context(), queue.Job[jobs.Message]{Payload: jobs.Message{EventID: uuid.New()}})
 	require.Equal(t, queue.NotYet("the model has failed too often just now", time.Minute), err)
 }

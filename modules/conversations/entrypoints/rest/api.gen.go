@@ -244,6 +244,45 @@ type MessageList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
+// ModelKey defines model for ModelKey.
+type ModelKey struct {
+	// BaseURL null: the provider's public address
+	BaseURL   *string   `json:"base_url"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// LastFour the end of the key
+	LastFour string `json:"last_four"`
+	Provider string `json:"provider"`
+}
+
+// ModelKeyList defines model for ModelKeyList.
+type ModelKeyList struct {
+	HasMore    bool       `json:"has_more"`
+	Items      []ModelKey `json:"items"`
+	NextCursor *string    `json:"next_cursor"`
+}
+
+// ModelSettings defines model for ModelSettings.
+type ModelSettings struct {
+	// DefaultModel null: the operator's default
+	DefaultModel *string `json:"default_model"`
+
+	// Fallbacks asked in this order when one fails before its first piece of text
+	Fallbacks []string `json:"fallbacks"`
+}
+
+// PutModelKeyRequest defines model for PutModelKeyRequest.
+type PutModelKeyRequest struct {
+	APIKey  string  `json:"api_key"`
+	BaseURL *string `json:"base_url,omitempty"`
+}
+
+// PutModelSettingsRequest defines model for PutModelSettingsRequest.
+type PutModelSettingsRequest struct {
+	DefaultModel *string   `json:"default_model,omitempty"`
+	Fallbacks    *[]string `json:"fallbacks,omitempty"`
+}
+
 // ReceivedEvent defines model for ReceivedEvent.
 type ReceivedEvent struct {
 	// Duplicate it was received before
@@ -290,7 +329,30 @@ type Turn struct {
 	BotID            *openapi_types.UUID `json:"bot_id"`
 
 	// BotVersion the version that answered
-	BotVersion  *int32             `json:"bot_version"`
+	BotVersion *int32 `json:"bot_version"`
+
+	// CachedTokens of the input
+	CachedTokens *int `json:"cached_tokens"`
+
+	// CostMicros by the operator's prices, in millionths of their currency; null: not known
+	CostMicros *int64 `json:"cost_micros"`
+
+	// FinishReason `stop`: the model had said all; `length`: it might say no more; `filter`: its provider would not let it; null: it did not say
+	FinishReason *string `json:"finish_reason"`
+
+	// FirstTokenMs until the first piece of text
+	FirstTokenMs *int64 `json:"first_token_ms"`
+
+	// InputTokens as the model counted; null: it did not say
+	InputTokens *int `json:"input_tokens"`
+
+	// LatencyMs of the model
+	LatencyMs    int64  `json:"latency_ms"`
+	Model        string `json:"model"`
+	OutputTokens *int   `json:"output_tokens"`
+
+	// Provider who answered
+	Provider    string             `json:"provider"`
 	ThreadID    openapi_types.UUID `json:"thread_id"`
 	TurnID      openapi_types.UUID `json:"turn_id"`
 	UserMessage Message            `json:"user_message"`
@@ -654,6 +716,9 @@ type EventStatus = WebhookEventStatus
 // Limit defines model for Limit.
 type Limit = int
 
+// ModelProvider defines model for ModelProvider.
+type ModelProvider = string
+
 // ReportBot defines model for ReportBot.
 type ReportBot = openapi_types.UUID
 
@@ -790,6 +855,12 @@ type CreateThreadJSONRequestBody = CreateThreadRequest
 // TakeTurnJSONRequestBody defines body for TakeTurn for application/json ContentType.
 type TakeTurnJSONRequestBody = TakeTurnRequest
 
+// PutModelKeyJSONRequestBody defines body for PutModelKey for application/json ContentType.
+type PutModelKeyJSONRequestBody = PutModelKeyRequest
+
+// PutModelSettingsJSONRequestBody defines body for PutModelSettings for application/json ContentType.
+type PutModelSettingsJSONRequestBody = PutModelSettingsRequest
+
 // CreateWebhookEndpointJSONRequestBody defines body for CreateWebhookEndpoint for application/json ContentType.
 type CreateWebhookEndpointJSONRequestBody = CreateWebhookEndpointRequest
 
@@ -831,6 +902,21 @@ type ServerInterface interface {
 	// TakeTurn Say something and get the bot's answer
 	// (POST /v1/conversations/threads/{thread_id}/turn)
 	TakeTurn(ctx *echo.Context, threadID ThreadID) error
+	// ListModelKeys The workspace's own keys for providers, without what is secret
+	// (GET /v1/model-keys)
+	ListModelKeys(ctx *echo.Context) error
+	// DeleteModelKey Take a key of the workspace's own away
+	// (DELETE /v1/model-keys/{provider})
+	DeleteModelKey(ctx *echo.Context, provider ModelProvider) error
+	// PutModelKey Ask a provider with a key of the workspace's own
+	// (PUT /v1/model-keys/{provider})
+	PutModelKey(ctx *echo.Context, provider ModelProvider) error
+	// GetModelSettings Which models answer where a bot does not say
+	// (GET /v1/model-settings)
+	GetModelSettings(ctx *echo.Context) error
+	// PutModelSettings Say which models answer where a bot does not say
+	// (PUT /v1/model-settings)
+	PutModelSettings(ctx *echo.Context) error
 	// ListWebhookDeliveries What was or is to be delivered in the last 30 days, newest first
 	// (GET /v1/webhook-deliveries)
 	ListWebhookDeliveries(ctx *echo.Context, params ListWebhookDeliveriesParams) error
@@ -1068,6 +1154,65 @@ func (w *ServerInterfaceWrapper) TakeTurn(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.TakeTurn(ctx, threadID)
+	return err
+}
+
+// ListModelKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListModelKeys(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListModelKeys(ctx)
+	return err
+}
+
+// DeleteModelKey converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteModelKey(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "provider" -------------
+	var provider ModelProvider
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", ctx.Param("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter provider: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteModelKey(ctx, provider)
+	return err
+}
+
+// PutModelKey converts echo context to params.
+func (w *ServerInterfaceWrapper) PutModelKey(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "provider" -------------
+	var provider ModelProvider
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", ctx.Param("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter provider: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutModelKey(ctx, provider)
+	return err
+}
+
+// GetModelSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) GetModelSettings(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetModelSettings(ctx)
+	return err
+}
+
+// PutModelSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) PutModelSettings(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutModelSettings(ctx)
 	return err
 }
 
@@ -1529,6 +1674,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id", wrapper.GetThread, options.OperationMiddlewares["getThread"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads/:thread_id/turn", wrapper.TakeTurn, options.OperationMiddlewares["takeTurn"]...)
+	router.GET(options.BaseURL+"/v1/model-keys", wrapper.ListModelKeys, options.OperationMiddlewares["listModelKeys"]...)
+	router.DELETE(options.BaseURL+"/v1/model-keys/:provider", wrapper.DeleteModelKey, options.OperationMiddlewares["deleteModelKey"]...)
+	router.PUT(options.BaseURL+"/v1/model-keys/:provider", wrapper.PutModelKey, options.OperationMiddlewares["putModelKey"]...)
+	router.GET(options.BaseURL+"/v1/model-settings", wrapper.GetModelSettings, options.OperationMiddlewares["getModelSettings"]...)
+	router.PUT(options.BaseURL+"/v1/model-settings", wrapper.PutModelSettings, options.OperationMiddlewares["putModelSettings"]...)
 	router.GET(options.BaseURL+"/v1/webhook-deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
 	router.GET(options.BaseURL+"/v1/webhook-deliveries/:delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
 	router.POST(options.BaseURL+"/v1/webhook-deliveries/:delivery_id/retry", wrapper.RetryWebhookDelivery, options.OperationMiddlewares["retryWebhookDelivery"]...)
@@ -1706,6 +1856,109 @@ type TakeTurnResponseObject interface {
 type TakeTurn200JSONResponse Turn
 
 func (response TakeTurn200JSONResponse) VisitTakeTurnResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModelKeysRequestObject struct {
+}
+
+type ListModelKeysResponseObject interface {
+	VisitListModelKeysResponse(w http.ResponseWriter) error
+}
+
+type ListModelKeys200JSONResponse ModelKeyList
+
+func (response ListModelKeys200JSONResponse) VisitListModelKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModelKeyRequestObject struct {
+	Provider ModelProvider `json:"provider"`
+}
+
+type DeleteModelKeyResponseObject interface {
+	VisitDeleteModelKeyResponse(w http.ResponseWriter) error
+}
+
+type DeleteModelKey204Response struct {
+}
+
+func (response DeleteModelKey204Response) VisitDeleteModelKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type PutModelKeyRequestObject struct {
+	Provider ModelProvider `json:"provider"`
+	Body     *PutModelKeyJSONRequestBody
+}
+
+type PutModelKeyResponseObject interface {
+	VisitPutModelKeyResponse(w http.ResponseWriter) error
+}
+
+type PutModelKey200JSONResponse ModelKey
+
+func (response PutModelKey200JSONResponse) VisitPutModelKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetModelSettingsRequestObject struct {
+}
+
+type GetModelSettingsResponseObject interface {
+	VisitGetModelSettingsResponse(w http.ResponseWriter) error
+}
+
+type GetModelSettings200JSONResponse ModelSettings
+
+func (response GetModelSettings200JSONResponse) VisitGetModelSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutModelSettingsRequestObject struct {
+	Body *PutModelSettingsJSONRequestBody
+}
+
+type PutModelSettingsResponseObject interface {
+	VisitPutModelSettingsResponse(w http.ResponseWriter) error
+}
+
+type PutModelSettings200JSONResponse ModelSettings
+
+func (response PutModelSettings200JSONResponse) VisitPutModelSettingsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2172,6 +2425,21 @@ type StrictServerInterface interface {
 	// TakeTurn Say something and get the bot's answer
 	// (POST /v1/conversations/threads/{thread_id}/turn)
 	TakeTurn(ctx context.Context, request TakeTurnRequestObject) (TakeTurnResponseObject, error)
+	// ListModelKeys The workspace's own keys for providers, without what is secret
+	// (GET /v1/model-keys)
+	ListModelKeys(ctx context.Context, request ListModelKeysRequestObject) (ListModelKeysResponseObject, error)
+	// DeleteModelKey Take a key of the workspace's own away
+	// (DELETE /v1/model-keys/{provider})
+	DeleteModelKey(ctx context.Context, request DeleteModelKeyRequestObject) (DeleteModelKeyResponseObject, error)
+	// PutModelKey Ask a provider with a key of the workspace's own
+	// (PUT /v1/model-keys/{provider})
+	PutModelKey(ctx context.Context, request PutModelKeyRequestObject) (PutModelKeyResponseObject, error)
+	// GetModelSettings Which models answer where a bot does not say
+	// (GET /v1/model-settings)
+	GetModelSettings(ctx context.Context, request GetModelSettingsRequestObject) (GetModelSettingsResponseObject, error)
+	// PutModelSettings Say which models answer where a bot does not say
+	// (PUT /v1/model-settings)
+	PutModelSettings(ctx context.Context, request PutModelSettingsRequestObject) (PutModelSettingsResponseObject, error)
 	// ListWebhookDeliveries What was or is to be delivered in the last 30 days, newest first
 	// (GET /v1/webhook-deliveries)
 	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
@@ -2457,6 +2725,171 @@ func (sh *strictHandler) TakeTurn(ctx *echo.Context, threadID ThreadID) error {
 		return err
 	} else if validResponse, ok := response.(TakeTurnResponseObject); ok {
 		return validResponse.VisitTakeTurnResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListModelKeys operation middleware
+func (sh *strictHandler) ListModelKeys(ctx *echo.Context) error {
+	var request ListModelKeysRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListModelKeys(ctx.Request().Context(), request.(ListModelKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListModelKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListModelKeysResponseObject); ok {
+		return validResponse.VisitListModelKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteModelKey operation middleware
+func (sh *strictHandler) DeleteModelKey(ctx *echo.Context, provider ModelProvider) error {
+	var request DeleteModelKeyRequestObject
+
+	request.Provider = provider
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteModelKey(ctx.Request().Context(), request.(DeleteModelKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteModelKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteModelKeyResponseObject); ok {
+		return validResponse.VisitDeleteModelKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutModelKey operation middleware
+func (sh *strictHandler) PutModelKey(ctx *echo.Context, provider ModelProvider) error {
+	var request PutModelKeyRequestObject
+
+	request.Provider = provider
+
+	var body PutModelKeyJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutModelKey(ctx.Request().Context(), request.(PutModelKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutModelKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutModelKeyResponseObject); ok {
+		return validResponse.VisitPutModelKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetModelSettings operation middleware
+func (sh *strictHandler) GetModelSettings(ctx *echo.Context) error {
+	var request GetModelSettingsRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetModelSettings(ctx.Request().Context(), request.(GetModelSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetModelSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetModelSettingsResponseObject); ok {
+		return validResponse.VisitGetModelSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutModelSettings operation middleware
+func (sh *strictHandler) PutModelSettings(ctx *echo.Context) error {
+	var request PutModelSettingsRequestObject
+
+	var body PutModelSettingsJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutModelSettings(ctx.Request().Context(), request.(PutModelSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutModelSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutModelSettingsResponseObject); ok {
+		return validResponse.VisitPutModelSettingsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

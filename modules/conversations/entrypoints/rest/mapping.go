@@ -19,9 +19,12 @@ func toMessage(m domain.Message) Message {
 	}
 }
 
-func toTurn(t domain.Turn, answer domain.Message) Turn {
+func toTurn(t domain.Turn, answer domain.Message, reply domain.Reply) Turn {
 	turn := Turn{
 		TurnID: t.ID, ThreadID: t.ThreadID, UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
+		Provider: reply.Provider, Model: reply.Model, FinishReason: reply.FinishedBy(),
+		LatencyMs: reply.Latency.Milliseconds(), FirstTokenMs: reply.FirstTokenMS(),
+		InputTokens: reply.InputTokens, CachedTokens: reply.CachedTokens, OutputTokens: reply.OutputTokens, CostMicros: reply.CostMicros,
 	}
 	if t.Pinned != nil {
 		version := int32(t.Pinned.Version)

@@ -28,6 +28,9 @@ type Server struct {
 	Report         usecases.Report
 	Endpoints      ports.Endpoints
 	Channels       ports.Channels
+	Models         ports.ModelSettings
+	PutModels      usecases.PutModelSettings
+	PutKey         usecases.PutModelKey
 	Subscriptions  *events.Subscriptions
 	Commands       *command.Pipeline
 
@@ -133,3 +136,6 @@ func (s stored) VisitDeleteWebhookSubscriptionResponse(w http.ResponseWriter) er
 }
 func (s stored) VisitPingWebhookSubscriptionResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitRetryWebhookDeliveryResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitPutModelSettingsResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitPutModelKeyResponse(w http.ResponseWriter) error             { return s.Write(w) }
+func (s stored) VisitDeleteModelKeyResponse(w http.ResponseWriter) error          { return s.Write(w) }

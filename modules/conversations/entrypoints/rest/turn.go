@@ -52,7 +52,7 @@ func (s Server) Steps(turn *domain.Turn) command.Long {
 		},
 		Finish: func(ctx context.Context) (command.Encoder, error) {
 			message, err := s.Turn.Complete(ctx, *turn, reply)
-			return TakeTurn200JSONResponse(toTurn(*turn, message)).VisitTakeTurnResponse, err
+			return TakeTurn200JSONResponse(toTurn(*turn, message, reply)).VisitTakeTurnResponse, err
 		},
 		Fail: func(ctx context.Context, cause error) error { return s.Turn.Fail(ctx, *turn, cause) },
 	}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"github.com/parley/parley/modules/conversations/adapters/anthropic"
+	echomodel "github.com/parley/parley/modules/conversations/adapters/echo"
+	"github.com/parley/parley/modules/conversations/adapters/guarded"
+	"github.com/parley/parley/modules/conversations/adapters/openai"
+	"github.com/parley/parley/modules/conversations/adapters/postgres"
+	"github.com/parley/parley/modules/conversations/adapters/router"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/webhook"
+)
+
+// newModels makes what answers: every provider there is, since a workspace may bring its own key.
+func newModels(p *platform) (router.Router, error) {
+	last, err := domain.ParseModel(p.cfg.ModelDefault)
+	if err != nil {
+		return router.Router{}, err
+	}
+	own, guard := webhook.NewTrustedStreamClient(), webhook.NewStreamClient(p.cfg.WebhookPrivate)
+	own.Transport, guard.Transport = p.tracing.Transport(own.Transport), p.tracing.Transport(guard.Transport)
+	provider := func(m ports.Model, shared, forgets bool) router.Provider {
+		return router.Provider{Guarded: guarded.Model{Model: m, Group: p.models}, Shared: shared, Forgets: forgets}
+	}
+	table := router.Table{}
+	for name, e := range p.cfg.ModelTable() {
+		table[name] = router.Entry(e)
+	}
+	kept, err := newModelSettings(p)
+	return router.Router{
+		Providers: map[string]router.Provider{
+			domain.Echo: provider(echomodel.Model{}, true, true),
+			domain.OpenAI: provider(openai.Model{
+				Key: p.cfg.OpenAIKey, URL: p.cfg.OpenAIURL, Client: own, Guarded: guard,
+			}, p.cfg.HasOpenAI(), false),
+			domain.Anthropic: provider(anthropic.Model{
+				Key: p.cfg.AnthropicKey, URL: p.cfg.AnthropicURL, Client: own, Guarded: guard,
+			}, p.cfg.HasAnthropic(), false),
+		},
+		Default: last, Recall: kept, Table: table,
+	}, err
+}
+
+// newModelSettings keeps what workspaces say of models, and seals their keys.
+func newModelSettings(p *platform) (postgres.Models, error) {
+	master := p.master
+	if p.cfg.EncryptionKey != "" {
+		var err error
+		if master, err = secret.NewMaster(p.cfg.EncryptionKey); err != nil {
+			return postgres.Models{}, err
+		}
+	}
+	return postgres.Models{DB: p.db, Box: secret.NewBox(master.Key("model keys"))}, nil
+}

@@ -1,0 +1,37 @@
+-- name: RecallThread :many
+-- What a model is told besides the message: the newest messages of the thread before it, as far as they are not too
+-- many bytes together, and the workspace's own keys. One query, since it is made for each turn.
+WITH newest AS (
+    SELECT m.seq, m.role, m.content FROM messages m
+     WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.seq < @before
+     ORDER BY m.seq DESC LIMIT @most
+), history AS (
+    SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total FROM newest n
+)
+SELECT h.seq, h.role, h.content, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url
+  FROM history h WHERE h.total <= @most_bytes::bigint
+ UNION ALL
+SELECT 0, '', '', k.provider, k.sealed, coalesce(k.base_url, '') FROM model_keys k WHERE k.workspace_id = @workspace_id
+ ORDER BY 1;
+
+-- name: GetModelSettings :one
+SELECT default_model, fallbacks FROM model_settings WHERE workspace_id = @workspace_id;
+
+-- name: PutModelSettings :exec
+INSERT INTO model_settings (workspace_id, default_model, fallbacks, updated_at)
+VALUES (@workspace_id, sqlc.narg('default_model'), @fallbacks, @updated_at)
+    ON CONFLICT (workspace_id) DO UPDATE
+   SET default_model = excluded.default_model, fallbacks = excluded.fallbacks, updated_at = excluded.updated_at;
+
+-- name: PutModelKey :exec
+INSERT INTO model_keys (workspace_id, provider, sealed, last_four, base_url, created_by, created_at)
+VALUES (@workspace_id, @provider, @sealed, @last_four, sqlc.narg('base_url'), @created_by, @created_at)
+    ON CONFLICT (workspace_id, provider) DO UPDATE
+   SET sealed = excluded.sealed, last_four = excluded.last_four, base_url = excluded.base_url,
+       created_by = excluded.created_by, created_at = excluded.created_at;
+
+-- name: ListModelKeys :many
+SELECT provider, last_four, base_url, created_at FROM model_keys WHERE workspace_id = @workspace_id ORDER BY provider;
+
+-- name: DeleteModelKey :one
+DELETE FROM model_keys WHERE workspace_id = @workspace_id AND provider = @provider RETURNING provider;

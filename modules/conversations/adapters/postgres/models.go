@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/secret"
+)
+
+// Models implements ports.ModelSettings and ports.Recall. Keys are sealed by the box, each for its workspace and provider.
+type Models struct {
+	DB  *postgres.DB
+	Box *secret.Box
+}
+
+// Recall implements ports.Recall, by one query.
+func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, most, bytes int) (ports.Recalled, error) {
+	q, workspace := queries(ctx, m.DB)
+	rows, err := q.RecallThread(ctx, conversationsdb.RecallThreadParams{
+		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(most), MostBytes: int64(bytes),
+	})
+	if err != nil {
+		return ports.Recalled{}, fmt.Errorf("recall the thread: %w", err)
+	}
+	r := ports.Recalled{Own: map[string]ports.Access{}}
+	for _, row := range rows {
+		if row.Provider == "" {
+			r.History = append(r.History, domain.Message{ThreadID: thread, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content})
+			continue
+		}
+		key, err := m.Box.Open(row.Sealed, sealedFor(workspace, row.Provider))
+		if err != nil {
+			return r, fmt.Errorf("open the workspace's key for %s: is ENCRYPTION_KEY the one that it was sealed with? %w", row.Provider, err)
+		}
+		r.Own[row.Provider] = ports.Access{Key: string(key), BaseURL: row.BaseURL}
+	}
+	return r, nil
+}
+
+// Defaults implements ports.ModelSettings.
+func (m Models) Defaults(ctx context.Context) (domain.ModelDefaults, error) {
+	q, workspace := queries(ctx, m.DB)
+	row, err := q.GetModelSettings(ctx, workspace)
+	if err != nil && !postgres.IsMissing(err) {
+		return domain.ModelDefaults{}, fmt.Errorf("read the settings of models: %w", err)
+	}
+	return toDefaults(row.DefaultModel, row.Fallbacks), nil
+}
+
+// SetDefaults implements ports.ModelSettings.
+func (m Models) SetDefaults(ctx context.Context, d domain.ModelDefaults, at time.Time) error {
+	q, workspace := queries(ctx, m.DB)
+	err := q.PutModelSettings(ctx, conversationsdb.PutModelSettingsParams{
+		WorkspaceID: workspace, DefaultModel: known(d.Model), Fallbacks: append([]string{}, d.Fallbacks...), UpdatedAt: at,
+	})
+	if err != nil {
+		return fmt.Errorf("store the settings of models: %w", err)
+	}
+	return nil
+}
+
+// Keys implements ports.ModelSettings.
+func (m Models) Keys(ctx context.Context) ([]domain.ModelKey, error) {
+	q, workspace := queries(ctx, m.DB)
+	rows, err := q.ListModelKeys(ctx, workspace)
+	if err != nil {
+		return nil, fmt.Errorf("list the keys for models: %w", err)
+	}
+	keys := make([]domain.ModelKey, len(rows))
+	for i, r := range rows {
+		keys[i] = domain.KeptModelKey(r.Provider, r.LastFour, r.BaseURL, r.CreatedAt)
+	}
+	return keys, nil
+}
+
+// PutKey implements ports.ModelSettings.
+func (m Models) PutKey(ctx context.Context, k domain.ModelKey) error {
+	q, workspace := queries(ctx, m.DB)
+	err := q.PutModelKey(ctx, conversationsdb.PutModelKeyParams{
+		WorkspaceID: workspace, Provider: k.Provider, Sealed: m.Box.Seal([]byte(k.Secret()), sealedFor(workspace, k.Provider)),
+		LastFour: k.LastFour(), BaseURL: k.BaseURL, CreatedBy: call.From(ctx).Principal.UserID, CreatedAt: k.CreatedAt,
+	})
+	if err != nil {
+		return fmt.Errorf("store a key for models: %w", err)
+	}
+	return nil
+}
+
+// DeleteKey implements ports.ModelSettings.
+func (m Models) DeleteKey(ctx context.Context, provider string) error {
+	q, workspace := queries(ctx, m.DB)
+	_, err := q.DeleteModelKey(ctx, conversationsdb.DeleteModelKeyParams{WorkspaceID: workspace, Provider: provider})
+	if postgres.IsMissing(err) {
+		return ports.ErrModelKeyNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("delete a key for models: %w", err)
+	}
+	return nil
+}
+
+// sealedFor is what a key is bound to, so that one that is moved to another row cannot be opened there.
+func sealedFor(workspace uuid.UUID, provider string) []byte {
+	return append(workspace[:], provider...)
+}
+
+func toDefaults(model *string, fallbacks []string) domain.ModelDefaults {
+	d := domain.ModelDefaults{Fallbacks: fallbacks}
+	if model != nil {
+		d.Model = *model
+	}
+	return d
+}

@@ -1,0 +1,167 @@
+// Package router has the models answer that a bot, its workspace or the operator names, one after the other until one does.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/resilience"
+)
+
+// Guarded is a model with what guards it.
+type Guarded interface {
+	ports.Model
+	// Away tells for how long it will not be asked; own: with a key of the workspace's.
+	Away(ctx context.Context, own bool) time.Duration
+}
+
+// Provider is who has models.
+type Provider struct {
+	Guarded
+	Shared  bool // whether everybody may ask it, the operator having a key or a server of its own
+	Forgets bool // whether it needs nothing but the message: then nothing is read for it
+}
+
+// Router implements ports.Model.
+type Router struct {
+	Providers map[string]Provider
+	Default   domain.ModelName // where neither bot nor workspace says
+	Recall    ports.Recall
+	Table     Table
+}
+
+// slack is what of a turn's time is not given to models, so that what guards one finds out first that it hangs.
+const slack = 500 * time.Millisecond
+
+// Name implements ports.Model: who answers until the settings of a bot have been read.
+func (r Router) Name() (provider, model string) { return r.Default.Provider, r.Default.Name }
+
+// Reply implements ports.Model. A model that fails before its first piece of text is followed by the next one.
+func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
+	choice, err := r.choose(p)
+	if err != nil {
+		return domain.Reply{}, err
+	}
+	recall := sync.OnceValues(func() (ports.Recalled, error) {
+		return r.Recall.Recall(ctx, p.ThreadID, p.Seq, choice.HistoryLimit, r.Table.mostBytes(choice.Models))
+	})
+	said := false
+	var failed error
+	for i, m := range choice.Models {
+		p.Patience = patience(ctx, len(choice.Models), i)
+		reply, err := r.ask(ctx, m, choice, p, recall, func(text string) {
+			said = true
+			say(text)
+		})
+		if err == nil {
+			reply.Provider, reply.Model = m.Provider, m.Name
+			reply.CostMicros = r.Table.cost(m, reply)
+			return reply, nil
+		}
+		failed = worse(failed, fmt.Errorf("%s: %w", m, err))
+		if said || ctx.Err() != nil {
+			break
+		}
+	}
+	return domain.Reply{}, failed
+}
+
+func (r Router) choose(p ports.Prompt) (domain.Choice, error) {
+	var settings []byte
+	if p.Pinned != nil {
+		settings = p.Pinned.Settings
+	}
+	choice, err := domain.Choose(settings, p.Defaults, r.Default)
+	if err != nil {
+		return choice, ports.ErrModelNotConfigured.Because(err)
+	}
+	return choice, nil
+}
+
+// ask asks one model, with what it is to be told besides.
+func (r Router) ask(
+	ctx context.Context, m domain.ModelName, choice domain.Choice, p ports.Prompt, recall func() (ports.Recalled, error), say func(string),
+) (domain.Reply, error) {
+	provider, ok := r.Providers[m.Provider]
+	if !ok {
+		return domain.Reply{}, ports.ErrModelNotConfigured
+	}
+	p.Model, p.Temperature, p.MaxOutputTokens = m.Name, choice.Temperature, choice.MaxOutputTokens
+	if !provider.Forgets {
+		recalled, err := recall()
+		if err != nil {
+			return domain.Reply{}, err
+		}
+		if own, ok := recalled.Own[m.Provider]; ok {
+			p.Access = &own
+		}
+		p.History = r.Table.cut(m, p, recalled.History)
+	}
+	if p.Access == nil && !provider.Shared {
+		return domain.Reply{}, ports.ErrModelNotConfigured
+	}
+	return provider.Reply(ctx, p, say)
+}
+
+// Away tells for how long none of a bot's models will be asked, because they have failed too often; 0: one is asked now.
+// Own are the providers that the workspace of the context has keys of its own for.
+func (r Router) Away(ctx context.Context, p ports.Prompt, own []string) time.Duration {
+	choice, err := r.choose(p)
+	if err != nil {
+		return 0 // the turn says so
+	}
+	shortest := time.Duration(0)
+	for _, m := range choice.Models {
+		provider, ok := r.Providers[m.Provider]
+		hasOwn := slices.Contains(own, m.Provider)
+		if !ok || !hasOwn && !provider.Shared {
+			continue
+		}
+		away := provider.Away(ctx, hasOwn)
+		if away == 0 {
+			return 0
+		}
+		if shortest == 0 || away < shortest {
+			shortest = away
+		}
+	}
+	return shortest
+}
+
+// patience is how long one of several models has for its first piece of text: its share of what is left. A single one
+// has all the time.
+func patience(ctx context.Context, models, at int) time.Duration {
+	end, ok := ctx.Deadline()
+	if models == 1 || !ok {
+		return 0
+	}
+	return max((time.Until(end)-slack)/time.Duration(models-at), time.Millisecond)
+}
+
+// worse joins what models have failed of. What counts in it, for who asks resilience.IsRefused, is the failure of one
+// that was asked; then that of one that would have been; then that none is configured.
+func worse(before, err error) error {
+	if before == nil {
+		return err
+	}
+	if weight(before) > weight(err) {
+		return fmt.Errorf("%w; %v", before, err) //nolint:errorlint // only one of them counts
+	}
+	return fmt.Errorf("%w; before: %v", err, before) //nolint:errorlint // only one of them counts
+}
+
+func weight(err error) int {
+	if _, refused := resilience.IsRefused(err); refused {
+		return 1
+	}
+	if errors.Is(err, ports.ErrModelNotConfigured) {
+		return 0
+	}
+	return 2
+}

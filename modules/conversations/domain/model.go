@@ -1,0 +1,96 @@
+package domain
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The providers of models.
+const (
+	Echo      = "echo" // no model at all: it repeats what it hears
+	OpenAI    = "openai"
+	Anthropic = "anthropic"
+)
+
+// ModelName says who answers: a provider, and what it calls the model.
+type ModelName struct{ Provider, Name string }
+
+// ErrModelName says what the name of a model is.
+var ErrModelName = errors.New("must be provider/name with the provider openai or anthropic, such as openai/gpt-4o-mini, or echo")
+
+// ParseModel reads a name as settings have it. What is behind the first slash is the provider's business.
+func ParseModel(text string) (ModelName, error) {
+	provider, name, found := strings.Cut(text, "/")
+	if !found && provider == Echo {
+		name = Echo
+	}
+	if !slices.Contains([]string{Echo, OpenAI, Anthropic}, provider) || strings.TrimSpace(name) == "" {
+		return ModelName{}, ErrModelName
+	}
+	return ModelName{provider, name}, nil
+}
+
+func (m ModelName) String() string {
+	if m.Provider == Echo {
+		return Echo
+	}
+	return m.Provider + "/" + m.Name
+}
+
+// ModelDefaults are a workspace's own: what answers where a bot does not say. Empty and nil say nothing.
+type ModelDefaults struct {
+	Model     string
+	Fallbacks []string
+}
+
+// Choice is which models may answer a turn, in the order in which they are asked, and how.
+type Choice struct {
+	Models          []ModelName
+	Temperature     *float64 // nil: as the model likes
+	MaxOutputTokens *int     // nil: as many as the model likes
+	HistoryLimit    int      // earlier messages that it is told, at the most
+}
+
+// defaultHistory is how many earlier messages a model is told where the bot does not say.
+const defaultHistory = 20
+
+// Choose reads the settings of a bot's version. Where they name no model the workspace's default answers, and where
+// there is none either, the last one.
+func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (Choice, error) {
+	var of struct {
+		Model           string    `json:"model"`
+		Temperature     *float64  `json:"temperature"`
+		MaxOutputTokens *int      `json:"max_output_tokens"`
+		HistoryLimit    *int      `json:"history_limit"`
+		Fallbacks       *[]string `json:"fallbacks"`
+	}
+	if len(settings) > 0 {
+		if err := json.Unmarshal(settings, &of); err != nil {
+			return Choice{}, fmt.Errorf("the bot's settings: %w", err)
+		}
+	}
+	c := Choice{Temperature: of.Temperature, MaxOutputTokens: of.MaxOutputTokens, HistoryLimit: defaultHistory}
+	if of.HistoryLimit != nil {
+		c.HistoryLimit = *of.HistoryLimit
+	}
+	names := []string{of.Model, workspace.Model, last.String()}
+	names = slices.DeleteFunc(names, func(s string) bool { return s == "" })[:1]
+	if of.Fallbacks != nil {
+		names = append(names, *of.Fallbacks...)
+	} else {
+		names = append(names, workspace.Fallbacks...)
+	}
+	for _, text := range names {
+		m, err := ParseModel(text)
+		if err != nil {
+			return Choice{}, fmt.Errorf("the model %q: %w", text, err)
+		}
+		if !slices.Contains(c.Models, m) {
+			c.Models = append(c.Models, m)
+		}
+	}
+	return c, nil
+}

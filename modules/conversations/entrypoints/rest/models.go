@@ -1,0 +1,85 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/page"
+)
+
+// GetModelSettings implements the call.
+func (s Server) GetModelSettings(ctx context.Context, _ GetModelSettingsRequestObject) (GetModelSettingsResponseObject, error) {
+	d, err := s.Models.Defaults(ctx)
+	return GetModelSettings200JSONResponse(toModelSettings(d)), err
+}
+
+// PutModelSettings implements the call.
+func (s Server) PutModelSettings(ctx context.Context, r PutModelSettingsRequestObject) (PutModelSettingsResponseObject, error) {
+	var d domain.ModelDefaults
+	if r.Body.DefaultModel != nil {
+		d.Model = *r.Body.DefaultModel
+	}
+	if r.Body.Fallbacks != nil {
+		d.Fallbacks = *r.Body.Fallbacks
+	}
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		err := s.PutModels.Do(ctx, d)
+		return command.Outcome{
+			Answer: PutModelSettings200JSONResponse(toModelSettings(d)).VisitPutModelSettingsResponse,
+			Audit:  modelChange(ctx, "model_settings.change", toModelSettings(d)),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// ListModelKeys implements the call.
+func (s Server) ListModelKeys(ctx context.Context, _ ListModelKeysRequestObject) (ListModelKeysResponseObject, error) {
+	keys, err := s.Models.Keys(ctx)
+	return ListModelKeys200JSONResponse{Items: page.Map(keys, toModelKey)}, err
+}
+
+// PutModelKey implements the call.
+func (s Server) PutModelKey(ctx context.Context, r PutModelKeyRequestObject) (PutModelKeyResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		key, err := s.PutKey.Do(ctx, r.Provider, r.Body.APIKey, r.Body.BaseURL)
+		return command.Outcome{
+			Answer: PutModelKey200JSONResponse(toModelKey(key)).VisitPutModelKeyResponse,
+			Audit: modelChange(ctx, "model_key.put", map[string]any{
+				"provider": r.Provider, "last_four": key.LastFour(), "base_url": key.BaseURL,
+			}),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// DeleteModelKey implements the call.
+func (s Server) DeleteModelKey(ctx context.Context, r DeleteModelKeyRequestObject) (DeleteModelKeyResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		err := s.Models.DeleteKey(ctx, r.Provider)
+		return command.Outcome{
+			Answer: DeleteModelKey204Response{}.VisitDeleteModelKeyResponse,
+			Audit:  modelChange(ctx, "model_key.delete", map[string]any{"provider": r.Provider}),
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// modelChange is of the workspace as a whole: its settings and keys have no ids.
+func modelChange(ctx context.Context, action string, changes any) audit.Entry {
+	return audit.Entry{Action: action, Resource: "workspace", ResourceID: call.From(ctx).Principal.WorkspaceID, Changes: changes}
+}
+
+func toModelSettings(d domain.ModelDefaults) ModelSettings {
+	s := ModelSettings{Fallbacks: append([]string{}, d.Fallbacks...)}
+	if d.Model != "" {
+		s.DefaultModel = &d.Model
+	}
+	return s
+}
+
+func toModelKey(k domain.ModelKey) ModelKey {
+	return ModelKey{Provider: k.Provider, LastFour: k.LastFour(), BaseURL: k.BaseURL, CreatedAt: k.CreatedAt}
+}

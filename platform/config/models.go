@@ -1,0 +1,82 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"strings"
+)
+
+// ModelPrice is what is known of a model: prices in millionths of a currency for a million tokens, nil where they are
+// not known, and the tokens that fit into its window, 0 where that is not known.
+type ModelPrice struct {
+	Input  *int64 `json:"input"`
+	Output *int64 `json:"output"`
+	Cached *int64 `json:"cached"`
+	Window int    `json:"window"`
+}
+
+const dearest = 1_000_000_000 // a thousand of the currency for a million tokens: sums stay far from overflowing
+
+// ModelTable is ModelPrices, parsed, by provider/name.
+func (c *Config) ModelTable() map[string]ModelPrice { return c.prices }
+
+// HasOpenAI tells whether the operator has a key or a server that everybody may ask.
+func (c *Config) HasOpenAI() bool { return c.OpenAIKey != "" || c.OpenAIURL != "" }
+
+// HasAnthropic tells whether the operator has a key that everybody may ask with.
+func (c *Config) HasAnthropic() bool { return c.AnthropicKey != "" }
+
+func (c *Config) checkModels(require func(ok bool, name string)) {
+	provider, name, _ := strings.Cut(c.ModelDefault, "/")
+	known := c.ModelDefault == "echo" || strings.TrimSpace(name) != "" &&
+		(provider == "openai" && c.HasOpenAI() || provider == "anthropic" && c.HasAnthropic())
+	require(known, "MODEL_DEFAULT")
+	require(isVisible(c.OpenAIKey), "OPENAI_API_KEY")
+	require(isVisible(c.AnthropicKey), "ANTHROPIC_API_KEY")
+	require(isURL(c.OpenAIURL, "http", "https"), "OPENAI_BASE_URL")
+	require(isURL(c.AnthropicURL, "http", "https"), "ANTHROPIC_BASE_URL")
+	require(c.EncryptionKey == "" || len(c.EncryptionKey) >= 32, "ENCRYPTION_KEY")
+	var err error
+	c.prices, err = modelPrices(c.ModelPrices)
+	require(err == nil, "MODEL_PRICES")
+}
+
+// isVisible tells whether an HTTP header can hold a text.
+func isVisible(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// modelPrices reads JSON, or the file that has it.
+func modelPrices(text string) (table map[string]ModelPrice, err error) {
+	raw := []byte(strings.TrimSpace(text))
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	if raw[0] != '{' {
+		if raw, err = os.ReadFile(text); err != nil {
+			return nil, err
+		}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&table); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is something behind it")
+	}
+	for _, p := range table {
+		for _, price := range []*int64{p.Input, p.Output, p.Cached} {
+			if price != nil && (*price < 0 || *price > dearest) {
+				return nil, errors.New("a price is out of range")
+			}
+		}
+		if p.Window < 0 || p.Window > 100_000_000 {
+			return nil, errors.New("a window is out of range")
+		}
+	}
+	return table, nil
+}

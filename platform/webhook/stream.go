@@ -1,0 +1,48 @@
+package webhook
+
+import (
+	"io"
+	"net/http"
+)
+
+const (
+	longestStream  = 16 << 20 // bytes of an answer that comes piece by piece
+	longestRefused = 64 << 10 // bytes of one that is no 2xx
+)
+
+// NewStreamClient is NewClient for servers that tenants choose and that answer piece by piece, as models do: it waits for
+// the head of an answer as long as the call's context does.
+func NewStreamClient(allowPrivate bool) *http.Client { return streaming(newTransport(allowPrivate)) }
+
+// NewTrustedStreamClient is the same for servers that the operator chooses: they may be anywhere, and behind a proxy.
+func NewTrustedStreamClient() *http.Client {
+	t := newTransport(true)
+	t.Proxy = http.ProxyFromEnvironment
+	return streaming(t)
+}
+
+func streaming(t *http.Transport) *http.Client {
+	t.ResponseHeaderTimeout = 0
+	t.MaxIdleConnsPerHost = t.MaxIdleConns
+	return &http.Client{CheckRedirect: stay, Transport: bounded{t}}
+}
+
+// bounded ends answers that are too long, as if they had broken off.
+type bounded struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := b.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return answer, err
+	}
+	most := int64(longestStream)
+	if answer.StatusCode < 200 || answer.StatusCode > 299 {
+		most = longestRefused
+	}
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(answer.Body, most), answer.Body}
+	return answer, nil
+}
