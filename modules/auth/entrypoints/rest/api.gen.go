@@ -360,6 +360,9 @@ type JobKind = string
 // Limit defines model for Limit.
 type Limit = int
 
+// MessageID defines model for MessageId.
+type MessageID = openapi_types.UUID
+
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
 
@@ -368,6 +371,12 @@ type ThreadID = openapi_types.UUID
 
 // Version defines model for Version.
 type Version = int32
+
+// VersionA defines model for VersionA.
+type VersionA = int32
+
+// VersionB defines model for VersionB.
+type VersionB = int32
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
