@@ -31,8 +31,9 @@ func TestABotOfBeforeAnswersAsBeforeAndHasAHistory(t *testing.T) {
 	_, err := conn.Exec(t.Context(), open("NO FORCE ROW LEVEL SECURITY")+`
 		INSERT INTO workspaces VALUES ('`+id+`', 'Acme', now());
 		WITH b AS (INSERT INTO bots VALUES ('`+id+`', '`+id+`', 'Ada', 'draft', 2, '`+id+`', now(), now()))
-		INSERT INTO bot_versions SELECT '`+id+`', '`+id+`', n, n::text, '{}', '`+id+`', '2026-01-01Z'::timestamptz + n * interval '1 day' FROM generate_series(1, 2) n;`+
-		open("FORCE ROW LEVEL SECURITY"))
+		INSERT INTO bot_versions SELECT '`+id+`', '`+id+`', n, n::text, '{}', '`+id+`', '2026-01-01Z'::timestamptz + n * interval '1 day' FROM generate_series(1, 2) n`)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), open("FORCE ROW LEVEL SECURITY"))
 	require.NoError(t, err)
 	run("000017_bot_versions.up.sql")
 
