@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestU10AThreadIsLabelledArchivedAndFound(t *testing.T) {
+func TestU10AThreadIsLabeledArchivedAndFound(t *testing.T) {
 	t.Parallel()
 	ada := start(t).register(t)
 	bot := ada.post(t, "/v1/bots", map[string]any{"name": "Support"}).text("id")

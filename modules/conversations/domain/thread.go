@@ -25,7 +25,7 @@ const (
 	maxMetadata = 16 << 10 // bytes of JSON
 )
 
-// ErrTitle and ErrMetadata say what a thread may be labelled with.
+// ErrTitle and ErrMetadata say what a thread may be labeled with.
 var (
 	ErrTitle    = errors.New("must have at most 200 characters")
 	ErrMetadata = errors.New("must be an object of at most 16384 bytes of JSON")

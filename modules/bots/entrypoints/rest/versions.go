@@ -27,13 +27,15 @@ func (s Server) UpdateInstruction(ctx context.Context, r UpdateInstructionReques
 			Hold:        r.Body.Publish != nil && !*r.Body.Publish,
 			Expected:    version,
 		})
+		changes := map[string]any{"version": step(bot.CurrentVersion-1, bot.CurrentVersion)}
+		if bot.PublishedVersion != bot.CurrentVersion {
+			changes["published"] = false
+		}
 		return command.Outcome{
 			Answer: UpdateInstruction200JSONResponse{
 				Body: toBot(bot), Headers: UpdateInstruction200ResponseHeaders{ETag: tag(bot)},
 			}.VisitUpdateInstructionResponse,
-			Audit: change("bot.update_instruction", bot, map[string]any{
-				"version": step(bot.CurrentVersion-1, bot.CurrentVersion), "published_version": bot.PublishedVersion,
-			}),
+			Audit: change("bot.update_instruction", bot, changes),
 		}, err
 	})
 	return stored{answer}, err

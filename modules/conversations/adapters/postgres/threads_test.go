@@ -46,7 +46,7 @@ func TestWhatIsArchivedTakesNoTurnUntilItIsActiveAgain(t *testing.T) {
 	}
 }
 
-func TestAThreadIsLabelledPieceByPiece(t *testing.T) {
+func TestAThreadIsLabeledPieceByPiece(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	thread := s.thread(t, s.me, nil, now).ID
