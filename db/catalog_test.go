@@ -90,7 +90,7 @@ var wallChecks = []string{
 	 UNION ALL
 	 SELECT format('parley_app may %s %s', may, c.oid::regclass)
 	   FROM pg_class c, unnest(ARRAY['UPDATE', 'DELETE']) may
-	  WHERE c.relname IN ('audit_log', 'audit_seals', 'messages', 'bot_versions', 'webhook_attempts', 'webhook_events') AND c.relnamespace = 'public'::regnamespace
+	  WHERE c.relname IN ('audit_log', 'audit_seals', 'messages', 'bot_versions', 'bot_pointer_moves', 'webhook_attempts', 'webhook_events') AND c.relnamespace = 'public'::regnamespace
 	    AND (has_table_privilege('parley_app', c.oid, may)
 	         OR may <> 'DELETE' AND c.relname <> 'webhook_events' AND has_any_column_privilege('parley_app', c.oid, may))
 	 UNION ALL
@@ -190,6 +190,7 @@ func TestAHoleInTheTenantWallIsFound(t *testing.T) {
 		"a key into another workspace":              {sound + `ALTER TABLE notes ADD session uuid REFERENCES sessions (id)`, "notes points at sessions without its workspace_id (notes_session_fkey)"},
 		"an audit log that can be erased":           {`GRANT DELETE ON audit_log TO parley_app`, "parley_app may DELETE audit_log"},
 		"an audit log that can be edited":           {`GRANT UPDATE (action) ON audit_log TO parley_app`, "parley_app may UPDATE audit_log"},
+		"a move of a bot that can be undone":        {`GRANT DELETE ON bot_pointer_moves TO parley_app`, "parley_app may DELETE bot_pointer_moves"},
 		"an event that can be forged":               {`GRANT UPDATE (payload) ON webhook_events TO parley_app`, "parley_app may change the payload of an event"},
 		"truncate, which row security does not see": {`GRANT TRUNCATE ON bots TO parley_app`, "parley_app may TRUNCATE bots"},
 		"a table that parley_app owns":              {sound + `ALTER TABLE notes OWNER TO parley_app`, "parley_app owns notes"},
@@ -243,7 +244,7 @@ func insertBots(t *testing.T, pool *postgres.DB, workspace uuid.UUID, current in
 		q := botsdb.New(pool.In(ctx))
 		_, err := pool.In(ctx).Exec(ctx, "INSERT INTO workspaces VALUES ($1, 'Acme', now())", workspace)
 		return errors.Join(err, q.CreateBot(ctx, botsdb.CreateBotParams{
-			WorkspaceID: workspace, ID: bot, Name: "Ada", Status: "draft", CurrentVersion: current,
+			WorkspaceID: workspace, ID: bot, Name: "Ada", Status: "draft", CurrentVersion: current, PublishedVersion: 1,
 			CreatedBy: uuid.New(), CreatedAt: time.Now(), UpdatedAt: time.Now(),
 		}), q.CreateVersion(ctx, botsdb.CreateVersionParams{
 			WorkspaceID: workspace, BotID: bot, Version: 1, Settings: []byte("{}"), CreatedBy: uuid.New(), CreatedAt: time.Now(),

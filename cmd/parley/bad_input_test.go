@@ -37,6 +37,11 @@ func (c *caller) bodyCalls(t *testing.T) []bodyCall {
 		{"create bot", http.MethodPost, "/v1/bots", map[string]any{"name": "Support"}},
 		{"update instruction", http.MethodPut, "/v1/bots/" + bot + "/instruction", map[string]any{"instruction": "Be kind."}},
 		{"create thread", http.MethodPost, "/v1/conversations/threads", map[string]any{"bot_id": bot}},
+		{"change bot", http.MethodPatch, "/v1/bots/" + bot, map[string]any{"name": "Support"}},
+		{"roll back", http.MethodPost, "/v1/bots/" + bot + "/rollback", map[string]any{"version": 1}},
+		{"publish", http.MethodPost, "/v1/bots/" + bot + "/publish", map[string]any{"version": 1}},
+		{"change thread", http.MethodPatch, "/v1/conversations/threads/" + thread, map[string]any{"title": "Order"}},
+		{"rate message", http.MethodPut, "/v1/conversations/messages/" + uuid.NewString() + "/feedback", map[string]any{"rating": "good"}},
 		{"take turn", http.MethodPost, "/v1/conversations/threads/" + thread + "/turn", map[string]any{"content": "hello"}},
 		{"put model settings", http.MethodPut, "/v1/model-settings", map[string]any{"default_model": "echo"}},
 		{"put model key", http.MethodPut, "/v1/model-keys/openai", map[string]any{"api_key": "sk-12345678"}},
@@ -199,6 +204,11 @@ func TestEveryLengthOfTheContractHoldsAtItsEdge(t *testing.T) {
 		{"update instruction", "instruction", 1, 50_000},
 		{"update instruction", "settings.model", 1, 200},
 		{"take turn", "content", 1, 50_000},
+		{"update instruction", "note", 0, 500},
+		{"change bot", "name", 1, 200},
+		{"roll back", "note", 0, 500},
+		{"create thread", "title", 0, 200},
+		{"change thread", "title", 0, 200},
 		{"register", "password", 8, 128},
 		{"register", "workspace_name", 1, 200},
 		{"login", "password", 1, 128},
@@ -272,12 +282,12 @@ func TestNoNumberIsTooStrangeForTheDatabase(t *testing.T) {
 		strings.Repeat("9", 300), strings.Repeat("9", 140_000), "0." + strings.Repeat("9", 900_000),
 	} {
 		name := number[:min(len(number), 30)]
-		a := ada.post(t, "/v1/bots", `{"name":"a","settings":{"strange":`+number+`}}`)
+		a := ada.post(t, "/v1/bots", `{"name":"a","settings":{"metadata":{"strange":`+number+`}}}`)
 		require.Contains(t, []int{http.StatusCreated, http.StatusBadRequest, http.StatusUnprocessableEntity}, a.Status, "%s: %s", name, a.text("code"))
 		if a.Status == http.StatusCreated {
 			read := ada.get(t, a.Header.Get("Location"))
 			require.Equal(t, http.StatusOK, read.Status, name)
-			require.Equal(t, a.at("settings.strange"), read.at("settings.strange"), "%s was kept as another number", name)
+			require.Equal(t, a.at("settings.metadata.strange"), read.at("settings.metadata.strange"), "%s was kept as another number", name)
 		}
 	}
 }
@@ -292,11 +302,11 @@ func TestEveryWrongFieldIsToldAtOnce(t *testing.T) {
 	requireWrong(t, ada.post(t, "/v1/auth/refresh", `{"token":"x"}`), "refresh_token", "token")
 	requireWrong(t, ada.post(t, "/v1/auth/logout", `{"all":true}`), "all")
 	requireWrong(t, ada.post(t, "/v1/bots", `{"name":1,"instruction":[],"settings":{"temperature":"hot","model":"","free":1},"status":"active"}`),
-		"instruction", "name", "settings.model", "settings.temperature", "status")
+		"instruction", "name", "settings.free", "settings.model", "settings.temperature", "status")
 	requireWrong(t, ada.post(t, "/v1/bots", `{"Name":"a"}`), "Name", "name")
 	requireWrong(t, ada.post(t, "/v1/bots", `{"name":"a","settings":null,"instruction":null}`), "instruction", "settings")
 	requireWrong(t, ada.put(t, "/v1/bots/nope/instruction", `{"settings":[]}`), "bot_id", "instruction", "settings")
-	requireWrong(t, ada.post(t, "/v1/conversations/threads", `{"bot_id":"nope","title":"x"}`), "bot_id", "title")
+	requireWrong(t, ada.post(t, "/v1/conversations/threads", `{"bot_id":"nope","label":"x","title":7}`), "bot_id", "label", "title")
 	requireWrong(t, ada.post(t, "/v1/conversations/threads", `{"bot_id":7}`), "bot_id")
 	requireWrong(t, ada.post(t, "/v1/conversations/threads/nope/turn", `{"content":{},"stream":true}`), "thread_id", "content", "stream")
 	requireWrong(t, ada.get(t, "/v1/bots/nope/versions?limit=0"), "bot_id", "limit")
@@ -538,9 +548,10 @@ func TestWhatIsNotThereIsToldInTheOneFormat(t *testing.T) {
 	id := uuid.NewString()
 	for path, allowed := range map[string][]string{
 		"/v1/auth/register": {"POST"}, "/v1/auth/login": {"POST"}, "/v1/auth/refresh": {"POST"}, "/v1/auth/logout": {"POST"}, "/v1/auth/me": {"GET"},
-		"/v1/bots": {"GET", "POST"}, "/v1/bots/": {"GET", "POST"}, "/v1/bots/" + id: {"GET"}, "/v1/bots/" + id + "/instruction": {"PUT"},
+		"/v1/bots": {"GET", "POST"}, "/v1/bots/": {"GET", "POST"}, "/v1/bots/" + id: {"GET", "PATCH"}, "/v1/bots/" + id + "/instruction": {"PUT"},
 		"/v1/bots/" + id + "/versions": {"GET"}, "/v1/bots/" + id + "/versions/1": {"GET"},
-		"/v1/conversations/threads": {"GET", "POST"}, "/v1/conversations/threads/" + id: {"GET"},
+		"/v1/conversations/threads": {"GET", "POST"}, "/v1/conversations/threads/" + id: {"GET", "PATCH"},
+		"/v1/bots/" + id + "/rollback": {"POST"}, "/v1/bots/" + id + "/publish": {"POST"}, "/v1/bots/" + id + "/history": {"GET"},
 		"/v1/conversations/threads/" + id + "/messages": {"GET"}, "/v1/conversations/threads/" + id + "/turn": {"POST"},
 		"/healthz": {"GET"}, "/readyz": {"GET"}, "/openapi.json": {"GET"}, "/openapi.yaml": {"GET"}, "/docs": {"GET"},
 	} {
@@ -655,8 +666,8 @@ func TestSettingsAreBounded(t *testing.T) {
 	t.Parallel()
 	ada := start(t).register(t)
 	settings := func(size int) map[string]any {
-		const frame = `{"x":""}`
-		return map[string]any{"name": "a", "settings": map[string]any{"x": strings.Repeat("y", size-len(frame))}}
+		const frame = `{"metadata":{"x":""}}`
+		return map[string]any{"name": "a", "settings": map[string]any{"metadata": map[string]any{"x": strings.Repeat("y", size-len(frame))}}}
 	}
 	require.Equal(t, http.StatusCreated, ada.post(t, "/v1/bots", settings(64<<10)).Status)
 	a := ada.post(t, "/v1/bots", settings(64<<10+1))

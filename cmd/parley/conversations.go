@@ -52,6 +52,8 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.Tak
 	key := p.master.Key("cursor")
 	return rest.Server{
 		Create:         usecases.CreateThread{Threads: threads, Bots: botsadapter.Bots{Catalog: catalog}, Now: p.now},
+		Change:         usecases.ChangeThread{Threads: threads},
+		Rate:           usecases.RateMessage{Opinions: threads, Now: p.now},
 		Turn:           turn,
 		Threads:        threads,
 		CreateEndpoint: usecases.CreateEndpoint{Endpoints: endpoints, Keys: secrets, Now: p.now},

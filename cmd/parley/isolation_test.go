@@ -18,6 +18,11 @@ import (
 var samples = map[string]any{
 	"updateInstruction": map[string]any{"instruction": "Be kind."},
 	"takeTurn":          map[string]any{"content": "hello"},
+	"changeBot":         map[string]any{"name": "Other"},
+	"rollBackBot":       map[string]any{"version": 1},
+	"publishBot":        map[string]any{"version": 1},
+	"changeThread":      map[string]any{"title": "Other"},
+	"rateMessage":       map[string]any{"rating": "good"},
 
 	"changeWebhookEndpoint":           map[string]any{"name": "Other"},
 	"rotateWebhookEndpointSecret":     map[string]any{},
@@ -33,11 +38,12 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 	super := pg.Superuser(t, p.database)
 	bot := ada.post(t, "/v1/bots", map[string]any{"name": "Support"}).text("id")
 	thread := ada.post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).text("id")
-	ada.post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "secret"})
+	said := ada.post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "secret"})
 	other := p.anonymous()
 	other.take(other.post(t, "/v1/auth/login", map[string]any{"email": ada.email, "password": password}))
 	another := other.get(t, "/v1/auth/me")
-	hers := map[string]string{"bot_id": bot, "thread_id": thread, "version": "1", "session_id": another.text("session_id")}
+	hers := map[string]string{"bot_id": bot, "thread_id": thread, "version": "1", "a": "1", "b": "1",
+		"message_id": said.text("assistant_message.id"), "session_id": another.text("session_id")}
 
 	document, err := openapi3.NewLoader().LoadFromData(api.YAML)
 	require.NoError(t, err)
@@ -60,7 +66,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 				require.Contains(t, hers, name[1], "this test does not know an id for %s", template)
 				own = strings.ReplaceAll(own, name[0], hers[name[1]])
 				value := uuid.NewString()
-				if name[1] == "version" {
+				if !strings.HasSuffix(name[1], "_id") {
 					value = "1"
 				}
 				random = strings.ReplaceAll(random, name[0], value)

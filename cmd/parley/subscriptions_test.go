@@ -23,7 +23,7 @@ func TestEverySubscriberIsToldOfWhatItWants(t *testing.T) {
 	bot, op := ada.newBot(t), uuid.NewString()
 	ada.put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "Be kind."}, operation(op))
 	ada.put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "Be kind."}, operation(op))
-	require.Equal(t, map[string]any{"bot_id": bot, "name": "Support", "status": "draft", "current_version": 2.0}, some.waitFor(t, 1)[0].Event.Data)
+	require.Equal(t, map[string]any{"bot_id": bot, "name": "Support", "status": "draft", "current_version": 2.0, "published_version": 2.0}, some.waitFor(t, 1)[0].Event.Data)
 	turn := ada.post(t, "/v1/conversations/threads/"+ada.thread(t, bot)+"/turn", map[string]any{"content": "Hi"})
 	job(t, pg.Superuser(t, p.database), ada.workspace, "nobody's")
 

@@ -13,36 +13,21 @@ import (
 	"github.com/google/uuid"
 )
 
-const botExists = `-- name: BotExists :one
-SELECT EXISTS (SELECT 1 FROM bots WHERE workspace_id = $1 AND id = $2)
-`
-
-type BotExistsParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-}
-
-func (q *Queries) BotExists(ctx context.Context, arg BotExistsParams) (bool, error) {
-	row := q.db.QueryRow(ctx, botExists, arg.WorkspaceID, arg.ID)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 const createBot = `-- name: CreateBot :exec
-INSERT INTO bots (workspace_id, id, name, status, current_version, created_by, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO bots (workspace_id, id, name, status, current_version, published_version, created_by, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type CreateBotParams struct {
-	WorkspaceID    uuid.UUID
-	ID             uuid.UUID
-	Name           string
-	Status         string
-	CurrentVersion int32
-	CreatedBy      uuid.UUID
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	WorkspaceID      uuid.UUID
+	ID               uuid.UUID
+	Name             string
+	Status           string
+	CurrentVersion   int32
+	PublishedVersion int32
+	CreatedBy        uuid.UUID
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
 }
 
 func (q *Queries) CreateBot(ctx context.Context, arg CreateBotParams) error {
@@ -52,6 +37,7 @@ func (q *Queries) CreateBot(ctx context.Context, arg CreateBotParams) error {
 		arg.Name,
 		arg.Status,
 		arg.CurrentVersion,
+		arg.PublishedVersion,
 		arg.CreatedBy,
 		arg.CreatedAt,
 		arg.UpdatedAt,
@@ -60,8 +46,8 @@ func (q *Queries) CreateBot(ctx context.Context, arg CreateBotParams) error {
 }
 
 const createVersion = `-- name: CreateVersion :exec
-INSERT INTO bot_versions (workspace_id, bot_id, version, instruction, settings, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO bot_versions (workspace_id, bot_id, version, instruction, settings, note, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type CreateVersionParams struct {
@@ -70,6 +56,7 @@ type CreateVersionParams struct {
 	Version     int32
 	Instruction string
 	Settings    json.RawMessage
+	Note        string
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 }
@@ -81,6 +68,7 @@ func (q *Queries) CreateVersion(ctx context.Context, arg CreateVersionParams) er
 		arg.Version,
 		arg.Instruction,
 		arg.Settings,
+		arg.Note,
 		arg.CreatedBy,
 		arg.CreatedAt,
 	)
@@ -88,7 +76,7 @@ func (q *Queries) CreateVersion(ctx context.Context, arg CreateVersionParams) er
 }
 
 const getBot = `-- name: GetBot :one
-SELECT b.workspace_id, b.id, b.name, b.status, b.current_version, b.created_by, b.created_at, b.updated_at, v.instruction, v.settings
+SELECT b.workspace_id, b.id, b.name, b.status, b.current_version, b.created_by, b.created_at, b.updated_at, b.published_version, v.instruction, v.settings
   FROM bots b
   JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
  WHERE b.workspace_id = $1 AND b.id = $2
@@ -100,16 +88,17 @@ type GetBotParams struct {
 }
 
 type GetBotRow struct {
-	WorkspaceID    uuid.UUID
-	ID             uuid.UUID
-	Name           string
-	Status         string
-	CurrentVersion int32
-	CreatedBy      uuid.UUID
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Instruction    string
-	Settings       json.RawMessage
+	WorkspaceID      uuid.UUID
+	ID               uuid.UUID
+	Name             string
+	Status           string
+	CurrentVersion   int32
+	CreatedBy        uuid.UUID
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	PublishedVersion int32
+	Instruction      string
+	Settings         json.RawMessage
 }
 
 func (q *Queries) GetBot(ctx context.Context, arg GetBotParams) (GetBotRow, error) {
@@ -124,48 +113,83 @@ func (q *Queries) GetBot(ctx context.Context, arg GetBotParams) (GetBotRow, erro
 		&i.CreatedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.PublishedVersion,
 		&i.Instruction,
 		&i.Settings,
 	)
 	return i, err
 }
 
-const getVersion = `-- name: GetVersion :one
-SELECT workspace_id, bot_id, version, instruction, settings, created_by, created_at FROM bot_versions WHERE workspace_id = $1 AND bot_id = $2 AND version = $3
+const getBotStatus = `-- name: GetBotStatus :one
+SELECT status FROM bots WHERE workspace_id = $1 AND id = $2
 `
 
-type GetVersionParams struct {
+type GetBotStatusParams struct {
 	WorkspaceID uuid.UUID
-	BotID       uuid.UUID
-	Version     int32
+	ID          uuid.UUID
 }
 
-func (q *Queries) GetVersion(ctx context.Context, arg GetVersionParams) (BotVersion, error) {
-	row := q.db.QueryRow(ctx, getVersion, arg.WorkspaceID, arg.BotID, arg.Version)
-	var i BotVersion
-	err := row.Scan(
-		&i.WorkspaceID,
-		&i.BotID,
-		&i.Version,
-		&i.Instruction,
-		&i.Settings,
-		&i.CreatedBy,
-		&i.CreatedAt,
-	)
-	return i, err
+func (q *Queries) GetBotStatus(ctx context.Context, arg GetBotStatusParams) (string, error) {
+	row := q.db.QueryRow(ctx, getBotStatus, arg.WorkspaceID, arg.ID)
+	var status string
+	err := row.Scan(&status)
+	return status, err
+}
+
+const getVersions = `-- name: GetVersions :many
+SELECT workspace_id, bot_id, version, instruction, settings, created_by, created_at, note FROM bot_versions WHERE workspace_id = $1 AND bot_id = $2 AND version = ANY ($3::integer[])
+`
+
+type GetVersionsParams struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+	Versions    []int32
+}
+
+func (q *Queries) GetVersions(ctx context.Context, arg GetVersionsParams) ([]BotVersion, error) {
+	rows, err := q.db.Query(ctx, getVersions, arg.WorkspaceID, arg.BotID, arg.Versions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BotVersion
+	for rows.Next() {
+		var i BotVersion
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.BotID,
+			&i.Version,
+			&i.Instruction,
+			&i.Settings,
+			&i.CreatedBy,
+			&i.CreatedAt,
+			&i.Note,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listBots = `-- name: ListBots :many
-SELECT workspace_id, id, name, status, current_version, created_by, created_at, updated_at FROM bots
+SELECT workspace_id, id, name, status, current_version, created_by, created_at, updated_at, published_version FROM bots
  WHERE workspace_id = $1
-   AND ($2::timestamptz IS NULL
-        OR (created_at, id) < ($2::timestamptz, $3::uuid))
+   AND ($2::text IS NULL OR strpos(lower(name), lower($2::text)) > 0)
+   AND ($3::text IS NULL OR status = $3::text)
+   AND ($4::timestamptz IS NULL
+        OR (created_at, id) < ($4::timestamptz, $5::uuid))
  ORDER BY created_at DESC, id DESC
- LIMIT $4
+ LIMIT $6
 `
 
 type ListBotsParams struct {
 	WorkspaceID uuid.UUID
+	NamePart    *string
+	Status      *string
 	BeforeAt    *time.Time
 	BeforeID    *uuid.UUID
 	Count       int32
@@ -174,6 +198,8 @@ type ListBotsParams struct {
 func (q *Queries) ListBots(ctx context.Context, arg ListBotsParams) ([]Bot, error) {
 	rows, err := q.db.Query(ctx, listBots,
 		arg.WorkspaceID,
+		arg.NamePart,
+		arg.Status,
 		arg.BeforeAt,
 		arg.BeforeID,
 		arg.Count,
@@ -194,6 +220,57 @@ func (q *Queries) ListBots(ctx context.Context, arg ListBotsParams) ([]Bot, erro
 			&i.CreatedBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.PublishedVersion,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listMoves = `-- name: ListMoves :many
+SELECT workspace_id, bot_id, number, pointer, from_version, to_version, cause, moved_by, moved_at FROM bot_pointer_moves
+ WHERE workspace_id = $1 AND bot_id = $2
+   AND ($3::integer IS NULL OR number < $3::integer)
+ ORDER BY number DESC
+ LIMIT $4
+`
+
+type ListMovesParams struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+	Before      *int32
+	Count       int32
+}
+
+func (q *Queries) ListMoves(ctx context.Context, arg ListMovesParams) ([]BotPointerMove, error) {
+	rows, err := q.db.Query(ctx, listMoves,
+		arg.WorkspaceID,
+		arg.BotID,
+		arg.Before,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BotPointerMove
+	for rows.Next() {
+		var i BotPointerMove
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.BotID,
+			&i.Number,
+			&i.Pointer,
+			&i.FromVersion,
+			&i.ToVersion,
+			&i.Cause,
+			&i.MovedBy,
+			&i.MovedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -206,7 +283,7 @@ func (q *Queries) ListBots(ctx context.Context, arg ListBotsParams) ([]Bot, erro
 }
 
 const listVersions = `-- name: ListVersions :many
-SELECT workspace_id, bot_id, version, instruction, settings, created_by, created_at FROM bot_versions
+SELECT workspace_id, bot_id, version, instruction, settings, created_by, created_at, note FROM bot_versions
  WHERE workspace_id = $1 AND bot_id = $2
    AND ($3::integer IS NULL OR version < $3::integer)
  ORDER BY version DESC
@@ -242,6 +319,7 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]B
 			&i.Settings,
 			&i.CreatedBy,
 			&i.CreatedAt,
+			&i.Note,
 		); err != nil {
 			return nil, err
 		}
@@ -269,18 +347,54 @@ func (q *Queries) LockBot(ctx context.Context, arg LockBotParams) error {
 	return err
 }
 
+const recordMove = `-- name: RecordMove :exec
+INSERT INTO bot_pointer_moves (workspace_id, bot_id, number, pointer, from_version, to_version, cause, moved_by, moved_at)
+SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4::integer, $5::integer,
+       $6, $7, $8::timestamptz
+  FROM bot_pointer_moves WHERE workspace_id = $1 AND bot_id = $2
+`
+
+type RecordMoveParams struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+	Pointer     string
+	FromVersion *int32
+	ToVersion   int32
+	Cause       string
+	MovedBy     uuid.UUID
+	MovedAt     time.Time
+}
+
+// Whoever moves a bot's pointer has the bot locked, or is making it: so the number is free.
+func (q *Queries) RecordMove(ctx context.Context, arg RecordMoveParams) error {
+	_, err := q.db.Exec(ctx, recordMove,
+		arg.WorkspaceID,
+		arg.BotID,
+		arg.Pointer,
+		arg.FromVersion,
+		arg.ToVersion,
+		arg.Cause,
+		arg.MovedBy,
+		arg.MovedAt,
+	)
+	return err
+}
+
 const saveBot = `-- name: SaveBot :exec
-UPDATE bots SET name = $1, status = $2, current_version = $3, updated_at = $4
- WHERE workspace_id = $5 AND id = $6
+UPDATE bots
+   SET name = $1, status = $2, current_version = $3, published_version = $4,
+       updated_at = $5
+ WHERE workspace_id = $6 AND id = $7
 `
 
 type SaveBotParams struct {
-	Name           string
-	Status         string
-	CurrentVersion int32
-	UpdatedAt      time.Time
-	WorkspaceID    uuid.UUID
-	ID             uuid.UUID
+	Name             string
+	Status           string
+	CurrentVersion   int32
+	PublishedVersion int32
+	UpdatedAt        time.Time
+	WorkspaceID      uuid.UUID
+	ID               uuid.UUID
 }
 
 func (q *Queries) SaveBot(ctx context.Context, arg SaveBotParams) error {
@@ -288,6 +402,7 @@ func (q *Queries) SaveBot(ctx context.Context, arg SaveBotParams) error {
 		arg.Name,
 		arg.Status,
 		arg.CurrentVersion,
+		arg.PublishedVersion,
 		arg.UpdatedAt,
 		arg.WorkspaceID,
 		arg.ID,

@@ -12,14 +12,27 @@ import (
 )
 
 type Bot struct {
-	WorkspaceID    uuid.UUID
-	ID             uuid.UUID
-	Name           string
-	Status         string
-	CurrentVersion int32
-	CreatedBy      uuid.UUID
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	WorkspaceID      uuid.UUID
+	ID               uuid.UUID
+	Name             string
+	Status           string
+	CurrentVersion   int32
+	CreatedBy        uuid.UUID
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	PublishedVersion int32
+}
+
+type BotPointerMove struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+	Number      int32
+	Pointer     string
+	FromVersion *int32
+	ToVersion   int32
+	Cause       string
+	MovedBy     uuid.UUID
+	MovedAt     time.Time
 }
 
 type BotVersion struct {
@@ -30,4 +43,5 @@ type BotVersion struct {
 	Settings    json.RawMessage
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
+	Note        string
 }

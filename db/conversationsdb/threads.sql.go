@@ -7,14 +7,44 @@ package conversationsdb
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 )
 
+const changeThread = `-- name: ChangeThread :one
+UPDATE threads
+   SET title = coalesce($1, title), metadata = coalesce($2, metadata),
+       status = coalesce($3, status)
+ WHERE workspace_id = $4 AND id = $5
+RETURNING id
+`
+
+type ChangeThreadParams struct {
+	Title       *string
+	Metadata    []byte
+	Status      *string
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+func (q *Queries) ChangeThread(ctx context.Context, arg ChangeThreadParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, changeThread,
+		arg.Title,
+		arg.Metadata,
+		arg.Status,
+		arg.WorkspaceID,
+		arg.ID,
+	)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const createThread = `-- name: CreateThread :exec
-INSERT INTO threads (workspace_id, id, bot_id, status, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type CreateThreadParams struct {
@@ -22,6 +52,8 @@ type CreateThreadParams struct {
 	ID          uuid.UUID
 	BotID       *uuid.UUID
 	Status      string
+	Title       string
+	Metadata    json.RawMessage
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 }
@@ -32,6 +64,8 @@ func (q *Queries) CreateThread(ctx context.Context, arg CreateThreadParams) erro
 		arg.ID,
 		arg.BotID,
 		arg.Status,
+		arg.Title,
+		arg.Metadata,
 		arg.CreatedBy,
 		arg.CreatedAt,
 	)
@@ -39,7 +73,12 @@ func (q *Queries) CreateThread(ctx context.Context, arg CreateThreadParams) erro
 }
 
 const getThread = `-- name: GetThread :one
-SELECT workspace_id, id, bot_id, status, created_at, endpoint_id, conversation_id FROM threads WHERE workspace_id = $1 AND id = $2
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+       last.created_at AS last_message_at
+  FROM threads t
+  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
+        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
+ WHERE t.workspace_id = $1 AND t.id = $2
 `
 
 type GetThreadParams struct {
@@ -52,11 +91,15 @@ type GetThreadRow struct {
 	ID             uuid.UUID
 	BotID          *uuid.UUID
 	Status         string
+	Title          string
+	Metadata       json.RawMessage
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	LastMessageAt  *time.Time
 }
 
+// When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
 func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThreadRow, error) {
 	row := q.db.QueryRow(ctx, getThread, arg.WorkspaceID, arg.ID)
 	var i GetThreadRow
@@ -65,17 +108,29 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 		&i.ID,
 		&i.BotID,
 		&i.Status,
+		&i.Title,
+		&i.Metadata,
 		&i.CreatedAt,
 		&i.EndpointID,
 		&i.ConversationID,
+		&i.LastMessageAt,
 	)
 	return i, err
 }
 
 const listMessages = `-- name: ListMessages :many
-SELECT id, thread_id, seq, role, content, operation_id, created_at FROM messages
- WHERE workspace_id = $1 AND thread_id = $2 AND seq > $3
- ORDER BY seq
+WITH mine AS MATERIALIZED (
+    SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
+     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $5 AND f.seq > $3
+     ORDER BY f.seq
+     LIMIT $4
+)
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at,
+       mine.rating, mine.comment, mine.updated_at AS rated_at
+  FROM messages m
+  LEFT JOIN mine ON mine.seq = m.seq
+ WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.seq > $3
+ ORDER BY m.seq
  LIMIT $4
 `
 
@@ -84,6 +139,7 @@ type ListMessagesParams struct {
 	ThreadID    uuid.UUID
 	After       int64
 	Count       int32
+	UserID      uuid.UUID
 }
 
 type ListMessagesRow struct {
@@ -94,14 +150,19 @@ type ListMessagesRow struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
+	Rating      *string
+	Comment     *string
+	RatedAt     *time.Time
 }
 
+// What the user thinks of them is read once for the page, not once a message.
 func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]ListMessagesRow, error) {
 	rows, err := q.db.Query(ctx, listMessages,
 		arg.WorkspaceID,
 		arg.ThreadID,
 		arg.After,
 		arg.Count,
+		arg.UserID,
 	)
 	if err != nil {
 		return nil, err
@@ -118,6 +179,83 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 			&i.Content,
 			&i.OperationID,
 			&i.CreatedAt,
+			&i.Rating,
+			&i.Comment,
+			&i.RatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listMessagesBackwards = `-- name: ListMessagesBackwards :many
+WITH mine AS MATERIALIZED (
+    SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
+     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $5 AND f.seq < $3
+     ORDER BY f.seq DESC
+     LIMIT $4
+)
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at,
+       mine.rating, mine.comment, mine.updated_at AS rated_at
+  FROM messages m
+  LEFT JOIN mine ON mine.seq = m.seq
+ WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.seq < $3
+ ORDER BY m.seq DESC
+ LIMIT $4
+`
+
+type ListMessagesBackwardsParams struct {
+	WorkspaceID uuid.UUID
+	ThreadID    uuid.UUID
+	Before      int64
+	Count       int32
+	UserID      uuid.UUID
+}
+
+type ListMessagesBackwardsRow struct {
+	ID          uuid.UUID
+	ThreadID    uuid.UUID
+	Seq         int64
+	Role        string
+	Content     string
+	OperationID *uuid.UUID
+	CreatedAt   time.Time
+	Rating      *string
+	Comment     *string
+	RatedAt     *time.Time
+}
+
+func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBackwardsParams) ([]ListMessagesBackwardsRow, error) {
+	rows, err := q.db.Query(ctx, listMessagesBackwards,
+		arg.WorkspaceID,
+		arg.ThreadID,
+		arg.Before,
+		arg.Count,
+		arg.UserID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListMessagesBackwardsRow
+	for rows.Next() {
+		var i ListMessagesBackwardsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.ThreadID,
+			&i.Seq,
+			&i.Role,
+			&i.Content,
+			&i.OperationID,
+			&i.CreatedAt,
+			&i.Rating,
+			&i.Comment,
+			&i.RatedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -130,16 +268,22 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 }
 
 const listThreads = `-- name: ListThreads :many
-SELECT workspace_id, id, bot_id, status, created_at, endpoint_id, conversation_id FROM threads
- WHERE workspace_id = $1
-   AND ($2::timestamptz IS NULL
-        OR (created_at, id) < ($2::timestamptz, $3::uuid))
- ORDER BY created_at DESC, id DESC
- LIMIT $4
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+       last.created_at AS last_message_at
+  FROM threads t
+  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
+        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
+ WHERE t.workspace_id = $1
+   AND ($2::text IS NULL OR t.status = $2::text)
+   AND ($3::timestamptz IS NULL
+        OR (t.created_at, t.id) < ($3::timestamptz, $4::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT $5
 `
 
 type ListThreadsParams struct {
 	WorkspaceID uuid.UUID
+	Status      *string
 	BeforeAt    *time.Time
 	BeforeID    *uuid.UUID
 	Count       int32
@@ -150,14 +294,18 @@ type ListThreadsRow struct {
 	ID             uuid.UUID
 	BotID          *uuid.UUID
 	Status         string
+	Title          string
+	Metadata       json.RawMessage
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	LastMessageAt  *time.Time
 }
 
 func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]ListThreadsRow, error) {
 	rows, err := q.db.Query(ctx, listThreads,
 		arg.WorkspaceID,
+		arg.Status,
 		arg.BeforeAt,
 		arg.BeforeID,
 		arg.Count,
@@ -174,9 +322,87 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 			&i.ID,
 			&i.BotID,
 			&i.Status,
+			&i.Title,
+			&i.Metadata,
 			&i.CreatedAt,
 			&i.EndpointID,
 			&i.ConversationID,
+			&i.LastMessageAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listThreadsOfBot = `-- name: ListThreadsOfBot :many
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+       last.created_at AS last_message_at
+  FROM threads t
+  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
+        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
+ WHERE t.workspace_id = $1 AND t.bot_id = $2::uuid
+   AND ($3::text IS NULL OR t.status = $3::text)
+   AND ($4::timestamptz IS NULL
+        OR (t.created_at, t.id) < ($4::timestamptz, $5::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT $6
+`
+
+type ListThreadsOfBotParams struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+	Status      *string
+	BeforeAt    *time.Time
+	BeforeID    *uuid.UUID
+	Count       int32
+}
+
+type ListThreadsOfBotRow struct {
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	BotID          *uuid.UUID
+	Status         string
+	Title          string
+	Metadata       json.RawMessage
+	CreatedAt      time.Time
+	EndpointID     *uuid.UUID
+	ConversationID *string
+	LastMessageAt  *time.Time
+}
+
+// A query of its own, for its own index: a bot may have few of a workspace's many threads.
+func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotParams) ([]ListThreadsOfBotRow, error) {
+	rows, err := q.db.Query(ctx, listThreadsOfBot,
+		arg.WorkspaceID,
+		arg.BotID,
+		arg.Status,
+		arg.BeforeAt,
+		arg.BeforeID,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListThreadsOfBotRow
+	for rows.Next() {
+		var i ListThreadsOfBotRow
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.ID,
+			&i.BotID,
+			&i.Status,
+			&i.Title,
+			&i.Metadata,
+			&i.CreatedAt,
+			&i.EndpointID,
+			&i.ConversationID,
+			&i.LastMessageAt,
 		); err != nil {
 			return nil, err
 		}

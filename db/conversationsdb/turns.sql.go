@@ -384,10 +384,11 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 const startTurn = `-- name: StartTurn :one
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
-     WHERE t.workspace_id = $1 AND t.id = $4 AND t.status = 'active'
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id
+     WHERE t.workspace_id = $1 AND t.id = $4
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status
 ), pinned AS (
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings,
+           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = $1 AND live.bot_id = thread.bot_id
 ), turn AS (
@@ -401,7 +402,7 @@ WITH thread AS (
     SELECT $1, $11, $4, $5, pinned.user_seq, 'user', $12, $7, $2
       FROM pinned
 )
-SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
+SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
        pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks,
        app.use($1, $2, '{"turns": 1, "messages": 1, "tokens": 0}', $3::jsonb, true) AS counted
@@ -427,6 +428,7 @@ type StartTurnParams struct {
 
 type StartTurnRow struct {
 	Found          bool
+	Refused        bool
 	BotID          *uuid.UUID
 	UserSeq        int64
 	Version        *int32
@@ -440,8 +442,8 @@ type StartTurnRow struct {
 }
 
 // Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
-// Raises PY404 when there is no such active thread, 23505 on llm_turns_one_running when a turn runs in it already, PYLIM
-// when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
+// Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
+// turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
 func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurnRow, error) {
 	row := q.db.QueryRow(ctx, startTurn,
 		arg.WorkspaceID,
@@ -460,6 +462,7 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 	var i StartTurnRow
 	err := row.Scan(
 		&i.Found,
+		&i.Refused,
 		&i.BotID,
 		&i.UserSeq,
 		&i.Version,

@@ -9,6 +9,6 @@ import (
 
 // Catalog knows the bots of the caller's workspace.
 type Catalog interface {
-	// Exists tells whether there is such a bot that threads may be opened with.
+	// Exists tells whether there is such a bot that threads may be opened with; of an archived one the error says so.
 	Exists(ctx context.Context, bot uuid.UUID) (bool, error)
 }

@@ -92,6 +92,8 @@ func explain(k jsonschema.ErrorKind) (code, message string) {
 		return "TOO_SHORT", fmt.Sprintf("must have at least %d characters", k.Want)
 	case *kind.MaxLength:
 		return "TOO_LONG", fmt.Sprintf("must have at most %d characters", k.Want)
+	case *kind.MaxItems:
+		return "TOO_LONG", fmt.Sprintf("must have at most %d items", k.Want)
 	case *kind.Minimum:
 		want, _ := k.Want.Float64()
 		return "TOO_SMALL", fmt.Sprintf("must be at least %v", want)

@@ -22,6 +22,7 @@ const (
 	NotFound                     // 404
 	MethodNotAllowed             // 405
 	Conflict                     // 409: also what is busy now
+	Outdated                     // 412: meant for another state than there is
 	TooLarge                     // 413
 	Unsupported                  // 415: media type
 	Invalid                      // 422

@@ -36,6 +36,8 @@ func statusOf(k fail.Kind) int {
 		return http.StatusMethodNotAllowed
 	case fail.Conflict:
 		return http.StatusConflict
+	case fail.Outdated:
+		return http.StatusPreconditionFailed
 	case fail.TooLarge:
 		return http.StatusRequestEntityTooLarge
 	case fail.Unsupported:

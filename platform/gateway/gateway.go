@@ -124,10 +124,11 @@ func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{
 			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
+			"If-Match",
 		},
 		ExposeHeaders: []string{
 			HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID, "X-Operation-Replayed", echo.HeaderLocation,
-			echo.HeaderRetryAfter, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+			"ETag", echo.HeaderRetryAfter, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
 		},
 		MaxAge: int((10 * time.Minute).Seconds()),
 	}.ToMiddleware()

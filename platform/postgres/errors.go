@@ -21,6 +21,7 @@ const (
 	stateSessionEnded    = "PY401"
 	stateNotMember       = "PY403"
 	stateMissing         = "PY404"
+	stateRefused         = "PY409"
 	stateLimitReached    = "PYLIM"
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
@@ -99,6 +100,14 @@ func Violates(err error, constraint string) bool {
 func IsMissing(err error) bool {
 	var pg *pgconn.PgError
 	return errors.Is(err, pgx.ErrNoRows) || errors.As(err, &pg) && pg.Code == stateMissing
+}
+
+// RefusedFor gives what app.refuse said that stood in the way; "" where it did not raise.
+func RefusedFor(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == stateRefused {
+		return pg.Message
+	}
+	return ""
 }
 
 // IsLockTimeout tells whether a statement gave up waiting for a lock.

@@ -1,14 +1,23 @@
 -- name: CreateBot :exec
-INSERT INTO bots (workspace_id, id, name, status, current_version, created_by, created_at, updated_at)
-VALUES (@workspace_id, @id, @name, @status, @current_version, @created_by, @created_at, @updated_at);
+INSERT INTO bots (workspace_id, id, name, status, current_version, published_version, created_by, created_at, updated_at)
+VALUES (@workspace_id, @id, @name, @status, @current_version, @published_version, @created_by, @created_at, @updated_at);
 
 -- name: CreateVersion :exec
-INSERT INTO bot_versions (workspace_id, bot_id, version, instruction, settings, created_by, created_at)
-VALUES (@workspace_id, @bot_id, @version, @instruction, @settings, @created_by, @created_at);
+INSERT INTO bot_versions (workspace_id, bot_id, version, instruction, settings, note, created_by, created_at)
+VALUES (@workspace_id, @bot_id, @version, @instruction, @settings, @note, @created_by, @created_at);
 
 -- name: SaveBot :exec
-UPDATE bots SET name = @name, status = @status, current_version = @current_version, updated_at = @updated_at
+UPDATE bots
+   SET name = @name, status = @status, current_version = @current_version, published_version = @published_version,
+       updated_at = @updated_at
  WHERE workspace_id = @workspace_id AND id = @id;
+
+-- name: RecordMove :exec
+-- Whoever moves a bot's pointer has the bot locked, or is making it: so the number is free.
+INSERT INTO bot_pointer_moves (workspace_id, bot_id, number, pointer, from_version, to_version, cause, moved_by, moved_at)
+SELECT @workspace_id, @bot_id, coalesce(max(number), 0) + 1, @pointer, sqlc.narg('from_version')::integer, @to_version::integer,
+       @cause, @moved_by, @moved_at::timestamptz
+  FROM bot_pointer_moves WHERE workspace_id = @workspace_id AND bot_id = @bot_id;
 
 -- name: GetBot :one
 SELECT b.*, v.instruction, v.settings
@@ -21,23 +30,32 @@ SELECT b.*, v.instruction, v.settings
 -- for the lock and joined at once would see the new row beside the versions of before, and so no bot at all.
 SELECT 1 FROM bots WHERE workspace_id = @workspace_id AND id = @id FOR UPDATE;
 
--- name: BotExists :one
-SELECT EXISTS (SELECT 1 FROM bots WHERE workspace_id = @workspace_id AND id = @id);
+-- name: GetBotStatus :one
+SELECT status FROM bots WHERE workspace_id = @workspace_id AND id = @id;
 
 -- name: ListBots :many
 SELECT * FROM bots
  WHERE workspace_id = @workspace_id
+   AND (sqlc.narg('name_part')::text IS NULL OR strpos(lower(name), lower(sqlc.narg('name_part')::text)) > 0)
+   AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status')::text)
    AND (sqlc.narg('before_at')::timestamptz IS NULL
         OR (created_at, id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
  ORDER BY created_at DESC, id DESC
  LIMIT @count;
 
--- name: GetVersion :one
-SELECT * FROM bot_versions WHERE workspace_id = @workspace_id AND bot_id = @bot_id AND version = @version;
+-- name: GetVersions :many
+SELECT * FROM bot_versions WHERE workspace_id = @workspace_id AND bot_id = @bot_id AND version = ANY (@versions::integer[]);
 
 -- name: ListVersions :many
 SELECT * FROM bot_versions
  WHERE workspace_id = @workspace_id AND bot_id = @bot_id
    AND (sqlc.narg('before')::integer IS NULL OR version < sqlc.narg('before')::integer)
  ORDER BY version DESC
+ LIMIT @count;
+
+-- name: ListMoves :many
+SELECT * FROM bot_pointer_moves
+ WHERE workspace_id = @workspace_id AND bot_id = @bot_id
+   AND (sqlc.narg('before')::integer IS NULL OR number < sqlc.narg('before')::integer)
+ ORDER BY number DESC
  LIMIT @count;

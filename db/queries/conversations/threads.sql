@@ -1,22 +1,79 @@
 -- name: CreateThread :exec
-INSERT INTO threads (workspace_id, id, bot_id, status, created_by, created_at)
-VALUES (@workspace_id, @id, @bot_id, @status, @created_by, @created_at);
+INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at)
+VALUES (@workspace_id, @id, @bot_id, @status, @title, @metadata, @created_by, @created_at);
 
 -- name: GetThread :one
-SELECT workspace_id, id, bot_id, status, created_at, endpoint_id, conversation_id FROM threads WHERE workspace_id = @workspace_id AND id = @id;
+-- When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+       last.created_at AS last_message_at
+  FROM threads t
+  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
+        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
+ WHERE t.workspace_id = @workspace_id AND t.id = @id;
+
+-- name: ChangeThread :one
+UPDATE threads
+   SET title = coalesce(sqlc.narg('title'), title), metadata = coalesce(sqlc.narg('metadata'), metadata),
+       status = coalesce(sqlc.narg('status'), status)
+ WHERE workspace_id = @workspace_id AND id = @id
+RETURNING id;
 
 -- name: ListThreads :many
-SELECT workspace_id, id, bot_id, status, created_at, endpoint_id, conversation_id FROM threads
- WHERE workspace_id = @workspace_id
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+       last.created_at AS last_message_at
+  FROM threads t
+  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
+        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
+ WHERE t.workspace_id = @workspace_id
+   AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
    AND (sqlc.narg('before_at')::timestamptz IS NULL
-        OR (created_at, id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
- ORDER BY created_at DESC, id DESC
+        OR (t.created_at, t.id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT @count;
+
+-- name: ListThreadsOfBot :many
+-- A query of its own, for its own index: a bot may have few of a workspace's many threads.
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+       last.created_at AS last_message_at
+  FROM threads t
+  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
+        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
+ WHERE t.workspace_id = @workspace_id AND t.bot_id = @bot_id::uuid
+   AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
+   AND (sqlc.narg('before_at')::timestamptz IS NULL
+        OR (t.created_at, t.id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
  LIMIT @count;
 
 -- name: ListMessages :many
-SELECT id, thread_id, seq, role, content, operation_id, created_at FROM messages
- WHERE workspace_id = @workspace_id AND thread_id = @thread_id AND seq > @after
- ORDER BY seq
+-- What the user thinks of them is read once for the page, not once a message.
+WITH mine AS MATERIALIZED (
+    SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
+     WHERE f.workspace_id = @workspace_id AND f.thread_id = @thread_id AND f.user_id = @user_id AND f.seq > @after
+     ORDER BY f.seq
+     LIMIT @count
+)
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at,
+       mine.rating, mine.comment, mine.updated_at AS rated_at
+  FROM messages m
+  LEFT JOIN mine ON mine.seq = m.seq
+ WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.seq > @after
+ ORDER BY m.seq
+ LIMIT @count;
+
+-- name: ListMessagesBackwards :many
+WITH mine AS MATERIALIZED (
+    SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
+     WHERE f.workspace_id = @workspace_id AND f.thread_id = @thread_id AND f.user_id = @user_id AND f.seq < @before
+     ORDER BY f.seq DESC
+     LIMIT @count
+)
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at,
+       mine.rating, mine.comment, mine.updated_at AS rated_at
+  FROM messages m
+  LEFT JOIN mine ON mine.seq = m.seq
+ WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.seq < @before
+ ORDER BY m.seq DESC
  LIMIT @count;
 
 -- name: OpenChannelThread :one

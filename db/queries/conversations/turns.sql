@@ -1,13 +1,14 @@
 -- name: StartTurn :one
 -- Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
--- Raises PY404 when there is no such active thread, 23505 on llm_turns_one_running when a turn runs in it already, PYLIM
--- when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
+-- Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
+-- turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
-     WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.status = 'active'
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id
+     WHERE t.workspace_id = @workspace_id AND t.id = @thread_id
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status
 ), pinned AS (
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings,
+           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = @workspace_id AND live.bot_id = thread.bot_id
 ), turn AS (
@@ -21,7 +22,7 @@ WITH thread AS (
     SELECT @workspace_id, @message_id, @thread_id, @turn_id, pinned.user_seq, 'user', @content, @operation_id, @created_at
       FROM pinned
 )
-SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
+SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
        pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks,
        app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0}', @limits::jsonb, true) AS counted

@@ -56,60 +56,62 @@ func (c Content) Instruction() string { return c.instruction }
 // Settings is a JSON object.
 func (c Content) Settings() json.RawMessage { return c.settings }
 
-// Bot is a bot with the content of its current version.
+// Bot is a bot with the content of its current version. Turns use the published one.
 type Bot struct {
-	ID             uuid.UUID
-	WorkspaceID    uuid.UUID
-	Name           string
-	Status         Status
-	CurrentVersion int
-	Content        Content
-	CreatedBy      uuid.UUID
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-}
-
-// Version is what a bot was told at one time; it is never rewritten.
-type Version struct {
-	BotID     uuid.UUID
-	Number    int
-	Content   Content
-	CreatedBy uuid.UUID
-	CreatedAt time.Time
+	ID               uuid.UUID
+	WorkspaceID      uuid.UUID
+	Name             string
+	Status           Status
+	CurrentVersion   int
+	PublishedVersion int
+	Content          Content
+	CreatedBy        uuid.UUID
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
 }
 
 // NewBot makes a bot in version 1, a draft.
 func NewBot(workspace, by uuid.UUID, name string, content Content, now time.Time) (Bot, error) {
-	if n := utf8.RuneCountInString(name); n < 1 || n > maxName || strings.TrimSpace(name) == "" {
-		return Bot{}, &RuleError{Field: "name", Rule: "must have 1 to 200 characters and not be blank"}
+	if err := checkName(name); err != nil {
+		return Bot{}, err
 	}
 	return Bot{
-		ID:             uuid.Must(uuid.NewV7()),
-		WorkspaceID:    workspace,
-		Name:           name,
-		Status:         Draft,
-		CurrentVersion: 1,
-		Content:        content,
-		CreatedBy:      by,
-		CreatedAt:      now,
-		UpdatedAt:      now,
+		ID:               uuid.Must(uuid.NewV7()),
+		WorkspaceID:      workspace,
+		Name:             name,
+		Status:           Draft,
+		CurrentVersion:   1,
+		PublishedVersion: 1,
+		Content:          content,
+		CreatedBy:        by,
+		CreatedAt:        now,
+		UpdatedAt:        now,
 	}, nil
 }
 
-// First is the version that the bot was made with.
-func (b *Bot) First() Version {
-	return Version{BotID: b.ID, Number: 1, Content: b.Content, CreatedBy: b.CreatedBy, CreatedAt: b.CreatedAt}
+func checkName(name string) error {
+	if n := utf8.RuneCountInString(name); n < 1 || n > maxName || strings.TrimSpace(name) == "" {
+		return &RuleError{Field: "name", Rule: "must have 1 to 200 characters and not be blank"}
+	}
+	return nil
 }
 
-// Rewrite gives the bot new content as its next version.
-func (b *Bot) Rewrite(content Content, by uuid.UUID, now time.Time) (Version, error) {
-	if content.instruction == "" {
-		return Version{}, &RuleError{Field: "instruction", Rule: "must not be empty"}
+// Rename gives the bot another name.
+func (b *Bot) Rename(name string, now time.Time) error {
+	if err := checkName(name); err != nil {
+		return err
 	}
-	b.CurrentVersion++
-	b.Content = content
-	b.UpdatedAt = now
-	return Version{BotID: b.ID, Number: b.CurrentVersion, Content: content, CreatedBy: by, CreatedAt: now}, nil
+	b.Name, b.UpdatedAt = name, now
+	return nil
+}
+
+// Settle makes the bot active or archives it; a bot that was either does not become a draft again.
+func (b *Bot) Settle(status Status, now time.Time) error {
+	if status != Active && status != Archived {
+		return &RuleError{Field: "status", Rule: "must be active or archived"}
+	}
+	b.Status, b.UpdatedAt = status, now
+	return nil
 }
 
 // RuleError is a broken rule about one field.

@@ -58,23 +58,102 @@ func TestABotHasAName(t *testing.T) {
 	}
 }
 
-func TestRewritingMakesTheNextVersion(t *testing.T) {
-	t.Parallel()
+func made(t *testing.T, at time.Time) domain.Bot {
+	t.Helper()
 	first, err := domain.NewContent("one", nil)
 	require.NoError(t, err)
-	second, err := domain.NewContent("two", []byte(`{"a":1}`))
-	require.NoError(t, err)
-	at, by := time.Now(), uuid.New()
 	bot, err := domain.NewBot(uuid.New(), uuid.New(), "Ada", first, at)
 	require.NoError(t, err)
-	require.Equal(t, domain.Version{BotID: bot.ID, Number: 1, Content: first, CreatedBy: bot.CreatedBy, CreatedAt: at}, bot.First())
-	v, err := bot.Rewrite(second, by, at.Add(time.Hour))
+	return bot
+}
+
+func TestRewritingMakesTheNextVersion(t *testing.T) {
+	t.Parallel()
+	at, by := time.Now(), uuid.New()
+	later := at.Add(time.Hour)
+	bot := made(t, at)
+	first := bot.Content
+	require.Equal(t, domain.Change{
+		Version: &domain.Version{BotID: bot.ID, Number: 1, Content: first, CreatedBy: bot.CreatedBy, CreatedAt: at},
+		Moves: []domain.Move{
+			{Pointer: domain.Current, To: 1, Cause: domain.Create, By: bot.CreatedBy, At: at},
+			{Pointer: domain.Published, To: 1, Cause: domain.Create, By: bot.CreatedBy, At: at},
+		},
+	}, bot.First())
+
+	second, err := domain.NewContent("two", []byte(`{"a":1}`))
 	require.NoError(t, err)
-	require.Equal(t, domain.Version{BotID: bot.ID, Number: 2, Content: second, CreatedBy: by, CreatedAt: at.Add(time.Hour)}, v)
-	require.Equal(t, []any{2, second, at.Add(time.Hour)}, []any{bot.CurrentVersion, bot.Content, bot.UpdatedAt})
+	c, err := bot.Rewrite(second, domain.Edition{By: by, At: later, Note: "why"})
+	require.NoError(t, err)
+	require.Equal(t, domain.Change{
+		Version: &domain.Version{BotID: bot.ID, Number: 2, Content: second, Note: "why", CreatedBy: by, CreatedAt: later},
+		Moves: []domain.Move{
+			{Pointer: domain.Current, From: 1, To: 2, Cause: domain.Edit, By: by, At: later},
+			{Pointer: domain.Published, From: 1, To: 2, Cause: domain.Edit, By: by, At: later},
+		},
+	}, c)
+	require.Equal(t, []any{2, 2, second, later}, []any{bot.CurrentVersion, bot.PublishedVersion, bot.Content, bot.UpdatedAt})
 
 	before := bot
-	_, err = bot.Rewrite(domain.Content{}, by, at)
+	_, err = bot.Rewrite(domain.Content{}, domain.Edition{By: by, At: at})
 	require.Error(t, err, "an empty instruction")
+	_, err = bot.Rewrite(first, domain.Edition{By: by, At: at, Note: strings.Repeat("ü", 501)})
+	require.Error(t, err, "a note of 501 characters")
 	require.Equal(t, before, bot, "a refused rewrite changes nothing")
+}
+
+func TestAVersionThatIsHeldBackDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	bot, by, now := made(t, time.Now()), uuid.New(), time.Now()
+	content := bot.Content
+	c, err := bot.Rewrite(content, domain.Edition{By: by, At: now, Hold: true})
+	require.NoError(t, err)
+	require.Equal(t, []domain.Move{{Pointer: domain.Current, From: 1, To: 2, Cause: domain.Edit, By: by, At: now}}, c.Moves)
+	require.Equal(t, []int{2, 1}, []int{bot.CurrentVersion, bot.PublishedVersion})
+
+	c, err = bot.Rewrite(content, domain.Edition{By: by, At: now})
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 3}, []int{bot.CurrentVersion, bot.PublishedVersion}, "the next is the newest again")
+	require.Equal(t, domain.Move{Pointer: domain.Published, From: 1, To: 3, Cause: domain.Edit, By: by, At: now}, c.Moves[1])
+}
+
+func TestRollingBackWritesTheOldContentAsANewVersion(t *testing.T) {
+	t.Parallel()
+	bot, by, now := made(t, time.Now()), uuid.New(), time.Now()
+	old := domain.Version{BotID: bot.ID, Number: 1} // without an instruction, as no new version may be
+	for _, note := range []string{"", "the second was worse"} {
+		number := bot.CurrentVersion
+		c, err := bot.RollBack(old, domain.Edition{By: by, At: now, Note: note})
+		require.NoError(t, err)
+		if note == "" {
+			note = "back to version 1"
+		}
+		require.Equal(t, &domain.Version{BotID: bot.ID, Number: number + 1, Note: note, CreatedBy: by, CreatedAt: now}, c.Version)
+		require.Equal(t, []domain.Cause{domain.Rollback, domain.Rollback}, []domain.Cause{c.Moves[0].Cause, c.Moves[1].Cause})
+		require.Equal(t, []int{number + 1, number + 1}, []int{bot.CurrentVersion, bot.PublishedVersion})
+	}
+}
+
+func TestPublishingMovesThePointerAndWakesADraft(t *testing.T) {
+	t.Parallel()
+	bot, by, now := made(t, time.Now()), uuid.New(), time.Now()
+	_, err := bot.Rewrite(bot.Content, domain.Edition{By: by, At: now})
+	require.NoError(t, err)
+	c, err := bot.Publish(1, by, now)
+	require.NoError(t, err)
+	require.Equal(t, domain.Change{Moves: []domain.Move{{Pointer: domain.Published, From: 2, To: 1, Cause: domain.Publish, By: by, At: now}}}, c)
+	require.Equal(t, []any{domain.Active, 2, 1}, []any{bot.Status, bot.CurrentVersion, bot.PublishedVersion})
+	c, err = bot.Publish(1, by, now)
+	require.NoError(t, err)
+	require.Empty(t, c, "nothing has moved")
+
+	require.NoError(t, bot.Settle(domain.Archived, now))
+	_, err = bot.Publish(2, by, now)
+	require.ErrorIs(t, err, domain.ErrArchived)
+	require.Equal(t, 1, bot.PublishedVersion)
+	require.Error(t, bot.Settle(domain.Draft, now), "no bot becomes a draft again")
+	require.NoError(t, bot.Settle(domain.Active, now))
+	require.Error(t, bot.Rename(" ", now))
+	require.NoError(t, bot.Rename("Eve", now))
+	require.Equal(t, []any{domain.Active, "Eve"}, []any{bot.Status, bot.Name})
 }

@@ -16,6 +16,8 @@ import (
 var (
 	ErrBotNotFound     = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
 	ErrVersionNotFound = fail.New(fail.NotFound, "NOT_FOUND", "the bot has no such version")
+	ErrVersionConflict = fail.New(fail.Outdated, "VERSION_CONFLICT", "the bot has another version by now: read it again, then send yours for that one")
+	ErrArchived        = fail.New(fail.Conflict, "CONFLICT", "the bot is archived: make it active first")
 )
 
 // Bots keeps the bots of the caller's workspace.
@@ -24,9 +26,10 @@ type Bots interface {
 	Get(ctx context.Context, id uuid.UUID) (domain.Bot, error)
 	// Lock reads a bot and keeps others from changing it until the transaction ends.
 	Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error)
-	// SaveRewritten stores a bot with its new version.
-	SaveRewritten(ctx context.Context, b domain.Bot, v domain.Version) error
-	Exists(ctx context.Context, id uuid.UUID) (bool, error)
+	// Save stores a bot that is locked, with what has become of it.
+	Save(ctx context.Context, b domain.Bot, c domain.Change) error
+	// Status answers ErrBotNotFound where there is no such bot.
+	Status(ctx context.Context, id uuid.UUID) (domain.Status, error)
 }
 
 // Events tells the outside, in the transaction of the context, what has become of bots.
@@ -34,13 +37,31 @@ type Events interface {
 	BotUpdated(ctx context.Context, b domain.Bot) error
 }
 
-// Shelf is for leafing through bots and versions, newest first. A bot of a list has no content.
+// Shelf is for leafing through bots, versions and moves, newest first. A bot of a list has no content.
 type Shelf interface {
-	List(ctx context.Context, after *BotPosition, limit int) ([]domain.Bot, error)
+	List(ctx context.Context, f BotFilter, after *BotPosition, limit int) ([]domain.Bot, error)
 	// Versions answers ErrBotNotFound where there is no such bot.
 	Versions(ctx context.Context, bot uuid.UUID, after *VersionPosition, limit int) ([]domain.Version, error)
 	// Version answers ErrBotNotFound or ErrVersionNotFound.
 	Version(ctx context.Context, bot uuid.UUID, number int) (domain.Version, error)
+	// Pair gives two versions at once; its errors are those of Version.
+	Pair(ctx context.Context, bot uuid.UUID, a, b int) (va, vb domain.Version, err error)
+	// Moves answers ErrBotNotFound where there is no such bot.
+	Moves(ctx context.Context, bot uuid.UUID, after *MovePosition, limit int) ([]domain.Move, error)
+}
+
+// BotFilter narrows the list of bots; what is nil does not.
+type BotFilter struct {
+	NamePart *string        `json:"q,omitempty"` // in whatever case
+	Status   *domain.Status `json:"s,omitempty"`
+}
+
+// Comparer tells contents apart.
+type Comparer interface {
+	// Hash is the same for the same content and no other, however it was written down.
+	Hash(c domain.Content) (string, error)
+	// Diff says what has to be done to a to get b.
+	Diff(a, b domain.Version) (domain.Difference, error)
 }
 
 // BotPosition is a place in the list of bots.
@@ -54,8 +75,16 @@ type VersionPosition struct {
 	Number int `json:"n"`
 }
 
+// MovePosition is a place in the list of moves.
+type MovePosition struct {
+	Number int `json:"m"`
+}
+
 // Invalid turns a broken rule of the domain into the answer for it; other errors pass.
 func Invalid(err error) error {
+	if errors.Is(err, domain.ErrArchived) {
+		return ErrArchived
+	}
 	if rule, ok := errors.AsType[*domain.RuleError](err); ok {
 		return fail.Fields(fail.Field{Field: rule.Field, Code: "INVALID", Message: rule.Rule})
 	}

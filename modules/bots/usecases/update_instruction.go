@@ -23,11 +23,14 @@ type NewInstruction struct {
 	BotID, By   uuid.UUID
 	Instruction string
 	Settings    json.RawMessage // nil: those of the current version
+	Note        string
+	Hold        bool // it is not to answer yet
+	Expected    int  // the version that must be current; 0: whichever
 }
 
 // Do rewrites the bot. Two at once become two versions, one after the other.
 func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bot, error) {
-	bot, err := u.Bots.Lock(ctx, in.BotID)
+	bot, err := lockExpected(ctx, u.Bots, in.BotID, in.Expected)
 	if err != nil {
 		return domain.Bot{}, err
 	}
@@ -39,12 +42,29 @@ func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bo
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
 	}
-	version, err := bot.Rewrite(content, in.By, u.Now())
+	change, err := bot.Rewrite(content, domain.Edition{By: in.By, At: u.Now(), Note: in.Note, Hold: in.Hold})
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
 	}
-	if err := u.Bots.SaveRewritten(ctx, bot, version); err != nil {
-		return bot, err
+	return bot, save(ctx, u.Bots, u.Events, bot, change)
+}
+
+// lockExpected locks a bot whose current version is the expected one; 0 expects none.
+func lockExpected(ctx context.Context, bots ports.Bots, id uuid.UUID, expected int) (domain.Bot, error) {
+	bot, err := bots.Lock(ctx, id)
+	if err != nil {
+		return domain.Bot{}, err
 	}
-	return bot, u.Events.BotUpdated(ctx, bot)
+	if expected != 0 && bot.CurrentVersion != expected {
+		return domain.Bot{}, ports.ErrVersionConflict.With("current_version", bot.CurrentVersion)
+	}
+	return bot, nil
+}
+
+// save stores a bot and tells the outside.
+func save(ctx context.Context, bots ports.Bots, events ports.Events, bot domain.Bot, change domain.Change) error {
+	if err := bots.Save(ctx, bot, change); err != nil {
+		return err
+	}
+	return events.BotUpdated(ctx, bot)
 }

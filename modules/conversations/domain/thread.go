@@ -2,7 +2,11 @@
 package domain
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -16,15 +20,29 @@ const (
 	ThreadArchived ThreadStatus = "archived"
 )
 
+const (
+	maxTitle    = 200
+	maxMetadata = 16 << 10 // bytes of JSON
+)
+
+// ErrTitle and ErrMetadata say what a thread may be labeled with.
+var (
+	ErrTitle    = errors.New("must have at most 200 characters")
+	ErrMetadata = errors.New("must be an object of at most 16384 bytes of JSON")
+)
+
 // Thread is a conversation, with a bot or without one.
 type Thread struct {
-	ID          uuid.UUID
-	WorkspaceID uuid.UUID
-	BotID       *uuid.UUID // nil: without a bot
-	Channel     *Channel   // nil: opened by a call
-	Status      ThreadStatus
-	CreatedBy   uuid.UUID
-	CreatedAt   time.Time
+	ID            uuid.UUID
+	WorkspaceID   uuid.UUID
+	BotID         *uuid.UUID // nil: without a bot
+	Channel       *Channel   // nil: opened by a call
+	Status        ThreadStatus
+	Title         string
+	Metadata      json.RawMessage // an object
+	CreatedBy     uuid.UUID
+	CreatedAt     time.Time
+	LastMessageAt *time.Time // nil: nothing has been said
 }
 
 // NewThread opens a thread.
@@ -34,7 +52,36 @@ func NewThread(workspace, by uuid.UUID, bot *uuid.UUID, now time.Time) Thread {
 		WorkspaceID: workspace,
 		BotID:       bot,
 		Status:      ThreadActive,
+		Metadata:    json.RawMessage("{}"),
 		CreatedBy:   by,
 		CreatedAt:   now,
 	}
+}
+
+// Label gives the thread a title and metadata; nil metadata are none: {}.
+func (t *Thread) Label(title string, metadata json.RawMessage) error {
+	if len(metadata) == 0 {
+		metadata = json.RawMessage("{}")
+	}
+	if err := errors.Join(CheckTitle(title), CheckMetadata(metadata)); err != nil {
+		return err
+	}
+	t.Title, t.Metadata = title, metadata
+	return nil
+}
+
+// CheckTitle answers ErrTitle for what is none.
+func CheckTitle(title string) error {
+	if utf8.RuneCountInString(title) > maxTitle {
+		return ErrTitle
+	}
+	return nil
+}
+
+// CheckMetadata answers ErrMetadata for what is none.
+func CheckMetadata(metadata json.RawMessage) error {
+	if len(metadata) > maxMetadata || !json.Valid(metadata) || bytes.TrimSpace(metadata)[0] != '{' {
+		return ErrMetadata
+	}
+	return nil
 }

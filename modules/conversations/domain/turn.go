@@ -27,6 +27,7 @@ type Message struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
+	Feedback    *Feedback // of the user who reads it; nil: none
 }
 
 // Turn is a user's message and the answer to it. Its two messages are numbered when it starts, the version of the bot

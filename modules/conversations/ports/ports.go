@@ -3,6 +3,7 @@ package ports
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,21 +14,53 @@ import (
 
 // Failures that adapters and use cases answer.
 var (
-	ErrThreadNotFound = fail.New(fail.NotFound, "THREAD_NOT_FOUND", "there is no such thread in this workspace")
-	ErrBotNotFound    = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
-	ErrThreadBusy     = fail.New(fail.Conflict, "THREAD_BUSY", "another turn is running in this thread: wait for it, then send yours").After(time.Second)
-	ErrTurnMovedOn    = fail.New(fail.Conflict, "CONFLICT", "this turn failed and the thread has moved on: send the message as a new operation")
-	ErrModel          = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "the model did not answer: send the same call again").After(time.Second)
+	ErrThreadNotFound  = fail.New(fail.NotFound, "THREAD_NOT_FOUND", "there is no such thread in this workspace")
+	ErrMessageNotFound = fail.New(fail.NotFound, "NOT_FOUND", "there is no such message in this workspace")
+	ErrNoAnswer        = fail.Fields(fail.Field{Field: "message_id", Code: "NOT_ALLOWED", Message: "must be of an assistant's message"})
+	ErrBotNotFound     = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
+	ErrThreadBusy      = fail.New(fail.Conflict, "THREAD_BUSY", "another turn is running in this thread: wait for it, then send yours").After(time.Second)
+	ErrThreadArchived  = fail.New(fail.Conflict, "CONFLICT", "the thread is archived: make it active first")
+	ErrBotArchived     = fail.New(fail.Conflict, "CONFLICT", "the thread's bot is archived: make it active first")
+	ErrTurnMovedOn     = fail.New(fail.Conflict, "CONFLICT", "this turn failed and the thread has moved on: send the message as a new operation")
+	ErrModel           = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "the model did not answer: send the same call again").After(time.Second)
 )
 
 // Threads keeps the threads of the caller's workspace.
 type Threads interface {
 	Create(ctx context.Context, t domain.Thread) error
 	Get(ctx context.Context, id uuid.UUID) (domain.Thread, error)
+	// Change changes what is not nil; ErrThreadNotFound where there is no such thread.
+	Change(ctx context.Context, id uuid.UUID, c ThreadChanges) (domain.Thread, error)
 	// List leafs through threads, newest first.
-	List(ctx context.Context, after *ThreadPosition, limit int) ([]domain.Thread, error)
-	// Messages leafs through a thread, oldest first; ErrThreadNotFound where there is none.
-	Messages(ctx context.Context, thread uuid.UUID, after *MessagePosition, limit int) ([]domain.Message, error)
+	List(ctx context.Context, f ThreadFilter, after *ThreadPosition, limit int) ([]domain.Thread, error)
+	// Messages leafs through a thread; ErrThreadNotFound where there is none.
+	Messages(ctx context.Context, thread uuid.UUID, from Reading, limit int) ([]domain.Message, error)
+}
+
+// ThreadChanges is what is to be changed in a thread; what is nil stays.
+type ThreadChanges struct {
+	Title    *string
+	Metadata json.RawMessage
+	Status   *domain.ThreadStatus
+}
+
+// ThreadFilter narrows the list of threads; what is nil does not.
+type ThreadFilter struct {
+	BotID  *uuid.UUID           `json:"b,omitempty"`
+	Status *domain.ThreadStatus `json:"s,omitempty"`
+}
+
+// Reading says from where a thread is read, and in which direction.
+type Reading struct {
+	After     *MessagePosition // nil: from the end that comes first
+	Backwards bool             // newest first
+}
+
+// Opinions keeps what users think of answers.
+type Opinions interface {
+	// Rate stores an opinion in place of the user's earlier one and gives the message with it. ErrMessageNotFound where
+	// there is no such message, ErrNoAnswer where it is nobody's answer.
+	Rate(ctx context.Context, o domain.Opinion) (domain.Message, error)
 }
 
 // ThreadPosition is a place in the list of threads.
@@ -78,5 +111,6 @@ type Events interface {
 
 // Bots is what threads need to know of bots.
 type Bots interface {
+	// Exists tells whether there is such a bot that threads may be opened with; of an archived one the error says so.
 	Exists(ctx context.Context, bot uuid.UUID) (bool, error)
 }

@@ -3,6 +3,7 @@ package usecases
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +23,8 @@ type CreateThread struct {
 type NewThread struct {
 	WorkspaceID, By uuid.UUID
 	BotID           *uuid.UUID // nil: without a bot
+	Title           string
+	Metadata        json.RawMessage // nil: none
 }
 
 // Do opens the thread, with a bot of the workspace or without one.
@@ -36,5 +39,8 @@ func (u CreateThread) Do(ctx context.Context, in NewThread) (domain.Thread, erro
 		}
 	}
 	thread := domain.NewThread(in.WorkspaceID, in.By, in.BotID, u.Now())
+	if err := thread.Label(in.Title, in.Metadata); err != nil {
+		return domain.Thread{}, wrongLabel(err)
+	}
 	return thread, u.Threads.Create(ctx, thread)
 }

@@ -410,6 +410,9 @@ type JobKind = string
 // Limit defines model for Limit.
 type Limit = int
 
+// MessageID defines model for MessageId.
+type MessageID = openapi_types.UUID
+
 // ModelProvider defines model for ModelProvider.
 type ModelProvider = string
 
@@ -421,6 +424,12 @@ type ThreadID = openapi_types.UUID
 
 // Version defines model for Version.
 type Version = int32
+
+// VersionA defines model for VersionA.
+type VersionA = int32
+
+// VersionB defines model for VersionB.
+type VersionB = int32
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {

@@ -17,15 +17,16 @@ const botUpdated = "bot.updated"
 type Events struct{ Publisher *events.Publisher }
 
 type bot struct {
-	ID             uuid.UUID `json:"bot_id"`
-	Name           string    `json:"name"`
-	Status         string    `json:"status"`
-	CurrentVersion int       `json:"current_version"`
+	ID               uuid.UUID `json:"bot_id"`
+	Name             string    `json:"name"`
+	Status           string    `json:"status"`
+	CurrentVersion   int       `json:"current_version"`
+	PublishedVersion int       `json:"published_version"`
 }
 
 // BotUpdated implements ports.Events.
 func (e Events) BotUpdated(ctx context.Context, b domain.Bot) error {
 	return e.Publisher.Publish(ctx, events.Event{Type: botUpdated, Data: bot{
-		ID: b.ID, Name: b.Name, Status: string(b.Status), CurrentVersion: b.CurrentVersion,
+		ID: b.ID, Name: b.Name, Status: string(b.Status), CurrentVersion: b.CurrentVersion, PublishedVersion: b.PublishedVersion,
 	}})
 }

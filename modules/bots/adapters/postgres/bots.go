@@ -28,53 +28,38 @@ func (b *Bots) queries(ctx context.Context) (*botsdb.Queries, uuid.UUID) {
 func (b *Bots) Create(ctx context.Context, bot domain.Bot) error {
 	q, workspace := b.queries(ctx)
 	err := q.CreateBot(ctx, botsdb.CreateBotParams{
-		WorkspaceID:    workspace,
-		ID:             bot.ID,
-		Name:           bot.Name,
-		Status:         string(bot.Status),
-		CurrentVersion: int32(bot.CurrentVersion),
-		CreatedBy:      bot.CreatedBy,
-		CreatedAt:      bot.CreatedAt,
-		UpdatedAt:      bot.UpdatedAt,
+		WorkspaceID:      workspace,
+		ID:               bot.ID,
+		Name:             bot.Name,
+		Status:           string(bot.Status),
+		CurrentVersion:   int32(bot.CurrentVersion),
+		PublishedVersion: int32(bot.PublishedVersion),
+		CreatedBy:        bot.CreatedBy,
+		CreatedAt:        bot.CreatedAt,
+		UpdatedAt:        bot.UpdatedAt,
 	})
 	if err != nil {
 		return fmt.Errorf("create the bot: %w", err)
 	}
-	return b.createVersion(ctx, bot.First())
+	return b.record(ctx, bot.ID, bot.First())
 }
 
-func (b *Bots) createVersion(ctx context.Context, v domain.Version) error {
-	q, workspace := b.queries(ctx)
-	err := q.CreateVersion(ctx, botsdb.CreateVersionParams{
-		WorkspaceID: workspace,
-		BotID:       v.BotID,
-		Version:     int32(v.Number),
-		Instruction: v.Content.Instruction(),
-		Settings:    v.Content.Settings(),
-		CreatedBy:   v.CreatedBy,
-		CreatedAt:   v.CreatedAt,
-	})
-	if err != nil {
-		return fmt.Errorf("create the version: %w", err)
-	}
-	return nil
-}
-
-// SaveRewritten implements ports.Bots.
-func (b *Bots) SaveRewritten(ctx context.Context, bot domain.Bot, v domain.Version) error {
+// Save implements ports.Bots.
+func (b *Bots) Save(ctx context.Context, bot domain.Bot, c domain.Change) error {
 	q, workspace := b.queries(ctx)
 	err := q.SaveBot(ctx, botsdb.SaveBotParams{
-		WorkspaceID:    workspace,
-		ID:             bot.ID,
-		Name:           bot.Name,
-		Status:         string(bot.Status),
-		CurrentVersion: int32(bot.CurrentVersion),
-		UpdatedAt:      bot.UpdatedAt,
+		WorkspaceID:      workspace,
+		ID:               bot.ID,
+		Name:             bot.Name,
+		Status:           string(bot.Status),
+		CurrentVersion:   int32(bot.CurrentVersion),
+		PublishedVersion: int32(bot.PublishedVersion),
+		UpdatedAt:        bot.UpdatedAt,
 	})
 	if err != nil {
 		return fmt.Errorf("save the bot: %w", err)
 	}
-	return b.createVersion(ctx, v)
+	return b.record(ctx, bot.ID, c)
 }
 
 // Get implements ports.Bots.
@@ -93,14 +78,17 @@ func (b *Bots) Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
 	return b.Get(ctx, id)
 }
 
-// Exists implements ports.Bots.
-func (b *Bots) Exists(ctx context.Context, id uuid.UUID) (bool, error) {
+// Status implements ports.Bots.
+func (b *Bots) Status(ctx context.Context, id uuid.UUID) (domain.Status, error) {
 	q, workspace := b.queries(ctx)
-	found, err := q.BotExists(ctx, botsdb.BotExistsParams{WorkspaceID: workspace, ID: id})
-	if err != nil {
-		return false, fmt.Errorf("look for the bot: %w", err)
+	status, err := q.GetBotStatus(ctx, botsdb.GetBotStatusParams{WorkspaceID: workspace, ID: id})
+	if postgres.IsMissing(err) {
+		return "", ports.ErrBotNotFound
 	}
-	return found, nil
+	if err != nil {
+		return "", fmt.Errorf("look for the bot: %w", err)
+	}
+	return domain.Status(status), nil
 }
 
 func toBot(row botsdb.GetBotRow, err error) (domain.Bot, error) {
@@ -115,14 +103,15 @@ func toBot(row botsdb.GetBotRow, err error) (domain.Bot, error) {
 		return domain.Bot{}, fmt.Errorf("the stored bot %s breaks a rule: %w", row.ID, err)
 	}
 	return domain.Bot{
-		ID:             row.ID,
-		WorkspaceID:    row.WorkspaceID,
-		Name:           row.Name,
-		Status:         domain.Status(row.Status),
-		CurrentVersion: int(row.CurrentVersion),
-		Content:        content,
-		CreatedBy:      row.CreatedBy,
-		CreatedAt:      row.CreatedAt,
-		UpdatedAt:      row.UpdatedAt,
+		ID:               row.ID,
+		WorkspaceID:      row.WorkspaceID,
+		Name:             row.Name,
+		Status:           domain.Status(row.Status),
+		CurrentVersion:   int(row.CurrentVersion),
+		PublishedVersion: int(row.PublishedVersion),
+		Content:          content,
+		CreatedBy:        row.CreatedBy,
+		CreatedAt:        row.CreatedAt,
+		UpdatedAt:        row.UpdatedAt,
 	}, nil
 }

@@ -151,11 +151,14 @@ func TestAForeignBotIsNotThere(t *testing.T) {
 		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
 		_, err = s.bots.Version(s.me, id, 1)
 		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
-		exists, err := s.bots.Exists(s.me, id)
-		require.NoError(t, err)
-		require.False(t, exists, name)
+		_, _, err = s.bots.Pair(s.me, id, 1, 1)
+		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
+		_, err = s.bots.Moves(s.me, id, nil, 10)
+		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
+		_, err = s.bots.Status(s.me, id)
+		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
 	}
-	bots, err := s.bots.List(s.me, nil, 10)
+	bots, err := s.bots.List(s.me, ports.BotFilter{}, nil, 10)
 	require.NoError(t, err)
 	require.Empty(t, bots)
 }
@@ -171,7 +174,7 @@ func TestBotsOfTheSameMomentAreNeitherSkippedNorRepeated(t *testing.T) {
 	var after *ports.BotPosition
 	var seen []domain.Bot
 	for {
-		page, err := s.bots.List(s.me, after, 3)
+		page, err := s.bots.List(s.me, ports.BotFilter{}, after, 3)
 		require.NoError(t, err)
 		if len(page) == 0 {
 			break

@@ -9,13 +9,12 @@ import (
 	"github.com/parley/parley/db/botsdb"
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
-	"github.com/parley/parley/platform/postgres"
 )
 
 // List implements ports.Shelf.
-func (b *Bots) List(ctx context.Context, after *ports.BotPosition, limit int) ([]domain.Bot, error) {
+func (b *Bots) List(ctx context.Context, f ports.BotFilter, after *ports.BotPosition, limit int) ([]domain.Bot, error) {
 	q, workspace := b.queries(ctx)
-	params := botsdb.ListBotsParams{WorkspaceID: workspace, Count: int32(limit)}
+	params := botsdb.ListBotsParams{WorkspaceID: workspace, Count: int32(limit), NamePart: f.NamePart, Status: (*string)(f.Status)}
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
 	}
@@ -26,14 +25,15 @@ func (b *Bots) List(ctx context.Context, after *ports.BotPosition, limit int) ([
 	list := make([]domain.Bot, len(rows))
 	for i, row := range rows {
 		list[i] = domain.Bot{
-			ID:             row.ID,
-			WorkspaceID:    row.WorkspaceID,
-			Name:           row.Name,
-			Status:         domain.Status(row.Status),
-			CurrentVersion: int(row.CurrentVersion),
-			CreatedBy:      row.CreatedBy,
-			CreatedAt:      row.CreatedAt,
-			UpdatedAt:      row.UpdatedAt,
+			ID:               row.ID,
+			WorkspaceID:      row.WorkspaceID,
+			Name:             row.Name,
+			Status:           domain.Status(row.Status),
+			CurrentVersion:   int(row.CurrentVersion),
+			PublishedVersion: int(row.PublishedVersion),
+			CreatedBy:        row.CreatedBy,
+			CreatedAt:        row.CreatedAt,
+			UpdatedAt:        row.UpdatedAt,
 		}
 	}
 	return list, nil
@@ -65,27 +65,38 @@ func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.Version
 
 // Version implements ports.Shelf.
 func (b *Bots) Version(ctx context.Context, bot uuid.UUID, number int) (domain.Version, error) {
-	q, workspace := b.queries(ctx)
-	row, err := q.GetVersion(ctx, botsdb.GetVersionParams{
-		WorkspaceID: workspace, BotID: bot, Version: int32(number),
-	})
-	if postgres.IsMissing(err) {
-		if exists, err := b.Exists(ctx, bot); err != nil || !exists {
-			return domain.Version{}, notFoundUnless(err)
-		}
-		return domain.Version{}, ports.ErrVersionNotFound
-	}
-	if err != nil {
-		return domain.Version{}, fmt.Errorf("read the version: %w", err)
-	}
-	return toVersion(row)
+	v, _, err := b.Pair(ctx, bot, number, number)
+	return v, err
 }
 
-func notFoundUnless(err error) error {
+// Pair implements ports.Shelf.
+func (b *Bots) Pair(ctx context.Context, bot uuid.UUID, first, second int) (va, vb domain.Version, err error) {
+	q, workspace := b.queries(ctx)
+	rows, err := q.GetVersions(ctx, botsdb.GetVersionsParams{
+		WorkspaceID: workspace, BotID: bot, Versions: []int32{int32(first), int32(second)},
+	})
 	if err != nil {
-		return err
+		return va, vb, fmt.Errorf("read the versions: %w", err)
 	}
-	return ports.ErrBotNotFound
+	for _, row := range rows {
+		v, err := toVersion(row)
+		if err != nil {
+			return va, vb, err
+		}
+		if v.Number == first {
+			va = v
+		}
+		if v.Number == second {
+			vb = v
+		}
+	}
+	if va.Number == 0 || vb.Number == 0 {
+		if _, err := b.Status(ctx, bot); err != nil {
+			return va, vb, err
+		}
+		return va, vb, ports.ErrVersionNotFound
+	}
+	return va, vb, nil
 }
 
 func toVersion(row botsdb.BotVersion) (domain.Version, error) {
@@ -94,6 +105,6 @@ func toVersion(row botsdb.BotVersion) (domain.Version, error) {
 		return domain.Version{}, fmt.Errorf("the stored version %d of %s breaks a rule: %w", row.Version, row.BotID, err)
 	}
 	return domain.Version{
-		BotID: row.BotID, Number: int(row.Version), Content: content, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt,
+		BotID: row.BotID, Number: int(row.Version), Content: content, Note: row.Note, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt,
 	}, nil
 }

@@ -3,9 +3,11 @@ package inproc
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
+	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 )
 
@@ -14,5 +16,12 @@ type Catalog struct{ Bots ports.Bots }
 
 // Exists implements bots.Catalog.
 func (c Catalog) Exists(ctx context.Context, bot uuid.UUID) (bool, error) {
-	return c.Bots.Exists(ctx, bot)
+	status, err := c.Bots.Status(ctx, bot)
+	if errors.Is(err, ports.ErrBotNotFound) {
+		return false, nil
+	}
+	if status == domain.Archived {
+		return false, ports.ErrArchived
+	}
+	return err == nil, err
 }

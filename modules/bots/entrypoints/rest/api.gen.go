@@ -18,19 +18,79 @@ import (
 
 // Defines values for BotStatus.
 const (
-	Active   BotStatus = "active"
-	Archived BotStatus = "archived"
-	Draft    BotStatus = "draft"
+	BotStatusActive   BotStatus = "active"
+	BotStatusArchived BotStatus = "archived"
+	BotStatusDraft    BotStatus = "draft"
 )
 
 // Valid indicates whether the value is a known member of the BotStatus enum.
 func (e BotStatus) Valid() bool {
 	switch e {
-	case Active:
+	case BotStatusActive:
 		return true
-	case Archived:
+	case BotStatusArchived:
 		return true
-	case Draft:
+	case BotStatusDraft:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChangeBotRequestStatus.
+const (
+	ChangeBotRequestStatusActive   ChangeBotRequestStatus = "active"
+	ChangeBotRequestStatusArchived ChangeBotRequestStatus = "archived"
+)
+
+// Valid indicates whether the value is a known member of the ChangeBotRequestStatus enum.
+func (e ChangeBotRequestStatus) Valid() bool {
+	switch e {
+	case ChangeBotRequestStatusActive:
+		return true
+	case ChangeBotRequestStatusArchived:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PointerMoveCause.
+const (
+	Create   PointerMoveCause = "create"
+	Edit     PointerMoveCause = "edit"
+	Publish  PointerMoveCause = "publish"
+	Rollback PointerMoveCause = "rollback"
+)
+
+// Valid indicates whether the value is a known member of the PointerMoveCause enum.
+func (e PointerMoveCause) Valid() bool {
+	switch e {
+	case Create:
+		return true
+	case Edit:
+		return true
+	case Publish:
+		return true
+	case Rollback:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PointerMovePointer.
+const (
+	Current   PointerMovePointer = "current"
+	Published PointerMovePointer = "published"
+)
+
+// Valid indicates whether the value is a known member of the PointerMovePointer enum.
+func (e PointerMovePointer) Valid() bool {
+	switch e {
+	case Current:
+		return true
+	case Published:
 		return true
 	default:
 		return false
@@ -39,13 +99,18 @@ func (e BotStatus) Valid() bool {
 
 // Bot defines model for Bot.
 type Bot struct {
-	CreatedAt      time.Time          `json:"created_at"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// CurrentVersion the newest
 	CurrentVersion int32              `json:"current_version"`
 	ID             openapi_types.UUID `json:"id"`
 	Instruction    string             `json:"instruction"`
 	Name           string             `json:"name"`
 
-	// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
+	// PublishedVersion the one that answers
+	PublishedVersion int32 `json:"published_version"`
+
+	// Settings as they were written; versions of long ago may have more than NewSettings
 	Settings    Settings           `json:"settings"`
 	Status      BotStatus          `json:"status"`
 	UpdatedAt   time.Time          `json:"updated_at"`
@@ -64,25 +129,36 @@ type BotStatus string
 
 // BotSummary defines model for BotSummary.
 type BotSummary struct {
-	CreatedAt      time.Time          `json:"created_at"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// CurrentVersion the newest
 	CurrentVersion int32              `json:"current_version"`
 	ID             openapi_types.UUID `json:"id"`
 	Name           string             `json:"name"`
-	Status         BotStatus          `json:"status"`
-	UpdatedAt      time.Time          `json:"updated_at"`
-	WorkspaceID    openapi_types.UUID `json:"workspace_id"`
+
+	// PublishedVersion the one that answers
+	PublishedVersion int32              `json:"published_version"`
+	Status           BotStatus          `json:"status"`
+	UpdatedAt        time.Time          `json:"updated_at"`
+	WorkspaceID      openapi_types.UUID `json:"workspace_id"`
 }
 
 // BotVersion defines model for BotVersion.
 type BotVersion struct {
-	BotID     openapi_types.UUID `json:"bot_id"`
-	CreatedAt time.Time          `json:"created_at"`
+	BotID openapi_types.UUID `json:"bot_id"`
+
+	// ContentHash SHA-256 of `{"instruction": …, "settings": …}` in the canonical form of RFC 8785: the same for the same content
+	ContentHash string    `json:"content_hash"`
+	CreatedAt   time.Time `json:"created_at"`
 
 	// CreatedBy the user who wrote it
 	CreatedBy   openapi_types.UUID `json:"created_by"`
 	Instruction string             `json:"instruction"`
 
-	// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
+	// Note why it was written
+	Note string `json:"note"`
+
+	// Settings as they were written; versions of long ago may have more than NewSettings
 	Settings Settings `json:"settings"`
 	Version  int32    `json:"version"`
 }
@@ -94,24 +170,97 @@ type BotVersionList struct {
 	NextCursor *string      `json:"next_cursor"`
 }
 
+// ChangeBotRequest defines model for ChangeBotRequest.
+type ChangeBotRequest struct {
+	Name   *string                 `json:"name,omitempty"`
+	Status *ChangeBotRequestStatus `json:"status,omitempty"`
+}
+
+// ChangeBotRequestStatus defines model for ChangeBotRequest.Status.
+type ChangeBotRequestStatus string
+
 // CreateBotRequest defines model for CreateBotRequest.
 type CreateBotRequest struct {
 	Instruction string `json:"instruction,omitempty"`
 	Name        string `json:"name"`
 
-	// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
-	Settings Settings `json:"settings,omitempty"`
+	// Settings what is your own goes into `metadata`; at most 65,536 bytes of JSON
+	Settings NewSettings `json:"settings,omitempty"`
 }
 
-// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
+// NewSettings what is your own goes into `metadata`; at most 65,536 bytes of JSON
+type NewSettings = json.RawMessage
+
+// PointerMove defines model for PointerMove.
+type PointerMove struct {
+	Cause PointerMoveCause `json:"cause"`
+
+	// FromVersion null: it is the first
+	FromVersion *int32             `json:"from_version"`
+	MovedAt     time.Time          `json:"moved_at"`
+	MovedBy     openapi_types.UUID `json:"moved_by"`
+
+	// Number the order of a bot's moves
+	Number    int32              `json:"number"`
+	Pointer   PointerMovePointer `json:"pointer"`
+	ToVersion int32              `json:"to_version"`
+}
+
+// PointerMoveCause defines model for PointerMove.Cause.
+type PointerMoveCause string
+
+// PointerMovePointer defines model for PointerMove.Pointer.
+type PointerMovePointer string
+
+// PointerMoveList defines model for PointerMoveList.
+type PointerMoveList struct {
+	HasMore    bool          `json:"has_more"`
+	Items      []PointerMove `json:"items"`
+	NextCursor *string       `json:"next_cursor"`
+}
+
+// PublishRequest defines model for PublishRequest.
+type PublishRequest struct {
+	Version int32 `json:"version"`
+}
+
+// RollBackRequest defines model for RollBackRequest.
+type RollBackRequest struct {
+	// Note why; left out, it names the version
+	Note string `json:"note,omitempty"`
+
+	// Version whose content it shall be
+	Version int32 `json:"version"`
+}
+
+// Settings as they were written; versions of long ago may have more than NewSettings
 type Settings = json.RawMessage
 
 // UpdateInstructionRequest defines model for UpdateInstructionRequest.
 type UpdateInstructionRequest struct {
 	Instruction string `json:"instruction"`
 
-	// Settings free, but for the keys named here, which are checked; at most 65,536 bytes of JSON
-	Settings Settings `json:"settings,omitempty"`
+	// Note why
+	Note string `json:"note,omitempty"`
+
+	// Publish false: the version that answers stays what it is
+	Publish *bool `json:"publish,omitempty"`
+
+	// Settings what is your own goes into `metadata`; at most 65,536 bytes of JSON
+	Settings NewSettings `json:"settings,omitempty"`
+}
+
+// VersionDiff defines model for VersionDiff.
+type VersionDiff struct {
+	A     int32              `json:"a"`
+	B     int32              `json:"b"`
+	BotID openapi_types.UUID `json:"bot_id"`
+
+	// Instruction a unified diff; empty where nothing differs
+	Instruction string `json:"instruction"`
+
+	// Settings a JSON patch (RFC 6902)
+	Settings json.RawMessage `json:"settings"`
 }
 
 // BotID defines model for BotId.
@@ -132,8 +281,14 @@ type EndpointID = openapi_types.UUID
 // EventID defines model for EventId.
 type EventID = openapi_types.UUID
 
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
 // Limit defines model for Limit.
 type Limit = int
+
+// MessageID defines model for MessageId.
+type MessageID = openapi_types.UUID
 
 // ModelProvider defines model for ModelProvider.
 type ModelProvider = string
@@ -147,6 +302,12 @@ type ThreadID = openapi_types.UUID
 // Version defines model for Version.
 type Version = int32
 
+// VersionA defines model for VersionA.
+type VersionA = int32
+
+// VersionB defines model for VersionB.
+type VersionB = int32
+
 // ListBotsParams defines parameters for ListBots.
 type ListBotsParams struct {
 	// Limit how many at the most
@@ -154,6 +315,31 @@ type ListBotsParams struct {
 
 	// Cursor `next_cursor` of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q a part of the name, in whatever case
+	Q      *string    `form:"q,omitempty" json:"q,omitempty"`
+	Status *BotStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListMovesParams defines parameters for ListMoves.
+type ListMovesParams struct {
+	// Limit how many at the most
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// UpdateInstructionParams defines parameters for UpdateInstruction.
+type UpdateInstructionParams struct {
+	// IfMatch the `ETag` of the bot as you have read it, such as `"3"`: where another version is the current one by now, nothing is done, 412 `VERSION_CONFLICT`
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RollBackBotParams defines parameters for RollBackBot.
+type RollBackBotParams struct {
+	// IfMatch the `ETag` of the bot as you have read it, such as `"3"`: where another version is the current one by now, nothing is done, 412 `VERSION_CONFLICT`
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListVersionsParams defines parameters for ListVersions.
@@ -168,8 +354,17 @@ type ListVersionsParams struct {
 // CreateBotJSONRequestBody defines body for CreateBot for application/json ContentType.
 type CreateBotJSONRequestBody = CreateBotRequest
 
+// ChangeBotJSONRequestBody defines body for ChangeBot for application/json ContentType.
+type ChangeBotJSONRequestBody = ChangeBotRequest
+
 // UpdateInstructionJSONRequestBody defines body for UpdateInstruction for application/json ContentType.
 type UpdateInstructionJSONRequestBody = UpdateInstructionRequest
+
+// PublishBotJSONRequestBody defines body for PublishBot for application/json ContentType.
+type PublishBotJSONRequestBody = PublishRequest
+
+// RollBackBotJSONRequestBody defines body for RollBackBot for application/json ContentType.
+type RollBackBotJSONRequestBody = RollBackRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -182,12 +377,27 @@ type ServerInterface interface {
 	// GetBot A bot with the instruction and settings of its current version
 	// (GET /v1/bots/{bot_id})
 	GetBot(ctx *echo.Context, botID BotID) error
+	// ChangeBot Rename a bot, activate or archive it
+	// (PATCH /v1/bots/{bot_id})
+	ChangeBot(ctx *echo.Context, botID BotID) error
+	// ListMoves Every move of a bot's current and published version, newest first
+	// (GET /v1/bots/{bot_id}/history)
+	ListMoves(ctx *echo.Context, botID BotID, params ListMovesParams) error
 	// UpdateInstruction Rewrite the instruction as a new version; the old ones are kept
 	// (PUT /v1/bots/{bot_id}/instruction)
-	UpdateInstruction(ctx *echo.Context, botID BotID) error
+	UpdateInstruction(ctx *echo.Context, botID BotID, params UpdateInstructionParams) error
+	// PublishBot Have a version answer
+	// (POST /v1/bots/{bot_id}/publish)
+	PublishBot(ctx *echo.Context, botID BotID) error
+	// RollBackBot Write the content of an old version as a new one
+	// (POST /v1/bots/{bot_id}/rollback)
+	RollBackBot(ctx *echo.Context, botID BotID, params RollBackBotParams) error
 	// ListVersions The versions of a bot, newest first
 	// (GET /v1/bots/{bot_id}/versions)
 	ListVersions(ctx *echo.Context, botID BotID, params ListVersionsParams) error
+	// DiffVersions What has to be changed in version a to get version b
+	// (GET /v1/bots/{bot_id}/versions/{a}/diff/{b})
+	DiffVersions(ctx *echo.Context, botID BotID, a VersionA, b VersionB) error
 	// GetVersion One version of a bot, as it was written
 	// (GET /v1/bots/{bot_id}/versions/{version})
 	GetVersion(ctx *echo.Context, botID BotID, version Version) error
@@ -216,6 +426,20 @@ func (w *ServerInterfaceWrapper) ListBots(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -248,6 +472,54 @@ func (w *ServerInterfaceWrapper) GetBot(ctx *echo.Context) error {
 	return err
 }
 
+// ChangeBot converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeBot(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "bot_id" -------------
+	var botID BotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bot_id", ctx.Param("bot_id"), &botID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeBot(ctx, botID)
+	return err
+}
+
+// ListMoves converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMoves(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "bot_id" -------------
+	var botID BotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bot_id", ctx.Param("bot_id"), &botID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMovesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMoves(ctx, botID, params)
+	return err
+}
+
 // UpdateInstruction converts echo context to params.
 func (w *ServerInterfaceWrapper) UpdateInstruction(ctx *echo.Context) error {
 	var err error
@@ -259,8 +531,80 @@ func (w *ServerInterfaceWrapper) UpdateInstruction(ctx *echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateInstructionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateInstruction(ctx, botID)
+	err = w.Handler.UpdateInstruction(ctx, botID, params)
+	return err
+}
+
+// PublishBot converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishBot(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "bot_id" -------------
+	var botID BotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bot_id", ctx.Param("bot_id"), &botID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishBot(ctx, botID)
+	return err
+}
+
+// RollBackBot converts echo context to params.
+func (w *ServerInterfaceWrapper) RollBackBot(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "bot_id" -------------
+	var botID BotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bot_id", ctx.Param("bot_id"), &botID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RollBackBotParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RollBackBot(ctx, botID, params)
 	return err
 }
 
@@ -293,6 +637,38 @@ func (w *ServerInterfaceWrapper) ListVersions(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListVersions(ctx, botID, params)
+	return err
+}
+
+// DiffVersions converts echo context to params.
+func (w *ServerInterfaceWrapper) DiffVersions(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "bot_id" -------------
+	var botID BotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bot_id", ctx.Param("bot_id"), &botID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// ------------- Path parameter "a" -------------
+	var a VersionA
+
+	err = runtime.BindStyledParameterWithOptions("simple", "a", ctx.Param("a"), &a, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter a: %s", err))
+	}
+
+	// ------------- Path parameter "b" -------------
+	var b VersionB
+
+	err = runtime.BindStyledParameterWithOptions("simple", "b", ctx.Param("b"), &b, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter b: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiffVersions(ctx, botID, a, b)
 	return err
 }
 
@@ -370,8 +746,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/bots", wrapper.ListBots, options.OperationMiddlewares["listBots"]...)
 	router.POST(options.BaseURL+"/v1/bots", wrapper.CreateBot, options.OperationMiddlewares["createBot"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id", wrapper.GetBot, options.OperationMiddlewares["getBot"]...)
+	router.PATCH(options.BaseURL+"/v1/bots/:bot_id", wrapper.ChangeBot, options.OperationMiddlewares["changeBot"]...)
+	router.GET(options.BaseURL+"/v1/bots/:bot_id/history", wrapper.ListMoves, options.OperationMiddlewares["listMoves"]...)
 	router.PUT(options.BaseURL+"/v1/bots/:bot_id/instruction", wrapper.UpdateInstruction, options.OperationMiddlewares["updateInstruction"]...)
+	router.POST(options.BaseURL+"/v1/bots/:bot_id/publish", wrapper.PublishBot, options.OperationMiddlewares["publishBot"]...)
+	router.POST(options.BaseURL+"/v1/bots/:bot_id/rollback", wrapper.RollBackBot, options.OperationMiddlewares["rollBackBot"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions", wrapper.ListVersions, options.OperationMiddlewares["listVersions"]...)
+	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions/:a/diff/:b", wrapper.DiffVersions, options.OperationMiddlewares["diffVersions"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions/:version", wrapper.GetVersion, options.OperationMiddlewares["getVersion"]...)
 
 }
@@ -407,6 +788,7 @@ type CreateBotResponseObject interface {
 }
 
 type CreateBot201ResponseHeaders struct {
+	ETag     *string
 	Location *string
 }
 
@@ -422,6 +804,9 @@ func (response CreateBot201JSONResponse) VisitCreateBotResponse(w http.ResponseW
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	if response.Headers.Location != nil {
 		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
 	}
@@ -438,9 +823,75 @@ type GetBotResponseObject interface {
 	VisitGetBotResponse(w http.ResponseWriter) error
 }
 
-type GetBot200JSONResponse Bot
+type GetBot200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetBot200JSONResponse struct {
+	Body    Bot
+	Headers GetBot200ResponseHeaders
+}
 
 func (response GetBot200JSONResponse) VisitGetBotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBotRequestObject struct {
+	BotID BotID `json:"bot_id"`
+	Body  *ChangeBotJSONRequestBody
+}
+
+type ChangeBotResponseObject interface {
+	VisitChangeBotResponse(w http.ResponseWriter) error
+}
+
+type ChangeBot200ResponseHeaders struct {
+	ETag *string
+}
+
+type ChangeBot200JSONResponse struct {
+	Body    Bot
+	Headers ChangeBot200ResponseHeaders
+}
+
+func (response ChangeBot200JSONResponse) VisitChangeBotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMovesRequestObject struct {
+	BotID  BotID `json:"bot_id"`
+	Params ListMovesParams
+}
+
+type ListMovesResponseObject interface {
+	VisitListMovesResponse(w http.ResponseWriter) error
+}
+
+type ListMoves200JSONResponse PointerMoveList
+
+func (response ListMoves200JSONResponse) VisitListMovesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -453,23 +904,101 @@ func (response GetBot200JSONResponse) VisitGetBotResponse(w http.ResponseWriter)
 }
 
 type UpdateInstructionRequestObject struct {
-	BotID BotID `json:"bot_id"`
-	Body  *UpdateInstructionJSONRequestBody
+	BotID  BotID `json:"bot_id"`
+	Params UpdateInstructionParams
+	Body   *UpdateInstructionJSONRequestBody
 }
 
 type UpdateInstructionResponseObject interface {
 	VisitUpdateInstructionResponse(w http.ResponseWriter) error
 }
 
-type UpdateInstruction200JSONResponse Bot
+type UpdateInstruction200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateInstruction200JSONResponse struct {
+	Body    Bot
+	Headers UpdateInstruction200ResponseHeaders
+}
 
 func (response UpdateInstruction200JSONResponse) VisitUpdateInstructionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishBotRequestObject struct {
+	BotID BotID `json:"bot_id"`
+	Body  *PublishBotJSONRequestBody
+}
+
+type PublishBotResponseObject interface {
+	VisitPublishBotResponse(w http.ResponseWriter) error
+}
+
+type PublishBot200ResponseHeaders struct {
+	ETag *string
+}
+
+type PublishBot200JSONResponse struct {
+	Body    Bot
+	Headers PublishBot200ResponseHeaders
+}
+
+func (response PublishBot200JSONResponse) VisitPublishBotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollBackBotRequestObject struct {
+	BotID  BotID `json:"bot_id"`
+	Params RollBackBotParams
+	Body   *RollBackBotJSONRequestBody
+}
+
+type RollBackBotResponseObject interface {
+	VisitRollBackBotResponse(w http.ResponseWriter) error
+}
+
+type RollBackBot200ResponseHeaders struct {
+	ETag *string
+}
+
+type RollBackBot200JSONResponse struct {
+	Body    Bot
+	Headers RollBackBot200ResponseHeaders
+}
+
+func (response RollBackBot200JSONResponse) VisitRollBackBotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -487,6 +1016,30 @@ type ListVersionsResponseObject interface {
 type ListVersions200JSONResponse BotVersionList
 
 func (response ListVersions200JSONResponse) VisitListVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiffVersionsRequestObject struct {
+	BotID BotID    `json:"bot_id"`
+	A     VersionA `json:"a"`
+	B     VersionB `json:"b"`
+}
+
+type DiffVersionsResponseObject interface {
+	VisitDiffVersionsResponse(w http.ResponseWriter) error
+}
+
+type DiffVersions200JSONResponse VersionDiff
+
+func (response DiffVersions200JSONResponse) VisitDiffVersionsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -532,12 +1085,27 @@ type StrictServerInterface interface {
 	// GetBot A bot with the instruction and settings of its current version
 	// (GET /v1/bots/{bot_id})
 	GetBot(ctx context.Context, request GetBotRequestObject) (GetBotResponseObject, error)
+	// ChangeBot Rename a bot, activate or archive it
+	// (PATCH /v1/bots/{bot_id})
+	ChangeBot(ctx context.Context, request ChangeBotRequestObject) (ChangeBotResponseObject, error)
+	// ListMoves Every move of a bot's current and published version, newest first
+	// (GET /v1/bots/{bot_id}/history)
+	ListMoves(ctx context.Context, request ListMovesRequestObject) (ListMovesResponseObject, error)
 	// UpdateInstruction Rewrite the instruction as a new version; the old ones are kept
 	// (PUT /v1/bots/{bot_id}/instruction)
 	UpdateInstruction(ctx context.Context, request UpdateInstructionRequestObject) (UpdateInstructionResponseObject, error)
+	// PublishBot Have a version answer
+	// (POST /v1/bots/{bot_id}/publish)
+	PublishBot(ctx context.Context, request PublishBotRequestObject) (PublishBotResponseObject, error)
+	// RollBackBot Write the content of an old version as a new one
+	// (POST /v1/bots/{bot_id}/rollback)
+	RollBackBot(ctx context.Context, request RollBackBotRequestObject) (RollBackBotResponseObject, error)
 	// ListVersions The versions of a bot, newest first
 	// (GET /v1/bots/{bot_id}/versions)
 	ListVersions(ctx context.Context, request ListVersionsRequestObject) (ListVersionsResponseObject, error)
+	// DiffVersions What has to be changed in version a to get version b
+	// (GET /v1/bots/{bot_id}/versions/{a}/diff/{b})
+	DiffVersions(ctx context.Context, request DiffVersionsRequestObject) (DiffVersionsResponseObject, error)
 	// GetVersion One version of a bot, as it was written
 	// (GET /v1/bots/{bot_id}/versions/{version})
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
@@ -651,11 +1219,86 @@ func (sh *strictHandler) GetBot(ctx *echo.Context, botID BotID) error {
 	return nil
 }
 
+// ChangeBot operation middleware
+func (sh *strictHandler) ChangeBot(ctx *echo.Context, botID BotID) error {
+	var request ChangeBotRequestObject
+
+	request.BotID = botID
+
+	var body ChangeBotJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeBot(ctx.Request().Context(), request.(ChangeBotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeBot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeBotResponseObject); ok {
+		return validResponse.VisitChangeBotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMoves operation middleware
+func (sh *strictHandler) ListMoves(ctx *echo.Context, botID BotID, params ListMovesParams) error {
+	var request ListMovesRequestObject
+
+	request.BotID = botID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMoves(ctx.Request().Context(), request.(ListMovesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMoves")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMovesResponseObject); ok {
+		return validResponse.VisitListMovesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // UpdateInstruction operation middleware
-func (sh *strictHandler) UpdateInstruction(ctx *echo.Context, botID BotID) error {
+func (sh *strictHandler) UpdateInstruction(ctx *echo.Context, botID BotID, params UpdateInstructionParams) error {
 	var request UpdateInstructionRequestObject
 
 	request.BotID = botID
+	request.Params = params
 
 	var body UpdateInstructionJSONRequestBody
 	var err error
@@ -699,6 +1342,103 @@ func (sh *strictHandler) UpdateInstruction(ctx *echo.Context, botID BotID) error
 	return nil
 }
 
+// PublishBot operation middleware
+func (sh *strictHandler) PublishBot(ctx *echo.Context, botID BotID) error {
+	var request PublishBotRequestObject
+
+	request.BotID = botID
+
+	var body PublishBotJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishBot(ctx.Request().Context(), request.(PublishBotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishBot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishBotResponseObject); ok {
+		return validResponse.VisitPublishBotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RollBackBot operation middleware
+func (sh *strictHandler) RollBackBot(ctx *echo.Context, botID BotID, params RollBackBotParams) error {
+	var request RollBackBotRequestObject
+
+	request.BotID = botID
+	request.Params = params
+
+	var body RollBackBotJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RollBackBot(ctx.Request().Context(), request.(RollBackBotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RollBackBot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RollBackBotResponseObject); ok {
+		return validResponse.VisitRollBackBotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListVersions operation middleware
 func (sh *strictHandler) ListVersions(ctx *echo.Context, botID BotID, params ListVersionsParams) error {
 	var request ListVersionsRequestObject
@@ -719,6 +1459,33 @@ func (sh *strictHandler) ListVersions(ctx *echo.Context, botID BotID, params Lis
 		return err
 	} else if validResponse, ok := response.(ListVersionsResponseObject); ok {
 		return validResponse.VisitListVersionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DiffVersions operation middleware
+func (sh *strictHandler) DiffVersions(ctx *echo.Context, botID BotID, a VersionA, b VersionB) error {
+	var request DiffVersionsRequestObject
+
+	request.BotID = botID
+	request.A = a
+	request.B = b
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiffVersions(ctx.Request().Context(), request.(DiffVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiffVersions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiffVersionsResponseObject); ok {
+		return validResponse.VisitDiffVersionsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -1,40 +1,82 @@
 package rest
 
-import "github.com/parley/parley/modules/bots/domain"
+import (
+	"strconv"
+
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/platform/fail"
+)
 
 func toBot(b domain.Bot) Bot {
 	return Bot{
-		ID:             b.ID,
-		WorkspaceID:    b.WorkspaceID,
-		Name:           b.Name,
-		Status:         BotStatus(b.Status),
-		CurrentVersion: int32(b.CurrentVersion),
-		Instruction:    b.Content.Instruction(),
-		Settings:       b.Content.Settings(),
-		CreatedAt:      b.CreatedAt,
-		UpdatedAt:      b.UpdatedAt,
+		ID:               b.ID,
+		WorkspaceID:      b.WorkspaceID,
+		Name:             b.Name,
+		Status:           BotStatus(b.Status),
+		CurrentVersion:   int32(b.CurrentVersion),
+		PublishedVersion: int32(b.PublishedVersion),
+		Instruction:      b.Content.Instruction(),
+		Settings:         b.Content.Settings(),
+		CreatedAt:        b.CreatedAt,
+		UpdatedAt:        b.UpdatedAt,
 	}
 }
 
 func toSummary(b domain.Bot) BotSummary {
 	return BotSummary{
-		ID:             b.ID,
-		WorkspaceID:    b.WorkspaceID,
-		Name:           b.Name,
-		Status:         BotStatus(b.Status),
-		CurrentVersion: int32(b.CurrentVersion),
-		CreatedAt:      b.CreatedAt,
-		UpdatedAt:      b.UpdatedAt,
+		ID:               b.ID,
+		WorkspaceID:      b.WorkspaceID,
+		Name:             b.Name,
+		Status:           BotStatus(b.Status),
+		CurrentVersion:   int32(b.CurrentVersion),
+		PublishedVersion: int32(b.PublishedVersion),
+		CreatedAt:        b.CreatedAt,
+		UpdatedAt:        b.UpdatedAt,
 	}
 }
 
-func toVersion(v domain.Version) BotVersion {
+func (s Server) toVersion(v domain.Version) (BotVersion, error) {
+	hash, err := s.Compare.Compare.Hash(v.Content)
 	return BotVersion{
 		BotID:       v.BotID,
 		Version:     int32(v.Number),
 		Instruction: v.Content.Instruction(),
 		Settings:    v.Content.Settings(),
+		Note:        v.Note,
+		ContentHash: hash,
 		CreatedBy:   v.CreatedBy,
 		CreatedAt:   v.CreatedAt,
+	}, err
+}
+
+func toMove(m domain.Move) PointerMove {
+	move := PointerMove{
+		Number: int32(m.Number), Pointer: PointerMovePointer(m.Pointer), ToVersion: int32(m.To), Cause: PointerMoveCause(m.Cause),
+		MovedBy: m.By, MovedAt: m.At,
 	}
+	if m.From != 0 {
+		from := int32(m.From)
+		move.FromVersion = &from
+	}
+	return move
+}
+
+// tag is the ETag of a bot: its current version.
+func tag(b domain.Bot) *string {
+	t := strconv.Quote(strconv.Itoa(b.CurrentVersion))
+	return &t
+}
+
+// expected reads If-Match: one version in quotes, as tag has it. 0 stands for whichever: none is given, or *.
+func expected(header *string) (int, error) {
+	if header == nil || *header == "*" {
+		return 0, nil
+	}
+	if n := len(*header); n > 2 && (*header)[0] == '"' && (*header)[n-1] == '"' {
+		version, err := strconv.ParseInt((*header)[1:n-1], 10, 32)
+		if err == nil && version > 0 && (*header)[1] >= '1' { // no sign, no leading zero
+			return int(version), nil
+		}
+	}
+	return 0, fail.Fields(fail.Field{Field: "If-Match", Code: "INVALID_FORMAT", Message: `must be the ETag of a bot, such as "3"`})
 }

@@ -3,6 +3,8 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v5"
@@ -20,11 +22,16 @@ import (
 type Server struct {
 	Create         usecases.CreateBot
 	Update         usecases.UpdateInstruction
+	Change         usecases.ChangeBot
+	RollBack       usecases.RollBackBot
+	Publish        usecases.PublishBot
+	Compare        usecases.CompareVersions
 	Bots           ports.Bots
 	Shelf          ports.Shelf
 	Commands       *command.Pipeline
 	BotCursors     page.Cursors[ports.BotPosition]
 	VersionCursors page.Cursors[ports.VersionPosition]
+	MoveCursors    page.Cursors[ports.MovePosition]
 }
 
 // Mount adds the routes.
@@ -45,25 +52,8 @@ func (s Server) CreateBot(ctx context.Context, r CreateBotRequestObject) (Create
 		})
 		location := "/v1/bots/" + bot.ID.String()
 		return command.Outcome{
-			Answer: CreateBot201JSONResponse{Body: toBot(bot), Headers: CreateBot201ResponseHeaders{Location: &location}}.VisitCreateBotResponse,
+			Answer: CreateBot201JSONResponse{Body: toBot(bot), Headers: CreateBot201ResponseHeaders{Location: &location, ETag: tag(bot)}}.VisitCreateBotResponse,
 			Audit:  change("bot.create", bot, map[string]any{"name": bot.Name}),
-		}, err
-	})
-	return stored{answer}, err
-}
-
-// UpdateInstruction implements the call.
-func (s Server) UpdateInstruction(ctx context.Context, r UpdateInstructionRequestObject) (UpdateInstructionResponseObject, error) {
-	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		bot, err := s.Update.Do(ctx, usecases.NewInstruction{
-			BotID:       r.BotID,
-			By:          call.From(ctx).Principal.UserID,
-			Instruction: r.Body.Instruction,
-			Settings:    r.Body.Settings,
-		})
-		return command.Outcome{
-			Answer: UpdateInstruction200JSONResponse(toBot(bot)).VisitUpdateInstructionResponse,
-			Audit:  change("bot.update_instruction", bot, map[string]any{"version": map[string]int{"from": bot.CurrentVersion - 1, "to": bot.CurrentVersion}}),
 		}, err
 	})
 	return stored{answer}, err
@@ -72,57 +62,59 @@ func (s Server) UpdateInstruction(ctx context.Context, r UpdateInstructionReques
 // GetBot implements the call.
 func (s Server) GetBot(ctx context.Context, r GetBotRequestObject) (GetBotResponseObject, error) {
 	bot, err := s.Bots.Get(ctx, r.BotID)
-	return GetBot200JSONResponse(toBot(bot)), err
+	return GetBot200JSONResponse{Body: toBot(bot), Headers: GetBot200ResponseHeaders{ETag: tag(bot)}}, err
 }
 
 // ListBots implements the call.
 func (s Server) ListBots(ctx context.Context, r ListBotsRequestObject) (ListBotsResponseObject, error) {
-	after, err := s.BotCursors.Decode(ctx, "", r.Params.Cursor)
+	f := ports.BotFilter{NamePart: r.Params.Q, Status: (*domain.Status)(r.Params.Status)}
+	filter, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("encode the filter: %w", err)
+	}
+	after, err := s.BotCursors.Decode(ctx, string(filter), r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.Shelf.List(ctx, after, limit+1)
+	rows, err := s.Shelf.List(ctx, f, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
 	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.BotCursors, "", items, more, func(b domain.Bot) ports.BotPosition {
+	next, err := page.Next(ctx, s.BotCursors, string(filter), items, more, func(b domain.Bot) ports.BotPosition {
 		return ports.BotPosition{At: b.CreatedAt, ID: b.ID}
 	})
 	return ListBots200JSONResponse{Items: page.Map(items, toSummary), HasMore: more, NextCursor: next}, err
 }
 
-// ListVersions implements the call.
-func (s Server) ListVersions(ctx context.Context, r ListVersionsRequestObject) (ListVersionsResponseObject, error) {
-	filter := r.BotID.String()
-	after, err := s.VersionCursors.Decode(ctx, filter, r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.Shelf.Versions(ctx, r.BotID, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.VersionCursors, filter, items, more, func(v domain.Version) ports.VersionPosition {
-		return ports.VersionPosition{Number: v.Number}
+// ChangeBot implements the call.
+func (s Server) ChangeBot(ctx context.Context, r ChangeBotRequestObject) (ChangeBotResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		bot, err := s.Change.Do(ctx, usecases.BotChanges{BotID: r.BotID, Name: r.Body.Name, Status: (*domain.Status)(r.Body.Status)})
+		changes := map[string]any{}
+		if r.Body.Name != nil {
+			changes["name"] = bot.Name
+		}
+		if r.Body.Status != nil {
+			changes["status"] = bot.Status
+		}
+		return command.Outcome{
+			Answer: ChangeBot200JSONResponse{Body: toBot(bot), Headers: ChangeBot200ResponseHeaders{ETag: tag(bot)}}.VisitChangeBotResponse,
+			Audit:  change("bot.change", bot, changes),
+		}, err
 	})
-	return ListVersions200JSONResponse{Items: page.Map(items, toVersion), HasMore: more, NextCursor: next}, err
-}
-
-// GetVersion implements the call.
-func (s Server) GetVersion(ctx context.Context, r GetVersionRequestObject) (GetVersionResponseObject, error) {
-	version, err := s.Shelf.Version(ctx, r.BotID, int(r.Version))
-	return GetVersion200JSONResponse(toVersion(version)), err
+	return stored{answer}, err
 }
 
 // stored answers any changing call with the bytes that the pipeline keeps.
 type stored struct{ command.Answer }
 
 func (s stored) VisitCreateBotResponse(w http.ResponseWriter) error         { return s.Write(w) }
+func (s stored) VisitChangeBotResponse(w http.ResponseWriter) error         { return s.Write(w) }
 func (s stored) VisitUpdateInstructionResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitRollBackBotResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitPublishBotResponse(w http.ResponseWriter) error        { return s.Write(w) }
 
 func change(action string, b domain.Bot, changes map[string]any) audit.Entry {
 	return audit.Entry{Action: action, Resource: "bot", ResourceID: b.ID, Changes: changes}

@@ -107,7 +107,7 @@ func (s *bundle) fail(turn domain.Turn) error {
 // said gives the thread as one reads it.
 func (s *bundle) said(t *testing.T, thread uuid.UUID) (said []string) {
 	t.Helper()
-	messages, err := s.threads.Messages(s.me, thread, nil, 100)
+	messages, err := s.threads.Messages(s.me, thread, ports.Reading{}, 100)
 	require.NoError(t, err)
 	for _, m := range messages {
 		said = append(said, string(m.Role)+" "+m.Content)
@@ -124,7 +124,7 @@ func TestATurnIsNumberedAndPinsTheVersionOfThatMoment(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, first.User.Seq)
 	require.Equal(t, &domain.Pinned{BotID: bot, Version: 1, Instruction: "one", Settings: []byte(`{"n": 1}`)}, first.Pinned)
-	s.exec(t, `WITH v AS (INSERT INTO bot_versions VALUES ($1, $2, 2, 'two', '{}', $2, now())) UPDATE bots SET current_version = 2`, s.workspace, bot)
+	s.exec(t, `WITH v AS (INSERT INTO bot_versions VALUES ($1, $2, 2, 'two', '{}', $2, now())) UPDATE bots SET published_version = 2`, s.workspace, bot)
 	require.NoError(t, s.complete(first, "one"))
 
 	second, err := s.start(s.me, thread.ID, time.Minute)
@@ -132,7 +132,7 @@ func TestATurnIsNumberedAndPinsTheVersionOfThatMoment(t *testing.T) {
 	require.EqualValues(t, 3, second.User.Seq)
 	require.Equal(t, "two", second.Pinned.Instruction)
 	require.NoError(t, s.fail(second))
-	s.exec(t, `WITH v AS (INSERT INTO bot_versions VALUES ($1, $2, 3, 'three', '{}', $2, now())) UPDATE bots SET current_version = 3`, s.workspace, bot)
+	s.exec(t, `WITH v AS (INSERT INTO bot_versions VALUES ($1, $2, 3, 'three', '{}', $2, now())) UPDATE bots SET published_version = 3`, s.workspace, bot)
 	again, err := s.resume(second)
 	require.NoError(t, err)
 	require.Equal(t, second.Pinned, again.Pinned, "a retry goes on with the version that was pinned")
@@ -146,23 +146,21 @@ func TestATurnIsNumberedAndPinsTheVersionOfThatMoment(t *testing.T) {
 func TestAThreadThatIsNotThereTakesNoTurn(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	archived := s.thread(t, s.me, nil, now).ID
-	s.exec(t, "UPDATE threads SET status = 'archived' WHERE id = $1", archived)
-	for name, id := range map[string]uuid.UUID{"never": uuid.New(), "foreign": s.thread(t, s.them, nil, now).ID, "archived": archived} {
+	for name, id := range map[string]uuid.UUID{"never": uuid.New(), "foreign": s.thread(t, s.them, nil, now).ID} {
 		_, err := s.start(s.me, id, time.Minute)
 		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
-		if name == "archived" {
-			continue
-		}
 		_, err = s.threads.Get(s.me, id)
 		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
-		_, err = s.threads.Messages(s.me, id, nil, 10)
+		_, err = s.threads.Messages(s.me, id, ports.Reading{}, 10)
+		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
+		_, err = s.threads.Messages(s.me, id, ports.Reading{Backwards: true}, 10)
+		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
+		_, err = s.change(id, ports.ThreadChanges{Title: &name})
 		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
 	}
-	require.Empty(t, s.said(t, archived))
-	threads, err := s.threads.List(s.me, nil, 10)
+	threads, err := s.threads.List(s.me, ports.ThreadFilter{}, nil, 10)
 	require.NoError(t, err)
-	require.Len(t, threads, 1, "a foreign thread is listed")
+	require.Empty(t, threads, "a foreign thread is listed")
 }
 
 func TestOneTurnAtATimeRunsInAThread(t *testing.T) {
@@ -310,7 +308,7 @@ func TestPagesOfThreadsAndMessagesNeitherSkipNorRepeat(t *testing.T) {
 	}
 	var after *ports.ThreadPosition
 	for range 3 {
-		list, err := s.threads.List(s.me, after, 3)
+		list, err := s.threads.List(s.me, ports.ThreadFilter{}, after, 3)
 		require.NoError(t, err)
 		for _, l := range list {
 			require.True(t, want[l.ID])
@@ -329,7 +327,7 @@ func TestPagesOfThreadsAndMessagesNeitherSkipNorRepeat(t *testing.T) {
 	var seqs []int64
 	var behind *ports.MessagePosition
 	for range 3 {
-		list, err := s.threads.Messages(s.me, thread, behind, 2)
+		list, err := s.threads.Messages(s.me, thread, ports.Reading{After: behind}, 2)
 		require.NoError(t, err)
 		for _, m := range list {
 			seqs = append(seqs, m.Seq)
@@ -337,7 +335,7 @@ func TestPagesOfThreadsAndMessagesNeitherSkipNorRepeat(t *testing.T) {
 		behind = &ports.MessagePosition{Seq: list[len(list)-1].Seq}
 	}
 	require.Equal(t, []int64{1, 2, 3, 4, 5, 6}, seqs, "oldest first")
-	end, err := s.threads.Messages(s.me, thread, behind, 2)
+	end, err := s.threads.Messages(s.me, thread, ports.Reading{After: behind}, 2)
 	require.NoError(t, err)
 	require.Empty(t, end)
 }

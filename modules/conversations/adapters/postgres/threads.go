@@ -28,7 +28,7 @@ func queries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries, uu
 func (t *Threads) Create(ctx context.Context, thread domain.Thread) error {
 	q, workspace := queries(ctx, t.db)
 	err := q.CreateThread(ctx, conversationsdb.CreateThreadParams{
-		WorkspaceID: workspace, ID: thread.ID, BotID: thread.BotID, Status: string(thread.Status),
+		WorkspaceID: workspace, ID: thread.ID, BotID: thread.BotID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata,
 		CreatedBy: thread.CreatedBy, CreatedAt: thread.CreatedAt,
 	})
 	if err != nil {
@@ -50,28 +50,56 @@ func (t *Threads) Get(ctx context.Context, id uuid.UUID) (domain.Thread, error) 
 	return toThread(row), nil
 }
 
-// List implements ports.Threads.
-func (t *Threads) List(ctx context.Context, after *ports.ThreadPosition, limit int) ([]domain.Thread, error) {
+// Change implements ports.Threads.
+func (t *Threads) Change(ctx context.Context, id uuid.UUID, c ports.ThreadChanges) (domain.Thread, error) {
 	q, workspace := queries(ctx, t.db)
-	params := conversationsdb.ListThreadsParams{WorkspaceID: workspace, Count: int32(limit)}
+	_, err := q.ChangeThread(ctx, conversationsdb.ChangeThreadParams{
+		WorkspaceID: workspace, ID: id, Title: c.Title, Metadata: c.Metadata, Status: (*string)(c.Status),
+	})
+	if postgres.IsMissing(err) {
+		return domain.Thread{}, ports.ErrThreadNotFound
+	}
+	if err != nil {
+		return domain.Thread{}, fmt.Errorf("change the thread: %w", err)
+	}
+	return t.Get(ctx, id)
+}
+
+// List implements ports.Threads.
+func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.ThreadPosition, limit int) ([]domain.Thread, error) {
+	q, workspace := queries(ctx, t.db)
+	params := conversationsdb.ListThreadsParams{WorkspaceID: workspace, Count: int32(limit), Status: (*string)(f.Status)}
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
+	}
+	var list []domain.Thread
+	if f.BotID != nil {
+		rows, err := q.ListThreadsOfBot(ctx, conversationsdb.ListThreadsOfBotParams{
+			WorkspaceID: workspace, BotID: *f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list the threads of a bot: %w", err)
+		}
+		for _, row := range rows {
+			list = append(list, toThread(conversationsdb.GetThreadRow(row)))
+		}
+		return list, nil
 	}
 	rows, err := q.ListThreads(ctx, params)
 	if err != nil {
 		return nil, fmt.Errorf("list the threads: %w", err)
 	}
-	list := make([]domain.Thread, len(rows))
-	for i, row := range rows {
-		list[i] = toThread(conversationsdb.GetThreadRow(row))
+	for _, row := range rows {
+		list = append(list, toThread(conversationsdb.GetThreadRow(row)))
 	}
 	return list, nil
 }
 
 func toThread(row conversationsdb.GetThreadRow) domain.Thread {
 	return domain.Thread{
-		ID: row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID,
-		Status: domain.ThreadStatus(row.Status), CreatedAt: row.CreatedAt, Channel: toChannel(row.EndpointID, row.ConversationID),
+		ID: row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID, Status: domain.ThreadStatus(row.Status),
+		Title: row.Title, Metadata: row.Metadata, CreatedAt: row.CreatedAt, LastMessageAt: row.LastMessageAt,
+		Channel: toChannel(row.EndpointID, row.ConversationID),
 	}
 }
 
@@ -80,30 +108,4 @@ func toChannel(endpoint *uuid.UUID, conversation *string) *domain.Channel {
 		return nil
 	}
 	return &domain.Channel{EndpointID: *endpoint, ConversationID: *conversation}
-}
-
-// Messages implements ports.Threads.
-func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, after *ports.MessagePosition, limit int) ([]domain.Message, error) {
-	q, workspace := queries(ctx, t.db)
-	params := conversationsdb.ListMessagesParams{WorkspaceID: workspace, ThreadID: thread, Count: int32(limit)}
-	if after != nil {
-		params.After = after.Seq
-	}
-	rows, err := q.ListMessages(ctx, params)
-	if err != nil {
-		return nil, fmt.Errorf("list the messages: %w", err)
-	}
-	if len(rows) == 0 { // an empty thread, or none
-		if _, err := t.Get(ctx, thread); err != nil {
-			return nil, err
-		}
-	}
-	list := make([]domain.Message, len(rows))
-	for i, row := range rows {
-		list[i] = domain.Message{
-			ID: row.ID, ThreadID: row.ThreadID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
-			OperationID: row.OperationID, CreatedAt: row.CreatedAt,
-		}
-	}
-	return list, nil
 }

@@ -51,6 +51,10 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	switch {
 	case postgres.IsMissing(err):
 		return ports.ErrThreadNotFound
+	case postgres.RefusedFor(err) == "thread":
+		return ports.ErrThreadArchived
+	case postgres.RefusedFor(err) == "bot":
+		return ports.ErrBotArchived
 	case postgres.Violates(err, "llm_turns_one_running"):
 		return ports.ErrThreadBusy
 	case postgres.Violates(err, "llm_turns_operation_key"): // its claim is no longer kept, the turn is

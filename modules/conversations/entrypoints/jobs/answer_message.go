@@ -105,7 +105,8 @@ func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string)
 		return jobs.NotYet("the turn was begun and is not given up yet", waitForTurn)
 	case errors.Is(err, fail.ErrLimitReached): // until a new month, or an operator who raises it
 		return jobs.NotYet("the workspace has reached a limit", waitForLimit)
-	case errors.Is(err, ports.ErrTurnMovedOn), errors.Is(err, ports.ErrThreadNotFound), errors.Is(err, command.ErrExpired), errors.Is(err, command.ErrReused):
+	case errors.Is(err, ports.ErrTurnMovedOn), errors.Is(err, ports.ErrThreadNotFound), errors.Is(err, ports.ErrThreadArchived),
+		errors.Is(err, ports.ErrBotArchived), errors.Is(err, command.ErrExpired), errors.Is(err, command.ErrReused):
 		return jobs.Permanent(err)
 	default:
 		return err

@@ -84,6 +84,24 @@ func (e MessageRole) Valid() bool {
 	}
 }
 
+// Defines values for Rating.
+const (
+	Bad  Rating = "bad"
+	Good Rating = "good"
+)
+
+// Valid indicates whether the value is a known member of the Rating enum.
+func (e Rating) Valid() bool {
+	switch e {
+	case Bad:
+		return true
+	case Good:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ThreadStatus.
 const (
 	ThreadStatusActive   ThreadStatus = "active"
@@ -165,6 +183,32 @@ func (e WebhookStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListMessagesParamsOrder.
+const (
+	Asc  ListMessagesParamsOrder = "asc"
+	Desc ListMessagesParamsOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the ListMessagesParamsOrder enum.
+func (e ListMessagesParamsOrder) Valid() bool {
+	switch e {
+	case Asc:
+		return true
+	case Desc:
+		return true
+	default:
+		return false
+	}
+}
+
+// ChangeThreadRequest defines model for ChangeThreadRequest.
+type ChangeThreadRequest struct {
+	// Metadata free; at most 16,384 bytes of JSON
+	Metadata ThreadMetadata `json:"metadata,omitempty"`
+	Status   *ThreadStatus  `json:"status,omitempty"`
+	Title    *string        `json:"title,omitempty"`
+}
+
 // ChangeWebhookEndpointRequest defines model for ChangeWebhookEndpointRequest.
 type ChangeWebhookEndpointRequest struct {
 	BotID  *openapi_types.UUID `json:"bot_id,omitempty"`
@@ -189,6 +233,10 @@ type Channel struct {
 type CreateThreadRequest struct {
 	// BotID null for a thread without a bot
 	BotID *openapi_types.UUID `json:"bot_id,omitempty"`
+
+	// Metadata free; at most 16,384 bytes of JSON
+	Metadata ThreadMetadata `json:"metadata,omitempty"`
+	Title    string         `json:"title,omitempty"`
 }
 
 // CreateWebhookEndpointRequest defines model for CreateWebhookEndpointRequest.
@@ -211,6 +259,19 @@ type CreateWebhookSubscriptionRequest struct {
 // EventType defines model for EventType.
 type EventType string
 
+// Feedback defines model for Feedback.
+type Feedback struct {
+	Comment string `json:"comment,omitempty"`
+	Rating  Rating `json:"rating"`
+}
+
+// GivenFeedback what you think of it; null where you have not said
+type GivenFeedback struct {
+	Comment   string    `json:"comment"`
+	Rating    Rating    `json:"rating"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
 // Granularity defines model for Granularity.
 type Granularity string
 
@@ -223,8 +284,11 @@ type LatencyQuantiles struct {
 
 // Message defines model for Message.
 type Message struct {
-	Content     string              `json:"content"`
-	CreatedAt   time.Time           `json:"created_at"`
+	Content   string    `json:"content"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Feedback what you think of it; null where you have not said
+	Feedback    *GivenFeedback      `json:"feedback"`
 	ID          openapi_types.UUID  `json:"id"`
 	OperationID *openapi_types.UUID `json:"operation_id"`
 	Role        MessageRole         `json:"role"`
@@ -283,6 +347,9 @@ type PutModelSettingsRequest struct {
 	Fallbacks    *[]string `json:"fallbacks,omitempty"`
 }
 
+// Rating defines model for Rating.
+type Rating string
+
 // ReceivedEvent defines model for ReceivedEvent.
 type ReceivedEvent struct {
 	// Duplicate it was received before
@@ -306,15 +373,19 @@ type Thread struct {
 	BotID *openapi_types.UUID `json:"bot_id"`
 
 	// Channel the conversation outside that a thread belongs to
-	Channel     *Channel           `json:"channel"`
-	CreatedAt   time.Time          `json:"created_at"`
-	ID          openapi_types.UUID `json:"id"`
+	Channel   *Channel           `json:"channel"`
+	CreatedAt time.Time          `json:"created_at"`
+	ID        openapi_types.UUID `json:"id"`
+
+	// LastMessageAt null: nothing has been said
+	LastMessageAt *time.Time `json:"last_message_at"`
+
+	// Metadata free; at most 16,384 bytes of JSON
+	Metadata    ThreadMetadata     `json:"metadata"`
 	Status      ThreadStatus       `json:"status"`
+	Title       string             `json:"title"`
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
-
-// ThreadStatus defines model for Thread.Status.
-type ThreadStatus string
 
 // ThreadList defines model for ThreadList.
 type ThreadList struct {
@@ -322,6 +393,12 @@ type ThreadList struct {
 	Items      []Thread `json:"items"`
 	NextCursor *string  `json:"next_cursor"`
 }
+
+// ThreadMetadata free; at most 16,384 bytes of JSON
+type ThreadMetadata = json.RawMessage
+
+// ThreadStatus defines model for ThreadStatus.
+type ThreadStatus string
 
 // Turn defines model for Turn.
 type Turn struct {
@@ -716,6 +793,9 @@ type EventStatus = WebhookEventStatus
 // Limit defines model for Limit.
 type Limit = int
 
+// MessageID defines model for MessageId.
+type MessageID = openapi_types.UUID
+
 // ModelProvider defines model for ModelProvider.
 type ModelProvider = string
 
@@ -739,6 +819,12 @@ type ThreadID = openapi_types.UUID
 
 // Version defines model for Version.
 type Version = int32
+
+// VersionA defines model for VersionA.
+type VersionA = int32
+
+// VersionB defines model for VersionB.
+type VersionB = int32
 
 // WebhookID defines model for WebhookId.
 type WebhookID = string
@@ -785,7 +871,9 @@ type ListThreadsParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor `next_cursor` of the page before
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Cursor *Cursor             `form:"cursor,omitempty" json:"cursor,omitempty"`
+	BotID  *openapi_types.UUID `form:"bot_id,omitempty" json:"bot_id,omitempty"`
+	Status *ThreadStatus       `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
@@ -793,9 +881,15 @@ type ListMessagesParams struct {
 	// Limit how many at the most
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
+	// Order by `seq`: `asc` the oldest first, `desc` the newest first
+	Order *ListMessagesParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
 	// Cursor `next_cursor` of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListMessagesParamsOrder defines parameters for ListMessages.
+type ListMessagesParamsOrder string
 
 // ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
 type ListWebhookDeliveriesParams struct {
@@ -849,8 +943,14 @@ type ReceiveWebhookParams struct {
 	WebhookSignature *WebhookSignature `json:"webhook-signature,omitempty"`
 }
 
+// RateMessageJSONRequestBody defines body for RateMessage for application/json ContentType.
+type RateMessageJSONRequestBody = Feedback
+
 // CreateThreadJSONRequestBody defines body for CreateThread for application/json ContentType.
 type CreateThreadJSONRequestBody = CreateThreadRequest
+
+// ChangeThreadJSONRequestBody defines body for ChangeThread for application/json ContentType.
+type ChangeThreadJSONRequestBody = ChangeThreadRequest
 
 // TakeTurnJSONRequestBody defines body for TakeTurn for application/json ContentType.
 type TakeTurnJSONRequestBody = TakeTurnRequest
@@ -887,6 +987,9 @@ type ServerInterface interface {
 	// GetUsageStatistics What the workspace has used, by day or month
 	// (GET /v1/analytics/usage)
 	GetUsageStatistics(ctx *echo.Context, params GetUsageStatisticsParams) error
+	// RateMessage Say what you think of an answer
+	// (PUT /v1/conversations/messages/{message_id}/feedback)
+	RateMessage(ctx *echo.Context, messageID MessageID) error
 	// ListThreads The threads of the workspace, newest first
 	// (GET /v1/conversations/threads)
 	ListThreads(ctx *echo.Context, params ListThreadsParams) error
@@ -896,7 +999,13 @@ type ServerInterface interface {
 	// GetThread A thread
 	// (GET /v1/conversations/threads/{thread_id})
 	GetThread(ctx *echo.Context, threadID ThreadID) error
-	// ListMessages The messages of a thread, oldest first
+	// ChangeThread Change the title or metadata of a thread, archive it or take it up again
+	// (PATCH /v1/conversations/threads/{thread_id})
+	ChangeThread(ctx *echo.Context, threadID ThreadID) error
+	// ExportThread All messages of a thread as NDJSON, oldest first
+	// (GET /v1/conversations/threads/{thread_id}/export)
+	ExportThread(ctx *echo.Context, threadID ThreadID) error
+	// ListMessages The messages of a thread, oldest or newest first
 	// (GET /v1/conversations/threads/{thread_id}/messages)
 	ListMessages(ctx *echo.Context, threadID ThreadID, params ListMessagesParams) error
 	// TakeTurn Say something and get the bot's answer
@@ -1059,6 +1168,22 @@ func (w *ServerInterfaceWrapper) GetUsageStatistics(ctx *echo.Context) error {
 	return err
 }
 
+// RateMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) RateMessage(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RateMessage(ctx, messageID)
+	return err
+}
+
 // ListThreads converts echo context to params.
 func (w *ServerInterfaceWrapper) ListThreads(ctx *echo.Context) error {
 	var err error
@@ -1077,6 +1202,20 @@ func (w *ServerInterfaceWrapper) ListThreads(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "bot_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bot_id", ctx.QueryParams(), &params.BotID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -1109,6 +1248,38 @@ func (w *ServerInterfaceWrapper) GetThread(ctx *echo.Context) error {
 	return err
 }
 
+// ChangeThread converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeThread(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeThread(ctx, threadID)
+	return err
+}
+
+// ExportThread converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportThread(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportThread(ctx, threadID)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx *echo.Context) error {
 	var err error
@@ -1127,6 +1298,13 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", ctx.QueryParams(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order: %s", err))
 	}
 
 	// ------------- Optional query parameter "cursor" -------------
@@ -1669,9 +1847,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.GET(options.BaseURL+"/v1/analytics/turns", wrapper.GetTurnStatistics, options.OperationMiddlewares["getTurnStatistics"]...)
 	router.GET(options.BaseURL+"/v1/analytics/usage", wrapper.GetUsageStatistics, options.OperationMiddlewares["getUsageStatistics"]...)
+	router.PUT(options.BaseURL+"/v1/conversations/messages/:message_id/feedback", wrapper.RateMessage, options.OperationMiddlewares["rateMessage"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads", wrapper.ListThreads, options.OperationMiddlewares["listThreads"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads", wrapper.CreateThread, options.OperationMiddlewares["createThread"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id", wrapper.GetThread, options.OperationMiddlewares["getThread"]...)
+	router.PATCH(options.BaseURL+"/v1/conversations/threads/:thread_id", wrapper.ChangeThread, options.OperationMiddlewares["changeThread"]...)
+	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/export", wrapper.ExportThread, options.OperationMiddlewares["exportThread"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads/:thread_id/turn", wrapper.TakeTurn, options.OperationMiddlewares["takeTurn"]...)
 	router.GET(options.BaseURL+"/v1/model-keys", wrapper.ListModelKeys, options.OperationMiddlewares["listModelKeys"]...)
@@ -1734,6 +1915,29 @@ type GetUsageStatisticsResponseObject interface {
 type GetUsageStatistics200JSONResponse UsageReport
 
 func (response GetUsageStatistics200JSONResponse) VisitGetUsageStatisticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RateMessageRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+	Body      *RateMessageJSONRequestBody
+}
+
+type RateMessageResponseObject interface {
+	VisitRateMessageResponse(w http.ResponseWriter) error
+}
+
+type RateMessage200JSONResponse Message
+
+func (response RateMessage200JSONResponse) VisitRateMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -1819,6 +2023,80 @@ func (response GetThread200JSONResponse) VisitGetThreadResponse(w http.ResponseW
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ChangeThreadRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+	Body     *ChangeThreadJSONRequestBody
+}
+
+type ChangeThreadResponseObject interface {
+	VisitChangeThreadResponse(w http.ResponseWriter) error
+}
+
+type ChangeThread200JSONResponse Thread
+
+func (response ChangeThread200JSONResponse) VisitChangeThreadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportThreadRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+}
+
+type ExportThreadResponseObject interface {
+	VisitExportThreadResponse(w http.ResponseWriter) error
+}
+
+type ExportThread200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportThread200ApplicationXNdjsonResponse) VisitExportThreadResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
 }
 
 type ListMessagesRequestObject struct {
@@ -2410,6 +2688,9 @@ type StrictServerInterface interface {
 	// GetUsageStatistics What the workspace has used, by day or month
 	// (GET /v1/analytics/usage)
 	GetUsageStatistics(ctx context.Context, request GetUsageStatisticsRequestObject) (GetUsageStatisticsResponseObject, error)
+	// RateMessage Say what you think of an answer
+	// (PUT /v1/conversations/messages/{message_id}/feedback)
+	RateMessage(ctx context.Context, request RateMessageRequestObject) (RateMessageResponseObject, error)
 	// ListThreads The threads of the workspace, newest first
 	// (GET /v1/conversations/threads)
 	ListThreads(ctx context.Context, request ListThreadsRequestObject) (ListThreadsResponseObject, error)
@@ -2419,7 +2700,13 @@ type StrictServerInterface interface {
 	// GetThread A thread
 	// (GET /v1/conversations/threads/{thread_id})
 	GetThread(ctx context.Context, request GetThreadRequestObject) (GetThreadResponseObject, error)
-	// ListMessages The messages of a thread, oldest first
+	// ChangeThread Change the title or metadata of a thread, archive it or take it up again
+	// (PATCH /v1/conversations/threads/{thread_id})
+	ChangeThread(ctx context.Context, request ChangeThreadRequestObject) (ChangeThreadResponseObject, error)
+	// ExportThread All messages of a thread as NDJSON, oldest first
+	// (GET /v1/conversations/threads/{thread_id}/export)
+	ExportThread(ctx context.Context, request ExportThreadRequestObject) (ExportThreadResponseObject, error)
+	// ListMessages The messages of a thread, oldest or newest first
 	// (GET /v1/conversations/threads/{thread_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
 	// TakeTurn Say something and get the bot's answer
@@ -2561,6 +2848,54 @@ func (sh *strictHandler) GetUsageStatistics(ctx *echo.Context, params GetUsageSt
 	return nil
 }
 
+// RateMessage operation middleware
+func (sh *strictHandler) RateMessage(ctx *echo.Context, messageID MessageID) error {
+	var request RateMessageRequestObject
+
+	request.MessageID = messageID
+
+	var body RateMessageJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RateMessage(ctx.Request().Context(), request.(RateMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RateMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RateMessageResponseObject); ok {
+		return validResponse.VisitRateMessageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListThreads operation middleware
 func (sh *strictHandler) ListThreads(ctx *echo.Context, params ListThreadsParams) error {
 	var request ListThreadsRequestObject
@@ -2651,6 +2986,79 @@ func (sh *strictHandler) GetThread(ctx *echo.Context, threadID ThreadID) error {
 		return err
 	} else if validResponse, ok := response.(GetThreadResponseObject); ok {
 		return validResponse.VisitGetThreadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeThread operation middleware
+func (sh *strictHandler) ChangeThread(ctx *echo.Context, threadID ThreadID) error {
+	var request ChangeThreadRequestObject
+
+	request.ThreadID = threadID
+
+	var body ChangeThreadJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeThread(ctx.Request().Context(), request.(ChangeThreadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeThread")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeThreadResponseObject); ok {
+		return validResponse.VisitChangeThreadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportThread operation middleware
+func (sh *strictHandler) ExportThread(ctx *echo.Context, threadID ThreadID) error {
+	var request ExportThreadRequestObject
+
+	request.ThreadID = threadID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportThread(ctx.Request().Context(), request.(ExportThreadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportThread")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportThreadResponseObject); ok {
+		return validResponse.VisitExportThreadResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

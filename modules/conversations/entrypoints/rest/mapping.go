@@ -4,7 +4,8 @@ import "github.com/parley/parley/modules/conversations/domain"
 
 func toThread(t domain.Thread) Thread {
 	thread := Thread{
-		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, Status: ThreadStatus(t.Status), CreatedAt: t.CreatedAt,
+		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, Status: ThreadStatus(t.Status), Title: t.Title, Metadata: t.Metadata,
+		CreatedAt: t.CreatedAt, LastMessageAt: t.LastMessageAt,
 	}
 	if t.Channel != nil {
 		thread.Channel = &Channel{EndpointID: t.Channel.EndpointID, ConversationID: t.Channel.ConversationID}
@@ -13,10 +14,14 @@ func toThread(t domain.Thread) Thread {
 }
 
 func toMessage(m domain.Message) Message {
-	return Message{
+	message := Message{
 		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content,
 		OperationID: m.OperationID, CreatedAt: m.CreatedAt,
 	}
+	if f := m.Feedback; f != nil {
+		message.Feedback = &GivenFeedback{Rating: Rating(f.Rating), Comment: f.Comment, UpdatedAt: f.At}
+	}
+	return message
 }
 
 func toTurn(t domain.Turn, answer domain.Message, reply domain.Reply) Turn {

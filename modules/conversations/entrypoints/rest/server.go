@@ -7,7 +7,6 @@ import (
 
 	"github.com/labstack/echo/v5"
 
-	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/audit"
@@ -20,6 +19,8 @@ import (
 // Server implements the generated server interface.
 type Server struct {
 	Create         usecases.CreateThread
+	Change         usecases.ChangeThread
+	Rate           usecases.RateMessage
 	Turn           usecases.TakeTurn
 	Threads        ports.Threads
 	CreateEndpoint usecases.CreateEndpoint
@@ -54,7 +55,9 @@ const (
 func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (CreateThreadResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		p := call.From(ctx).Principal
-		thread, err := s.Create.Do(ctx, usecases.NewThread{WorkspaceID: p.WorkspaceID, By: p.UserID, BotID: r.Body.BotID})
+		thread, err := s.Create.Do(ctx, usecases.NewThread{
+			WorkspaceID: p.WorkspaceID, By: p.UserID, BotID: r.Body.BotID, Title: r.Body.Title, Metadata: r.Body.Metadata,
+		})
 		location := "/v1/conversations/threads/" + thread.ID.String()
 		return command.Outcome{
 			Answer: CreateThread201JSONResponse{
@@ -74,47 +77,12 @@ func (s Server) GetThread(ctx context.Context, r GetThreadRequestObject) (GetThr
 	return GetThread200JSONResponse(toThread(thread)), err
 }
 
-// ListThreads implements the call.
-func (s Server) ListThreads(ctx context.Context, r ListThreadsRequestObject) (ListThreadsResponseObject, error) {
-	after, err := s.ThreadCursors.Decode(ctx, "", r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultThreads)
-	rows, err := s.Threads.List(ctx, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.ThreadCursors, "", items, more, func(t domain.Thread) ports.ThreadPosition {
-		return ports.ThreadPosition{At: t.CreatedAt, ID: t.ID}
-	})
-	return ListThreads200JSONResponse{Items: page.Map(items, toThread), HasMore: more, NextCursor: next}, err
-}
-
-// ListMessages implements the call.
-func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (ListMessagesResponseObject, error) {
-	filter := r.ThreadID.String()
-	after, err := s.MessageCursors.Decode(ctx, filter, r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultMessages)
-	rows, err := s.Threads.Messages(ctx, r.ThreadID, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.MessageCursors, filter, items, more, func(m domain.Message) ports.MessagePosition {
-		return ports.MessagePosition{Seq: m.Seq}
-	})
-	return ListMessages200JSONResponse{Items: page.Map(items, toMessage), HasMore: more, NextCursor: next}, err
-}
-
 // stored answers any changing call with the bytes that the pipeline keeps.
 type stored struct{ command.Answer }
 
 func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitChangeThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitRateMessageResponse(w http.ResponseWriter) error           { return s.Write(w) }
 func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error              { return s.Write(w) }
 func (s stored) VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }

@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/botsdb"
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
+)
+
+// record stores a change of a bot: its version first, for the moves point at it.
+func (b *Bots) record(ctx context.Context, bot uuid.UUID, c domain.Change) error {
+	q, workspace := b.queries(ctx)
+	if v := c.Version; v != nil {
+		err := q.CreateVersion(ctx, botsdb.CreateVersionParams{
+			WorkspaceID: workspace,
+			BotID:       v.BotID,
+			Version:     int32(v.Number),
+			Instruction: v.Content.Instruction(),
+			Settings:    v.Content.Settings(),
+			Note:        v.Note,
+			CreatedBy:   v.CreatedBy,
+			CreatedAt:   v.CreatedAt,
+		})
+		if err != nil {
+			return fmt.Errorf("create the version: %w", err)
+		}
+	}
+	for _, m := range c.Moves {
+		params := botsdb.RecordMoveParams{
+			WorkspaceID: workspace, BotID: bot, Pointer: string(m.Pointer), ToVersion: int32(m.To), Cause: string(m.Cause),
+			MovedBy: m.By, MovedAt: m.At,
+		}
+		if m.From != 0 {
+			from := int32(m.From)
+			params.FromVersion = &from
+		}
+		if err := q.RecordMove(ctx, params); err != nil {
+			return fmt.Errorf("record the move: %w", err)
+		}
+	}
+	return nil
+}
+
+// Moves implements ports.Shelf.
+func (b *Bots) Moves(ctx context.Context, bot uuid.UUID, after *ports.MovePosition, limit int) ([]domain.Move, error) {
+	q, workspace := b.queries(ctx)
+	params := botsdb.ListMovesParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit)}
+	if after != nil {
+		before := int32(after.Number)
+		params.Before = &before
+	}
+	rows, err := q.ListMoves(ctx, params)
+	if err != nil {
+		return nil, fmt.Errorf("list the moves: %w", err)
+	}
+	if len(rows) == 0 && after == nil { // every bot has a first
+		return nil, ports.ErrBotNotFound
+	}
+	list := make([]domain.Move, len(rows))
+	for i, row := range rows {
+		list[i] = domain.Move{
+			Number: int(row.Number), Pointer: domain.Pointer(row.Pointer), To: int(row.ToVersion), Cause: domain.Cause(row.Cause),
+			By: row.MovedBy, At: row.MovedAt,
+		}
+		if row.FromVersion != nil {
+			list[i].From = int(*row.FromVersion)
+		}
+	}
+	return list, nil
+}

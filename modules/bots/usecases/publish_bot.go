@@ -1,0 +1,35 @@
+package usecases
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
+)
+
+// PublishBot has a version of a bot answer.
+type PublishBot struct {
+	Bots   ports.Bots
+	Shelf  ports.Shelf
+	Events ports.Events
+	Now    func() time.Time
+}
+
+// Do moves the published version; it says which it was before.
+func (u PublishBot) Do(ctx context.Context, id, by uuid.UUID, version int) (bot domain.Bot, before int, err error) {
+	if bot, err = u.Bots.Lock(ctx, id); err != nil {
+		return domain.Bot{}, 0, err
+	}
+	if _, err = u.Shelf.Version(ctx, id, version); err != nil {
+		return domain.Bot{}, 0, err
+	}
+	before = bot.PublishedVersion
+	change, err := bot.Publish(version, by, u.Now())
+	if err != nil {
+		return domain.Bot{}, 0, ports.Invalid(err)
+	}
+	return bot, before, save(ctx, u.Bots, u.Events, bot, change)
+}

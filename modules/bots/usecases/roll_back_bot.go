@@ -1,0 +1,44 @@
+package usecases
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
+)
+
+// RollBackBot has a bot say again what it said before.
+type RollBackBot struct {
+	Bots   ports.Bots
+	Shelf  ports.Shelf
+	Events ports.Events
+	Now    func() time.Time
+}
+
+// OldVersion is what RollBackBot is asked for.
+type OldVersion struct {
+	BotID, By uuid.UUID
+	Version   int
+	Note      string
+	Expected  int // the version that must be current; 0: whichever
+}
+
+// Do writes the old content as the next version, which answers from now on.
+func (u RollBackBot) Do(ctx context.Context, in OldVersion) (domain.Bot, error) {
+	bot, err := lockExpected(ctx, u.Bots, in.BotID, in.Expected)
+	if err != nil {
+		return domain.Bot{}, err
+	}
+	old, err := u.Shelf.Version(ctx, in.BotID, in.Version)
+	if err != nil {
+		return domain.Bot{}, err
+	}
+	change, err := bot.RollBack(old, domain.Edition{By: in.By, At: u.Now(), Note: in.Note})
+	if err != nil {
+		return domain.Bot{}, ports.Invalid(err)
+	}
+	return bot, save(ctx, u.Bots, u.Events, bot, change)
+}

@@ -1,0 +1,50 @@
+package domain
+
+import (
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// Rating is whether an answer was any good.
+type Rating string
+
+// The ratings.
+const (
+	Good Rating = "good"
+	Bad  Rating = "bad"
+)
+
+const maxComment = 2000
+
+// Feedback is what a user thinks of an answer.
+type Feedback struct {
+	Rating  Rating
+	Comment string
+	At      time.Time // when it was last said
+}
+
+// What no feedback may have.
+var (
+	ErrRating  = errors.New("must be good or bad")
+	ErrComment = errors.New("must have at most 2000 characters")
+)
+
+// NewFeedback checks what a user thinks; the error is ErrRating or ErrComment.
+func NewFeedback(rating Rating, comment string, now time.Time) (Feedback, error) {
+	if rating != Good && rating != Bad {
+		return Feedback{}, ErrRating
+	}
+	if utf8.RuneCountInString(comment) > maxComment {
+		return Feedback{}, ErrComment
+	}
+	return Feedback{Rating: rating, Comment: comment, At: now}, nil
+}
+
+// Opinion is a feedback with whom and what it is from and about.
+type Opinion struct {
+	MessageID, UserID uuid.UUID
+	Feedback
+}

@@ -1,0 +1,41 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// ChangeThread labels a thread anew, archives it or takes it up again.
+type ChangeThread struct{ Threads ports.Threads }
+
+// Do changes what is not nil. A turn that runs in the thread goes on to its end, also where the thread is archived.
+func (u ChangeThread) Do(ctx context.Context, id uuid.UUID, c ports.ThreadChanges) (domain.Thread, error) {
+	var wrong error
+	if c.Title != nil {
+		wrong = domain.CheckTitle(*c.Title)
+	}
+	if c.Metadata != nil {
+		wrong = errors.Join(wrong, domain.CheckMetadata(c.Metadata))
+	}
+	if wrong != nil {
+		return domain.Thread{}, wrongLabel(wrong)
+	}
+	return u.Threads.Change(ctx, id, c)
+}
+
+// wrongLabel names every wrong field of a label.
+func wrongLabel(err error) error {
+	var wrong []fail.Field
+	for field, rule := range map[string]error{"title": domain.ErrTitle, "metadata": domain.ErrMetadata} {
+		if errors.Is(err, rule) {
+			wrong = append(wrong, fail.Field{Field: field, Code: "INVALID", Message: rule.Error()})
+		}
+	}
+	return fail.Fields(wrong...)
+}

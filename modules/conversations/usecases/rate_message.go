@@ -1,0 +1,31 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// RateMessage keeps what a user thinks of an answer.
+type RateMessage struct {
+	Opinions ports.Opinions
+	Now      func() time.Time
+}
+
+// Do puts the opinion in place of the user's earlier one.
+func (u RateMessage) Do(ctx context.Context, message, user uuid.UUID, rating domain.Rating, comment string) (domain.Message, error) {
+	feedback, err := domain.NewFeedback(rating, comment, u.Now())
+	switch {
+	case errors.Is(err, domain.ErrRating):
+		return domain.Message{}, fail.Fields(fail.Field{Field: "rating", Code: "INVALID", Message: err.Error()})
+	case err != nil:
+		return domain.Message{}, fail.Fields(fail.Field{Field: "comment", Code: "INVALID", Message: err.Error()})
+	}
+	return u.Opinions.Rate(ctx, domain.Opinion{MessageID: message, UserID: user, Feedback: feedback})
+}
