@@ -22,12 +22,13 @@ import (
 
 func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
 	told := events.Events{Publisher: p.events}
-	model := guarded.Model{Model: echomodel.Model{}, Group: p.models}
+	model := guarded.Model{Model: echomodel.Model{Delay: p.cfg.EchoDelay}, Group: p.models}
 	turns := postgres.NewTurns(p.db, model, told)
 	turn := usecases.TakeTurn{
 		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,
 	}
 	server := newConversationsServer(p, catalog, turn)
+	p.addStreams(&server)
 	server.Mount(e)
 	recovery := jobs.RecoverTurns{Leases: turns, Commands: p.commands, Steps: server.Steps}
 	p.background.Every(p.cfg.UpkeepInterval, p.cfg.ModelTimeout+time.Minute, "recover turns", recovery.Do)

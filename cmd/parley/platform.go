@@ -48,6 +48,10 @@ type platform struct {
 	models     *resilience.Group
 	marks      dedupe.Marks
 	runner     *jobs.Runner // nil where this process does no jobs
+	direct     string       // the URL of the database past a pooler
+	hears      []postgres.Channel
+	expiries   []jobs.Periodic // of the modules
+	stopping   <-chan struct{} // closed when the program is told to stop
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
@@ -58,7 +62,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(d.direct, log)); err != nil {
 		return nil, err
 	}
-	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log)}
+	p := &platform{cfg: cfg, log: log, direct: d.direct, now: now, background: background.NewRunner(log)}
 	if err := p.takeSecrets(); err != nil {
 		return nil, err
 	}
@@ -80,7 +84,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.commands = command.NewPipeline(command.Options{
 		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(),
 	})
-	if err := p.prepareJobs(d.direct); err != nil {
+	if err := p.prepareJobs(); err != nil {
 		p.db.Close()
 		return nil, err
 	}
@@ -137,7 +141,7 @@ func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrat
 
 // prepareJobs makes the queue, and what works it off unless this process only serves. Deliveries of events are the
 // platform's own jobs.
-func (p *platform) prepareJobs(listen string) error {
+func (p *platform) prepareJobs() error {
 	p.kinds = jobs.NewRegistry()
 	p.jobs = jobs.NewQueue(p.db, p.kinds)
 	p.events = events.NewPublisher(p.db, p.jobs, p.now)
@@ -149,7 +153,7 @@ func (p *platform) prepareJobs(listen string) error {
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
 		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
-		ListenURL: listen, Buried: p.events.Buried,
+		Buried: p.events.Buried,
 	})
 	return nil
 }
@@ -162,12 +166,16 @@ func (p *platform) subscriptions() *events.Subscriptions {
 // startJobs begins to do jobs, once the modules have registered who handles them. When ctx ends it stops: what runs has
 // the grace that requests have, beside them.
 func (p *platform) startJobs(ctx context.Context) {
+	p.listen()
 	if p.runner == nil {
 		return
 	}
 	p.runner.Start()
 	p.runner.Every(p.jobs.Expiry())
 	p.runner.Every(p.subscriptions().Expiry())
+	for _, e := range p.expiries {
+		p.runner.Every(e)
+	}
 	context.AfterFunc(ctx, p.stopJobs)
 }
 

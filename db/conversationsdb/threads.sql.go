@@ -73,7 +73,7 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 }
 
 const listMessages = `-- name: ListMessages :many
-SELECT id, thread_id, seq, role, content, operation_id, created_at FROM messages
+SELECT id, thread_id, seq, role, content, operation_id, created_at, status FROM messages
  WHERE workspace_id = $1 AND thread_id = $2 AND seq > $3
  ORDER BY seq
  LIMIT $4
@@ -94,6 +94,7 @@ type ListMessagesRow struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
+	Status      string
 }
 
 func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]ListMessagesRow, error) {
@@ -118,6 +119,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 			&i.Content,
 			&i.OperationID,
 			&i.CreatedAt,
+			&i.Status,
 		); err != nil {
 			return nil, err
 		}

@@ -112,8 +112,9 @@ const finishTurn = `-- name: FinishTurn :exec
 WITH turn AS (
     UPDATE llm_turns
        SET status = $1, finished_at = $2, latency_ms = $3, error = $4,
-           input_tokens = $5, output_tokens = $6
-     WHERE workspace_id = $7 AND id = $8 AND attempt = $9 AND status = 'running'
+           input_tokens = $5, output_tokens = $6,
+           finish_reason = $7, error_code = $8, error_message = $9
+     WHERE workspace_id = $10 AND id = $11 AND attempt = $12 AND status = 'running'
  RETURNING id
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn')
@@ -126,6 +127,9 @@ type FinishTurnParams struct {
 	Error        *string
 	InputTokens  *int32
 	OutputTokens *int32
+	FinishReason *string
+	ErrorCode    *string
+	ErrorMessage *string
 	WorkspaceID  uuid.UUID
 	TurnID       uuid.UUID
 	Attempt      int32
@@ -140,6 +144,9 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.Error,
 		arg.InputTokens,
 		arg.OutputTokens,
+		arg.FinishReason,
+		arg.ErrorCode,
+		arg.ErrorMessage,
 		arg.WorkspaceID,
 		arg.TurnID,
 		arg.Attempt,
@@ -148,7 +155,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 }
 
 const freeThread = `-- name: FreeThread :one
-UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1
+UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL
   FROM threads th
  WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.status = 'running' AND t.lease_until < now()
    AND th.workspace_id = t.workspace_id AND th.id = t.thread_id
@@ -212,7 +219,7 @@ func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionPara
 }
 
 const getTurnState = `-- name: GetTurnState :one
-SELECT id, status, lease_until, error FROM llm_turns
+SELECT id, thread_id, status FROM llm_turns
  WHERE workspace_id = $1 AND actor_id = $2 AND operation_id = $3
 `
 
@@ -223,21 +230,15 @@ type GetTurnStateParams struct {
 }
 
 type GetTurnStateRow struct {
-	ID         uuid.UUID
-	Status     string
-	LeaseUntil time.Time
-	Error      *string
+	ID       uuid.UUID
+	ThreadID uuid.UUID
+	Status   string
 }
 
 func (q *Queries) GetTurnState(ctx context.Context, arg GetTurnStateParams) (GetTurnStateRow, error) {
 	row := q.db.QueryRow(ctx, getTurnState, arg.WorkspaceID, arg.ActorID, arg.OperationID)
 	var i GetTurnStateRow
-	err := row.Scan(
-		&i.ID,
-		&i.Status,
-		&i.LeaseUntil,
-		&i.Error,
-	)
+	err := row.Scan(&i.ID, &i.ThreadID, &i.Status)
 	return i, err
 }
 

@@ -14,7 +14,7 @@ SELECT workspace_id, id, bot_id, status, created_at, endpoint_id, conversation_i
  LIMIT @count;
 
 -- name: ListMessages :many
-SELECT id, thread_id, seq, role, content, operation_id, created_at FROM messages
+SELECT id, thread_id, seq, role, content, operation_id, created_at, status FROM messages
  WHERE workspace_id = @workspace_id AND thread_id = @thread_id AND seq > @after
  ORDER BY seq
  LIMIT @count;

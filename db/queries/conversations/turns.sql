@@ -31,7 +31,8 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found,
 WITH turn AS (
     UPDATE llm_turns
        SET status = @status, finished_at = @finished_at, latency_ms = @latency_ms, error = sqlc.narg('error'),
-           input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens')
+           input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens'),
+           finish_reason = sqlc.narg('finish_reason'), error_code = sqlc.narg('error_code'), error_message = sqlc.narg('error_message')
      WHERE workspace_id = @workspace_id AND id = @turn_id AND attempt = @attempt AND status = 'running'
  RETURNING id
 )
@@ -67,7 +68,7 @@ RETURNING t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, t.attempt, t.p
           m.id AS message_id, m.content, m.created_at, th.endpoint_id, th.conversation_id;
 
 -- name: GetTurnState :one
-SELECT id, status, lease_until, error FROM llm_turns
+SELECT id, thread_id, status FROM llm_turns
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id;
 
 -- name: GetPinnedVersion :one
@@ -84,7 +85,7 @@ SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_i
 
 -- name: FreeThread :one
 -- Gives up the turn of a thread whose lease has run out, so that another may run.
-UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error
+UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error, error_code = NULL
   FROM threads th
  WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.status = 'running' AND t.lease_until < now()
    AND th.workspace_id = t.workspace_id AND th.id = t.thread_id

@@ -102,7 +102,7 @@ func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, after *ports.M
 	for i, row := range rows {
 		list[i] = domain.Message{
 			ID: row.ID, ThreadID: row.ThreadID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
-			OperationID: row.OperationID, CreatedAt: row.CreatedAt,
+			OperationID: row.OperationID, CreatedAt: row.CreatedAt, Cancelled: row.Status == string(domain.TurnCancelled),
 		}
 	}
 	return list, nil

@@ -13,10 +13,14 @@ func toThread(t domain.Thread) Thread {
 }
 
 func toMessage(m domain.Message) Message {
-	return Message{
-		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content,
+	message := Message{
+		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: MessageStatusCompleted,
 		OperationID: m.OperationID, CreatedAt: m.CreatedAt,
 	}
+	if m.Cancelled {
+		message.Status = MessageStatusCancelled
+	}
+	return message
 }
 
 func toTurn(t domain.Turn, answer domain.Message) Turn {

@@ -21,7 +21,13 @@ import (
 type Server struct {
 	Create         usecases.CreateThread
 	Turn           usecases.TakeTurn
+	Cancel         usecases.CancelTurn
+	Follow         usecases.FollowTurn
 	Threads        ports.Threads
+	Records        ports.Records
+	Pieces         ports.Pieces
+	Live           ports.Live
+	Room           ports.Room
 	CreateEndpoint usecases.CreateEndpoint
 	ChangeEndpoint usecases.ChangeEndpoint
 	Receive        usecases.ReceiveEvent
@@ -32,6 +38,7 @@ type Server struct {
 
 	ThreadCursors       page.Cursors[ports.ThreadPosition]
 	MessageCursors      page.Cursors[ports.MessagePosition]
+	TurnCursors         page.Cursors[ports.MessagePosition]
 	EndpointCursors     page.Cursors[ports.IDPosition]
 	EventCursors        page.Cursors[ports.IDPosition]
 	SubscriptionCursors page.Cursors[ports.IDPosition]
@@ -39,7 +46,9 @@ type Server struct {
 }
 
 // Mount adds the routes.
-func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
+func (s Server) Mount(e *echo.Echo) {
+	RegisterHandlers(e, NewStrictHandler(s, []StrictMiddlewareFunc{negotiate}))
+}
 
 const (
 	defaultThreads  = 20
@@ -112,6 +121,8 @@ type stored struct{ command.Answer }
 
 func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
 func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error              { return s.Write(w) }
+func (s stored) VisitCancelTurnResponse(w http.ResponseWriter) error            { return s.Write(w) }
+func (s stored) VisitRetryTurnResponse(w http.ResponseWriter) error             { return s.Write(w) }
 func (s stored) VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitRotateWebhookEndpointSecretResponse(w http.ResponseWriter) error {
