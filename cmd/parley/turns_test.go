@@ -225,6 +225,8 @@ func TestACallCanWaitForABusyThread(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.Status, a)
 	}
 	require.Len(t, ada.get(t, thread+"/messages").items(), 2*many)
+	require.Equal(t, many, count(t, pg.Superuser(t, p.database), `SELECT count(*) FROM audit_log a JOIN llm_turns t ON t.id::text = a.changes->>'turn_id'`),
+		"a turn that is in the audit log under another id")
 }
 
 func TestOnlySoManyWaitForAThreadAndNoLongerThanARequestMay(t *testing.T) {

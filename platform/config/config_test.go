@@ -46,6 +46,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"METRICS_ADDR":          {[]string{"127.0.0.1:9090", ":0"}, []string{"9090", "here", "127.0.0.1:8080"}},
 		"UPKEEP_INTERVAL":       {[]string{"100ms", "1h"}, []string{"99ms", "2h", "5"}},
 		"MODEL_TIMEOUT":         {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
+		"ECHO_DELAY":            {[]string{"0s", "100ms", "1m"}, []string{"-1s", "61s", "30"}},
 		"WORKERS":               {[]string{"0", "4", "1000"}, []string{"-1", "1001", "many"}},
 		"JOB_POLL_INTERVAL":     {[]string{"10ms", "1h"}, []string{"9ms", "2h", "1"}},
 		"JOB_LEASE":             {[]string{"1s", "10m"}, []string{"999ms", "11m", "30"}},

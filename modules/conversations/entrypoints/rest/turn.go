@@ -75,6 +75,7 @@ func (s Server) queueUp(ctx context.Context, said usecases.Said, turn *domain.Tu
 		if *turn, err = s.Turn.Prepare(said); err != nil { // its time begins now
 			return command.Answer{}, err
 		}
+		long.Audit.Changes = map[string]any{"turn_id": turn.ID}
 		answer, err := s.tryForThread(ctx, said.ThreadID, long)
 		if !errors.Is(err, ports.ErrThreadBusy) {
 			return answer, err
