@@ -57,7 +57,7 @@ var wallChecks = []string{
 	    AND polname || ' ' || polrelid::regclass NOT IN (
 	        'door login_attempts', 'door installation', 'door audit_seal_progress', 'door operations', 'door_end sessions',
 	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door webhook_events',
-	        'door analytics_outbox', 'door analytics_daily', 'door analytics_latency')
+	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_app'::regrole = ANY (polroles) AND polname <> CASE polrelid::regclass::text WHEN 'users' THEN 'self' ELSE 'tenant' END
@@ -108,7 +108,7 @@ var wallChecks = []string{
 	        'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks',
-	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE analytics_outbox',
+	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE analytics_outbox',
 	        'INSERT analytics_daily', 'UPDATE analytics_daily', 'INSERT analytics_latency', 'UPDATE analytics_latency')
 	 UNION ALL
 	 SELECT format('everybody may %s %s', a.privilege_type, c.oid::regclass)
@@ -129,7 +129,7 @@ var wallChecks = []string{
 	         ('app.extend_jobs(uuid[],uuid[],integer[],double precision)'), ('app.lost_jobs(integer)'), ('app.expire_jobs(integer)'),
 	         ('app.begin_periodic(text,uuid,double precision)'), ('app.end_periodic(text,uuid,double precision)'),
 	         ('app.expire_sealed_answers()'), ('app.find_webhook_endpoint(uuid)'), ('app.queue_depth()'), ('app.expire_webhooks(integer)'),
-	         ('app.roll_up_analytics(integer,integer[])'), ('app.take_analytics(integer)'), ('app.drop_analytics(uuid)'))
+	         ('app.expire_turn_events(integer)'), ('app.roll_up_analytics(integer,integer[])'), ('app.take_analytics(integer)'), ('app.drop_analytics(uuid)'))
 	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
 	 UNION ALL
 	 SELECT format('%s is not there', door) FROM listed WHERE door NOT IN (SELECT oid::regprocedure::text FROM doors)

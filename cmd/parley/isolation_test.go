@@ -61,6 +61,10 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			hers["endpoint_id"], hers["event_id"] = endpoint.id, endpoint.says(t, "chat", "hello").text("event_id")
 			hers["subscription_id"] = ada.subscribe(t, "https://example.com/hook", "turn.completed").id
 			hers["delivery_id"] = ada.post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).text("id")
+			hers["thread_id"] = thread
+			if strings.Contains(template, "{turn_id}") {
+				hers["thread_id"], hers["turn_id"] = ada.turnFor(t, operation.OperationID)
+			}
 			own, random := template, template
 			for _, name := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(template, -1) {
 				require.Contains(t, hers, name[1], "this test does not know an id for %s", template)

@@ -31,7 +31,7 @@ func newModels(p *platform) (router.Router, error) {
 	kept, err := newModelSettings(p)
 	return router.Router{
 		Providers: map[string]router.Provider{
-			domain.Echo: provider(echomodel.Model{}, true, true),
+			domain.Echo: provider(echomodel.Model{Delay: p.cfg.EchoDelay}, true, true),
 			domain.OpenAI: provider(openai.Model{
 				Key: p.cfg.OpenAIKey, URL: p.cfg.OpenAIURL, Client: own, Guarded: guard,
 			}, p.cfg.HasOpenAI(), false),

@@ -59,6 +59,10 @@ type platform struct {
 	marks      dedupe.Marks
 	vectors    vector.Store
 	runner     *jobs.Runner // nil where this process does no jobs
+	direct     string       // the URL of the database past a pooler
+	hears      []postgres.Channel
+	expiries   []jobs.Periodic // of the modules
+	stopping   <-chan struct{} // closed when the program is told to stop
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
@@ -73,7 +77,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(d.direct, log)); err != nil {
 		return nil, err
 	}
-	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
+	p := &platform{cfg: cfg, log: log, direct: d.direct, now: now, background: background.NewRunner(log), metrics: newMeters()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -98,7 +102,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.commands = command.NewPipeline(command.Options{
 		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(), Observed: p.metrics.operation,
 	})
-	if err := p.prepareJobs(d.direct); err != nil {
+	if err := p.prepareJobs(); err != nil {
 		return nil, err
 	}
 	p.limits = gateway.Limits{
@@ -159,7 +163,7 @@ func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrat
 
 // prepareJobs makes the queue, and what works it off unless this process only serves. Deliveries of events are the
 // platform's own jobs.
-func (p *platform) prepareJobs(listen string) error {
+func (p *platform) prepareJobs() error {
 	p.kinds = jobs.NewRegistry()
 	p.jobs = jobs.NewQueue(p.db, p.kinds)
 	p.events = events.NewPublisher(p.db, p.jobs, p.now)
@@ -174,7 +178,7 @@ func (p *platform) prepareJobs(listen string) error {
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
 		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
-		ListenURL: listen, Buried: p.events.Buried, Around: p.aroundJob,
+		Buried: p.events.Buried, Around: p.aroundJob,
 	})
 	return nil
 }
@@ -195,6 +199,7 @@ func (p *platform) subscriptions() *events.Subscriptions {
 // startJobs begins to do jobs, once the modules have registered who handles them. When ctx ends it stops: what runs has
 // the grace that requests have, beside them.
 func (p *platform) startJobs(ctx context.Context) {
+	p.listen()
 	if p.runner == nil {
 		return
 	}
@@ -202,6 +207,9 @@ func (p *platform) startJobs(ctx context.Context) {
 	p.runner.Every(p.jobs.Expiry())
 	p.runner.Every(p.subscriptions().Expiry())
 	p.runner.Every(analytics.Exporting(p.counts, p.cfg.UpkeepInterval))
+	for _, e := range p.expiries {
+		p.runner.Every(e)
+	}
 	context.AfterFunc(ctx, p.stopJobs)
 }
 

@@ -85,6 +85,7 @@ func withPlatform(ctx context.Context, cfg *config.Config, stderr io.Writer, pro
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
+	p.stopping = ctx.Done()
 	metrics, err := p.serveMetrics(ctx)
 	if err != nil {
 		return err

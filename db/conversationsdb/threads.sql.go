@@ -125,7 +125,7 @@ WITH mine AS MATERIALIZED (
      ORDER BY f.seq
      LIMIT $4
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at,
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
        mine.rating, mine.comment, mine.updated_at AS rated_at
   FROM messages m
   LEFT JOIN mine ON mine.seq = m.seq
@@ -150,6 +150,7 @@ type ListMessagesRow struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
+	Status      string
 	Rating      *string
 	Comment     *string
 	RatedAt     *time.Time
@@ -179,6 +180,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 			&i.Content,
 			&i.OperationID,
 			&i.CreatedAt,
+			&i.Status,
 			&i.Rating,
 			&i.Comment,
 			&i.RatedAt,
@@ -200,7 +202,7 @@ WITH mine AS MATERIALIZED (
      ORDER BY f.seq DESC
      LIMIT $4
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at,
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
        mine.rating, mine.comment, mine.updated_at AS rated_at
   FROM messages m
   LEFT JOIN mine ON mine.seq = m.seq
@@ -225,6 +227,7 @@ type ListMessagesBackwardsRow struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
+	Status      string
 	Rating      *string
 	Comment     *string
 	RatedAt     *time.Time
@@ -253,6 +256,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 			&i.Content,
 			&i.OperationID,
 			&i.CreatedAt,
+			&i.Status,
 			&i.Rating,
 			&i.Comment,
 			&i.RatedAt,

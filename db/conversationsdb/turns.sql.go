@@ -115,18 +115,19 @@ WITH turn AS (
            input_tokens = $5, output_tokens = $6,
            cached_tokens = $7, cost_micros = $8,
            first_token_ms = $9, finish_reason = $10,
-           provider = coalesce($11, t.provider), model = coalesce($12, t.model)
-     WHERE t.workspace_id = $13 AND t.id = $14 AND t.attempt = $15 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason
+           error_code = $11, error_message = $12,
+           provider = coalesce($13, t.provider), model = coalesce($14, t.model)
+     WHERE t.workspace_id = $15 AND t.id = $16 AND t.attempt = $17 AND t.status = 'running'
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE t.status WHEN 'completed' THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
 ), used AS (
-    SELECT app.use($13, turn.finished_at,
+    SELECT app.use($15, turn.finished_at,
                    jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
-                   $16::jsonb, false)
+                   $18::jsonb, false)
       FROM turn WHERE turn.status = 'completed'
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used)
@@ -143,6 +144,8 @@ type FinishTurnParams struct {
 	CostMicros   *int64
 	FirstTokenMs *int32
 	FinishReason *string
+	ErrorCode    *string
+	ErrorMessage *string
 	Provider     *string
 	Model        *string
 	WorkspaceID  uuid.UUID
@@ -165,6 +168,8 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.CostMicros,
 		arg.FirstTokenMs,
 		arg.FinishReason,
+		arg.ErrorCode,
+		arg.ErrorMessage,
 		arg.Provider,
 		arg.Model,
 		arg.WorkspaceID,
@@ -177,9 +182,9 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 
 const freeThread = `-- name: FreeThread :one
 WITH freed AS (
-    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1
+    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.status = 'running' AND t.lease_until < now()
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
@@ -255,7 +260,7 @@ func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionPara
 }
 
 const getTurnState = `-- name: GetTurnState :one
-SELECT id, status, lease_until, error FROM llm_turns
+SELECT id, thread_id, status FROM llm_turns
  WHERE workspace_id = $1 AND actor_id = $2 AND operation_id = $3
 `
 
@@ -266,21 +271,15 @@ type GetTurnStateParams struct {
 }
 
 type GetTurnStateRow struct {
-	ID         uuid.UUID
-	Status     string
-	LeaseUntil time.Time
-	Error      *string
+	ID       uuid.UUID
+	ThreadID uuid.UUID
+	Status   string
 }
 
 func (q *Queries) GetTurnState(ctx context.Context, arg GetTurnStateParams) (GetTurnStateRow, error) {
 	row := q.db.QueryRow(ctx, getTurnState, arg.WorkspaceID, arg.ActorID, arg.OperationID)
 	var i GetTurnStateRow
-	err := row.Scan(
-		&i.ID,
-		&i.Status,
-		&i.LeaseUntil,
-		&i.Error,
-	)
+	err := row.Scan(&i.ID, &i.ThreadID, &i.Status)
 	return i, err
 }
 
@@ -306,7 +305,7 @@ func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOpe
 
 const resumeTurn = `-- name: ResumeTurn :one
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
       FROM llm_turns t
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'

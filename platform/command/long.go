@@ -20,8 +20,14 @@ import (
 type Long struct {
 	// Audit is written with Begin.
 	Audit audit.Entry
-	// Begin opens the work. It runs in the transaction of the claim and may make one query, its last statement. A crash
-	// of the database's server may lose it, until Finish has been committed: nothing is acknowledged before.
+	// Seen says that what the work brings is seen before its end, as a stream is: a crash of the database's server does not
+	// lose what Begin has stored, and a repetition that finds the work running is told so at once, to join it.
+	Seen bool
+	// Wide says that Begin makes more than one query.
+	Wide bool
+	// Begin opens the work. It runs in the transaction of the claim and may make one query, its last statement, unless it
+	// is Wide. A crash of the database's server may lose it, until Finish has been committed, unless it is Seen or Wide:
+	// nothing is acknowledged before.
 	Begin func(ctx context.Context) error
 	// Resume takes over work that an earlier call under this operation began and did not finish, in a transaction.
 	// It answers ErrInProgress while that call may still be at it.
@@ -34,6 +40,8 @@ type Long struct {
 	Finish func(ctx context.Context) (Encoder, error)
 	// Fail keeps that Work failed, in a transaction; the operation stays unfinished and may be sent again.
 	Fail func(ctx context.Context, cause error) error
+	// Ended is called when the attempt is over and what came of it is committed, or could not be. nil: nobody is told.
+	Ended func()
 }
 
 const (
@@ -56,16 +64,7 @@ func (p *Pipeline) runLong(ctx context.Context, l Long) (Answer, error) {
 	if answer, ok, err := p.cached(ctx); ok || err != nil {
 		return answer, err
 	}
-	err = p.DB.WriteOnce(ctx, func(ctx context.Context) error {
-		// In this order: the query of Begin commits what is queued before it.
-		if err := errors.Join(p.DB.Relax(ctx), p.Operations.Claim(ctx)); err != nil {
-			return err
-		}
-		if err := p.Audit.Record(ctx, l.Audit); err != nil {
-			return err
-		}
-		return l.Begin(ctx)
-	})
+	err = p.begin(ctx, l)
 	switch {
 	case operations.IsInFlight(err):
 		return Answer{}, ErrInProgress.Because(err)
@@ -87,6 +86,29 @@ func (p *Pipeline) runLong(ctx context.Context, l Long) (Answer, error) {
 		p.keep(ctx, answer)
 	}
 	return answer, err
+}
+
+// begin claims the operation and opens the work.
+func (p *Pipeline) begin(ctx context.Context, l Long) error {
+	write := p.DB.WriteOnce
+	if l.Wide {
+		write = p.DB.Write
+	}
+	return write(ctx, func(ctx context.Context) error {
+		// In this order: the query of Begin commits what is queued before it.
+		if !l.Seen && !l.Wide {
+			if err := p.DB.Relax(ctx); err != nil {
+				return err
+			}
+		}
+		if err := p.Operations.Claim(ctx); err != nil {
+			return err
+		}
+		if err := p.Audit.Record(ctx, l.Audit); err != nil {
+			return err
+		}
+		return l.Begin(ctx)
+	})
 }
 
 // errOvertaken says that another attempt has finished the work, or is at it.
@@ -113,6 +135,9 @@ func (p *Pipeline) Recover(ctx context.Context, l Long) error {
 
 // carryOn does the work and keeps what comes of it.
 func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
+	if l.Ended != nil {
+		defer l.Ended()
+	}
 	cause := work(ctx, l)
 	p.Fault.Reach(fault.AfterModelCall)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyUp)
@@ -164,7 +189,7 @@ func (p *Pipeline) takeOver(ctx context.Context, l Long) (Answer, error) {
 			return answer, err
 		}
 		err = p.DB.Write(ctx, l.Resume)
-		if !errors.Is(err, ErrInProgress) {
+		if !errors.Is(err, ErrInProgress) || l.Seen {
 			return Answer{}, err
 		}
 		select {

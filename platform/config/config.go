@@ -73,9 +73,10 @@ type Config struct {
 	AnthropicKey   string        `env:"ANTHROPIC_API_KEY" want:"a key without spaces" secret:"true" help:"of Anthropic; empty: workspaces bring their own"`
 	AnthropicURL   string        `env:"ANTHROPIC_BASE_URL" want:"http:// or https:// URL" help:"another address than Anthropic's own"`
 	EncryptionKey  string        `env:"ENCRYPTION_KEY" want:"at least 32 bytes" secret:"true" help:"encrypts the keys for models that workspaces bring, the same in every process and for good: under another one they cannot be opened; empty: derived from SECRET_KEY"`
+	EchoDelay      time.Duration `env:"ECHO_DELAY" envDefault:"0s" want:"a duration from 0s to 1m such as 100ms" help:"how long the echo model takes for each word, to see streams in development"`
 	UpkeepInterval time.Duration `env:"UPKEEP_INTERVAL" envDefault:"5s" want:"a duration from 100ms to 1h such as 5s" help:"how often the audit log is sealed and abandoned turns are looked for"`
 	Workers        int           `env:"WORKERS" envDefault:"4" want:"a whole number from 0 to 1000" help:"jobs that this process does at once; 0: it only serves, and parley worker elsewhere does them"`
-	JobPoll        time.Duration `env:"JOB_POLL_INTERVAL" envDefault:"1s" want:"a duration from 10ms to 1h such as 1s" help:"how often to look for jobs that no notification has told of: those for later, and all where notifications do not come through"`
+	JobPoll        time.Duration `env:"JOB_POLL_INTERVAL" envDefault:"1s" want:"a duration from 10ms to 1h such as 1s" help:"how often to look for jobs, and for news of turns that run elsewhere, that no notification has told of: those for later, and all where notifications do not come through"`
 	JobLease       time.Duration `env:"JOB_LEASE" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long a worker may be silent before its jobs, and a turn beyond MODEL_TIMEOUT before it, are taken up by another"`
 	WebhookPrivate bool          `env:"WEBHOOK_ALLOW_PRIVATE" envDefault:"false" want:"true or false" help:"true: webhooks may be delivered to http and to loopback and private addresses, for development; else tenants could reach into your network"`
 	BreakerOpen    time.Duration `env:"BREAKER_OPEN_FOR" envDefault:"30s" want:"a duration from 10ms to 1h such as 30s" help:"how long a model or webhook target that has failed five times in a row is not asked"`
@@ -149,6 +150,7 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.RequestTimeout, time.Second, 10*time.Minute), "REQUEST_TIMEOUT")
 	require(within(c.ModelTimeout, time.Second, 10*time.Minute), "MODEL_TIMEOUT")
 	c.checkModels(require)
+	require(within(c.EchoDelay, 0, time.Minute), "ECHO_DELAY")
 	require(within(c.UpkeepInterval, 100*time.Millisecond, time.Hour), "UPKEEP_INTERVAL")
 	require(c.Workers >= 0 && c.Workers <= 1000, "WORKERS")
 	require(within(c.JobPoll, 10*time.Millisecond, time.Hour), "JOB_POLL_INTERVAL")

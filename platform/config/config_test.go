@@ -75,6 +75,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"ANTHROPIC_API_KEY":           {[]string{"sk-x"}, []string{"two words"}},
 		"ANTHROPIC_BASE_URL":          {[]string{"https://h"}, []string{"h"}},
 		"ENCRYPTION_KEY":              {[]string{long}, []string{long[1:], "x"}},
+		"ECHO_DELAY":                  {[]string{"0s", "100ms", "1m"}, []string{"-1s", "61s", "30"}},
 	}
 	for _, v := range config.Variables() {
 		test, ok := tests[v.Name]

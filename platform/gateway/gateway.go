@@ -124,7 +124,7 @@ func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{
 			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
-			"If-Match",
+			"If-Match", "Last-Event-ID",
 		},
 		ExposeHeaders: []string{
 			HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID, "X-Operation-Replayed", echo.HeaderLocation,

@@ -24,7 +24,8 @@ type RunnerOptions struct {
 	Poll time.Duration
 	// Lease is how long a worker may be silent before its jobs are taken from it; 0: 30 s. It says so thrice as often.
 	Lease time.Duration
-	// ListenURL is a direct connection to the database (not a pooler's), for notifications; empty: polling alone.
+	// ListenURL is a direct connection to the database (not a pooler's), for notifications; empty: polling alone, unless
+	// somebody else listens to Channel and calls Wake.
 	ListenURL string
 	// Buried is told of each job that goes to the dead letters, in that transaction: what fails in it keeps the job from
 	// there until it is tried again. nil: nobody.
@@ -87,8 +88,13 @@ func (r *Runner) Start() {
 	r.upkeep.Go(func() { r.every(r.Lease/3, "extend the leases of jobs", r.heartbeat) })
 	r.upkeep.Go(func() { r.every(r.Lease/2, "rescue lost jobs", r.rescue) })
 	if r.ListenURL != "" {
-		r.upkeep.Go(func() { postgres.Listen(r.work, r.ListenURL, "parley_jobs", r.Log, r.Wake) })
+		r.upkeep.Go(func() { postgres.Listen(r.work, r.ListenURL, r.Log, r.Channel()) })
 	}
+}
+
+// Channel is where the Runner is told of jobs.
+func (r *Runner) Channel() postgres.Channel {
+	return postgres.Channel{Name: "parley_jobs", Heard: func(string) { r.Wake() }}
 }
 
 // Wake has the Runner look for jobs now.

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -16,20 +18,27 @@ const (
 	reconnectCap  = 10 * time.Second
 )
 
-// Listen calls wake for each notification on a channel, until the context ends. It needs a direct connection, not a
-// pooler's, and keeps it to itself. When it is lost it is made anew; as notifications may have been missed meanwhile,
-// wake is also called after each (re)connection. Notifications are a hint: whoever needs to be sure looks by itself too.
-func Listen(ctx context.Context, url, channel string, log *slog.Logger, wake func()) {
+// Channel is one that is listened to. Heard is given what each notification says; it must not wait.
+type Channel struct {
+	Name  string
+	Heard func(payload string)
+}
+
+// Listen hears notifications, until the context ends. It needs a direct connection, not a pooler's, and keeps it to
+// itself: one is enough for all channels. When it is lost it is made anew; as notifications may have been missed meanwhile,
+// each channel is also told "" after each (re)connection. Notifications are a hint: whoever needs to be sure looks by
+// itself too.
+func Listen(ctx context.Context, url string, log *slog.Logger, channels ...Channel) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, reconnectCap) {
 		began := time.Now()
-		err := listen(ctx, url, channel, wake)
+		err := listen(ctx, url, channels)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(began) > reconnectCap { // it worked for a while: this is a new trouble
 			wait = 50 * time.Millisecond
 		}
-		log.Warn("notifications are not heard; a new connection is made", "channel", channel, "error", oneLine{err})
+		log.Warn("notifications are not heard; a new connection is made", "error", oneLine{err})
 		timer := time.NewTimer(wait/2 + rand.N(wait/2)) //nolint:gosec // jitter, no secret
 		select {
 		case <-timer.C:
@@ -40,7 +49,7 @@ func Listen(ctx context.Context, url, channel string, log *slog.Logger, wake fun
 	}
 }
 
-func listen(ctx context.Context, url, channel string, wake func()) error {
+func listen(ctx context.Context, url string, channels []Channel) error {
 	connecting, cancel := context.WithTimeout(ctx, listenConnect)
 	defer cancel()
 	conn, err := pgx.Connect(connecting, url)
@@ -52,33 +61,45 @@ func listen(ctx context.Context, url, channel string, wake func()) error {
 		defer cancel()
 		_ = conn.Close(closing) // it is given up anyway
 	}()
-	if _, err := conn.Exec(connecting, "SET ROLE parley_app; SET application_name = 'parley listener'; LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+	statements := []string{"SET ROLE parley_app", "SET application_name = 'parley listener'"}
+	for _, c := range channels {
+		statements = append(statements, "LISTEN "+pgx.Identifier{c.Name}.Sanitize())
+	}
+	if _, err := conn.Exec(connecting, strings.Join(statements, "; ")); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	for _, c := range channels {
+		c.Heard("")
+	}
 	for {
-		wake()
-		if err := waitFor(ctx, conn); err != nil {
+		n, err := waitFor(ctx, conn)
+		if err != nil {
 			return err
+		}
+		for _, c := range channels {
+			if c.Name == n.Channel {
+				c.Heard(n.Payload)
+			}
 		}
 	}
 }
 
-// waitFor returns nil when a notification has come. A server that is silent is asked whether it is still there: a
+// waitFor gives the next notification. A server that is silent is asked whether it is still there: a
 // connection that has died quietly would be silent for ever.
-func waitFor(ctx context.Context, conn *pgx.Conn) error {
+func waitFor(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 	for {
 		waiting, cancel := context.WithTimeout(ctx, listenSilence)
-		_, err := conn.WaitForNotification(waiting)
+		n, err := conn.WaitForNotification(waiting)
 		quiet := waiting.Err() != nil && ctx.Err() == nil
 		cancel()
 		if err == nil || !quiet {
-			return err
+			return n, err
 		}
 		asking, cancel := context.WithTimeout(ctx, listenConnect)
 		err = conn.Ping(asking)
 		cancel()
 		if err != nil {
-			return fmt.Errorf("no sign of life: %w", err)
+			return nil, fmt.Errorf("no sign of life: %w", err)
 		}
 	}
 }

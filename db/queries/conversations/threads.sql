@@ -53,7 +53,7 @@ WITH mine AS MATERIALIZED (
      ORDER BY f.seq
      LIMIT @count
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at,
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
        mine.rating, mine.comment, mine.updated_at AS rated_at
   FROM messages m
   LEFT JOIN mine ON mine.seq = m.seq
@@ -68,7 +68,7 @@ WITH mine AS MATERIALIZED (
      ORDER BY f.seq DESC
      LIMIT @count
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at,
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
        mine.rating, mine.comment, mine.updated_at AS rated_at
   FROM messages m
   LEFT JOIN mine ON mine.seq = m.seq

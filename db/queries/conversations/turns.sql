@@ -39,6 +39,7 @@ WITH turn AS (
            input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens'),
            cached_tokens = sqlc.narg('cached_tokens'), cost_micros = sqlc.narg('cost_micros'),
            first_token_ms = sqlc.narg('first_token_ms'), finish_reason = sqlc.narg('finish_reason'),
+           error_code = sqlc.narg('error_code'), error_message = sqlc.narg('error_message'),
            provider = coalesce(sqlc.narg('provider'), t.provider), model = coalesce(sqlc.narg('model'), t.model)
      WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running'
  RETURNING t.*
@@ -99,7 +100,7 @@ SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, 
   FROM before t JOIN resumed ON resumed.id = t.id;
 
 -- name: GetTurnState :one
-SELECT id, status, lease_until, error FROM llm_turns
+SELECT id, thread_id, status FROM llm_turns
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id;
 
 -- name: GetPinnedVersion :one
@@ -119,7 +120,7 @@ SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_i
 -- name: FreeThread :one
 -- Gives up the turn of a thread whose lease has run out, so that another may run.
 WITH freed AS (
-    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error
+    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error, error_code = NULL
      WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.status = 'running' AND t.lease_until < now()
  RETURNING *
 ), counted AS ( -- for analytics

@@ -3,6 +3,7 @@ package domain
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -28,6 +29,7 @@ type Message struct {
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
 	Feedback    *Feedback // of the user who reads it; nil: none
+	Cancelled   bool      // the answer of a turn that was cancelled: it breaks off
 }
 
 // Turn is a user's message and the answer to it. Its two messages are numbered when it starts, the version of the bot
@@ -44,6 +46,8 @@ type Turn struct {
 	Attempt     int
 	LeaseUntil  time.Time
 	StartedAt   time.Time
+	Done        *Message // the answer, where another operation has brought it meanwhile
+	DoneBy      Reply    // of what is Done
 }
 
 // Pinned is the version of a bot that answers in a turn.
@@ -88,9 +92,16 @@ func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Dura
 // Answer makes the assistant's message of the turn, which follows the user's.
 func (t *Turn) Answer(content string, now time.Time) Message {
 	return Message{
-		ID: uuid.Must(uuid.NewV7()), ThreadID: t.ThreadID, Seq: t.User.Seq + 1, Role: RoleAssistant, Content: content,
+		ID: AnswerID(t.ID), ThreadID: t.ThreadID, Seq: t.User.Seq + 1, Role: RoleAssistant, Content: content,
 		OperationID: &t.OperationID, CreatedAt: now,
 	}
+}
+
+// Partial makes the assistant's message of a turn that is cancelled, of what was said so far.
+func (t *Turn) Partial(pieces []string, now time.Time) Message {
+	answer := t.Answer(strings.Join(pieces, ""), now)
+	answer.Cancelled = true
+	return answer
 }
 
 // Reply is what a model answered, and at what cost. A number that is nil the model did not tell.

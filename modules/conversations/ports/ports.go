@@ -79,12 +79,13 @@ type Turns interface {
 	// Start stores a turn with its user message, numbers it and pins the bot's version: one statement, which may be the
 	// last of a transaction. ErrThreadNotFound or ErrThreadBusy undo it whole.
 	Start(ctx context.Context, t *domain.Turn) error
-	// Resume takes the next attempt of an operation's turn: one that failed, or whose lease has run out.
+	// Resume takes the next attempt of an operation's turn: one that failed, or whose lease has run out. One that another
+	// operation has completed is given with its answer (Done).
 	Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error)
 	// Complete stores the answer, if this attempt still holds the turn.
 	Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
-	// Fail stores that the attempt failed, and why; the user message stays.
-	Fail(ctx context.Context, t domain.Turn, why string, at time.Time) error
+	// Fail stores that the attempt failed, why, and what callers are told of it; the user message stays.
+	Fail(ctx context.Context, t domain.Turn, why string, told domain.Failure, at time.Time) error
 }
 
 // Leases is about turns that hold their thread, and about those that do so no longer.

@@ -114,10 +114,12 @@ func (u TakeTurn) Complete(ctx context.Context, t domain.Turn, reply domain.Repl
 // Fail stores that the model failed; the user's message stays, and the same operation may be tried again.
 func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, cause error) error {
 	why := []rune(storable(cause.Error()))
-	if err := u.Turns.Fail(ctx, t, string(why[:min(len(why), longestReason)]), u.Now()); err != nil {
+	told := fail.From(cause)
+	err := u.Turns.Fail(ctx, t, string(why[:min(len(why), longestReason)]), domain.Failure{Code: told.Code, Message: told.Message}, u.Now())
+	if err != nil {
 		return fmt.Errorf("store that the turn failed: %w", err)
 	}
-	return u.Events.TurnFailed(ctx, t, fail.From(cause))
+	return u.Events.TurnFailed(ctx, t, told)
 }
 
 // Unblock is for a thread that was found busy: it gives up a turn whose lease has run out and answers nil, so that the

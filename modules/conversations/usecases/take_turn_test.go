@@ -35,7 +35,7 @@ type turns struct {
 
 func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, error)    { return s.busy, s.busyErr }
 func (s *turns) Free(context.Context, uuid.UUID, string) (bool, error) { return s.freed, nil }
-func (s *turns) Fail(_ context.Context, _ domain.Turn, why string, _ time.Time) error {
+func (s *turns) Fail(_ context.Context, _ domain.Turn, why string, _ domain.Failure, _ time.Time) error {
 	s.why = why
 	return nil
 }

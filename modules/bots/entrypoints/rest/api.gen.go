@@ -299,6 +299,9 @@ type SubscriptionID = openapi_types.UUID
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
 
+// TurnID defines model for TurnId.
+type TurnID = openapi_types.UUID
+
 // Version defines model for Version.
 type Version = int32
 

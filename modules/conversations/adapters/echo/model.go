@@ -4,22 +4,43 @@ package echo
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
 // Model implements ports.Model.
-type Model struct{}
+type Model struct {
+	Delay time.Duration // for each word; 0: none
+}
 
 // Name implements ports.Model.
 func (Model) Name() (provider, model string) { return "echo", "echo" }
 
 // Reply implements ports.Model, a word at a time.
-func (Model) Reply(_ context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
+func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	content := "Echo: " + p.Content
 	for word := range strings.SplitAfterSeq(content, " ") {
+		if err := m.pause(ctx); err != nil {
+			return domain.Reply{}, err
+		}
 		say(word)
 	}
 	return domain.Reply{Content: content, FinishReason: domain.FinishStop}, nil
+}
+
+// pause takes the time of one word.
+func (m Model) pause(ctx context.Context) error {
+	if m.Delay <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(m.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

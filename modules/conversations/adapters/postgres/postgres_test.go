@@ -101,7 +101,9 @@ func (s *bundle) complete(turn domain.Turn, text string) error {
 }
 
 func (s *bundle) fail(turn domain.Turn) error {
-	return s.db.Write(s.me, func(ctx context.Context) error { return s.turns.Fail(ctx, turn, "no answer", now) })
+	return s.db.Write(s.me, func(ctx context.Context) error {
+		return s.turns.Fail(ctx, turn, "no answer", domain.Failure{Code: "DOWNSTREAM_UNAVAILABLE", Message: "later"}, now)
+	})
 }
 
 // said gives the thread as one reads it.
@@ -223,7 +225,8 @@ func TestWhetherATurnIsTakenUpAgain(t *testing.T) {
 		"failed":                   {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.fail(turn)) }, nil},
 		"running, lease run out":   {-time.Minute, nil, nil},
 		"running, lease still on":  {time.Minute, nil, command.ErrInProgress},
-		"completed":                {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.complete(turn, "x")) }, command.ErrInProgress},
+		"completed":                {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.complete(turn, "x")) }, nil},
+		"cancelled":                {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.cancel(turn, "x")) }, ports.ErrTurnCancelled},
 		"failed, thread moved on":  {time.Minute, moveOn(true), ports.ErrTurnMovedOn},
 		"failed, another one runs": {time.Minute, moveOn(false), ports.ErrTurnMovedOn},
 	}
@@ -244,6 +247,10 @@ func TestWhetherATurnIsTakenUpAgain(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+			if again.Done != nil { // by another operation: this one has no answer yet
+				require.Equal(t, []any{turn.ID, "x", 1}, []any{again.ID, again.Done.Content, again.Attempt})
+				return
+			}
 			require.Equal(t, []any{turn.ID, 2, turn.User}, []any{again.ID, again.Attempt, again.User})
 			_, err = s.resume(turn)
 			require.ErrorIs(t, err, command.ErrInProgress, "two took it up")

@@ -11,6 +11,7 @@ import (
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/usage"
@@ -86,7 +87,7 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 	})
 	switch {
 	case postgres.IsMissing(err):
-		return nil, s.whyNot(ctx, workspace, actor, operation)
+		return s.whyNot(ctx, workspace, actor, operation)
 	case postgres.Violates(err, "llm_turns_one_running"):
 		return nil, ports.ErrThreadBusy
 	case err != nil:
@@ -118,28 +119,60 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 	return t, nil
 }
 
-// whyNot says why a turn cannot be resumed: it runs, or the thread has moved on.
-func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUID) error {
+// whyNot says why a turn cannot be resumed: it runs, it was cancelled, or the thread has moved on. One that another
+// operation has brought to its end meanwhile needs no more than to be told of.
+func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUID) (*domain.Turn, error) {
 	q, _ := queries(ctx, s.db)
 	state, err := q.GetTurnState(ctx, conversationsdb.GetTurnStateParams{
 		WorkspaceID: workspace, ActorID: actor, OperationID: operation,
 	})
 	switch {
 	case postgres.IsMissing(err):
-		return command.ErrInProgress
+		return nil, command.ErrInProgress
 	case err != nil:
-		return fmt.Errorf("read the turn: %w", err)
-	case state.Status == "failed":
-		return ports.ErrTurnMovedOn.With("turn_id", state.ID)
+		return nil, fmt.Errorf("read the turn: %w", err)
+	case state.Status == string(domain.TurnFailed):
+		return nil, ports.ErrTurnMovedOn.With("turn_id", state.ID)
+	case state.Status == string(domain.TurnCancelled):
+		return nil, ports.ErrTurnCancelled.With("turn_id", state.ID)
+	case state.Status == string(domain.TurnCompleted):
+		return s.broughtBy(ctx, state.ID, state.ThreadID)
 	default:
-		return command.ErrInProgress
+		return nil, command.ErrInProgress
 	}
+}
+
+// broughtBy gives a turn that another operation than the caller's has completed.
+func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.Turn, error) {
+	q, workspace := queries(ctx, s.db)
+	caller := call.From(ctx)
+	own, err := q.HasAnswer(ctx, conversationsdb.HasAnswerParams{
+		WorkspaceID: workspace, CallerID: caller.Principal.UserID, OperationID: caller.Operation.ID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the answer of the operation: %w", err)
+	}
+	if own {
+		return nil, command.ErrInProgress // it is there to be replayed by now
+	}
+	r, err := Records{DB: s.db}.Get(ctx, thread, turn)
+	if err != nil {
+		return nil, err
+	}
+	t := &domain.Turn{
+		ID: r.ID, ThreadID: r.ThreadID, ActorID: r.ActorID, OperationID: r.OperationID, User: r.User, Attempt: r.Attempt,
+		StartedAt: r.CreatedAt, Done: r.Answer, DoneBy: r.Reply,
+	}
+	if r.BotID != nil {
+		t.Pinned = &domain.Pinned{BotID: *r.BotID, Version: *r.BotVersion}
+	}
+	return t, nil
 }
 
 // Complete implements ports.Turns.
 func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
 	latency := int32(reply.Latency.Milliseconds())
-	if err := s.finish(ctx, t, "completed", nil, answer.CreatedAt, latency, reply); err != nil {
+	if err := s.finish(ctx, t, answer.CreatedAt, latency, reply); err != nil {
 		return err
 	}
 	q, workspace := queries(ctx, s.db)
@@ -154,20 +187,28 @@ func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Messa
 }
 
 // Fail implements ports.Turns.
-func (s *Turns) Fail(ctx context.Context, t domain.Turn, why string, at time.Time) error {
-	return s.finish(ctx, t, "failed", &why, at, 0, domain.Reply{})
+func (s *Turns) Fail(ctx context.Context, t domain.Turn, why string, told domain.Failure, at time.Time) error {
+	q, workspace := queries(ctx, s.db)
+	latency := int32(0)
+	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
+		WorkspaceID: workspace, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(domain.TurnFailed), FinishedAt: &at,
+		LatencyMs: &latency, Error: &why, ErrorCode: &told.Code, ErrorMessage: &told.Message,
+	})
+	if err != nil {
+		return fmt.Errorf("finish the turn: %w", err)
+	}
+	return nil
 }
 
-func (s *Turns) finish(ctx context.Context, t domain.Turn, status string, why *string, at time.Time, latency int32, reply domain.Reply) error {
+func (s *Turns) finish(ctx context.Context, t domain.Turn, at time.Time, latency int32, reply domain.Reply) error {
 	q, workspace := queries(ctx, s.db)
 	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
 		WorkspaceID:  workspace,
 		TurnID:       t.ID,
 		Attempt:      int32(t.Attempt),
-		Status:       status,
+		Status:       string(domain.TurnCompleted),
 		FinishedAt:   &at,
 		LatencyMs:    &latency,
-		Error:        why,
 		InputTokens:  toInt32(reply.InputTokens),
 		OutputTokens: toInt32(reply.OutputTokens),
 		Limits:       s.limits,

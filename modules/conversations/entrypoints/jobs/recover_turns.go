@@ -36,7 +36,7 @@ func (r RecoverTurns) Do(ctx context.Context) error {
 	for i, a := range abandoned {
 		turns.Go(func() {
 			err := r.recover(ctx, a)
-			if !errors.Is(err, command.ErrInProgress) && !errors.Is(err, ports.ErrModel) {
+			if !errors.Is(err, command.ErrInProgress) && !errors.Is(err, ports.ErrModel) && !errors.Is(err, ports.ErrCancel) {
 				failures[i] = err
 			}
 		})

@@ -18,27 +18,111 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for ErrorCode.
+const (
+	BADREQUEST            ErrorCode = "BAD_REQUEST"
+	BOTNOTFOUND           ErrorCode = "BOT_NOT_FOUND"
+	CONFLICT              ErrorCode = "CONFLICT"
+	DOWNSTREAMUNAVAILABLE ErrorCode = "DOWNSTREAM_UNAVAILABLE"
+	EMAILALREADYEXISTS    ErrorCode = "EMAIL_ALREADY_EXISTS"
+	FORBIDDEN             ErrorCode = "FORBIDDEN"
+	INTERNALERROR         ErrorCode = "INTERNAL_ERROR"
+	INVALIDCREDENTIALS    ErrorCode = "INVALID_CREDENTIALS"
+	INVALIDOPERATIONID    ErrorCode = "INVALID_OPERATION_ID"
+	LIMITREACHED          ErrorCode = "LIMIT_REACHED"
+	METHODNOTALLOWED      ErrorCode = "METHOD_NOT_ALLOWED"
+	NOTFOUND              ErrorCode = "NOT_FOUND"
+	NOTIMPLEMENTED        ErrorCode = "NOT_IMPLEMENTED"
+	OPERATIONEXPIRED      ErrorCode = "OPERATION_EXPIRED"
+	OPERATIONIDREUSED     ErrorCode = "OPERATION_ID_REUSED"
+	OPERATIONINPROGRESS   ErrorCode = "OPERATION_IN_PROGRESS"
+	PAYLOADTOOLARGE       ErrorCode = "PAYLOAD_TOO_LARGE"
+	RATELIMITEXCEEDED     ErrorCode = "RATE_LIMIT_EXCEEDED"
+	THREADBUSY            ErrorCode = "THREAD_BUSY"
+	THREADNOTFOUND        ErrorCode = "THREAD_NOT_FOUND"
+	UNAUTHORIZED          ErrorCode = "UNAUTHORIZED"
+	UNSUPPORTEDMEDIATYPE  ErrorCode = "UNSUPPORTED_MEDIA_TYPE"
+	VALIDATIONERROR       ErrorCode = "VALIDATION_ERROR"
+	VERSIONCONFLICT       ErrorCode = "VERSION_CONFLICT"
+)
+
+// Valid indicates whether the value is a known member of the ErrorCode enum.
+func (e ErrorCode) Valid() bool {
+	switch e {
+	case BADREQUEST:
+		return true
+	case BOTNOTFOUND:
+		return true
+	case CONFLICT:
+		return true
+	case DOWNSTREAMUNAVAILABLE:
+		return true
+	case EMAILALREADYEXISTS:
+		return true
+	case FORBIDDEN:
+		return true
+	case INTERNALERROR:
+		return true
+	case INVALIDCREDENTIALS:
+		return true
+	case INVALIDOPERATIONID:
+		return true
+	case LIMITREACHED:
+		return true
+	case METHODNOTALLOWED:
+		return true
+	case NOTFOUND:
+		return true
+	case NOTIMPLEMENTED:
+		return true
+	case OPERATIONEXPIRED:
+		return true
+	case OPERATIONIDREUSED:
+		return true
+	case OPERATIONINPROGRESS:
+		return true
+	case PAYLOADTOOLARGE:
+		return true
+	case RATELIMITEXCEEDED:
+		return true
+	case THREADBUSY:
+		return true
+	case THREADNOTFOUND:
+		return true
+	case UNAUTHORIZED:
+		return true
+	case UNSUPPORTEDMEDIATYPE:
+		return true
+	case VALIDATIONERROR:
+		return true
+	case VERSIONCONFLICT:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventType.
 const (
-	BotUpdated        EventType = "bot.updated"
-	DeadLetterCreated EventType = "dead_letter.created"
-	LimitWarning      EventType = "limit.warning"
-	TurnCompleted     EventType = "turn.completed"
-	TurnFailed        EventType = "turn.failed"
+	EventTypeBotUpdated        EventType = "bot.updated"
+	EventTypeDeadLetterCreated EventType = "dead_letter.created"
+	EventTypeLimitWarning      EventType = "limit.warning"
+	EventTypeTurnCompleted     EventType = "turn.completed"
+	EventTypeTurnFailed        EventType = "turn.failed"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
 func (e EventType) Valid() bool {
 	switch e {
-	case BotUpdated:
+	case EventTypeBotUpdated:
 		return true
-	case DeadLetterCreated:
+	case EventTypeDeadLetterCreated:
 		return true
-	case LimitWarning:
+	case EventTypeLimitWarning:
 		return true
-	case TurnCompleted:
+	case EventTypeTurnCompleted:
 		return true
-	case TurnFailed:
+	case EventTypeTurnFailed:
 		return true
 	default:
 		return false
@@ -65,19 +149,97 @@ func (e Granularity) Valid() bool {
 
 // Defines values for MessageRole.
 const (
-	Assistant MessageRole = "assistant"
-	System    MessageRole = "system"
-	User      MessageRole = "user"
+	MessageRoleAssistant MessageRole = "assistant"
+	MessageRoleSystem    MessageRole = "system"
+	MessageRoleUser      MessageRole = "user"
 )
 
 // Valid indicates whether the value is a known member of the MessageRole enum.
 func (e MessageRole) Valid() bool {
 	switch e {
-	case Assistant:
+	case MessageRoleAssistant:
 		return true
-	case System:
+	case MessageRoleSystem:
 		return true
-	case User:
+	case MessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageStatus.
+const (
+	MessageStatusCancelled MessageStatus = "cancelled"
+	MessageStatusCompleted MessageStatus = "completed"
+)
+
+// Valid indicates whether the value is a known member of the MessageStatus enum.
+func (e MessageStatus) Valid() bool {
+	switch e {
+	case MessageStatusCancelled:
+		return true
+	case MessageStatusCompleted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageCompletedType.
+const (
+	MessageCompletedTypeMessageCompleted MessageCompletedType = "message.completed"
+)
+
+// Valid indicates whether the value is a known member of the MessageCompletedType enum.
+func (e MessageCompletedType) Valid() bool {
+	switch e {
+	case MessageCompletedTypeMessageCompleted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageCreatedRole.
+const (
+	MessageCreatedRoleAssistant MessageCreatedRole = "assistant"
+)
+
+// Valid indicates whether the value is a known member of the MessageCreatedRole enum.
+func (e MessageCreatedRole) Valid() bool {
+	switch e {
+	case MessageCreatedRoleAssistant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageCreatedType.
+const (
+	MessageCreatedTypeMessageCreated MessageCreatedType = "message.created"
+)
+
+// Valid indicates whether the value is a known member of the MessageCreatedType enum.
+func (e MessageCreatedType) Valid() bool {
+	switch e {
+	case MessageCreatedTypeMessageCreated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageDeltaType.
+const (
+	MessageDeltaTypeMessageDelta MessageDeltaType = "message.delta"
+)
+
+// Valid indicates whether the value is a known member of the MessageDeltaType enum.
+func (e MessageDeltaType) Valid() bool {
+	switch e {
+	case MessageDeltaTypeMessageDelta:
 		return true
 	default:
 		return false
@@ -102,6 +264,39 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for TakeTurnRequestOnBusy.
+const (
+	Enqueue TakeTurnRequestOnBusy = "enqueue"
+	Reject  TakeTurnRequestOnBusy = "reject"
+)
+
+// Valid indicates whether the value is a known member of the TakeTurnRequestOnBusy enum.
+func (e TakeTurnRequestOnBusy) Valid() bool {
+	switch e {
+	case Enqueue:
+		return true
+	case Reject:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TextDeltaType.
+const (
+	Text TextDeltaType = "text"
+)
+
+// Valid indicates whether the value is a known member of the TextDeltaType enum.
+func (e TextDeltaType) Valid() bool {
+	switch e {
+	case Text:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ThreadStatus.
 const (
 	ThreadStatusActive   ThreadStatus = "active"
@@ -114,6 +309,90 @@ func (e ThreadStatus) Valid() bool {
 	case ThreadStatusActive:
 		return true
 	case ThreadStatusArchived:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TurnCancelledType.
+const (
+	TurnCancelledTypeTurnCancelled TurnCancelledType = "turn.cancelled"
+)
+
+// Valid indicates whether the value is a known member of the TurnCancelledType enum.
+func (e TurnCancelledType) Valid() bool {
+	switch e {
+	case TurnCancelledTypeTurnCancelled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TurnCompletedType.
+const (
+	TurnCompletedTypeTurnCompleted TurnCompletedType = "turn.completed"
+)
+
+// Valid indicates whether the value is a known member of the TurnCompletedType enum.
+func (e TurnCompletedType) Valid() bool {
+	switch e {
+	case TurnCompletedTypeTurnCompleted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TurnCreatedType.
+const (
+	TurnCreatedTypeTurnCreated TurnCreatedType = "turn.created"
+)
+
+// Valid indicates whether the value is a known member of the TurnCreatedType enum.
+func (e TurnCreatedType) Valid() bool {
+	switch e {
+	case TurnCreatedTypeTurnCreated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TurnFailedType.
+const (
+	TurnFailedTypeTurnFailed TurnFailedType = "turn.failed"
+)
+
+// Valid indicates whether the value is a known member of the TurnFailedType enum.
+func (e TurnFailedType) Valid() bool {
+	switch e {
+	case TurnFailedTypeTurnFailed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TurnStatus.
+const (
+	TurnStatusCancelled TurnStatus = "cancelled"
+	TurnStatusCompleted TurnStatus = "completed"
+	TurnStatusFailed    TurnStatus = "failed"
+	TurnStatusRunning   TurnStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the TurnStatus enum.
+func (e TurnStatus) Valid() bool {
+	switch e {
+	case TurnStatusCancelled:
+		return true
+	case TurnStatusCompleted:
+		return true
+	case TurnStatusFailed:
+		return true
+	case TurnStatusRunning:
 		return true
 	default:
 		return false
@@ -256,6 +535,26 @@ type CreateWebhookSubscriptionRequest struct {
 	URL string `json:"url"`
 }
 
+// Error defines model for Error.
+type Error struct {
+	// Code stable; decide by it
+	Code    ErrorCode `json:"code"`
+	Details *struct {
+		Errors *[]struct {
+			Code    string `json:"code"`
+			Field   string `json:"field"`
+			Message string `json:"message"`
+		} `json:"errors,omitempty"`
+	} `json:"details"`
+
+	// Message for people; may change
+	Message string `json:"message"`
+	TraceID string `json:"trace_id"`
+}
+
+// ErrorCode stable; decide by it
+type ErrorCode string
+
 // EventType defines model for EventType.
 type EventType string
 
@@ -294,12 +593,77 @@ type Message struct {
 	Role        MessageRole         `json:"role"`
 
 	// Seq the order within the thread
-	Seq      int64              `json:"seq"`
+	Seq int64 `json:"seq"`
+
+	// Status `cancelled`: an answer that breaks off, as its turn was cancelled
+	Status   MessageStatus      `json:"status"`
 	ThreadID openapi_types.UUID `json:"thread_id"`
 }
 
 // MessageRole defines model for Message.Role.
 type MessageRole string
+
+// MessageStatus `cancelled`: an answer that breaks off, as its turn was cancelled
+type MessageStatus string
+
+// MessageCompleted defines model for MessageCompleted.
+type MessageCompleted struct {
+	Message Message `json:"message"`
+
+	// SequenceNumber the `id` of the event; each further attempt begins after another million
+	SequenceNumber int64              `json:"sequence_number"`
+	ThreadID       openapi_types.UUID `json:"thread_id"`
+
+	// TraceID of the call that is answered
+	TraceID string               `json:"trace_id"`
+	TurnID  openapi_types.UUID   `json:"turn_id"`
+	Type    MessageCompletedType `json:"type"`
+}
+
+// MessageCompletedType defines model for MessageCompleted.Type.
+type MessageCompletedType string
+
+// MessageCreated defines model for MessageCreated.
+type MessageCreated struct {
+	Attempt int `json:"attempt"`
+
+	// MessageID that the answer has once it is whole
+	MessageID openapi_types.UUID `json:"message_id"`
+	Role      MessageCreatedRole `json:"role"`
+
+	// SequenceNumber the `id` of the event; each further attempt begins after another million
+	SequenceNumber int64              `json:"sequence_number"`
+	ThreadID       openapi_types.UUID `json:"thread_id"`
+
+	// TraceID of the call that is answered
+	TraceID string             `json:"trace_id"`
+	TurnID  openapi_types.UUID `json:"turn_id"`
+	Type    MessageCreatedType `json:"type"`
+}
+
+// MessageCreatedRole defines model for MessageCreated.Role.
+type MessageCreatedRole string
+
+// MessageCreatedType defines model for MessageCreated.Type.
+type MessageCreatedType string
+
+// MessageDelta defines model for MessageDelta.
+type MessageDelta struct {
+	Delta     TextDelta          `json:"delta"`
+	MessageID openapi_types.UUID `json:"message_id"`
+
+	// SequenceNumber the `id` of the event; each further attempt begins after another million
+	SequenceNumber int64              `json:"sequence_number"`
+	ThreadID       openapi_types.UUID `json:"thread_id"`
+
+	// TraceID of the call that is answered
+	TraceID string             `json:"trace_id"`
+	TurnID  openapi_types.UUID `json:"turn_id"`
+	Type    MessageDeltaType   `json:"type"`
+}
+
+// MessageDeltaType defines model for MessageDelta.Type.
+type MessageDeltaType string
 
 // MessageList defines model for MessageList.
 type MessageList struct {
@@ -366,7 +730,24 @@ type RotateSecretRequest struct {
 // TakeTurnRequest defines model for TakeTurnRequest.
 type TakeTurnRequest struct {
 	Content string `json:"content"`
+
+	// OnBusy while another turn runs in the thread: `reject` is 409 `THREAD_BUSY`, `enqueue` waits for it, as long as a request
+	// may take, behind at most 8 others
+	OnBusy *TakeTurnRequestOnBusy `json:"on_busy,omitempty"`
 }
+
+// TakeTurnRequestOnBusy while another turn runs in the thread: `reject` is 409 `THREAD_BUSY`, `enqueue` waits for it, as long as a request
+// may take, behind at most 8 others
+type TakeTurnRequestOnBusy string
+
+// TextDelta defines model for TextDelta.
+type TextDelta struct {
+	Text string        `json:"text"`
+	Type TextDeltaType `json:"type"`
+}
+
+// TextDeltaType defines model for TextDelta.Type.
+type TextDeltaType string
 
 // Thread defines model for Thread.
 type Thread struct {
@@ -435,6 +816,93 @@ type Turn struct {
 	UserMessage Message            `json:"user_message"`
 }
 
+// TurnCancelled defines model for TurnCancelled.
+type TurnCancelled struct {
+	// SequenceNumber the `id` of the event; each further attempt begins after another million
+	SequenceNumber int64              `json:"sequence_number"`
+	ThreadID       openapi_types.UUID `json:"thread_id"`
+
+	// TraceID of the call that is answered
+	TraceID string             `json:"trace_id"`
+	TurnID  openapi_types.UUID `json:"turn_id"`
+	Type    TurnCancelledType  `json:"type"`
+}
+
+// TurnCancelledType defines model for TurnCancelled.Type.
+type TurnCancelledType string
+
+// TurnCompleted defines model for TurnCompleted.
+type TurnCompleted struct {
+	FinishReason *string `json:"finish_reason"`
+	LatencyMs    int64   `json:"latency_ms"`
+
+	// SequenceNumber the `id` of the event; each further attempt begins after another million
+	SequenceNumber int64              `json:"sequence_number"`
+	ThreadID       openapi_types.UUID `json:"thread_id"`
+
+	// TraceID of the call that is answered
+	TraceID string             `json:"trace_id"`
+	TurnID  openapi_types.UUID `json:"turn_id"`
+	Type    TurnCompletedType  `json:"type"`
+
+	// Usage as the model and the operator's prices tell; null where they do not
+	Usage TurnUsage `json:"usage"`
+}
+
+// TurnCompletedType defines model for TurnCompleted.Type.
+type TurnCompletedType string
+
+// TurnCreated defines model for TurnCreated.
+type TurnCreated struct {
+	Attempt int                 `json:"attempt"`
+	BotID   *openapi_types.UUID `json:"bot_id"`
+
+	// BotVersion the version that answers
+	BotVersion  *int32             `json:"bot_version"`
+	OperationID openapi_types.UUID `json:"operation_id"`
+
+	// SequenceNumber the `id` of the event; each further attempt begins after another million
+	SequenceNumber int64              `json:"sequence_number"`
+	ThreadID       openapi_types.UUID `json:"thread_id"`
+
+	// TraceID of the call that is answered
+	TraceID     string             `json:"trace_id"`
+	TurnID      openapi_types.UUID `json:"turn_id"`
+	Type        TurnCreatedType    `json:"type"`
+	UserMessage Message            `json:"user_message"`
+}
+
+// TurnCreatedType defines model for TurnCreated.Type.
+type TurnCreatedType string
+
+// TurnEvent what the `data` of an event of a turn's stream holds
+type TurnEvent struct {
+	union json.RawMessage
+}
+
+// TurnFailed defines model for TurnFailed.
+type TurnFailed struct {
+	Error Error `json:"error"`
+
+	// SequenceNumber the `id` of the event; each further attempt begins after another million
+	SequenceNumber int64              `json:"sequence_number"`
+	ThreadID       openapi_types.UUID `json:"thread_id"`
+
+	// TraceID of the call that is answered
+	TraceID string             `json:"trace_id"`
+	TurnID  openapi_types.UUID `json:"turn_id"`
+	Type    TurnFailedType     `json:"type"`
+}
+
+// TurnFailedType defines model for TurnFailed.Type.
+type TurnFailedType string
+
+// TurnFailure defines model for TurnFailure.
+type TurnFailure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
 // TurnPeriod defines model for TurnPeriod.
 type TurnPeriod struct {
 	Completed int64 `json:"completed"`
@@ -458,6 +926,52 @@ type TurnPeriod struct {
 	Turns int64 `json:"turns"`
 }
 
+// TurnRecord defines model for TurnRecord.
+type TurnRecord struct {
+	AssistantMessageID *openapi_types.UUID `json:"assistant_message_id"`
+
+	// Attempt of how many the last is
+	Attempt    int                 `json:"attempt"`
+	BotID      *openapi_types.UUID `json:"bot_id"`
+	BotVersion *int32              `json:"bot_version"`
+	CreatedAt  time.Time           `json:"created_at"`
+
+	// Error of a turn that has failed
+	Error *TurnFailure `json:"error"`
+
+	// FinishReason why the model ended its answer: `stop`, `length`, `filter`
+	FinishReason *string    `json:"finish_reason"`
+	FinishedAt   *time.Time `json:"finished_at"`
+
+	// FirstTokenMs until the first piece of text
+	FirstTokenMs *int64             `json:"first_token_ms"`
+	ID           openapi_types.UUID `json:"id"`
+
+	// LatencyMs how long the model took
+	LatencyMs *int64 `json:"latency_ms"`
+	Model     string `json:"model"`
+
+	// OperationID that began it
+	OperationID openapi_types.UUID `json:"operation_id"`
+
+	// PartialText what was said so far, of a turn that was cancelled
+	PartialText *string            `json:"partial_text"`
+	Provider    string             `json:"provider"`
+	Status      TurnStatus         `json:"status"`
+	ThreadID    openapi_types.UUID `json:"thread_id"`
+
+	// Usage as the model and the operator's prices tell; null where they do not
+	Usage         TurnUsage          `json:"usage"`
+	UserMessageID openapi_types.UUID `json:"user_message_id"`
+}
+
+// TurnRecordList defines model for TurnRecordList.
+type TurnRecordList struct {
+	HasMore    bool         `json:"has_more"`
+	Items      []TurnRecord `json:"items"`
+	NextCursor *string      `json:"next_cursor"`
+}
+
 // TurnReport defines model for TurnReport.
 type TurnReport struct {
 	// AsOf up to when turns and events are counted
@@ -472,6 +986,9 @@ type TurnReport struct {
 	To     openapi_types.Date `json:"to"`
 	Totals TurnTotals         `json:"totals"`
 }
+
+// TurnStatus defines model for TurnStatus.
+type TurnStatus string
 
 // TurnTotals defines model for TurnTotals.
 type TurnTotals struct {
@@ -491,6 +1008,17 @@ type TurnTotals struct {
 
 	// Turns that have ended
 	Turns int64 `json:"turns"`
+}
+
+// TurnUsage as the model and the operator's prices tell; null where they do not
+type TurnUsage struct {
+	// CachedTokens of the input
+	CachedTokens *int `json:"cached_tokens"`
+
+	// CostMicros in millionths of the currency of the prices
+	CostMicros   *int64 `json:"cost_micros"`
+	InputTokens  *int   `json:"input_tokens"`
+	OutputTokens *int   `json:"output_tokens"`
 }
 
 // UsagePeriod defines model for UsagePeriod.
@@ -817,6 +1345,9 @@ type SubscriptionID = openapi_types.UUID
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
 
+// TurnID defines model for TurnId.
+type TurnID = openapi_types.UUID
+
 // Version defines model for Version.
 type Version = int32
 
@@ -890,6 +1421,21 @@ type ListMessagesParams struct {
 
 // ListMessagesParamsOrder defines parameters for ListMessages.
 type ListMessagesParamsOrder string
+
+// ListTurnsParams defines parameters for ListTurns.
+type ListTurnsParams struct {
+	// Limit how many at the most
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FollowTurnParams defines parameters for FollowTurn.
+type FollowTurnParams struct {
+	// LastEventID the `id` of the last event that was received; anything else is 422
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
 
 // ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
 type ListWebhookDeliveriesParams struct {
@@ -979,6 +1525,287 @@ type ChangeWebhookSubscriptionJSONRequestBody = ChangeWebhookSubscriptionRequest
 // RotateWebhookSubscriptionSecretJSONRequestBody defines body for RotateWebhookSubscriptionSecret for application/json ContentType.
 type RotateWebhookSubscriptionSecretJSONRequestBody = RotateSecretRequest
 
+// AsTurnCreated returns the union data inside the TurnEvent as a TurnCreated
+func (t TurnEvent) AsTurnCreated() (TurnCreated, error) {
+	var body TurnCreated
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTurnCreated overwrites any union data inside the TurnEvent as the provided TurnCreated
+func (t *TurnEvent) FromTurnCreated(v TurnCreated) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.created"}`))
+	t.union = b
+	return err
+}
+
+// MergeTurnCreated performs a merge with any union data inside the TurnEvent, using the provided TurnCreated
+func (t *TurnEvent) MergeTurnCreated(v TurnCreated) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.created"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMessageCreated returns the union data inside the TurnEvent as a MessageCreated
+func (t TurnEvent) AsMessageCreated() (MessageCreated, error) {
+	var body MessageCreated
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMessageCreated overwrites any union data inside the TurnEvent as the provided MessageCreated
+func (t *TurnEvent) FromMessageCreated(v MessageCreated) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message.created"}`))
+	t.union = b
+	return err
+}
+
+// MergeMessageCreated performs a merge with any union data inside the TurnEvent, using the provided MessageCreated
+func (t *TurnEvent) MergeMessageCreated(v MessageCreated) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message.created"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMessageDelta returns the union data inside the TurnEvent as a MessageDelta
+func (t TurnEvent) AsMessageDelta() (MessageDelta, error) {
+	var body MessageDelta
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMessageDelta overwrites any union data inside the TurnEvent as the provided MessageDelta
+func (t *TurnEvent) FromMessageDelta(v MessageDelta) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message.delta"}`))
+	t.union = b
+	return err
+}
+
+// MergeMessageDelta performs a merge with any union data inside the TurnEvent, using the provided MessageDelta
+func (t *TurnEvent) MergeMessageDelta(v MessageDelta) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message.delta"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMessageCompleted returns the union data inside the TurnEvent as a MessageCompleted
+func (t TurnEvent) AsMessageCompleted() (MessageCompleted, error) {
+	var body MessageCompleted
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMessageCompleted overwrites any union data inside the TurnEvent as the provided MessageCompleted
+func (t *TurnEvent) FromMessageCompleted(v MessageCompleted) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message.completed"}`))
+	t.union = b
+	return err
+}
+
+// MergeMessageCompleted performs a merge with any union data inside the TurnEvent, using the provided MessageCompleted
+func (t *TurnEvent) MergeMessageCompleted(v MessageCompleted) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"message.completed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTurnCompleted returns the union data inside the TurnEvent as a TurnCompleted
+func (t TurnEvent) AsTurnCompleted() (TurnCompleted, error) {
+	var body TurnCompleted
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTurnCompleted overwrites any union data inside the TurnEvent as the provided TurnCompleted
+func (t *TurnEvent) FromTurnCompleted(v TurnCompleted) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.completed"}`))
+	t.union = b
+	return err
+}
+
+// MergeTurnCompleted performs a merge with any union data inside the TurnEvent, using the provided TurnCompleted
+func (t *TurnEvent) MergeTurnCompleted(v TurnCompleted) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.completed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTurnFailed returns the union data inside the TurnEvent as a TurnFailed
+func (t TurnEvent) AsTurnFailed() (TurnFailed, error) {
+	var body TurnFailed
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTurnFailed overwrites any union data inside the TurnEvent as the provided TurnFailed
+func (t *TurnEvent) FromTurnFailed(v TurnFailed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.failed"}`))
+	t.union = b
+	return err
+}
+
+// MergeTurnFailed performs a merge with any union data inside the TurnEvent, using the provided TurnFailed
+func (t *TurnEvent) MergeTurnFailed(v TurnFailed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.failed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTurnCancelled returns the union data inside the TurnEvent as a TurnCancelled
+func (t TurnEvent) AsTurnCancelled() (TurnCancelled, error) {
+	var body TurnCancelled
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTurnCancelled overwrites any union data inside the TurnEvent as the provided TurnCancelled
+func (t *TurnEvent) FromTurnCancelled(v TurnCancelled) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.cancelled"}`))
+	t.union = b
+	return err
+}
+
+// MergeTurnCancelled performs a merge with any union data inside the TurnEvent, using the provided TurnCancelled
+func (t *TurnEvent) MergeTurnCancelled(v TurnCancelled) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.cancelled"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t TurnEvent) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"type"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t TurnEvent) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "message.completed":
+		return t.AsMessageCompleted()
+	case "message.created":
+		return t.AsMessageCreated()
+	case "message.delta":
+		return t.AsMessageDelta()
+	case "turn.cancelled":
+		return t.AsTurnCancelled()
+	case "turn.completed":
+		return t.AsTurnCompleted()
+	case "turn.created":
+		return t.AsTurnCreated()
+	case "turn.failed":
+		return t.AsTurnFailed()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t TurnEvent) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *TurnEvent) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
@@ -1011,6 +1838,21 @@ type ServerInterface interface {
 	// TakeTurn Say something and get the bot's answer
 	// (POST /v1/conversations/threads/{thread_id}/turn)
 	TakeTurn(ctx *echo.Context, threadID ThreadID) error
+	// ListTurns The turns of a thread, newest first
+	// (GET /v1/conversations/threads/{thread_id}/turns)
+	ListTurns(ctx *echo.Context, threadID ThreadID, params ListTurnsParams) error
+	// GetTurn A turn and what has become of it
+	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id})
+	GetTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error
+	// CancelTurn End a turn that runs
+	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/cancel)
+	CancelTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error
+	// FollowTurn The stream of a turn, from a position on
+	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id}/events)
+	FollowTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID, params FollowTurnParams) error
+	// RetryTurn Try a turn again that has failed
+	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/retry)
+	RetryTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error
 	// ListModelKeys The workspace's own keys for providers, without what is secret
 	// (GET /v1/model-keys)
 	ListModelKeys(ctx *echo.Context) error
@@ -1332,6 +2174,154 @@ func (w *ServerInterfaceWrapper) TakeTurn(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.TakeTurn(ctx, threadID)
+	return err
+}
+
+// ListTurns converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTurns(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTurnsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTurns(ctx, threadID, params)
+	return err
+}
+
+// GetTurn converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTurn(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// ------------- Path parameter "turn_id" -------------
+	var turnID TurnID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "turn_id", ctx.Param("turn_id"), &turnID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter turn_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTurn(ctx, threadID, turnID)
+	return err
+}
+
+// CancelTurn converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelTurn(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// ------------- Path parameter "turn_id" -------------
+	var turnID TurnID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "turn_id", ctx.Param("turn_id"), &turnID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter turn_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelTurn(ctx, threadID, turnID)
+	return err
+}
+
+// FollowTurn converts echo context to params.
+func (w *ServerInterfaceWrapper) FollowTurn(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// ------------- Path parameter "turn_id" -------------
+	var turnID TurnID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "turn_id", ctx.Param("turn_id"), &turnID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter turn_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowTurnParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FollowTurn(ctx, threadID, turnID, params)
+	return err
+}
+
+// RetryTurn converts echo context to params.
+func (w *ServerInterfaceWrapper) RetryTurn(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// ------------- Path parameter "turn_id" -------------
+	var turnID TurnID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "turn_id", ctx.Param("turn_id"), &turnID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter turn_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetryTurn(ctx, threadID, turnID)
 	return err
 }
 
@@ -1855,6 +2845,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/export", wrapper.ExportThread, options.OperationMiddlewares["exportThread"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads/:thread_id/turn", wrapper.TakeTurn, options.OperationMiddlewares["takeTurn"]...)
+	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/turns", wrapper.ListTurns, options.OperationMiddlewares["listTurns"]...)
+	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id", wrapper.GetTurn, options.OperationMiddlewares["getTurn"]...)
+	router.POST(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id/cancel", wrapper.CancelTurn, options.OperationMiddlewares["cancelTurn"]...)
+	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id/events", wrapper.FollowTurn, options.OperationMiddlewares["followTurn"]...)
+	router.POST(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id/retry", wrapper.RetryTurn, options.OperationMiddlewares["retryTurn"]...)
 	router.GET(options.BaseURL+"/v1/model-keys", wrapper.ListModelKeys, options.OperationMiddlewares["listModelKeys"]...)
 	router.DELETE(options.BaseURL+"/v1/model-keys/:provider", wrapper.DeleteModelKey, options.OperationMiddlewares["deleteModelKey"]...)
 	router.PUT(options.BaseURL+"/v1/model-keys/:provider", wrapper.PutModelKey, options.OperationMiddlewares["putModelKey"]...)
@@ -2143,6 +3138,237 @@ func (response TakeTurn200JSONResponse) VisitTakeTurnResponse(w http.ResponseWri
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type TakeTurn200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response TakeTurn200TextEventStreamResponse) VisitTakeTurnResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ListTurnsRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+	Params   ListTurnsParams
+}
+
+type ListTurnsResponseObject interface {
+	VisitListTurnsResponse(w http.ResponseWriter) error
+}
+
+type ListTurns200JSONResponse TurnRecordList
+
+func (response ListTurns200JSONResponse) VisitListTurnsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTurnRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+	TurnID   TurnID   `json:"turn_id"`
+}
+
+type GetTurnResponseObject interface {
+	VisitGetTurnResponse(w http.ResponseWriter) error
+}
+
+type GetTurn200JSONResponse TurnRecord
+
+func (response GetTurn200JSONResponse) VisitGetTurnResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTurnRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+	TurnID   TurnID   `json:"turn_id"`
+}
+
+type CancelTurnResponseObject interface {
+	VisitCancelTurnResponse(w http.ResponseWriter) error
+}
+
+type CancelTurn200JSONResponse TurnRecord
+
+func (response CancelTurn200JSONResponse) VisitCancelTurnResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowTurnRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+	TurnID   TurnID   `json:"turn_id"`
+	Params   FollowTurnParams
+}
+
+type FollowTurnResponseObject interface {
+	VisitFollowTurnResponse(w http.ResponseWriter) error
+}
+
+type FollowTurn200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response FollowTurn200TextEventStreamResponse) VisitFollowTurnResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type RetryTurnRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+	TurnID   TurnID   `json:"turn_id"`
+}
+
+type RetryTurnResponseObject interface {
+	VisitRetryTurnResponse(w http.ResponseWriter) error
+}
+
+type RetryTurn200JSONResponse Turn
+
+func (response RetryTurn200JSONResponse) VisitRetryTurnResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryTurn200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response RetryTurn200TextEventStreamResponse) VisitRetryTurnResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
 }
 
 type ListModelKeysRequestObject struct {
@@ -2712,6 +3938,21 @@ type StrictServerInterface interface {
 	// TakeTurn Say something and get the bot's answer
 	// (POST /v1/conversations/threads/{thread_id}/turn)
 	TakeTurn(ctx context.Context, request TakeTurnRequestObject) (TakeTurnResponseObject, error)
+	// ListTurns The turns of a thread, newest first
+	// (GET /v1/conversations/threads/{thread_id}/turns)
+	ListTurns(ctx context.Context, request ListTurnsRequestObject) (ListTurnsResponseObject, error)
+	// GetTurn A turn and what has become of it
+	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id})
+	GetTurn(ctx context.Context, request GetTurnRequestObject) (GetTurnResponseObject, error)
+	// CancelTurn End a turn that runs
+	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/cancel)
+	CancelTurn(ctx context.Context, request CancelTurnRequestObject) (CancelTurnResponseObject, error)
+	// FollowTurn The stream of a turn, from a position on
+	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id}/events)
+	FollowTurn(ctx context.Context, request FollowTurnRequestObject) (FollowTurnResponseObject, error)
+	// RetryTurn Try a turn again that has failed
+	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/retry)
+	RetryTurn(ctx context.Context, request RetryTurnRequestObject) (RetryTurnResponseObject, error)
 	// ListModelKeys The workspace's own keys for providers, without what is secret
 	// (GET /v1/model-keys)
 	ListModelKeys(ctx context.Context, request ListModelKeysRequestObject) (ListModelKeysResponseObject, error)
@@ -3133,6 +4374,137 @@ func (sh *strictHandler) TakeTurn(ctx *echo.Context, threadID ThreadID) error {
 		return err
 	} else if validResponse, ok := response.(TakeTurnResponseObject); ok {
 		return validResponse.VisitTakeTurnResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTurns operation middleware
+func (sh *strictHandler) ListTurns(ctx *echo.Context, threadID ThreadID, params ListTurnsParams) error {
+	var request ListTurnsRequestObject
+
+	request.ThreadID = threadID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTurns(ctx.Request().Context(), request.(ListTurnsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTurns")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTurnsResponseObject); ok {
+		return validResponse.VisitListTurnsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTurn operation middleware
+func (sh *strictHandler) GetTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error {
+	var request GetTurnRequestObject
+
+	request.ThreadID = threadID
+	request.TurnID = turnID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTurn(ctx.Request().Context(), request.(GetTurnRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTurn")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTurnResponseObject); ok {
+		return validResponse.VisitGetTurnResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelTurn operation middleware
+func (sh *strictHandler) CancelTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error {
+	var request CancelTurnRequestObject
+
+	request.ThreadID = threadID
+	request.TurnID = turnID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelTurn(ctx.Request().Context(), request.(CancelTurnRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelTurn")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelTurnResponseObject); ok {
+		return validResponse.VisitCancelTurnResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FollowTurn operation middleware
+func (sh *strictHandler) FollowTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID, params FollowTurnParams) error {
+	var request FollowTurnRequestObject
+
+	request.ThreadID = threadID
+	request.TurnID = turnID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FollowTurn(ctx.Request().Context(), request.(FollowTurnRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FollowTurn")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FollowTurnResponseObject); ok {
+		return validResponse.VisitFollowTurnResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetryTurn operation middleware
+func (sh *strictHandler) RetryTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error {
+	var request RetryTurnRequestObject
+
+	request.ThreadID = threadID
+	request.TurnID = turnID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryTurn(ctx.Request().Context(), request.(RetryTurnRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryTurn")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetryTurnResponseObject); ok {
+		return validResponse.VisitRetryTurnResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -15,8 +15,11 @@ func toThread(t domain.Thread) Thread {
 
 func toMessage(m domain.Message) Message {
 	message := Message{
-		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content,
+		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: MessageStatusCompleted,
 		OperationID: m.OperationID, CreatedAt: m.CreatedAt,
+	}
+	if m.Cancelled {
+		message.Status = MessageStatusCancelled
 	}
 	if f := m.Feedback; f != nil {
 		message.Feedback = &GivenFeedback{Rating: Rating(f.Rating), Comment: f.Comment, UpdatedAt: f.At}

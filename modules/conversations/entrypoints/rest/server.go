@@ -22,7 +22,13 @@ type Server struct {
 	Change         usecases.ChangeThread
 	Rate           usecases.RateMessage
 	Turn           usecases.TakeTurn
+	Cancel         usecases.CancelTurn
+	Follow         usecases.FollowTurn
 	Threads        ports.Threads
+	Records        ports.Records
+	Pieces         ports.Pieces
+	Live           ports.Live
+	Room           ports.Room
 	CreateEndpoint usecases.CreateEndpoint
 	ChangeEndpoint usecases.ChangeEndpoint
 	Receive        usecases.ReceiveEvent
@@ -37,6 +43,7 @@ type Server struct {
 
 	ThreadCursors       page.Cursors[ports.ThreadPosition]
 	MessageCursors      page.Cursors[ports.MessagePosition]
+	TurnCursors         page.Cursors[ports.MessagePosition]
 	EndpointCursors     page.Cursors[ports.IDPosition]
 	EventCursors        page.Cursors[ports.IDPosition]
 	SubscriptionCursors page.Cursors[ports.IDPosition]
@@ -44,7 +51,9 @@ type Server struct {
 }
 
 // Mount adds the routes.
-func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
+func (s Server) Mount(e *echo.Echo) {
+	RegisterHandlers(e, NewStrictHandler(s, []StrictMiddlewareFunc{negotiate}))
+}
 
 const (
 	defaultThreads  = 20
@@ -84,6 +93,8 @@ func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error          
 func (s stored) VisitChangeThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
 func (s stored) VisitRateMessageResponse(w http.ResponseWriter) error           { return s.Write(w) }
 func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error              { return s.Write(w) }
+func (s stored) VisitCancelTurnResponse(w http.ResponseWriter) error            { return s.Write(w) }
+func (s stored) VisitRetryTurnResponse(w http.ResponseWriter) error             { return s.Write(w) }
 func (s stored) VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitRotateWebhookEndpointSecretResponse(w http.ResponseWriter) error {

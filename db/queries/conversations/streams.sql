@@ -1,0 +1,73 @@
+-- Turns as they are read, what streamed ones say, and the cancelling of those that run.
+
+-- name: GetTurn :one
+SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
+       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
+       t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
+       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
+  FROM llm_turns t
+  JOIN messages u ON u.workspace_id = t.workspace_id AND u.turn_id = t.id AND u.role = 'user'
+  LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
+ WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.id = @turn_id;
+
+-- name: ListTurns :many
+-- By the key of the messages, so that turns need no index more.
+SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
+       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
+       t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
+       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
+  FROM messages u
+  JOIN llm_turns t ON t.workspace_id = u.workspace_id AND t.id = u.turn_id
+  LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
+ WHERE u.workspace_id = @workspace_id AND u.thread_id = @thread_id AND u.role = 'user' AND u.seq < @before
+ ORDER BY u.seq DESC
+ LIMIT @count;
+
+-- name: FindTurnOfOperation :one
+SELECT id FROM llm_turns WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id;
+
+-- name: HasAnswer :one
+-- Whether an operation has its answer.
+SELECT EXISTS (SELECT 1 FROM operations o
+                WHERE o.workspace_id = @workspace_id AND o.actor_id = @caller_id AND o.id = @operation_id AND o.finished_at IS NOT NULL)::boolean;
+
+-- name: AppendTurnEvents :exec
+-- Keeps pieces of what an attempt says and tells the processes that follow the turn.
+WITH kept AS (
+    INSERT INTO turn_events (workspace_id, turn_id, attempt, first, pieces)
+    VALUES (@workspace_id, @turn_id, @attempt, @first, @pieces::text[])
+        ON CONFLICT (workspace_id, turn_id, attempt, first) DO UPDATE SET pieces = excluded.pieces -- a batch whose commit was in doubt
+ RETURNING turn_id
+)
+SELECT pg_notify('parley_turns', kept.turn_id::text) FROM kept;
+
+-- name: TellOfTurn :exec
+SELECT pg_notify('parley_turns', @turn_id::text);
+
+-- name: ListTurnEvents :many
+SELECT first, pieces FROM turn_events
+ WHERE workspace_id = @workspace_id AND turn_id = @turn_id AND attempt = @attempt AND first + cardinality(pieces) > @after::integer
+ ORDER BY first;
+
+-- name: WasStreamed :one
+SELECT EXISTS (SELECT 1 FROM turn_events WHERE workspace_id = @workspace_id AND turn_id = @turn_id)::boolean;
+
+-- name: RequestCancel :one
+-- Marks the attempt that runs and tells its process; the operation that did so first has cancelled it.
+WITH marked AS (
+    UPDATE llm_turns t SET cancel_attempt = t.attempt, cancel_operation = @operation_id
+     WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.status = 'running' AND t.cancel_attempt IS DISTINCT FROM t.attempt
+ RETURNING t.id, t.attempt
+)
+SELECT count(pg_notify('parley_cancels', marked.id::text || '/' || marked.attempt::text))::integer AS marked FROM marked;
+
+-- name: GetCancelRequest :one
+SELECT (status = 'running' AND cancel_attempt IS NOT DISTINCT FROM attempt)::boolean AS wanted
+  FROM llm_turns WHERE workspace_id = @workspace_id AND id = @turn_id AND attempt = @attempt;
+
+-- name: CreateCancelledMessage :exec
+INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, status)
+VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, 'assistant', @content, @operation_id, @created_at, 'cancelled');
+
+-- name: ExpireTurnEvents :one
+SELECT app.expire_turn_events(@most::integer)::integer;

@@ -1,0 +1,220 @@
+package live_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/modules/conversations/adapters/live"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+)
+
+// table keeps pieces as Postgres does: a batch that comes again takes the place of the first.
+type table struct {
+	ports.Pieces
+	mu      sync.Mutex
+	batches map[int][]string
+	writes  int
+	err     error
+	hold    chan struct{} // nil: nothing is held up
+}
+
+func (p *table) Append(_ context.Context, _ uuid.UUID, _, first int, pieces []string) error {
+	if p.hold != nil {
+		<-p.hold
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writes++
+	if len(pieces) > 0 {
+		p.batches[first] = pieces // also where an error follows: its commit may have come through
+	}
+	return p.err
+}
+
+func (p *table) text() (text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for at := 0; ; {
+		batch, ok := p.batches[at]
+		if !ok {
+			return text
+		}
+		for _, piece := range batch {
+			text += piece
+		}
+		at += len(batch)
+	}
+}
+
+// wishes says which attempts are wanted to be cancelled.
+type wishes struct {
+	ports.Cancels
+	all bool
+}
+
+func (w wishes) Requested(context.Context, uuid.UUID, int) (bool, error) { return w.all, nil }
+
+func hub(p *table, w wishes) *live.Hub {
+	p.batches = map[int][]string{}
+	return live.NewHub(p, w, slog.New(slog.DiscardHandler))
+}
+
+func turn() domain.Turn { return domain.Turn{ID: uuid.New(), ThreadID: uuid.New(), Attempt: 1} }
+
+const patient = 10 * time.Second
+
+func cancelled(ctx context.Context) func() bool {
+	return func() bool { return errors.Is(context.Cause(ctx), ports.ErrCancel) }
+}
+
+func TestWhatAStreamSaysIsKeptWholeThoughTheTableFailsOrIsSlow(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]*table{"as it should": {}, "every write fails, or seems to": {err: errors.New("lost")}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := hub(p, wishes{})
+			_, voice := h.Begin(t.Context(), turn(), true)
+			voice.Say("a")
+			require.Eventually(t, func() bool { return p.text() == "a" }, patient, time.Millisecond, "the first piece waits")
+			voice.Say("b")
+			voice.Say("c")
+			voice.Close()
+			_ = voice.Rest(t.Context())
+			require.Equal(t, "abc", p.text())
+			require.Equal(t, "abc", voice.Said())
+			voice.End()
+		})
+	}
+}
+
+func TestATableThatHangsKeepsNobodyFromSpeakingOrReading(t *testing.T) {
+	t.Parallel()
+	p := &table{hold: make(chan struct{})}
+	h := hub(p, wishes{})
+	one := turn()
+	_, voice := h.Begin(t.Context(), one, true)
+	for range 1000 {
+		voice.Say("x")
+	}
+	require.Len(t, h.Streaming(one.ID).From(0), 1000)
+	close(p.hold)
+	voice.End()
+	require.Nil(t, h.Streaming(one.ID))
+}
+
+func TestATurnThatIsNotStreamedKeepsNothingAndCanBeCancelled(t *testing.T) {
+	t.Parallel()
+	p := &table{}
+	h := hub(p, wishes{})
+	one := turn()
+	ctx, voice := h.Begin(t.Context(), one, false)
+	voice.Say("a")
+	require.Nil(t, h.Streaming(one.ID))
+	h.HearCancel(one.ID.String() + "/2")
+	require.NoError(t, ctx.Err(), "another attempt was meant")
+	h.HearCancel(one.ID.String() + "/1")
+	require.True(t, cancelled(ctx)())
+	voice.Close()
+	require.NoError(t, voice.Rest(t.Context()))
+	require.Zero(t, p.writes)
+	voice.End()
+}
+
+// The notification may come before the attempt has begun here, or be lost with its connection.
+func TestACancellationIsNotMissed(t *testing.T) {
+	t.Parallel()
+	h := hub(&table{}, wishes{})
+	early := turn()
+	h.HearCancel(early.ID.String() + "/1")
+	ctx, voice := h.Begin(t.Context(), early, false)
+	require.True(t, cancelled(ctx)())
+	voice.End()
+
+	h = hub(&table{}, wishes{all: true})
+	ctx, voice = h.Begin(t.Context(), turn(), false)
+	require.NoError(t, ctx.Err())
+	h.HearCancel("") // connected anew
+	require.Eventually(t, cancelled(ctx), patient, time.Millisecond)
+	voice.End()
+}
+
+func TestAFollowerIsToldOfChangesHereAndElsewhere(t *testing.T) {
+	t.Parallel()
+	h := hub(&table{}, wishes{})
+	here, elsewhere := turn(), uuid.New()
+	changed, stop := h.Watch(here.ID)
+	defer stop()
+	other, stopOther := h.Watch(elsewhere)
+	_, voice := h.Begin(t.Context(), here, true)
+	<-changed
+	voice.Say("a")
+	<-changed
+	voice.End()
+	<-changed
+	h.HearTurn(elsewhere.String())
+	<-other
+	h.HearTurn("") // some were missed
+	<-other
+	<-changed
+	stopOther()
+	h.HearTurn(elsewhere.String())
+	require.Empty(t, other)
+}
+
+func TestTheQueueForAThreadIsInOrderAndBounded(t *testing.T) {
+	t.Parallel()
+	h := hub(&table{}, wishes{})
+	thread := uuid.New()
+	places := make([]ports.Place, 9)
+	for i := range places {
+		var err error
+		places[i], err = h.Enter(thread)
+		require.NoError(t, err)
+	}
+	_, err := h.Enter(thread)
+	require.ErrorIs(t, err, ports.ErrThreadBusy)
+	_, err = h.Enter(uuid.New())
+	require.NoError(t, err, "another thread's queue")
+
+	require.NoError(t, places[0].Wait(t.Context()), "the first tries at once")
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Error(t, places[1].Wait(over), "the second has to wait")
+	order := make(chan int, len(places))
+	for i, p := range places[1:] {
+		go func() {
+			if p.Wait(t.Context()) == nil {
+				order <- i + 1
+				p.Leave()
+			}
+		}()
+	}
+	places[0].Leave()
+	for i := range places[1:] {
+		require.Equal(t, i+1, <-order)
+	}
+	_, err = h.Enter(thread)
+	require.NoError(t, err)
+}
+
+func TestTheFirstInTheQueueIsWokenByTheEndOfATurn(t *testing.T) {
+	t.Parallel()
+	h := hub(&table{}, wishes{})
+	one := turn()
+	_, voice := h.Begin(t.Context(), one, false)
+	p, err := h.Enter(one.ThreadID)
+	require.NoError(t, err)
+	require.NoError(t, p.Wait(t.Context()))
+	voice.End()
+	began := time.Now()
+	require.NoError(t, p.Wait(t.Context()))
+	require.Less(t, time.Since(began), 200*time.Millisecond)
+}

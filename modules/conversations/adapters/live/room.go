@@ -1,0 +1,79 @@
+package live
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/ports"
+)
+
+const (
+	waitingMost = 8                      // calls that wait for one thread, in this process
+	lookAgain   = 250 * time.Millisecond // at a thread that is busy with a turn of another process
+)
+
+// place implements ports.Place.
+type place struct {
+	hub    *Hub
+	thread uuid.UUID
+	wake   chan struct{}
+	tried  bool
+}
+
+// Enter implements ports.Room.
+func (h *Hub) Enter(thread uuid.UUID) (ports.Place, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.queues[thread]) > waitingMost { // the first of them need not wait
+		return nil, ports.ErrThreadBusy
+	}
+	p := &place{hub: h, thread: thread, wake: make(chan struct{}, 1)}
+	h.queues[thread] = append(h.queues[thread], p)
+	return p, nil
+}
+
+// Wait implements ports.Place.
+func (p *place) Wait(ctx context.Context) error {
+	for {
+		p.hub.mu.Lock()
+		first := p.hub.queues[p.thread][0] == p
+		p.hub.mu.Unlock()
+		if first && !p.tried {
+			p.tried = true
+			return nil
+		}
+		var again <-chan time.Time
+		if first {
+			timer := time.NewTimer(lookAgain)
+			defer timer.Stop()
+			again = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.wake: // the first leaves, or its thread's turn has ended
+			if first {
+				return nil
+			}
+		case <-again:
+			return nil
+		}
+	}
+}
+
+// Leave implements ports.Place.
+func (p *place) Leave() {
+	h := p.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	queue := slices.DeleteFunc(h.queues[p.thread], func(q *place) bool { return q == p })
+	if len(queue) == 0 {
+		delete(h.queues, p.thread)
+		return
+	}
+	h.queues[p.thread] = queue
+	poke(queue[0].wake)
+}

@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Records implements ports.Records and ports.Cancels.
+type Records struct{ DB *postgres.DB }
+
+// Get implements ports.Records.
+func (r Records) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Record, error) {
+	q, workspace := queries(ctx, r.DB)
+	row, err := q.GetTurn(ctx, conversationsdb.GetTurnParams{WorkspaceID: workspace, ThreadID: thread, TurnID: turn})
+	if postgres.IsMissing(err) {
+		return domain.Record{}, ports.ErrTurnNotFound
+	}
+	if err != nil {
+		return domain.Record{}, fmt.Errorf("read the turn: %w", err)
+	}
+	return toRecord(row), nil
+}
+
+// List implements ports.Records.
+func (r Records) List(ctx context.Context, thread uuid.UUID, before *ports.MessagePosition, limit int) ([]domain.Record, error) {
+	q, workspace := queries(ctx, r.DB)
+	p := conversationsdb.ListTurnsParams{WorkspaceID: workspace, ThreadID: thread, Before: math.MaxInt64, Count: int32(limit)}
+	if before != nil {
+		p.Before = before.Seq
+	}
+	rows, err := q.ListTurns(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("list turns: %w", err)
+	}
+	if len(rows) == 0 { // a thread without any, or none at all
+		if _, err := NewThreads(r.DB).Get(ctx, thread); err != nil {
+			return nil, err
+		}
+	}
+	records := make([]domain.Record, len(rows))
+	for i, row := range rows {
+		records[i] = toRecord(conversationsdb.GetTurnRow(row))
+	}
+	return records, nil
+}
+
+// OfOperation implements ports.Records.
+func (r Records) OfOperation(ctx context.Context) (uuid.UUID, error) {
+	q, workspace := queries(ctx, r.DB)
+	c := call.From(ctx)
+	id, err := q.FindTurnOfOperation(ctx, conversationsdb.FindTurnOfOperationParams{
+		WorkspaceID: workspace, ActorID: c.Principal.UserID, OperationID: c.Operation.ID,
+	})
+	if postgres.IsMissing(err) {
+		return uuid.Nil, nil
+	}
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("find the operation's turn: %w", err)
+	}
+	return id, nil
+}
+
+// Request implements ports.Cancels. It commits at once.
+func (r Records) Request(ctx context.Context, turn uuid.UUID) error {
+	operation := call.From(ctx).Operation.ID
+	err := r.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, r.DB)
+		_, err := q.RequestCancel(ctx, conversationsdb.RequestCancelParams{WorkspaceID: workspace, TurnID: turn, OperationID: &operation})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ask for the turn to be cancelled: %w", err)
+	}
+	return nil
+}
+
+// Requested implements ports.Cancels.
+func (r Records) Requested(ctx context.Context, turn uuid.UUID, attempt int) (bool, error) {
+	q, workspace := queries(ctx, r.DB)
+	wanted, err := q.GetCancelRequest(ctx, conversationsdb.GetCancelRequestParams{WorkspaceID: workspace, TurnID: turn, Attempt: int32(attempt)})
+	if postgres.IsMissing(err) {
+		return false, nil
+	}
+	return wanted, err
+}
+
+// Cancel implements ports.Cancels.
+func (r Records) Cancel(ctx context.Context, t domain.Turn, partial domain.Message) error {
+	q, workspace := queries(ctx, r.DB)
+	at, latency := partial.CreatedAt, int32(partial.CreatedAt.Sub(t.StartedAt).Milliseconds())
+	if t.StartedAt.IsZero() { // a turn that was taken up again: when its attempt began is not known here
+		latency = 0
+	}
+	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
+		WorkspaceID: workspace, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(domain.TurnCancelled),
+		FinishedAt: &at, LatencyMs: &latency,
+	})
+	if err != nil {
+		return fmt.Errorf("cancel the turn: %w", err)
+	}
+	if partial.Content != "" {
+		err := q.CreateCancelledMessage(ctx, conversationsdb.CreateCancelledMessageParams{
+			WorkspaceID: workspace, ID: partial.ID, ThreadID: t.ThreadID, TurnID: &t.ID, Seq: partial.Seq,
+			Content: partial.Content, OperationID: partial.OperationID, CreatedAt: at,
+		})
+		if err != nil {
+			return fmt.Errorf("store the answer that broke off: %w", err)
+		}
+	}
+	return q.TellOfTurn(ctx, t.ID.String())
+}
+
+func toRecord(row conversationsdb.GetTurnRow) domain.Record {
+	r := domain.Record{
+		ID: row.ID, ThreadID: row.ThreadID, ActorID: row.ActorID, OperationID: row.OperationID, BotID: row.BotID,
+		BotVersion: toInt(row.BotVersion), Status: domain.TurnStatus(row.Status), Attempt: int(row.Attempt),
+		Reply: domain.Reply{
+			Provider: row.Provider, Model: row.Model, InputTokens: toInt(row.InputTokens), OutputTokens: toInt(row.OutputTokens),
+			CachedTokens: toInt(row.CachedTokens), CostMicros: row.CostMicros, Latency: milliseconds(row.LatencyMs), FirstToken: milliseconds(row.FirstTokenMs),
+		},
+		User: domain.Message{
+			ID: row.UserID, ThreadID: row.ThreadID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.UserContent,
+			OperationID: &row.OperationID, CreatedAt: row.UserCreatedAt,
+		},
+		CreatedAt: row.CreatedAt, FinishedAt: row.FinishedAt,
+	}
+	if row.FinishReason != nil {
+		r.FinishReason = domain.FinishReason(*row.FinishReason)
+	}
+	if row.CancelOperation != nil {
+		r.CancelledBy = *row.CancelOperation
+	}
+	if r.Status == domain.TurnFailed {
+		r.Failure = &domain.Failure{Code: errAbandoned.Code, Message: errAbandoned.Message}
+		if row.ErrorCode != nil && row.ErrorMessage != nil {
+			r.Failure = &domain.Failure{Code: *row.ErrorCode, Message: *row.ErrorMessage}
+		}
+	}
+	if row.AnswerID != nil {
+		r.Answer = &domain.Message{
+			ID: *row.AnswerID, ThreadID: row.ThreadID, Seq: row.UserSeq + 1, Role: domain.RoleAssistant, Content: *row.AnswerContent,
+			OperationID: &row.OperationID, CreatedAt: *row.AnswerCreatedAt, Cancelled: *row.AnswerStatus == string(domain.TurnCancelled),
+		}
+	}
+	return r
+}
+
+func milliseconds(n *int32) time.Duration {
+	if n == nil {
+		return 0
+	}
+	return time.Duration(*n) * time.Millisecond
+}
+
+func toInt(n *int32) *int {
+	if n == nil {
+		return nil
+	}
+	v := int(*n)
+	return &v
+}

@@ -1,0 +1,102 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/modules/conversations/adapters/postgres"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	platform "github.com/parley/parley/platform/postgres"
+)
+
+func (s *bundle) cancel(turn domain.Turn, said string) error {
+	return s.db.Write(s.me, func(ctx context.Context) error {
+		return postgres.Records{DB: s.db}.Cancel(ctx, turn, turn.Partial([]string{said}, now))
+	})
+}
+
+func TestWhoEndsATurnFirstHasEndedIt(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	records := postgres.Records{DB: s.db}
+	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	require.NoError(t, err)
+	require.NoError(t, s.cancel(turn, "half"))
+	require.True(t, platform.IsMissing(s.complete(turn, "late")), "a late answer overwrites")
+	require.True(t, platform.IsMissing(s.fail(turn)))
+	require.True(t, platform.IsMissing(s.cancel(turn, "again")))
+	require.Equal(t, []string{"user Hi", "assistant half"}, s.said(t, turn.ThreadID))
+	record, err := records.Get(s.me, turn.ThreadID, turn.ID)
+	require.NoError(t, err)
+	require.Equal(t, domain.TurnCancelled, record.Status)
+	require.True(t, record.Answer.Cancelled)
+	require.Equal(t, domain.AnswerID(turn.ID), record.Answer.ID)
+
+	silent, err := s.start(s.me, turn.ThreadID, time.Minute)
+	require.NoError(t, err)
+	require.NoError(t, s.cancel(silent, ""))
+	require.Len(t, s.said(t, turn.ThreadID), 3, "a message without text")
+	_, err = records.Get(s.them, turn.ThreadID, turn.ID)
+	require.ErrorIs(t, err, ports.ErrTurnNotFound)
+}
+
+func TestPiecesAreKeptInTheirOrderForADay(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	pieces := postgres.Pieces{DB: s.db}
+	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	require.NoError(t, err)
+	streamed, err := pieces.Any(s.me, turn.ID)
+	require.NoError(t, err)
+	require.False(t, streamed)
+	require.NoError(t, pieces.Append(s.me, turn.ID, 1, 0, []string{"a", "b"}))
+	require.NoError(t, pieces.Append(s.me, turn.ID, 1, 2, []string{"c"}))
+	require.NoError(t, pieces.Append(s.me, turn.ID, 1, 2, []string{"c", "d"}), "a batch whose commit was in doubt")
+	require.NoError(t, pieces.Append(s.me, turn.ID, 2, 0, []string{"other"}))
+	for after, want := range map[int][]string{0: {"a", "b", "c", "d"}, 1: {"a", "b", "c", "d"}, 2: {"c", "d"}, 3: {"c", "d"}, 4: nil} {
+		got, first, err := pieces.List(s.me, turn.ID, 1, after)
+		require.NoError(t, err)
+		require.Equal(t, want, got, after)
+		require.LessOrEqual(t, first, after)
+	}
+	got, _, err := pieces.List(s.them, turn.ID, 1, 0)
+	require.NoError(t, err)
+	require.Empty(t, got, "what another workspace's turn says")
+	require.Error(t, pieces.Append(s.them, turn.ID, 1, 4, []string{"e"}), "written into another workspace's turn")
+	require.Error(t, pieces.Append(s.me, uuid.New(), 1, 0, []string{"e"}))
+
+	s.exec(t, "UPDATE turn_events SET created_at = now() - interval '26 hours' WHERE attempt = 1")
+	removed, err := pieces.Expire(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, removed)
+	streamed, err = pieces.Any(s.me, turn.ID)
+	require.NoError(t, err)
+	require.True(t, streamed, "what is younger than a day is gone")
+}
+
+func TestACancellationIsOfOneAttemptAndOfWhoAskedFirst(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	records := postgres.Records{DB: s.db}
+	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	require.NoError(t, err)
+	wanted := func(attempt int) bool {
+		wanted, err := records.Requested(s.me, turn.ID, attempt)
+		require.NoError(t, err)
+		return wanted
+	}
+	require.False(t, wanted(1))
+	require.NoError(t, records.Request(s.them, turn.ID))
+	require.False(t, wanted(1), "another workspace cancels")
+	require.NoError(t, records.Request(s.me, turn.ID))
+	require.True(t, wanted(1))
+	require.NoError(t, s.fail(turn))
+	again, err := s.resume(turn)
+	require.NoError(t, err)
+	require.False(t, wanted(again.Attempt), "the next attempt is cancelled for the last one's sake")
+}

@@ -1,0 +1,59 @@
+package domain
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// TurnStatus is what has become of a turn.
+type TurnStatus string
+
+// The statuses.
+const (
+	TurnRunning   TurnStatus = "running"
+	TurnCompleted TurnStatus = "completed"
+	TurnFailed    TurnStatus = "failed"
+	TurnCancelled TurnStatus = "cancelled"
+)
+
+// Record is a turn as it is told of: its state, and what it cost.
+type Record struct {
+	ID, ThreadID, ActorID, OperationID uuid.UUID
+	BotID                              *uuid.UUID // nil in a thread without a bot
+	BotVersion                         *int
+	Status                             TurnStatus
+	Attempt                            int
+	Reply                                        // of the last attempt, but for its content
+	Failure                            *Failure  // of a failed turn
+	CancelledBy                        uuid.UUID // the operation that cancelled it
+	User                               Message
+	Answer                             *Message // nil while there is none; of a cancelled turn what was said so far
+	CreatedAt                          time.Time
+	FinishedAt                         *time.Time
+}
+
+// Failure is what callers are told of why a turn failed.
+type Failure struct{ Code, Message string }
+
+// Ended tells whether the turn runs no longer.
+func (r Record) Ended() bool { return r.Status != TurnRunning }
+
+// Record is the turn as it is told of while it runs.
+func (t *Turn) Record() Record {
+	r := Record{
+		ID: t.ID, ThreadID: t.ThreadID, ActorID: t.ActorID, OperationID: t.OperationID, Status: TurnRunning,
+		Attempt: t.Attempt, User: t.User, CreatedAt: t.StartedAt,
+	}
+	if t.Pinned != nil {
+		r.BotID, r.BotVersion = &t.Pinned.BotID, &t.Pinned.Version
+	}
+	return r
+}
+
+// AnswerID is the id of a turn's answer: known before there is one, and the same for whoever brings it. It is the
+// turn's own but for its last bit.
+func AnswerID(turn uuid.UUID) uuid.UUID {
+	turn[len(turn)-1] ^= 1
+	return turn
+}

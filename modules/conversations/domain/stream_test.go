@@ -1,0 +1,88 @@
+package domain_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/modules/conversations/domain"
+)
+
+// ended is a turn that came to an end an hour ago.
+func ended(status domain.TurnStatus, text string) domain.Record {
+	at := time.Unix(0, 0)
+	r := domain.Record{ID: uuid.New(), Status: status, Attempt: 1, FinishedAt: &at}
+	if text != "" {
+		r.Answer = &domain.Message{Content: text}
+	}
+	return r
+}
+
+var (
+	anHourLater = time.Unix(3600, 0)
+	aDayLater   = time.Unix(25*3600, 0)
+)
+
+func line(events []domain.Event) string {
+	lines := make([]string, len(events))
+	for i, e := range events {
+		lines[i] = fmt.Sprintf("%d %s", e.Sequence, strings.TrimSuffix(fmt.Sprintf("%s %s", e.Type, e.Text), " "))
+	}
+	return strings.Join(lines, ", ")
+}
+
+func TestAReaderGetsWhatItHasNotSeenAndTheEndInAnyCase(t *testing.T) {
+	t.Parallel()
+	running := domain.Record{Status: domain.TurnRunning, Attempt: 1}
+	second := ended(domain.TurnCompleted, "ab")
+	second.Attempt = 2
+	for name, test := range map[string]struct {
+		record   domain.Record
+		pieces   []string
+		first    int
+		position int64
+		now      time.Time
+		want     string
+	}{
+		"a turn that begins":                           {running, nil, 0, 0, anHourLater, "1 turn.created, 2 message.created"},
+		"a turn that runs":                             {running, []string{"a", "b"}, 0, 0, anHourLater, "1 turn.created, 2 message.created, 3 message.delta a, 4 message.delta b"},
+		"a reader who has seen one piece":              {running, []string{"a", "b"}, 0, 3, anHourLater, "4 message.delta b"},
+		"pieces from a later one on":                   {running, []string{"b", "c"}, 1, 4, anHourLater, "5 message.delta c"},
+		"a reader who is ahead of what is kept":        {running, []string{"a"}, 0, 9, anHourLater, ""},
+		"an end":                                       {ended(domain.TurnCompleted, "ab"), []string{"a", "b"}, 0, 2, anHourLater, "4 message.delta ab, 5 message.completed, 6 turn.completed"},
+		"an end in the middle of the text":             {ended(domain.TurnCompleted, "ab"), []string{"a", "b"}, 0, 3, anHourLater, "4 message.delta b, 5 message.completed, 6 turn.completed"},
+		"an end behind the text":                       {ended(domain.TurnCompleted, "ab"), []string{"a", "b"}, 0, 4, anHourLater, "5 message.completed, 6 turn.completed"},
+		"an end behind the message":                    {ended(domain.TurnCompleted, "ab"), []string{"a", "b"}, 0, 5, anHourLater, "6 turn.completed"},
+		"an end that was seen":                         {ended(domain.TurnCompleted, "ab"), []string{"a", "b"}, 0, 6, anHourLater, "6 turn.completed"},
+		"a failure":                                    {ended(domain.TurnFailed, ""), []string{"a"}, 0, 2, anHourLater, "3 message.delta a, 4 turn.failed"},
+		"a failure before any text":                    {ended(domain.TurnFailed, ""), nil, 0, 2, anHourLater, "3 turn.failed"},
+		"a cancellation":                               {ended(domain.TurnCancelled, "a"), []string{"a"}, 0, 3, anHourLater, "4 message.completed, 5 turn.cancelled"},
+		"a cancellation before any text":               {ended(domain.TurnCancelled, ""), nil, 0, 2, anHourLater, "3 turn.cancelled"},
+		"a turn that was not streamed":                 {ended(domain.TurnCompleted, "ab"), nil, 0, 3, anHourLater, "4 message.completed, 5 turn.completed"},
+		"pieces that are gone":                         {ended(domain.TurnCompleted, "ab"), nil, 0, 4, aDayLater, "2 message.created, 3 message.delta ab, 4 message.completed, 5 turn.completed"},
+		"pieces that are gone, from the beginning":     {ended(domain.TurnCompleted, "ab"), nil, 0, 2, aDayLater, "3 message.delta ab, 4 message.completed, 5 turn.completed"},
+		"pieces that are not all there":                {ended(domain.TurnCompleted, "abc"), []string{"a", "b"}, 0, 4, anHourLater, "2 message.created, 4 message.delta abc, 5 message.completed, 6 turn.completed"},
+		"another attempt, for whom has seen the first": {second, []string{"ab"}, 0, 7, anHourLater, "1000001 turn.created, 1000002 message.created, 1000003 message.delta ab, 1000004 message.completed, 1000005 turn.completed"},
+		"another attempt, in its middle":               {second, []string{"ab"}, 0, 1_000_003, anHourLater, "1000004 message.completed, 1000005 turn.completed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, test.want, line(test.record.Events(test.pieces, test.first, test.position, test.now)))
+		})
+	}
+}
+
+func TestAPositionNamesItsAttempt(t *testing.T) {
+	t.Parallel()
+	for position, want := range map[int64]int{0: 1, 1: 1, 1_000_000: 1, 1_000_001: 2, 2_000_000: 2, 2_000_001: 3} {
+		require.Equal(t, want, domain.AttemptAt(position), position)
+	}
+	require.Equal(t, 0, domain.PiecesAt(1, 2))
+	require.Equal(t, 1, domain.PiecesAt(1, 3))
+	require.Equal(t, 0, domain.PiecesAt(2, 3))
+	require.Equal(t, 4, domain.PiecesAt(2, 1_000_006))
+}
