@@ -158,7 +158,7 @@ func TestAChangeThatCannotBeAuditedDoesNotHappen(t *testing.T) {
 	super := pg.Superuser(t, p.database)
 	_, err := super.Exec(t.Context(), `REVOKE INSERT ON audit_log FROM parley_app`)
 	require.NoError(t, err)
-	tables := []string{"workspaces", "users", "workspace_members", "sessions", "bots", "bot_versions", "threads", "llm_turns", "messages", "operations", "audit_log"}
+	tables := []string{"workspaces", "users", "workspace_members", "sessions", "bots", "bot_versions", "bot_pointer_moves", "threads", "llm_turns", "messages", "message_feedback", "operations", "audit_log"}
 	state := func() (all []string) {
 		for _, table := range tables {
 			var rows string

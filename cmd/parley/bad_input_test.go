@@ -29,6 +29,7 @@ func (c *caller) bodyCalls(t *testing.T) []bodyCall {
 	t.Helper()
 	bot := c.post(t, "/v1/bots", map[string]any{"name": "Support"}).text("id")
 	thread := c.post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).text("id")
+	said := c.post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "hello"}).text("assistant_message.id")
 	return []bodyCall{
 		{"register", http.MethodPost, "/v1/auth/register", map[string]any{"email": "u" + uuid.NewString() + "@example.com", "password": password, "workspace_name": "Acme"}},
 		{"login", http.MethodPost, "/v1/auth/login", map[string]any{"email": c.email, "password": password}},
@@ -41,7 +42,7 @@ func (c *caller) bodyCalls(t *testing.T) []bodyCall {
 		{"roll back", http.MethodPost, "/v1/bots/" + bot + "/rollback", map[string]any{"version": 1}},
 		{"publish", http.MethodPost, "/v1/bots/" + bot + "/publish", map[string]any{"version": 1}},
 		{"change thread", http.MethodPatch, "/v1/conversations/threads/" + thread, map[string]any{"title": "Order"}},
-		{"rate message", http.MethodPut, "/v1/conversations/messages/" + uuid.NewString() + "/feedback", map[string]any{"rating": "good"}},
+		{"rate message", http.MethodPut, "/v1/conversations/messages/" + said + "/feedback", map[string]any{"rating": "good"}},
 		{"take turn", http.MethodPost, "/v1/conversations/threads/" + thread + "/turn", map[string]any{"content": "hello"}},
 		{"put model settings", http.MethodPut, "/v1/model-settings", map[string]any{"default_model": "echo"}},
 		{"put model key", http.MethodPut, "/v1/model-keys/openai", map[string]any{"api_key": "sk-12345678"}},
@@ -330,7 +331,7 @@ func TestNULIsAWrongFieldAmongTheOthers(t *testing.T) {
 		}
 	}
 	requireWrong(t, ada.post(t, "/v1/bots", `{"name":"a","settings":{"metadata":{"list":["x","\u0000"]}}}`), "settings.metadata.list.1")
-	requireWrong(t, ada.post(t, "/v1/bots", `{"name":"a","settings":{"a\u0000":1}}`), "settings")
+	requireWrong(t, ada.post(t, "/v1/bots", `{"name":"a","settings":{"metadata":{"a\u0000":1}}}`), "settings.metadata")
 	requireWrong(t, ada.post(t, "/v1/bots", `{"name":"a\u0000","instruction":1,"extra":1}`), "extra", "instruction", "name")
 }
 
