@@ -14,7 +14,7 @@ import (
 
 const rateMessage = `-- name: RateMessage :one
 WITH message AS (
-    SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at
+    SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status
       FROM messages m WHERE m.workspace_id = $1 AND m.id = $2
 ), rated AS (
     INSERT INTO message_feedback (workspace_id, thread_id, user_id, seq, rating, comment, created_at, updated_at)
@@ -24,7 +24,7 @@ WITH message AS (
            SET rating = excluded.rating, comment = excluded.comment, updated_at = excluded.updated_at
  RETURNING seq, updated_at
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, r.updated_at AS rated_at
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, r.updated_at AS rated_at
   FROM message m
   LEFT JOIN rated r ON r.seq = m.seq
 `
@@ -46,6 +46,7 @@ type RateMessageRow struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
+	Status      string
 	RatedAt     *time.Time
 }
 
@@ -68,6 +69,7 @@ func (q *Queries) RateMessage(ctx context.Context, arg RateMessageParams) (RateM
 		&i.Content,
 		&i.OperationID,
 		&i.CreatedAt,
+		&i.Status,
 		&i.RatedAt,
 	)
 	return i, err

@@ -30,6 +30,7 @@ func TestAStopLetsARunningJobEndAndClaimsNoMore(t *testing.T) {
 		stop(r, time.Minute)
 		close(stopped)
 	}()
+	<-r.Halted()
 	s.enqueue(s.a, t, "note", 2, jobs.Options{Key: "2", RunAt: time.Now().Add(time.Second)})
 	_, err := s.su.Exec(t.Context(), "UPDATE job_queue SET run_at = now() WHERE key = '2'")
 	require.NoError(t, err)

@@ -1,7 +1,7 @@
 -- name: RateMessage :one
 -- No row: there is no such message. Nothing is stored, and rated_at is null, where it is no answer.
 WITH message AS (
-    SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at
+    SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status
       FROM messages m WHERE m.workspace_id = @workspace_id AND m.id = @id
 ), rated AS (
     INSERT INTO message_feedback (workspace_id, thread_id, user_id, seq, rating, comment, created_at, updated_at)
@@ -11,6 +11,6 @@ WITH message AS (
            SET rating = excluded.rating, comment = excluded.comment, updated_at = excluded.updated_at
  RETURNING seq, updated_at
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, r.updated_at AS rated_at
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, r.updated_at AS rated_at
   FROM message m
   LEFT JOIN rated r ON r.seq = m.seq;

@@ -29,7 +29,7 @@ func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Rea
 	for i, row := range rows {
 		list[i] = domain.Message{
 			ID: row.ID, ThreadID: row.ThreadID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
-			OperationID: row.OperationID, CreatedAt: row.CreatedAt,
+			OperationID: row.OperationID, CreatedAt: row.CreatedAt, Cancelled: row.Status == string(domain.TurnCancelled),
 		}
 		if row.RatedAt != nil {
 			list[i].Feedback = &domain.Feedback{Rating: domain.Rating(*row.Rating), Comment: *row.Comment, At: *row.RatedAt}
@@ -78,7 +78,7 @@ func (t *Threads) Rate(ctx context.Context, o domain.Opinion) (domain.Message, e
 	}
 	return domain.Message{
 		ID: row.ID, ThreadID: row.ThreadID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
-		OperationID: row.OperationID, CreatedAt: row.CreatedAt,
+		OperationID: row.OperationID, CreatedAt: row.CreatedAt, Cancelled: row.Status == string(domain.TurnCancelled),
 		Feedback: &domain.Feedback{Rating: o.Rating, Comment: o.Comment, At: *row.RatedAt},
 	}, nil
 }
