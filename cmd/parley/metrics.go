@@ -83,7 +83,13 @@ func (p *platform) depth(of func(jobs.Depth) []telemetry.Sample) []telemetry.Sam
 }
 
 // groups are the calls to the outside.
-func (p *platform) groups() []*resilience.Group { return []*resilience.Group{p.targets, p.models} }
+func (p *platform) groups() []*resilience.Group {
+	groups := []*resilience.Group{p.targets, p.models}
+	if p.store != nil {
+		groups = append(groups, p.store)
+	}
+	return groups
+}
 
 func overGroups(groups []*resilience.Group, read func(*resilience.Group) map[string]float64) (samples []telemetry.Sample) {
 	for _, g := range groups {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/background"
+	"github.com/parley/parley/platform/blob"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/config"
@@ -47,7 +48,11 @@ type platform struct {
 	targets    *resilience.Group // of webhooks
 	models     *resilience.Group
 	marks      dedupe.Marks
-	runner     *jobs.Runner // nil where this process does no jobs
+	blobs      blob.Store
+	minio      *blob.S3          // nil where files are on disk
+	store      *resilience.Group // of calls to it
+	periodic   []jobs.Periodic   // of the modules
+	runner     *jobs.Runner      // nil where this process does no jobs
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
@@ -70,6 +75,10 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		return nil, err
 	}
 	if err := p.warnOfAnotherKey(ctx); err != nil {
+		p.db.Close()
+		return nil, err
+	}
+	if err := p.openBlobs(ctx); err != nil {
 		p.db.Close()
 		return nil, err
 	}
@@ -168,6 +177,9 @@ func (p *platform) startJobs(ctx context.Context) {
 	p.runner.Start()
 	p.runner.Every(p.jobs.Expiry())
 	p.runner.Every(p.subscriptions().Expiry())
+	for _, task := range p.periodic {
+		p.runner.Every(task)
+	}
 	context.AfterFunc(ctx, p.stopJobs)
 }
 
@@ -269,6 +281,9 @@ func (p *platform) checks() []gateway.Check {
 		checks = append(checks, gateway.Check{
 			Name: "redis", Optional: !p.cfg.Strict, Probe: func(ctx context.Context) error { return p.redis.Ping(ctx).Err() },
 		})
+	}
+	if p.minio != nil {
+		checks = append(checks, gateway.Check{Name: "minio", Optional: !p.cfg.Strict, Probe: p.minio.Ping})
 	}
 	return checks
 }

@@ -31,3 +31,14 @@ type BotVersion struct {
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 }
+
+type File struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	ContentType string
+	Size        int64
+	Sha256      []byte
+	CreatedBy   uuid.UUID
+	CreatedAt   time.Time
+}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ type Config struct {
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" want:"development or production" help:"production refuses what is only fit for development"`
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" want:"host:port" help:"where the API listens"`
 	MetricsAddr    string        `env:"METRICS_ADDR" want:"host:port" help:"where /metrics is for a Prometheus, not to be reached from outside; empty: nowhere"`
-	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database and the secrets made at the first start"`
+	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database, the files that are uploaded, and the secrets made at the first start"`
 	LogFormat      string        `env:"LOG_FORMAT" envDefault:"json" want:"json or text" help:"json for machines, text for people"`
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" help:"the least that is logged"`
 	Embedded       bool          `env:"EMBEDDED" envDefault:"false" want:"true or false" help:"true: the embedded database is meant, also in production"`
@@ -47,6 +48,12 @@ type Config struct {
 	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
+	FileLimit      int64         `env:"FILE_LIMIT" envDefault:"26214400" want:"bytes, from 1024 to 1073741824" help:"the largest file that may be uploaded, in bytes"`
+	TransferTime   time.Duration `env:"TRANSFER_TIMEOUT" envDefault:"5m" want:"a duration from 1s to 30m such as 5m" help:"how long the upload or download of a file may take"`
+	MinioEndpoint  string        `env:"MINIO_ENDPOINT" want:"http(s)://host:port" help:"a MinIO or other S3 that keeps the files; empty: a folder under DATA_DIR, which then all processes must share"`
+	MinioAccess    string        `env:"MINIO_ACCESS_KEY" want:"at least 3 characters without spaces" secret:"true" help:"who we are at MINIO_ENDPOINT"`
+	MinioSecret    string        `env:"MINIO_SECRET_KEY" want:"at least 8 characters without spaces" secret:"true" help:"the secret of MINIO_ACCESS_KEY"`
+	MinioBucket    string        `env:"MINIO_BUCKET" envDefault:"parley" want:"3 to 63 lower-case letters, digits and dashes" help:"the bucket there, made where it is missing; nothing else may be in it"`
 	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
 	UpkeepInterval time.Duration `env:"UPKEEP_INTERVAL" envDefault:"5s" want:"a duration from 100ms to 1h such as 5s" help:"how often the audit log is sealed and abandoned turns are looked for"`
 	Workers        int           `env:"WORKERS" envDefault:"4" want:"a whole number from 0 to 1000" help:"jobs that this process does at once; 0: it only serves, and parley worker elsewhere does them"`
@@ -125,6 +132,12 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.BreakerOpen, 10*time.Millisecond, time.Hour), "BREAKER_OPEN_FOR")
 	require(within(c.StopTimeout, 0, 10*time.Minute), "SHUTDOWN_TIMEOUT")
 	require(c.BodyLimit >= 1024 && c.BodyLimit <= 100<<20, "BODY_LIMIT")
+	require(c.FileLimit >= 1024 && c.FileLimit <= 1<<30, "FILE_LIMIT")
+	require(within(c.TransferTime, time.Second, 30*time.Minute), "TRANSFER_TIMEOUT")
+	require(isEndpoint(c.MinioEndpoint), "MINIO_ENDPOINT")
+	require(isKey(c.MinioAccess, 3), "MINIO_ACCESS_KEY")
+	require(isKey(c.MinioSecret, 8), "MINIO_SECRET_KEY")
+	require(bucketName.MatchString(c.MinioBucket), "MINIO_BUCKET")
 	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")
 	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
@@ -134,6 +147,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
 	c.proxies, err = prefixes(c.TrustedProxies)
 	require(err == nil, "TRUSTED_PROXIES")
+	minio := c.MinioEndpoint != "" && !unread["MINIO_ENDPOINT"]
+	incomplete := map[string]bool{"MINIO_ACCESS_KEY": minio && c.MinioAccess == "", "MINIO_SECRET_KEY": minio && c.MinioSecret == ""}
 	missing := map[string]bool{}
 	if c.Production() && !c.Embedded {
 		missing = map[string]bool{"DATABASE_URL": c.DatabaseURL == "", "JWT_SECRET": c.JWTSecret == ""}
@@ -142,6 +157,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 		switch {
 		case missing[v.Name]:
 			wrong = append(wrong, fmt.Errorf("%s: must be set in production, to %s; or set EMBEDDED=true to mean the embedded database and its own secrets", v.Name, v.Want))
+		case incomplete[v.Name]:
+			wrong = append(wrong, fmt.Errorf("%s: must be set beside MINIO_ENDPOINT, to %s", v.Name, v.Want))
 		case unread[v.Name]:
 			wrong = append(wrong, fmt.Errorf("%s: should be %s", v.Name, v.Want))
 		}
@@ -178,10 +195,22 @@ func isURL(s string, schemes ...string) bool {
 	return s == "" || err == nil && slices.Contains(schemes, u.Scheme)
 }
 
+// isEndpoint tells whether a text is empty or names a server and nothing of what is on it.
+func isEndpoint(s string) bool {
+	u, err := url.Parse(s)
+	return s == "" || err == nil && u.Host != "" && s == u.Scheme+"://"+u.Host && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// isKey tells whether a text is empty or can be one half of a pair of keys.
+func isKey(s string, least int) bool {
+	return s == "" || len(s) >= least && !strings.ContainsAny(s, " \t\r\n")
+}
+
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+
 func allOrigins(origins []string) bool {
 	for _, o := range origins {
-		u, err := url.Parse(o)
-		if o != "*" && (err != nil || u.Host == "" || o != u.Scheme+"://"+u.Host || u.Scheme != "http" && u.Scheme != "https") {
+		if o != "*" && (o == "" || !isEndpoint(o)) {
 			return false
 		}
 	}

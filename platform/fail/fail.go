@@ -24,6 +24,7 @@ const (
 	Conflict                     // 409: also what is busy now
 	TooLarge                     // 413
 	Unsupported                  // 415: media type
+	OutOfRange                   // 416: no such part of it
 	Invalid                      // 422
 	TooMany                      // 429
 	NotImplemented               // 501

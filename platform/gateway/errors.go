@@ -38,6 +38,8 @@ func statusOf(k fail.Kind) int {
 		return http.StatusConflict
 	case fail.TooLarge:
 		return http.StatusRequestEntityTooLarge
+	case fail.OutOfRange:
+		return http.StatusRequestedRangeNotSatisfiable
 	case fail.Unsupported:
 		return http.StatusUnsupportedMediaType
 	case fail.Invalid:

@@ -33,11 +33,14 @@ type Options struct {
 	AllowOrigins   []string
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	BodyLimit      int64          // bytes
+	UploadLimit    int64          // bytes of a file
 	Deadline       time.Duration  // for one request
-	Checks         []Check
-	Outside        []Outside
-	Limiter        ratelimit.Limiter
-	Limits         Limits
+	// TransferDeadline is that of a request which moves a file.
+	TransferDeadline time.Duration
+	Checks           []Check
+	Outside          []Outside
+	Limiter          ratelimit.Limiter
+	Limits           Limits
 	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
 	Log     *slog.Logger
@@ -69,7 +72,7 @@ func New(o Options) (*echo.Echo, error) {
 		}
 		e.Use(cors)
 	}
-	e.Use(deadline(o.Deadline), refusals(o), strangers(o), admit(o))
+	e.Use(deadline(o), refusals(o), strangers(o), admit(o))
 	addHealth(e, o.Checks, o.Outside)
 	if err := addDocs(e, o.Document, o.DocumentJSON); err != nil {
 		return nil, err
@@ -112,9 +115,11 @@ func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{
 			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
+			"Range", "If-Range", "If-None-Match",
 		},
 		ExposeHeaders: []string{
 			HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID, "X-Operation-Replayed", echo.HeaderLocation,
+			"ETag", "Content-Disposition", "Content-Range", "Accept-Ranges",
 			echo.HeaderRetryAfter, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
 		},
 		MaxAge: int((10 * time.Minute).Seconds()),

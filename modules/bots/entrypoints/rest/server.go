@@ -25,6 +25,11 @@ type Server struct {
 	Commands       *command.Pipeline
 	BotCursors     page.Cursors[ports.BotPosition]
 	VersionCursors page.Cursors[ports.VersionPosition]
+
+	FileSteps
+	Files       ports.Files
+	Bytes       ports.Bytes
+	FileCursors page.Cursors[ports.FilePosition]
 }
 
 // Mount adds the routes.

@@ -504,6 +504,9 @@ type EventID = openapi_types.UUID
 // EventStatus received, then processed or, with its job in the dead letters, failed; ignored where its type is none that does anything
 type EventStatus = WebhookEventStatus
 
+// FileID defines model for FileId.
+type FileID = openapi_types.UUID
+
 // Limit defines model for Limit.
 type Limit = int
 
