@@ -35,9 +35,9 @@ func mountBots(e *echo.Echo, p *platform) (bots.Catalog, error) {
 		VersionCursors: page.NewCursors[ports.VersionPosition](key, "bot versions"),
 
 		FileSteps: rest.FileSteps{
-			Receive:        usecases.ReceiveFile{Bytes: bytes, Sniff: blobs.Sniff, Limit: p.cfg.FileLimit, Now: p.now},
-			CreateFileStep: usecases.CreateFile{Files: files},
-			DeleteFileStep: usecases.DeleteFile{Files: files},
+			Receive: usecases.ReceiveFile{Bytes: bytes, Sniff: blobs.Sniff, Limit: p.cfg.FileLimit, Now: p.now},
+			Create:  usecases.CreateFile{Files: files},
+			Delete:  usecases.DeleteFile{Files: files},
 		},
 		Files:       files,
 		Bytes:       bytes,

@@ -54,7 +54,7 @@ func (c content) VisitGetFileContentResponse(w http.ResponseWriter) error {
 	h.Set("Cache-Control", "private, no-cache")
 	req := (&http.Request{Method: http.MethodGet, Header: c.asked}).WithContext(c.ctx)
 	source := &source{ctx: c.ctx, bytes: c.bytes, key: ports.BytesKey{WorkspaceID: c.file.WorkspaceID, FileID: c.file.ID}, size: c.file.Size}
-	defer source.Close()
+	defer func() { _ = source.Close() }() // it was read only
 	out := &late{ResponseWriter: w}
 	http.ServeContent(out, req, "", time.Time{}, source)
 	switch {
@@ -83,7 +83,7 @@ func (c content) explain(w http.ResponseWriter, cause error) error {
 
 // forget takes back what was to be said of the bytes.
 func forget(h http.Header) {
-	for _, name := range []string{"ETag", "Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges"} {
+	for _, name := range []string{"ETag", "Content-Type", "Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges"} {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")

@@ -29,7 +29,7 @@ func (s Server) CreateFile(ctx context.Context, r CreateFileRequestObject) (Crea
 	ctx = call.Completed(ctx, []byte(sent), file.SHA256[:])
 	location := "/v1/files/" + file.ID.String()
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		file, err := s.CreateFileStep.Do(ctx, file)
+		file, err := s.FileSteps.Create.Do(ctx, file)
 		return command.Outcome{
 			Answer: CreateFile201JSONResponse{Body: toFile(file), Headers: CreateFile201ResponseHeaders{Location: &location}}.VisitCreateFileResponse,
 			Audit:  fileChange("create", file),
@@ -50,13 +50,13 @@ const discardPatience = 5 * time.Second
 func (s Server) discard(ctx context.Context, f domain.File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardPatience)
 	defer cancel()
-	_ = s.Receive.Discard(ctx, f)
+	_ = s.FileSteps.Receive.Discard(ctx, f)
 }
 
 // DeleteFile implements the call.
 func (s Server) DeleteFile(ctx context.Context, r DeleteFileRequestObject) (DeleteFileResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		file, err := s.DeleteFileStep.Do(ctx, r.FileID)
+		file, err := s.FileSteps.Delete.Do(ctx, r.FileID)
 		return command.Outcome{Answer: DeleteFile204Response{}.VisitDeleteFileResponse, Audit: fileChange("delete", file)}, err
 	})
 	return stored{answer}, err
@@ -88,9 +88,9 @@ func (s Server) ListFiles(ctx context.Context, r ListFilesRequestObject) (ListFi
 
 // FileSteps are the use cases of files.
 type FileSteps struct {
-	Receive        usecases.ReceiveFile
-	CreateFileStep usecases.CreateFile
-	DeleteFileStep usecases.DeleteFile
+	Receive usecases.ReceiveFile
+	Create  usecases.CreateFile
+	Delete  usecases.DeleteFile
 }
 
 func (s stored) VisitCreateFileResponse(w http.ResponseWriter) error { return s.Write(w) }

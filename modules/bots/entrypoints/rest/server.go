@@ -26,7 +26,7 @@ type Server struct {
 	BotCursors     page.Cursors[ports.BotPosition]
 	VersionCursors page.Cursors[ports.VersionPosition]
 
-	FileSteps
+	FileSteps   FileSteps
 	Files       ports.Files
 	Bytes       ports.Bytes
 	FileCursors page.Cursors[ports.FilePosition]

@@ -31,7 +31,7 @@ func (s Server) receive(ctx context.Context, body *multipart.Reader) (file domai
 		return file, "", wrong(filePart, "REQUIRED", "must have a file name")
 	}
 	p := call.From(ctx).Principal
-	file, err = s.Receive.Do(ctx, usecases.SentFile{WorkspaceID: p.WorkspaceID, By: p.UserID, Name: sent, Content: whole{part}})
+	file, err = s.FileSteps.Receive.Do(ctx, usecases.SentFile{WorkspaceID: p.WorkspaceID, By: p.UserID, Name: sent, Content: whole{part}})
 	if err != nil {
 		return file, "", err
 	}
@@ -56,7 +56,7 @@ func endOf(body *multipart.Reader) error {
 // next gives the next part as it was sent; nil behind the last.
 func next(body *multipart.Reader) (*multipart.Part, error) {
 	part, err := body.NextRawPart()
-	if err == io.EOF { //nolint:errorlint // of a body that breaks off it is wrapped
+	if err == io.EOF { // of a body that breaks off it is wrapped
 		return nil, nil //nolint:nilnil // the end is no part
 	}
 	return part, broken(err)
