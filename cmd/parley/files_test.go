@@ -261,7 +261,7 @@ func TestAnUploadThatIsNoneIsRefusedAndLeavesNothing(t *testing.T) {
 func TestNobodyUploadsWhoMayNot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := start(t, "DATA_DIR="+dir)
+	p := start(t, "DATA_DIR="+dir, "TRANSFER_TIMEOUT=2s") // the longest that a wrong answer takes
 	ada, eve := p.register(t), p.register(t)
 	ask := func(headers string) rawAnswer {
 		return rawCall(t, p, "POST /v1/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000\r\n"+
