@@ -348,6 +348,10 @@ func TestAMalformedIDInAPathIsAWrongField(t *testing.T) {
 		requireWrong(t, ada.get(t, thread), "thread_id")
 		requireWrong(t, ada.get(t, thread+"/messages"), "thread_id")
 		requireWrong(t, ada.post(t, thread+"/turn", map[string]any{"content": "x"}), "thread_id")
+		file := "/v1/files/" + id
+		requireWrong(t, ada.get(t, file), "file_id")
+		requireWrong(t, ada.get(t, file+"/content"), "file_id")
+		requireWrong(t, ada.call(t, http.MethodDelete, file, nil), "file_id")
 	}
 	bot := ada.post(t, "/v1/bots", map[string]any{"name": "a"}).text("id")
 	for _, version := range []string{"0", "-1", "1.5", "1e0", "one", "2147483648", "99999999999999999999"} {
@@ -365,8 +369,11 @@ func (c *caller) lists(t *testing.T) map[string]string {
 	thread := c.post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).text("id")
 	c.post(t, "/v1/conversations/threads", map[string]any{})
 	c.post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "x"})
+	c.upload(t, "a.txt", "x")
+	c.upload(t, "b.txt", "x")
 	return map[string]string{
-		"bots": "/v1/bots", "versions": "/v1/bots/" + bot + "/versions",
+		"files": "/v1/files",
+		"bots":  "/v1/bots", "versions": "/v1/bots/" + bot + "/versions",
 		"threads": "/v1/conversations/threads", "messages": "/v1/conversations/threads/" + thread + "/messages",
 	}
 }
@@ -452,6 +459,7 @@ func TestAnOperationIDThatIsNoUUIDIsRefusedByEveryCall(t *testing.T) {
 				}
 				requireCode(t, ada.call(t, c.method, c.path, body, headers...), http.StatusBadRequest, "INVALID_OPERATION_ID")
 			}
+			requireCode(t, ada.upload(t, "a.txt", "x", headers...), http.StatusBadRequest, "INVALID_OPERATION_ID")
 		})
 	}
 	upper := strings.ToUpper(id)

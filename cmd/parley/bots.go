@@ -1,22 +1,31 @@
 package main
 
 import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/bots"
+	"github.com/parley/parley/modules/bots/adapters/blobs"
 	"github.com/parley/parley/modules/bots/adapters/compare"
 	"github.com/parley/parley/modules/bots/adapters/events"
 	"github.com/parley/parley/modules/bots/adapters/postgres"
 	"github.com/parley/parley/modules/bots/entrypoints/inproc"
+	"github.com/parley/parley/modules/bots/entrypoints/jobs"
 	"github.com/parley/parley/modules/bots/entrypoints/rest"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/modules/bots/usecases"
+	"github.com/parley/parley/platform/call"
+	platformjobs "github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/page"
 )
 
-func mountBots(e *echo.Echo, p *platform) bots.Catalog {
+func mountBots(e *echo.Echo, p *platform) (bots.Catalog, error) {
 	store := postgres.NewBots(p.db)
 	told := events.Events{Publisher: p.events}
+	files, bytes := postgres.Files{DB: p.db, Queue: p.jobs, Meter: p.meter}, blobs.Bytes{Store: p.blobs}
 	key := p.master.Key("cursor")
 	rest.Server{
 		Create:         usecases.CreateBot{Bots: store, Now: p.now},
@@ -31,6 +40,27 @@ func mountBots(e *echo.Echo, p *platform) bots.Catalog {
 		BotCursors:     page.NewCursors[ports.BotPosition](key, "bots"),
 		VersionCursors: page.NewCursors[ports.VersionPosition](key, "bot versions"),
 		MoveCursors:    page.NewCursors[ports.MovePosition](key, "bot moves"),
+
+		FileSteps: rest.FileSteps{
+			Receive: usecases.ReceiveFile{Bytes: bytes, Sniff: blobs.Sniff, Limit: p.cfg.FileLimit, Now: p.now},
+			Create:  usecases.CreateFile{Files: files},
+			Delete:  usecases.DeleteFile{Files: files},
+		},
+		Files:       files,
+		Bytes:       bytes,
+		FileCursors: page.NewCursors[ports.FilePosition](key, "files"),
 	}.Mount(e)
-	return inproc.Catalog{Bots: store}
+	orphans := usecases.RemoveOrphans{Files: files, Bytes: bytes, In: inWorkspace, Now: p.now}
+	p.periodic = append(p.periodic, platformjobs.Periodic{
+		Name: "remove bytes without a file", Every: time.Hour, Lease: orphanPatience, Do: orphans.Do,
+	})
+	return inproc.Catalog{Bots: store}, jobs.RemoveBytes{Bytes: bytes}.Register(p.kinds, postgres.RemoveBytesKind)
+}
+
+// orphanPatience is how long one run through all stored bytes may take.
+const orphanPatience = 30 * time.Minute
+
+// inWorkspace is for work that nobody asked for, in a workspace that stored bytes name.
+func inWorkspace(ctx context.Context, workspace uuid.UUID) context.Context {
+	return call.As(ctx, workspace, uuid.Nil)
 }

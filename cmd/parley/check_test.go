@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley/parley/platform/clickhousetest"
 	"github.com/parley/parley/platform/redistest"
 )
 
@@ -62,17 +63,17 @@ func TestInitAndCheckTellALineForEachDependencyInOneOrder(t *testing.T) {
 	environ := []string{"DATABASE_URL=" + database}
 	code, stdout, stderr := tool(t, environ, "check")
 	require.Equal(t, exitFailed, code)
-	require.Regexp(t, `^\[FAIL\] postgres: .*database "made_\w+" does not exist.*\n\[OK\] memory\n\[FAIL\] vectors: .*\n$`, stdout)
-	require.Equal(t, []string{"parley: 2 of 3 failed"}, problems(stderr))
+	require.Regexp(t, `^\[FAIL\] postgres: .*database "made_\w+" does not exist.*\n\[OK\] memory\n\[OK\] files\n\[FAIL\] vectors: .*\n$`, stdout)
+	require.Equal(t, []string{"parley: 2 of 4 failed"}, problems(stderr))
 
 	for range 2 {
 		code, stdout, stderr = tool(t, environ, "init")
 		require.Equal(t, exitOK, code, stderr)
-		require.Equal(t, "[OK] postgres\n[OK] memory\n[OK] vectors\n"+prepared, stdout)
+		require.Equal(t, "[OK] postgres\n[OK] memory\n[OK] files\n[OK] vectors\n"+prepared, stdout)
 	}
 	code, stdout, stderr = tool(t, environ, "check")
 	require.Equal(t, exitOK, code, stderr)
-	require.Equal(t, "[OK] postgres\n[OK] memory\n[OK] vectors\n"+passed, stdout)
+	require.Equal(t, "[OK] postgres\n[OK] memory\n[OK] files\n[OK] vectors\n"+passed, stdout)
 	require.Empty(t, stderr)
 	conn := pg.Superuser(t, database)
 	for _, table := range []string{"workspaces", "vectors"} {
@@ -85,10 +86,30 @@ func TestInitAndCheckTellALineForEachDependencyInOneOrder(t *testing.T) {
 	environ = append(environ, redis, qdrant)
 	code, stdout, stderr = tool(t, environ, "init")
 	require.Equal(t, exitOK, code, stderr)
-	require.Equal(t, "[OK] postgres\n[OK] redis\n[OK] qdrant\n"+prepared, stdout)
+	require.Equal(t, "[OK] postgres\n[OK] redis\n[OK] files\n[OK] qdrant\n"+prepared, stdout)
 	code, stdout, stderr = tool(t, environ, "check")
 	require.Equal(t, exitOK, code, stderr)
-	require.Equal(t, "[OK] postgres\n[OK] redis\n[OK] qdrant\n"+passed, stdout)
+	require.Equal(t, "[OK] postgres\n[OK] redis\n[OK] files\n[OK] qdrant\n"+passed, stdout)
+}
+
+func TestAllFiveRealServicesArePreparedTriedAndServedOn(t *testing.T) {
+	t.Parallel()
+	redis, qdrant := outsideServers(t)
+	address, counts := clickhousetest.Server(t)
+	environ := append(inS3(t), redis, qdrant, "DATABASE_URL="+pg.URL(t), "DATA_DIR="+t.TempDir(), "CLICKHOUSE_HOST="+address, "CLICKHOUSE_DATABASE="+counts)
+	const all = "[OK] postgres\n[OK] redis\n[OK] minio\n[OK] clickhouse\n[OK] qdrant\n"
+	for range 2 {
+		code, stdout, stderr := tool(t, environ, "init")
+		require.Equal(t, exitOK, code, stderr)
+		require.Equal(t, all+prepared, stdout)
+	}
+	code, stdout, stderr := tool(t, environ, "check")
+	require.Equal(t, exitOK, code, stderr)
+	require.Equal(t, all+passed, stdout)
+	ready := start(t, environ...).anonymous().get(t, "/readyz")
+	for _, name := range []string{"postgres", "redis", "minio", "clickhouse", "qdrant"} {
+		require.Equal(t, "ok", ready.text("checks."+name+".status"), name)
+	}
 }
 
 func TestWhatIsAwayFailsAloneAndTellsNoSecret(t *testing.T) {
@@ -98,13 +119,13 @@ func TestWhatIsAwayFailsAloneAndTellsNoSecret(t *testing.T) {
 	for _, command := range []string{"check", "init"} {
 		code, stdout, stderr := tool(t, environ, command)
 		require.Equal(t, exitFailed, code, command)
-		require.Regexp(t, `^\[OK\] postgres\n\[FAIL\] redis: .*refused.*\n\[FAIL\] qdrant: .*refused.*\n$`, stdout)
-		require.Equal(t, []string{"parley: 2 of 3 failed"}, problems(stderr))
+		require.Regexp(t, `^\[OK\] postgres\n\[FAIL\] redis: .*refused.*\n\[OK\] files\n\[FAIL\] qdrant: .*refused.*\n$`, stdout)
+		require.Equal(t, []string{"parley: 2 of 4 failed"}, problems(stderr))
 		require.NotContains(t, stdout+stderr, "hunter2")
 	}
 	code, stdout, stderr := tool(t, []string{"DATABASE_URL=postgres://ada:hunter2@" + nobody + "/d"}, "check")
 	require.Equal(t, exitFailed, code)
-	require.Regexp(t, `^\[FAIL\] postgres: .*refused.*\n\[OK\] memory\n\[FAIL\] vectors: .*refused.*\n$`, stdout)
+	require.Regexp(t, `^\[FAIL\] postgres: .*refused.*\n\[OK\] memory\n\[OK\] files\n\[FAIL\] vectors: .*refused.*\n$`, stdout)
 	require.NotContains(t, stdout+stderr, "hunter2")
 }
 
@@ -167,7 +188,7 @@ func TestTheEmbeddedDatabaseIsPreparedByManyAndCheckedWhileItIsServed(t *testing
 	environ := []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + filepath.Join(openFolder(t), "data")}
 	fourTimes(t, func() error {
 		code, stdout, stderr := tool(t, environ, "init")
-		if code != exitOK || stdout != "[OK] postgres\n[OK] memory\n[OK] vectors\n"+prepared {
+		if code != exitOK || stdout != "[OK] postgres\n[OK] memory\n[OK] files\n[OK] vectors\n"+prepared {
 			return fmt.Errorf("%d: %s%s", code, stdout, stderr)
 		}
 		return nil
@@ -176,7 +197,7 @@ func TestTheEmbeddedDatabaseIsPreparedByManyAndCheckedWhileItIsServed(t *testing
 		t.Helper()
 		code, stdout, stderr := tool(t, environ, "check")
 		require.Equal(t, exitOK, code, stdout+stderr)
-		require.Equal(t, "[OK] postgres\n[OK] memory\n[OK] vectors\n"+passed, stdout)
+		require.Equal(t, "[OK] postgres\n[OK] memory\n[OK] files\n[OK] vectors\n"+passed, stdout)
 	}
 	check()
 
@@ -203,7 +224,7 @@ func TestAnEmbeddedDatabaseThatCannotBeStartedIsToldOnItsLine(t *testing.T) {
 	t.Parallel()
 	code, stdout, _ := tool(t, []string{"DATA_DIR=" + filepath.Join(openFolder(t), "data"), "POSTGRES_BIN_DIR=" + t.TempDir()}, "check")
 	require.Equal(t, exitFailed, code)
-	require.Regexp(t, `^\[FAIL\] postgres: .*POSTGRES_BIN_DIR.*\n\[OK\] memory\n\[FAIL\] vectors: .*\n$`, stdout)
+	require.Regexp(t, `^\[FAIL\] postgres: .*POSTGRES_BIN_DIR.*\n\[OK\] memory\n\[OK\] files\n\[FAIL\] vectors: .*\n$`, stdout)
 }
 
 func TestNoCheckKeepsTheOthersWaiting(t *testing.T) {
@@ -220,7 +241,7 @@ func TestNoCheckKeepsTheOthersWaiting(t *testing.T) {
 	defer silent.Close()
 	code, stdout, _ := tool(t, []string{"DATABASE_URL=" + pg.URL(t), "REDIS_URL=redis://" + silent.Addr().String()}, "check")
 	require.Equal(t, exitFailed, code)
-	require.Regexp(t, `^\[OK\] postgres\n\[FAIL\] redis: .+\n\[OK\] vectors\n$`, stdout)
+	require.Regexp(t, `^\[OK\] postgres\n\[FAIL\] redis: .+\n\[OK\] files\n\[OK\] vectors\n$`, stdout)
 }
 
 func TestReadinessTellsOfQdrant(t *testing.T) {

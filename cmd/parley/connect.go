@@ -24,7 +24,7 @@ func (p *platform) connect(ctx context.Context, d *database, lazily bool) (err e
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.chooseCounts(), p.connectVectors())
+	return errors.Join(p.openBlobs(ctx), p.chooseCounts(), p.connectVectors())
 }
 
 // connectRedis prepares the limiter; a Redis that is away is no reason not to start.

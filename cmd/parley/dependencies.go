@@ -42,6 +42,7 @@ func (p *platform) dependencies() []dependency {
 	} else {
 		list = append(list, dependency{name: "memory", service: memoryService{p.limiter, p.marks}})
 	}
+	list = append(list, p.blobService)
 	if p.clickhouse != nil {
 		list = append(list, dependency{name: "clickhouse", service: p.clickhouse, optional: true, ping: p.clickhouse.Ping})
 	}

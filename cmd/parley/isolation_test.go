@@ -60,6 +60,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			endpoint := ada.newEndpoint(t, bot)
 			hers["endpoint_id"], hers["event_id"] = endpoint.id, endpoint.says(t, "chat", "hello").text("event_id")
 			hers["subscription_id"] = ada.subscribe(t, "https://example.com/hook", "turn.completed").id
+			hers["file_id"] = ada.upload(t, "secret.txt", "secret").text("id")
 			hers["delivery_id"] = ada.post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).text("id")
 			hers["thread_id"] = thread
 			if strings.Contains(template, "{turn_id}") {
@@ -95,7 +96,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 
 	body := func(id string) map[string]any { return map[string]any{"bot_id": id} }
 	requireSameButTrace(t, eve.post(t, "/v1/conversations/threads", body(uuid.NewString())), eve.post(t, "/v1/conversations/threads", body(bot)))
-	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries", "/v1/model-keys"} {
+	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries", "/v1/model-keys", "/v1/files"} {
 		require.Empty(t, eve.get(t, list).items(), "a foreign row in "+list)
 	}
 	require.Len(t, ada.get(t, "/v1/conversations/threads/"+thread+"/messages").items(), 4, "the stranger has left something")
@@ -125,6 +126,7 @@ func everyCall(t *testing.T, c *caller, headers ...header) []answer {
 	t.Helper()
 	return []answer{
 		c.get(t, "/v1/auth/me", headers...), c.get(t, "/v1/bots", headers...), c.get(t, "/v1/bots/"+uuid.NewString(), headers...),
+		c.get(t, "/v1/files/"+uuid.NewString()+"/content", headers...), c.upload(t, "x.txt", "x", headers...),
 		c.post(t, "/v1/bots", map[string]any{"name": "x"}, headers...), c.post(t, "/v1/conversations/threads", map[string]any{}, headers...),
 		c.post(t, "/v1/conversations/threads/"+uuid.NewString()+"/turn", map[string]any{"content": "x"}, headers...),
 		c.put(t, "/v1/bots/"+uuid.NewString()+"/instruction", map[string]any{"instruction": "x"}, headers...),

@@ -118,6 +118,9 @@ func (p *platform) groups() []*resilience.Group {
 	if p.analytics != nil {
 		groups = append(groups, p.analytics)
 	}
+	if p.store != nil {
+		groups = append(groups, p.store)
+	}
 	return groups
 }
 

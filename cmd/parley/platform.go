@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/background"
+	"github.com/parley/parley/platform/blob"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/config"
@@ -61,8 +62,11 @@ type platform struct {
 	runner     *jobs.Runner // nil where this process does no jobs
 	direct     string       // the URL of the database past a pooler
 	hears      []postgres.Channel
-	expiries   []jobs.Periodic // of the modules
 	stopping   <-chan struct{} // closed when the program is told to stop
+	blobs      blob.Store
+	minio      *blob.S3          // nil where files are on disk
+	store      *resilience.Group // of calls to it
+	periodic   []jobs.Periodic   // of the modules
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
@@ -71,6 +75,7 @@ type platform struct {
 	closers    []func() error     // of what was begun beside the above
 
 	vectorService dependency // what keeps the vectors
+	blobService   dependency // what keeps the bytes of files
 }
 
 func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (_ *platform, err error) {
@@ -207,8 +212,8 @@ func (p *platform) startJobs(ctx context.Context) {
 	p.runner.Every(p.jobs.Expiry())
 	p.runner.Every(p.subscriptions().Expiry())
 	p.runner.Every(analytics.Exporting(p.counts, p.cfg.UpkeepInterval))
-	for _, e := range p.expiries {
-		p.runner.Every(e)
+	for _, task := range p.periodic {
+		p.runner.Every(task)
 	}
 	context.AfterFunc(ctx, p.stopJobs)
 }

@@ -152,15 +152,19 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		AllowOrigins:   p.cfg.CORSOrigins,
 		TrustedProxies: p.cfg.Proxies(),
 		BodyLimit:      p.cfg.BodyLimit,
+		UploadLimit:    p.cfg.FileLimit,
 		Deadline:       p.cfg.RequestTimeout,
-		Checks:         p.checks(),
-		Outside:        p.outside(),
-		Limiter:        p.limiter,
-		Limits:         p.limits,
-		Refused:        p.refused,
-		Trace:          p.tracer(),
-		Observed:       p.metrics.request,
-		Log:            p.log,
+
+		TransferDeadline: p.cfg.TransferTime,
+
+		Checks:   p.checks(),
+		Outside:  p.outside(),
+		Limiter:  p.limiter,
+		Limits:   p.limits,
+		Refused:  p.refused,
+		Trace:    p.tracer(),
+		Observed: p.metrics.request,
+		Log:      p.log,
 	})
 	if err != nil {
 		return nil, err
@@ -168,7 +172,10 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err := mountAuth(e, p, tokens); err != nil {
 		return nil, err
 	}
-	catalog := mountBots(e, p)
+	catalog, err := mountBots(e, p)
+	if err != nil {
+		return nil, err
+	}
 	return e, mountConversations(e, p, catalog)
 }
 

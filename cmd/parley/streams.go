@@ -33,7 +33,7 @@ func (p *platform) addStreams(server *rest.Server) {
 	server.TurnCursors = page.NewCursors[ports.MessagePosition](p.master.Key("cursor"), "turns")
 	p.hears = append(p.hears,
 		notifications.Channel{Name: "parley_turns", Heard: hub.HearTurn}, notifications.Channel{Name: "parley_cancels", Heard: hub.HearCancel})
-	p.expiries = append(p.expiries, pieces.Expiry())
+	p.periodic = append(p.periodic, pieces.Expiry())
 }
 
 // listen hears the notifications of the database, on one connection for all who want them, until the platform is closed.

@@ -210,3 +210,26 @@ func TestLimitsAreSetByOperators(t *testing.T) {
 	require.Equal(t, []string{"limit.set", "limit.unset"}, p.texts(t, "SELECT action FROM audit_log WHERE workspace_id = $1 AND action LIKE 'limit.%' ORDER BY id", ada.workspace))
 	require.Contains(t, p.limits(t, exitFailed, "set", "--workspace", uuid.NewString(), "--metric", "turns", "--max", "1"), "there is no such workspace")
 }
+
+func TestStorageIsCountedHeldToItsLimitAndGivenBack(t *testing.T) {
+	t.Parallel()
+	p := start(t, "LIMIT_STORAGE_BYTES=10")
+	ada, eve := p.register(t), p.register(t)
+	op := operation(uuid.NewString())
+	first := ada.upload(t, "a.txt", "six 12", op)
+	require.Equal(t, http.StatusCreated, first.Status, first)
+	require.Equal(t, first.Raw, ada.upload(t, "a.txt", "six 12", op).Raw, "sent again it takes no more room")
+	require.EqualValues(t, 6, ada.used(t, usage.Storage)["used"])
+
+	refused := ada.upload(t, "b.txt", "five5")
+	requireCode(t, refused, http.StatusForbidden, "LIMIT_REACHED")
+	require.Equal(t, "storage_bytes", refused.text("details.metric"))
+	require.Len(t, ada.get(t, "/v1/files").items(), 1)
+	require.Equal(t, http.StatusCreated, ada.upload(t, "b.txt", "four").Status)
+	require.Equal(t, http.StatusCreated, eve.upload(t, "b.txt", "five5").Status, "another workspace")
+	require.Equal(t, first.Raw, ada.upload(t, "a.txt", "six 12", op).Raw, "what was done is given again, whatever the limit")
+
+	require.Equal(t, http.StatusNoContent, ada.call(t, http.MethodDelete, "/v1/files/"+first.text("id"), nil).Status)
+	require.EqualValues(t, 4, ada.used(t, usage.Storage)["used"])
+	require.Equal(t, http.StatusCreated, ada.upload(t, "c.txt", "five5").Status, "there is room again")
+}

@@ -4,7 +4,9 @@ package call
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -34,7 +36,7 @@ type Principal struct {
 // Operation is what makes a retry safe: the id that the client gave (or was given), and a fingerprint of the request.
 type Operation struct {
 	ID          uuid.UUID
-	Fingerprint []byte // HMAC-SHA-256 over method, path, query and body
+	Fingerprint []byte // HMAC-SHA-256 over method, path, query and body; Completed adds a body that is streamed
 }
 
 type key struct{}
@@ -48,6 +50,19 @@ func From(ctx context.Context) *Call {
 		return c
 	}
 	return &Call{}
+}
+
+// Completed returns a context for a request whose body was streamed, once it has been read: the gateway knew the rest
+// of it, and this adds to the fingerprint what was read, part by part.
+func Completed(ctx context.Context, parts ...[]byte) context.Context {
+	c := *From(ctx)
+	mac := hmac.New(sha256.New, c.Operation.Fingerprint) // which nobody outside knows
+	for _, part := range parts {
+		fmt.Fprintf(mac, "%d ", len(part))
+		mac.Write(part)
+	}
+	c.Operation.Fingerprint = mac.Sum(nil)
+	return With(ctx, &c)
 }
 
 // Settled returns a context for work that goes on after the caller's right to the workspace has been checked.

@@ -29,7 +29,7 @@ type Config struct {
 	TraceEndpoint  string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" want:"http(s)://host:port" help:"an OpenTelemetry collector that is sent traces, by OTLP over HTTP; empty: no traces are made"`
 	TraceShare     float64       `env:"OTEL_TRACES_SAMPLER_ARG" envDefault:"1" want:"a number from 0 to 1" help:"the share of traces that is sent, but for those that a client asks for by traceparent"`
 	SentryDSN      string        `env:"SENTRY_DSN" want:"https://key@host/project" secret:"true" help:"a Sentry that is told of errors, without personal data; empty: none"`
-	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database and the secrets made at the first start"`
+	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database, the files that are uploaded, and the secrets made at the first start"`
 	LogFormat      string        `env:"LOG_FORMAT" envDefault:"json" want:"json or text" help:"json for machines, text for people"`
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" help:"the least that is logged"`
 	Embedded       bool          `env:"EMBEDDED" envDefault:"false" want:"true or false" help:"true: the embedded database is meant, also in production"`
@@ -65,6 +65,12 @@ type Config struct {
 	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
+	FileLimit      int64         `env:"FILE_LIMIT" envDefault:"26214400" want:"bytes, from 1024 to 1073741824" help:"the largest file that may be uploaded, in bytes"`
+	TransferTime   time.Duration `env:"TRANSFER_TIMEOUT" envDefault:"5m" want:"a duration from 1s to 30m such as 5m" help:"how long the upload or download of a file may take"`
+	MinioEndpoint  string        `env:"MINIO_ENDPOINT" want:"http(s)://host:port" help:"a MinIO or other S3 that keeps the files; empty: a folder under DATA_DIR, which then all processes must share"`
+	MinioAccess    string        `env:"MINIO_ACCESS_KEY" want:"at least 3 characters without spaces" secret:"true" help:"who we are at MINIO_ENDPOINT"`
+	MinioSecret    string        `env:"MINIO_SECRET_KEY" want:"at least 8 characters without spaces" secret:"true" help:"the secret of MINIO_ACCESS_KEY"`
+	MinioBucket    string        `env:"MINIO_BUCKET" envDefault:"parley" want:"3 to 63 lower-case letters, digits and dashes" help:"the bucket there, made where it is missing; nothing else may be in it"`
 	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
 	ModelDefault   string        `env:"MODEL_DEFAULT" envDefault:"echo" want:"echo, or openai/name or anthropic/name of a provider whose key or address is set" help:"what answers where neither a bot nor its workspace names a model"`
 	ModelPrices    string        `env:"MODEL_PRICES" want:"JSON or a file with it, such as {\"openai/gpt-4o-mini\": {\"input\": 150000, \"output\": 600000, \"cached\": 75000, \"window\": 128000}}" help:"what models cost, in millionths of your currency for a million tokens, and the tokens that fit into their windows; * is for all others; empty: no costs, 32000 tokens"`
@@ -158,6 +164,12 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.BreakerOpen, 10*time.Millisecond, time.Hour), "BREAKER_OPEN_FOR")
 	require(within(c.StopTimeout, 0, 10*time.Minute), "SHUTDOWN_TIMEOUT")
 	require(c.BodyLimit >= 1024 && c.BodyLimit <= 100<<20, "BODY_LIMIT")
+	require(c.FileLimit >= 1024 && c.FileLimit <= 1<<30, "FILE_LIMIT")
+	require(within(c.TransferTime, time.Second, 30*time.Minute), "TRANSFER_TIMEOUT")
+	require(isServer(c.MinioEndpoint) && !strings.HasSuffix(c.MinioEndpoint, "/"), "MINIO_ENDPOINT")
+	require(isSecret(c.MinioAccess, 3), "MINIO_ACCESS_KEY")
+	require(isSecret(c.MinioSecret, 8), "MINIO_SECRET_KEY")
+	require(bucketName.MatchString(c.MinioBucket), "MINIO_BUCKET")
 	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")
 	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
@@ -177,6 +189,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
 	c.proxies, err = prefixes(c.TrustedProxies)
 	require(err == nil, "TRUSTED_PROXIES")
+	minio := c.MinioEndpoint != "" && !unread["MINIO_ENDPOINT"]
+	incomplete := map[string]bool{"MINIO_ACCESS_KEY": minio && c.MinioAccess == "", "MINIO_SECRET_KEY": minio && c.MinioSecret == ""}
 	missing := map[string]bool{}
 	if c.Production() && !c.Embedded {
 		missing = map[string]bool{"DATABASE_URL": c.DatabaseURL == "", "JWT_SECRET": c.JWTSecret == ""}
@@ -185,6 +199,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 		switch {
 		case missing[v.Name]:
 			wrong = append(wrong, fmt.Errorf("%s: must be set in production, to %s; or set EMBEDDED=true to mean the embedded database and its own secrets", v.Name, v.Want))
+		case incomplete[v.Name]:
+			wrong = append(wrong, fmt.Errorf("%s: must be set beside MINIO_ENDPOINT, to %s", v.Name, v.Want))
 		case unread[v.Name]:
 			wrong = append(wrong, fmt.Errorf("%s: should be %s", v.Name, v.Want))
 		}
@@ -259,10 +275,16 @@ func isDSN(s string) bool {
 	return s == "" || err == nil && isURL(s, "http", "https") && u.User.Username() != "" && u.Host != "" && len(u.Path) > 1
 }
 
+// isSecret tells whether a text is empty or can be one half of a pair of keys.
+func isSecret(s string, least int) bool {
+	return s == "" || len(s) >= least && isKey(s)
+}
+
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+
 func allOrigins(origins []string) bool {
 	for _, o := range origins {
-		u, err := url.Parse(o)
-		if o != "*" && (err != nil || u.Host == "" || o != u.Scheme+"://"+u.Host || u.Scheme != "http" && u.Scheme != "https") {
+		if o != "*" && (o == "" || !isServer(o) || strings.HasSuffix(o, "/")) {
 			return false
 		}
 	}

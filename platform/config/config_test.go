@@ -76,6 +76,12 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"ANTHROPIC_BASE_URL":          {[]string{"https://h"}, []string{"h"}},
 		"ENCRYPTION_KEY":              {[]string{long}, []string{long[1:], "x"}},
 		"ECHO_DELAY":                  {[]string{"0s", "100ms", "1m"}, []string{"-1s", "61s", "30"}},
+		"FILE_LIMIT":                  {[]string{"1024", "1073741824"}, []string{"1023", "1073741825", "25MB", "-1"}},
+		"TRANSFER_TIMEOUT":            {[]string{"1s", "30m"}, []string{"0s", "31m", "300"}},
+		"MINIO_ENDPOINT":              {nil, []string{"minio", "minio:9000", "http://", "http://minio:9000/", "http://minio/bucket", "ftp://minio", "http://u:p@minio"}},
+		"MINIO_ACCESS_KEY":            {[]string{"abc", "AKIAIOSFODNN7EXAMPLE"}, []string{"ab", "a bc"}},
+		"MINIO_SECRET_KEY":            {[]string{"12345678"}, []string{"1234567", "1234 5678"}},
+		"MINIO_BUCKET":                {[]string{"parley", "a-1", strings.Repeat("x", 63)}, []string{"ab", "Parley", "a_b", "-ab", "ab-", "a/b", strings.Repeat("x", 64)}},
 	}
 	for _, v := range config.Variables() {
 		test, ok := tests[v.Name]
@@ -120,6 +126,27 @@ func TestEverythingWrongIsToldAtOnceALineAVariable(t *testing.T) {
 		names = append(names, name)
 	}
 	require.Equal(t, []string{"LOG_LEVEL", "EMBEDDED", "DATABASE_URL", "JWT_SECRET", "ACCESS_TTL", "TRUSTED_PROXIES", "BODY_LIMIT"}, names)
+}
+
+func TestAnEndpointWithoutItsKeysIsAnError(t *testing.T) {
+	t.Parallel()
+	endpoint, access, secret := "MINIO_ENDPOINT=http://minio:9000", "MINIO_ACCESS_KEY=parley", "MINIO_SECRET_KEY=parley-secret"
+	for _, test := range []struct {
+		env, missing []string
+	}{
+		{[]string{endpoint}, []string{"MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"}},
+		{[]string{endpoint, access}, []string{"MINIO_SECRET_KEY"}},
+		{[]string{endpoint, secret}, []string{"MINIO_ACCESS_KEY"}},
+	} {
+		_, err := config.Load(test.env)
+		for i, line := range strings.Split(err.Error(), "\n") {
+			require.True(t, strings.HasPrefix(line, test.missing[i]+": must be set beside MINIO_ENDPOINT"), line)
+		}
+	}
+	for _, good := range []string{"http://minio:9000", "https://s3.example.com", "http://[::1]:9000"} {
+		_, err := config.Load([]string{"MINIO_ENDPOINT=" + good, access, secret})
+		require.NoError(t, err)
+	}
 }
 
 func TestNoErrorRepeatsASecret(t *testing.T) {

@@ -23,8 +23,10 @@ type Contract struct{ operations map[string]*Operation }
 // Operation is one call of the document.
 type Operation struct {
 	ID       string
-	Public   bool // no access token needed
-	Body     *Body
+	Public   bool  // no access token needed
+	Body     *Body // nil where there is none, and for an upload
+	Upload   bool  // its body is multipart/form-data, which whoever serves the call reads and checks
+	Transfer bool  // it moves a file, and may take the time for that: x-transfer in the document
 	Limit    Limit
 	path     []parameter
 	query    []parameter
@@ -69,6 +71,7 @@ type document struct {
 type operationObject struct {
 	OperationID string
 	RateLimit   Limit `json:"x-rate-limit"`
+	Transfer    bool  `json:"x-transfer"`
 	Security    *[]map[string][]string
 	Parameters  []parameterObject
 	RequestBody *struct {
@@ -205,7 +208,7 @@ func (l *loader) operation(path, method string, shared, raw json.RawMessage, sec
 	if err := json.Unmarshal(raw, &o); err != nil {
 		return nil, err
 	}
-	op := &Operation{ID: o.OperationID, Template: path, Limit: o.RateLimit, Public: !secured || o.Security != nil && len(*o.Security) == 0}
+	op := &Operation{ID: o.OperationID, Template: path, Limit: o.RateLimit, Transfer: o.Transfer, Public: !secured || o.Security != nil && len(*o.Security) == 0}
 	at := "#/paths/" + pointer(path)
 	if err := l.parameters(op, o.Parameters, at+"/"+method+"/parameters/"); err != nil {
 		return nil, err
@@ -220,6 +223,9 @@ func (l *loader) operation(path, method string, shared, raw json.RawMessage, sec
 		}
 	}
 	if o.RequestBody == nil || method == strings.ToLower(http.MethodGet) {
+		return op, nil
+	}
+	if _, op.Upload = o.RequestBody.Content["multipart/form-data"]; op.Upload {
 		return op, nil
 	}
 	schema, err := l.compiler.Compile(documentURL + at + "/" + method + "/requestBody/content/application~1json/schema")

@@ -25,6 +25,7 @@ const (
 	Outdated                     // 412: meant for another state than there is
 	TooLarge                     // 413
 	Unsupported                  // 415: media type
+	OutOfRange                   // 416: no such part of it
 	Invalid                      // 422
 	TooMany                      // 429
 	NotImplemented               // 501

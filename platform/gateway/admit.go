@@ -44,6 +44,16 @@ func admit(o Options) echo.MiddlewareFunc {
 			if _, err := operationID(c.Request().Header); err != nil && op.Limit != contract.NoLimit {
 				return err
 			}
+			if op.Transfer {
+				if err := giveTime(c, o.TransferDeadline); err != nil {
+					return err
+				}
+			}
+			if op.Upload {
+				if err := openBody(c, o.UploadLimit); err != nil {
+					return err
+				}
+			}
 			body, err := takeBody(c, op, o.BodyLimit)
 			if err != nil {
 				return err
@@ -180,7 +190,7 @@ func takeBody(c *echo.Context, op *contract.Operation, limit int64) ([]byte, err
 		return nil, tooLarge
 	}
 	if err != nil {
-		return nil, fail.New(fail.Malformed, "BAD_REQUEST", "the body broke off").Because(err)
+		return nil, errBrokeOff.Because(err)
 	}
 	if len(body) > 0 && !isJSON(req.Header.Values(echo.HeaderContentType)) {
 		return nil, errMediaType

@@ -148,9 +148,13 @@ func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func deadline(d time.Duration) echo.MiddlewareFunc {
+func deadline(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
+			d := o.Deadline
+			if op := o.Contract.Find(c.Request().Method, c.Path()); op != nil && op.Transfer {
+				d = o.TransferDeadline
+			}
 			ctx, cancel := context.WithTimeout(c.Request().Context(), d)
 			defer cancel()
 			c.SetRequest(c.Request().WithContext(ctx))

@@ -40,6 +40,8 @@ func statusOf(k fail.Kind) int {
 		return http.StatusPreconditionFailed
 	case fail.TooLarge:
 		return http.StatusRequestEntityTooLarge
+	case fail.OutOfRange:
+		return http.StatusRequestedRangeNotSatisfiable
 	case fail.Unsupported:
 		return http.StatusUnsupportedMediaType
 	case fail.Invalid:

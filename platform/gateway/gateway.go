@@ -33,11 +33,14 @@ type Options struct {
 	AllowOrigins   []string
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	BodyLimit      int64          // bytes
+	UploadLimit    int64          // bytes of a file
 	Deadline       time.Duration  // for one request
-	Checks         []Check
-	Outside        []Outside
-	Limiter        ratelimit.Limiter
-	Limits         Limits
+	// TransferDeadline is that of a request which moves a file.
+	TransferDeadline time.Duration
+	Checks           []Check
+	Outside          []Outside
+	Limiter          ratelimit.Limiter
+	Limits           Limits
 	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
 	// Trace is asked for the traceparent of a request and for a span of it; nil: nobody is.
@@ -81,7 +84,7 @@ func New(o Options) (*echo.Echo, error) {
 		}
 		e.Use(cors)
 	}
-	e.Use(deadline(o.Deadline), refusals(o), strangers(o), admit(o))
+	e.Use(deadline(o), refusals(o), strangers(o), admit(o))
 	addHealth(e, o.Checks, o.Outside)
 	if err := addDocs(e, o.Document, o.DocumentJSON); err != nil {
 		return nil, err
@@ -124,11 +127,12 @@ func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{
 			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
-			"If-Match", "Last-Event-ID",
+			"If-Match", "Last-Event-ID", "Range", "If-Range", "If-None-Match",
 		},
 		ExposeHeaders: []string{
 			HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID, "X-Operation-Replayed", echo.HeaderLocation,
-			"ETag", echo.HeaderRetryAfter, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+			"ETag", "Content-Disposition", "Content-Range", "Accept-Ranges",
+			echo.HeaderRetryAfter, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
 		},
 		MaxAge: int((10 * time.Minute).Seconds()),
 	}.ToMiddleware()

@@ -404,6 +404,9 @@ type EndpointID = openapi_types.UUID
 // EventID defines model for EventId.
 type EventID = openapi_types.UUID
 
+// FileID defines model for FileId.
+type FileID = openapi_types.UUID
+
 // JobKind defines model for JobKind.
 type JobKind = string
 

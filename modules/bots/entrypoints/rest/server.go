@@ -32,6 +32,11 @@ type Server struct {
 	BotCursors     page.Cursors[ports.BotPosition]
 	VersionCursors page.Cursors[ports.VersionPosition]
 	MoveCursors    page.Cursors[ports.MovePosition]
+
+	FileSteps   FileSteps
+	Files       ports.Files
+	Bytes       ports.Bytes
+	FileCursors page.Cursors[ports.FilePosition]
 }
 
 // Mount adds the routes.

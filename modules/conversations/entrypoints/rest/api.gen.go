@@ -37,6 +37,7 @@ const (
 	OPERATIONIDREUSED     ErrorCode = "OPERATION_ID_REUSED"
 	OPERATIONINPROGRESS   ErrorCode = "OPERATION_IN_PROGRESS"
 	PAYLOADTOOLARGE       ErrorCode = "PAYLOAD_TOO_LARGE"
+	RANGENOTSATISFIABLE   ErrorCode = "RANGE_NOT_SATISFIABLE"
 	RATELIMITEXCEEDED     ErrorCode = "RATE_LIMIT_EXCEEDED"
 	THREADBUSY            ErrorCode = "THREAD_BUSY"
 	THREADNOTFOUND        ErrorCode = "THREAD_NOT_FOUND"
@@ -82,6 +83,8 @@ func (e ErrorCode) Valid() bool {
 	case OPERATIONINPROGRESS:
 		return true
 	case PAYLOADTOOLARGE:
+		return true
+	case RANGENOTSATISFIABLE:
 		return true
 	case RATELIMITEXCEEDED:
 		return true
@@ -1317,6 +1320,9 @@ type EventID = openapi_types.UUID
 
 // EventStatus received, then processed or, with its job in the dead letters, failed; ignored where its type is none that does anything
 type EventStatus = WebhookEventStatus
+
+// FileID defines model for FileId.
+type FileID = openapi_types.UUID
 
 // Limit defines model for Limit.
 type Limit = int

@@ -1,0 +1,47 @@
+package domain
+
+import (
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+const maxFileName = 255
+
+// File is a document that was uploaded, without its bytes. It is never changed.
+type File struct {
+	ID          uuid.UUID
+	WorkspaceID uuid.UUID
+	Name        FileName
+	ContentType string // found out from the bytes
+	Size        int64  // bytes
+	SHA256      [32]byte
+	CreatedBy   uuid.UUID
+	CreatedAt   time.Time
+}
+
+// FileName is what a file is called: a name that leads nowhere and shows as what it is.
+type FileName struct{ text string }
+
+// NewFileName makes a name of what a sender calls a file: of a path the last part, without characters that control a
+// terminal or the direction of writing.
+func NewFileName(sent string) (FileName, error) {
+	name := path.Base(strings.ReplaceAll(strings.ToValidUTF8(sent, "\uFFFD"), `\`, "/"))
+	name = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return -1
+		}
+		return r
+	}, name))
+	if name == "" || name == "." || name == ".." || name == "/" || utf8.RuneCountInString(name) > maxFileName {
+		return FileName{}, &RuleError{Field: "file", Rule: "must have a name of 1 to 255 characters"}
+	}
+	return FileName{name}, nil
+}
+
+// String gives the name.
+func (n FileName) String() string { return n.text }

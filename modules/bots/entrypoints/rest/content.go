@@ -1,0 +1,177 @@
+package rest
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+var errRange = fail.New(fail.OutOfRange, "RANGE_NOT_SATISFIABLE", "the file has no such range: Content-Range says how many bytes it has")
+
+// GetFileContent implements the call.
+func (s Server) GetFileContent(ctx context.Context, r GetFileContentRequestObject) (GetFileContentResponseObject, error) {
+	file, err := s.Files.Get(ctx, r.FileID)
+	if err != nil {
+		return nil, err
+	}
+	asked := http.Header{}
+	for name, value := range map[string]*string{
+		"Range": r.Params.Range, "If-Range": r.Params.IfRange, "If-None-Match": r.Params.IfNoneMatch,
+	} {
+		if value != nil && !strings.Contains(*value, ",") || value != nil && name != "Range" { // of several ranges: the whole
+			asked.Set(name, *value)
+		}
+	}
+	return content{ctx, file, s.Files, s.Bytes, asked}, nil
+}
+
+// content sends the bytes of a file, as net/http sends those of files on disk.
+type content struct {
+	ctx   context.Context //nolint:containedctx // the generated Visit method has none
+	file  domain.File
+	files ports.Files
+	bytes ports.Bytes
+	asked http.Header
+}
+
+// VisitGetFileContentResponse implements GetFileContentResponseObject.
+func (c content) VisitGetFileContentResponse(w http.ResponseWriter) error {
+	h := w.Header()
+	h.Set("ETag", `"`+hex.EncodeToString(c.file.SHA256[:])+`"`)
+	h.Set("Content-Type", c.file.ContentType)
+	h.Set("Content-Disposition", disposition(c.file.Name.String()))
+	h.Set("X-Content-Type-Options", "nosniff") // as every answer, but here it is vital
+	h.Set("Cache-Control", "private, no-cache")
+	req := (&http.Request{Method: http.MethodGet, Header: c.asked}).WithContext(c.ctx)
+	source := &source{ctx: c.ctx, bytes: c.bytes, key: ports.BytesKey{WorkspaceID: c.file.WorkspaceID, FileID: c.file.ID}, size: c.file.Size}
+	defer func() { _ = source.Close() }() // it was read only
+	out := &late{ResponseWriter: w}
+	http.ServeContent(out, req, "", time.Time{}, source)
+	switch {
+	case source.err != nil:
+		return c.explain(w, source.err)
+	case out.status == http.StatusRequestedRangeNotSatisfiable:
+		forget(h)
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", c.file.Size))
+		return errRange
+	}
+	out.flush() // of an answer without a body
+	return nil
+}
+
+// explain says why the bytes did not come. Where the file was deleted while it was on its way here, it is not there.
+func (c content) explain(w http.ResponseWriter, cause error) error {
+	forget(w.Header())
+	if !errors.Is(cause, ports.ErrFileNotFound) {
+		return cause
+	}
+	if _, err := c.files.Get(c.ctx, c.file.ID); err != nil {
+		return err
+	}
+	return fail.ErrInternal.Because(fmt.Errorf("the bytes of the file are gone: %w", cause))
+}
+
+// forget takes back what was to be said of the bytes.
+func forget(h http.Header) {
+	for _, name := range []string{"ETag", "Content-Type", "Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+}
+
+// disposition has whoever gets the bytes save them, under their name (RFC 6266), and never show them.
+func disposition(name string) string {
+	if value := mime.FormatMediaType("attachment", map[string]string{"filename": name}); value != "" {
+		return value
+	}
+	return "attachment"
+}
+
+// late writes the head of an answer with the first of its bytes, so that a failure before them can still be told.
+type late struct {
+	http.ResponseWriter
+	status int
+	sent   bool
+}
+
+func (l *late) WriteHeader(status int) { l.status = status }
+
+func (l *late) Write(p []byte) (int, error) {
+	if l.status == http.StatusRequestedRangeNotSatisfiable {
+		return len(p), nil // it is told in our own words
+	}
+	l.flush()
+	return l.ResponseWriter.Write(p)
+}
+
+func (l *late) flush() {
+	if !l.sent {
+		l.sent = true
+		l.ResponseWriter.WriteHeader(l.status)
+	}
+}
+
+// source reads stored bytes from wherever it is told to, and asks for them when the first are wanted.
+type source struct {
+	ctx   context.Context //nolint:containedctx // of the one answer
+	bytes ports.Bytes
+	key   ports.BytesKey
+	size  int64
+	at    int64
+	open  io.ReadCloser
+	err   error // why bytes did not come
+}
+
+// Seek implements io.Seeker.
+func (s *source) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += s.at
+	case io.SeekEnd:
+		offset += s.size
+	}
+	if err := s.Close(); err != nil {
+		return 0, err
+	}
+	s.at = offset
+	return offset, nil
+}
+
+// Read implements io.Reader.
+func (s *source) Read(p []byte) (n int, err error) {
+	if s.open == nil {
+		if s.open, err = s.bytes.Open(s.ctx, s.key, s.at); err != nil {
+			s.err = err
+			return 0, err
+		}
+	}
+	n, err = s.open.Read(p)
+	s.at += int64(n)
+	if err == io.EOF && s.at < s.size { //nolint:errorlint // a reader ends with it as it is
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil && err != io.EOF { //nolint:errorlint // likewise
+		s.err = err
+	}
+	return n, err
+}
+
+// Close ends the reading.
+func (s *source) Close() error {
+	if s.open == nil {
+		return nil
+	}
+	err := s.open.Close()
+	s.open = nil
+	return err
+}

@@ -1,0 +1,208 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/resilience"
+)
+
+// S3 keeps bytes in a bucket of MinIO, or of whoever else speaks S3.
+type S3 struct {
+	client minio.Core
+	bucket string
+	spool  string
+	idle   func()
+}
+
+// S3Options say where the bucket is.
+type S3Options struct {
+	Endpoint             string // http(s)://host:port
+	AccessKey, SecretKey string
+	Bucket               string
+	// Spool is a folder for what is on its way: a sender may be slow, and that is not to look as if the bucket were.
+	Spool string
+	Group *resilience.Group // every request goes through it
+}
+
+// partSize is how much goes out in one request, which has the deadline of the Group.
+const partSize = 8 << 20 // bytes
+
+// region is what the signatures say: MinIO does not care, and naming one saves asking for it.
+const region = "us-east-1"
+
+// NewS3 makes an S3. It asks nothing yet: a store that is away is no reason not to start.
+func NewS3(o S3Options) (*S3, error) {
+	u, err := url.Parse(o.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("read the address of the store: %w", err)
+	}
+	if err := os.MkdirAll(o.Spool, folderMode); err != nil {
+		return nil, fmt.Errorf("make the folder for files on their way: %w", err)
+	}
+	secure := u.Scheme == "https"
+	transport, err := minio.DefaultTransport(secure)
+	if err != nil {
+		return nil, fmt.Errorf("prepare calls to the store: %w", err)
+	}
+	client, err := minio.New(u.Host, &minio.Options{
+		Creds:        credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""),
+		Secure:       secure,
+		Region:       region,
+		BucketLookup: minio.BucketLookupPath,
+		Transport:    &guard{base: transport, group: o.Group, target: u.Host},
+		MaxRetries:   1, // it would ask again a target whose breaker is open
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make a client of the store: %w", err)
+	}
+	return &S3{client: minio.Core{Client: client}, bucket: o.Bucket, spool: o.Spool, idle: transport.CloseIdleConnections}, nil
+}
+
+// Close ends connections that are idle.
+func (s *S3) Close() error {
+	s.idle()
+	return nil
+}
+
+// Prepare makes the bucket where it is not there, however many do so at once.
+func (s *S3) Prepare(ctx context.Context) error {
+	exists, err := s.client.BucketExists(ctx, s.bucket)
+	if err != nil || exists {
+		return translate(err)
+	}
+	err = s.client.MakeBucket(ctx, s.bucket, minio.MakeBucketOptions{Region: region})
+	if code := minio.ToErrorResponse(err).Code; code == minio.BucketAlreadyOwnedByYou || code == minio.BucketAlreadyExists {
+		if exists, err := s.client.BucketExists(ctx, s.bucket); err != nil || exists { // another was quicker
+			return translate(err)
+		}
+	}
+	return translate(err)
+}
+
+// Check writes, reads and deletes an object.
+func (s *S3) Check(ctx context.Context) error { return try(ctx, s) }
+
+// Ping asks for the bucket: a sign of life.
+func (s *S3) Ping(ctx context.Context) error {
+	exists, err := s.client.BucketExists(ctx, s.bucket)
+	if err == nil && !exists {
+		err = fail.ErrUnavailable.Because(errors.New("there is no such bucket"))
+	}
+	return translate(err)
+}
+
+// Put implements Store. The whole of it goes through the spool first: what the bucket is sent is there, of known length,
+// and never the half of something.
+func (s *S3) Put(ctx context.Context, key string, content io.Reader) (size int64, err error) {
+	if err := checkKey(key); err != nil {
+		return 0, err
+	}
+	file, err := os.CreateTemp(s.spool, "")
+	if err != nil {
+		return 0, fmt.Errorf("make a file for what is on its way: %w", err)
+	}
+	defer file.Close()
+	if err := os.Remove(file.Name()); err != nil { // it lives until it is closed, and is gone with the process too
+		return 0, fmt.Errorf("hide the file of what is on its way: %w", err)
+	}
+	if size, err = io.Copy(file, reader{ctx, content}); err != nil {
+		return 0, fmt.Errorf("spool what is on its way: %w", err)
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return 0, fmt.Errorf("read what is on its way: %w", err)
+	}
+	_, err = s.client.Client.PutObject(ctx, s.bucket, key, file, size, minio.PutObjectOptions{
+		PartSize: partSize, NumThreads: 2, ContentType: "application/octet-stream",
+	})
+	if err != nil {
+		return 0, translate(err)
+	}
+	return size, nil
+}
+
+// Get implements Store.
+func (s *S3) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	if length == 0 {
+		return http.NoBody, nil // of nothing there is no range
+	}
+	var o minio.GetObjectOptions
+	switch {
+	case length > 0:
+		if err := o.SetRange(offset, offset+length-1); err != nil {
+			return nil, fmt.Errorf("name the range: %w", err)
+		}
+	case offset > 0:
+		if err := o.SetRange(offset, 0); err != nil {
+			return nil, fmt.Errorf("name the range: %w", err)
+		}
+	}
+	content, _, _, err := s.client.GetObject(ctx, s.bucket, key, o)
+	if minio.ToErrorResponse(err).Code == minio.InvalidRange {
+		return http.NoBody, nil // behind the end there is nothing
+	}
+	if err != nil {
+		return nil, translate(err)
+	}
+	return content, nil
+}
+
+// Delete implements Store.
+func (s *S3) Delete(ctx context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	err := translate(s.client.RemoveObject(ctx, s.bucket, key, minio.RemoveObjectOptions{}))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// List implements Store.
+func (s *S3) List(ctx context.Context, prefix, after string, most int) ([]Object, error) {
+	var found []Object
+	for o := range s.client.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{
+		Prefix: prefix, Recursive: true, StartAfter: after, MaxKeys: most,
+	}) {
+		if o.Err != nil {
+			return nil, translate(o.Err)
+		}
+		if strings.HasSuffix(o.Key, "/") {
+			continue // a folder, which some stores list
+		}
+		found = append(found, Object{Key: o.Key, Size: o.Size, StoredAt: o.LastModified})
+		if len(found) >= most {
+			break
+		}
+	}
+	return found, nil
+}
+
+// translate makes our errors of the client's. What the store says of us, such as that the keys are wrong, is as bad as
+// if it were away: callers can do nothing about either.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case minio.ToErrorResponse(err).Code == minio.NoSuchKey:
+		return ErrNotFound
+	}
+	if e, ok := errors.AsType[*fail.Error](err); ok { // a refusal, which knows when to come again
+		return e.Because(err)
+	}
+	return fail.ErrUnavailable.Because(err)
+}
