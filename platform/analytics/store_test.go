@@ -55,7 +55,7 @@ func countsWhatHappened(t *testing.T, s site, a adapter) {
 		fact{workspace: ada, kind: "completed", count: 1, messages: 2, at: "2026-11-10 00:00:00Z", bot: &bot, input: 10, output: 20, cost: 7, latency: &ms, provider: "p", model: "m"},
 		fact{workspace: ada, kind: "completed", count: 1, messages: 2, at: "2026-11-10 23:59:59.999999Z", bot: &bot, input: 1, output: 2, latency: &ms},
 		fact{workspace: ada, kind: "failed", count: 1, messages: 1, at: "2026-11-10 12:00:00Z", bot: &other},
-		fact{workspace: ada, kind: "cancelled", count: 1, messages: 1, at: "2026-11-10 12:00:00Z", bot: &other}, //nolint:misspell // as llm_turns has it
+		fact{workspace: ada, kind: "cancelled", count: 1, messages: 1, at: "2026-11-10 12:00:00Z", bot: &other},
 		fact{workspace: ada, kind: "webhook_event", count: 1, at: "2026-11-10 12:00:00Z", bot: &bot},
 		fact{workspace: ada, kind: "audit", count: 17, at: "2026-11-10 12:00:00Z"},
 		fact{workspace: ada, kind: "completed", count: 1, messages: 2, at: "2026-11-12 01:00:00+02", latency: &ms}, // the 11th in UTC
