@@ -127,11 +127,12 @@ func toText(m *pgtype.Map, oid uint32, format int16, value []byte) (argument, er
 	return a, err
 }
 
-// connectionOptions turns what the program says on a new connection, SET statements, into options of libpq.
+// connectionOptions turns what the program says on a new connection of its pool, SET statements, into options of libpq. The
+// one connection that listens for notifications is not of the pool.
 func connectionOptions(settings []string) (string, error) {
 	var options []string
 	for _, text := range settings {
-		if !strings.HasPrefix(text, "SET ") {
+		if !strings.HasPrefix(text, "SET ") || strings.Contains(text, "LISTEN ") {
 			continue
 		}
 		for s := range strings.SplitSeq(text, ";") {
