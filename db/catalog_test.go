@@ -129,7 +129,7 @@ var wallChecks = []string{
 	         ('app.extend_jobs(uuid[],uuid[],integer[],double precision)'), ('app.lost_jobs(integer)'), ('app.expire_jobs(integer)'),
 	         ('app.begin_periodic(text,uuid,double precision)'), ('app.end_periodic(text,uuid,double precision)'),
 	         ('app.expire_sealed_answers()'), ('app.find_webhook_endpoint(uuid)'), ('app.queue_depth()'), ('app.expire_webhooks(integer)'),
-	         ('app.expire_turn_events(integer)'), ('app.roll_up_analytics(integer,integer[])'), ('app.take_analytics(integer)'), ('app.drop_analytics(uuid)'))
+	         ('app.expire_turn_events(integer)'), ('app.roll_up_analytics(integer,integer[])'), ('app.take_analytics(integer)'), ('app.drop_analytics(uuid)'), ('app.analytics_depth(integer)'))
 	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
 	 UNION ALL
 	 SELECT format('%s is not there', door) FROM listed WHERE door NOT IN (SELECT oid::regprocedure::text FROM doors)

@@ -8,6 +8,7 @@ import (
 	"net/http/pprof"
 	"time"
 
+	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/telemetry"
 )
@@ -85,6 +86,16 @@ func (p *platform) addGauges() {
 	})
 	m.Counter(telemetry.Family{Name: "database_connection_wait_seconds_total", Help: "how long calls have waited for a connection"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: p.db.Pool().Waited.Seconds()}}
+	})
+	m.Gauge(telemetry.Family{Name: "analytics_outbox_rows", Help: "what waits to be counted for analytics; it is counted up to 100000"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		rows, err := analytics.Depth(ctx, p.db)
+		if err != nil {
+			p.log.Warn("what waits for analytics was not counted for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(rows)}}
 	})
 	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}

@@ -82,6 +82,17 @@ func (q *Queries) AnalyticsCounts(ctx context.Context, arg AnalyticsCountsParams
 	return items, nil
 }
 
+const analyticsDepth = `-- name: AnalyticsDepth :one
+SELECT app.analytics_depth($1::integer)::integer
+`
+
+func (q *Queries) AnalyticsDepth(ctx context.Context, most int32) (int32, error) {
+	row := q.db.QueryRow(ctx, analyticsDepth, most)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const analyticsLatencies = `-- name: AnalyticsLatencies :many
 SELECT (date_trunc($1::text, l.day::timestamp) AT TIME ZONE 'UTC')::timestamptz AS period, l.bucket, sum(l.turns)::bigint AS turns
   FROM analytics_latency l

@@ -2,9 +2,12 @@ package analytics
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/resilience"
 )
 
@@ -31,4 +34,16 @@ func ExportAll(ctx context.Context, s Store) (rows int, err error) {
 			return rows, err
 		}
 	}
+}
+
+// deepest is how far Depth counts.
+const deepest = 100_000
+
+// Depth tells how many rows of all workspaces wait to be counted, up to 100,000.
+func Depth(ctx context.Context, db *postgres.DB) (int, error) {
+	n, err := platformdb.New(db.In(ctx)).AnalyticsDepth(ctx, deepest)
+	if err != nil {
+		return 0, fmt.Errorf("count what waits for analytics: %w", err)
+	}
+	return int(n), nil
 }

@@ -33,3 +33,6 @@ SELECT (date_trunc(@unit::text, l.day::timestamp) AT TIME ZONE 'UTC')::timestamp
    AND l.day >= (@from_day::text)::date AND l.day < (@to_day::text)::date
    AND (sqlc.narg('bot_id')::uuid IS NULL OR l.bot_id = sqlc.narg('bot_id')::uuid)
  GROUP BY 1, 2;
+
+-- name: AnalyticsDepth :one
+SELECT app.analytics_depth(@most::integer)::integer;

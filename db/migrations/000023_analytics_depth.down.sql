@@ -1,0 +1,1 @@
+DROP FUNCTION app.analytics_depth(integer);
