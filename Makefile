@@ -79,7 +79,7 @@ fuzz: modules ## run every Fuzz target for FUZZTIME each
 	@.tools/fuzz $(FUZZTIME)
 
 .PHONY: check
-check: modules check-generated check-format vet lint vulnerabilities test ## all that CI runs: generated code, format, vet, lint, vulnerabilities, tests
+check: modules check-generated check-format vet lint vulnerabilities test ## generated code, format, vet, lint, vulnerabilities, tests
 
 .PHONY: check-generated
 check-generated: modules ## generate anew and fail where that changes a file
