@@ -118,7 +118,9 @@ var wallChecks = []string{
 	// the narrow doors are exactly these, and closed to everybody else
 	`WITH doors AS (SELECT p.* FROM pg_proc p WHERE p.prosecdef AND p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace)),
 	      listed(door) AS (VALUES
-	         ('app.enter(uuid,uuid,uuid)'), ('app.find_login(text)'), ('app.find_session(uuid)'),
+	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.find_login(text,uuid)'),
+	         ('app.memberships(timestamp with time zone,uuid,integer)'), ('app.members(uuid,timestamp with time zone,uuid,integer)'),
+	         ('app.find_login(text)'), ('app.find_session(uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'),
 	         ('app.forget_login_attempts()'), ('app.is_first_key(bytea)'),

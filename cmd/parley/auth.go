@@ -69,6 +69,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		Passwords: usecases.ChangePassword{
 			Accounts: accounts, Attempts: attempts, Passwords: passwords, Sessions: sessions,
 		},
+		People:         newPeople(p),
 		Users:          users,
 		Sessions:       sessions,
 		Commands:       p.commands,

@@ -14,7 +14,7 @@ import (
 )
 
 func mountBots(e *echo.Echo, p *platform) bots.Catalog {
-	store := postgres.NewBots(p.db)
+	store := postgres.NewBots(p.db, p.meter)
 	key := p.master.Key("cursor")
 	rest.Server{
 		Create:         usecases.CreateBot{Bots: store, Now: p.now},

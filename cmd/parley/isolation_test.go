@@ -16,6 +16,9 @@ import (
 
 // samples are right bodies for the calls on something with an id; a new call of the document needs one here.
 var samples = map[string]any{
+	"changeWorkspace":   map[string]any{"name": "Other"},
+	"leaveWorkspace":    map[string]any{},
+	"changeMember":      map[string]any{"role": "editor"},
 	"updateInstruction": map[string]any{"instruction": "Be kind."},
 	"takeTurn":          map[string]any{"content": "hello"},
 
@@ -55,6 +58,10 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			hers["endpoint_id"], hers["event_id"] = endpoint.id, endpoint.says(t, "chat", "hello").text("event_id")
 			hers["subscription_id"] = ada.subscribe(t, "https://example.com/hook", "turn.completed").id
 			hers["delivery_id"] = ada.post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).text("id")
+			hers["user_id"], hers["workspace_id"] = p.join(t, ada, "editor").user, ada.workspace
+			if operation.OperationID == "leaveWorkspace" {
+				p.join(t, ada, "owner") // or she could not
+			}
 			own, random := template, template
 			for _, name := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(template, -1) {
 				require.Contains(t, hers, name[1], "this test does not know an id for %s", template)
@@ -78,6 +85,9 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 				}
 			}
 			require.Less(t, ada.call(t, method, own, body).Status, 300, "%s %s: the owner, after the stranger", method, own)
+			if operation.OperationID == "leaveWorkspace" {
+				p.rejoin(t, ada, "owner")
+			}
 			walked++
 		}
 	}

@@ -168,6 +168,7 @@ func usageLimits(cfg *config.Config) usage.Limits {
 	return usage.Limits{
 		usage.Turns: cfg.LimitTurns, usage.Tokens: cfg.LimitTokens, usage.Messages: cfg.LimitMessages,
 		usage.WebhookEvents: cfg.LimitEvents, usage.Storage: cfg.LimitStorage,
+		usage.Bots: cfg.LimitBots, usage.Members: cfg.LimitMembers, usage.Keys: cfg.LimitKeys,
 	}
 }
 
@@ -251,10 +252,15 @@ func keep(configured, dir, name string) (string, error) {
 	return secret.Keep(filepath.Join(dir, name))
 }
 
-// refused writes a forbidden change into the audit log of the workspace that the caller is signed in to.
+// refused writes a forbidden change into the audit log: where a role did not allow it, of that workspace, else of the one
+// that the caller is signed in to.
 // A session that has ended writes nothing: the signature of its token alone gives no right to that.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
-	ctx, cancel := context.WithTimeout(call.AtHome(context.WithoutCancel(ctx)), refusalPatience)
+	where := call.AtHome
+	if !fail.IsOutsider(why) {
+		where = call.Anyhow
+	}
+	ctx, cancel := context.WithTimeout(where(context.WithoutCancel(ctx)), refusalPatience)
 	defer cancel()
 	err := p.db.Write(ctx, func(ctx context.Context) error {
 		return p.audit.Record(ctx, audit.Entry{

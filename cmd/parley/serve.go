@@ -142,6 +142,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		Document:       api.YAML,
 		DocumentJSON:   document,
 		Authenticator:  tokens,
+		Permissions:    permissions(),
 		FingerprintKey: p.master.Key("operation fingerprint"),
 		AllowOrigins:   p.cfg.CORSOrigins,
 		TrustedProxies: p.cfg.Proxies(),

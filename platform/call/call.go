@@ -16,6 +16,7 @@ type Call struct {
 	TraceID   string
 	Principal Principal
 	Operation Operation
+	Needs     Needs
 	IP        netip.Addr // of the client; invalid where unknown
 	UserAgent string
 }
@@ -29,6 +30,12 @@ type Principal struct {
 	SessionID uuid.UUID
 	// HomeID is the workspace of the access token, which X-Workspace-Id does not change.
 	HomeID uuid.UUID
+}
+
+// Needs is what the database holds the principal to at the start of every transaction, unless its right is settled.
+type Needs struct {
+	Roles   []string // one of them; none: any member
+	Deleted bool     // the workspace may be deleted
 }
 
 // Operation is what makes a retry safe: the id that the client gave (or was given), and a fingerprint of the request.
@@ -57,10 +64,18 @@ func Settled(ctx context.Context) context.Context {
 	return With(ctx, &c)
 }
 
-// AtHome returns a context for work in the workspace that the caller is signed in to, whichever the call names.
+// AtHome returns a context for work in the workspace that the caller is signed in to, whichever the call names. It needs
+// no role there.
 func AtHome(ctx context.Context) context.Context {
-	c := *From(ctx)
+	c := *From(Anyhow(ctx))
 	c.Principal.WorkspaceID = c.Principal.HomeID
+	return With(ctx, &c)
+}
+
+// Anyhow returns a context for work that needs no role in the caller's workspace, as the noting down of a refusal.
+func Anyhow(ctx context.Context) context.Context {
+	c := *From(ctx)
+	c.Needs = Needs{Deleted: true}
 	return With(ctx, &c)
 }
 

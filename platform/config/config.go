@@ -53,6 +53,10 @@ type Config struct {
 	LimitMessages  int64         `env:"LIMIT_MESSAGES_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"messages of a workspace's users and bots in a month"`
 	LimitEvents    int64         `env:"LIMIT_WEBHOOK_EVENTS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"webhook events that a workspace takes in in a month"`
 	LimitStorage   int64         `env:"LIMIT_STORAGE_BYTES" envDefault:"0" want:"bytes, from 0 to 1000000000000000000" help:"what a workspace may keep at a time"`
+	LimitBots      int64         `env:"LIMIT_BOTS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"bots of a workspace"`
+	LimitMembers   int64         `env:"LIMIT_MEMBERS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"members of a workspace"`
+	LimitKeys      int64         `env:"LIMIT_API_KEYS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"API keys of a workspace that are not revoked"`
+	LimitRequests  int           `env:"LIMIT_REQUESTS_MINUTE" envDefault:"0" want:"a whole number from 0 to 1000000000" help:"calls a minute of all users and keys of a workspace, counted where each is signed in; parley limits does not change it"`
 	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
@@ -139,10 +143,12 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
 	for name, most := range map[string]int64{
 		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
-		"LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage,
+		"LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,
+		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys,
 	} {
 		require(most >= 0 && most <= 1e18, name)
 	}
+	require(c.LimitRequests >= 0 && c.LimitRequests <= 1e9, "LIMIT_REQUESTS_MINUTE")
 	require(isRedis(c.RedisURL), "REDIS_URL")
 	require(isServer(c.QdrantURL), "QDRANT_URL")
 	require(isKey(c.QdrantKey), "QDRANT_API_KEY")

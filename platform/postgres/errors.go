@@ -21,6 +21,8 @@ const (
 	stateSessionEnded    = "PY401"
 	stateNotMember       = "PY403"
 	stateMissing         = "PY404"
+	stateDeleted         = "PY410"
+	stateRole            = "PYROL"
 	stateLimitReached    = "PYLIM"
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
@@ -42,6 +44,10 @@ func translate(err error) error {
 			return fail.ErrUnauthorized
 		case pg.Code == stateNotMember:
 			return fail.ErrForbidden
+		case pg.Code == stateDeleted:
+			return fail.ErrDeleted
+		case pg.Code == stateRole:
+			return fail.ErrNotAllowed.With("role", pg.Detail)
 		case pg.Code == stateLimitReached:
 			return limitReached(pg)
 		case isNotNow(pg.Code):

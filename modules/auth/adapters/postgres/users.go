@@ -3,7 +3,10 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+
+	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
@@ -41,8 +44,8 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 }
 
 // FindLogin implements ports.Users.
-func (u *Users) FindLogin(ctx context.Context, email domain.Email) (*domain.Login, error) {
-	row, err := authdb.New(u.db.In(ctx)).FindLogin(ctx, email.String())
+func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error) {
+	row, err := authdb.New(u.db.In(ctx)).FindLogin(ctx, authdb.FindLoginParams{Email: email.String(), Wanted: known(workspace)})
 	if postgres.IsMissing(err) {
 		return nil, nil //nolint:nilnil // nobody has the address
 	}
@@ -64,8 +67,20 @@ func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
 	if err != nil {
 		return domain.Profile{}, fmt.Errorf("read the profile: %w", err)
 	}
+	var memberships []domain.Membership
+	if err := json.Unmarshal(row.Memberships, &memberships); err != nil {
+		return domain.Profile{}, fmt.Errorf("read the memberships: %w", err)
+	}
 	return domain.Profile{
 		UserID: row.ID, Email: row.Email, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
-		Role: domain.Role(row.Role), CreatedAt: row.CreatedAt,
+		Role: domain.Role(row.Role), Memberships: memberships, CreatedAt: row.CreatedAt,
 	}, nil
+}
+
+// known makes NULL of the zero id.
+func known(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
 }

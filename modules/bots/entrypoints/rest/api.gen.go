@@ -135,6 +135,9 @@ type EventID = openapi_types.UUID
 // Limit defines model for Limit.
 type Limit = int
 
+// MemberID defines model for MemberId.
+type MemberID = openapi_types.UUID
+
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
 
@@ -143,6 +146,9 @@ type ThreadID = openapi_types.UUID
 
 // Version defines model for Version.
 type Version = int32
+
+// WorkspaceInPath defines model for WorkspaceInPath.
+type WorkspaceInPath = openapi_types.UUID
 
 // ListBotsParams defines parameters for ListBots.
 type ListBotsParams struct {

@@ -510,6 +510,9 @@ type EventStatus = WebhookEventStatus
 // Limit defines model for Limit.
 type Limit = int
 
+// MemberID defines model for MemberId.
+type MemberID = openapi_types.UUID
+
 // SubscriptionFilter defines model for SubscriptionFilter.
 type SubscriptionFilter = openapi_types.UUID
 
@@ -530,6 +533,9 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// WorkspaceInPath defines model for WorkspaceInPath.
+type WorkspaceInPath = openapi_types.UUID
 
 // ListThreadsParams defines parameters for ListThreads.
 type ListThreadsParams struct {

@@ -1,0 +1,27 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/page"
+)
+
+// People is what serves the calls about workspaces and who is in them.
+type People struct {
+	Create           usecases.CreateWorkspace
+	Rename           usecases.RenameWorkspace
+	ChangeRole       usecases.ChangeRole
+	Remove           usecases.RemoveMember
+	Workspaces       ports.Workspaces
+	Members          ports.Members
+	WorkspaceCursors page.Cursors[ports.Position]
+	MemberCursors    page.Cursors[ports.Position]
+}
+
+func (s stored) VisitCreateWorkspaceResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitChangeWorkspaceResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitLeaveWorkspaceResponse(w http.ResponseWriter) error  { return s.Write(w) }
+func (s stored) VisitChangeMemberResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitRemoveMemberResponse(w http.ResponseWriter) error    { return s.Write(w) }

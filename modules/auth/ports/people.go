@@ -1,0 +1,53 @@
+package ports
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/platform/fail"
+)
+
+// Failures of workspaces and their people.
+var (
+	ErrWorkspaceNotFound = fail.New(fail.NotFound, "WORKSPACE_NOT_FOUND", "you are in no such workspace")
+	ErrNoWorkspace       = fail.New(fail.Forbidden, "NO_WORKSPACE", "you are in no workspace: have somebody invite you")
+	ErrMemberNotFound    = fail.New(fail.NotFound, "MEMBER_NOT_FOUND", "there is no such member in this workspace")
+	ErrOwnRole           = fail.New(fail.Forbidden, "OWN_ROLE", "you cannot raise your own role: ask somebody who has that role")
+	ErrRoleTooHigh       = fail.New(fail.Forbidden, "ROLE_TOO_HIGH", "you cannot give a role above your own, nor change or remove who has one")
+	ErrLastOwner         = fail.New(fail.Conflict, "LAST_OWNER", "a workspace keeps an owner: make somebody else one first")
+)
+
+// Workspaces keeps workspaces.
+type Workspaces interface {
+	// Create stores a workspace, which the context is in, with the caller as its owner.
+	Create(ctx context.Context, w domain.Workspace) error
+	// Get gives the workspace of the context; ErrWorkspaceNotFound where the caller is no member.
+	Get(ctx context.Context) (domain.Workspace, error)
+	// Rename queues the change of the name.
+	Rename(ctx context.Context, w domain.Workspace) error
+	// List leafs through the caller's workspaces, in the order in which it joined them.
+	List(ctx context.Context, after *Position, limit int) ([]domain.Workspace, error)
+}
+
+// Members keeps who is in the workspace of the context.
+type Members interface {
+	// List leafs through the members, in the order in which they joined.
+	List(ctx context.Context, after *Position, limit int) ([]domain.Member, error)
+	// Get gives one; ErrMemberNotFound where there is none.
+	Get(ctx context.Context, user uuid.UUID) (domain.Member, error)
+	// Lock gives the owners and the people named, and keeps others from changing them until the transaction ends.
+	Lock(ctx context.Context, people ...uuid.UUID) (domain.Team, error)
+	// ChangeRole queues the change of a member's role.
+	ChangeRole(ctx context.Context, user uuid.UUID, role domain.Role) error
+	// Remove queues the end of a membership, and of the sessions that were opened by it.
+	Remove(ctx context.Context, user uuid.UUID) error
+}
+
+// Position is a place in a list of people or workspaces.
+type Position struct {
+	At time.Time `json:"t"`
+	ID uuid.UUID `json:"i"`
+}
