@@ -58,6 +58,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			hers["endpoint_id"], hers["event_id"] = endpoint.id, endpoint.says(t, "chat", "hello").text("event_id")
 			hers["subscription_id"] = ada.subscribe(t, "https://example.com/hook", "turn.completed").id
 			hers["delivery_id"] = ada.post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).text("id")
+			hers["key_id"] = ada.key(t, "viewer").user
 			hers["user_id"], hers["workspace_id"] = p.join(t, ada, "editor").user, ada.workspace
 			if operation.OperationID == "leaveWorkspace" {
 				p.join(t, ada, "owner") // or she could not

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"time"
+
 	"github.com/parley/parley/modules/auth/adapters/postgres"
+	"github.com/parley/parley/modules/auth/adapters/tokens"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/entrypoints/rest"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 )
@@ -14,7 +18,7 @@ import (
 func permissions() map[string]gateway.Permission {
 	all := map[string]gateway.Permission{}
 	for _, rule := range domain.Rules() {
-		var p gateway.Permission
+		p := gateway.Permission{Keys: map[domain.KeyUse]call.Keys{domain.WholeKey: call.WholeKey, domain.AnyKey: call.AnyKey}[rule.Keys]}
 		for _, role := range rule.Roles() {
 			p.Roles = append(p.Roles, string(role))
 		}
@@ -25,15 +29,28 @@ func permissions() map[string]gateway.Permission {
 
 func newPeople(p *platform) rest.People {
 	workspaces, members := postgres.NewWorkspaces(p.db), postgres.NewMembers(p.db)
+	keys := postgres.NewKeys(p.db, p.meter)
 	key := p.master.Key("cursor")
 	return rest.People{
 		Create:           usecases.CreateWorkspace{Workspaces: workspaces, Now: p.now},
 		Rename:           usecases.RenameWorkspace{Workspaces: workspaces},
 		ChangeRole:       usecases.ChangeRole{Members: members},
 		Remove:           usecases.RemoveMember{Members: members},
+		CreateKey:        usecases.CreateAPIKey{Keys: keys, Now: p.now},
+		Keys:             keys,
 		Workspaces:       workspaces,
 		Members:          members,
 		WorkspaceCursors: page.NewCursors[ports.Position](key, "workspaces"),
 		MemberCursors:    page.NewCursors[ports.Position](key, "members"),
+		KeyCursors:       page.NewCursors[rest.JobPosition](key, "api keys"),
 	}
+}
+
+// newBearers tells who brings an access token or an API key.
+func newBearers(p *platform, t *tokens.Tokens) (*postgres.Bearers, error) {
+	bearers, err := postgres.NewBearers(p.db, t, p.now)
+	if err == nil {
+		p.background.Every(p.cfg.UpkeepInterval, time.Minute, "note the use of API keys", bearers.WriteUses)
+	}
+	return bearers, err
 }

@@ -92,8 +92,9 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		return nil, err
 	}
 	p.limits = gateway.Limits{
-		General: ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
-		Auth:    ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
+		General:   ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
+		Auth:      ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
+		Workspace: ratelimit.Limit{Max: cfg.LimitRequests, Window: time.Minute},
 	}
 	p.background.Every(cfg.UpkeepInterval, 10*time.Minute, "seal the audit log", p.sealer.Seal)
 	p.background.Every(time.Hour, 10*time.Minute, "expire operations", func(ctx context.Context) error {
@@ -256,11 +257,11 @@ func keep(configured, dir, name string) (string, error) {
 // that the caller is signed in to.
 // A session that has ended writes nothing: the signature of its token alone gives no right to that.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
-	where := call.AtHome
-	if !fail.IsOutsider(why) {
-		where = call.Anyhow
+	ctx = call.Anyhow(context.WithoutCancel(ctx))
+	if fail.IsOutsider(why) {
+		ctx = call.AtHome(ctx)
 	}
-	ctx, cancel := context.WithTimeout(where(context.WithoutCancel(ctx)), refusalPatience)
+	ctx, cancel := context.WithTimeout(ctx, refusalPatience)
 	defer cancel()
 	err := p.db.Write(ctx, func(ctx context.Context) error {
 		return p.audit.Record(ctx, audit.Entry{

@@ -11,6 +11,33 @@ import (
 	"github.com/google/uuid"
 )
 
+const enterKey = `-- name: EnterKey :exec
+SELECT set_config('role', 'parley_app', true),
+       set_config('transaction_read_only', $1::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       app.enter_key($2::uuid, $3::uuid, $4::text[], $5::text)
+`
+
+type EnterKeyParams struct {
+	ReadOnly    string
+	KeyID       uuid.UUID
+	WorkspaceID uuid.UUID
+	Roles       []string
+	May         string
+}
+
+// Lets a good API key with one of these roles into its workspace; raises PY401, PY410, PYKEY or PYROL for all else.
+func (q *Queries) EnterKey(ctx context.Context, arg EnterKeyParams) error {
+	_, err := q.db.Exec(ctx, enterKey,
+		arg.ReadOnly,
+		arg.KeyID,
+		arg.WorkspaceID,
+		arg.Roles,
+		arg.May,
+	)
+	return err
+}
+
 const enterNowhere = `-- name: EnterNowhere :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),

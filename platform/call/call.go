@@ -25,7 +25,9 @@ type Call struct {
 type Principal struct {
 	WorkspaceID uuid.UUID
 	UserID      uuid.UUID
-	// SessionID names the session that the database checks at the start of every transaction. The zero id means
+	// KeyID names the API key that acts in place of a user; UserID and SessionID are the same then. The zero id: a user acts.
+	KeyID uuid.UUID
+	// SessionID names the session, or API key, that the database checks at the start of every transaction. The zero id means
 	// that the right to the workspace is settled already: work that goes on after the first transaction, log-in, jobs.
 	SessionID uuid.UUID
 	// HomeID is the workspace of the access token, which X-Workspace-Id does not change.
@@ -36,7 +38,17 @@ type Principal struct {
 type Needs struct {
 	Roles   []string // one of them; none: any member
 	Deleted bool     // the workspace may be deleted
+	Keys    Keys     // which API keys may
 }
+
+// Keys says which API keys may make a call.
+type Keys string
+
+// The zero Keys is none.
+const (
+	AnyKey   Keys = "any"
+	WholeKey Keys = "whole" // not those that are limited to some bots
+)
 
 // Operation is what makes a retry safe: the id that the client gave (or was given), and a fingerprint of the request.
 type Operation struct {
@@ -64,18 +76,17 @@ func Settled(ctx context.Context) context.Context {
 	return With(ctx, &c)
 }
 
-// AtHome returns a context for work in the workspace that the caller is signed in to, whichever the call names. It needs
-// no role there.
+// AtHome returns a context for work in the workspace that the caller is signed in to, whichever the call names.
 func AtHome(ctx context.Context) context.Context {
-	c := *From(Anyhow(ctx))
+	c := *From(ctx)
 	c.Principal.WorkspaceID = c.Principal.HomeID
 	return With(ctx, &c)
 }
 
-// Anyhow returns a context for work that needs no role in the caller's workspace, as the noting down of a refusal.
+// Anyhow returns a context for work that needs no permission in the workspace of the context, as the noting down of a refusal.
 func Anyhow(ctx context.Context) context.Context {
 	c := *From(ctx)
-	c.Needs = Needs{Deleted: true}
+	c.Needs = Needs{Deleted: true, Keys: AnyKey}
 	return With(ctx, &c)
 }
 

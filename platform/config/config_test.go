@@ -60,6 +60,10 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"LIMIT_MESSAGES_MONTH":       {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
 		"LIMIT_WEBHOOK_EVENTS_MONTH": {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
 		"LIMIT_STORAGE_BYTES":        {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_BOTS":                 {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_MEMBERS":              {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_API_KEYS":             {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_REQUESTS_MINUTE":      {[]string{"0", "1000000000"}, []string{"-1", "1000000001", "many"}},
 	}
 	for _, v := range config.Variables() {
 		test, ok := tests[v.Name]

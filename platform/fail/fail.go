@@ -128,6 +128,7 @@ var (
 	ErrUnauthorized = New(Unauthenticated, "UNAUTHORIZED", "the access token is missing, wrong, expired or revoked: log in or refresh")
 	ErrForbidden    = New(Forbidden, "FORBIDDEN", "you are not a member of this workspace")
 	ErrNotAllowed   = New(Forbidden, "FORBIDDEN", "your role in this workspace does not allow this call: ask one of its owners") // has details.role
+	ErrNotForKey    = New(Forbidden, "FORBIDDEN", "an API key may not make this call, or not one that is limited to some bots")  // has details.role
 	ErrDeleted      = New(Forbidden, "WORKSPACE_DELETED", "this workspace is deleted: its owners may restore it for a while")
 	ErrLimitReached = New(Forbidden, "LIMIT_REACHED", "this workspace has used what its limit allows: details say of what; GET /v1/usage has the rest")
 	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)

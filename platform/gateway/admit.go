@@ -74,7 +74,10 @@ func identify(c *echo.Context, op *contract.Operation, o Options) error {
 		return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
 	}
 	p := call.From(c.Request().Context()).Principal
-	return errors.Join(slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General), err)
+	if tooMany := slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General); tooMany != nil {
+		return errors.Join(tooMany, err)
+	}
+	return errors.Join(holdWorkspace(c, o, p.HomeID), err)
 }
 
 // strangers slows down, by address, whoever brings no good session to a call that limits by session.
@@ -147,6 +150,9 @@ func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 		}
 		p.WorkspaceID = id
 	}
+	if p.KeyID != uuid.Nil && p.WorkspaceID != p.HomeID {
+		return fail.ErrForbidden // a key is of one workspace
+	}
 	call.From(req.Context()).Principal = p
 	h := c.Response().Header()
 	h.Set(HeaderUserID, p.UserID.String())
@@ -156,7 +162,8 @@ func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 
 // needs is what the document says that a caller must be. Calls about oneself are for everybody, wherever.
 func needs(op *contract.Operation, o Options) call.Needs {
-	return call.Needs{Roles: o.Permissions[op.Permission].Roles, Deleted: op.Deleted || op.Permission == NoPermission}
+	p := o.Permissions[op.Permission]
+	return call.Needs{Roles: p.Roles, Keys: p.Keys, Deleted: op.Deleted || op.Permission == NoPermission}
 }
 
 func sameID(text string, id uuid.UUID) bool {

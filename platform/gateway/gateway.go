@@ -50,11 +50,14 @@ type Options struct {
 type Limits struct {
 	General ratelimit.Limit // a user in a workspace, and an address that is not signed in
 	Auth    ratelimit.Limit // an address that registers or logs in
+	// Workspace is for all who are signed in to a workspace together, its API keys too; a Max of 0: none.
+	Workspace ratelimit.Limit
 }
 
 // Permission says who may make the calls that need it.
 type Permission struct {
-	Roles []string // of members
+	Roles []string  // of members and keys
+	Keys  call.Keys // which API keys
 }
 
 // NoPermission is what calls about oneself need.

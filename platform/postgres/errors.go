@@ -23,6 +23,7 @@ const (
 	stateMissing         = "PY404"
 	stateDeleted         = "PY410"
 	stateRole            = "PYROL"
+	stateKey             = "PYKEY"
 	stateLimitReached    = "PYLIM"
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
@@ -48,6 +49,8 @@ func translate(err error) error {
 			return fail.ErrDeleted
 		case pg.Code == stateRole:
 			return fail.ErrNotAllowed.With("role", pg.Detail)
+		case pg.Code == stateKey:
+			return fail.ErrNotForKey.With("role", pg.Detail)
 		case pg.Code == stateLimitReached:
 			return limitReached(pg)
 		case isNotNow(pg.Code):

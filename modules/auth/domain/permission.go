@@ -31,21 +31,22 @@ type Rule struct {
 func Rules() []Rule {
 	const yes, no = true, false
 	return []Rule{
-		//                   owner admin editor viewer
-		{"bots.read" /*       */, yes, yes, yes, yes, AnyKey},
-		{"bots.write" /*      */, yes, yes, yes, no, AnyKey},
-		{"threads.read" /*    */, yes, yes, yes, yes, AnyKey},
-		{"turns.take" /*      */, yes, yes, yes, no, AnyKey}, // threads opened too
-		{"webhooks.read" /*   */, yes, yes, yes, no, WholeKey},
-		{"webhooks.manage" /* */, yes, yes, yes, no, WholeKey},
-		{"usage.read" /*      */, yes, yes, yes, yes, WholeKey},
-		{"jobs.read" /*       */, yes, yes, yes, no, WholeKey},
-		{"jobs.manage" /*     */, yes, yes, no, no, NoKey}, // dead letters
-		{"audit.read" /*      */, yes, yes, no, no, NoKey},
-		{"workspace.read" /*  */, yes, yes, yes, yes, NoKey},
-		{"workspace.manage" /**/, yes, yes, no, no, NoKey},
-		{"members.read" /*    */, yes, yes, yes, yes, NoKey},
-		{ManageMembers /*     */, yes, yes, no, no, NoKey},
+		//                 owner admin editor viewer keys
+		{"bots.read", yes, yes, yes, yes, AnyKey},
+		{"bots.write", yes, yes, yes, no, AnyKey},
+		{"threads.read", yes, yes, yes, yes, AnyKey},
+		{"turns.take", yes, yes, yes, no, AnyKey},
+		{"webhooks.read", yes, yes, yes, no, WholeKey},
+		{"webhooks.manage", yes, yes, yes, no, WholeKey},
+		{"usage.read", yes, yes, yes, yes, WholeKey},
+		{"jobs.read", yes, yes, yes, no, WholeKey},
+		{"jobs.manage", yes, yes, no, no, NoKey},
+		{"audit.read", yes, yes, no, no, NoKey},
+		{"workspace.read", yes, yes, yes, yes, NoKey},
+		{"workspace.manage", yes, yes, no, no, NoKey},
+		{"members.read", yes, yes, yes, yes, NoKey},
+		{ManageMembers, yes, yes, no, no, NoKey},
+		{"keys.manage", yes, yes, no, no, NoKey},
 	}
 }
 

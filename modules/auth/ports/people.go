@@ -17,6 +17,8 @@ var (
 	ErrMemberNotFound    = fail.New(fail.NotFound, "MEMBER_NOT_FOUND", "there is no such member in this workspace")
 	ErrOwnRole           = fail.New(fail.Forbidden, "OWN_ROLE", "you cannot raise your own role: ask somebody who has that role")
 	ErrRoleTooHigh       = fail.New(fail.Forbidden, "ROLE_TOO_HIGH", "you cannot give a role above your own, nor change or remove who has one")
+	ErrKeyNotFound       = fail.New(fail.NotFound, "API_KEY_NOT_FOUND", "there is no such API key in this workspace, or it is revoked")
+	ErrBotNotFound       = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
 	ErrLastOwner         = fail.New(fail.Conflict, "LAST_OWNER", "a workspace keeps an owner: make somebody else one first")
 )
 
@@ -44,6 +46,17 @@ type Members interface {
 	ChangeRole(ctx context.Context, user uuid.UUID, role domain.Role) error
 	// Remove queues the end of a membership, and of the sessions that were opened by it.
 	Remove(ctx context.Context, user uuid.UUID) error
+}
+
+// Keys keeps API keys.
+type Keys interface {
+	// Create queues a key, by the hash of its text; ErrBotNotFound where one of its bots is none of the workspace's. The
+	// commit fails with LIMIT_REACHED where there is no room for one more.
+	Create(ctx context.Context, k domain.APIKey, hash []byte) error
+	// List leafs through the keys, newest first.
+	List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.APIKey, error)
+	// Revoke ends a key and tells its name; ErrKeyNotFound where there is none that is good.
+	Revoke(ctx context.Context, id uuid.UUID) (name string, err error)
 }
 
 // Position is a place in a list of people or workspaces.

@@ -39,6 +39,24 @@ func (e JobStatus) Valid() bool {
 	}
 }
 
+// Defines values for KeyRole.
+const (
+	KeyRoleEditor KeyRole = "editor"
+	KeyRoleViewer KeyRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the KeyRole enum.
+func (e KeyRole) Valid() bool {
+	switch e {
+	case KeyRoleEditor:
+		return true
+	case KeyRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Metric.
 const (
 	APIKeys       Metric = "api_keys"
@@ -77,22 +95,22 @@ func (e Metric) Valid() bool {
 
 // Defines values for Role.
 const (
-	Admin  Role = "admin"
-	Editor Role = "editor"
-	Owner  Role = "owner"
-	Viewer Role = "viewer"
+	RoleAdmin  Role = "admin"
+	RoleEditor Role = "editor"
+	RoleOwner  Role = "owner"
+	RoleViewer Role = "viewer"
 )
 
 // Valid indicates whether the value is a known member of the Role enum.
 func (e Role) Valid() bool {
 	switch e {
-	case Admin:
+	case RoleAdmin:
 		return true
-	case Editor:
+	case RoleEditor:
 		return true
-	case Owner:
+	case RoleOwner:
 		return true
-	case Viewer:
+	case RoleViewer:
 		return true
 	default:
 		return false
@@ -114,10 +132,38 @@ func (e TokenPairTokenType) Valid() bool {
 	}
 }
 
+// APIKey defines model for ApiKey.
+type APIKey struct {
+	BotIds    *[]openapi_types.UUID `json:"bot_ids"`
+	CreatedAt time.Time             `json:"created_at"`
+	CreatedBy openapi_types.UUID    `json:"created_by"`
+	ExpiresAt *time.Time            `json:"expires_at"`
+
+	// Hint how its text begins
+	Hint string             `json:"hint"`
+	ID   openapi_types.UUID `json:"id"`
+
+	// LastUsedAt to a minute or so
+	LastUsedAt *time.Time `json:"last_used_at"`
+	Name       string     `json:"name"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+	Role       KeyRole    `json:"role"`
+}
+
+// APIKeyList defines model for ApiKeyList.
+type APIKeyList struct {
+	HasMore    bool     `json:"has_more"`
+	Items      []APIKey `json:"items"`
+	NextCursor *string  `json:"next_cursor"`
+}
+
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
 	// Action Examples: bot.create
-	Action      string              `json:"action"`
+	Action string `json:"action"`
+
+	// APIKeyID the key that acted in place of a user
+	APIKeyID    *openapi_types.UUID `json:"api_key_id"`
 	Changes     json.RawMessage     `json:"changes"`
 	CreatedAt   time.Time           `json:"created_at"`
 	ID          openapi_types.UUID  `json:"id"`
@@ -166,6 +212,17 @@ type ChangePasswordRequest struct {
 // ChangeWorkspaceRequest defines model for ChangeWorkspaceRequest.
 type ChangeWorkspaceRequest struct {
 	Name WorkspaceName `json:"name"`
+}
+
+// CreateAPIKeyRequest defines model for CreateApiKeyRequest.
+type CreateAPIKeyRequest struct {
+	// BotIds absent: all bots
+	BotIds *[]openapi_types.UUID `json:"bot_ids,omitempty"`
+
+	// ExpiresAt absent: it does not expire
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Name      string     `json:"name"`
+	Role      KeyRole    `json:"role"`
 }
 
 // CreateWorkspaceRequest defines model for CreateWorkspaceRequest.
@@ -293,6 +350,9 @@ type JobList struct {
 // JobStatus defines model for JobStatus.
 type JobStatus string
 
+// KeyRole defines model for KeyRole.
+type KeyRole string
+
 // LoginRequest defines model for LoginRequest.
 type LoginRequest struct {
 	Email    string `json:"email"`
@@ -354,6 +414,27 @@ type MetricUsage struct {
 	// ResetsAt when it begins anew; null: it does not
 	ResetsAt *time.Time `json:"resets_at"`
 	Used     int64      `json:"used"`
+}
+
+// NewAPIKey defines model for NewApiKey.
+type NewAPIKey struct {
+	BotIds    *[]openapi_types.UUID `json:"bot_ids"`
+	CreatedAt time.Time             `json:"created_at"`
+	CreatedBy openapi_types.UUID    `json:"created_by"`
+	ExpiresAt *time.Time            `json:"expires_at"`
+
+	// Hint how its text begins
+	Hint string             `json:"hint"`
+	ID   openapi_types.UUID `json:"id"`
+
+	// Key shown once
+	Key string `json:"key"`
+
+	// LastUsedAt to a minute or so
+	LastUsedAt *time.Time `json:"last_used_at"`
+	Name       string     `json:"name"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+	Role       KeyRole    `json:"role"`
 }
 
 // RefreshRequest defines model for RefreshRequest.
@@ -480,6 +561,12 @@ type EventID = openapi_types.UUID
 // JobKind defines model for JobKind.
 type JobKind = string
 
+// KeyFilter defines model for KeyFilter.
+type KeyFilter = openapi_types.UUID
+
+// KeyID defines model for KeyId.
+type KeyID = openapi_types.UUID
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -498,14 +585,24 @@ type Version = int32
 // WorkspaceInPath defines model for WorkspaceInPath.
 type WorkspaceInPath = openapi_types.UUID
 
+// ListAPIKeysParams defines parameters for ListAPIKeys.
+type ListAPIKeysParams struct {
+	// Limit how many at the most
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Limit how many at the most
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor `next_cursor` of the page before
-	Cursor *Cursor             `form:"cursor,omitempty" json:"cursor,omitempty"`
-	UserID *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
+	Cursor   *Cursor             `form:"cursor,omitempty" json:"cursor,omitempty"`
+	UserID   *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
+	APIKeyID *KeyFilter          `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
 
 	// Action such as `bot.create`
 	Action       *string             `form:"action,omitempty" json:"action,omitempty"`
@@ -523,6 +620,7 @@ type ListAuditParams struct {
 // ExportAuditParams defines parameters for ExportAudit.
 type ExportAuditParams struct {
 	UserID       *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
+	APIKeyID     *KeyFilter          `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
 	Action       *string             `form:"action,omitempty" json:"action,omitempty"`
 	ResourceType *string             `form:"resource_type,omitempty" json:"resource_type,omitempty"`
 	ResourceID   *openapi_types.UUID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
@@ -585,6 +683,9 @@ type ListWorkspacesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
+type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -620,6 +721,15 @@ type LeaveWorkspaceJSONRequestBody = Empty
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAPIKeys API keys of the workspace, newest first, with their last use
+	// (GET /v1/api-keys)
+	ListAPIKeys(ctx *echo.Context, params ListAPIKeysParams) error
+	// CreateAPIKey Make an API key; its text is in this answer and nowhere else
+	// (POST /v1/api-keys)
+	CreateAPIKey(ctx *echo.Context) error
+	// RevokeAPIKey Revoke an API key, at once and for good
+	// (DELETE /v1/api-keys/{key_id})
+	RevokeAPIKey(ctx *echo.Context, keyID KeyID) error
 	// ListAudit Who changed what in the workspace, newest first
 	// (GET /v1/audit-log)
 	ListAudit(ctx *echo.Context, params ListAuditParams) error
@@ -708,6 +818,56 @@ type ServerInterfaceWrapper struct {
 	Handler ServerInterface
 }
 
+// ListAPIKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAPIKeys(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAPIKeysParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAPIKeys(ctx, params)
+	return err
+}
+
+// CreateAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAPIKey(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAPIKey(ctx)
+	return err
+}
+
+// RevokeAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeAPIKey(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "key_id" -------------
+	var keyID KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", ctx.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeAPIKey(ctx, keyID)
+	return err
+}
+
 // ListAudit converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAudit(ctx *echo.Context) error {
 	var err error
@@ -733,6 +893,13 @@ func (w *ServerInterfaceWrapper) ListAudit(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "api_key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "api_key_id", ctx.QueryParams(), &params.APIKeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter api_key_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "action" -------------
@@ -793,6 +960,13 @@ func (w *ServerInterfaceWrapper) ExportAudit(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "api_key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "api_key_id", ctx.QueryParams(), &params.APIKeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter api_key_id: %s", err))
 	}
 
 	// ------------- Optional query parameter "action" -------------
@@ -1287,6 +1461,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/v1/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listApiKeys"]...)
+	router.POST(options.BaseURL+"/v1/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
+	router.DELETE(options.BaseURL+"/v1/api-keys/:key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeApiKey"]...)
 	router.GET(options.BaseURL+"/v1/audit-log", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/v1/audit-log/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
 	router.GET(options.BaseURL+"/v1/audit-log/verify", wrapper.VerifyAudit, options.OperationMiddlewares["verifyAudit"]...)
@@ -1318,6 +1495,66 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type TokenPairJSONResponse TokenPair
+
+type ListAPIKeysRequestObject struct {
+	Params ListAPIKeysParams
+}
+
+type ListAPIKeysResponseObject interface {
+	VisitListAPIKeysResponse(w http.ResponseWriter) error
+}
+
+type ListAPIKeys200JSONResponse APIKeyList
+
+func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKeyRequestObject struct {
+	Body *CreateAPIKeyJSONRequestBody
+}
+
+type CreateAPIKeyResponseObject interface {
+	VisitCreateAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateAPIKey201JSONResponse NewAPIKey
+
+func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKeyRequestObject struct {
+	KeyID KeyID `json:"key_id"`
+}
+
+type RevokeAPIKeyResponseObject interface {
+	VisitRevokeAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type RevokeAPIKey204Response struct {
+}
+
+func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
 
 type ListAuditRequestObject struct {
 	Params ListAuditParams
@@ -1919,6 +2156,15 @@ func (response LeaveWorkspace204Response) VisitLeaveWorkspaceResponse(w http.Res
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAPIKeys API keys of the workspace, newest first, with their last use
+	// (GET /v1/api-keys)
+	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
+	// CreateAPIKey Make an API key; its text is in this answer and nowhere else
+	// (POST /v1/api-keys)
+	CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error)
+	// RevokeAPIKey Revoke an API key, at once and for good
+	// (DELETE /v1/api-keys/{key_id})
+	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
 	// ListAudit Who changed what in the workspace, newest first
 	// (GET /v1/audit-log)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -2012,6 +2258,102 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListAPIKeys operation middleware
+func (sh *strictHandler) ListAPIKeys(ctx *echo.Context, params ListAPIKeysParams) error {
+	var request ListAPIKeysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAPIKeys(ctx.Request().Context(), request.(ListAPIKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAPIKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAPIKeysResponseObject); ok {
+		return validResponse.VisitListAPIKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateAPIKey operation middleware
+func (sh *strictHandler) CreateAPIKey(ctx *echo.Context) error {
+	var request CreateAPIKeyRequestObject
+
+	var body CreateAPIKeyJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAPIKey(ctx.Request().Context(), request.(CreateAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAPIKeyResponseObject); ok {
+		return validResponse.VisitCreateAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeAPIKey operation middleware
+func (sh *strictHandler) RevokeAPIKey(ctx *echo.Context, keyID KeyID) error {
+	var request RevokeAPIKeyRequestObject
+
+	request.KeyID = keyID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAPIKey(ctx.Request().Context(), request.(RevokeAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeAPIKeyResponseObject); ok {
+		return validResponse.VisitRevokeAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListAudit operation middleware

@@ -14,10 +14,13 @@ type People struct {
 	Rename           usecases.RenameWorkspace
 	ChangeRole       usecases.ChangeRole
 	Remove           usecases.RemoveMember
+	CreateKey        usecases.CreateAPIKey
+	Keys             ports.Keys
 	Workspaces       ports.Workspaces
 	Members          ports.Members
 	WorkspaceCursors page.Cursors[ports.Position]
 	MemberCursors    page.Cursors[ports.Position]
+	KeyCursors       page.Cursors[JobPosition]
 }
 
 func (s stored) VisitCreateWorkspaceResponse(w http.ResponseWriter) error { return s.Write(w) }
@@ -25,3 +28,5 @@ func (s stored) VisitChangeWorkspaceResponse(w http.ResponseWriter) error { retu
 func (s stored) VisitLeaveWorkspaceResponse(w http.ResponseWriter) error  { return s.Write(w) }
 func (s stored) VisitChangeMemberResponse(w http.ResponseWriter) error    { return s.Write(w) }
 func (s stored) VisitRemoveMemberResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitCreateAPIKeyResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error    { return s.Write(w) }

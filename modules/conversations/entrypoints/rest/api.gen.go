@@ -507,6 +507,9 @@ type EventID = openapi_types.UUID
 // EventStatus received, then processed or, with its job in the dead letters, failed; ignored where its type is none that does anything
 type EventStatus = WebhookEventStatus
 
+// KeyID defines model for KeyId.
+type KeyID = openapi_types.UUID
+
 // Limit defines model for Limit.
 type Limit = int
 
