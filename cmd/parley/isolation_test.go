@@ -58,6 +58,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			hers["endpoint_id"], hers["event_id"] = endpoint.id, endpoint.says(t, "chat", "hello").text("event_id")
 			hers["subscription_id"] = ada.subscribe(t, "https://example.com/hook", "turn.completed").id
 			hers["delivery_id"] = ada.post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).text("id")
+			hers["invitation_id"], _ = ada.invite(t, uuid.NewString()+"@example.com", "viewer")
 			hers["key_id"] = ada.key(t, "viewer").user
 			hers["user_id"], hers["workspace_id"] = p.join(t, ada, "editor").user, ada.workspace
 			if operation.OperationID == "leaveWorkspace" {
@@ -87,7 +88,9 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			}
 			require.Less(t, ada.call(t, method, own, body).Status, 300, "%s %s: the owner, after the stranger", method, own)
 			if operation.OperationID == "leaveWorkspace" {
-				p.rejoin(t, ada, "owner")
+				p.rejoin(t, ada, "owner") // her sessions have ended with it
+				other.take(other.post(t, "/v1/auth/login", map[string]any{"email": ada.email, "password": password, "workspace_id": ada.workspace}))
+				hers["session_id"] = other.get(t, "/v1/auth/me").text("session_id")
 			}
 			walked++
 		}

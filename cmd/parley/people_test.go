@@ -74,6 +74,7 @@ func bodiesOf(bot string) map[string]any {
 		"createBot": map[string]any{"name": "x"}, "createThread": map[string]any{"bot_id": bot}, "retryDeadLetters": map[string]any{"kind": "x"},
 		"createWebhookEndpoint": map[string]any{"name": "x", "bot_id": bot}, "createWorkspace": map[string]any{"name": "x"},
 		"createWebhookSubscription": map[string]any{"url": "https://example.com", "events": []string{"turn.completed"}},
+		"createInvitation":          map[string]any{"email": uuid.NewString() + "@example.com", "role": "viewer"},
 		"createApiKey":              map[string]any{"name": "x", "role": "viewer"},
 		"changePassword":            map[string]any{"current_password": "wrong one", "new_password": "another good one"},
 	}
@@ -97,7 +98,7 @@ func TestEveryCallIsHeldToItsRoleAndPermission(t *testing.T) {
 	}
 	super := pg.Superuser(t, p.database)
 	for _, role := range []domain.Role{domain.Owner, domain.Admin, domain.Editor, domain.Viewer} {
-		walked := 0
+		walked, guest := 0, p.join(t, host, string(role))
 		everyOperation(t, host.workspace, func(id, permission, method, path string) {
 			walked++
 			delete(unused, permission)
@@ -105,7 +106,6 @@ func TestEveryCallIsHeldToItsRoleAndPermission(t *testing.T) {
 				require.Equal(t, "none", permission, id)
 				return // it would end the walk
 			}
-			guest := p.join(t, host, string(role))
 			var body any
 			if method != http.MethodGet && method != http.MethodDelete {
 				body = bodies[id]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -45,6 +46,8 @@ type Config struct {
 	RedisURL       string        `env:"REDIS_URL" want:"redis://user:password@host:port/0" secret:"true" help:"a Redis that processes share rate limits and finished answers through; empty: each process keeps its own"`
 	QdrantURL      string        `env:"QDRANT_URL" want:"http://host:6334 or https://host:6334, the port of its gRPC" help:"a Qdrant that keeps vectors; empty: Postgres keeps them, up to 20000 of a workspace in a collection"`
 	QdrantKey      string        `env:"QDRANT_API_KEY" want:"a key without spaces" secret:"true" help:"the key that this Qdrant wants; empty: none"`
+	SMTPURL        string        `env:"SMTP_URL" want:"smtp://user:password@host:587, or smtps://user:password@host:465" secret:"true" help:"the mail server that invitations go out by; empty: none goes out, and whoever invites passes the token on"`
+	MailFrom       string        `env:"MAIL_FROM" envDefault:"parley@localhost" want:"an address" help:"the sender of mail"`
 	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
 	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
@@ -150,6 +153,9 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	}
 	require(c.LimitRequests >= 0 && c.LimitRequests <= 1e9, "LIMIT_REQUESTS_MINUTE")
 	require(isRedis(c.RedisURL), "REDIS_URL")
+	require(isMailServer(c.SMTPURL), "SMTP_URL")
+	_, err = mail.ParseAddress(c.MailFrom)
+	require(err == nil, "MAIL_FROM")
 	require(isServer(c.QdrantURL), "QDRANT_URL")
 	require(isKey(c.QdrantKey), "QDRANT_API_KEY")
 	c.fault, err = fault.Parse(c.FaultPoint)
@@ -194,6 +200,16 @@ func within(d, least, most time.Duration) bool { return d >= least && d <= most 
 func isPostgres(s string) bool { return isURL(s, "postgres", "postgresql") }
 
 func isRedis(s string) bool { return isURL(s, "redis", "rediss", "unix") }
+
+// isMailServer tells whether a text is empty or smtp(s)://user:password@host:port, of which only the host must be there.
+func isMailServer(s string) bool {
+	u, err := url.Parse(s)
+	if s == "" || err != nil {
+		return s == ""
+	}
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16)
+	return err == nil && port > 0 && isURL(s, "smtp", "smtps") && u.Hostname() != "" && (u.Path == "" || u.Path == "/") && u.RawQuery == ""
+}
 
 // isURL tells whether a text is empty or a URL of one of these schemes.
 func isURL(s string, schemes ...string) bool {

@@ -43,6 +43,18 @@ func (t Team) ChangeRole(by, who uuid.UUID, to Role) error {
 	return nil
 }
 
+// Invite tells whether a member may ask somebody in with a role.
+func (t Team) Invite(by uuid.UUID, role Role) error {
+	switch {
+	case !t[by].May(ManageMembers):
+		return ErrNotPermitted
+	case role.Above(t[by]):
+		return ErrRoleTooHigh
+	default:
+		return nil
+	}
+}
+
 // Remove has a member remove another, or itself.
 func (t Team) Remove(by, who uuid.UUID) error {
 	if err := t.manage(by, who); err != nil {

@@ -29,7 +29,17 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 	if err != nil {
 		return fmt.Errorf("create the workspace: %w", err)
 	}
-	_, err = q.CreateUser(ctx, authdb.CreateUserParams{
+	if err := u.Welcome(ctx, r); err != nil {
+		return err
+	}
+	return q.CreateMember(ctx, authdb.CreateMemberParams{
+		WorkspaceID: r.WorkspaceID, UserID: r.UserID, Role: string(domain.Owner), CreatedAt: r.At,
+	})
+}
+
+// Welcome implements ports.Newcomers.
+func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
+	_, err := authdb.New(u.db.In(ctx)).CreateUser(ctx, authdb.CreateUserParams{
 		ID: r.UserID, Email: r.Email.String(), PasswordHash: r.PasswordHash, OperationID: r.OperationID, CreatedAt: r.At,
 	})
 	if postgres.Violates(err, "users_email_key") {
@@ -38,9 +48,7 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 	if err != nil {
 		return fmt.Errorf("create the user: %w", err)
 	}
-	return q.CreateMember(ctx, authdb.CreateMemberParams{
-		WorkspaceID: r.WorkspaceID, UserID: r.UserID, Role: string(domain.Owner), CreatedAt: r.At,
-	})
+	return nil
 }
 
 // FindLogin implements ports.Users.

@@ -132,6 +132,9 @@ type EndpointID = openapi_types.UUID
 // EventID defines model for EventId.
 type EventID = openapi_types.UUID
 
+// InvitationID defines model for InvitationId.
+type InvitationID = openapi_types.UUID
+
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
 

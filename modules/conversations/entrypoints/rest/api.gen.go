@@ -507,6 +507,9 @@ type EventID = openapi_types.UUID
 // EventStatus received, then processed or, with its job in the dead letters, failed; ignored where its type is none that does anything
 type EventStatus = WebhookEventStatus
 
+// InvitationID defines model for InvitationId.
+type InvitationID = openapi_types.UUID
+
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
 
