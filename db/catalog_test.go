@@ -60,7 +60,12 @@ var wallChecks = []string{
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
-	  WHERE 'parley_app'::regrole = ANY (polroles) AND polname <> CASE polrelid::regclass::text WHEN 'users' THEN 'self' ELSE 'tenant' END
+	  WHERE 'parley_app'::regrole = ANY (polroles) AND (polname <> 'key_bots' OR polpermissive) AND polname <> CASE polrelid::regclass::text WHEN 'users' THEN 'self' ELSE 'tenant' END
+	 UNION ALL
+	 SELECT format('%s does not keep a key that is limited to some bots to their rows (app.keep_to_bots)', a.attrelid::regclass)
+	   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND (a.attname = 'bot_id' OR c.relname = 'messages' AND a.attname = 'thread_id')
+	    AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = a.attrelid AND p.polname = 'key_bots' AND NOT p.polpermissive AND p.polcmd = '*')
 	 UNION ALL
 	 SELECT 'workspaces does not keep to its own id' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'workspaces'::regclass
 	    AND pg_get_expr(polqual, polrelid) = '(id = (NULLIF(current_setting(''app.workspace_id''::text, true), ''''::text))::uuid)'
@@ -120,7 +125,10 @@ var wallChecks = []string{
 	// the narrow doors are exactly these, and closed to everybody else
 	`WITH doors AS (SELECT p.* FROM pg_proc p WHERE p.prosecdef AND p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace)),
 	      listed(door) AS (VALUES
-	         ('app.enter(uuid,uuid,uuid)'), ('app.find_login(text)'), ('app.find_session(uuid)'),
+	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.find_login(text,uuid)'),
+	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.enter_key(uuid,uuid,text[],text)'),
+	         ('app.memberships(timestamp with time zone,uuid,integer)'), ('app.members(uuid,timestamp with time zone,uuid,integer)'),
+	         ('app.find_login(text)'), ('app.find_session(uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'),
 	         ('app.forget_login_attempts()'), ('app.is_first_key(bytea)'),
@@ -186,6 +194,7 @@ func TestAHoleInTheTenantWallIsFound(t *testing.T) {
 		"a policy that checks no writes":            {sound + `ALTER POLICY tenant ON notes WITH CHECK (true)`, "notes has no policy with exactly the tenant expression"},
 		"a policy beside the wall":                  {`CREATE POLICY more ON bots TO parley_app USING (true)`, "more on bots is one policy too many for parley_app"},
 		"a policy for everybody":                    {`CREATE POLICY more ON bots USING (true)`, "more on bots lets other roles than parley_app and parley_door through"},
+		"a table that shows a key other bots":       {`CREATE TABLE notes (workspace_id uuid NOT NULL, bot_id uuid, PRIMARY KEY (workspace_id)); SELECT app.wall('notes')`, "notes does not keep a key that is limited to some bots to their rows (app.keep_to_bots)"},
 		"a door that writes":                        {`CREATE POLICY more ON bots FOR UPDATE TO parley_door USING (true)`, "more on bots lets parley_door do more than SELECT"},
 		"a key into another workspace":              {sound + `ALTER TABLE notes ADD session uuid REFERENCES sessions (id)`, "notes points at sessions without its workspace_id (notes_session_fkey)"},
 		"an audit log that can be erased":           {`GRANT DELETE ON audit_log TO parley_app`, "parley_app may DELETE audit_log"},

@@ -53,6 +53,12 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 	opener := usecases.Opener{
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}
+	people, err := newPeople(p, usecases.AcceptInvitation{
+		Newcomers: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
+	})
+	if err != nil {
+		return err
+	}
 	rest.Server{
 		RegisterUser: usecases.RegisterUser{
 			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
@@ -69,6 +75,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		Passwords: usecases.ChangePassword{
 			Accounts: accounts, Attempts: attempts, Passwords: passwords, Sessions: sessions,
 		},
+		People:         people,
 		Users:          users,
 		Sessions:       sessions,
 		Commands:       p.commands,

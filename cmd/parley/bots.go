@@ -23,7 +23,7 @@ import (
 )
 
 func mountBots(e *echo.Echo, p *platform) (bots.Catalog, error) {
-	store := postgres.NewBots(p.db)
+	store := postgres.NewBots(p.db, p.meter)
 	told := events.Events{Publisher: p.events}
 	files, bytes := postgres.Files{DB: p.db, Queue: p.jobs, Meter: p.meter}, blobs.Bytes{Store: p.blobs}
 	key := p.master.Key("cursor")

@@ -16,6 +16,9 @@ import (
 
 // samples are right bodies for the calls on something with an id; a new call of the document needs one here.
 var samples = map[string]any{
+	"changeWorkspace":   map[string]any{"name": "Other"},
+	"leaveWorkspace":    map[string]any{},
+	"changeMember":      map[string]any{"role": "editor"},
 	"updateInstruction": map[string]any{"instruction": "Be kind."},
 	"takeTurn":          map[string]any{"content": "hello"},
 	"changeBot":         map[string]any{"name": "Other"},
@@ -66,6 +69,12 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			if strings.Contains(template, "{turn_id}") {
 				hers["thread_id"], hers["turn_id"] = ada.turnFor(t, operation.OperationID)
 			}
+			hers["invitation_id"], _ = ada.invite(t, uuid.NewString()+"@example.com", "viewer")
+			hers["key_id"] = ada.key(t, "viewer").user
+			hers["user_id"], hers["workspace_id"] = p.join(t, ada, "editor").user, ada.workspace
+			if operation.OperationID == "leaveWorkspace" {
+				p.join(t, ada, "owner") // or she could not
+			}
 			own, random := template, template
 			for _, name := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(template, -1) {
 				require.Contains(t, hers, name[1], "this test does not know an id for %s", template)
@@ -89,6 +98,11 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 				}
 			}
 			require.Less(t, ada.call(t, method, own, body).Status, 300, "%s %s: the owner, after the stranger", method, own)
+			if operation.OperationID == "leaveWorkspace" {
+				p.rejoin(t, ada, "owner") // her sessions have ended with it
+				other.take(other.post(t, "/v1/auth/login", map[string]any{"email": ada.email, "password": password, "workspace_id": ada.workspace}))
+				hers["session_id"] = other.get(t, "/v1/auth/me").text("session_id")
+			}
 			walked++
 		}
 	}

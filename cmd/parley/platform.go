@@ -111,8 +111,9 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		return nil, err
 	}
 	p.limits = gateway.Limits{
-		General: ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
-		Auth:    ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
+		General:   ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
+		Auth:      ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
+		Workspace: ratelimit.Limit{Max: cfg.LimitRequests, Window: time.Minute},
 	}
 	p.background.Every(cfg.UpkeepInterval, 10*time.Minute, "seal the audit log", p.sealer.Seal)
 	p.background.Every(time.Hour, 10*time.Minute, "expire operations", func(ctx context.Context) error {
@@ -193,6 +194,7 @@ func usageLimits(cfg *config.Config) usage.Limits {
 	return usage.Limits{
 		usage.Turns: cfg.LimitTurns, usage.Tokens: cfg.LimitTokens, usage.Messages: cfg.LimitMessages,
 		usage.WebhookEvents: cfg.LimitEvents, usage.Storage: cfg.LimitStorage,
+		usage.Bots: cfg.LimitBots, usage.Members: cfg.LimitMembers, usage.Keys: cfg.LimitKeys,
 	}
 }
 
@@ -281,10 +283,15 @@ func keep(configured, dir, name string) (string, error) {
 	return secret.Keep(filepath.Join(dir, name))
 }
 
-// refused writes a forbidden change into the audit log of the workspace that the caller is signed in to.
+// refused writes a forbidden change into the audit log: where a role did not allow it, of that workspace, else of the one
+// that the caller is signed in to.
 // A session that has ended writes nothing: the signature of its token alone gives no right to that.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
-	ctx, cancel := context.WithTimeout(call.AtHome(context.WithoutCancel(ctx)), refusalPatience)
+	ctx = call.Anyhow(context.WithoutCancel(ctx))
+	if fail.IsOutsider(why) {
+		ctx = call.AtHome(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, refusalPatience)
 	defer cancel()
 	err := p.db.Write(ctx, func(ctx context.Context) error {
 		return p.audit.Record(ctx, audit.Entry{

@@ -143,11 +143,16 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
+	bearers, err := newBearers(p, tokens)
+	if err != nil {
+		return nil, err
+	}
 	e, err := gateway.New(gateway.Options{
 		Contract:       calls,
 		Document:       api.YAML,
 		DocumentJSON:   document,
-		Authenticator:  tokens,
+		Authenticator:  bearers,
+		Permissions:    permissions(),
 		FingerprintKey: p.master.Key("operation fingerprint"),
 		AllowOrigins:   p.cfg.CORSOrigins,
 		TrustedProxies: p.cfg.Proxies(),

@@ -7,6 +7,7 @@ package authdb
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -99,10 +100,15 @@ func (q *Queries) EndLogin(ctx context.Context, addressHash []byte) error {
 }
 
 const findLogin = `-- name: FindLogin :one
-SELECT user_id::uuid AS user_id, password_hash::text AS password_hash,
-       operation_id::uuid AS operation_id, workspace_id::uuid AS workspace_id
-  FROM app.find_login($1::text)
+SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation_id::uuid AS operation_id,
+       coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id
+  FROM app.find_login($1::text, $2::uuid)
 `
+
+type FindLoginParams struct {
+	Email  string
+	Wanted *uuid.UUID
+}
 
 type FindLoginRow struct {
 	UserID       uuid.UUID
@@ -111,8 +117,9 @@ type FindLoginRow struct {
 	WorkspaceID  uuid.UUID
 }
 
-func (q *Queries) FindLogin(ctx context.Context, email string) (FindLoginRow, error) {
-	row := q.db.QueryRow(ctx, findLogin, email)
+// The workspace is all zeros where the user is in none, or not in the one that is wanted.
+func (q *Queries) FindLogin(ctx context.Context, arg FindLoginParams) (FindLoginRow, error) {
+	row := q.db.QueryRow(ctx, findLogin, arg.Email, arg.Wanted)
 	var i FindLoginRow
 	err := row.Scan(
 		&i.UserID,
@@ -144,7 +151,9 @@ func (q *Queries) GetPasswordHash(ctx context.Context, id uuid.UUID) (string, er
 }
 
 const getProfile = `-- name: GetProfile :one
-SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role
+SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
+       (SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
+          FROM app.memberships(NULL, NULL, 100) a)::jsonb AS memberships
   FROM users u
   JOIN workspace_members m ON m.user_id = u.id
   JOIN workspaces w ON w.id = m.workspace_id
@@ -163,6 +172,7 @@ type GetProfileRow struct {
 	WorkspaceID   uuid.UUID
 	WorkspaceName string
 	Role          string
+	Memberships   json.RawMessage
 }
 
 func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProfileRow, error) {
@@ -175,6 +185,7 @@ func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProf
 		&i.WorkspaceID,
 		&i.WorkspaceName,
 		&i.Role,
+		&i.Memberships,
 	)
 	return i, err
 }

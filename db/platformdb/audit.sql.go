@@ -142,25 +142,27 @@ func (q *Queries) LastSeal(ctx context.Context, workspaceID uuid.UUID) (LastSeal
 }
 
 const listAudit = `-- name: ListAudit :many
-SELECT id, workspace_id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent, created_at
+SELECT id, workspace_id, user_id, api_key_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent, created_at
   FROM audit_log
  WHERE workspace_id = $1
    AND ($2::uuid IS NULL OR id < $2::uuid)
    AND ($3::uuid IS NULL OR user_id = $3::uuid)
-   AND ($4::text IS NULL OR action = $4::text)
-   AND ($5::text IS NULL OR resource_type = $5::text)
-   AND ($6::uuid IS NULL OR resource_id = $6::uuid)
-   AND ($7::uuid IS NULL OR operation_id = $7::uuid)
-   AND ($8::timestamptz IS NULL OR created_at >= $8::timestamptz)
-   AND ($9::timestamptz IS NULL OR created_at < $9::timestamptz)
+   AND ($4::uuid IS NULL OR api_key_id = $4::uuid)
+   AND ($5::text IS NULL OR action = $5::text)
+   AND ($6::text IS NULL OR resource_type = $6::text)
+   AND ($7::uuid IS NULL OR resource_id = $7::uuid)
+   AND ($8::uuid IS NULL OR operation_id = $8::uuid)
+   AND ($9::timestamptz IS NULL OR created_at >= $9::timestamptz)
+   AND ($10::timestamptz IS NULL OR created_at < $10::timestamptz)
  ORDER BY id DESC
- LIMIT $10
+ LIMIT $11
 `
 
 type ListAuditParams struct {
 	WorkspaceID  uuid.UUID
 	Before       *uuid.UUID
 	UserID       *uuid.UUID
+	ApiKeyID     *uuid.UUID
 	Action       *string
 	ResourceType *string
 	ResourceID   *uuid.UUID
@@ -174,6 +176,7 @@ type ListAuditRow struct {
 	ID           uuid.UUID
 	WorkspaceID  uuid.UUID
 	UserID       *uuid.UUID
+	ApiKeyID     *uuid.UUID
 	OperationID  *uuid.UUID
 	TraceID      string
 	Action       string
@@ -190,6 +193,7 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ListAud
 		arg.WorkspaceID,
 		arg.Before,
 		arg.UserID,
+		arg.ApiKeyID,
 		arg.Action,
 		arg.ResourceType,
 		arg.ResourceID,
@@ -209,6 +213,7 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ListAud
 			&i.ID,
 			&i.WorkspaceID,
 			&i.UserID,
+			&i.ApiKeyID,
 			&i.OperationID,
 			&i.TraceID,
 			&i.Action,
@@ -273,8 +278,9 @@ func (q *Queries) ListSeals(ctx context.Context, arg ListSealsParams) ([]ListSea
 }
 
 const readForSeal = `-- name: ReadForSeal :many
-SELECT jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action, a.resource_type, a.resource_id, a.changes,
-                         host(a.ip), a.user_agent, extract(epoch FROM a.created_at))::text AS bytes
+SELECT (jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action, a.resource_type, a.resource_id, a.changes,
+                         host(a.ip), a.user_agent, extract(epoch FROM a.created_at))
+        || CASE WHEN a.api_key_id IS NULL THEN '[]' ELSE jsonb_build_array(a.api_key_id) END)::text AS bytes
   FROM (SELECT unnest($1::uuid[]) AS id) named
   JOIN audit_log a ON a.workspace_id = $2 AND a.id = named.id
  ORDER BY a.id
@@ -285,7 +291,7 @@ type ReadForSealParams struct {
 	WorkspaceID uuid.UUID
 }
 
-// The bytes that a seal covers: every column, in one fixed form.
+// The bytes that a seal covers: every column, in one fixed form. The API key came later, so without one it is as before.
 func (q *Queries) ReadForSeal(ctx context.Context, arg ReadForSealParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, readForSeal, arg.Ids, arg.WorkspaceID)
 	if err != nil {
@@ -307,14 +313,15 @@ func (q *Queries) ReadForSeal(ctx context.Context, arg ReadForSealParams) ([]str
 }
 
 const recordAudit = `-- name: RecordAudit :exec
-INSERT INTO audit_log (workspace_id, id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO audit_log (workspace_id, id, user_id, api_key_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 `
 
 type RecordAuditParams struct {
 	WorkspaceID  uuid.UUID
 	ID           uuid.UUID
 	UserID       *uuid.UUID
+	ApiKeyID     *uuid.UUID
 	OperationID  *uuid.UUID
 	TraceID      string
 	Action       string
@@ -330,6 +337,7 @@ func (q *Queries) RecordAudit(ctx context.Context, arg RecordAuditParams) error 
 		arg.WorkspaceID,
 		arg.ID,
 		arg.UserID,
+		arg.ApiKeyID,
 		arg.OperationID,
 		arg.TraceID,
 		arg.Action,

@@ -11,6 +11,33 @@ import (
 	"github.com/google/uuid"
 )
 
+const enterKey = `-- name: EnterKey :exec
+SELECT set_config('role', 'parley_app', true),
+       set_config('transaction_read_only', $1::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       app.enter_key($2::uuid, $3::uuid, $4::text[], $5::text)
+`
+
+type EnterKeyParams struct {
+	ReadOnly    string
+	KeyID       uuid.UUID
+	WorkspaceID uuid.UUID
+	Roles       []string
+	May         string
+}
+
+// Lets a good API key with one of these roles into its workspace; raises PY401, PY410, PYKEY or PYROL for all else.
+func (q *Queries) EnterKey(ctx context.Context, arg EnterKeyParams) error {
+	_, err := q.db.Exec(ctx, enterKey,
+		arg.ReadOnly,
+		arg.KeyID,
+		arg.WorkspaceID,
+		arg.Roles,
+		arg.May,
+	)
+	return err
+}
+
 const enterNowhere = `-- name: EnterNowhere :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
@@ -28,7 +55,7 @@ const enterSession = `-- name: EnterSession :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter($2::uuid, $3::uuid, $4::uuid)
+       app.enter($2::uuid, $3::uuid, $4::uuid, $5::text[], $6::boolean)
 `
 
 type EnterSessionParams struct {
@@ -36,17 +63,21 @@ type EnterSessionParams struct {
 	SessionID   uuid.UUID
 	UserID      uuid.UUID
 	WorkspaceID uuid.UUID
+	Roles       []string
+	Deleted     bool
 }
 
 // The first statement of every transaction: it takes the working role, bounds how long the transaction may take, and says
 // for whom it works. All of it in the transaction, so that it holds behind a pooler too.
-// Lets a living session of a member into a workspace; raises PY401 or PY403 for all else.
+// Lets a living session of a member with one of these roles into a workspace; raises PY401, PY403, PY410 or PYROL for all else.
 func (q *Queries) EnterSession(ctx context.Context, arg EnterSessionParams) error {
 	_, err := q.db.Exec(ctx, enterSession,
 		arg.ReadOnly,
 		arg.SessionID,
 		arg.UserID,
 		arg.WorkspaceID,
+		arg.Roles,
+		arg.Deleted,
 	)
 	return err
 }

@@ -14,7 +14,7 @@ import (
 )
 
 const getUsage = `-- name: GetUsage :many
-SELECT m.metric::text AS metric, app.used($1, $2::date, m.metric)::bigint AS used, o.most
+SELECT m.metric::text AS metric, coalesce(app.level($1, m.metric), app.used($1, $2::date, m.metric))::bigint AS used, o.most
   FROM unnest($3::text[]) WITH ORDINALITY AS m(metric, place)
   LEFT JOIN workspace_limits o ON o.workspace_id = $1 AND o.metric = m.metric
  ORDER BY m.place
@@ -51,6 +51,22 @@ func (q *Queries) GetUsage(ctx context.Context, arg GetUsageParams) ([]GetUsageR
 		return nil, err
 	}
 	return items, nil
+}
+
+const makeRoom = `-- name: MakeRoom :exec
+SELECT app.make_room($1::uuid, $2::text, $3::bigint)
+`
+
+type MakeRoomParams struct {
+	WorkspaceID uuid.UUID
+	Metric      string
+	Most        int64
+}
+
+// Raises PYLIM where the workspace may not have one more.
+func (q *Queries) MakeRoom(ctx context.Context, arg MakeRoomParams) error {
+	_, err := q.db.Exec(ctx, makeRoom, arg.WorkspaceID, arg.Metric, arg.Most)
+	return err
 }
 
 const setLimit = `-- name: SetLimit :one

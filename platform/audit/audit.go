@@ -48,6 +48,10 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 		}
 	}
 	c := call.From(ctx)
+	user := c.Principal.UserID
+	if c.Principal.KeyID != uuid.Nil {
+		user = uuid.Nil // the key has acted
+	}
 	var ip *netip.Addr
 	if c.IP.IsValid() {
 		ip = &c.IP
@@ -55,7 +59,8 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 	return platformdb.New(l.db.In(ctx)).RecordAudit(ctx, platformdb.RecordAuditParams{
 		WorkspaceID:  c.Principal.WorkspaceID,
 		ID:           uuid.Must(uuid.NewV7()),
-		UserID:       known(c.Principal.UserID),
+		UserID:       known(user),
+		ApiKeyID:     known(c.Principal.KeyID),
 		OperationID:  known(c.Operation.ID),
 		TraceID:      c.TraceID,
 		Action:       e.Action,

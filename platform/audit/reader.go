@@ -17,6 +17,7 @@ import (
 type Row struct {
 	ID, WorkspaceID     uuid.UUID
 	UserID, OperationID *uuid.UUID
+	KeyID               *uuid.UUID // the API key that acted in place of a user
 	TraceID             string
 	Action, Resource    string
 	ResourceID          *uuid.UUID
@@ -29,6 +30,7 @@ type Row struct {
 // Filter narrows the log; what is nil narrows nothing.
 type Filter struct {
 	UserID       *uuid.UUID
+	KeyID        *uuid.UUID
 	Action       *string
 	ResourceType *string
 	ResourceID   *uuid.UUID
@@ -43,6 +45,7 @@ func (l *Log) List(ctx context.Context, f Filter, before *uuid.UUID, limit int) 
 		WorkspaceID:  call.From(ctx).Principal.WorkspaceID,
 		Before:       before,
 		UserID:       f.UserID,
+		ApiKeyID:     f.KeyID,
 		Action:       f.Action,
 		ResourceType: f.ResourceType,
 		ResourceID:   f.ResourceID,
@@ -57,7 +60,7 @@ func (l *Log) List(ctx context.Context, f Filter, before *uuid.UUID, limit int) 
 	list := make([]Row, len(rows))
 	for i, r := range rows {
 		list[i] = Row{
-			ID: r.ID, WorkspaceID: r.WorkspaceID, UserID: r.UserID, OperationID: r.OperationID, TraceID: r.TraceID,
+			ID: r.ID, WorkspaceID: r.WorkspaceID, UserID: r.UserID, KeyID: r.ApiKeyID, OperationID: r.OperationID, TraceID: r.TraceID,
 			Action: r.Action, Resource: r.ResourceType, ResourceID: r.ResourceID, Changes: r.Changes, IP: r.IP,
 			UserAgent: r.UserAgent, CreatedAt: r.CreatedAt,
 		}

@@ -18,6 +18,7 @@ type Call struct {
 	TraceID   string
 	Principal Principal
 	Operation Operation
+	Needs     Needs
 	IP        netip.Addr // of the client; invalid where unknown
 	UserAgent string
 }
@@ -26,12 +27,30 @@ type Call struct {
 type Principal struct {
 	WorkspaceID uuid.UUID
 	UserID      uuid.UUID
-	// SessionID names the session that the database checks at the start of every transaction. The zero id means
+	// KeyID names the API key that acts in place of a user; UserID and SessionID are the same then. The zero id: a user acts.
+	KeyID uuid.UUID
+	// SessionID names the session, or API key, that the database checks at the start of every transaction. The zero id means
 	// that the right to the workspace is settled already: work that goes on after the first transaction, log-in, jobs.
 	SessionID uuid.UUID
 	// HomeID is the workspace of the access token, which X-Workspace-Id does not change.
 	HomeID uuid.UUID
 }
+
+// Needs is what the database holds the principal to at the start of every transaction, unless its right is settled.
+type Needs struct {
+	Roles   []string // one of them; none: any member
+	Deleted bool     // the workspace may be deleted
+	Keys    Keys     // which API keys may
+}
+
+// Keys says which API keys may make a call.
+type Keys string
+
+// The zero Keys is none.
+const (
+	AnyKey   Keys = "any"
+	WholeKey Keys = "whole" // not those that are limited to some bots
+)
 
 // Operation is what makes a retry safe: the id that the client gave (or was given), and a fingerprint of the request.
 type Operation struct {
@@ -76,6 +95,13 @@ func Settled(ctx context.Context) context.Context {
 func AtHome(ctx context.Context) context.Context {
 	c := *From(ctx)
 	c.Principal.WorkspaceID = c.Principal.HomeID
+	return With(ctx, &c)
+}
+
+// Anyhow returns a context for work that needs no permission in the workspace of the context, as the noting down of a refusal.
+func Anyhow(ctx context.Context) context.Context {
+	c := *From(ctx)
+	c.Needs = Needs{Deleted: true, Keys: AnyKey}
 	return With(ctx, &c)
 }
 

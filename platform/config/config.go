@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -54,6 +55,8 @@ type Config struct {
 	ClickHouseDB   string        `env:"CLICKHOUSE_DATABASE" envDefault:"parley" want:"letters, digits and underscores" help:"the database there, made where it is missing"`
 	ClickHouseUser string        `env:"CLICKHOUSE_USER" envDefault:"default" want:"a name" help:"the user there"`
 	ClickHousePass string        `env:"CLICKHOUSE_PASSWORD" want:"a password" secret:"true" help:"the password there"`
+	SMTPURL        string        `env:"SMTP_URL" want:"smtp://user:password@host:587, or smtps://user:password@host:465" secret:"true" help:"the mail server that invitations go out by; empty: none goes out, and whoever invites passes the token on"`
+	MailFrom       string        `env:"MAIL_FROM" envDefault:"parley@localhost" want:"an address" help:"the sender of mail"`
 	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
 	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
@@ -62,6 +65,10 @@ type Config struct {
 	LimitMessages  int64         `env:"LIMIT_MESSAGES_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"messages of a workspace's users and bots in a month"`
 	LimitEvents    int64         `env:"LIMIT_WEBHOOK_EVENTS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"webhook events that a workspace takes in in a month"`
 	LimitStorage   int64         `env:"LIMIT_STORAGE_BYTES" envDefault:"0" want:"bytes, from 0 to 1000000000000000000" help:"what a workspace may keep at a time"`
+	LimitBots      int64         `env:"LIMIT_BOTS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"bots of a workspace"`
+	LimitMembers   int64         `env:"LIMIT_MEMBERS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"members of a workspace"`
+	LimitKeys      int64         `env:"LIMIT_API_KEYS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"API keys of a workspace that are not revoked"`
+	LimitRequests  int           `env:"LIMIT_REQUESTS_MINUTE" envDefault:"0" want:"a whole number from 0 to 1000000000" help:"calls a minute of all users and keys of a workspace, counted where each is signed in; parley limits does not change it"`
 	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
@@ -175,11 +182,16 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
 	for name, most := range map[string]int64{
 		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
-		"LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage,
+		"LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,
+		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys,
 	} {
 		require(most >= 0 && most <= 1e18, name)
 	}
+	require(c.LimitRequests >= 0 && c.LimitRequests <= 1e9, "LIMIT_REQUESTS_MINUTE")
 	require(isRedis(c.RedisURL), "REDIS_URL")
+	require(isMailServer(c.SMTPURL), "SMTP_URL")
+	_, err = mail.ParseAddress(c.MailFrom)
+	require(err == nil, "MAIL_FROM")
 	require(isServer(c.QdrantURL), "QDRANT_URL")
 	require(isKey(c.QdrantKey), "QDRANT_API_KEY")
 	require(c.ClickHouseHost == "" || isServer(c.ClickHouseURL()) && endsInPort.MatchString(c.ClickHouseURL()), "CLICKHOUSE_HOST")
@@ -246,6 +258,16 @@ func within(d, least, most time.Duration) bool { return d >= least && d <= most 
 func isPostgres(s string) bool { return isURL(s, "postgres", "postgresql") }
 
 func isRedis(s string) bool { return isURL(s, "redis", "rediss", "unix") }
+
+// isMailServer tells whether a text is empty or smtp(s)://user:password@host:port, of which only the host must be there.
+func isMailServer(s string) bool {
+	u, err := url.Parse(s)
+	if s == "" || err != nil {
+		return s == ""
+	}
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16)
+	return err == nil && port > 0 && isURL(s, "smtp", "smtps") && u.Hostname() != "" && (u.Path == "" || u.Path == "/") && u.RawQuery == ""
+}
 
 // isURL tells whether a text is empty or a URL of one of these schemes.
 func isURL(s string, schemes ...string) bool {

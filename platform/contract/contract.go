@@ -31,7 +31,14 @@ type Operation struct {
 	path     []parameter
 	query    []parameter
 	Template string // the path, as the document has it
+	// Permission is what a caller needs: x-permission in the document, "none" for calls about oneself.
+	Permission string
+	// Deleted says that the call is for workspaces that are deleted too: x-deleted-workspace.
+	Deleted bool
 }
+
+// Each gives every call, by method and path: "GET /v1/bots".
+func (c *Contract) Each() map[string]*Operation { return c.operations }
 
 // Limit says which rate limit a call is under: x-rate-limit in the document.
 type Limit string
@@ -70,8 +77,10 @@ type document struct {
 
 type operationObject struct {
 	OperationID string
-	RateLimit   Limit `json:"x-rate-limit"`
-	Transfer    bool  `json:"x-transfer"`
+	RateLimit   Limit  `json:"x-rate-limit"`
+	Transfer    bool   `json:"x-transfer"`
+	Permission  string `json:"x-permission"`
+	Deleted     bool   `json:"x-deleted-workspace"`
 	Security    *[]map[string][]string
 	Parameters  []parameterObject
 	RequestBody *struct {
@@ -208,7 +217,10 @@ func (l *loader) operation(path, method string, shared, raw json.RawMessage, sec
 	if err := json.Unmarshal(raw, &o); err != nil {
 		return nil, err
 	}
-	op := &Operation{ID: o.OperationID, Template: path, Limit: o.RateLimit, Transfer: o.Transfer, Public: !secured || o.Security != nil && len(*o.Security) == 0}
+	op := &Operation{
+		ID: o.OperationID, Template: path, Limit: o.RateLimit, Transfer: o.Transfer, Public: !secured || o.Security != nil && len(*o.Security) == 0,
+		Permission: o.Permission, Deleted: o.Deleted,
+	}
 	at := "#/paths/" + pointer(path)
 	if err := l.parameters(op, o.Parameters, at+"/"+method+"/parameters/"); err != nil {
 		return nil, err

@@ -129,9 +129,18 @@ var (
 	ErrInternal     = New(Internal, "INTERNAL_ERROR", "something went wrong on our side; quote the trace id when you report it")
 	ErrUnauthorized = New(Unauthenticated, "UNAUTHORIZED", "the access token is missing, wrong, expired or revoked: log in or refresh")
 	ErrForbidden    = New(Forbidden, "FORBIDDEN", "you are not a member of this workspace")
+	ErrNotAllowed   = New(Forbidden, "FORBIDDEN", "your role in this workspace does not allow this call: ask one of its owners") // has details.role
+	ErrNotForKey    = New(Forbidden, "FORBIDDEN", "an API key may not make this call, or not one that is limited to some bots")  // has details.role
+	ErrDeleted      = New(Forbidden, "WORKSPACE_DELETED", "this workspace is deleted: its owners may restore it for a while")
 	ErrLimitReached = New(Forbidden, "LIMIT_REACHED", "this workspace has used what its limit allows: details say of what; GET /v1/usage has the rest")
 	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)
 )
+
+// IsOutsider tells whether err refuses somebody who is no member of the workspace, whatever the role would allow.
+func IsOutsider(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Is(ErrForbidden) && e.Details["role"] == nil
+}
 
 // From finds the Error in a chain; what is none becomes ErrInternal with the error as its cause.
 func From(err error) *Error {

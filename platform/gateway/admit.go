@@ -64,7 +64,7 @@ func admit(o Options) echo.MiddlewareFunc {
 			if req := c.Request(); req.Method != http.MethodGet {
 				call.From(req.Context()).Operation.Fingerprint = fingerprint(o.FingerprintKey, req, body)
 			}
-			return next(c)
+			return telling(op, next(c))
 		}
 	}
 }
@@ -79,12 +79,15 @@ func identify(c *echo.Context, op *contract.Operation, o Options) error {
 	case op.Public:
 		return slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General)
 	}
-	err := authenticate(c, o.Authenticator)
+	err := authenticate(c, op, o)
 	if errors.Is(err, fail.ErrUnauthorized) {
 		return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
 	}
 	p := call.From(c.Request().Context()).Principal
-	return errors.Join(slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General), err)
+	if tooMany := slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General); tooMany != nil {
+		return errors.Join(tooMany, err)
+	}
+	return errors.Join(holdWorkspace(c, o, p.HomeID), err)
 }
 
 // strangers slows down, by address, whoever brings no good session to a call that limits by session.
@@ -116,7 +119,15 @@ func refusals(o Options) echo.MiddlewareFunc {
 	}
 }
 
-func authenticate(c *echo.Context, a Authenticator) error {
+// telling adds which permission a role lacks.
+func telling(op *contract.Operation, err error) error {
+	if e, ok := errors.AsType[*fail.Error](err); ok && e.Details["role"] != nil {
+		return e.With("permission", op.Permission)
+	}
+	return err
+}
+
+func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 	req := c.Request()
 	values := req.Header.Values(echo.HeaderAuthorization)
 	if len(values) != 1 {
@@ -126,12 +137,13 @@ func authenticate(c *echo.Context, a Authenticator) error {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return fail.ErrUnauthorized
 	}
-	p, err := a.Authenticate(req.Context(), token)
+	p, err := o.Authenticator.Authenticate(req.Context(), token)
 	if err != nil {
 		return err
 	}
 	p.HomeID = p.WorkspaceID
 	call.From(req.Context()).Principal = p
+	call.From(req.Context()).Needs = needs(op, o)
 	if user := req.Header.Values(HeaderUserID); len(user) > 0 && (len(user) > 1 || !sameID(user[0], p.UserID)) {
 		return errUserID
 	}
@@ -142,11 +154,26 @@ func authenticate(c *echo.Context, a Authenticator) error {
 		}
 		p.WorkspaceID = id // the entry of the first transaction refuses it to all but its members
 	}
+	if id, err := parseID(c.Param("workspace_id")); err == nil { // one that is malformed is told of with the other parameters
+		if len(req.Header.Values(HeaderWorkspaceID)) > 0 && id != p.WorkspaceID {
+			return fail.ErrForbidden
+		}
+		p.WorkspaceID = id
+	}
+	if p.KeyID != uuid.Nil && p.WorkspaceID != p.HomeID {
+		return fail.ErrForbidden // a key is of one workspace
+	}
 	call.From(req.Context()).Principal = p
 	h := c.Response().Header()
 	h.Set(HeaderUserID, p.UserID.String())
 	h.Set(HeaderWorkspaceID, p.WorkspaceID.String())
 	return nil
+}
+
+// needs is what the document says that a caller must be. Calls about oneself are for everybody, wherever.
+func needs(op *contract.Operation, o Options) call.Needs {
+	p := o.Permissions[op.Permission]
+	return call.Needs{Roles: p.Roles, Keys: p.Keys, Deleted: op.Deleted || op.Permission == NoPermission}
 }
 
 func sameID(text string, id uuid.UUID) bool {

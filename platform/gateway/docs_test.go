@@ -29,8 +29,12 @@ func docs(t *testing.T, log io.Writer) http.Handler {
 	anything := contract.Format{Name: "email", Check: func(string) error { return nil }}
 	calls, err := contract.Load(document, anything)
 	require.NoError(t, err)
+	permissions := map[string]gateway.Permission{}
+	for _, op := range calls.Each() {
+		permissions[op.Permission] = gateway.Permission{}
+	}
 	e, err := gateway.New(gateway.Options{
-		Contract: calls, Document: api.YAML, DocumentJSON: document, Deadline: time.Minute,
+		Permissions: permissions, Contract: calls, Document: api.YAML, DocumentJSON: document, Deadline: time.Minute,
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)

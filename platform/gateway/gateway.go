@@ -4,6 +4,8 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -29,7 +31,8 @@ type Options struct {
 	Document       []byte // the OpenAPI document as it was written, YAML
 	DocumentJSON   []byte // the same in JSON
 	Authenticator  Authenticator
-	FingerprintKey []byte // for the fingerprints of operations, 32 bytes
+	Permissions    map[string]Permission // by the names that the document has in x-permission
+	FingerprintKey []byte                // for the fingerprints of operations, 32 bytes
 	AllowOrigins   []string
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	BodyLimit      int64          // bytes
@@ -62,10 +65,35 @@ type Tracer interface {
 type Limits struct {
 	General ratelimit.Limit // a user in a workspace, and an address that is not signed in
 	Auth    ratelimit.Limit // an address that registers or logs in
+	// Workspace is for all who are signed in to a workspace together, its API keys too; a Max of 0: none.
+	Workspace ratelimit.Limit
+}
+
+// Permission says who may make the calls that need it.
+type Permission struct {
+	Roles []string  // of members and keys
+	Keys  call.Keys // which API keys
+}
+
+// NoPermission is what calls about oneself need.
+const NoPermission = "none"
+
+// checkPermissions wants to know of every call that needs a token who may make it, before any is served.
+func checkPermissions(o Options) error {
+	var unknown []error
+	for name, op := range o.Contract.Each() {
+		if _, known := o.Permissions[op.Permission]; !op.Public && !known && op.Permission != NoPermission {
+			unknown = append(unknown, fmt.Errorf("%s (%s): x-permission %q is none of the permissions that there are", name, op.ID, op.Permission))
+		}
+	}
+	return errors.Join(unknown...)
 }
 
 // New makes an Echo with the whole chain, the health pages and the documentation on it. The modules add their routes.
 func New(o Options) (*echo.Echo, error) {
+	if err := checkPermissions(o); err != nil {
+		return nil, err
+	}
 	e := echo.New()
 	e.Logger = o.Log
 	e.HTTPErrorHandler = errorHandler(o.Log)

@@ -204,3 +204,25 @@ func TestReadinessTellsWhatIsMissingAndNoMore(t *testing.T) {
 		})
 	}
 }
+
+func TestACallThatNoPermissionIsKnownForKeepsTheProgramFromStarting(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ call, wrong string }{
+		"none stated": {`{"operationId": "listThings"}`, "GET /v1/things (listThings)"},
+		"unknown":     {`{"operationId": "listThings", "x-permission": "things.raed"}`, `GET /v1/things (listThings): x-permission "things.raed"`},
+		"known":       {`{"operationId": "listThings", "x-permission": "things.read"}`, ""},
+		"oneself":     {`{"operationId": "listThings", "x-permission": "none"}`, ""},
+		"public":      {`{"operationId": "listThings", "security": []}`, ""},
+	} {
+		c, err := contract.Load([]byte(`{"openapi": "3.1.0", "security": [{"accessToken": []}], "paths": {"/v1/things": {"get": ` + test.call + `}}}`))
+		require.NoError(t, err, name)
+		_, err = New(Options{
+			Contract: c, Permissions: map[string]Permission{"things.read": {}}, BodyLimit: 1 << 20, Deadline: time.Minute, Log: slog.New(slog.DiscardHandler),
+		})
+		if test.wrong == "" {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, test.wrong, name)
+	}
+}

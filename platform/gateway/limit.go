@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/platform/call"
@@ -28,6 +29,20 @@ func slowDown(c *echo.Context, limiter ratelimit.Limiter, key string, l ratelimi
 		return nil
 	}
 	return errTooMany.After(max(r.RetryAfter, time.Second))
+}
+
+// holdWorkspace counts a call for the workspace that its caller is signed in to. It is no member's fault alone, so it is
+// answered as the workspace's other limits are.
+func holdWorkspace(c *echo.Context, o Options, workspace uuid.UUID) error {
+	if o.Limits.Workspace.Max == 0 {
+		return nil
+	}
+	r := o.Limiter.Allow(c.Request().Context(), "workspace:"+workspace.String(), o.Limits.Workspace)
+	if r.Allowed {
+		return nil
+	}
+	return fail.ErrLimitReached.With("metric", "requests").With("limit", r.Limit).With("used", r.Limit-r.Remaining).
+		With("resets_at", nil).After(max(r.RetryAfter, time.Second))
 }
 
 // network is what a client without a token is known by: its address, of IPv6 the /64 that one customer has.

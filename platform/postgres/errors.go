@@ -22,6 +22,9 @@ const (
 	stateNotMember       = "PY403"
 	stateMissing         = "PY404"
 	stateRefused         = "PY409"
+	stateDeleted         = "PY410"
+	stateRole            = "PYROL"
+	stateKey             = "PYKEY"
 	stateLimitReached    = "PYLIM"
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
@@ -43,6 +46,12 @@ func translate(err error) error {
 			return fail.ErrUnauthorized
 		case pg.Code == stateNotMember:
 			return fail.ErrForbidden
+		case pg.Code == stateDeleted:
+			return fail.ErrDeleted
+		case pg.Code == stateRole:
+			return fail.ErrNotAllowed.With("role", pg.Detail)
+		case pg.Code == stateKey:
+			return fail.ErrNotForKey.With("role", pg.Detail)
 		case pg.Code == stateLimitReached:
 			return limitReached(pg)
 		case isNotNow(pg.Code):

@@ -89,11 +89,16 @@ var errOver = errors.New("postgres: the transaction is over")
 
 // enter queues the first statement: for whom the transaction works.
 func (t *tx) enter(ctx context.Context, readOnly string) {
-	q, p := platformdb.New(t), call.From(ctx).Principal
+	q, p, needs := platformdb.New(t), call.From(ctx).Principal, call.From(ctx).Needs
 	switch { // :exec only queues, so there is no error to see here
+	case p.SessionID != uuid.Nil && p.KeyID != uuid.Nil:
+		_ = q.EnterKey(ctx, platformdb.EnterKeyParams{
+			ReadOnly: readOnly, KeyID: p.KeyID, WorkspaceID: p.WorkspaceID, Roles: needs.Roles, May: string(needs.Keys),
+		})
 	case p.SessionID != uuid.Nil:
 		_ = q.EnterSession(ctx, platformdb.EnterSessionParams{
 			ReadOnly: readOnly, SessionID: p.SessionID, UserID: p.UserID, WorkspaceID: p.WorkspaceID,
+			Roles: needs.Roles, Deleted: needs.Deleted,
 		})
 	case p.WorkspaceID != uuid.Nil:
 		_ = q.EnterTenant(ctx, platformdb.EnterTenantParams{

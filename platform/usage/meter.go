@@ -46,6 +46,14 @@ func (m *Meter) Check(ctx context.Context, metric Metric, n int64) error {
 	return nil
 }
 
+// Room queues, in the transaction of the context, that there has to be room for one more of what is counted as it is: bots,
+// members, keys. It goes before what adds one. Who adds at the same time waits, so the limit is held exactly.
+func (m *Meter) Room(ctx context.Context, metric Metric) error {
+	return platformdb.New(m.DB.In(ctx)).MakeRoom(ctx, platformdb.MakeRoomParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Metric: string(metric), Most: m.Limits[metric],
+	})
+}
+
 // Used is what was used of one metric.
 type Used struct {
 	Metric Metric
@@ -64,12 +72,12 @@ func (u Used) Remaining() *int64 {
 }
 
 // Report tells what was used in a month, given by its first day. Of one that is not the present one it tells no limits,
-// for they may have been others then, and no storage, of which only the present level is known.
+// for they may have been others then, and no levels, of which only the present one is known.
 func (m *Meter) Report(ctx context.Context, month time.Time) ([]Used, error) {
 	present := month.Equal(Month(m.Now()))
 	metrics := []string{}
 	for _, metric := range Metrics() {
-		if present || metric != Storage {
+		if present || !metric.level() {
 			metrics = append(metrics, string(metric))
 		}
 	}
@@ -92,7 +100,7 @@ func (m *Meter) Report(ctx context.Context, month time.Time) ([]Used, error) {
 		if most > 0 {
 			list[i].Limit = &most
 		}
-		if list[i].Metric != Storage {
+		if !list[i].Metric.level() {
 			next := month.AddDate(0, 1, 0)
 			list[i].Resets = &next
 		}

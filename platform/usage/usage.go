@@ -14,17 +14,25 @@ import (
 // Metric is something that is counted.
 type Metric string
 
-// The metrics. Storage is a level: it goes up and down, and does not begin anew each month.
+// The metrics. From Storage on they are levels: they go up and down, and do not begin anew each month.
 const (
 	Turns         Metric = "turns"    // begun, whatever became of them
 	Tokens        Metric = "tokens"   // of completed turns, those of question and answer
 	Messages      Metric = "messages" // of users and bots
 	WebhookEvents Metric = "webhook_events"
 	Storage       Metric = "storage_bytes"
+	Bots          Metric = "bots"
+	Members       Metric = "members"
+	Keys          Metric = "api_keys" // that are not revoked
 )
 
+// level tells whether a metric is one.
+func (m Metric) level() bool { return m == Storage || m == Bots || m == Members || m == Keys }
+
 // Metrics gives them all, in the order in which they are shown.
-func Metrics() []Metric { return []Metric{Turns, Tokens, Messages, WebhookEvents, Storage} }
+func Metrics() []Metric {
+	return []Metric{Turns, Tokens, Messages, WebhookEvents, Storage, Bots, Members, Keys}
+}
 
 // Most is the highest limit that can be set.
 const Most = 1_000_000_000_000_000_000

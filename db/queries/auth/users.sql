@@ -12,12 +12,15 @@ INSERT INTO workspace_members (workspace_id, user_id, role, created_at)
 VALUES (@workspace_id, @user_id, @role, @created_at);
 
 -- name: FindLogin :one
-SELECT user_id::uuid AS user_id, password_hash::text AS password_hash,
-       operation_id::uuid AS operation_id, workspace_id::uuid AS workspace_id
-  FROM app.find_login(@email::text);
+-- The workspace is all zeros where the user is in none, or not in the one that is wanted.
+SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation_id::uuid AS operation_id,
+       coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id
+  FROM app.find_login(@email::text, sqlc.narg('wanted')::uuid);
 
 -- name: GetProfile :one
-SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role
+SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
+       (SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
+          FROM app.memberships(NULL, NULL, 100) a)::jsonb AS memberships
   FROM users u
   JOIN workspace_members m ON m.user_id = u.id
   JOIN workspaces w ON w.id = m.workspace_id

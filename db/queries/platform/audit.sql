@@ -1,13 +1,14 @@
 -- name: RecordAudit :exec
-INSERT INTO audit_log (workspace_id, id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent)
-VALUES (@workspace_id, @id, @user_id, @operation_id, @trace_id, @action, @resource_type, @resource_id, @changes, @ip, @user_agent);
+INSERT INTO audit_log (workspace_id, id, user_id, api_key_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent)
+VALUES (@workspace_id, @id, @user_id, @api_key_id, @operation_id, @trace_id, @action, @resource_type, @resource_id, @changes, @ip, @user_agent);
 
 -- name: ListAudit :many
-SELECT id, workspace_id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent, created_at
+SELECT id, workspace_id, user_id, api_key_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent, created_at
   FROM audit_log
  WHERE workspace_id = @workspace_id
    AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
    AND (sqlc.narg('user_id')::uuid IS NULL OR user_id = sqlc.narg('user_id')::uuid)
+   AND (sqlc.narg('api_key_id')::uuid IS NULL OR api_key_id = sqlc.narg('api_key_id')::uuid)
    AND (sqlc.narg('action')::text IS NULL OR action = sqlc.narg('action')::text)
    AND (sqlc.narg('resource_type')::text IS NULL OR resource_type = sqlc.narg('resource_type')::text)
    AND (sqlc.narg('resource_id')::uuid IS NULL OR resource_id = sqlc.narg('resource_id')::uuid)
@@ -33,9 +34,10 @@ SELECT unnest(s.row_ids) FROM audit_seals s WHERE s.workspace_id = @workspace_id
  LIMIT @count;
 
 -- name: ReadForSeal :many
--- The bytes that a seal covers: every column, in one fixed form.
-SELECT jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action, a.resource_type, a.resource_id, a.changes,
-                         host(a.ip), a.user_agent, extract(epoch FROM a.created_at))::text AS bytes
+-- The bytes that a seal covers: every column, in one fixed form. The API key came later, so without one it is as before.
+SELECT (jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action, a.resource_type, a.resource_id, a.changes,
+                         host(a.ip), a.user_agent, extract(epoch FROM a.created_at))
+        || CASE WHEN a.api_key_id IS NULL THEN '[]' ELSE jsonb_build_array(a.api_key_id) END)::text AS bytes
   FROM (SELECT unnest(@ids::uuid[]) AS id) named
   JOIN audit_log a ON a.workspace_id = @workspace_id AND a.id = named.id
  ORDER BY a.id;

@@ -2,11 +2,18 @@
 -- for whom it works. All of it in the transaction, so that it holds behind a pooler too.
 
 -- name: EnterSession :exec
--- Lets a living session of a member into a workspace; raises PY401 or PY403 for all else.
+-- Lets a living session of a member with one of these roles into a workspace; raises PY401, PY403, PY410 or PYROL for all else.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter(@session_id::uuid, @user_id::uuid, @workspace_id::uuid);
+       app.enter(@session_id::uuid, @user_id::uuid, @workspace_id::uuid, @roles::text[], @deleted::boolean);
+
+-- name: EnterKey :exec
+-- Lets a good API key with one of these roles into its workspace; raises PY401, PY410, PYKEY or PYROL for all else.
+SELECT set_config('role', 'parley_app', true),
+       set_config('transaction_read_only', @read_only::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       app.enter_key(@key_id::uuid, @workspace_id::uuid, @roles::text[], @may::text);
 
 -- name: EnterTenant :exec
 -- For work whose right to a workspace is settled already: what a call goes on with after its first transaction, jobs, log-in.

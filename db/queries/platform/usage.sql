@@ -4,7 +4,7 @@ SELECT app.use(@workspace_id, @moment, jsonb_build_object(@metric::text, @amount
 
 -- name: GetUsage :many
 -- What was used of each metric, and the workspace's own limit of it.
-SELECT m.metric::text AS metric, app.used(@workspace_id, @month::date, m.metric)::bigint AS used, o.most
+SELECT m.metric::text AS metric, coalesce(app.level(@workspace_id, m.metric), app.used(@workspace_id, @month::date, m.metric))::bigint AS used, o.most
   FROM unnest(@metrics::text[]) WITH ORDINALITY AS m(metric, place)
   LEFT JOIN workspace_limits o ON o.workspace_id = @workspace_id AND o.metric = m.metric
  ORDER BY m.place;
@@ -16,3 +16,7 @@ RETURNING most;
 
 -- name: UnsetLimit :exec
 DELETE FROM workspace_limits WHERE workspace_id = @workspace_id AND metric = @metric;
+
+-- name: MakeRoom :exec
+-- Raises PYLIM where the workspace may not have one more.
+SELECT app.make_room(@workspace_id::uuid, @metric::text, @most::bigint);

@@ -2,9 +2,7 @@ package domain
 
 import (
 	"errors"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -36,8 +34,8 @@ var ErrWorkspaceName = errors.New("must have 1 to 200 characters and not be blan
 
 // NewRegistration gives a user and a workspace their ids.
 func NewRegistration(email Email, passwordHash, workspaceName string, operation uuid.UUID, now time.Time) (Registration, error) {
-	if n := utf8.RuneCountInString(workspaceName); n < 1 || n > 200 || strings.TrimSpace(workspaceName) == "" {
-		return Registration{}, ErrWorkspaceName
+	if err := checkName(workspaceName); err != nil {
+		return Registration{}, err
 	}
 	return Registration{
 		UserID:        uuid.Must(uuid.NewV7()),
@@ -53,7 +51,7 @@ func NewRegistration(email Email, passwordHash, workspaceName string, operation 
 // Login is what is known of the user behind an address.
 type Login struct {
 	UserID       uuid.UUID
-	WorkspaceID  uuid.UUID // where the user signs in
+	WorkspaceID  uuid.UUID // where the user signs in; the zero id: it is in none, or not in the one that it wants
 	PasswordHash string
 	OperationID  uuid.UUID // the call that registered
 }
@@ -65,5 +63,6 @@ type Profile struct {
 	WorkspaceID   uuid.UUID
 	WorkspaceName string
 	Role          Role
+	Memberships   []Membership // in all its workspaces, a hundred at the most
 	CreatedAt     time.Time
 }

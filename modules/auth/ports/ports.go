@@ -25,8 +25,8 @@ var (
 type Users interface {
 	// Register stores a user, its workspace and its membership as owner; ErrEmailExists where the address is taken.
 	Register(ctx context.Context, r domain.Registration) error
-	// FindLogin looks an address up, in no workspace; nil where nobody has it.
-	FindLogin(ctx context.Context, email domain.Email) (*domain.Login, error)
+	// FindLogin looks an address up, in no workspace; nil where nobody has it. The zero id wants no workspace in particular.
+	FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error)
 	// Profile is the caller in the workspace of the call.
 	Profile(ctx context.Context) (domain.Profile, error)
 }

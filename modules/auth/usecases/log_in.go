@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/fail"
 )
 
 // LogIn opens a session with an address and a password.
@@ -20,6 +23,7 @@ type LogIn struct {
 // Credentials are what LogIn is given.
 type Credentials struct {
 	Email, Password string
+	Workspace       uuid.UUID // where to work; the zero id: wherever
 	Client          domain.Client
 }
 
@@ -47,7 +51,7 @@ func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 
 // open looks at the password as it is now; ErrPasswordChanged where it is another by the time the session is opened.
 func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Grant, error) {
-	login, err := u.Users.FindLogin(ctx, email)
+	login, err := u.Users.FindLogin(ctx, email, in.Workspace)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -60,6 +64,9 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 	}
 	if !ok {
 		return Grant{}, ports.ErrInvalidCredentials
+	}
+	if login.WorkspaceID == uuid.Nil { // said to nobody but who knows the password
+		return Grant{}, nowhere(in.Workspace)
 	}
 	hash, err := u.renewed(ctx, in.Password, login.PasswordHash)
 	if err != nil {
@@ -85,4 +92,12 @@ func (u LogIn) renewed(ctx context.Context, password, hash string) (string, erro
 		return hash, nil //nolint:nilerr // a rule that is newer than the password keeps nobody out
 	}
 	return u.Passwords.Hash(ctx, p)
+}
+
+// nowhere is for a user without a workspace, or without the one that it wants.
+func nowhere(wanted uuid.UUID) error {
+	if wanted != uuid.Nil {
+		return fail.ErrForbidden
+	}
+	return ports.ErrNoWorkspace
 }

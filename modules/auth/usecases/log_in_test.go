@@ -26,7 +26,7 @@ type people struct {
 	rehash int
 }
 
-func (p *people) FindLogin(_ context.Context, email domain.Email) (*domain.Login, error) {
+func (p *people) FindLogin(_ context.Context, email domain.Email, _ uuid.UUID) (*domain.Login, error) {
 	p.looked++
 	if email.String() != p.known {
 		return nil, nil //nolint:nilnil // as the port says

@@ -54,7 +54,7 @@ func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
 
 // again is for an address that is taken: it may be this very call, sent twice.
 func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registration) (Grant, error) {
-	login, err := u.Users.FindLogin(ctx, email)
+	login, err := u.Users.FindLogin(ctx, email, uuid.Nil)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -70,6 +70,9 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 			return Grant{}, err
 		}
 		return Grant{}, ports.ErrEmailExists
+	}
+	if login.WorkspaceID == uuid.Nil {
+		return Grant{}, ports.ErrNoWorkspace
 	}
 	grant, err := u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
 		return u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, login.PasswordHash) // as at log-in

@@ -30,8 +30,10 @@ func (w *world) Register(context.Context, domain.Registration) error {
 	}
 	return nil
 }
-func (w *world) FindLogin(context.Context, domain.Email) (*domain.Login, error) { return w.login, nil }
-func (w *world) Profile(context.Context) (domain.Profile, error)                { return domain.Profile{}, nil }
+func (w *world) FindLogin(context.Context, domain.Email, uuid.UUID) (*domain.Login, error) {
+	return w.login, nil
+}
+func (w *world) Profile(context.Context) (domain.Profile, error) { return domain.Profile{}, nil }
 func (w *world) Hash(_ context.Context, p domain.Password) (string, error) {
 	return "hash of " + p.Reveal(), nil
 }

@@ -73,7 +73,7 @@ func TestARegisteredUserIsFoundAndSeesItself(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	r, session := s.register(t, "ada@example.com")
-	login, err := s.users.FindLogin(t.Context(), r.Email)
+	login, err := s.users.FindLogin(t.Context(), r.Email, uuid.Nil)
 	require.NoError(t, err)
 	require.Equal(t, &domain.Login{UserID: r.UserID, WorkspaceID: r.WorkspaceID, PasswordHash: "hash", OperationID: r.OperationID}, login)
 
@@ -81,10 +81,11 @@ func TestARegisteredUserIsFoundAndSeesItself(t *testing.T) {
 	profile, err := s.users.Profile(me)
 	require.NoError(t, err)
 	require.Equal(t, domain.Profile{
-		UserID: r.UserID, Email: "ada@example.com", WorkspaceID: r.WorkspaceID, WorkspaceName: "Acme", Role: domain.Owner, CreatedAt: now,
+		UserID: r.UserID, Email: "ada@example.com", WorkspaceID: r.WorkspaceID, WorkspaceName: "Acme", Role: domain.Owner,
+		Memberships: []domain.Membership{{WorkspaceID: r.WorkspaceID, Name: "Acme", Role: domain.Owner}}, CreatedAt: now,
 	}, profile)
 
-	nobody, err := s.users.FindLogin(t.Context(), registration(t, "bob@example.com").Email)
+	nobody, err := s.users.FindLogin(t.Context(), registration(t, "bob@example.com").Email, uuid.Nil)
 	require.NoError(t, err)
 	require.Nil(t, nobody)
 	_, err = s.users.Profile(call.As(t.Context(), r.WorkspaceID, uuid.New()))

@@ -3,7 +3,10 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+
+	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
@@ -26,7 +29,17 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 	if err != nil {
 		return fmt.Errorf("create the workspace: %w", err)
 	}
-	_, err = q.CreateUser(ctx, authdb.CreateUserParams{
+	if err := u.Welcome(ctx, r); err != nil {
+		return err
+	}
+	return q.CreateMember(ctx, authdb.CreateMemberParams{
+		WorkspaceID: r.WorkspaceID, UserID: r.UserID, Role: string(domain.Owner), CreatedAt: r.At,
+	})
+}
+
+// Welcome implements ports.Newcomers.
+func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
+	_, err := authdb.New(u.db.In(ctx)).CreateUser(ctx, authdb.CreateUserParams{
 		ID: r.UserID, Email: r.Email.String(), PasswordHash: r.PasswordHash, OperationID: r.OperationID, CreatedAt: r.At,
 	})
 	if postgres.Violates(err, "users_email_key") {
@@ -35,14 +48,12 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 	if err != nil {
 		return fmt.Errorf("create the user: %w", err)
 	}
-	return q.CreateMember(ctx, authdb.CreateMemberParams{
-		WorkspaceID: r.WorkspaceID, UserID: r.UserID, Role: string(domain.Owner), CreatedAt: r.At,
-	})
+	return nil
 }
 
 // FindLogin implements ports.Users.
-func (u *Users) FindLogin(ctx context.Context, email domain.Email) (*domain.Login, error) {
-	row, err := authdb.New(u.db.In(ctx)).FindLogin(ctx, email.String())
+func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error) {
+	row, err := authdb.New(u.db.In(ctx)).FindLogin(ctx, authdb.FindLoginParams{Email: email.String(), Wanted: known(workspace)})
 	if postgres.IsMissing(err) {
 		return nil, nil //nolint:nilnil // nobody has the address
 	}
@@ -64,8 +75,20 @@ func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
 	if err != nil {
 		return domain.Profile{}, fmt.Errorf("read the profile: %w", err)
 	}
+	var memberships []domain.Membership
+	if err := json.Unmarshal(row.Memberships, &memberships); err != nil {
+		return domain.Profile{}, fmt.Errorf("read the memberships: %w", err)
+	}
 	return domain.Profile{
 		UserID: row.ID, Email: row.Email, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
-		Role: domain.Role(row.Role), CreatedAt: row.CreatedAt,
+		Role: domain.Role(row.Role), Memberships: memberships, CreatedAt: row.CreatedAt,
 	}, nil
+}
+
+// known makes NULL of the zero id.
+func known(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
 }

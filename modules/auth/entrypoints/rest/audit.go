@@ -21,7 +21,7 @@ type AuditPosition struct {
 func (s Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAuditResponseObject, error) {
 	p := r.Params
 	f := audit.Filter{
-		UserID: p.UserID, Action: p.Action, ResourceType: p.ResourceType, ResourceID: p.ResourceID,
+		UserID: p.UserID, KeyID: p.APIKeyID, Action: p.Action, ResourceType: p.ResourceType, ResourceID: p.ResourceID,
 		OperationID: p.OperationID, From: p.From, To: p.To,
 	}
 	filter, err := json.Marshal(f)
@@ -52,7 +52,7 @@ func (s Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAu
 func (s Server) ExportAudit(ctx context.Context, r ExportAuditRequestObject) (ExportAuditResponseObject, error) {
 	p := r.Params
 	export := auditExport{ctx: ctx, log: s.Audit, filter: audit.Filter{
-		UserID: p.UserID, Action: p.Action, ResourceType: p.ResourceType, ResourceID: p.ResourceID,
+		UserID: p.UserID, KeyID: p.APIKeyID, Action: p.Action, ResourceType: p.ResourceType, ResourceID: p.ResourceID,
 		OperationID: p.OperationID, From: p.From, To: p.To,
 	}}
 	var err error // the first page is read before the answer begins, so that a refusal is an answer
@@ -109,7 +109,7 @@ func (s Server) VerifyAudit(ctx context.Context, _ VerifyAuditRequestObject) (Ve
 
 func toAuditEntry(r audit.Row) AuditEntry {
 	entry := AuditEntry{
-		ID: r.ID, WorkspaceID: r.WorkspaceID, UserID: r.UserID, OperationID: r.OperationID, TraceID: r.TraceID,
+		ID: r.ID, WorkspaceID: r.WorkspaceID, UserID: r.UserID, APIKeyID: r.KeyID, OperationID: r.OperationID, TraceID: r.TraceID,
 		Action: r.Action, ResourceType: r.Resource, ResourceID: r.ResourceID, Changes: r.Changes, UserAgent: r.UserAgent,
 		CreatedAt: r.CreatedAt,
 	}

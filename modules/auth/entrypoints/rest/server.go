@@ -27,6 +27,7 @@ type Server struct {
 	RefreshSession usecases.RefreshSession
 	LogOut         usecases.LogOut
 	Passwords      usecases.ChangePassword
+	People         People
 	Users          ports.Users
 	Sessions       ports.Sessions
 	Commands       *command.Pipeline
@@ -57,7 +58,11 @@ func (s Server) Register(ctx context.Context, r RegisterRequestObject) (Register
 
 // Login implements the call.
 func (s Server) Login(ctx context.Context, r LoginRequestObject) (LoginResponseObject, error) {
-	grant, err := s.LogIn.Do(ctx, usecases.Credentials{Email: r.Body.Email, Password: r.Body.Password, Client: client(ctx)})
+	in := usecases.Credentials{Email: r.Body.Email, Password: r.Body.Password, Client: client(ctx)}
+	if r.Body.WorkspaceID != nil {
+		in.Workspace = *r.Body.WorkspaceID
+	}
+	grant, err := s.LogIn.Do(ctx, in)
 	return Login200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
 }
 
@@ -95,7 +100,8 @@ func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseO
 		Email:         p.Email,
 		WorkspaceID:   p.WorkspaceID,
 		WorkspaceName: p.WorkspaceName,
-		Role:          MeRole(p.Role),
+		Role:          Role(p.Role),
+		Memberships:   page.Map(p.Memberships, toMembership),
 		SessionID:     call.From(ctx).Principal.SessionID,
 		CreatedAt:     p.CreatedAt,
 	}, err

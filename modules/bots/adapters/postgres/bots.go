@@ -12,13 +12,22 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
 )
 
 // Bots implements ports.Bots and ports.Shelf.
-type Bots struct{ db *postgres.DB }
+type Bots struct {
+	db   *postgres.DB
+	room Room
+}
+
+// Room is asked for before a bot is made; it refuses where the workspace may not have one more.
+type Room interface {
+	Room(ctx context.Context, metric usage.Metric) error
+}
 
 // NewBots makes Bots.
-func NewBots(db *postgres.DB) *Bots { return &Bots{db} }
+func NewBots(db *postgres.DB, room Room) *Bots { return &Bots{db, room} }
 
 func (b *Bots) queries(ctx context.Context) (*botsdb.Queries, uuid.UUID) {
 	return botsdb.New(b.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
@@ -27,6 +36,9 @@ func (b *Bots) queries(ctx context.Context) (*botsdb.Queries, uuid.UUID) {
 // Create implements ports.Bots.
 func (b *Bots) Create(ctx context.Context, bot domain.Bot) error {
 	q, workspace := b.queries(ctx)
+	if err := b.room.Room(ctx, usage.Bots); err != nil {
+		return err
+	}
 	err := q.CreateBot(ctx, botsdb.CreateBotParams{
 		WorkspaceID:      workspace,
 		ID:               bot.ID,

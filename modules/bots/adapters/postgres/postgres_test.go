@@ -19,6 +19,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/pgtest"
 	platform "github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
 )
 
 var pg pgtest.Server
@@ -45,7 +46,7 @@ func setup(t *testing.T) *bundle {
 	url := pg.URL(t)
 	su := pg.Superuser(t, url)
 	s := &bundle{db: pg.Open(t, url), by: uuid.New()}
-	s.bots = postgres.NewBots(s.db)
+	s.bots = postgres.NewBots(s.db, &usage.Meter{DB: s.db})
 	for _, into := range []*context.Context{&s.me, &s.them} {
 		*into = call.As(t.Context(), uuid.New(), s.by)
 		_, err := su.Exec(t.Context(), "INSERT INTO workspaces VALUES ($1, 'Acme', now())", call.From(*into).Principal.WorkspaceID)

@@ -316,8 +316,17 @@ type FileID = openapi_types.UUID
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// InvitationID defines model for InvitationId.
+type InvitationID = openapi_types.UUID
+
+// KeyID defines model for KeyId.
+type KeyID = openapi_types.UUID
+
 // Limit defines model for Limit.
 type Limit = int
+
+// MemberID defines model for MemberId.
+type MemberID = openapi_types.UUID
 
 // MessageID defines model for MessageId.
 type MessageID = openapi_types.UUID
@@ -342,6 +351,9 @@ type VersionA = int32
 
 // VersionB defines model for VersionB.
 type VersionB = int32
+
+// WorkspaceInPath defines model for WorkspaceInPath.
+type WorkspaceInPath = openapi_types.UUID
 
 // ListBotsParams defines parameters for ListBots.
 type ListBotsParams struct {

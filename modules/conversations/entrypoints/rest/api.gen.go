@@ -20,6 +20,8 @@ import (
 
 // Defines values for ErrorCode.
 const (
+	ALREADYMEMBER         ErrorCode = "ALREADY_MEMBER"
+	APIKEYNOTFOUND        ErrorCode = "API_KEY_NOT_FOUND"
 	BADREQUEST            ErrorCode = "BAD_REQUEST"
 	BOTNOTFOUND           ErrorCode = "BOT_NOT_FOUND"
 	CONFLICT              ErrorCode = "CONFLICT"
@@ -29,27 +31,41 @@ const (
 	INTERNALERROR         ErrorCode = "INTERNAL_ERROR"
 	INVALIDCREDENTIALS    ErrorCode = "INVALID_CREDENTIALS"
 	INVALIDOPERATIONID    ErrorCode = "INVALID_OPERATION_ID"
+	INVITATIONEXPIRED     ErrorCode = "INVITATION_EXPIRED"
+	INVITATIONNOTFOUND    ErrorCode = "INVITATION_NOT_FOUND"
+	INVITATIONUSED        ErrorCode = "INVITATION_USED"
+	LASTOWNER             ErrorCode = "LAST_OWNER"
 	LIMITREACHED          ErrorCode = "LIMIT_REACHED"
+	MEMBERNOTFOUND        ErrorCode = "MEMBER_NOT_FOUND"
 	METHODNOTALLOWED      ErrorCode = "METHOD_NOT_ALLOWED"
 	NOTFOUND              ErrorCode = "NOT_FOUND"
 	NOTIMPLEMENTED        ErrorCode = "NOT_IMPLEMENTED"
+	NOWORKSPACE           ErrorCode = "NO_WORKSPACE"
 	OPERATIONEXPIRED      ErrorCode = "OPERATION_EXPIRED"
 	OPERATIONIDREUSED     ErrorCode = "OPERATION_ID_REUSED"
 	OPERATIONINPROGRESS   ErrorCode = "OPERATION_IN_PROGRESS"
+	OWNROLE               ErrorCode = "OWN_ROLE"
 	PAYLOADTOOLARGE       ErrorCode = "PAYLOAD_TOO_LARGE"
 	RANGENOTSATISFIABLE   ErrorCode = "RANGE_NOT_SATISFIABLE"
 	RATELIMITEXCEEDED     ErrorCode = "RATE_LIMIT_EXCEEDED"
+	ROLETOOHIGH           ErrorCode = "ROLE_TOO_HIGH"
 	THREADBUSY            ErrorCode = "THREAD_BUSY"
 	THREADNOTFOUND        ErrorCode = "THREAD_NOT_FOUND"
 	UNAUTHORIZED          ErrorCode = "UNAUTHORIZED"
 	UNSUPPORTEDMEDIATYPE  ErrorCode = "UNSUPPORTED_MEDIA_TYPE"
 	VALIDATIONERROR       ErrorCode = "VALIDATION_ERROR"
 	VERSIONCONFLICT       ErrorCode = "VERSION_CONFLICT"
+	WORKSPACEDELETED      ErrorCode = "WORKSPACE_DELETED"
+	WORKSPACENOTFOUND     ErrorCode = "WORKSPACE_NOT_FOUND"
 )
 
 // Valid indicates whether the value is a known member of the ErrorCode enum.
 func (e ErrorCode) Valid() bool {
 	switch e {
+	case ALREADYMEMBER:
+		return true
+	case APIKEYNOTFOUND:
+		return true
 	case BADREQUEST:
 		return true
 	case BOTNOTFOUND:
@@ -68,7 +84,17 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case INVALIDOPERATIONID:
 		return true
+	case INVITATIONEXPIRED:
+		return true
+	case INVITATIONNOTFOUND:
+		return true
+	case INVITATIONUSED:
+		return true
+	case LASTOWNER:
+		return true
 	case LIMITREACHED:
+		return true
+	case MEMBERNOTFOUND:
 		return true
 	case METHODNOTALLOWED:
 		return true
@@ -76,17 +102,23 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case NOTIMPLEMENTED:
 		return true
+	case NOWORKSPACE:
+		return true
 	case OPERATIONEXPIRED:
 		return true
 	case OPERATIONIDREUSED:
 		return true
 	case OPERATIONINPROGRESS:
 		return true
+	case OWNROLE:
+		return true
 	case PAYLOADTOOLARGE:
 		return true
 	case RANGENOTSATISFIABLE:
 		return true
 	case RATELIMITEXCEEDED:
+		return true
+	case ROLETOOHIGH:
 		return true
 	case THREADBUSY:
 		return true
@@ -99,6 +131,10 @@ func (e ErrorCode) Valid() bool {
 	case VALIDATIONERROR:
 		return true
 	case VERSIONCONFLICT:
+		return true
+	case WORKSPACEDELETED:
+		return true
+	case WORKSPACENOTFOUND:
 		return true
 	default:
 		return false
@@ -1324,8 +1360,17 @@ type EventStatus = WebhookEventStatus
 // FileID defines model for FileId.
 type FileID = openapi_types.UUID
 
+// InvitationID defines model for InvitationId.
+type InvitationID = openapi_types.UUID
+
+// KeyID defines model for KeyId.
+type KeyID = openapi_types.UUID
+
 // Limit defines model for Limit.
 type Limit = int
+
+// MemberID defines model for MemberId.
+type MemberID = openapi_types.UUID
 
 // MessageID defines model for MessageId.
 type MessageID = openapi_types.UUID
@@ -1371,6 +1416,9 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// WorkspaceInPath defines model for WorkspaceInPath.
+type WorkspaceInPath = openapi_types.UUID
 
 // GetTurnStatisticsParams defines parameters for GetTurnStatistics.
 type GetTurnStatisticsParams struct {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"time"
+
+	"github.com/parley/parley/modules/auth/adapters/maillog"
+	"github.com/parley/parley/modules/auth/adapters/outbox"
+	"github.com/parley/parley/modules/auth/adapters/postgres"
+	"github.com/parley/parley/modules/auth/adapters/smtp"
+	"github.com/parley/parley/modules/auth/adapters/tokens"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/entrypoints/jobs"
+	"github.com/parley/parley/modules/auth/entrypoints/rest"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/secret"
+)
+
+// permissions tell the gateway, which knows no roles, who may do what.
+func permissions() map[string]gateway.Permission {
+	all := map[string]gateway.Permission{}
+	for _, rule := range domain.Rules() {
+		p := gateway.Permission{Keys: map[domain.KeyUse]call.Keys{domain.WholeKey: call.WholeKey, domain.AnyKey: call.AnyKey}[rule.Keys]}
+		for _, role := range rule.Roles() {
+			p.Roles = append(p.Roles, string(role))
+		}
+		all[string(rule.Permission)] = p
+	}
+	return all
+}
+
+func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, error) {
+	workspaces, members := postgres.NewWorkspaces(p.db), postgres.NewMembers(p.db)
+	letters := outbox.Outbox{Queue: p.jobs, Box: secret.NewBox(p.master.Key("letters"))}
+	mailer, err := newMailer(p)
+	if err != nil {
+		return rest.People{}, err
+	}
+	if err := (jobs.SendLetter{Mailer: mailer, Open: letters.Open}).Register(p.kinds, outbox.Kind); err != nil {
+		return rest.People{}, err
+	}
+	accept.Invitations = postgres.NewInvitations(p.db, p.meter)
+	keys := postgres.NewKeys(p.db, p.meter)
+	key := p.master.Key("cursor")
+	return rest.People{
+		Create:     usecases.CreateWorkspace{Workspaces: workspaces, Now: p.now},
+		Rename:     usecases.RenameWorkspace{Workspaces: workspaces},
+		ChangeRole: usecases.ChangeRole{Members: members},
+		Remove:     usecases.RemoveMember{Members: members},
+		CreateKey:  usecases.CreateAPIKey{Keys: keys, Now: p.now},
+		Keys:       keys,
+		Invite: usecases.InvitePerson{
+			Workspaces: workspaces, Members: members, Invitations: accept.Invitations, Outbox: letters, Now: p.now,
+		},
+		Accept:            accept,
+		Invitations:       accept.Invitations,
+		Workspaces:        workspaces,
+		Members:           members,
+		WorkspaceCursors:  page.NewCursors[ports.Position](key, "workspaces"),
+		MemberCursors:     page.NewCursors[ports.Position](key, "members"),
+		KeyCursors:        page.NewCursors[rest.JobPosition](key, "api keys"),
+		InvitationCursors: page.NewCursors[rest.JobPosition](key, "invitations"),
+	}, nil
+}
+
+// newMailer takes the mail server that is configured, or notes that there is none.
+func newMailer(p *platform) (ports.Mailer, error) {
+	if p.cfg.SMTPURL == "" {
+		return maillog.Mailer{Log: p.log}, nil
+	}
+	return smtp.New(p.cfg.SMTPURL, p.cfg.MailFrom)
+}
+
+// newBearers tells who brings an access token or an API key.
+func newBearers(p *platform, t *tokens.Tokens) (*postgres.Bearers, error) {
+	bearers, err := postgres.NewBearers(p.db, t, p.now)
+	if err == nil {
+		p.background.Every(p.cfg.UpkeepInterval, time.Minute, "note the use of API keys", bearers.WriteUses)
+	}
+	return bearers, err
+}

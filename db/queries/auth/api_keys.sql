@@ -1,0 +1,29 @@
+-- name: CreateKey :exec
+INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at)
+VALUES (@workspace_id, @id, @name, @hash, @hint, @role, sqlc.narg('bot_ids')::uuid[], @created_by, @created_at, sqlc.narg('expires_at'));
+
+-- name: CountBots :one
+-- How many of these bots there are.
+SELECT count(*) FROM app.live_versions WHERE workspace_id = @workspace_id AND bot_id = ANY (@bots::uuid[]);
+
+-- name: ListKeys :many
+SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at
+  FROM api_keys
+ WHERE workspace_id = @workspace_id AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
+ ORDER BY id DESC
+ LIMIT @count;
+
+-- name: RevokeKey :one
+UPDATE api_keys SET revoked_at = now()
+ WHERE workspace_id = @workspace_id AND id = @id AND revoked_at IS NULL
+RETURNING name;
+
+-- name: FindKey :one
+-- For a call that brings one, and knows no workspace yet.
+SELECT workspace_id::uuid AS workspace_id, id::uuid AS id FROM app.find_api_key(@print::bytea);
+
+-- name: NoteKeyUse :exec
+-- Once a minute at the most, however many processes saw it.
+UPDATE api_keys SET last_used_at = @used_at
+ WHERE workspace_id = @workspace_id AND id = @id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > @used_at)
+   AND (last_used_at IS NULL OR last_used_at < @minute_before);

@@ -1,0 +1,116 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/authdb"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
+)
+
+// Invitations implements ports.Invitations.
+type Invitations struct {
+	db   *postgres.DB
+	room Room
+}
+
+// NewInvitations makes Invitations.
+func NewInvitations(db *postgres.DB, room Room) *Invitations { return &Invitations{db, room} }
+
+// Create implements ports.Invitations.
+func (s *Invitations) Create(ctx context.Context, i domain.Invitation, hash []byte) error {
+	q, workspace := authdb.New(s.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
+	member, err := q.HasMember(ctx, i.Email)
+	if err != nil {
+		return fmt.Errorf("look for a member: %w", err)
+	}
+	if member {
+		return ports.ErrAlreadyMember
+	}
+	if err := q.ReplaceInvitation(ctx, authdb.ReplaceInvitationParams{WorkspaceID: workspace, Email: i.Email, CreatedAt: &i.CreatedAt}); err != nil {
+		return err
+	}
+	return q.CreateInvitation(ctx, authdb.CreateInvitationParams{
+		WorkspaceID: workspace, ID: i.ID, Email: i.Email, Role: string(i.Role), TokenHash: hash, InvitedBy: i.InvitedBy,
+		CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
+	})
+}
+
+// List implements ports.Invitations.
+func (s *Invitations) List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.Invitation, error) {
+	rows, err := authdb.New(s.db.In(ctx)).ListInvitations(ctx, authdb.ListInvitationsParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Count: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the invitations: %w", err)
+	}
+	list := make([]domain.Invitation, len(rows))
+	for i, r := range rows {
+		list[i] = domain.Invitation{
+			ID: r.ID, Email: r.Email, Role: domain.Role(r.Role), InvitedBy: r.InvitedBy, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+			AcceptedAt: r.AcceptedAt, RevokedAt: r.RevokedAt,
+		}
+	}
+	return list, nil
+}
+
+// Revoke implements ports.Invitations.
+func (s *Invitations) Revoke(ctx context.Context, id uuid.UUID) (string, error) {
+	email, err := authdb.New(s.db.In(ctx)).RevokeInvitation(ctx, authdb.RevokeInvitationParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id,
+	})
+	if postgres.IsMissing(err) {
+		return "", ports.ErrInvitationNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("revoke the invitation: %w", err)
+	}
+	return email, nil
+}
+
+// Find implements ports.Invitations.
+func (s *Invitations) Find(ctx context.Context, hash []byte) (domain.Guest, error) {
+	row, err := authdb.New(s.db.In(ctx)).FindInvitation(ctx, hash)
+	if postgres.IsMissing(err) {
+		return domain.Guest{}, ports.ErrInvitationNotFound
+	}
+	if err != nil {
+		return domain.Guest{}, fmt.Errorf("find the invitation: %w", err)
+	}
+	return domain.Guest{
+		Invitation: row.ID, WorkspaceID: row.WorkspaceID, Email: row.Email, Role: domain.Role(row.Role), ExpiresAt: row.ExpiresAt,
+		Accepted: row.Accepted, OperationID: row.OperationID, UserID: row.UserID, PasswordHash: row.PasswordHash,
+	}, nil
+}
+
+// Accept implements ports.Invitations.
+func (s *Invitations) Accept(ctx context.Context, g domain.Guest, user, operation uuid.UUID, at time.Time) error {
+	if err := s.room.Room(ctx, usage.Members); err != nil {
+		return err
+	}
+	q := authdb.New(s.db.In(ctx))
+	_, err := q.AcceptInvitation(ctx, authdb.AcceptInvitationParams{
+		WorkspaceID: g.WorkspaceID, ID: g.Invitation, AcceptedAt: &at, AcceptedBy: &user, OperationID: &operation,
+	})
+	if postgres.IsMissing(err) {
+		return ports.ErrInvitationUsed
+	}
+	if err != nil {
+		return fmt.Errorf("accept the invitation: %w", err)
+	}
+	_, err = q.JoinWorkspace(ctx, authdb.JoinWorkspaceParams{WorkspaceID: g.WorkspaceID, UserID: user, Role: string(g.Role), CreatedAt: at})
+	if postgres.Violates(err, "workspace_members_pkey") {
+		return ports.ErrAlreadyMember
+	}
+	if err != nil {
+		return fmt.Errorf("join the workspace: %w", err)
+	}
+	return nil
+}

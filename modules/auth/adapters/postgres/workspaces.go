@@ -1,0 +1,77 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/authdb"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Workspaces implements ports.Workspaces.
+type Workspaces struct{ db *postgres.DB }
+
+// NewWorkspaces makes Workspaces.
+func NewWorkspaces(db *postgres.DB) *Workspaces { return &Workspaces{db} }
+
+// Create implements ports.Workspaces.
+func (s *Workspaces) Create(ctx context.Context, w domain.Workspace) error {
+	q := authdb.New(s.db.In(ctx))
+	if err := q.CreateWorkspace(ctx, authdb.CreateWorkspaceParams{ID: w.ID, Name: w.Name, CreatedAt: w.CreatedAt}); err != nil {
+		return fmt.Errorf("create the workspace: %w", err)
+	}
+	return q.CreateMember(ctx, authdb.CreateMemberParams{
+		WorkspaceID: w.ID, UserID: call.From(ctx).Principal.UserID, Role: string(w.Role), CreatedAt: w.JoinedAt,
+	})
+}
+
+// Get implements ports.Workspaces.
+func (s *Workspaces) Get(ctx context.Context) (domain.Workspace, error) {
+	p := call.From(ctx).Principal
+	row, err := authdb.New(s.db.In(ctx)).GetWorkspace(ctx, authdb.GetWorkspaceParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID})
+	if postgres.IsMissing(err) {
+		return domain.Workspace{}, ports.ErrWorkspaceNotFound
+	}
+	if err != nil {
+		return domain.Workspace{}, fmt.Errorf("read the workspace: %w", err)
+	}
+	return domain.Workspace{
+		ID: row.ID, Name: row.Name, Role: domain.Role(row.Role), CreatedAt: row.CreatedAt, JoinedAt: row.JoinedAt, DeletedAt: row.DeletedAt,
+	}, nil
+}
+
+// Rename implements ports.Workspaces.
+func (s *Workspaces) Rename(ctx context.Context, w domain.Workspace) error {
+	return authdb.New(s.db.In(ctx)).RenameWorkspace(ctx, authdb.RenameWorkspaceParams{WorkspaceID: w.ID, Name: w.Name})
+}
+
+// List implements ports.Workspaces.
+func (s *Workspaces) List(ctx context.Context, after *ports.Position, limit int) ([]domain.Workspace, error) {
+	params := authdb.ListWorkspacesParams{Count: int32(limit)}
+	params.AfterAt, params.AfterID = parts(after)
+	rows, err := authdb.New(s.db.In(ctx)).ListWorkspaces(ctx, params)
+	if err != nil {
+		return nil, fmt.Errorf("list the workspaces: %w", err)
+	}
+	list := make([]domain.Workspace, len(rows))
+	for i, r := range rows {
+		list[i] = domain.Workspace{ID: r.ID, Name: r.Name, Role: domain.Role(r.Role), CreatedAt: r.CreatedAt, JoinedAt: r.JoinedAt}
+		if r.DeletedAt.Unix() != 0 {
+			list[i].DeletedAt = &r.DeletedAt
+		}
+	}
+	return list, nil
+}
+
+func parts(p *ports.Position) (*time.Time, *uuid.UUID) {
+	if p == nil {
+		return nil, nil
+	}
+	return &p.At, &p.ID
+}

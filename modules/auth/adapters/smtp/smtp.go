@@ -1,0 +1,81 @@
+// Package smtp sends letters through a mail server.
+package smtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/wneessen/go-mail"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+)
+
+// Mailer implements ports.Mailer. It is safe for concurrent use.
+type Mailer struct {
+	host    string
+	from    string
+	options []mail.Option
+}
+
+const patience = 20 * time.Second
+
+// New makes a Mailer of smtp://user:password@host:port, which takes to TLS where the server offers it and sends a password
+// over nothing else, or smtps://…, which is TLS from the start.
+func New(address, from string) (*Mailer, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return nil, errors.New("SMTP_URL: should be smtp://user:password@host:port")
+	}
+	m := &Mailer{host: u.Hostname(), from: from, options: []mail.Option{mail.WithTimeout(patience)}}
+	port := 587
+	switch {
+	case u.Scheme == "smtps":
+		port = 465
+		m.options = append(m.options, mail.WithSSL())
+	case u.User != nil:
+		m.options = append(m.options, mail.WithTLSPolicy(mail.TLSMandatory))
+	default:
+		m.options = append(m.options, mail.WithTLSPolicy(mail.TLSOpportunistic))
+	}
+	if u.Port() != "" {
+		if port, err = strconv.Atoi(u.Port()); err != nil {
+			return nil, errors.New("SMTP_URL: its port is none")
+		}
+	}
+	m.options = append(m.options, mail.WithPort(port))
+	if u.User != nil {
+		password, _ := u.User.Password()
+		m.options = append(m.options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(u.User.Username()), mail.WithPassword(password))
+	}
+	return m, nil
+}
+
+// Send implements ports.Mailer.
+func (m *Mailer) Send(ctx context.Context, l domain.Letter) error {
+	letter := mail.NewMsg()
+	if err := letter.From(m.from); err != nil {
+		return errors.New("MAIL_FROM is no address")
+	}
+	if err := letter.To(l.To); err != nil {
+		return fmt.Errorf("%w: its address is none", ports.ErrUndeliverable)
+	}
+	letter.Subject(l.Subject)
+	letter.SetBodyString(mail.TypeTextPlain, l.Text)
+	client, err := mail.NewClient(m.host, m.options...)
+	if err != nil {
+		return fmt.Errorf("make a client of the mail server: %w", err)
+	}
+	err = client.DialAndSendWithContext(ctx, letter)
+	if e, ok := errors.AsType[*mail.SendError](err); ok && !e.IsTemp() && e.ErrorCode() >= 500 {
+		return fmt.Errorf("%w: the mail server answered %d", ports.ErrUndeliverable, e.ErrorCode())
+	}
+	if err != nil {
+		return fmt.Errorf("send the letter: %w", err)
+	}
+	return nil
+}

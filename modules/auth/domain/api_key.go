@@ -1,0 +1,64 @@
+package domain
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// KeyPrefix begins every API key, so that one which lies about is known for what it is.
+const KeyPrefix = "pk_"
+
+// APIKey is what a program calls with. Its text is shown once and not kept.
+type APIKey struct {
+	ID         uuid.UUID
+	Name       string
+	Hint       string // how its text begins
+	Role       Role
+	Bots       []uuid.UUID // that it is limited to; none: all
+	CreatedBy  uuid.UUID
+	CreatedAt  time.Time
+	ExpiresAt  *time.Time // nil: never
+	LastUsedAt *time.Time // to a minute or so
+	RevokedAt  *time.Time
+}
+
+// What a key must be like.
+var (
+	ErrKeyName    = errors.New("must have 1 to 200 characters and not be blank")
+	ErrKeyRole    = errors.New("must be editor or viewer")
+	ErrKeyExpiry  = errors.New("must lie in the future")
+	ErrKeyBotsMax = errors.New("must be 1 to 100 bots")
+)
+
+// NewAPIKey makes a key and its text, of 32 random bytes.
+func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
+	n := utf8.RuneCountInString(k.Name)
+	switch {
+	case n < 1 || n > 200 || strings.TrimSpace(k.Name) == "":
+		return APIKey{}, "", ErrKeyName
+	case k.Role != Editor && k.Role != Viewer:
+		return APIKey{}, "", ErrKeyRole
+	case k.ExpiresAt != nil && !k.ExpiresAt.After(now):
+		return APIKey{}, "", ErrKeyExpiry
+	case k.Bots != nil && (len(k.Bots) == 0 || len(k.Bots) > 100):
+		return APIKey{}, "", ErrKeyBotsMax
+	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // it never fails
+	text = KeyPrefix + base64.RawURLEncoding.EncodeToString(secret)
+	k.ID, k.CreatedAt, k.Hint = uuid.Must(uuid.NewV7()), now, text[:len(KeyPrefix)+6]
+	return k, text, nil
+}
+
+// HashOf is how a secret of 32 random bytes is kept: nobody tries those out, so a quick hash does.
+func HashOf(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	return sum[:]
+}

@@ -1,0 +1,53 @@
+package domain
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// InvitationLife is how long an invitation can be accepted.
+const InvitationLife = 7 * 24 * time.Hour
+
+// Invitation asks somebody into a workspace. Its token is shown once and not kept.
+type Invitation struct {
+	ID         uuid.UUID
+	Email      string
+	Role       Role
+	InvitedBy  uuid.UUID
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	AcceptedAt *time.Time
+	RevokedAt  *time.Time
+}
+
+// NewInvitation makes an invitation and its token, of 32 random bytes.
+func NewInvitation(email Email, role Role, by uuid.UUID, now time.Time) (i Invitation, token string) {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // it never fails
+	return Invitation{
+		ID: uuid.Must(uuid.NewV7()), Email: email.String(), Role: role, InvitedBy: by, CreatedAt: now, ExpiresAt: now.Add(InvitationLife),
+	}, "inv_" + base64.RawURLEncoding.EncodeToString(secret)
+}
+
+// Guest is who brings the token of an invitation.
+type Guest struct {
+	Invitation   uuid.UUID
+	WorkspaceID  uuid.UUID
+	Email        string
+	Role         Role
+	ExpiresAt    time.Time
+	Accepted     bool
+	OperationID  uuid.UUID // the call that accepted
+	UserID       uuid.UUID // of the address; the zero id: nobody has it yet
+	PasswordHash string
+}
+
+// Letter is a mail, in plain text.
+type Letter struct {
+	To      string `json:"to"`
+	Subject string `json:"subject"`
+	Text    string `json:"text"`
+}

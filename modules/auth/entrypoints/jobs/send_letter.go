@@ -1,0 +1,41 @@
+// Package jobs has the background work of auth.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/jobs"
+)
+
+// SendLetter sends letters that were queued. A letter may be sent twice, if its process dies between sending and noting it.
+type SendLetter struct {
+	Mailer ports.Mailer
+	Open   func(ctx context.Context, sealed []byte) (domain.Letter, error)
+}
+
+// Sealed is the payload of its jobs.
+type Sealed struct {
+	Letter []byte `json:"letter"`
+}
+
+// Register has SendLetter do the jobs of a kind.
+func (s SendLetter) Register(r *jobs.Registry, kind string) error {
+	return jobs.Register(r, kind, jobs.KindOptions{Timeout: time.Minute, Concurrency: 4}, s.Do)
+}
+
+// Do makes one attempt. What it fails with is shown to the workspace, and says nothing of the letter.
+func (s SendLetter) Do(ctx context.Context, job jobs.Job[Sealed]) error {
+	letter, err := s.Open(ctx, job.Payload.Letter)
+	if err != nil {
+		return jobs.Permanent(err) // it was sealed with another SECRET_KEY
+	}
+	err = s.Mailer.Send(ctx, letter)
+	if errors.Is(err, ports.ErrUndeliverable) {
+		return jobs.Permanent(err)
+	}
+	return err
+}

@@ -1,0 +1,77 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/page"
+)
+
+// ListInvitations implements the call.
+func (s Server) ListInvitations(ctx context.Context, r ListInvitationsRequestObject) (ListInvitationsResponseObject, error) {
+	after, err := s.People.InvitationCursors.Decode(ctx, "", r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultLimit)
+	rows, err := s.People.Invitations.List(ctx, after.before(), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.People.InvitationCursors, "", items, more, func(i domain.Invitation) JobPosition {
+		return JobPosition{ID: i.ID}
+	})
+	return ListInvitations200JSONResponse{Items: page.Map(items, toInvitation), HasMore: more, NextCursor: next}, err
+}
+
+// CreateInvitation implements the call. The answer shows the token, once.
+func (s Server) CreateInvitation(ctx context.Context, r CreateInvitationRequestObject) (CreateInvitationResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		invitation, token, err := s.People.Invite.Do(ctx, usecases.NewGuest{
+			By: call.From(ctx).Principal.UserID, Email: r.Body.Email, Role: domain.Role(r.Body.Role),
+		})
+		i := toInvitation(invitation)
+		return command.Outcome{
+			Answer: CreateInvitation201JSONResponse{
+				ID: i.ID, Email: i.Email, Role: i.Role, InvitedBy: i.InvitedBy, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt, Token: token,
+			}.VisitCreateInvitationResponse,
+			Audit: audit.Entry{Action: "invitation.create", Resource: "invitation", ResourceID: invitation.ID, Changes: map[string]any{
+				"email": invitation.Email, "role": invitation.Role,
+			}},
+			Secret: true,
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// RevokeInvitation implements the call.
+func (s Server) RevokeInvitation(ctx context.Context, r RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		email, err := s.People.Invitations.Revoke(ctx, r.InvitationID)
+		return command.Outcome{
+			Answer: RevokeInvitation204Response{}.VisitRevokeInvitationResponse,
+			Audit:  audit.Entry{Action: "invitation.revoke", Resource: "invitation", ResourceID: r.InvitationID, Changes: map[string]any{"email": email}},
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// AcceptInvitation implements the call.
+func (s Server) AcceptInvitation(ctx context.Context, r AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error) {
+	grant, err := s.People.Accept.Do(ctx, usecases.Acceptance{
+		Token: r.Body.Token, Password: r.Body.Password, OperationID: call.From(ctx).Operation.ID, Client: client(ctx),
+	})
+	return AcceptInvitation200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
+}
+
+func toInvitation(i domain.Invitation) Invitation {
+	return Invitation{
+		ID: i.ID, Email: i.Email, Role: Role(i.Role), InvitedBy: i.InvitedBy, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
+		AcceptedAt: i.AcceptedAt, RevokedAt: i.RevokedAt,
+	}
+}

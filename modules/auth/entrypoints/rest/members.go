@@ -1,0 +1,62 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/page"
+)
+
+// ListMembers implements the call.
+func (s Server) ListMembers(ctx context.Context, r ListMembersRequestObject) (ListMembersResponseObject, error) {
+	after, err := s.People.MemberCursors.Decode(ctx, "", r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultLimit)
+	rows, err := s.People.Members.List(ctx, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.People.MemberCursors, "", items, more, func(m domain.Member) ports.Position {
+		return ports.Position{At: m.JoinedAt, ID: m.UserID}
+	})
+	return ListMembers200JSONResponse{Items: page.Map(items, toMember), HasMore: more, NextCursor: next}, err
+}
+
+// ChangeMember implements the call.
+func (s Server) ChangeMember(ctx context.Context, r ChangeMemberRequestObject) (ChangeMemberResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		changed, before, err := s.People.ChangeRole.Do(ctx, usecases.RoleChange{
+			By: call.From(ctx).Principal.UserID, Who: r.UserID, To: domain.Role(r.Body.Role),
+		})
+		return command.Outcome{
+			Answer: ChangeMember200JSONResponse(toMember(changed)).VisitChangeMemberResponse,
+			Audit: audit.Entry{Action: "member.change_role", Resource: "user", ResourceID: r.UserID, Changes: map[string]any{
+				"role": map[string]domain.Role{"from": before, "to": changed.Role},
+			}},
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// RemoveMember implements the call.
+func (s Server) RemoveMember(ctx context.Context, r RemoveMemberRequestObject) (RemoveMemberResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		return command.Outcome{
+			Answer: RemoveMember204Response{}.VisitRemoveMemberResponse,
+			Audit:  audit.Entry{Action: "member.remove", Resource: "user", ResourceID: r.UserID},
+		}, s.People.Remove.Do(ctx, call.From(ctx).Principal.UserID, r.UserID)
+	})
+	return stored{answer}, err
+}
+
+func toMember(m domain.Member) Member {
+	return Member{UserID: m.UserID, Email: m.Email, Role: Role(m.Role), JoinedAt: m.JoinedAt}
+}

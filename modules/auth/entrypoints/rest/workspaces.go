@@ -1,0 +1,99 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/page"
+)
+
+// ListWorkspaces implements the call.
+func (s Server) ListWorkspaces(ctx context.Context, r ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error) {
+	filter := call.From(ctx).Principal.UserID.String()
+	after, err := s.People.WorkspaceCursors.Decode(ctx, filter, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := page.Limit(r.Params.Limit, defaultLimit)
+	rows, err := s.People.Workspaces.List(ctx, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.People.WorkspaceCursors, filter, items, more, func(w domain.Workspace) ports.Position {
+		return ports.Position{At: w.JoinedAt, ID: w.ID}
+	})
+	return ListWorkspaces200JSONResponse{Items: page.Map(items, toWorkspace), HasMore: more, NextCursor: next}, err
+}
+
+// CreateWorkspace implements the call. It is an operation of the workspace that it makes: once the caller is let in where
+// it is signed in to, it goes on there.
+func (s Server) CreateWorkspace(ctx context.Context, r CreateWorkspaceRequestObject) (CreateWorkspaceResponseObject, error) {
+	if _, err := s.Users.Profile(ctx); err != nil {
+		return nil, err
+	}
+	c := call.From(ctx)
+	id := domain.WorkspaceOf(c.Principal.UserID, c.Operation.ID)
+	answer, err := s.Commands.Run(call.As(ctx, id, c.Principal.UserID), func(ctx context.Context) (command.Outcome, error) {
+		w, err := s.People.Create.Do(ctx, id, r.Body.Name)
+		location := "/v1/workspaces/" + id.String()
+		return command.Outcome{
+			Answer: CreateWorkspace201JSONResponse{Body: toWorkspace(w), Headers: CreateWorkspace201ResponseHeaders{Location: &location}}.VisitCreateWorkspaceResponse,
+			Audit:  audit.Entry{Action: "workspace.create", Resource: "workspace", ResourceID: id, Changes: map[string]any{"name": w.Name}},
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// GetWorkspace implements the call.
+func (s Server) GetWorkspace(ctx context.Context, _ GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error) {
+	w, err := s.People.Workspaces.Get(ctx)
+	return GetWorkspace200JSONResponse(toWorkspace(w)), foreign(err)
+}
+
+// ChangeWorkspace implements the call.
+func (s Server) ChangeWorkspace(ctx context.Context, r ChangeWorkspaceRequestObject) (ChangeWorkspaceResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		w, before, err := s.People.Rename.Do(ctx, r.Body.Name)
+		return command.Outcome{
+			Answer: ChangeWorkspace200JSONResponse(toWorkspace(w)).VisitChangeWorkspaceResponse,
+			Audit: audit.Entry{Action: "workspace.rename", Resource: "workspace", ResourceID: w.ID, Changes: map[string]any{
+				"name": map[string]string{"from": before, "to": w.Name},
+			}},
+		}, err
+	})
+	return stored{answer}, foreign(err)
+}
+
+// LeaveWorkspace implements the call.
+func (s Server) LeaveWorkspace(ctx context.Context, _ LeaveWorkspaceRequestObject) (LeaveWorkspaceResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		me := call.From(ctx).Principal.UserID
+		return command.Outcome{
+			Answer: LeaveWorkspace204Response{}.VisitLeaveWorkspaceResponse,
+			Audit:  audit.Entry{Action: "member.leave", Resource: "user", ResourceID: me},
+		}, s.People.Remove.Leave(ctx, me)
+	})
+	return stored{answer}, foreign(err)
+}
+
+// foreign answers for a workspace that is another's, or never was, as for anything else by its id.
+func foreign(err error) error {
+	if fail.IsOutsider(err) {
+		return ports.ErrWorkspaceNotFound
+	}
+	return err
+}
+
+func toWorkspace(w domain.Workspace) Workspace {
+	return Workspace{ID: w.ID, Name: w.Name, Role: Role(w.Role), CreatedAt: w.CreatedAt, JoinedAt: w.JoinedAt, DeletedAt: w.DeletedAt}
+}
+
+func toMembership(m domain.Membership) Membership {
+	return Membership{WorkspaceID: m.WorkspaceID, Name: m.Name, Role: Role(m.Role), DeletedAt: m.DeletedAt}
+}

@@ -1,0 +1,105 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// AcceptInvitation makes whoever brings a token a member, and signs it in.
+type AcceptInvitation struct {
+	Invitations ports.Invitations
+	Newcomers   ports.Newcomers
+	Accounts    ports.Accounts
+	Attempts    ports.Attempts
+	Passwords   ports.Passwords
+	Opener      Opener
+}
+
+// Acceptance is what AcceptInvitation is given.
+type Acceptance struct {
+	Token, Password string
+	OperationID     uuid.UUID
+	Client          domain.Client
+}
+
+// Do accepts. The password is that of the account of the address, or one for a new account. The same call again opens
+// another session.
+func (u AcceptInvitation) Do(ctx context.Context, in Acceptance) (Grant, error) {
+	guest, err := u.Invitations.Find(ctx, domain.HashOf(in.Token))
+	switch {
+	case err != nil:
+		return Grant{}, err
+	case guest.Accepted && guest.OperationID != in.OperationID:
+		return Grant{}, ports.ErrInvitationUsed
+	case !guest.Accepted && !u.Opener.Now().Before(guest.ExpiresAt):
+		return Grant{}, ports.ErrInvitationExpired
+	case guest.UserID == uuid.Nil:
+		return u.register(ctx, guest, in)
+	default:
+		return u.join(ctx, guest, in)
+	}
+}
+
+// register makes an account for somebody who has none.
+func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in Acceptance) (Grant, error) {
+	password, err := domain.NewPassword(in.Password)
+	if err != nil {
+		return Grant{}, fail.Fields(fail.Field{Field: "password", Code: "INVALID", Message: err.Error()})
+	}
+	hash, err := u.Passwords.Hash(ctx, password)
+	if err != nil {
+		return Grant{}, err
+	}
+	email, err := domain.NewEmail(guest.Email)
+	if err != nil {
+		return Grant{}, err
+	}
+	user := domain.Registration{
+		UserID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, OperationID: in.OperationID, At: u.Opener.Now(),
+	}
+	return u.Opener.Open(ctx, guest.WorkspaceID, user.UserID, in.Client, "invitation.accept", func(ctx context.Context) error {
+		if err := u.Newcomers.Welcome(ctx, user); err != nil {
+			return err
+		}
+		return u.Invitations.Accept(ctx, guest, user.UserID, in.OperationID, user.At)
+	})
+}
+
+// join is for somebody who has an account, and proves it as at log-in.
+func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Acceptance) (Grant, error) {
+	if err := u.Attempts.Begin(ctx, guest.Email); err != nil {
+		return Grant{}, err
+	}
+	ok, err := u.Passwords.Verify(ctx, in.Password, guest.PasswordHash)
+	if err != nil {
+		return Grant{}, err
+	}
+	if !ok {
+		return Grant{}, ports.ErrInvalidCredentials
+	}
+	action := "invitation.accept"
+	if guest.Accepted {
+		action = "session.open"
+	}
+	grant, err := u.Opener.Open(ctx, guest.WorkspaceID, guest.UserID, in.Client, action, func(ctx context.Context) error {
+		if err := u.Accounts.ReplacePassword(ctx, guest.UserID, guest.PasswordHash, guest.PasswordHash); err != nil {
+			return err // it was changed meanwhile
+		}
+		if !guest.Accepted {
+			if err := u.Invitations.Accept(ctx, guest, guest.UserID, in.OperationID, u.Opener.Now()); err != nil {
+				return err
+			}
+		}
+		return u.Attempts.Succeeded(ctx, guest.Email)
+	})
+	if errors.Is(err, ports.ErrPasswordChanged) {
+		return Grant{}, ports.ErrInvalidCredentials
+	}
+	return grant, err
+}

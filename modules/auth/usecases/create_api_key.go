@@ -1,0 +1,33 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// CreateAPIKey makes a key for a program.
+type CreateAPIKey struct {
+	Keys ports.Keys
+	Now  func() time.Time
+}
+
+// Do makes the key that is asked for. Its text is given here and never again.
+func (u CreateAPIKey) Do(ctx context.Context, wanted domain.APIKey) (key domain.APIKey, text string, err error) {
+	key, text, err = domain.NewAPIKey(wanted, u.Now())
+	for field, rule := range map[string]error{
+		"name": domain.ErrKeyName, "role": domain.ErrKeyRole, "expires_at": domain.ErrKeyExpiry, "bot_ids": domain.ErrKeyBotsMax,
+	} {
+		if errors.Is(err, rule) {
+			return domain.APIKey{}, "", fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: err.Error()})
+		}
+	}
+	if err != nil {
+		return domain.APIKey{}, "", err
+	}
+	return key, text, u.Keys.Create(ctx, key, domain.HashOf(text))
+}
