@@ -51,7 +51,7 @@ func TestAnAPIKeyMakesCallsUnderItsOwnName(t *testing.T) {
 	require.Equal(t, bot.Raw, key.post(t, "/v1/bots", map[string]any{"name": "b"}, create).Raw, "an operation of the key")
 	require.Equal(t, http.StatusCreated, ada.post(t, "/v1/bots", map[string]any{"name": "b"}, create).Status, "and not of a person")
 	thread := key.thread(t, bot.text("id"))
-	require.Equal(t, http.StatusOK, key.say(t, thread).Status)
+	require.Equal(t, http.StatusOK, key.hi(t, thread).Status)
 	require.Equal(t, http.StatusOK, key.get(t, "/v1/bots", header{"X-User-Id", made.text("id")}, header{"X-Workspace-Id", ada.workspace}).Status)
 
 	log := ada.get(t, "/v1/audit-log?api_key_id="+made.text("id")).items()
@@ -145,7 +145,7 @@ func TestAKeyThatIsLimitedToSomeBotsSeesNothingOfOthers(t *testing.T) {
 	mine, other := ada.newBot(t), ada.newBot(t)
 	here, there, free := ada.thread(t, mine), ada.thread(t, other), ada.post(t, "/v1/conversations/threads", map[string]any{}).text("id")
 	for _, thread := range []string{here, there, free} {
-		require.Equal(t, http.StatusOK, ada.say(t, thread).Status)
+		require.Equal(t, http.StatusOK, ada.hi(t, thread).Status)
 	}
 	key := ada.key(t, "editor", map[string]any{"bot_ids": []string{mine}})
 	require.Len(t, key.get(t, "/v1/bots").items(), 1)
@@ -156,7 +156,7 @@ func TestAKeyThatIsLimitedToSomeBotsSeesNothingOfOthers(t *testing.T) {
 	for _, thread := range []string{there, free} {
 		requireSameButTrace(t, key.get(t, "/v1/conversations/threads/"+uuid.NewString()), key.get(t, "/v1/conversations/threads/"+thread))
 		requireSameButTrace(t, key.get(t, "/v1/conversations/threads/"+uuid.NewString()+"/messages"), key.get(t, "/v1/conversations/threads/"+thread+"/messages"))
-		requireCode(t, key.say(t, thread), http.StatusNotFound, "THREAD_NOT_FOUND")
+		requireCode(t, key.hi(t, thread), http.StatusNotFound, "THREAD_NOT_FOUND")
 	}
 	instruction := map[string]any{"instruction": "x"}
 	requireCode(t, key.put(t, "/v1/bots/"+other+"/instruction", instruction), http.StatusNotFound, "BOT_NOT_FOUND")
@@ -168,8 +168,8 @@ func TestAKeyThatIsLimitedToSomeBotsSeesNothingOfOthers(t *testing.T) {
 
 	require.Equal(t, http.StatusOK, key.put(t, "/v1/bots/"+mine+"/instruction", instruction).Status)
 	op := operation(uuid.NewString())
-	require.Equal(t, http.StatusOK, key.say(t, here, op).Status)
-	require.Equal(t, "true", key.say(t, here, op).Header.Get("X-Operation-Replayed"))
+	require.Equal(t, http.StatusOK, key.hi(t, here, op).Status)
+	require.Equal(t, "true", key.hi(t, here, op).Header.Get("X-Operation-Replayed"))
 	require.Len(t, ada.get(t, "/v1/conversations/threads/"+here+"/messages").items(), 4)
 	require.Len(t, ada.get(t, "/v1/bots").items(), 2, "what the key may see is left behind on the connection")
 	whole := ada.key(t, "viewer")

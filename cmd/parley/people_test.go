@@ -35,12 +35,6 @@ func (p *program) rejoin(t *testing.T, c *caller, role string) {
 	require.Equal(t, http.StatusOK, in.Status, in)
 	c.take(in)
 }
-
-func (c *caller) patch(t *testing.T, path string, body any, headers ...header) answer {
-	t.Helper()
-	return c.call(t, http.MethodPatch, path, body, headers...)
-}
-
 func (c *caller) delete(t *testing.T, path string, headers ...header) answer {
 	t.Helper()
 	return c.call(t, http.MethodDelete, path, nil, headers...)
