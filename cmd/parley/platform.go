@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/parley/parley/platform/audit"
@@ -57,7 +58,8 @@ type platform struct {
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
-	closers    []func() error // of what was begun beside the above
+	purges     []func(ctx context.Context, workspace uuid.UUID) error // remove what a purged workspace has outside the database
+	closers    []func() error                                         // of what was begun beside the above
 
 	vectorService dependency // what keeps the vectors
 }
