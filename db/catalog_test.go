@@ -19,7 +19,7 @@ import (
 //
 // Not walled by workspace_id are, by name: schema_migrations, which is golang-migrate's and closed to parley_app;
 // workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself;
-// login_attempts, audit_seal_progress, installation and periodic_tasks, which belong to no workspace and only the doors reach.
+// login_attempts, audit_seal_progress, installation, periodic_tasks and workspace_purges, which belong to no workspace and only the doors reach.
 var wallChecks = []string{
 	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
 	`WITH walled AS (` + walled + `)
@@ -32,6 +32,10 @@ var wallChecks = []string{
 	                       AND p.polpermissive AND p.polroles = ARRAY['parley_app'::regrole]::oid[]
 	                       AND pg_get_expr(p.polqual, tab) = '(workspace_id = (NULLIF(current_setting(''app.workspace_id''::text, true), ''''::text))::uuid)'
 	                       AND pg_get_expr(p.polwithcheck, tab) = pg_get_expr(p.polqual, tab))
+	 UNION ALL
+	 SELECT format('%s would outlive its workspace (app.let_purge)', tab) FROM walled
+	  WHERE NOT EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = tab AND p.polname = 'purge' AND p.polcmd = 'd')
+	     OR NOT has_table_privilege('parley_door', tab, 'DELETE')
 	 UNION ALL
 	 SELECT format('%s has no primary or unique key that starts with workspace_id', tab) FROM walled
 	  WHERE NOT EXISTS (SELECT 1 FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
@@ -54,8 +58,9 @@ var wallChecks = []string{
 	 UNION ALL
 	 SELECT format('%s on %s lets parley_door do more than SELECT', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
+	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'door login_attempts', 'door installation', 'door audit_seal_progress', 'door operations', 'door_end sessions',
+	        'purge users', 'door workspace_purges', 'door login_attempts', 'door installation', 'door audit_seal_progress', 'door operations', 'door_end sessions',
 	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency')
 	 UNION ALL
@@ -109,8 +114,9 @@ var wallChecks = []string{
 	 SELECT format('parley_door may %s %s', may, c.oid::regclass)
 	   FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) may
 	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege('parley_door', c.oid, may)
+	    AND NOT (may = 'DELETE' AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'purge')) -- of purged workspaces
 	    AND may || ' ' || c.relname NOT IN (
-	        'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
+	        'INSERT workspace_purges', 'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks',
 	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE analytics_outbox',
@@ -126,7 +132,7 @@ var wallChecks = []string{
 	`WITH doors AS (SELECT p.* FROM pg_proc p WHERE p.prosecdef AND p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace)),
 	      listed(door) AS (VALUES
 	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.find_login(text,uuid)'),
-	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.enter_key(uuid,uuid,text[],text)'),
+	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.workspaces_to_purge(integer)'), ('app.purge_workspace(uuid)'), ('app.enter_key(uuid,uuid,text[],text)'),
 	         ('app.memberships(timestamp with time zone,uuid,integer)'), ('app.members(uuid,timestamp with time zone,uuid,integer)'),
 	         ('app.find_login(text)'), ('app.find_session(uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
@@ -153,7 +159,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress', 'installation', 'periodic_tasks')`
+    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress', 'installation', 'periodic_tasks', 'workspace_purges')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {
@@ -195,6 +201,7 @@ func TestAHoleInTheTenantWallIsFound(t *testing.T) {
 		"a policy beside the wall":                  {`CREATE POLICY more ON bots TO parley_app USING (true)`, "more on bots is one policy too many for parley_app"},
 		"a policy for everybody":                    {`CREATE POLICY more ON bots USING (true)`, "more on bots lets other roles than parley_app and parley_door through"},
 		"a table that shows a key other bots":       {`CREATE TABLE notes (workspace_id uuid NOT NULL, bot_id uuid, PRIMARY KEY (workspace_id)); SELECT app.wall('notes')`, "notes does not keep a key that is limited to some bots to their rows (app.keep_to_bots)"},
+		"a table that outlives its workspace":       {sound + `REVOKE DELETE ON notes FROM parley_door`, "notes would outlive its workspace (app.let_purge)"},
 		"a door that writes":                        {`CREATE POLICY more ON bots FOR UPDATE TO parley_door USING (true)`, "more on bots lets parley_door do more than SELECT"},
 		"a key into another workspace":              {sound + `ALTER TABLE notes ADD session uuid REFERENCES sessions (id)`, "notes points at sessions without its workspace_id (notes_session_fkey)"},
 		"an audit log that can be erased":           {`GRANT DELETE ON audit_log TO parley_app`, "parley_app may DELETE audit_log"},

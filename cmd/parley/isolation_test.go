@@ -17,6 +17,7 @@ import (
 // samples are right bodies for the calls on something with an id; a new call of the document needs one here.
 var samples = map[string]any{
 	"changeWorkspace":   map[string]any{"name": "Other"},
+	"restoreWorkspace":  map[string]any{},
 	"leaveWorkspace":    map[string]any{},
 	"changeMember":      map[string]any{"role": "editor"},
 	"updateInstruction": map[string]any{"instruction": "Be kind."},
@@ -98,6 +99,9 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 				}
 			}
 			require.Less(t, ada.call(t, method, own, body).Status, 300, "%s %s: the owner, after the stranger", method, own)
+			if operation.OperationID == "deleteWorkspace" {
+				require.Equal(t, http.StatusOK, ada.post(t, own+"/restore", nil).Status)
+			}
 			if operation.OperationID == "leaveWorkspace" {
 				p.rejoin(t, ada, "owner") // her sessions have ended with it
 				other.take(other.post(t, "/v1/auth/login", map[string]any{"email": ada.email, "password": password, "workspace_id": ada.workspace}))

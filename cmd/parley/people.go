@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/adapters/maillog"
 	"github.com/parley/parley/modules/auth/adapters/outbox"
@@ -42,6 +45,10 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 	if err := (jobs.SendLetter{Mailer: mailer, Open: letters.Open}).Register(p.kinds, outbox.Kind); err != nil {
 		return rest.People{}, err
 	}
+	purge := usecases.PurgeWorkspaces{Removal: workspaces, Elsewhere: p.purges, Purged: func(ctx context.Context, workspace uuid.UUID) {
+		p.log.InfoContext(ctx, "a workspace was purged", "workspace", workspace)
+	}}
+	p.background.Every(p.cfg.UpkeepInterval, 15*time.Minute, "purge workspaces", purge.Do)
 	accept.Invitations = postgres.NewInvitations(p.db, p.meter)
 	keys := postgres.NewKeys(p.db, p.meter)
 	key := p.master.Key("cursor")
@@ -58,6 +65,7 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 		Accept:            accept,
 		Invitations:       accept.Invitations,
 		Workspaces:        workspaces,
+		Removal:           workspaces,
 		Members:           members,
 		WorkspaceCursors:  page.NewCursors[ports.Position](key, "workspaces"),
 		MemberCursors:     page.NewCursors[ports.Position](key, "members"),

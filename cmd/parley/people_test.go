@@ -96,6 +96,9 @@ func TestEveryCallIsHeldToItsRoleAndPermission(t *testing.T) {
 		everyOperation(t, host.workspace, func(id, permission, method, path string) {
 			walked++
 			delete(unused, permission)
+			if id == "deleteWorkspace" && role == domain.Owner {
+				return // it would end the walk too
+			}
 			if id == "logout" || id == "leaveWorkspace" || id == "logoutAll" {
 				require.Equal(t, "none", permission, id)
 				return // it would end the walk

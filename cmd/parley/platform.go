@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/parley/parley/platform/analytics"
@@ -70,6 +71,7 @@ type platform struct {
 	master     secret.Master
 	jwt        string
 	now        func() time.Time
+	purges     []func(ctx context.Context, workspace uuid.UUID) error // remove what a purged workspace has outside the database
 	metrics    meters
 	tracing    *telemetry.Tracing // nil where no traces are made
 	closers    []func() error     // of what was begun beside the above

@@ -84,7 +84,7 @@ func (c *caller) session(t *testing.T) string {
 // joins makes the caller a member of another workspace, in which it signs in from then on.
 func (c *caller) joins(t *testing.T, workspace string) {
 	t.Helper()
-	c.sql(t, `INSERT INTO workspace_members (workspace_id, user_id, role, created_at) VALUES ($1, $2, 'viewer', '2000-01-01')`, workspace, c.user)
+	c.sql(t, `INSERT INTO workspace_members (workspace_id, user_id, role, created_at) VALUES ($1, $2, 'editor', '2000-01-01')`, workspace, c.user)
 }
 
 func (c *caller) requireEnded(t *testing.T, why string) {

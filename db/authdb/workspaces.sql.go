@@ -12,6 +12,16 @@ import (
 	"github.com/google/uuid"
 )
 
+const allowTime = `-- name: AllowTime :exec
+SELECT set_config('statement_timeout', '10min', true)
+`
+
+// A purge may take longer than a call.
+func (q *Queries) AllowTime(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, allowTime)
+	return err
+}
+
 const changeRole = `-- name: ChangeRole :exec
 UPDATE workspace_members SET role = $1 WHERE workspace_id = $2 AND user_id = $3
 `
@@ -24,6 +34,20 @@ type ChangeRoleParams struct {
 
 func (q *Queries) ChangeRole(ctx context.Context, arg ChangeRoleParams) error {
 	_, err := q.db.Exec(ctx, changeRole, arg.Role, arg.WorkspaceID, arg.UserID)
+	return err
+}
+
+const deleteWorkspace = `-- name: DeleteWorkspace :exec
+UPDATE workspaces SET deleted_at = coalesce(deleted_at, $1) WHERE id = $2
+`
+
+type DeleteWorkspaceParams struct {
+	DeletedAt   *time.Time
+	WorkspaceID uuid.UUID
+}
+
+func (q *Queries) DeleteWorkspace(ctx context.Context, arg DeleteWorkspaceParams) error {
+	_, err := q.db.Exec(ctx, deleteWorkspace, arg.DeletedAt, arg.WorkspaceID)
 	return err
 }
 
@@ -199,6 +223,17 @@ func (q *Queries) LockMembers(ctx context.Context, arg LockMembersParams) ([]Loc
 	return items, nil
 }
 
+const purgeWorkspace = `-- name: PurgeWorkspace :one
+SELECT app.purge_workspace($1::uuid)::boolean
+`
+
+func (q *Queries) PurgeWorkspace(ctx context.Context, workspaceID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, purgeWorkspace, workspaceID)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const removeMember = `-- name: RemoveMember :exec
 DELETE FROM workspace_members WHERE workspace_id = $1 AND user_id = $2
 `
@@ -226,4 +261,37 @@ type RenameWorkspaceParams struct {
 func (q *Queries) RenameWorkspace(ctx context.Context, arg RenameWorkspaceParams) error {
 	_, err := q.db.Exec(ctx, renameWorkspace, arg.Name, arg.WorkspaceID)
 	return err
+}
+
+const restoreWorkspace = `-- name: RestoreWorkspace :exec
+UPDATE workspaces SET deleted_at = NULL WHERE id = $1
+`
+
+func (q *Queries) RestoreWorkspace(ctx context.Context, workspaceID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, restoreWorkspace, workspaceID)
+	return err
+}
+
+const workspacesToPurge = `-- name: WorkspacesToPurge :many
+SELECT app.workspaces_to_purge($1::integer)::uuid
+`
+
+func (q *Queries) WorkspacesToPurge(ctx context.Context, most int32) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, workspacesToPurge, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var column_1 uuid.UUID
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

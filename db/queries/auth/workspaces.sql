@@ -31,3 +31,19 @@ UPDATE workspace_members SET role = @role WHERE workspace_id = @workspace_id AND
 -- name: RemoveMember :exec
 -- Its sessions in the workspace go with it.
 DELETE FROM workspace_members WHERE workspace_id = @workspace_id AND user_id = @user_id;
+
+-- name: DeleteWorkspace :exec
+UPDATE workspaces SET deleted_at = coalesce(deleted_at, @deleted_at) WHERE id = @workspace_id;
+
+-- name: RestoreWorkspace :exec
+UPDATE workspaces SET deleted_at = NULL WHERE id = @workspace_id;
+
+-- name: WorkspacesToPurge :many
+SELECT app.workspaces_to_purge(@most::integer)::uuid;
+
+-- name: AllowTime :exec
+-- A purge may take longer than a call.
+SELECT set_config('statement_timeout', '10min', true);
+
+-- name: PurgeWorkspace :one
+SELECT app.purge_workspace(@workspace_id::uuid)::boolean;

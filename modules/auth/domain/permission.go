@@ -48,6 +48,7 @@ func Rules() []Rule {
 		{"audit.read", yes, yes, no, no, NoKey},
 		{"workspace.read", yes, yes, yes, yes, NoKey},
 		{"workspace.manage", yes, yes, no, no, NoKey},
+		{"workspace.delete", yes, no, no, no, NoKey},
 		{"members.read", yes, yes, yes, yes, NoKey},
 		{ManageMembers, yes, yes, no, no, NoKey},
 		{"keys.manage", yes, yes, no, no, NoKey},

@@ -39,6 +39,18 @@ type Workspaces interface {
 	List(ctx context.Context, after *Position, limit int) ([]domain.Workspace, error)
 }
 
+// Removal deletes workspaces, and takes that back.
+type Removal interface {
+	// Delete queues the deletion of the workspace of the context; deleted already it stays so.
+	Delete(ctx context.Context, at time.Time) error
+	// Restore queues that it is deleted no longer.
+	Restore(ctx context.Context) error
+	// Due gives workspaces whose time to be restored is over.
+	Due(ctx context.Context) ([]uuid.UUID, error)
+	// Purge removes every row of one; false where somebody else is at it.
+	Purge(ctx context.Context, workspace uuid.UUID) (bool, error)
+}
+
 // Members keeps who is in the workspace of the context.
 type Members interface {
 	// List leafs through the members, in the order in which they joined.

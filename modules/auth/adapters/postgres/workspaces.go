@@ -75,3 +75,42 @@ func parts(p *ports.Position) (*time.Time, *uuid.UUID) {
 	}
 	return &p.At, &p.ID
 }
+
+// Delete implements ports.Removal.
+func (s *Workspaces) Delete(ctx context.Context, at time.Time) error {
+	return authdb.New(s.db.In(ctx)).DeleteWorkspace(ctx, authdb.DeleteWorkspaceParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, DeletedAt: &at,
+	})
+}
+
+// Restore implements ports.Removal.
+func (s *Workspaces) Restore(ctx context.Context) error {
+	return authdb.New(s.db.In(ctx)).RestoreWorkspace(ctx, call.From(ctx).Principal.WorkspaceID)
+}
+
+const purgesAtOnce = 10
+
+// Due implements ports.Removal.
+func (s *Workspaces) Due(ctx context.Context) ([]uuid.UUID, error) {
+	due, err := authdb.New(s.db.In(ctx)).WorkspacesToPurge(ctx, purgesAtOnce)
+	if err != nil {
+		return nil, fmt.Errorf("look for workspaces to purge: %w", err)
+	}
+	return due, nil
+}
+
+// Purge implements ports.Removal.
+func (s *Workspaces) Purge(ctx context.Context, workspace uuid.UUID) (done bool, err error) {
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		q := authdb.New(s.db.In(ctx))
+		if err := q.AllowTime(ctx); err != nil {
+			return err
+		}
+		done, err = q.PurgeWorkspace(ctx, workspace)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("purge the workspace %s: %w", workspace, err)
+	}
+	return done, nil
+}

@@ -802,6 +802,9 @@ type ChangeWorkspaceJSONRequestBody = ChangeWorkspaceRequest
 // LeaveWorkspaceJSONRequestBody defines body for LeaveWorkspace for application/json ContentType.
 type LeaveWorkspaceJSONRequestBody = Empty
 
+// RestoreWorkspaceJSONRequestBody defines body for RestoreWorkspace for application/json ContentType.
+type RestoreWorkspaceJSONRequestBody = Empty
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListAPIKeys API keys of the workspace, newest first, with their last use
@@ -897,6 +900,9 @@ type ServerInterface interface {
 	// CreateWorkspace Make another workspace, of which the caller is the owner
 	// (POST /v1/workspaces)
 	CreateWorkspace(ctx *echo.Context) error
+	// DeleteWorkspace Delete a workspace
+	// (DELETE /v1/workspaces/{workspace_id})
+	DeleteWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error
 	// GetWorkspace One of my workspaces
 	// (GET /v1/workspaces/{workspace_id})
 	GetWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error
@@ -906,6 +912,9 @@ type ServerInterface interface {
 	// LeaveWorkspace Leave a workspace
 	// (POST /v1/workspaces/{workspace_id}/leave)
 	LeaveWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error
+	// RestoreWorkspace Take the deletion of a workspace back
+	// (POST /v1/workspaces/{workspace_id}/restore)
+	RestoreWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1520,6 +1529,22 @@ func (w *ServerInterfaceWrapper) CreateWorkspace(ctx *echo.Context) error {
 	return err
 }
 
+// DeleteWorkspace converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWorkspace(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWorkspace(ctx, workspaceID)
+	return err
+}
+
 // GetWorkspace converts echo context to params.
 func (w *ServerInterfaceWrapper) GetWorkspace(ctx *echo.Context) error {
 	var err error
@@ -1565,6 +1590,22 @@ func (w *ServerInterfaceWrapper) LeaveWorkspace(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.LeaveWorkspace(ctx, workspaceID)
+	return err
+}
+
+// RestoreWorkspace converts echo context to params.
+func (w *ServerInterfaceWrapper) RestoreWorkspace(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RestoreWorkspace(ctx, workspaceID)
 	return err
 }
 
@@ -1646,9 +1687,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces, options.OperationMiddlewares["listWorkspaces"]...)
 	router.POST(options.BaseURL+"/v1/workspaces", wrapper.CreateWorkspace, options.OperationMiddlewares["createWorkspace"]...)
+	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace_id", wrapper.DeleteWorkspace, options.OperationMiddlewares["deleteWorkspace"]...)
 	router.GET(options.BaseURL+"/v1/workspaces/:workspace_id", wrapper.GetWorkspace, options.OperationMiddlewares["getWorkspace"]...)
 	router.PATCH(options.BaseURL+"/v1/workspaces/:workspace_id", wrapper.ChangeWorkspace, options.OperationMiddlewares["changeWorkspace"]...)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace_id/leave", wrapper.LeaveWorkspace, options.OperationMiddlewares["leaveWorkspace"]...)
+	router.POST(options.BaseURL+"/v1/workspaces/:workspace_id/restore", wrapper.RestoreWorkspace, options.OperationMiddlewares["restoreWorkspace"]...)
 
 }
 
@@ -2332,6 +2375,22 @@ func (response CreateWorkspace201JSONResponse) VisitCreateWorkspaceResponse(w ht
 	return err
 }
 
+type DeleteWorkspaceRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+}
+
+type DeleteWorkspaceResponseObject interface {
+	VisitDeleteWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type DeleteWorkspace204Response struct {
+}
+
+func (response DeleteWorkspace204Response) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type GetWorkspaceRequestObject struct {
 	WorkspaceID WorkspaceInPath `json:"workspace_id"`
 }
@@ -2392,6 +2451,29 @@ type LeaveWorkspace204Response struct {
 func (response LeaveWorkspace204Response) VisitLeaveWorkspaceResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type RestoreWorkspaceRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+	Body        *RestoreWorkspaceJSONRequestBody
+}
+
+type RestoreWorkspaceResponseObject interface {
+	VisitRestoreWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type RestoreWorkspace200JSONResponse Workspace
+
+func (response RestoreWorkspace200JSONResponse) VisitRestoreWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 // StrictServerInterface represents all server handlers.
@@ -2489,6 +2571,9 @@ type StrictServerInterface interface {
 	// CreateWorkspace Make another workspace, of which the caller is the owner
 	// (POST /v1/workspaces)
 	CreateWorkspace(ctx context.Context, request CreateWorkspaceRequestObject) (CreateWorkspaceResponseObject, error)
+	// DeleteWorkspace Delete a workspace
+	// (DELETE /v1/workspaces/{workspace_id})
+	DeleteWorkspace(ctx context.Context, request DeleteWorkspaceRequestObject) (DeleteWorkspaceResponseObject, error)
 	// GetWorkspace One of my workspaces
 	// (GET /v1/workspaces/{workspace_id})
 	GetWorkspace(ctx context.Context, request GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error)
@@ -2498,6 +2583,9 @@ type StrictServerInterface interface {
 	// LeaveWorkspace Leave a workspace
 	// (POST /v1/workspaces/{workspace_id}/leave)
 	LeaveWorkspace(ctx context.Context, request LeaveWorkspaceRequestObject) (LeaveWorkspaceResponseObject, error)
+	// RestoreWorkspace Take the deletion of a workspace back
+	// (POST /v1/workspaces/{workspace_id}/restore)
+	RestoreWorkspace(ctx context.Context, request RestoreWorkspaceRequestObject) (RestoreWorkspaceResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -3543,6 +3631,31 @@ func (sh *strictHandler) CreateWorkspace(ctx *echo.Context) error {
 	return nil
 }
 
+// DeleteWorkspace operation middleware
+func (sh *strictHandler) DeleteWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error {
+	var request DeleteWorkspaceRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWorkspace(ctx.Request().Context(), request.(DeleteWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWorkspace")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWorkspaceResponseObject); ok {
+		return validResponse.VisitDeleteWorkspaceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetWorkspace operation middleware
 func (sh *strictHandler) GetWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error {
 	var request GetWorkspaceRequestObject
@@ -3661,6 +3774,57 @@ func (sh *strictHandler) LeaveWorkspace(ctx *echo.Context, workspaceID Workspace
 		return err
 	} else if validResponse, ok := response.(LeaveWorkspaceResponseObject); ok {
 		return validResponse.VisitLeaveWorkspaceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RestoreWorkspace operation middleware
+func (sh *strictHandler) RestoreWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error {
+	var request RestoreWorkspaceRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	var body RestoreWorkspaceJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreWorkspace(ctx.Request().Context(), request.(RestoreWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreWorkspace")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RestoreWorkspaceResponseObject); ok {
+		return validResponse.VisitRestoreWorkspaceResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -20,6 +20,7 @@ type People struct {
 	Accept            usecases.AcceptInvitation
 	Invitations       ports.Invitations
 	Workspaces        ports.Workspaces
+	Removal           ports.Removal
 	Members           ports.Members
 	WorkspaceCursors  page.Cursors[ports.Position]
 	MemberCursors     page.Cursors[ports.Position]
@@ -36,3 +37,5 @@ func (s stored) VisitCreateAPIKeyResponse(w http.ResponseWriter) error     { ret
 func (s stored) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error     { return s.Write(w) }
 func (s stored) VisitCreateInvitationResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitRevokeInvitationResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error  { return s.Write(w) }
+func (s stored) VisitRestoreWorkspaceResponse(w http.ResponseWriter) error { return s.Write(w) }

@@ -70,6 +70,32 @@ func (s Server) ChangeWorkspace(ctx context.Context, r ChangeWorkspaceRequestObj
 	return stored{answer}, foreign(err)
 }
 
+// DeleteWorkspace implements the call.
+func (s Server) DeleteWorkspace(ctx context.Context, r DeleteWorkspaceRequestObject) (DeleteWorkspaceResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		return command.Outcome{
+			Answer: DeleteWorkspace204Response{}.VisitDeleteWorkspaceResponse,
+			Audit:  audit.Entry{Action: "workspace.delete", Resource: "workspace", ResourceID: r.WorkspaceID},
+		}, s.People.Removal.Delete(ctx, s.People.Create.Now())
+	})
+	return stored{answer}, foreign(err)
+}
+
+// RestoreWorkspace implements the call.
+func (s Server) RestoreWorkspace(ctx context.Context, r RestoreWorkspaceRequestObject) (RestoreWorkspaceResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		if err := s.People.Removal.Restore(ctx); err != nil {
+			return command.Outcome{}, err
+		}
+		w, err := s.People.Workspaces.Get(ctx)
+		return command.Outcome{
+			Answer: RestoreWorkspace200JSONResponse(toWorkspace(w)).VisitRestoreWorkspaceResponse,
+			Audit:  audit.Entry{Action: "workspace.restore", Resource: "workspace", ResourceID: r.WorkspaceID},
+		}, err
+	})
+	return stored{answer}, foreign(err)
+}
+
 // LeaveWorkspace implements the call.
 func (s Server) LeaveWorkspace(ctx context.Context, _ LeaveWorkspaceRequestObject) (LeaveWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
