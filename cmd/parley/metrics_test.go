@@ -69,6 +69,7 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 	}
 	require.Equal(t, http.StatusUnprocessableEntity, ada.post(t, "/v1/bots", map[string]any{"name": "x"}, id).Status)
 	require.Equal(t, http.StatusNotFound, ada.call(t, "BREW", "/coffee", nil).Status)
+	require.Equal(t, http.StatusMethodNotAllowed, ada.call(t, "BREW", "/v1/bots", nil).Status)
 	for range 20 {
 		ada.get(t, "/v1/bots")
 	}
@@ -86,6 +87,7 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 	}
 	require.Regexp(t, `parley_rate_limit_refusals_total\{limit="principal"\} [1-9]`, text)
 	require.NotContains(t, text, thread)
+	require.NotContains(t, text, "BREW", "whoever is outside makes as many numbers as there are words")
 }
 
 // sealer tells whether the sealer has run.
