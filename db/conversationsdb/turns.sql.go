@@ -121,14 +121,14 @@ WITH turn AS (
  RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
-    SELECT t.workspace_id, t.status, 1, CASE t.status WHEN 'completed' THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
+    SELECT t.workspace_id, t.status, 1, CASE WHEN $18::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
 ), used AS (
     SELECT app.use($15, turn.finished_at,
                    jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
-                   $18::jsonb, false)
-      FROM turn WHERE turn.status = 'completed'
+                   $19::jsonb, false)
+      FROM turn WHERE $18::boolean
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used)
 `
@@ -151,11 +151,12 @@ type FinishTurnParams struct {
 	WorkspaceID  uuid.UUID
 	TurnID       uuid.UUID
 	Attempt      int32
+	Answered     bool
 	Limits       json.RawMessage
 }
 
-// Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. A turn that has
-// failed has used nothing more; one that is completed is never refused.
+// Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What a turn has
+// used more is counted where an answer is stored with its end, be it one that breaks off, and never refused.
 func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 	_, err := q.db.Exec(ctx, finishTurn,
 		arg.Status,
@@ -175,6 +176,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.WorkspaceID,
 		arg.TurnID,
 		arg.Attempt,
+		arg.Answered,
 		arg.Limits,
 	)
 	return err

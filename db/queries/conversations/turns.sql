@@ -31,8 +31,8 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(p
   LEFT JOIN model_settings ms ON ms.workspace_id = @workspace_id;
 
 -- name: FinishTurn :exec
--- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. A turn that has
--- failed has used nothing more; one that is completed is never refused.
+-- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What a turn has
+-- used more is counted where an answer is stored with its end, be it one that breaks off, and never refused.
 WITH turn AS (
     UPDATE llm_turns t
        SET status = @status, finished_at = @finished_at, latency_ms = @latency_ms, error = sqlc.narg('error'),
@@ -45,14 +45,14 @@ WITH turn AS (
  RETURNING t.*
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
-    SELECT t.workspace_id, t.status, 1, CASE t.status WHEN 'completed' THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
+    SELECT t.workspace_id, t.status, 1, CASE WHEN @answered::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
 ), used AS (
     SELECT app.use(@workspace_id, turn.finished_at,
                    jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
                    @limits::jsonb, false)
-      FROM turn WHERE turn.status = 'completed'
+      FROM turn WHERE @answered::boolean
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used);
 

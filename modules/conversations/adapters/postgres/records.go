@@ -103,7 +103,7 @@ func (r Records) Cancel(ctx context.Context, t domain.Turn, partial domain.Messa
 	}
 	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
 		WorkspaceID: workspace, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(domain.TurnCancelled),
-		FinishedAt: &at, LatencyMs: &latency,
+		FinishedAt: &at, LatencyMs: &latency, Answered: partial.Content != "",
 	})
 	if err != nil {
 		return fmt.Errorf("cancel the turn: %w", err)

@@ -211,6 +211,7 @@ func (s *Turns) finish(ctx context.Context, t domain.Turn, at time.Time, latency
 		LatencyMs:    &latency,
 		InputTokens:  toInt32(reply.InputTokens),
 		OutputTokens: toInt32(reply.OutputTokens),
+		Answered:     true,
 		Limits:       s.limits,
 		CachedTokens: toInt32(reply.CachedTokens),
 		CostMicros:   reply.CostMicros,
