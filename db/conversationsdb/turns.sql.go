@@ -307,7 +307,10 @@ func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOpe
 
 const resumeTurn = `-- name: ResumeTurn :one
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+           CASE 'archived' WHEN th.status THEN 'thread'
+                           WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
+           END AS archived
       FROM llm_turns t
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
@@ -328,7 +331,8 @@ WITH before AS (
       FROM before b WHERE b.status = 'failed'
 )
 SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
-       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id
+       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
+       app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id
 `
 
@@ -353,9 +357,11 @@ type ResumeTurnRow struct {
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	Refused        bool
 }
 
-// Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has run out.
+// Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has
+// run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeTurnRow, error) {
 	row := q.db.QueryRow(ctx, resumeTurn,
 		arg.WorkspaceID,
@@ -378,6 +384,7 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 		&i.CreatedAt,
 		&i.EndpointID,
 		&i.ConversationID,
+		&i.Refused,
 	)
 	return i, err
 }

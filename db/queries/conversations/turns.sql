@@ -73,9 +73,13 @@ SELECT 1 FROM threads th
    FOR UPDATE;
 
 -- name: ResumeTurn :one
--- Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has run out.
+-- Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has
+-- run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 WITH before AS (
-    SELECT t.*, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
+    SELECT t.*, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+           CASE 'archived' WHEN th.status THEN 'thread'
+                           WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
+           END AS archived
       FROM llm_turns t
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
@@ -96,7 +100,8 @@ WITH before AS (
       FROM before b WHERE b.status = 'failed'
 )
 SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
-       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id
+       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
+       app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id;
 
 -- name: GetTurnState :one
