@@ -107,6 +107,32 @@ func TestATurnWhoseProcessIsLostIsCancelled(t *testing.T) {
 	require.Equal(t, http.StatusOK, ada.post(t, thread+"/turn", says("on")).Status)
 }
 
+// A turn ends between the look at it and the cancelling of it: that is no failure of ours.
+func TestATurnThatEndsWhileItIsCancelledIsToldToHaveEnded(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	ada := p.register(t)
+	thread := ada.openThread(t)
+	super := pg.Superuser(t, p.database)
+	id := ada.post(t, thread+"/turn", says("hello")).text("turn_id")
+	_, err := super.Exec(t.Context(), `UPDATE llm_turns SET status = 'running', finished_at = NULL, cancel_attempt = 1, lease_until = now() + interval '1 hour'`)
+	require.NoError(t, err)
+	end, err := super.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = end.Exec(t.Context(), `UPDATE llm_turns SET status = 'completed', finished_at = now()`)
+	require.NoError(t, err)
+	told := make(chan answer, 1)
+	go func() { told <- ada.post(t, thread+"/turns/"+id+"/cancel", nil) }()
+	other := pg.Superuser(t, p.database)
+	require.Eventually(t, func() bool {
+		return count(t, other, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+	}, patient, 20*time.Millisecond, "the cancelling does not wait for the end")
+	require.NoError(t, end.Commit(t.Context()))
+	a := <-told
+	requireCode(t, a, http.StatusConflict, "CONFLICT")
+	require.Equal(t, "completed", a.text("details.status"))
+}
+
 // failed leaves a turn as a model's failure does.
 func (c *caller) failed(t *testing.T, thread string, op header) (turn string) {
 	t.Helper()

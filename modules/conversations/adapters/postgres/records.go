@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -105,6 +106,10 @@ func (r Records) Cancel(ctx context.Context, t domain.Turn, partial domain.Messa
 		WorkspaceID: workspace, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(domain.TurnCancelled),
 		FinishedAt: &at, LatencyMs: &latency, Answered: partial.Content != "",
 	})
+	err = errors.Join(err, r.DB.Flush(ctx))
+	if postgres.IsMissing(err) {
+		return fmt.Errorf("%w: %w", ports.ErrOvertaken, err)
+	}
 	if err != nil {
 		return fmt.Errorf("cancel the turn: %w", err)
 	}
