@@ -133,6 +133,29 @@ func TestATurnThatEndsWhileItIsCancelledIsToldToHaveEnded(t *testing.T) {
 	require.Equal(t, "completed", a.text("details.status"))
 }
 
+func TestAMessageWhoseTurnIsCancelledIsDealtWith(t *testing.T) {
+	t.Parallel()
+	p := start(t, append([]string{"ECHO_DELAY=100ms"}, fastJobs...)...)
+	ada := p.register(t)
+	chat := ada.newEndpoint(t, ada.newBot(t))
+	long := chat.says(t, "c", strings.Repeat("word ", 100)).text("event_id")
+	var thread string
+	require.Eventually(t, func() bool {
+		threads := ada.get(t, "/v1/conversations/threads").items()
+		if len(threads) > 0 {
+			thread = "/v1/conversations/threads/" + threads[0]["id"].(string)
+		}
+		return thread != "" && len(ada.get(t, thread+"/turns").items()) > 0
+	}, patient, 20*time.Millisecond)
+	cancelled := ada.post(t, ada.runs(t, thread)+"/cancel", nil)
+	require.Equal(t, http.StatusOK, cancelled.Status, cancelled)
+	event := ada.waitUntil(t, "/v1/webhook-events/"+long, "status", "processed")
+	require.Equal(t, cancelled.text("id"), event.text("turn_id"))
+	require.Empty(t, ada.get(t, "/v1/dead-letters").items())
+	next := chat.says(t, "c", "next").text("event_id")
+	ada.waitUntil(t, "/v1/webhook-events/"+next, "status", "processed")
+}
+
 // failed leaves a turn as a model's failure does.
 func (c *caller) failed(t *testing.T, thread string, op header) (turn string) {
 	t.Helper()

@@ -142,7 +142,7 @@ func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUI
 	case state.Status == string(domain.TurnFailed):
 		return nil, ports.ErrTurnMovedOn.With("turn_id", state.ID)
 	case state.Status == string(domain.TurnCancelled):
-		return nil, ports.ErrTurnCancelled.With("turn_id", state.ID)
+		return nil, ports.ErrTurnCancelled.With("turn_id", state.ID).Because(ports.ErrCancel)
 	case state.Status == string(domain.TurnCompleted):
 		return s.broughtBy(ctx, state.ID, state.ThreadID)
 	default:
