@@ -71,7 +71,7 @@ func TestATurnIsCancelledWhereverItRuns(t *testing.T) {
 
 func TestACallWhoseTurnIsCancelledIsToldSo(t *testing.T) {
 	t.Parallel()
-	p := start(t, "ECHO_DELAY=100ms")
+	p := start(t, "ECHO_DELAY=100ms", "METRICS_ADDR=127.0.0.1:0")
 	ada := p.register(t)
 	thread := ada.openThread(t)
 	op := operation(uuid.NewString())
@@ -82,6 +82,7 @@ func TestACallWhoseTurnIsCancelledIsToldSo(t *testing.T) {
 	cancelled := ada.post(t, turn+"/cancel", nil)
 	require.Equal(t, http.StatusOK, cancelled.Status, cancelled)
 	requireCode(t, <-ended, http.StatusConflict, "CONFLICT")
+	require.Contains(t, p.metrics(t), `parley_turns_total{outcome="cancelled",provider="echo"} 1`)
 	requireCode(t, ada.post(t, thread+"/turn", content, op), http.StatusConflict, "CONFLICT")
 	require.Zero(t, count(t, pg.Superuser(t, p.database), `SELECT count(*) FROM turn_events`))
 }
