@@ -108,7 +108,7 @@ func TestATurnWhoseProcessIsLostIsCancelled(t *testing.T) {
 	require.Equal(t, http.StatusOK, ada.post(t, thread+"/turn", says("on")).Status)
 }
 
-// A turn ends between the look at it and the cancelling of it: that is no failure of ours.
+// A turn ends between a cancel call's look at it and its writing: that is no failure of ours.
 func TestATurnThatEndsWhileItIsCancelledIsToldToHaveEnded(t *testing.T) {
 	t.Parallel()
 	p := start(t)
@@ -127,7 +127,7 @@ func TestATurnThatEndsWhileItIsCancelledIsToldToHaveEnded(t *testing.T) {
 	other := pg.Superuser(t, p.database)
 	require.Eventually(t, func() bool {
 		return count(t, other, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
-	}, patient, 20*time.Millisecond, "the cancelling does not wait for the end")
+	}, patient, 20*time.Millisecond, "the cancel call does not wait for the end")
 	require.NoError(t, end.Commit(t.Context()))
 	a := <-told
 	requireCode(t, a, http.StatusConflict, "CONFLICT")
