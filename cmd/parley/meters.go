@@ -123,3 +123,18 @@ func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, why *fail.E
 	c.turns(1, c.provider, "failed")
 	return c.Events.TurnFailed(ctx, t, why)
 }
+
+// countedCancels counts turns that are cancelled beside the others.
+type countedCancels struct {
+	conversations.Cancels
+	turns countedTurns
+}
+
+// Cancel implements ports.Cancels of conversations.
+func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domain.Message) error {
+	err := c.Cancels.Cancel(ctx, t, partial)
+	if err == nil {
+		c.turns.turns(1, c.turns.provider, "cancelled")
+	}
+	return err
+}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -94,6 +96,17 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 func (p *program) sealer(t *testing.T) bool {
 	t.Helper()
 	return regexp.MustCompile(`(?m)^parley_audit_sealer_lag_seconds [0-9.]*[1-9]`).MatchString(p.metrics(t))
+}
+
+func TestAJobThatPanicsIsMeasured(t *testing.T) {
+	t.Parallel()
+	p := &platform{metrics: newMeters()}
+	require.Panics(t, func() {
+		_ = p.aroundJob(t.Context(), "note", func(context.Context) error { panic("at the disco") })
+	})
+	page := httptest.NewRecorder()
+	p.metrics.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Contains(t, page.Body.String(), `parley_job_duration_seconds_count{kind="note",outcome="failed"} 1`)
 }
 
 func TestProfilesAreServedUnlessInProduction(t *testing.T) {
