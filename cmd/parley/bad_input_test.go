@@ -126,6 +126,22 @@ func TestNestingOf64LevelsIsTaken(t *testing.T) {
 	requireCode(t, ada.post(t, "/v1/bots", deeper), http.StatusBadRequest, "BAD_REQUEST")
 }
 
+// What such a call is sent belongs to its fingerprint: what it does not look at must not be there.
+func TestACallThatNeedsNothingTakesNoBodyOrAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	ada, none := start(t).register(t), uuid.NewString()
+	for _, path := range []string{
+		"/v1/dead-letters/" + none + "/retry", "/v1/webhook-subscriptions/" + none + "/ping", "/v1/webhook-deliveries/" + none + "/retry",
+		"/v1/conversations/threads/" + none + "/turns/" + none + "/cancel", "/v1/conversations/threads/" + none + "/turns/" + none + "/retry",
+	} {
+		requireWrong(t, ada.post(t, path, `{"all":true}`), "all")
+		requireCode(t, ada.post(t, path, "null"), http.StatusBadRequest, "BAD_REQUEST")
+		for _, body := range []any{nil, "", "{}"} {
+			require.Equal(t, http.StatusNotFound, ada.post(t, path, body).Status, path)
+		}
+	}
+}
+
 func TestABodyThatIsNotDeclaredJSONIsRefusedByEveryCall(t *testing.T) {
 	t.Parallel()
 	ada := start(t).register(t)

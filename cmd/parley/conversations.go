@@ -39,7 +39,7 @@ func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
 	server.PutKey = usecases.PutModelKey{Settings: server.Models, Now: p.now, CheckURL: func(raw string) error {
 		return webhook.CheckURL(raw, p.cfg.WebhookPrivate)
 	}}
-	p.addStreams(&server)
+	p.addStreams(&server, told)
 	server.Mount(e)
 	recovery := jobs.RecoverTurns{Leases: turns, Commands: p.commands, Steps: server.Steps}
 	p.background.Every(p.cfg.UpkeepInterval, p.cfg.ModelTimeout+time.Minute, "recover turns", recovery.Do)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,7 +53,10 @@ func newMeters() meters {
 // request counts one that was answered.
 func (m meters) request(method, route string, status int, took time.Duration) {
 	if route == "" {
-		method, route = "any", "none" // the router had no place for it: the method is the client's word
+		method, route = "any", "none" // the router had no place for it
+	}
+	if !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions}, method) {
+		method = "any" // it is the client's word
 	}
 	m.requests(1, method, route, strconv.Itoa(status))
 	m.latency(took, method, route)
@@ -117,4 +122,19 @@ func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer d
 func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, why *fail.Error) error {
 	c.turns(1, c.provider, "failed")
 	return c.Events.TurnFailed(ctx, t, why)
+}
+
+// countedCancels counts turns that are cancelled beside the others.
+type countedCancels struct {
+	conversations.Cancels
+	turns countedTurns
+}
+
+// Cancel implements ports.Cancels of conversations.
+func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domain.Message) error {
+	err := c.Cancels.Cancel(ctx, t, partial)
+	if err == nil {
+		c.turns.turns(1, c.turns.provider, "cancelled")
+	}
+	return err
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -69,6 +71,7 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 	}
 	require.Equal(t, http.StatusUnprocessableEntity, ada.post(t, "/v1/bots", map[string]any{"name": "x"}, id).Status)
 	require.Equal(t, http.StatusNotFound, ada.call(t, "BREW", "/coffee", nil).Status)
+	require.Equal(t, http.StatusMethodNotAllowed, ada.call(t, "BREW", "/v1/bots", nil).Status)
 	for range 20 {
 		ada.get(t, "/v1/bots")
 	}
@@ -86,12 +89,24 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 	}
 	require.Regexp(t, `parley_rate_limit_refusals_total\{limit="principal"\} [1-9]`, text)
 	require.NotContains(t, text, thread)
+	require.NotContains(t, text, "BREW", "whoever is outside makes as many numbers as there are words")
 }
 
 // sealer tells whether the sealer has run.
 func (p *program) sealer(t *testing.T) bool {
 	t.Helper()
 	return regexp.MustCompile(`(?m)^parley_audit_sealer_lag_seconds [0-9.]*[1-9]`).MatchString(p.metrics(t))
+}
+
+func TestAJobThatPanicsIsMeasured(t *testing.T) {
+	t.Parallel()
+	p := &platform{metrics: newMeters()}
+	require.Panics(t, func() {
+		_ = p.aroundJob(t.Context(), "note", func(context.Context) error { panic("at the disco") })
+	})
+	page := httptest.NewRecorder()
+	p.metrics.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Contains(t, page.Body.String(), `parley_job_duration_seconds_count{kind="note",outcome="failed"} 1`)
 }
 
 func TestProfilesAreServedUnlessInProduction(t *testing.T) {

@@ -19,12 +19,12 @@ const (
 )
 
 // addStreams gives the conversations' server what reads, streams and cancels turns.
-func (p *platform) addStreams(server *rest.Server) {
+func (p *platform) addStreams(server *rest.Server, told countedTurns) {
 	records, pieces := postgres.Records{DB: p.db}, postgres.Pieces{DB: p.db}
 	hub := live.NewHub(pieces, records, p.log)
 	server.Records, server.Pieces, server.Live, server.Room = records, pieces, hub, hub
 	server.Cancel = usecases.CancelTurn{
-		Records: records, Cancels: records, Pieces: pieces, Live: hub, Patience: cancelPatience, Now: p.now,
+		Records: records, Cancels: countedCancels{records, told}, Pieces: pieces, Live: hub, Patience: cancelPatience, Now: p.now,
 	}
 	server.Follow = usecases.FollowTurn{
 		Records: records, Pieces: pieces, Live: hub, Poll: p.cfg.JobPoll, Idle: streamIdle,

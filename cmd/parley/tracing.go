@@ -36,26 +36,33 @@ func (p *platform) tracer() gateway.Tracer {
 func (p *platform) aroundJob(ctx context.Context, kind string, handle func(ctx context.Context) error) error {
 	start := time.Now()
 	ctx, end := p.tracing.Start(ctx, "job "+kind, nil)
-	err := handle(ctx)
-	end(err)
-	outcome := "done"
-	switch {
-	case jobs.IsNotYet(err):
-		outcome = "put_off"
-	case err != nil:
-		outcome = "failed"
-	}
-	p.metrics.jobs(time.Since(start), kind, outcome)
+	err := errPanic
+	defer func() {
+		end(err)
+		outcome := "done"
+		switch {
+		case jobs.IsNotYet(err):
+			outcome = "put_off"
+		case err != nil:
+			outcome = "failed"
+		}
+		p.metrics.jobs(time.Since(start), kind, outcome)
+	}()
+	err = handle(ctx)
 	return err
 }
 
 // aroundCall makes a span of a call to the outside.
 func (p *platform) aroundCall(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error {
 	ctx, end := p.tracing.Start(ctx, "call "+group, map[string]string{"parley.target": target})
-	err := attempt(ctx)
-	end(err)
+	err := errPanic
+	defer func() { end(err) }()
+	err = attempt(ctx)
 	return err
 }
+
+// errPanic is what is measured of work that has not returned.
+var errPanic = errors.New("it panicked")
 
 // openLog makes the log of a program that runs for long: errors are told to a Sentry too, where one is configured.
 func openLog(cfg *config.Config, w io.Writer) (log *slog.Logger, closeLog func() error, err error) {

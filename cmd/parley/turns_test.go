@@ -71,7 +71,7 @@ func TestATurnIsCancelledWhereverItRuns(t *testing.T) {
 
 func TestACallWhoseTurnIsCancelledIsToldSo(t *testing.T) {
 	t.Parallel()
-	p := start(t, "ECHO_DELAY=100ms")
+	p := start(t, "ECHO_DELAY=100ms", "METRICS_ADDR=127.0.0.1:0")
 	ada := p.register(t)
 	thread := ada.openThread(t)
 	op := operation(uuid.NewString())
@@ -82,6 +82,7 @@ func TestACallWhoseTurnIsCancelledIsToldSo(t *testing.T) {
 	cancelled := ada.post(t, turn+"/cancel", nil)
 	require.Equal(t, http.StatusOK, cancelled.Status, cancelled)
 	requireCode(t, <-ended, http.StatusConflict, "CONFLICT")
+	require.Contains(t, p.metrics(t), `parley_turns_total{outcome="cancelled",provider="echo"} 1`)
 	requireCode(t, ada.post(t, thread+"/turn", content, op), http.StatusConflict, "CONFLICT")
 	require.Zero(t, count(t, pg.Superuser(t, p.database), `SELECT count(*) FROM turn_events`))
 }
@@ -105,6 +106,55 @@ func TestATurnWhoseProcessIsLostIsCancelled(t *testing.T) {
 	require.Equal(t, "Echo: hel", cancelled.text("partial_text"))
 	require.Equal(t, "Echo: hel", ada.get(t, thread+"/messages").items()[1]["content"])
 	require.Equal(t, http.StatusOK, ada.post(t, thread+"/turn", says("on")).Status)
+}
+
+// A turn ends between a cancel call's look at it and its writing: that is no failure of ours.
+func TestATurnThatEndsWhileItIsCancelledIsToldToHaveEnded(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	ada := p.register(t)
+	thread := ada.openThread(t)
+	super := pg.Superuser(t, p.database)
+	id := ada.post(t, thread+"/turn", says("hello")).text("turn_id")
+	_, err := super.Exec(t.Context(), `UPDATE llm_turns SET status = 'running', finished_at = NULL, cancel_attempt = 1, lease_until = now() + interval '1 hour'`)
+	require.NoError(t, err)
+	end, err := super.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = end.Exec(t.Context(), `UPDATE llm_turns SET status = 'completed', finished_at = now()`)
+	require.NoError(t, err)
+	told := make(chan answer, 1)
+	go func() { told <- ada.post(t, thread+"/turns/"+id+"/cancel", nil) }()
+	other := pg.Superuser(t, p.database)
+	require.Eventually(t, func() bool {
+		return count(t, other, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+	}, patient, 20*time.Millisecond, "the cancel call does not wait for the end")
+	require.NoError(t, end.Commit(t.Context()))
+	a := <-told
+	requireCode(t, a, http.StatusConflict, "CONFLICT")
+	require.Equal(t, "completed", a.text("details.status"))
+}
+
+func TestAMessageWhoseTurnIsCancelledIsDealtWith(t *testing.T) {
+	t.Parallel()
+	p := start(t, append([]string{"ECHO_DELAY=100ms"}, fastJobs...)...)
+	ada := p.register(t)
+	chat := ada.newEndpoint(t, ada.newBot(t))
+	long := chat.says(t, "c", strings.Repeat("word ", 100)).text("event_id")
+	var thread string
+	require.Eventually(t, func() bool {
+		threads := ada.get(t, "/v1/conversations/threads").items()
+		if len(threads) > 0 {
+			thread = "/v1/conversations/threads/" + threads[0]["id"].(string)
+		}
+		return thread != "" && len(ada.get(t, thread+"/turns").items()) > 0
+	}, patient, 20*time.Millisecond)
+	cancelled := ada.post(t, ada.runs(t, thread)+"/cancel", nil)
+	require.Equal(t, http.StatusOK, cancelled.Status, cancelled)
+	event := ada.waitUntil(t, "/v1/webhook-events/"+long, "status", "processed")
+	require.Equal(t, cancelled.text("id"), event.text("turn_id"))
+	require.Empty(t, ada.get(t, "/v1/dead-letters").items())
+	next := chat.says(t, "c", "next").text("event_id")
+	ada.waitUntil(t, "/v1/webhook-events/"+next, "status", "processed")
 }
 
 // failed leaves a turn as a model's failure does.

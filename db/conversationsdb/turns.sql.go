@@ -121,14 +121,14 @@ WITH turn AS (
  RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
-    SELECT t.workspace_id, t.status, 1, CASE t.status WHEN 'completed' THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
+    SELECT t.workspace_id, t.status, 1, CASE WHEN $18::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
 ), used AS (
     SELECT app.use($15, turn.finished_at,
                    jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
-                   $18::jsonb, false)
-      FROM turn WHERE turn.status = 'completed'
+                   $19::jsonb, false)
+      FROM turn WHERE $18::boolean
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used)
 `
@@ -151,11 +151,12 @@ type FinishTurnParams struct {
 	WorkspaceID  uuid.UUID
 	TurnID       uuid.UUID
 	Attempt      int32
+	Answered     bool
 	Limits       json.RawMessage
 }
 
-// Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. A turn that has
-// failed has used nothing more; one that is completed is never refused.
+// Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What a turn has
+// used more is counted where an answer is stored with its end, be it one that breaks off, and never refused.
 func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 	_, err := q.db.Exec(ctx, finishTurn,
 		arg.Status,
@@ -175,6 +176,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.WorkspaceID,
 		arg.TurnID,
 		arg.Attempt,
+		arg.Answered,
 		arg.Limits,
 	)
 	return err
@@ -305,7 +307,10 @@ func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOpe
 
 const resumeTurn = `-- name: ResumeTurn :one
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+           CASE 'archived' WHEN th.status THEN 'thread'
+                           WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
+           END AS archived
       FROM llm_turns t
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
@@ -326,7 +331,8 @@ WITH before AS (
       FROM before b WHERE b.status = 'failed'
 )
 SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
-       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id
+       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
+       app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id
 `
 
@@ -351,9 +357,11 @@ type ResumeTurnRow struct {
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	Refused        bool
 }
 
-// Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has run out.
+// Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has
+// run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeTurnRow, error) {
 	row := q.db.QueryRow(ctx, resumeTurn,
 		arg.WorkspaceID,
@@ -376,6 +384,7 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 		&i.CreatedAt,
 		&i.EndpointID,
 		&i.ConversationID,
+		&i.Refused,
 	)
 	return i, err
 }

@@ -31,8 +31,8 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(p
   LEFT JOIN model_settings ms ON ms.workspace_id = @workspace_id;
 
 -- name: FinishTurn :exec
--- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. A turn that has
--- failed has used nothing more; one that is completed is never refused.
+-- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What a turn has
+-- used more is counted where an answer is stored with its end, be it one that breaks off, and never refused.
 WITH turn AS (
     UPDATE llm_turns t
        SET status = @status, finished_at = @finished_at, latency_ms = @latency_ms, error = sqlc.narg('error'),
@@ -45,14 +45,14 @@ WITH turn AS (
  RETURNING t.*
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
-    SELECT t.workspace_id, t.status, 1, CASE t.status WHEN 'completed' THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
+    SELECT t.workspace_id, t.status, 1, CASE WHEN @answered::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
 ), used AS (
     SELECT app.use(@workspace_id, turn.finished_at,
                    jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
                    @limits::jsonb, false)
-      FROM turn WHERE turn.status = 'completed'
+      FROM turn WHERE @answered::boolean
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used);
 
@@ -73,9 +73,13 @@ SELECT 1 FROM threads th
    FOR UPDATE;
 
 -- name: ResumeTurn :one
--- Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has run out.
+-- Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has
+-- run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 WITH before AS (
-    SELECT t.*, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id
+    SELECT t.*, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+           CASE 'archived' WHEN th.status THEN 'thread'
+                           WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
+           END AS archived
       FROM llm_turns t
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
@@ -96,7 +100,8 @@ WITH before AS (
       FROM before b WHERE b.status = 'failed'
 )
 SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
-       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id
+       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
+       app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id;
 
 -- name: GetTurnState :one

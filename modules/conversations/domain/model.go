@@ -63,8 +63,8 @@ func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (
 	var of struct {
 		Model           string    `json:"model"`
 		Temperature     *float64  `json:"temperature"`
-		MaxOutputTokens *int      `json:"max_output_tokens"`
-		HistoryLimit    *int      `json:"history_limit"`
+		MaxOutputTokens *float64  `json:"max_output_tokens"` // whole numbers, of which 7.0 is one to whoever has checked them
+		HistoryLimit    *float64  `json:"history_limit"`
 		Fallbacks       *[]string `json:"fallbacks"`
 	}
 	if len(settings) > 0 {
@@ -72,9 +72,13 @@ func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (
 			return Choice{}, fmt.Errorf("the bot's settings: %w", err)
 		}
 	}
-	c := Choice{Temperature: of.Temperature, MaxOutputTokens: of.MaxOutputTokens, HistoryLimit: defaultHistory}
+	c := Choice{Temperature: of.Temperature, HistoryLimit: defaultHistory}
+	if of.MaxOutputTokens != nil {
+		most := int(*of.MaxOutputTokens)
+		c.MaxOutputTokens = &most
+	}
 	if of.HistoryLimit != nil {
-		c.HistoryLimit = *of.HistoryLimit
+		c.HistoryLimit = int(*of.HistoryLimit)
 	}
 	names := []string{of.Model, workspace.Model, last.String()}
 	names = slices.DeleteFunc(names, func(s string) bool { return s == "" })[:1]

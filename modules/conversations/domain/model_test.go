@@ -55,7 +55,7 @@ func TestTheBotChoosesThenItsWorkspaceThenTheOperator(t *testing.T) {
 			require.Equal(t, 20, c.HistoryLimit)
 		})
 	}
-	c, err := domain.Choose([]byte(`{"temperature":0,"max_output_tokens":7,"history_limit":0,"metadata":{}}`), own, last)
+	c, err := domain.Choose([]byte(`{"temperature":0,"max_output_tokens":7.0,"history_limit":0e1,"metadata":{}}`), own, last)
 	require.NoError(t, err)
 	require.Equal(t, []any{0.0, 7, 0}, []any{*c.Temperature, *c.MaxOutputTokens, c.HistoryLimit})
 	for _, wrong := range []string{`{"model":"gpt-4o"}`, `{"fallbacks":["x"]}`, `{"fallbacks":"echo"}`} {

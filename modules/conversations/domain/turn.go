@@ -117,6 +117,19 @@ type Reply struct {
 	FirstToken      time.Duration // until the first piece of text; 0: there was none
 }
 
+// mostTokens is far beyond any window, and so small that what it costs can be counted.
+const mostTokens = 1_000_000_000
+
+// Believable is the reply without counts of tokens that cannot be: a server may tell anything, and they count towards limits.
+func (r Reply) Believable() Reply {
+	for _, n := range []**int{&r.InputTokens, &r.OutputTokens, &r.CachedTokens} {
+		if *n != nil && (**n < 0 || **n > mostTokens) {
+			*n = nil
+		}
+	}
+	return r
+}
+
 // FinishedBy is the reason why the model ended, as it is written down; nil: it was not told.
 func (r Reply) FinishedBy() *string {
 	if r.FinishReason == "" {

@@ -21,6 +21,9 @@ var (
 // ErrCancel is the cause of the end of the context of an attempt that is cancelled.
 var ErrCancel = errors.New("conversations: the turn is cancelled")
 
+// ErrOvertaken says that an attempt does not run any more: its turn has ended, or another attempt has begun.
+var ErrOvertaken = errors.New("conversations: the attempt does not run any more")
+
 // Records reads turns.
 type Records interface {
 	// Get answers ErrTurnNotFound where the thread has no such turn.
@@ -38,7 +41,8 @@ type Cancels interface {
 	Request(ctx context.Context, turn uuid.UUID) error
 	// Requested tells whether an attempt that runs is wanted to be cancelled.
 	Requested(ctx context.Context, turn uuid.UUID, attempt int) (bool, error)
-	// Cancel stores that an attempt was cancelled, with the text so far; without text no message is kept.
+	// Cancel stores that an attempt was cancelled, with the text so far; without text no message is kept. ErrOvertaken
+	// undoes the transaction.
 	Cancel(ctx context.Context, t domain.Turn, partial domain.Message) error
 }
 

@@ -784,6 +784,9 @@ type RegisterJSONRequestBody = RegisterRequest
 // RetryDeadLettersJSONRequestBody defines body for RetryDeadLetters for application/json ContentType.
 type RetryDeadLettersJSONRequestBody = RetryDeadLettersRequest
 
+// RetryDeadLetterJSONRequestBody defines body for RetryDeadLetter for application/json ContentType.
+type RetryDeadLetterJSONRequestBody = Empty
+
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = CreateInvitationRequest
 
@@ -2114,6 +2117,7 @@ func (response GetDeadLetter200JSONResponse) VisitGetDeadLetterResponse(w http.R
 
 type RetryDeadLetterRequestObject struct {
 	DeadLetterID DeadLetterID `json:"dead_letter_id"`
+	Body         *RetryDeadLetterJSONRequestBody
 }
 
 type RetryDeadLetterResponseObject interface {
@@ -3250,6 +3254,32 @@ func (sh *strictHandler) RetryDeadLetter(ctx *echo.Context, deadLetterID DeadLet
 	var request RetryDeadLetterRequestObject
 
 	request.DeadLetterID = deadLetterID
+
+	var body RetryDeadLetterJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RetryDeadLetter(ctx.Request().Context(), request.(RetryDeadLetterRequestObject))

@@ -16,6 +16,7 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/jobs"
 	platform "github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
 )
 
 // outbox is what analytics will be told: kind, count, messages and latency of each row, in any order.
@@ -77,6 +78,21 @@ func TestATurnThatIsGivenUpIsCounted(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, [][4]any{{"failed", 1, 1, -1}}, s.outbox(t))
+}
+
+func TestOfATurnThatIsCancelledTheMessagesThatStayAreCounted(t *testing.T) {
+	t.Parallel()
+	for said, messages := range map[string]int{"half": 2, "": 1} {
+		s := metered(t, usage.Limits{usage.Messages: 100})
+		turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+		require.NoError(t, err)
+		require.NoError(t, s.cancel(turn, said))
+		require.Len(t, s.said(t, turn.ThreadID), messages)
+		require.Equal(t, [][4]any{{"cancelled", 1, messages, -1}}, s.outbox(t))
+		require.Equal(t, [3]int{1, messages, 0}, s.used(t))
+		require.Error(t, s.complete(turn, "late"))
+		require.Equal(t, [3]int{1, messages, 0}, s.used(t))
+	}
 }
 
 func TestAnEventIsCountedOnceForEachOfTheSendersIDs(t *testing.T) {

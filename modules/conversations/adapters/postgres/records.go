@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -103,8 +104,12 @@ func (r Records) Cancel(ctx context.Context, t domain.Turn, partial domain.Messa
 	}
 	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
 		WorkspaceID: workspace, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(domain.TurnCancelled),
-		FinishedAt: &at, LatencyMs: &latency,
+		FinishedAt: &at, LatencyMs: &latency, Answered: partial.Content != "",
 	})
+	err = errors.Join(err, r.DB.Flush(ctx))
+	if postgres.IsMissing(err) {
+		return fmt.Errorf("%w: %w", ports.ErrOvertaken, err)
+	}
 	if err != nil {
 		return fmt.Errorf("cancel the turn: %w", err)
 	}

@@ -29,7 +29,7 @@ func TestWhoEndsATurnFirstHasEndedIt(t *testing.T) {
 	require.NoError(t, s.cancel(turn, "half"))
 	require.True(t, platform.IsMissing(s.complete(turn, "late")), "a late answer overwrites")
 	require.True(t, platform.IsMissing(s.fail(turn)))
-	require.True(t, platform.IsMissing(s.cancel(turn, "again")))
+	require.ErrorIs(t, s.cancel(turn, "again"), ports.ErrOvertaken)
 	require.Equal(t, []string{"user Hi", "assistant half"}, s.said(t, turn.ThreadID))
 	record, err := records.Get(s.me, turn.ThreadID, turn.ID)
 	require.NoError(t, err)

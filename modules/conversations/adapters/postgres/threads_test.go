@@ -42,7 +42,19 @@ func TestWhatIsArchivedTakesNoTurnUntilItIsActiveAgain(t *testing.T) {
 		turn, err := s.start(s.me, thread, time.Minute)
 		require.NoError(t, err)
 		require.EqualValues(t, len(before)+1, turn.User.Seq, "a refused turn has used up a number")
-		require.NoError(t, s.complete(turn, "x"))
+		require.NoError(t, s.fail(turn))
+		s.exec(t, test.archive)
+		_, err = s.resume(turn)
+		require.Equal(t, test.want, err, "a turn that failed is tried again")
+		s.exec(t, test.activate)
+		again, err := s.resume(turn)
+		require.NoError(t, err)
+		s.exec(t, test.archive)
+		s.exec(t, "UPDATE llm_turns SET lease_until = now() - interval '1 second'")
+		again, err = s.resume(*again)
+		require.NoError(t, err, "what was begun goes on to its end")
+		require.NoError(t, s.complete(*again, "x"))
+		s.exec(t, test.activate)
 	}
 }
 

@@ -52,10 +52,8 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	switch {
 	case postgres.IsMissing(err):
 		return ports.ErrThreadNotFound
-	case postgres.RefusedFor(err) == "thread":
-		return ports.ErrThreadArchived
-	case postgres.RefusedFor(err) == "bot":
-		return ports.ErrBotArchived
+	case postgres.RefusedFor(err) != "":
+		return archived(err)
 	case postgres.Violates(err, "llm_turns_one_running"):
 		return ports.ErrThreadBusy
 	case postgres.Violates(err, "llm_turns_operation_key"): // its claim is no longer kept, the turn is
@@ -73,6 +71,14 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	return nil
 }
 
+// archived says what it is that takes no turns.
+func archived(refused error) error {
+	if postgres.RefusedFor(refused) == "bot" {
+		return ports.ErrBotArchived
+	}
+	return ports.ErrThreadArchived
+}
+
 // Resume implements ports.Turns. While the turn may still be running it answers command.ErrInProgress.
 func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error) {
 	q, workspace := queries(ctx, s.db)
@@ -88,6 +94,8 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 	switch {
 	case postgres.IsMissing(err):
 		return s.whyNot(ctx, workspace, actor, operation)
+	case postgres.RefusedFor(err) != "":
+		return nil, archived(err)
 	case postgres.Violates(err, "llm_turns_one_running"):
 		return nil, ports.ErrThreadBusy
 	case err != nil:
@@ -134,7 +142,7 @@ func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUI
 	case state.Status == string(domain.TurnFailed):
 		return nil, ports.ErrTurnMovedOn.With("turn_id", state.ID)
 	case state.Status == string(domain.TurnCancelled):
-		return nil, ports.ErrTurnCancelled.With("turn_id", state.ID)
+		return nil, ports.ErrTurnCancelled.With("turn_id", state.ID).Because(ports.ErrCancel)
 	case state.Status == string(domain.TurnCompleted):
 		return s.broughtBy(ctx, state.ID, state.ThreadID)
 	default:
@@ -211,6 +219,7 @@ func (s *Turns) finish(ctx context.Context, t domain.Turn, at time.Time, latency
 		LatencyMs:    &latency,
 		InputTokens:  toInt32(reply.InputTokens),
 		OutputTokens: toInt32(reply.OutputTokens),
+		Answered:     true,
 		Limits:       s.limits,
 		CachedTokens: toInt32(reply.CachedTokens),
 		CostMicros:   reply.CostMicros,

@@ -60,6 +60,7 @@ func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)
 			say(text)
 		})
 		if err == nil {
+			reply = reply.Believable()
 			reply.Provider, reply.Model = m.Provider, m.Name
 			reply.CostMicros = r.Table.cost(m, reply)
 			return reply, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -280,4 +281,23 @@ func TestAnAnswerCostsWhatTheTableSays(t *testing.T) {
 	reply, _, err := b.take(t, asks(`{"model":"openai/a"}`))
 	require.NoError(t, err)
 	require.EqualValues(t, 1+100+1, *reply.CostMicros, "cached input at its price, and a fraction counts as one")
+}
+
+// Tokens count towards a workspace's limits, and a server that the workspace itself names may tell any number.
+func TestNumbersThatCannotBeAreNotKnown(t *testing.T) {
+	t.Parallel()
+	price := int64(1)
+	for name, told := range map[string]int{"gives tokens back": -1, "is beyond what can be stored": math.MaxInt32 + 1, "overflows": math.MinInt64} {
+		b := setup(func(context.Context, ports.Prompt, func(string)) (domain.Reply, error) {
+			in, out, cached := told, told, told
+			return domain.Reply{Content: "x", InputTokens: &in, OutputTokens: &out, CachedTokens: &cached}, nil
+		}, answers)
+		b.Table = router.Table{"*": {Input: &price, Output: &price, Cached: &price}}
+		reply, _, err := b.take(t, asks(`{"model":"openai/a"}`))
+		require.NoError(t, err, name)
+		require.Nil(t, reply.InputTokens, name)
+		require.Nil(t, reply.OutputTokens, name)
+		require.Nil(t, reply.CachedTokens, name)
+		require.Nil(t, reply.CostMicros, name)
+	}
 }

@@ -84,7 +84,7 @@ func (a AnswerMessage) Do(ctx context.Context, job jobs.Job[Message]) error {
 	return a.Inbox.Answered(ctx, waiting, job.Finish)
 }
 
-// answer takes the turn, or finds it taken.
+// answer takes the turn, or finds it taken or cancelled.
 func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string) error {
 	ctx = call.For(ctx, call.From(ctx).Principal.WorkspaceID, w.EndpointID, w.OperationID)
 	turn, err := a.Turn.Prepare(usecases.Said{ThreadID: w.Thread, ActorID: w.EndpointID, OperationID: w.OperationID, Content: text})
@@ -94,6 +94,8 @@ func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string)
 	_, err = a.Commands.RunLong(ctx, a.Steps(&turn))
 	wait, refused := resilience.IsRefused(err)
 	switch {
+	case errors.Is(err, ports.ErrCancel): // somebody did not want it answered, or not any further: so it is dealt with
+		return nil
 	case refused: // the model was not asked, so nothing has failed
 		return jobs.NotYet(modelAway, wait)
 	case errors.Is(err, ports.ErrThreadBusy):

@@ -574,6 +574,9 @@ type CreateWebhookSubscriptionRequest struct {
 	URL string `json:"url"`
 }
 
+// Empty defines model for Empty.
+type Empty = map[string]interface{}
+
 // Error defines model for Error.
 type Error struct {
 	// Code stable; decide by it
@@ -1555,11 +1558,20 @@ type ChangeThreadJSONRequestBody = ChangeThreadRequest
 // TakeTurnJSONRequestBody defines body for TakeTurn for application/json ContentType.
 type TakeTurnJSONRequestBody = TakeTurnRequest
 
+// CancelTurnJSONRequestBody defines body for CancelTurn for application/json ContentType.
+type CancelTurnJSONRequestBody = Empty
+
+// RetryTurnJSONRequestBody defines body for RetryTurn for application/json ContentType.
+type RetryTurnJSONRequestBody = Empty
+
 // PutModelKeyJSONRequestBody defines body for PutModelKey for application/json ContentType.
 type PutModelKeyJSONRequestBody = PutModelKeyRequest
 
 // PutModelSettingsJSONRequestBody defines body for PutModelSettings for application/json ContentType.
 type PutModelSettingsJSONRequestBody = PutModelSettingsRequest
+
+// RetryWebhookDeliveryJSONRequestBody defines body for RetryWebhookDelivery for application/json ContentType.
+type RetryWebhookDeliveryJSONRequestBody = Empty
 
 // CreateWebhookEndpointJSONRequestBody defines body for CreateWebhookEndpoint for application/json ContentType.
 type CreateWebhookEndpointJSONRequestBody = CreateWebhookEndpointRequest
@@ -1575,6 +1587,9 @@ type CreateWebhookSubscriptionJSONRequestBody = CreateWebhookSubscriptionRequest
 
 // ChangeWebhookSubscriptionJSONRequestBody defines body for ChangeWebhookSubscription for application/json ContentType.
 type ChangeWebhookSubscriptionJSONRequestBody = ChangeWebhookSubscriptionRequest
+
+// PingWebhookSubscriptionJSONRequestBody defines body for PingWebhookSubscription for application/json ContentType.
+type PingWebhookSubscriptionJSONRequestBody = Empty
 
 // RotateWebhookSubscriptionSecretJSONRequestBody defines body for RotateWebhookSubscriptionSecret for application/json ContentType.
 type RotateWebhookSubscriptionSecretJSONRequestBody = RotateSecretRequest
@@ -3286,6 +3301,7 @@ func (response GetTurn200JSONResponse) VisitGetTurnResponse(w http.ResponseWrite
 type CancelTurnRequestObject struct {
 	ThreadID ThreadID `json:"thread_id"`
 	TurnID   TurnID   `json:"turn_id"`
+	Body     *CancelTurnJSONRequestBody
 }
 
 type CancelTurnResponseObject interface {
@@ -3362,6 +3378,7 @@ func (response FollowTurn200TextEventStreamResponse) VisitFollowTurnResponse(w h
 type RetryTurnRequestObject struct {
 	ThreadID ThreadID `json:"thread_id"`
 	TurnID   TurnID   `json:"turn_id"`
+	Body     *RetryTurnJSONRequestBody
 }
 
 type RetryTurnResponseObject interface {
@@ -3574,6 +3591,7 @@ func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryRespons
 
 type RetryWebhookDeliveryRequestObject struct {
 	DeliveryID DeliveryID `json:"delivery_id"`
+	Body       *RetryWebhookDeliveryJSONRequestBody
 }
 
 type RetryWebhookDeliveryResponseObject interface {
@@ -3893,6 +3911,7 @@ func (response ChangeWebhookSubscription200JSONResponse) VisitChangeWebhookSubsc
 
 type PingWebhookSubscriptionRequestObject struct {
 	SubscriptionID SubscriptionID `json:"subscription_id"`
+	Body           *PingWebhookSubscriptionJSONRequestBody
 }
 
 type PingWebhookSubscriptionResponseObject interface {
@@ -4493,6 +4512,32 @@ func (sh *strictHandler) CancelTurn(ctx *echo.Context, threadID ThreadID, turnID
 	request.ThreadID = threadID
 	request.TurnID = turnID
 
+	var body CancelTurnJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
 	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.CancelTurn(ctx.Request().Context(), request.(CancelTurnRequestObject))
 	}
@@ -4545,6 +4590,32 @@ func (sh *strictHandler) RetryTurn(ctx *echo.Context, threadID ThreadID, turnID 
 
 	request.ThreadID = threadID
 	request.TurnID = turnID
+
+	var body RetryTurnJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RetryTurn(ctx.Request().Context(), request.(RetryTurnRequestObject))
@@ -4785,6 +4856,32 @@ func (sh *strictHandler) RetryWebhookDelivery(ctx *echo.Context, deliveryID Deli
 	var request RetryWebhookDeliveryRequestObject
 
 	request.DeliveryID = deliveryID
+
+	var body RetryWebhookDeliveryJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RetryWebhookDelivery(ctx.Request().Context(), request.(RetryWebhookDeliveryRequestObject))
@@ -5249,6 +5346,32 @@ func (sh *strictHandler) PingWebhookSubscription(ctx *echo.Context, subscription
 	var request PingWebhookSubscriptionRequestObject
 
 	request.SubscriptionID = subscriptionID
+
+	var body PingWebhookSubscriptionJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.PingWebhookSubscription(ctx.Request().Context(), request.(PingWebhookSubscriptionRequestObject))

@@ -48,7 +48,7 @@ func (s Server) CancelTurn(ctx context.Context, r CancelTurnRequestObject) (Canc
 	if err := s.Cancel.Ask(ctx, r.ThreadID, r.TurnID); err != nil {
 		return nil, err
 	}
-	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+	cancel := func(ctx context.Context) (command.Outcome, error) {
 		record, err := s.Cancel.Do(ctx, r.ThreadID, r.TurnID, call.From(ctx).Operation.ID)
 		return command.Outcome{
 			Answer: CancelTurn200JSONResponse(toTurnRecord(record)).VisitCancelTurnResponse,
@@ -56,7 +56,11 @@ func (s Server) CancelTurn(ctx context.Context, r CancelTurnRequestObject) (Canc
 				Action: "turn.cancel", Resource: "thread", ResourceID: r.ThreadID, Changes: map[string]any{"turn_id": r.TurnID},
 			},
 		}, err
-	})
+	}
+	answer, err := s.Commands.Run(ctx, cancel)
+	if errors.Is(err, ports.ErrOvertaken) { // between its reading and its writing, which a second look tells
+		answer, err = s.Commands.Run(ctx, cancel)
+	}
 	return stored{answer}, err
 }
 
