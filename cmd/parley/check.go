@@ -82,6 +82,9 @@ func inTime(ctx context.Context, patience time.Duration, work func(ctx context.C
 	go func() {
 		defer cancel()
 		err := work(ctx)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // it heeds the context, and was quicker than we
+		}
 		if stop() {
 			ended <- err
 		}

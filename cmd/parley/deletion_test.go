@@ -59,7 +59,12 @@ func tenantTables(t *testing.T, conn *pgx.Conn) []string {
 func (c *caller) fill(t *testing.T, super *pgx.Conn) {
 	t.Helper()
 	bot := c.newBot(t)
-	require.Equal(t, http.StatusOK, c.say(t, c.thread(t, bot)).Status)
+	turn := c.hi(t, c.thread(t, bot))
+	require.Equal(t, http.StatusOK, turn.Status)
+	require.Equal(t, http.StatusOK, c.put(t, "/v1/conversations/messages/"+turn.text("assistant_message.id")+"/feedback", map[string]any{"rating": "good"}).Status)
+	require.Equal(t, http.StatusOK, c.put(t, "/v1/model-settings", map[string]any{"default_model": "echo"}).Status)
+	require.Equal(t, http.StatusOK, c.put(t, "/v1/model-keys/openai", map[string]any{"api_key": "sk-12345678"}).Status)
+	require.Equal(t, http.StatusCreated, c.upload(t, "a.txt", "text").Status)
 	require.Equal(t, http.StatusOK, c.newEndpoint(t, bot).says(t, "c", "hello").Status)
 	sub := c.subscribe(t, "https://example.com/hook", "turn.completed")
 	delivery := c.post(t, "/v1/webhook-subscriptions/"+sub.id+"/ping", nil).text("id")
@@ -71,6 +76,9 @@ func (c *caller) fill(t *testing.T, super *pgx.Conn) {
 		`INSERT INTO usage_warnings VALUES ($1, now(), 'turns')`,
 		`INSERT INTO vectors VALUES ($1, 'notes', gen_random_uuid(), '{1}', gen_random_uuid(), 0, 'text', '{}')`,
 		`INSERT INTO audit_seals SELECT $1, 1, array_agg(id), now(), sha256('x') FROM audit_log WHERE workspace_id = $1`,
+		`INSERT INTO turn_events SELECT workspace_id, id, 1, 0, '{"text"}' FROM llm_turns WHERE workspace_id = $1`,
+		`INSERT INTO analytics_daily SELECT workspace_id, now(), id, 1, 1, 0, 2, 0, 0, 0, 0, 0 FROM bots WHERE workspace_id = $1`,
+		`INSERT INTO analytics_latency SELECT workspace_id, now(), id, 1, 1 FROM bots WHERE workspace_id = $1`,
 		`INSERT INTO audit_seal_heads VALUES ($1, 1)`,
 	} {
 		_, err := super.Exec(t.Context(), sql, c.workspace)
@@ -144,10 +152,12 @@ func TestAPurgeLeavesNothingOfAWorkspaceAndTouchesNoOther(t *testing.T) {
 
 func TestTheProgramPurgesWhatIsDue(t *testing.T) {
 	t.Parallel()
-	p := start(t, "UPKEEP_INTERVAL=100ms", "WORKERS=0")
+	dir := t.TempDir()
+	p := start(t, "UPKEEP_INTERVAL=100ms", "WORKERS=0", "DATA_DIR="+dir)
 	ada, eve := p.register(t), p.register(t)
 	super := pg.Superuser(t, p.database)
 	for _, c := range []*caller{ada, eve} {
+		require.Equal(t, http.StatusCreated, c.upload(t, "a.txt", "text").Status)
 		require.Equal(t, http.StatusNoContent, c.delete(t, "/v1/workspaces/"+c.workspace).Status)
 	}
 	_, err := super.Exec(t.Context(), `UPDATE workspaces SET deleted_at = now() - interval '31 days' WHERE id = $1`, ada.workspace)
@@ -155,6 +165,7 @@ func TestTheProgramPurgesWhatIsDue(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return count(t, super, `SELECT count(*) FROM workspaces WHERE id = $1`, ada.workspace) == 0
 	}, 10*time.Second, 20*time.Millisecond)
+	require.Len(t, stored(t, dir), 1, "the bytes of her files go, and no other's")
 	require.Equal(t, http.StatusOK, eve.post(t, "/v1/workspaces/"+eve.workspace+"/restore", nil).Status)
 	require.Equal(t, http.StatusCreated, p.anonymous().post(t, "/v1/auth/register", map[string]any{
 		"email": ada.email, "password": password, "workspace_name": "Anew",

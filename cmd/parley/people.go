@@ -16,6 +16,7 @@ import (
 	"github.com/parley/parley/modules/auth/entrypoints/rest"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/modules/bots/adapters/blobs"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
@@ -89,4 +90,13 @@ func newBearers(p *platform, t *tokens.Tokens) (*postgres.Bearers, error) {
 		p.background.Every(p.cfg.UpkeepInterval, time.Minute, "note the use of API keys", bearers.WriteUses)
 	}
 	return bearers, err
+}
+
+// purgeElsewhere says what of a purged workspace is outside the database: the bytes of its files, and what was counted in
+// a ClickHouse.
+func (p *platform) purgeElsewhere() {
+	p.purges = append(p.purges, blobs.Bytes{Store: p.blobs}.Forget)
+	if p.clickhouse != nil {
+		p.purges = append(p.purges, p.clickhouse.Forget)
+	}
 }

@@ -174,6 +174,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.purgeElsewhere()
 	if err := mountAuth(e, p, tokens); err != nil {
 		return nil, err
 	}

@@ -290,7 +290,7 @@ SELECT 1 FROM threads th
  WHERE th.workspace_id = $1 AND th.id = (
        SELECT t.thread_id FROM llm_turns t
         WHERE t.workspace_id = $1 AND t.actor_id = $2 AND t.operation_id = $3)
-   FOR UPDATE
+   FOR NO KEY UPDATE
 `
 
 type LockThreadOfOperationParams struct {
@@ -306,6 +306,7 @@ func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOpe
 }
 
 const resumeTurn = `-- name: ResumeTurn :one
+
 WITH before AS (
     SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
@@ -360,6 +361,7 @@ type ResumeTurnRow struct {
 	Refused        bool
 }
 
+// a message that is being stored holds the thread's key
 // Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has
 // run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeTurnRow, error) {

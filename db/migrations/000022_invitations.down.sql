@@ -27,7 +27,7 @@ DECLARE
 BEGIN
     FOR tab IN SELECT polrelid::regclass FROM pg_policy WHERE polname = 'purge' LOOP
         EXECUTE format('DROP POLICY purge ON %s', tab);
-        IF tab::text NOT IN ('operations', 'job_queue', 'dead_letter_queue', 'webhook_deliveries', 'webhook_events') THEN
+        IF tab::text NOT IN ('operations', 'job_queue', 'dead_letter_queue', 'webhook_deliveries', 'webhook_events', 'turn_events', 'analytics_outbox') THEN
             EXECUTE format('REVOKE DELETE ON %s FROM parley_door', tab);
         END IF;
     END LOOP;

@@ -95,6 +95,22 @@ func (c *ClickHouse) Export(ctx context.Context, most int) (int, error) {
 	return len(batch), nil
 }
 
+// Forget removes all that was counted of a workspace. It may be repeated.
+func (c *ClickHouse) Forget(ctx context.Context, workspace uuid.UUID) error {
+	if err := c.Prepare(ctx); err != nil {
+		return err
+	}
+	for _, table := range []string{"facts", "daily", "latency"} {
+		err := c.guard.Do(ctx, "clickhouse", func(ctx context.Context) error {
+			return execute(ctx, c.conn, "queries/forget_"+table+".sql", clickhouse.Parameters{"workspace": workspace.String()})
+		})
+		if err != nil {
+			return fmt.Errorf("remove what was counted of a workspace: %w", err)
+		}
+	}
+	return nil
+}
+
 func (c *ClickHouse) insert(ctx context.Context, batch []platformdb.TakeAnalyticsRow) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
 		"insert_deduplicate": 1, "insert_deduplication_token": batch[0].Batch.String(),

@@ -173,29 +173,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(c.BodyLimit >= 1024 && c.BodyLimit <= 100<<20, "BODY_LIMIT")
 	require(c.FileLimit >= 1024 && c.FileLimit <= 1<<30, "FILE_LIMIT")
 	require(within(c.TransferTime, time.Second, 30*time.Minute), "TRANSFER_TIMEOUT")
-	require(isServer(c.MinioEndpoint) && !strings.HasSuffix(c.MinioEndpoint, "/"), "MINIO_ENDPOINT")
-	require(isSecret(c.MinioAccess, 3), "MINIO_ACCESS_KEY")
-	require(isSecret(c.MinioSecret, 8), "MINIO_SECRET_KEY")
-	require(bucketName.MatchString(c.MinioBucket), "MINIO_BUCKET")
-	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")
-	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
-	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
-	for name, most := range map[string]int64{
-		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
-		"LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,
-		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys,
-	} {
-		require(most >= 0 && most <= 1e18, name)
-	}
-	require(c.LimitRequests >= 0 && c.LimitRequests <= 1e9, "LIMIT_REQUESTS_MINUTE")
-	require(isRedis(c.RedisURL), "REDIS_URL")
-	require(isMailServer(c.SMTPURL), "SMTP_URL")
-	_, err = mail.ParseAddress(c.MailFrom)
-	require(err == nil, "MAIL_FROM")
-	require(isServer(c.QdrantURL), "QDRANT_URL")
-	require(isKey(c.QdrantKey), "QDRANT_API_KEY")
-	require(c.ClickHouseHost == "" || isServer(c.ClickHouseURL()) && endsInPort.MatchString(c.ClickHouseURL()), "CLICKHOUSE_HOST")
-	require(plainName.MatchString(c.ClickHouseDB), "CLICKHOUSE_DATABASE")
+	c.checkLimits(require)
+	c.checkServices(require)
 	c.fault, err = fault.Parse(c.FaultPoint)
 	require(err == nil && (c.FaultPoint == "" || !c.Production()), "FAULT_POINT")
 	require(allOrigins(c.CORSOrigins), "CORS_ALLOW_ORIGINS")
@@ -218,6 +197,37 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 		}
 	}
 	return wrong
+}
+
+// checkLimits looks at what bounds callers and workspaces.
+func (c *Config) checkLimits(require func(ok bool, name string)) {
+	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")
+	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
+	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
+	for name, most := range map[string]int64{
+		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
+		"LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,
+		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys,
+	} {
+		require(most >= 0 && most <= 1e18, name)
+	}
+	require(c.LimitRequests >= 0 && c.LimitRequests <= 1e9, "LIMIT_REQUESTS_MINUTE")
+}
+
+// checkServices looks at where services outside are.
+func (c *Config) checkServices(require func(ok bool, name string)) {
+	require(isServer(c.MinioEndpoint) && !strings.HasSuffix(c.MinioEndpoint, "/"), "MINIO_ENDPOINT")
+	require(isSecret(c.MinioAccess, 3), "MINIO_ACCESS_KEY")
+	require(isSecret(c.MinioSecret, 8), "MINIO_SECRET_KEY")
+	require(bucketName.MatchString(c.MinioBucket), "MINIO_BUCKET")
+	require(isRedis(c.RedisURL), "REDIS_URL")
+	require(isMailServer(c.SMTPURL), "SMTP_URL")
+	_, err := mail.ParseAddress(c.MailFrom)
+	require(err == nil, "MAIL_FROM")
+	require(isServer(c.QdrantURL), "QDRANT_URL")
+	require(isKey(c.QdrantKey), "QDRANT_API_KEY")
+	require(c.ClickHouseHost == "" || isServer(c.ClickHouseURL()) && endsInPort.MatchString(c.ClickHouseURL()), "CLICKHOUSE_HOST")
+	require(plainName.MatchString(c.ClickHouseDB), "CLICKHOUSE_DATABASE")
 }
 
 // Production tells whether this is one.

@@ -70,7 +70,7 @@ SELECT 1 FROM threads th
  WHERE th.workspace_id = @workspace_id AND th.id = (
        SELECT t.thread_id FROM llm_turns t
         WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id)
-   FOR UPDATE;
+   FOR NO KEY UPDATE; -- a message that is being stored holds the thread's key
 
 -- name: ResumeTurn :one
 -- Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has

@@ -4,6 +4,7 @@ package blobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -55,6 +56,24 @@ func (b Bytes) Stored(ctx context.Context, after string) (page []ports.StoredByt
 		next = objects[len(objects)-1].Key
 	}
 	return page, next, nil
+}
+
+// Forget removes the bytes of all files of a workspace.
+func (b Bytes) Forget(ctx context.Context, workspace uuid.UUID) error {
+	for {
+		objects, err := b.Store.List(ctx, workspace.String()+"/", "", pageSize)
+		if err != nil {
+			return fmt.Errorf("list the bytes of a purged workspace: %w", err)
+		}
+		for _, o := range objects {
+			if err := b.Store.Delete(ctx, o.Key); err != nil {
+				return fmt.Errorf("remove the bytes of a purged workspace: %w", err)
+			}
+		}
+		if len(objects) < pageSize {
+			return nil
+		}
+	}
 }
 
 func parse(text string) (k ports.BytesKey, ok bool) {

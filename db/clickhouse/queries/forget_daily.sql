@@ -1,0 +1,1 @@
+DELETE FROM daily WHERE workspace_id = {workspace:UUID}

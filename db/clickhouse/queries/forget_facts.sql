@@ -1,0 +1,1 @@
+DELETE FROM facts WHERE workspace_id = {workspace:UUID}

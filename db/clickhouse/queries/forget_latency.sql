@@ -1,0 +1,1 @@
+DELETE FROM latency WHERE workspace_id = {workspace:UUID}
