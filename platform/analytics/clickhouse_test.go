@@ -128,3 +128,22 @@ func TestAnInsertThatDiedBeforeTheRollUpsIsCompletedByTheNext(t *testing.T) {
 	require.EqualValues(t, 100, timed, "the roll-up that it had reached has it once")
 	clickhousetest.Do(t, address, "SELECT throwIf(count() != 100) FROM "+database+".facts")
 }
+
+func TestAClickHouseForgetsOneWorkspaceAndNoOther(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	address, database := clickhousetest.Server(t)
+	store := newClickHouse(t, s, address, database)
+	ada, eve := uuid.New(), uuid.New()
+	s.many(t, ada, 3)
+	s.many(t, eve, 2)
+	_, err := analytics.ExportAll(t.Context(), store)
+	require.NoError(t, err)
+	before := s.read(t, store, eve, november(t)).Total
+	require.NotZero(t, s.read(t, store, ada, november(t)).Total.Turns)
+	for range 2 {
+		require.NoError(t, store.Forget(t.Context(), ada))
+	}
+	require.Zero(t, s.read(t, store, ada, november(t)).Total.Turns)
+	require.Equal(t, before, s.read(t, store, eve, november(t)).Total)
+}
