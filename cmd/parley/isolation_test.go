@@ -87,7 +87,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 				random = strings.ReplaceAll(random, name[0], value)
 			}
 			var body any
-			if operation.RequestBody != nil {
+			if operation.RequestBody != nil && operation.RequestBody.Value.Required {
 				require.Contains(t, samples, operation.OperationID, "this test does not know a body for %s", operation.OperationID)
 				body = samples[operation.OperationID]
 			}

@@ -33,7 +33,7 @@ BEGIN
     END LOOP;
     FOR tab IN SELECT polrelid::regclass FROM pg_policy WHERE polname = 'purge_look' LOOP
         EXECUTE format('DROP POLICY purge_look ON %s', tab);
-        IF tab::text NOT IN ('dead_letter_queue', 'webhook_endpoints', 'webhook_deliveries', 'webhook_events', 'api_keys') THEN
+        IF tab::text NOT IN ('dead_letter_queue', 'webhook_endpoints', 'webhook_deliveries', 'webhook_events', 'api_keys', 'turn_events') THEN
             EXECUTE format('REVOKE SELECT (workspace_id) ON %s FROM parley_door', tab);
         END IF;
     END LOOP;
