@@ -32,7 +32,7 @@ func (r *Runner) Every(interval, limit time.Duration, name string, work func(ctx
 		defer tick.Stop()
 		for {
 			ctx, cancel := context.WithTimeout(r.ctx, limit)
-			if err := survive(ctx, work); err != nil && r.ctx.Err() == nil {
+			if err := Survive(ctx, work); err != nil && r.ctx.Err() == nil {
 				r.log.Error("background task failed", "task", name, "error", err)
 			}
 			cancel()
@@ -45,8 +45,8 @@ func (r *Runner) Every(interval, limit time.Duration, name string, work func(ctx
 	})
 }
 
-// survive makes an error of a panic: one bad task must not end the requests that are being served.
-func survive(ctx context.Context, work func(ctx context.Context) error) (err error) {
+// Survive makes an error of a panic: one bad task must not end the requests that are being served.
+func Survive(ctx context.Context, work func(ctx context.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())

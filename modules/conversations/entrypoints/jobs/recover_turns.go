@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 )
@@ -35,7 +36,7 @@ func (r RecoverTurns) Do(ctx context.Context) error {
 	var turns sync.WaitGroup
 	for i, a := range abandoned {
 		turns.Go(func() {
-			err := r.recover(ctx, a)
+			err := background.Survive(ctx, func(ctx context.Context) error { return r.recover(ctx, a) })
 			if !errors.Is(err, command.ErrInProgress) && !errors.Is(err, ports.ErrModel) && !errors.Is(err, ports.ErrCancel) {
 				failures[i] = err
 			}
