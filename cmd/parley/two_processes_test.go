@@ -215,3 +215,31 @@ func TestTwoProcessesOutliveOneOfThem(t *testing.T) {
 		require.NoDirExists(t, filepath.Join(data, "postgres"), "a Postgres was started beside that of DATABASE_URL")
 	}
 }
+
+// A turn is streamed by one process; the other tells the rest of it, joins the same call to it, and cancels it.
+func TestTwoProcessesStreamAsOne(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, "ECHO_DELAY=100ms")
+	here := p.a.register(t)
+	there := here.at(p.b)
+	thread := here.openThread(t)
+	const content = "one two three four five six seven eight"
+	op := operation(uuid.NewString())
+	stream := here.open(t, http.MethodPost, thread+"/turn", says(content), op)
+	turn := stream.until("turn.created").data["turn_id"].(string)
+	last := stream.until("message.delta")
+	heard := last.text()
+	rest := there.open(t, http.MethodGet, thread+"/turns/"+turn+"/events", nil, after(last.id)).rest()
+	text, kinds, _ := told(rest)
+	require.Equal(t, "turn.completed", kinds[len(kinds)-1])
+	require.Equal(t, "Echo: "+content, heard+text)
+	require.Equal(t, "Echo: "+content, there.post(t, thread+"/turn", says(content), op).text("assistant_message.content"), "replayed as JSON")
+
+	again := here.openThread(t)
+	stream = here.open(t, http.MethodPost, again+"/turn", says(content))
+	turn = stream.until("turn.created").data["turn_id"].(string)
+	stream.until("message.delta")
+	require.Equal(t, http.StatusOK, there.post(t, again+"/turns/"+turn+"/cancel", nil).Status)
+	_, kinds, _ = told(stream.rest())
+	require.Equal(t, "turn.cancelled", kinds[len(kinds)-1])
+}
