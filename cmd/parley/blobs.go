@@ -30,15 +30,14 @@ func (p *platform) openBlobs(ctx context.Context) error {
 	p.store = resilience.NewGroup("blob", resilience.Policy{
 		Timeout: storeTimeout, Concurrency: storeCalls, Wait: storeWait, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
-	var err error
-	p.minio, err = blob.NewS3(blob.S3Options{
+	minio, err := blob.NewS3(blob.S3Options{
 		Endpoint: p.cfg.MinioEndpoint, AccessKey: p.cfg.MinioAccess, SecretKey: p.cfg.MinioSecret, Bucket: p.cfg.MinioBucket,
 		Spool: filepath.Join(p.cfg.DataDir, "spool"), Group: p.store,
 	})
 	if err != nil {
 		return err
 	}
-	p.blobs, p.blobService = p.minio, dependency{name: "minio", service: p.minio, ping: p.minio.Ping, optional: true}
-	p.closers = append(p.closers, p.minio.Close)
+	p.blobs, p.blobService = minio, dependency{name: "minio", service: minio, ping: minio.Ping, optional: true}
+	p.closers = append(p.closers, minio.Close)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,17 +60,25 @@ func (p *platform) checks() (checks []gateway.Check) {
 	return checks
 }
 
-// prepareOptional prepares beside the requests what a server can start without, until it has succeeded.
+// firstPatience is how long a start waits for the first try at what is optional: one that is there is prepared by then, so
+// that the first requests find it, and one that hangs delays no more than this.
+const firstPatience = 3 * time.Second
+
+// prepareOptional prepares what a server can start without: it waits a little for the first try, and tries again beside
+// the requests until it has succeeded.
 func (p *platform) prepareOptional() {
 	if !p.cfg.MigrateOnStart {
 		return // the operator runs parley init
 	}
+	var first sync.WaitGroup
 	for _, d := range p.dependencies() {
 		if !d.optional {
 			continue
 		}
-		done := false
+		first.Add(1)
+		tried, done := sync.OnceFunc(first.Done), false
 		p.background.Every(time.Minute, preparePatience, "prepare "+d.name, func(ctx context.Context) error {
+			defer tried()
 			if done {
 				return nil
 			}
@@ -77,6 +86,15 @@ func (p *platform) prepareOptional() {
 			done = err == nil
 			return err
 		})
+	}
+	all := make(chan struct{})
+	go func() {
+		first.Wait()
+		close(all)
+	}()
+	select {
+	case <-all:
+	case <-time.After(firstPatience):
 	}
 }
 

@@ -65,8 +65,7 @@ type platform struct {
 	hears      []postgres.Channel
 	stopping   <-chan struct{} // closed when the program is told to stop
 	blobs      blob.Store
-	minio      *blob.S3          // nil where files are on disk
-	store      *resilience.Group // of calls to it
+	store      *resilience.Group // of calls to a MinIO; nil where files are on disk
 	periodic   []jobs.Periodic   // of the modules
 	master     secret.Master
 	jwt        string
