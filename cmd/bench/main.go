@@ -48,6 +48,7 @@ type settings struct {
 	jobs            int
 	dir             string
 	scripts         bool
+	profiles        string
 }
 
 func parse(args []string, stderr io.Writer) (s settings, err error) {
@@ -60,6 +61,7 @@ func parse(args []string, stderr io.Writer) (s settings, err error) {
 	flags.IntVar(&s.seconds, "seconds", 2, "length of one side's round, after its warming up")
 	flags.IntVar(&s.jobs, "jobs", 20_000, "jobs that are queued and worked off, ours and river's; 0: none")
 	flags.StringVar(&s.dir, "dir", "", "folder for the temporary data, on the disk that is meant (default the system's)")
+	flags.StringVar(&s.profiles, "profiles", "", "folder for CPU and allocation profiles of each call, taken after the measuring; empty: none")
 	flags.BoolVar(&s.scripts, "scripts", false, "print the pgbench scripts and measure nothing")
 	if err := flags.Parse(args); err != nil {
 		return s, err
@@ -129,7 +131,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	m := match{environment: e, captured: c, conn: conn, api: api{p.address}, meter: meter{p.cmd.Process.Pid, e.postmaster}}
+	m := match{
+		environment: e, captured: c, conn: conn, api: api{p.address}, metrics: p.metrics, meter: meter{p.cmd.Process.Pid, e.postmaster},
+	}
 	cells, err := m.play(ctx, s, stderr)
 	if err != nil {
 		return err
@@ -141,6 +145,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if _, err := io.WriteString(stdout, notes); err != nil {
 			return err
 		}
+	}
+	if err := m.profile(ctx, s, s.profiles, stderr); err != nil {
+		return err
 	}
 	return m.playJobs(ctx, s, stdout, stderr)
 }
@@ -160,10 +167,11 @@ type match struct {
 	*environment
 	captured
 
-	conn  *pgx.Conn
-	api   api
-	meter meter
-	runs  int
+	conn    *pgx.Conn
+	api     api
+	metrics string // the program's other address
+	meter   meter
+	runs    int
 }
 
 func (m *match) play(ctx context.Context, s settings, progress io.Writer) ([]cell, error) {
@@ -203,11 +211,7 @@ func (m *match) round(ctx context.Context, call hotCall, targets []target, secon
 	if err := announce(ctx, m.conn, m.runs, theirs); err != nil {
 		return err
 	}
-	requests := make([][]byte, len(ours))
-	for i, t := range ours {
-		requests[i] = call.request(t)
-	}
-	s, err := load(ctx, m.api.address, requests, time.Duration(seconds)*time.Second, m.meter)
+	s, err := load(ctx, m.api.address, requestsOf(call, ours), time.Duration(seconds)*time.Second, m.meter)
 	if err != nil {
 		return err
 	}

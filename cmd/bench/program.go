@@ -18,6 +18,7 @@ import (
 // program is the real program, running.
 type program struct {
 	address string
+	metrics string // where its metrics and profiles are
 	cmd     *exec.Cmd
 	ended   chan error
 }
@@ -44,7 +45,7 @@ func startProgram(ctx context.Context, e *environment, databaseURL string) (*pro
 	defer log.Close()
 	p := &program{cmd: exec.Command(e.binary, "serve"), ended: make(chan error, 1)}
 	p.cmd.Env = []string{
-		"DATABASE_URL=" + databaseURL, "HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + filepath.Join(e.dir, "data"),
+		"DATABASE_URL=" + databaseURL, "HTTP_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0", "DATA_DIR=" + filepath.Join(e.dir, "data"),
 		"LOG_LEVEL=info", "LOG_FORMAT=json", "ACCESS_TTL=24h",
 		"WORKERS=0", "RATE_LIMIT_MAX=1000000000", "AUTH_RATE_LIMIT_MAX=100000", // on, but in nobody's way
 	}
@@ -63,7 +64,8 @@ func startProgram(ctx context.Context, e *environment, databaseURL string) (*pro
 		if err != nil {
 			return nil, errors.Join(err, p.stop())
 		}
-		if p.address = servingAt(text); p.address != "" {
+		if p.address = addressIn(text, "serving"); p.address != "" {
+			p.metrics = strings.TrimSuffix(addressIn(text, "metrics"), "/metrics")
 			return p, nil
 		}
 		select {
@@ -76,12 +78,12 @@ func startProgram(ctx context.Context, e *environment, databaseURL string) (*pro
 	}
 }
 
-// servingAt finds the address in a log; "" while it is not there.
-func servingAt(log []byte) string {
+// addressIn finds the address in a log line with this message; "" while it is not there.
+func addressIn(log []byte, message string) string {
 	lines := bufio.NewScanner(bytes.NewReader(log))
 	for lines.Scan() {
 		var line struct{ Msg, Address string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == message {
 			return strings.TrimPrefix(line.Address, "http://")
 		}
 	}

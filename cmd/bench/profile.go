@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// profiled is what go tool pprof gets of each call: where the processor was, and what was allocated meanwhile.
+var profiled = []string{"profile", "allocs"}
+
+// profile makes every call at the first number of clients once more, with the program's own profiles taken meanwhile, into
+// folder as CALL.profile and CALL.allocs. Profiling costs something, so this is no part of what is measured.
+func (m *match) profile(ctx context.Context, s settings, folder string, progress io.Writer) error {
+	if folder == "" {
+		return nil
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // nothing secret
+		return err
+	}
+	targets, err := settleAll(ctx, m.api, s.clients[0])
+	if err != nil {
+		return err
+	}
+	for _, call := range s.calls {
+		fmt.Fprintf(progress, "profiling %s at %d clients\n", call.name, len(targets))
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error {
+			_, err := load(ctx, m.api.address, requestsOf(call, targets), time.Duration(s.seconds)*time.Second+2*warmUp, m.meter)
+			return err
+		})
+		for _, kind := range profiled {
+			group.Go(func() error {
+				wait(ctx, warmUp)
+				return download(ctx, fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", m.metrics, kind, s.seconds),
+					filepath.Join(folder, call.name+"."+kind))
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return fmt.Errorf("profile %s: %w", call.name, err)
+		}
+	}
+	return nil
+}
+
+// download keeps what an address answers.
+func download(ctx context.Context, address, file string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s: %s", address, answer.Status, body)
+	}
+	return os.WriteFile(file, body, 0o600)
+}
+
+func requestsOf(call hotCall, targets []target) [][]byte {
+	requests := make([][]byte, len(targets))
+	for i, t := range targets {
+		requests[i] = call.request(t)
+	}
+	return requests
+}
