@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwk"
 	"github.com/lestrrat-go/jwx/v3/jws"
@@ -46,19 +47,33 @@ type Options struct {
 	Now       func() time.Time
 }
 
-// Tokens implements ports.Tokens and the gateway's authenticator.
+// Tokens implements ports.Tokens and the gateway's authenticator. It remembers the access tokens that it has verified last,
+// for verifying costs more than the rest of a quick call: what they say never changes, and whether they have expired is
+// looked at each time.
 type Tokens struct {
 	keyID     string
 	keys      jwk.Set // by kid
 	issuer    string
 	accessTTL time.Duration
 	now       func() time.Time
+	verified  *lru.Cache[[sha256.Size]byte, access] // by the hash of the token, which is a secret
 }
+
+// access is what a verified access token says.
+type access struct {
+	principal call.Principal
+	expires   time.Time
+}
+
+const rememberedTokens = 10_000 // some 2 MB
 
 // New makes Tokens.
 func New(o Options) (*Tokens, error) {
-	t := &Tokens{keys: jwk.NewSet(), issuer: o.Issuer, accessTTL: o.AccessTTL, now: o.Now}
-	var err error
+	verified, err := lru.New[[sha256.Size]byte, access](rememberedTokens)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tokens{keys: jwk.NewSet(), issuer: o.Issuer, accessTTL: o.AccessTTL, now: o.Now, verified: verified}
 	for _, secret := range o.Previous {
 		if _, err := t.add(secret); err != nil {
 			return nil, err
@@ -135,26 +150,40 @@ func (t *Tokens) sign(kid, typ string, b *jwt.Builder) (string, error) {
 
 // Authenticate gives the principal of an access token, or fail.ErrUnauthorized.
 func (t *Tokens) Authenticate(_ context.Context, token string) (call.Principal, error) {
+	hash := sha256.Sum256([]byte(token))
+	if a, ok := t.verified.Get(hash); ok && t.now().Before(a.expires) {
+		return a.principal, nil
+	}
+	a, err := t.verify(token)
+	if err != nil {
+		return call.Principal{}, err
+	}
+	t.verified.Add(hash, a)
+	return a.principal, nil
+}
+
+func (t *Tokens) verify(token string) (a access, err error) {
 	parsed, err := t.parse(token, typeAccess, claimWorkspace)
 	if err != nil {
-		return call.Principal{}, fail.ErrUnauthorized.Because(err)
+		return access{}, fail.ErrUnauthorized.Because(err)
 	}
 	issued, _ := parsed.IssuedAt() // required, so it is there
 	expires, _ := parsed.Expiration()
 	if expires.Sub(issued) > MaxAccessLife {
-		return call.Principal{}, fail.ErrUnauthorized
+		return access{}, fail.ErrUnauthorized
 	}
-	var p call.Principal
+	p := &a.principal
 	subject, _ := parsed.Subject()
 	for _, id := range []struct {
 		text string
 		into *uuid.UUID
 	}{{subject, &p.UserID}, {text(parsed, claimSession), &p.SessionID}, {text(parsed, claimWorkspace), &p.WorkspaceID}} {
 		if *id.into, err = uuid.Parse(id.text); err != nil || *id.into == uuid.Nil {
-			return call.Principal{}, fail.ErrUnauthorized
+			return access{}, fail.ErrUnauthorized
 		}
 	}
-	return p, nil
+	a.expires = expires
+	return a, nil
 }
 
 // ReadRefresh implements ports.Tokens.

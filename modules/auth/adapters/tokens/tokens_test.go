@@ -237,6 +237,24 @@ func TestOneKindOfTokenIsNoGoodAsTheOther(t *testing.T) {
 	require.ErrorIs(t, err, ports.ErrBadRefreshToken)
 }
 
+func TestATokenThatWasVerifiedOnceStillExpires(t *testing.T) {
+	t.Parallel()
+	clock := now
+	made := maker(t, func(o *tokens.Options) { o.Now = func() time.Time { return clock } })
+	s := session(made.KeyID())
+	pair, err := made.Pair(s)
+	require.NoError(t, err)
+	expires := now.Truncate(time.Second).Add(15 * time.Minute)
+	for _, clock = range []time.Time{now, now.Add(time.Minute), expires.Add(-time.Nanosecond)} {
+		p, err := made.Authenticate(t.Context(), pair.Access)
+		require.NoError(t, err)
+		require.Equal(t, s.ID, p.SessionID)
+	}
+	clock = expires
+	_, err = made.Authenticate(t.Context(), pair.Access)
+	require.ErrorIs(t, err, fail.ErrUnauthorized)
+}
+
 func TestTokensOfAnotherInstallationAreRefused(t *testing.T) {
 	t.Parallel()
 	made := maker(t, nil)
