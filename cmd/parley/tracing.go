@@ -66,13 +66,15 @@ var errPanic = errors.New("it panicked")
 
 // openLog makes the log of a program that runs for long: errors are told to a Sentry too, where one is configured.
 func openLog(cfg *config.Config, w io.Writer) (log *slog.Logger, closeLog func() error, err error) {
-	log = newLogger(cfg, w)
+	batch := telemetry.NewBatch(w)
+	log = newLogger(cfg, batch)
 	if cfg.SentryDSN == "" {
-		return log, func() error { return nil }, nil
+		return log, batch.Flush, nil
 	}
 	s, err := telemetry.NewSentry(cfg.SentryDSN, cfg.AppEnv, version)
 	if err != nil {
 		return nil, nil, usageError{errors.New("SENTRY_DSN: should be https://key@host/project")} // the error may show the key
 	}
-	return slog.New(slog.NewMultiHandler(log.Handler(), s)), s.Close, nil
+	closeAll := func() error { return errors.Join(s.Close(), batch.Flush()) }
+	return slog.New(slog.NewMultiHandler(log.Handler(), s)), closeAll, nil
 }

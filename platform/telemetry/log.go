@@ -3,6 +3,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 
@@ -12,48 +13,68 @@ import (
 )
 
 // NewLogger makes a logger that writes JSON, or with format "text" lines for people. What is known of the call in the
-// context (trace, operation, workspace, user) is on every line.
+// context (trace, operation, workspace, user) is on every line. A Batch holds no warning back.
 func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Value.Kind() == slog.KindDuration { // "1.5ms" rather than nanoseconds
-			a.Value = slog.StringValue(a.Value.Duration().String())
-		}
-		return a
-	}}
+	options := &slog.HandlerOptions{Level: level}
 	var h slog.Handler = slog.NewJSONHandler(w, options)
 	if format == "text" {
 		h = slog.NewTextHandler(w, options)
 	}
-	return slog.New(callHandler{h})
+	batch, _ := w.(*Batch)
+	return slog.New(callHandler{h, batch})
 }
 
 // callHandler adds the ids of the call.
-type callHandler struct{ slog.Handler }
+type callHandler struct {
+	slog.Handler
+	batch *Batch // nil where every line goes out at once
+}
 
 func (h callHandler) Handle(ctx context.Context, r slog.Record) error {
 	c := call.From(ctx)
+	attrs := make([]slog.Attr, 0, 12)
+	r.Attrs(func(a slog.Attr) bool {
+		attrs = append(attrs, readable(a))
+		return true
+	})
 	if c.TraceID != "" {
-		r.AddAttrs(slog.String("trace_id", c.TraceID))
+		attrs = append(attrs, slog.String("trace_id", c.TraceID))
 	}
-	for _, id := range []struct {
-		name  string
-		value uuid.UUID
-	}{
-		{"operation_id", c.Operation.ID},
-		{"workspace_id", c.Principal.WorkspaceID},
-		{"user_id", c.Principal.UserID},
-	} {
-		if id.value != uuid.Nil {
-			r.AddAttrs(slog.String(id.name, id.value.String()))
-		}
+	attrs = addID(attrs, "operation_id", c.Operation.ID)
+	attrs = addID(attrs, "workspace_id", c.Principal.WorkspaceID)
+	attrs = addID(attrs, "user_id", c.Principal.UserID)
+	line := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	line.AddAttrs(attrs...)
+	err := h.Handler.Handle(ctx, line)
+	if h.batch != nil && r.Level >= slog.LevelWarn {
+		err = errors.Join(err, h.batch.Flush())
 	}
-	return h.Handler.Handle(ctx, r)
+	return err
+}
+
+func addID(attrs []slog.Attr, name string, id uuid.UUID) []slog.Attr {
+	if id == uuid.Nil {
+		return attrs
+	}
+	return append(attrs, slog.String(name, id.String()))
+}
+
+// readable makes "1.5ms" of a duration, which would be nanoseconds.
+func readable(a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 func (h callHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return callHandler{h.Handler.WithAttrs(attrs)}
+	texts := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		texts[i] = readable(a)
+	}
+	return callHandler{h.Handler.WithAttrs(texts), h.batch}
 }
 
 func (h callHandler) WithGroup(name string) slog.Handler {
-	return callHandler{h.Handler.WithGroup(name)}
+	return callHandler{h.Handler.WithGroup(name), h.batch}
 }

@@ -1,0 +1,68 @@
+package telemetry
+
+import (
+	"io"
+	"sync"
+	"time"
+)
+
+// Batch is a writer in front of another that spares it many small writes: of lines that come close together it makes one.
+// A line after a while of silence goes out at once, any other after a tenth of a second at the latest. It is safe for
+// concurrent use.
+type Batch struct {
+	mu    sync.Mutex
+	to    io.Writer
+	held  []byte
+	last  time.Time // of the last writing
+	timer *time.Timer
+}
+
+const (
+	batchBytes = 64 << 10
+	batchTime  = 100 * time.Millisecond
+)
+
+// NewBatch makes a Batch in front of a writer.
+func NewBatch(to io.Writer) *Batch {
+	b := &Batch{to: to, held: make([]byte, 0, batchBytes)}
+	b.timer = time.AfterFunc(time.Hour, func() { _ = b.Flush() })
+	b.timer.Stop()
+	return b
+}
+
+// Write implements io.Writer. It fails where writing what it holds does.
+func (b *Batch) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.held) == 0 {
+		if time.Since(b.last) > batchTime {
+			b.last = time.Now()
+			return b.to.Write(line)
+		}
+		b.timer.Reset(batchTime)
+	}
+	if len(b.held)+len(line) > batchBytes {
+		if err := b.flush(); err != nil {
+			return 0, err
+		}
+	}
+	b.held = append(b.held, line...)
+	return len(line), nil
+}
+
+// Flush writes what is held.
+func (b *Batch) Flush() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.flush()
+}
+
+func (b *Batch) flush() error {
+	b.timer.Stop()
+	if len(b.held) == 0 {
+		return nil
+	}
+	_, err := b.to.Write(b.held)
+	b.held, b.last = b.held[:0], time.Now()
+	return err
+}
