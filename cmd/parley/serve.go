@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/labstack/echo/v5"
@@ -24,8 +25,15 @@ import (
 // startPatience is how long the database may take to come up and to be migrated.
 const startPatience = 2 * time.Minute
 
+// heapGrowth is how far the heap grows, in percent of what lives, before it is collected, unless GOGC says otherwise: what
+// lives here is small, some 10 MB, and collecting it at 100 % took a fifth of the processor time of a page of messages.
+const heapGrowth = 300
+
 // serve runs the whole program until the context ends, or the embedded database does.
 func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
 	return withPlatform(ctx, cfg, stderr, func(p *platform, database *database) error {
 		handler, err := newHandler(p)
 		if err != nil {

@@ -18,7 +18,13 @@ import (
 )
 
 // Contract is a document, ready to check requests.
-type Contract struct{ operations map[string]*Operation }
+type Contract struct {
+	operations map[string]*Operation
+	routes     map[route]*Operation
+}
+
+// route is a method and a path in Echo's form: /v1/bots/:bot_id.
+type route struct{ method, path string }
 
 // Operation is one call of the document.
 type Operation struct {
@@ -106,7 +112,7 @@ func Load(doc []byte, formats ...Format) (*Contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Contract{operations: map[string]*Operation{}}
+	c := &Contract{operations: map[string]*Operation{}, routes: map[route]*Operation{}}
 	for path, item := range d.Paths {
 		for method, raw := range item {
 			if method == "parameters" {
@@ -116,25 +122,16 @@ func Load(doc []byte, formats ...Format) (*Contract, error) {
 			if err != nil {
 				return nil, fmt.Errorf("read %s %s of the OpenAPI document: %w", method, path, err)
 			}
-			c.operations[strings.ToUpper(method)+" "+path] = op
+			method = strings.ToUpper(method)
+			c.operations[method+" "+path] = op
+			c.routes[route{method, strings.NewReplacer("{", ":", "}", "").Replace(path)}] = op
 		}
 	}
 	return c, nil
 }
 
 // Find gives the call for a method and a route in Echo's form (/v1/bots/:bot_id); nil where the document has none.
-func (c *Contract) Find(method, route string) *Operation {
-	if op := c.operations[method+" "+route]; op != nil || !strings.Contains(route, ":") {
-		return op
-	}
-	parts := strings.Split(route, "/")
-	for i, p := range parts {
-		if name, ok := strings.CutPrefix(p, ":"); ok {
-			parts[i] = "{" + name + "}"
-		}
-	}
-	return c.operations[method+" "+strings.Join(parts, "/")]
-}
+func (c *Contract) Find(method, path string) *Operation { return c.routes[route{method, path}] }
 
 // Parameters checks the path and query parameters of a request.
 func (o *Operation) Parameters(path func(name string) string, query url.Values) []fail.Field {

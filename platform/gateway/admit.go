@@ -164,9 +164,7 @@ func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 		return fail.ErrForbidden // a key is of one workspace
 	}
 	call.From(req.Context()).Principal = p
-	h := c.Response().Header()
-	h.Set(HeaderUserID, p.UserID.String())
-	h.Set(HeaderWorkspaceID, p.WorkspaceID.String())
+	setHeaders(c.Response().Header(), HeaderUserID, p.UserID.String(), HeaderWorkspaceID, p.WorkspaceID.String())
 	return nil
 }
 

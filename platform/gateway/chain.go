@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,13 +31,14 @@ const (
 
 var traceID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// beginCall makes the call that the rest of the way is told of, and gives it a trace id and an operation id, so that
-// every answer carries both. The trace id is the client's, else that of its traceparent, else a new one.
-func beginCall(tracer Tracer) echo.MiddlewareFunc {
+// beginCall makes the call that the rest of the way is told of, and gives it a deadline, a trace id and an operation id, so
+// that every answer carries both. The trace id is the client's, else that of its traceparent, else a new one.
+func beginCall(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
-			req := c.Request()
-			ctx, parent := req.Context(), ""
+			req, parent, tracer := c.Request(), "", o.Trace
+			ctx, cancel := context.WithTimeout(req.Context(), deadlineOf(c, o))
+			defer cancel()
 			if tracer != nil {
 				ctx, parent = tracer.Extract(ctx, req.Header)
 			}
@@ -53,9 +55,7 @@ func beginCall(tracer Tracer) echo.MiddlewareFunc {
 			if err != nil {
 				operation = uuid.New() // admit refuses the call
 			}
-			h := c.Response().Header()
-			h.Set(HeaderTraceID, trace)
-			h.Set(HeaderOperationID, operation.String())
+			setHeaders(c.Response().Header(), HeaderTraceID, trace, HeaderOperationID, operation.String())
 			ctx = call.With(ctx, &call.Call{
 				TraceID:   trace,
 				Operation: call.Operation{ID: operation},
@@ -103,17 +103,23 @@ func accessLog(log *slog.Logger, observed func(method, route string, status int,
 			if r, err := echo.UnwrapResponse(c.Response()); err == nil {
 				status, size = r.Status, r.Size
 			}
-			took := time.Since(start)
+			end := time.Now()
+			took := end.Sub(start)
 			if observed != nil {
 				observed(req.Method, c.Path(), status, took)
 			}
-			log.LogAttrs(req.Context(), slog.LevelInfo, "request",
+			if !log.Enabled(req.Context(), slog.LevelInfo) {
+				return nil
+			}
+			line := slog.NewRecord(end, slog.LevelInfo, "request", 0) // LogAttrs would look for who calls it
+			line.AddAttrs(
 				slog.String("method", req.Method),
 				slog.String("route", c.Path()),
 				slog.Int("status", status),
 				slog.Int64("bytes", size),
 				slog.Float64("latency_ms", float64(took.Microseconds())/1000),
 			)
+			_ = log.Handler().Handle(req.Context(), line) // as slog does
 			return nil
 		}
 	}
@@ -134,33 +140,38 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// securityHeaders are those of OWASP for an API: nothing is to be cached, framed or guessed.
+// headersOfAll are those of OWASP for an API: nothing is to be cached, framed or guessed. The values are shared by all answers.
+var headersOfAll = map[string][]string{
+	"X-Content-Type-Options":    {"nosniff"},
+	"X-Frame-Options":           {"DENY"},
+	"Referrer-Policy":           {"no-referrer"},
+	"Cache-Control":             {"no-store"},
+	"Content-Security-Policy":   {"default-src 'none'; frame-ancestors 'none'"},
+	"Strict-Transport-Security": {"max-age=31536000; includeSubDomains"},
+}
+
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
-		h := c.Response().Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		maps.Copy(c.Response().Header(), headersOfAll)
 		return next(c)
 	}
 }
 
-func deadline(o Options) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c *echo.Context) error {
-			d := o.Deadline
-			if op := o.Contract.Find(c.Request().Method, c.Path()); op != nil && op.Transfer {
-				d = o.TransferDeadline
-			}
-			ctx, cancel := context.WithTimeout(c.Request().Context(), d)
-			defer cancel()
-			c.SetRequest(c.Request().WithContext(ctx))
-			return next(c)
-		}
+// setHeaders sets headers by names in their canonical form, with one allocation for all.
+func setHeaders(h http.Header, namesAndValues ...string) {
+	values := make([]string, len(namesAndValues)/2)
+	for i := range values {
+		values[i] = namesAndValues[2*i+1]
+		h[namesAndValues[2*i]] = values[i : i+1 : i+1]
 	}
+}
+
+// deadlineOf is how long a call may take.
+func deadlineOf(c *echo.Context, o Options) time.Duration {
+	if op := o.Contract.Find(c.Request().Method, c.Path()); op != nil && op.Transfer {
+		return o.TransferDeadline
+	}
+	return o.Deadline
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

@@ -6,12 +6,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/contract"
 )
 
 var oneUUID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
@@ -33,7 +35,7 @@ func FuzzOperationID(f *testing.F) {
 		var c *echo.Context
 		var refused error
 		e := echo.New()
-		e.Use(beginCall(nil))
+		e.Use(beginCall(Options{Contract: &contract.Contract{}, Deadline: time.Minute}))
 		e.POST("/", func(ctx *echo.Context) error {
 			c = ctx
 			_, refused = operationID(ctx.Request().Header)

@@ -100,7 +100,7 @@ func New(o Options) (*echo.Echo, error) {
 	e.IPExtractor = addressOf(o.TrustedProxies)
 	e.Pre(middleware.RemoveTrailingSlash())
 	e.Use(
-		beginCall(o.Trace),
+		beginCall(o),
 		accessLog(o.Log, o.Observed),
 		recoverPanic,
 		securityHeaders,
@@ -112,7 +112,7 @@ func New(o Options) (*echo.Echo, error) {
 		}
 		e.Use(cors)
 	}
-	e.Use(deadline(o), refusals(o), strangers(o), admit(o))
+	e.Use(refusals(o), strangers(o), admit(o))
 	addHealth(e, o.Checks, o.Outside)
 	if err := addDocs(e, o.Document, o.DocumentJSON); err != nil {
 		return nil, err

@@ -21,10 +21,11 @@ var errTooMany = fail.New(fail.TooMany, "RATE_LIMIT_EXCEEDED", "too many calls: 
 // those of draft-ietf-httpapi-ratelimit-headers-03.
 func slowDown(c *echo.Context, limiter ratelimit.Limiter, key string, l ratelimit.Limit) error {
 	r := limiter.Allow(c.Request().Context(), key, l)
-	h := c.Response().Header()
-	h.Set("RateLimit-Limit", strconv.Itoa(r.Limit))
-	h.Set("RateLimit-Remaining", strconv.Itoa(r.Remaining))
-	h.Set("RateLimit-Reset", strconv.Itoa(int(math.Ceil(r.Reset.Seconds()))))
+	setHeaders(c.Response().Header(),
+		"Ratelimit-Limit", strconv.Itoa(r.Limit),
+		"Ratelimit-Remaining", strconv.Itoa(r.Remaining),
+		"Ratelimit-Reset", strconv.Itoa(int(math.Ceil(r.Reset.Seconds()))),
+	)
 	if r.Allowed {
 		return nil
 	}

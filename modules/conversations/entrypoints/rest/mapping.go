@@ -15,16 +15,20 @@ func toThread(t domain.Thread) Thread {
 
 func toMessage(m domain.Message) Message {
 	message := Message{
-		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: MessageStatusCompleted,
+		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: statusOf(m),
 		OperationID: m.OperationID, CreatedAt: m.CreatedAt,
-	}
-	if m.Cancelled {
-		message.Status = MessageStatusCancelled
 	}
 	if f := m.Feedback; f != nil {
 		message.Feedback = &GivenFeedback{Rating: Rating(f.Rating), Comment: f.Comment, UpdatedAt: f.At}
 	}
 	return message
+}
+
+func statusOf(m domain.Message) MessageStatus {
+	if m.Cancelled {
+		return MessageStatusCancelled
+	}
+	return MessageStatusCompleted
 }
 
 func toTurn(t domain.Turn, answer domain.Message, reply domain.Reply) Turn {

@@ -36,7 +36,7 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 	next, err := page.Next(ctx, s.MessageCursors, filter, items, more, func(m domain.Message) ports.MessagePosition {
 		return ports.MessagePosition{Seq: m.Seq}
 	})
-	return ListMessages200JSONResponse{Items: page.Map(items, toMessage), HasMore: more, NextCursor: next}, err
+	return messagePage{items, more, next}, err
 }
 
 // RateMessage implements the call. What a comment says is not for the audit log.
