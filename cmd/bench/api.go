@@ -23,19 +23,22 @@ func (a api) post(ctx context.Context, token, path, body string, into any) error
 	return json.Unmarshal(answer, into)
 }
 
+const password = "correct horse battery"
+
 // settle registers a user with a bot, a thread that is longer than a page, and an empty one.
 func settle(ctx context.Context, a api, number int) (target, error) {
 	var tokens struct {
-		AccessToken string `json:"access_token"`
-		UserID      string `json:"user_id"`
-		WorkspaceID string `json:"workspace_id"`
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
+		UserID       string `json:"user_id"`
+		WorkspaceID  string `json:"workspace_id"`
 	}
-	err := a.post(ctx, "", "/v1/auth/register", fmt.Sprintf(
-		`{"email":"bench-%d-%s@example.com","password":"correct horse battery","workspace_name":"Bench"}`, number, uuid.NewString()), &tokens)
+	email := fmt.Sprintf("bench-%d-%s@example.com", number, uuid.NewString())
+	err := a.post(ctx, "", "/v1/auth/register", `{"email":"`+email+`","password":"`+password+`","workspace_name":"Bench"}`, &tokens)
 	if err != nil {
 		return target{}, err
 	}
-	t := target{token: tokens.AccessToken, workspace: tokens.WorkspaceID, user: tokens.UserID}
+	t := target{token: tokens.AccessToken, workspace: tokens.WorkspaceID, user: tokens.UserID, email: email, refresh: tokens.RefreshToken}
 	if t.session, err = sessionOf(t.token); err != nil {
 		return t, err
 	}

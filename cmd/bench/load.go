@@ -15,6 +15,7 @@ type sample struct {
 	requests  float64
 	latencies []time.Duration // of every request; ours only
 	used      usage
+	resident  int64 // bytes of memory that the program had at the most; ours only
 }
 
 // The phases of a round.
@@ -27,12 +28,24 @@ const (
 // warmUp runs before the measuring: connections, caches and the processor's clock find their pace.
 const warmUp = 500 * time.Millisecond
 
-// load sends every request over a connection of its own, again and again, one at a time, and measures for d.
-func load(ctx context.Context, address string, requests [][]byte, d time.Duration, m meter) (sample, error) {
-	var phase atomic.Int32
-	latencies := make([][]time.Duration, len(requests))
-	group, ctx := errgroup.WithContext(ctx)
+// caller makes its next request over a connection and reads the answer.
+type caller func(*connection) error
+
+// same are callers that each send one request again and again.
+func same(requests [][]byte) []caller {
+	callers := make([]caller, len(requests))
 	for i, request := range requests {
+		callers[i] = func(c *connection) error { return c.do(request, nil) }
+	}
+	return callers
+}
+
+// load has every caller call over a connection of its own, again and again, one at a time, and measures for d.
+func load(ctx context.Context, address string, callers []caller, d time.Duration, m meter) (sample, error) {
+	var phase atomic.Int32
+	latencies := make([][]time.Duration, len(callers))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, call := range callers {
 		group.Go(func() error {
 			c, err := dial(ctx, address)
 			if err != nil {
@@ -44,7 +57,7 @@ func load(ctx context.Context, address string, requests [][]byte, d time.Duratio
 			}
 			for phase.Load() != over {
 				start := time.Now()
-				if err := c.do(request, nil); err != nil {
+				if err := call(c); err != nil {
 					return err
 				}
 				if phase.Load() == measuring {
@@ -57,13 +70,13 @@ func load(ctx context.Context, address string, requests [][]byte, d time.Duratio
 	wait(ctx, warmUp)
 	before, began := m.read(os.Getpid()), time.Now()
 	phase.Store(measuring)
-	wait(ctx, d)
+	most := highest(ctx, m.program, d)
 	phase.Store(over)
 	took, after := time.Since(began), m.read(os.Getpid())
 	if err := group.Wait(); err != nil {
 		return sample{}, err
 	}
-	s := sample{used: after.minus(before)}
+	s := sample{used: after.minus(before), resident: most}
 	for _, l := range latencies {
 		s.latencies = append(s.latencies, l...)
 	}

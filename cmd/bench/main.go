@@ -1,6 +1,7 @@
 // Command bench measures the three hot calls of the real program over HTTP against pgbench, which sends the same SQL to
 // the same Postgres: what is lost between the database and the client is ours. Then it has our queue of jobs worked off,
-// against that of riverqueue/river. `make bench` runs it; see -help.
+// against that of riverqueue/river. `make bench` runs it; see -help: it can fill the database with old data first, and
+// measure the calls of sessions too.
 //
 // Nothing of the SQL is written down here. The program is run once with a tap before its database; what it sends there
 // for each call becomes a pgbench script (script.go says how). Then the two sides are measured in turns.
@@ -16,7 +17,6 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,58 +38,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-// settings are the flags.
-type settings struct {
-	clients         []int
-	calls           []hotCall
-	rounds, seconds int
-	jobs            int
-	dir             string
-	scripts         bool
-	profiles        string
-}
-
-func parse(args []string, stderr io.Writer) (s settings, err error) {
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	quick := flags.Bool("quick", false, "one round of one second at 1 and 8 clients: about 30 s")
-	clients := flags.String("clients", "1,8,32", "numbers of clients, at most 64 each")
-	calls := flags.String("calls", "turn,bot,page", "which calls; none for jobs alone")
-	flags.IntVar(&s.rounds, "rounds", 3, "rounds of each call and number of clients")
-	flags.IntVar(&s.seconds, "seconds", 2, "length of one side's round, after its warming up")
-	flags.IntVar(&s.jobs, "jobs", 20_000, "jobs that are queued and worked off, ours and river's; 0: none")
-	flags.StringVar(&s.dir, "dir", "", "folder for the temporary data, on the disk that is meant (default the system's)")
-	flags.StringVar(&s.profiles, "profiles", "", "folder for CPU and allocation profiles of each call, taken after the measuring; empty: none")
-	flags.BoolVar(&s.scripts, "scripts", false, "print the pgbench scripts and measure nothing")
-	if err := flags.Parse(args); err != nil {
-		return s, err
-	}
-	if *quick {
-		*clients, s.rounds, s.seconds = "1,8", 1, 1
-	}
-	for text := range strings.SplitSeq(*clients, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 64 {
-			return s, fmt.Errorf("-clients: %q should be a number from 1 to 64", text)
-		}
-		s.clients = append(s.clients, n)
-	}
-	for name := range strings.SplitSeq(*calls, ",") {
-		if *calls == "none" {
-			break
-		}
-		i := slices.IndexFunc(hotCalls(), func(c hotCall) bool { return c.name == name })
-		if i < 0 {
-			return s, fmt.Errorf("-calls: %q is none of turn, bot, page", name)
-		}
-		s.calls = append(s.calls, hotCalls()[i])
-	}
-	if s.rounds < 1 || s.seconds < 1 || s.jobs < 0 || flags.NArg() > 0 {
-		return s, errors.New("-rounds and -seconds should be 1 or more, -jobs 0 or more, and nothing else is understood")
-	}
-	return s, nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
@@ -134,7 +82,31 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	m := match{
 		environment: e, captured: c, conn: conn, api: api{p.address}, metrics: p.metrics, meter: meter{p.cmd.Process.Pid, e.postmaster},
 	}
-	cells, err := m.play(ctx, s, stderr)
+	if err := m.measure(ctx, s, stdout, stderr); err != nil {
+		return err
+	}
+	return m.playJobs(ctx, s, stdout, stderr)
+}
+
+// measure measures all that is asked for of calls, and prints it.
+func (m *match) measure(ctx context.Context, s settings, stdout, stderr io.Writer) error {
+	idle := resident(m.meter.program)
+	fmt.Fprintln(stderr, "registering users, making bots and threads")
+	targets, err := settleAll(ctx, m.api, slices.Max(s.clients))
+	if err != nil {
+		return err
+	}
+	var before []cell
+	var size string
+	if s.fill > 0 {
+		if before, err = m.playOurs(ctx, s, targets, stderr); err != nil {
+			return err
+		}
+		if size, err = m.fill(ctx, s.fill, targets, stderr); err != nil {
+			return err
+		}
+	}
+	cells, err := m.play(ctx, s, targets, stderr)
 	if err != nil {
 		return err
 	}
@@ -145,11 +117,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if _, err := io.WriteString(stdout, notes); err != nil {
 			return err
 		}
+		if err := reportGrowth(stdout, s.fill, size, before, cells); err != nil {
+			return err
+		}
+		if err := m.reportFootprint(ctx, idle, cells, s, stdout, stderr); err != nil {
+			return err
+		}
 	}
-	if err := m.profile(ctx, s, s.profiles, stderr); err != nil {
+	if err := m.playAuth(ctx, s, targets, stdout, stderr); err != nil {
 		return err
 	}
-	return m.playJobs(ctx, s, stdout, stderr)
+	return m.profile(ctx, s, targets[:s.clients[0]], stderr)
 }
 
 // machineLoad tells how busy the machine was before: others may share it.
@@ -174,12 +152,7 @@ type match struct {
 	runs    int
 }
 
-func (m *match) play(ctx context.Context, s settings, progress io.Writer) ([]cell, error) {
-	fmt.Fprintln(progress, "registering users, making bots and threads")
-	targets, err := settleAll(ctx, m.api, slices.Max(s.clients))
-	if err != nil {
-		return nil, err
-	}
+func (m *match) play(ctx context.Context, s settings, targets []target, progress io.Writer) ([]cell, error) {
 	var cells []cell
 	for _, call := range s.calls {
 		for _, clients := range s.clients {
@@ -197,26 +170,32 @@ func (m *match) play(ctx context.Context, s settings, progress io.Writer) ([]cel
 }
 
 // round measures ours, then pgbench.
-func (m *match) round(ctx context.Context, call hotCall, targets []target, seconds int, c *cell) (err error) {
-	ours, theirs := targets, targets
-	if call.writes {
-		if ours, err = newThreads(ctx, m.api, targets); err != nil {
-			return err
-		}
-		if theirs, err = newThreads(ctx, m.api, targets); err != nil {
-			return err
-		}
-	}
-	m.runs++
-	if err := announce(ctx, m.conn, m.runs, theirs); err != nil {
-		return err
-	}
-	s, err := load(ctx, m.api.address, requestsOf(call, ours), time.Duration(seconds)*time.Second, m.meter)
+func (m *match) round(ctx context.Context, call hotCall, targets []target, seconds int, c *cell) error {
+	s, err := m.ours(ctx, call, targets, seconds)
 	if err != nil {
 		return err
 	}
 	c.ours = append(c.ours, s)
-	s, err = pgbench(ctx, m.environment, m.scripts[call.name], m.options, m.runs, len(theirs), seconds, m.meter)
+	if call.writes {
+		if targets, err = newThreads(ctx, m.api, targets); err != nil {
+			return err
+		}
+	}
+	m.runs++
+	if err := announce(ctx, m.conn, m.runs, targets); err != nil {
+		return err
+	}
+	s, err = pgbench(ctx, m.environment, m.scripts[call.name], m.options, m.runs, len(targets), seconds, m.meter)
 	c.theirs = append(c.theirs, s)
 	return err
+}
+
+// ours measures our side.
+func (m *match) ours(ctx context.Context, call hotCall, targets []target, seconds int) (s sample, err error) {
+	if call.writes {
+		if targets, err = newThreads(ctx, m.api, targets); err != nil {
+			return s, err
+		}
+	}
+	return load(ctx, m.api.address, same(requestsOf(call, targets)), time.Duration(seconds)*time.Second, m.meter)
 }

@@ -12,30 +12,25 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// profiled is what go tool pprof gets of each call: where the processor was, and what was allocated meanwhile.
-var profiled = []string{"profile", "allocs"}
-
 // profile makes every call at the first number of clients once more, with the program's own profiles taken meanwhile, into
-// folder as CALL.profile and CALL.allocs. Profiling costs something, so this is no part of what is measured.
-func (m *match) profile(ctx context.Context, s settings, folder string, progress io.Writer) error {
+// a folder as CALL.profile (where the processor was) and CALL.allocs (what was allocated), for go tool pprof. Profiling
+// costs something, so this is no part of what is measured.
+func (m *match) profile(ctx context.Context, s settings, targets []target, progress io.Writer) error {
+	folder := s.profiles
 	if folder == "" {
 		return nil
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // nothing secret
 		return err
 	}
-	targets, err := settleAll(ctx, m.api, s.clients[0])
-	if err != nil {
-		return err
-	}
 	for _, call := range s.calls {
 		fmt.Fprintf(progress, "profiling %s at %d clients\n", call.name, len(targets))
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error {
-			_, err := load(ctx, m.api.address, requestsOf(call, targets), time.Duration(s.seconds)*time.Second+2*warmUp, m.meter)
+			_, err := load(ctx, m.api.address, same(requestsOf(call, targets)), time.Duration(s.seconds)*time.Second+2*warmUp, m.meter)
 			return err
 		})
-		for _, kind := range profiled {
+		for _, kind := range []string{"profile", "allocs"} {
 			group.Go(func() error {
 				wait(ctx, warmUp)
 				return download(ctx, fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", m.metrics, kind, s.seconds),
@@ -51,11 +46,11 @@ func (m *match) profile(ctx context.Context, s settings, folder string, progress
 
 // download keeps what an address answers.
 func download(ctx context.Context, address, file string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil) //nolint:gosec // G704: the address is that of the program we started
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(req)
+	answer, err := http.DefaultClient.Do(req) //nolint:gosec // G704: as above
 	if err != nil {
 		return err
 	}

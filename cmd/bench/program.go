@@ -43,18 +43,14 @@ func startProgram(ctx context.Context, e *environment, databaseURL string) (*pro
 		return nil, err
 	}
 	defer log.Close()
-	p := &program{cmd: exec.Command(e.binary, "serve"), ended: make(chan error, 1)}
-	p.cmd.Env = []string{
+	p, err := execute(e.binary, log, []string{
 		"DATABASE_URL=" + databaseURL, "HTTP_ADDR=127.0.0.1:0", "METRICS_ADDR=127.0.0.1:0", "DATA_DIR=" + filepath.Join(e.dir, "data"),
 		"LOG_LEVEL=info", "LOG_FORMAT=json", "ACCESS_TTL=24h",
 		"WORKERS=0", "RATE_LIMIT_MAX=1000000000", "AUTH_RATE_LIMIT_MAX=100000", // on, but in nobody's way
+	})
+	if err != nil {
+		return nil, err
 	}
-	p.cmd.Stderr = log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we stop it
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the program: %w", err)
-	}
-	go func() { p.ended <- p.cmd.Wait() }()
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	look := time.NewTicker(20 * time.Millisecond)
@@ -76,6 +72,19 @@ func startProgram(ctx context.Context, e *environment, databaseURL string) (*pro
 			return nil, errors.Join(fmt.Errorf("the program does not serve: %w\n%s", ctx.Err(), text), p.stop())
 		}
 	}
+}
+
+// execute starts the program in an environment of its own.
+func execute(binary string, log *os.File, env []string) (*program, error) {
+	p := &program{cmd: exec.Command(binary, "serve"), ended: make(chan error, 1)}
+	p.cmd.Env = env
+	p.cmd.Stderr = log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we stop it
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the program: %w", err)
+	}
+	go func() { p.ended <- p.cmd.Wait() }()
+	return p, nil
 }
 
 // addressIn finds the address in a log line with this message; "" while it is not there.
