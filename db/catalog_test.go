@@ -19,7 +19,7 @@ import (
 //
 // Not walled by workspace_id are, by name: schema_migrations, which is golang-migrate's and closed to parley_app;
 // workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself;
-// login_attempts, audit_seal_progress, installation, periodic_tasks and workspace_purges, which belong to no workspace and only the doors reach.
+// login_attempts, audit_seal_progress, installation, upkeep, periodic_tasks and workspace_purges, which belong to no workspace and only the doors reach.
 var wallChecks = []string{
 	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
 	`WITH walled AS (` + walled + `)
@@ -60,7 +60,7 @@ var wallChecks = []string{
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'purge users', 'door workspace_purges', 'door login_attempts', 'door installation', 'door audit_seal_progress', 'door operations', 'door_end sessions',
+	        'purge users', 'door workspace_purges', 'door login_attempts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
 	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency')
 	 UNION ALL
@@ -117,7 +117,7 @@ var wallChecks = []string{
 	    AND NOT (may = 'DELETE' AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'purge')) -- of purged workspaces
 	    AND may || ' ' || c.relname NOT IN (
 	        'INSERT workspace_purges', 'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
-	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'DELETE operations',
+	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'UPDATE upkeep', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks',
 	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE analytics_outbox',
 	        'INSERT analytics_daily', 'UPDATE analytics_daily', 'INSERT analytics_latency', 'UPDATE analytics_latency')
@@ -159,7 +159,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress', 'installation', 'periodic_tasks', 'workspace_purges')`
+    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {

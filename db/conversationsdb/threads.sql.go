@@ -74,10 +74,9 @@ func (q *Queries) CreateThread(ctx context.Context, arg CreateThreadParams) erro
 
 const getThread = `-- name: GetThread :one
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
-       last.created_at AS last_message_at
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
-  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
-        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
  WHERE t.workspace_id = $1 AND t.id = $2
 `
 
@@ -96,7 +95,7 @@ type GetThreadRow struct {
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
-	LastMessageAt  *time.Time
+	LastMessageAt  []time.Time
 }
 
 // When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
@@ -273,10 +272,9 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 
 const listThreads = `-- name: ListThreads :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
-       last.created_at AS last_message_at
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
-  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
-        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
  WHERE t.workspace_id = $1
    AND ($2::text IS NULL OR t.status = $2::text)
    AND ($3::timestamptz IS NULL
@@ -303,7 +301,7 @@ type ListThreadsRow struct {
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
-	LastMessageAt  *time.Time
+	LastMessageAt  []time.Time
 }
 
 func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]ListThreadsRow, error) {
@@ -345,10 +343,9 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 
 const listThreadsOfBot = `-- name: ListThreadsOfBot :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
-       last.created_at AS last_message_at
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
-  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
-        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
  WHERE t.workspace_id = $1 AND t.bot_id = $2::uuid
    AND ($3::text IS NULL OR t.status = $3::text)
    AND ($4::timestamptz IS NULL
@@ -376,7 +373,7 @@ type ListThreadsOfBotRow struct {
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
-	LastMessageAt  *time.Time
+	LastMessageAt  []time.Time
 }
 
 // A query of its own, for its own index: a bot may have few of a workspace's many threads.

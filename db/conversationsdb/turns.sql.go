@@ -88,7 +88,7 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) er
 
 const findRunningTurn = `-- name: FindRunningTurn :one
 SELECT id, lease_until FROM llm_turns
- WHERE workspace_id = $1 AND thread_id = $2 AND status = 'running'
+ WHERE workspace_id = $1 AND thread_id = $2 AND finished_at IS NULL
 `
 
 type FindRunningTurnParams struct {
@@ -185,7 +185,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 const freeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL
-     WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.status = 'running' AND t.lease_until < now()
+     WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now()
  RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)

@@ -5,10 +5,9 @@ VALUES (@workspace_id, @id, @bot_id, @status, @title, @metadata, @created_by, @c
 -- name: GetThread :one
 -- When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
-       last.created_at AS last_message_at
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
-  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
-        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
  WHERE t.workspace_id = @workspace_id AND t.id = @id;
 
 -- name: ChangeThread :one
@@ -20,10 +19,9 @@ RETURNING id;
 
 -- name: ListThreads :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
-       last.created_at AS last_message_at
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
-  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
-        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
  WHERE t.workspace_id = @workspace_id
    AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
    AND (sqlc.narg('before_at')::timestamptz IS NULL
@@ -34,10 +32,9 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
 -- name: ListThreadsOfBot :many
 -- A query of its own, for its own index: a bot may have few of a workspace's many threads.
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
-       last.created_at AS last_message_at
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
-  LEFT JOIN messages last ON last.workspace_id = t.workspace_id AND last.thread_id = t.id
-        AND last.seq = (SELECT max(m.seq) FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id)
  WHERE t.workspace_id = @workspace_id AND t.bot_id = @bot_id::uuid
    AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
    AND (sqlc.narg('before_at')::timestamptz IS NULL

@@ -62,7 +62,7 @@ VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, @role, @content, @operat
 
 -- name: FindRunningTurn :one
 SELECT id, lease_until FROM llm_turns
- WHERE workspace_id = @workspace_id AND thread_id = @thread_id AND status = 'running';
+ WHERE workspace_id = @workspace_id AND thread_id = @thread_id AND finished_at IS NULL;
 
 -- name: LockThreadOfOperation :exec
 -- Keeps other turns from starting in the thread of an operation's turn until the transaction ends.
@@ -126,7 +126,7 @@ SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_i
 -- Gives up the turn of a thread whose lease has run out, so that another may run.
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error, error_code = NULL
-     WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.status = 'running' AND t.lease_until < now()
+     WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.finished_at IS NULL AND t.lease_until < now()
  RETURNING *
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)

@@ -64,14 +64,16 @@ SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.stat
   FROM webhook_events e
  CROSS JOIN LATERAL (
        SELECT count(*) AS count, coalesce(extract(epoch FROM min(w.run_at) - now()), 0) AS seconds FROM (
-            SELECT j.run_at FROM webhook_events o
-              JOIN job_queue j ON j.workspace_id = o.workspace_id AND j.kind = @kind::text AND j.key = o.operation_id::text AND j.status <> 'done'
-             WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
-               AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
+            SELECT j.run_at FROM (
+                 SELECT o.workspace_id, o.operation_id::text AS key FROM webhook_events o
+                  WHERE o.workspace_id = e.workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
+                    AND o.status = 'received' AND (o.received_at, o.id) < (e.received_at, e.id)
+                 OFFSET 0) o -- with the cast in the join no index of job_queue could be gone by: it stays outside the wall
+              JOIN job_queue j ON j.workspace_id = o.workspace_id AND j.kind = @kind::text AND j.key = o.key AND j.status <> 'done'
              LIMIT 30) w) earlier
   JOIN webhook_endpoints ep ON ep.workspace_id = e.workspace_id AND ep.id = e.endpoint_id
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
-  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = coalesce(t.bot_id, ep.bot_id)
+  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = CASE WHEN t.bot_id IS NULL THEN ep.bot_id ELSE t.bot_id END
   LEFT JOIN model_settings ms ON ms.workspace_id = e.workspace_id
  WHERE e.workspace_id = @workspace_id AND e.id = @id;
 
@@ -82,7 +84,7 @@ WITH answered AS (
            SELECT t.id FROM llm_turns t WHERE t.workspace_id = @workspace_id AND t.operation_id = e.operation_id AND t.actor_id = e.endpoint_id)
      WHERE e.workspace_id = @workspace_id AND e.id = @id AND e.status = 'received'
  RETURNING e.endpoint_id, e.conversation_id, e.received_at, e.id
-), following AS (
+), following AS MATERIALIZED ( -- so that the cast is no part of the join: see GetEventToAnswer
     SELECT o.operation_id::text AS key
       FROM answered a
      CROSS JOIN LATERAL (

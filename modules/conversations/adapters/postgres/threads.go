@@ -96,11 +96,14 @@ func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.T
 }
 
 func toThread(row conversationsdb.GetThreadRow) domain.Thread {
-	return domain.Thread{
+	thread := domain.Thread{
 		ID: row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID, Status: domain.ThreadStatus(row.Status),
-		Title: row.Title, Metadata: row.Metadata, CreatedAt: row.CreatedAt, LastMessageAt: row.LastMessageAt,
-		Channel: toChannel(row.EndpointID, row.ConversationID),
+		Title: row.Title, Metadata: row.Metadata, CreatedAt: row.CreatedAt, Channel: toChannel(row.EndpointID, row.ConversationID),
 	}
+	if len(row.LastMessageAt) > 0 {
+		thread.LastMessageAt = &row.LastMessageAt[0]
+	}
+	return thread
 }
 
 func toChannel(endpoint *uuid.UUID, conversation *string) *domain.Channel {

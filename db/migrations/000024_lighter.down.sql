@@ -1,0 +1,108 @@
+-- As it was before: the functions of 000005, 000008, 000011 and 000015.
+CREATE OR REPLACE FUNCTION app.use(workspace uuid, moment timestamptz, adding jsonb, limits jsonb, refuse boolean) RETURNS boolean
+    LANGUAGE plpgsql AS $$
+DECLARE
+    this_month date := date_trunc('month', moment AT TIME ZONE 'UTC');
+    its_month  date := CASE WHEN adding ? 'storage_bytes' THEN '0001-01-01' ELSE this_month END;
+    -- The slot is the connection's: two that count at once have different ones, mostly, and one always hits the same row.
+    its_slot   smallint := pg_backend_pid() % 32;
+    n_turns    bigint := coalesce((adding ->> 'turns')::bigint, 0);
+    n_tokens   bigint := coalesce((adding ->> 'tokens')::bigint, 0);
+    n_messages bigint := coalesce((adding ->> 'messages')::bigint, 0);
+    n_events   bigint := coalesce((adding ->> 'webhook_events')::bigint, 0);
+    n_bytes    bigint := coalesce((adding ->> 'storage_bytes')::bigint, 0);
+    m          record;
+BEGIN
+    IF limits <> '{}' OR EXISTS (SELECT FROM public.workspace_limits o WHERE o.workspace_id = workspace) THEN
+        FOR m IN
+            SELECT a.key AS metric, a.value::bigint AS adding, most.n AS most, app.used(workspace, this_month, a.key) AS used,
+                   jsonb_build_object('metric', a.key, 'limit', most.n, 'month', to_char(this_month, 'YYYY-MM'), 'resets_at',
+                       CASE WHEN a.key <> 'storage_bytes' THEN to_char(this_month + interval '1 month', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END) AS told
+              FROM jsonb_each_text(adding) a
+              LEFT JOIN public.workspace_limits o ON o.workspace_id = workspace AND o.metric = a.key
+             CROSS JOIN LATERAL (SELECT nullif(coalesce(o.most, (limits ->> a.key)::bigint), 0) AS n) most
+             WHERE most.n IS NOT NULL AND a.value::bigint >= 0
+             ORDER BY a.key
+        LOOP
+            IF refuse AND m.used + greatest(m.adding, 1) > m.most THEN
+                RAISE EXCEPTION 'the limit of % is reached', m.metric
+                    USING ERRCODE = 'PYLIM', DETAIL = (m.told || jsonb_build_object('used', m.used))::text;
+            END IF;
+            IF m.used + m.adding >= m.most * 0.8 THEN
+                INSERT INTO public.usage_warnings (workspace_id, month, metric) VALUES (workspace, this_month, m.metric)
+                    ON CONFLICT DO NOTHING;
+                IF FOUND THEN
+                    INSERT INTO public.job_queue (workspace_id, id, kind, key, payload, trace_id, max_attempts)
+                    VALUES (workspace, app.uuid_v7(), 'limit.warn', m.metric || ' ' || this_month,
+                            m.told || jsonb_build_object('used', m.used + m.adding), 'limit-warning', 20);
+                    PERFORM pg_notify('parley_jobs', '');
+                END IF;
+            END IF;
+        END LOOP;
+    END IF;
+    -- The row is there but for the first time in a month, and an update is cheaper than an insert that meets a row.
+    UPDATE public.usage_counters c
+       SET turns = c.turns + n_turns, tokens = c.tokens + n_tokens, messages = c.messages + n_messages,
+           webhook_events = c.webhook_events + n_events, storage_bytes = c.storage_bytes + n_bytes
+     WHERE c.workspace_id = workspace AND c.month = its_month AND c.slot = its_slot;
+    IF NOT FOUND THEN
+        INSERT INTO public.usage_counters AS c VALUES (workspace, its_month, its_slot, n_turns, n_tokens, n_messages, n_events, n_bytes)
+            ON CONFLICT (workspace_id, month, slot) DO UPDATE
+           SET turns = c.turns + excluded.turns, tokens = c.tokens + excluded.tokens, messages = c.messages + excluded.messages,
+               webhook_events = c.webhook_events + excluded.webhook_events, storage_bytes = c.storage_bytes + excluded.storage_bytes;
+    END IF;
+    RETURN true;
+END $$;
+CREATE OR REPLACE FUNCTION app.expire_sealed_answers() RETURNS integer
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH emptied AS (
+        UPDATE public.operations SET body = NULL, content_type = NULL, location = NULL, etag = NULL
+         WHERE sealed AND body IS NOT NULL AND finished_at < now() - interval '1 hour'
+     RETURNING 1
+    )
+    SELECT count(*)::integer FROM emptied
+$$;
+REVOKE UPDATE (sealed) ON operations FROM parley_door;
+CREATE OR REPLACE FUNCTION app.expire_operations(most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    emptied integer;
+    buried  integer;
+BEGIN
+    WITH old AS (
+        SELECT o.workspace_id, o.actor_id, o.id FROM public.operations o
+         WHERE o.created_at < now() - interval '7 days' AND o.finished_at < now() - interval '7 days' AND o.body IS NOT NULL
+         LIMIT most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE public.operations o SET body = NULL, content_type = NULL, location = NULL, etag = NULL
+      FROM old WHERE (o.workspace_id, o.actor_id, o.id) = (old.workspace_id, old.actor_id, old.id);
+    GET DIAGNOSTICS emptied = ROW_COUNT;
+    WITH old AS (
+        SELECT o.workspace_id, o.actor_id, o.id FROM public.operations o
+         WHERE o.created_at < now() - interval '97 days' LIMIT most FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM public.operations o USING old WHERE (o.workspace_id, o.actor_id, o.id) = (old.workspace_id, old.actor_id, old.id);
+    GET DIAGNOSTICS buried = ROW_COUNT;
+    RETURN emptied + buried;
+END $$;
+DROP TABLE upkeep;
+DROP INDEX operations_by_age;
+CREATE INDEX operations_by_age ON operations USING brin (created_at) WITH (autosummarize = on);
+CREATE OR REPLACE FUNCTION app.abandoned_turns(most integer)
+    RETURNS TABLE (workspace_id uuid, thread_id uuid, actor_id uuid, operation_id uuid, attempt integer)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.workspace_id, t.thread_id, t.actor_id, t.operation_id, t.attempt
+      FROM public.llm_turns t
+     WHERE t.status = 'running' AND t.lease_until < now()
+     ORDER BY t.lease_until
+     LIMIT most
+$$;
+DROP INDEX llm_turns_running, llm_turns_one_running;
+CREATE INDEX llm_turns_running ON llm_turns (lease_until) WHERE status = 'running';
+CREATE UNIQUE INDEX llm_turns_one_running ON llm_turns (workspace_id, thread_id) WHERE status = 'running';
+DROP INDEX operations_sealed;
+CREATE INDEX operations_sealed ON operations (finished_at) WHERE sealed AND body IS NOT NULL;
+CREATE OR REPLACE FUNCTION app.claim_operation(workspace uuid, actor uuid, operation uuid, print bytea) RETURNS void
+    LANGUAGE sql SET lock_timeout = '2s' AS $$
+    INSERT INTO public.operations (workspace_id, actor_id, id, fingerprint) VALUES (workspace, actor, operation, print)
+$$;

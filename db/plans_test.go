@@ -1,0 +1,208 @@
+package db_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// big are the tables that grow with every call; no statement may read one of them as a whole.
+var big = []string{"messages", "llm_turns", "operations", "audit_log", "threads", "webhook_events", "job_queue", "bots", "bot_versions"}
+
+// filled are rows enough that the planner would rather take an index, in two workspaces of which one has nearly all:
+// what is quick only because a workspace is small would be seen.
+const filled = `SET session_replication_role = replica;
+CREATE TEMP TABLE ids AS SELECT md5('workspace ' || w)::uuid AS workspace, w FROM generate_series(1, 2) w;
+INSERT INTO threads (workspace_id, id, status, last_seq, created_by, created_at)
+    SELECT workspace, md5('thread ' || n)::uuid, 'active', 50, workspace, now() - n * interval '1 minute' FROM ids, generate_series(1, 400) n WHERE w = 1 OR n < 4;
+INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, provider, model, status, user_seq, lease_until, created_at, finished_at)
+    SELECT workspace, md5('turn ' || n)::uuid, md5('thread ' || n / 25 + 1)::uuid, workspace, gen_random_uuid(), 'p', 'm', 'completed', 2 * (n % 25) + 1, now(), now(), now()
+      FROM ids, generate_series(0, 9999) n WHERE w = 1 OR n < 75;
+INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, created_at)
+    SELECT t.workspace_id, gen_random_uuid(), t.thread_id, t.id, t.user_seq + r, CASE r WHEN 0 THEN 'user' ELSE 'assistant' END, repeat('word ', 20), now()
+      FROM llm_turns t, generate_series(0, 1) r;
+INSERT INTO operations (workspace_id, actor_id, id, fingerprint, created_at, finished_at, status, body)
+    SELECT workspace, workspace, gen_random_uuid(), sha256('x'), now() - n * interval '10 minutes', now() - n * interval '10 minutes', 200, '{}' FROM ids, generate_series(1, 10000) n WHERE w = 1;
+INSERT INTO audit_log (workspace_id, id, trace_id, action, resource_type, changes, user_agent, created_at)
+    SELECT workspace, gen_random_uuid(), 't', 'turn.create', 'thread', '{}', '', now() - n * interval '1 minute' FROM ids, generate_series(1, 10000) n WHERE w = 1;
+INSERT INTO bots (workspace_id, id, name, status, current_version, published_version, created_by, created_at, updated_at)
+    SELECT workspace, md5('bot ' || n)::uuid, 'b', 'active', 1, 1, workspace, now(), now() FROM ids, generate_series(1, 3000) n WHERE w = 1;
+INSERT INTO bot_versions (workspace_id, bot_id, version, instruction, settings, created_by, created_at)
+    SELECT b.workspace_id, b.id, v, repeat('word ', 20), '{}', b.created_by, now() FROM bots b, generate_series(1, 3) v;
+INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id)
+    SELECT workspace, gen_random_uuid(), workspace, n::text, 'note', '{}', gen_random_uuid(), (n / 5)::text FROM ids, generate_series(1, 20000) n WHERE w = 1;
+INSERT INTO job_queue (workspace_id, id, kind, key, payload, trace_id, max_attempts)
+    SELECT workspace, gen_random_uuid(), 'k', n::text, '{}', '', 5 FROM ids, generate_series(1, 20000) n WHERE w = 1;
+INSERT INTO message_feedback (workspace_id, thread_id, seq, user_id, rating, comment, created_at, updated_at)
+    SELECT workspace_id, thread_id, seq, workspace_id, 'good', '', now(), now() FROM messages WHERE role = 'assistant';
+RESET session_replication_role;
+ANALYZE`
+
+// node is a part of a plan, as EXPLAIN (FORMAT JSON) tells it.
+type node struct {
+	Type     string `json:"Node Type"`
+	Relation string `json:"Relation Name"`
+	Index    string `json:"Index Name"`
+	Plans    []node
+}
+
+func (n node) walk(visit func(node)) {
+	visit(n)
+	for _, p := range n.Plans {
+		p.walk(visit)
+	}
+}
+
+var constant = regexp.MustCompile("(?s)const \\w+ = `-- name: (\\w+) :\\w+\n(.*?)`")
+
+// statements are those of the program, by their names, as sqlc has made them.
+func statements(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("*db/*.sql.go")
+	require.NoError(t, err)
+	all := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, found := range constant.FindAllStringSubmatch(string(text), -1) {
+			all[found[1]] = found[2]
+		}
+	}
+	require.Greater(t, len(all), 100)
+	return all
+}
+
+// explain gives the plan of a connection for a statement. Parameters are NULL but for those that are given, as pairs of
+// number and expression.
+func explain(ctx context.Context, conn *pgx.Conn, name, sql string, parameters ...string) (plan node, err error) {
+	if _, err := conn.Exec(ctx, fmt.Sprintf("PREPARE %q AS %s", name, sql)); err != nil {
+		return plan, err
+	}
+	var count int
+	if err := conn.QueryRow(ctx, "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1", name).Scan(&count); err != nil {
+		return plan, err
+	}
+	call := fmt.Sprintf("EXPLAIN (FORMAT JSON) EXECUTE %q", name)
+	if count > 0 {
+		values := slices.Repeat([]string{"NULL"}, count)
+		for i := 0; i < len(parameters); i += 2 {
+			n, err := strconv.Atoi(parameters[i])
+			if err != nil {
+				return plan, err
+			}
+			values[n-1] = parameters[i+1]
+		}
+		call += "(" + strings.Join(values, ", ") + ")"
+	}
+	var text []byte
+	if err := conn.QueryRow(ctx, call, pgx.QueryExecModeSimpleProtocol).Scan(&text); err != nil {
+		return plan, err
+	}
+	var plans []struct{ Plan node }
+	if err := json.Unmarshal(text, &plans); err != nil {
+		return plan, err
+	}
+	return plans[0].Plan, nil
+}
+
+// planned is a connection as the program's are, to a database that is not empty.
+func planned(t *testing.T) *pgx.Conn {
+	t.Helper()
+	conn := pg.Superuser(t, pg.URL(t))
+	_, err := conn.Exec(t.Context(), filled)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), "SET ROLE parley_app; SET plan_cache_mode = force_generic_plan")
+	require.NoError(t, err)
+	return conn
+}
+
+// whole are the statements that may, as their plan for all parameters tells it.
+var whole = map[string]string{
+	"CheckUnsealed": "compares every entry of a workspace with its seals",
+	"ListAudit":     "has filters that are mostly not given: it is planned for those that are, as the test below shows",
+}
+
+func TestNoStatementReadsABigTableAsAWhole(t *testing.T) {
+	t.Parallel()
+	conn := planned(t)
+	for name, sql := range statements(t) {
+		if whole[name] != "" || strings.HasPrefix(sql, "SET ") || strings.HasPrefix(sql, "NOTIFY ") || strings.HasPrefix(sql, "LISTEN ") {
+			continue
+		}
+		plan, err := explain(t.Context(), conn, name, sql)
+		require.NoError(t, err, name)
+		plan.walk(func(n node) {
+			assert.False(t, n.Type == "Seq Scan" && slices.Contains(big, n.Relation), "%s reads all of %s", name, n.Relation)
+		})
+	}
+}
+
+// The indexes that the three hot calls go by: those that find one thread, one turn, one operation, whatever else there is.
+func TestTheHotCallsGoByTheirIndexes(t *testing.T) {
+	t.Parallel()
+	conn, all := planned(t), statements(t)
+	for name, indexes := range map[string][]string{
+		"GetBot":                {"bots_pkey", "bot_versions_pkey"},
+		"ListMessages":          {"messages_seq_key", "message_feedback_pkey"},
+		"ListMessagesBackwards": {"messages_seq_key", "message_feedback_pkey"},
+		"StartTurn":             {"threads_pkey", "bots_pkey", "bot_versions_pkey"}, // and model_settings, a row a workspace,
+		"FinishTurn":            {"llm_turns_pkey"},
+		"FinishOperation":       {"operations_pkey"},
+		"FindOperation":         {"operations_pkey"},
+	} {
+		plan, err := explain(t.Context(), conn, name, all[name])
+		require.NoError(t, err, name)
+		var used []string
+		plan.walk(func(n node) {
+			if n.Index != "" {
+				used = append(used, n.Index)
+			}
+		})
+		slices.Sort(used)
+		slices.Sort(indexes)
+		require.Equal(t, indexes, used, name)
+	}
+}
+
+func TestAListWithoutFiltersReadsOnePage(t *testing.T) {
+	t.Parallel()
+	conn, all := planned(t), statements(t)
+	_, err := conn.Exec(t.Context(), "SET plan_cache_mode = force_custom_plan; SELECT set_config('app.workspace_id', md5('workspace 1'), false)")
+	require.NoError(t, err)
+	workspace := regexp.MustCompile(`workspace_id = \$(\d+)`)
+	for name, reads := range map[string][]string{
+		"ListAudit":   {"Index Scan audit_log audit_log_pkey"},
+		"ListThreads": {"Index Scan threads threads_newest", "Index Scan messages messages_seq_key"},
+	} {
+		place := workspace.FindStringSubmatch(all[name])
+		require.NotNil(t, place, name)
+		plan, err := explain(t.Context(), conn, name, all[name], place[1], "md5('workspace 1')::uuid", limit(t, all[name]), "50")
+		require.NoError(t, err, name)
+		var scans []string
+		plan.walk(func(n node) {
+			if strings.Contains(n.Type, "Scan") {
+				scans = append(scans, n.Type+" "+n.Relation+" "+n.Index)
+			}
+		})
+		require.ElementsMatch(t, reads, scans, name)
+	}
+}
+
+// limit is the number of the parameter that says how many rows are wanted.
+func limit(t *testing.T, sql string) string {
+	t.Helper()
+	found := regexp.MustCompile(`LIMIT \$(\d+)`).FindStringSubmatch(sql)
+	require.NotNil(t, found, sql)
+	return found[1]
+}
