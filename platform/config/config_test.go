@@ -25,7 +25,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"EMBEDDED":                    {[]string{"true", "false", "1"}, []string{"yes", "embedded"}},
 		"DATABASE_URL":                {[]string{"postgres://u:p@h:5432/d", "postgresql://h/d?sslmode=require"}, []string{"mysql://h/d", "host=h dbname=d", "postgres://%zz"}},
 		"DATABASE_DIRECT_URL":         {[]string{"postgres://u:p@h:5432/d"}, []string{"h:5432"}},
-		"DATABASE_MAX_CONNS":          {[]string{"2", "1000"}, []string{"1", "0", "-1", "1001", "many", "1.5", "99999999999"}},
+		"DATABASE_MAX_CONNS":          {[]string{"0", "2", "1000"}, []string{"1", "-1", "1001", "many", "1.5", "99999999999"}},
 		"MIGRATE_ON_START":            {[]string{"true", "false"}, []string{"no"}},
 		"POSTGRES_BIN_DIR":            {[]string{"/usr/lib/postgresql/15/bin"}, nil},
 		"SECRET_KEY":                  {[]string{long, long + long}, []string{long[1:], "x"}},

@@ -191,7 +191,7 @@ func parseID(text string) (uuid.UUID, error) {
 func operationID(h http.Header) (uuid.UUID, error) {
 	values := h.Values(HeaderOperationID)
 	if len(values) == 0 {
-		return uuid.New(), nil
+		return uuid.NewV7() // in order of time, so that its index grows at one end
 	}
 	id, err := parseID(values[0])
 	if err != nil || len(values) > 1 || id == uuid.Nil {
