@@ -61,8 +61,7 @@ func (m *match) reportFootprint(ctx context.Context, idle int64, cells []cell, s
 		}
 	}
 	if most > 0 {
-		fmt.Fprintf(out, "\nmemory: parley has %.1f MB resident when it has started, and %.1f MB at the most under load, at %s with %d clients.\n"+
-			"In short runs that is still what registering them has left behind: each password takes 19 MiB to hash.\n",
+		fmt.Fprintf(out, "\nmemory: parley has %.1f MB resident when it has started, and %.1f MB at the most under load, at %s with %d clients.\n",
 			megabytes(idle), megabytes(most), during, clients)
 	}
 	fmt.Fprintf(progress, "starting the program with a Postgres of its own\n")

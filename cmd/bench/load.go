@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -40,8 +41,10 @@ func same(requests [][]byte) []caller {
 	return callers
 }
 
-// load has every caller call over a connection of its own, again and again, one at a time, and measures for d.
+// load has every caller call over a connection of its own, again and again, one at a time, and measures for d. The callers
+// share one thread: more would look for work on the cores that what is measured runs on.
 func load(ctx context.Context, address string, callers []caller, d time.Duration, m meter) (sample, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var phase atomic.Int32
 	latencies := make([][]time.Duration, len(callers))
 	group, ctx := errgroup.WithContext(ctx)

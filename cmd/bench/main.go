@@ -74,6 +74,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	fmt.Fprintf(stdout, "%s, %s, %d cores, %s%d rounds of %d s\n", about, runtime.Version(), runtime.NumCPU(), machineLoad(), s.rounds, s.seconds)
+	fmt.Fprintln(stderr, "registering users, making bots and threads")
+	targets, err := settleBefore(ctx, e, slices.Max(s.clients))
+	if err != nil {
+		return err
+	}
 	p, err := startProgram(ctx, e, e.url)
 	if err != nil {
 		return err
@@ -82,20 +87,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	m := match{
 		environment: e, captured: c, conn: conn, api: api{p.address}, metrics: p.metrics, meter: meter{p.cmd.Process.Pid, e.postmaster},
 	}
-	if err := m.measure(ctx, s, stdout, stderr); err != nil {
+	if err := m.measure(ctx, s, targets, stdout, stderr); err != nil {
 		return err
 	}
 	return m.playJobs(ctx, s, stdout, stderr)
 }
 
-// measure measures all that is asked for of calls, and prints it.
-func (m *match) measure(ctx context.Context, s settings, stdout, stderr io.Writer) error {
-	idle := resident(m.meter.program)
-	fmt.Fprintln(stderr, "registering users, making bots and threads")
-	targets, err := settleAll(ctx, m.api, slices.Max(s.clients))
+// settleBefore makes the targets in a run of the program of its own, so that what is measured of the next one's memory is
+// not what registering them has left behind: each password takes 19 MiB to hash.
+func settleBefore(ctx context.Context, e *environment, n int) (targets []target, err error) {
+	p, err := startProgram(ctx, e, e.url)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	return settleAll(ctx, api{p.address}, n)
+}
+
+// measure measures all that is asked for of calls, and prints it.
+func (m *match) measure(ctx context.Context, s settings, targets []target, stdout, stderr io.Writer) (err error) {
+	idle := resident(m.meter.program)
 	var before []cell
 	var size string
 	if s.fill > 0 {

@@ -1,4 +1,4 @@
--- As it was before: the functions of 000005, 000008, 000011 and 000015.
+-- As it was before: the functions of 000002, 000005, 000008, 000011, 000015, 000020 and 000022.
 CREATE OR REPLACE FUNCTION app.use(workspace uuid, moment timestamptz, adding jsonb, limits jsonb, refuse boolean) RETURNS boolean
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -105,4 +105,45 @@ CREATE INDEX operations_sealed ON operations (finished_at) WHERE sealed AND body
 CREATE OR REPLACE FUNCTION app.claim_operation(workspace uuid, actor uuid, operation uuid, print bytea) RETURNS void
     LANGUAGE sql SET lock_timeout = '2s' AS $$
     INSERT INTO public.operations (workspace_id, actor_id, id, fingerprint) VALUES (workspace, actor, operation, print)
+$$;
+CREATE OR REPLACE FUNCTION app.find_session(session uuid) RETURNS TABLE (workspace_id uuid, user_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.workspace_id, s.user_id
+      FROM public.sessions s
+      JOIN public.workspace_members m ON m.workspace_id = s.workspace_id AND m.user_id = s.user_id
+     WHERE s.id = session
+$$;
+CREATE OR REPLACE FUNCTION app.find_login(address text, wanted uuid)
+    RETURNS TABLE (user_id uuid, password_hash text, operation_id uuid, workspace_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT u.id, u.password_hash, u.operation_id, found.workspace_id
+      FROM public.users u
+      LEFT JOIN LATERAL (
+           SELECT m.workspace_id
+             FROM public.workspace_members m
+             JOIN public.workspaces w ON w.id = m.workspace_id
+            WHERE m.user_id = u.id AND (wanted IS NULL OR m.workspace_id = wanted)
+            ORDER BY w.deleted_at IS NOT NULL, m.created_at, m.workspace_id
+            LIMIT 1) found ON true
+     WHERE u.email = address
+$$;
+CREATE OR REPLACE FUNCTION app.memberships(after_at timestamptz, after_id uuid, most integer)
+    RETURNS TABLE (workspace_id uuid, name text, role text, created_at timestamptz, joined_at timestamptz, deleted_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT w.id, w.name, m.role, w.created_at, m.created_at, w.deleted_at
+      FROM public.workspace_members m
+      JOIN public.workspaces w ON w.id = m.workspace_id
+     WHERE m.user_id = nullif(current_setting('app.user_id', true), '')::uuid
+       AND (w.deleted_at IS NULL OR m.role = 'owner')
+       AND (after_at IS NULL OR (m.created_at, m.workspace_id) > (after_at, after_id))
+     ORDER BY m.created_at, m.workspace_id
+     LIMIT most
+$$;
+CREATE OR REPLACE FUNCTION app.find_webhook_endpoint(endpoint uuid)
+    RETURNS TABLE (workspace_id uuid, status text, secrets jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT e.workspace_id, e.status, e.secrets
+      FROM public.webhook_endpoints e
+      JOIN public.workspaces w ON w.id = e.workspace_id AND w.deleted_at IS NULL
+     WHERE e.id = endpoint AND e.deleted_at IS NULL
 $$;

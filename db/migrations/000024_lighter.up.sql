@@ -7,6 +7,57 @@ BEGIN
     INSERT INTO public.operations (workspace_id, actor_id, id, fingerprint) VALUES (workspace, actor, operation, print);
 END $$;
 
+-- The same for the doors that calls go through often.
+CREATE OR REPLACE FUNCTION app.find_session(session uuid) RETURNS TABLE (workspace_id uuid, user_id uuid)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT s.workspace_id, s.user_id
+      FROM public.sessions s
+      JOIN public.workspace_members m ON m.workspace_id = s.workspace_id AND m.user_id = s.user_id
+     WHERE s.id = session;
+END $$;
+CREATE OR REPLACE FUNCTION app.find_login(address text, wanted uuid)
+    RETURNS TABLE (user_id uuid, password_hash text, operation_id uuid, workspace_id uuid)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT u.id, u.password_hash, u.operation_id, found.workspace_id
+      FROM public.users u
+      LEFT JOIN LATERAL (
+           SELECT m.workspace_id
+             FROM public.workspace_members m
+             JOIN public.workspaces w ON w.id = m.workspace_id
+            WHERE m.user_id = u.id AND (wanted IS NULL OR m.workspace_id = wanted)
+            ORDER BY w.deleted_at IS NOT NULL, m.created_at, m.workspace_id
+            LIMIT 1) found ON true
+     WHERE u.email = address;
+END $$;
+CREATE OR REPLACE FUNCTION app.memberships(after_at timestamptz, after_id uuid, most integer)
+    RETURNS TABLE (workspace_id uuid, name text, role text, created_at timestamptz, joined_at timestamptz, deleted_at timestamptz)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT w.id, w.name, m.role, w.created_at, m.created_at, w.deleted_at
+      FROM public.workspace_members m
+      JOIN public.workspaces w ON w.id = m.workspace_id
+     WHERE m.user_id = nullif(current_setting('app.user_id', true), '')::uuid
+       AND (w.deleted_at IS NULL OR m.role = 'owner')
+       AND (after_at IS NULL OR (m.created_at, m.workspace_id) > (after_at, after_id))
+     ORDER BY m.created_at, m.workspace_id
+     LIMIT most;
+END $$;
+CREATE OR REPLACE FUNCTION app.find_webhook_endpoint(endpoint uuid)
+    RETURNS TABLE (workspace_id uuid, status text, secrets jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY SELECT e.workspace_id, e.status, e.secrets
+      FROM public.webhook_endpoints e
+      JOIN public.workspaces w ON w.id = e.workspace_id AND w.deleted_at IS NULL
+     WHERE e.id = endpoint AND e.deleted_at IS NULL;
+END $$;
+
 -- Finishing an operation changes no column of an index any more, so that the new row goes beside the old one and no index
 -- is written (a heap-only update), for which a page keeps room.
 DROP INDEX operations_sealed;

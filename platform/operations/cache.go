@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/expirable"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/parley/parley/platform/call"
@@ -37,19 +38,34 @@ func CacheKey(ctx context.Context) string {
 	return "operation:" + c.Principal.WorkspaceID.String() + ":" + c.Principal.UserID.String() + ":" + c.Operation.ID.String()
 }
 
-// MarkedCache keeps answers as marks, of this process or of all.
-type MarkedCache struct{ marks dedupe.Marks }
+// MemoryCache has the newest answers of this process.
+type MemoryCache struct{ entries *expirable.LRU[string, Cached] }
 
-// NewMemoryCache makes a Cache of the newest answers of this process.
-func NewMemoryCache() *MarkedCache { return &MarkedCache{dedupe.NewMemory(cacheLife, cacheEntries)} }
-
-// NewRedisCache makes a Cache that processes share.
-func NewRedisCache(client *redis.Client, log *slog.Logger) *MarkedCache {
-	return &MarkedCache{dedupe.NewRedis(client, cacheLife, log)}
+// NewMemoryCache makes a MemoryCache.
+func NewMemoryCache() *MemoryCache {
+	return &MemoryCache{expirable.NewLRU[string, Cached](cacheEntries, nil, cacheLife)}
 }
 
 // Get implements Cache.
-func (m *MarkedCache) Get(ctx context.Context, key string) (c Cached, found bool) {
+func (m *MemoryCache) Get(_ context.Context, key string) (Cached, bool) { return m.entries.Get(key) }
+
+// Put implements Cache.
+func (m *MemoryCache) Put(_ context.Context, key string, c Cached) {
+	if len(c.Answer.Body) <= cacheLargest {
+		m.entries.Add(key, c)
+	}
+}
+
+// RedisCache has answers that processes share, as marks.
+type RedisCache struct{ marks dedupe.Marks }
+
+// NewRedisCache makes a RedisCache.
+func NewRedisCache(client *redis.Client, log *slog.Logger) *RedisCache {
+	return &RedisCache{dedupe.NewRedis(client, cacheLife, log)}
+}
+
+// Get implements Cache.
+func (m *RedisCache) Get(ctx context.Context, key string) (c Cached, found bool) {
 	text, ok := m.marks.Find(ctx, key)
 	if !ok || json.Unmarshal([]byte(text), &c) != nil {
 		return Cached{}, false
@@ -58,7 +74,7 @@ func (m *MarkedCache) Get(ctx context.Context, key string) (c Cached, found bool
 }
 
 // Put implements Cache.
-func (m *MarkedCache) Put(ctx context.Context, key string, c Cached) {
+func (m *RedisCache) Put(ctx context.Context, key string, c Cached) {
 	if len(c.Answer.Body) > cacheLargest {
 		return
 	}
