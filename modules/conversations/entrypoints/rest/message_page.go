@@ -3,7 +3,9 @@ package rest
 import (
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,16 +25,28 @@ type messagePage struct {
 // messageBytes is what a message takes in JSON beside its content, and a little for what has to be escaped in that.
 const messageBytes = 384
 
+// bodies are what pages were written into, to be used again.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// largestBody is what a body may have to be kept for the next page.
+const largestBody = 64 << 10
+
 // VisitListMessagesResponse implements ListMessagesResponseObject.
 func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	size := 256
 	for _, m := range p.items {
 		size += messageBytes + len(m.Content)
 	}
-	body, err := p.append(make([]byte, 0, size))
+	kept := bodies.Get().(*[]byte) //nolint:forcetypeassert // nothing else is put there
+	body, err := p.append(slices.Grow((*kept)[:0], size))
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if *kept = body; cap(body) <= largestBody {
+			bodies.Put(kept)
+		}
+	}()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
