@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -136,6 +135,7 @@ var whole = map[string]string{
 func TestNoStatementReadsABigTableAsAWhole(t *testing.T) {
 	t.Parallel()
 	conn := planned(t)
+	var problems []string
 	for name, sql := range statements(t) {
 		if whole[name] != "" || strings.HasPrefix(sql, "SET ") || strings.HasPrefix(sql, "NOTIFY ") || strings.HasPrefix(sql, "LISTEN ") {
 			continue
@@ -143,9 +143,12 @@ func TestNoStatementReadsABigTableAsAWhole(t *testing.T) {
 		plan, err := explain(t.Context(), conn, name, sql)
 		require.NoError(t, err, name)
 		plan.walk(func(n node) {
-			assert.False(t, n.Type == "Seq Scan" && slices.Contains(big, n.Relation), "%s reads all of %s", name, n.Relation)
+			if n.Type == "Seq Scan" && slices.Contains(big, n.Relation) {
+				problems = append(problems, name+" reads all of "+n.Relation)
+			}
 		})
 	}
+	require.Empty(t, problems)
 }
 
 // The indexes that the three hot calls go by: those that find one thread, one turn, one operation, whatever else there is.

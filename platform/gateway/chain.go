@@ -140,19 +140,18 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// headersOfAll are those of OWASP for an API: nothing is to be cached, framed or guessed. The values are shared by all answers.
-var headersOfAll = map[string][]string{
-	"X-Content-Type-Options":    {"nosniff"},
-	"X-Frame-Options":           {"DENY"},
-	"Referrer-Policy":           {"no-referrer"},
-	"Cache-Control":             {"no-store"},
-	"Content-Security-Policy":   {"default-src 'none'; frame-ancestors 'none'"},
-	"Strict-Transport-Security": {"max-age=31536000; includeSubDomains"},
-}
-
+// securityHeaders are those of OWASP for an API: nothing is to be cached, framed or guessed. All answers share the values.
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	headers := map[string][]string{
+		"X-Content-Type-Options":    {"nosniff"},
+		"X-Frame-Options":           {"DENY"},
+		"Referrer-Policy":           {"no-referrer"},
+		"Cache-Control":             {"no-store"},
+		"Content-Security-Policy":   {"default-src 'none'; frame-ancestors 'none'"},
+		"Strict-Transport-Security": {"max-age=31536000; includeSubDomains"},
+	}
 	return func(c *echo.Context) error {
-		maps.Copy(c.Response().Header(), headersOfAll)
+		maps.Copy(c.Response().Header(), headers)
 		return next(c)
 	}
 }

@@ -39,7 +39,9 @@ func CacheKey(ctx context.Context) string {
 }
 
 // MemoryCache has the newest answers of this process.
-type MemoryCache struct{ entries *expirable.LRU[string, Cached] }
+type MemoryCache struct {
+	entries *expirable.LRU[string, Cached]
+}
 
 // NewMemoryCache makes a MemoryCache.
 func NewMemoryCache() *MemoryCache {

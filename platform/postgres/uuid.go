@@ -58,6 +58,10 @@ func (scanUUID) Scan(source []byte, target any) error {
 	if len(source) != len(uuid.Nil) {
 		return fmt.Errorf("a UUID has 16 bytes, not %d", len(source))
 	}
-	*target.(*uuid.UUID) = uuid.UUID(source) //nolint:forcetypeassert // the plan is for this type
+	id, ok := target.(*uuid.UUID)
+	if !ok {
+		return fmt.Errorf("%T takes no UUID", target)
+	}
+	*id = uuid.UUID(source)
 	return nil
 }

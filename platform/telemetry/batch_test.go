@@ -36,7 +36,7 @@ func TestLinesThatComeCloseTogetherAreWrittenTogether(t *testing.T) {
 			fmt.Fprintf(b, "line %d\n", i)
 		}
 		require.Equal(t, "line 0\n", to.String(), "the first goes out at once")
-		time.Sleep(time.Second) // of the bubble's clock
+		<-time.After(time.Second) // of the bubble's clock
 		require.Equal(t, 100, strings.Count(to.String(), "\n"))
 		require.Equal(t, 2, to.n)
 		fmt.Fprintln(b, "after a silence")

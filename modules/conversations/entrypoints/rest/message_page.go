@@ -26,7 +26,7 @@ type messagePage struct {
 const messageBytes = 384
 
 // bodies are what pages were written into, to be used again.
-var bodies = sync.Pool{New: func() any { return new([]byte) }}
+var bodies = sync.Pool{New: func() any { return new([]byte) }} //nolint:gochecknoglobals // buffers have no state
 
 // largestBody is what a body may have to be kept for the next page.
 const largestBody = 64 << 10
@@ -37,7 +37,7 @@ func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	for _, m := range p.items {
 		size += messageBytes + len(m.Content)
 	}
-	kept := bodies.Get().(*[]byte) //nolint:forcetypeassert // nothing else is put there
+	kept, _ := bodies.Get().(*[]byte) // nothing else is put there
 	body, err := p.append(slices.Grow((*kept)[:0], size))
 	if err != nil {
 		return err
