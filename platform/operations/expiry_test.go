@@ -1,0 +1,93 @@
+package operations_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/secret"
+)
+
+// Old operations of every age, many of one moment, more than go in one go.
+const aged = `INSERT INTO operations (workspace_id, actor_id, id, fingerprint, created_at, finished_at, status, content_type, body)
+	SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), sha256('x'), at, at + finished, 200, 'application/json', '{}'
+	  FROM (SELECT now() - interval '98 days' - n * interval '1 minute' AS at, interval '1 s' AS finished FROM generate_series(1, 50) n
+	        UNION ALL SELECT now() - interval '8 days', interval '1 s' FROM generate_series(1, 1500)
+	        UNION ALL SELECT now() - interval '9 days' - n * interval '1 minute', interval '1 s' FROM generate_series(1, 1200) n
+	        UNION ALL SELECT now() - interval '8 days', interval '3 days'
+	        UNION ALL SELECT now() - interval '6 days' - n * interval '1 minute', interval '1 s' FROM generate_series(1, 100) n) old`
+
+func TestExpiryComesToItsEndAndLeavesWhatIsYoung(t *testing.T) {
+	t.Parallel()
+	url := pg.URL(t)
+	db, conn := pg.Open(t, url), pg.Superuser(t, url)
+	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	_, err := conn.Exec(t.Context(), aged)
+	require.NoError(t, err)
+	count := func(where string) (n int) {
+		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM operations WHERE "+where).Scan(&n))
+		return n
+	}
+	for steps := 0; ; steps++ {
+		require.Less(t, steps, 10, "it does not go round in circles")
+		n, err := store.Expire(t.Context())
+		require.NoError(t, err)
+		if n == 0 {
+			break
+		}
+	}
+	require.Equal(t, 2700, count("body IS NULL"), "of what is older than a week no answer is left")
+	require.Equal(t, 1, count("body IS NOT NULL AND created_at < now() - interval '7 days'"), "but of one that was finished late")
+	require.Equal(t, 100, count("body IS NOT NULL AND created_at > now() - interval '7 days'"))
+	require.Zero(t, count("created_at < now() - interval '97 days'"))
+
+	_, err = conn.Exec(t.Context(), "UPDATE operations SET created_at = created_at - interval '26 hours', finished_at = finished_at - interval '26 hours' WHERE created_at > now() - interval '7 days'")
+	require.NoError(t, err)
+	n, err := store.Expire(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 100, n, "it goes on where it has come to")
+	require.Equal(t, 2800, count("body IS NULL"))
+}
+
+func TestTwoDoNotExpireAtOnce(t *testing.T) {
+	t.Parallel()
+	url := pg.URL(t)
+	db, conn := pg.Open(t, url), pg.Superuser(t, url)
+	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	_, err := conn.Exec(t.Context(), aged)
+	require.NoError(t, err)
+	other, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = other.Exec(t.Context(), "SELECT FROM upkeep FOR UPDATE")
+	require.NoError(t, err)
+	n, err := store.Expire(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n)
+	require.NoError(t, other.Rollback(t.Context()))
+	n, err = store.Expire(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, n)
+}
+
+// Each call that changes something finishes an operation: it would write three indexes.
+func TestFinishingAnOperationWritesNoIndex(t *testing.T) {
+	t.Parallel()
+	db := pg.DB(t)
+	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	ctx := under(t, call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New(), 1)
+	var heapOnly int
+	require.NoError(t, db.Write(ctx, func(ctx context.Context) error {
+		if err := store.Claim(ctx); err != nil {
+			return err
+		}
+		if err := store.Finish(ctx, operations.Answer{Status: 201, ContentType: "application/json", Location: "/x", Body: []byte("{}")}); err != nil {
+			return err
+		}
+		return db.In(ctx).QueryRow(ctx, "SELECT pg_stat_get_xact_tuples_hot_updated('operations'::regclass)").Scan(&heapOnly)
+	}))
+	require.Equal(t, 1, heapOnly)
+}
