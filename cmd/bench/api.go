@@ -28,17 +28,16 @@ const password = "correct horse battery"
 // settle registers a user with a bot, a thread that is longer than a page, and an empty one.
 func settle(ctx context.Context, a api, number int) (target, error) {
 	var tokens struct {
-		AccessToken  string `json:"access_token"`
-		RefreshToken string `json:"refresh_token"`
-		UserID       string `json:"user_id"`
-		WorkspaceID  string `json:"workspace_id"`
+		AccessToken string `json:"access_token"`
+		UserID      string `json:"user_id"`
+		WorkspaceID string `json:"workspace_id"`
 	}
 	email := fmt.Sprintf("bench-%d-%s@example.com", number, uuid.NewString())
 	err := a.post(ctx, "", "/v1/auth/register", `{"email":"`+email+`","password":"`+password+`","workspace_name":"Bench"}`, &tokens)
 	if err != nil {
 		return target{}, err
 	}
-	t := target{token: tokens.AccessToken, workspace: tokens.WorkspaceID, user: tokens.UserID, email: email, refresh: tokens.RefreshToken}
+	t := target{token: tokens.AccessToken, workspace: tokens.WorkspaceID, user: tokens.UserID, email: email}
 	if t.session, err = sessionOf(t.token); err != nil {
 		return t, err
 	}
@@ -84,8 +83,8 @@ func newThreads(ctx context.Context, a api, targets []target) ([]target, error) 
 	return each(ctx, targets, func(ctx context.Context, _ int, t target) (target, error) { return a.newThread(ctx, t) })
 }
 
-func each(ctx context.Context, in []target, do func(context.Context, int, target) (target, error)) ([]target, error) {
-	out := make([]target, len(in))
+func each[T any](ctx context.Context, in []target, do func(context.Context, int, target) (T, error)) ([]T, error) {
+	out := make([]T, len(in))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(settlers)
 	for i, t := range in {

@@ -36,12 +36,17 @@ func (m *match) playAuth(ctx context.Context, s settings, targets []target, out,
 	}
 	targets = targets[:s.authClients()]
 	d := time.Duration(s.seconds) * time.Second
+	fmt.Fprintf(progress, "opening %d sessions for each of %d users\n", sessionsEach, len(targets))
+	refreshers, err := each(ctx, targets, func(ctx context.Context, _ int, t target) (caller, error) { return refresher(ctx, m.api, t) })
+	if err != nil {
+		return err
+	}
 	calls := []struct {
 		name    string
 		callers []caller
 	}{
 		{"GET /v1/auth/me", callersOf(targets, whoAmI)},
-		{"POST /v1/auth/refresh", callersOf(targets, refresher)},
+		{"POST /v1/auth/refresh", refreshers},
 		{"POST /v1/auth/login", callersOf(targets, logIn)},
 	}
 	cells := make([]cell, len(calls))
@@ -78,7 +83,7 @@ func (m *match) playAuth(ctx context.Context, s settings, targets []target, out,
 	for i := range hashes {
 		ratios[i] = logins[i] / hashes[i]
 	}
-	_, err := fmt.Fprintf(out, "log-in against the argon2id of its password alone, on %d cores: %.1f a second, %.1f hashes, ratio %.2f\n",
+	_, err = fmt.Fprintf(out, "log-in against the argon2id of its password alone, on %d cores: %.1f a second, %.1f hashes, ratio %.2f\n",
 		runtime.GOMAXPROCS(0), median(logins), median(hashes), median(ratios))
 	return err
 }
@@ -98,31 +103,46 @@ func whoAmI(t target) caller {
 
 // logIn opens a session. It slows nobody down, as its password is right.
 func logIn(t target) caller {
-	request := post("", "/v1/auth/login", `{"email":"`+t.email+`","password":"`+password+`"}`)
+	request := post("", "/v1/auth/login", credentials(t))
 	return func(c *connection) error { return c.do(request, nil) }
 }
 
-// refresher changes its refresh token for the next one, every time.
-func refresher(t target) caller {
-	var answer bytes.Buffer
-	next := struct {
+// sessionsEach is how many sessions a client refreshes in turn: one that is refreshed hundreds of times a second remembers
+// as many spent tokens, which no client has.
+const sessionsEach = 32
+
+// refresher opens sessions, and changes the refresh token of one after the other for the next, every time.
+func refresher(ctx context.Context, a api, t target) (caller, error) {
+	type grant struct {
 		RefreshToken string `json:"refresh_token"`
-	}{t.refresh}
+	}
+	sessions := make([]grant, sessionsEach)
+	for i := range sessions {
+		if err := a.post(ctx, "", "/v1/auth/login", credentials(t), &sessions[i]); err != nil {
+			return nil, err
+		}
+	}
+	var answer bytes.Buffer
+	turn := 0
 	return func(c *connection) error {
+		turn++
+		session := &sessions[turn%len(sessions)]
 		answer.Reset()
-		spent := next.RefreshToken
+		spent := session.RefreshToken
 		if err := c.do(post("", "/v1/auth/refresh", `{"refresh_token":"`+spent+`"}`), &answer); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(answer.Bytes(), &next); err != nil {
+		if err := json.Unmarshal(answer.Bytes(), session); err != nil {
 			return err
 		}
-		if next.RefreshToken == spent {
+		if session.RefreshToken == spent {
 			return errors.New("the refresh token was not changed")
 		}
 		return nil
-	}
+	}, nil
 }
+
+func credentials(t target) string { return `{"email":"` + t.email + `","password":"` + password + `"}` }
 
 // hashing gives how many passwords a second are verified here by what the program verifies them with, on all cores.
 func hashing(ctx context.Context, d time.Duration) (perSecond float64, err error) {

@@ -8,7 +8,7 @@ import (
 // target is one client's user and what it works on. pages has more than pageSize messages; thread is for turns.
 type target struct {
 	token, workspace, user, session, bot, pages, thread string
-	email, refresh                                      string // refresh is spent by -auth
+	email                                               string
 }
 
 // columns gives the column of bench.clients by its value for this target.

@@ -24,7 +24,7 @@ generators, who share the cores: bench's own lean HTTP client, and pgbench.
 
 pgbench sends the statements that parley was seen to send, prepared, one pipeline a transaction, on connections with the
 same settings; a turn is its two transactions, one after the other, with nothing between. What differs:
-- pgbench's connections: one a client; parley's: its pool, of five a core. pgbench speaks text, parley binary.
+- pgbench's connections: one a client; parley's: its pool (DATABASE_MAX_CONNS). pgbench speaks text, parley binary.
 - a parameter that stands several times in a statement is one parameter for parley and several for pgbench; NULLs are literals.
 - new ids are made in SQL from a number of pgbench's, lpad(:n, 32, '0')::uuid: rising where parley's are version 7, else random.
 - times, the operation's fingerprint, the audit row's changes and the stored answer are the same in every transaction of pgbench.

@@ -119,7 +119,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.background.Every(cfg.UpkeepInterval, 10*time.Minute, "seal the audit log", p.sealer.Seal)
 	p.background.Every(time.Hour, 10*time.Minute, "expire operations", func(ctx context.Context) error {
 		for {
-			if n, err := store.Expire(ctx); err != nil || n == 0 {
+			if more, err := store.Expire(ctx); err != nil || !more {
 				return err
 			}
 		}

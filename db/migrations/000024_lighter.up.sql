@@ -1,4 +1,5 @@
--- What every change costs, and what upkeep costs in a large table.
+-- What every change costs, and what upkeep costs in a large table. The indexes for it follow, a migration for each table: one
+-- that locked two would meet, in the other order, a turn that ends.
 
 -- A claim's plan is kept by its connection: a function in SQL is planned at each call.
 CREATE OR REPLACE FUNCTION app.claim_operation(workspace uuid, actor uuid, operation uuid, print bytea) RETURNS void
@@ -58,32 +59,6 @@ BEGIN
      WHERE e.id = endpoint AND e.deleted_at IS NULL;
 END $$;
 
--- Finishing an operation changes no column of an index any more, so that the new row goes beside the old one and no index
--- is written (a heap-only update), for which a page keeps room.
-DROP INDEX operations_sealed;
-CREATE INDEX operations_sealed ON operations (created_at) WHERE sealed;
-
--- The indexes of running turns are for those who look for running turns. With the condition on status the planner took them
--- to find one turn as well, whose status has to be 'running': each turn that ended read the entries of all that ran, or had
--- run since the last vacuum, in whatever workspace. (A turn is finished if and only if it does not run: llm_turns_check1.)
-DROP INDEX llm_turns_running, llm_turns_one_running;
-CREATE INDEX llm_turns_running ON llm_turns (lease_until) WHERE finished_at IS NULL;
-CREATE UNIQUE INDEX llm_turns_one_running ON llm_turns (workspace_id, thread_id) WHERE finished_at IS NULL;
-CREATE OR REPLACE FUNCTION app.abandoned_turns(most integer)
-    RETURNS TABLE (workspace_id uuid, thread_id uuid, actor_id uuid, operation_id uuid, attempt integer)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.workspace_id, t.thread_id, t.actor_id, t.operation_id, t.attempt
-      FROM public.llm_turns t
-     WHERE t.finished_at IS NULL AND t.lease_until < now()
-     ORDER BY t.lease_until
-     LIMIT most
-$$;
-
--- By age with a tree: as rows are emptied and removed, new ones take their place, and soon every range of blocks has rows
--- of every age, which is all that BRIN knows of.
-DROP INDEX operations_by_age;
-CREATE INDEX operations_by_age ON operations (created_at);
-
 -- How far upkeep has come, so that it does not look at the same rows again.
 CREATE TABLE upkeep (
     singleton          boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -95,27 +70,34 @@ ALTER TABLE upkeep FORCE ROW LEVEL SECURITY;
 CREATE POLICY door ON upkeep TO parley_door USING (true) WITH CHECK (true);
 GRANT SELECT, UPDATE ON upkeep TO parley_door;
 
--- An operation that was finished late is passed over, and keeps its answer, which nobody is given, until it is removed.
+-- An hour more than seven days, so that what is passed was finished seven days ago: what takes longer than an hour gets the
+-- age that it has when it is finished (FinishOperation). A mark that lies ahead, of a clock that did, is taken back.
 CREATE OR REPLACE FUNCTION app.expire_operations(most integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    mark    timestamptz;
-    next    timestamptz;
-    passed  integer;
-    buried  integer;
+    due    timestamptz := now() - interval '7 days 1 hour';
+    mark   timestamptz;
+    next   timestamptz;
+    passed integer := 0;
+    buried integer;
 BEGIN
-    SELECT u.answers_emptied_to INTO mark FROM public.upkeep u FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN 0; -- another process is at it
-    END IF;
-    SELECT max(old.created_at), count(*) INTO next, passed FROM (
-        SELECT o.created_at FROM public.operations o
-         WHERE o.created_at > mark AND o.created_at < now() - interval '7 days'
-         ORDER BY o.created_at LIMIT most) old;
-    IF passed > 0 THEN
-        UPDATE public.operations o SET body = NULL, content_type = NULL, location = NULL, etag = NULL
-         WHERE o.created_at > mark AND o.created_at <= next AND o.finished_at < now() - interval '7 days' AND o.body IS NOT NULL;
-        UPDATE public.upkeep SET answers_emptied_to = next;
+    SELECT u.answers_emptied_to INTO mark FROM public.upkeep u FOR UPDATE SKIP LOCKED; -- not found: another process is at it
+    IF FOUND THEN
+        IF mark > due THEN
+            mark := due;
+            UPDATE public.upkeep SET answers_emptied_to = due;
+        END IF;
+        SELECT max(old.created_at), count(*) INTO next, passed FROM (
+            SELECT o.created_at FROM public.operations o
+             WHERE o.created_at > mark AND o.created_at < due
+             ORDER BY o.created_at LIMIT most) old;
+        IF passed > 0 THEN
+            UPDATE public.operations o SET body = NULL, content_type = NULL, location = NULL, etag = NULL
+             WHERE o.created_at > mark AND o.created_at <= next AND o.body IS NOT NULL;
+            UPDATE public.upkeep SET answers_emptied_to = next;
+        END IF;
+    ELSIF NOT EXISTS (SELECT FROM public.upkeep) THEN
+        RAISE EXCEPTION 'the table upkeep has lost its row: INSERT INTO upkeep DEFAULT VALUES';
     END IF;
     WITH old AS (
         SELECT o.workspace_id, o.actor_id, o.id FROM public.operations o

@@ -100,7 +100,8 @@ func (q *Queries) FindOperation(ctx context.Context, arg FindOperationParams) (F
 
 const finishOperation = `-- name: FinishOperation :exec
 UPDATE operations
-   SET finished_at = now(), status = $1::smallint, content_type = $2::text,
+   SET created_at = CASE WHEN created_at < now() - interval '1 hour' THEN now() ELSE created_at END,
+       finished_at = now(), status = $1::smallint, content_type = $2::text,
        location = $3, etag = $4, body = $5::bytea, sealed = $6
  WHERE workspace_id = $7 AND actor_id = $8 AND id = $9
 `
@@ -117,6 +118,7 @@ type FinishOperationParams struct {
 	ID          uuid.UUID
 }
 
+// One that took longer than an hour is as old as its answer, which is kept for seven days from now.
 func (q *Queries) FinishOperation(ctx context.Context, arg FinishOperationParams) error {
 	_, err := q.db.Exec(ctx, finishOperation,
 		arg.Status,

@@ -37,7 +37,7 @@ type Config struct {
 	Embedded       bool          `env:"EMBEDDED" envDefault:"false" want:"true or false" help:"true: the embedded database is meant, also in production"`
 	DatabaseURL    string        `env:"DATABASE_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"a Postgres of yours, 15 or newer; empty: an embedded one under DATA_DIR"`
 	DatabaseDirect string        `env:"DATABASE_DIRECT_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"the same database past a pooler, for migrations and notifications; empty: DATABASE_URL"`
-	DatabaseConns  int32         `env:"DATABASE_MAX_CONNS" envDefault:"0" want:"a whole number from 2 to 1000, or 0" help:"connections that this process holds at the most; 0: five a core, from 10 to 80"`
+	DatabaseConns  int32         `env:"DATABASE_MAX_CONNS" envDefault:"0" want:"a whole number from 2 to 1000, or 0" help:"connections that this process holds at the most; 0: five a core, from 10 to 20"`
 	MigrateOnStart bool          `env:"MIGRATE_ON_START" envDefault:"true" want:"true or false" help:"false: run parley migrate up yourself"`
 	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
 	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints, audit seals and webhook secrets, the same in every process and for good: with another one retries are refused, the seals of the past do not fit and webhook secrets cannot be opened; empty: made once and kept under DATA_DIR"`
@@ -240,7 +240,7 @@ func (c *Config) Connections() int32 {
 	if c.DatabaseConns > 0 {
 		return c.DatabaseConns
 	}
-	return int32(min(80, max(10, 5*runtime.GOMAXPROCS(0)))) // an embedded server has 100 for all
+	return int32(min(20, max(10, 5*runtime.GOMAXPROCS(0)))) // a server has 100 for all, unless told otherwise
 }
 
 // Pprof tells whether profiles are served.

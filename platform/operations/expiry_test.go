@@ -18,7 +18,6 @@ const aged = `INSERT INTO operations (workspace_id, actor_id, id, fingerprint, c
 	  FROM (SELECT now() - interval '98 days' - n * interval '1 minute' AS at, interval '1 s' AS finished FROM generate_series(1, 50) n
 	        UNION ALL SELECT now() - interval '8 days', interval '1 s' FROM generate_series(1, 1500)
 	        UNION ALL SELECT now() - interval '9 days' - n * interval '1 minute', interval '1 s' FROM generate_series(1, 1200) n
-	        UNION ALL SELECT now() - interval '8 days', interval '3 days'
 	        UNION ALL SELECT now() - interval '6 days' - n * interval '1 minute', interval '1 s' FROM generate_series(1, 100) n) old`
 
 func TestExpiryComesToItsEndAndLeavesWhatIsYoung(t *testing.T) {
@@ -32,25 +31,22 @@ func TestExpiryComesToItsEndAndLeavesWhatIsYoung(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM operations WHERE "+where).Scan(&n))
 		return n
 	}
-	for steps := 0; ; steps++ {
-		require.Less(t, steps, 10, "it does not go round in circles")
-		n, err := store.Expire(t.Context())
-		require.NoError(t, err)
-		if n == 0 {
-			break
+	expire := func() {
+		for more, steps := true, 0; more; steps++ {
+			require.Less(t, steps, 10, "it does not go round in circles")
+			more, err = store.Expire(t.Context())
+			require.NoError(t, err)
 		}
 	}
+	expire()
 	require.Equal(t, 2700, count("body IS NULL"), "of what is older than a week no answer is left")
-	require.Equal(t, 1, count("body IS NOT NULL AND created_at < now() - interval '7 days'"), "but of one that was finished late")
 	require.Equal(t, 100, count("body IS NOT NULL AND created_at > now() - interval '7 days'"))
 	require.Zero(t, count("created_at < now() - interval '97 days'"))
 
 	_, err = conn.Exec(t.Context(), "UPDATE operations SET created_at = created_at - interval '26 hours', finished_at = finished_at - interval '26 hours' WHERE created_at > now() - interval '7 days'")
 	require.NoError(t, err)
-	n, err := store.Expire(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 100, n, "it goes on where it has come to")
-	require.Equal(t, 2800, count("body IS NULL"))
+	expire()
+	require.Equal(t, 2800, count("body IS NULL"), "it goes on where it has come to")
 }
 
 func TestTwoDoNotExpireAtOnce(t *testing.T) {
@@ -64,13 +60,60 @@ func TestTwoDoNotExpireAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	_, err = other.Exec(t.Context(), "SELECT FROM upkeep FOR UPDATE")
 	require.NoError(t, err)
-	n, err := store.Expire(t.Context())
+	more, err := store.Expire(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, n)
-	require.NoError(t, other.Rollback(t.Context()))
-	n, err = store.Expire(t.Context())
+	require.False(t, more, "the other goes on")
+	var answers int
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM operations WHERE created_at < now() - interval '8 days' AND body IS NOT NULL").Scan(&answers))
+	require.Equal(t, 2700, answers)
+}
+
+func TestAMarkThatIsWrongIsMendedOrTold(t *testing.T) {
+	t.Parallel()
+	url := pg.URL(t)
+	db, conn := pg.Open(t, url), pg.Superuser(t, url)
+	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	_, err := conn.Exec(t.Context(), "UPDATE upkeep SET answers_emptied_to = now() + interval '10 days'")
 	require.NoError(t, err)
-	require.Positive(t, n)
+	_, err = store.Expire(t.Context())
+	require.NoError(t, err)
+	var behind bool
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT answers_emptied_to < now() - interval '7 days' FROM upkeep").Scan(&behind))
+	require.True(t, behind, "what is claimed from now on will not lie behind it")
+
+	_, err = conn.Exec(t.Context(), "DELETE FROM upkeep")
+	require.NoError(t, err)
+	_, err = store.Expire(t.Context())
+	require.Error(t, err, "nobody would notice that nothing expires any more")
+}
+
+func TestAnAnswerThatCameLateIsKeptForItsSevenDays(t *testing.T) {
+	t.Parallel()
+	url := pg.URL(t)
+	db, conn := pg.Open(t, url), pg.Superuser(t, url)
+	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	ctx := under(t, call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New(), 1)
+	require.NoError(t, db.Write(ctx, store.Claim))
+	_, err := conn.Exec(t.Context(), "UPDATE operations SET created_at = now() - interval '30 days'")
+	require.NoError(t, err)
+	_, err = store.Expire(t.Context())
+	require.NoError(t, err, "the mark passes it")
+	require.NoError(t, db.Write(ctx, func(ctx context.Context) error {
+		return store.Finish(ctx, operations.Answer{Status: 200, Body: []byte("{}")})
+	}))
+	_, err = store.Expire(t.Context())
+	require.NoError(t, err)
+	record, err := store.Find(ctx)
+	require.NoError(t, err)
+	require.NotNil(t, record.Answer)
+
+	_, err = conn.Exec(t.Context(), "UPDATE operations SET created_at = created_at - interval '8 days', finished_at = finished_at - interval '8 days'")
+	require.NoError(t, err)
+	_, err = store.Expire(t.Context())
+	require.NoError(t, err)
+	var bare bool
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT body IS NULL FROM operations").Scan(&bare))
+	require.True(t, bare, "and no longer")
 }
 
 // Each call that changes something finishes an operation: it would write three indexes.

@@ -117,17 +117,18 @@ func (s *Store) Find(ctx context.Context) (*Record, error) {
 }
 
 // Expire empties the answers of operations older than seven days, of which a tombstone stays for ninety more, and
-// removes older ones, some at a time. It says how many rows it touched: 0 means that there are no more.
-func (s *Store) Expire(ctx context.Context) (touched int, err error) {
+// removes older ones, some at a time. It says whether there may be more.
+func (s *Store) Expire(ctx context.Context) (more bool, err error) {
+	touched := 0
 	err = s.db.WriteOnce(ctx, func(ctx context.Context) error {
 		n, err := platformdb.New(s.db.In(ctx)).ExpireOperations(ctx, expireBatch)
 		touched = int(n)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("expire operations: %w", err)
+		return false, fmt.Errorf("expire operations: %w", err)
 	}
-	return touched, nil
+	return touched >= expireBatch, nil
 }
 
 // ExpireSealed empties sealed answers that are older than an hour.

@@ -32,6 +32,15 @@ func (c uuidCodec) PlanScan(m *pgtype.Map, oid uint32, format int16, target any)
 	return c.UUIDCodec.PlanScan(m, oid, format, target)
 }
 
+// DecodeValue implements pgtype.Codec: what is scanned into any is a uuid.UUID too.
+func (c uuidCodec) DecodeValue(m *pgtype.Map, oid uint32, format int16, source []byte) (any, error) {
+	value, err := c.UUIDCodec.DecodeValue(m, oid, format, source)
+	if id, ok := value.([16]byte); ok {
+		return uuid.UUID(id), err
+	}
+	return value, err
+}
+
 type encodeUUID struct{}
 
 // Encode implements pgtype.EncodePlan. A nil pointer is NULL before it comes here.

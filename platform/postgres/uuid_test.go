@@ -17,11 +17,12 @@ func TestUUIDsGoThereAndBackInEveryForm(t *testing.T) {
 	var pointer, none *uuid.UUID
 	var list, empty []uuid.UUID
 	var text string
+	var anything, nothing any
 	row := func(ctx context.Context, sql string, args ...any) interface{ Scan(...any) error } {
 		return db.In(ctx).QueryRow(ctx, sql, args...)
 	}
-	err := row(ctx, "SELECT $1::uuid, $2::uuid, $3::uuid, $4::uuid[], '{}'::uuid[], $1::uuid::text", one, &two, (*uuid.UUID)(nil), []uuid.UUID{one, two}).
-		Scan(&plain, &pointer, &none, &list, &empty, &text)
+	err := row(ctx, "SELECT $1::uuid, $2::uuid, $3::uuid, $4::uuid[], '{}'::uuid[], $1::uuid::text, $1::uuid, $3::uuid", one, &two, (*uuid.UUID)(nil), []uuid.UUID{one, two}).
+		Scan(&plain, &pointer, &none, &list, &empty, &text, &anything, &nothing)
 	require.NoError(t, err)
 	require.Equal(t, one, plain)
 	require.Equal(t, &two, pointer)
@@ -29,6 +30,8 @@ func TestUUIDsGoThereAndBackInEveryForm(t *testing.T) {
 	require.Equal(t, []uuid.UUID{one, two}, list)
 	require.Empty(t, empty)
 	require.Equal(t, one.String(), text)
+	require.Equal(t, one, anything)
+	require.Nil(t, nothing)
 
 	require.NoError(t, row(ctx, "SELECT $1::uuid::text", one.String()).Scan(&text), "as text")
 	require.Equal(t, one.String(), text)

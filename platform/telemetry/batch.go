@@ -7,8 +7,8 @@ import (
 )
 
 // Batch is a writer in front of another that spares it many small writes: of lines that come close together it makes one.
-// A line after a while of silence goes out at once, any other after a tenth of a second at the latest. It is safe for
-// concurrent use.
+// A line after a while of silence goes out at once, any other after a tenth of a second at the latest. What is held is lost
+// where the process is killed. It is safe for concurrent use.
 type Batch struct {
 	mu    sync.Mutex
 	to    io.Writer
@@ -34,17 +34,17 @@ func NewBatch(to io.Writer) *Batch {
 func (b *Batch) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.held) == 0 {
-		if time.Since(b.last) > batchTime {
-			b.last = time.Now()
-			return b.to.Write(line)
-		}
-		b.timer.Reset(batchTime)
-	}
 	if len(b.held)+len(line) > batchBytes {
 		if err := b.flush(); err != nil {
 			return 0, err
 		}
+	}
+	if len(b.held) == 0 {
+		if len(line) > batchBytes || time.Since(b.last) > batchTime {
+			b.last = time.Now()
+			return b.to.Write(line)
+		}
+		b.timer.Reset(batchTime)
 	}
 	b.held = append(b.held, line...)
 	return len(line), nil

@@ -68,6 +68,23 @@ func TestABatchHoldsNoMoreThanItsBytes(t *testing.T) {
 	})
 }
 
+func TestWhatDidNotFitIsNotHeldForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var to writes
+		b := telemetry.NewBatch(&to)
+		for round := 1; round <= 3; round++ {
+			for range 300 {
+				fmt.Fprintln(b, strings.Repeat("x", 299))
+			}
+			<-time.After(time.Second)
+			require.Equal(t, round*300*300, to.Len())
+		}
+		fmt.Fprintln(b, "after a silence")
+		require.True(t, strings.HasSuffix(to.String(), "after a silence\n"))
+	})
+}
+
 func TestABatchTellsThatItCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -61,18 +61,25 @@ func addID(attrs []slog.Attr, name string, id uuid.UUID) []slog.Attr {
 
 // readable makes "1.5ms" of a duration, which would be nanoseconds.
 func readable(a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
+	switch a.Value = a.Value.Resolve(); a.Value.Kind() {
+	case slog.KindDuration:
 		a.Value = slog.StringValue(a.Value.Duration().String())
+	case slog.KindGroup:
+		a.Value = slog.GroupValue(readableAll(a.Value.Group())...)
 	}
 	return a
 }
 
-func (h callHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+func readableAll(attrs []slog.Attr) []slog.Attr {
 	texts := make([]slog.Attr, len(attrs))
 	for i, a := range attrs {
 		texts[i] = readable(a)
 	}
-	return callHandler{h.Handler.WithAttrs(texts), h.batch}
+	return texts
+}
+
+func (h callHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return callHandler{h.Handler.WithAttrs(readableAll(attrs)), h.batch}
 }
 
 func (h callHandler) WithGroup(name string) slog.Handler {

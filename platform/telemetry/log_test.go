@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -52,4 +53,12 @@ func TestTheLogKeepsToItsFormatAndLevel(t *testing.T) {
 	require.Empty(t, out.String())
 	log.WarnContext(t.Context(), "loud")
 	require.Contains(t, out.String(), "level=WARN msg=loud")
+}
+
+func TestDurationsAreReadableWhereverTheyStand(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log := telemetry.NewLogger(&out, "json", slog.LevelInfo).With("every", time.Minute)
+	log.InfoContext(t.Context(), "hello", "took", 1500*time.Microsecond, slog.Group("g", "inner", time.Second, slog.Group("h", "deep", time.Hour)))
+	require.Contains(t, out.String(), `"every":"1m0s","took":"1.5ms","g":{"inner":"1s","h":{"deep":"1h0m0s"}}`)
 }

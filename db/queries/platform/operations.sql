@@ -2,8 +2,10 @@
 SELECT app.claim_operation(@workspace_id::uuid, @actor_id::uuid, @id::uuid, @fingerprint::bytea);
 
 -- name: FinishOperation :exec
+-- One that took longer than an hour is as old as its answer, which is kept for seven days from now.
 UPDATE operations
-   SET finished_at = now(), status = @status::smallint, content_type = @content_type::text,
+   SET created_at = CASE WHEN created_at < now() - interval '1 hour' THEN now() ELSE created_at END,
+       finished_at = now(), status = @status::smallint, content_type = @content_type::text,
        location = sqlc.narg('location'), etag = sqlc.narg('etag'), body = @body::bytea, sealed = @sealed
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND id = @id;
 
