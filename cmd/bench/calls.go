@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // target is one client's user and what it works on. pages has more than pageSize messages; thread is for turns.
@@ -21,7 +23,7 @@ func (t target) columns() map[string]string {
 // hotCall is a call that is measured.
 type hotCall struct {
 	name    string
-	writes  bool // wants a thread of its own in every round, so that both sides' threads grow alike
+	writes  bool // wants a thread of its own in every round, so that both sides' threads grow alike; each request is another
 	request func(target) []byte
 }
 
@@ -30,7 +32,8 @@ const pageSize = 50
 func hotCalls() []hotCall {
 	return []hotCall{
 		{name: "turn", writes: true, request: func(t target) []byte {
-			return post(t.token, "/v1/conversations/threads/"+t.thread+"/turn", `{"content":"What does one turn cost, all told?"}`)
+			return raw("POST", t.token, "/v1/conversations/threads/"+t.thread+"/turn", `{"content":"What does one turn cost, all told?"}`,
+				"X-Operation-Id: "+uuid.NewString())
 		}},
 		{name: "bot", request: func(t target) []byte { return get(t.token, "/v1/bots/"+t.bot) }},
 		{name: "page", request: func(t target) []byte {
@@ -44,7 +47,7 @@ func get(token, path string) []byte { return raw("GET", token, path, "") }
 func post(token, path, body string) []byte { return raw("POST", token, path, body) }
 
 // raw writes an HTTP/1.1 request.
-func raw(method, token, path, body string) []byte {
+func raw(method, token, path, body string, headers ...string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: bench\r\nUser-Agent: parley-bench/1\r\n", method, path)
 	if token != "" {
@@ -52,6 +55,9 @@ func raw(method, token, path, body string) []byte {
 	}
 	if method != "GET" {
 		fmt.Fprintf(&b, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
+	}
+	for _, header := range headers {
+		b.WriteString(header + "\r\n")
 	}
 	b.WriteString("\r\n" + body)
 	return []byte(b.String())

@@ -32,13 +32,16 @@ const warmUp = 500 * time.Millisecond
 // caller makes its next request over a connection and reads the answer.
 type caller func(*connection) error
 
-// same are callers that each send one request again and again.
-func same(requests [][]byte) []caller {
-	callers := make([]caller, len(requests))
-	for i, request := range requests {
-		callers[i] = func(c *connection) error { return c.do(request, nil) }
-	}
-	return callers
+// callersFor are callers that make a call again and again: each time under a random operation id, as clients do who may
+// have to send it again, where it changes something.
+func callersFor(call hotCall, targets []target) []caller {
+	return callersOf(targets, func(t target) caller {
+		if call.writes {
+			return func(c *connection) error { return c.do(call.request(t), nil) }
+		}
+		request := call.request(t)
+		return func(c *connection) error { return c.do(request, nil) }
+	})
 }
 
 // load has every caller call over a connection of its own, again and again, one at a time, and measures for d. The callers

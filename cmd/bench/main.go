@@ -208,5 +208,5 @@ func (m *match) ours(ctx context.Context, call hotCall, targets []target, second
 			return s, err
 		}
 	}
-	return load(ctx, m.api.address, same(requestsOf(call, targets)), time.Duration(seconds)*time.Second, m.meter)
+	return load(ctx, m.api.address, callersFor(call, targets), time.Duration(seconds)*time.Second, m.meter)
 }

@@ -27,7 +27,7 @@ func (m *match) profile(ctx context.Context, s settings, targets []target, progr
 		fmt.Fprintf(progress, "profiling %s at %d clients\n", call.name, len(targets))
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error {
-			_, err := load(ctx, m.api.address, same(requestsOf(call, targets)), time.Duration(s.seconds)*time.Second+2*warmUp, m.meter)
+			_, err := load(ctx, m.api.address, callersFor(call, targets), time.Duration(s.seconds)*time.Second+2*warmUp, m.meter)
 			return err
 		})
 		for _, kind := range []string{"profile", "allocs"} {
@@ -63,12 +63,4 @@ func download(ctx context.Context, address, file string) error {
 		return fmt.Errorf("GET %s: %s: %s", address, answer.Status, body)
 	}
 	return os.WriteFile(file, body, 0o600)
-}
-
-func requestsOf(call hotCall, targets []target) [][]byte {
-	requests := make([][]byte, len(targets))
-	for i, t := range targets {
-		requests[i] = call.request(t)
-	}
-	return requests
 }
