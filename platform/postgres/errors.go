@@ -101,14 +101,14 @@ func (e oneLine) Unwrap() error { return e.error }
 
 // Violates tells whether err is the violation of this unique or foreign key constraint.
 func Violates(err error, constraint string) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == stateUniqueViolation || pg.Code == stateForeignKey) && pg.ConstraintName == constraint
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pg.Code == stateUniqueViolation || pg.Code == stateForeignKey) && pg.ConstraintName == constraint
 }
 
 // IsMissing tells whether the query found no row, or app.require raised because it did not.
 func IsMissing(err error) bool {
-	var pg *pgconn.PgError
-	return errors.Is(err, pgx.ErrNoRows) || errors.As(err, &pg) && pg.Code == stateMissing
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == stateMissing || errors.Is(err, pgx.ErrNoRows)
 }
 
 // RefusedFor gives what app.refuse said that stood in the way; "" where it did not raise.

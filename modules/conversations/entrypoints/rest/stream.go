@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -31,13 +32,19 @@ func negotiate(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 		for _, accept := range req.Header.Values(echo.HeaderAccept) {
 			for media := range strings.SplitSeq(accept, ",") {
 				name, params, err := mime.ParseMediaType(media)
-				if err == nil && name == eventStream && params["q"] != "0" {
+				if err == nil && name == eventStream && !isZero(params["q"]) {
 					c.SetRequest(req.WithContext(context.WithValue(req.Context(), streamKey{}, true)))
 				}
 			}
 		}
 		return next(c, request)
 	}
+}
+
+// isZero tells whether a weight says that what it stands at is not wanted (RFC 9110, 12.4.2): 0, or with up to three zeros.
+func isZero(weight string) bool {
+	q, err := strconv.ParseFloat(weight, 64)
+	return err == nil && q == 0
 }
 
 func wantsStream(ctx context.Context) bool { return ctx.Value(streamKey{}) != nil }
