@@ -61,10 +61,11 @@ func addID(attrs []slog.Attr, name string, id uuid.UUID) []slog.Attr {
 
 // readable makes "1.5ms" of a duration, which would be nanoseconds.
 func readable(a slog.Attr) slog.Attr {
-	switch a.Value = a.Value.Resolve(); a.Value.Kind() {
-	case slog.KindDuration:
+	a.Value = a.Value.Resolve()
+	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
-	case slog.KindGroup:
+	}
+	if a.Value.Kind() == slog.KindGroup {
 		a.Value = slog.GroupValue(readableAll(a.Value.Group())...)
 	}
 	return a
