@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const rateMessage = `-- name: RateMessage :one
+const RateMessage = `-- name: RateMessage :one
 WITH message AS (
     SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status
       FROM messages m WHERE m.workspace_id = $1 AND m.id = $2
@@ -52,7 +52,7 @@ type RateMessageRow struct {
 
 // No row: there is no such message. Nothing is stored, and rated_at is null, where it is no answer.
 func (q *Queries) RateMessage(ctx context.Context, arg RateMessageParams) (RateMessageRow, error) {
-	row := q.db.QueryRow(ctx, rateMessage,
+	row := q.db.QueryRow(ctx, RateMessage,
 		arg.WorkspaceID,
 		arg.ID,
 		arg.UserID,

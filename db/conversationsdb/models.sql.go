@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const deleteModelKey = `-- name: DeleteModelKey :one
+const DeleteModelKey = `-- name: DeleteModelKey :one
 DELETE FROM model_keys WHERE workspace_id = $1 AND provider = $2 RETURNING provider
 `
 
@@ -22,13 +22,13 @@ type DeleteModelKeyParams struct {
 }
 
 func (q *Queries) DeleteModelKey(ctx context.Context, arg DeleteModelKeyParams) (string, error) {
-	row := q.db.QueryRow(ctx, deleteModelKey, arg.WorkspaceID, arg.Provider)
+	row := q.db.QueryRow(ctx, DeleteModelKey, arg.WorkspaceID, arg.Provider)
 	var provider string
 	err := row.Scan(&provider)
 	return provider, err
 }
 
-const getModelSettings = `-- name: GetModelSettings :one
+const GetModelSettings = `-- name: GetModelSettings :one
 SELECT default_model, fallbacks FROM model_settings WHERE workspace_id = $1
 `
 
@@ -38,13 +38,13 @@ type GetModelSettingsRow struct {
 }
 
 func (q *Queries) GetModelSettings(ctx context.Context, workspaceID uuid.UUID) (GetModelSettingsRow, error) {
-	row := q.db.QueryRow(ctx, getModelSettings, workspaceID)
+	row := q.db.QueryRow(ctx, GetModelSettings, workspaceID)
 	var i GetModelSettingsRow
 	err := row.Scan(&i.DefaultModel, &i.Fallbacks)
 	return i, err
 }
 
-const listModelKeys = `-- name: ListModelKeys :many
+const ListModelKeys = `-- name: ListModelKeys :many
 SELECT provider, last_four, base_url, created_at FROM model_keys WHERE workspace_id = $1 ORDER BY provider
 `
 
@@ -56,7 +56,7 @@ type ListModelKeysRow struct {
 }
 
 func (q *Queries) ListModelKeys(ctx context.Context, workspaceID uuid.UUID) ([]ListModelKeysRow, error) {
-	rows, err := q.db.Query(ctx, listModelKeys, workspaceID)
+	rows, err := q.db.Query(ctx, ListModelKeys, workspaceID)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (q *Queries) ListModelKeys(ctx context.Context, workspaceID uuid.UUID) ([]L
 	return items, nil
 }
 
-const putModelKey = `-- name: PutModelKey :exec
+const PutModelKey = `-- name: PutModelKey :exec
 INSERT INTO model_keys (workspace_id, provider, sealed, last_four, base_url, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (workspace_id, provider) DO UPDATE
@@ -99,7 +99,7 @@ type PutModelKeyParams struct {
 }
 
 func (q *Queries) PutModelKey(ctx context.Context, arg PutModelKeyParams) error {
-	_, err := q.db.Exec(ctx, putModelKey,
+	_, err := q.db.Exec(ctx, PutModelKey,
 		arg.WorkspaceID,
 		arg.Provider,
 		arg.Sealed,
@@ -111,7 +111,7 @@ func (q *Queries) PutModelKey(ctx context.Context, arg PutModelKeyParams) error 
 	return err
 }
 
-const putModelSettings = `-- name: PutModelSettings :exec
+const PutModelSettings = `-- name: PutModelSettings :exec
 INSERT INTO model_settings (workspace_id, default_model, fallbacks, updated_at)
 VALUES ($1, $2, $3, $4)
     ON CONFLICT (workspace_id) DO UPDATE
@@ -126,7 +126,7 @@ type PutModelSettingsParams struct {
 }
 
 func (q *Queries) PutModelSettings(ctx context.Context, arg PutModelSettingsParams) error {
-	_, err := q.db.Exec(ctx, putModelSettings,
+	_, err := q.db.Exec(ctx, PutModelSettings,
 		arg.WorkspaceID,
 		arg.DefaultModel,
 		arg.Fallbacks,
@@ -135,7 +135,7 @@ func (q *Queries) PutModelSettings(ctx context.Context, arg PutModelSettingsPara
 	return err
 }
 
-const recallThread = `-- name: RecallThread :many
+const RecallThread = `-- name: RecallThread :many
 WITH newest AS (
     SELECT m.seq, m.role, m.content FROM messages m
      WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.seq < $3
@@ -170,7 +170,7 @@ type RecallThreadRow struct {
 // What a model is told besides the message: the newest messages of the thread before it, as far as they are not too
 // many bytes together, and the workspace's own keys. One query, since it is made for each turn.
 func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]RecallThreadRow, error) {
-	rows, err := q.db.Query(ctx, recallThread,
+	rows, err := q.db.Query(ctx, RecallThread,
 		arg.WorkspaceID,
 		arg.ThreadID,
 		arg.Before,

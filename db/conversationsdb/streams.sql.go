@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const appendTurnEvents = `-- name: AppendTurnEvents :exec
+const AppendTurnEvents = `-- name: AppendTurnEvents :exec
 WITH kept AS (
     INSERT INTO turn_events (workspace_id, turn_id, attempt, first, pieces)
     VALUES ($1, $2, $3, $4, $5::text[])
@@ -32,7 +32,7 @@ type AppendTurnEventsParams struct {
 
 // Keeps pieces of what an attempt says and tells the processes that follow the turn.
 func (q *Queries) AppendTurnEvents(ctx context.Context, arg AppendTurnEventsParams) error {
-	_, err := q.db.Exec(ctx, appendTurnEvents,
+	_, err := q.db.Exec(ctx, AppendTurnEvents,
 		arg.WorkspaceID,
 		arg.TurnID,
 		arg.Attempt,
@@ -42,7 +42,7 @@ func (q *Queries) AppendTurnEvents(ctx context.Context, arg AppendTurnEventsPara
 	return err
 }
 
-const createCancelledMessage = `-- name: CreateCancelledMessage :exec
+const CreateCancelledMessage = `-- name: CreateCancelledMessage :exec
 INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, status)
 VALUES ($1, $2, $3, $4, $5, 'assistant', $6, $7, $8, 'cancelled')
 `
@@ -59,7 +59,7 @@ type CreateCancelledMessageParams struct {
 }
 
 func (q *Queries) CreateCancelledMessage(ctx context.Context, arg CreateCancelledMessageParams) error {
-	_, err := q.db.Exec(ctx, createCancelledMessage,
+	_, err := q.db.Exec(ctx, CreateCancelledMessage,
 		arg.WorkspaceID,
 		arg.ID,
 		arg.ThreadID,
@@ -72,18 +72,18 @@ func (q *Queries) CreateCancelledMessage(ctx context.Context, arg CreateCancelle
 	return err
 }
 
-const expireTurnEvents = `-- name: ExpireTurnEvents :one
+const ExpireTurnEvents = `-- name: ExpireTurnEvents :one
 SELECT app.expire_turn_events($1::integer)::integer
 `
 
 func (q *Queries) ExpireTurnEvents(ctx context.Context, most int32) (int32, error) {
-	row := q.db.QueryRow(ctx, expireTurnEvents, most)
+	row := q.db.QueryRow(ctx, ExpireTurnEvents, most)
 	var column_1 int32
 	err := row.Scan(&column_1)
 	return column_1, err
 }
 
-const findTurnOfOperation = `-- name: FindTurnOfOperation :one
+const FindTurnOfOperation = `-- name: FindTurnOfOperation :one
 SELECT id FROM llm_turns WHERE workspace_id = $1 AND actor_id = $2 AND operation_id = $3
 `
 
@@ -94,13 +94,13 @@ type FindTurnOfOperationParams struct {
 }
 
 func (q *Queries) FindTurnOfOperation(ctx context.Context, arg FindTurnOfOperationParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, findTurnOfOperation, arg.WorkspaceID, arg.ActorID, arg.OperationID)
+	row := q.db.QueryRow(ctx, FindTurnOfOperation, arg.WorkspaceID, arg.ActorID, arg.OperationID)
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
 }
 
-const getCancelRequest = `-- name: GetCancelRequest :one
+const GetCancelRequest = `-- name: GetCancelRequest :one
 SELECT (status = 'running' AND cancel_attempt IS NOT DISTINCT FROM attempt)::boolean AS wanted
   FROM llm_turns WHERE workspace_id = $1 AND id = $2 AND attempt = $3
 `
@@ -112,13 +112,13 @@ type GetCancelRequestParams struct {
 }
 
 func (q *Queries) GetCancelRequest(ctx context.Context, arg GetCancelRequestParams) (bool, error) {
-	row := q.db.QueryRow(ctx, getCancelRequest, arg.WorkspaceID, arg.TurnID, arg.Attempt)
+	row := q.db.QueryRow(ctx, GetCancelRequest, arg.WorkspaceID, arg.TurnID, arg.Attempt)
 	var wanted bool
 	err := row.Scan(&wanted)
 	return wanted, err
 }
 
-const getTurn = `-- name: GetTurn :one
+const GetTurn = `-- name: GetTurn :one
 
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
@@ -171,7 +171,7 @@ type GetTurnRow struct {
 
 // Turns as they are read, what streamed ones say, and the cancelling of those that run.
 func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, error) {
-	row := q.db.QueryRow(ctx, getTurn, arg.WorkspaceID, arg.ThreadID, arg.TurnID)
+	row := q.db.QueryRow(ctx, GetTurn, arg.WorkspaceID, arg.ThreadID, arg.TurnID)
 	var i GetTurnRow
 	err := row.Scan(
 		&i.ID,
@@ -208,7 +208,7 @@ func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, e
 	return i, err
 }
 
-const hasAnswer = `-- name: HasAnswer :one
+const HasAnswer = `-- name: HasAnswer :one
 SELECT EXISTS (SELECT 1 FROM operations o
                 WHERE o.workspace_id = $1 AND o.actor_id = $2 AND o.id = $3 AND o.finished_at IS NOT NULL)::boolean
 `
@@ -221,13 +221,13 @@ type HasAnswerParams struct {
 
 // Whether an operation has its answer.
 func (q *Queries) HasAnswer(ctx context.Context, arg HasAnswerParams) (bool, error) {
-	row := q.db.QueryRow(ctx, hasAnswer, arg.WorkspaceID, arg.CallerID, arg.OperationID)
+	row := q.db.QueryRow(ctx, HasAnswer, arg.WorkspaceID, arg.CallerID, arg.OperationID)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
 }
 
-const listTurnEvents = `-- name: ListTurnEvents :many
+const ListTurnEvents = `-- name: ListTurnEvents :many
 SELECT first, pieces FROM turn_events
  WHERE workspace_id = $1 AND turn_id = $2 AND attempt = $3 AND first + cardinality(pieces) > $4::integer
  ORDER BY first
@@ -246,7 +246,7 @@ type ListTurnEventsRow struct {
 }
 
 func (q *Queries) ListTurnEvents(ctx context.Context, arg ListTurnEventsParams) ([]ListTurnEventsRow, error) {
-	rows, err := q.db.Query(ctx, listTurnEvents,
+	rows, err := q.db.Query(ctx, ListTurnEvents,
 		arg.WorkspaceID,
 		arg.TurnID,
 		arg.Attempt,
@@ -270,7 +270,7 @@ func (q *Queries) ListTurnEvents(ctx context.Context, arg ListTurnEventsParams) 
 	return items, nil
 }
 
-const listTurns = `-- name: ListTurns :many
+const ListTurns = `-- name: ListTurns :many
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
@@ -325,7 +325,7 @@ type ListTurnsRow struct {
 
 // By the key of the messages, so that turns need no index more.
 func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTurnsRow, error) {
-	rows, err := q.db.Query(ctx, listTurns,
+	rows, err := q.db.Query(ctx, ListTurns,
 		arg.WorkspaceID,
 		arg.ThreadID,
 		arg.Before,
@@ -380,7 +380,7 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 	return items, nil
 }
 
-const requestCancel = `-- name: RequestCancel :one
+const RequestCancel = `-- name: RequestCancel :one
 WITH marked AS (
     UPDATE llm_turns t SET cancel_attempt = t.attempt, cancel_operation = $1
      WHERE t.workspace_id = $2 AND t.id = $3 AND t.status = 'running' AND t.cancel_attempt IS DISTINCT FROM t.attempt
@@ -397,22 +397,22 @@ type RequestCancelParams struct {
 
 // Marks the attempt that runs and tells its process; the operation that did so first has cancelled it.
 func (q *Queries) RequestCancel(ctx context.Context, arg RequestCancelParams) (int32, error) {
-	row := q.db.QueryRow(ctx, requestCancel, arg.OperationID, arg.WorkspaceID, arg.TurnID)
+	row := q.db.QueryRow(ctx, RequestCancel, arg.OperationID, arg.WorkspaceID, arg.TurnID)
 	var marked int32
 	err := row.Scan(&marked)
 	return marked, err
 }
 
-const tellOfTurn = `-- name: TellOfTurn :exec
+const TellOfTurn = `-- name: TellOfTurn :exec
 SELECT pg_notify('parley_turns', $1::text)
 `
 
 func (q *Queries) TellOfTurn(ctx context.Context, turnID string) error {
-	_, err := q.db.Exec(ctx, tellOfTurn, turnID)
+	_, err := q.db.Exec(ctx, TellOfTurn, turnID)
 	return err
 }
 
-const wasStreamed = `-- name: WasStreamed :one
+const WasStreamed = `-- name: WasStreamed :one
 SELECT EXISTS (SELECT 1 FROM turn_events WHERE workspace_id = $1 AND turn_id = $2)::boolean
 `
 
@@ -422,7 +422,7 @@ type WasStreamedParams struct {
 }
 
 func (q *Queries) WasStreamed(ctx context.Context, arg WasStreamedParams) (bool, error) {
-	row := q.db.QueryRow(ctx, wasStreamed, arg.WorkspaceID, arg.TurnID)
+	row := q.db.QueryRow(ctx, WasStreamed, arg.WorkspaceID, arg.TurnID)
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const changeThread = `-- name: ChangeThread :one
+const ChangeThread = `-- name: ChangeThread :one
 UPDATE threads
    SET title = coalesce($1, title), metadata = coalesce($2, metadata),
        status = coalesce($3, status)
@@ -30,7 +30,7 @@ type ChangeThreadParams struct {
 }
 
 func (q *Queries) ChangeThread(ctx context.Context, arg ChangeThreadParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, changeThread,
+	row := q.db.QueryRow(ctx, ChangeThread,
 		arg.Title,
 		arg.Metadata,
 		arg.Status,
@@ -42,7 +42,7 @@ func (q *Queries) ChangeThread(ctx context.Context, arg ChangeThreadParams) (uui
 	return id, err
 }
 
-const createThread = `-- name: CreateThread :exec
+const CreateThread = `-- name: CreateThread :exec
 INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
@@ -59,7 +59,7 @@ type CreateThreadParams struct {
 }
 
 func (q *Queries) CreateThread(ctx context.Context, arg CreateThreadParams) error {
-	_, err := q.db.Exec(ctx, createThread,
+	_, err := q.db.Exec(ctx, CreateThread,
 		arg.WorkspaceID,
 		arg.ID,
 		arg.BotID,
@@ -72,7 +72,7 @@ func (q *Queries) CreateThread(ctx context.Context, arg CreateThreadParams) erro
 	return err
 }
 
-const getThread = `-- name: GetThread :one
+const GetThread = `-- name: GetThread :one
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
@@ -100,7 +100,7 @@ type GetThreadRow struct {
 
 // When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
 func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThreadRow, error) {
-	row := q.db.QueryRow(ctx, getThread, arg.WorkspaceID, arg.ID)
+	row := q.db.QueryRow(ctx, GetThread, arg.WorkspaceID, arg.ID)
 	var i GetThreadRow
 	err := row.Scan(
 		&i.WorkspaceID,
@@ -117,7 +117,7 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 	return i, err
 }
 
-const listMessages = `-- name: ListMessages :many
+const ListMessages = `-- name: ListMessages :many
 WITH mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
      WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $5 AND f.seq > $3
@@ -157,7 +157,7 @@ type ListMessagesRow struct {
 
 // What the user thinks of them is read once for the page, not once a message.
 func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]ListMessagesRow, error) {
-	rows, err := q.db.Query(ctx, listMessages,
+	rows, err := q.db.Query(ctx, ListMessages,
 		arg.WorkspaceID,
 		arg.ThreadID,
 		arg.After,
@@ -194,7 +194,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 	return items, nil
 }
 
-const listMessagesBackwards = `-- name: ListMessagesBackwards :many
+const ListMessagesBackwards = `-- name: ListMessagesBackwards :many
 WITH mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
      WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $5 AND f.seq < $3
@@ -233,7 +233,7 @@ type ListMessagesBackwardsRow struct {
 }
 
 func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBackwardsParams) ([]ListMessagesBackwardsRow, error) {
-	rows, err := q.db.Query(ctx, listMessagesBackwards,
+	rows, err := q.db.Query(ctx, ListMessagesBackwards,
 		arg.WorkspaceID,
 		arg.ThreadID,
 		arg.Before,
@@ -270,7 +270,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 	return items, nil
 }
 
-const listThreads = `-- name: ListThreads :many
+const ListThreads = `-- name: ListThreads :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
@@ -305,7 +305,7 @@ type ListThreadsRow struct {
 }
 
 func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]ListThreadsRow, error) {
-	rows, err := q.db.Query(ctx, listThreads,
+	rows, err := q.db.Query(ctx, ListThreads,
 		arg.WorkspaceID,
 		arg.Status,
 		arg.BeforeAt,
@@ -341,7 +341,7 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 	return items, nil
 }
 
-const listThreadsOfBot = `-- name: ListThreadsOfBot :many
+const ListThreadsOfBot = `-- name: ListThreadsOfBot :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
@@ -378,7 +378,7 @@ type ListThreadsOfBotRow struct {
 
 // A query of its own, for its own index: a bot may have few of a workspace's many threads.
 func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotParams) ([]ListThreadsOfBotRow, error) {
-	rows, err := q.db.Query(ctx, listThreadsOfBot,
+	rows, err := q.db.Query(ctx, ListThreadsOfBot,
 		arg.WorkspaceID,
 		arg.BotID,
 		arg.Status,
@@ -415,7 +415,7 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 	return items, nil
 }
 
-const openChannelThread = `-- name: OpenChannelThread :one
+const OpenChannelThread = `-- name: OpenChannelThread :one
 INSERT INTO threads (workspace_id, id, bot_id, status, created_by, created_at, endpoint_id, conversation_id)
 SELECT $1, $2, e.bot_id, 'active', e.id, $3, e.id, $4::text
   FROM webhook_endpoints e WHERE e.workspace_id = $1 AND e.id = $5
@@ -433,7 +433,7 @@ type OpenChannelThreadParams struct {
 
 // The thread of a conversation of the outside, opened by its first message.
 func (q *Queries) OpenChannelThread(ctx context.Context, arg OpenChannelThreadParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, openChannelThread,
+	row := q.db.QueryRow(ctx, OpenChannelThread,
 		arg.WorkspaceID,
 		arg.ID,
 		arg.CreatedAt,

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const abandonedTurns = `-- name: AbandonedTurns :many
+const AbandonedTurns = `-- name: AbandonedTurns :many
 SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_id::uuid AS actor_id,
        operation_id::uuid AS operation_id, attempt::integer AS attempt
   FROM app.abandoned_turns($1::integer)
@@ -29,7 +29,7 @@ type AbandonedTurnsRow struct {
 
 // Turns of all workspaces whose lease has run out.
 func (q *Queries) AbandonedTurns(ctx context.Context, most int32) ([]AbandonedTurnsRow, error) {
-	rows, err := q.db.Query(ctx, abandonedTurns, most)
+	rows, err := q.db.Query(ctx, AbandonedTurns, most)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (q *Queries) AbandonedTurns(ctx context.Context, most int32) ([]AbandonedTu
 	return items, nil
 }
 
-const createMessage = `-- name: CreateMessage :exec
+const CreateMessage = `-- name: CreateMessage :exec
 INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
@@ -72,7 +72,7 @@ type CreateMessageParams struct {
 }
 
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) error {
-	_, err := q.db.Exec(ctx, createMessage,
+	_, err := q.db.Exec(ctx, CreateMessage,
 		arg.WorkspaceID,
 		arg.ID,
 		arg.ThreadID,
@@ -86,7 +86,7 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) er
 	return err
 }
 
-const findRunningTurn = `-- name: FindRunningTurn :one
+const FindRunningTurn = `-- name: FindRunningTurn :one
 SELECT id, lease_until FROM llm_turns
  WHERE workspace_id = $1 AND thread_id = $2 AND finished_at IS NULL
 `
@@ -102,13 +102,13 @@ type FindRunningTurnRow struct {
 }
 
 func (q *Queries) FindRunningTurn(ctx context.Context, arg FindRunningTurnParams) (FindRunningTurnRow, error) {
-	row := q.db.QueryRow(ctx, findRunningTurn, arg.WorkspaceID, arg.ThreadID)
+	row := q.db.QueryRow(ctx, FindRunningTurn, arg.WorkspaceID, arg.ThreadID)
 	var i FindRunningTurnRow
 	err := row.Scan(&i.ID, &i.LeaseUntil)
 	return i, err
 }
 
-const finishTurn = `-- name: FinishTurn :exec
+const FinishTurn = `-- name: FinishTurn :exec
 WITH turn AS (
     UPDATE llm_turns t
        SET status = $1, finished_at = $2, latency_ms = $3, error = $4,
@@ -158,7 +158,7 @@ type FinishTurnParams struct {
 // Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What a turn has
 // used more is counted where an answer is stored with its end, be it one that breaks off, and never refused.
 func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
-	_, err := q.db.Exec(ctx, finishTurn,
+	_, err := q.db.Exec(ctx, FinishTurn,
 		arg.Status,
 		arg.FinishedAt,
 		arg.LatencyMs,
@@ -182,7 +182,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 	return err
 }
 
-const freeThread = `-- name: FreeThread :one
+const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now()
@@ -214,7 +214,7 @@ type FreeThreadRow struct {
 
 // Gives up the turn of a thread whose lease has run out, so that another may run.
 func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThreadRow, error) {
-	row := q.db.QueryRow(ctx, freeThread, arg.Error, arg.WorkspaceID, arg.ThreadID)
+	row := q.db.QueryRow(ctx, FreeThread, arg.Error, arg.WorkspaceID, arg.ThreadID)
 	var i FreeThreadRow
 	err := row.Scan(
 		&i.ID,
@@ -228,7 +228,7 @@ func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThr
 	return i, err
 }
 
-const getPinnedVersion = `-- name: GetPinnedVersion :one
+const GetPinnedVersion = `-- name: GetPinnedVersion :one
 SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks
   FROM llm_turns t
   LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
@@ -250,7 +250,7 @@ type GetPinnedVersionRow struct {
 
 // And what answers where that version does not say. Without a bot there is no version.
 func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionParams) (GetPinnedVersionRow, error) {
-	row := q.db.QueryRow(ctx, getPinnedVersion, arg.WorkspaceID, arg.TurnID)
+	row := q.db.QueryRow(ctx, GetPinnedVersion, arg.WorkspaceID, arg.TurnID)
 	var i GetPinnedVersionRow
 	err := row.Scan(
 		&i.Instruction,
@@ -261,7 +261,7 @@ func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionPara
 	return i, err
 }
 
-const getTurnState = `-- name: GetTurnState :one
+const GetTurnState = `-- name: GetTurnState :one
 SELECT id, thread_id, status FROM llm_turns
  WHERE workspace_id = $1 AND actor_id = $2 AND operation_id = $3
 `
@@ -279,13 +279,13 @@ type GetTurnStateRow struct {
 }
 
 func (q *Queries) GetTurnState(ctx context.Context, arg GetTurnStateParams) (GetTurnStateRow, error) {
-	row := q.db.QueryRow(ctx, getTurnState, arg.WorkspaceID, arg.ActorID, arg.OperationID)
+	row := q.db.QueryRow(ctx, GetTurnState, arg.WorkspaceID, arg.ActorID, arg.OperationID)
 	var i GetTurnStateRow
 	err := row.Scan(&i.ID, &i.ThreadID, &i.Status)
 	return i, err
 }
 
-const lockThreadOfOperation = `-- name: LockThreadOfOperation :exec
+const LockThreadOfOperation = `-- name: LockThreadOfOperation :exec
 SELECT 1 FROM threads th
  WHERE th.workspace_id = $1 AND th.id = (
        SELECT t.thread_id FROM llm_turns t
@@ -301,11 +301,11 @@ type LockThreadOfOperationParams struct {
 
 // Keeps other turns from starting in the thread of an operation's turn until the transaction ends.
 func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOperationParams) error {
-	_, err := q.db.Exec(ctx, lockThreadOfOperation, arg.WorkspaceID, arg.ActorID, arg.OperationID)
+	_, err := q.db.Exec(ctx, LockThreadOfOperation, arg.WorkspaceID, arg.ActorID, arg.OperationID)
 	return err
 }
 
-const resumeTurn = `-- name: ResumeTurn :one
+const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
     SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
@@ -365,7 +365,7 @@ type ResumeTurnRow struct {
 // Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has
 // run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeTurnRow, error) {
-	row := q.db.QueryRow(ctx, resumeTurn,
+	row := q.db.QueryRow(ctx, ResumeTurn,
 		arg.WorkspaceID,
 		arg.ActorID,
 		arg.OperationID,
@@ -391,7 +391,7 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 	return i, err
 }
 
-const startTurn = `-- name: StartTurn :one
+const StartTurn = `-- name: StartTurn :one
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
      WHERE t.workspace_id = $1 AND t.id = $4
@@ -455,7 +455,7 @@ type StartTurnRow struct {
 // Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
 // turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
 func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurnRow, error) {
-	row := q.db.QueryRow(ctx, startTurn,
+	row := q.db.QueryRow(ctx, StartTurn,
 		arg.WorkspaceID,
 		arg.CreatedAt,
 		arg.Limits,

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const createEndpoint = `-- name: CreateEndpoint :one
+const CreateEndpoint = `-- name: CreateEndpoint :one
 INSERT INTO webhook_endpoints (workspace_id, id, name, bot_id, status, secrets, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 RETURNING id
@@ -31,7 +31,7 @@ type CreateEndpointParams struct {
 }
 
 func (q *Queries) CreateEndpoint(ctx context.Context, arg CreateEndpointParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, createEndpoint,
+	row := q.db.QueryRow(ctx, CreateEndpoint,
 		arg.WorkspaceID,
 		arg.ID,
 		arg.Name,
@@ -46,7 +46,7 @@ func (q *Queries) CreateEndpoint(ctx context.Context, arg CreateEndpointParams) 
 	return id, err
 }
 
-const deleteEndpoint = `-- name: DeleteEndpoint :one
+const DeleteEndpoint = `-- name: DeleteEndpoint :one
 UPDATE webhook_endpoints SET deleted_at = now()
  WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL
 RETURNING id
@@ -58,13 +58,13 @@ type DeleteEndpointParams struct {
 }
 
 func (q *Queries) DeleteEndpoint(ctx context.Context, arg DeleteEndpointParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, deleteEndpoint, arg.WorkspaceID, arg.ID)
+	row := q.db.QueryRow(ctx, DeleteEndpoint, arg.WorkspaceID, arg.ID)
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
 }
 
-const eventAnswered = `-- name: EventAnswered :exec
+const EventAnswered = `-- name: EventAnswered :exec
 WITH answered AS (
     UPDATE webhook_events e SET status = 'processed', processed_at = now(), thread_id = $1, turn_id = (
            SELECT t.id FROM llm_turns t WHERE t.workspace_id = $2 AND t.operation_id = e.operation_id AND t.actor_id = e.endpoint_id)
@@ -96,7 +96,7 @@ type EventAnsweredParams struct {
 
 // Marks a message as answered and wakes the job of the next one of its conversation.
 func (q *Queries) EventAnswered(ctx context.Context, arg EventAnsweredParams) error {
-	_, err := q.db.Exec(ctx, eventAnswered,
+	_, err := q.db.Exec(ctx, EventAnswered,
 		arg.ThreadID,
 		arg.WorkspaceID,
 		arg.ID,
@@ -105,7 +105,7 @@ func (q *Queries) EventAnswered(ctx context.Context, arg EventAnsweredParams) er
 	return err
 }
 
-const findEndpoint = `-- name: FindEndpoint :one
+const FindEndpoint = `-- name: FindEndpoint :one
 SELECT workspace_id::uuid AS workspace_id, status::text AS status, secrets::jsonb AS secrets
   FROM app.find_webhook_endpoint($1::uuid)
 `
@@ -118,13 +118,13 @@ type FindEndpointRow struct {
 
 // For a sender, who has no token.
 func (q *Queries) FindEndpoint(ctx context.Context, id uuid.UUID) (FindEndpointRow, error) {
-	row := q.db.QueryRow(ctx, findEndpoint, id)
+	row := q.db.QueryRow(ctx, FindEndpoint, id)
 	var i FindEndpointRow
 	err := row.Scan(&i.WorkspaceID, &i.Status, &i.Secrets)
 	return i, err
 }
 
-const findEventOfSender = `-- name: FindEventOfSender :one
+const FindEventOfSender = `-- name: FindEventOfSender :one
 SELECT id FROM webhook_events WHERE workspace_id = $1 AND endpoint_id = $2 AND webhook_id = $3
 `
 
@@ -135,13 +135,13 @@ type FindEventOfSenderParams struct {
 }
 
 func (q *Queries) FindEventOfSender(ctx context.Context, arg FindEventOfSenderParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, findEventOfSender, arg.WorkspaceID, arg.EndpointID, arg.WebhookID)
+	row := q.db.QueryRow(ctx, FindEventOfSender, arg.WorkspaceID, arg.EndpointID, arg.WebhookID)
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
 }
 
-const getEndpoint = `-- name: GetEndpoint :one
+const GetEndpoint = `-- name: GetEndpoint :one
 SELECT id, name, bot_id, status, secrets, created_at
   FROM webhook_endpoints WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL
 `
@@ -161,7 +161,7 @@ type GetEndpointRow struct {
 }
 
 func (q *Queries) GetEndpoint(ctx context.Context, arg GetEndpointParams) (GetEndpointRow, error) {
-	row := q.db.QueryRow(ctx, getEndpoint, arg.WorkspaceID, arg.ID)
+	row := q.db.QueryRow(ctx, GetEndpoint, arg.WorkspaceID, arg.ID)
 	var i GetEndpointRow
 	err := row.Scan(
 		&i.ID,
@@ -174,7 +174,7 @@ func (q *Queries) GetEndpoint(ctx context.Context, arg GetEndpointParams) (GetEn
 	return i, err
 }
 
-const getEvent = `-- name: GetEvent :one
+const GetEvent = `-- name: GetEvent :one
 SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id, e.payload,
        (CASE WHEN e.status = 'received' AND EXISTS (
                   SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = $1::text AND d.key = e.operation_id::text)
@@ -205,7 +205,7 @@ type GetEventRow struct {
 }
 
 func (q *Queries) GetEvent(ctx context.Context, arg GetEventParams) (GetEventRow, error) {
-	row := q.db.QueryRow(ctx, getEvent, arg.JobKind, arg.WorkspaceID, arg.ID)
+	row := q.db.QueryRow(ctx, GetEvent, arg.JobKind, arg.WorkspaceID, arg.ID)
 	var i GetEventRow
 	err := row.Scan(
 		&i.ID,
@@ -224,7 +224,7 @@ func (q *Queries) GetEvent(ctx context.Context, arg GetEventParams) (GetEventRow
 	return i, err
 }
 
-const getEventToAnswer = `-- name: GetEventToAnswer :one
+const GetEventToAnswer = `-- name: GetEventToAnswer :one
 SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
        earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds,
        live.settings, ms.default_model, ms.fallbacks,
@@ -272,7 +272,7 @@ type GetEventToAnswerRow struct {
 // first of them until when. One whose job lies in the dead letters keeps nobody waiting. And by what models its bot would
 // answer now.
 func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerParams) (GetEventToAnswerRow, error) {
-	row := q.db.QueryRow(ctx, getEventToAnswer, arg.Kind, arg.WorkspaceID, arg.ID)
+	row := q.db.QueryRow(ctx, GetEventToAnswer, arg.Kind, arg.WorkspaceID, arg.ID)
 	var i GetEventToAnswerRow
 	err := row.Scan(
 		&i.ID,
@@ -292,7 +292,7 @@ func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerPara
 	return i, err
 }
 
-const listEndpoints = `-- name: ListEndpoints :many
+const ListEndpoints = `-- name: ListEndpoints :many
 SELECT id, name, bot_id, status, secrets, created_at
   FROM webhook_endpoints
  WHERE workspace_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2::uuid)
@@ -316,7 +316,7 @@ type ListEndpointsRow struct {
 }
 
 func (q *Queries) ListEndpoints(ctx context.Context, arg ListEndpointsParams) ([]ListEndpointsRow, error) {
-	rows, err := q.db.Query(ctx, listEndpoints, arg.WorkspaceID, arg.Before, arg.Count)
+	rows, err := q.db.Query(ctx, ListEndpoints, arg.WorkspaceID, arg.Before, arg.Count)
 	if err != nil {
 		return nil, err
 	}
@@ -342,7 +342,7 @@ func (q *Queries) ListEndpoints(ctx context.Context, arg ListEndpointsParams) ([
 	return items, nil
 }
 
-const listEvents = `-- name: ListEvents :many
+const ListEvents = `-- name: ListEvents :many
 SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id,
        (CASE WHEN e.status = 'received' AND EXISTS (
                   SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = $1::text AND d.key = e.operation_id::text)
@@ -382,7 +382,7 @@ type ListEventsRow struct {
 }
 
 func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListEventsRow, error) {
-	rows, err := q.db.Query(ctx, listEvents,
+	rows, err := q.db.Query(ctx, ListEvents,
 		arg.JobKind,
 		arg.WorkspaceID,
 		arg.Before,
@@ -420,7 +420,7 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 	return items, nil
 }
 
-const lockEndpoint = `-- name: LockEndpoint :one
+const LockEndpoint = `-- name: LockEndpoint :one
 SELECT id, name, bot_id, status, secrets, created_at
   FROM webhook_endpoints WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE
 `
@@ -440,7 +440,7 @@ type LockEndpointRow struct {
 }
 
 func (q *Queries) LockEndpoint(ctx context.Context, arg LockEndpointParams) (LockEndpointRow, error) {
-	row := q.db.QueryRow(ctx, lockEndpoint, arg.WorkspaceID, arg.ID)
+	row := q.db.QueryRow(ctx, LockEndpoint, arg.WorkspaceID, arg.ID)
 	var i LockEndpointRow
 	err := row.Scan(
 		&i.ID,
@@ -453,7 +453,7 @@ func (q *Queries) LockEndpoint(ctx context.Context, arg LockEndpointParams) (Loc
 	return i, err
 }
 
-const saveEndpoint = `-- name: SaveEndpoint :one
+const SaveEndpoint = `-- name: SaveEndpoint :one
 UPDATE webhook_endpoints SET name = $1, bot_id = $2, status = $3, secrets = $4
  WHERE workspace_id = $5 AND id = $6
 RETURNING id
@@ -469,7 +469,7 @@ type SaveEndpointParams struct {
 }
 
 func (q *Queries) SaveEndpoint(ctx context.Context, arg SaveEndpointParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, saveEndpoint,
+	row := q.db.QueryRow(ctx, SaveEndpoint,
 		arg.Name,
 		arg.BotID,
 		arg.Status,
@@ -482,7 +482,7 @@ func (q *Queries) SaveEndpoint(ctx context.Context, arg SaveEndpointParams) (uui
 	return id, err
 }
 
-const takeEvent = `-- name: TakeEvent :one
+const TakeEvent = `-- name: TakeEvent :one
 WITH event AS (
     INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
     VALUES ($1, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -519,7 +519,7 @@ type TakeEventRow struct {
 // An event of the outside, once for each of the sender's ids; no row where it is there already. Raises PYLIM when the
 // limit is reached.
 func (q *Queries) TakeEvent(ctx context.Context, arg TakeEventParams) (TakeEventRow, error) {
-	row := q.db.QueryRow(ctx, takeEvent,
+	row := q.db.QueryRow(ctx, TakeEvent,
 		arg.WorkspaceID,
 		arg.Limits,
 		arg.ID,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -16,50 +17,51 @@ import (
 
 // Messages implements ports.Threads. A message has the feedback of the caller.
 func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Reading, limit int) ([]domain.Message, error) {
-	rows, err := t.messageRows(ctx, thread, from, limit)
+	query, bound := conversationsdb.ListMessages, int64(0)
+	if from.Backwards {
+		query, bound = conversationsdb.ListMessagesBackwards, math.MaxInt64
+	}
+	if from.After != nil {
+		bound = from.After.Seq
+	}
+	p := call.From(ctx).Principal
+	list, err := t.readMessages(ctx, limit, query, p.WorkspaceID, thread, bound, int32(limit), p.UserID)
 	if err != nil {
 		return nil, fmt.Errorf("list the messages: %w", err)
 	}
-	if len(rows) == 0 { // an empty thread, or none
+	if len(list) == 0 { // an empty thread, or none
 		if _, err := t.Get(ctx, thread); err != nil {
 			return nil, err
-		}
-	}
-	list := make([]domain.Message, len(rows))
-	for i, row := range rows {
-		list[i] = domain.Message{
-			ID: row.ID, ThreadID: row.ThreadID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
-			OperationID: row.OperationID, CreatedAt: row.CreatedAt, Cancelled: row.Status == string(domain.TurnCancelled),
-		}
-		if row.RatedAt != nil {
-			list[i].Feedback = &domain.Feedback{Rating: domain.Rating(*row.Rating), Comment: *row.Comment, At: *row.RatedAt}
 		}
 	}
 	return list, nil
 }
 
-func (t *Threads) messageRows(ctx context.Context, thread uuid.UUID, from ports.Reading, limit int) ([]conversationsdb.ListMessagesRow, error) {
-	q, workspace := queries(ctx, t.db)
-	user := call.From(ctx).Principal.UserID
-	if !from.Backwards {
-		params := conversationsdb.ListMessagesParams{WorkspaceID: workspace, ThreadID: thread, UserID: user, Count: int32(limit)}
-		if from.After != nil {
-			params.After = from.After.Seq
+// readMessages reads rows straight into messages: of the calls that are made often this one has the most of them, and what
+// the generated code makes of a row in between took a fifth of its processor time.
+func (t *Threads) readMessages(ctx context.Context, most int, query string, args ...any) ([]domain.Message, error) {
+	rows, err := t.db.In(ctx).Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	list := make([]domain.Message, 0, most)
+	var status string
+	var rating, comment *string
+	var ratedAt *time.Time
+	for rows.Next() {
+		list = append(list, domain.Message{})
+		m := &list[len(list)-1]
+		if err := rows.Scan(&m.ID, &m.ThreadID, &m.Seq, (*string)(&m.Role), &m.Content, &m.OperationID, &m.CreatedAt,
+			&status, &rating, &comment, &ratedAt); err != nil {
+			return nil, err
 		}
-		return q.ListMessages(ctx, params)
+		m.Cancelled = status == string(domain.TurnCancelled)
+		if ratedAt != nil {
+			m.Feedback = &domain.Feedback{Rating: domain.Rating(*rating), Comment: *comment, At: *ratedAt}
+		}
 	}
-	params := conversationsdb.ListMessagesBackwardsParams{
-		WorkspaceID: workspace, ThreadID: thread, UserID: user, Before: math.MaxInt64, Count: int32(limit),
-	}
-	if from.After != nil {
-		params.Before = from.After.Seq
-	}
-	found, err := q.ListMessagesBackwards(ctx, params)
-	rows := make([]conversationsdb.ListMessagesRow, len(found))
-	for i, row := range found {
-		rows[i] = conversationsdb.ListMessagesRow(row)
-	}
-	return rows, err
+	return list, rows.Err()
 }
 
 // Rate implements ports.Opinions.
