@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -109,6 +110,9 @@ func format(formats []int16, i int) int16 {
 	}
 }
 
+// longestBench is how long after the capture pgbench may still run.
+const longestBench = 24 * time.Hour
+
 func toText(m *pgtype.Map, oid uint32, format int16, value []byte) (argument, error) {
 	a := argument{null: value == nil, isUUID: oid == pgtype.UUIDOID, text: string(value)}
 	if a.null || format == pgtype.TextFormatCode {
@@ -121,6 +125,9 @@ func toText(m *pgtype.Map, oid uint32, format int16, value []byte) (argument, er
 	decoded, err := t.Codec.DecodeValue(m, oid, format, value)
 	if err != nil {
 		return a, err
+	}
+	if at, ok := decoded.(time.Time); ok && at.After(time.Now()) {
+		decoded = at.Add(longestBench) // the lease of a turn: pgbench's would run out, and the program take its turns over
 	}
 	text, err := m.Encode(oid, pgtype.TextFormatCode, decoded, nil)
 	a.text = string(text)
