@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,22 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/platform/clickhousetest"
+	"github.com/parley/parley/platform/qdranttest"
 	"github.com/parley/parley/platform/redistest"
 )
 
 // outsideServers gives the settings for a Redis and a Qdrant that tests may use.
 func outsideServers(t *testing.T) (redis, qdrant string) {
 	t.Helper()
-	address := os.Getenv("TEST_QDRANT_URL")
-	if address == "" {
-		t.Skip("TEST_QDRANT_URL is not set: it should be http://host:port of a Qdrant's gRPC")
-	}
-	o := redistest.Client(t).Options()
-	redis = "redis://" + o.Addr + "/0"
-	if o.Network == "unix" {
-		redis = "unix://" + o.Addr
-	}
-	return "REDIS_URL=" + redis, "QDRANT_URL=" + address
+	qdrant = "QDRANT_URL=" + qdranttest.URL(t)
+	return "REDIS_URL=" + redistest.URL(t), qdrant
 }
 
 // lost gives the URL of a database that is not there yet; it is removed at the end.

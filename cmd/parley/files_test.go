@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/s3test"
 )
 
 // formOf makes the body of an upload, with a boundary of its own each time.
@@ -82,13 +84,9 @@ func TestU6TheSameWithFilesInS3(t *testing.T) {
 // inS3 are the settings for files in a bucket of the test's own; where no S3 is named the test is skipped.
 func inS3(t *testing.T) []string {
 	t.Helper()
-	endpoint := os.Getenv("TEST_MINIO_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("TEST_MINIO_ENDPOINT, TEST_MINIO_ACCESS_KEY and TEST_MINIO_SECRET_KEY name no S3 to test with")
-	}
+	s := s3test.Named(t)
 	return []string{
-		"MINIO_ENDPOINT=" + endpoint, "MINIO_ACCESS_KEY=" + os.Getenv("TEST_MINIO_ACCESS_KEY"),
-		"MINIO_SECRET_KEY=" + os.Getenv("TEST_MINIO_SECRET_KEY"), "MINIO_BUCKET=test-" + uuid.NewString(),
+		"MINIO_ENDPOINT=" + s.Endpoint, "MINIO_ACCESS_KEY=" + s.AccessKey, "MINIO_SECRET_KEY=" + s.SecretKey, "MINIO_BUCKET=" + s.Bucket,
 	}
 }
 

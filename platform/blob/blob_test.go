@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/platform/blob"
 	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/s3test"
 )
 
 // adapter is a Store with what operators ask of each.
@@ -42,23 +42,24 @@ func newDisk(t *testing.T) (*blob.Disk, string) {
 // newS3 makes an S3 with a bucket of the test's own, which is not there yet.
 func newS3(t *testing.T) (store *blob.S3, spool string) {
 	t.Helper()
-	endpoint := os.Getenv("TEST_MINIO_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("TEST_MINIO_ENDPOINT, TEST_MINIO_ACCESS_KEY and TEST_MINIO_SECRET_KEY name no S3 to test with")
-	}
+	server := s3test.Named(t)
 	spool = t.TempDir()
-	return s3At(t, endpoint, spool, group(30*time.Second)), spool
+	return s3At(t, server, spool, group(30*time.Second)), spool
 }
 
-func s3At(t *testing.T, endpoint, spool string, g *resilience.Group) *blob.S3 {
+func s3At(t *testing.T, at s3test.Server, spool string, g *resilience.Group) *blob.S3 {
 	t.Helper()
 	s, err := blob.NewS3(blob.S3Options{
-		Endpoint: endpoint, AccessKey: os.Getenv("TEST_MINIO_ACCESS_KEY"), SecretKey: os.Getenv("TEST_MINIO_SECRET_KEY"),
-		Bucket: "test-" + uuid.NewString(), Spool: spool, Group: g,
+		Endpoint: at.Endpoint, AccessKey: at.AccessKey, SecretKey: at.SecretKey, Bucket: at.Bucket, Spool: spool, Group: g,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
+}
+
+// standIn is a server of the test's own, which asks for no keys.
+func standIn(url string) s3test.Server {
+	return s3test.Server{Endpoint: url, AccessKey: "parley", SecretKey: "parley-secret", Bucket: "test"}
 }
 
 func group(timeout time.Duration) *resilience.Group {

@@ -32,7 +32,7 @@ func TestAStoreInTroubleIsNotAskedForAWhile(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
 	t.Cleanup(server.Close)
-	s := s3At(t, server.URL, t.TempDir(), group(time.Minute))
+	s := s3At(t, standIn(server.URL), t.TempDir(), group(time.Minute))
 	for range 5 {
 		_, err := s.Put(t.Context(), "a", strings.NewReader("x"))
 		require.ErrorIs(t, err, fail.ErrUnavailable)
@@ -53,7 +53,7 @@ func TestAStoreThatHangsCostsADeadline(t *testing.T) {
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(release) })
 	g := group(50 * time.Millisecond)
-	s := s3At(t, server.URL, t.TempDir(), g)
+	s := s3At(t, standIn(server.URL), t.TempDir(), g)
 	_, err := s.Get(t.Context(), "a", 0, -1)
 	require.ErrorIs(t, err, fail.ErrUnavailable)
 	require.EqualValues(t, 1, g.Counts().Failed.Load())
@@ -73,7 +73,7 @@ func TestASlowReaderIsNotCutOff(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	const deadline = 500 * time.Millisecond
-	s := s3At(t, server.URL, t.TempDir(), group(deadline))
+	s := s3At(t, standIn(server.URL), t.TempDir(), group(deadline))
 	content, err := s.Get(t.Context(), "a", 0, -1)
 	require.NoError(t, err)
 	defer content.Close()
@@ -88,7 +88,7 @@ func TestASlowReaderIsNotCutOff(t *testing.T) {
 
 func TestAnAddressThatIsNoneIsRefusedByAnError(t *testing.T) {
 	t.Parallel()
-	s := s3At(t, "http://127.0.0.1:1", t.TempDir(), group(time.Minute))
+	s := s3At(t, standIn("http://127.0.0.1:1"), t.TempDir(), group(time.Minute))
 	require.ErrorIs(t, s.Prepare(t.Context()), fail.ErrUnavailable)
 	require.ErrorIs(t, s.Ping(t.Context()), fail.ErrUnavailable)
 	require.ErrorIs(t, s.Delete(t.Context(), "a"), fail.ErrUnavailable)

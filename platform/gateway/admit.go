@@ -187,11 +187,11 @@ func parseID(text string) (uuid.UUID, error) {
 	return uuid.Parse(text)
 }
 
-// operationID gives the id of the client, or a new one where it sent none.
+// operationID gives the id of the client; the zero id where it sent none.
 func operationID(h http.Header) (uuid.UUID, error) {
 	values := h.Values(HeaderOperationID)
 	if len(values) == 0 {
-		return uuid.NewV7() // in order of time, so that its index grows at one end
+		return uuid.Nil, nil
 	}
 	id, err := parseID(values[0])
 	if err != nil || len(values) > 1 || id == uuid.Nil {

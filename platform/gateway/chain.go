@@ -51,9 +51,9 @@ func beginCall(o Options) echo.MiddlewareFunc {
 				trace = hex.EncodeToString(id[:])
 			}
 			ip, _ := netip.ParseAddr(c.RealIP()) // an address that is none stays unknown
-			operation, err := operationID(req.Header)
-			if err != nil {
-				operation = uuid.New() // admit refuses the call
+			operation, _ := operationID(req.Header)
+			if operation == uuid.Nil { // none was sent, or one that admit refuses the call for
+				operation = uuid.Must(uuid.NewV7()) // in order of time, so that its index grows at one end
 			}
 			setHeaders(c.Response().Header(), HeaderTraceID, trace, HeaderOperationID, operation.String())
 			ctx = call.With(ctx, &call.Call{
@@ -67,7 +67,7 @@ func beginCall(o Options) echo.MiddlewareFunc {
 				ctx, end = tracer.Start(ctx, req.Method+" "+c.Path(), map[string]string{"http.route": c.Path(), "http.request.method": req.Method})
 			}
 			c.SetRequest(req.WithContext(ctx))
-			err = next(c)
+			err := next(c)
 			end(broken(c, err))
 			return err
 		}

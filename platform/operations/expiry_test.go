@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/secret"
 )
 
@@ -20,11 +22,17 @@ const aged = `INSERT INTO operations (workspace_id, actor_id, id, fingerprint, c
 	        UNION ALL SELECT now() - interval '9 days' - n * interval '1 minute', interval '1 s' FROM generate_series(1, 1200) n
 	        UNION ALL SELECT now() - interval '6 days' - n * interval '1 minute', interval '1 s' FROM generate_series(1, 100) n) old`
 
+// watched is a store, and a way to look at its table and to make it older.
+func watched(t *testing.T) (*postgres.DB, *pgx.Conn, *operations.Store) {
+	t.Helper()
+	url := pg.URL(t)
+	db := pg.Open(t, url)
+	return db, pg.Superuser(t, url), operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+}
+
 func TestExpiryComesToItsEndAndLeavesWhatIsYoung(t *testing.T) {
 	t.Parallel()
-	url := pg.URL(t)
-	db, conn := pg.Open(t, url), pg.Superuser(t, url)
-	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	_, conn, store := watched(t)
 	_, err := conn.Exec(t.Context(), aged)
 	require.NoError(t, err)
 	count := func(where string) (n int) {
@@ -51,9 +59,7 @@ func TestExpiryComesToItsEndAndLeavesWhatIsYoung(t *testing.T) {
 
 func TestTwoDoNotExpireAtOnce(t *testing.T) {
 	t.Parallel()
-	url := pg.URL(t)
-	db, conn := pg.Open(t, url), pg.Superuser(t, url)
-	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	_, conn, store := watched(t)
 	_, err := conn.Exec(t.Context(), aged)
 	require.NoError(t, err)
 	other, err := conn.Begin(t.Context())
@@ -70,9 +76,7 @@ func TestTwoDoNotExpireAtOnce(t *testing.T) {
 
 func TestAMarkThatIsWrongIsMendedOrTold(t *testing.T) {
 	t.Parallel()
-	url := pg.URL(t)
-	db, conn := pg.Open(t, url), pg.Superuser(t, url)
-	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	_, conn, store := watched(t)
 	_, err := conn.Exec(t.Context(), "UPDATE upkeep SET answers_emptied_to = now() + interval '10 days'")
 	require.NoError(t, err)
 	_, err = store.Expire(t.Context())
@@ -89,9 +93,7 @@ func TestAMarkThatIsWrongIsMendedOrTold(t *testing.T) {
 
 func TestAnAnswerThatCameLateIsKeptForItsSevenDays(t *testing.T) {
 	t.Parallel()
-	url := pg.URL(t)
-	db, conn := pg.Open(t, url), pg.Superuser(t, url)
-	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	db, conn, store := watched(t)
 	ctx := under(t, call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New(), 1)
 	require.NoError(t, db.Write(ctx, store.Claim))
 	_, err := conn.Exec(t.Context(), "UPDATE operations SET created_at = now() - interval '30 days'")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/qdranttest"
 	"github.com/parley/parley/platform/resilience"
 )
 
@@ -346,10 +346,7 @@ func guard(t *testing.T) *resilience.Group {
 
 func inQdrant(t *testing.T) *suite {
 	t.Helper()
-	address := os.Getenv("TEST_QDRANT_URL")
-	if address == "" {
-		t.Skip("TEST_QDRANT_URL is not set: it should be http://host:port of a Qdrant's gRPC")
-	}
+	address := qdranttest.URL(t)
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:20]
 	missing := name + "_missing"
 	store, err := NewQdrant(QdrantOptions{URL: address, Guard: guard(t)}, named(name))

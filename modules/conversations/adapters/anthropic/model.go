@@ -56,7 +56,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 			if u := event.Usage; u.InputTokens > 0 {
 				count(&reply, u.InputTokens, u.CacheReadInputTokens, u.CacheCreationInputTokens, u.OutputTokens)
 			} else {
-				reply.OutputTokens = number(u.OutputTokens)
+				reply.OutputTokens = new(int(u.OutputTokens))
 			}
 		case "message_stop":
 			whole = true
@@ -113,7 +113,7 @@ func params(p ports.Prompt) sdk.MessageNewParams {
 
 // count takes the usage: what the cache held and took is told beside the rest of the input.
 func count(r *domain.Reply, input, cacheRead, cacheMade, output int64) {
-	r.InputTokens, r.CachedTokens, r.OutputTokens = number(input+cacheRead+cacheMade), number(cacheRead), number(output)
+	r.InputTokens, r.CachedTokens, r.OutputTokens = new(int(input+cacheRead+cacheMade)), new(int(cacheRead)), new(int(output))
 }
 
 func finish(reason sdk.StopReason) domain.FinishReason {
@@ -127,9 +127,4 @@ func finish(reason sdk.StopReason) domain.FinishReason {
 	default:
 		return domain.FinishStop
 	}
-}
-
-func number(n int64) *int {
-	v := int(n)
-	return &v
 }

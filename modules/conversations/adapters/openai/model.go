@@ -40,9 +40,9 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	for stream.Next() {
 		chunk := stream.Current()
 		if chunk.JSON.Usage.Valid() {
-			reply.InputTokens = number(chunk.Usage.PromptTokens)
-			reply.OutputTokens = number(chunk.Usage.CompletionTokens)
-			reply.CachedTokens = number(chunk.Usage.PromptTokensDetails.CachedTokens)
+			reply.InputTokens = new(int(chunk.Usage.PromptTokens))
+			reply.OutputTokens = new(int(chunk.Usage.CompletionTokens))
+			reply.CachedTokens = new(int(chunk.Usage.PromptTokensDetails.CachedTokens))
 		}
 		for _, choice := range chunk.Choices {
 			if piece := choice.Delta.Content; piece != "" {
@@ -124,9 +124,4 @@ func finish(reason string) domain.FinishReason {
 	default:
 		return domain.FinishStop
 	}
-}
-
-func number(n int64) *int {
-	v := int(n)
-	return &v
 }
