@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -119,6 +120,18 @@ func Why(err error) error {
 	default:
 		return errors.New("it cannot be reached")
 	}
+}
+
+// code is what the code of an error looks like.
+var code = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
+
+// Code gives what a server calls its error, where it is a code, else "". Whatever else it says may hold parts of a key or
+// of what it was sent.
+func Code(said string) string {
+	if !code.MatchString(said) {
+		return ""
+	}
+	return said
 }
 
 // readable makes of an answer's bytes what can be stored and shown.

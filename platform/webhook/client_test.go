@@ -139,3 +139,13 @@ func TestATargetThatDripsIsLeftAtTheDeadline(t *testing.T) {
 	_, err = webhook.Deliver(t.Context(), webhook.NewClient(true), "http://"+server2.Addr().String(), http.Header{}, nil)
 	require.EqualError(t, err, "it cannot be reached", "which port is closed is nobody's business")
 }
+
+func TestOfAnErrorOnlyACodeIsTold(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"overloaded_error", "rate.limit-1", strings.Repeat("x", 64)} {
+		require.Equal(t, code, webhook.Code(code))
+	}
+	for _, said := range []string{"", "Bad Key sk-1", "a b", "KEY", "a\n", "\u00e9", strings.Repeat("x", 65)} {
+		require.Empty(t, webhook.Code(said), "%q", said)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"time"
 
 	sdk "github.com/anthropics/anthropic-sdk-go"
@@ -15,9 +14,6 @@ import (
 )
 
 var errBrokeOff = errors.New("anthropic broke off its answer")
-
-// word is what an error's code looks like. Whatever else a server says may hold parts of the key or of the prompt.
-var word = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
 
 // failure says what went wrong in words that may be stored and shown, and how it is to be counted.
 func failure(ctx context.Context, err error) error {
@@ -41,7 +37,7 @@ func failure(ctx context.Context, err error) error {
 
 // after gives a code as the end of a sentence, where it is one.
 func after(code string) string {
-	if !word.MatchString(code) {
+	if code = webhook.Code(code); code == "" {
 		return ""
 	}
 	return " " + code

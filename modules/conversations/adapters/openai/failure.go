@@ -1,11 +1,11 @@
 package openai
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"time"
 
 	sdk "github.com/openai/openai-go/v3"
@@ -17,9 +17,6 @@ import (
 
 var errBrokeOff = errors.New("openai broke off its answer")
 
-// word is what an error's code looks like. Whatever else a server says may hold parts of the key or of the prompt.
-var word = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
-
 // failure says what went wrong in words that may be stored and shown, and how it is to be counted.
 func failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -27,11 +24,8 @@ func failure(ctx context.Context, err error) error {
 	}
 	if answer, ok := errors.AsType[*sdk.Error](err); ok {
 		said := fmt.Errorf("openai answered %d", answer.StatusCode)
-		for _, code := range []string{answer.Code, answer.Type} {
-			if word.MatchString(code) {
-				said = fmt.Errorf("openai answered %d %s", answer.StatusCode, code)
-				break
-			}
+		if code := cmp.Or(webhook.Code(answer.Code), webhook.Code(answer.Type)); code != "" {
+			said = fmt.Errorf("openai answered %d %s", answer.StatusCode, code)
 		}
 		return resilience.Status(answer.StatusCode, webhook.RetryAfter(answer.Response, time.Now()), said)
 	}
