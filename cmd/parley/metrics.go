@@ -87,6 +87,16 @@ func (p *platform) addGauges() {
 	m.Counter(telemetry.Family{Name: "database_connection_wait_seconds_total", Help: "how long calls have waited for a connection"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: p.db.Pool().Waited.Seconds()}}
 	})
+	m.Counter(telemetry.Family{
+		Name: "database_pipeline_total", Labels: []string{"what"},
+		Help: "reads that shared connections, the rounds that they went in, and connections given up in one",
+	}, func() []telemetry.Sample {
+		pool := p.db.Pool()
+		return []telemetry.Sample{
+			{Labels: []string{"read"}, Value: float64(pool.Pipelined)}, {Labels: []string{"round"}, Value: float64(pool.Rounds)},
+			{Labels: []string{"dropped"}, Value: float64(pool.Dropped)},
+		}
+	})
 	m.Gauge(telemetry.Family{Name: "analytics_outbox_rows", Help: "what waits to be counted for analytics; it is counted up to 100000"}, func() []telemetry.Sample {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 		defer cancel()

@@ -15,7 +15,8 @@ const enterKey = `-- name: EnterKey :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter_key($2::uuid, $3::uuid, $4::text[], $5::text)
+       app.enter_key($2::uuid, $3::uuid, $4::text[], $5::text),
+       $6::bigint AS tag
 `
 
 type EnterKeyParams struct {
@@ -24,6 +25,7 @@ type EnterKeyParams struct {
 	WorkspaceID uuid.UUID
 	Roles       []string
 	May         string
+	Tag         int64
 }
 
 // Lets a good API key with one of these roles into its workspace; raises PY401, PY410, PYKEY or PYROL for all else.
@@ -34,6 +36,7 @@ func (q *Queries) EnterKey(ctx context.Context, arg EnterKeyParams) error {
 		arg.WorkspaceID,
 		arg.Roles,
 		arg.May,
+		arg.Tag,
 	)
 	return err
 }
@@ -41,12 +44,18 @@ func (q *Queries) EnterKey(ctx context.Context, arg EnterKeyParams) error {
 const enterNowhere = `-- name: EnterNowhere :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
-       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true)
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       $2::bigint AS tag
 `
 
+type EnterNowhereParams struct {
+	ReadOnly string
+	Tag      int64
+}
+
 // For a call that has no workspace yet: it sees no row, and gets on through the narrow doors alone.
-func (q *Queries) EnterNowhere(ctx context.Context, readOnly string) error {
-	_, err := q.db.Exec(ctx, enterNowhere, readOnly)
+func (q *Queries) EnterNowhere(ctx context.Context, arg EnterNowhereParams) error {
+	_, err := q.db.Exec(ctx, enterNowhere, arg.ReadOnly, arg.Tag)
 	return err
 }
 
@@ -55,7 +64,8 @@ const enterSession = `-- name: EnterSession :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter($2::uuid, $3::uuid, $4::uuid, $5::text[], $6::boolean)
+       app.enter($2::uuid, $3::uuid, $4::uuid, $5::text[], $6::boolean),
+       $7::bigint AS tag
 `
 
 type EnterSessionParams struct {
@@ -65,10 +75,12 @@ type EnterSessionParams struct {
 	WorkspaceID uuid.UUID
 	Roles       []string
 	Deleted     bool
+	Tag         int64
 }
 
 // The first statement of every transaction: it takes the working role, bounds how long the transaction may take, and says
-// for whom it works. All of it in the transaction, so that it holds behind a pooler too.
+// for whom it works. All of it in the transaction, so that it holds behind a pooler too. It says the tag back that it is
+// given, which tells whose results follow where several transactions share a connection.
 // Lets a living session of a member with one of these roles into a workspace; raises PY401, PY403, PY410 or PYROL for all else.
 func (q *Queries) EnterSession(ctx context.Context, arg EnterSessionParams) error {
 	_, err := q.db.Exec(ctx, enterSession,
@@ -78,6 +90,7 @@ func (q *Queries) EnterSession(ctx context.Context, arg EnterSessionParams) erro
 		arg.WorkspaceID,
 		arg.Roles,
 		arg.Deleted,
+		arg.Tag,
 	)
 	return err
 }
@@ -87,18 +100,25 @@ SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
        set_config('app.workspace_id', $2::text, true),
-       set_config('app.user_id', $3::text, true)
+       set_config('app.user_id', $3::text, true),
+       $4::bigint AS tag
 `
 
 type EnterTenantParams struct {
 	ReadOnly    string
 	WorkspaceID string
 	UserID      string
+	Tag         int64
 }
 
 // For work whose right to a workspace is settled already: what a call goes on with after its first transaction, jobs, log-in.
 func (q *Queries) EnterTenant(ctx context.Context, arg EnterTenantParams) error {
-	_, err := q.db.Exec(ctx, enterTenant, arg.ReadOnly, arg.WorkspaceID, arg.UserID)
+	_, err := q.db.Exec(ctx, enterTenant,
+		arg.ReadOnly,
+		arg.WorkspaceID,
+		arg.UserID,
+		arg.Tag,
+	)
 	return err
 }
 

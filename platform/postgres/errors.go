@@ -68,6 +68,12 @@ func translate(err error) error {
 	return err
 }
 
+// isRefusal tells whether one of our own functions raised err: the answer, however often one asks.
+func isRefusal(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && strings.HasPrefix(pg.Code, "PY")
+}
+
 // limitReached is what app.use raises, with its details.
 func limitReached(pg *pgconn.PgError) error {
 	var details map[string]json.RawMessage

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
@@ -25,3 +26,23 @@ func (db *DB) Waits() bool { return db.pool.Stat().EmptyAcquireCount() > 0 }
 
 // HungUp is hungUp for the connection of an acquired one.
 func HungUp(c *pgxpool.Conn) bool { return hungUp(c.Conn()) }
+
+// Pipelines gives the pool pipelines, which it has not when it is traced.
+func (db *DB) Pipelines(n int, patience, timeout time.Duration) {
+	db.pipelines = newPipelines(db.pool, n)
+	db.pipelines.patience, db.pipelines.timeout = patience, timeout
+}
+
+// Queued is how many reads wait for a pipeline.
+func (db *DB) Queued() int {
+	db.pipelines.mu.Lock()
+	defer db.pipelines.mu.Unlock()
+	return len(db.pipelines.waiting)
+}
+
+// FreePipelines is how many pipelines nobody uses.
+func (db *DB) FreePipelines() int {
+	db.pipelines.mu.Lock()
+	defer db.pipelines.mu.Unlock()
+	return db.pipelines.free
+}

@@ -10,6 +10,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -24,7 +25,8 @@ import (
 
 // DB is a pool of connections that work as the role parley_app. It is safe for concurrent use.
 type DB struct {
-	pool *pgxpool.Pool
+	pool      *pgxpool.Pool
+	pipelines *pipelines // nil: each read goes alone
 }
 
 // Options say which server and how much of it.
@@ -73,6 +75,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open the database pool: %w", err)
 	}
 	db := &DB{pool: pool}
+	if c := cfg.ConnConfig; c.Tracer == nil && c.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		db.pipelines = newPipelines(pool, min(runtime.GOMAXPROCS(0), int(cfg.MaxConns)))
+	}
 	if o.Lazy {
 		return db, nil
 	}
@@ -110,15 +115,22 @@ type Pool struct {
 	Busy, Idle, Most int
 	Waited           time.Duration // for a connection, by all callers since the start
 	Waits            int64         // how often one had to
+
+	// Pipelined reads since the start, the rounds that they went in, and the connections that were given up on the way.
+	Pipelined, Rounds, Dropped int64
 }
 
 // Pool tells how the pool is used now.
 func (db *DB) Pool() Pool {
 	s := db.pool.Stat()
-	return Pool{
+	pool := Pool{
 		Busy: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Most: int(s.MaxConns()),
 		Waited: s.EmptyAcquireWaitTime(), Waits: s.EmptyAcquireCount(),
 	}
+	if p := db.pipelines; p != nil {
+		pool.Pipelined, pool.Rounds, pool.Dropped = p.reads.Load(), p.rounds.Load(), p.dropped.Load()
+	}
+	return pool
 }
 
 // Close waits for running statements and closes every connection.

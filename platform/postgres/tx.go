@@ -29,7 +29,16 @@ func (db *DB) In(ctx context.Context) Conn {
 	if t, ok := ctx.Value(txKey{}).(*tx); ok {
 		return t
 	}
-	return reader{db}
+	return reader{db: db}
+}
+
+// InPipeline is In for a read that is over at once, by a key or a page of an index: outside a transaction it may share a
+// round trip with such reads of others.
+func (db *DB) InPipeline(ctx context.Context) Conn {
+	if t, ok := ctx.Value(txKey{}).(*tx); ok {
+		return t
+	}
+	return reader{db: db, pipelines: db.pipelines}
 }
 
 // Write runs fn in a transaction for the caller in the context, and commits what it queued when fn returns nil.
@@ -48,7 +57,7 @@ func (db *DB) write(ctx context.Context, t *tx, fn func(ctx context.Context) err
 	if _, ok := ctx.Value(txKey{}).(*tx); ok {
 		return fn(ctx)
 	}
-	t.enter(ctx, "off")
+	t.enter(ctx, "off", 0)
 	defer t.rollback()
 	if err := fn(context.WithValue(ctx, txKey{}, t)); err != nil {
 		return err
@@ -87,25 +96,25 @@ type statement struct {
 
 var errOver = errors.New("postgres: the transaction is over")
 
-// enter queues the first statement: for whom the transaction works.
-func (t *tx) enter(ctx context.Context, readOnly string) {
+// enter queues the first statement: for whom the transaction works. It says the tag back.
+func (t *tx) enter(ctx context.Context, readOnly string, tag int64) {
 	q, p, needs := platformdb.New(t), call.From(ctx).Principal, call.From(ctx).Needs
 	switch { // :exec only queues, so there is no error to see here
 	case p.SessionID != uuid.Nil && p.KeyID != uuid.Nil:
 		_ = q.EnterKey(ctx, platformdb.EnterKeyParams{
-			ReadOnly: readOnly, KeyID: p.KeyID, WorkspaceID: p.WorkspaceID, Roles: needs.Roles, May: string(needs.Keys),
+			ReadOnly: readOnly, KeyID: p.KeyID, WorkspaceID: p.WorkspaceID, Roles: needs.Roles, May: string(needs.Keys), Tag: tag,
 		})
 	case p.SessionID != uuid.Nil:
 		_ = q.EnterSession(ctx, platformdb.EnterSessionParams{
 			ReadOnly: readOnly, SessionID: p.SessionID, UserID: p.UserID, WorkspaceID: p.WorkspaceID,
-			Roles: needs.Roles, Deleted: needs.Deleted,
+			Roles: needs.Roles, Deleted: needs.Deleted, Tag: tag,
 		})
 	case p.WorkspaceID != uuid.Nil:
 		_ = q.EnterTenant(ctx, platformdb.EnterTenantParams{
-			ReadOnly: readOnly, WorkspaceID: p.WorkspaceID.String(), UserID: p.UserID.String(),
+			ReadOnly: readOnly, WorkspaceID: p.WorkspaceID.String(), UserID: p.UserID.String(), Tag: tag,
 		})
 	default:
-		_ = q.EnterNowhere(ctx, readOnly)
+		_ = q.EnterNowhere(ctx, platformdb.EnterNowhereParams{ReadOnly: readOnly, Tag: tag})
 	}
 }
 
@@ -241,20 +250,26 @@ func (t *tx) end() {
 }
 
 // reader runs each query in a read-only transaction of its own.
-type reader struct{ db *DB }
-
-func (r reader) begin(ctx context.Context) *tx {
-	t := &tx{db: r.db, once: true, reads: true}
-	t.enter(ctx, "on")
-	return t
+type reader struct {
+	db        *DB
+	pipelines *pipelines // nil: it goes alone
 }
 
 func (r reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return r.begin(ctx).Query(ctx, sql, args...)
+	t := &tx{db: r.db, once: true, reads: true}
+	tag := r.pipelines.tag()
+	t.enter(ctx, "on", tag)
+	if r.pipelines != nil {
+		if rows, err := r.pipelines.query(ctx, tag, t.queue[0], statement{sql, args}); !errors.Is(err, errAlone) {
+			return rows, err
+		}
+	}
+	return t.Query(ctx, sql, args...)
 }
 
 func (r reader) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return r.begin(ctx).QueryRow(ctx, sql, args...)
+	rows, err := r.Query(ctx, sql, args...)
+	return row{rows: rows, err: err}
 }
 
 func (r reader) Exec(context.Context, string, ...any) (pgconn.CommandTag, error) {

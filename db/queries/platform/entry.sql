@@ -1,19 +1,22 @@
 -- The first statement of every transaction: it takes the working role, bounds how long the transaction may take, and says
--- for whom it works. All of it in the transaction, so that it holds behind a pooler too.
+-- for whom it works. All of it in the transaction, so that it holds behind a pooler too. It says the tag back that it is
+-- given, which tells whose results follow where several transactions share a connection.
 
 -- name: EnterSession :exec
 -- Lets a living session of a member with one of these roles into a workspace; raises PY401, PY403, PY410 or PYROL for all else.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter(@session_id::uuid, @user_id::uuid, @workspace_id::uuid, @roles::text[], @deleted::boolean);
+       app.enter(@session_id::uuid, @user_id::uuid, @workspace_id::uuid, @roles::text[], @deleted::boolean),
+       @tag::bigint AS tag;
 
 -- name: EnterKey :exec
 -- Lets a good API key with one of these roles into its workspace; raises PY401, PY410, PYKEY or PYROL for all else.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter_key(@key_id::uuid, @workspace_id::uuid, @roles::text[], @may::text);
+       app.enter_key(@key_id::uuid, @workspace_id::uuid, @roles::text[], @may::text),
+       @tag::bigint AS tag;
 
 -- name: EnterTenant :exec
 -- For work whose right to a workspace is settled already: what a call goes on with after its first transaction, jobs, log-in.
@@ -21,13 +24,15 @@ SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
        set_config('app.workspace_id', @workspace_id::text, true),
-       set_config('app.user_id', @user_id::text, true);
+       set_config('app.user_id', @user_id::text, true),
+       @tag::bigint AS tag;
 
 -- name: EnterNowhere :exec
 -- For a call that has no workspace yet: it sees no row, and gets on through the narrow doors alone.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
-       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true);
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       @tag::bigint AS tag;
 
 -- name: RelaxCommit :exec
 -- The commit of this transaction does not wait for the disk. Only for one whose loss nobody can notice: the first of a

@@ -127,7 +127,7 @@ func (b *Bearers) Authenticate(ctx context.Context, token string) (call.Principa
 	hash := [32]byte(domain.HashOf(token))
 	p, ok := b.known.Get(hash)
 	if !ok {
-		row, err := authdb.New(b.db.In(call.With(ctx, &call.Call{}))).FindKey(ctx, hash[:])
+		row, err := authdb.New(b.db.InPipeline(call.With(ctx, &call.Call{}))).FindKey(ctx, hash[:])
 		if postgres.IsMissing(err) {
 			return call.Principal{}, fail.ErrUnauthorized
 		}

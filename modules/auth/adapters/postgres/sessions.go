@@ -43,7 +43,7 @@ func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 
 // Owner implements ports.Sessions.
 func (s *Sessions) Owner(ctx context.Context, id uuid.UUID) (workspace, user uuid.UUID, err error) {
-	row, err := authdb.New(s.db.In(ctx)).FindSession(ctx, id)
+	row, err := authdb.New(s.db.InPipeline(ctx)).FindSession(ctx, id)
 	if postgres.IsMissing(err) {
 		return uuid.Nil, uuid.Nil, ports.ErrBadRefreshToken
 	}

@@ -53,7 +53,7 @@ func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
 
 // FindLogin implements ports.Users.
 func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error) {
-	row, err := authdb.New(u.db.In(ctx)).FindLogin(ctx, authdb.FindLoginParams{Email: email.String(), Wanted: known(workspace)})
+	row, err := authdb.New(u.db.InPipeline(ctx)).FindLogin(ctx, authdb.FindLoginParams{Email: email.String(), Wanted: known(workspace)})
 	if postgres.IsMissing(err) {
 		return nil, nil //nolint:nilnil // nobody has the address
 	}
@@ -68,7 +68,7 @@ func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uui
 // Profile implements ports.Users.
 func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
 	p := call.From(ctx).Principal
-	row, err := authdb.New(u.db.In(ctx)).GetProfile(ctx, authdb.GetProfileParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID})
+	row, err := authdb.New(u.db.InPipeline(ctx)).GetProfile(ctx, authdb.GetProfileParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID})
 	if postgres.IsMissing(err) {
 		return domain.Profile{}, fail.ErrForbidden
 	}

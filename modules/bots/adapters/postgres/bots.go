@@ -76,7 +76,7 @@ func (b *Bots) Save(ctx context.Context, bot domain.Bot, c domain.Change) error 
 
 // Get implements ports.Bots.
 func (b *Bots) Get(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
-	q, workspace := b.queries(ctx)
+	q, workspace := botsdb.New(b.db.InPipeline(ctx)), call.From(ctx).Principal.WorkspaceID
 	row, err := q.GetBot(ctx, botsdb.GetBotParams{WorkspaceID: workspace, ID: id})
 	return toBot(row, err)
 }

@@ -40,7 +40,7 @@ func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Rea
 // readMessages reads rows straight into messages: of the calls that are made often this one has the most of them, and what
 // the generated code makes of a row in between took a fifth of its processor time.
 func (t *Threads) readMessages(ctx context.Context, most int, query string, args ...any) ([]domain.Message, error) {
-	rows, err := t.db.In(ctx).Query(ctx, query, args...)
+	rows, err := t.db.InPipeline(ctx).Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (t *Threads) Create(ctx context.Context, thread domain.Thread) error {
 
 // Get implements ports.Threads.
 func (t *Threads) Get(ctx context.Context, id uuid.UUID) (domain.Thread, error) {
-	q, workspace := queries(ctx, t.db)
+	q, workspace := conversationsdb.New(t.db.InPipeline(ctx)), call.From(ctx).Principal.WorkspaceID
 	row, err := q.GetThread(ctx, conversationsdb.GetThreadParams{WorkspaceID: workspace, ID: id})
 	if postgres.IsMissing(err) {
 		return domain.Thread{}, ports.ErrThreadNotFound

@@ -1,0 +1,305 @@
+package postgres_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/postgres"
+)
+
+const (
+	owner    = "SELECT workspace_id FROM threads"
+	raises   = "SELECT app.require(false, 'thread')"
+	heldAt   = "SELECT workspace_id FROM threads, pg_advisory_xact_lock_shared($1)" // owner, once the gate is open
+	forever  = time.Minute
+	gateFrom = ` FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+)
+
+// answer is what became of a read.
+type answer struct {
+	workspace uuid.UUID
+	err       error
+}
+
+// ask reads through a pipeline, in the background.
+func (s *bundle) ask(ctx context.Context, sql string, args ...any) <-chan answer {
+	c := make(chan answer, 1)
+	go func() {
+		var a answer
+		a.err = s.db.InPipeline(ctx).QueryRow(ctx, sql, args...).Scan(&a.workspace)
+		c <- a
+	}()
+	return c
+}
+
+// queue is ask for a read that is the n-th to wait.
+func (s *bundle) queue(t *testing.T, ctx context.Context, n int, sql string, args ...any) <-chan answer { //nolint:revive // t first, as everywhere
+	t.Helper()
+	c := s.ask(ctx, sql, args...)
+	require.Eventually(t, func() bool { return s.db.Queued() == n }, patience, tick)
+	return c
+}
+
+// shut closes a gate, behind which reads of heldAt wait, and gives what opens it.
+func (s *bundle) shut(t *testing.T, gate int) (open func()) {
+	t.Helper()
+	_, err := s.su.Exec(t.Context(), "SELECT pg_advisory_lock($1)", gate)
+	require.NoError(t, err)
+	return func() {
+		_, err := s.su.Exec(context.Background(), "SELECT pg_advisory_unlock($1)", gate)
+		require.NoError(t, err)
+	}
+}
+
+// requireHeld waits until a read stands at the gate.
+func (s *bundle) requireHeld(t *testing.T, gate int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var n int
+		return s.su.QueryRow(t.Context(), "SELECT count(*)"+gateFrom, gate).Scan(&n) == nil && n > 0
+	}, patience, tick)
+}
+
+// requireGot waits for an answer, which must be the row of this workspace.
+func requireGot(t *testing.T, workspace uuid.UUID, c <-chan answer) {
+	t.Helper()
+	a := <-c
+	require.NoError(t, a.err)
+	require.Equal(t, workspace, a.workspace)
+}
+
+// requireInOrder checks that nothing is left over: the pipelines are free, the connections back, both tenants read on.
+func (s *bundle) requireInOrder(t *testing.T, pipelines int) {
+	t.Helper()
+	s.requireNoneOut(t)
+	require.Equal(t, pipelines, s.db.FreePipelines())
+	for range 3 {
+		requireGot(t, s.aID, s.ask(s.a, owner))
+		requireGot(t, s.bID, s.ask(s.b, owner))
+	}
+}
+
+// stranger is a context whose caller is not let in.
+func (s *bundle) stranger() context.Context {
+	c := *call.From(s.a)
+	c.Principal.SessionID = uuid.New()
+	return call.With(s.a, &c)
+}
+
+func TestReadsThatWaitGoInOneRound(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, forever, forever)
+	open := s.shut(t, 1)
+	first := s.ask(s.a, heldAt, 1)
+	s.requireHeld(t, 1)
+	a := s.queue(t, s.a, 1, owner)
+	refused := s.queue(t, s.stranger(), 2, owner)
+	b := s.queue(t, s.b, 3, owner)
+	missing := s.queue(t, s.b, 4, raises)
+	none := s.queue(t, s.a, 5, owner+" WHERE workspace_id = $1", s.bID)
+	last := s.queue(t, s.a, 6, owner)
+	open()
+	requireGot(t, s.aID, first)
+	requireGot(t, s.aID, a)
+	require.ErrorIs(t, (<-refused).err, fail.ErrUnauthorized)
+	requireGot(t, s.bID, b)
+	require.True(t, postgres.IsMissing((<-missing).err))
+	require.ErrorIs(t, (<-none).err, pgx.ErrNoRows)
+	requireGot(t, s.aID, last)
+	p := s.db.Pool()
+	require.Equal(t, []int64{7, 2, 0}, []int64{p.Pipelined, p.Rounds, p.Dropped})
+	s.requireInOrder(t, 1)
+}
+
+func TestAReadThatWaitsTooLongGoesAlone(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, tick, forever)
+	open := s.shut(t, 1)
+	first := s.ask(s.a, heldAt, 1)
+	s.requireHeld(t, 1)
+	requireGot(t, s.bID, s.ask(s.b, owner))
+	open()
+	requireGot(t, s.aID, first)
+	require.Equal(t, int64(1), s.db.Pool().Pipelined)
+	s.requireInOrder(t, 1)
+}
+
+func TestWhoLeavesAPipelineTroublesNobody(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, forever, forever)
+	open, openNext := s.shut(t, 1), s.shut(t, 2)
+	first := s.ask(s.a, heldAt, 1)
+	s.requireHeld(t, 1)
+	early, leaveEarly := context.WithCancel(s.a)
+	late, leaveLate := context.WithCancel(s.b)
+	unsent := s.queue(t, early, 1, owner)
+	second := s.queue(t, s.a, 2, heldAt, 2)
+	sent, sentToo := s.queue(t, late, 3, owner), s.queue(t, late, 4, raises)
+	stays := s.queue(t, s.b, 5, owner)
+	sentLast := s.queue(t, late, 6, owner)
+	leaveEarly()
+	require.ErrorIs(t, (<-unsent).err, fail.ErrUnavailable)
+	open()
+	requireGot(t, s.aID, first)
+	s.requireHeld(t, 2)
+	leaveLate()
+	for _, c := range []<-chan answer{sent, sentToo, sentLast} {
+		require.ErrorIs(t, (<-c).err, fail.ErrUnavailable)
+	}
+	openNext()
+	requireGot(t, s.aID, second)
+	requireGot(t, s.bID, stays)
+	p := s.db.Pool()
+	require.Equal(t, []int64{6, 2, 0}, []int64{p.Pipelined, p.Rounds, p.Dropped})
+	s.requireInOrder(t, 1)
+}
+
+func TestWhatABrokenPipelineHasNotAnsweredIsReadAlone(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 3)
+	s.db.Pipelines(1, forever, forever)
+	open, openNext := s.shut(t, 1), s.shut(t, 2)
+	first := s.ask(s.a, heldAt, 1)
+	s.requireHeld(t, 1)
+	answered, second := s.queue(t, s.b, 1, owner), s.queue(t, s.a, 2, heldAt, 2)
+	third := s.queue(t, s.b, 3, owner)
+	open()
+	requireGot(t, s.aID, first)
+	requireGot(t, s.bID, answered)
+	s.requireHeld(t, 2)
+	_, err := s.su.Exec(t.Context(), "SELECT pg_terminate_backend(pid)"+gateFrom, 2)
+	require.NoError(t, err)
+	require.ErrorIs(t, (<-second).err, fail.ErrUnavailable) // its rows had begun
+	requireGot(t, s.bID, third)
+	openNext()
+	require.Equal(t, int64(1), s.db.Pool().Dropped)
+	s.requireInOrder(t, 1)
+}
+
+func TestAPipelineThatHangsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 3)
+	s.db.Pipelines(1, forever, 50*time.Millisecond)
+	open := s.shut(t, 1)
+	first := s.ask(s.a, heldAt, 1)
+	s.requireHeld(t, 1)
+	requireGot(t, s.bID, s.ask(s.b, owner))
+	s.requireHeld(t, 1) // alone
+	open()
+	requireGot(t, s.aID, first)
+	require.Equal(t, int64(1), s.db.Pool().Dropped)
+	s.requireInOrder(t, 1)
+}
+
+// A plan that has become wrong, a value that cannot be sent and SQL that is wrong concern one read.
+func TestAFailingReadTroublesNobodyInItsPipeline(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, forever, forever)
+	_, err := s.su.Exec(t.Context(), "CREATE TABLE changes AS SELECT gen_random_uuid() AS id; GRANT SELECT ON changes TO parley_app")
+	require.NoError(t, err)
+	require.NoError(t, (<-s.ask(s.a, "SELECT * FROM changes")).err)
+	_, err = s.su.Exec(t.Context(), "ALTER TABLE changes ALTER id TYPE text")
+	require.NoError(t, err)
+	for name, fails := range map[string]func() error{
+		"no such SQL":          func() error { return (<-s.ask(s.a, "SELEKT")).err },
+		"no such value":        func() error { return (<-s.ask(s.a, owner+" WHERE workspace_id = $1", struct{}{})).err },
+		"a failing query":      func() error { return (<-s.ask(s.a, "SELECT gen_random_uuid() WHERE 1/$1 = 1", 0)).err },
+		"a change":             func() error { return (<-s.ask(s.a, insertThread+" RETURNING id", s.aID, uuid.New())).err },
+		"an unknown caller":    func() error { return (<-s.ask(s.stranger(), owner)).err },
+		"a row that is no row": func() error { return s.db.InPipeline(s.a).QueryRow(s.a, owner).Scan(new(int)) },
+	} {
+		t.Run(name, func(t *testing.T) { // one after the other: they share the pipeline
+			require.Error(t, fails())
+			s.requireInOrder(t, 1)
+		})
+	}
+	require.NoError(t, (<-s.ask(s.a, "SELECT * FROM changes")).err, "the plan is made anew")
+	require.Equal(t, 1, s.stored(t, s.aID))
+}
+
+// Under load, with callers who are refused, who leave and whose connections break, nobody ever gets what is another's.
+func TestPipelinesNeverMixUpTenants(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 6)
+	s.db.Pipelines(2, 5*time.Millisecond, forever)
+	stop := make(chan struct{})
+	var breaker, callers sync.WaitGroup
+	breaker.Go(func() {
+		for every := time.NewTicker(20 * time.Millisecond); ; {
+			select {
+			case <-stop:
+				every.Stop()
+				return
+			case <-every.C:
+			}
+			_, _ = s.su.Exec(context.Background(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+				WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND random() < 0.2`)
+		}
+	})
+	for i := range 24 {
+		ctx, workspace := s.a, s.aID
+		if i%2 == 1 {
+			ctx, workspace = s.b, s.bID
+		}
+		callers.Go(func() {
+			answered := 0
+			for range 200 {
+				switch n := rand.IntN(20); n {
+				case 0:
+					err := s.db.InPipeline(s.stranger()).QueryRow(s.stranger(), owner).Scan(new(uuid.UUID))
+					if !check(t, err != nil, "a stranger was let in") {
+						return
+					}
+				case 1, 2:
+					leaving, leave := context.WithTimeout(ctx, time.Duration(rand.IntN(2000))*time.Microsecond)
+					var got uuid.UUID
+					if s.db.InPipeline(leaving).QueryRow(leaving, owner).Scan(&got) == nil && !check(t, got == workspace, "another's row") {
+						leave()
+						return
+					}
+					leave()
+				default:
+					var got uuid.UUID
+					if s.db.InPipeline(ctx).QueryRow(ctx, owner).Scan(&got) != nil {
+						continue // its connection broke
+					}
+					answered++
+					if !check(t, got == workspace, "another's row") {
+						return
+					}
+				}
+			}
+			check(t, answered > 50, "most reads are to be answered")
+		})
+	}
+	callers.Wait()
+	close(stop)
+	breaker.Wait()
+	p := s.db.Pool()
+	require.Greater(t, p.Pipelined, p.Rounds, "no two reads have shared a round")
+	s.terminate(t) // what the pool has left may be broken
+	s.requireInOrder(t, 2)
+}
+
+// check is require for a goroutine other than the test's.
+func check(t *testing.T, ok bool, message string) bool {
+	t.Helper()
+	if !ok {
+		t.Error(message)
+	}
+	return ok
+}
