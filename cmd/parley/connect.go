@@ -20,7 +20,9 @@ func (p *platform) connect(ctx context.Context, d *database, lazily bool) (err e
 	}
 	p.limiter = countedLimiter{p.limiter, p.metrics.refusals}
 	p.migrator = postgres.NewMigrator(d.direct, p.log)
-	p.db, err = postgres.Open(ctx, postgres.Options{URL: d.url, MaxConns: p.cfg.Connections(), Lazy: lazily, Spans: p.tracing.Provider()})
+	p.db, err = postgres.Open(ctx, postgres.Options{
+		URL: d.url, Pooled: d.pooled(), MaxConns: p.cfg.Connections(), Lazy: lazily, Spans: p.tracing.Provider(),
+	})
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ type database struct {
 	joined bool // it is embedded in another process, which may stop it
 }
 
+// pooled tells whether the pool's way to it goes through a pooler.
+func (d *database) pooled() bool { return d.url != d.direct }
+
 // openDatabase finds or starts it.
 func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*database, error) {
 	if cfg.DatabaseURL != "" {

@@ -66,7 +66,7 @@ func changeLimit(ctx context.Context, c *cli.Command, cfg *config.Config, stdout
 		return err
 	}
 	defer func() { err = errors.Join(err, database.close()) }()
-	db, err := postgres.Open(ctx, postgres.Options{URL: database.url, MaxConns: 2})
+	db, err := postgres.Open(ctx, postgres.Options{URL: database.url, Pooled: database.pooled(), MaxConns: 2})
 	if err != nil {
 		return err
 	}

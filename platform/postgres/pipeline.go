@@ -43,7 +43,7 @@ type pipelines struct {
 }
 
 func newPipelines(pool *pgxpool.Pool, n int) *pipelines {
-	return &pipelines{pool: pool, free: n, patience: 100 * time.Millisecond, timeout: 5 * time.Second}
+	return &pipelines{pool: pool, free: n, patience: time.Second, timeout: 5 * time.Second}
 }
 
 // tag gives the tag of a read, which no other has.
@@ -208,7 +208,7 @@ func (r *pipeline) read(q *pipelined) (pgx.Rows, error) {
 	if err == nil {
 		return &pipelinedRows{Rows: pgx.RowsFromResultReader(r.conn.Conn().TypeMap(), result), of: r}, nil
 	}
-	r.end(err)
+	_ = r.end(err)
 	r.pass()
 	if !isRefusal(err) {
 		return nil, errAlone

@@ -5,6 +5,9 @@
 // go out together with the next query, or with the commit. So a change that needs no answer from the database is one
 // round trip: entry, claim, effects, audit, answer and commit. The entry, always the first statement, is what checks
 // the session and sets the tenant: whatever it refuses, nothing behind it runs.
+//
+// Reads that are over at once (DB.InPipeline) share round trips under load, each still a transaction of its own: see
+// pipelines.
 package postgres
 
 import (
@@ -35,6 +38,9 @@ type Options struct {
 	MaxConns int32           // 0: 20
 	Tracer   pgx.QueryTracer // sees every statement; nil: none
 	Lazy     bool            // do not wait for an answer: whether the server is there shows at the first use
+	// Pooled says that a pooler is between, which may have each transaction done on another connection: nothing is
+	// prepared there, unless the URL says so by default_query_exec_mode=cache_statement (PgBouncer can since 1.21).
+	Pooled bool
 	// Spans is where spans of the statements go, without their values; nil: none are made.
 	Spans trace.TracerProvider
 }
@@ -52,6 +58,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	cfg.MaxConns = o.MaxConns
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 20
+	}
+	if o.Pooled && !strings.Contains(o.URL, "default_query_exec_mode") {
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
