@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -67,6 +68,7 @@ type parameter struct {
 	name    string
 	integer bool
 	schema  *jsonschema.Schema
+	passed  *atomic.Pointer[int64] // an integer that the schema has let through, most likely the next too: it reckons in fractions
 }
 
 // Format is the check behind a `format` of the document that JSON Schema does not have, or has otherwise.
@@ -162,9 +164,16 @@ func (p parameter) check(text string) []fail.Field {
 		if err != nil {
 			return []fail.Field{{Field: p.name, Code: "WRONG_TYPE", Message: "must be a whole number"}}
 		}
+		if passed := p.passed.Load(); passed != nil && *passed == n {
+			return nil
+		}
 		value = n
 	}
-	return wrongFields(p.name, p.schema.Validate(value))
+	wrong := wrongFields(p.name, p.schema.Validate(value))
+	if n, ok := value.(int64); ok && len(wrong) == 0 {
+		p.passed.Store(&n)
+	}
+	return wrong
 }
 
 // Check holds a parsed body to its schema.
@@ -258,7 +267,7 @@ func (l *loader) parameters(op *Operation, list []parameterObject, at string) er
 		if err != nil {
 			return err
 		}
-		param := parameter{name: p.Name, integer: p.Schema.Type == "integer", schema: schema}
+		param := parameter{name: p.Name, integer: p.Schema.Type == "integer", schema: schema, passed: &atomic.Pointer[int64]{}}
 		if p.In == "path" {
 			op.path = append(op.path, param)
 		} else {

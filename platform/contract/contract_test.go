@@ -194,11 +194,13 @@ func TestParametersAreHeldToTheDocument(t *testing.T) {
 			t.Parallel()
 			query, err := url.ParseQuery(test.query)
 			require.NoError(t, err)
-			got := map[string]string{}
-			for _, f := range op.Parameters(func(string) string { return test.id }, query) {
-				got[f.Field] = f.Code
+			for range 2 { // what was right is remembered
+				got := map[string]string{}
+				for _, f := range op.Parameters(func(string) string { return test.id }, query) {
+					got[f.Field] = f.Code
+				}
+				require.Equal(t, test.want, got)
 			}
-			require.Equal(t, test.want, got)
 		})
 	}
 }

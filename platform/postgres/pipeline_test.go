@@ -231,6 +231,15 @@ func TestAFailingReadTroublesNobodyInItsPipeline(t *testing.T) {
 	require.Equal(t, 1, s.stored(t, s.aID))
 }
 
+func TestRowsBehindAnothersTagAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 1)
+	s.db.Pipelines(1, forever, forever)
+	require.Error(t, s.db.Mistaken(s.a, owner))
+	require.Equal(t, int64(1), s.db.Pool().Dropped)
+	s.requireInOrder(t, 1)
+}
+
 // Under load, with callers who are refused, who leave and whose connections break, nobody ever gets what is another's.
 func TestPipelinesNeverMixUpTenants(t *testing.T) {
 	t.Parallel()

@@ -26,8 +26,13 @@ func (c uuidCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any
 
 // PlanScan implements pgtype.Codec.
 func (c uuidCodec) PlanScan(m *pgtype.Map, oid uint32, format int16, target any) pgtype.ScanPlan {
-	if _, ok := target.(*uuid.UUID); ok && format == pgtype.BinaryFormatCode {
-		return scanUUID{}
+	if format == pgtype.BinaryFormatCode {
+		switch target.(type) {
+		case *uuid.UUID:
+			return scanUUID{}
+		case **uuid.UUID: // which pgx would reach by reflection
+			return scanNullableUUID{}
+		}
 	}
 	return c.UUIDCodec.PlanScan(m, oid, format, target)
 }
@@ -73,4 +78,20 @@ func (scanUUID) Scan(source []byte, target any) error {
 	}
 	*id = uuid.UUID(source)
 	return nil
+}
+
+type scanNullableUUID struct{}
+
+// Scan implements pgtype.ScanPlan.
+func (scanNullableUUID) Scan(source []byte, target any) error {
+	id, ok := target.(**uuid.UUID)
+	if !ok {
+		return fmt.Errorf("%T takes no UUID", target)
+	}
+	*id = nil
+	if source == nil {
+		return nil
+	}
+	*id = new(uuid.UUID)
+	return scanUUID{}.Scan(source, *id)
 }
