@@ -24,6 +24,7 @@ generators, who share the cores: bench's own lean HTTP client, and pgbench.
 
 pgbench sends the statements that parley was seen to send, prepared, one pipeline a transaction, on connections with the
 same settings; a turn is its two transactions, one after the other, with nothing between. What differs:
+- pgbench's commits all wait for the disk; of the two of a turn parley's first does not, as nothing is told before the second.
 - pgbench's connections: one a client; parley's: its pool (DATABASE_MAX_CONNS). pgbench speaks text, parley binary.
 - a parameter that stands several times in a statement is one parameter for parley and several for pgbench; NULLs are literals.
 - new ids are made in SQL from a number of pgbench's, lpad(:n, 32, '0')::uuid: rising where parley's are version 7, else random.

@@ -15,6 +15,7 @@ func TestMakeScriptKeepsTheStatementsAndMakesFreshWhatIsFresh(t *testing.T) {
 	for i := range samples {
 		samples[i] = []transaction{
 			{
+				{sql: "-- name: RelaxCommit :exec\nSELECT set_config('synchronous_commit', 'off', true)"},
 				{sql: "-- name: Start :one\n-- Opens it; :x\nINSERT INTO turns SELECT $1, $2, $3::uuid, $1", args: []argument{
 					{text: thread, isUUID: true}, {text: turns[i], isUUID: true}, {text: operations[i], isUUID: true},
 				}},
