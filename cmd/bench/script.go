@@ -70,7 +70,9 @@ func makeScript(samples [][]transaction, own map[string]string) (script, error) 
 
 // relaxes tells whether a statement lets its commit not wait for the disk. That the program may do so for the first half
 // of a turn is a merit of its own: the other side has synchronous_commit on, for each of its transactions.
-func relaxes(s statement) bool { return strings.Contains(s.sql, "set_config('synchronous_commit', 'off'") }
+func relaxes(s statement) bool {
+	return strings.Contains(s.sql, "set_config('synchronous_commit', 'off'")
+}
 
 // writer makes the variables of a script as its statements ask for them.
 type writer struct {

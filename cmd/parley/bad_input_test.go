@@ -373,6 +373,10 @@ func TestAMalformedIDInAPathIsAWrongField(t *testing.T) {
 	for _, version := range []string{"0", "-1", "1.5", "1e0", "one", "2147483648", "99999999999999999999"} {
 		requireWrong(t, ada.get(t, "/v1/bots/"+bot+"/versions/"+version), "version")
 	}
+	for _, number := range []string{"0", "-1", "1.5", "1.0", "1e0", `"1"`, "true", "2147483648"} {
+		requireWrong(t, ada.post(t, "/v1/bots/"+bot+"/rollback", `{"version": `+number+`}`), "version")
+		requireWrong(t, ada.post(t, "/v1/bots/"+bot+"/publish", `{"version": `+number+`}`), "version")
+	}
 	require.Equal(t, http.StatusOK, ada.get(t, "/v1/bots/"+strings.ToUpper(bot)).Status, "RFC 9562: upper case is taken on input")
 }
 

@@ -131,7 +131,7 @@ func walkFile(t *testing.T, p *program) {
 		require.Equal(t, want, string(a.Raw), asked)
 		require.Contains(t, a.Header.Get("Content-Range"), fmt.Sprintf("/%d", len(text)))
 	}
-	for _, asked := range []string{"bytes=29000-", "bytes=99999-100000", "bytes=9-0", "bytes=x", "lines=0-9"} {
+	for _, asked := range []string{"bytes=29000-", "bytes=99999-100000", "bytes=9-0", "bytes=-0", "bytes=x", "lines=0-9"} {
 		a := ada.get(t, path+"/content", header{"Range", asked})
 		requireCode(t, a, http.StatusRequestedRangeNotSatisfiable, "RANGE_NOT_SATISFIABLE")
 		require.Equal(t, "bytes */29000", a.Header.Get("Content-Range"))

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
@@ -105,6 +106,12 @@ func translate(err error) *fail.Error {
 	case http.StatusUnsupportedMediaType:
 		return errMediaType
 	case http.StatusBadRequest:
+		// JSON Schema takes 1.0 for a whole number, as what we decode into does not.
+		if number, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && number.Field != "" {
+			return fail.From(fail.Fields(fail.Field{
+				Field: number.Field, Code: "WRONG_TYPE", Message: "must be a whole number, without a point or an exponent",
+			}))
+		}
 		return fail.New(fail.Malformed, "BAD_REQUEST", "the request was not understood").Because(err)
 	default:
 		return fail.ErrInternal.Because(err)

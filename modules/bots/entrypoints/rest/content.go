@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 )
 
 var errRange = fail.New(fail.OutOfRange, "RANGE_NOT_SATISFIABLE", "the file has no such range: Content-Range says how many bytes it has")
+
+// none is a range of the last no bytes.
+var none = regexp.MustCompile(`^bytes=\s*-0+\s*$`)
 
 // GetFileContent implements the call.
 func (s Server) GetFileContent(ctx context.Context, r GetFileContentRequestObject) (GetFileContentResponseObject, error) {
@@ -31,6 +35,9 @@ func (s Server) GetFileContent(ctx context.Context, r GetFileContentRequestObjec
 		if value != nil && !strings.Contains(*value, ",") || value != nil && name != "Range" { // of several ranges: the whole
 			asked.Set(name, *value)
 		}
+	}
+	if none.MatchString(asked.Get("Range")) { // RFC 9110, 14.1.2: there is no such range; net/http sends an empty part
+		asked.Set("Range", fmt.Sprintf("bytes=%d-", file.Size))
 	}
 	return content{ctx, file, s.Files, s.Bytes, asked}, nil
 }
