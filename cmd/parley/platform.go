@@ -289,7 +289,7 @@ func keep(configured, dir, name string) (string, error) {
 // A session that has ended writes nothing: the signature of its token alone gives no right to that.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
 	ctx = call.Anyhow(context.WithoutCancel(ctx))
-	if fail.IsOutsider(why) {
+	if errors.Is(why, fail.ErrForbidden) {
 		ctx = call.AtHome(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, refusalPatience)

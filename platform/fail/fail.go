@@ -41,7 +41,8 @@ type Error struct {
 	Details    map[string]any // nil where there are none
 	RetryAfter time.Duration  // 0: says nothing of when to try again
 
-	cause error
+	copyOf *Error // what was declared; nil for itself
+	cause  error
 }
 
 // New declares an error.
@@ -59,35 +60,48 @@ func (e *Error) Error() string {
 // Unwrap gives the cause, which is for logs only.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is makes errors.Is compare by code.
+// Is makes errors.Is tell of which declared error this is a copy: a code such as CONFLICT is shared by several.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
-	return ok && t.Code == e.Code
+	return ok && t.origin() == e.origin()
+}
+
+func (e *Error) origin() *Error {
+	if e.copyOf != nil {
+		return e.copyOf
+	}
+	return e
+}
+
+func (e *Error) copy() *Error {
+	c := *e
+	c.copyOf = e.origin()
+	return &c
 }
 
 // With returns a copy with one more detail.
 func (e *Error) With(key string, value any) *Error {
-	c := *e
+	c := e.copy()
 	c.Details = maps.Clone(e.Details)
 	if c.Details == nil {
 		c.Details = map[string]any{}
 	}
 	c.Details[key] = value
-	return &c
+	return c
 }
 
 // After returns a copy that says when to try again.
 func (e *Error) After(d time.Duration) *Error {
-	c := *e
+	c := e.copy()
 	c.RetryAfter = d
-	return &c
+	return c
 }
 
 // Because returns a copy with a cause for the log.
 func (e *Error) Because(cause error) *Error {
-	c := *e
+	c := e.copy()
 	c.cause = cause
-	return &c
+	return c
 }
 
 // Field is one wrong field of a request.
@@ -135,12 +149,6 @@ var (
 	ErrLimitReached = New(Forbidden, "LIMIT_REACHED", "this workspace has used what its limit allows: details say of what; GET /v1/usage has the rest")
 	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)
 )
-
-// IsOutsider tells whether err refuses somebody who is no member of the workspace, whatever the role would allow.
-func IsOutsider(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Is(ErrForbidden) && e.Details["role"] == nil
-}
 
 // From finds the Error in a chain; what is none becomes ErrInternal with the error as its cause.
 func From(err error) *Error {

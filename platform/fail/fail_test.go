@@ -24,6 +24,7 @@ func TestASharedErrorIsNotChangedByItsCopies(t *testing.T) {
 	require.ErrorIs(t, second, cause)
 	require.ErrorIs(t, fmt.Errorf("wrapped: %w", second), errShared)
 	require.NotErrorIs(t, errShared, fail.ErrInternal)
+	require.NotErrorIs(t, second, fail.New(fail.Conflict, "THREAD_BUSY", "another with this code"))
 	require.Equal(t, "THREAD_BUSY: busy: the cause", second.Error())
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
@@ -110,7 +111,7 @@ func (s Server) LeaveWorkspace(ctx context.Context, _ LeaveWorkspaceRequestObjec
 
 // foreign answers for a workspace that is another's, or never was, as for anything else by its id.
 func foreign(err error) error {
-	if fail.IsOutsider(err) {
+	if errors.Is(err, fail.ErrForbidden) {
 		return ports.ErrWorkspaceNotFound
 	}
 	return err
