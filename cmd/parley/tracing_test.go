@@ -79,6 +79,7 @@ func TestOneTraceLeadsFromTheRequestToSQLTheModelTheJobAndTheTarget(t *testing.T
 	told := target.waitFor(t, 1)[0]
 	require.Regexp(t, "^00-"+trace+"-[0-9a-f]{16}-01$", told.Header.Get("Traceparent"))
 
+	me := ada.get(t, "/v1/auth/me").Header.Get("X-Trace-Id")
 	given := ada.get(t, "/v1/bots", header{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"})
 	require.Equal(t, "4bf92f3577b34da6a3ce929d0e0e4736", given.Header.Get("X-Trace-Id"), "the trace of a client that names none otherwise")
 	both := ada.get(t, "/v1/bots", header{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, header{"X-Trace-Id", "mine"})
@@ -91,6 +92,7 @@ func TestOneTraceLeadsFromTheRequestToSQLTheModelTheJobAndTheTarget(t *testing.T
 	} {
 		require.Contains(t, names, name)
 	}
+	require.Contains(t, collector.names(me), "GetProfile", "a read that shares its connection")
 	require.Contains(t, collector.names("4bf92f3577b34da6a3ce929d0e0e4736"), "GET /v1/bots")
 	require.NotContains(t, collector.raw.String(), "parcel", "what people write is in no span")
 	require.NotContains(t, collector.raw.String(), ada.token)

@@ -27,7 +27,7 @@ func (db *DB) Waits() bool { return db.pool.Stat().EmptyAcquireCount() > 0 }
 // HungUp is hungUp for the connection of an acquired one.
 func HungUp(c *pgxpool.Conn) bool { return hungUp(c.Conn()) }
 
-// Pipelines gives the pool pipelines, which it has not when it is traced.
+// Pipelines gives the pool other pipelines.
 func (db *DB) Pipelines(n int, patience, timeout time.Duration) {
 	db.pipelines = newPipelines(db.pool, n)
 	db.pipelines.patience, db.pipelines.timeout = patience, timeout

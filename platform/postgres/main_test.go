@@ -81,15 +81,22 @@ type trips struct {
 	mu      sync.Mutex
 	batches int
 	queries int
+	open    int // queries that have not ended
 }
 
 func (c *trips) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queries++
+	c.open++
 	return ctx
 }
-func (c *trips) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (c *trips) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open--
+}
 
 func (c *trips) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
 	c.mu.Lock()

@@ -32,8 +32,9 @@ const pipelineDepth = 16
 // long, or whose connection breaks before the answer, goes alone.
 type pipelines struct {
 	pool     *pgxpool.Pool
-	patience time.Duration // how long a read waits for its turn before it goes alone
-	timeout  time.Duration // from sending the first of a round to the end of the last; then the connection is closed
+	patience time.Duration   // how long a read waits for its turn before it goes alone
+	timeout  time.Duration   // from sending the first of a round to the end of the last; then the connection is closed
+	tracer   pgx.QueryTracer // sees every query, but never its connection, which is nobody's own; nil: none
 
 	mu      sync.Mutex
 	free    int // pipelines that nobody uses
@@ -43,7 +44,9 @@ type pipelines struct {
 }
 
 func newPipelines(pool *pgxpool.Pool, n int) *pipelines {
-	return &pipelines{pool: pool, free: n, patience: time.Second, timeout: 5 * time.Second}
+	return &pipelines{
+		pool: pool, free: n, patience: time.Second, timeout: 5 * time.Second, tracer: pool.Config().ConnConfig.Tracer,
+	}
 }
 
 // tag gives the tag of a read, which no other has.
@@ -60,6 +63,7 @@ type pipelined struct {
 	statements [2]statement
 	turn       chan *pipeline // takes one, and never blocks who gives it
 	state      atomic.Int32
+	traced     context.Context //nolint:containedctx // the tracer's, from its start to its end
 }
 
 // The states of a read. Who gives it its turn and who stops to wait for it both leave waiting, and one of them wins.
@@ -78,6 +82,24 @@ var (
 // database's refusal of the entry, or errAlone.
 func (p *pipelines) query(ctx context.Context, tag int64, entry, query statement) (pgx.Rows, error) {
 	q := &pipelined{tag: tag, statements: [2]statement{entry, query}}
+	if p.tracer != nil {
+		q.traced = p.tracer.TraceQueryStart(ctx, nil, pgx.TraceQueryStartData{SQL: query.sql, Args: query.args})
+	}
+	rows, err := p.rows(ctx, q)
+	if err != nil {
+		p.over(q, err)
+	}
+	return rows, err
+}
+
+// over ends what query began.
+func (p *pipelines) over(q *pipelined, err error) {
+	if p.tracer != nil {
+		p.tracer.TraceQueryEnd(q.traced, nil, pgx.TraceQueryEndData{Err: err})
+	}
+}
+
+func (p *pipelines) rows(ctx context.Context, q *pipelined) (pgx.Rows, error) {
 	r := p.join(q)
 	if r == nil {
 		if r = q.wait(ctx, p.patience); r == nil {
@@ -206,7 +228,7 @@ func (r *pipeline) read(q *pipelined) (pgx.Rows, error) {
 		result, err = r.result()
 	}
 	if err == nil {
-		return &pipelinedRows{Rows: pgx.RowsFromResultReader(r.conn.Conn().TypeMap(), result), of: r}, nil
+		return &pipelinedRows{Rows: pgx.RowsFromResultReader(r.conn.Conn().TypeMap(), result), of: r, read: q}, nil
 	}
 	_ = r.end(err)
 	r.pass()
@@ -307,6 +329,7 @@ func (r *pipeline) drop() {
 type pipelinedRows struct {
 	pgx.Rows
 	of     *pipeline
+	read   *pipelined
 	closed bool
 	err    error
 }
@@ -319,6 +342,7 @@ func (r *pipelinedRows) Close() {
 	r.closed = true
 	r.Rows.Close()
 	r.err = r.of.end(r.Rows.Err())
+	r.of.of.over(r.read, r.err)
 	r.of.pass()
 }
 

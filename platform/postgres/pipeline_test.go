@@ -83,6 +83,9 @@ func (s *bundle) requireInOrder(t *testing.T, pipelines int) {
 	t.Helper()
 	s.requireNoneOut(t)
 	require.Equal(t, pipelines, s.db.FreePipelines())
+	s.trips.mu.Lock()
+	require.Zero(t, s.trips.open, "of the end of each a tracer is told")
+	s.trips.mu.Unlock()
 	for range 3 {
 		requireGot(t, s.aID, s.ask(s.a, owner))
 		requireGot(t, s.bID, s.ask(s.b, owner))
@@ -103,6 +106,7 @@ func TestReadsThatWaitGoInOneRound(t *testing.T) {
 	open := s.shut(t, 1)
 	first := s.ask(s.a, heldAt, 1)
 	s.requireHeld(t, 1)
+	s.trips.take()
 	a := s.queue(t, s.a, 1, owner)
 	refused := s.queue(t, s.stranger(), 2, owner)
 	b := s.queue(t, s.b, 3, owner)
@@ -119,6 +123,8 @@ func TestReadsThatWaitGoInOneRound(t *testing.T) {
 	requireGot(t, s.aID, last)
 	p := s.db.Pool()
 	require.Equal(t, []int64{7, 2, 0}, []int64{p.Pipelined, p.Rounds, p.Dropped})
+	_, queries := s.trips.take()
+	require.Equal(t, 6, queries, "of each a tracer is told")
 	s.requireInOrder(t, 1)
 }
 

@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open the database pool: %w", err)
 	}
 	db := &DB{pool: pool}
-	if c := cfg.ConnConfig; c.Tracer == nil && c.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+	if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		db.pipelines = newPipelines(pool, min(runtime.GOMAXPROCS(0), int(cfg.MaxConns)))
 	}
 	if o.Lazy {
