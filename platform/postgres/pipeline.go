@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,184 +14,60 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pipelineDepth is how many reads are on their way at once.
-const pipelineDepth = 16
-
-// pipelines let reads of many callers share connections, in the pipeline mode of the protocol
-// (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING). While all of its few connections
-// are at work reads wait; the connection that is ready first sends all of them in one go. Behind each stands a Sync, so
-// each stays a transaction of its own, entered for its own caller: a refused entry ends its own read and no other. Under
-// load a read costs a fraction of the system calls and of the waking up of processes that it costs alone.
-//
-// That nobody is given what is another's does not hang on the counting of results: each entry says back the tag of its
-// read, and rows are believed only behind the right one.
-//
-// It is for reads that are over at once, since they are answered in their order. Nobody depends on it: whoever waits too
-// long, or whose connection breaks before the answer, goes alone.
-type pipelines struct {
-	pool     *pgxpool.Pool
-	patience time.Duration   // how long a read waits for its turn before it goes alone
-	timeout  time.Duration   // from sending the first of a round to the end of the last; then the connection is closed
-	tracer   pgx.QueryTracer // sees every query, but never its connection, which is nobody's own; nil: none
-
-	mu      sync.Mutex
-	free    int // pipelines that nobody uses
-	waiting []*pipelined
-
-	tags, reads, rounds, dropped atomic.Int64
-}
-
-func newPipelines(pool *pgxpool.Pool, n int) *pipelines {
-	return &pipelines{
-		pool: pool, free: n, patience: time.Second, timeout: 5 * time.Second, tracer: pool.Config().ConnConfig.Tracer,
-	}
-}
-
-// tag gives the tag of a read, which no other has.
-func (p *pipelines) tag() int64 {
-	if p == nil {
-		return 0
-	}
-	return p.tags.Add(1)
-}
-
-// pipelined is one read: its entry, and its query.
-type pipelined struct {
-	tag        int64 // what the entry says
-	statements [2]statement
-	turn       chan *pipeline // takes one, and never blocks who gives it
-	state      atomic.Int32
-	traced     context.Context //nolint:containedctx // the tracer's, from its start to its end
-}
-
-// The states of a read. Who gives it its turn and who stops to wait for it both leave waiting, and one of them wins.
-const (
-	waiting int32 = iota
-	served
-	gone
-)
-
-var (
-	errAlone   = errors.New("postgres: not in a pipeline") // asks a caller to read alone
-	errMixedUp = errors.New("postgres: the results in a pipeline are not those that were asked for")
-)
-
-// query gives the rows of a read. They are to be closed soon: others wait for what is behind them. Its error is the
-// database's refusal of the entry, or errAlone.
-func (p *pipelines) query(ctx context.Context, tag int64, entry, query statement) (pgx.Rows, error) {
-	q := &pipelined{tag: tag, statements: [2]statement{entry, query}}
-	if p.tracer != nil {
-		q.traced = p.tracer.TraceQueryStart(ctx, nil, pgx.TraceQueryStartData{SQL: query.sql, Args: query.args})
-	}
-	rows, err := p.rows(ctx, q)
-	if err != nil {
-		p.over(q, err)
-	}
-	return rows, err
-}
-
-// over ends what query began.
-func (p *pipelines) over(q *pipelined, err error) {
-	if p.tracer != nil {
-		p.tracer.TraceQueryEnd(q.traced, nil, pgx.TraceQueryEndData{Err: err})
-	}
-}
-
-func (p *pipelines) rows(ctx context.Context, q *pipelined) (pgx.Rows, error) {
-	r := p.join(q)
-	if r == nil {
-		if r = q.wait(ctx, p.patience); r == nil {
-			return nil, errAlone
-		}
-	}
-	if !r.sent {
-		r.send(ctx)
-	}
-	return r.read(q)
-}
-
-// join gives a pipeline if one is free, else puts the read behind those that wait.
-func (p *pipelines) join(q *pipelined) *pipeline {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.free > 0 {
-		p.free--
-		return &pipeline{of: p, reads: []*pipelined{q}}
-	}
-	q.turn = make(chan *pipeline, 1)
-	p.waiting = append(p.waiting, q)
-	return nil
-}
-
-// wait gives the pipeline whose next results are the read's, or nil if it is not to wait any longer.
-func (q *pipelined) wait(ctx context.Context, most time.Duration) *pipeline {
-	patience := time.NewTimer(most)
-	defer patience.Stop()
-	select {
-	case r := <-q.turn:
-		return r
-	case <-ctx.Done():
-	case <-patience.C:
-	}
-	if q.state.CompareAndSwap(waiting, gone) {
-		return nil
-	}
-	return <-q.turn // it has been given meanwhile
-}
-
-// next has those that wait sent on this connection, by the first of them; if there are none it gives both up.
-func (p *pipelines) next(conn *pgxpool.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for len(p.waiting) > 0 {
-		n := min(len(p.waiting), pipelineDepth)
-		reads := slices.Clone(p.waiting[:n])
-		p.waiting = slices.Delete(p.waiting, 0, n)
-		for i, first := range reads {
-			if first.state.CompareAndSwap(waiting, served) {
-				first.turn <- &pipeline{of: p, conn: conn, reads: reads[i:]}
-				return
-			}
-		}
-	}
-	p.free++
-	if conn != nil {
-		conn.Release()
-	}
-}
-
-// pipeline is a number of reads on one connection. It belongs to the one whose turn it is, who passes it on.
+// pipeline is one round of reads on one connection. It belongs to the one whose turn it is, who passes it on.
 type pipeline struct {
 	of     *pipelines
-	conn   *pgxpool.Conn // nil until one is needed
-	wire   *pgconn.Pipeline
-	cancel context.CancelFunc
 	reads  []*pipelined
+	at     int // whose turn it is
 	sent   bool
-	at     int  // whose turn it is
-	broken bool // there is no connection any more
+	broken bool // there is no connection, or none any more
+
+	conn    *pgxpool.Conn
+	wire    *pgconn.Pipeline
+	cut     context.CancelFunc // cuts the connection
+	timer   *time.Timer        // cuts it when a turn takes too long
+	unwatch func() bool        // ends the watch that cuts it when the context of the one whose turn it is ends
 }
 
-// send puts all reads on the wire. The context is that of the first.
+// send puts all reads on the wire. The context is that of the first, whose turn it is.
 func (r *pipeline) send(ctx context.Context) {
 	r.sent = true
-	if r.conn == nil {
-		conn, err := r.of.pool.Acquire(ctx)
-		if err != nil {
+	defer func() {
+		if recover() != nil { // an argument cannot be encoded, and will panic again where it is alone
 			r.drop()
-			return
 		}
-		r.conn = conn
+	}()
+	conn, err := r.of.pool.Acquire(ctx)
+	if err != nil {
+		if ctx.Err() != nil { // which is no concern of the others
+			r.of.again(r.reads[1:])
+			r.reads = r.reads[:1]
+		}
+		r.drop()
+		return
 	}
-	ctx, r.cancel = context.WithTimeout(context.WithoutCancel(ctx), r.of.timeout)
+	r.conn = conn
+	var whole context.Context
+	whole, r.cut = context.WithCancel(context.WithoutCancel(ctx))
+	r.timer = time.AfterFunc(r.of.timeout, r.cut)
+	r.watch(ctx)
+	r.reads = slices.DeleteFunc(r.reads, func(q *pipelined) bool { return q.state.Load() == gone })
+	if err := r.write(whole); err != nil {
+		r.drop()
+		return
+	}
+	r.of.rounds.Add(1)
+	r.of.reads.Add(int64(len(r.reads)))
+}
+
+func (r *pipeline) write(ctx context.Context) error {
 	conn := r.conn.Conn()
 	prepared := make([]*pgconn.StatementDescription, 0, len(r.reads)*len(pipelined{}.statements))
 	for _, q := range r.reads {
 		for _, s := range q.statements {
-			description, err := conn.Prepare(ctx, s.sql, s.sql)
+			description, err := conn.Prepare(ctx, r.of.name(s.sql), s.sql)
 			if err != nil {
-				r.drop()
-				return
+				return err
 			}
 			prepared = append(prepared, description)
 		}
@@ -203,8 +77,7 @@ func (r *pipeline) send(ctx context.Context) {
 	for _, q := range r.reads {
 		for _, s := range q.statements {
 			if err := encoded.Build(conn.TypeMap(), prepared[0], s.args); err != nil {
-				r.drop()
-				return
+				return err
 			}
 			// Not SendQueryStatement, which saves the description of the result: it loses count behind a statement that failed.
 			r.wire.SendQueryPrepared(prepared[0].Name, encoded.ParamValues, encoded.ParamFormats, encoded.ResultFormats)
@@ -212,12 +85,14 @@ func (r *pipeline) send(ctx context.Context) {
 		}
 		r.wire.SendPipelineSync()
 	}
-	if err := r.wire.Flush(); err != nil {
-		r.drop()
-		return
+	return r.wire.Flush()
+}
+
+// watch has the connection cut when the context of the one whose turn it is ends before it has passed it on.
+func (r *pipeline) watch(ctx context.Context) {
+	if r.cut != nil {
+		r.unwatch = context.AfterFunc(ctx, r.cut)
 	}
-	r.of.rounds.Add(1)
-	r.of.reads.Add(int64(len(r.reads)))
 }
 
 // read gives the rows of the read whose turn it is, which pass the pipeline on when they are closed.
@@ -281,37 +156,51 @@ func (r *pipeline) end(failure error) error {
 	return failure
 }
 
-// skip reads past all that was sent for the read whose turn it is: nobody waits for it any more.
-func (r *pipeline) skip() {
-	for range len(pipelined{}.statements) {
-		result, err := r.result()
-		if err == nil {
-			_, err = result.Close()
-		}
-		if err != nil {
-			_ = r.end(err)
-			return
-		}
-	}
-	_ = r.end(nil)
-}
-
-// pass gives the pipeline to the next read that still waits, and ends it behind the last.
+// pass gives the pipeline to the next read, and ends it behind the last.
 func (r *pipeline) pass() {
+	r.of.moves.Add(1)
+	if r.cut != nil {
+		watched := r.unwatch == nil || r.unwatch()
+		if timely := r.timer.Reset(r.of.timeout); !watched || !timely { // it is being cut
+			r.drop()
+		}
+		r.unwatch = nil
+	}
 	for r.at++; r.at < len(r.reads); r.at++ {
 		if next := r.reads[r.at]; next.state.CompareAndSwap(waiting, served) {
 			next.turn <- r
 			return
 		}
-		r.skip()
+		if !r.broken {
+			go r.passOver()
+			return
+		}
 	}
 	if !r.broken {
 		_ = r.wire.Close()
+		r.conn.Release()
 	}
-	if r.cancel != nil {
-		r.cancel()
+	if r.cut != nil {
+		r.timer.Stop()
+		r.cut()
 	}
-	r.of.next(r.conn)
+	r.of.next()
+}
+
+// passOver reads past all that was sent for the read whose turn it is: nobody waits for it any more.
+func (r *pipeline) passOver() {
+	var err error
+	for range len(pipelined{}.statements) {
+		var result *pgconn.ResultReader
+		if result, err = r.result(); err != nil {
+			break
+		}
+		if _, err = result.Close(); err != nil {
+			break
+		}
+	}
+	_ = r.end(err)
+	r.pass()
 }
 
 // drop closes the connection: what is still on its way on it belongs to reads that will go alone.

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/platform/call"
@@ -153,11 +155,13 @@ func TestWhoLeavesAPipelineTroublesNobody(t *testing.T) {
 	late, leaveLate := context.WithCancel(s.b)
 	unsent := s.queue(t, early, 1, owner)
 	second := s.queue(t, s.a, 2, heldAt, 2)
-	sent, sentToo := s.queue(t, late, 3, owner), s.queue(t, late, 4, raises)
-	stays := s.queue(t, s.b, 5, owner)
-	sentLast := s.queue(t, late, 6, owner)
+	unsentToo := s.queue(t, early, 3, owner)
+	sent, sentToo := s.queue(t, late, 4, owner), s.queue(t, late, 5, raises)
+	stays := s.queue(t, s.b, 6, owner)
+	sentLast := s.queue(t, late, 7, owner)
 	leaveEarly()
 	require.ErrorIs(t, (<-unsent).err, fail.ErrUnavailable)
+	require.ErrorIs(t, (<-unsentToo).err, fail.ErrUnavailable)
 	open()
 	requireGot(t, s.aID, first)
 	s.requireHeld(t, 2)
@@ -244,6 +248,152 @@ func TestRowsBehindAnothersTagAreNotBelieved(t *testing.T) {
 	require.Error(t, s.db.Mistaken(s.a, owner))
 	require.Equal(t, int64(1), s.db.Pool().Dropped)
 	s.requireInOrder(t, 1)
+}
+
+func TestWhoseTurnItIsLeavesWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, forever, forever)
+	open := s.shut(t, 1)
+	leaving, leave := context.WithCancel(s.a)
+	leaves := s.ask(leaving, heldAt, 1)
+	s.requireHeld(t, 1)
+	stays := s.queue(t, s.b, 1, owner)
+	leave()
+	require.ErrorIs(t, (<-leaves).err, fail.ErrUnavailable)
+	requireGot(t, s.bID, stays)
+	open()
+	s.requireInOrder(t, 1)
+}
+
+func TestNobodyWaitsForAReadThatAnotherHasLeft(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, forever, forever)
+	open, openNext, openLast := s.shut(t, 1), s.shut(t, 2), s.shut(t, 3)
+	first := s.ask(s.a, heldAt, 1)
+	s.requireHeld(t, 1)
+	second := s.queue(t, s.a, 1, heldAt, 2)
+	leaving, leave := context.WithCancel(s.b)
+	left := s.queue(t, leaving, 2, heldAt, 3)
+	open()
+	requireGot(t, s.aID, first)
+	s.requireHeld(t, 2)
+	leave()
+	require.ErrorIs(t, (<-left).err, fail.ErrUnavailable)
+	openNext()
+	requireGot(t, s.aID, second)
+	s.requireHeld(t, 3)
+	openLast()
+	s.requireInOrder(t, 1)
+}
+
+func TestTheFirstOfARoundIsGivenUpAlone(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 1)
+	s.db.Pipelines(1, forever, forever)
+	open := s.shut(t, 1)
+	first := s.ask(s.a, heldAt, 1)
+	s.requireHeld(t, 1)
+	other := make(chan *pgxpool.Conn) // is next to have the connection
+	go func() { other <- s.db.Raw(context.Background(), t) }()
+	require.Eventually(t, s.db.Waits, patience, tick)
+	leaving, leave := context.WithCancel(s.a)
+	leaves := s.queue(t, leaving, 1, owner)
+	stay := []<-chan answer{s.queue(t, s.b, 2, owner), s.queue(t, s.b, 3, owner)}
+	open()
+	requireGot(t, s.aID, first)
+	busy := <-other
+	require.Eventually(t, func() bool { return s.db.Queued() == 0 }, patience, tick)
+	leave()
+	require.ErrorIs(t, (<-leaves).err, fail.ErrUnavailable)
+	require.Eventually(t, func() bool { return s.db.Queued() == 0 }, patience, tick)
+	busy.Release()
+	for _, c := range stay {
+		requireGot(t, s.bID, c)
+	}
+	require.Equal(t, int64(3), s.db.Pool().Pipelined)
+	s.requireInOrder(t, 1)
+}
+
+func TestALongQueueIsNotLeft(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, 50*time.Millisecond, forever)
+	const reads = 60
+	var all [reads]<-chan answer
+	for i := range all {
+		all[i] = s.ask(s.a, owner+", pg_sleep(0.005)")
+	}
+	for _, c := range all {
+		requireGot(t, s.aID, c)
+	}
+	require.Equal(t, int64(reads), s.db.Pool().Pipelined)
+}
+
+type panics struct{}
+
+func (panics) Value() (driver.Value, error) { panic("no value") }
+
+func TestAnArgumentThatPanicsHurtsItsOwnReadAlone(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, forever, forever)
+	require.Panics(t, func() {
+		_ = s.db.InPipeline(s.a).QueryRow(s.a, owner+" WHERE workspace_id = $1", panics{}).Scan(new(uuid.UUID))
+	})
+	s.trips.open = 0
+	s.requireInOrder(t, 1)
+}
+
+func TestAPlanThatHasBecomeWrongIsForgottenByWhoGoesAlone(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 1)
+	s.db.Pipelines(1, forever, forever)
+	_, err := s.su.Exec(t.Context(), "CREATE TABLE changes AS SELECT gen_random_uuid() AS id; GRANT SELECT ON changes TO parley_app")
+	require.NoError(t, err)
+	require.NoError(t, (<-s.ask(s.a, "SELECT * FROM changes")).err)
+	_, err = s.su.Exec(t.Context(), "ALTER TABLE changes ALTER id TYPE text")
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, s.db.In(s.a).QueryRow(s.a, "SELECT * FROM changes").Scan(new(string)))
+	}
+}
+
+func TestReadsLeaveConnectionsToChanges(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	require.Equal(t, 1, s.db.FreePipelines(), "of two connections")
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 32 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = s.db.InPipeline(s.a).QueryRow(s.a, owner+" LIMIT 1").Scan(new(uuid.UUID))
+				}
+			}
+		})
+	}
+	for range 50 {
+		ctx, cancel := context.WithTimeout(s.a, patience)
+		require.NoError(t, s.db.Write(ctx, func(ctx context.Context) error { return s.insert(ctx, s.aID) }))
+		cancel()
+	}
+	s.db.Close() // which ends though reads go on
+	close(stop)
+	readers.Wait()
+	require.Error(t, (<-s.ask(s.a, owner)).err)
+}
+
+func TestOneConnectionIsForChanges(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 1)
+	requireGot(t, s.aID, s.ask(s.a, owner))
+	require.Zero(t, s.db.Pool().Pipelined)
 }
 
 // Under load, with callers who are refused, who leave and whose connections break, nobody ever gets what is another's.

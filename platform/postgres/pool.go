@@ -85,7 +85,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	db := &DB{pool: pool}
 	if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		db.pipelines = newPipelines(pool, min(runtime.GOMAXPROCS(0), int(cfg.MaxConns)))
+		db.pipelines = newPipelines(pool, min(runtime.GOMAXPROCS(0), int(cfg.MaxConns)/2)) // the other half is for changes
 	}
 	if o.Lazy {
 		return db, nil
@@ -143,4 +143,9 @@ func (db *DB) Pool() Pool {
 }
 
 // Close waits for running statements and closes every connection.
-func (db *DB) Close() { db.pool.Close() }
+func (db *DB) Close() {
+	if db.pipelines != nil {
+		db.pipelines.close()
+	}
+	db.pool.Close()
+}

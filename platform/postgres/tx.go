@@ -33,7 +33,7 @@ func (db *DB) In(ctx context.Context) Conn {
 }
 
 // InPipeline is In for a read that is over at once, by a key or a page of an index: outside a transaction it may share a
-// round trip with such reads of others.
+// round trip with such reads of others. What its arguments point to must not be changed afterwards.
 func (db *DB) InPipeline(ctx context.Context) Conn {
 	if t, ok := ctx.Value(txKey{}).(*tx); ok {
 		return t
@@ -189,7 +189,14 @@ func (t *tx) sendOnce(ctx context.Context, statements []statement, last statemen
 		batch.Queue(s.sql, s.args...)
 	}
 	batch.Queue(last.sql, last.args...)
+	sent := false
+	defer func() {
+		if !sent { // the encoder of an argument has panicked
+			t.end()
+		}
+	}()
 	results := t.conn.SendBatch(ctx, batch)
+	sent = true
 	for range statements {
 		if _, err := results.Exec(); err != nil {
 			_ = results.Close() // repeats the same error
