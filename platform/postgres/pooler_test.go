@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -20,17 +21,30 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// pooler starts a PgBouncer that does each transaction on any of two connections, and gives the URL past it. It ends
-// with the test.
-func pooler(t *testing.T, direct string) string {
+// pgBouncer gives the program, and skips the test where there is none, or one before the version.
+func pgBouncer(t *testing.T, major, minor int) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		program = "/usr/sbin/pgbouncer" // which is not in everybody's PATH
 	}
-	if _, err := os.Stat(program); err != nil {
+	said, err := exec.Command(program, "--version").Output()
+	if err != nil {
 		t.Skip("no PgBouncer on this machine (package pgbouncer)")
 	}
+	var found [2]int
+	_, err = fmt.Sscanf(string(said), "PgBouncer %d.%d", &found[0], &found[1])
+	require.NoError(t, err, "%s", said)
+	if slices.Compare(found[:], []int{major, minor}) < 0 {
+		t.Skipf("PgBouncer is %d.%d, and %d.%d is wanted", found[0], found[1], major, minor)
+	}
+	return program
+}
+
+// pooler starts a PgBouncer that does each transaction on any of two connections, and gives the URL past it. It ends
+// with the test.
+func pooler(t *testing.T, program, direct string) string {
+	t.Helper()
 	server, err := url.Parse(direct)
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp("", "parley-pgbouncer-") //nolint:usetesting // its user cannot reach t.TempDir when we are root
@@ -83,11 +97,25 @@ func credential(t *testing.T, name string) *syscall.Credential {
 }
 
 // Behind a pooler each transaction may be on another connection: nothing that one leaves is another's, and nothing that
-// one has prepared is needed by another.
+// one has prepared is needed by another, unless the pooler sees to it.
 func TestTheWallHoldsBehindAPooler(t *testing.T) {
 	t.Parallel()
+	t.Run("of any version", func(t *testing.T) {
+		t.Parallel()
+		holds(t, pgBouncer(t, 1, 0), "")
+	})
+	t.Run("that keeps prepared statements", func(t *testing.T) {
+		t.Parallel()
+		db := holds(t, pgBouncer(t, 1, 21), "&default_query_exec_mode=cache_statement")
+		require.NotZero(t, db.Pool().Pipelined)
+		require.Zero(t, db.Pool().Dropped)
+	})
+}
+
+func holds(t *testing.T, program, mode string) *postgres.DB {
+	t.Helper()
 	s := setup(t, 1)
-	db, err := postgres.Open(t.Context(), postgres.Options{URL: pooler(t, s.url), Pooled: true, MaxConns: 8})
+	db, err := postgres.Open(t.Context(), postgres.Options{URL: pooler(t, program, s.url) + mode, Pooled: true, MaxConns: 8})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	const callers, each = 8, 25
@@ -124,4 +152,5 @@ func TestTheWallHoldsBehindAPooler(t *testing.T) {
 	require.Equal(t, 1+callers/2*each, s.stored(t, s.bID))
 	nobody := t.Context()
 	require.ErrorIs(t, db.In(nobody).QueryRow(nobody, owner).Scan(new(uuid.UUID)), pgx.ErrNoRows)
+	return db
 }
