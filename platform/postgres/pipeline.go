@@ -103,7 +103,12 @@ func (r *pipeline) read(q *pipelined) (pgx.Rows, error) {
 		result, err = r.result()
 	}
 	if err == nil {
-		return &pipelinedRows{Rows: pgx.RowsFromResultReader(r.conn.Conn().TypeMap(), result), of: r, read: q}, nil
+		return &rows{Rows: pgx.RowsFromResultReader(r.conn.Conn().TypeMap(), result), over: func(failure error) error {
+			failure = r.end(failure)
+			r.of.over(q, failure)
+			r.pass()
+			return translate(failure)
+		}}, nil
 	}
 	_ = r.end(err)
 	r.pass()
@@ -212,42 +217,4 @@ func (r *pipeline) drop() {
 		r.conn.Release()
 		r.conn = nil
 	}
-}
-
-// pipelinedRows pass their pipeline on when they are closed.
-type pipelinedRows struct {
-	pgx.Rows
-	of     *pipeline
-	read   *pipelined
-	closed bool
-	err    error
-}
-
-// Close is safe to call twice.
-func (r *pipelinedRows) Close() {
-	if r.closed {
-		return
-	}
-	r.closed = true
-	r.Rows.Close()
-	r.err = r.of.end(r.Rows.Err())
-	r.of.of.over(r.read, r.err)
-	r.of.pass()
-}
-
-// Next closes the rows at their end.
-func (r *pipelinedRows) Next() bool {
-	if r.Rows.Next() {
-		return true
-	}
-	r.Close()
-	return false
-}
-
-// Err gives the failure of the query or of its end.
-func (r *pipelinedRows) Err() error {
-	if r.closed {
-		return translate(r.err)
-	}
-	return translate(r.Rows.Err())
 }

@@ -68,6 +68,15 @@ func (s *bundle) requireHeld(t *testing.T, gate int) {
 	}, patience, tick)
 }
 
+// hold closes the first gate, has a read wait there, and gives what opens it.
+func (s *bundle) hold(t *testing.T) (first <-chan answer, open func()) {
+	t.Helper()
+	open = s.shut(t, 1)
+	first = s.ask(s.a, heldAt, 1)
+	s.requireHeld(t, 1)
+	return first, open
+}
+
 // requireGot waits for an answer, which must be the row of this workspace.
 func requireGot(t *testing.T, workspace uuid.UUID, c <-chan answer) {
 	t.Helper()
@@ -101,9 +110,7 @@ func TestReadsThatWaitGoInOneRound(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 2)
 	s.db.Pipelines(1, forever, forever)
-	open := s.shut(t, 1)
-	first := s.ask(s.a, heldAt, 1)
-	s.requireHeld(t, 1)
+	first, open := s.hold(t)
 	s.trips.take()
 	a := s.queue(t, s.a, 1, owner)
 	refused := s.queue(t, s.stranger(), 2, owner)
@@ -130,9 +137,7 @@ func TestAReadThatWaitsTooLongGoesAlone(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 2)
 	s.db.Pipelines(1, tick, forever)
-	open := s.shut(t, 1)
-	first := s.ask(s.a, heldAt, 1)
-	s.requireHeld(t, 1)
+	first, open := s.hold(t)
 	requireGot(t, s.bID, s.ask(s.b, owner))
 	open()
 	requireGot(t, s.aID, first)
@@ -144,9 +149,8 @@ func TestWhoLeavesAPipelineTroublesNobody(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 2)
 	s.db.Pipelines(1, forever, forever)
-	open, openNext := s.shut(t, 1), s.shut(t, 2)
-	first := s.ask(s.a, heldAt, 1)
-	s.requireHeld(t, 1)
+	openNext := s.shut(t, 2)
+	first, open := s.hold(t)
 	early, leaveEarly := context.WithCancel(s.a)
 	late, leaveLate := context.WithCancel(s.b)
 	unsent := s.queue(t, early, 1, owner)

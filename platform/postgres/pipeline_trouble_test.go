@@ -19,9 +19,8 @@ func TestWhatABrokenPipelineHasNotAnsweredIsReadAlone(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 3)
 	s.db.Pipelines(1, forever, forever)
-	open, openNext := s.shut(t, 1), s.shut(t, 2)
-	first := s.ask(s.a, heldAt, 1)
-	s.requireHeld(t, 1)
+	openNext := s.shut(t, 2)
+	first, open := s.hold(t)
 	answered, second := s.queue(t, s.b, 1, owner), s.queue(t, s.a, 2, heldAt, 2)
 	third := s.queue(t, s.b, 3, owner)
 	open()
@@ -40,10 +39,8 @@ func TestWhatABrokenPipelineHasNotAnsweredIsReadAlone(t *testing.T) {
 func TestAPipelineThatHangsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 3)
-	s.db.Pipelines(1, forever, 50*time.Millisecond)
-	open := s.shut(t, 1)
-	first := s.ask(s.a, heldAt, 1)
-	s.requireHeld(t, 1)
+	s.db.Pipelines(1, forever, time.Second) // which no other read takes, on a machine that is busy too
+	first, open := s.hold(t)
 	requireGot(t, s.bID, s.ask(s.b, owner))
 	s.requireHeld(t, 1) // alone
 	open()
@@ -52,16 +49,22 @@ func TestAPipelineThatHangsIsGivenUp(t *testing.T) {
 	s.requireInOrder(t, 1)
 }
 
-// A plan that has become wrong, a value that cannot be sent and SQL that is wrong concern one read.
-func TestAFailingReadTroublesNobodyInItsPipeline(t *testing.T) {
-	t.Parallel()
-	s := setup(t, 2)
-	s.db.Pipelines(1, forever, forever)
+// makePlanWrong has a table read through a pipeline, and then changes the type of its result.
+func (s *bundle) makePlanWrong(t *testing.T) {
+	t.Helper()
 	_, err := s.su.Exec(t.Context(), "CREATE TABLE changes AS SELECT gen_random_uuid() AS id; GRANT SELECT ON changes TO parley_app")
 	require.NoError(t, err)
 	require.NoError(t, (<-s.ask(s.a, "SELECT * FROM changes")).err)
 	_, err = s.su.Exec(t.Context(), "ALTER TABLE changes ALTER id TYPE text")
 	require.NoError(t, err)
+}
+
+// A plan that has become wrong, a value that cannot be sent and SQL that is wrong concern one read.
+func TestAFailingReadTroublesNobodyInItsPipeline(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 2)
+	s.db.Pipelines(1, forever, forever)
+	s.makePlanWrong(t)
 	for name, fails := range map[string]func() error{
 		"no such SQL":          func() error { return (<-s.ask(s.a, "SELEKT")).err },
 		"no such value":        func() error { return (<-s.ask(s.a, owner+" WHERE workspace_id = $1", struct{}{})).err },
@@ -108,9 +111,8 @@ func TestNobodyWaitsForAReadThatAnotherHasLeft(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 2)
 	s.db.Pipelines(1, forever, forever)
-	open, openNext, openLast := s.shut(t, 1), s.shut(t, 2), s.shut(t, 3)
-	first := s.ask(s.a, heldAt, 1)
-	s.requireHeld(t, 1)
+	openNext, openLast := s.shut(t, 2), s.shut(t, 3)
+	first, open := s.hold(t)
 	second := s.queue(t, s.a, 1, heldAt, 2)
 	leaving, leave := context.WithCancel(s.b)
 	left := s.queue(t, leaving, 2, heldAt, 3)
@@ -130,9 +132,7 @@ func TestTheFirstOfARoundIsGivenUpAlone(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 1)
 	s.db.Pipelines(1, forever, forever)
-	open := s.shut(t, 1)
-	first := s.ask(s.a, heldAt, 1)
-	s.requireHeld(t, 1)
+	first, open := s.hold(t)
 	other := make(chan *pgxpool.Conn) // is next to have the connection
 	go func() { other <- s.db.Raw(context.Background(), t) }()
 	require.Eventually(t, s.db.Waits, patience, tick)
@@ -157,11 +157,11 @@ func TestTheFirstOfARoundIsGivenUpAlone(t *testing.T) {
 func TestALongQueueIsNotLeft(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 2)
-	s.db.Pipelines(1, 50*time.Millisecond, forever)
+	s.db.Pipelines(1, time.Second, forever) // all take twice as long, and each a fraction of it, on a machine that is busy too
 	const reads = 60
 	var all [reads]<-chan answer
 	for i := range all {
-		all[i] = s.ask(s.a, owner+", pg_sleep(0.005)")
+		all[i] = s.ask(s.a, owner+", pg_sleep(0.033)")
 	}
 	for _, c := range all {
 		requireGot(t, s.aID, c)
@@ -180,7 +180,6 @@ func TestAnArgumentThatPanicsHurtsItsOwnReadAlone(t *testing.T) {
 	require.Panics(t, func() {
 		_ = s.db.InPipeline(s.a).QueryRow(s.a, owner+" WHERE workspace_id = $1", panics{}).Scan(new(uuid.UUID))
 	})
-	s.trips.open = 0
 	s.requireInOrder(t, 1)
 }
 
@@ -188,11 +187,7 @@ func TestAPlanThatHasBecomeWrongIsForgottenByWhoGoesAlone(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 1)
 	s.db.Pipelines(1, forever, forever)
-	_, err := s.su.Exec(t.Context(), "CREATE TABLE changes AS SELECT gen_random_uuid() AS id; GRANT SELECT ON changes TO parley_app")
-	require.NoError(t, err)
-	require.NoError(t, (<-s.ask(s.a, "SELECT * FROM changes")).err)
-	_, err = s.su.Exec(t.Context(), "ALTER TABLE changes ALTER id TYPE text")
-	require.NoError(t, err)
+	s.makePlanWrong(t)
 	for range 2 {
 		require.NoError(t, s.db.In(s.a).QueryRow(s.a, "SELECT * FROM changes").Scan(new(string)))
 	}

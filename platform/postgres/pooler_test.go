@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -29,14 +31,15 @@ func pgBouncer(t *testing.T, major, minor int) string {
 		program = "/usr/sbin/pgbouncer" // which is not in everybody's PATH
 	}
 	said, err := exec.Command(program, "--version").Output()
-	if err != nil {
-		t.Skip("no PgBouncer on this machine (package pgbouncer)")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("PgBouncer is not installed (package pgbouncer)")
 	}
+	require.NoError(t, err)
 	var found [2]int
 	_, err = fmt.Sscanf(string(said), "PgBouncer %d.%d", &found[0], &found[1])
 	require.NoError(t, err, "%s", said)
 	if slices.Compare(found[:], []int{major, minor}) < 0 {
-		t.Skipf("PgBouncer is %d.%d, and %d.%d is wanted", found[0], found[1], major, minor)
+		t.Skipf("PgBouncer %d.%d or newer is not installed, %d.%d is", major, minor, found[0], found[1])
 	}
 	return program
 }

@@ -1,34 +1,24 @@
 package postgres
 
-import (
-	"errors"
+import "github.com/jackc/pgx/v5"
 
-	"github.com/jackc/pgx/v5"
-)
-
-// rows end their batch when they are closed, and their transaction too where it was for this one query.
+// rows end what they came with when they are closed: their batch, their transaction where it was for this one query, their
+// turn in a pipeline.
 type rows struct {
 	pgx.Rows
-	tx      *tx
-	results pgx.BatchResults
-	closed  bool
+	over   func(failure error) error // is given the failure of the query, and gives that of all
+	closed bool
+	err    error
 }
 
-// Close is safe to call twice. A failure that only shows at the end of the batch, its commit, is kept in the
-// transaction and given by Err.
+// Close is safe to call twice. A failure that only shows at the end, of the commit, is given by Err.
 func (r *rows) Close() {
 	if r.closed {
 		return
 	}
 	r.closed = true
 	r.Rows.Close()
-	if err := errors.Join(r.Rows.Err(), r.results.Close()); err != nil {
-		_ = r.tx.fail(err)
-		return
-	}
-	if r.tx.once {
-		r.tx.end()
-	}
+	r.err = r.over(r.Rows.Err())
 }
 
 // Next closes the rows at their end, so that Err, asked next, knows of the commit too.
@@ -43,7 +33,7 @@ func (r *rows) Next() bool {
 // Err gives the failure of the query or of its commit.
 func (r *rows) Err() error {
 	if r.closed {
-		return r.tx.err
+		return r.err
 	}
 	return translate(r.Rows.Err())
 }

@@ -147,7 +147,15 @@ func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	if err != nil {
 		return nil, t.fail(errors.Join(err, results.Close()))
 	}
-	return &rows{Rows: inner, tx: t, results: results}, nil
+	return &rows{Rows: inner, over: func(failure error) error {
+		if err := errors.Join(failure, results.Close()); err != nil {
+			return t.fail(err)
+		}
+		if t.once {
+			t.end()
+		}
+		return nil
+	}}, nil
 }
 
 // QueryRow is Query for one row.
