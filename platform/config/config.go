@@ -22,9 +22,11 @@ import (
 	"github.com/parley/parley/platform/fault"
 )
 
-// Config is the whole configuration. The tags are also what env.example is made of.
+// Config is the whole configuration. The tags are also what env.example is made of: env is the name of a variable,
+// envDefault its value where it is unset, production its value where it is unset and APP_ENV is production, if that
+// is another one.
 type Config struct {
-	AppEnv         string        `env:"APP_ENV" envDefault:"development" want:"development or production" help:"production refuses what is only fit for development"`
+	AppEnv         string        `env:"APP_ENV" envDefault:"development" want:"development or production" help:"production refuses what is only fit for development, and has limits by default: those below with a second default"`
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" want:"host:port" help:"where the API listens"`
 	MetricsAddr    string        `env:"METRICS_ADDR" want:"host:port, another than HTTP_ADDR" help:"where /metrics is for a Prometheus, not to be reached from outside; empty: nowhere"`
 	Profiles       string        `env:"PPROF" want:"true or false" help:"true: /debug/pprof at METRICS_ADDR; empty: outside production"`
@@ -65,11 +67,11 @@ type Config struct {
 	LimitTokens    int64         `env:"LIMIT_TOKENS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"tokens of a workspace's turns in a month"`
 	LimitMessages  int64         `env:"LIMIT_MESSAGES_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"messages of a workspace's users and bots in a month"`
 	LimitEvents    int64         `env:"LIMIT_WEBHOOK_EVENTS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"webhook events that a workspace takes in in a month"`
-	LimitStorage   int64         `env:"LIMIT_STORAGE_BYTES" envDefault:"0" want:"bytes, from 0 to 1000000000000000000" help:"what a workspace may keep at a time"`
+	LimitStorage   int64         `env:"LIMIT_STORAGE_BYTES" envDefault:"0" production:"10737418240" want:"bytes, from 0 to 1000000000000000000" help:"what a workspace may keep at a time"`
 	LimitBots      int64         `env:"LIMIT_BOTS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"bots of a workspace"`
-	LimitMembers   int64         `env:"LIMIT_MEMBERS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"members of a workspace"`
-	LimitKeys      int64         `env:"LIMIT_API_KEYS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"API keys of a workspace that are not revoked"`
-	LimitRequests  int           `env:"LIMIT_REQUESTS_MINUTE" envDefault:"0" want:"a whole number from 0 to 1000000000" help:"calls a minute of all users and keys of a workspace, counted where each is signed in; parley limits does not change it"`
+	LimitMembers   int64         `env:"LIMIT_MEMBERS" envDefault:"0" production:"100" want:"a whole number from 0 to 1000000000000000000" help:"members of a workspace"`
+	LimitKeys      int64         `env:"LIMIT_API_KEYS" envDefault:"0" production:"50" want:"a whole number from 0 to 1000000000000000000" help:"API keys of a workspace that are not revoked"`
+	LimitRequests  int           `env:"LIMIT_REQUESTS_MINUTE" envDefault:"0" production:"6000" want:"a whole number from 0 to 1000000000" help:"calls a minute of all users and keys of a workspace, counted where each is signed in; parley limits does not change it"`
 	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long one request may take"`
@@ -112,6 +114,9 @@ func Load(environ []string) (*Config, error) {
 			set[name] = value
 		}
 	}
+	if set["APP_ENV"] == production {
+		setProductionDefaults(set)
+	}
 	unread := map[string]bool{}
 	if err := env.ParseWithOptions(c, env.Options{Environment: set}); err != nil {
 		var all env.AggregateError
@@ -133,6 +138,15 @@ func Load(environ []string) (*Config, error) {
 		}
 	}
 	return c, errors.Join(c.check(unread)...)
+}
+
+// setProductionDefaults adds what APP_ENV=production sets to other values than development does, where it is unset.
+func setProductionDefaults(set map[string]string) {
+	for _, v := range Variables() {
+		if set[v.Name] == "" && v.Production != "" {
+			set[v.Name] = v.Production
+		}
+	}
 }
 
 // check gives an error for each variable that is wrong, those that could not be read included.
@@ -231,8 +245,11 @@ func (c *Config) checkServices(require func(ok bool, name string)) {
 	require(plainName.MatchString(c.ClickHouseDB), "CLICKHOUSE_DATABASE")
 }
 
-// Production tells whether this is one.
-func (c *Config) Production() bool { return c.AppEnv == "production" }
+// production is the value of APP_ENV that refuses what is only fit for development and sets limits by default.
+const production = "production"
+
+// Production tells whether APP_ENV is production.
+func (c *Config) Production() bool { return c.AppEnv == production }
 
 // Connections is how many connections to the database this process may hold. More than a few a core make nothing quicker,
 // and calls wait in fairer order for a connection than for a processor: at 32 clients the slowest 1 % got twice as quick.

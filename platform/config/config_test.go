@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,6 +203,39 @@ func TestProductionWantsItsSecretsOrSaysThatItMeansTheEmbeddedOnes(t *testing.T)
 			_, err = config.Load(test.env)
 			require.NoError(t, err, "development needs none of it")
 		})
+	}
+}
+
+func TestProductionHasLimitsByDefaultAndAnExplicitValueWins(t *testing.T) {
+	t.Parallel()
+	limits := func(environ ...string) map[string]int64 {
+		c, err := config.Load(append([]string{"EMBEDDED=true"}, environ...))
+		require.NoError(t, err)
+		return map[string]int64{
+			"LIMIT_REQUESTS_MINUTE": int64(c.LimitRequests), "LIMIT_STORAGE_BYTES": c.LimitStorage,
+			"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys,
+		}
+	}
+	for name, limit := range limits() {
+		require.Zero(t, limit, "%s bounds nothing in development", name)
+	}
+	for name, limit := range limits("APP_ENV=production") {
+		require.Positive(t, limit, name)
+		require.Zero(t, limits("APP_ENV=production", name+"=0")[name], "0 still means that there is no limit")
+		require.EqualValues(t, 7, limits("APP_ENV=production", name+"=7")[name])
+		require.Equal(t, limit, limits("APP_ENV=production", name+"=")[name], "an empty value counts as unset")
+		require.Contains(t, config.Example(), fmt.Sprintf("in production %d", limit), name)
+	}
+}
+
+func TestAProductionDefaultIsWhatItsVariableTakes(t *testing.T) {
+	t.Parallel()
+	for _, v := range config.Variables() {
+		if v.Production != "" {
+			_, err := config.Load([]string{v.Name + "=" + v.Production})
+			require.NoError(t, err, v.Name)
+			require.NotEqual(t, v.Default, v.Production, v.Name)
+		}
 	}
 }
 

@@ -8,8 +8,12 @@ import (
 
 // Variable is one environment variable, as env.example and --help tell of it.
 type Variable struct {
-	Name, Default, Want, Help string
-	Secret                    bool
+	Name       string
+	Default    string // where it is unset or empty
+	Production string // the same with APP_ENV=production; empty: Default there, too
+	Want       string
+	Help       string
+	Secret     bool
 }
 
 // Variables lists them all, in the order of the configuration.
@@ -18,20 +22,25 @@ func Variables() []Variable {
 	for field := range reflect.TypeFor[Config]().Fields() {
 		if tag := field.Tag; tag.Get("env") != "" {
 			all = append(all, Variable{
-				Name: tag.Get("env"), Default: tag.Get("envDefault"), Want: tag.Get("want"), Help: tag.Get("help"),
-				Secret: tag.Get("secret") == "true",
+				Name: tag.Get("env"), Default: tag.Get("envDefault"), Production: tag.Get("production"), Want: tag.Get("want"),
+				Help: tag.Get("help"), Secret: tag.Get("secret") == "true",
 			})
 		}
 	}
 	return all
 }
 
-// Example is the text of env.example.
+// Example is the text of env.example. A variable with another default in production stands there without a value, so
+// that a copy of the file has the defaults of its APP_ENV.
 func Example() string {
 	var b strings.Builder
 	b.WriteString("# Every variable that parley reads, with its default. Made by `make generate`; edit platform/config/config.go.\n")
 	for _, v := range Variables() {
-		fmt.Fprintf(&b, "\n# %s (%s)\n%s=%s\n", v.Help, v.Want, v.Name, v.Default)
+		help, value := v.Help, v.Default
+		if v.Production != "" {
+			help, value = fmt.Sprintf("%s; empty: %s, in production %s", help, v.Default, v.Production), ""
+		}
+		fmt.Fprintf(&b, "\n# %s (%s)\n%s=%s\n", help, v.Want, v.Name, value)
 	}
 	return b.String()
 }
