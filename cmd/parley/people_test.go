@@ -320,6 +320,44 @@ func TestAWorkspaceHasNoMoreBotsThanItsLimitAllows(t *testing.T) {
 	requireCode(t, ada.post(t, "/v1/bots", map[string]any{"name": "b"}), http.StatusForbidden, "LIMIT_REACHED")
 }
 
+func TestArchivedBotsDoNotCountAndComeBackOnlyWhereThereIsRoom(t *testing.T) {
+	t.Parallel()
+	p := start(t, "LIMIT_BOTS=2")
+	ada := p.register(t)
+	first, second := ada.newBot(t), ada.newBot(t)
+	limited := ada.key(t, "editor", map[string]any{"bot_ids": []string{first}})
+	requireCode(t, ada.post(t, "/v1/bots", map[string]any{"name": "b"}), http.StatusForbidden, "LIMIT_REACHED")
+	status := func(c *caller, bot, to string) answer { return c.patch(t, "/v1/bots/"+bot, map[string]any{"status": to}) }
+	require.Equal(t, http.StatusOK, status(ada, first, "archived").Status)
+	require.Equal(t, map[string]any{"metric": "bots", "used": 1.0, "limit": 2.0, "remaining": 1.0, "resets_at": nil}, ada.used(t, usage.Bots))
+	third := ada.newBot(t)
+
+	for name, c := range map[string]*caller{"a person": ada, "a key that sees no other bot": limited} {
+		full := status(c, first, "active")
+		requireCode(t, full, http.StatusForbidden, "LIMIT_REACHED")
+		require.Equal(t, map[string]any{"metric": "bots", "limit": 2.0, "used": 2.0, "resets_at": nil}, full.Body["details"], name)
+	}
+	require.Equal(t, "archived", ada.get(t, "/v1/bots/"+first).text("status"))
+	require.Equal(t, http.StatusOK, status(ada, second, "active").Status, "a draft counts already")
+	require.Equal(t, http.StatusOK, status(ada, first, "archived").Status, "archived as it is")
+
+	require.Equal(t, http.StatusOK, status(ada, second, "archived").Status)
+	bots := make(chan string, 2)
+	bots <- first
+	bots <- second
+	back := 0
+	for _, a := range atOnce(2, func() answer { return status(ada, <-bots, "active") }) {
+		if a.Status == http.StatusOK {
+			back++
+			continue
+		}
+		requireCode(t, a, http.StatusForbidden, "LIMIT_REACHED")
+	}
+	require.Equal(t, 1, back, "of two that come back at once")
+	require.Equal(t, http.StatusOK, status(ada, third, "archived").Status)
+	require.Equal(t, http.StatusOK, status(limited, first, "active").Status)
+}
+
 func TestWhoIsInNoWorkspaceIsToldSoWithTheRightPasswordOnly(t *testing.T) {
 	t.Parallel()
 	p := start(t)

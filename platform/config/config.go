@@ -68,7 +68,7 @@ type Config struct {
 	LimitMessages  int64         `env:"LIMIT_MESSAGES_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"messages of a workspace's users and bots in a month"`
 	LimitEvents    int64         `env:"LIMIT_WEBHOOK_EVENTS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"webhook events that a workspace takes in in a month"`
 	LimitStorage   int64         `env:"LIMIT_STORAGE_BYTES" envDefault:"0" production:"10737418240" want:"bytes, from 0 to 1000000000000000000" help:"what a workspace may keep at a time"`
-	LimitBots      int64         `env:"LIMIT_BOTS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"bots of a workspace"`
+	LimitBots      int64         `env:"LIMIT_BOTS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"bots of a workspace that are not archived"`
 	LimitMembers   int64         `env:"LIMIT_MEMBERS" envDefault:"0" production:"100" want:"a whole number from 0 to 1000000000000000000" help:"members of a workspace"`
 	LimitKeys      int64         `env:"LIMIT_API_KEYS" envDefault:"0" production:"50" want:"a whole number from 0 to 1000000000000000000" help:"API keys of a workspace that are not revoked"`
 	LimitRequests  int           `env:"LIMIT_REQUESTS_MINUTE" envDefault:"0" production:"6000" want:"a whole number from 0 to 1000000000" help:"calls a minute of all users and keys of a workspace, counted where each is signed in; parley limits does not change it"`

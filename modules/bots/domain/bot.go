@@ -106,12 +106,13 @@ func (b *Bot) Rename(name string, now time.Time) error {
 }
 
 // Settle makes the bot active or archives it; a bot that was either does not become a draft again.
-func (b *Bot) Settle(status Status, now time.Time) error {
+func (b *Bot) Settle(status Status, now time.Time) (Change, error) {
 	if status != Active && status != Archived {
-		return &RuleError{Field: "status", Rule: "must be active or archived"}
+		return Change{}, &RuleError{Field: "status", Rule: "must be active or archived"}
 	}
+	c := Change{Unarchived: b.Status == Archived && status == Active}
 	b.Status, b.UpdatedAt = status, now
-	return nil
+	return c, nil
 }
 
 // RuleError is a broken rule about one field.

@@ -54,8 +54,9 @@ type Move struct {
 
 // Change is what one step has done to a bot: a version that it wrote, pointers that it moved.
 type Change struct {
-	Version *Version // nil: none was written
-	Moves   []Move
+	Version    *Version // nil: none was written
+	Moves      []Move
+	Unarchived bool // the bot was archived and is active now, so that it counts towards the limit of bots again
 }
 
 // Edition says who writes a version, when and why.

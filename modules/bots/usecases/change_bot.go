@@ -24,7 +24,8 @@ type BotChanges struct {
 	Status *domain.Status
 }
 
-// Do renames the bot, activates or archives it.
+// Do renames the bot, activates or archives it. To activate an archived bot fails with LIMIT_REACHED where the workspace may
+// not have one more.
 func (u ChangeBot) Do(ctx context.Context, in BotChanges) (domain.Bot, error) {
 	bot, err := u.Bots.Lock(ctx, in.BotID)
 	if err != nil {
@@ -35,10 +36,11 @@ func (u ChangeBot) Do(ctx context.Context, in BotChanges) (domain.Bot, error) {
 			return domain.Bot{}, ports.Invalid(err)
 		}
 	}
+	var change domain.Change
 	if in.Status != nil {
-		if err := bot.Settle(*in.Status, u.Now()); err != nil {
+		if change, err = bot.Settle(*in.Status, u.Now()); err != nil {
 			return domain.Bot{}, ports.Invalid(err)
 		}
 	}
-	return bot, save(ctx, u.Bots, u.Events, bot, domain.Change{})
+	return bot, save(ctx, u.Bots, u.Events, bot, change)
 }

@@ -21,7 +21,7 @@ type Bots struct {
 	room Room
 }
 
-// Room is asked for before a bot is made; it refuses where the workspace may not have one more.
+// Room is asked for before a bot is made or leaves the archive; it refuses where the workspace may not have one more.
 type Room interface {
 	Room(ctx context.Context, metric usage.Metric) error
 }
@@ -59,6 +59,11 @@ func (b *Bots) Create(ctx context.Context, bot domain.Bot) error {
 // Save implements ports.Bots.
 func (b *Bots) Save(ctx context.Context, bot domain.Bot, c domain.Change) error {
 	q, workspace := b.queries(ctx)
+	if c.Unarchived {
+		if err := b.room.Room(ctx, usage.Bots); err != nil {
+			return err
+		}
+	}
 	err := q.SaveBot(ctx, botsdb.SaveBotParams{
 		WorkspaceID:      workspace,
 		ID:               bot.ID,
