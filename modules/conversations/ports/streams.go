@@ -94,8 +94,9 @@ type Log interface {
 
 // Room is where calls wait for a busy thread.
 type Room interface {
-	// Enter queues up. ErrThreadBusy where too many wait.
-	Enter(thread uuid.UUID) (Place, error)
+	// Enter queues up for a thread of the caller's workspace. It does not look whether there is such a thread: that is to be
+	// read before. ErrThreadBusy where too many wait.
+	Enter(ctx context.Context, thread uuid.UUID) (Place, error)
 }
 
 // Place is one in the queue for a thread.

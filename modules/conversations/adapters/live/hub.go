@@ -31,7 +31,7 @@ type Hub struct {
 	watchers map[uuid.UUID]map[chan struct{}]struct{}
 	early    [earlyMost]attempt // cancelled before they were heard of, the newest of them
 	next     int
-	queues   map[uuid.UUID][]*place
+	queues   map[queueKey][]*place
 }
 
 type operation struct{ workspace, actor, id uuid.UUID }
@@ -51,7 +51,7 @@ func NewHub(pieces ports.Pieces, cancels ports.Cancels, log *slog.Logger) *Hub {
 	return &Hub{
 		pieces: pieces, cancels: cancels, log: log, keeping: make(chan struct{}, writersMost),
 		running: map[uuid.UUID]*voice{}, under: map[operation]uuid.UUID{},
-		watchers: map[uuid.UUID]map[chan struct{}]struct{}{}, queues: map[uuid.UUID][]*place{},
+		watchers: map[uuid.UUID]map[chan struct{}]struct{}{}, queues: map[queueKey][]*place{},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/live"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
 )
 
 // table keeps pieces as Postgres does: a batch that comes again takes the place of the first.
@@ -176,13 +177,15 @@ func TestTheQueueForAThreadIsInOrderAndBounded(t *testing.T) {
 	places := make([]ports.Place, 9)
 	for i := range places {
 		var err error
-		places[i], err = h.Enter(thread)
+		places[i], err = h.Enter(t.Context(), thread)
 		require.NoError(t, err)
 	}
-	_, err := h.Enter(thread)
+	_, err := h.Enter(t.Context(), thread)
 	require.ErrorIs(t, err, ports.ErrThreadBusy)
-	_, err = h.Enter(uuid.New())
+	_, err = h.Enter(t.Context(), uuid.New())
 	require.NoError(t, err, "another thread's queue")
+	_, err = h.Enter(call.As(t.Context(), uuid.New(), uuid.New()), thread)
+	require.NoError(t, err, "the queue of another workspace under the same id")
 
 	require.NoError(t, places[0].Wait(t.Context()), "the first tries at once")
 	over, cancel := context.WithCancel(t.Context())
@@ -201,7 +204,7 @@ func TestTheQueueForAThreadIsInOrderAndBounded(t *testing.T) {
 	for i := range places[1:] {
 		require.Equal(t, i+1, <-order)
 	}
-	_, err = h.Enter(thread)
+	_, err = h.Enter(t.Context(), thread)
 	require.NoError(t, err)
 }
 
@@ -210,7 +213,7 @@ func TestTheFirstInTheQueueIsWokenByTheEndOfATurn(t *testing.T) {
 	h := hub(&table{}, wishes{})
 	one := turn()
 	_, voice := h.Begin(t.Context(), one, false)
-	p, err := h.Enter(one.ThreadID)
+	p, err := h.Enter(t.Context(), one.ThreadID)
 	require.NoError(t, err)
 	require.NoError(t, p.Wait(t.Context()))
 	voice.End()

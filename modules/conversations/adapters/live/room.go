@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
 )
 
 const (
@@ -15,23 +16,28 @@ const (
 	lookAgain   = 250 * time.Millisecond // at a thread that is busy with a turn of another process
 )
 
-// place implements ports.Place.
+// queueKey names the queue of a thread. The workspace is part of it, so that no caller can reach the queue of another
+// workspace, whatever id it names.
+type queueKey struct{ workspace, thread uuid.UUID }
+
+// place is one caller's position in a queue.
 type place struct {
-	hub    *Hub
-	thread uuid.UUID
-	wake   chan struct{}
-	tried  bool
+	hub   *Hub
+	queue queueKey
+	wake  chan struct{}
+	tried bool
 }
 
 // Enter implements ports.Room.
-func (h *Hub) Enter(thread uuid.UUID) (ports.Place, error) {
+func (h *Hub) Enter(ctx context.Context, thread uuid.UUID) (ports.Place, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.queues[thread]) > waitingMost { // the first of them need not wait
+	key := queueKey{call.From(ctx).Principal.WorkspaceID, thread}
+	if len(h.queues[key]) > waitingMost { // the first of them need not wait
 		return nil, ports.ErrThreadBusy
 	}
-	p := &place{hub: h, thread: thread, wake: make(chan struct{}, 1)}
-	h.queues[thread] = append(h.queues[thread], p)
+	p := &place{hub: h, queue: key, wake: make(chan struct{}, 1)}
+	h.queues[key] = append(h.queues[key], p)
 	return p, nil
 }
 
@@ -39,7 +45,7 @@ func (h *Hub) Enter(thread uuid.UUID) (ports.Place, error) {
 func (p *place) Wait(ctx context.Context) error {
 	for {
 		p.hub.mu.Lock()
-		first := p.hub.queues[p.thread][0] == p
+		first := p.hub.queues[p.queue][0] == p
 		p.hub.mu.Unlock()
 		if first && !p.tried {
 			p.tried = true
@@ -69,11 +75,11 @@ func (p *place) Leave() {
 	h := p.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	queue := slices.DeleteFunc(h.queues[p.thread], func(q *place) bool { return q == p })
+	queue := slices.DeleteFunc(h.queues[p.queue], func(q *place) bool { return q == p })
 	if len(queue) == 0 {
-		delete(h.queues, p.thread)
+		delete(h.queues, p.queue)
 		return
 	}
-	h.queues[p.thread] = queue
+	h.queues[p.queue] = queue
 	poke(queue[0].wake)
 }

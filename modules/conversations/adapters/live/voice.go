@@ -151,7 +151,7 @@ func (v *voice) End() {
 	if h.under[v.operation] == v.record.ID {
 		delete(h.under, v.operation)
 	}
-	if queue := h.queues[v.record.ThreadID]; len(queue) > 0 {
+	if queue := h.queues[queueKey{v.operation.workspace, v.record.ThreadID}]; len(queue) > 0 {
 		poke(queue[0].wake)
 	}
 	h.mu.Unlock()

@@ -57,9 +57,14 @@ func (s Server) tryForThread(ctx context.Context, thread uuid.UUID, long command
 // names that turn.
 const busyTries = 50
 
-// queueUp runs a turn when those before it in its thread have ended. It holds nothing while it waits.
+// queueUp runs a turn when those before it in its thread have ended. It holds nothing while it waits. The thread is read
+// first, which also checks the caller's permission: who may not take a turn in it gets the answer for an unknown thread, or
+// 403, and neither waits nor learns whether the queue is full.
 func (s Server) queueUp(ctx context.Context, said usecases.Said, turn *domain.Turn, long command.Long) (command.Answer, error) {
-	place, err := s.Room.Enter(said.ThreadID)
+	if _, err := s.Threads.Get(ctx, said.ThreadID); err != nil {
+		return command.Answer{}, err
+	}
+	place, err := s.Room.Enter(ctx, said.ThreadID)
 	if err != nil {
 		return command.Answer{}, err
 	}
