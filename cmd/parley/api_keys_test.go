@@ -143,6 +143,7 @@ func TestAKeyThatIsLimitedToSomeBotsSeesNothingOfOthers(t *testing.T) {
 	p := start(t, "WORKERS=0")
 	ada := p.register(t)
 	mine, other := ada.newBot(t), ada.newBot(t)
+	ada.subscribe(t, "https://example.com/", "bot.updated", "turn.completed") // what the key does is told of, as what a person does
 	here, there, free := ada.thread(t, mine), ada.thread(t, other), ada.post(t, "/v1/conversations/threads", map[string]any{}).text("id")
 	for _, thread := range []string{here, there, free} {
 		require.Equal(t, http.StatusOK, ada.hi(t, thread).Status)
@@ -171,6 +172,11 @@ func TestAKeyThatIsLimitedToSomeBotsSeesNothingOfOthers(t *testing.T) {
 	require.Equal(t, http.StatusOK, key.hi(t, here, op).Status)
 	require.Equal(t, "true", key.hi(t, here, op).Header.Get("X-Operation-Replayed"))
 	require.Len(t, ada.get(t, "/v1/conversations/threads/"+here+"/messages").items(), 4)
+	require.Len(t, ada.get(t, "/v1/webhook-deliveries").items(), 5, "three turns, a version and a turn of the key")
+	answered := key.get(t, "/v1/conversations/threads/"+here+"/messages").items()[3]["id"].(string)
+	for range 2 {
+		require.Equal(t, http.StatusOK, key.put(t, "/v1/conversations/messages/"+answered+"/feedback", map[string]any{"rating": "good"}).Status)
+	}
 	require.Len(t, ada.get(t, "/v1/bots").items(), 2, "what the key may see is left behind on the connection")
 	whole := ada.key(t, "viewer")
 	require.Len(t, whole.get(t, "/v1/bots").items(), 2)

@@ -1,0 +1,12 @@
+DROP POLICY key_bots ON turn_events;
+DROP POLICY key_bots ON message_feedback;
+DROP POLICY key_bots ON webhook_subscriptions;
+DROP POLICY key_bots ON webhook_deliveries;
+DROP POLICY key_bots ON webhook_attempts;
+DROP POLICY key_bots ON dead_letter_queue;
+DROP POLICY key_bots ON files;
+DROP POLICY key_bots ON vectors;
+DROP FUNCTION app.close_to_limited_keys(regclass, text);
+DROP FUNCTION app.keep_key_to(regclass, text);
+DROP FUNCTION app.sees_endpoint(uuid);
+DROP FUNCTION app.sees_turn(uuid);

@@ -1,0 +1,1 @@
+DROP POLICY key_bots ON operations;
