@@ -84,12 +84,10 @@ func newMailer(p *platform) (ports.Mailer, error) {
 }
 
 // newBearers tells who brings an access token or an API key.
-func newBearers(p *platform, t *tokens.Tokens) (*postgres.Bearers, error) {
-	bearers, err := postgres.NewBearers(p.db, t, p.now)
-	if err == nil {
-		p.background.Every(p.cfg.UpkeepInterval, time.Minute, "note the use of API keys", bearers.WriteUses)
-	}
-	return bearers, err
+func newBearers(p *platform, t *tokens.Tokens) *postgres.Bearers {
+	bearers := postgres.NewBearers(p.db, t, p.now)
+	p.background.Every(p.cfg.UpkeepInterval, time.Minute, "note the use of API keys", bearers.WriteUses)
+	return bearers
 }
 
 // purgeElsewhere says what of a purged workspace is outside the database: the bytes of its files, and what was counted in

@@ -152,10 +152,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	bearers, err := newBearers(p, tokens)
-	if err != nil {
-		return nil, err
-	}
+	bearers := newBearers(p, tokens)
 	e, err := gateway.New(gateway.Options{
 		Contract:       calls,
 		Document:       api.YAML,

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/expirable"
+	cache "github.com/go-pkgz/expirable-cache/v3"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -23,12 +23,12 @@ const budget = 50 * time.Millisecond
 
 // Memory keeps the marks of this process.
 type Memory struct {
-	entries *expirable.LRU[string, string]
+	entries cache.Cache[string, string]
 }
 
 // NewMemory makes a Memory of so many marks at the most, each kept for a life.
 func NewMemory(life time.Duration, most int) *Memory {
-	return &Memory{expirable.NewLRU[string, string](most, nil, life)}
+	return &Memory{cache.NewCache[string, string]().WithLRU().WithMaxKeys(most).WithTTL(life)}
 }
 
 // Find implements Marks.

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/expirable"
+	cache "github.com/go-pkgz/expirable-cache/v3"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/parley/parley/platform/call"
@@ -40,12 +40,12 @@ func CacheKey(ctx context.Context) string {
 
 // MemoryCache has the newest answers of this process.
 type MemoryCache struct {
-	entries *expirable.LRU[string, Cached]
+	entries cache.Cache[string, Cached]
 }
 
 // NewMemoryCache makes a MemoryCache.
 func NewMemoryCache() *MemoryCache {
-	return &MemoryCache{expirable.NewLRU[string, Cached](cacheEntries, nil, cacheLife)}
+	return &MemoryCache{cache.NewCache[string, Cached]().WithLRU().WithMaxKeys(cacheEntries).WithTTL(cacheLife)}
 }
 
 // Get implements Cache.

@@ -7,11 +7,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	lru "github.com/hashicorp/golang-lru/v2"
+	cache "github.com/go-pkgz/expirable-cache/v3"
 	"github.com/sony/gobreaker/v2"
 	"golang.org/x/sync/semaphore"
 
@@ -40,7 +41,8 @@ type Group struct {
 	name    string
 	policy  Policy
 	log     *slog.Logger
-	targets *lru.Cache[string, *target]
+	adding  sync.Mutex // held while a target is added, so that two calls do not add it twice
+	targets cache.Cache[string, *target]
 	counts  Counts
 }
 
@@ -58,11 +60,7 @@ type target struct {
 
 // NewGroup makes a Group.
 func NewGroup(name string, p Policy, log *slog.Logger) *Group {
-	targets, err := lru.New[string, *target](mostTargets)
-	if err != nil {
-		panic("resilience: " + err.Error()) // for a size below 1 only
-	}
-	return &Group{name: name, policy: p, log: log, targets: targets}
+	return &Group{name: name, policy: p, log: log, targets: cache.NewCache[string, *target]().WithLRU().WithMaxKeys(mostTargets)}
 }
 
 // Do calls a target once. Where its breaker is open, or the bulkhead is full, it answers at once with an error for which
@@ -166,6 +164,11 @@ func (g *Group) target(name string) *target {
 	if t, ok := g.targets.Get(name); ok {
 		return t
 	}
+	g.adding.Lock()
+	defer g.adding.Unlock()
+	if t, ok := g.targets.Get(name); ok {
+		return t
+	}
 	t := &target{room: semaphore.NewWeighted(int64(g.policy.Concurrency))}
 	t.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:         name,
@@ -178,9 +181,7 @@ func (g *Group) target(name string) *target {
 		},
 		OnStateChange: func(name string, from, to gobreaker.State) { g.changed(t, name, from, to) },
 	})
-	if before, ok, _ := g.targets.PeekOrAdd(name, t); ok {
-		return before
-	}
+	g.targets.Add(name, t)
 	return t
 }
 

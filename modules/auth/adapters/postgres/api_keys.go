@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	cache "github.com/go-pkgz/expirable-cache/v3"
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
@@ -96,7 +96,7 @@ type Authenticator interface {
 type Bearers struct {
 	db     *postgres.DB
 	tokens Authenticator
-	known  *lru.Cache[[32]byte, call.Principal]
+	known  cache.Cache[[32]byte, call.Principal]
 	now    func() time.Time
 
 	mu   sync.Mutex
@@ -114,9 +114,9 @@ const (
 )
 
 // NewBearers makes Bearers.
-func NewBearers(db *postgres.DB, tokens Authenticator, now func() time.Time) (*Bearers, error) {
-	known, err := lru.New[[32]byte, call.Principal](rememberedKeys)
-	return &Bearers{db: db, tokens: tokens, known: known, now: now, used: map[uuid.UUID]keyUse{}}, err
+func NewBearers(db *postgres.DB, tokens Authenticator, now func() time.Time) *Bearers {
+	known := cache.NewCache[[32]byte, call.Principal]().WithLRU().WithMaxKeys(rememberedKeys)
+	return &Bearers{db: db, tokens: tokens, known: known, now: now, used: map[uuid.UUID]keyUse{}}
 }
 
 // Authenticate gives the principal of an access token or API key, or fail.ErrUnauthorized.

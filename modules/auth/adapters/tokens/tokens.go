@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
+	cache "github.com/go-pkgz/expirable-cache/v3"
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwk"
 	"github.com/lestrrat-go/jwx/v3/jws"
@@ -56,7 +56,7 @@ type Tokens struct {
 	issuer    string
 	accessTTL time.Duration
 	now       func() time.Time
-	verified  *lru.Cache[[sha256.Size]byte, access] // by the hash of the token, which is a secret
+	verified  cache.Cache[[sha256.Size]byte, access] // by the hash of the token, which is a secret
 }
 
 // access is what a verified access token says.
@@ -69,16 +69,16 @@ const rememberedTokens = 10_000 // some 2 MB
 
 // New makes Tokens.
 func New(o Options) (*Tokens, error) {
-	verified, err := lru.New[[sha256.Size]byte, access](rememberedTokens)
-	if err != nil {
-		return nil, err
+	t := &Tokens{
+		keys: jwk.NewSet(), issuer: o.Issuer, accessTTL: o.AccessTTL, now: o.Now,
+		verified: cache.NewCache[[sha256.Size]byte, access]().WithLRU().WithMaxKeys(rememberedTokens),
 	}
-	t := &Tokens{keys: jwk.NewSet(), issuer: o.Issuer, accessTTL: o.AccessTTL, now: o.Now, verified: verified}
 	for _, secret := range o.Previous {
 		if _, err := t.add(secret); err != nil {
 			return nil, err
 		}
 	}
+	var err error
 	if t.keyID, err = t.add(o.Secret); err != nil {
 		return nil, err
 	}
