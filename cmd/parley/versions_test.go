@@ -101,12 +101,13 @@ func TestAnEditOfAVersionThatIsNoLongerCurrentIsRefused(t *testing.T) {
 		requireCode(t, late, http.StatusPreconditionFailed, "VERSION_CONFLICT")
 		require.EqualValues(t, 2, late.at("details.current_version"))
 	}
-	for _, malformed := range []string{"1", `"0"`, `"01"`, `"+1"`, `"1`, `""`, `"`, `W/"2"`, `"x"`, `"1","2"`, `"99999999999"`, "2"} {
+	for _, malformed := range []string{"1", `"0"`, `"01"`, `"+1"`, `"1`, `""`, `"`, `W/2`, `w/"2"`, `"x"`, `"1","2"`, `"99999999999"`, "2"} {
 		requireWrong(t, ada.put(t, path+"/instruction", body, header{"If-Match", malformed}), "If-Match")
 	}
 	requireCode(t, ada.put(t, path+"/instruction", body, header{"If-Match", `"2"`}, header{"If-Match", `"3"`}), http.StatusBadRequest, "BAD_REQUEST")
 	require.EqualValues(t, 2, ada.get(t, path).at("current_version"))
 	require.Equal(t, http.StatusOK, ada.put(t, path+"/instruction", body, header{"If-Match", `"2"`}).Status)
+	require.Equal(t, http.StatusOK, ada.put(t, path+"/instruction", body, header{"If-Match", `W/"3"`}).Status, "a proxy that compresses weakens it")
 	require.Equal(t, http.StatusOK, ada.put(t, path+"/instruction", body, header{"If-Match", "*"}).Status)
 }
 

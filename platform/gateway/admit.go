@@ -134,6 +134,7 @@ func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 		return fail.ErrUnauthorized
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
+	token = strings.TrimLeft(token, " ") // one or more spaces (RFC 9110, 11.4)
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return fail.ErrUnauthorized
 	}

@@ -24,6 +24,7 @@ import (
 // The headers of the contract.
 const (
 	HeaderTraceID     = "X-Trace-Id"
+	HeaderRequestID   = "X-Request-Id" // becomes the trace id where no X-Trace-Id is sent
 	HeaderOperationID = "X-Operation-Id"
 	HeaderWorkspaceID = "X-Workspace-Id"
 	HeaderUserID      = "X-User-Id"
@@ -32,7 +33,8 @@ const (
 var traceID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // beginCall makes the call that the rest of the way is told of, and gives it a deadline, a trace id and an operation id, so
-// that every answer carries both. The trace id is the client's, else that of its traceparent, else a new one.
+// that every answer carries both. The trace id is the client's (X-Trace-Id, else
+// X-Request-Id), else that of its traceparent, else a new one.
 func beginCall(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -42,8 +44,8 @@ func beginCall(o Options) echo.MiddlewareFunc {
 			if tracer != nil {
 				ctx, parent = tracer.Extract(ctx, req.Header)
 			}
-			trace := req.Header.Get(HeaderTraceID)
-			if !traceID.MatchString(trace) {
+			trace := clientTraceID(req.Header)
+			if trace == "" {
 				trace = parent
 			}
 			if trace == "" {
@@ -72,6 +74,16 @@ func beginCall(o Options) echo.MiddlewareFunc {
 			return err
 		}
 	}
+}
+
+// clientTraceID returns the trace id that a client names, in X-Trace-Id or else in X-Request-Id; "" where neither is valid.
+func clientTraceID(h http.Header) string {
+	for _, name := range []string{HeaderTraceID, HeaderRequestID} {
+		if id := h.Get(name); traceID.MatchString(id) {
+			return id
+		}
+	}
+	return ""
 }
 
 // broken gives the error of a request that failed by our fault, as its span is to know; it has been answered by then.

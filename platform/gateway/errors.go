@@ -62,7 +62,9 @@ func statusOf(k fail.Kind) int {
 func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(c *echo.Context, err error) {
 		if r, unwrapErr := echo.UnwrapResponse(c.Response()); unwrapErr == nil && r.Committed {
-			log.WarnContext(c.Request().Context(), "failed after the answer had begun", "error", err)
+			if !errors.Is(err, errHeadDone) {
+				log.WarnContext(c.Request().Context(), "failed after the answer had begun", "error", err)
+			}
 			return
 		}
 		e := translate(err)
@@ -78,9 +80,8 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		if status == http.StatusUnauthorized {
 			h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="parley"`)
 		}
-		if c.Request().Method == http.MethodHead {
-			c.Response().WriteHeader(status)
-			return
+		if status == http.StatusMethodNotAllowed {
+			allowHead(h)
 		}
 		body := errorBody{Code: e.Code, Message: e.Message, TraceID: call.From(c.Request().Context()).TraceID, Details: e.Details}
 		if err := c.JSON(status, body); err != nil {

@@ -98,7 +98,7 @@ func New(o Options) (*echo.Echo, error) {
 	e.Logger = o.Log
 	e.HTTPErrorHandler = errorHandler(o.Log)
 	e.IPExtractor = addressOf(o.TrustedProxies)
-	e.Pre(middleware.RemoveTrailingSlash())
+	e.Pre(middleware.RemoveTrailingSlash(), headAsGet)
 	e.Use(
 		beginCall(o),
 		accessLog(o.Log, o.Observed),
@@ -152,9 +152,9 @@ func addressOf(trusted []netip.Prefix) echo.IPExtractor {
 func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 	return middleware.CORSConfig{
 		AllowOrigins: origins,
-		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		AllowMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{
-			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
+			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderRequestID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
 			"If-Match", "Last-Event-ID", "Range", "If-Range", "If-None-Match",
 		},
 		ExposeHeaders: []string{

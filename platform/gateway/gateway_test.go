@@ -198,9 +198,18 @@ func TestReadinessTellsWhatIsMissingAndNoMore(t *testing.T) {
 			engine(t, func(o *Options) { o.Checks = test.checks }).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 			require.Equal(t, test.status, w.Code)
 			require.NotContains(t, w.Body.String(), "internal")
-			var body struct{ Checks map[string]any }
+			var body struct {
+				Checks map[string]struct {
+					OK     bool
+					Status string
+				}
+			}
 			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &body))
 			require.Len(t, body.Checks, len(test.checks))
+			for name, check := range body.Checks {
+				require.Equal(t, name == "a", check.OK, name)
+				require.Equal(t, check.OK, check.Status == "ok", name)
+			}
 		})
 	}
 }

@@ -29,6 +29,7 @@ type Outside struct {
 const probeTimeout = 2 * time.Second
 
 type checkResult struct {
+	OK     bool   `json:"ok"`
 	Status string `json:"status"`
 	Error  string `json:"error,omitempty"`
 	Open   *int   `json:"open_breakers,omitempty"`
@@ -45,7 +46,7 @@ func addHealth(e *echo.Echo, checks []Check, outside []Outside) {
 			if open > 0 {
 				status = "degraded"
 			}
-			results[o.Name] = checkResult{Status: status, Open: &open}
+			results[o.Name] = checkResult{OK: open == 0, Status: status, Open: &open}
 		}
 		status, word := http.StatusOK, "ready"
 		if !ready {
@@ -68,7 +69,7 @@ func probeAll(ctx context.Context, checks []Check) (map[string]checkResult, bool
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
-				results[check.Name] = checkResult{Status: "ok"}
+				results[check.Name] = checkResult{OK: true, Status: "ok"}
 				return
 			}
 			results[check.Name] = checkResult{Status: "failed", Error: fail.From(err).Code}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +21,26 @@ import (
 
 var errRange = fail.New(fail.OutOfRange, "RANGE_NOT_SATISFIABLE", "the file has no such range: Content-Range says how many bytes it has")
 
-// none is a range of the last no bytes.
-var none = regexp.MustCompile(`^bytes=\s*-0+\s*$`)
+var (
+	byteUnit = regexp.MustCompile(`(?i)^\s*bytes\s*=`)
+	number   = regexp.MustCompile(`[0-9]+`)
+	noBytes  = regexp.MustCompile(`^bytes=\s*-0+\s*$`) // a range of the last no bytes
+)
+
+// byteRange returns the Range header as net/http understands it: "" for a unit other than bytes and for several ranges, of
+// which the whole file is sent (RFC 9110, 14.2), and no number beyond what fits into 63 bits.
+func byteRange(value string) string {
+	unit := byteUnit.FindString(value)
+	if unit == "" || strings.Contains(value, ",") {
+		return ""
+	}
+	return "bytes=" + number.ReplaceAllStringFunc(value[len(unit):], func(n string) string {
+		if _, err := strconv.ParseInt(n, 10, 64); err != nil {
+			return strconv.FormatInt(math.MaxInt64, 10)
+		}
+		return n
+	})
+}
 
 // GetFileContent implements the call.
 func (s Server) GetFileContent(ctx context.Context, r GetFileContentRequestObject) (GetFileContentResponseObject, error) {
@@ -29,14 +49,15 @@ func (s Server) GetFileContent(ctx context.Context, r GetFileContentRequestObjec
 		return nil, err
 	}
 	asked := http.Header{}
-	for name, value := range map[string]*string{
-		"Range": r.Params.Range, "If-Range": r.Params.IfRange, "If-None-Match": r.Params.IfNoneMatch,
-	} {
-		if value != nil && !strings.Contains(*value, ",") || value != nil && name != "Range" { // of several ranges: the whole
+	for name, value := range map[string]*string{"If-Range": r.Params.IfRange, "If-None-Match": r.Params.IfNoneMatch} {
+		if value != nil {
 			asked.Set(name, *value)
 		}
 	}
-	if none.MatchString(asked.Get("Range")) { // RFC 9110, 14.1.2: there is no such range; net/http sends an empty part
+	if r.Params.Range != nil {
+		asked.Set("Range", byteRange(*r.Params.Range))
+	}
+	if noBytes.MatchString(asked.Get("Range")) { // RFC 9110, 14.1.2: there is no such range; net/http sends an empty part
 		asked.Set("Range", fmt.Sprintf("bytes=%d-", file.Size))
 	}
 	return content{ctx, file, s.Files, s.Bytes, asked}, nil

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/platform/fail"
@@ -67,14 +68,16 @@ func tag(b domain.Bot) *string {
 	return &t
 }
 
-// expected reads If-Match: one version in quotes, as tag has it. 0 stands for whichever: none is given, or *.
+// expected reads If-Match: one version in quotes, as tag writes it, or the same as a weak ETag, which proxies that compress
+// make of it. 0 stands for any version: none is given, or *.
 func expected(header *string) (int, error) {
 	if header == nil || *header == "*" {
 		return 0, nil
 	}
-	if n := len(*header); n > 2 && (*header)[0] == '"' && (*header)[n-1] == '"' {
-		version, err := strconv.ParseInt((*header)[1:n-1], 10, 32)
-		if err == nil && version > 0 && (*header)[1] >= '1' { // no sign, no leading zero
+	value := strings.TrimPrefix(*header, "W/")
+	if n := len(value); n > 2 && value[0] == '"' && value[n-1] == '"' {
+		version, err := strconv.ParseInt(value[1:n-1], 10, 32)
+		if err == nil && version > 0 && value[1] >= '1' { // no sign, no leading zero
 			return int(version), nil
 		}
 	}
