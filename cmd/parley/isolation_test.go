@@ -247,6 +247,7 @@ func TestNothingIsServedWithoutAGoodAccessToken(t *testing.T) {
 		})
 	}
 	require.Equal(t, http.StatusOK, p.anonymous().get(t, "/v1/bots", header{"Authorization", "bearer " + ada.token}).Status, "RFC 9110: a scheme has no case")
+	require.Equal(t, http.StatusOK, p.anonymous().get(t, "/v1/bots", header{"Authorization", "Bearer  " + ada.token}).Status, "RFC 9110: one or more spaces")
 	requireCode(t, p.anonymous().post(t, "/v1/auth/refresh", map[string]any{"refresh_token": ada.token}), http.StatusUnauthorized, "UNAUTHORIZED")
 	require.Equal(t, http.StatusOK, p.anonymous().post(t, "/v1/auth/refresh", map[string]any{"refresh_token": ada.refresh}).Status, "a wrong use of the token has ended the session")
 }

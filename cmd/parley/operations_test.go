@@ -88,7 +88,6 @@ func TestAnOperationIDIsGoodForOneRequestOnly(t *testing.T) {
 	thread := ada.post(t, "/v1/conversations/threads", map[string]any{}).text("id")
 	for name, a := range map[string]answer{
 		"another body":     ada.post(t, "/v1/bots", map[string]any{"name": "Sales"}, id),
-		"more spaces":      ada.post(t, "/v1/bots", `{"name": "Support"}`, id),
 		"another query":    ada.post(t, "/v1/bots?x=1", body, id),
 		"another path":     ada.post(t, "/v1/conversations/threads", map[string]any{}, id),
 		"another method":   ada.put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "x"}, id),
@@ -113,6 +112,32 @@ func TestAnOperationIDIsGoodForOneRequestOnly(t *testing.T) {
 	require.Equal(t, 2, count(t, super, `SELECT count(*) FROM messages`))
 	require.Equal(t, 1, count(t, super, `SELECT count(*) FROM bots`))
 	require.Equal(t, http.StatusOK, ada.get(t, "/v1/auth/me").Status)
+}
+
+// A proxy or a client's encoder may spell the same JSON otherwise when it sends a call again.
+func TestARetryInAnotherSpellingOfTheSameJSONIsReplayed(t *testing.T) {
+	t.Parallel()
+	ada := start(t).register(t)
+	op := operation(uuid.NewString())
+	first := ada.post(t, "/v1/bots", `{"name":"Käse","settings":{"temperature":0.5,"metadata":{"a":1,"b":"x/y"}}}`, op)
+	require.Equal(t, http.StatusCreated, first.Status, first)
+	for name, body := range map[string]string{
+		"another order":      `{"settings":{"metadata":{"b":"x/y","a":1},"temperature":0.5},"name":"Käse"}`,
+		"spaces":             ` { "name" : "Käse", "settings": {"temperature": 0.5, "metadata": {"a": 1, "b": "x/y"}} } `,
+		"a newline behind":   `{"name":"Käse","settings":{"temperature":0.5,"metadata":{"a":1,"b":"x/y"}}}` + "\n",
+		"escaped characters": `{"name":"K\u00e4se","settings":{"temperature":0.5,"metadata":{"a":1,"b":"x\/y"}}}`,
+	} {
+		again := ada.post(t, "/v1/bots", body, op)
+		require.Equal(t, []any{first.Status, "true", string(first.Raw)}, []any{again.Status, again.Header.Get("X-Operation-Replayed"), string(again.Raw)}, name)
+	}
+	for name, body := range map[string]string{
+		"another number":             `{"name":"Käse","settings":{"temperature":0.5,"metadata":{"a":2,"b":"x/y"}}}`,
+		"a number spelled otherwise": `{"name":"Käse","settings":{"temperature":0.50,"metadata":{"a":1,"b":"x/y"}}}`,
+		"another text":               `{"name":"Kase","settings":{"temperature":0.5,"metadata":{"a":1,"b":"x/y"}}}`,
+	} {
+		requireCode(t, ada.post(t, "/v1/bots", body, op), http.StatusUnprocessableEntity, "OPERATION_ID_REUSED")
+		require.NotEmpty(t, name)
+	}
 }
 
 func TestTheSameOperationIDOfAnotherIsAnotherOperation(t *testing.T) {

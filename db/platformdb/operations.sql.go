@@ -13,7 +13,7 @@ import (
 )
 
 const claimOperation = `-- name: ClaimOperation :exec
-SELECT app.claim_operation($1::uuid, $2::uuid, $3::uuid, $4::bytea)
+SELECT app.claim_operation($1::uuid, $2::uuid, $3::uuid, $4::bytea, $5::smallint)
 `
 
 type ClaimOperationParams struct {
@@ -21,6 +21,7 @@ type ClaimOperationParams struct {
 	ActorID     uuid.UUID
 	ID          uuid.UUID
 	Fingerprint []byte
+	Version     int16
 }
 
 func (q *Queries) ClaimOperation(ctx context.Context, arg ClaimOperationParams) error {
@@ -29,6 +30,7 @@ func (q *Queries) ClaimOperation(ctx context.Context, arg ClaimOperationParams) 
 		arg.ActorID,
 		arg.ID,
 		arg.Fingerprint,
+		arg.Version,
 	)
 	return err
 }
@@ -57,7 +59,7 @@ func (q *Queries) ExpireSealedAnswers(ctx context.Context) (int32, error) {
 }
 
 const findOperation = `-- name: FindOperation :one
-SELECT fingerprint, finished_at, status, content_type, location, etag, body, sealed,
+SELECT fingerprint, fingerprint_version, finished_at, status, content_type, location, etag, body, sealed,
        (finished_at IS NOT NULL AND (body IS NULL OR finished_at < now() - CASE WHEN sealed THEN interval '1 hour' ELSE interval '7 days' END))::boolean AS expired
   FROM operations
  WHERE workspace_id = $1 AND actor_id = $2 AND id = $3
@@ -70,15 +72,16 @@ type FindOperationParams struct {
 }
 
 type FindOperationRow struct {
-	Fingerprint []byte
-	FinishedAt  *time.Time
-	Status      *int16
-	ContentType *string
-	Location    *string
-	Etag        *string
-	Body        []byte
-	Sealed      bool
-	Expired     bool
+	Fingerprint        []byte
+	FingerprintVersion int16
+	FinishedAt         *time.Time
+	Status             *int16
+	ContentType        *string
+	Location           *string
+	Etag               *string
+	Body               []byte
+	Sealed             bool
+	Expired            bool
 }
 
 func (q *Queries) FindOperation(ctx context.Context, arg FindOperationParams) (FindOperationRow, error) {
@@ -86,6 +89,7 @@ func (q *Queries) FindOperation(ctx context.Context, arg FindOperationParams) (F
 	var i FindOperationRow
 	err := row.Scan(
 		&i.Fingerprint,
+		&i.FingerprintVersion,
 		&i.FinishedAt,
 		&i.Status,
 		&i.ContentType,

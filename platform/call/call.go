@@ -56,6 +56,21 @@ const (
 type Operation struct {
 	ID          uuid.UUID
 	Fingerprint []byte // HMAC-SHA-256 over method, path, query and body; Completed adds a body that is streamed
+	// Earlier is the fingerprint of version 1, nil where it is the same: a release that stored it took the bytes of a JSON
+	// body as they came.
+	Earlier []byte
+}
+
+// FingerprintVersion is the version of Fingerprint: 2 is over the body in canonical JSON (RFC 8785 for order and spacing;
+// numbers keep their text), 1 was over its bytes.
+const FingerprintVersion = 2
+
+// SameRequest reports whether a fingerprint that was stored under a version is that of this call's request.
+func (o Operation) SameRequest(stored []byte, version int) bool {
+	if version < FingerprintVersion && o.Earlier != nil {
+		return hmac.Equal(stored, o.Earlier)
+	}
+	return hmac.Equal(stored, o.Fingerprint)
 }
 
 type key struct{}

@@ -6,7 +6,6 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -150,7 +149,9 @@ func (p *Pipeline) reach(ctx context.Context, point string) error {
 
 // keep caches an answer that has been committed.
 func (p *Pipeline) keep(ctx context.Context, a Answer) {
-	p.Cache.Put(ctx, operations.CacheKey(ctx), operations.Cached{Fingerprint: call.From(ctx).Operation.Fingerprint, Answer: a.Answer})
+	p.Cache.Put(ctx, operations.CacheKey(ctx), operations.Cached{
+		Fingerprint: call.From(ctx).Operation.Fingerprint, Version: call.FingerprintVersion, Answer: a.Answer,
+	})
 }
 
 // cached gives the answer that the cache has for this call's operation. The caller's right to it is checked anew.
@@ -162,7 +163,7 @@ func (p *Pipeline) cached(ctx context.Context) (answer Answer, found bool, err e
 	if err := p.DB.Admitted(ctx); err != nil {
 		return Answer{}, false, err
 	}
-	if !bytes.Equal(c.Fingerprint, call.From(ctx).Operation.Fingerprint) {
+	if !call.From(ctx).Operation.SameRequest(c.Fingerprint, c.Version) {
 		return Answer{}, false, ErrReused
 	}
 	return Answer{Answer: c.Answer, Replayed: true}, true, nil

@@ -51,6 +51,16 @@ func ParseJSON(body []byte) (any, error) {
 	return value, fail.Fields(wrong...)
 }
 
+// Canonical returns a JSON body in the order and spacing of RFC 8785, with strings in their shortest form. Numbers keep
+// their text, so that 2^53 and 2^53+1 differ. What is not JSON is returned as it is.
+func Canonical(body []byte) []byte {
+	value := jsontext.Value(bytes.Clone(body))
+	if len(value) == 0 || value.Format(jsontext.ReorderRawObjects(true)) != nil {
+		return body
+	}
+	return value
+}
+
 // numberBound is how many characters a number may have, and how large its exponent may be: far more than a double has
 // (RFC 7493, 2.2), far less than Postgres can hold in jsonb.
 const numberBound = 400

@@ -62,7 +62,7 @@ func admit(o Options) echo.MiddlewareFunc {
 				return err
 			}
 			if req := c.Request(); req.Method != http.MethodGet {
-				call.From(req.Context()).Operation.Fingerprint = fingerprint(o.FingerprintKey, req, body)
+				setFingerprint(&call.From(req.Context()).Operation, o.FingerprintKey, req, body)
 			}
 			return telling(op, next(c))
 		}
@@ -255,6 +255,15 @@ func check(c *echo.Context, op *contract.Operation, body []byte) error {
 		wrong = append(wrong, fields...)
 	}
 	return fail.Fields(wrong...)
+}
+
+// setFingerprint sets what tells this request from others under the same operation id.
+func setFingerprint(o *call.Operation, key []byte, req *http.Request, body []byte) {
+	canonical := contract.Canonical(body)
+	o.Fingerprint = fingerprint(key, req, canonical)
+	if !bytes.Equal(canonical, body) {
+		o.Earlier = fingerprint(key, req, body)
+	}
 }
 
 // fingerprint tells requests apart: HMAC-SHA-256 over method, path, sorted query and body, each with its length.

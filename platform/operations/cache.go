@@ -16,6 +16,7 @@ import (
 // Cached is a finished operation as a cache keeps it.
 type Cached struct {
 	Fingerprint []byte
+	Version     int // of the fingerprint; 0 in what the release before has kept, whose version is 1
 	Answer      Answer
 }
 

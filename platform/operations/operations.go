@@ -3,7 +3,6 @@
 package operations
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -47,6 +46,7 @@ func (s *Store) Claim(ctx context.Context) error {
 		ActorID:     c.Principal.UserID,
 		ID:          c.Operation.ID,
 		Fingerprint: c.Operation.Fingerprint,
+		Version:     call.FingerprintVersion,
 	})
 }
 
@@ -98,7 +98,7 @@ func (s *Store) Find(ctx context.Context) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the operation: %w", err)
 	}
-	record := &Record{SameRequest: bytes.Equal(row.Fingerprint, c.Operation.Fingerprint), Expired: row.Expired}
+	record := &Record{SameRequest: c.Operation.SameRequest(row.Fingerprint, int(row.FingerprintVersion)), Expired: row.Expired}
 	if row.FinishedAt != nil && !row.Expired {
 		record.Answer = &Answer{
 			Status:      int(deref(row.Status)),

@@ -59,3 +59,30 @@ func TestAnOperationIsClaimedOnceAndKeepsItsAnswer(t *testing.T) {
 		require.Nil(t, record, name)
 	}
 }
+
+func TestAnOperationIsComparedByTheVersionOfItsFingerprint(t *testing.T) {
+	t.Parallel()
+	db := pg.DB(t)
+	store, p := operations.NewStore(db, secret.NewBox(make([]byte, 32))), call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}
+	one, two, other := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32), bytes.Repeat([]byte{3}, 32)
+	at := func(id uuid.UUID, fingerprint, earlier []byte) context.Context {
+		return call.With(t.Context(), &call.Call{Principal: p, Operation: call.Operation{ID: id, Fingerprint: fingerprint, Earlier: earlier}})
+	}
+	same := func(ctx context.Context) bool {
+		record, err := store.Find(ctx)
+		require.NoError(t, err)
+		return record.SameRequest
+	}
+	before, now := uuid.New(), uuid.New()
+	require.NoError(t, db.Write(at(before, one, nil), func(ctx context.Context) error { // as the release before claims
+		_, err := db.In(ctx).Exec(ctx, `SELECT app.claim_operation($1, $2, $3, $4)`, p.WorkspaceID, p.UserID, before, one)
+		return err
+	}))
+	require.NoError(t, db.Write(at(now, two, one), store.Claim))
+	require.True(t, same(at(before, two, one)))
+	require.True(t, same(at(before, one, nil)), "the body was canonical as it came")
+	require.False(t, same(at(before, one, other)), "only the fingerprint of its version counts")
+	require.False(t, same(at(before, two, nil)))
+	require.True(t, same(at(now, two, other)), "another spelling of the same body")
+	require.False(t, same(at(now, other, two)))
+}

@@ -1,5 +1,5 @@
 -- name: ClaimOperation :exec
-SELECT app.claim_operation(@workspace_id::uuid, @actor_id::uuid, @id::uuid, @fingerprint::bytea);
+SELECT app.claim_operation(@workspace_id::uuid, @actor_id::uuid, @id::uuid, @fingerprint::bytea, @version::smallint);
 
 -- name: FinishOperation :exec
 -- One that took longer than an hour is as old as its answer, which is kept for seven days from now.
@@ -10,7 +10,7 @@ UPDATE operations
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND id = @id;
 
 -- name: FindOperation :one
-SELECT fingerprint, finished_at, status, content_type, location, etag, body, sealed,
+SELECT fingerprint, fingerprint_version, finished_at, status, content_type, location, etag, body, sealed,
        (finished_at IS NOT NULL AND (body IS NULL OR finished_at < now() - CASE WHEN sealed THEN interval '1 hour' ELSE interval '7 days' END))::boolean AS expired
   FROM operations
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND id = @id;
