@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -143,9 +144,47 @@ func TestSettingsThatAreNoneAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	ada := start(t).register(t)
 	path := "/v1/bots/" + ada.post(t, "/v1/bots", map[string]any{"name": "Support"}).text("id") + "/instruction"
-	requireWrong(t, ada.put(t, path, `{"instruction":"x","settings":{"temprature":1,"metadata":{"temprature":1}}}`), "settings.temprature")
 	six := strings.Repeat(`"a/b",`, 5) + `"a/b"`
 	requireWrong(t, ada.put(t, path, `{"instruction":"x","settings":{"fallbacks":[`+six+`],"model":7}}`), "settings.fallbacks", "settings.model")
 	good := ada.put(t, path, `{"instruction":"x","settings":{"model":"openai/gpt-4o-mini","fallbacks":["echo"],"temperature":0,"max_output_tokens":1,"history_limit":0,"language":"ru","metadata":{"own":1}}}`)
 	require.Equal(t, http.StatusOK, good.Status, good)
+}
+
+// The first clients sent settings of their own, such as piiMasking.
+func TestAnUnknownSettingIsKeptAndNamedByAWarning(t *testing.T) {
+	t.Parallel()
+	ada := start(t).register(t)
+	settings := map[string]any{
+		"temperature": 0.5, "piiMasking": map[string]any{"enabled": true, "fields": []any{"email"}}, "temprature": 1.0, "Model": "nobody/serves-it",
+	}
+	warned := func(a answer) (fields []string) {
+		warnings, _ := a.at("warnings").([]any)
+		for _, w := range warnings {
+			warning := w.(map[string]any)
+			require.Equal(t, "UNKNOWN_SETTING", warning["code"])
+			fields = append(fields, warning["field"].(string))
+		}
+		return fields
+	}
+	unknown := []string{"settings.Model", "settings.piiMasking", "settings.temprature"}
+	made := ada.post(t, "/v1/bots", map[string]any{"name": "a", "instruction": "x", "settings": settings})
+	require.Equal(t, http.StatusCreated, made.Status, made)
+	require.Equal(t, unknown, warned(made))
+	require.Contains(t, string(made.Raw), "did you mean temperature?")
+	path := made.Header.Get("Location")
+	read := ada.get(t, path)
+	require.Equal(t, settings, read.at("settings"))
+	require.Nil(t, read.at("warnings"))
+	require.Equal(t, unknown, warned(ada.put(t, path+"/instruction", map[string]any{"instruction": "y", "settings": settings})))
+	require.Empty(t, warned(ada.put(t, path+"/instruction", map[string]any{"instruction": "z", "settings": map[string]any{"metadata": settings}})))
+	require.Equal(t, unknown, warned(ada.post(t, path+"/rollback", map[string]any{"version": 1})))
+	thread := ada.post(t, "/v1/conversations/threads", map[string]any{"bot_id": made.text("id")}).text("id")
+	turn := ada.post(t, "/v1/conversations/threads/"+thread+"/turn", says("hello"))
+	require.Equal(t, http.StatusOK, turn.Status, "Model is not model: %s", turn)
+
+	many := map[string]any{}
+	for i := range 50 {
+		many[fmt.Sprintf("own%d", i)] = i
+	}
+	require.Len(t, warned(ada.post(t, "/v1/bots", map[string]any{"name": "a", "settings": many})), 20)
 }

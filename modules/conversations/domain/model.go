@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // The providers of models.
@@ -68,7 +70,7 @@ func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (
 		Fallbacks       *[]string `json:"fallbacks"`
 	}
 	if len(settings) > 0 {
-		if err := json.Unmarshal(settings, &of); err != nil {
+		if err := jsonv2.Unmarshal(settings, &of); err != nil { // case counts: Model is a key of the client's own
 			return Choice{}, fmt.Errorf("the bot's settings: %w", err)
 		}
 	}

@@ -113,9 +113,12 @@ type Bot struct {
 	PublishedVersion int32 `json:"published_version"`
 
 	// Settings as they were written; versions of long ago may have more than NewSettings
-	Settings    Settings           `json:"settings"`
-	Status      BotStatus          `json:"status"`
-	UpdatedAt   time.Time          `json:"updated_at"`
+	Settings  Settings  `json:"settings"`
+	Status    BotStatus `json:"status"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Warnings what was stored as it was sent and probably not meant; only in the answer of a call that writes a version
+	Warnings    []Warning          `json:"warnings,omitempty"`
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
 
@@ -186,7 +189,8 @@ type CreateBotRequest struct {
 	Instruction string `json:"instruction,omitempty"`
 	Name        string `json:"name"`
 
-	// Settings what is your own goes into `metadata`; at most 65,536 bytes of JSON
+	// Settings A free object of at most 65,536 bytes of JSON. The keys below are validated. Any other key is kept as it was sent, has
+	// no effect, and is named by a warning in the answer; what is your own is best put into `metadata`.
 	Settings NewSettings `json:"settings,omitempty"`
 }
 
@@ -217,7 +221,8 @@ type FileList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// NewSettings what is your own goes into `metadata`; at most 65,536 bytes of JSON
+// NewSettings A free object of at most 65,536 bytes of JSON. The keys below are validated. Any other key is kept as it was sent, has
+// no effect, and is named by a warning in the answer; what is your own is best put into `metadata`.
 type NewSettings = json.RawMessage
 
 // PointerMove defines model for PointerMove.
@@ -275,7 +280,8 @@ type UpdateInstructionRequest struct {
 	// Publish false: the version that answers stays what it is
 	Publish *bool `json:"publish,omitempty"`
 
-	// Settings what is your own goes into `metadata`; at most 65,536 bytes of JSON
+	// Settings A free object of at most 65,536 bytes of JSON. The keys below are validated. Any other key is kept as it was sent, has
+	// no effect, and is named by a warning in the answer; what is your own is best put into `metadata`.
 	Settings NewSettings `json:"settings,omitempty"`
 }
 
@@ -290,6 +296,16 @@ type VersionDiff struct {
 
 	// Settings a JSON patch (RFC 6902)
 	Settings json.RawMessage `json:"settings"`
+}
+
+// Warning defines model for Warning.
+type Warning struct {
+	// Code such as `UNKNOWN_SETTING`: a key of `settings` that Parley does not read
+	Code string `json:"code"`
+
+	// Field the field that the warning is about, such as `settings.temprature`
+	Field   string `json:"field"`
+	Message string `json:"message"`
 }
 
 // BotID defines model for BotId.

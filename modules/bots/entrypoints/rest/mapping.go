@@ -23,6 +23,15 @@ func toBot(b domain.Bot) Bot {
 	}
 }
 
+// toWritten is toBot for the answer of a call that has written a version.
+func toWritten(b domain.Bot) Bot {
+	bot := toBot(b)
+	for _, w := range b.Content.Warnings() {
+		bot.Warnings = append(bot.Warnings, Warning{Field: w.Field, Code: w.Code, Message: w.Message})
+	}
+	return bot
+}
+
 func toSummary(b domain.Bot) BotSummary {
 	return BotSummary{
 		ID:               b.ID,

@@ -57,7 +57,7 @@ func (s Server) CreateBot(ctx context.Context, r CreateBotRequestObject) (Create
 		})
 		location := "/v1/bots/" + bot.ID.String()
 		return command.Outcome{
-			Answer: CreateBot201JSONResponse{Body: toBot(bot), Headers: CreateBot201ResponseHeaders{Location: &location, ETag: tag(bot)}}.VisitCreateBotResponse,
+			Answer: CreateBot201JSONResponse{Body: toWritten(bot), Headers: CreateBot201ResponseHeaders{Location: &location, ETag: tag(bot)}}.VisitCreateBotResponse,
 			Audit:  change("bot.create", bot, map[string]any{"name": bot.Name}),
 		}, err
 	})

@@ -33,7 +33,7 @@ func (s Server) UpdateInstruction(ctx context.Context, r UpdateInstructionReques
 		}
 		return command.Outcome{
 			Answer: UpdateInstruction200JSONResponse{
-				Body: toBot(bot), Headers: UpdateInstruction200ResponseHeaders{ETag: tag(bot)},
+				Body: toWritten(bot), Headers: UpdateInstruction200ResponseHeaders{ETag: tag(bot)},
 			}.VisitUpdateInstructionResponse,
 			Audit: change("bot.update_instruction", bot, changes),
 		}, err
@@ -52,7 +52,7 @@ func (s Server) RollBackBot(ctx context.Context, r RollBackBotRequestObject) (Ro
 			BotID: r.BotID, By: call.From(ctx).Principal.UserID, Version: int(r.Body.Version), Note: r.Body.Note, Expected: version,
 		})
 		return command.Outcome{
-			Answer: RollBackBot200JSONResponse{Body: toBot(bot), Headers: RollBackBot200ResponseHeaders{ETag: tag(bot)}}.VisitRollBackBotResponse,
+			Answer: RollBackBot200JSONResponse{Body: toWritten(bot), Headers: RollBackBot200ResponseHeaders{ETag: tag(bot)}}.VisitRollBackBotResponse,
 			Audit: change("bot.roll_back", bot, map[string]any{
 				"version": step(bot.CurrentVersion-1, bot.CurrentVersion), "content_of": r.Body.Version,
 			}),

@@ -1,0 +1,56 @@
+package domain
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Warning is something about what was sent that is stored as it is and probably not meant.
+type Warning struct{ Field, Code, Message string }
+
+const (
+	maxWarnings = 20
+	maxTypos    = 2  // letters in which a key may differ from the one that was meant
+	maxKeyBytes = 64 // of a key that is compared and shown
+)
+
+// KnownSettings returns the keys of settings that Parley reads, in order. Any other key is the client's own.
+func KnownSettings() []string {
+	return []string{"fallbacks", "history_limit", "language", "max_output_tokens", "metadata", "model", "temperature"}
+}
+
+// Warnings returns a warning for each key of the settings that Parley does not read, at most 20, in the order of the keys.
+func (c Content) Warnings() []Warning {
+	var settings map[string]json.RawMessage
+	if json.Unmarshal(c.settings, &settings) != nil {
+		return nil
+	}
+	known := KnownSettings()
+	var warnings []Warning
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		if len(warnings) == maxWarnings {
+			break
+		}
+		if !slices.Contains(known, key) {
+			warnings = append(warnings, unknownSetting(key, known))
+		}
+	}
+	return warnings
+}
+
+func unknownSetting(key string, known []string) Warning {
+	if len(key) > maxKeyBytes {
+		key = string([]rune(key)[:maxKeyBytes/4]) + "…"
+	}
+	message := "is kept as it is and has no effect: Parley has no such setting"
+	for _, k := range known {
+		if levenshtein.ComputeDistance(key, k) <= maxTypos {
+			message = fmt.Sprintf("is kept as it is and has no effect: did you mean %s?", k)
+		}
+	}
+	return Warning{Field: "settings." + key, Code: "UNKNOWN_SETTING", Message: message}
+}

@@ -1,0 +1,32 @@
+package domain_test
+
+import (
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/parley/parley/modules/bots/domain"
+)
+
+func TestTheKnownSettingsAreThoseOfTheDocument(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../../api/openapi.yaml")
+	require.NoError(t, err)
+	var document struct {
+		Components struct {
+			Schemas struct {
+				NewSettings struct{ Properties map[string]any }
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(raw, &document))
+	var keys []string
+	for key := range document.Components.Schemas.NewSettings.Properties {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	require.Equal(t, keys, domain.KnownSettings())
+}
