@@ -44,6 +44,23 @@ func TestADeletedWorkspaceIsClosedUntilAnOwnerTakesItBack(t *testing.T) {
 	}
 }
 
+func TestAMemberOfADeletedWorkspaceMayAskWhoSheIsAndBeginAnother(t *testing.T) {
+	t.Parallel()
+	p := start(t, "WORKERS=0")
+	ada := p.register(t)
+	_, token := ada.invite(t, "grace@example.com", "editor")
+	grace := p.anonymous()
+	grace.take(p.accept(t, token, password))
+	require.Equal(t, http.StatusNoContent, ada.delete(t, "/v1/workspaces/"+ada.workspace).Status)
+	me := grace.get(t, "/v1/auth/me")
+	require.Equal(t, http.StatusOK, me.Status, me)
+	require.Empty(t, me.Body["workspaces"])
+	require.Empty(t, grace.get(t, "/v1/workspaces").items())
+	made := grace.post(t, "/v1/workspaces", map[string]any{"name": "Labs"})
+	require.Equal(t, http.StatusCreated, made.Status, made)
+	require.Equal(t, http.StatusOK, grace.get(t, "/v1/bots", header{"X-Workspace-Id", made.text("id")}).Status)
+}
+
 // tenantTables are all that have rows of workspaces, as the catalog knows them.
 func tenantTables(t *testing.T, conn *pgx.Conn) []string {
 	t.Helper()

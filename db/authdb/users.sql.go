@@ -152,8 +152,8 @@ func (q *Queries) GetPasswordHash(ctx context.Context, id uuid.UUID) (string, er
 
 const getProfile = `-- name: GetProfile :one
 SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
-       (SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
-          FROM app.memberships(NULL, NULL, 100) a)::jsonb AS memberships
+       coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
+          FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
   JOIN workspace_members m ON m.user_id = u.id
   JOIN workspaces w ON w.id = m.workspace_id

@@ -19,8 +19,8 @@ SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation
 
 -- name: GetProfile :one
 SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
-       (SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
-          FROM app.memberships(NULL, NULL, 100) a)::jsonb AS memberships
+       coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
+          FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
   JOIN workspace_members m ON m.user_id = u.id
   JOIN workspaces w ON w.id = m.workspace_id
