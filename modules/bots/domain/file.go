@@ -27,17 +27,19 @@ type File struct {
 // FileName is what a file is called: a name that leads nowhere and shows as what it is.
 type FileName struct{ text string }
 
+const joiners = "\u200c\u200d" // ZWNJ and ZWJ, which Persian, Hindi and emoji are written with
+
 // NewFileName makes a name of what a sender calls a file: of a path the last part, without characters that control a
 // terminal or the direction of writing.
 func NewFileName(sent string) (FileName, error) {
 	name := path.Base(strings.ReplaceAll(strings.ToValidUTF8(sent, "\uFFFD"), `\`, "/"))
 	name = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+		if !strings.ContainsRune(joiners, r) && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return -1
 		}
 		return r
 	}, name))
-	if name == "" || name == "." || name == ".." || name == "/" || utf8.RuneCountInString(name) > maxFileName {
+	if strings.Trim(name, joiners+" ") == "" || name == "." || name == ".." || name == "/" || utf8.RuneCountInString(name) > maxFileName {
 		return FileName{}, &RuleError{Field: "file", Rule: "must have a name of 1 to 255 characters"}
 	}
 	return FileName{name}, nil

@@ -25,6 +25,8 @@ func TestAFileNameLeadsNowhereAndShowsAsWhatItIs(t *testing.T) {
 		"  spaces .txt ":              "spaces .txt",
 		"bad\xffutf8":                 "bad\uFFFDutf8",
 		".env":                        ".env",
+		"می\u200cخواهم.txt":           "می\u200cخواهم.txt",
+		"👩\u200d💻.txt":                "👩\u200d💻.txt",
 		"...":                         "...",
 		strings.Repeat("ü", 255):      strings.Repeat("ü", 255),
 		"x/" + strings.Repeat("a", 9): "aaaaaaaaa",
@@ -36,7 +38,7 @@ func TestAFileNameLeadsNowhereAndShowsAsWhatItIs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, name, again, "a clean name is clean")
 	}
-	for _, sent := range []string{"", ".", "..", "/", "a/..", `\`, "   ", "\x00", "\u202E", strings.Repeat("a", 256)} {
+	for _, sent := range []string{"", ".", "..", "/", "a/..", `\`, "   ", "\x00", "\u202E", "\u200d", "\u200c \u200d", strings.Repeat("a", 256)} {
 		_, err := domain.NewFileName(sent)
 		require.ErrorAs(t, err, new(*domain.RuleError), "%q", sent)
 	}
