@@ -61,7 +61,7 @@ var wallChecks = []string{
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
 	        'purge users', 'door workspace_purges', 'door login_attempts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
-	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door webhook_events',
+	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
@@ -95,7 +95,7 @@ var wallChecks = []string{
 	 UNION ALL
 	 SELECT format('parley_app may %s %s', may, c.oid::regclass)
 	   FROM pg_class c, unnest(ARRAY['UPDATE', 'DELETE']) may
-	  WHERE c.relname IN ('audit_log', 'audit_seals', 'messages', 'bot_versions', 'bot_pointer_moves', 'webhook_attempts', 'webhook_events') AND c.relnamespace = 'public'::regnamespace
+	  WHERE c.relname IN ('audit_log', 'audit_seals', 'messages', 'bot_versions', 'bot_pointer_moves', 'webhook_attempts', 'webhook_events', 'event_bodies') AND c.relnamespace = 'public'::regnamespace
 	    AND (has_table_privilege('parley_app', c.oid, may)
 	         OR may <> 'DELETE' AND c.relname <> 'webhook_events' AND has_any_column_privilege('parley_app', c.oid, may))
 	 UNION ALL

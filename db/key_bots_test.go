@@ -43,6 +43,7 @@ var keyBots = map[string]botData{
 	"bot_versions":          byBot("bot_id"),
 	"bots":                  byBot("id"),
 	"dead_letter_queue":     closed("false"),
+	"event_bodies":          closed("false"),
 	"files":                 closed("false"),
 	"installation":          {},
 	"invitations":           {},

@@ -25,8 +25,11 @@ func (q *Queries) CountSubscriptions(ctx context.Context, workspaceID uuid.UUID)
 }
 
 const createDelivery = `-- name: CreateDelivery :exec
-INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, body, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+WITH stored AS (
+    INSERT INTO event_bodies (workspace_id, event_id, body) VALUES ($1, $4, $7)
+)
+INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type CreateDeliveryParams struct {
@@ -35,10 +38,11 @@ type CreateDeliveryParams struct {
 	SubscriptionID uuid.UUID
 	EventID        uuid.UUID
 	EventType      string
-	Body           string
 	CreatedAt      time.Time
+	Body           string
 }
 
+// A delivery of an event of its own.
 func (q *Queries) CreateDelivery(ctx context.Context, arg CreateDeliveryParams) error {
 	_, err := q.db.Exec(ctx, createDelivery,
 		arg.WorkspaceID,
@@ -46,8 +50,8 @@ func (q *Queries) CreateDelivery(ctx context.Context, arg CreateDeliveryParams) 
 		arg.SubscriptionID,
 		arg.EventID,
 		arg.EventType,
-		arg.Body,
 		arg.CreatedAt,
+		arg.Body,
 	)
 	return err
 }
@@ -135,8 +139,10 @@ func (q *Queries) ExpireWebhooks(ctx context.Context, most int32) (int32, error)
 }
 
 const getDelivery = `-- name: GetDelivery :one
-SELECT id, subscription_id, event_id, event_type, body, status, attempts, created_at, finished_at
-  FROM webhook_deliveries WHERE workspace_id = $1 AND id = $2
+SELECT d.id, d.subscription_id, d.event_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at, d.finished_at
+  FROM webhook_deliveries d
+  LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
+ WHERE d.workspace_id = $1 AND d.id = $2
 `
 
 type GetDeliveryParams struct {
@@ -174,10 +180,11 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 }
 
 const getDeliveryToSend = `-- name: GetDeliveryToSend :one
-SELECT d.id, d.subscription_id, d.event_type, d.body, d.status, d.attempts, d.created_at,
+SELECT d.id, d.subscription_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at,
        s.url, s.secrets, s.failing_since, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
   FROM webhook_deliveries d
   JOIN webhook_subscriptions s ON s.workspace_id = d.workspace_id AND s.id = d.subscription_id
+  LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
  WHERE d.workspace_id = $1 AND d.id = $2
 `
 
@@ -200,7 +207,7 @@ type GetDeliveryToSendRow struct {
 	Active         bool
 }
 
-// What an attempt needs to know.
+// What an attempt needs to know. The release before stored the body in the row of the delivery.
 func (q *Queries) GetDeliveryToSend(ctx context.Context, arg GetDeliveryToSendParams) (GetDeliveryToSendRow, error) {
 	row := q.db.QueryRow(ctx, getDeliveryToSend, arg.WorkspaceID, arg.ID)
 	var i GetDeliveryToSendRow
@@ -487,16 +494,20 @@ func (q *Queries) LockSubscription(ctx context.Context, arg LockSubscriptionPara
 }
 
 const publishEvent = `-- name: PublishEvent :exec
-WITH delivery AS (
-    INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, body)
-    SELECT s.workspace_id, app.uuid_v7(), s.id, $1, $2::text, $3
-      FROM webhook_subscriptions s
-     WHERE s.workspace_id = $4 AND s.status = 'active' AND s.deleted_at IS NULL AND $2::text = ANY (s.events)
-       AND (s.endpoint_id IS NULL OR s.endpoint_id = $5::uuid)
+WITH wanted AS MATERIALIZED (
+    SELECT s.id FROM webhook_subscriptions s
+     WHERE s.workspace_id = $1 AND s.status = 'active' AND s.deleted_at IS NULL AND $2::text = ANY (s.events)
+       AND (s.endpoint_id IS NULL OR s.endpoint_id = $3::uuid)
+), stored AS (
+    INSERT INTO event_bodies (workspace_id, event_id, body)
+    SELECT $1, $4, $5 WHERE EXISTS (SELECT 1 FROM wanted)
+), delivery AS (
+    INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type)
+    SELECT $1, app.uuid_v7(), wanted.id, $4, $2::text FROM wanted
  RETURNING id
 ), queued AS (
     INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, max_attempts)
-    SELECT $4, app.uuid_v7(), $6::text, delivery.id::text, jsonb_build_object('delivery_id', delivery.id),
+    SELECT $1, app.uuid_v7(), $6::text, delivery.id::text, jsonb_build_object('delivery_id', delivery.id),
            $7::uuid, $8, $9
       FROM delivery
  RETURNING id
@@ -505,25 +516,25 @@ SELECT pg_notify('parley_jobs', '') FROM queued LIMIT 1
 `
 
 type PublishEventParams struct {
-	EventID     uuid.UUID
-	EventType   string
-	Body        string
 	WorkspaceID uuid.UUID
+	EventType   string
 	EndpointID  *uuid.UUID
+	EventID     uuid.UUID
+	Body        string
 	Kind        string
 	OperationID *uuid.UUID
 	TraceID     string
 	MaxAttempts int32
 }
 
-// A delivery and its job for every subscription that wants the event; for most events there is none.
+// The body, and a delivery and its job for every subscription that wants the event; for most events there is none of these.
 func (q *Queries) PublishEvent(ctx context.Context, arg PublishEventParams) error {
 	_, err := q.db.Exec(ctx, publishEvent,
-		arg.EventID,
-		arg.EventType,
-		arg.Body,
 		arg.WorkspaceID,
+		arg.EventType,
 		arg.EndpointID,
+		arg.EventID,
+		arg.Body,
 		arg.Kind,
 		arg.OperationID,
 		arg.TraceID,
@@ -569,7 +580,7 @@ func (q *Queries) RecordAttempt(ctx context.Context, arg RecordAttemptParams) er
 const reopenDelivery = `-- name: ReopenDelivery :one
 UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL
  WHERE workspace_id = $1 AND id = $2
-RETURNING id, subscription_id, event_id, event_type, body, status, attempts, created_at, finished_at
+RETURNING id, subscription_id, event_id, event_type, status, attempts, created_at, finished_at
 `
 
 type ReopenDeliveryParams struct {
@@ -582,7 +593,6 @@ type ReopenDeliveryRow struct {
 	SubscriptionID uuid.UUID
 	EventID        uuid.UUID
 	EventType      string
-	Body           string
 	Status         string
 	Attempts       int32
 	CreatedAt      time.Time
@@ -597,7 +607,6 @@ func (q *Queries) ReopenDelivery(ctx context.Context, arg ReopenDeliveryParams) 
 		&i.SubscriptionID,
 		&i.EventID,
 		&i.EventType,
-		&i.Body,
 		&i.Status,
 		&i.Attempts,
 		&i.CreatedAt,

@@ -86,13 +86,14 @@ func (d *Deliverer) send(ctx context.Context, to platformdb.GetDeliveryToSendRow
 	if err != nil {
 		return result, fmt.Errorf("open the secrets of the subscription: %w", err)
 	}
-	header, err := webhook.Sign(secrets, to.ID.String(), d.Now(), []byte(to.Body))
+	body := []byte(to.Body)
+	header, err := webhook.Sign(secrets, to.ID.String(), d.Now(), body)
 	if err != nil {
 		return result, err
 	}
 	err = d.Guard.Do(ctx, to.SubscriptionID.String(), func(ctx context.Context) error {
 		var err error
-		result, err = webhook.Deliver(ctx, d.Client, to.URL, header, []byte(to.Body))
+		result, err = webhook.Deliver(ctx, d.Client, to.URL, header, body)
 		if err != nil && result.Status != 0 && result.Status < http.StatusInternalServerError {
 			return resilience.Answered(err) // it is there, and does not want this
 		}

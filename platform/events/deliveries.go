@@ -95,7 +95,7 @@ func (s *Subscriptions) Again(ctx context.Context, id uuid.UUID) (Delivery, erro
 	if err != nil {
 		return Delivery{}, orMissing(err, ErrNoDelivery, "read the delivery")
 	}
-	d := withoutBody(platformdb.GetDeliveryRow(r))
+	d := toDelivery(platformdb.ListDeliveriesRow(r))
 	return d, s.Queue.Again(ctx, Kind, payload{DeliveryID: id}, jobs.Options{Key: id.String()})
 }
 

@@ -1,11 +1,15 @@
 -- name: PublishEvent :exec
--- A delivery and its job for every subscription that wants the event; for most events there is none.
-WITH delivery AS (
-    INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, body)
-    SELECT s.workspace_id, app.uuid_v7(), s.id, @event_id, @event_type::text, @body
-      FROM webhook_subscriptions s
+-- The body, and a delivery and its job for every subscription that wants the event; for most events there is none of these.
+WITH wanted AS MATERIALIZED (
+    SELECT s.id FROM webhook_subscriptions s
      WHERE s.workspace_id = @workspace_id AND s.status = 'active' AND s.deleted_at IS NULL AND @event_type::text = ANY (s.events)
        AND (s.endpoint_id IS NULL OR s.endpoint_id = sqlc.narg('endpoint_id')::uuid)
+), stored AS (
+    INSERT INTO event_bodies (workspace_id, event_id, body)
+    SELECT @workspace_id, @event_id, @body WHERE EXISTS (SELECT 1 FROM wanted)
+), delivery AS (
+    INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type)
+    SELECT @workspace_id, app.uuid_v7(), wanted.id, @event_id, @event_type::text FROM wanted
  RETURNING id
 ), queued AS (
     INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, max_attempts)
@@ -17,15 +21,20 @@ WITH delivery AS (
 SELECT pg_notify('parley_jobs', '') FROM queued LIMIT 1;
 
 -- name: CreateDelivery :exec
-INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, body, created_at)
-VALUES (@workspace_id, @id, @subscription_id, @event_id, @event_type, @body, @created_at);
+-- A delivery of an event of its own.
+WITH stored AS (
+    INSERT INTO event_bodies (workspace_id, event_id, body) VALUES (@workspace_id, @event_id, @body)
+)
+INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, created_at)
+VALUES (@workspace_id, @id, @subscription_id, @event_id, @event_type, @created_at);
 
 -- name: GetDeliveryToSend :one
--- What an attempt needs to know.
-SELECT d.id, d.subscription_id, d.event_type, d.body, d.status, d.attempts, d.created_at,
+-- What an attempt needs to know. The release before stored the body in the row of the delivery.
+SELECT d.id, d.subscription_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at,
        s.url, s.secrets, s.failing_since, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
   FROM webhook_deliveries d
   JOIN webhook_subscriptions s ON s.workspace_id = d.workspace_id AND s.id = d.subscription_id
+  LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
  WHERE d.workspace_id = @workspace_id AND d.id = @id;
 
 -- name: RecordAttempt :exec
@@ -104,8 +113,10 @@ SELECT id, subscription_id, event_id, event_type, status, attempts, created_at, 
  LIMIT @count;
 
 -- name: GetDelivery :one
-SELECT id, subscription_id, event_id, event_type, body, status, attempts, created_at, finished_at
-  FROM webhook_deliveries WHERE workspace_id = @workspace_id AND id = @id;
+SELECT d.id, d.subscription_id, d.event_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at, d.finished_at
+  FROM webhook_deliveries d
+  LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
+ WHERE d.workspace_id = @workspace_id AND d.id = @id;
 
 -- name: ListAttempts :many
 SELECT number, at, status, latency_ms, response, error FROM webhook_attempts
@@ -116,7 +127,7 @@ SELECT number, at, status, latency_ms, response, error FROM webhook_attempts
 -- name: ReopenDelivery :one
 UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL
  WHERE workspace_id = @workspace_id AND id = @id
-RETURNING id, subscription_id, event_id, event_type, body, status, attempts, created_at, finished_at;
+RETURNING id, subscription_id, event_id, event_type, status, attempts, created_at, finished_at;
 
 -- name: ExpireWebhooks :one
 SELECT app.expire_webhooks(@most::integer)::integer;

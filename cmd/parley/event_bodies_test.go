@@ -1,0 +1,61 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheBodyOfAnEventIsStoredOnceForAllSubscriptionsAndGoesWithTheLastDelivery(t *testing.T) {
+	t.Parallel()
+	const subscriptions = 10
+	p := start(t, fastJobs...)
+	ada, target := p.register(t), newReceiver(t)
+	super := pg.Superuser(t, p.database)
+	for range subscriptions {
+		ada.subscribe(t, target.URL, "turn.completed")
+	}
+	thread := ada.thread(t, ada.newBot(t))
+	text := strings.Repeat("All work and no play. ", 2000)
+	require.Equal(t, http.StatusOK, ada.post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": text}).Status)
+	got := target.waitFor(t, subscriptions)
+	whole := ada.waitUntil(t, "/v1/webhook-deliveries/"+got[0].ID, "status", "delivered")
+	mustJSON(t, whole.at("payload"), got[0].Body)
+	stored := p.number(t, `SELECT (SELECT sum(octet_length(b.body)) FROM event_bodies b) + (SELECT sum(octet_length(d.body)) FROM webhook_deliveries d)`)
+	require.Less(t, stored, len(got[0].Body)+subscriptions*100)
+
+	for _, d := range got {
+		ada.waitUntil(t, "/v1/webhook-deliveries/"+d.ID, "status", "delivered")
+	}
+	const old = "now() - interval '31 days'"
+	_, err := super.Exec(t.Context(), `UPDATE event_bodies SET created_at = `+old)
+	require.NoError(t, err)
+	_, err = super.Exec(t.Context(), `UPDATE webhook_deliveries SET created_at = `+old+`, finished_at = `+old+` WHERE id <> $1`, got[0].ID)
+	require.NoError(t, err)
+	require.Equal(t, subscriptions-1, p.number(t, `SELECT app.expire_webhooks(1000)`))
+	mustJSON(t, ada.get(t, "/v1/webhook-deliveries/"+got[0].ID).at("payload"), got[0].Body)
+	_, err = super.Exec(t.Context(), `UPDATE webhook_deliveries SET created_at = `+old+`, finished_at = `+old)
+	require.NoError(t, err)
+	require.Equal(t, 2, p.number(t, `SELECT app.expire_webhooks(1000)`), "the last delivery, and the body with it")
+	require.Zero(t, p.number(t, `SELECT count(*) FROM event_bodies`))
+}
+
+func TestADeliveryThatTheReleaseBeforeStoredIsDelivered(t *testing.T) {
+	t.Parallel()
+	p := start(t, fastJobs...)
+	ada, target := p.register(t), newReceiver(t)
+	sub := ada.subscribe(t, target.URL, "bot.updated")
+	super := pg.Superuser(t, p.database)
+	body := `{"type":"ping","timestamp":"2026-01-01T00:00:00Z","data":{"subscription_id":"` + sub.id + `"}}`
+	var id string
+	require.NoError(t, super.QueryRow(t.Context(), `WITH delivery AS (
+		INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, body)
+		VALUES ($1, gen_random_uuid(), $2, gen_random_uuid(), 'ping', $3) RETURNING workspace_id, id
+	) INSERT INTO job_queue (workspace_id, id, kind, key, payload, trace_id, max_attempts)
+	  SELECT workspace_id, gen_random_uuid(), 'webhook.deliver', id::text, jsonb_build_object('delivery_id', id), 't', 20 FROM delivery
+	  RETURNING key`, ada.workspace, sub.id, body).Scan(&id))
+	require.Equal(t, body, string(target.waitFor(t, 1)[0].Body))
+	require.Equal(t, sub.id, ada.waitUntil(t, "/v1/webhook-deliveries/"+id, "status", "delivered").text("payload.data.subscription_id"))
+}
