@@ -194,6 +194,10 @@ func TestABodyOverTheLimitIsRefusedHoweverItIsSent(t *testing.T) {
 	chunked := func(s string) io.Reader { return struct{ io.Reader }{strings.NewReader(s)} }
 	require.Equal(t, http.StatusCreated, ada.post(t, "/v1/bots", chunked(body(limit))).Status, "exactly at the limit, chunked")
 	for _, c := range ada.bodyCalls(t) {
+		limit := limit
+		if slices.Contains([]string{"register", "login", "refresh"}, c.name) { // without a token
+			limit = 64 << 10
+		}
 		for name, b := range map[string]any{"with its length": body(limit + 1), "chunked": chunked(body(limit + 1))} {
 			a := ada.call(t, c.method, c.path, b)
 			requireCode(t, a, http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v5"
@@ -15,12 +17,13 @@ import (
 	"github.com/parley/parley/modules/conversations/entrypoints/rest"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
+	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/webhook"
 )
 
-func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
+func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, catalog bots.Catalog) error {
 	model, err := newModels(p)
 	if err != nil {
 		return err
@@ -32,6 +35,9 @@ func mountConversations(e *echo.Echo, p *platform, catalog bots.Catalog) error {
 		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,
 	}
 	server := newConversationsServer(p, catalog, turn)
+	if server.Receive.Schema = calls.Find(http.MethodPost, "/v1/webhooks/:endpoint_id"); server.Receive.Schema == (*contract.Operation)(nil) {
+		return errors.New("the OpenAPI document has no call that receives webhooks")
+	}
 	if server.Models, err = newModelSettings(p); err != nil {
 		return err
 	}

@@ -52,6 +52,40 @@ func TestAUserIsLimitedOverAllItsSessionsAndNobodyElseIs(t *testing.T) {
 	}
 }
 
+// A limit that each workspace or key had anew would be none.
+func TestAUserHasOneLimitOverAllWorkspacesAndAWorkspaceOneForItsKeys(t *testing.T) {
+	t.Parallel()
+	p := start(t, "RATE_LIMIT_MAX=12", "RATE_LIMIT_WINDOW=1h")
+	ada := p.register(t)
+	labs := ada.post(t, "/v1/workspaces", map[string]any{"name": "Labs"}).text("id")
+	var keys []*caller
+	for n := range 2 {
+		a := ada.post(t, "/v1/api-keys", map[string]any{"name": strconv.Itoa(n), "role": "editor"})
+		require.Equal(t, http.StatusCreated, a.Status, a)
+		keys = append(keys, &caller{program: p, token: a.text("key")})
+	}
+	elsewhere := ada.another(t)
+	elsewhere.take(elsewhere.post(t, "/v1/auth/login", map[string]any{"email": ada.email, "password": password, "workspace_id": labs}))
+	for n := range 9 { // besides the three calls before
+		c := []*caller{ada, elsewhere}[n%2]
+		a := c.get(t, "/v1/bots")
+		require.Equal(t, http.StatusOK, a.Status, a)
+		require.Equal(t, strconv.Itoa(8-n), a.Header.Get("RateLimit-Remaining"))
+	}
+	for _, c := range []*caller{ada, elsewhere} {
+		requireLimited(t, c.get(t, "/v1/bots"))
+		requireLimited(t, c.get(t, "/v1/bots", header{"X-Workspace-Id", labs}))
+	}
+	for n := range 12 {
+		a := keys[n%2].get(t, "/v1/bots")
+		require.Equal(t, http.StatusOK, a.Status, a)
+		require.Equal(t, strconv.Itoa(11-n), a.Header.Get("RateLimit-Remaining"))
+	}
+	requireLimited(t, keys[0].get(t, "/v1/bots"))
+	requireLimited(t, keys[1].get(t, "/v1/bots"))
+	p.register(t).requireAlive(t, "another user")
+}
+
 func TestForbiddenCallsAreLimitedLikeAllOthers(t *testing.T) {
 	t.Parallel()
 	p := start(t, "RATE_LIMIT_MAX=3", "RATE_LIMIT_WINDOW=1h")

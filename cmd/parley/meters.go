@@ -72,7 +72,15 @@ type countedLimiter struct {
 
 // Allow implements ratelimit.Limiter.
 func (l countedLimiter) Allow(ctx context.Context, key string, limit ratelimit.Limit) ratelimit.Result {
-	r := l.Limiter.Allow(ctx, key, limit)
+	return l.counted(key, l.Limiter.Allow(ctx, key, limit))
+}
+
+// Peek implements ratelimit.Limiter.
+func (l countedLimiter) Peek(ctx context.Context, key string, limit ratelimit.Limit) ratelimit.Result {
+	return l.counted(key, l.Limiter.Peek(ctx, key, limit))
+}
+
+func (l countedLimiter) counted(key string, r ratelimit.Result) ratelimit.Result {
 	if !r.Allowed {
 		kind, _, _ := strings.Cut(key, ":")
 		l.refused(1, kind)

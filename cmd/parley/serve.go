@@ -188,7 +188,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e, mountConversations(e, p, catalog)
+	return e, mountConversations(e, p, calls, catalog)
 }
 
 // whereIs names the host of a service that the program is connected to, and nothing secret of its URL; "none" for none.

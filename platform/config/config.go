@@ -60,7 +60,7 @@ type Config struct {
 	ClickHousePass string        `env:"CLICKHOUSE_PASSWORD" want:"a password" secret:"true" help:"the password there"`
 	SMTPURL        string        `env:"SMTP_URL" want:"smtp://user:password@host:587, or smtps://user:password@host:465" secret:"true" help:"the mail server that invitations go out by; empty: none goes out, and whoever invites passes the token on"`
 	MailFrom       string        `env:"MAIL_FROM" envDefault:"parley@localhost" want:"an address" help:"the sender of mail"`
-	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window, for each user in a workspace and each address that is not signed in"`
+	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window: of a user over all workspaces, of all API keys of a workspace together, of an address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
 	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
 	LimitTurns     int64         `env:"LIMIT_TURNS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"turns of a workspace in a month; 0: no limit, here and below; parley limits sets others for single workspaces"`

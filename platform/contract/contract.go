@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -35,6 +36,9 @@ type Operation struct {
 	Upload   bool  // its body is multipart/form-data, which whoever serves the call reads and checks
 	Transfer bool  // it moves a file, and may take the time for that: x-transfer in the document
 	Limit    Limit
+	// Signed says that whoever serves the call verifies a signature over its body first, and then calls CheckBody:
+	// x-signed-body.
+	Signed   bool
 	path     []parameter
 	query    []parameter
 	Template string // the path, as the document has it
@@ -54,7 +58,7 @@ type Limit string
 const (
 	GeneralLimit Limit = ""
 	AuthLimit    Limit = "auth"    // for calls that try passwords
-	SessionLimit Limit = "session" // for calls that bring a session of their own and limit by it
+	SessionLimit Limit = "session" // for public calls that bring a session or a signature of their own and limit by it
 	NoLimit      Limit = "none"
 )
 
@@ -89,6 +93,7 @@ type operationObject struct {
 	Transfer    bool   `json:"x-transfer"`
 	Permission  string `json:"x-permission"`
 	Deleted     bool   `json:"x-deleted-workspace"`
+	Signed      bool   `json:"x-signed-body"`
 	Security    *[]map[string][]string
 	Parameters  []parameterObject
 	RequestBody *struct {
@@ -176,6 +181,22 @@ func (p parameter) check(text string) []fail.Field {
 	return wrong
 }
 
+// CheckBody reads a body in JSON and holds it to its schema. The error is BAD_REQUEST or VALIDATION_ERROR, with every wrong
+// field at once. Numbers of a signed body may have any length that a double needs: it is kept as it was written.
+func (o *Operation) CheckBody(body []byte) error {
+	refuse := isLong
+	if o.Signed {
+		refuse = isHuge
+	}
+	value, err := parse(body, refuse)
+	if value == nil {
+		return err
+	}
+	fields := append(fail.WrongFields(err), o.Body.Check(value)...)
+	slices.SortStableFunc(fields, func(a, b fail.Field) int { return strings.Compare(a.Field, b.Field) })
+	return fail.Fields(fields...)
+}
+
 // Check holds a parsed body to its schema.
 func (b *Body) Check(value any) []fail.Field { return wrongFields("", b.schema.Validate(value)) }
 
@@ -225,7 +246,7 @@ func (l *loader) operation(path, method string, shared, raw json.RawMessage, sec
 	}
 	op := &Operation{
 		ID: o.OperationID, Template: path, Limit: o.RateLimit, Transfer: o.Transfer, Public: !secured || o.Security != nil && len(*o.Security) == 0,
-		Permission: o.Permission, Deleted: o.Deleted,
+		Permission: o.Permission, Deleted: o.Deleted, Signed: o.Signed,
 	}
 	at := "#/paths/" + pointer(path)
 	if err := l.parameters(op, o.Parameters, at+"/"+method+"/parameters/"); err != nil {

@@ -119,6 +119,36 @@ func loaded(t *testing.T) *contract.Contract {
 	return c
 }
 
+func TestANumberIsBoundedAsItIsWrittenOut(t *testing.T) {
+	t.Parallel()
+	signed, err := contract.Load([]byte(`{"openapi":"3.1.0","paths":{"/x":{"post":{"operationId":"X","x-signed-body":true,"requestBody":{"content":
+		{"application/json":{"schema":{"type":"object"}}}}}}}}`))
+	require.NoError(t, err)
+	nines := func(n int) string { return strings.Repeat("9", n) }
+	for number, want := range map[string]struct{ plain, signed bool }{
+		"0": {true, true}, "-0": {true, true}, "-0.0": {true, true}, "1.5E+3": {true, true}, "1e99": {true, true}, "-1e99": {true, true},
+		"1e-99": {true, true}, nines(100): {true, true}, "-" + nines(100): {true, true}, "0." + nines(99): {true, true},
+		nines(50) + "." + nines(50): {true, true}, nines(40) + "e60": {true, true}, "0." + nines(90) + "e90": {true, true},
+		"1e100": {false, true}, "1e-100": {false, true}, "1E308": {false, true}, "1.7976931348623157e+308": {false, true},
+		"5e-324": {false, true}, "1e-400": {false, true}, "0e400": {false, true}, nines(101): {false, true},
+		nines(50) + "." + nines(51): {false, true}, nines(41) + "e60": {false, true}, "0." + nines(100): {false, true}, nines(300): {false, true},
+		"1E400": {}, "1e-401": {}, "0e401": {}, "1e999999999999999999999": {}, "1e-999999999999999999999": {}, nines(401): {}, "-1e309": {},
+	} {
+		body := []byte(`{"text":"1e999 \" \\","a":[{"n":` + number + `}]}`)
+		value, err := contract.ParseJSON(body)
+		if want.plain {
+			require.NoError(t, err, number)
+			require.NotNil(t, value)
+		} else {
+			wrong := fail.WrongFields(err)
+			require.Len(t, wrong, 1, number)
+			require.Equal(t, []string{"a.0.n", "OUT_OF_RANGE"}, []string{wrong[0].Field, wrong[0].Code}, number)
+		}
+		err = signed.Find("POST", "/x").CheckBody(body)
+		require.Equal(t, want.signed, err == nil, "%s: %v", number, err)
+	}
+}
+
 func TestACallIsFoundByItsRoute(t *testing.T) {
 	t.Parallel()
 	c := loaded(t)

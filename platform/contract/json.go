@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,10 +22,13 @@ func malformed(format string, args ...any) *fail.Error {
 }
 
 // ParseJSON reads a body strictly (RFC 8259 and I-JSON, RFC 7493): invalid UTF-8, lone surrogates, duplicate keys,
-// trailing data, too deep a nesting, an empty body and a bare null are refused as BAD_REQUEST. Text with NUL and numbers
-// beyond all use, which Postgres cannot hold, are wrong fields: then the value is given beside the error, so that the
-// other fields can be looked at too.
-func ParseJSON(body []byte) (any, error) {
+// trailing data, too deep a nesting, an empty body and a bare null are refused as BAD_REQUEST. Text with NUL, which Postgres
+// cannot hold, and numbers of more than MaxDigits are wrong fields: then the value is given beside the error, so that the
+// other fields can be looked at too; without it where a number is beyond what a double can hold.
+func ParseJSON(body []byte) (any, error) { return parse(body, isLong) }
+
+// parse reads a body, of whose numbers refuse tells which are wrong.
+func parse(body []byte, refuse func(number []byte) bool) (any, error) {
 	if len(body) == 0 {
 		return nil, malformed("the body is empty: send a JSON object")
 	}
@@ -34,19 +36,22 @@ func ParseJSON(body []byte) (any, error) {
 	if err := json.Unmarshal(body, &value); err != nil && !errors.Is(err, strconv.ErrRange) {
 		return nil, explainSyntax(err)
 	} else if err != nil { // JSON, but for a number: its rest was not read
-		return nil, fail.Fields(strangeNumbers(body)...)
+		return nil, fail.Fields(wrongNumbers(body, refuse)...)
 	}
 	if value == nil {
 		return nil, malformed("the body is null: send a JSON object")
 	}
-	if depth(value, MaxDepth) < 0 {
+	found := scan(body, refuse)
+	if found.depth > MaxDepth {
 		return nil, malformed("the body nests deeper than %d levels", MaxDepth)
 	}
 	var f finder
-	f.nulls(value)
+	if found.nul {
+		f.nulls(value)
+	}
 	wrong := f.found
-	if hasNumber(value) {
-		wrong = append(wrong, strangeNumbers(body)...)
+	if found.wrongNumber {
+		wrong = append(wrong, wrongNumbers(body, refuse)...)
 	}
 	return value, fail.Fields(wrong...)
 }
@@ -61,56 +66,11 @@ func Canonical(body []byte) []byte {
 	return value
 }
 
-// numberBound is how many characters a number may have, and how large its exponent may be: far more than a double has
-// (RFC 7493, 2.2), far less than Postgres can hold in jsonb.
-const numberBound = 400
-
-// strangeNumbers finds the numbers that no double comes near to, and those that are written at unreasonable length.
-func strangeNumbers(body []byte) (found []fail.Field) {
-	decoder := jsontext.NewDecoder(bytes.NewReader(body))
-	for {
-		token, err := decoder.ReadToken()
-		if err != nil || len(found) == mostFields { // the end
-			return found
-		}
-		if token.Kind() == '0' && isStrange(token.String()) {
-			found = append(found, fail.Field{
-				Field: short(dotted(decoder.StackPointer())), Code: "OUT_OF_RANGE", Message: "must be a number that a double can hold, of at most 400 characters",
-			})
-		}
-	}
-}
-
-func isStrange(number string) bool {
-	_, err := strconv.ParseFloat(number, 64)
-	if err != nil || len(number) > numberBound {
-		return true
-	}
-	if i := strings.IndexAny(number, "eE"); i >= 0 {
-		exponent, err := strconv.Atoi(number[i+1:])
-		return err != nil || exponent > numberBound || exponent < -numberBound
-	}
-	return false
-}
-
 func dotted(p jsontext.Pointer) string {
 	if p == "" {
 		return "body"
 	}
 	return strings.Join(slices.Collect(p.Tokens()), ".")
-}
-
-func hasNumber(value any) bool {
-	switch v := value.(type) {
-	case float64:
-		return true
-	case map[string]any:
-		return slices.ContainsFunc(slices.Collect(maps.Values(v)), hasNumber)
-	case []any:
-		return slices.ContainsFunc(v, hasNumber)
-	default:
-		return false
-	}
 }
 
 func explainSyntax(err error) error {
@@ -122,29 +82,6 @@ func explainSyntax(err error) error {
 		return malformed("the body has the key %s twice", short(syntax.JSONPointer.LastToken())).Because(err)
 	}
 	return malformed("the body is not JSON: error near byte %d", syntax.ByteOffset).Because(err)
-}
-
-// depth gives how much of left remains below a value; negative when it is used up.
-func depth(value any, left int) int {
-	var children []any
-	switch v := value.(type) {
-	case map[string]any:
-		for _, c := range v {
-			children = append(children, c)
-		}
-	case []any:
-		children = v
-	default:
-		return left
-	}
-	if left == 0 {
-		return -1
-	}
-	least := left - 1
-	for _, c := range children {
-		least = min(least, depth(c, left-1))
-	}
-	return least
 }
 
 // finder walks a value and names what is wrong with a part of it. The name of a part is put together only when it is

@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -54,14 +53,14 @@ func admit(o Options) echo.MiddlewareFunc {
 					return err
 				}
 			}
-			body, err := takeBody(c, op, o.BodyLimit)
+			body, err := takeBody(c, op, bodyLimit(op, o))
 			if err != nil {
 				return err
 			}
 			if err := check(c, op, body); err != nil {
 				return err
 			}
-			if req := c.Request(); req.Method != http.MethodGet {
+			if req := c.Request(); req.Method != http.MethodGet && !op.Signed {
 				setFingerprint(&call.From(req.Context()).Operation, o.FingerprintKey, req, body)
 			}
 			return telling(op, next(c))
@@ -69,11 +68,14 @@ func admit(o Options) echo.MiddlewareFunc {
 	}
 }
 
-// identify finds out who calls and whether not too often: by address where there is no token, or none that is good.
+// identify finds out who calls and whether not too often: by address where there is no token, or none that is good. A user
+// has one limit over all workspaces, and all keys of a workspace have one together.
 func identify(c *echo.Context, op *contract.Operation, o Options) error {
 	switch {
-	case op.Limit == contract.NoLimit, op.Limit == contract.SessionLimit:
+	case op.Limit == contract.NoLimit:
 		return nil
+	case op.Limit == contract.SessionLimit:
+		return checkFailures(c, o)
 	case op.Limit == contract.AuthLimit:
 		return slowDown(c, o.Limiter, "auth:"+network(c), o.Limits.Auth)
 	case op.Public:
@@ -84,24 +86,14 @@ func identify(c *echo.Context, op *contract.Operation, o Options) error {
 		return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
 	}
 	p := call.From(c.Request().Context()).Principal
-	if tooMany := slowDown(c, o.Limiter, "principal:"+p.HomeID.String()+p.UserID.String(), o.Limits.General); tooMany != nil {
+	owner := p.UserID
+	if p.KeyID != uuid.Nil {
+		owner = p.HomeID
+	}
+	if tooMany := slowDown(c, o.Limiter, "principal:"+owner.String(), o.Limits.General); tooMany != nil {
 		return errors.Join(tooMany, err)
 	}
 	return errors.Join(holdWorkspace(c, o, p.HomeID), err)
-}
-
-// strangers slows down, by address, whoever brings no good session to a call that limits by session.
-func strangers(o Options) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c *echo.Context) error {
-			err := next(c)
-			op := o.Contract.Find(c.Request().Method, c.Path())
-			if err == nil || op == nil || op.Limit != contract.SessionLimit || statusOf(fail.From(err).Kind) >= http.StatusInternalServerError || fail.From(err).Kind == fail.TooMany {
-				return err
-			}
-			return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
-		}
-	}
 }
 
 // refusals tells of forbidden changes, wherever in the chain they were refused. What a limit refuses is not forbidden: it
@@ -201,6 +193,17 @@ func operationID(h http.Header) (uuid.UUID, error) {
 	return id, nil
 }
 
+// publicBodyLimit is the largest body of a call without a token, in bytes, unless its sender signs it.
+const publicBodyLimit = 64 << 10
+
+// bodyLimit is the largest body of a call, in bytes.
+func bodyLimit(op *contract.Operation, o Options) int64 {
+	if op.Public && !op.Signed {
+		return min(o.BodyLimit, publicBodyLimit)
+	}
+	return o.BodyLimit
+}
+
 // takeBody reads the whole body, where the call has one, and leaves it to be read again.
 func takeBody(c *echo.Context, op *contract.Operation, limit int64) ([]byte, error) {
 	req := c.Request()
@@ -238,20 +241,19 @@ func isJSON(contentType []string) bool {
 	return err == nil && kind == echo.MIMEApplicationJSON && (!ok || strings.EqualFold(charset, "utf-8"))
 }
 
-// check holds parameters and body to the document, all wrong fields at once.
+// check holds parameters and body to the document, all wrong fields at once. A signed body is checked by whoever verifies it.
 func check(c *echo.Context, op *contract.Operation, body []byte) error {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
 		return fail.New(fail.Malformed, "BAD_REQUEST", "the query string is malformed: escape % as %25").Because(err)
 	}
 	wrong := op.Parameters(c.Param, query)
-	if op.Body != nil && (len(body) > 0 || op.Body.Required) {
-		value, err := contract.ParseJSON(body)
-		if value == nil {
+	if op.Body != nil && !op.Signed && (len(body) > 0 || op.Body.Required) {
+		err := op.CheckBody(body)
+		fields := fail.WrongFields(err)
+		if err != nil && fields == nil {
 			return err
 		}
-		fields := append(fail.WrongFields(err), op.Body.Check(value)...)
-		slices.SortStableFunc(fields, func(a, b fail.Field) int { return strings.Compare(a.Field, b.Field) })
 		wrong = append(wrong, fields...)
 	}
 	return fail.Fields(wrong...)

@@ -63,7 +63,7 @@ type Tracer interface {
 
 // Limits are how much callers may do.
 type Limits struct {
-	General ratelimit.Limit // a user in a workspace, and an address that is not signed in
+	General ratelimit.Limit // a user over all workspaces, all keys of a workspace together, and an address that is not signed in
 	Auth    ratelimit.Limit // an address that registers or logs in
 	// Workspace is for all who are signed in to a workspace together, its API keys too; a Max of 0: none.
 	Workspace ratelimit.Limit

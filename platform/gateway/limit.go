@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"math"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/ratelimit"
 )
@@ -20,7 +23,11 @@ var errTooMany = fail.New(fail.TooMany, "RATE_LIMIT_EXCEEDED", "too many calls: 
 // slowDown counts a call under a key and refuses it where there were too many. The answer's RateLimit headers are
 // those of draft-ietf-httpapi-ratelimit-headers-03.
 func slowDown(c *echo.Context, limiter ratelimit.Limiter, key string, l ratelimit.Limit) error {
-	r := limiter.Allow(c.Request().Context(), key, l)
+	return tellLimit(c, limiter.Allow(c.Request().Context(), key, l))
+}
+
+// tellLimit sets the headers about a limit, and gives the refusal where there is one.
+func tellLimit(c *echo.Context, r ratelimit.Result) error {
 	setHeaders(c.Response().Header(),
 		"Ratelimit-Limit", strconv.Itoa(r.Limit),
 		"Ratelimit-Remaining", strconv.Itoa(r.Remaining),
@@ -29,7 +36,49 @@ func slowDown(c *echo.Context, limiter ratelimit.Limiter, key string, l ratelimi
 	if r.Allowed {
 		return nil
 	}
+	if c.Request().ContentLength != 0 { // else net/http reads a body that nobody has read before it answers
+		setHeaders(c.Response().Header(), echo.HeaderConnection, "close")
+	}
 	return errTooMany.After(max(r.RetryAfter, time.Second))
+}
+
+// checkFailures refuses a call that brings its own session or signature, before anything is read of it, where too many such
+// calls from its address have failed: those are counted by strangers. Calls that succeed are not counted by address, as an
+// office or a provider of webhooks shares one.
+func checkFailures(c *echo.Context, o Options) error {
+	if r := o.Limiter.Peek(c.Request().Context(), failuresOf(c), o.Limits.General); !r.Allowed {
+		return tellLimit(c, r)
+	}
+	return nil
+}
+
+func failuresOf(c *echo.Context) string { return "failed:" + network(c) }
+
+// strangers slows down, by address, whoever brings no good session or signature to a call that limits by it.
+func strangers(o Options) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			err := next(c)
+			op := o.Contract.Find(c.Request().Method, c.Path())
+			if err == nil || op == nil || op.Limit != contract.SessionLimit || !countsByAddress(op, fail.From(err).Kind) {
+				return err
+			}
+			return errors.Join(
+				slowDown(c, o.Limiter, failuresOf(c), o.Limits.General),
+				slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General),
+				err,
+			)
+		}
+	}
+}
+
+// countsByAddress tells whether a failure counts against the address of the caller. What a sender does wrong after its
+// signature was verified does not: its endpoint has a limit of its own.
+func countsByAddress(op *contract.Operation, k fail.Kind) bool {
+	if op.Signed && (k == fail.Invalid || k == fail.Forbidden || k == fail.Conflict) {
+		return false
+	}
+	return k != fail.TooMany && statusOf(k) < http.StatusInternalServerError
 }
 
 // holdWorkspace counts a call for the workspace that its caller is signed in to. It is no member's fault alone, so it is

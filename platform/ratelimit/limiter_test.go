@@ -43,12 +43,19 @@ func (a *away) Allow(_ context.Context, _ string, l ratelimit.Limit) ratelimit.R
 	return ratelimit.Result{Limit: l.Max}
 }
 
+func (a *away) Peek(ctx context.Context, key string, l ratelimit.Limit) ratelimit.Result {
+	return a.Allow(ctx, key, l)
+}
+
 // The suite that every limiter passes. Keys are the test's own; a window of an hour gives nothing back meanwhile.
 func limits(t *testing.T, limiter ratelimit.Limiter, slow *away) {
 	t.Helper()
 	ctx, key := t.Context(), fmt.Sprintf("%s/%d", t.Name(), time.Now().UnixNano())
 	limit := ratelimit.Limit{Max: 4, Window: time.Hour}
 	for n := range limit.Max {
+		peeked := limiter.Peek(ctx, key, limit)
+		require.True(t, peeked.Allowed, "call %d would be allowed", n)
+		require.Zero(t, peeked.RetryAfter)
 		r := limiter.Allow(ctx, key, limit)
 		require.True(t, r.Allowed, "a window's worth may be spent at once: call %d", n)
 		require.Equal(t, limit.Max, r.Limit)
@@ -56,8 +63,12 @@ func limits(t *testing.T, limiter ratelimit.Limiter, slow *away) {
 		require.Zero(t, r.RetryAfter)
 		require.InDelta(t, (time.Duration(n+1) * 15 * time.Minute).Seconds(), r.Reset.Seconds(), 5)
 	}
-	for range 3 {
-		r := limiter.Allow(ctx, key, limit)
+	for n := range 4 {
+		ask := limiter.Allow
+		if n%2 == 0 {
+			ask = limiter.Peek
+		}
+		r := ask(ctx, key, limit)
 		require.False(t, r.Allowed, "not one more")
 		require.Zero(t, r.Remaining)
 		require.InDelta(t, (15 * time.Minute).Seconds(), r.RetryAfter.Seconds(), 5, "a refused call costs nothing")

@@ -31,9 +31,22 @@ func NewMemory(now func() time.Time) *Memory {
 	return m
 }
 
+// Peek implements Limiter.
+func (m *Memory) Peek(_ context.Context, key string, l Limit) Result {
+	s := m.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	result, _ := decide(s.due[key], m.now(), l)
+	return result
+}
+
+func (m *Memory) shard(key string) *shard {
+	return &m.shards[maphash.String(m.seed, key)%uint64(len(m.shards))]
+}
+
 // Allow implements Limiter.
 func (m *Memory) Allow(_ context.Context, key string, l Limit) Result {
-	s := &m.shards[maphash.String(m.seed, key)%uint64(len(m.shards))]
+	s := m.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := m.now()

@@ -26,6 +26,8 @@ type Result struct {
 // Limiter counts a call under a key. It is safe for concurrent use, and has an answer also when what is behind it fails.
 type Limiter interface {
 	Allow(ctx context.Context, key string, l Limit) Result
+	// Peek says whether the next call under a key would be allowed, and counts nothing.
+	Peek(ctx context.Context, key string, l Limit) Result
 }
 
 // decide is GCRA: due is when the next call would be on time (its theoretical arrival time). It gives the next due time,

@@ -26,14 +26,35 @@ func NewRedis(client *redis.Client, fallback Limiter, log *slog.Logger) *Redis {
 
 // Allow implements Limiter.
 func (r *Redis) Allow(ctx context.Context, key string, l Limit) Result {
+	if result, ok := r.ask(ctx, key, l, 1); ok {
+		return result
+	}
+	return r.fallback.Allow(ctx, key, l)
+}
+
+// Peek implements Limiter.
+func (r *Redis) Peek(ctx context.Context, key string, l Limit) Result {
+	result, ok := r.ask(ctx, key, l, 0)
+	if !ok {
+		return r.fallback.Peek(ctx, key, l)
+	}
+	if result.Allowed = result.Remaining > 0; !result.Allowed {
+		interval := l.Window / time.Duration(l.Max)
+		result.RetryAfter = max(result.Reset-l.Window+interval, 0)
+	}
+	return result
+}
+
+// ask counts so many calls; it is not ok where Redis does not answer in time.
+func (r *Redis) ask(ctx context.Context, key string, l Limit, calls int) (result Result, ok bool) {
 	limited, cancel := context.WithTimeout(ctx, redisPatience)
 	defer cancel()
-	res, err := r.limiter.Allow(limited, key, redis_rate.Limit{Rate: l.Max, Burst: l.Max, Period: l.Window})
+	res, err := r.limiter.AllowN(limited, key, redis_rate.Limit{Rate: l.Max, Burst: l.Max, Period: l.Window}, calls)
 	if err != nil {
 		r.log.DebugContext(ctx, "rate limits without Redis", "error", err)
-		return r.fallback.Allow(ctx, key, l)
+		return Result{}, false
 	}
 	return Result{
 		Allowed: res.Allowed > 0, Limit: l.Max, Remaining: res.Remaining, RetryAfter: max(res.RetryAfter, 0), Reset: res.ResetAfter,
-	}
+	}, true
 }

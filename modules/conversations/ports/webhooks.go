@@ -90,6 +90,12 @@ type SenderLimits interface {
 	Allow(ctx context.Context, key string) error
 }
 
+// EventSchema is what the contract says of the body of an event.
+type EventSchema interface {
+	// CheckBody answers BAD_REQUEST for what is not JSON, and VALIDATION_ERROR with every wrong field.
+	CheckBody(body []byte) error
+}
+
 // Channels is for leafing through endpoints and events, newest first.
 type Channels interface {
 	Endpoints(ctx context.Context, before *IDPosition, limit int) ([]domain.Endpoint, error)

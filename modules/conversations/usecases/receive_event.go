@@ -16,6 +16,7 @@ import (
 type ReceiveEvent struct {
 	Inbox  ports.Inbox
 	Keys   ports.Keys
+	Schema ports.EventSchema
 	Marks  ports.Marks
 	Limits ports.SenderLimits
 }
@@ -26,11 +27,9 @@ type Receipt struct {
 	Duplicate bool
 }
 
-// Do takes the event in. When it returns the event is safe: it is stored, with the job that will answer it.
+// Do takes the event in. When it returns the event is safe: it is stored, with the job that will answer it. Nothing counts
+// against the limit of the endpoint, and nothing of the body is read, before its signature is verified.
 func (u ReceiveEvent) Do(ctx context.Context, endpoint uuid.UUID, signed ports.Signed) (Receipt, error) {
-	if err := u.Limits.Allow(ctx, "webhook:"+endpoint.String()); err != nil {
-		return Receipt{}, err
-	}
 	box, err := u.Inbox.Find(ctx, endpoint)
 	if err != nil {
 		return Receipt{}, err
@@ -39,8 +38,14 @@ func (u ReceiveEvent) Do(ctx context.Context, endpoint uuid.UUID, signed ports.S
 	if err != nil {
 		return Receipt{}, err
 	}
+	if err := u.Limits.Allow(ctx, "webhook:"+endpoint.String()); err != nil {
+		return Receipt{}, err
+	}
 	if box.Status != domain.EndpointActive {
 		return Receipt{}, ports.ErrEndpointDisabled
+	}
+	if err := u.Schema.CheckBody(signed.Body); err != nil {
+		return Receipt{}, err
 	}
 	event, err := domain.NewInboundEvent(endpoint, senderID, signed.Body)
 	if err != nil {
