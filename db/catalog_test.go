@@ -18,7 +18,7 @@ import (
 // wallChecks look for holes in the tenant wall (semantics 1). Each query gives a line a hole.
 //
 // Not walled by workspace_id are, by name: schema_migrations, which is golang-migrate's and closed to parley_app;
-// workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself;
+// workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself; account_events, whose rows belong to a user;
 // login_attempts, audit_seal_progress, installation, upkeep, periodic_tasks and workspace_purges, which belong to no workspace and only the doors reach.
 var wallChecks = []string{
 	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
@@ -60,15 +60,19 @@ var wallChecks = []string{
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'purge users', 'door workspace_purges', 'door login_attempts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
+	        'purge users', 'door account_events', 'door workspace_purges', 'door login_attempts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
 	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
-	  WHERE 'parley_app'::regrole = ANY (polroles) AND (polname <> 'key_bots' OR polpermissive) AND polname <> CASE polrelid::regclass::text WHEN 'users' THEN 'self' ELSE 'tenant' END
+	  WHERE 'parley_app'::regrole = ANY (polroles) AND (polname <> 'key_bots' OR polpermissive) AND polname <> CASE WHEN polrelid::regclass::text IN ('users', 'account_events') THEN 'self' ELSE 'tenant' END
 	 UNION ALL
 	 SELECT 'workspaces does not keep to its own id' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'workspaces'::regclass
 	    AND pg_get_expr(polqual, polrelid) = '(id = (NULLIF(current_setting(''app.workspace_id''::text, true), ''''::text))::uuid)'
+	    AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid))
+	 UNION ALL
+	 SELECT 'account_events does not keep to its user' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'account_events'::regclass
+	    AND pg_get_expr(polqual, polrelid) = '(user_id = (NULLIF(current_setting(''app.user_id''::text, true), ''''::text))::uuid)'
 	    AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid))
 	 UNION ALL
 	 SELECT 'users does not keep to its own id' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'users'::regclass
@@ -95,7 +99,7 @@ var wallChecks = []string{
 	 UNION ALL
 	 SELECT format('parley_app may %s %s', may, c.oid::regclass)
 	   FROM pg_class c, unnest(ARRAY['UPDATE', 'DELETE']) may
-	  WHERE c.relname IN ('audit_log', 'audit_seals', 'messages', 'bot_versions', 'bot_pointer_moves', 'webhook_attempts', 'webhook_events', 'event_bodies') AND c.relnamespace = 'public'::regnamespace
+	  WHERE c.relname IN ('audit_log', 'audit_seals', 'account_events', 'messages', 'bot_versions', 'bot_pointer_moves', 'webhook_attempts', 'webhook_events', 'event_bodies') AND c.relnamespace = 'public'::regnamespace
 	    AND (has_table_privilege('parley_app', c.oid, may)
 	         OR may <> 'DELETE' AND c.relname <> 'webhook_events' AND has_any_column_privilege('parley_app', c.oid, may))
 	 UNION ALL
@@ -114,7 +118,7 @@ var wallChecks = []string{
 	        'INSERT workspace_purges', 'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'UPDATE upkeep', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks',
-	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE analytics_outbox',
+	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE account_events', 'DELETE analytics_outbox',
 	        'INSERT analytics_daily', 'UPDATE analytics_daily', 'INSERT analytics_latency', 'UPDATE analytics_latency')
 	 UNION ALL
 	 SELECT format('everybody may %s %s', a.privilege_type, c.oid::regclass)
@@ -138,7 +142,7 @@ var wallChecks = []string{
 	         ('app.extend_jobs(uuid[],uuid[],integer[],double precision)'), ('app.lost_jobs(integer)'), ('app.expire_jobs(integer)'),
 	         ('app.begin_periodic(text,uuid,double precision)'), ('app.end_periodic(text,uuid,double precision)'),
 	         ('app.expire_sealed_answers()'), ('app.find_webhook_endpoint(uuid)'), ('app.queue_depth()'), ('app.expire_webhooks(integer)'),
-	         ('app.expire_turn_events(integer)'), ('app.roll_up_analytics(integer,integer[])'), ('app.take_analytics(integer)'), ('app.drop_analytics(uuid)'), ('app.analytics_depth(integer)'))
+	         ('app.expire_turn_events(integer)'), ('app.expire_account_events(integer)'), ('app.roll_up_analytics(integer,integer[])'), ('app.take_analytics(integer)'), ('app.drop_analytics(uuid)'), ('app.analytics_depth(integer)'))
 	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
 	 UNION ALL
 	 SELECT format('%s is not there', door) FROM listed WHERE door NOT IN (SELECT oid::regprocedure::text FROM doors)
@@ -154,7 +158,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'login_attempts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
+    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'account_events', 'login_attempts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {

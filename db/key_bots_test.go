@@ -31,6 +31,7 @@ func closed(own string) botData { return botData{own, "true"} }
 // keyBots classifies every table. A new one needs a line here: does a row of it say anything of a bot, of its
 // conversations or of what it knows?
 var keyBots = map[string]botData{
+	"account_events":        {}, // of an account, which no key has
 	"analytics_daily":       byBot("bot_id"),
 	"analytics_latency":     byBot("bot_id"),
 	"analytics_outbox":      byBot("bot_id"),

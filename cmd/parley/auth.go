@@ -50,6 +50,8 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 	transactions, audit := postgres.NewTransactions(p.db), countedSessions{postgres.NewAudit(p.audit), p.metrics.sessions}
 	accounts, attempts := postgres.NewAccounts(p.db), postgres.NewAttempts(p.db, p.master.Key("login attempts"))
 	p.background.Every(time.Hour, time.Minute, "forget log-in attempts", attempts.Forget)
+	events := postgres.NewAccountEvents(p.db)
+	p.background.Every(time.Hour, 10*time.Minute, "expire account events", events.Expire)
 	opener := usecases.Opener{
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}
@@ -61,10 +63,10 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 	}
 	rest.Server{
 		RegisterUser: usecases.RegisterUser{
-			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
+			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Events: events, Opener: opener,
 		},
 		LogIn: usecases.LogIn{
-			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
+			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Events: events, Opener: opener,
 		},
 		RefreshSession: usecases.RefreshSession{
 			Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit,

@@ -66,7 +66,7 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.Tak
 		CreateEndpoint: usecases.CreateEndpoint{Endpoints: endpoints, Keys: secrets, Now: p.now},
 		ChangeEndpoint: usecases.ChangeEndpoint{Endpoints: endpoints, Keys: secrets},
 		Receive: usecases.ReceiveEvent{
-			Inbox: newInbox(p), Keys: secrets, Marks: p.marks,
+			Inbox: newInbox(p), Keys: secrets, Marks: p.marks, Refusals: newInbox(p),
 			Limits: gateway.SessionLimiter{Limiter: p.limiter, Limit: p.limits.General},
 		},
 		Report:        usecases.Report{Analytics: analytics.Analytics{Reports: p.reports()}, Now: p.now},

@@ -327,7 +327,9 @@ func TestArchivedBotsDoNotCountAndComeBackOnlyWhereThereIsRoom(t *testing.T) {
 	first, second := ada.newBot(t), ada.newBot(t)
 	limited := ada.key(t, "editor", map[string]any{"bot_ids": []string{first}})
 	requireCode(t, ada.post(t, "/v1/bots", map[string]any{"name": "b"}), http.StatusForbidden, "LIMIT_REACHED")
-	status := func(c *caller, bot, to string) answer { return c.patch(t, "/v1/bots/"+bot, map[string]any{"status": to}) }
+	status := func(c *caller, bot, to string) answer {
+		return c.patch(t, "/v1/bots/"+bot, map[string]any{"status": to})
+	}
 	require.Equal(t, http.StatusOK, status(ada, first, "archived").Status)
 	require.Equal(t, map[string]any{"metric": "bots", "used": 1.0, "limit": 2.0, "remaining": 1.0, "resets_at": nil}, ada.used(t, usage.Bots))
 	third := ada.newBot(t)

@@ -15,12 +15,10 @@ import (
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/blob"
-	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/dedupe"
 	"github.com/parley/parley/platform/events"
-	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/operations"
@@ -283,31 +281,6 @@ func keep(configured, dir, name string) (string, error) {
 	}
 	return secret.Keep(filepath.Join(dir, name))
 }
-
-// refused writes a forbidden change into the audit log: where a role did not allow it, of that workspace, else of the one
-// that the caller is signed in to.
-// A session that has ended writes nothing: the signature of its token alone gives no right to that.
-func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
-	ctx = call.Anyhow(context.WithoutCancel(ctx))
-	if errors.Is(why, fail.ErrForbidden) {
-		ctx = call.AtHome(ctx)
-	}
-	ctx, cancel := context.WithTimeout(ctx, refusalPatience)
-	defer cancel()
-	err := p.db.Write(ctx, func(ctx context.Context) error {
-		return p.audit.Record(ctx, audit.Entry{
-			Action: "access.refuse", Resource: "workspace", ResourceID: who.WorkspaceID,
-			Changes: map[string]any{"call": what, "reason": fail.From(why).Message},
-		})
-	})
-	if err != nil && !errors.Is(err, fail.ErrUnauthorized) {
-		p.log.ErrorContext(ctx, "a refusal was not audited", "error", err)
-	}
-}
-
-// refusalPatience is how long a refused caller waits for its refusal to be written down: a database that says nothing
-// must not keep it, and a connection, for ever.
-const refusalPatience = 3 * time.Second
 
 // now is the clock, in the precision that Postgres keeps, so that an answer and what is read later are the same.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

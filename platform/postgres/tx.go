@@ -113,6 +113,8 @@ func (t *tx) enter(ctx context.Context, readOnly string, tag int64) {
 		_ = q.EnterTenant(ctx, platformdb.EnterTenantParams{
 			ReadOnly: readOnly, WorkspaceID: p.WorkspaceID.String(), UserID: p.UserID.String(), Tag: tag,
 		})
+	case p.UserID != uuid.Nil: // a person in no workspace, who sees what belongs to its account
+		_ = q.EnterTenant(ctx, platformdb.EnterTenantParams{ReadOnly: readOnly, UserID: p.UserID.String(), Tag: tag})
 	default:
 		_ = q.EnterNowhere(ctx, platformdb.EnterNowhereParams{ReadOnly: readOnly, Tag: tag})
 	}

@@ -108,3 +108,9 @@ type Limits interface {
 type Audit interface {
 	Session(ctx context.Context, action string, session uuid.UUID) error
 }
+
+// AccountEvents keeps what happened to the account of a user outside of any workspace.
+type AccountEvents interface {
+	// Record stores an event at once, whatever comes of the call.
+	Record(ctx context.Context, e domain.AccountEvent) error
+}

@@ -17,6 +17,7 @@ type LogIn struct {
 	Accounts  ports.Accounts
 	Attempts  ports.Attempts
 	Passwords ports.Passwords
+	Events    ports.AccountEvents
 	Opener    Opener
 }
 
@@ -66,7 +67,7 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 		return Grant{}, ports.ErrInvalidCredentials
 	}
 	if login.WorkspaceID == uuid.Nil { // said to nobody but who knows the password
-		return Grant{}, nowhere(in.Workspace)
+		return Grant{}, refuse(ctx, u.Events, login.UserID, in.Workspace)
 	}
 	hash, err := u.renewed(ctx, in.Password, login.PasswordHash)
 	if err != nil {
@@ -94,10 +95,17 @@ func (u LogIn) renewed(ctx context.Context, password, hash string) (string, erro
 	return u.Passwords.Hash(ctx, p)
 }
 
-// nowhere is for a user without a workspace, or without the one that it wants.
-func nowhere(wanted uuid.UUID) error {
+// refuse records and gives the refusal of a user who is a member of no workspace, or not of the one that it wants.
+func refuse(ctx context.Context, events ports.AccountEvents, user, wanted uuid.UUID) error {
+	refusal := ports.ErrNoWorkspace
 	if wanted != uuid.Nil {
-		return fail.ErrForbidden
+		refusal = fail.ErrForbidden
 	}
-	return ports.ErrNoWorkspace
+	err := events.Record(ctx, domain.AccountEvent{
+		UserID: user, Action: "session.refuse", Reason: refusal.Code, WantedWorkspace: wanted,
+	})
+	if err != nil {
+		return err
+	}
+	return refusal
 }

@@ -17,6 +17,7 @@ type RegisterUser struct {
 	Accounts  ports.Accounts
 	Attempts  ports.Attempts
 	Passwords ports.Passwords
+	Events    ports.AccountEvents
 	Opener    Opener
 }
 
@@ -72,7 +73,7 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 		return Grant{}, ports.ErrEmailExists
 	}
 	if login.WorkspaceID == uuid.Nil {
-		return Grant{}, ports.ErrNoWorkspace
+		return Grant{}, refuse(ctx, u.Events, login.UserID, uuid.Nil)
 	}
 	grant, err := u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
 		return u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, login.PasswordHash) // as at log-in

@@ -43,6 +43,12 @@ type Inbox interface {
 	Answered(ctx context.Context, w Waiting, also func(ctx context.Context) error) error
 }
 
+// Refusals records that something was forbidden to a sender.
+type Refusals interface {
+	// EndpointDisabled records, at once and in the workspace of the context, that an event came in for an endpoint that is disabled.
+	EndpointDisabled(ctx context.Context, endpoint uuid.UUID) error
+}
+
 // Mailbox is what a sender's call needs to know of an endpoint.
 type Mailbox struct {
 	WorkspaceID uuid.UUID

@@ -14,11 +14,12 @@ import (
 
 // ReceiveEvent takes in what an outside system sends to an endpoint, once for each of the sender's ids.
 type ReceiveEvent struct {
-	Inbox  ports.Inbox
-	Keys   ports.Keys
-	Schema ports.EventSchema
-	Marks  ports.Marks
-	Limits ports.SenderLimits
+	Inbox    ports.Inbox
+	Keys     ports.Keys
+	Schema   ports.EventSchema
+	Marks    ports.Marks
+	Limits   ports.SenderLimits
+	Refusals ports.Refusals
 }
 
 // Receipt is what a sender is told.
@@ -42,6 +43,10 @@ func (u ReceiveEvent) Do(ctx context.Context, endpoint uuid.UUID, signed ports.S
 		return Receipt{}, err
 	}
 	if box.Status != domain.EndpointActive {
+		ctx := call.For(ctx, box.WorkspaceID, endpoint, call.From(ctx).Operation.ID)
+		if err := u.Refusals.EndpointDisabled(ctx, endpoint); err != nil {
+			return Receipt{}, err
+		}
 		return Receipt{}, ports.ErrEndpointDisabled
 	}
 	if err := u.Schema.CheckBody(signed.Body); err != nil {

@@ -78,6 +78,20 @@ func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, f
 	return id, false, nil
 }
 
+// EndpointDisabled writes the refusal into the audit log.
+func (i Inbox) EndpointDisabled(ctx context.Context, endpoint uuid.UUID) error {
+	err := i.DB.Write(ctx, func(ctx context.Context) error {
+		return i.Audit.Record(ctx, audit.Entry{
+			Action: "access.refuse", Resource: "webhook_endpoint", ResourceID: endpoint,
+			Changes: map[string]any{"reason": ports.ErrEndpointDisabled.Message},
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("record that the endpoint is disabled: %w", err)
+	}
+	return nil
+}
+
 // ToAnswer implements ports.Inbox.
 func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, error) {
 	q, workspace := queries(ctx, i.DB)

@@ -1,0 +1,2 @@
+DROP FUNCTION app.expire_account_events(integer);
+DROP TABLE account_events;

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/authdb"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// AccountEvents keeps what happened to accounts outside of any workspace.
+type AccountEvents struct{ db *postgres.DB }
+
+var _ ports.AccountEvents = (*AccountEvents)(nil)
+
+// NewAccountEvents makes AccountEvents.
+func NewAccountEvents(db *postgres.DB) *AccountEvents { return &AccountEvents{db} }
+
+// recordTimeout bounds the writing of an event, which goes on when the client has gone away.
+const recordTimeout = 3 * time.Second
+
+// Record stores an event in a transaction of its own. The operation, the trace and the client are those of the call.
+func (a *AccountEvents) Record(ctx context.Context, e domain.AccountEvent) error {
+	c := call.From(ctx)
+	var ip *netip.Addr
+	if c.IP.IsValid() {
+		ip = &c.IP
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	err := a.db.Write(call.As(ctx, uuid.Nil, e.UserID), func(ctx context.Context) error {
+		return authdb.New(a.db.In(ctx)).RecordAccountEvent(ctx, authdb.RecordAccountEventParams{
+			UserID: e.UserID, ID: uuid.Must(uuid.NewV7()), Action: e.Action, Reason: e.Reason, WantedWorkspaceID: known(e.WantedWorkspace),
+			OperationID: known(c.Operation.ID), TraceID: c.TraceID, IP: ip, UserAgent: c.UserAgent,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("record the account event: %w", err)
+	}
+	return nil
+}
+
+const expiredAtOnce = 1000 // events
+
+// Expire removes events that are older than 400 days.
+func (a *AccountEvents) Expire(ctx context.Context) error {
+	for {
+		var removed int32
+		err := a.db.WriteOnce(ctx, func(ctx context.Context) (err error) {
+			removed, err = authdb.New(a.db.In(ctx)).ExpireAccountEvents(ctx, expiredAtOnce)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("expire account events: %w", err)
+		}
+		if removed < expiredAtOnce {
+			return nil
+		}
+	}
+}
