@@ -24,10 +24,11 @@ const (
 const (
 	maxName        = 200
 	maxInstruction = 50_000
-	maxSettings    = 64 << 10 // bytes of JSON
+	maxSettings    = 64 << 10 // bytes of JSON without spaces
 )
 
-// Content is what a bot is told: the part of it that has versions. It cannot be built invalid.
+// Content is what a bot is told: the part of it that has versions. NewContent holds it to the limits, which are for what
+// comes in; RestoreContent takes what is stored as it is.
 type Content struct {
 	instruction string
 	settings    json.RawMessage
@@ -38,16 +39,36 @@ func NewContent(instruction string, settings json.RawMessage) (Content, error) {
 	if len(settings) == 0 {
 		settings = json.RawMessage("{}")
 	}
-	if utf8.RuneCountInString(instruction) > maxInstruction {
-		return Content{}, &RuleError{Field: "instruction", Rule: "must have at most 50000 characters"}
+	if err := checkInstruction(instruction); err != nil {
+		return Content{}, err
 	}
-	if !json.Valid(settings) || bytes.TrimSpace(settings)[0] != '{' {
+	var compact bytes.Buffer
+	if json.Compact(&compact, settings) != nil || compact.Bytes()[0] != '{' {
 		return Content{}, &RuleError{Field: "settings", Rule: "must be an object"}
 	}
-	if len(settings) > maxSettings {
-		return Content{}, &RuleError{Field: "settings", Rule: "must have at most 65536 bytes of JSON"}
+	if compact.Len() > maxSettings {
+		return Content{}, &RuleError{Field: "settings", Rule: "must have at most 65536 bytes of JSON without spaces"}
 	}
 	return Content{instruction: instruction, settings: settings}, nil
+}
+
+func checkInstruction(instruction string) error {
+	if utf8.RuneCountInString(instruction) > maxInstruction {
+		return &RuleError{Field: "instruction", Rule: "must have at most 50000 characters"}
+	}
+	return nil
+}
+
+// RestoreContent gives content that is stored. It was checked when it came in and is not checked again: the database writes
+// JSON with more spaces than came in, and a limit may be lower today.
+func RestoreContent(instruction string, settings json.RawMessage) Content {
+	return Content{instruction: instruction, settings: settings}
+}
+
+// WithInstruction gives the content with another instruction and the same settings.
+func (c Content) WithInstruction(instruction string) (Content, error) {
+	c.instruction = instruction
+	return c, checkInstruction(instruction)
 }
 
 // Instruction is what the model is told, in words.

@@ -45,5 +45,8 @@ func NewFileName(sent string) (FileName, error) {
 	return FileName{name}, nil
 }
 
+// RestoreFileName gives a name that is stored, as it is.
+func RestoreFileName(stored string) FileName { return FileName{stored} }
+
 // String gives the name.
 func (n FileName) String() string { return n.text }

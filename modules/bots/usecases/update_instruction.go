@@ -34,11 +34,12 @@ func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bo
 	if err != nil {
 		return domain.Bot{}, err
 	}
-	settings := in.Settings
-	if settings == nil {
-		settings = bot.Content.Settings()
+	var content domain.Content
+	if in.Settings == nil {
+		content, err = bot.Content.WithInstruction(in.Instruction)
+	} else {
+		content, err = domain.NewContent(in.Instruction, in.Settings)
 	}
-	content, err := domain.NewContent(in.Instruction, settings)
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
 	}

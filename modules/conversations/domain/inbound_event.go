@@ -76,11 +76,17 @@ func NewInboundEvent(endpoint uuid.UUID, senderID string, payload []byte) (Inbou
 	if err != nil {
 		return InboundEvent{}, err
 	}
+	if n := utf8.RuneCountInString(m.ConversationID); n < 1 || n > 256 {
+		return InboundEvent{}, ErrConversationID
+	}
+	if err := CheckContent(m.Text); err != nil {
+		return InboundEvent{}, err
+	}
 	e.Status, e.ConversationID = EventReceived, &m.ConversationID
 	return e, nil
 }
 
-// Message reads the message that the event is.
+// Message reads the message that the event is. Its limits are checked when it comes in, and not again.
 func (e InboundEvent) Message() (m InboundMessage, err error) {
 	var sent envelope
 	if err := json.Unmarshal(e.Payload, &sent); err != nil {
@@ -89,8 +95,5 @@ func (e InboundEvent) Message() (m InboundMessage, err error) {
 	if err := json.Unmarshal(sent.Data, &m); err != nil {
 		return m, fmt.Errorf("%w: %w", ErrEventShape, err)
 	}
-	if n := utf8.RuneCountInString(m.ConversationID); n < 1 || n > 256 {
-		return m, ErrConversationID
-	}
-	return m, CheckContent(m.Text)
+	return m, nil
 }

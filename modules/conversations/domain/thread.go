@@ -22,13 +22,13 @@ const (
 
 const (
 	maxTitle    = 200
-	maxMetadata = 16 << 10 // bytes of JSON
+	maxMetadata = 16 << 10 // bytes of JSON without spaces
 )
 
 // ErrTitle and ErrMetadata say what a thread may be labeled with.
 var (
 	ErrTitle    = errors.New("must have at most 200 characters")
-	ErrMetadata = errors.New("must be an object of at most 16384 bytes of JSON")
+	ErrMetadata = errors.New("must be an object of at most 16384 bytes of JSON without spaces")
 )
 
 // Thread is a conversation, with a bot or without one.
@@ -80,7 +80,8 @@ func CheckTitle(title string) error {
 
 // CheckMetadata answers ErrMetadata for what is none.
 func CheckMetadata(metadata json.RawMessage) error {
-	if len(metadata) > maxMetadata || !json.Valid(metadata) || bytes.TrimSpace(metadata)[0] != '{' {
+	var compact bytes.Buffer
+	if json.Compact(&compact, metadata) != nil || compact.Len() > maxMetadata || compact.Bytes()[0] != '{' {
 		return ErrMetadata
 	}
 	return nil

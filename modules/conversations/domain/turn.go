@@ -69,11 +69,16 @@ func CheckContent(content string) error {
 	return nil
 }
 
-// NewTurn prepares a turn; its number and version it gets when it is stored.
+// NewTurn prepares a turn; its number and version it gets when it is stored. ErrContent for what no message may hold.
 func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) (Turn, error) {
 	if err := CheckContent(content); err != nil {
 		return Turn{}, err
 	}
+	return NewTurnOfEvent(thread, actor, operation, content, lease, now), nil
+}
+
+// NewTurnOfEvent is NewTurn for a message that is stored already, as an event that came in and was checked then.
+func NewTurnOfEvent(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) Turn {
 	return Turn{
 		ID:          uuid.Must(uuid.NewV7()),
 		ThreadID:    thread,
@@ -86,7 +91,7 @@ func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Dura
 		Attempt:    1,
 		LeaseUntil: now.Add(lease),
 		StartedAt:  now,
-	}, nil
+	}
 }
 
 // Answer makes the assistant's message of the turn, which follows the user's.

@@ -48,6 +48,11 @@ func (u TakeTurn) Prepare(in Said) (domain.Turn, error) {
 	return turn, nil
 }
 
+// PrepareEvent is Prepare for the message of an event that is stored: it was checked when it came in.
+func (u TakeTurn) PrepareEvent(in Said) domain.Turn {
+	return domain.NewTurnOfEvent(in.ThreadID, in.ActorID, in.OperationID, in.Content, u.Timeout+u.Slack, u.Now())
+}
+
 // Begin stores the turn with its user message.
 func (u TakeTurn) Begin(ctx context.Context, t *domain.Turn) error { return u.Turns.Start(ctx, t) }
 

@@ -115,10 +115,6 @@ func toBot(row botsdb.GetBotRow, err error) (domain.Bot, error) {
 	if err != nil {
 		return domain.Bot{}, fmt.Errorf("read the bot: %w", err)
 	}
-	content, err := domain.NewContent(row.Instruction, row.Settings)
-	if err != nil {
-		return domain.Bot{}, fmt.Errorf("the stored bot %s breaks a rule: %w", row.ID, err)
-	}
 	return domain.Bot{
 		ID:               row.ID,
 		WorkspaceID:      row.WorkspaceID,
@@ -126,7 +122,7 @@ func toBot(row botsdb.GetBotRow, err error) (domain.Bot, error) {
 		Status:           domain.Status(row.Status),
 		CurrentVersion:   int(row.CurrentVersion),
 		PublishedVersion: int(row.PublishedVersion),
-		Content:          content,
+		Content:          domain.RestoreContent(row.Instruction, row.Settings),
 		CreatedBy:        row.CreatedBy,
 		CreatedAt:        row.CreatedAt,
 		UpdatedAt:        row.UpdatedAt,

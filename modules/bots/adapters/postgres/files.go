@@ -74,9 +74,7 @@ func (f Files) List(ctx context.Context, after *ports.FilePosition, limit int) (
 	}
 	list := make([]domain.File, len(rows))
 	for i, row := range rows {
-		if list[i], err = toFile(row); err != nil {
-			return nil, err
-		}
+		list[i] = toFile(row)
 	}
 	return list, nil
 }
@@ -112,22 +110,18 @@ func found(row botsdb.File, err error) (domain.File, error) {
 	if err != nil {
 		return domain.File{}, fmt.Errorf("read the file: %w", err)
 	}
-	return toFile(row)
+	return toFile(row), nil
 }
 
-func toFile(row botsdb.File) (domain.File, error) {
-	name, err := domain.NewFileName(row.Name)
-	if err != nil {
-		return domain.File{}, fmt.Errorf("the stored file %s breaks a rule: %w", row.ID, err)
-	}
+func toFile(row botsdb.File) domain.File {
 	return domain.File{
 		ID:          row.ID,
 		WorkspaceID: row.WorkspaceID,
-		Name:        name,
+		Name:        domain.RestoreFileName(row.Name),
 		ContentType: row.ContentType,
 		Size:        row.Size,
 		SHA256:      [32]byte(row.Sha256),
 		CreatedBy:   row.CreatedBy,
 		CreatedAt:   row.CreatedAt,
-	}, nil
+	}
 }

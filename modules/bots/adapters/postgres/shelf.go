@@ -56,9 +56,7 @@ func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.Version
 	}
 	list := make([]domain.Version, len(rows))
 	for i, row := range rows {
-		if list[i], err = toVersion(row); err != nil {
-			return nil, err
-		}
+		list[i] = toVersion(row)
 	}
 	return list, nil
 }
@@ -79,10 +77,7 @@ func (b *Bots) Pair(ctx context.Context, bot uuid.UUID, first, second int) (va, 
 		return va, vb, fmt.Errorf("read the versions: %w", err)
 	}
 	for _, row := range rows {
-		v, err := toVersion(row)
-		if err != nil {
-			return va, vb, err
-		}
+		v := toVersion(row)
 		if v.Number == first {
 			va = v
 		}
@@ -99,12 +94,9 @@ func (b *Bots) Pair(ctx context.Context, bot uuid.UUID, first, second int) (va, 
 	return va, vb, nil
 }
 
-func toVersion(row botsdb.BotVersion) (domain.Version, error) {
-	content, err := domain.NewContent(row.Instruction, row.Settings)
-	if err != nil {
-		return domain.Version{}, fmt.Errorf("the stored version %d of %s breaks a rule: %w", row.Version, row.BotID, err)
-	}
+func toVersion(row botsdb.BotVersion) domain.Version {
 	return domain.Version{
-		BotID: row.BotID, Number: int(row.Version), Content: content, Note: row.Note, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt,
-	}, nil
+		BotID: row.BotID, Number: int(row.Version), Content: domain.RestoreContent(row.Instruction, row.Settings), Note: row.Note,
+		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt,
+	}
 }

@@ -189,8 +189,9 @@ type CreateBotRequest struct {
 	Instruction string `json:"instruction,omitempty"`
 	Name        string `json:"name"`
 
-	// Settings A free object of at most 65,536 bytes of JSON. The keys below are validated. Any other key is kept as it was sent, has
-	// no effect, and is named by a warning in the answer; what is your own is best put into `metadata`.
+	// Settings A free object of at most 65,536 bytes of JSON, spaces between values not counted. The keys below are validated. Any
+	// other key is kept as it was sent, has no effect, and is named by a warning in the answer; what is your own is best put
+	// into `metadata`.
 	Settings NewSettings `json:"settings,omitempty"`
 }
 
@@ -221,8 +222,9 @@ type FileList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// NewSettings A free object of at most 65,536 bytes of JSON. The keys below are validated. Any other key is kept as it was sent, has
-// no effect, and is named by a warning in the answer; what is your own is best put into `metadata`.
+// NewSettings A free object of at most 65,536 bytes of JSON, spaces between values not counted. The keys below are validated. Any
+// other key is kept as it was sent, has no effect, and is named by a warning in the answer; what is your own is best put
+// into `metadata`.
 type NewSettings = json.RawMessage
 
 // PointerMove defines model for PointerMove.
@@ -280,8 +282,9 @@ type UpdateInstructionRequest struct {
 	// Publish false: the version that answers stays what it is
 	Publish *bool `json:"publish,omitempty"`
 
-	// Settings A free object of at most 65,536 bytes of JSON. The keys below are validated. Any other key is kept as it was sent, has
-	// no effect, and is named by a warning in the answer; what is your own is best put into `metadata`.
+	// Settings A free object of at most 65,536 bytes of JSON, spaces between values not counted. The keys below are validated. Any
+	// other key is kept as it was sent, has no effect, and is named by a warning in the answer; what is your own is best put
+	// into `metadata`.
 	Settings NewSettings `json:"settings,omitempty"`
 }
 

@@ -87,11 +87,8 @@ func (a AnswerMessage) Do(ctx context.Context, job jobs.Job[Message]) error {
 // answer takes the turn, or finds it taken or cancelled.
 func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string) error {
 	ctx = call.For(ctx, call.From(ctx).Principal.WorkspaceID, w.EndpointID, w.OperationID)
-	turn, err := a.Turn.Prepare(usecases.Said{ThreadID: w.Thread, ActorID: w.EndpointID, OperationID: w.OperationID, Content: text})
-	if err != nil {
-		return jobs.Permanent(err)
-	}
-	_, err = a.Commands.RunLong(ctx, a.Steps(&turn))
+	turn := a.Turn.PrepareEvent(usecases.Said{ThreadID: w.Thread, ActorID: w.EndpointID, OperationID: w.OperationID, Content: text})
+	_, err := a.Commands.RunLong(ctx, a.Steps(&turn))
 	wait, refused := resilience.IsRefused(err)
 	switch {
 	case errors.Is(err, ports.ErrCancel): // somebody did not want it answered, or not any further: so it is dealt with

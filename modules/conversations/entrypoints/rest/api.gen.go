@@ -521,7 +521,7 @@ func (e ListMessagesParamsOrder) Valid() bool {
 
 // ChangeThreadRequest defines model for ChangeThreadRequest.
 type ChangeThreadRequest struct {
-	// Metadata free; at most 16,384 bytes of JSON
+	// Metadata free; at most 16,384 bytes of JSON, spaces between values not counted
 	Metadata ThreadMetadata `json:"metadata,omitempty"`
 	Status   *ThreadStatus  `json:"status,omitempty"`
 	Title    *string        `json:"title,omitempty"`
@@ -552,7 +552,7 @@ type CreateThreadRequest struct {
 	// BotID null for a thread without a bot
 	BotID *openapi_types.UUID `json:"bot_id,omitempty"`
 
-	// Metadata free; at most 16,384 bytes of JSON
+	// Metadata free; at most 16,384 bytes of JSON, spaces between values not counted
 	Metadata ThreadMetadata `json:"metadata,omitempty"`
 	Title    string         `json:"title,omitempty"`
 }
@@ -803,7 +803,7 @@ type Thread struct {
 	// LastMessageAt null: nothing has been said
 	LastMessageAt *time.Time `json:"last_message_at"`
 
-	// Metadata free; at most 16,384 bytes of JSON
+	// Metadata free; at most 16,384 bytes of JSON, spaces between values not counted
 	Metadata    ThreadMetadata     `json:"metadata"`
 	Status      ThreadStatus       `json:"status"`
 	Title       string             `json:"title"`
@@ -817,7 +817,7 @@ type ThreadList struct {
 	NextCursor *string  `json:"next_cursor"`
 }
 
-// ThreadMetadata free; at most 16,384 bytes of JSON
+// ThreadMetadata free; at most 16,384 bytes of JSON, spaces between values not counted
 type ThreadMetadata = json.RawMessage
 
 // ThreadStatus defines model for ThreadStatus.
