@@ -71,6 +71,7 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.Tak
 		},
 		Report:        usecases.Report{Analytics: analytics.Analytics{Reports: p.reports()}, Now: p.now},
 		Endpoints:     endpoints,
+		Adopter:       endpoints,
 		Channels:      postgres.NewChannels(p.db),
 		Subscriptions: p.subscriptions(),
 		Commands:      p.commands,

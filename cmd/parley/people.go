@@ -51,13 +51,15 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 	}}
 	p.background.Every(p.cfg.UpkeepInterval, 15*time.Minute, "purge workspaces", purge.Do)
 	accept.Invitations = postgres.NewInvitations(p.db, p.meter)
+	authorities := postgres.NewAuthorities(p.db)
+	accept.Inviters = authorities
 	keys := postgres.NewKeys(p.db, p.meter)
 	key := p.master.Key("cursor")
 	return rest.People{
 		Create:     usecases.CreateWorkspace{Workspaces: workspaces, Now: p.now},
 		Rename:     usecases.RenameWorkspace{Workspaces: workspaces},
-		ChangeRole: usecases.ChangeRole{Members: members},
-		Remove:     usecases.RemoveMember{Members: members},
+		ChangeRole: usecases.ChangeRole{Members: members, Authorities: authorities},
+		Remove:     usecases.RemoveMember{Members: members, Authorities: authorities},
 		CreateKey:  usecases.CreateAPIKey{Keys: keys, Now: p.now},
 		Keys:       keys,
 		Invite: usecases.InvitePerson{
@@ -68,6 +70,8 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 		Workspaces:        workspaces,
 		Removal:           workspaces,
 		Members:           members,
+		Authorities:       authorities,
+		ResourceCursors:   page.NewCursors[rest.JobPosition](key, "resources"),
 		WorkspaceCursors:  page.NewCursors[ports.Position](key, "workspaces"),
 		MemberCursors:     page.NewCursors[ports.Position](key, "members"),
 		KeyCursors:        page.NewCursors[rest.JobPosition](key, "api keys"),

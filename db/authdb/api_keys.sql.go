@@ -12,6 +12,60 @@ import (
 	"github.com/google/uuid"
 )
 
+const adoptKey = `-- name: AdoptKey :one
+UPDATE api_keys SET responsible_id = $1::uuid, suspended_at = NULL
+ WHERE workspace_id = $2 AND id = $3 AND revoked_at IS NULL AND app.lock_authority($2, $1::uuid, $4::text[])
+RETURNING id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
+          coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at
+`
+
+type AdoptKeyParams struct {
+	Member      uuid.UUID
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Roles       []string
+}
+
+type AdoptKeyRow struct {
+	ID            uuid.UUID
+	Name          string
+	Hint          string
+	Role          string
+	BotIds        []uuid.UUID
+	CreatedBy     uuid.UUID
+	CreatedAt     time.Time
+	ExpiresAt     *time.Time
+	LastUsedAt    *time.Time
+	RevokedAt     *time.Time
+	ResponsibleID uuid.UUID
+	SuspendedAt   *time.Time
+}
+
+func (q *Queries) AdoptKey(ctx context.Context, arg AdoptKeyParams) (AdoptKeyRow, error) {
+	row := q.db.QueryRow(ctx, adoptKey,
+		arg.Member,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Roles,
+	)
+	var i AdoptKeyRow
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Hint,
+		&i.Role,
+		&i.BotIds,
+		&i.CreatedBy,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.LastUsedAt,
+		&i.RevokedAt,
+		&i.ResponsibleID,
+		&i.SuspendedAt,
+	)
+	return i, err
+}
+
 const countBots = `-- name: CountBots :one
 SELECT count(*) FROM app.live_versions WHERE workspace_id = $1 AND bot_id = ANY ($2::uuid[])
 `
@@ -31,7 +85,8 @@ func (q *Queries) CountBots(ctx context.Context, arg CountBotsParams) (int64, er
 
 const createKey = `-- name: CreateKey :exec
 INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7::uuid[], $8, $9, $10)
+SELECT $1, $2, $3, $4, $5, $6, $7::uuid[], $8, $9, $10
+ WHERE app.lock_authority($1, $8, $11::text[])
 `
 
 type CreateKeyParams struct {
@@ -45,8 +100,10 @@ type CreateKeyParams struct {
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 	ExpiresAt   *time.Time
+	Roles       []string
 }
 
+// Raises PY403 or PYROL where its creator was removed or demoted meanwhile.
 func (q *Queries) CreateKey(ctx context.Context, arg CreateKeyParams) error {
 	_, err := q.db.Exec(ctx, createKey,
 		arg.WorkspaceID,
@@ -59,8 +116,26 @@ func (q *Queries) CreateKey(ctx context.Context, arg CreateKeyParams) error {
 		arg.CreatedBy,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.Roles,
 	)
 	return err
+}
+
+const endKeyAuthority = `-- name: EndKeyAuthority :one
+SELECT app.end_key_authority($1::uuid, $2::uuid)::integer
+`
+
+type EndKeyAuthorityParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+// How many subscriptions of a key it has held.
+func (q *Queries) EndKeyAuthority(ctx context.Context, arg EndKeyAuthorityParams) (int32, error) {
+	row := q.db.QueryRow(ctx, endKeyAuthority, arg.WorkspaceID, arg.ID)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const findKey = `-- name: FindKey :one
@@ -80,8 +155,26 @@ func (q *Queries) FindKey(ctx context.Context, print []byte) (FindKeyRow, error)
 	return i, err
 }
 
+const hasKey = `-- name: HasKey :one
+SELECT EXISTS (SELECT FROM api_keys WHERE workspace_id = $1 AND id = $2)
+`
+
+type HasKeyParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+// Whether there is or was a key.
+func (q *Queries) HasKey(ctx context.Context, arg HasKeyParams) (bool, error) {
+	row := q.db.QueryRow(ctx, hasKey, arg.WorkspaceID, arg.ID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const listKeys = `-- name: ListKeys :many
-SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at
+SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at
   FROM api_keys
  WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2::uuid)
  ORDER BY id DESC
@@ -95,16 +188,18 @@ type ListKeysParams struct {
 }
 
 type ListKeysRow struct {
-	ID         uuid.UUID
-	Name       string
-	Hint       string
-	Role       string
-	BotIds     []uuid.UUID
-	CreatedBy  uuid.UUID
-	CreatedAt  time.Time
-	ExpiresAt  *time.Time
-	LastUsedAt *time.Time
-	RevokedAt  *time.Time
+	ID            uuid.UUID
+	Name          string
+	Hint          string
+	Role          string
+	BotIds        []uuid.UUID
+	CreatedBy     uuid.UUID
+	CreatedAt     time.Time
+	ExpiresAt     *time.Time
+	LastUsedAt    *time.Time
+	RevokedAt     *time.Time
+	ResponsibleID uuid.UUID
+	SuspendedAt   *time.Time
 }
 
 func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ListKeysRow, error) {
@@ -127,6 +222,8 @@ func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ListKeysR
 			&i.ExpiresAt,
 			&i.LastUsedAt,
 			&i.RevokedAt,
+			&i.ResponsibleID,
+			&i.SuspendedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -13,6 +13,49 @@ import (
 	"github.com/google/uuid"
 )
 
+const AdoptEndpoint = `-- name: AdoptEndpoint :one
+UPDATE webhook_endpoints SET responsible_id = $1::uuid
+ WHERE workspace_id = $2 AND id = $3 AND deleted_at IS NULL AND app.lock_authority($2, $1::uuid, $4::text[])
+RETURNING id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
+`
+
+type AdoptEndpointParams struct {
+	Member      uuid.UUID
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Roles       []string
+}
+
+type AdoptEndpointRow struct {
+	ID            uuid.UUID
+	Name          string
+	BotID         uuid.UUID
+	Status        string
+	Secrets       json.RawMessage
+	CreatedAt     time.Time
+	ResponsibleID uuid.UUID
+}
+
+func (q *Queries) AdoptEndpoint(ctx context.Context, arg AdoptEndpointParams) (AdoptEndpointRow, error) {
+	row := q.db.QueryRow(ctx, AdoptEndpoint,
+		arg.Member,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Roles,
+	)
+	var i AdoptEndpointRow
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.BotID,
+		&i.Status,
+		&i.Secrets,
+		&i.CreatedAt,
+		&i.ResponsibleID,
+	)
+	return i, err
+}
+
 const CreateEndpoint = `-- name: CreateEndpoint :one
 INSERT INTO webhook_endpoints (workspace_id, id, name, bot_id, status, secrets, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -142,7 +185,7 @@ func (q *Queries) FindEventOfSender(ctx context.Context, arg FindEventOfSenderPa
 }
 
 const GetEndpoint = `-- name: GetEndpoint :one
-SELECT id, name, bot_id, status, secrets, created_at
+SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL
 `
 
@@ -152,12 +195,13 @@ type GetEndpointParams struct {
 }
 
 type GetEndpointRow struct {
-	ID        uuid.UUID
-	Name      string
-	BotID     uuid.UUID
-	Status    string
-	Secrets   json.RawMessage
-	CreatedAt time.Time
+	ID            uuid.UUID
+	Name          string
+	BotID         uuid.UUID
+	Status        string
+	Secrets       json.RawMessage
+	CreatedAt     time.Time
+	ResponsibleID uuid.UUID
 }
 
 func (q *Queries) GetEndpoint(ctx context.Context, arg GetEndpointParams) (GetEndpointRow, error) {
@@ -170,6 +214,7 @@ func (q *Queries) GetEndpoint(ctx context.Context, arg GetEndpointParams) (GetEn
 		&i.Status,
 		&i.Secrets,
 		&i.CreatedAt,
+		&i.ResponsibleID,
 	)
 	return i, err
 }
@@ -293,7 +338,7 @@ func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerPara
 }
 
 const ListEndpoints = `-- name: ListEndpoints :many
-SELECT id, name, bot_id, status, secrets, created_at
+SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints
  WHERE workspace_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2::uuid)
  ORDER BY id DESC
@@ -307,12 +352,13 @@ type ListEndpointsParams struct {
 }
 
 type ListEndpointsRow struct {
-	ID        uuid.UUID
-	Name      string
-	BotID     uuid.UUID
-	Status    string
-	Secrets   json.RawMessage
-	CreatedAt time.Time
+	ID            uuid.UUID
+	Name          string
+	BotID         uuid.UUID
+	Status        string
+	Secrets       json.RawMessage
+	CreatedAt     time.Time
+	ResponsibleID uuid.UUID
 }
 
 func (q *Queries) ListEndpoints(ctx context.Context, arg ListEndpointsParams) ([]ListEndpointsRow, error) {
@@ -331,6 +377,7 @@ func (q *Queries) ListEndpoints(ctx context.Context, arg ListEndpointsParams) ([
 			&i.Status,
 			&i.Secrets,
 			&i.CreatedAt,
+			&i.ResponsibleID,
 		); err != nil {
 			return nil, err
 		}
@@ -421,7 +468,7 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 }
 
 const LockEndpoint = `-- name: LockEndpoint :one
-SELECT id, name, bot_id, status, secrets, created_at
+SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE
 `
 
@@ -431,12 +478,13 @@ type LockEndpointParams struct {
 }
 
 type LockEndpointRow struct {
-	ID        uuid.UUID
-	Name      string
-	BotID     uuid.UUID
-	Status    string
-	Secrets   json.RawMessage
-	CreatedAt time.Time
+	ID            uuid.UUID
+	Name          string
+	BotID         uuid.UUID
+	Status        string
+	Secrets       json.RawMessage
+	CreatedAt     time.Time
+	ResponsibleID uuid.UUID
 }
 
 func (q *Queries) LockEndpoint(ctx context.Context, arg LockEndpointParams) (LockEndpointRow, error) {
@@ -449,6 +497,7 @@ func (q *Queries) LockEndpoint(ctx context.Context, arg LockEndpointParams) (Loc
 		&i.Status,
 		&i.Secrets,
 		&i.CreatedAt,
+		&i.ResponsibleID,
 	)
 	return i, err
 }

@@ -13,6 +13,58 @@ import (
 	"github.com/google/uuid"
 )
 
+const adoptSubscription = `-- name: AdoptSubscription :one
+UPDATE webhook_subscriptions SET responsible_id = $1::uuid, held_at = NULL
+ WHERE workspace_id = $2 AND id = $3 AND deleted_at IS NULL AND app.lock_authority($2, $1::uuid, $4::text[])
+RETURNING id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
+          coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
+`
+
+type AdoptSubscriptionParams struct {
+	Member      uuid.UUID
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Roles       []string
+}
+
+type AdoptSubscriptionRow struct {
+	ID             uuid.UUID
+	URL            string
+	Events         []string
+	EndpointID     *uuid.UUID
+	Status         string
+	DisabledReason *string
+	FailingSince   *time.Time
+	Secrets        json.RawMessage
+	CreatedAt      time.Time
+	ResponsibleID  uuid.UUID
+	HeldAt         *time.Time
+}
+
+func (q *Queries) AdoptSubscription(ctx context.Context, arg AdoptSubscriptionParams) (AdoptSubscriptionRow, error) {
+	row := q.db.QueryRow(ctx, adoptSubscription,
+		arg.Member,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Roles,
+	)
+	var i AdoptSubscriptionRow
+	err := row.Scan(
+		&i.ID,
+		&i.URL,
+		&i.Events,
+		&i.EndpointID,
+		&i.Status,
+		&i.DisabledReason,
+		&i.FailingSince,
+		&i.Secrets,
+		&i.CreatedAt,
+		&i.ResponsibleID,
+		&i.HeldAt,
+	)
+	return i, err
+}
+
 const countSubscriptions = `-- name: CountSubscriptions :one
 SELECT count(*) FROM webhook_subscriptions WHERE workspace_id = $1 AND deleted_at IS NULL
 `
@@ -62,6 +114,7 @@ SELECT $1, $2, $3, $4::text[], $5::uuid, 'active', $6, $7, $8
  WHERE app.require($5::uuid IS NULL OR EXISTS (
            SELECT 1 FROM webhook_endpoints e WHERE e.workspace_id = $1 AND e.id = $5::uuid AND e.deleted_at IS NULL
        ), 'endpoint')
+   AND app.lock_authority($1, $7, $9::text[])
 RETURNING id
 `
 
@@ -74,9 +127,11 @@ type CreateSubscriptionParams struct {
 	Secrets     json.RawMessage
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
+	Roles       []string
 }
 
-// Raises PY404 where it is to be for an endpoint that is not there.
+// Raises PY404 where it is to be for an endpoint that is not there, PY403 or PYROL where its creator was removed, revoked or
+// demoted meanwhile.
 func (q *Queries) CreateSubscription(ctx context.Context, arg CreateSubscriptionParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, createSubscription,
 		arg.WorkspaceID,
@@ -87,6 +142,7 @@ func (q *Queries) CreateSubscription(ctx context.Context, arg CreateSubscription
 		arg.Secrets,
 		arg.CreatedBy,
 		arg.CreatedAt,
+		arg.Roles,
 	)
 	var id uuid.UUID
 	err := row.Scan(&id)
@@ -181,7 +237,7 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 
 const getDeliveryToSend = `-- name: GetDeliveryToSend :one
 SELECT d.id, d.subscription_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at,
-       s.url, s.secrets, s.failing_since, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
+       s.url, s.secrets, s.failing_since, s.held_at, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
   FROM webhook_deliveries d
   JOIN webhook_subscriptions s ON s.workspace_id = d.workspace_id AND s.id = d.subscription_id
   LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
@@ -204,6 +260,7 @@ type GetDeliveryToSendRow struct {
 	URL            string
 	Secrets        json.RawMessage
 	FailingSince   *time.Time
+	HeldAt         *time.Time
 	Active         bool
 }
 
@@ -222,13 +279,15 @@ func (q *Queries) GetDeliveryToSend(ctx context.Context, arg GetDeliveryToSendPa
 		&i.URL,
 		&i.Secrets,
 		&i.FailingSince,
+		&i.HeldAt,
 		&i.Active,
 	)
 	return i, err
 }
 
 const getSubscription = `-- name: GetSubscription :one
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
   FROM webhook_subscriptions WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL
 `
 
@@ -247,6 +306,8 @@ type GetSubscriptionRow struct {
 	FailingSince   *time.Time
 	Secrets        json.RawMessage
 	CreatedAt      time.Time
+	ResponsibleID  uuid.UUID
+	HeldAt         *time.Time
 }
 
 func (q *Queries) GetSubscription(ctx context.Context, arg GetSubscriptionParams) (GetSubscriptionRow, error) {
@@ -262,6 +323,8 @@ func (q *Queries) GetSubscription(ctx context.Context, arg GetSubscriptionParams
 		&i.FailingSince,
 		&i.Secrets,
 		&i.CreatedAt,
+		&i.ResponsibleID,
+		&i.HeldAt,
 	)
 	return i, err
 }
@@ -399,7 +462,8 @@ func (q *Queries) ListDeliveries(ctx context.Context, arg ListDeliveriesParams) 
 }
 
 const listSubscriptions = `-- name: ListSubscriptions :many
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
   FROM webhook_subscriptions
  WHERE workspace_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2::uuid)
  ORDER BY id DESC
@@ -422,6 +486,8 @@ type ListSubscriptionsRow struct {
 	FailingSince   *time.Time
 	Secrets        json.RawMessage
 	CreatedAt      time.Time
+	ResponsibleID  uuid.UUID
+	HeldAt         *time.Time
 }
 
 func (q *Queries) ListSubscriptions(ctx context.Context, arg ListSubscriptionsParams) ([]ListSubscriptionsRow, error) {
@@ -443,6 +509,8 @@ func (q *Queries) ListSubscriptions(ctx context.Context, arg ListSubscriptionsPa
 			&i.FailingSince,
 			&i.Secrets,
 			&i.CreatedAt,
+			&i.ResponsibleID,
+			&i.HeldAt,
 		); err != nil {
 			return nil, err
 		}
@@ -455,7 +523,8 @@ func (q *Queries) ListSubscriptions(ctx context.Context, arg ListSubscriptionsPa
 }
 
 const lockSubscription = `-- name: LockSubscription :one
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
   FROM webhook_subscriptions WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE
 `
 
@@ -474,6 +543,8 @@ type LockSubscriptionRow struct {
 	FailingSince   *time.Time
 	Secrets        json.RawMessage
 	CreatedAt      time.Time
+	ResponsibleID  uuid.UUID
+	HeldAt         *time.Time
 }
 
 func (q *Queries) LockSubscription(ctx context.Context, arg LockSubscriptionParams) (LockSubscriptionRow, error) {
@@ -489,6 +560,8 @@ func (q *Queries) LockSubscription(ctx context.Context, arg LockSubscriptionPara
 		&i.FailingSince,
 		&i.Secrets,
 		&i.CreatedAt,
+		&i.ResponsibleID,
+		&i.HeldAt,
 	)
 	return i, err
 }
@@ -497,6 +570,7 @@ const publishEvent = `-- name: PublishEvent :exec
 WITH wanted AS MATERIALIZED (
     SELECT s.id FROM webhook_subscriptions s
      WHERE s.workspace_id = $1 AND s.status = 'active' AND s.deleted_at IS NULL AND $2::text = ANY (s.events)
+       AND (s.held_at IS NULL OR s.held_at > now() - interval '7 days') -- nobody has adopted it, and nobody will read what waits
        AND (s.endpoint_id IS NULL OR s.endpoint_id = $3::uuid)
 ), stored AS (
     INSERT INTO event_bodies (workspace_id, event_id, body)
@@ -573,6 +647,38 @@ func (q *Queries) RecordAttempt(ctx context.Context, arg RecordAttemptParams) er
 		arg.Response,
 		arg.Error,
 		arg.DeliveryID,
+	)
+	return err
+}
+
+const releaseDeliveries = `-- name: ReleaseDeliveries :exec
+WITH waiting AS MATERIALIZED ( -- so that the cast is no part of the join: no index would be gone by
+    SELECT d.id::text AS key FROM webhook_deliveries d
+     WHERE d.workspace_id = $1 AND d.subscription_id = $2 AND d.status = 'pending'
+     ORDER BY d.id LIMIT $3
+), woken AS (
+    UPDATE job_queue j SET run_at = now()
+      FROM waiting w
+     WHERE j.workspace_id = $1 AND j.kind = $4::text AND j.key = w.key AND j.status = 'queued' AND j.run_at > now()
+ RETURNING j.id
+)
+SELECT pg_notify('parley_jobs', '') FROM woken LIMIT 1
+`
+
+type ReleaseDeliveriesParams struct {
+	WorkspaceID    uuid.UUID
+	SubscriptionID uuid.UUID
+	Most           int32
+	Kind           string
+}
+
+// Has the first deliveries of a subscription that wait attempted now. The job of any other looks for itself.
+func (q *Queries) ReleaseDeliveries(ctx context.Context, arg ReleaseDeliveriesParams) error {
+	_, err := q.db.Exec(ctx, releaseDeliveries,
+		arg.WorkspaceID,
+		arg.SubscriptionID,
+		arg.Most,
+		arg.Kind,
 	)
 	return err
 }

@@ -61,6 +61,8 @@ func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
 		return d.DB.Write(ctx, func(ctx context.Context) error {
 			return errors.Join(end(ctx, platformdb.New(d.DB.In(ctx)), to.ID, failed), job.Finish(ctx))
 		})
+	case to.HeldAt != nil && to.EventType != Ping:
+		return d.hold(to.CreatedAt, *to.HeldAt)
 	}
 	at := d.Now()
 	result, err := d.send(ctx, to)

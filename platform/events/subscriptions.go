@@ -42,6 +42,8 @@ type Subscription struct {
 	Status         string
 	DisabledReason *string    // nil where a person did it
 	FailingSince   *time.Time // nil: the last attempt succeeded
+	ResponsibleID  uuid.UUID  // the member or API key by whose authority it works
+	HeldAt         *time.Time // since when its deliveries wait, as that authority has ended; nil: they do not
 	CreatedAt      time.Time
 
 	ring webhook.Keyring
@@ -74,7 +76,10 @@ func (s *Subscriptions) Create(ctx context.Context, url string, events []string,
 	if n >= mostSubscriptions {
 		return sub, "", ErrTooMany
 	}
-	sub = Subscription{ID: uuid.Must(uuid.NewV7()), URL: url, Events: events, EndpointID: endpoint, Status: Active, CreatedAt: s.Now()}
+	by := call.From(ctx).Principal.UserID
+	sub = Subscription{
+		ID: uuid.Must(uuid.NewV7()), URL: url, Events: events, EndpointID: endpoint, Status: Active, ResponsibleID: by, CreatedAt: s.Now(),
+	}
 	sub.ring, shown = s.Keys.New(sub.ID)
 	raw, err := json.Marshal(sub.ring)
 	if err != nil {
@@ -82,7 +87,7 @@ func (s *Subscriptions) Create(ctx context.Context, url string, events []string,
 	}
 	_, err = q.CreateSubscription(ctx, platformdb.CreateSubscriptionParams{
 		WorkspaceID: workspace, ID: sub.ID, URL: url, Events: events, EndpointID: endpoint, Secrets: raw,
-		CreatedBy: call.From(ctx).Principal.UserID, CreatedAt: sub.CreatedAt,
+		CreatedBy: by, CreatedAt: sub.CreatedAt, Roles: call.From(ctx).Needs.Roles,
 	})
 	if postgres.IsMissing(err) {
 		return sub, "", ErrNoEndpoint
@@ -195,7 +200,7 @@ func (s *Subscriptions) save(ctx context.Context, sub Subscription) error {
 func toSubscription(r platformdb.GetSubscriptionRow) (Subscription, error) {
 	sub := Subscription{
 		ID: r.ID, URL: r.URL, Events: r.Events, EndpointID: r.EndpointID, Status: r.Status, DisabledReason: r.DisabledReason,
-		FailingSince: r.FailingSince, CreatedAt: r.CreatedAt,
+		FailingSince: r.FailingSince, ResponsibleID: r.ResponsibleID, HeldAt: r.HeldAt, CreatedAt: r.CreatedAt,
 	}
 	if err := json.Unmarshal(r.Secrets, &sub.ring); err != nil {
 		return sub, fmt.Errorf("read the secrets of the subscription: %w", err)

@@ -142,6 +142,7 @@ func WrongFields(err error) []Field {
 var (
 	ErrInternal     = New(Internal, "INTERNAL_ERROR", "something went wrong on our side; quote the trace id when you report it")
 	ErrUnauthorized = New(Unauthenticated, "UNAUTHORIZED", "the access token is missing, wrong, expired or revoked: log in or refresh")
+	ErrSuspended    = New(Unauthenticated, "API_KEY_SUSPENDED", "the API key is suspended since the member who was responsible for it has left or has a lower role: an owner or admin may adopt it")
 	ErrForbidden    = New(Forbidden, "FORBIDDEN", "you are not a member of this workspace")
 	ErrNotAllowed   = New(Forbidden, "FORBIDDEN", "your role in this workspace does not allow this call: ask one of its owners") // has details.role
 	ErrNotForKey    = New(Forbidden, "FORBIDDEN", "an API key may not make this call, or not one that is limited to some bots")  // has details.role

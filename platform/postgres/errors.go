@@ -25,6 +25,7 @@ const (
 	stateDeleted         = "PY410"
 	stateRole            = "PYROL"
 	stateKey             = "PYKEY"
+	stateSuspended       = "PYSUS"
 	stateLimitReached    = "PYLIM"
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
@@ -52,6 +53,8 @@ func translate(err error) error {
 			return fail.ErrNotAllowed.With("role", pg.Detail)
 		case pg.Code == stateKey:
 			return fail.ErrNotForKey.With("role", pg.Detail)
+		case pg.Code == stateSuspended:
+			return fail.ErrSuspended
 		case pg.Code == stateLimitReached:
 			return limitReached(pg)
 		case isNotNow(pg.Code):

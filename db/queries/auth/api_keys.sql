@@ -1,13 +1,16 @@
 -- name: CreateKey :exec
+-- Raises PY403 or PYROL where its creator was removed or demoted meanwhile.
 INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at)
-VALUES (@workspace_id, @id, @name, @hash, @hint, @role, sqlc.narg('bot_ids')::uuid[], @created_by, @created_at, sqlc.narg('expires_at'));
+SELECT @workspace_id, @id, @name, @hash, @hint, @role, sqlc.narg('bot_ids')::uuid[], @created_by, @created_at, sqlc.narg('expires_at')
+ WHERE app.lock_authority(@workspace_id, @created_by, @roles::text[]);
 
 -- name: CountBots :one
 -- How many of these bots there are.
 SELECT count(*) FROM app.live_versions WHERE workspace_id = @workspace_id AND bot_id = ANY (@bots::uuid[]);
 
 -- name: ListKeys :many
-SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at
+SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at
   FROM api_keys
  WHERE workspace_id = @workspace_id AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
  ORDER BY id DESC
@@ -17,6 +20,20 @@ SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_u
 UPDATE api_keys SET revoked_at = now()
  WHERE workspace_id = @workspace_id AND id = @id AND revoked_at IS NULL
 RETURNING name;
+
+-- name: EndKeyAuthority :one
+-- How many subscriptions of a key it has held.
+SELECT app.end_key_authority(@workspace_id::uuid, @id::uuid)::integer;
+
+-- name: AdoptKey :one
+UPDATE api_keys SET responsible_id = @member::uuid, suspended_at = NULL
+ WHERE workspace_id = @workspace_id AND id = @id AND revoked_at IS NULL AND app.lock_authority(@workspace_id, @member::uuid, @roles::text[])
+RETURNING id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
+          coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at;
+
+-- name: HasKey :one
+-- Whether there is or was a key.
+SELECT EXISTS (SELECT FROM api_keys WHERE workspace_id = @workspace_id AND id = @id);
 
 -- name: FindKey :one
 -- For a call that brings one, and knows no workspace yet.

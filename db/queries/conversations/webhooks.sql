@@ -4,11 +4,11 @@ VALUES (@workspace_id, @id, @name, @bot_id, @status, @secrets, @created_by, @cre
 RETURNING id;
 
 -- name: GetEndpoint :one
-SELECT id, name, bot_id, status, secrets, created_at
+SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL;
 
 -- name: LockEndpoint :one
-SELECT id, name, bot_id, status, secrets, created_at
+SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL FOR UPDATE;
 
 -- name: SaveEndpoint :one
@@ -16,13 +16,18 @@ UPDATE webhook_endpoints SET name = @name, bot_id = @bot_id, status = @status, s
  WHERE workspace_id = @workspace_id AND id = @id
 RETURNING id;
 
+-- name: AdoptEndpoint :one
+UPDATE webhook_endpoints SET responsible_id = @member::uuid
+ WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL AND app.lock_authority(@workspace_id, @member::uuid, @roles::text[])
+RETURNING id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id;
+
 -- name: DeleteEndpoint :one
 UPDATE webhook_endpoints SET deleted_at = now()
  WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL
 RETURNING id;
 
 -- name: ListEndpoints :many
-SELECT id, name, bot_id, status, secrets, created_at
+SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints
  WHERE workspace_id = @workspace_id AND deleted_at IS NULL AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
  ORDER BY id DESC

@@ -3,6 +3,7 @@
 WITH wanted AS MATERIALIZED (
     SELECT s.id FROM webhook_subscriptions s
      WHERE s.workspace_id = @workspace_id AND s.status = 'active' AND s.deleted_at IS NULL AND @event_type::text = ANY (s.events)
+       AND (s.held_at IS NULL OR s.held_at > now() - interval '7 days') -- nobody has adopted it, and nobody will read what waits
        AND (s.endpoint_id IS NULL OR s.endpoint_id = sqlc.narg('endpoint_id')::uuid)
 ), stored AS (
     INSERT INTO event_bodies (workspace_id, event_id, body)
@@ -31,7 +32,7 @@ VALUES (@workspace_id, @id, @subscription_id, @event_id, @event_type, @created_a
 -- name: GetDeliveryToSend :one
 -- What an attempt needs to know. The release before stored the body in the row of the delivery.
 SELECT d.id, d.subscription_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at,
-       s.url, s.secrets, s.failing_since, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
+       s.url, s.secrets, s.failing_since, s.held_at, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
   FROM webhook_deliveries d
   JOIN webhook_subscriptions s ON s.workspace_id = d.workspace_id AND s.id = d.subscription_id
   LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
@@ -66,23 +67,47 @@ UPDATE webhook_subscriptions SET status = 'disabled', disabled_reason = @reason
 RETURNING id;
 
 -- name: CreateSubscription :one
--- Raises PY404 where it is to be for an endpoint that is not there.
+-- Raises PY404 where it is to be for an endpoint that is not there, PY403 or PYROL where its creator was removed, revoked or
+-- demoted meanwhile.
 INSERT INTO webhook_subscriptions (workspace_id, id, url, events, endpoint_id, status, secrets, created_by, created_at)
 SELECT @workspace_id, @id, @url, @events::text[], sqlc.narg('endpoint_id')::uuid, 'active', @secrets, @created_by, @created_at
  WHERE app.require(sqlc.narg('endpoint_id')::uuid IS NULL OR EXISTS (
            SELECT 1 FROM webhook_endpoints e WHERE e.workspace_id = @workspace_id AND e.id = sqlc.narg('endpoint_id')::uuid AND e.deleted_at IS NULL
        ), 'endpoint')
+   AND app.lock_authority(@workspace_id, @created_by, @roles::text[])
 RETURNING id;
+
+-- name: AdoptSubscription :one
+UPDATE webhook_subscriptions SET responsible_id = @member::uuid, held_at = NULL
+ WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL AND app.lock_authority(@workspace_id, @member::uuid, @roles::text[])
+RETURNING id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
+          coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at;
+
+-- name: ReleaseDeliveries :exec
+-- Has the first deliveries of a subscription that wait attempted now. The job of any other looks for itself.
+WITH waiting AS MATERIALIZED ( -- so that the cast is no part of the join: no index would be gone by
+    SELECT d.id::text AS key FROM webhook_deliveries d
+     WHERE d.workspace_id = @workspace_id AND d.subscription_id = @subscription_id AND d.status = 'pending'
+     ORDER BY d.id LIMIT @most
+), woken AS (
+    UPDATE job_queue j SET run_at = now()
+      FROM waiting w
+     WHERE j.workspace_id = @workspace_id AND j.kind = @kind::text AND j.key = w.key AND j.status = 'queued' AND j.run_at > now()
+ RETURNING j.id
+)
+SELECT pg_notify('parley_jobs', '') FROM woken LIMIT 1;
 
 -- name: CountSubscriptions :one
 SELECT count(*) FROM webhook_subscriptions WHERE workspace_id = @workspace_id AND deleted_at IS NULL;
 
 -- name: GetSubscription :one
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
   FROM webhook_subscriptions WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL;
 
 -- name: LockSubscription :one
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
   FROM webhook_subscriptions WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL FOR UPDATE;
 
 -- name: SaveSubscription :exec
@@ -97,7 +122,8 @@ UPDATE webhook_subscriptions SET deleted_at = now()
 RETURNING id;
 
 -- name: ListSubscriptions :many
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at
+SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
   FROM webhook_subscriptions
  WHERE workspace_id = @workspace_id AND deleted_at IS NULL AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
  ORDER BY id DESC

@@ -27,6 +27,9 @@ type APIKey struct {
 	ExpiresAt  *time.Time // nil: never
 	LastUsedAt *time.Time // to a minute or so
 	RevokedAt  *time.Time
+
+	ResponsibleID uuid.UUID  // the member by whose authority it works
+	SuspendedAt   *time.Time // since when it is refused, as that authority has ended; nil: it is not
 }
 
 // What a key must be like.
@@ -43,7 +46,7 @@ func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
 	switch {
 	case n < 1 || n > 200 || strings.TrimSpace(k.Name) == "":
 		return APIKey{}, "", ErrKeyName
-	case k.Role != Editor && k.Role != Viewer:
+	case !isKeyRole(k.Role):
 		return APIKey{}, "", ErrKeyRole
 	case k.ExpiresAt != nil && !k.ExpiresAt.After(now):
 		return APIKey{}, "", ErrKeyExpiry
@@ -53,9 +56,11 @@ func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // it never fails
 	text = KeyPrefix + base64.RawURLEncoding.EncodeToString(secret)
-	k.ID, k.CreatedAt, k.Hint = uuid.Must(uuid.NewV7()), now, text[:len(KeyPrefix)+6]
+	k.ID, k.CreatedAt, k.Hint, k.ResponsibleID = uuid.Must(uuid.NewV7()), now, text[:len(KeyPrefix)+6], k.CreatedBy
 	return k, text, nil
 }
+
+func isKeyRole(r Role) bool { return r == Editor || r == Viewer }
 
 // HashOf is how a secret of 32 random bytes is kept: nobody tries those out, so a quick hash does.
 func HashOf(text string) []byte {

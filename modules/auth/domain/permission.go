@@ -7,7 +7,8 @@ type Permission string
 
 // The permissions that use cases ask for themselves; the others are held to at the entry of a transaction alone.
 const (
-	ManageMembers Permission = "members.manage"
+	ManageMembers  Permission = "members.manage"
+	ManageWebhooks Permission = "webhooks.manage"
 )
 
 // KeyUse says which API keys may have a permission.
@@ -41,7 +42,7 @@ func Rules() []Rule {
 		{"models.read", yes, yes, yes, no, WholeKey},
 		{"models.manage", yes, yes, no, no, NoKey},
 		{"webhooks.read", yes, yes, yes, no, WholeKey},
-		{"webhooks.manage", yes, yes, yes, no, WholeKey},
+		{ManageWebhooks, yes, yes, yes, no, WholeKey},
 		{"usage.read", yes, yes, yes, yes, WholeKey},
 		{"jobs.read", yes, yes, yes, no, WholeKey},
 		{"jobs.manage", yes, yes, no, no, NoKey},
@@ -74,6 +75,9 @@ func (r Role) May(p Permission) bool {
 		return rule.Permission == p && slices.Contains(rule.Roles(), r)
 	})
 }
+
+// MayInvite tells whether a role may invite somebody with another.
+func (r Role) MayInvite(with Role) bool { return r.May(ManageMembers) && !with.Above(r) }
 
 // Above tells whether a role is more than another.
 func (r Role) Above(other Role) bool {

@@ -23,6 +23,7 @@ var (
 	ErrInvitationNotFound = fail.New(fail.NotFound, "INVITATION_NOT_FOUND", "there is no such invitation, or it was revoked: ask for another")
 	ErrInvitationUsed     = fail.New(fail.Conflict, "INVITATION_USED", "this invitation was accepted before: log in")
 	ErrInvitationExpired  = fail.New(fail.Conflict, "INVITATION_EXPIRED", "this invitation has expired: ask for another")
+	ErrMembershipEnded    = fail.New(fail.Forbidden, "MEMBERSHIP_ENDED", "your membership of this workspace has ended: ask for another invitation")
 	ErrAlreadyMember      = fail.New(fail.Conflict, "ALREADY_MEMBER", "somebody with this e-mail address is a member already")
 	ErrLastOwner          = fail.New(fail.Conflict, "LAST_OWNER", "a workspace keeps an owner: make somebody else one first")
 )
@@ -68,12 +69,18 @@ type Members interface {
 // Keys keeps API keys.
 type Keys interface {
 	// Create queues a key, by the hash of its text; ErrBotNotFound where one of its bots is none of the workspace's. The
-	// commit fails with LIMIT_REACHED where there is no room for one more.
+	// commit fails with LIMIT_REACHED where there is no room for one more, and with FORBIDDEN where its creator was removed
+	// or demoted meanwhile.
 	Create(ctx context.Context, k domain.APIKey, hash []byte) error
 	// List leafs through the keys, newest first.
 	List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.APIKey, error)
-	// Revoke ends a key and tells its name; ErrKeyNotFound where there is none that is good.
-	Revoke(ctx context.Context, id uuid.UUID) (name string, err error)
+	// Revoke ends a key and holds the webhook subscriptions that it is responsible for; it tells the key's name and how many
+	// it held. ErrKeyNotFound where there is no key that is not revoked.
+	Revoke(ctx context.Context, id uuid.UUID) (name string, held int, err error)
+	// Adopt makes a member responsible for a key, which works again; ErrKeyNotFound where there is no key that is not revoked.
+	Adopt(ctx context.Context, id, member uuid.UUID) (domain.APIKey, error)
+	// Has tells whether there is, or was, a key.
+	Has(ctx context.Context, id uuid.UUID) (bool, error)
 }
 
 // Invitations keeps who was asked into a workspace.

@@ -94,7 +94,8 @@ type Pair struct {
 	ExpiresIn int // seconds that the access token is good
 }
 
-// Transactions runs work for a user in a workspace that is known without a token.
+// Transactions runs work for a user in a workspace that is known without a token. ErrMembershipEnded: it opens a session, and
+// the user is no member of the workspace any more.
 type Transactions interface {
 	As(ctx context.Context, workspace, user uuid.UUID, work func(ctx context.Context) error) error
 }

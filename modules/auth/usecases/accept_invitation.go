@@ -14,6 +14,7 @@ import (
 // AcceptInvitation makes whoever brings a token a member, and signs it in.
 type AcceptInvitation struct {
 	Invitations ports.Invitations
+	Inviters    ports.Inviters
 	Newcomers   ports.Newcomers
 	Accounts    ports.Accounts
 	Attempts    ports.Attempts
@@ -29,7 +30,8 @@ type Acceptance struct {
 }
 
 // Do accepts. The password is that of the account of the address, or one for a new account. The same call again opens
-// another session.
+// another session, while the membership lasts. An invitation is good only while the inviter may give it: to others it is one
+// that was revoked.
 func (u AcceptInvitation) Do(ctx context.Context, in Acceptance) (Grant, error) {
 	guest, err := u.Invitations.Find(ctx, domain.HashOf(in.Token))
 	switch {
@@ -64,11 +66,26 @@ func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in A
 		UserID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, OperationID: in.OperationID, At: u.Opener.Now(),
 	}
 	return u.Opener.Open(ctx, guest.WorkspaceID, user.UserID, in.Client, "invitation.accept", func(ctx context.Context) error {
+		if err := u.checkInviter(ctx, guest); err != nil {
+			return err
+		}
 		if err := u.Newcomers.Welcome(ctx, user); err != nil {
 			return err
 		}
 		return u.Invitations.Accept(ctx, guest, user.UserID, in.OperationID, user.At)
 	})
+}
+
+// checkInviter holds whoever gave the invitation to their role as it is now, until the transaction ends.
+func (u AcceptInvitation) checkInviter(ctx context.Context, guest domain.Guest) error {
+	role, err := u.Inviters.LockInviter(ctx, guest.Invitation)
+	if err != nil {
+		return err
+	}
+	if !role.MayInvite(guest.Role) {
+		return ports.ErrInvitationNotFound
+	}
+	return nil
 }
 
 // join is for somebody who has an account, and proves it as at log-in.
@@ -92,6 +109,9 @@ func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Accep
 			return err // it was changed meanwhile
 		}
 		if !guest.Accepted {
+			if err := u.checkInviter(ctx, guest); err != nil {
+				return err
+			}
 			if err := u.Invitations.Accept(ctx, guest, guest.UserID, in.OperationID, u.Opener.Now()); err != nil {
 				return err
 			}

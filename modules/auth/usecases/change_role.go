@@ -11,9 +11,10 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// ChangeRole gives a member another role.
+// ChangeRole gives a member another role, and ends what works by an authority that the member has no longer.
 type ChangeRole struct {
-	Members ports.Members
+	Members     ports.Members
+	Authorities ports.Authorities
 }
 
 // RoleChange is what ChangeRole is asked for.
@@ -22,21 +23,33 @@ type RoleChange struct {
 	To      domain.Role
 }
 
-// Do changes the role and tells what it was before. The owners are locked, so that of two who step down at once one stays.
-func (u ChangeRole) Do(ctx context.Context, in RoleChange) (changed domain.Member, before domain.Role, err error) {
+// ChangedRole is what ChangeRole has done.
+type ChangedRole struct {
+	Member domain.Member
+	Before domain.Role
+	Ended  domain.Ended
+}
+
+// Do changes the role. The owners are locked, so that of two who step down at once one stays.
+func (u ChangeRole) Do(ctx context.Context, in RoleChange) (done ChangedRole, err error) {
 	team, err := u.Members.Lock(ctx, in.By, in.Who)
 	if err != nil {
-		return domain.Member{}, "", err
+		return ChangedRole{}, err
 	}
-	before = team[in.Who]
+	done.Before = team[in.Who]
 	if err := team.ChangeRole(in.By, in.Who, in.To); err != nil {
-		return domain.Member{}, "", refusal(err)
+		return ChangedRole{}, refusal(err)
 	}
 	if err := u.Members.ChangeRole(ctx, in.Who, in.To); err != nil {
-		return domain.Member{}, "", err
+		return ChangedRole{}, err
 	}
-	changed, err = u.Members.Get(ctx, in.Who)
-	return changed, before, err
+	if done.Before.Above(in.To) {
+		if done.Ended, err = u.Authorities.End(ctx, in.Who, domain.AuthorityOf(in.To)); err != nil {
+			return ChangedRole{}, err
+		}
+	}
+	done.Member, err = u.Members.Get(ctx, in.Who)
+	return done, err
 }
 
 // refusal is what a caller is told of a rule of teams.

@@ -5,34 +5,44 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 )
 
-// RemoveMember ends a membership.
+// RemoveMember ends a membership, and what works by the authority of the member.
 type RemoveMember struct {
-	Members ports.Members
+	Members     ports.Members
+	Authorities ports.Authorities
 }
 
-// Do removes a member for another. From the commit on no session lets it in.
-func (u RemoveMember) Do(ctx context.Context, by, who uuid.UUID) error {
+// Do removes a member for another. From the commit on neither a session nor an API key of the member lets anybody in, and its
+// invitations are revoked.
+func (u RemoveMember) Do(ctx context.Context, by, who uuid.UUID) (domain.Ended, error) {
 	team, err := u.Members.Lock(ctx, by, who)
 	if err != nil {
-		return err
+		return domain.Ended{}, err
 	}
 	if err := team.Remove(by, who); err != nil {
-		return refusal(err)
+		return domain.Ended{}, refusal(err)
 	}
-	return u.Members.Remove(ctx, who)
+	return u.end(ctx, who)
 }
 
 // Leave ends the member's own membership.
-func (u RemoveMember) Leave(ctx context.Context, who uuid.UUID) error {
+func (u RemoveMember) Leave(ctx context.Context, who uuid.UUID) (domain.Ended, error) {
 	team, err := u.Members.Lock(ctx, who)
 	if err != nil {
-		return err
+		return domain.Ended{}, err
 	}
 	if err := team.Leave(who); err != nil {
-		return refusal(err)
+		return domain.Ended{}, refusal(err)
 	}
-	return u.Members.Remove(ctx, who)
+	return u.end(ctx, who)
+}
+
+func (u RemoveMember) end(ctx context.Context, who uuid.UUID) (domain.Ended, error) {
+	if err := u.Members.Remove(ctx, who); err != nil {
+		return domain.Ended{}, err
+	}
+	return u.Authorities.End(ctx, who, domain.Authority{})
 }

@@ -29,6 +29,8 @@ type Endpoint struct {
 	Keys      Keyring
 	CreatedBy uuid.UUID
 	CreatedAt time.Time
+
+	ResponsibleID uuid.UUID // the member or API key who is responsible for it: its creator, or who has adopted it
 }
 
 // ErrName says what a name may be.
@@ -36,7 +38,7 @@ var ErrName = errors.New("must have 1 to 200 characters")
 
 // NewEndpoint makes an endpoint without secrets.
 func NewEndpoint(name string, bot, by uuid.UUID, now time.Time) (Endpoint, error) {
-	e := Endpoint{ID: uuid.Must(uuid.NewV7()), BotID: bot, Status: EndpointActive, CreatedBy: by, CreatedAt: now}
+	e := Endpoint{ID: uuid.Must(uuid.NewV7()), BotID: bot, Status: EndpointActive, CreatedBy: by, CreatedAt: now, ResponsibleID: by}
 	return e, e.Rename(name)
 }
 

@@ -28,6 +28,12 @@ type Endpoints interface {
 	Delete(ctx context.Context, id uuid.UUID) error
 }
 
+// Adopter changes who is responsible for webhook endpoints.
+type Adopter interface {
+	// Adopt makes a member responsible for an endpoint; ErrEndpointNotFound where there is none.
+	Adopt(ctx context.Context, id, member uuid.UUID) (domain.Endpoint, error)
+}
+
 // Inbox takes in what outside systems send, and keeps track of what has been answered.
 type Inbox interface {
 	// Find finds an endpoint for a sender, who is in no workspace.

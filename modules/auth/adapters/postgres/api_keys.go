@@ -3,18 +3,13 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"strings"
-	"sync"
-	"time"
 
-	cache "github.com/go-pkgz/expirable-cache/v3"
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/usage"
 )
@@ -50,7 +45,7 @@ func (s *Keys) Create(ctx context.Context, k domain.APIKey, hash []byte) error {
 	}
 	return q.CreateKey(ctx, authdb.CreateKeyParams{
 		WorkspaceID: workspace, ID: k.ID, Name: k.Name, Hash: hash, Hint: k.Hint, Role: string(k.Role), BotIds: k.Bots,
-		CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt,
+		CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Roles: call.From(ctx).Needs.Roles,
 	})
 }
 
@@ -64,122 +59,55 @@ func (s *Keys) List(ctx context.Context, before *uuid.UUID, limit int) ([]domain
 	}
 	list := make([]domain.APIKey, len(rows))
 	for i, r := range rows {
-		list[i] = domain.APIKey{
-			ID: r.ID, Name: r.Name, Hint: r.Hint, Role: domain.Role(r.Role), Bots: r.BotIds, CreatedBy: r.CreatedBy,
-			CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, LastUsedAt: r.LastUsedAt, RevokedAt: r.RevokedAt,
-		}
+		list[i] = toKey(r)
 	}
 	return list, nil
 }
 
-// Revoke implements ports.Keys.
-func (s *Keys) Revoke(ctx context.Context, id uuid.UUID) (string, error) {
-	name, err := authdb.New(s.db.In(ctx)).RevokeKey(ctx, authdb.RevokeKeyParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id,
-	})
+// Revoke ends a key and what works by its authority.
+func (s *Keys) Revoke(ctx context.Context, id uuid.UUID) (name string, held int, err error) {
+	q, workspace := authdb.New(s.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
+	name, err = q.RevokeKey(ctx, authdb.RevokeKeyParams{WorkspaceID: workspace, ID: id})
 	if postgres.IsMissing(err) {
-		return "", ports.ErrKeyNotFound
+		return "", 0, ports.ErrKeyNotFound
 	}
 	if err != nil {
-		return "", fmt.Errorf("revoke the API key: %w", err)
+		return "", 0, fmt.Errorf("revoke the API key: %w", err)
 	}
-	return name, nil
-}
-
-// Authenticator finds out who brings a token.
-type Authenticator interface {
-	Authenticate(ctx context.Context, token string) (call.Principal, error)
-}
-
-// Bearers tells API keys from access tokens, which it leaves to another. Which key a text is it remembers, for that never
-// changes; whether the key is still good, the database says when the first transaction of the call is entered.
-type Bearers struct {
-	db     *postgres.DB
-	tokens Authenticator
-	known  cache.Cache[[32]byte, call.Principal]
-	now    func() time.Time
-
-	mu   sync.Mutex
-	used map[uuid.UUID]keyUse
-}
-
-type keyUse struct {
-	workspace   uuid.UUID
-	at, written time.Time
-}
-
-const (
-	rememberedKeys = 10_000
-	noteUseEvery   = time.Minute
-)
-
-// NewBearers makes Bearers.
-func NewBearers(db *postgres.DB, tokens Authenticator, now func() time.Time) *Bearers {
-	known := cache.NewCache[[32]byte, call.Principal]().WithLRU().WithMaxKeys(rememberedKeys)
-	return &Bearers{db: db, tokens: tokens, known: known, now: now, used: map[uuid.UUID]keyUse{}}
-}
-
-// Authenticate gives the principal of an access token or API key, or fail.ErrUnauthorized.
-func (b *Bearers) Authenticate(ctx context.Context, token string) (call.Principal, error) {
-	if !strings.HasPrefix(token, domain.KeyPrefix) {
-		return b.tokens.Authenticate(ctx, token)
+	n, err := q.EndKeyAuthority(ctx, authdb.EndKeyAuthorityParams{WorkspaceID: workspace, ID: id})
+	if err != nil {
+		return "", 0, fmt.Errorf("hold the subscriptions of the API key: %w", err)
 	}
-	hash := [32]byte(domain.HashOf(token))
-	p, ok := b.known.Get(hash)
-	if !ok {
-		row, err := authdb.New(b.db.InPipeline(call.With(ctx, &call.Call{}))).FindKey(ctx, hash[:])
-		if postgres.IsMissing(err) {
-			return call.Principal{}, fail.ErrUnauthorized
-		}
-		if err != nil {
-			return call.Principal{}, fmt.Errorf("find the API key: %w", err)
-		}
-		p = call.Principal{WorkspaceID: row.WorkspaceID, UserID: row.ID, KeyID: row.ID, SessionID: row.ID}
-		b.known.Add(hash, p)
-	}
-	b.note(p)
-	return p, nil
+	return name, int(n), nil
 }
 
-// note remembers that a key was used, to be written down beside the calls.
-func (b *Bearers) note(p call.Principal) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	use := b.used[p.KeyID]
-	use.workspace, use.at = p.WorkspaceID, b.now()
-	b.used[p.KeyID] = use
+// Adopt makes a member responsible for a key.
+func (s *Keys) Adopt(ctx context.Context, id, member uuid.UUID) (domain.APIKey, error) {
+	row, err := authdb.New(s.db.In(ctx)).AdoptKey(ctx, authdb.AdoptKeyParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id, Member: member, Roles: call.From(ctx).Needs.Roles,
+	})
+	if postgres.IsMissing(err) {
+		return domain.APIKey{}, ports.ErrKeyNotFound
+	}
+	if err != nil {
+		return domain.APIKey{}, fmt.Errorf("adopt the API key: %w", err)
+	}
+	return toKey(authdb.ListKeysRow(row)), nil
 }
 
-// due gives the uses to be written, of each key once a minute, and forgets keys that have not been used since.
-func (b *Bearers) due() map[uuid.UUID]keyUse {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now, due := b.now(), map[uuid.UUID]keyUse{}
-	for id, use := range b.used {
-		if now.Sub(use.written) < noteUseEvery {
-			continue
-		}
-		if !use.at.After(use.written) {
-			delete(b.used, id)
-			continue
-		}
-		due[id] = use
-		use.written = now
-		b.used[id] = use
+// Has tells whether there is, or was, a key.
+func (s *Keys) Has(ctx context.Context, id uuid.UUID) (bool, error) {
+	has, err := authdb.New(s.db.In(ctx)).HasKey(ctx, authdb.HasKeyParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id})
+	if err != nil {
+		return false, fmt.Errorf("look for the API key: %w", err)
 	}
-	return due
+	return has, nil
 }
 
-// WriteUses writes down when keys were last used, those that are still good.
-func (b *Bearers) WriteUses(ctx context.Context) error {
-	for id, use := range b.due() {
-		before := use.at.Add(-noteUseEvery)
-		err := b.db.Write(call.As(ctx, use.workspace, uuid.Nil), func(ctx context.Context) error {
-			return authdb.New(b.db.In(ctx)).NoteKeyUse(ctx, authdb.NoteKeyUseParams{WorkspaceID: use.workspace, ID: id, UsedAt: &use.at, MinuteBefore: &before})
-		})
-		if err != nil {
-			return fmt.Errorf("note the use of an API key: %w", err)
-		}
+func toKey(r authdb.ListKeysRow) domain.APIKey {
+	return domain.APIKey{
+		ID: r.ID, Name: r.Name, Hint: r.Hint, Role: domain.Role(r.Role), Bots: r.BotIds, CreatedBy: r.CreatedBy,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, LastUsedAt: r.LastUsedAt, RevokedAt: r.RevokedAt,
+		ResponsibleID: r.ResponsibleID, SuspendedAt: r.SuspendedAt,
 	}
-	return nil
 }

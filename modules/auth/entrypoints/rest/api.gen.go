@@ -93,6 +93,51 @@ func (e Metric) Valid() bool {
 	}
 }
 
+// Defines values for ResourceKind.
+const (
+	ResourceKindAPIKey              ResourceKind = "api_key"
+	ResourceKindWebhookEndpoint     ResourceKind = "webhook_endpoint"
+	ResourceKindWebhookSubscription ResourceKind = "webhook_subscription"
+)
+
+// Valid indicates whether the value is a known member of the ResourceKind enum.
+func (e ResourceKind) Valid() bool {
+	switch e {
+	case ResourceKindAPIKey:
+		return true
+	case ResourceKindWebhookEndpoint:
+		return true
+	case ResourceKindWebhookSubscription:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResourceStatus.
+const (
+	Active    ResourceStatus = "active"
+	Disabled  ResourceStatus = "disabled"
+	Held      ResourceStatus = "held"
+	Suspended ResourceStatus = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the ResourceStatus enum.
+func (e ResourceStatus) Valid() bool {
+	switch e {
+	case Active:
+		return true
+	case Disabled:
+		return true
+	case Held:
+		return true
+	case Suspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAdmin  Role = "admin"
@@ -152,8 +197,14 @@ type APIKey struct {
 	// LastUsedAt to a minute or so
 	LastUsedAt *time.Time `json:"last_used_at"`
 	Name       string     `json:"name"`
-	RevokedAt  *time.Time `json:"revoked_at"`
-	Role       KeyRole    `json:"role"`
+
+	// ResponsibleID the member by whose authority it works: its creator, or who has adopted it
+	ResponsibleID openapi_types.UUID `json:"responsible_id"`
+	RevokedAt     *time.Time         `json:"revoked_at"`
+	Role          KeyRole            `json:"role"`
+
+	// SuspendedAt since when it is refused, as that authority has ended; null: it is not
+	SuspendedAt *time.Time `json:"suspended_at"`
 }
 
 // APIKeyList defines model for ApiKeyList.
@@ -467,8 +518,14 @@ type NewAPIKey struct {
 	// LastUsedAt to a minute or so
 	LastUsedAt *time.Time `json:"last_used_at"`
 	Name       string     `json:"name"`
-	RevokedAt  *time.Time `json:"revoked_at"`
-	Role       KeyRole    `json:"role"`
+
+	// ResponsibleID the member by whose authority it works: its creator, or who has adopted it
+	ResponsibleID openapi_types.UUID `json:"responsible_id"`
+	RevokedAt     *time.Time         `json:"revoked_at"`
+	Role          KeyRole            `json:"role"`
+
+	// SuspendedAt since when it is refused, as that authority has ended; null: it is not
+	SuspendedAt *time.Time `json:"suspended_at"`
 }
 
 // NewInvitation defines model for NewInvitation.
@@ -500,6 +557,41 @@ type RegisterRequest struct {
 	Password      string `json:"password"`
 	WorkspaceName string `json:"workspace_name"`
 }
+
+// Resource Something that works by the authority of a member or an API key.
+type Resource struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy a member or an API key
+	CreatedBy openapi_types.UUID `json:"created_by"`
+	ID        openapi_types.UUID `json:"id"`
+	Kind      ResourceKind       `json:"kind"`
+
+	// Name of a webhook subscription its URL
+	Name string `json:"name"`
+
+	// ResponsibleID a member or an API key
+	ResponsibleID openapi_types.UUID `json:"responsible_id"`
+
+	// Status `suspended`: an API key that is refused; `held`: a webhook subscription whose deliveries wait
+	Status ResourceStatus `json:"status"`
+
+	// StoppedAt since when it is suspended or held; null: it is not
+	StoppedAt *time.Time `json:"stopped_at"`
+}
+
+// ResourceKind defines model for ResourceKind.
+type ResourceKind string
+
+// ResourceList defines model for ResourceList.
+type ResourceList struct {
+	HasMore    bool       `json:"has_more"`
+	Items      []Resource `json:"items"`
+	NextCursor *string    `json:"next_cursor"`
+}
+
+// ResourceStatus `suspended`: an API key that is refused; `held`: a webhook subscription whose deliveries wait
+type ResourceStatus string
 
 // RetriedDeadLetter defines model for RetriedDeadLetter.
 type RetriedDeadLetter struct {
@@ -662,6 +754,15 @@ type ListAPIKeysParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListAPIKeyResourcesParams defines parameters for ListAPIKeyResources.
+type ListAPIKeyResourcesParams struct {
+	// Limit how many at the most
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Limit how many at the most
@@ -745,6 +846,15 @@ type ListMembersParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListMemberResourcesParams defines parameters for ListMemberResources.
+type ListMemberResourcesParams struct {
+	// Limit how many at the most
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // GetUsageParams defines parameters for GetUsage.
 type GetUsageParams struct {
 	// Month the present one by default
@@ -762,6 +872,9 @@ type ListWorkspacesParams struct {
 
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
+
+// AdoptAPIKeyJSONRequestBody defines body for AdoptAPIKey for application/json ContentType.
+type AdoptAPIKeyJSONRequestBody = Empty
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
@@ -819,6 +932,12 @@ type ServerInterface interface {
 	// RevokeAPIKey Revoke an API key, at once and for good
 	// (DELETE /v1/api-keys/{key_id})
 	RevokeAPIKey(ctx *echo.Context, keyID KeyID) error
+	// AdoptAPIKey Become responsible for an API key
+	// (POST /v1/api-keys/{key_id}/adopt)
+	AdoptAPIKey(ctx *echo.Context, keyID KeyID) error
+	// ListAPIKeyResources What an API key is responsible for, also one that is revoked
+	// (GET /v1/api-keys/{key_id}/resources)
+	ListAPIKeyResources(ctx *echo.Context, keyID KeyID, params ListAPIKeyResourcesParams) error
 	// ListAudit Who changed what in the workspace, newest first
 	// (GET /v1/audit-log)
 	ListAudit(ctx *echo.Context, params ListAuditParams) error
@@ -894,6 +1013,9 @@ type ServerInterface interface {
 	// ChangeMember Give a member another role, at once
 	// (PATCH /v1/members/{user_id})
 	ChangeMember(ctx *echo.Context, userID MemberID) error
+	// ListMemberResources What a member is responsible for, and what a removed one has left
+	// (GET /v1/members/{user_id}/resources)
+	ListMemberResources(ctx *echo.Context, userID MemberID, params ListMemberResourcesParams) error
 	// GetUsage What the workspace has used in a month
 	// (GET /v1/usage)
 	GetUsage(ctx *echo.Context, params GetUsageParams) error
@@ -972,6 +1094,54 @@ func (w *ServerInterfaceWrapper) RevokeAPIKey(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RevokeAPIKey(ctx, keyID)
+	return err
+}
+
+// AdoptAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) AdoptAPIKey(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "key_id" -------------
+	var keyID KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", ctx.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AdoptAPIKey(ctx, keyID)
+	return err
+}
+
+// ListAPIKeyResources converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAPIKeyResources(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "key_id" -------------
+	var keyID KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", ctx.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAPIKeyResourcesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAPIKeyResources(ctx, keyID, params)
 	return err
 }
 
@@ -1480,6 +1650,38 @@ func (w *ServerInterfaceWrapper) ChangeMember(ctx *echo.Context) error {
 	return err
 }
 
+// ListMemberResources converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMemberResources(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID MemberID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMemberResourcesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMemberResources(ctx, userID, params)
+	return err
+}
+
 // GetUsage converts echo context to params.
 func (w *ServerInterfaceWrapper) GetUsage(ctx *echo.Context) error {
 	var err error
@@ -1662,6 +1864,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listApiKeys"]...)
 	router.POST(options.BaseURL+"/v1/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
 	router.DELETE(options.BaseURL+"/v1/api-keys/:key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeApiKey"]...)
+	router.POST(options.BaseURL+"/v1/api-keys/:key_id/adopt", wrapper.AdoptAPIKey, options.OperationMiddlewares["adoptApiKey"]...)
+	router.GET(options.BaseURL+"/v1/api-keys/:key_id/resources", wrapper.ListAPIKeyResources, options.OperationMiddlewares["listApiKeyResources"]...)
 	router.GET(options.BaseURL+"/v1/audit-log", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/v1/audit-log/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
 	router.GET(options.BaseURL+"/v1/audit-log/verify", wrapper.VerifyAudit, options.OperationMiddlewares["verifyAudit"]...)
@@ -1687,6 +1891,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
 	router.DELETE(options.BaseURL+"/v1/members/:user_id", wrapper.RemoveMember, options.OperationMiddlewares["removeMember"]...)
 	router.PATCH(options.BaseURL+"/v1/members/:user_id", wrapper.ChangeMember, options.OperationMiddlewares["changeMember"]...)
+	router.GET(options.BaseURL+"/v1/members/:user_id/resources", wrapper.ListMemberResources, options.OperationMiddlewares["listMemberResources"]...)
 	router.GET(options.BaseURL+"/v1/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces, options.OperationMiddlewares["listWorkspaces"]...)
 	router.POST(options.BaseURL+"/v1/workspaces", wrapper.CreateWorkspace, options.OperationMiddlewares["createWorkspace"]...)
@@ -1758,6 +1963,52 @@ type RevokeAPIKey204Response struct {
 func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type AdoptAPIKeyRequestObject struct {
+	KeyID KeyID `json:"key_id"`
+	Body  *AdoptAPIKeyJSONRequestBody
+}
+
+type AdoptAPIKeyResponseObject interface {
+	VisitAdoptAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type AdoptAPIKey200JSONResponse APIKey
+
+func (response AdoptAPIKey200JSONResponse) VisitAdoptAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeyResourcesRequestObject struct {
+	KeyID  KeyID `json:"key_id"`
+	Params ListAPIKeyResourcesParams
+}
+
+type ListAPIKeyResourcesResponseObject interface {
+	VisitListAPIKeyResourcesResponse(w http.ResponseWriter) error
+}
+
+type ListAPIKeyResources200JSONResponse ResourceList
+
+func (response ListAPIKeyResources200JSONResponse) VisitListAPIKeyResourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListAuditRequestObject struct {
@@ -2272,12 +2523,18 @@ type RemoveMemberResponseObject interface {
 	VisitRemoveMemberResponse(w http.ResponseWriter) error
 }
 
-type RemoveMember204Response struct {
-}
+type RemoveMember200JSONResponse ResourceList
 
-func (response RemoveMember204Response) VisitRemoveMemberResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response RemoveMember200JSONResponse) VisitRemoveMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ChangeMemberRequestObject struct {
@@ -2292,6 +2549,29 @@ type ChangeMemberResponseObject interface {
 type ChangeMember200JSONResponse Member
 
 func (response ChangeMember200JSONResponse) VisitChangeMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMemberResourcesRequestObject struct {
+	UserID MemberID `json:"user_id"`
+	Params ListMemberResourcesParams
+}
+
+type ListMemberResourcesResponseObject interface {
+	VisitListMemberResourcesResponse(w http.ResponseWriter) error
+}
+
+type ListMemberResources200JSONResponse ResourceList
+
+func (response ListMemberResources200JSONResponse) VisitListMemberResourcesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2491,6 +2771,12 @@ type StrictServerInterface interface {
 	// RevokeAPIKey Revoke an API key, at once and for good
 	// (DELETE /v1/api-keys/{key_id})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
+	// AdoptAPIKey Become responsible for an API key
+	// (POST /v1/api-keys/{key_id}/adopt)
+	AdoptAPIKey(ctx context.Context, request AdoptAPIKeyRequestObject) (AdoptAPIKeyResponseObject, error)
+	// ListAPIKeyResources What an API key is responsible for, also one that is revoked
+	// (GET /v1/api-keys/{key_id}/resources)
+	ListAPIKeyResources(ctx context.Context, request ListAPIKeyResourcesRequestObject) (ListAPIKeyResourcesResponseObject, error)
 	// ListAudit Who changed what in the workspace, newest first
 	// (GET /v1/audit-log)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -2566,6 +2852,9 @@ type StrictServerInterface interface {
 	// ChangeMember Give a member another role, at once
 	// (PATCH /v1/members/{user_id})
 	ChangeMember(ctx context.Context, request ChangeMemberRequestObject) (ChangeMemberResponseObject, error)
+	// ListMemberResources What a member is responsible for, and what a removed one has left
+	// (GET /v1/members/{user_id}/resources)
+	ListMemberResources(ctx context.Context, request ListMemberResourcesRequestObject) (ListMemberResourcesResponseObject, error)
 	// GetUsage What the workspace has used in a month
 	// (GET /v1/usage)
 	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
@@ -2694,6 +2983,83 @@ func (sh *strictHandler) RevokeAPIKey(ctx *echo.Context, keyID KeyID) error {
 		return err
 	} else if validResponse, ok := response.(RevokeAPIKeyResponseObject); ok {
 		return validResponse.VisitRevokeAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AdoptAPIKey operation middleware
+func (sh *strictHandler) AdoptAPIKey(ctx *echo.Context, keyID KeyID) error {
+	var request AdoptAPIKeyRequestObject
+
+	request.KeyID = keyID
+
+	var body AdoptAPIKeyJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AdoptAPIKey(ctx.Request().Context(), request.(AdoptAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AdoptAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AdoptAPIKeyResponseObject); ok {
+		return validResponse.VisitAdoptAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAPIKeyResources operation middleware
+func (sh *strictHandler) ListAPIKeyResources(ctx *echo.Context, keyID KeyID, params ListAPIKeyResourcesParams) error {
+	var request ListAPIKeyResourcesRequestObject
+
+	request.KeyID = keyID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAPIKeyResources(ctx.Request().Context(), request.(ListAPIKeyResourcesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAPIKeyResources")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAPIKeyResourcesResponseObject); ok {
+		return validResponse.VisitListAPIKeyResourcesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3559,6 +3925,32 @@ func (sh *strictHandler) ChangeMember(ctx *echo.Context, userID MemberID) error 
 		return err
 	} else if validResponse, ok := response.(ChangeMemberResponseObject); ok {
 		return validResponse.VisitChangeMemberResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMemberResources operation middleware
+func (sh *strictHandler) ListMemberResources(ctx *echo.Context, userID MemberID, params ListMemberResourcesParams) error {
+	var request ListMemberResourcesRequestObject
+
+	request.UserID = userID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMemberResources(ctx.Request().Context(), request.(ListMemberResourcesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMemberResources")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMemberResourcesResponseObject); ok {
+		return validResponse.VisitListMemberResourcesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -42,7 +42,8 @@ func (s Server) CreateAPIKey(ctx context.Context, r CreateAPIKeyRequestObject) (
 		return command.Outcome{
 			Answer: CreateAPIKey201JSONResponse{
 				ID: k.ID, Name: k.Name, Hint: k.Hint, Role: k.Role, BotIds: k.BotIds, CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt,
-				ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, Key: text,
+				ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, ResponsibleID: k.ResponsibleID,
+				SuspendedAt: k.SuspendedAt, Key: text,
 			}.VisitCreateAPIKeyResponse,
 			Audit: audit.Entry{Action: "api_key.create", Resource: "api_key", ResourceID: key.ID, Changes: map[string]any{
 				"name": key.Name, "role": key.Role, "bot_ids": key.Bots, "expires_at": key.ExpiresAt,
@@ -56,10 +57,12 @@ func (s Server) CreateAPIKey(ctx context.Context, r CreateAPIKeyRequestObject) (
 // RevokeAPIKey implements the call.
 func (s Server) RevokeAPIKey(ctx context.Context, r RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		name, err := s.People.Keys.Revoke(ctx, r.KeyID)
+		name, held, err := s.People.Keys.Revoke(ctx, r.KeyID)
+		changes := ended(domain.Ended{Subscriptions: held})
+		changes["name"] = name
 		return command.Outcome{
 			Answer: RevokeAPIKey204Response{}.VisitRevokeAPIKeyResponse,
-			Audit:  audit.Entry{Action: "api_key.revoke", Resource: "api_key", ResourceID: r.KeyID, Changes: map[string]any{"name": name}},
+			Audit:  audit.Entry{Action: "api_key.revoke", Resource: "api_key", ResourceID: r.KeyID, Changes: changes},
 		}, err
 	})
 	return stored{answer}, err
@@ -68,7 +71,8 @@ func (s Server) RevokeAPIKey(ctx context.Context, r RevokeAPIKeyRequestObject) (
 func toAPIKey(k domain.APIKey) APIKey {
 	key := APIKey{
 		ID: k.ID, Name: k.Name, Hint: k.Hint, Role: KeyRole(k.Role), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt,
-		ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt,
+		ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, ResponsibleID: k.ResponsibleID,
+		SuspendedAt: k.SuspendedAt,
 	}
 	if k.Bots != nil {
 		key.BotIds = &k.Bots

@@ -33,26 +33,31 @@ func (s Server) ListMembers(ctx context.Context, r ListMembersRequestObject) (Li
 // ChangeMember implements the call.
 func (s Server) ChangeMember(ctx context.Context, r ChangeMemberRequestObject) (ChangeMemberResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		changed, before, err := s.People.ChangeRole.Do(ctx, usecases.RoleChange{
+		done, err := s.People.ChangeRole.Do(ctx, usecases.RoleChange{
 			By: call.From(ctx).Principal.UserID, Who: r.UserID, To: domain.Role(r.Body.Role),
 		})
+		changes := ended(done.Ended)
+		changes["role"] = map[string]domain.Role{"from": done.Before, "to": done.Member.Role}
 		return command.Outcome{
-			Answer: ChangeMember200JSONResponse(toMember(changed)).VisitChangeMemberResponse,
-			Audit: audit.Entry{Action: "member.change_role", Resource: "user", ResourceID: r.UserID, Changes: map[string]any{
-				"role": map[string]domain.Role{"from": before, "to": changed.Role},
-			}},
+			Answer: ChangeMember200JSONResponse(toMember(done.Member)).VisitChangeMemberResponse,
+			Audit:  audit.Entry{Action: "member.change_role", Resource: "user", ResourceID: r.UserID, Changes: changes},
 		}, err
 	})
 	return stored{answer}, err
 }
 
-// RemoveMember implements the call.
+// RemoveMember removes a member, and answers what is left for others to adopt or delete.
 func (s Server) RemoveMember(ctx context.Context, r RemoveMemberRequestObject) (RemoveMemberResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		done, err := s.People.Remove.Do(ctx, call.From(ctx).Principal.UserID, r.UserID)
+		if err != nil {
+			return command.Outcome{}, err
+		}
+		left, err := s.resources(ctx, r.UserID, nil, maxLimit)
 		return command.Outcome{
-			Answer: RemoveMember204Response{}.VisitRemoveMemberResponse,
-			Audit:  audit.Entry{Action: "member.remove", Resource: "user", ResourceID: r.UserID},
-		}, s.People.Remove.Do(ctx, call.From(ctx).Principal.UserID, r.UserID)
+			Answer: RemoveMember200JSONResponse(left).VisitRemoveMemberResponse,
+			Audit:  audit.Entry{Action: "member.remove", Resource: "user", ResourceID: r.UserID, Changes: ended(done)},
+		}, err
 	})
 	return stored{answer}, err
 }

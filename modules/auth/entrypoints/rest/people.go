@@ -22,10 +22,12 @@ type People struct {
 	Workspaces        ports.Workspaces
 	Removal           ports.Removal
 	Members           ports.Members
+	Authorities       ports.Authorities
 	WorkspaceCursors  page.Cursors[ports.Position]
 	MemberCursors     page.Cursors[ports.Position]
 	InvitationCursors page.Cursors[JobPosition]
 	KeyCursors        page.Cursors[JobPosition]
+	ResourceCursors   page.Cursors[JobPosition]
 }
 
 func (s stored) VisitCreateWorkspaceResponse(w http.ResponseWriter) error  { return s.Write(w) }
@@ -35,6 +37,7 @@ func (s stored) VisitChangeMemberResponse(w http.ResponseWriter) error     { ret
 func (s stored) VisitRemoveMemberResponse(w http.ResponseWriter) error     { return s.Write(w) }
 func (s stored) VisitCreateAPIKeyResponse(w http.ResponseWriter) error     { return s.Write(w) }
 func (s stored) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitAdoptAPIKeyResponse(w http.ResponseWriter) error      { return s.Write(w) }
 func (s stored) VisitCreateInvitationResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitRevokeInvitationResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error  { return s.Write(w) }

@@ -13,7 +13,10 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-const defaultLimit = 20
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+)
 
 // LogoutAll implements the call.
 func (s Server) LogoutAll(ctx context.Context, _ LogoutAllRequestObject) (LogoutAllResponseObject, error) {

@@ -101,10 +101,11 @@ func (s Server) RestoreWorkspace(ctx context.Context, r RestoreWorkspaceRequestO
 func (s Server) LeaveWorkspace(ctx context.Context, _ LeaveWorkspaceRequestObject) (LeaveWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		me := call.From(ctx).Principal.UserID
+		done, err := s.People.Remove.Leave(ctx, me)
 		return command.Outcome{
 			Answer: LeaveWorkspace204Response{}.VisitLeaveWorkspaceResponse,
-			Audit:  audit.Entry{Action: "member.leave", Resource: "user", ResourceID: me},
-		}, s.People.Remove.Leave(ctx, me)
+			Audit:  audit.Entry{Action: "member.leave", Resource: "user", ResourceID: me, Changes: ended(done)},
+		}, err
 	})
 	return stored{answer}, foreign(err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/postgres"
 )
 
@@ -59,6 +60,15 @@ func (s *Endpoints) Delete(ctx context.Context, id uuid.UUID) error {
 	return endpointError(err, "delete the endpoint")
 }
 
+// Adopt makes a member responsible for an endpoint.
+func (s *Endpoints) Adopt(ctx context.Context, id, member uuid.UUID) (domain.Endpoint, error) {
+	q, workspace := queries(ctx, s.db)
+	row, err := q.AdoptEndpoint(ctx, conversationsdb.AdoptEndpointParams{
+		WorkspaceID: workspace, ID: id, Member: member, Roles: call.From(ctx).Needs.Roles,
+	})
+	return toEndpoint(conversationsdb.GetEndpointRow(row)), endpointError(err, "adopt the endpoint")
+}
+
 func endpointError(err error, what string) error {
 	switch {
 	case err == nil:
@@ -75,5 +85,6 @@ func endpointError(err error, what string) error {
 func toEndpoint(r conversationsdb.GetEndpointRow) domain.Endpoint {
 	return domain.Endpoint{
 		ID: r.ID, Name: r.Name, BotID: r.BotID, Status: domain.EndpointStatus(r.Status), Keys: domain.Keyring(r.Secrets), CreatedAt: r.CreatedAt,
+		ResponsibleID: r.ResponsibleID,
 	}
 }

@@ -22,6 +22,7 @@ import (
 const (
 	ALREADYMEMBER         ErrorCode = "ALREADY_MEMBER"
 	APIKEYNOTFOUND        ErrorCode = "API_KEY_NOT_FOUND"
+	APIKEYSUSPENDED       ErrorCode = "API_KEY_SUSPENDED"
 	BADREQUEST            ErrorCode = "BAD_REQUEST"
 	BOTNOTFOUND           ErrorCode = "BOT_NOT_FOUND"
 	CONFLICT              ErrorCode = "CONFLICT"
@@ -37,6 +38,7 @@ const (
 	LASTOWNER             ErrorCode = "LAST_OWNER"
 	LIMITREACHED          ErrorCode = "LIMIT_REACHED"
 	MEMBERNOTFOUND        ErrorCode = "MEMBER_NOT_FOUND"
+	MEMBERSHIPENDED       ErrorCode = "MEMBERSHIP_ENDED"
 	METHODNOTALLOWED      ErrorCode = "METHOD_NOT_ALLOWED"
 	NOTFOUND              ErrorCode = "NOT_FOUND"
 	NOTIMPLEMENTED        ErrorCode = "NOT_IMPLEMENTED"
@@ -65,6 +67,8 @@ func (e ErrorCode) Valid() bool {
 	case ALREADYMEMBER:
 		return true
 	case APIKEYNOTFOUND:
+		return true
+	case APIKEYSUSPENDED:
 		return true
 	case BADREQUEST:
 		return true
@@ -95,6 +99,8 @@ func (e ErrorCode) Valid() bool {
 	case LIMITREACHED:
 		return true
 	case MEMBERNOTFOUND:
+		return true
+	case MEMBERSHIPENDED:
 		return true
 	case METHODNOTALLOWED:
 		return true
@@ -1193,8 +1199,11 @@ type WebhookEndpoint struct {
 	Name      string             `json:"name"`
 
 	// Path where to send events
-	Path   string        `json:"path"`
-	Status WebhookStatus `json:"status"`
+	Path string `json:"path"`
+
+	// ResponsibleID the member or API key that is responsible for it: its creator, or who has adopted it
+	ResponsibleID openapi_types.UUID `json:"responsible_id"`
+	Status        WebhookStatus      `json:"status"`
 }
 
 // WebhookEndpointList defines model for WebhookEndpointList.
@@ -1213,6 +1222,9 @@ type WebhookEndpointWithSecret struct {
 
 	// Path where to send events
 	Path string `json:"path"`
+
+	// ResponsibleID the member or API key that is responsible for it: its creator, or who has adopted it
+	ResponsibleID openapi_types.UUID `json:"responsible_id"`
 
 	// Secret shown here and never again
 	Secret string        `json:"secret"`
@@ -1299,10 +1311,16 @@ type WebhookSubscription struct {
 	Events     []EventType         `json:"events"`
 
 	// FailingSince null: the last attempt succeeded
-	FailingSince *time.Time         `json:"failing_since"`
-	ID           openapi_types.UUID `json:"id"`
-	Status       WebhookStatus      `json:"status"`
-	URL          string             `json:"url"`
+	FailingSince *time.Time `json:"failing_since"`
+
+	// HeldAt since when its deliveries wait, as that authority has ended; null: they do not
+	HeldAt *time.Time         `json:"held_at"`
+	ID     openapi_types.UUID `json:"id"`
+
+	// ResponsibleID the member or API key by whose authority it works: its creator, or who has adopted it
+	ResponsibleID openapi_types.UUID `json:"responsible_id"`
+	Status        WebhookStatus      `json:"status"`
+	URL           string             `json:"url"`
 }
 
 // WebhookSubscriptionList defines model for WebhookSubscriptionList.
@@ -1324,8 +1342,14 @@ type WebhookSubscriptionWithSecret struct {
 	Events     []EventType         `json:"events"`
 
 	// FailingSince null: the last attempt succeeded
-	FailingSince *time.Time         `json:"failing_since"`
-	ID           openapi_types.UUID `json:"id"`
+	FailingSince *time.Time `json:"failing_since"`
+
+	// HeldAt since when its deliveries wait, as that authority has ended; null: they do not
+	HeldAt *time.Time         `json:"held_at"`
+	ID     openapi_types.UUID `json:"id"`
+
+	// ResponsibleID the member or API key by whose authority it works: its creator, or who has adopted it
+	ResponsibleID openapi_types.UUID `json:"responsible_id"`
 
 	// Secret shown here and never again
 	Secret string        `json:"secret"`
@@ -1579,6 +1603,9 @@ type CreateWebhookEndpointJSONRequestBody = CreateWebhookEndpointRequest
 // ChangeWebhookEndpointJSONRequestBody defines body for ChangeWebhookEndpoint for application/json ContentType.
 type ChangeWebhookEndpointJSONRequestBody = ChangeWebhookEndpointRequest
 
+// AdoptWebhookEndpointJSONRequestBody defines body for AdoptWebhookEndpoint for application/json ContentType.
+type AdoptWebhookEndpointJSONRequestBody = Empty
+
 // RotateWebhookEndpointSecretJSONRequestBody defines body for RotateWebhookEndpointSecret for application/json ContentType.
 type RotateWebhookEndpointSecretJSONRequestBody = RotateSecretRequest
 
@@ -1587,6 +1614,9 @@ type CreateWebhookSubscriptionJSONRequestBody = CreateWebhookSubscriptionRequest
 
 // ChangeWebhookSubscriptionJSONRequestBody defines body for ChangeWebhookSubscription for application/json ContentType.
 type ChangeWebhookSubscriptionJSONRequestBody = ChangeWebhookSubscriptionRequest
+
+// AdoptWebhookSubscriptionJSONRequestBody defines body for AdoptWebhookSubscription for application/json ContentType.
+type AdoptWebhookSubscriptionJSONRequestBody = Empty
 
 // PingWebhookSubscriptionJSONRequestBody defines body for PingWebhookSubscription for application/json ContentType.
 type PingWebhookSubscriptionJSONRequestBody = Empty
@@ -1961,6 +1991,9 @@ type ServerInterface interface {
 	// ChangeWebhookEndpoint Rename an endpoint, bind another bot to it, disable or enable it
 	// (PATCH /v1/webhook-endpoints/{endpoint_id})
 	ChangeWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error
+	// AdoptWebhookEndpoint Become responsible for a webhook endpoint
+	// (POST /v1/webhook-endpoints/{endpoint_id}/adopt)
+	AdoptWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error
 	// RotateWebhookEndpointSecret Give an endpoint a new secret
 	// (POST /v1/webhook-endpoints/{endpoint_id}/rotate-secret)
 	RotateWebhookEndpointSecret(ctx *echo.Context, endpointID EndpointID) error
@@ -1985,6 +2018,9 @@ type ServerInterface interface {
 	// ChangeWebhookSubscription Change URL or events of a subscription, disable or enable it
 	// (PATCH /v1/webhook-subscriptions/{subscription_id})
 	ChangeWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error
+	// AdoptWebhookSubscription Become responsible for a webhook subscription
+	// (POST /v1/webhook-subscriptions/{subscription_id}/adopt)
+	AdoptWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error
 	// PingWebhookSubscription Try a subscription by an event that says nothing
 	// (POST /v1/webhook-subscriptions/{subscription_id}/ping)
 	PingWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error
@@ -2606,6 +2642,22 @@ func (w *ServerInterfaceWrapper) ChangeWebhookEndpoint(ctx *echo.Context) error 
 	return err
 }
 
+// AdoptWebhookEndpoint converts echo context to params.
+func (w *ServerInterfaceWrapper) AdoptWebhookEndpoint(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", ctx.Param("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AdoptWebhookEndpoint(ctx, endpointID)
+	return err
+}
+
 // RotateWebhookEndpointSecret converts echo context to params.
 func (w *ServerInterfaceWrapper) RotateWebhookEndpointSecret(ctx *echo.Context) error {
 	var err error
@@ -2756,6 +2808,22 @@ func (w *ServerInterfaceWrapper) ChangeWebhookSubscription(ctx *echo.Context) er
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangeWebhookSubscription(ctx, subscriptionID)
+	return err
+}
+
+// AdoptWebhookSubscription converts echo context to params.
+func (w *ServerInterfaceWrapper) AdoptWebhookSubscription(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "subscription_id" -------------
+	var subscriptionID SubscriptionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", ctx.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subscription_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AdoptWebhookSubscription(ctx, subscriptionID)
 	return err
 }
 
@@ -2932,6 +3000,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id", wrapper.DeleteWebhookEndpoint, options.OperationMiddlewares["deleteWebhookEndpoint"]...)
 	router.GET(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id", wrapper.GetWebhookEndpoint, options.OperationMiddlewares["getWebhookEndpoint"]...)
 	router.PATCH(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id", wrapper.ChangeWebhookEndpoint, options.OperationMiddlewares["changeWebhookEndpoint"]...)
+	router.POST(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id/adopt", wrapper.AdoptWebhookEndpoint, options.OperationMiddlewares["adoptWebhookEndpoint"]...)
 	router.POST(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id/rotate-secret", wrapper.RotateWebhookEndpointSecret, options.OperationMiddlewares["rotateWebhookEndpointSecret"]...)
 	router.GET(options.BaseURL+"/v1/webhook-events", wrapper.ListWebhookEvents, options.OperationMiddlewares["listWebhookEvents"]...)
 	router.GET(options.BaseURL+"/v1/webhook-events/:event_id", wrapper.GetWebhookEvent, options.OperationMiddlewares["getWebhookEvent"]...)
@@ -2940,6 +3009,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id", wrapper.DeleteWebhookSubscription, options.OperationMiddlewares["deleteWebhookSubscription"]...)
 	router.GET(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id", wrapper.GetWebhookSubscription, options.OperationMiddlewares["getWebhookSubscription"]...)
 	router.PATCH(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id", wrapper.ChangeWebhookSubscription, options.OperationMiddlewares["changeWebhookSubscription"]...)
+	router.POST(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id/adopt", wrapper.AdoptWebhookSubscription, options.OperationMiddlewares["adoptWebhookSubscription"]...)
 	router.POST(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id/ping", wrapper.PingWebhookSubscription, options.OperationMiddlewares["pingWebhookSubscription"]...)
 	router.POST(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id/rotate-secret", wrapper.RotateWebhookSubscriptionSecret, options.OperationMiddlewares["rotateWebhookSubscriptionSecret"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:endpoint_id", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
@@ -3727,6 +3797,29 @@ func (response ChangeWebhookEndpoint200JSONResponse) VisitChangeWebhookEndpointR
 	return err
 }
 
+type AdoptWebhookEndpointRequestObject struct {
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *AdoptWebhookEndpointJSONRequestBody
+}
+
+type AdoptWebhookEndpointResponseObject interface {
+	VisitAdoptWebhookEndpointResponse(w http.ResponseWriter) error
+}
+
+type AdoptWebhookEndpoint200JSONResponse WebhookEndpoint
+
+func (response AdoptWebhookEndpoint200JSONResponse) VisitAdoptWebhookEndpointResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RotateWebhookEndpointSecretRequestObject struct {
 	EndpointID EndpointID `json:"endpoint_id"`
 	Body       *RotateWebhookEndpointSecretJSONRequestBody
@@ -3909,6 +4002,29 @@ func (response ChangeWebhookSubscription200JSONResponse) VisitChangeWebhookSubsc
 	return err
 }
 
+type AdoptWebhookSubscriptionRequestObject struct {
+	SubscriptionID SubscriptionID `json:"subscription_id"`
+	Body           *AdoptWebhookSubscriptionJSONRequestBody
+}
+
+type AdoptWebhookSubscriptionResponseObject interface {
+	VisitAdoptWebhookSubscriptionResponse(w http.ResponseWriter) error
+}
+
+type AdoptWebhookSubscription200JSONResponse WebhookSubscription
+
+func (response AdoptWebhookSubscription200JSONResponse) VisitAdoptWebhookSubscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PingWebhookSubscriptionRequestObject struct {
 	SubscriptionID SubscriptionID `json:"subscription_id"`
 	Body           *PingWebhookSubscriptionJSONRequestBody
@@ -4065,6 +4181,9 @@ type StrictServerInterface interface {
 	// ChangeWebhookEndpoint Rename an endpoint, bind another bot to it, disable or enable it
 	// (PATCH /v1/webhook-endpoints/{endpoint_id})
 	ChangeWebhookEndpoint(ctx context.Context, request ChangeWebhookEndpointRequestObject) (ChangeWebhookEndpointResponseObject, error)
+	// AdoptWebhookEndpoint Become responsible for a webhook endpoint
+	// (POST /v1/webhook-endpoints/{endpoint_id}/adopt)
+	AdoptWebhookEndpoint(ctx context.Context, request AdoptWebhookEndpointRequestObject) (AdoptWebhookEndpointResponseObject, error)
 	// RotateWebhookEndpointSecret Give an endpoint a new secret
 	// (POST /v1/webhook-endpoints/{endpoint_id}/rotate-secret)
 	RotateWebhookEndpointSecret(ctx context.Context, request RotateWebhookEndpointSecretRequestObject) (RotateWebhookEndpointSecretResponseObject, error)
@@ -4089,6 +4208,9 @@ type StrictServerInterface interface {
 	// ChangeWebhookSubscription Change URL or events of a subscription, disable or enable it
 	// (PATCH /v1/webhook-subscriptions/{subscription_id})
 	ChangeWebhookSubscription(ctx context.Context, request ChangeWebhookSubscriptionRequestObject) (ChangeWebhookSubscriptionResponseObject, error)
+	// AdoptWebhookSubscription Become responsible for a webhook subscription
+	// (POST /v1/webhook-subscriptions/{subscription_id}/adopt)
+	AdoptWebhookSubscription(ctx context.Context, request AdoptWebhookSubscriptionRequestObject) (AdoptWebhookSubscriptionResponseObject, error)
 	// PingWebhookSubscription Try a subscription by an event that says nothing
 	// (POST /v1/webhook-subscriptions/{subscription_id}/ping)
 	PingWebhookSubscription(ctx context.Context, request PingWebhookSubscriptionRequestObject) (PingWebhookSubscriptionResponseObject, error)
@@ -5071,6 +5193,57 @@ func (sh *strictHandler) ChangeWebhookEndpoint(ctx *echo.Context, endpointID End
 	return nil
 }
 
+// AdoptWebhookEndpoint operation middleware
+func (sh *strictHandler) AdoptWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error {
+	var request AdoptWebhookEndpointRequestObject
+
+	request.EndpointID = endpointID
+
+	var body AdoptWebhookEndpointJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AdoptWebhookEndpoint(ctx.Request().Context(), request.(AdoptWebhookEndpointRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AdoptWebhookEndpoint")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AdoptWebhookEndpointResponseObject); ok {
+		return validResponse.VisitAdoptWebhookEndpointResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RotateWebhookEndpointSecret operation middleware
 func (sh *strictHandler) RotateWebhookEndpointSecret(ctx *echo.Context, endpointID EndpointID) error {
 	var request RotateWebhookEndpointSecretRequestObject
@@ -5335,6 +5508,57 @@ func (sh *strictHandler) ChangeWebhookSubscription(ctx *echo.Context, subscripti
 		return err
 	} else if validResponse, ok := response.(ChangeWebhookSubscriptionResponseObject); ok {
 		return validResponse.VisitChangeWebhookSubscriptionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AdoptWebhookSubscription operation middleware
+func (sh *strictHandler) AdoptWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error {
+	var request AdoptWebhookSubscriptionRequestObject
+
+	request.SubscriptionID = subscriptionID
+
+	var body AdoptWebhookSubscriptionJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AdoptWebhookSubscription(ctx.Request().Context(), request.(AdoptWebhookSubscriptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AdoptWebhookSubscription")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AdoptWebhookSubscriptionResponseObject); ok {
+		return validResponse.VisitAdoptWebhookSubscriptionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -156,13 +156,15 @@ func endpointChange(verb string, e domain.Endpoint, changes any) audit.Entry {
 func toEndpoint(e domain.Endpoint) WebhookEndpoint {
 	return WebhookEndpoint{
 		ID: e.ID, Name: e.Name, BotID: e.BotID, Status: WebhookStatus(e.Status), Path: "/v1/webhooks/" + e.ID.String(), CreatedAt: e.CreatedAt,
+		ResponsibleID: e.ResponsibleID,
 	}
 }
 
 func withSecret(e domain.Endpoint, secret string) WebhookEndpointWithSecret {
 	p := toEndpoint(e)
 	return WebhookEndpointWithSecret{
-		ID: p.ID, Name: p.Name, BotID: p.BotID, Status: p.Status, Path: p.Path, CreatedAt: p.CreatedAt, Secret: secret,
+		ID: p.ID, Name: p.Name, BotID: p.BotID, Status: p.Status, Path: p.Path, CreatedAt: p.CreatedAt, ResponsibleID: p.ResponsibleID,
+		Secret: secret,
 	}
 }
 

@@ -34,6 +34,7 @@ type Server struct {
 	Receive        usecases.ReceiveEvent
 	Report         usecases.Report
 	Endpoints      ports.Endpoints
+	Adopter        ports.Adopter
 	Channels       ports.Channels
 	Models         ports.ModelSettings
 	PutModels      usecases.PutModelSettings

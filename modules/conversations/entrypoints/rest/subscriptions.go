@@ -171,6 +171,7 @@ func toSubscription(s events.Subscription) WebhookSubscription {
 	return WebhookSubscription{
 		ID: s.ID, URL: s.URL, Events: page.Map(s.Events, func(t string) EventType { return EventType(t) }), EndpointID: s.EndpointID,
 		Status: WebhookStatus(s.Status), DisabledReason: s.DisabledReason, FailingSince: s.FailingSince, CreatedAt: s.CreatedAt,
+		ResponsibleID: s.ResponsibleID, HeldAt: s.HeldAt,
 	}
 }
 
@@ -178,7 +179,7 @@ func subscriptionWithSecret(s events.Subscription, secret string) WebhookSubscri
 	p := toSubscription(s)
 	return WebhookSubscriptionWithSecret{
 		ID: p.ID, URL: p.URL, Events: p.Events, EndpointID: p.EndpointID, Status: p.Status, DisabledReason: p.DisabledReason,
-		FailingSince: p.FailingSince, CreatedAt: p.CreatedAt, Secret: secret,
+		FailingSince: p.FailingSince, CreatedAt: p.CreatedAt, ResponsibleID: p.ResponsibleID, HeldAt: p.HeldAt, Secret: secret,
 	}
 }
 

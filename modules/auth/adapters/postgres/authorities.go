@@ -1,0 +1,86 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/authdb"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Authorities keeps by whose authority things work.
+type Authorities struct{ db *postgres.DB }
+
+var (
+	_ ports.Authorities = (*Authorities)(nil)
+	_ ports.Inviters    = (*Authorities)(nil)
+)
+
+// NewAuthorities makes Authorities.
+func NewAuthorities(db *postgres.DB) *Authorities { return &Authorities{db} }
+
+// End ends what a member gave or made beyond what is left to it.
+func (s *Authorities) End(ctx context.Context, member uuid.UUID, left domain.Authority) (domain.Ended, error) {
+	row, err := authdb.New(s.db.In(ctx)).EndAuthority(ctx, authdb.EndAuthorityParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Member: member, Invites: names(left.Invites), Keys: names(left.Keys),
+		Subscribes: left.Subscribes,
+	})
+	if err != nil {
+		return domain.Ended{}, fmt.Errorf("end the authority of a member: %w", err)
+	}
+	return domain.Ended{Invitations: int(row.Invitations), Keys: int(row.ApiKeys), Subscriptions: int(row.Subscriptions)}, nil
+}
+
+// names gives roles as SQL has them. No roles are an empty list, not NULL.
+func names(roles []domain.Role) []string {
+	list := make([]string, len(roles))
+	for i, r := range roles {
+		list[i] = string(r)
+	}
+	return list
+}
+
+// Resources leafs through what a member or an API key is responsible for.
+func (s *Authorities) Resources(ctx context.Context, of uuid.UUID, before *uuid.UUID, limit int) ([]domain.Resource, error) {
+	rows, err := authdb.New(s.db.In(ctx)).ListResources(ctx, authdb.ListResourcesParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ResponsibleID: of, Before: before, Count: int32(limit),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the resources: %w", err)
+	}
+	list := make([]domain.Resource, len(rows))
+	for i, r := range rows {
+		list[i] = domain.Resource(r)
+	}
+	return list, nil
+}
+
+// WasMember tells whether a user is a member, or was one and has left something.
+func (s *Authorities) WasMember(ctx context.Context, user uuid.UUID) (bool, error) {
+	was, err := authdb.New(s.db.In(ctx)).WasMember(ctx, authdb.WasMemberParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, UserID: user,
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for a member: %w", err)
+	}
+	return was, nil
+}
+
+// LockInviter gives the role that the inviter has now.
+func (s *Authorities) LockInviter(ctx context.Context, invitation uuid.UUID) (domain.Role, error) {
+	row, err := authdb.New(s.db.In(ctx)).LockInviter(ctx, authdb.LockInviterParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: invitation,
+	})
+	if postgres.IsMissing(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("lock the inviter: %w", err)
+	}
+	return domain.Role(row.Role), nil
+}

@@ -1,0 +1,90 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/page"
+)
+
+// ListMemberResources lists what a member is responsible for, or was and nobody has adopted yet.
+func (s Server) ListMemberResources(ctx context.Context, r ListMemberResourcesRequestObject) (ListMemberResourcesResponseObject, error) {
+	list, err := s.resourcePage(ctx, r.UserID, r.Params.Cursor, r.Params.Limit)
+	if err == nil && len(list.Items) == 0 {
+		var was bool
+		if was, err = s.People.Authorities.WasMember(ctx, r.UserID); err == nil && !was {
+			err = ports.ErrMemberNotFound
+		}
+	}
+	return ListMemberResources200JSONResponse(list), err
+}
+
+// ListAPIKeyResources lists what an API key is responsible for, also one that is revoked.
+func (s Server) ListAPIKeyResources(ctx context.Context, r ListAPIKeyResourcesRequestObject) (ListAPIKeyResourcesResponseObject, error) {
+	list, err := s.resourcePage(ctx, r.KeyID, r.Params.Cursor, r.Params.Limit)
+	if err == nil && len(list.Items) == 0 {
+		var has bool
+		if has, err = s.People.Keys.Has(ctx, r.KeyID); err == nil && !has {
+			err = ports.ErrKeyNotFound
+		}
+	}
+	return ListAPIKeyResources200JSONResponse(list), err
+}
+
+// AdoptAPIKey makes the caller responsible for an API key.
+func (s Server) AdoptAPIKey(ctx context.Context, r AdoptAPIKeyRequestObject) (AdoptAPIKeyResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		key, err := s.People.Keys.Adopt(ctx, r.KeyID, call.From(ctx).Principal.UserID)
+		return command.Outcome{
+			Answer: AdoptAPIKey200JSONResponse(toAPIKey(key)).VisitAdoptAPIKeyResponse,
+			Audit:  audit.Entry{Action: "api_key.adopt", Resource: "api_key", ResourceID: r.KeyID, Changes: map[string]any{"name": key.Name}},
+		}, err
+	})
+	return stored{answer}, err
+}
+
+func (s Server) resourcePage(ctx context.Context, of uuid.UUID, cursor *string, limit *int) (ResourceList, error) {
+	after, err := s.People.ResourceCursors.Decode(ctx, of.String(), cursor)
+	if err != nil {
+		return ResourceList{}, err
+	}
+	return s.resources(ctx, of, after.before(), page.Limit(limit, defaultLimit))
+}
+
+func (s Server) resources(ctx context.Context, of uuid.UUID, before *uuid.UUID, limit int) (ResourceList, error) {
+	rows, err := s.People.Authorities.Resources(ctx, of, before, limit+1)
+	if err != nil {
+		return ResourceList{}, err
+	}
+	items, more := page.Cut(rows, limit)
+	next, err := page.Next(ctx, s.People.ResourceCursors, of.String(), items, more, func(r domain.Resource) JobPosition {
+		return JobPosition{ID: r.ID}
+	})
+	return ResourceList{Items: page.Map(items, toResource), HasMore: more, NextCursor: next}, err
+}
+
+func toResource(r domain.Resource) Resource {
+	return Resource{
+		Kind: ResourceKind(r.Kind), ID: r.ID, Name: r.Name, Status: ResourceStatus(r.Status), CreatedBy: r.CreatedBy,
+		ResponsibleID: r.ResponsibleID, CreatedAt: r.CreatedAt, StoppedAt: r.StoppedAt,
+	}
+}
+
+// ended is what the audit log has of an authority that ended: what there was none of is left out.
+func ended(e domain.Ended) map[string]any {
+	changes := map[string]any{}
+	for name, n := range map[string]int{
+		"revoked_invitations": e.Invitations, "suspended_api_keys": e.Keys, "held_webhook_subscriptions": e.Subscriptions,
+	} {
+		if n > 0 {
+			changes[name] = n
+		}
+	}
+	return changes
+}

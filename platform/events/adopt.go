@@ -1,0 +1,53 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/jobs"
+)
+
+// How deliveries wait that are held: those of a subscription whose responsible member was removed or demoted, or whose
+// responsible API key was revoked or suspended.
+const (
+	holdTime       = 7 * 24 * time.Hour // then a delivery is a dead letter; PublishEvent makes no more after that time either
+	holdCheck      = 6 * time.Hour      // between two looks whether a delivery is held still
+	maxReleased    = 10_000             // deliveries that go on at once when a subscription is adopted; the others do within holdCheck
+	reasonHeld     = "the webhook subscription is held until somebody adopts it"
+	reasonHeldLong = "the webhook subscription was held for seven days and nobody has adopted it"
+)
+
+// Adopt makes the caller, a member, responsible for a subscription, in the transaction of the context. Deliveries that were
+// held go on.
+func (s *Subscriptions) Adopt(ctx context.Context, id uuid.UUID) (Subscription, error) {
+	q, workspace := s.queries(ctx)
+	row, err := q.AdoptSubscription(ctx, platformdb.AdoptSubscriptionParams{
+		WorkspaceID: workspace, ID: id, Member: call.From(ctx).Principal.UserID, Roles: call.From(ctx).Needs.Roles,
+	})
+	if err != nil {
+		return Subscription{}, orMissing(err, ErrNoSubscription, "adopt the subscription")
+	}
+	err = q.ReleaseDeliveries(ctx, platformdb.ReleaseDeliveriesParams{WorkspaceID: workspace, SubscriptionID: id, Most: maxReleased, Kind: Kind})
+	if err != nil {
+		return Subscription{}, fmt.Errorf("release the deliveries: %w", err)
+	}
+	return toSubscription(platformdb.GetSubscriptionRow(row))
+}
+
+// hold has a delivery wait that is held, and gives it up when it has waited for holdTime.
+func (d *Deliverer) hold(createdAt, heldAt time.Time) error {
+	if createdAt.After(heldAt) {
+		heldAt = createdAt
+	}
+	left := heldAt.Add(holdTime).Sub(d.Now())
+	if left <= 0 {
+		return jobs.Permanent(errors.New(reasonHeldLong))
+	}
+	return jobs.NotYet(reasonHeld, min(left, holdCheck))
+}
