@@ -15,6 +15,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/ratelimit"
 	"github.com/parley/parley/platform/telemetry"
 )
@@ -25,6 +26,7 @@ type meters struct {
 	*telemetry.Metrics
 	requests   func(n float64, labels ...string)
 	latency    func(took time.Duration, labels ...string)
+	own        func(took time.Duration, labels ...string)
 	operations func(n float64, labels ...string)
 	refusals   func(n float64, labels ...string)
 	sessions   func(n float64, labels ...string)
@@ -32,26 +34,41 @@ type meters struct {
 	turnTime   func(took time.Duration, labels ...string)
 	tokens     func(n float64, labels ...string)
 	jobs       func(took time.Duration, labels ...string)
+	dead       func(n float64, labels ...string)
 }
 
 func newMeters() meters {
 	m := telemetry.NewMetrics()
 	return meters{
-		Metrics:    m,
-		requests:   m.Count(telemetry.Family{Name: "http_requests_total", Help: "requests that were answered", Labels: []string{"method", "route", "status"}}),
-		latency:    m.Time(telemetry.Family{Name: "http_request_duration_seconds", Help: "from the request to the end of its answer", Labels: []string{"method", "route"}}),
-		operations: m.Count(telemetry.Family{Name: "operations_total", Help: "calls that change something, by what they came to", Labels: []string{"outcome"}}),
-		refusals:   m.Count(telemetry.Family{Name: "rate_limit_refusals_total", Help: "calls that came too often, by what they were counted under", Labels: []string{"limit"}}),
-		sessions:   m.Count(telemetry.Family{Name: "sessions_total", Help: "sessions that were opened or found stolen, by the action in the audit log", Labels: []string{"action"}}),
-		turns:      m.Count(telemetry.Family{Name: "turns_total", Help: "attempts at turns, by who answered and what came of it", Labels: []string{"provider", "outcome"}}),
-		turnTime:   m.Time(telemetry.Family{Name: "turn_duration_seconds", Help: "how long models took for turns that were completed", Labels: []string{"provider"}}),
-		tokens:     m.Count(telemetry.Family{Name: "turn_tokens_total", Help: "tokens of turns that were completed", Labels: []string{"provider", "direction"}}),
-		jobs:       m.Time(telemetry.Family{Name: "job_duration_seconds", Help: "how long the handlers of jobs took, by whether they failed", Labels: []string{"kind", "outcome"}}),
+		Metrics:  m,
+		requests: m.Count(telemetry.Family{Name: "http_requests_total", Help: "requests that were answered", Labels: []string{"method", "route", "status"}}),
+		latency:  m.Time(telemetry.Family{Name: "http_request_duration_seconds", Help: "from the request to the end of its answer", Labels: []string{"method", "route"}}),
+		own:      m.Time(telemetry.Family{Name: "http_request_own_seconds", Help: "the same without the time in which the request waited for other systems, such as models", Labels: []string{"method", "route"}}),
+		operations: m.Count(telemetry.Family{
+			Name: "operations_total", Help: "calls that change something, by what they came to", Labels: []string{"outcome"},
+			Known: [][]string{{"done", "replayed", "in_progress", "reused", "expired", "failed"}},
+		}),
+		refusals: m.Count(telemetry.Family{
+			Name: "rate_limit_refusals_total", Help: "calls that came too often, by what they were counted under", Labels: []string{"limit"},
+			Known: [][]string{{"principal", "address", "auth", "session", "workspace"}},
+		}),
+		sessions: m.Count(telemetry.Family{
+			Name: "sessions_total", Help: "sessions that were opened or found stolen, by the action in the audit log", Labels: []string{"action"},
+			Known: [][]string{{"user.register", "session.open", "session.refresh", "session.revoke_stolen"}},
+		}),
+		turns: m.Count(telemetry.Family{
+			Name: "turns_total", Help: "attempts at turns, by who answered and what came of it", Labels: []string{"provider", "outcome"},
+			Known: [][]string{{domain.Echo, domain.OpenAI, domain.Anthropic}, {"completed", "failed", "cancelled"}},
+		}),
+		turnTime: m.Time(telemetry.Family{Name: "turn_duration_seconds", Help: "how long models took for turns that were completed", Labels: []string{"provider"}}),
+		tokens:   m.Count(telemetry.Family{Name: "turn_tokens_total", Help: "tokens of turns that were completed", Labels: []string{"provider", "direction"}}),
+		jobs:     m.Time(telemetry.Family{Name: "job_duration_seconds", Help: "how long the handlers of jobs took, by whether they failed", Labels: []string{"kind", "outcome"}}),
+		dead:     m.Count(telemetry.Family{Name: "dead_letters_total", Help: "jobs that this process has given up", Known: [][]string{}}),
 	}
 }
 
 // request counts one that was answered.
-func (m meters) request(method, route string, status int, took time.Duration) {
+func (m meters) request(method, route string, status int, took, outside time.Duration) {
 	if route == "" {
 		method, route = "any", "none" // the router had no place for it
 	}
@@ -60,6 +77,7 @@ func (m meters) request(method, route string, status int, took time.Duration) {
 	}
 	m.requests(1, method, route, strconv.Itoa(status))
 	m.latency(took, method, route)
+	m.own(took-outside, method, route)
 }
 
 func (m meters) operation(outcome string) { m.operations(1, outcome) }
@@ -143,6 +161,15 @@ func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domai
 	err := c.Cancels.Cancel(ctx, t, partial)
 	if err == nil {
 		c.turns.turns(1, c.turns.provider, "cancelled")
+	}
+	return err
+}
+
+// deadLetter counts a job that is given up and has it published.
+func (p *platform) deadLetter(ctx context.Context, l jobs.WholeLetter) error {
+	err := p.events.Buried(ctx, l)
+	if err == nil {
+		p.metrics.dead(1)
 	}
 	return err
 }

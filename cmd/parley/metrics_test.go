@@ -9,11 +9,14 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/call"
 )
 
 // metrics reads what a Prometheus would.
@@ -88,6 +91,12 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 		require.Contains(t, text, line)
 	}
 	require.Regexp(t, `parley_rate_limit_refusals_total\{limit="principal"\} [1-9]`, text)
+	for _, line := range []string{ // before the first event, so that an alert on growth sees that too
+		`parley_turns_total{outcome="failed",provider="openai"} 0`, `parley_dead_letters_total 0`, `parley_operations_total{outcome="expired"} 0`,
+		`parley_sessions_total{action="session.revoke_stolen"} 0`,
+	} {
+		require.Contains(t, text, line)
+	}
 	require.NotContains(t, text, thread)
 	require.NotContains(t, text, "BREW", "whoever is outside makes as many numbers as there are words")
 }
@@ -96,6 +105,20 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 func (p *program) sealer(t *testing.T) bool {
 	t.Helper()
 	return regexp.MustCompile(`(?m)^parley_audit_sealer_lag_seconds [0-9.]*[1-9]`).MatchString(p.metrics(t))
+}
+
+func TestTheTimeOfModelsIsNoTimeOfOurOwn(t *testing.T) {
+	t.Parallel()
+	m := newMeters()
+	m.request(http.MethodPost, "/v1/x", http.StatusOK, 9*time.Second, 8999*time.Millisecond)
+	p := &platform{metrics: m}
+	c := &call.Call{Outside: new(atomic.Int64)}
+	require.NoError(t, p.aroundCall(call.With(t.Context(), c), "model", "x", func(context.Context) error { return nil }))
+	require.Positive(t, c.Outside.Load())
+	page := httptest.NewRecorder()
+	m.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Contains(t, page.Body.String(), `parley_http_request_duration_seconds_sum{method="POST",route="/v1/x"} 9`)
+	require.Contains(t, page.Body.String(), `parley_http_request_own_seconds_sum{method="POST",route="/v1/x"} 0.001`)
 }
 
 func TestAJobThatPanicsIsMeasured(t *testing.T) {

@@ -183,7 +183,7 @@ func (p *platform) prepareJobs() error {
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
 		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
-		Buried: p.events.Buried, Around: p.aroundJob,
+		Buried: p.deadLetter, Around: p.aroundJob,
 	})
 	return nil
 }

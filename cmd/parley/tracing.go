@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/jobs"
@@ -55,8 +56,11 @@ func (p *platform) aroundJob(ctx context.Context, kind string, handle func(ctx c
 // aroundCall makes a span of a call to the outside.
 func (p *platform) aroundCall(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error {
 	ctx, end := p.tracing.Start(ctx, "call "+group, map[string]string{"parley.target": target})
-	err := errPanic
-	defer func() { end(err) }()
+	err, start := errPanic, time.Now()
+	defer func() {
+		call.Waited(ctx, time.Since(start))
+		end(err)
+	}()
 	err = attempt(ctx)
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -21,6 +23,16 @@ type Call struct {
 	Needs     Needs
 	IP        netip.Addr // of the client; invalid where unknown
 	UserAgent string
+	// Outside is how long the call has waited for other systems, such as models, in nanoseconds; nil: nobody measures it.
+	// It is written wherever such a wait ends, by any goroutine of the call.
+	Outside *atomic.Int64
+}
+
+// Waited adds the time that the call of the context has waited for another system.
+func Waited(ctx context.Context, d time.Duration) {
+	if c := From(ctx); c.Outside != nil {
+		c.Outside.Add(int64(d))
+	}
 }
 
 // Principal is who acts, and in which workspace. The zero Principal is nobody.

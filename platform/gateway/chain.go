@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -63,6 +64,7 @@ func beginCall(o Options) echo.MiddlewareFunc {
 				Operation: call.Operation{ID: operation},
 				IP:        ip.Unmap(),
 				UserAgent: clip(strings.ToValidUTF8(req.UserAgent(), ""), 400),
+				Outside:   new(atomic.Int64),
 			})
 			end := func(error) {}
 			if tracer != nil {
@@ -103,7 +105,7 @@ func clip(s string, most int) string {
 }
 
 // accessLog writes one line a request, and has an error answered first so that the line knows the status.
-func accessLog(log *slog.Logger, observed func(method, route string, status int, took time.Duration)) echo.MiddlewareFunc {
+func accessLog(log *slog.Logger, observed func(method, route string, status int, took, outside time.Duration)) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
 			start := time.Now()
@@ -118,7 +120,11 @@ func accessLog(log *slog.Logger, observed func(method, route string, status int,
 			end := time.Now()
 			took := end.Sub(start)
 			if observed != nil {
-				observed(req.Method, c.Path(), status, took)
+				var outside time.Duration
+				if waited := call.From(req.Context()).Outside; waited != nil {
+					outside = time.Duration(waited.Load())
+				}
+				observed(req.Method, c.Path(), status, took, min(outside, took))
 			}
 			if !log.Enabled(req.Context(), slog.LevelInfo) {
 				return nil

@@ -48,8 +48,9 @@ type Options struct {
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
 	// Trace is asked for the traceparent of a request and for a span of it; nil: nobody is.
 	Trace Tracer
-	// Observed is told of each request that was answered; nil: nobody is. The route is that of the router, empty for none.
-	Observed func(method, route string, status int, took time.Duration)
+	// Observed receives each request that was answered; nil: nobody does. The route is that of the router, empty for none;
+	// outside is the part of took that the request waited for other systems.
+	Observed func(method, route string, status int, took, outside time.Duration)
 	Log      *slog.Logger
 }
 

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +48,9 @@ type Sample struct {
 type Family struct {
 	Name, Help string
 	Labels     []string
+	// Known are values of each label, of which every combination of a counter is there from the start, at 0: an alert on its
+	// growth then sees the first event too. Nil: a combination begins with its first event.
+	Known [][]string
 }
 
 // Gauge adds a metric that goes up and down; read gives its samples, or none where they cannot be had.
@@ -68,7 +72,28 @@ func (m *Metrics) Counter(f Family, read func() []Sample) {
 func (m *Metrics) Count(f Family) func(n float64, labels ...string) {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.called(f), Help: f.Help}, f.Labels)
 	m.registry.MustRegister(c)
+	for _, labels := range combinations(f.Known) {
+		c.WithLabelValues(labels...)
+	}
 	return func(n float64, labels ...string) { c.WithLabelValues(labels...).Add(n) }
+}
+
+// combinations returns every way to take one value of each label; none for nil.
+func combinations(values [][]string) [][]string {
+	if values == nil {
+		return nil
+	}
+	all := [][]string{nil}
+	for _, of := range values {
+		var longer [][]string
+		for _, labels := range all {
+			for _, v := range of {
+				longer = append(longer, append(slices.Clone(labels), v))
+			}
+		}
+		all = longer
+	}
+	return all
 }
 
 // Time adds a histogram of how long something took, in seconds; what it gives takes the values of the labels too.
