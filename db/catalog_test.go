@@ -136,7 +136,7 @@ var wallChecks = []string{
 	         ('app.find_login(text)'), ('app.find_session(uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'),
-	         ('app.forget_login_attempts()'), ('app.is_first_key(bytea)'),
+	         ('app.forget_login_attempts()'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),
 	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'),
 	         ('app.claim_jobs(integer,double precision,text[],integer[],uuid)'),
 	         ('app.extend_jobs(uuid[],uuid[],integer[],double precision)'), ('app.lost_jobs(integer)'), ('app.expire_jobs(integer)'),

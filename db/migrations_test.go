@@ -233,3 +233,22 @@ func TestAMigrationThatRowSecurityWouldHideRowsFromFails(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "UPDATE bots SET name = name")
 	require.ErrorContains(t, err, "row-level security")
 }
+
+// Rolling deploys restart processes of the release before beside a newer schema.
+func TestAProgramOfTheReleaseBeforeStartsBesideANewerSchema(t *testing.T) {
+	t.Parallel()
+	url := pg.EmptyURL(t)
+	m, conn := migrator(url), pg.Superuser(t, url)
+	require.NoError(t, m.Up(t.Context()))
+	newest, err := postgres.Newest()
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), `UPDATE schema_migrations SET version = $1`, newest+1)
+	require.NoError(t, err)
+	require.NoError(t, m.Up(t.Context()))
+	at, _, dirty, err := m.Status(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []any{newest + 1, false}, []any{at, dirty}, "the schema is left as it is")
+	_, err = conn.Exec(t.Context(), `UPDATE schema_migrations SET dirty = true`)
+	require.NoError(t, err)
+	require.Error(t, m.Up(t.Context()), "one that broke off is not passed over")
+}

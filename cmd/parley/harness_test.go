@@ -49,12 +49,16 @@ func start(t *testing.T, settings ...string) *program {
 	return startOn(t, pg.URL(t), settings...)
 }
 
+// secretKey is that of every program that names no other.
+const secretKey = "a master secret that all programs of a test share"
+
 func startOn(t *testing.T, database string, settings ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	log := newLogBuffer()
 	environ := append([]string{
 		"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir(), "DATABASE_MAX_CONNS=8", "AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=1000000",
+		"SECRET_KEY=" + secretKey, // a database takes one
 	}, settings...)
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"parley", "serve"}, environ, io.Discard, log) }()

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -166,11 +167,41 @@ func TestTheBinary(t *testing.T) {
 		require.Contains(t, c.log.String(), "parley: the embedded database has ended")
 	})
 
+	t.Run("as root starts under a umask that lets nobody else in", func(t *testing.T) {
+		t.Parallel()
+		data := filepath.Join(openFolder(t), "new", "data")
+		cmd := exec.Command("/bin/sh", "-c", `umask 077; exec "$0"`, binary)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + data}
+		c := spawnCommand(t, cmd).serving(t)
+		require.Equal(t, exitOK, c.end(t, syscall.SIGTERM), c.log)
+	})
+
+	t.Run("names the remedy where its user is unknown to the system", func(t *testing.T) {
+		t.Parallel()
+		if os.Geteuid() != 0 {
+			t.Skip("only root can run a program as another user")
+		}
+		const nobodyKnown = 4_000_123
+		folder := openFolder(t)
+		data, reachable := filepath.Join(folder, "data"), filepath.Join(folder, "parley")
+		require.NoError(t, os.Link(binary, reachable))
+		require.NoError(t, os.Mkdir(data, 0o755))
+		require.NoError(t, os.Chown(data, nobodyKnown, nobodyKnown))
+		cmd := exec.Command(reachable)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + data}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyKnown, Gid: nobodyKnown}}
+		cmd.Dir = "/"
+		c := spawnCommand(t, cmd)
+		require.Equal(t, exitFailed, c.wait(t))
+		require.Contains(t, c.log.String(), "the user id 4000123 has no entry in /etc/passwd")
+		require.Contains(t, c.log.String(), "DATABASE_URL")
+	})
+
 	t.Run("two that start at once on an empty database both come up", func(t *testing.T) {
 		t.Parallel()
 		database := pg.EmptyURL(t)
 		environ := func() []string {
-			return []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + t.TempDir(), "DATABASE_URL=" + database, "DATABASE_MAX_CONNS=4"}
+			return []string{"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + t.TempDir(), "DATABASE_URL=" + database, "DATABASE_MAX_CONNS=4", "SECRET_KEY=" + secretKey}
 		}
 		one, two := spawn(t, binary, environ()), spawn(t, binary, environ())
 		for _, c := range []*child{one.serving(t), two.serving(t)} {
@@ -284,6 +315,56 @@ func TestTheSubcommandsExplainThemselves(t *testing.T) {
 	example, err := os.ReadFile(filepath.Join(root, "env.example"))
 	require.NoError(t, err)
 	require.Equal(t, string(example), stdout, "run make generate")
+}
+
+func TestADatabaseIsUsedWithOneSecretKey(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	environ := []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + pg.URL(t), "DATA_DIR=" + data}
+	kept := filepath.Join(data, "secret-key")
+	serveOnce := func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		log, code := newLogBuffer(), make(chan int, 1)
+		go func() { code <- run(ctx, []string{"parley", "serve"}, environ, io.Discard, log) }()
+		select {
+		case <-log.serving:
+			cancel()
+			require.Equal(t, exitOK, <-code)
+		case c := <-code:
+			cancel()
+			require.Fail(t, "it does not serve", "%d: %s", c, log)
+		}
+	}
+	serveOnce()
+	first, err := os.ReadFile(kept)
+	require.NoError(t, err)
+
+	require.NoError(t, os.Remove(kept))
+	code, _, stderr := tool(t, environ, "serve")
+	require.Equal(t, exitFailed, code)
+	lines := problems(stderr)
+	require.Len(t, lines, 1, stderr)
+	for _, part := range []string{"SECRET_KEY: should be", kept, "seals of the audit log", "backup", "parley secret adopt --yes"} {
+		require.Contains(t, lines[0], part)
+	}
+	code, _, stderr = tool(t, append(environ, "SECRET_KEY="+strings.Repeat("x", 32)), "serve")
+	require.Equal(t, exitFailed, code)
+	require.NotContains(t, stderr, kept, "the key is configured")
+
+	require.NoError(t, os.WriteFile(kept, []byte("cut"), 0o600))
+	code, _, stderr = tool(t, environ, "serve")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "restore it from a backup")
+
+	require.NoError(t, os.WriteFile(kept, first, 0o600))
+	serveOnce()
+	require.NoError(t, os.Remove(kept))
+	code, _, _ = tool(t, environ, "secret", "adopt")
+	require.Equal(t, exitUsage, code)
+	code, stdout, stderr := tool(t, environ, "secret", "adopt", "--yes")
+	require.Equal(t, exitOK, code, stderr)
+	require.Contains(t, stdout, "from now on")
+	serveOnce()
 }
 
 func TestMigrationsGoUpAndDownByHand(t *testing.T) {

@@ -96,7 +96,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if err := p.connect(ctx, d, false); err != nil {
 		return nil, err
 	}
-	if err := p.warnOfAnotherKey(ctx); err != nil {
+	if err := p.refuseAnotherKey(ctx); err != nil {
 		return nil, err
 	}
 	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
@@ -261,17 +261,26 @@ func (p *platform) takeSecrets() error {
 	return nil
 }
 
-// warnOfAnotherKey tells an operator whose processes do not share their master secret, or who has lost it.
-func (p *platform) warnOfAnotherKey(ctx context.Context) error {
+// refuseAnotherKey stops the start of a process whose SECRET_KEY is not the one that the database was first used with.
+func (p *platform) refuseAnotherKey(ctx context.Context) error {
 	first, err := p.db.IsFirstKey(ctx, p.master.Key("print"))
 	if err != nil {
 		return fmt.Errorf("compare SECRET_KEY with the one that the database knows: %w", err)
 	}
 	if !first {
-		p.log.Warn("SECRET_KEY is another than the one this database was first used with: calls that are sent again, cursors " +
-			"and audit seals of the other are not known here; give every process the same SECRET_KEY")
+		return fmt.Errorf("SECRET_KEY: should be the key that this database was first used with%s: the seals of the audit log, stored "+
+			"webhook secrets, keys of models (without an ENCRYPTION_KEY) and calls that are sent again depend on it. Restore it from a "+
+			"backup; if it is lost for good, parley secret adopt --yes makes the new one hold", p.keptAt("secret-key", p.cfg.SecretKey))
 	}
 	return nil
+}
+
+// keptAt names the file that a secret is kept in; "" for one that is configured.
+func (p *platform) keptAt(name, configured string) string {
+	if configured != "" {
+		return ""
+	}
+	return " (now it is the one in " + filepath.Join(p.cfg.DataDir, name) + ", which is made anew where it is missing)"
 }
 
 // keep gives a configured secret, or one that is made once and kept in the data folder.

@@ -19,6 +19,7 @@ import (
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/postgres/embedded"
 	"github.com/parley/parley/platform/resilience"
 )
 
@@ -81,7 +82,7 @@ func withPlatform(ctx context.Context, cfg *config.Config, stderr io.Writer, pro
 	defer func() { err = errors.Join(err, closeLog()) }()
 	starting, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	if err := os.MkdirAll(cfg.DataDir, 0o755); err != nil { //nolint:gosec // the embedded database's user has to pass through
+	if err := embedded.MakeFolder(cfg.DataDir, 0o755); err != nil { // the embedded database's user has to pass through
 		return fmt.Errorf("DATA_DIR: should be a folder that can be made and written: %w", err)
 	}
 	database, err := openDatabase(starting, cfg, log)

@@ -11,6 +11,17 @@ import (
 	"github.com/google/uuid"
 )
 
+const adoptKey = `-- name: AdoptKey :one
+SELECT true FROM app.adopt_key($1::bytea)
+`
+
+func (q *Queries) AdoptKey(ctx context.Context, print []byte) (bool, error) {
+	row := q.db.QueryRow(ctx, adoptKey, print)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const isFirstKey = `-- name: IsFirstKey :one
 SELECT app.is_first_key($1::bytea)::boolean
 `

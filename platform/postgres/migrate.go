@@ -33,12 +33,23 @@ func NewMigrator(url string, log *slog.Logger) *Migrator { return &Migrator{url:
 // lockPatience is how long a process waits for another one that is migrating.
 const lockPatience = 5 * time.Minute
 
-// Up makes the roles and applies every migration that is missing.
+// Up makes the roles and applies every migration that is missing. A schema that is newer than this program is left as it is:
+// migrations expand first, so that the release before can be served beside a newer one and started again.
 func (m *Migrator) Up(ctx context.Context) error {
 	if err := m.ensureRoles(ctx); err != nil {
 		return err
 	}
-	return m.run(ctx, func(mg *migrate.Migrate) error { return mg.Up() })
+	newest, err := Newest()
+	if err != nil {
+		return err
+	}
+	return m.run(ctx, func(mg *migrate.Migrate) error {
+		if at, dirty, err := mg.Version(); err == nil && !dirty && at > newest {
+			m.log.Info("the schema is newer than this program", "version", at, "newest_known", newest)
+			return nil
+		}
+		return mg.Up()
+	})
 }
 
 // Down takes back the newest steps migrations; steps 0 takes back all of them. The roles stay.

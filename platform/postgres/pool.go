@@ -119,6 +119,14 @@ func (db *DB) IsFirstKey(ctx context.Context, keyPrint []byte) (first bool, err 
 	return first, err
 }
 
+// AdoptKey makes a master secret, by its print of 32 bytes, the one that this database is used with from now on.
+func (db *DB) AdoptKey(ctx context.Context, keyPrint []byte) error {
+	return db.WriteOnce(ctx, func(ctx context.Context) error {
+		_, err := platformdb.New(db.In(ctx)).AdoptKey(ctx, keyPrint)
+		return err
+	})
+}
+
 // Pool is how the pool is used.
 type Pool struct {
 	Busy, Idle, Most int

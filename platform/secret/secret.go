@@ -42,7 +42,8 @@ func (m Master) Key(purpose string) []byte {
 func Keep(path string) (string, error) {
 	if secret, err := os.ReadFile(path); err == nil {
 		if len(secret) < MinLength {
-			return "", fmt.Errorf("%s is damaged: remove it and a new secret is made", path)
+			return "", fmt.Errorf("%s is damaged (it has fewer than %d bytes): restore it from a backup, for what was made with it depends on it; "+
+				"only where it is lost for good remove it, and a new one is made", path, MinLength)
 		}
 		return string(secret), nil
 	} else if !errors.Is(err, fs.ErrNotExist) {

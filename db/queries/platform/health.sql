@@ -5,6 +5,9 @@ SELECT 1::integer;
 -- Whether a master secret, by its print, is the one that this database was first used with.
 SELECT app.is_first_key(@print::bytea)::boolean;
 
+-- name: AdoptKey :one
+SELECT true FROM app.adopt_key(@print::bytea);
+
 -- name: RehearseWorkspace :one
 -- A workspace for the length of a transaction that is rolled back.
 INSERT INTO workspaces (id, name, created_at) VALUES (@id, 'check', now()) RETURNING id;

@@ -32,7 +32,7 @@ func makeFolder(dir string, who account) (string, error) {
 	if who.drop {
 		mode = 0o711
 	}
-	if err := makeAll(dir, mode); err != nil {
+	if err := MakeFolder(dir, mode); err != nil {
 		return "", fmt.Errorf("cannot make the data folder (choose another DATA_DIR?): %w", err)
 	}
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
@@ -41,8 +41,8 @@ func makeFolder(dir string, who account) (string, error) {
 	return dir, who.reaches(dir)
 }
 
-// makeAll is os.MkdirAll that the umask does not narrow.
-func makeAll(dir string, mode fs.FileMode) error {
+// MakeFolder makes a folder and the folders above it that are missing, with a mode that the umask does not narrow.
+func MakeFolder(dir string, mode fs.FileMode) error {
 	info, err := os.Stat(dir)
 	if err == nil {
 		if !info.IsDir() {
@@ -53,7 +53,7 @@ func makeAll(dir string, mode fs.FileMode) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := makeAll(filepath.Dir(dir), mode); err != nil {
+	if err := MakeFolder(filepath.Dir(dir), mode); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, mode); errors.Is(err, fs.ErrExist) {

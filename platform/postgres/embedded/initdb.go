@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -74,6 +75,10 @@ func runInitdb(ctx context.Context, bin binaries, data string, who account, unsa
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return fmt.Errorf("initdb was stopped: %w", ctx.Err())
+	}
+	if err != nil && bytes.Contains(output, []byte("could not look up effective user ID")) {
+		return fmt.Errorf("PostgreSQL wants its user to be known to the system, and the user id %d has no entry in /etc/passwd: run as a user "+
+			"that has one (of the image: 10001), add one, or name a database of your own in DATABASE_URL", who.uid)
 	}
 	if err != nil {
 		return fmt.Errorf("initdb failed: %w%s", err, lastLines(output))
