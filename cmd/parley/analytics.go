@@ -11,6 +11,7 @@ import (
 const (
 	analyticsTimeout = 15 * time.Second
 	analyticsCalls   = 16 // at once
+	analyticsEach    = 8  // of one workspace
 )
 
 // chooseCounts decides where what is counted is kept: in the ClickHouse that is configured, else in our own database. A
@@ -21,7 +22,8 @@ func (p *platform) chooseCounts() (err error) {
 		return nil
 	}
 	p.analytics = resilience.NewGroup("clickhouse", resilience.Policy{
-		Timeout: analyticsTimeout, Concurrency: analyticsCalls, Wait: time.Second, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
+		Timeout: analyticsTimeout, Concurrency: analyticsCalls, PerSource: analyticsEach, Wait: time.Second,
+		Failures: breakAfter, Sources: breakSources, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
 	p.clickhouse, err = analytics.NewClickHouse(p.db, analytics.ClickHouseOptions{
 		URL: p.cfg.ClickHouseURL(), Database: p.cfg.ClickHouseDB, User: p.cfg.ClickHouseUser, Password: p.cfg.ClickHousePass,

@@ -11,6 +11,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/analytics"
 	botsadapter "github.com/parley/parley/modules/conversations/adapters/bots"
 	"github.com/parley/parley/modules/conversations/adapters/events"
+	"github.com/parley/parley/modules/conversations/adapters/guarded"
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/adapters/signatures"
 	"github.com/parley/parley/modules/conversations/entrypoints/jobs"
@@ -38,6 +39,8 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	if server.Receive.Schema = calls.Find(http.MethodPost, "/v1/webhooks/:endpoint_id"); server.Receive.Schema == (*contract.Operation)(nil) {
 		return errors.New("the OpenAPI document has no call that receives webhooks")
 	}
+	bound := guarded.Turns{Slots: p.turns, MaxWait: turnWait, Refused: func() { p.metrics.refusals(1, "turns") }}
+	server.Bound = bound
 	if server.Models, err = newModelSettings(p); err != nil {
 		return err
 	}
@@ -49,9 +52,15 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	server.Mount(e)
 	recovery := jobs.RecoverTurns{Leases: turns, Commands: p.commands, Steps: server.Steps}
 	p.background.Every(p.cfg.UpkeepInterval, p.cfg.ModelTimeout+time.Minute, "recover turns", recovery.Do)
-	answers := jobs.AnswerMessage{Inbox: newInbox(p), Turn: turn, Commands: p.commands, Steps: server.Steps, Away: model.Away}
+	bound.MaxWait = 0
+	answers := jobs.AnswerMessage{
+		Inbox: newInbox(p), Turn: turn, Commands: p.commands, Bound: bound, Steps: server.Steps, Away: model.Away,
+	}
 	return answers.Register(p.kinds, postgres.AnswerKind)
 }
+
+// turnWait is how long a call waits for one of the turns that run to end, where as many run as may.
+const turnWait = 2 * time.Second
 
 func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.TakeTurn) rest.Server {
 	threads, endpoints := postgres.NewThreads(p.db), postgres.NewEndpoints(p.db)

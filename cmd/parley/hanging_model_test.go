@@ -36,12 +36,12 @@ func TestAModelThatHangsOpensItsBreakerAndTurnsSayWhenToComeBack(t *testing.T) {
 	}, slog.New(slog.DiscardHandler))}
 	turn := usecases.TakeTurn{Model: guard, Timeout: timeout, Now: time.Now}
 	for range 2 {
-		require.Zero(t, guard.Away(t.Context(), false))
+		require.Zero(t, guard.Away(t.Context(), "", false))
 		_, err := turn.Ask(t.Context(), domain.Turn{}, func(string) {})
 		require.ErrorIs(t, err, ports.ErrModel)
 		require.Equal(t, time.Second, fail.From(err).RetryAfter)
 	}
-	require.InDelta(t, time.Hour, guard.Away(t.Context(), false), float64(time.Minute))
+	require.InDelta(t, time.Hour, guard.Away(t.Context(), "", false), float64(time.Minute))
 	_, err := turn.Ask(t.Context(), domain.Turn{}, func(string) {})
 	require.ErrorIs(t, err, ports.ErrModel)
 	require.InDelta(t, time.Hour, fail.From(err).RetryAfter, float64(time.Minute))

@@ -70,6 +70,13 @@ func (p *platform) addGauges() {
 			}
 		})
 	})
+	m.Gauge(telemetry.Family{Name: "turn_slots", Help: "turns that run in this process, that wait for a place, and that may run at once", Labels: []string{"state"}}, func() []telemetry.Sample {
+		taken, waiting := p.turns.Used()
+		return []telemetry.Sample{
+			{Labels: []string{"taken"}, Value: float64(taken)}, {Labels: []string{"waiting"}, Value: float64(waiting)},
+			{Labels: []string{"most"}, Value: float64(p.cfg.ModelAtOnce)},
+		}
+	})
 	m.Gauges(p.depth,
 		telemetry.Family{Name: "jobs", Help: "jobs of all workspaces that are not done, and dead letters", Labels: []string{"state"}},
 		telemetry.Family{Name: "jobs_oldest_seconds", Help: "how long the job that is due for longest has waited"},

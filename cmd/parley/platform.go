@@ -52,6 +52,7 @@ type platform struct {
 	keys       webhook.Keys
 	targets    *resilience.Group // of webhooks
 	models     *resilience.Group
+	turns      *resilience.Slots // of the turns that run at once
 	qdrant     *resilience.Group // nil where none is configured
 	analytics  *resilience.Group // nil where nothing outside is asked
 	counts     analytics.Store
@@ -131,9 +132,9 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 const (
 	deliveryTimeout = 15 * time.Second // for one attempt at a webhook
 	deliveriesEach  = 4                // at once to one target
-	modelCalls      = 256              // at once to one provider
 	modelRetries    = 1                // of a model that has said nothing yet
 	breakAfter      = 5                // failures in a row
+	breakSources    = 3                // workspaces among them for what all share not to be asked for any
 )
 
 // guardOutside puts deadlines, bulkheads and breakers round what is outside.
@@ -142,8 +143,9 @@ func (p *platform) guardOutside() {
 		Timeout: deliveryTimeout, Concurrency: deliveriesEach, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
 	p.models = resilience.NewGroup("model", resilience.Policy{
-		Timeout: p.cfg.ModelTimeout, Concurrency: modelCalls, Retries: modelRetries, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
+		Timeout: p.cfg.ModelTimeout, Retries: modelRetries, Failures: breakAfter, Sources: breakSources, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
+	p.turns = resilience.NewSlots(p.cfg.ModelAtOnce)
 	for _, g := range p.groups() {
 		g.Around = p.aroundCall
 	}

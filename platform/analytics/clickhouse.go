@@ -83,7 +83,7 @@ func (c *ClickHouse) Export(ctx context.Context, most int) (int, error) {
 	if len(batch) == 0 {
 		return 0, nil
 	}
-	if err := c.ask(ctx, func(ctx context.Context) error { return c.insert(ctx, batch) }); err != nil {
+	if err := c.ask(ctx, "", func(ctx context.Context) error { return c.insert(ctx, batch) }); err != nil {
 		return 0, fmt.Errorf("insert a batch: %w", err)
 	}
 	err = c.outbox.Write(ctx, func(ctx context.Context) error {
@@ -187,7 +187,7 @@ func (c *ClickHouse) read(ctx context.Context, name string, q Query, scan func(d
 	if q.BotID != nil {
 		parameters["any_bot"], parameters["bot"] = "0", q.BotID.String()
 	}
-	return c.ask(ctx, func(ctx context.Context) error {
+	return c.ask(ctx, parameters["workspace"], func(ctx context.Context) error {
 		rows, err := c.conn.Query(clickhouse.Context(ctx, clickhouse.WithParameters(parameters)), query)
 		if err != nil {
 			return err
@@ -203,9 +203,10 @@ func (c *ClickHouse) read(ctx context.Context, name string, q Query, scan func(d
 }
 
 // ask makes one call of the server, which is prepared first where this process has not done that. What it reads into has
-// to be empty again when it is called a second time.
-func (c *ClickHouse) ask(ctx context.Context, call func(ctx context.Context) error) error {
-	err := c.guard.Do(ctx, "clickhouse", func(ctx context.Context) error {
+// to be empty again when it is called a second time. The workspace is the one that asks, empty for the program itself: one
+// that asks for too much is refused by itself.
+func (c *ClickHouse) ask(ctx context.Context, workspace string, call func(ctx context.Context) error) error {
+	err := c.guard.For(workspace).Do(ctx, "clickhouse", func(ctx context.Context) error {
 		if !c.prepared.Load() {
 			if err := c.Prepare(ctx); err != nil {
 				return err

@@ -25,6 +25,8 @@ type Long struct {
 	Seen bool
 	// Wide says that Begin makes more than one query.
 	Wide bool
+	// Bound limits how many such changes run at once; nil: nothing does. A call that it refuses has stored nothing.
+	Bound Bound
 	// Begin opens the work. It runs in the transaction of the claim and may make one query, its last statement, unless it
 	// is Wide. A crash of the database's server may lose it, until Finish has been committed, unless it is Seen or Wide:
 	// nothing is acknowledged before.
@@ -42,6 +44,14 @@ type Long struct {
 	Fail func(ctx context.Context, cause error) error
 	// Ended is called when the attempt is over and what came of it is committed, or could not be. nil: nobody is told.
 	Ended func()
+}
+
+// Bound limits how many changes run at once.
+type Bound interface {
+	// Try takes a place if the caller may have one at once. Whoever has a place gives it back by leave.
+	Try(ctx context.Context) (leave func(), ok bool)
+	// Wait takes a place, and may wait for it. Its error says when to try again.
+	Wait(ctx context.Context) (leave func(), err error)
 }
 
 const (
@@ -64,6 +74,11 @@ func (p *Pipeline) runLong(ctx context.Context, l Long) (Answer, error) {
 	if answer, ok, err := p.cached(ctx); ok || err != nil {
 		return answer, err
 	}
+	free, done, err := p.enter(ctx, l.Bound)
+	if err != nil || done.Status != 0 {
+		return done, err
+	}
+	defer free()
 	err = p.begin(ctx, l)
 	switch {
 	case operations.IsInFlight(err):
@@ -86,6 +101,23 @@ func (p *Pipeline) runLong(ctx context.Context, l Long) (Answer, error) {
 		p.keep(ctx, answer)
 	}
 	return answer, err
+}
+
+// enter takes a place in the bound. Where there is none the caller is given what it has been answered before, if it has.
+func (p *Pipeline) enter(ctx context.Context, b Bound) (leave func(), done Answer, err error) {
+	if b == nil {
+		return func() {}, Answer{}, nil
+	}
+	if leave, ok := b.Try(ctx); ok {
+		return leave, Answer{}, nil
+	}
+	// Only who may make the call waits in the name of its workspace, which until now is the client's word.
+	done, _, err = p.Seen(ctx)
+	if err != nil && !errors.Is(err, ErrInProgress) || done.Status != 0 {
+		return nil, done, err
+	}
+	leave, err = b.Wait(ctx)
+	return leave, Answer{}, err
 }
 
 // begin claims the operation and opens the work.

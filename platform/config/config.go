@@ -82,6 +82,7 @@ type Config struct {
 	MinioSecret    string        `env:"MINIO_SECRET_KEY" want:"at least 8 characters without spaces" secret:"true" help:"the secret of MINIO_ACCESS_KEY"`
 	MinioBucket    string        `env:"MINIO_BUCKET" envDefault:"parley" want:"3 to 63 lower-case letters, digits and dashes" help:"the bucket there, made where it is missing; nothing else may be in it"`
 	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
+	ModelAtOnce    int           `env:"MODEL_CONCURRENCY" envDefault:"256" want:"a whole number from 2 to 100000" help:"turns that this process runs at once; a workspace gets two thirds of them while it is alone, and less the more others there are"`
 	ModelDefault   string        `env:"MODEL_DEFAULT" envDefault:"echo" want:"echo, or openai/name or anthropic/name of a provider whose key or address is set" help:"what answers where neither a bot nor its workspace names a model"`
 	ModelPrices    string        `env:"MODEL_PRICES" want:"JSON or a file with it, such as {\"openai/gpt-4o-mini\": {\"input\": 150000, \"output\": 600000, \"cached\": 75000, \"window\": 128000}}" help:"what models cost, in millionths of your currency for a million tokens, and the tokens that fit into their windows; * is for all others; empty: no costs, 32000 tokens"`
 	OpenAIKey      string        `env:"OPENAI_API_KEY" want:"a key without spaces" secret:"true" help:"of OpenAI, or of the server at OPENAI_BASE_URL; empty: that server wants none, or workspaces bring their own"`
@@ -177,6 +178,7 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.RefreshTTL, time.Minute, 60*24*time.Hour), "REFRESH_TTL")
 	require(within(c.RequestTimeout, time.Second, 10*time.Minute), "REQUEST_TIMEOUT")
 	require(within(c.ModelTimeout, time.Second, 10*time.Minute), "MODEL_TIMEOUT")
+	require(c.ModelAtOnce >= 2 && c.ModelAtOnce <= 100_000, "MODEL_CONCURRENCY")
 	c.checkModels(require)
 	require(within(c.EchoDelay, 0, time.Minute), "ECHO_DELAY")
 	require(within(c.UpkeepInterval, 100*time.Millisecond, time.Hour), "UPKEEP_INTERVAL")

@@ -51,6 +51,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"OTEL_TRACES_SAMPLER_ARG":     {[]string{"0", "0.25", "1"}, []string{"-0.1", "1.1", "NaN", "all"}},
 		"SENTRY_DSN":                  {[]string{"https://abc@sentry.example/1"}, []string{"sentry", "https://sentry.example/1", "https://abc@sentry.example"}},
 		"UPKEEP_INTERVAL":             {[]string{"100ms", "1h"}, []string{"99ms", "2h", "5"}},
+		"MODEL_CONCURRENCY":           {[]string{"2", "256", "100000"}, []string{"1", "0", "100001", "many"}},
 		"MODEL_TIMEOUT":               {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
 		"WORKERS":                     {[]string{"0", "4", "1000"}, []string{"-1", "1001", "many"}},
 		"JOB_POLL_INTERVAL":           {[]string{"10ms", "1h"}, []string{"9ms", "2h", "1"}},

@@ -22,6 +22,7 @@ var (
 	ErrThreadArchived  = fail.New(fail.Conflict, "CONFLICT", "the thread is archived: make it active first")
 	ErrBotArchived     = fail.New(fail.Conflict, "CONFLICT", "the thread's bot is archived: make it active first")
 	ErrTurnMovedOn     = fail.New(fail.Conflict, "CONFLICT", "this turn failed and the thread has moved on: send the message as a new operation")
+	ErrTooManyTurns    = fail.New(fail.TooMany, "TOO_MANY_TURNS", "as many turns as may run at once are running: send the same call again shortly").After(time.Second)
 	ErrModel           = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "the model did not answer: send the same call again").After(time.Second)
 )
 

@@ -15,10 +15,15 @@ import (
 
 var errBrokeOff = errors.New("anthropic broke off its answer")
 
-// failure says what went wrong in words that may be stored and shown, and how it is to be counted.
-func failure(ctx context.Context, err error) error {
+// failure says what went wrong in words that may be stored and shown, and how it is to be counted: a server that has begun
+// to answer (begun) and takes too long is one that works.
+func failure(ctx context.Context, err error, begun bool) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("anthropic did not answer: %w", context.Cause(ctx))
+		err := fmt.Errorf("anthropic did not answer: %w", context.Cause(ctx))
+		if begun {
+			return resilience.Uncounted(err)
+		}
+		return err
 	}
 	if answer, ok := errors.AsType[*sdk.Error](err); ok {
 		status := answer.StatusCode

@@ -38,6 +38,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	service := m.service(p.Access)
 	stream := service.NewStreaming(ctx, params(p))
 	defer func() { _ = stream.Close() }() // what was read counts
+	begun := stream.Err() == nil          // the head of the answer is there
 	var text strings.Builder
 	reply, whole := domain.Reply{}, false
 	for !whole && stream.Next() {
@@ -66,7 +67,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return domain.Reply{}, failure(ctx, err)
+		return domain.Reply{}, failure(ctx, err, begun)
 	}
 	if !whole {
 		return domain.Reply{}, errBrokeOff

@@ -1,4 +1,4 @@
-// Package guarded puts a bulkhead, a circuit breaker and repetition round a model, by its provider.
+// Package guarded puts a deadline, circuit breakers and repetition round a model, and bounds how many turns run at once.
 package guarded
 
 import (
@@ -23,10 +23,11 @@ func (m Model) Name() (provider, model string) { return m.Model.Name() }
 
 var errNothingYet = errors.New("the model had said nothing yet when there was no more patience")
 
-// Reply implements ports.Model. A failure before the first piece of text is tried again, as the group has it; after that
-// never: what was said is said.
+// Reply has the model answer. A failure before the first piece of text is tried again, as the group has it; after that
+// never: what was said is said, and the failure says nothing of whether the model works.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (reply domain.Reply, err error) {
-	err = m.Group.DoSafe(ctx, m.target(ctx, p.Access != nil), func(ctx context.Context) error {
+	target, source := m.target(ctx, p.Model, p.Access != nil)
+	err = m.Group.For(source).DoSafe(ctx, target, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		first := func() bool { return true }
@@ -40,7 +41,10 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 			said = true
 			say(text)
 		})
-		if err != nil && (said || errors.Is(context.Cause(ctx), errNothingYet)) {
+		switch {
+		case err != nil && said:
+			return resilience.Final(resilience.Uncounted(err))
+		case err != nil && errors.Is(context.Cause(ctx), errNothingYet):
 			return resilience.Final(err)
 		}
 		return err
@@ -48,17 +52,23 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	return reply, err
 }
 
-// Away tells for how long the model will not be asked, because it has failed too often; 0: it is asked now. Own is
-// whether the workspace of the context asks with a key of its own.
-func (m Model) Away(ctx context.Context, own bool) time.Duration {
-	return m.Group.Away(m.target(ctx, own))
+// Away tells for how long the provider's model of a name will not be asked for the workspace of the context, because it has
+// failed too often or wants to be left alone; 0: it is asked now. Own is whether the workspace asks with a key of its own.
+func (m Model) Away(ctx context.Context, model string, own bool) time.Duration {
+	target, source := m.target(ctx, model, own)
+	return m.Group.For(source).Away(target)
 }
 
-// target is a workspace's own where the key is: what is refused there says nothing of what others are answered.
-func (m Model) target(ctx context.Context, own bool) string {
+// maxName is how many bytes of a model's name tell targets apart: tenants choose names, and targets are kept in memory.
+const maxName = 200
+
+// target names a breaker: one for each provider, model and key. At the operator's key the workspaces are sources, so that
+// the trouble of one is not that of others; a workspace's own key is a target of that workspace.
+func (m Model) target(ctx context.Context, model string, own bool) (target, source string) {
 	provider, _ := m.Model.Name()
+	target, source = provider+"/"+model[:min(len(model), maxName)], call.From(ctx).Principal.WorkspaceID.String()
 	if own {
-		return provider + " of " + call.From(ctx).Principal.WorkspaceID.String()
+		return source + " " + target, ""
 	}
-	return provider
+	return target, source
 }

@@ -198,7 +198,7 @@ func TestWhatIsNoWholeAnswerIsAFailureThatKeepsSecretsToItself(t *testing.T) {
 
 func TestARefusalIsCountedAsWhatItIs(t *testing.T) {
 	t.Parallel()
-	for status, opens := range map[int]bool{400: false, 401: false, 403: false, 404: false, 408: true, 422: false, 429: true, 500: true, 503: true} {
+	for status, opens := range map[int]bool{400: false, 401: false, 403: false, 404: false, 408: false, 422: false, 429: false, 500: true, 503: true} {
 		eachRemote(t, func(t *testing.T, m ports.Model, _ *modeltest.Server) {
 			t.Helper()
 			group := resilience.NewGroup("model", resilience.Policy{Timeout: time.Minute, Concurrency: 1, Failures: 1, OpenFor: time.Hour}, discard)
@@ -215,6 +215,24 @@ func TestARefusalIsCountedAsWhatItIs(t *testing.T) {
 		_, err := m.Reply(t.Context(), hi, func(string) {})
 		require.Equal(t, 20*time.Second, fail.From(err).RetryAfter)
 	}, modeltest.Script{Status: 429, Code: "rate_limit_exceeded", RetryAfter: "20"})
+}
+
+// A turn that takes long is the tenant's wish, one that a server does not even begin to answer is the server's trouble.
+func TestATimeOutCountsWhereTheServerHasNotBegunToAnswer(t *testing.T) {
+	t.Parallel()
+	for name, opens := range map[string]bool{"hangs": true, "stalls": false} {
+		script := modeltest.Script{Pieces: []string{}, Stalls: true, Hangs: opens}
+		eachRemote(t, func(t *testing.T, m ports.Model, _ *modeltest.Server) {
+			t.Helper()
+			group := resilience.NewGroup("model", resilience.Policy{Timeout: 300 * time.Millisecond, Failures: 1, OpenFor: time.Hour}, discard)
+			err := group.Do(t.Context(), "x", func(ctx context.Context) error {
+				_, err := m.Reply(ctx, hi, func(string) {})
+				return err
+			})
+			require.ErrorContains(t, err, "did not answer")
+			require.Equal(t, opens, group.Away("x") > 0, name)
+		}, script)
+	}
 }
 
 func TestACallerWhoGoesEndsTheCall(t *testing.T) {

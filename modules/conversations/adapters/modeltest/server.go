@@ -19,6 +19,7 @@ type Script struct {
 	Status     int      // other than 0: it refuses with this
 	Code       string   // of the refusal, which also repeats the key and the prompt, as some servers do
 	RetryAfter string
+	Hangs      bool // it says nothing at all, not even the head of an answer
 	Stalls     bool // after the pieces it says nothing more until the caller has gone
 	Breaks     bool // after the pieces the connection ends
 	Ends       bool // after the pieces the answer ends, without saying that it is whole
@@ -113,6 +114,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if script.Pieces == nil {
 		script.Pieces = []string{"Hello", " there"}
+	}
+	if script.Hangs {
+		<-r.Context().Done()
+		s.gone <- struct{}{}
+		return
 	}
 	if script.Status != 0 {
 		refuse(w, r, script, string(raw))

@@ -17,10 +17,15 @@ import (
 
 var errBrokeOff = errors.New("openai broke off its answer")
 
-// failure says what went wrong in words that may be stored and shown, and how it is to be counted.
-func failure(ctx context.Context, err error) error {
+// failure says what went wrong in words that may be stored and shown, and how it is to be counted: a server that has begun
+// to answer (begun) and takes too long is one that works.
+func failure(ctx context.Context, err error, begun bool) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("openai did not answer: %w", context.Cause(ctx))
+		err := fmt.Errorf("openai did not answer: %w", context.Cause(ctx))
+		if begun {
+			return resilience.Uncounted(err)
+		}
+		return err
 	}
 	if answer, ok := errors.AsType[*sdk.Error](err); ok {
 		said := fmt.Errorf("openai answered %d", answer.StatusCode)

@@ -35,6 +35,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	service, public := m.service(p.Access)
 	stream := service.NewStreaming(ctx, params(p, public))
 	defer func() { _ = stream.Close() }() // what was read counts
+	begun := stream.Err() == nil          // the head of the answer is there
 	var text strings.Builder
 	reply := domain.Reply{}
 	for stream.Next() {
@@ -59,7 +60,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return domain.Reply{}, failure(ctx, err)
+		return domain.Reply{}, failure(ctx, err, begun)
 	}
 	if reply.FinishReason == "" {
 		return domain.Reply{}, errBrokeOff

@@ -17,8 +17,8 @@ import (
 // Guarded is a model with what guards it.
 type Guarded interface {
 	ports.Model
-	// Away tells for how long it will not be asked; own: with a key of the workspace's.
-	Away(ctx context.Context, own bool) time.Duration
+	// Away tells for how long its model of a name will not be asked; own: with a key of the workspace's.
+	Away(ctx context.Context, model string, own bool) time.Duration
 }
 
 // Provider is who has models.
@@ -124,7 +124,7 @@ func (r Router) Away(ctx context.Context, p ports.Prompt, own []string) time.Dur
 		if !ok || !hasOwn && !provider.Shared {
 			continue
 		}
-		away := provider.Away(ctx, hasOwn)
+		away := provider.Away(ctx, m.Name, hasOwn)
 		if away == 0 {
 			return 0
 		}

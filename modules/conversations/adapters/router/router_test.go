@@ -139,6 +139,11 @@ func TestAModelThatHasSaidSomethingIsFollowedByNone(t *testing.T) {
 	require.Equal(t, "Hel", said)
 	require.Len(t, b.openai.asked, 1, "asked again after it had said something")
 	require.Empty(t, b.anthropic.asked)
+	for range 5 {
+		_, _, err = b.take(t, asks(both))
+		require.ErrorIs(t, err, errBroken)
+	}
+	require.Zero(t, b.Providers["openai"].Away(t.Context(), "a", false), "which says nothing of whether it works")
 }
 
 func TestAModelThatHangsLeavesTimeForTheNextAndOpensItsBreaker(t *testing.T) {
@@ -152,7 +157,7 @@ func TestAModelThatHangsLeavesTimeForTheNextAndOpensItsBreaker(t *testing.T) {
 		require.Equal(t, "anthropic", reply.Provider)
 	}
 	require.Len(t, b.openai.asked, 2, "there was no patience for trying again")
-	require.Positive(t, b.Providers["openai"].Away(t.Context(), false))
+	require.Positive(t, b.Providers["openai"].Away(t.Context(), "a", false))
 }
 
 func TestAnOpenBreakerIsPassedBy(t *testing.T) {

@@ -25,6 +25,7 @@ type AnswerMessage struct {
 	Inbox    ports.Inbox
 	Turn     usecases.TakeTurn
 	Commands *command.Pipeline
+	Bound    command.Bound // of the turns that run at once; it does not wait, as a job may be put off
 	Steps    func(turn *domain.Turn) command.Long
 	// Away tells for how long the models of a bot will not be asked, own being the providers that the workspace has keys
 	// for: until then no turn is begun.
@@ -88,13 +89,17 @@ func (a AnswerMessage) Do(ctx context.Context, job jobs.Job[Message]) error {
 func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string) error {
 	ctx = call.For(ctx, call.From(ctx).Principal.WorkspaceID, w.EndpointID, w.OperationID)
 	turn := a.Turn.PrepareEvent(usecases.Said{ThreadID: w.Thread, ActorID: w.EndpointID, OperationID: w.OperationID, Content: text})
-	_, err := a.Commands.RunLong(ctx, a.Steps(&turn))
+	steps := a.Steps(&turn)
+	steps.Bound = a.Bound
+	_, err := a.Commands.RunLong(ctx, steps)
 	wait, refused := resilience.IsRefused(err)
 	switch {
 	case errors.Is(err, ports.ErrCancel): // somebody did not want it answered, or not any further: so it is dealt with
 		return nil
 	case refused: // the model was not asked, so nothing has failed
 		return jobs.NotYet(modelAway, wait)
+	case errors.Is(err, ports.ErrTooManyTurns):
+		return jobs.NotYet("as many turns as may run at once are running", waitForTurn)
 	case errors.Is(err, ports.ErrThreadBusy):
 		if err := a.Turn.Unblock(ctx, w.Thread); err != nil && !errors.Is(err, ports.ErrThreadBusy) {
 			return err

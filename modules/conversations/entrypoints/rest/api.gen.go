@@ -53,6 +53,7 @@ const (
 	ROLETOOHIGH           ErrorCode = "ROLE_TOO_HIGH"
 	THREADBUSY            ErrorCode = "THREAD_BUSY"
 	THREADNOTFOUND        ErrorCode = "THREAD_NOT_FOUND"
+	TOOMANYTURNS          ErrorCode = "TOO_MANY_TURNS"
 	UNAUTHORIZED          ErrorCode = "UNAUTHORIZED"
 	UNSUPPORTEDMEDIATYPE  ErrorCode = "UNSUPPORTED_MEDIA_TYPE"
 	VALIDATIONERROR       ErrorCode = "VALIDATION_ERROR"
@@ -129,6 +130,8 @@ func (e ErrorCode) Valid() bool {
 	case THREADBUSY:
 		return true
 	case THREADNOTFOUND:
+		return true
+	case TOOMANYTURNS:
 		return true
 	case UNAUTHORIZED:
 		return true

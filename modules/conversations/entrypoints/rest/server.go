@@ -41,6 +41,7 @@ type Server struct {
 	PutKey         usecases.PutModelKey
 	Subscriptions  *events.Subscriptions
 	Commands       *command.Pipeline
+	Bound          command.Bound // of the turns that run at once
 
 	ThreadCursors       page.Cursors[ports.ThreadPosition]
 	MessageCursors      page.Cursors[ports.MessagePosition]

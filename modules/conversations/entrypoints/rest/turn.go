@@ -105,6 +105,7 @@ func (s Server) steps(turn *domain.Turn, streamed bool, started func()) command.
 			Action: "turn.create", Resource: "thread", ResourceID: turn.ThreadID, Changes: map[string]any{"turn_id": turn.ID},
 		},
 		Seen:   streamed,
+		Bound:  s.Bound,
 		Begin:  func(ctx context.Context) error { return s.Turn.Begin(ctx, turn) },
 		Resume: func(ctx context.Context) error { return s.Turn.Resume(ctx, turn) },
 		Work: func(ctx context.Context) (err error) {

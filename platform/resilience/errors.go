@@ -1,0 +1,92 @@
+package resilience
+
+import (
+	"errors"
+	"time"
+
+	"github.com/parley/parley/platform/fail"
+)
+
+// Why a call was not made, and why one was ended.
+var (
+	errFull  = errors.New("as many calls as may run to this target are running")
+	errOpen  = errors.New("the target has failed too often, or wants to be left alone for a while")
+	errHangs = errors.New("the target did not answer in time")
+)
+
+// refused says that a target was not asked.
+type refused struct {
+	error
+	wait time.Duration
+}
+
+func (r refused) Unwrap() error { return r.error }
+
+// refusal is what callers are told: they may try again when the breaker lets the next one through.
+func refusal(wait time.Duration, cause error) error {
+	wait = max(wait, 0)
+	return refused{fail.ErrUnavailable.After(max(wait, time.Second)).Because(cause), wait}
+}
+
+// IsRefused tells whether err says that the target was not asked, and for how long it will not be.
+func IsRefused(err error) (wait time.Duration, ok bool) {
+	r, ok := errors.AsType[refused](err)
+	return r.wait, ok
+}
+
+// canceled is the failure of a call whose caller had gone.
+type canceled struct{ error }
+
+// answered is a failure that shows that the target works.
+type answered struct{ error }
+
+func (a answered) Unwrap() error { return a.error }
+
+// Answered marks a failure that shows that the target works and does not want this very call, as an HTTP 4xx does: it is
+// no reason to stop asking, nor to repeat the call.
+func Answered(err error) error { return answered{err} }
+
+// final is a failure that comes again, or whose call has shown something already.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// Final marks a failure that counts, and whose call is not to be repeated though others of its sort may be: it has had an
+// effect that somebody has seen, or has taken as long as there was patience for.
+func Final(err error) error { return final{err} }
+
+// uncounted is a failure that says nothing of the target.
+type uncounted struct {
+	error
+	wait time.Duration
+}
+
+func (u uncounted) Unwrap() error { return u.error }
+
+// Uncounted marks a failure that does not show whether the target works, such as a time-out of a target that had begun to
+// answer: the breaker takes no notice of it.
+func Uncounted(err error) error { return uncounted{error: err} }
+
+// maxDelay bounds for how long a target may say that it wants to be left alone.
+const maxDelay = 5 * time.Minute
+
+// Busy marks the failure of a call that was too much for a target, as an HTTP 429 is. The breaker takes no notice of it,
+// but the target is not asked for that source, or for that target where it has none, until it wants to be: after wait,
+// five minutes at the most.
+func Busy(wait time.Duration, err error) error { return uncounted{err, min(wait, maxDelay)} }
+
+// delay is for how long err says that the target is not to be asked.
+func delay(err error) time.Duration {
+	u, _ := errors.AsType[uncounted](err)
+	return u.wait
+}
+
+func isFinal(err error) bool {
+	_, ok := errors.AsType[final](err)
+	return ok
+}
+
+func isAnswered(err error) bool {
+	_, ok := errors.AsType[answered](err)
+	return ok
+}
