@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash"
 	"maps"
 	"net/http"
@@ -498,7 +499,7 @@ func TestAPasswordChangeEndsTheOtherSessionsAndTheOldPassword(t *testing.T) {
 		return ada.put(t, "/v1/auth/password", map[string]any{"current_password": current, "new_password": wanted}, headers...)
 	}
 	requireCode(t, change("wrong horse battery", next), http.StatusUnauthorized, "INVALID_CREDENTIALS")
-	for name, bad := range map[string]string{"common": "password1", "common in capitals": "PASSWORD1", "short": "seven77", "long": strings.Repeat("x", 129)} {
+	for name, bad := range map[string]string{"common": "password1", "common in capitals": "PASSWORD1", "made of the address": ada.email, "of the workspace": "AcmeAcme", "short": "seven77", "long": strings.Repeat("x", 129)} {
 		a := change(password, bad)
 		requireCode(t, a, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
 		wrong := a.at("details.errors").([]any)
@@ -580,16 +581,88 @@ func TestNoSessionOfTheOldPasswordSurvivesItsChange(t *testing.T) {
 	}
 }
 
-func TestTheCommonestPasswordsAreRefused(t *testing.T) {
+func TestPasswordsThatAreEasyToGuessAreRefused(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	for _, common := range []string{"password", "12345678", "PassWord1", "qwertyuiop", "iloveyou1", "baseball1"} {
-		email := uuid.NewString() + "@example.com"
-		a := p.anonymous().post(t, "/v1/auth/register", map[string]any{"email": email, "password": common, "workspace_name": "Acme"})
-		requireCode(t, a, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
-		require.Equal(t, "password", a.at("details.errors").([]any)[0].(map[string]any)["field"], common)
-		requireCode(t, p.anonymous().post(t, "/v1/auth/login", map[string]any{"email": email, "password": common}), http.StatusUnauthorized, "INVALID_CREDENTIALS")
+	ada := p.register(t)
+	for _, weak := range []string{
+		"password", "12345678", "PassWord1", "Password1!", "qwertyuiop", "iloveyou1", "aaaaaaaa", "яяяяяяяя", "zofia.kowalewska", "ZofiaKowalewska", "hydroplatforma1",
+	} {
+		email := "zofia.kowalewska@example.com"
+		requireWrong(t, p.anonymous().post(t, "/v1/auth/register", map[string]any{"email": email, "password": weak, "workspace_name": "Hydroplatforma"}), "password")
 	}
+	require.Zero(t, p.number(t, `SELECT count(*) FROM users WHERE email LIKE 'zofia%'`))
+	_, token := ada.invite(t, "zofia.kowalewska@example.com", "viewer")
+	for _, weak := range []string{"Password1!", "zofia.kowalewska", "AcmeAcme"} {
+		requireWrong(t, p.accept(t, token, weak), "password")
+	}
+	require.Equal(t, http.StatusOK, p.accept(t, token, password).Status)
+	requireWrong(t, p.anonymous().post(t, "/v1/auth/register", map[string]any{"email": "<ada@x>", "password": "aaaaaaaa", "workspace_name": " "}),
+		"email", "password", "workspace_name")
+}
+
+func TestAPasswordMayBeTypedInEitherNormalForm(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	const composed, decomposed = "caf\u00e9 correct horse", "cafe\u0301 correct horse"
+	ada := &caller{program: p, email: uuid.NewString() + "@example.com"}
+	a := ada.post(t, "/v1/auth/register", map[string]any{"email": ada.email, "password": decomposed, "workspace_name": "Acme"})
+	require.Equal(t, http.StatusCreated, a.Status, a)
+	for _, typed := range []string{composed, decomposed} {
+		_, a := ada.logIn(t, typed)
+		require.Equal(t, http.StatusOK, a.Status, "%q: %s", typed, a)
+	}
+	old, err := argon2id.CreateHash(decomposed, argon2id.DefaultParams) // as it was hashed before passwords were normalised
+	require.NoError(t, err)
+	p.sql(t, `UPDATE users SET password_hash = $1`, old)
+	_, a = ada.logIn(t, composed)
+	requireCode(t, a, http.StatusUnauthorized, "INVALID_CREDENTIALS")
+	_, a = ada.logIn(t, decomposed)
+	require.Equal(t, http.StatusOK, a.Status, a)
+	_, a = ada.logIn(t, composed)
+	require.Equal(t, http.StatusOK, a.Status, "its hash had other parameters, so it was made anew, of the normal form: %s", a)
+}
+
+func TestAccountsOlderThanTheCanonicalAddressLogInAsTheyAre(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	register := func(email string) answer {
+		return p.anonymous().post(t, "/v1/auth/register", map[string]any{"email": email, "password": password, "workspace_name": "Acme"})
+	}
+	logIn := func(email string) answer {
+		return p.anonymous().post(t, "/v1/auth/login", map[string]any{"email": email, "password": password})
+	}
+	ada := p.register(t)
+	for _, twin := range []string{"<%s>", "%s.", "%s\u200b", "%s(comment)", "\u202e%s", `"x"%s`, "x\u2066%s"} {
+		requireWrong(t, register(fmt.Sprintf(twin, ada.email)), "email")
+	}
+	one := register("zoë@пример.рф")
+	require.Equal(t, http.StatusCreated, one.Status, one)
+	requireCode(t, register("ZOE\u0308@xn--e1afmkfd.xn--p1ai"), http.StatusConflict, "EMAIL_ALREADY_EXISTS")
+	for _, spelling := range []string{"zoë@пример.рф", "zoe\u0308@ПРИМЕР.рф", "zoë@xn--e1afmkfd.xn--p1ai"} {
+		a := logIn(spelling)
+		require.Equal(t, http.StatusOK, a.Status, "%q: %s", spelling, a)
+		require.Equal(t, one.text("user_id"), a.text("user_id"))
+	}
+	for _, old := range []string{"<ada@x>", "ada@x.", "ada@x\u200b", "x@y(comment)", `"ada"@x`, "grace@пример.рф"} {
+		bob := p.register(t)
+		p.sql(t, `UPDATE users SET email = $1 WHERE id = $2`, old, bob.user)
+		a := logIn(" " + strings.ToUpper(old))
+		require.Equal(t, http.StatusOK, a.Status, "%q: %s", old, a)
+		require.Equal(t, bob.user, a.text("user_id"), old)
+	}
+	for _, spelling := range []string{"grace@пример.рф", "grace@xn--e1afmkfd.xn--p1ai"} {
+		requireCode(t, register(spelling), http.StatusConflict, "EMAIL_ALREADY_EXISTS")
+		_, token := ada.invite(t, spelling, "viewer")
+		requireCode(t, p.accept(t, token, "staple the right horse"), http.StatusUnauthorized, "INVALID_CREDENTIALS")
+	}
+	_, token := ada.invite(t, "grace@пример.рф", "viewer")
+	in := p.accept(t, token, password)
+	require.Equal(t, http.StatusOK, in.Status, "the account that there is joins: %s", in)
+	require.Equal(t, 1, p.number(t, `SELECT count(*) FROM users WHERE email LIKE 'grace@%'`))
+	_, token = ada.invite(t, "grace@example.com", "viewer")
+	p.sql(t, `UPDATE invitations SET email = '<grace@example.com>' WHERE accepted_at IS NULL AND revoked_at IS NULL`)
+	requireCode(t, p.accept(t, token, password), http.StatusNotFound, "INVITATION_NOT_FOUND")
 }
 
 func TestARemovedMemberIsRefusedAtOnce(t *testing.T) {

@@ -102,12 +102,12 @@ func (q *Queries) EndLogin(ctx context.Context, addressHash []byte) error {
 const findLogin = `-- name: FindLogin :one
 SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation_id::uuid AS operation_id,
        coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id
-  FROM app.find_login($1::text, $2::uuid)
+  FROM app.find_login($1::text[], $2::uuid)
 `
 
 type FindLoginParams struct {
-	Email  string
-	Wanted *uuid.UUID
+	Addresses []string
+	Wanted    *uuid.UUID
 }
 
 type FindLoginRow struct {
@@ -119,7 +119,7 @@ type FindLoginRow struct {
 
 // The workspace is all zeros where the user is in none, or not in the one that is wanted.
 func (q *Queries) FindLogin(ctx context.Context, arg FindLoginParams) (FindLoginRow, error) {
-	row := q.db.QueryRow(ctx, findLogin, arg.Email, arg.Wanted)
+	row := q.db.QueryRow(ctx, findLogin, arg.Addresses, arg.Wanted)
 	var i FindLoginRow
 	err := row.Scan(
 		&i.UserID,
@@ -139,15 +139,29 @@ func (q *Queries) ForgetLoginAttempts(ctx context.Context) error {
 	return err
 }
 
-const getPasswordHash = `-- name: GetPasswordHash :one
-SELECT password_hash FROM users WHERE id = $1
+const getAccount = `-- name: GetAccount :one
+SELECT u.email, u.password_hash, coalesce(w.name, '')::text AS workspace_name
+  FROM users u
+  LEFT JOIN workspaces w ON w.id = $1
+ WHERE u.id = $2
 `
 
-func (q *Queries) GetPasswordHash(ctx context.Context, id uuid.UUID) (string, error) {
-	row := q.db.QueryRow(ctx, getPasswordHash, id)
-	var password_hash string
-	err := row.Scan(&password_hash)
-	return password_hash, err
+type GetAccountParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+type GetAccountRow struct {
+	Email         string
+	PasswordHash  string
+	WorkspaceName string
+}
+
+func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (GetAccountRow, error) {
+	row := q.db.QueryRow(ctx, getAccount, arg.WorkspaceID, arg.ID)
+	var i GetAccountRow
+	err := row.Scan(&i.Email, &i.PasswordHash, &i.WorkspaceName)
+	return i, err
 }
 
 const getProfile = `-- name: GetProfile :one

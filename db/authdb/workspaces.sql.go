@@ -86,6 +86,17 @@ func (q *Queries) GetWorkspace(ctx context.Context, arg GetWorkspaceParams) (Get
 	return i, err
 }
 
+const getWorkspaceName = `-- name: GetWorkspaceName :one
+SELECT name FROM workspaces WHERE id = $1
+`
+
+func (q *Queries) GetWorkspaceName(ctx context.Context, workspaceID uuid.UUID) (string, error) {
+	row := q.db.QueryRow(ctx, getWorkspaceName, workspaceID)
+	var name string
+	err := row.Scan(&name)
+	return name, err
+}
+
 const listMembers = `-- name: ListMembers :many
 SELECT user_id::uuid AS user_id, email::text AS email, role::text AS role, joined_at::timestamptz AS joined_at
   FROM app.members($1::uuid, $2::timestamptz, $3::uuid, $4::integer)

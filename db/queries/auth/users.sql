@@ -15,7 +15,7 @@ VALUES (@workspace_id, @user_id, @role, @created_at);
 -- The workspace is all zeros where the user is in none, or not in the one that is wanted.
 SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation_id::uuid AS operation_id,
        coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id
-  FROM app.find_login(@email::text, sqlc.narg('wanted')::uuid);
+  FROM app.find_login(@addresses::text[], sqlc.narg('wanted')::uuid);
 
 -- name: GetProfile :one
 SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
@@ -33,8 +33,11 @@ SELECT app.begin_login(@address_hash::bytea)::double precision;
 -- name: EndLogin :exec
 SELECT app.end_login(@address_hash::bytea);
 
--- name: GetPasswordHash :one
-SELECT password_hash FROM users WHERE id = @id;
+-- name: GetAccount :one
+SELECT u.email, u.password_hash, coalesce(w.name, '')::text AS workspace_name
+  FROM users u
+  LEFT JOIN workspaces w ON w.id = @workspace_id
+ WHERE u.id = @id;
 
 -- name: ReplacePasswordHash :one
 -- Compare and set: PY404 if the password was changed meanwhile; a row, so that the adapter sees it at once.

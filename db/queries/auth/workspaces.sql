@@ -10,6 +10,9 @@ SELECT w.id, w.name, m.role, w.created_at, m.created_at AS joined_at, w.deleted_
   JOIN workspace_members m ON m.workspace_id = w.id
  WHERE w.id = @workspace_id AND m.user_id = @user_id;
 
+-- name: GetWorkspaceName :one
+SELECT name FROM workspaces WHERE id = @workspace_id;
+
 -- name: RenameWorkspace :exec
 UPDATE workspaces SET name = @name WHERE id = @workspace_id;
 

@@ -43,6 +43,8 @@ type Guest struct {
 	OperationID  uuid.UUID // the call that accepted
 	UserID       uuid.UUID // of the address; the zero id: nobody has it yet
 	PasswordHash string
+	// WorkspaceName is read only where nobody has the address yet, for the check of the new password.
+	WorkspaceName string
 }
 
 // Letter is a mail, in plain text.

@@ -34,7 +34,7 @@ var ErrWorkspaceName = errors.New("must have 1 to 200 characters and not be blan
 
 // NewRegistration gives a user and a workspace their ids.
 func NewRegistration(email Email, passwordHash, workspaceName string, operation uuid.UUID, now time.Time) (Registration, error) {
-	if err := checkName(workspaceName); err != nil {
+	if err := CheckName(workspaceName); err != nil {
 		return Registration{}, err
 	}
 	return Registration{
@@ -54,6 +54,12 @@ type Login struct {
 	WorkspaceID  uuid.UUID // where the user signs in; the zero id: it is in none, or not in the one that it wants
 	PasswordHash string
 	OperationID  uuid.UUID // the call that registered
+}
+
+// Account is what a change of the password needs to know of a user.
+type Account struct {
+	Email, PasswordHash string
+	WorkspaceName       string // of the workspace of the call; "" where the user is not in it
 }
 
 // Profile is a user as a member of a workspace.

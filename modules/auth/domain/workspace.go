@@ -26,8 +26,8 @@ type Membership struct {
 	DeletedAt   *time.Time `json:"deleted_at"`
 }
 
-// checkName answers ErrWorkspaceName for what no workspace may be called.
-func checkName(name string) error {
+// CheckName answers ErrWorkspaceName for what no workspace may be called.
+func CheckName(name string) error {
 	if n := utf8.RuneCountInString(name); n < 1 || n > 200 || strings.TrimSpace(name) == "" {
 		return ErrWorkspaceName
 	}
@@ -40,12 +40,12 @@ func WorkspaceOf(user, operation uuid.UUID) uuid.UUID { return uuid.NewSHA1(user
 
 // NewWorkspace is made by its first owner.
 func NewWorkspace(id uuid.UUID, name string, now time.Time) (Workspace, error) {
-	return Workspace{ID: id, Name: name, Role: Owner, CreatedAt: now, JoinedAt: now}, checkName(name)
+	return Workspace{ID: id, Name: name, Role: Owner, CreatedAt: now, JoinedAt: now}, CheckName(name)
 }
 
 // Rename gives the workspace another name.
 func (w *Workspace) Rename(name string) error {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return err
 	}
 	w.Name = name

@@ -25,7 +25,8 @@ var (
 type Users interface {
 	// Register stores a user, its workspace and its membership as owner; ErrEmailExists where the address is taken.
 	Register(ctx context.Context, r domain.Registration) error
-	// FindLogin looks an address up, in no workspace; nil where nobody has it. The zero id wants no workspace in particular.
+	// FindLogin looks an address up in all its forms, in no workspace; nil where nobody has it. The zero id wants no
+	// workspace in particular.
 	FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error)
 	// Profile is the caller in the workspace of the call.
 	Profile(ctx context.Context) (domain.Profile, error)
@@ -33,8 +34,8 @@ type Users interface {
 
 // Accounts keeps the password of the caller.
 type Accounts interface {
-	// PasswordHash gives the hash of the caller's password.
-	PasswordHash(ctx context.Context) (string, error)
+	// Current gives the caller's account, and the name of the workspace of the call.
+	Current(ctx context.Context) (domain.Account, error)
 	// ReplacePassword sets another hash in place of the one that was read; ErrPasswordChanged if that is gone.
 	ReplacePassword(ctx context.Context, user uuid.UUID, oldHash, newHash string) error
 }

@@ -50,7 +50,7 @@ func (u AcceptInvitation) Do(ctx context.Context, in Acceptance) (Grant, error) 
 
 // register makes an account for somebody who has none.
 func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in Acceptance) (Grant, error) {
-	password, err := domain.NewPassword(in.Password)
+	password, err := domain.NewPassword(in.Password, domain.PasswordContext(guest.Email, guest.WorkspaceName)...)
 	if err != nil {
 		return Grant{}, fail.Fields(fail.Field{Field: "password", Code: "INVALID", Message: err.Error()})
 	}
@@ -59,8 +59,8 @@ func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in A
 		return Grant{}, err
 	}
 	email, err := domain.NewEmail(guest.Email)
-	if err != nil {
-		return Grant{}, err
+	if err != nil { // it is older than the canonical form, in which no new account can have such an address
+		return Grant{}, ports.ErrInvitationNotFound
 	}
 	user := domain.Registration{
 		UserID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, OperationID: in.OperationID, At: u.Opener.Now(),

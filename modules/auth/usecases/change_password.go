@@ -26,26 +26,26 @@ type NewPassword struct {
 
 // Prepare does the slow part, which no transaction waits for: it verifies the current password and hashes the new one.
 func (u ChangePassword) Prepare(ctx context.Context, user uuid.UUID, current, next string) (NewPassword, error) {
-	password, err := domain.NewPassword(next)
-	if err != nil {
-		return NewPassword{}, fail.Fields(fail.Field{Field: "new_password", Code: "INVALID", Message: err.Error()})
-	}
-	hash, err := u.Accounts.PasswordHash(ctx)
+	account, err := u.Accounts.Current(ctx)
 	if err != nil {
 		return NewPassword{}, err
+	}
+	password, err := domain.NewPassword(next, domain.PasswordContext(account.Email, account.WorkspaceName)...)
+	if err != nil {
+		return NewPassword{}, fail.Fields(fail.Field{Field: "new_password", Code: "INVALID", Message: err.Error()})
 	}
 	target := "user " + user.String()
 	if err := u.Attempts.Begin(ctx, target); err != nil {
 		return NewPassword{}, err
 	}
-	ok, err := u.Passwords.Verify(ctx, current, hash)
+	ok, err := u.Passwords.Verify(ctx, current, account.PasswordHash)
 	if err != nil {
 		return NewPassword{}, err
 	}
 	if !ok {
 		return NewPassword{}, ports.ErrInvalidCredentials
 	}
-	prepared := NewPassword{target: target, oldHash: hash}
+	prepared := NewPassword{target: target, oldHash: account.PasswordHash}
 	prepared.newHash, err = u.Passwords.Hash(ctx, password)
 	return prepared, err
 }

@@ -32,8 +32,10 @@ type Registration struct {
 // one made; any other call with a taken address gets ErrEmailExists.
 func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
 	email, emailErr := domain.NewEmail(in.Email)
-	password, passwordErr := domain.NewPassword(in.Password)
-	if err := wrongFields(map[string]error{"email": emailErr, "password": passwordErr}); err != nil {
+	password, passwordErr := domain.NewPassword(in.Password, domain.PasswordContext(in.Email, in.WorkspaceName)...)
+	if err := wrongFields(map[string]error{
+		"email": emailErr, "password": passwordErr, "workspace_name": domain.CheckName(in.WorkspaceName),
+	}); err != nil {
 		return Grant{}, err
 	}
 	hash, err := u.Passwords.Hash(ctx, password)
@@ -42,7 +44,7 @@ func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
 	}
 	r, err := domain.NewRegistration(email, hash, in.WorkspaceName, in.OperationID, u.Opener.Now())
 	if err != nil {
-		return Grant{}, wrongFields(map[string]error{"workspace_name": err})
+		return Grant{}, err
 	}
 	grant, err := u.Opener.Open(ctx, r.WorkspaceID, r.UserID, in.Client, "user.register", func(ctx context.Context) error {
 		return u.Users.Register(ctx, r)

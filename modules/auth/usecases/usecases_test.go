@@ -46,8 +46,10 @@ func (w *world) Begin(context.Context, string) error {
 	w.attempts++
 	return nil
 }
-func (w *world) Succeeded(context.Context, string) error      { return nil }
-func (w *world) PasswordHash(context.Context) (string, error) { return w.login.PasswordHash, nil }
+func (w *world) Succeeded(context.Context, string) error { return nil }
+func (w *world) Current(context.Context) (domain.Account, error) {
+	return domain.Account{PasswordHash: w.login.PasswordHash}, nil
+}
 func (w *world) ReplacePassword(context.Context, uuid.UUID, string, string) error {
 	if w.changed {
 		return ports.ErrPasswordChanged
@@ -136,7 +138,7 @@ func TestARegistrationTellsWhatIsWrongWithIt(t *testing.T) {
 	w := &world{}
 	_, err := usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
 	require.ErrorIs(t, err, fail.ErrValidation)
-	require.Len(t, fail.From(err).Details["errors"], 2)
+	require.Len(t, fail.From(err).Details["errors"], 3, "every wrong field at once")
 	_, err = usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
 	require.ErrorIs(t, err, fail.ErrValidation)
 }

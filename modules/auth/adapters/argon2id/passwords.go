@@ -63,8 +63,12 @@ func (p *Passwords) Verify(ctx context.Context, password, hash string) (ok bool,
 		hash = p.nobody
 	}
 	err = p.inTurn(ctx, func() error {
-		ok, err = argon2id.ComparePasswordAndHash(password, hash)
-		return err
+		for _, form := range domain.PasswordForms(password) {
+			if ok, err = argon2id.ComparePasswordAndHash(form, hash); ok || err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return ok && known, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/authdb"
+	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
@@ -22,16 +23,17 @@ type Accounts struct{ db *postgres.DB }
 // NewAccounts makes Accounts.
 func NewAccounts(db *postgres.DB) *Accounts { return &Accounts{db} }
 
-// PasswordHash implements ports.Accounts.
-func (a *Accounts) PasswordHash(ctx context.Context) (string, error) {
-	hash, err := authdb.New(a.db.In(ctx)).GetPasswordHash(ctx, call.From(ctx).Principal.UserID)
+// Current gives the caller's account; fail.ErrUnauthorized where it was removed.
+func (a *Accounts) Current(ctx context.Context) (domain.Account, error) {
+	p := call.From(ctx).Principal
+	row, err := authdb.New(a.db.In(ctx)).GetAccount(ctx, authdb.GetAccountParams{ID: p.UserID, WorkspaceID: p.WorkspaceID})
 	if postgres.IsMissing(err) {
-		return "", fail.ErrUnauthorized
+		return domain.Account{}, fail.ErrUnauthorized
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the password's hash: %w", err)
+		return domain.Account{}, fmt.Errorf("read the account: %w", err)
 	}
-	return hash, nil
+	return domain.Account{Email: row.Email, PasswordHash: row.PasswordHash, WorkspaceName: row.WorkspaceName}, nil
 }
 
 // ReplacePassword implements ports.Accounts.

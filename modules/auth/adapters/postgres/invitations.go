@@ -84,10 +84,37 @@ func (s *Invitations) Find(ctx context.Context, hash []byte) (domain.Guest, erro
 	if err != nil {
 		return domain.Guest{}, fmt.Errorf("find the invitation: %w", err)
 	}
-	return domain.Guest{
+	guest := domain.Guest{
 		Invitation: row.ID, WorkspaceID: row.WorkspaceID, Email: row.Email, Role: domain.Role(row.Role), ExpiresAt: row.ExpiresAt,
 		Accepted: row.Accepted, OperationID: row.OperationID, UserID: row.UserID, PasswordHash: row.PasswordHash,
-	}, nil
+	}
+	if guest.UserID != uuid.Nil {
+		return guest, nil
+	}
+	return s.newcomer(ctx, guest)
+}
+
+// newcomer looks whether an older account has another form of the address, and how the workspace is called.
+func (s *Invitations) newcomer(ctx context.Context, g domain.Guest) (domain.Guest, error) {
+	email, err := domain.GivenEmail(g.Email)
+	if err != nil {
+		return domain.Guest{}, fmt.Errorf("read the address of the invitation: %w", err)
+	}
+	if len(email.Forms()) > 1 {
+		login, err := NewUsers(s.db).FindLogin(ctx, email, uuid.Nil)
+		if err != nil {
+			return domain.Guest{}, err
+		}
+		if login != nil {
+			g.UserID, g.PasswordHash = login.UserID, login.PasswordHash
+			return g, nil
+		}
+	}
+	g.WorkspaceName, err = authdb.New(s.db.In(call.As(ctx, g.WorkspaceID, uuid.Nil))).GetWorkspaceName(ctx, g.WorkspaceID)
+	if err != nil && !postgres.IsMissing(err) {
+		return domain.Guest{}, fmt.Errorf("read the workspace's name: %w", err)
+	}
+	return g, nil
 }
 
 // Accept implements ports.Invitations.

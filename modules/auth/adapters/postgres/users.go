@@ -39,6 +39,15 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 
 // Welcome implements ports.Newcomers.
 func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
+	if len(r.Email.Forms()) > 1 { // an older account may have another form of it
+		other, err := u.FindLogin(ctx, r.Email, uuid.Nil)
+		if err != nil {
+			return err
+		}
+		if other != nil {
+			return ports.ErrEmailExists
+		}
+	}
 	_, err := authdb.New(u.db.In(ctx)).CreateUser(ctx, authdb.CreateUserParams{
 		ID: r.UserID, Email: r.Email.String(), PasswordHash: r.PasswordHash, OperationID: r.OperationID, CreatedAt: r.At,
 	})
@@ -53,7 +62,7 @@ func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
 
 // FindLogin implements ports.Users.
 func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error) {
-	row, err := authdb.New(u.db.InPipeline(ctx)).FindLogin(ctx, authdb.FindLoginParams{Email: email.String(), Wanted: known(workspace)})
+	row, err := authdb.New(u.db.InPipeline(ctx)).FindLogin(ctx, authdb.FindLoginParams{Addresses: email.Forms(), Wanted: known(workspace)})
 	if postgres.IsMissing(err) {
 		return nil, nil //nolint:nilnil // nobody has the address
 	}

@@ -263,7 +263,9 @@ type ChangeMemberRequest struct {
 // ChangePasswordRequest defines model for ChangePasswordRequest.
 type ChangePasswordRequest struct {
 	CurrentPassword string `json:"current_password"`
-	NewPassword     string `json:"new_password"`
+
+	// NewPassword as at registration
+	NewPassword string `json:"new_password"`
 }
 
 // ChangeWorkspaceRequest defines model for ChangeWorkspaceRequest.
@@ -284,7 +286,9 @@ type CreateAPIKeyRequest struct {
 
 // CreateInvitationRequest defines model for CreateInvitationRequest.
 type CreateInvitationRequest struct {
-	// Email trimmed and lower-cased before anything else; then 3-320 characters
+	// Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
+	// kept in ASCII (IDNA). Names, comments, quotes, a final dot and invisible characters are refused.
+	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
@@ -349,7 +353,8 @@ type DeadLetterList struct {
 	NextCursor *string      `json:"next_cursor"`
 }
 
-// Email trimmed and lower-cased before anything else; then 3-320 characters
+// Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
+// kept in ASCII (IDNA). Names, comments, quotes, a final dot and invisible characters are refused.
 //
 // Examples: ada@example.com
 type Email = string
@@ -548,12 +553,14 @@ type RefreshRequest struct {
 
 // RegisterRequest defines model for RegisterRequest.
 type RegisterRequest struct {
-	// Email trimmed and lower-cased before anything else; then 3-320 characters
+	// Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
+	// kept in ASCII (IDNA). Names, comments, quotes, a final dot and invisible characters are refused.
+	//
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password not one of the commonest; taken as it is: not trimmed, not shortened
+	// Password 8-128 characters in Unicode normalization form C, not trimmed, not shortened; one that is easy to guess is refused (score 2 of zxcvbn, which knows e-mail and workspace name)
 	Password      string `json:"password"`
 	WorkspaceName string `json:"workspace_name"`
 }

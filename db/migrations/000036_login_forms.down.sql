@@ -1,0 +1,1 @@
+DROP FUNCTION app.find_login(text[], uuid);
