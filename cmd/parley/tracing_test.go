@@ -98,6 +98,19 @@ func TestOneTraceLeadsFromTheRequestToSQLTheModelTheJobAndTheTarget(t *testing.T
 	require.NotContains(t, collector.raw.String(), ada.token)
 }
 
+func TestAClientDoesNotDecideWhichTracesAreSent(t *testing.T) {
+	t.Parallel()
+	collector := newSpans(t)
+	p := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.url, "OTEL_TRACES_SAMPLER_ARG=0")
+	ada := p.register(t)
+	for _, id := range []string{"4bf92f3577b34da6a3ce929d0e0e4736", "00000000000000010000000000000000"} { // the second is the first that a ratio of ids takes
+		a := ada.get(t, "/v1/bots", header{"traceparent", "00-" + id + "-00f067aa0ba902b7-01"}, header{"tracestate", "a=b"})
+		require.Equal(t, id, a.Header.Get("X-Trace-Id"), "it is taken over all the same")
+	}
+	require.Equal(t, exitOK, p.stop()) // which sends what is left
+	require.Empty(t, collector.all)
+}
+
 func TestACollectorThatIsAwayKeepsNobody(t *testing.T) {
 	t.Parallel()
 	p := start(t, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1")

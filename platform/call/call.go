@@ -26,6 +26,8 @@ type Call struct {
 	// Outside is how long the call has waited for other systems, such as models, in nanoseconds; nil: nobody measures it.
 	// It is written wherever such a wait ends, by any goroutine of the call.
 	Outside *atomic.Int64
+	// TraceGiven says that the trace id is one that the client brought.
+	TraceGiven bool
 }
 
 // Waited adds the time that the call of the context has waited for another system.

@@ -31,7 +31,7 @@ type Config struct {
 	MetricsAddr    string        `env:"METRICS_ADDR" want:"host:port, another than HTTP_ADDR" help:"where /metrics is for a Prometheus, not to be reached from outside; empty: nowhere"`
 	Profiles       string        `env:"PPROF" want:"true or false" help:"true: /debug/pprof at METRICS_ADDR; empty: outside production"`
 	TraceEndpoint  string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT" want:"http(s)://host:port" help:"an OpenTelemetry collector that is sent traces, by OTLP over HTTP; empty: no traces are made"`
-	TraceShare     float64       `env:"OTEL_TRACES_SAMPLER_ARG" envDefault:"1" want:"a number from 0 to 1" help:"the share of traces that is sent, but for those that a client asks for by traceparent"`
+	TraceShare     float64       `env:"OTEL_TRACES_SAMPLER_ARG" envDefault:"1" want:"a number from 0 to 1" help:"the share of traces that is sent; a traceparent is taken over, but what it says of sampling is not"`
 	SentryDSN      string        `env:"SENTRY_DSN" want:"https://key@host/project" secret:"true" help:"a Sentry that is told of errors, without personal data; empty: none"`
 	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database, the files that are uploaded, and the secrets made at the first start"`
 	LogFormat      string        `env:"LOG_FORMAT" envDefault:"json" want:"json or text" help:"json for machines, text for people"`

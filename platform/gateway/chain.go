@@ -49,7 +49,8 @@ func beginCall(o Options) echo.MiddlewareFunc {
 			if trace == "" {
 				trace = parent
 			}
-			if trace == "" {
+			given := trace != ""
+			if !given {
 				id := uuid.New()
 				trace = hex.EncodeToString(id[:])
 			}
@@ -65,6 +66,8 @@ func beginCall(o Options) echo.MiddlewareFunc {
 				IP:        ip.Unmap(),
 				UserAgent: clip(strings.ToValidUTF8(req.UserAgent(), ""), 400),
 				Outside:   new(atomic.Int64),
+
+				TraceGiven: given,
 			})
 			end := func(error) {}
 			if tracer != nil {

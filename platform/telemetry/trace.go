@@ -34,19 +34,20 @@ type Tracing struct {
 const exportPatience = 5 * time.Second
 
 // NewTracing begins to send spans to the collector at endpoint (http(s)://host:port, OTLP over HTTP) of a share of all
-// traces, and of those that a client asks for by a sampled traceparent. Nobody waits for it: what it cannot send is lost.
-func NewTracing(ctx context.Context, endpoint, version string, share float64, log *slog.Logger) (*Tracing, error) {
+// traces. The key, the same in every process, keeps clients from choosing trace ids that are sent. Nobody waits for the
+// sending: what cannot be sent is lost.
+func NewTracing(ctx context.Context, endpoint, version string, share float64, key []byte, log *slog.Logger) (*Tracing, error) {
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"), otlptracehttp.WithTimeout(exportPatience))
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}
-	return newTracing(&patient{SpanExporter: exporter, log: log}, version, share), nil
+	return newTracing(&patient{SpanExporter: exporter, log: log}, version, newSampler(share, key)), nil
 }
 
-func newTracing(exporter sdk.SpanExporter, version string, share float64) *Tracing {
+func newTracing(exporter sdk.SpanExporter, version string, sampler sdk.Sampler) *Tracing {
 	provider := sdk.NewTracerProvider(
 		sdk.WithBatcher(exporter),
-		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(share))),
+		sdk.WithSampler(sampler),
 		sdk.WithIDGenerator(ids{}),
 		sdk.WithResource(resource.NewSchemaless(semconv.ServiceName("parley"), semconv.ServiceVersion(version))),
 	)
@@ -72,16 +73,17 @@ func (p *patient) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) err
 }
 
 // Extract puts the traceparent of a request (W3C Trace Context) into the context, and gives its trace id; "" where there
-// is none.
+// is none. Its flags and the tracestate are the client's business: they are left out.
 func (t *Tracing) Extract(ctx context.Context, h http.Header) (_ context.Context, traceID string) {
 	if t == nil {
 		return ctx, ""
 	}
-	ctx = t.w3c.Extract(ctx, propagation.HeaderCarrier(h))
-	if parent := trace.SpanContextFromContext(ctx); parent.IsValid() {
-		return ctx, parent.TraceID().String()
+	parent := trace.SpanContextFromContext(t.w3c.Extract(ctx, propagation.HeaderCarrier(h)))
+	if !parent.IsValid() {
+		return ctx, ""
 	}
-	return ctx, ""
+	plain := trace.NewSpanContext(trace.SpanContextConfig{TraceID: parent.TraceID(), SpanID: parent.SpanID(), Remote: true})
+	return trace.ContextWithRemoteSpanContext(ctx, plain), parent.TraceID().String()
 }
 
 // Start begins a span; its end is told whether what it is about has failed. Where the context has no span yet, the span
