@@ -109,7 +109,8 @@ func (c contractTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	}
 	res.Body = io.NopCloser(bytes.NewReader(got))
 	c.check(req, sent, res, got)
-	c.said.hear(req.Header.Get("Authorization"), sent, got)
+	c.said.hear(req.Header.Get("Authorization"), sent)
+	c.said.hearAnswer(got)
 	return res, nil
 }
 

@@ -15,14 +15,43 @@ import (
 type secrets struct {
 	mu    sync.Mutex
 	texts map[string]string // to the field that it was in
+	made  map[string]string // of texts those that the program has made
 }
 
 // secretFields are those of requests and answers whose texts are secret.
 func secretFields() []string {
-	return []string{"password", "new_password", "current_password", "access_token", "refresh_token", "secret", "content", "instruction", "text", "comment", "api_key", "token"}
+	return []string{"password", "new_password", "current_password", "access_token", "refresh_token", "secret", "content", "instruction", "text", "comment", "api_key", "token", "device_token"}
 }
 
 const shortest = 12 // characters: less may be in a log by chance
+
+// madeFields are those of answers whose texts are secrets that the program has made.
+func madeFields() []string {
+	return []string{"access_token", "refresh_token", "device_token", "secret", "api_key", "token"}
+}
+
+// hearAnswer notes what an answer has shown.
+func (s *secrets) hearAnswer(body []byte) {
+	if s == nil {
+		return
+	}
+	s.hear("", body)
+	answer := &secrets{texts: map[string]string{}}
+	var value any
+	if json.Unmarshal(body, &value) == nil {
+		answer.note("", value)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for text, field := range answer.texts {
+		if s.made == nil {
+			s.made = map[string]string{}
+		}
+		if slices.Contains(madeFields(), field) {
+			s.made[text] = field
+		}
+	}
+}
 
 // hear notes what passed by.
 func (s *secrets) hear(authorization string, bodies ...[]byte) {
@@ -69,6 +98,12 @@ func (s *secrets) requireUnlogged(t *testing.T, log *logBuffer) {
 	defer s.mu.Unlock()
 	for text, field := range s.found(log.String()) {
 		t.Errorf("the %s %q was logged", field, text)
+	}
+	scrubber := newScrubber(t)
+	for text, field := range s.made {
+		if left := scrubber.Scrub("before " + text + " after"); left != "before [removed] after" {
+			t.Errorf("of the %s %q the scrubber leaves %q: add its format to secretFormats", field, text, left)
+		}
 	}
 }
 

@@ -75,7 +75,11 @@ func openLog(cfg *config.Config, w io.Writer) (log *slog.Logger, closeLog func()
 	if cfg.SentryDSN == "" {
 		return log, batch.Flush, nil
 	}
-	s, err := telemetry.NewSentry(cfg.SentryDSN, cfg.AppEnv, version)
+	scrubber, err := telemetry.NewScrubber(cfg.Hide, secretFormats()...)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := telemetry.NewSentry(cfg.SentryDSN, cfg.AppEnv, version, scrubber)
 	if err != nil {
 		return nil, nil, usageError{errors.New("SENTRY_DSN: should be https://key@host/project")} // the error may show the key
 	}

@@ -37,6 +37,9 @@ func (m Master) Key(purpose string) []byte {
 	return key
 }
 
+// Format is a regular expression for the secrets that Keep makes.
+const Format = `\b[0-9a-f]{64}\b`
+
 // Keep reads the secret in a file, or makes one the first time: 32 random bytes in hex, mode 0600. Two processes that
 // make it at once end up with the same one.
 func Keep(path string) (string, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"time"
 
@@ -15,13 +14,14 @@ import (
 
 // Sentry is a log handler that tells a Sentry of errors, with the ids of the call and without personal data.
 type Sentry struct {
-	client *sentry.Client
-	attrs  []slog.Attr
+	client   *sentry.Client
+	scrubber *Scrubber
+	attrs    []slog.Attr
 }
 
-// NewSentry makes a Sentry; the DSN says where it is. Events go out beside what the program does, and are lost where
-// they cannot.
-func NewSentry(dsn, environment, release string) (*Sentry, error) {
+// NewSentry makes a Sentry; the DSN says where it is. The scrubber removes secrets from all texts of an event. Events go
+// out beside what the program does, and are lost where they cannot.
+func NewSentry(dsn, environment, release string, scrubber *Scrubber) (*Sentry, error) {
 	client, err := sentry.NewClient(sentry.ClientOptions{
 		Dsn: dsn, Environment: environment, Release: release,
 		ServerName:   "parley", // else the host's
@@ -30,7 +30,7 @@ func NewSentry(dsn, environment, release string) (*Sentry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SENTRY_DSN: %w", err)
 	}
-	return &Sentry{client: client}, nil
+	return &Sentry{client: client, scrubber: scrubber}, nil
 }
 
 // Enabled implements slog.Handler.
@@ -40,16 +40,16 @@ func (s *Sentry) Enabled(_ context.Context, level slog.Level) bool { return leve
 func (s *Sentry) Handle(ctx context.Context, r slog.Record) error {
 	c := call.From(ctx)
 	event := sentry.NewEvent()
-	event.Level, event.Timestamp, event.Message, event.Logger = sentry.LevelError, r.Time, r.Message, "parley"
+	event.Level, event.Timestamp, event.Message, event.Logger = sentry.LevelError, r.Time, s.scrubber.Scrub(r.Message), "parley"
 	event.Tags = map[string]string{
-		"trace_id": c.TraceID, "operation_id": c.Operation.ID.String(), "workspace_id": c.Principal.WorkspaceID.String(),
+		"trace_id": s.scrubber.Scrub(c.TraceID), "operation_id": c.Operation.ID.String(), "workspace_id": c.Principal.WorkspaceID.String(),
 	}
 	event.User = sentry.User{ID: c.Principal.UserID.String()}
 	details := sentry.Context{}
 	tell := func(a slog.Attr) bool {
-		details[a.Key] = scrub(a.Value.Resolve().String())
+		details[a.Key] = s.scrubber.Scrub(a.Value.Resolve().String())
 		if err, ok := a.Value.Any().(error); ok {
-			event.Exception = append(event.Exception, sentry.Exception{Type: r.Message, Value: scrub(err.Error())})
+			event.Exception = append(event.Exception, sentry.Exception{Type: event.Message, Value: s.scrubber.Scrub(err.Error())})
 		}
 		return true
 	}
@@ -64,7 +64,7 @@ func (s *Sentry) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements slog.Handler.
 func (s *Sentry) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &Sentry{s.client, append(slices.Clip(s.attrs), attrs...)}
+	return &Sentry{s.client, s.scrubber, append(slices.Clip(s.attrs), attrs...)}
 }
 
 // WithGroup implements slog.Handler; names of groups are left out.
@@ -78,8 +78,3 @@ func (s *Sentry) Close() error {
 }
 
 const sentryPatience = 2 * time.Second
-
-// personal is what no event may hold: addresses, tokens, secrets, and what stands between a URL's // and its @.
-var personal = regexp.MustCompile(`[\w.+-]+@[\w-]+(\.[\w-]+)+|eyJ[\w-]+\.[\w-]+\.[\w-]+|whsec_[\w+/=]+|pk_\w+|sk-[\w-]+|//[^/@\s]+@`)
-
-func scrub(text string) string { return personal.ReplaceAllString(text, "[removed]") }

@@ -42,6 +42,9 @@ const (
 	maxIDSize     = 256
 )
 
+// SecretFormat is a regular expression for a secret, also as part of a URL.
+const SecretFormat = secretPrefix + `[\w+/=%-]+`
+
 // NewSecret makes a secret, in the form in which people pass it on.
 func NewSecret() string {
 	raw := make([]byte, newSecretSize)

@@ -15,6 +15,9 @@ import (
 // KeyPrefix begins every API key, so that one which lies about is known for what it is.
 const KeyPrefix = "pk_"
 
+// KeyFormat is a regular expression for the text of an API key.
+const KeyFormat = KeyPrefix + `[\w-]+`
+
 // APIKey is what a program calls with. Its text is shown once and not kept.
 type APIKey struct {
 	ID         uuid.UUID

@@ -11,6 +11,11 @@ import (
 // InvitationLife is how long an invitation can be accepted.
 const InvitationLife = 7 * 24 * time.Hour
 
+const invitationPrefix = "inv_"
+
+// InvitationFormat is a regular expression for the token of an invitation.
+const InvitationFormat = invitationPrefix + `[\w-]+`
+
 // Invitation asks somebody into a workspace. Its token is shown once and not kept.
 type Invitation struct {
 	ID         uuid.UUID
@@ -29,7 +34,7 @@ func NewInvitation(email Email, role Role, by uuid.UUID, now time.Time) (i Invit
 	_, _ = rand.Read(secret) // it never fails
 	return Invitation{
 		ID: uuid.Must(uuid.NewV7()), Email: email.String(), Role: role, InvitedBy: by, CreatedAt: now, ExpiresAt: now.Add(InvitationLife),
-	}, "inv_" + base64.RawURLEncoding.EncodeToString(secret)
+	}, invitationPrefix + base64.RawURLEncoding.EncodeToString(secret)
 }
 
 // Guest is who brings the token of an invitation.

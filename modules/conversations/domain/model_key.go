@@ -18,6 +18,9 @@ type ModelKey struct {
 // ErrModelKey says what a key may be: what an HTTP header can hold, and long enough that its end gives nothing away.
 var ErrModelKey = errors.New("must have 8 to 500 visible ASCII characters")
 
+// ModelKeyFormat is a regular expression for the keys that OpenAI and Anthropic give out. Other servers have keys of any form.
+const ModelKeyFormat = `\bsk-[\w-]+`
+
 // NewModelKey takes a key.
 func NewModelKey(provider, secret string, baseURL *string) (ModelKey, error) {
 	if provider != OpenAI && provider != Anthropic {

@@ -38,6 +38,9 @@ const (
 	claimGeneration = "gen"
 )
 
+// Format is a regular expression for access and refresh tokens: a JWS in compact form, whose header is a JSON object.
+const Format = `eyJ[\w-]*\.[\w-]+\.[\w-]*`
+
 // Options are what New needs.
 type Options struct {
 	Secret    string   // signs and verifies

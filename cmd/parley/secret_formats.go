@@ -1,0 +1,18 @@
+package main
+
+import (
+	"github.com/parley/parley/modules/auth/adapters/tokens"
+	authdomain "github.com/parley/parley/modules/auth/domain"
+	conversationsdomain "github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/webhook"
+)
+
+// secretFormats are regular expressions for every secret that the program makes or is given. Each stands beside what makes
+// the secret; a new one is added here.
+func secretFormats() []string {
+	return []string{
+		tokens.Format, authdomain.KeyFormat, authdomain.InvitationFormat, webhook.SecretFormat, secret.Format,
+		conversationsdomain.ModelKeyFormat,
+	}
+}
