@@ -59,6 +59,14 @@ func waitHeld(t *testing.T, super *pgx.Conn, n int) {
 	}, 20*time.Second, 20*time.Millisecond, "%d deliveries that are held", n)
 }
 
+// waitBlocked waits until a call waits for what a connection has not committed.
+func waitBlocked(t *testing.T, watch, by *pgx.Conn) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return count(t, watch, `SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))`, int(by.PgConn().PID())) > 0
+	}, 10*time.Second, 10*time.Millisecond, "no call waits for the change")
+}
+
 func TestWhatARemovedMemberHasGivenAndMadeStopsAtOnceUntilItIsAdopted(t *testing.T) {
 	t.Parallel()
 	p := start(t, fastJobs...)
@@ -198,6 +206,46 @@ func TestWhatARevokedKeyMadeWaitsUntilItIsAdopted(t *testing.T) {
 	hook.waitFor(t, 1)
 }
 
+func TestASubscriptionWaitsWhenWhoeverChangedItsURLIsRemoved(t *testing.T) {
+	t.Parallel()
+	p := start(t, fastJobs...)
+	ada := p.register(t)
+	super, bot := pg.Superuser(t, p.database), ada.newBot(t)
+	bob, hook, elsewhere := p.join(t, ada, "editor"), newReceiver(t), newReceiver(t)
+	path := "/v1/webhook-subscriptions/" + ada.subscribe(t, hook.URL, "bot.updated").id
+	require.Equal(t, ada.user, bob.patch(t, path, map[string]any{"url": hook.URL, "status": "active"}).text("responsible_id"), "it is the same URL")
+	require.Equal(t, bob.user, bob.patch(t, path, map[string]any{"url": elsewhere.URL}).text("responsible_id"))
+	require.Equal(t, http.StatusOK, ada.delete(t, "/v1/members/"+bob.user).Status)
+	ada.update(t, bot)
+	waitHeld(t, super, 1)
+	back := ada.patch(t, path, map[string]any{"url": hook.URL})
+	require.Equal(t, bob.user, back.text("responsible_id"), back)
+	require.NotNil(t, back.at("held_at"), "to change it is not to adopt it")
+	require.Equal(t, http.StatusOK, ada.post(t, path+"/adopt", nil).Status)
+	hook.waitFor(t, 1)
+	require.Empty(t, elsewhere.all())
+
+	require.Equal(t, http.StatusOK, p.join(t, ada, "admin").patch(t, path, map[string]any{"url": elsewhere.URL}).Status)
+	require.Equal(t, http.StatusNoContent, ada.delete(t, path).Status)
+}
+
+func TestHeldDeliveriesEndWithTheirSubscription(t *testing.T) {
+	t.Parallel()
+	p := start(t, fastJobs...)
+	ada := p.register(t)
+	super, bot := pg.Superuser(t, p.database), ada.newBot(t)
+	key, hook := ada.key(t, "editor"), newReceiver(t)
+	sub := key.subscribe(t, hook.URL, "bot.updated").id
+	require.Equal(t, http.StatusNoContent, ada.delete(t, "/v1/api-keys/"+key.user).Status)
+	ada.update(t, bot)
+	waitHeld(t, super, 1)
+	require.Equal(t, http.StatusNoContent, ada.delete(t, "/v1/webhook-subscriptions/"+sub).Status)
+	require.Empty(t, ada.get(t, "/v1/api-keys/"+key.user+"/resources").items())
+	ada.waitUntil(t, "/v1/webhook-deliveries/"+ada.get(t, "/v1/webhook-deliveries").items()[0]["id"].(string), "status", "failed")
+	require.Empty(t, hook.all())
+	require.Empty(t, ada.get(t, "/v1/dead-letters").items())
+}
+
 func TestHeldDeliveriesWaitSevenDays(t *testing.T) {
 	t.Parallel()
 	p := start(t, fastJobs...)
@@ -293,15 +341,44 @@ func TestNoAuthorityIsGivenWhileItEnds(t *testing.T) {
 				require.NoError(t, err)
 				done := make(chan answer, 1)
 				go func() { done <- test.call(g) }()
-				pid := int(super.PgConn().PID())
-				require.Eventually(t, func() bool {
-					return count(t, watch, `SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))`, pid) == 1
-				}, 10*time.Second, 10*time.Millisecond, "the call does not wait for the change")
+				waitBlocked(t, watch, super)
 				require.NoError(t, tx.Commit(t.Context()))
 				refused := <-done
 				require.Equal(t, test.status, refused.Status, refused)
 			})
 		}
+	}
+}
+
+func TestALogInWhileTheMembershipEndsGoesElsewhereOrIsRefused(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	ada := p.register(t)
+	super, watch := pg.Superuser(t, p.database), pg.Superuser(t, p.database)
+	for _, wanted := range []bool{true, false} {
+		bob := p.register(t)
+		home := bob.workspace
+		bob.workspace = ada.workspace
+		p.rejoin(t, bob, "editor")
+		body, ended := map[string]any{"email": bob.email, "password": password}, home
+		if wanted {
+			body["workspace_id"], ended = ada.workspace, ada.workspace
+		}
+		tx, err := super.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), `DELETE FROM workspace_members WHERE user_id = $1 AND workspace_id = $2`, bob.user, ended)
+		require.NoError(t, err)
+		done := make(chan answer, 1)
+		go func() { done <- p.anonymous().post(t, "/v1/auth/login", body) }()
+		waitBlocked(t, watch, super)
+		require.NoError(t, tx.Commit(t.Context()))
+		in := <-done
+		if wanted {
+			requireCode(t, in, http.StatusForbidden, "FORBIDDEN")
+			continue
+		}
+		require.Equal(t, http.StatusOK, in.Status, in)
+		require.Equal(t, ada.workspace, in.text("workspace_id"))
 	}
 }
 

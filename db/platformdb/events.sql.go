@@ -522,6 +522,22 @@ func (q *Queries) ListSubscriptions(ctx context.Context, arg ListSubscriptionsPa
 	return items, nil
 }
 
+const lockAuthority = `-- name: LockAuthority :exec
+SELECT app.lock_authority($1::uuid, $2::uuid, $3::text[])
+`
+
+type LockAuthorityParams struct {
+	WorkspaceID uuid.UUID
+	Actor       uuid.UUID
+	Roles       []string
+}
+
+// Before the subscription is locked, as whoever ends an authority locks first the member or key, then what it is responsible for.
+func (q *Queries) LockAuthority(ctx context.Context, arg LockAuthorityParams) error {
+	_, err := q.db.Exec(ctx, lockAuthority, arg.WorkspaceID, arg.Actor, arg.Roles)
+	return err
+}
+
 const lockSubscription = `-- name: LockSubscription :one
 SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
        coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
@@ -724,8 +740,8 @@ func (q *Queries) ReopenDelivery(ctx context.Context, arg ReopenDeliveryParams) 
 const saveSubscription = `-- name: SaveSubscription :exec
 UPDATE webhook_subscriptions
    SET url = $1, events = $2, status = $3, disabled_reason = $4,
-       failing_since = $5, secrets = $6
- WHERE workspace_id = $7 AND id = $8
+       failing_since = $5, secrets = $6, responsible_id = $7::uuid
+ WHERE workspace_id = $8 AND id = $9
 `
 
 type SaveSubscriptionParams struct {
@@ -735,6 +751,7 @@ type SaveSubscriptionParams struct {
 	DisabledReason *string
 	FailingSince   *time.Time
 	Secrets        json.RawMessage
+	ResponsibleID  uuid.UUID
 	WorkspaceID    uuid.UUID
 	ID             uuid.UUID
 }
@@ -747,6 +764,7 @@ func (q *Queries) SaveSubscription(ctx context.Context, arg SaveSubscriptionPara
 		arg.DisabledReason,
 		arg.FailingSince,
 		arg.Secrets,
+		arg.ResponsibleID,
 		arg.WorkspaceID,
 		arg.ID,
 	)

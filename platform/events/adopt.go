@@ -18,7 +18,7 @@ import (
 const (
 	holdTime       = 7 * 24 * time.Hour // then a delivery is a dead letter; PublishEvent makes no more after that time either
 	holdCheck      = 6 * time.Hour      // between two looks whether a delivery is held still
-	maxReleased    = 10_000             // deliveries that go on at once when a subscription is adopted; the others do within holdCheck
+	maxReleased    = 10_000             // deliveries that go on at once when a subscription is adopted or ends; the others do within holdCheck
 	reasonHeld     = "the webhook subscription is held until somebody adopts it"
 	reasonHeldLong = "the webhook subscription was held for seven days and nobody has adopted it"
 )
@@ -33,11 +33,20 @@ func (s *Subscriptions) Adopt(ctx context.Context, id uuid.UUID) (Subscription, 
 	if err != nil {
 		return Subscription{}, orMissing(err, ErrNoSubscription, "adopt the subscription")
 	}
-	err = q.ReleaseDeliveries(ctx, platformdb.ReleaseDeliveriesParams{WorkspaceID: workspace, SubscriptionID: id, Most: maxReleased, Kind: Kind})
-	if err != nil {
-		return Subscription{}, fmt.Errorf("release the deliveries: %w", err)
+	if err := s.release(ctx, id); err != nil {
+		return Subscription{}, err
 	}
 	return toSubscription(platformdb.GetSubscriptionRow(row))
+}
+
+// release queues that deliveries of a subscription which wait are looked at now.
+func (s *Subscriptions) release(ctx context.Context, id uuid.UUID) error {
+	q, workspace := s.queries(ctx)
+	err := q.ReleaseDeliveries(ctx, platformdb.ReleaseDeliveriesParams{WorkspaceID: workspace, SubscriptionID: id, Most: maxReleased, Kind: Kind})
+	if err != nil {
+		return fmt.Errorf("release the deliveries: %w", err)
+	}
+	return nil
 }
 
 // hold has a delivery wait that is held, and gives it up when it has waited for holdTime.

@@ -112,8 +112,17 @@ type Changes struct {
 	Status *string
 }
 
-// Change changes a subscription, in the transaction of the context. To enable it forgives what has failed.
+// Change changes a subscription, in the transaction of the context. To enable it forgives what has failed. Whoever changes the
+// URL becomes responsible for the subscription, as the deliveries go where that caller says; one that is held has to be adopted.
 func (s *Subscriptions) Change(ctx context.Context, id uuid.UUID, c Changes) (Subscription, error) {
+	caller := call.From(ctx).Principal.UserID
+	if c.URL != nil {
+		q, workspace := s.queries(ctx)
+		err := q.LockAuthority(ctx, platformdb.LockAuthorityParams{WorkspaceID: workspace, Actor: caller, Roles: call.From(ctx).Needs.Roles})
+		if err != nil {
+			return Subscription{}, fmt.Errorf("lock the authority of the caller: %w", err)
+		}
+	}
 	sub, err := s.lock(ctx, id)
 	if err != nil {
 		return sub, err
@@ -121,6 +130,9 @@ func (s *Subscriptions) Change(ctx context.Context, id uuid.UUID, c Changes) (Su
 	if c.URL != nil {
 		if err := s.check(*c.URL); err != nil {
 			return sub, err
+		}
+		if sub.URL != *c.URL && sub.HeldAt == nil {
+			sub.ResponsibleID = caller
 		}
 		sub.URL = *c.URL
 	}
@@ -143,11 +155,15 @@ func (s *Subscriptions) Rotate(ctx context.Context, id uuid.UUID, overlap time.D
 	return sub, shown, s.save(ctx, sub)
 }
 
-// Delete ends a subscription, in the transaction of the context. Its deliveries stay to be looked at.
+// Delete ends a subscription, in the transaction of the context. Its deliveries stay to be looked at; those that wait, as they
+// are held or have failed, end now.
 func (s *Subscriptions) Delete(ctx context.Context, id uuid.UUID) error {
 	q, workspace := s.queries(ctx)
 	_, err := q.DeleteSubscription(ctx, platformdb.DeleteSubscriptionParams{WorkspaceID: workspace, ID: id})
-	return orMissing(err, ErrNoSubscription, "delete the subscription")
+	if err != nil {
+		return orMissing(err, ErrNoSubscription, "delete the subscription")
+	}
+	return s.release(ctx, id)
 }
 
 // Get reads a subscription.
@@ -193,7 +209,7 @@ func (s *Subscriptions) save(ctx context.Context, sub Subscription) error {
 	}
 	return q.SaveSubscription(ctx, platformdb.SaveSubscriptionParams{
 		WorkspaceID: workspace, ID: sub.ID, URL: sub.URL, Events: sub.Events, Status: sub.Status,
-		DisabledReason: sub.DisabledReason, FailingSince: sub.FailingSince, Secrets: raw,
+		DisabledReason: sub.DisabledReason, FailingSince: sub.FailingSince, Secrets: raw, ResponsibleID: sub.ResponsibleID,
 	})
 }
 

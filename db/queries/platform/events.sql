@@ -110,10 +110,14 @@ SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, sec
        coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
   FROM webhook_subscriptions WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL FOR UPDATE;
 
+-- name: LockAuthority :exec
+-- Before the subscription is locked, as whoever ends an authority locks first the member or key, then what it is responsible for.
+SELECT app.lock_authority(@workspace_id::uuid, @actor::uuid, @roles::text[]);
+
 -- name: SaveSubscription :exec
 UPDATE webhook_subscriptions
    SET url = @url, events = @events, status = @status, disabled_reason = sqlc.narg('disabled_reason'),
-       failing_since = sqlc.narg('failing_since'), secrets = @secrets
+       failing_since = sqlc.narg('failing_since'), secrets = @secrets, responsible_id = @responsible_id::uuid
  WHERE workspace_id = @workspace_id AND id = @id;
 
 -- name: DeleteSubscription :one
