@@ -62,7 +62,7 @@ var wallChecks = []string{
 	    AND polname || ' ' || polrelid::regclass NOT IN (
 	        'purge users', 'door account_events', 'door workspace_purges', 'door login_attempts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
 	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
-	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency')
+	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency', 'door analytics_quarters', 'door analytics_latency_quarters')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_app'::regrole = ANY (polroles) AND (polname <> 'key_bots' OR polpermissive) AND polname <> CASE WHEN polrelid::regclass::text IN ('users', 'account_events') THEN 'self' ELSE 'tenant' END
@@ -119,7 +119,8 @@ var wallChecks = []string{
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'UPDATE upkeep', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks',
 	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE account_events', 'DELETE analytics_outbox',
-	        'INSERT analytics_daily', 'UPDATE analytics_daily', 'INSERT analytics_latency', 'UPDATE analytics_latency')
+	        'INSERT analytics_daily', 'UPDATE analytics_daily', 'INSERT analytics_latency', 'UPDATE analytics_latency',
+	        'INSERT analytics_quarters', 'UPDATE analytics_quarters', 'INSERT analytics_latency_quarters', 'UPDATE analytics_latency_quarters')
 	 UNION ALL
 	 SELECT format('everybody may %s %s', a.privilege_type, c.oid::regclass)
 	   FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace IN ('public'::regnamespace, 'app'::regnamespace) AND a.grantee = 0`,

@@ -31,50 +31,53 @@ func closed(own string) botData { return botData{own, "true"} }
 // keyBots classifies every table. A new one needs a line here: does a row of it say anything of a bot, of its
 // conversations or of what it knows?
 var keyBots = map[string]botData{
-	"account_events":        {}, // of an account, which no key has
-	"analytics_daily":       byBot("bot_id"),
-	"analytics_latency":     byBot("bot_id"),
-	"analytics_outbox":      byBot("bot_id"),
-	"api_keys":              {},
-	"audit_log":             closed("false"),
-	"audit_seal_heads":      {},
-	"audit_seal_progress":   {},
-	"audit_seals":           {}, // ids of rows of the audit log
-	"bot_pointer_moves":     byBot("bot_id"),
-	"bot_versions":          byBot("bot_id"),
-	"bots":                  byBot("id"),
-	"dead_letter_queue":     closed("false"),
-	"event_bodies":          closed("false"),
-	"files":                 closed("false"),
-	"installation":          {},
-	"invitations":           {},
-	"job_queue":             closed("(created_at = now())"),
-	"llm_turns":             byBot("bot_id"),
-	"login_attempts":        {},
-	"message_feedback":      byParent("app.sees_thread(thread_id)"),
-	"messages":              byParent("app.sees_thread(thread_id)"),
-	"model_keys":            {},
-	"model_settings":        {}, // defaults for all bots: a turn reads them
-	"operations":            byParent("(actor_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"),
-	"periodic_tasks":        {},
-	"schema_migrations":     {},
-	"sessions":              {},
-	"threads":               byBot("bot_id"),
-	"turn_events":           byParent("app.sees_turn(turn_id)"),
-	"upkeep":                {},
-	"usage_counters":        {}, // sums of the whole workspace: a turn counts there
-	"usage_warnings":        {},
-	"users":                 {},
-	"vectors":               closed("false"),
-	"webhook_attempts":      closed("false"),
-	"webhook_deliveries":    closed("(created_at = now())"),
-	"webhook_endpoints":     byBot("bot_id"),
-	"webhook_events":        byParent("app.sees_endpoint(endpoint_id)"),
-	"webhook_subscriptions": byParent("((endpoint_id IS NULL) OR app.sees_endpoint(endpoint_id))"),
-	"workspace_limits":      {},
-	"workspace_members":     {},
-	"workspace_purges":      {},
-	"workspaces":            {},
+	"account_events":     {}, // of an account, which no key has
+	"analytics_daily":    byBot("bot_id"),
+	"analytics_latency":  byBot("bot_id"),
+	"analytics_outbox":   byBot("bot_id"),
+	"analytics_quarters": byBot("bot_id"),
+
+	"analytics_latency_quarters": byBot("bot_id"),
+	"api_keys":                   {},
+	"audit_log":                  closed("false"),
+	"audit_seal_heads":           {},
+	"audit_seal_progress":        {},
+	"audit_seals":                {}, // ids of rows of the audit log
+	"bot_pointer_moves":          byBot("bot_id"),
+	"bot_versions":               byBot("bot_id"),
+	"bots":                       byBot("id"),
+	"dead_letter_queue":          closed("false"),
+	"event_bodies":               closed("false"),
+	"files":                      closed("false"),
+	"installation":               {},
+	"invitations":                {},
+	"job_queue":                  closed("(created_at = now())"),
+	"llm_turns":                  byBot("bot_id"),
+	"login_attempts":             {},
+	"message_feedback":           byParent("app.sees_thread(thread_id)"),
+	"messages":                   byParent("app.sees_thread(thread_id)"),
+	"model_keys":                 {},
+	"model_settings":             {}, // defaults for all bots: a turn reads them
+	"operations":                 byParent("(actor_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"),
+	"periodic_tasks":             {},
+	"schema_migrations":          {},
+	"sessions":                   {},
+	"threads":                    byBot("bot_id"),
+	"turn_events":                byParent("app.sees_turn(turn_id)"),
+	"upkeep":                     {},
+	"usage_counters":             {}, // sums of the whole workspace: a turn counts there
+	"usage_warnings":             {},
+	"users":                      {},
+	"vectors":                    closed("false"),
+	"webhook_attempts":           closed("false"),
+	"webhook_deliveries":         closed("(created_at = now())"),
+	"webhook_endpoints":          byBot("bot_id"),
+	"webhook_events":             byParent("app.sees_endpoint(endpoint_id)"),
+	"webhook_subscriptions":      byParent("((endpoint_id IS NULL) OR app.sees_endpoint(endpoint_id))"),
+	"workspace_limits":           {},
+	"workspace_members":          {},
+	"workspace_purges":           {},
+	"workspaces":                 {},
 }
 
 // botProblems gives the tables that show a key which is limited to some bots what it may not see, a line each.
@@ -144,6 +147,7 @@ func TestAKeyLimitedToABotSeesTheRowsOfThatBotOnly(t *testing.T) {
 	for key, bots := range map[uuid.UUID][]uuid.UUID{limited: {first}, whole: nil} {
 		exec(`INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at)
 			VALUES ($1, $2, 'x', $4, 'x', 'editor', $3, $2, now())`, workspace, key, bots, key[:])
+		exec(`INSERT INTO workspace_members (workspace_id, user_id, role, created_at) VALUES ($1, $2, 'owner', now())`, workspace, key) // its maker
 	}
 	for _, table := range slices.Sorted(maps.Keys(keyBots)) {
 		class := keyBots[table]

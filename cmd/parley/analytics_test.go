@@ -102,6 +102,9 @@ func TestWrongDaysOfAReportAreNamed(t *testing.T) {
 		"from=0001-01-01&to=9999-12-31": "from to",
 		"from=2099-01-01":               "from",
 		"from=2001-01-01":               "from",
+		"tz=Mars/Olympus":               "tz",
+		"tz=Local":                      "tz",
+		"tz=..%2F..%2Fetc%2Fpasswd":     "tz",
 	} {
 		for _, path := range []string{"/v1/analytics/usage?", "/v1/analytics/turns?"} {
 			a := ada.get(t, path+query)
@@ -116,6 +119,9 @@ func TestWrongDaysOfAReportAreNamed(t *testing.T) {
 	requireCode(t, p.anonymous().get(t, "/v1/analytics/usage"), http.StatusUnauthorized, "UNAUTHORIZED")
 	year := ada.get(t, "/v1/analytics/usage?from=2026-01-01&to=2027-01-02")
 	require.Len(t, year.items(), 366, year)
+	east, west := ada.get(t, "/v1/analytics/usage?tz=Pacific/Kiritimati"), ada.get(t, "/v1/analytics/turns?tz=Pacific/Niue")
+	require.Equal(t, []int{http.StatusOK, http.StatusOK}, []int{east.Status, west.Status})
+	require.NotEqual(t, east.text("to"), west.text("to"), "25 hours apart, it is never the same day in both")
 }
 
 func TestAClickHouseThatIsAwayDelaysCountsAndNothingElse(t *testing.T) {

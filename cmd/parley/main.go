@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // reports are by days of any time zone, also where the system knows none
 
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"

@@ -142,6 +142,126 @@ func (q *Queries) AnalyticsLatencies(ctx context.Context, arg AnalyticsLatencies
 	return items, nil
 }
 
+const analyticsQuarterCounts = `-- name: AnalyticsQuarterCounts :many
+SELECT width_bucket(q.quarter, $1::timestamptz[])::integer AS period,
+       sum(q.turns)::bigint AS turns, sum(q.completed)::bigint AS completed, sum(q.failed)::bigint AS failed,
+       sum(q.messages)::bigint AS messages, sum(q.webhook_events)::bigint AS webhook_events, sum(q.audit_entries)::bigint AS audit_entries,
+       sum(q.input_tokens)::bigint AS input_tokens, sum(q.output_tokens)::bigint AS output_tokens, sum(q.cost_micros)::bigint AS cost_micros
+  FROM analytics_quarters q
+ WHERE q.workspace_id = $2
+   AND q.quarter >= $3::timestamptz AND q.quarter < $4::timestamptz
+   AND ($5::uuid IS NULL OR q.bot_id = $5::uuid)
+ GROUP BY 1
+`
+
+type AnalyticsQuarterCountsParams struct {
+	Bounds      []time.Time
+	WorkspaceID uuid.UUID
+	FromTime    time.Time
+	ToTime      time.Time
+	BotID       *uuid.UUID
+}
+
+type AnalyticsQuarterCountsRow struct {
+	Period        int32
+	Turns         int64
+	Completed     int64
+	Failed        int64
+	Messages      int64
+	WebhookEvents int64
+	AuditEntries  int64
+	InputTokens   int64
+	OutputTokens  int64
+	CostMicros    int64
+}
+
+// The period is its place among the bounds, from 1: an instant belongs to the last bound that is not after it.
+func (q *Queries) AnalyticsQuarterCounts(ctx context.Context, arg AnalyticsQuarterCountsParams) ([]AnalyticsQuarterCountsRow, error) {
+	rows, err := q.db.Query(ctx, analyticsQuarterCounts,
+		arg.Bounds,
+		arg.WorkspaceID,
+		arg.FromTime,
+		arg.ToTime,
+		arg.BotID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AnalyticsQuarterCountsRow
+	for rows.Next() {
+		var i AnalyticsQuarterCountsRow
+		if err := rows.Scan(
+			&i.Period,
+			&i.Turns,
+			&i.Completed,
+			&i.Failed,
+			&i.Messages,
+			&i.WebhookEvents,
+			&i.AuditEntries,
+			&i.InputTokens,
+			&i.OutputTokens,
+			&i.CostMicros,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const analyticsQuarterLatencies = `-- name: AnalyticsQuarterLatencies :many
+SELECT width_bucket(l.quarter, $1::timestamptz[])::integer AS period, l.bucket, sum(l.turns)::bigint AS turns
+  FROM analytics_latency_quarters l
+ WHERE l.workspace_id = $2
+   AND l.quarter >= $3::timestamptz AND l.quarter < $4::timestamptz
+   AND ($5::uuid IS NULL OR l.bot_id = $5::uuid)
+ GROUP BY 1, 2
+`
+
+type AnalyticsQuarterLatenciesParams struct {
+	Bounds      []time.Time
+	WorkspaceID uuid.UUID
+	FromTime    time.Time
+	ToTime      time.Time
+	BotID       *uuid.UUID
+}
+
+type AnalyticsQuarterLatenciesRow struct {
+	Period int32
+	Bucket int32
+	Turns  int64
+}
+
+func (q *Queries) AnalyticsQuarterLatencies(ctx context.Context, arg AnalyticsQuarterLatenciesParams) ([]AnalyticsQuarterLatenciesRow, error) {
+	rows, err := q.db.Query(ctx, analyticsQuarterLatencies,
+		arg.Bounds,
+		arg.WorkspaceID,
+		arg.FromTime,
+		arg.ToTime,
+		arg.BotID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AnalyticsQuarterLatenciesRow
+	for rows.Next() {
+		var i AnalyticsQuarterLatenciesRow
+		if err := rows.Scan(&i.Period, &i.Bucket, &i.Turns); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const dropAnalytics = `-- name: DropAnalytics :exec
 SELECT app.drop_analytics($1::uuid)
 `

@@ -31,11 +31,12 @@ type Store interface {
 	Latencies(ctx context.Context, q Query) ([]Latency, error)
 }
 
-// Query says what a report is about: days (UTC) from From on and before To.
+// Query says what a report is about: days of a time zone from From on and before To.
 type Query struct {
-	From, To time.Time
-	Monthly  bool       // periods are months, of the days asked for; else days
-	BotID    *uuid.UUID // nil: all that is counted
+	From, To time.Time      // dates, at midnight UTC whatever the zone
+	Zone     *time.Location // whose days they are; nil: UTC
+	Monthly  bool           // periods are months, of the days asked for; else days
+	BotID    *uuid.UUID     // nil: all that is counted
 }
 
 // Counts is what is counted of a period, which is named by its first day.
@@ -92,7 +93,7 @@ func (r Reports) Read(ctx context.Context, q Query) (Report, error) {
 	}
 	report := Report{AsOf: asOf, Total: Period{Latency: Histogram{}}}
 	at := map[time.Time]int{}
-	for day := q.start(); day.Before(q.To); day = q.next(day) {
+	for _, day := range q.periods() {
 		at[day] = len(report.Periods)
 		report.Periods = append(report.Periods, Period{Counts: Counts{Period: day}, Latency: Histogram{}})
 	}
@@ -119,6 +120,39 @@ func (r Reports) asOf(ctx context.Context) (time.Time, error) {
 		return now, fmt.Errorf("look for what is not counted yet: %w", err)
 	}
 	return since.UTC(), nil
+}
+
+// local reports whether the days are not those of UTC.
+func (q Query) local() bool { return q.Zone != nil && q.Zone != time.UTC }
+
+// periods returns the date that names each period, in order.
+func (q Query) periods() (dates []time.Time) {
+	for day := q.start(); day.Before(q.To); day = q.next(day) {
+		dates = append(dates, day)
+	}
+	return dates
+}
+
+// bounds returns the instant at which each period begins, and last of all the one at which the last ends.
+func (q Query) bounds() []time.Time {
+	dates := q.periods()
+	bounds := make([]time.Time, 0, len(dates)+1)
+	for _, date := range dates {
+		if date.Before(q.From) { // of the first month
+			date = q.From
+		}
+		bounds = append(bounds, midnight(date, q.Zone))
+	}
+	return append(bounds, midnight(q.To, q.Zone))
+}
+
+// midnight returns when a date begins in a time zone: where its clocks skip midnight, at the instant at which they do.
+func midnight(date time.Time, zone *time.Location) time.Time {
+	t := time.Date(date.Year(), date.Month(), date.Day(), 0, 0, 0, 0, zone)
+	if t.Day() != date.Day() {
+		_, t = t.ZoneBounds()
+	}
+	return t
 }
 
 // start is the first day of the first period.

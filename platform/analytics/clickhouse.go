@@ -142,7 +142,7 @@ func (c *ClickHouse) insert(ctx context.Context, batch []platformdb.TakeAnalytic
 
 // Counts implements Store.
 func (c *ClickHouse) Counts(ctx context.Context, q Query) (list []Counts, err error) {
-	err = c.read(ctx, "queries/counts.sql", q, func(rows driver.Rows) error {
+	err = c.read(ctx, "counts.sql", q, func(rows driver.Rows) error {
 		var r Counts
 		if err := rows.Scan(&r.Period, &r.Turns, &r.Completed, &r.Failed, &r.Messages, &r.WebhookEvents, &r.AuditEntries,
 			&r.InputTokens, &r.OutputTokens, &r.CostMicros); err != nil {
@@ -156,7 +156,7 @@ func (c *ClickHouse) Counts(ctx context.Context, q Query) (list []Counts, err er
 
 // Latencies implements Store.
 func (c *ClickHouse) Latencies(ctx context.Context, q Query) (list []Latency, err error) {
-	err = c.read(ctx, "queries/latencies.sql", q, func(rows driver.Rows) error {
+	err = c.read(ctx, "latencies.sql", q, func(rows driver.Rows) error {
 		var (
 			r      Latency
 			bucket int32
@@ -172,14 +172,24 @@ func (c *ClickHouse) Latencies(ctx context.Context, q Query) (list []Latency, er
 }
 
 // read makes a query for the workspace of the context: there is no wall in ClickHouse, so every one is bound to it here.
+// Days of UTC are read from the roll-ups, those of another time zone from the single rows.
 func (c *ClickHouse) read(ctx context.Context, name string, q Query, scan func(driver.Rows) error) error {
-	query, err := statement(name)
+	file := "queries/" + name
+	if q.local() {
+		file = "queries/local_" + name
+	}
+	query, err := statement(file)
 	if err != nil {
 		return err
 	}
 	parameters := clickhouse.Parameters{
 		"workspace": call.From(ctx).Principal.WorkspaceID.String(), "from": q.From.Format(time.DateOnly), "to": q.To.Format(time.DateOnly),
 		"monthly": "0", "any_bot": "1", "bot": uuid.Nil.String(),
+	}
+	if q.local() {
+		bounds := q.bounds()
+		parameters["zone"] = q.Zone.String()
+		parameters["from_time"], parameters["to_time"] = bounds[0].UTC().Format(time.DateTime), bounds[len(bounds)-1].UTC().Format(time.DateTime)
 	}
 	if q.Monthly {
 		parameters["monthly"] = "1"

@@ -31,6 +31,9 @@ func (p Postgres) Export(ctx context.Context, most int) (n int, err error) {
 
 // Counts implements Store.
 func (p Postgres) Counts(ctx context.Context, q Query) ([]Counts, error) {
+	if q.local() {
+		return p.localCounts(ctx, q)
+	}
 	rows, err := platformdb.New(p.db.In(ctx)).AnalyticsCounts(ctx, platformdb.AnalyticsCountsParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Unit: q.unit(), FromDay: q.From.Format(time.DateOnly), ToDay: q.To.Format(time.DateOnly), BotID: q.BotID,
 	})
@@ -47,12 +50,44 @@ func (p Postgres) Counts(ctx context.Context, q Query) ([]Counts, error) {
 
 // Latencies implements Store.
 func (p Postgres) Latencies(ctx context.Context, q Query) ([]Latency, error) {
+	if q.local() {
+		return p.localLatencies(ctx, q)
+	}
 	rows, err := platformdb.New(p.db.In(ctx)).AnalyticsLatencies(ctx, platformdb.AnalyticsLatenciesParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Unit: q.unit(), FromDay: q.From.Format(time.DateOnly), ToDay: q.To.Format(time.DateOnly), BotID: q.BotID,
 	})
 	list := make([]Latency, len(rows))
 	for i, r := range rows {
 		list[i] = Latency{Period: r.Period, Bucket: int(r.Bucket), Turns: r.Turns}
+	}
+	return list, err
+}
+
+// localCounts adds up quarters of an hour to the days of a time zone.
+func (p Postgres) localCounts(ctx context.Context, q Query) ([]Counts, error) {
+	dates, bounds := q.periods(), q.bounds()
+	rows, err := platformdb.New(p.db.In(ctx)).AnalyticsQuarterCounts(ctx, platformdb.AnalyticsQuarterCountsParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Bounds: bounds, FromTime: bounds[0], ToTime: bounds[len(dates)], BotID: q.BotID,
+	})
+	list := make([]Counts, len(rows))
+	for i, r := range rows {
+		list[i] = Counts{
+			Period: dates[r.Period-1], Turns: r.Turns, Completed: r.Completed, Failed: r.Failed, Messages: r.Messages,
+			WebhookEvents: r.WebhookEvents, AuditEntries: r.AuditEntries,
+			InputTokens: r.InputTokens, OutputTokens: r.OutputTokens, CostMicros: r.CostMicros,
+		}
+	}
+	return list, err
+}
+
+func (p Postgres) localLatencies(ctx context.Context, q Query) ([]Latency, error) {
+	dates, bounds := q.periods(), q.bounds()
+	rows, err := platformdb.New(p.db.In(ctx)).AnalyticsQuarterLatencies(ctx, platformdb.AnalyticsQuarterLatenciesParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Bounds: bounds, FromTime: bounds[0], ToTime: bounds[len(dates)], BotID: q.BotID,
+	})
+	list := make([]Latency, len(rows))
+	for i, r := range rows {
+		list[i] = Latency{Period: dates[r.Period-1], Bucket: int(r.Bucket), Turns: r.Turns}
 	}
 	return list, err
 }

@@ -22,13 +22,14 @@ type adapter struct {
 func counted(t *testing.T, open func(t *testing.T, s site) adapter) {
 	t.Helper()
 	steps := map[string]func(t *testing.T, s site, a adapter){
-		"what happened is counted where it belongs":  countsWhatHappened,
-		"months have the days that were asked for":   sumsMonths,
-		"latencies are told within 3.2 percent":      tellsLatencies,
-		"an export that was cut short counts once":   countsOnceThoughCutShort,
-		"several exporters at once count once":       countsOnceThoughMany,
-		"an export moves no more than it is told to": movesNoMore,
-		"what waits is told by its age":              tellsItsAge,
+		"what happened is counted where it belongs":   countsWhatHappened,
+		"months have the days that were asked for":    sumsMonths,
+		"days of a time zone are those of its clocks": countsDaysOfAZone,
+		"latencies are told within 3.2 percent":       tellsLatencies,
+		"an export that was cut short counts once":    countsOnceThoughCutShort,
+		"several exporters at once count once":        countsOnceThoughMany,
+		"an export moves no more than it is told to":  movesNoMore,
+		"what waits is told by its age":               tellsItsAge,
 	}
 	for name, step := range steps {
 		t.Run(name, func(t *testing.T) {
@@ -115,6 +116,34 @@ func sumsMonths(t *testing.T, s site, a adapter) {
 	}
 	require.Equal(t, []any{"2026-09-01", int64(2), int64(2), "2026-10-01", int64(0), int64(0), "2026-11-01", int64(2), int64(2)}, got)
 	require.EqualValues(t, 4, r.Total.Latency[5])
+}
+
+func countsDaysOfAZone(t *testing.T, s site, a adapter) {
+	t.Helper()
+	ada, ms := uuid.New(), 5
+	for _, at := range []string{
+		"2026-10-23 21:59:59Z", "2026-10-23 22:00Z", // midnight in Berlin, in summer
+		"2026-10-25 22:30Z", "2026-10-25 23:00Z", // the day of 25 hours, and the midnight that ends it, in winter
+		"2026-10-31 22:59Z", "2026-10-31 23:00Z",
+	} {
+		s.happened(t, fact{workspace: ada, kind: "completed", count: 1, messages: 2, at: at, latency: &ms})
+	}
+	export(t, a)
+	read := func(zone, from, to string, monthly bool) (got []any) {
+		location, err := time.LoadLocation(zone)
+		require.NoError(t, err)
+		r := s.read(t, a, ada, analytics.Query{From: day(t, from), To: day(t, to), Zone: location, Monthly: monthly})
+		for _, p := range r.Periods {
+			require.Equal(t, p.Turns, p.Latency[5])
+			got = append(got, p.Period.Format(time.DateOnly), p.Turns)
+		}
+		return got
+	}
+	require.Equal(t, []any{"2026-10-24", int64(1), "2026-10-25", int64(1), "2026-10-26", int64(1)}, read("Europe/Berlin", "2026-10-24", "2026-10-27", false))
+	require.Equal(t, []any{"2026-10-24", int64(2), "2026-10-25", int64(0), "2026-10-26", int64(2)}, read("Asia/Kathmandu", "2026-10-24", "2026-10-27", false), "UTC+05:45")
+	require.Equal(t, []any{"2026-10-01", int64(4), "2026-11-01", int64(1)}, read("Europe/Berlin", "2026-10-24", "2026-11-02", true))
+	require.Equal(t, []any{"2026-10-24", int64(0), "2026-10-25", int64(2)}, read("UTC", "2026-10-24", "2026-10-26", false))
+	require.Equal(t, []any{"2026-04-24", int64(0), "2026-04-25", int64(0)}, read("Africa/Cairo", "2026-04-24", "2026-04-26", false), "a day without a midnight")
 }
 
 func tellsLatencies(t *testing.T, s site, a adapter) {

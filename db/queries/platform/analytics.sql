@@ -34,5 +34,25 @@ SELECT (date_trunc(@unit::text, l.day::timestamp) AT TIME ZONE 'UTC')::timestamp
    AND (sqlc.narg('bot_id')::uuid IS NULL OR l.bot_id = sqlc.narg('bot_id')::uuid)
  GROUP BY 1, 2;
 
+-- name: AnalyticsQuarterCounts :many
+-- The period is its place among the bounds, from 1: an instant belongs to the last bound that is not after it.
+SELECT width_bucket(q.quarter, @bounds::timestamptz[])::integer AS period,
+       sum(q.turns)::bigint AS turns, sum(q.completed)::bigint AS completed, sum(q.failed)::bigint AS failed,
+       sum(q.messages)::bigint AS messages, sum(q.webhook_events)::bigint AS webhook_events, sum(q.audit_entries)::bigint AS audit_entries,
+       sum(q.input_tokens)::bigint AS input_tokens, sum(q.output_tokens)::bigint AS output_tokens, sum(q.cost_micros)::bigint AS cost_micros
+  FROM analytics_quarters q
+ WHERE q.workspace_id = @workspace_id
+   AND q.quarter >= @from_time::timestamptz AND q.quarter < @to_time::timestamptz
+   AND (sqlc.narg('bot_id')::uuid IS NULL OR q.bot_id = sqlc.narg('bot_id')::uuid)
+ GROUP BY 1;
+
+-- name: AnalyticsQuarterLatencies :many
+SELECT width_bucket(l.quarter, @bounds::timestamptz[])::integer AS period, l.bucket, sum(l.turns)::bigint AS turns
+  FROM analytics_latency_quarters l
+ WHERE l.workspace_id = @workspace_id
+   AND l.quarter >= @from_time::timestamptz AND l.quarter < @to_time::timestamptz
+   AND (sqlc.narg('bot_id')::uuid IS NULL OR l.bot_id = sqlc.narg('bot_id')::uuid)
+ GROUP BY 1, 2;
+
 -- name: AnalyticsDepth :one
 SELECT app.analytics_depth(@most::integer)::integer;

@@ -7,9 +7,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Span is what days (UTC) a report is about: from the first on, before the last. Its periods are days or months.
+// Span is what days a report is about: from the first on, before the last. Its periods are days or months.
 type Span struct {
-	From, To time.Time
+	From, To time.Time      // dates, at midnight UTC whatever the zone
+	Zone     *time.Location // whose days they are
 	Monthly  bool
 }
 
@@ -33,12 +34,13 @@ func (e *SpanError) Error() string { return errors.Join(e.From, e.To).Error() }
 
 // NewSpan checks the days of a report. Without to it ends with today, without from it has 30 days. What is wrong with
 // them is a *SpanError.
-func NewSpan(from, to *time.Time, monthly bool, now time.Time) (Span, error) {
+func NewSpan(from, to *time.Time, zone *time.Location, monthly bool, now time.Time) (Span, error) {
 	wrong := SpanError{From: wrongDay(from), To: wrongDay(to)}
 	if wrong.From != nil || wrong.To != nil {
 		return Span{}, &wrong
 	}
-	s := Span{To: now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1), Monthly: monthly}
+	today := now.In(zone)
+	s := Span{To: time.Date(today.Year(), today.Month(), today.Day()+1, 0, 0, 0, 0, time.UTC), Zone: zone, Monthly: monthly}
 	if to != nil {
 		s.To = *to
 	}
@@ -63,6 +65,18 @@ func wrongDay(day *time.Time) error {
 		return ErrSpanDay
 	}
 	return nil
+}
+
+// ErrZone says what a time zone is.
+var ErrZone = errors.New("must be the IANA name of a time zone, such as Europe/Berlin or UTC")
+
+// NewZone returns the time zone of an IANA name.
+func NewZone(name string) (*time.Location, error) {
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "" || name == "Local" { // both of which Go knows, and both are the machine's
+		return nil, ErrZone
+	}
+	return zone, nil
 }
 
 // Report is what is counted in a span: every period of it, the oldest first, and all of them together.

@@ -35,13 +35,13 @@ func TestTheDaysOfAReport(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			span, err := domain.NewSpan(date(t, test.from), date(t, test.to), true, at)
+			span, err := domain.NewSpan(date(t, test.from), date(t, test.to), time.UTC, true, at)
 			if test.wrongFrom != nil || test.wrongTo != nil {
 				require.Equal(t, &domain.SpanError{From: test.wrongFrom, To: test.wrongTo}, err)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, domain.Span{From: *date(t, test.wantFrom), To: *date(t, test.wantTo), Monthly: true}, span)
+			require.Equal(t, domain.Span{From: *date(t, test.wantFrom), To: *date(t, test.wantTo), Zone: time.UTC, Monthly: true}, span)
 		})
 	}
 }
@@ -60,4 +60,20 @@ func TestTheErrorRateOfNoTurnsIsZero(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, domain.ReportPeriod{}.ErrorRate())
 	require.InDelta(t, 0.25, domain.ReportPeriod{Turns: 4, Failed: 1}.ErrorRate(), 0)
+}
+
+func TestTodayIsThatOfTheTimeZone(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 25, 23, 30, 0, 0, time.UTC)
+	for name, want := range map[string]string{"UTC": "2026-11-26", "Europe/Berlin": "2026-11-27", "America/New_York": "2026-11-26", "Pacific/Kiritimati": "2026-11-27"} {
+		zone, err := domain.NewZone(name)
+		require.NoError(t, err)
+		span, err := domain.NewSpan(nil, nil, zone, false, at)
+		require.NoError(t, err)
+		require.Equal(t, want, span.To.Format(time.DateOnly), name)
+	}
+	for _, name := range []string{"", "Local", "Mars/Olympus", "../etc/passwd", "CEST"} {
+		_, err := domain.NewZone(name)
+		require.ErrorIs(t, err, domain.ErrZone, name)
+	}
 }

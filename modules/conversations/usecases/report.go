@@ -21,13 +21,21 @@ type Report struct {
 // ReportWanted is what a caller asks for; nil days are those that a report has without being asked.
 type ReportWanted struct {
 	From, To *time.Time
+	Zone     *string // the IANA name of a time zone; nil: UTC
 	Monthly  bool
 	BotID    *uuid.UUID
 }
 
 // Do makes the report, and says which days it is about.
 func (u Report) Do(ctx context.Context, w ReportWanted) (domain.Span, domain.Report, error) {
-	span, err := domain.NewSpan(w.From, w.To, w.Monthly, u.Now())
+	zone := time.UTC
+	if w.Zone != nil {
+		var err error
+		if zone, err = domain.NewZone(*w.Zone); err != nil {
+			return domain.Span{}, domain.Report{}, fail.Fields(fail.Field{Field: "tz", Code: "INVALID", Message: err.Error()})
+		}
+	}
+	span, err := domain.NewSpan(w.From, w.To, zone, w.Monthly, u.Now())
 	if err != nil {
 		return span, domain.Report{}, wrongSpan(err)
 	}

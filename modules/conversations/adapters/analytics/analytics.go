@@ -14,7 +14,7 @@ type Analytics struct{ Reports analytics.Reports }
 // Report implements ports.Analytics.
 func (a Analytics) Report(ctx context.Context, on domain.ReportOn) (domain.Report, error) {
 	read, err := a.Reports.Read(ctx, analytics.Query{
-		From: on.Span.From, To: on.Span.To, Monthly: on.Span.Monthly, BotID: on.BotID,
+		From: on.Span.From, To: on.Span.To, Zone: on.Span.Zone, Monthly: on.Span.Monthly, BotID: on.BotID,
 	})
 	if err != nil {
 		return domain.Report{}, err

@@ -13,7 +13,7 @@ import (
 
 // GetUsageStatistics implements the call.
 func (s Server) GetUsageStatistics(ctx context.Context, r GetUsageStatisticsRequestObject) (GetUsageStatisticsResponseObject, error) {
-	span, report, err := s.Report.Do(ctx, toWanted(r.Params.From, r.Params.To, r.Params.Granularity, r.Params.BotID))
+	span, report, err := s.Report.Do(ctx, toWanted(r.Params.From, r.Params.To, r.Params.Tz, r.Params.Granularity, r.Params.BotID))
 	return GetUsageStatistics200JSONResponse{
 		Granularity: toGranularity(span), From: toDate(span.From), To: toDate(span.To), AsOf: report.AsOf,
 		Items: page.Map(report.Periods, toUsage), Totals: toUsageTotals(report.Total),
@@ -22,15 +22,15 @@ func (s Server) GetUsageStatistics(ctx context.Context, r GetUsageStatisticsRequ
 
 // GetTurnStatistics implements the call.
 func (s Server) GetTurnStatistics(ctx context.Context, r GetTurnStatisticsRequestObject) (GetTurnStatisticsResponseObject, error) {
-	span, report, err := s.Report.Do(ctx, toWanted(r.Params.From, r.Params.To, r.Params.Granularity, r.Params.BotID))
+	span, report, err := s.Report.Do(ctx, toWanted(r.Params.From, r.Params.To, r.Params.Tz, r.Params.Granularity, r.Params.BotID))
 	return GetTurnStatistics200JSONResponse{
 		Granularity: toGranularity(span), From: toDate(span.From), To: toDate(span.To), AsOf: report.AsOf,
 		Items: page.Map(report.Periods, toTurns), Totals: toTurnTotals(report.Total),
 	}, err
 }
 
-func toWanted(from, to *openapi_types.Date, g *Granularity, bot *openapi_types.UUID) usecases.ReportWanted {
-	w := usecases.ReportWanted{Monthly: g != nil && *g == Month, BotID: bot}
+func toWanted(from, to *openapi_types.Date, zone *string, g *Granularity, bot *openapi_types.UUID) usecases.ReportWanted {
+	w := usecases.ReportWanted{Zone: zone, Monthly: g != nil && *g == Month, BotID: bot}
 	if from != nil {
 		w.From = &from.Time
 	}

@@ -1417,6 +1417,9 @@ type ReportFrom = openapi_types.Date
 // ReportTo defines model for ReportTo.
 type ReportTo = openapi_types.Date
 
+// ReportZone defines model for ReportZone.
+type ReportZone = string
+
 // SubscriptionFilter defines model for SubscriptionFilter.
 type SubscriptionFilter = openapi_types.UUID
 
@@ -1452,10 +1455,10 @@ type WorkspaceInPath = openapi_types.UUID
 
 // GetTurnStatisticsParams defines parameters for GetTurnStatistics.
 type GetTurnStatisticsParams struct {
-	// From the first day (UTC); else 30 days before `to`
+	// From the first day, in the time zone of `tz`; else 30 days before `to`
 	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
 
-	// To the day (UTC) after the last one, at most 366 days after `from`; else tomorrow
+	// To the day after the last one, at most 366 days after `from`; else tomorrow
 	To *ReportTo `form:"to,omitempty" json:"to,omitempty"`
 
 	// Granularity what a period is. A month has those of its days that are asked for
@@ -1463,14 +1466,18 @@ type GetTurnStatisticsParams struct {
 
 	// BotID only what belongs to this bot
 	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
+
+	// Tz the time zone whose days and months are counted, by its IANA name: a day has 23 or 25 hours where its clocks change. What was
+	// counted by a release without this parameter belongs to its day in UTC
+	Tz *ReportZone `form:"tz,omitempty" json:"tz,omitempty"`
 }
 
 // GetUsageStatisticsParams defines parameters for GetUsageStatistics.
 type GetUsageStatisticsParams struct {
-	// From the first day (UTC); else 30 days before `to`
+	// From the first day, in the time zone of `tz`; else 30 days before `to`
 	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
 
-	// To the day (UTC) after the last one, at most 366 days after `from`; else tomorrow
+	// To the day after the last one, at most 366 days after `from`; else tomorrow
 	To *ReportTo `form:"to,omitempty" json:"to,omitempty"`
 
 	// Granularity what a period is. A month has those of its days that are asked for
@@ -1478,6 +1485,10 @@ type GetUsageStatisticsParams struct {
 
 	// BotID only what belongs to this bot
 	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
+
+	// Tz the time zone whose days and months are counted, by its IANA name: a day has 23 or 25 hours where its clocks change. What was
+	// counted by a release without this parameter belongs to its day in UTC
+	Tz *ReportZone `form:"tz,omitempty" json:"tz,omitempty"`
 }
 
 // ListThreadsParams defines parameters for ListThreads.
@@ -2074,6 +2085,13 @@ func (w *ServerInterfaceWrapper) GetTurnStatistics(ctx *echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
 	}
 
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", ctx.QueryParams(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tz: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTurnStatistics(ctx, params)
 	return err
@@ -2111,6 +2129,13 @@ func (w *ServerInterfaceWrapper) GetUsageStatistics(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "bot_id", ctx.QueryParams(), &params.BotID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "tz" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", ctx.QueryParams(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tz: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
