@@ -22,7 +22,8 @@ func (q *Queries) LockRoles(ctx context.Context) error {
 const missingRoles = `-- name: MissingRoles :many
 SELECT r.name::text AS name, NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles p WHERE p.rolname = r.name) AS absent
   FROM unnest(ARRAY['parley_app', 'parley_door']) AS r(name)
- WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles p WHERE p.rolname = r.name AND pg_has_role(current_user, p.oid, 'MEMBER'))
+ WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles p WHERE p.rolname = r.name AND pg_has_role(current_user, p.oid,
+        CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END))
 `
 
 type MissingRolesRow struct {
@@ -30,7 +31,8 @@ type MissingRolesRow struct {
 	Absent bool
 }
 
-// Which of our roles do not exist, or may not be used by this user.
+// Which of our roles do not exist, or may not be used by this user. From PostgreSQL 16 on a member may be without the right to
+// work as the role: one who has made it is, until it grants it to itself.
 func (q *Queries) MissingRoles(ctx context.Context) ([]MissingRolesRow, error) {
 	rows, err := q.db.Query(ctx, missingRoles)
 	if err != nil {
