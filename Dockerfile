@@ -3,7 +3,7 @@
 # with DATABASE_URL it uses that one and starts none. The files of the last stage are put together and run by
 # cmd/parley/container_test.go too.
 
-FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.9-bookworm@sha256:d9c68c2c51161e12fd77e4c6320687c9cd86e1af1e3ad6e6cd63ff970641453c AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
@@ -12,23 +12,34 @@ COPY db db
 COPY platform platform
 COPY modules modules
 COPY cmd cmd
+COPY .tools/dependencies .tools/dependencies
+COPY .tools/licenses-allowed .tools/
+COPY LICENSE ./
 ARG VERSION=dev
 ARG TARGETOS
 ARG TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$VERSION" -o /out/parley ./cmd/parley
+# What is in the program: its own license, those of its modules, and the list of them (SBOM, CycloneDX).
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -C .tools/dependencies -trimpath -o /usr/local/bin/dependencies . \
+    && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH dependencies -version "$VERSION" \
+       -licenses /out/doc/third-party-licenses.txt -sbom /out/doc/sbom.cdx.json \
+    && cp LICENSE /out/doc/
 
 # Debian's PostgreSQL 15, of which the programs are taken and none of the packages: no cluster, no perl, no compiler of
 # queries (LLVM alone is larger than all the rest).
-FROM debian:bookworm-slim AS postgres
+FROM debian:bookworm-20260918-slim@sha256:3783cc01769c7b2b1b83a5c5ad96c815348e28ed7da68e2e3687004faa906251 AS postgres
 RUN apt-get update \
     && apt-get install -y --no-install-recommends postgresql-common \
     && echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf \
     && apt-get install -y --no-install-recommends postgresql-15 postgresql-client-15 \
-    && rm -rf /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/postgresql/15/lib/pgxs
+    && rm -rf /usr/lib/postgresql/15/lib/bitcode /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/postgresql/15/lib/pgxs \
+    && mkdir -p /out/status.d \
+    && for package in postgresql-15 postgresql-client-15; do dpkg-query --status $package >/out/status.d/$package || exit 1; done
 
-FROM debian:bookworm-slim
+FROM debian:bookworm-20260918-slim@sha256:3783cc01769c7b2b1b83a5c5ad96c815348e28ed7da68e2e3687004faa906251
 LABEL org.opencontainers.image.title="parley" \
       org.opencontainers.image.description="the backend of a platform where businesses build AI bots" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -45,6 +56,10 @@ RUN apt-get update \
 COPY --from=postgres /usr/lib/postgresql/15/bin/initdb /usr/lib/postgresql/15/bin/postgres /usr/lib/postgresql/15/bin/pg_dump /usr/lib/postgresql/15/bin/pg_restore /usr/lib/postgresql/15/bin/
 COPY --from=postgres /usr/lib/postgresql/15/lib /usr/lib/postgresql/15/lib
 COPY --from=postgres /usr/share/postgresql/15 /usr/share/postgresql/15
+COPY --from=postgres /usr/share/doc/postgresql-15/copyright /usr/share/doc/postgresql-15/copyright
+# For scanners, which look here for packages whose files are there although dpkg has not installed them.
+COPY --from=postgres /out/status.d /var/lib/dpkg/status.d
+COPY --from=build /out/doc /usr/share/doc/parley
 COPY --from=build /out/parley /usr/local/bin/parley
 # A library that the list above lacks is found here, not at the first start.
 RUN for program in initdb postgres pg_dump pg_restore; do /usr/lib/postgresql/15/bin/$program --version || exit 1; done

@@ -25,6 +25,7 @@ COMPOSE := VERSION=$(VERSION) docker compose --profile infra --profile app
 
 TOOL := go tool -modfile=.tools/go.mod
 BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
+DEPENDENCIES := CGO_ENABLED=0 go run -C .tools/dependencies . -root "$(CURDIR)"
 SOURCES := cmd,modules,platform,db,api,go.mod,go.sum
 
 .PHONY: help
@@ -79,7 +80,7 @@ fuzz: modules ## run every Fuzz target for FUZZTIME each
 	@.tools/fuzz $(FUZZTIME)
 
 .PHONY: check
-check: modules check-generated check-format vet lint vulnerabilities test ## generated code, format, vet, lint, vulnerabilities, tests
+check: modules check-generated check-format vet lint licenses vulnerabilities test ## generated code, format, vet, lint, licenses, vulnerabilities, tests
 
 .PHONY: check-generated
 check-generated: modules ## generate anew and fail where that changes a file
@@ -96,6 +97,14 @@ vet: modules ## go vet
 .PHONY: lint
 lint: modules ## golangci-lint with .golangci.yaml
 	@$(TOOL) golangci-lint run $(PKG)
+
+.PHONY: licenses
+licenses: modules ## write bin/third-party-licenses.txt; fail where one is not in .tools/licenses-allowed
+	@$(DEPENDENCIES) -tests -licenses "$(CURDIR)/bin/third-party-licenses.txt"
+
+.PHONY: sbom
+sbom: modules ## write bin/sbom.cdx.json, the list of the modules in the program (SBOM, CycloneDX)
+	@$(DEPENDENCIES) -version "$(VERSION)" -sbom "$(CURDIR)/bin/sbom.cdx.json"
 
 .PHONY: vulnerabilities
 vulnerabilities: modules ## known vulnerabilities in what the program calls (govulncheck)
@@ -124,7 +133,7 @@ hooks: ## let git run .githooks before a commit and a push
 ##### Containers
 
 .PHONY: docker-lint
-docker-lint: modules ## check Dockerfile and compose.yaml as docker build --check and docker compose do, without Docker
+docker-lint: modules ## check Dockerfile, compose.yaml and the workflows, without Docker
 	@go run -C .tools/dockerlint . "$(CURDIR)"
 
 .PHONY: image
@@ -132,7 +141,8 @@ image: docker-installed ## build the container image parley:dev
 	@docker build --build-arg VERSION=$(VERSION) --tag parley:dev .
 
 .PHONY: up
-up: compose-installed ## start Postgres, Redis, ClickHouse, MinIO and Qdrant and wait for them; COMPOSE_PROFILES=app: and Parley
+up: compose-installed ## start Postgres, Redis, ClickHouse, S3 and Qdrant and wait for them; COMPOSE_PROFILES=app: and Parley
+	@.tools/compose-env
 	@VERSION=$(VERSION) COMPOSE_PROFILES=$(COMPOSE_PROFILES) docker compose up --detach --build --wait
 
 .PHONY: down

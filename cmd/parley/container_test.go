@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -104,6 +105,8 @@ func TestTheImageRunsReadOnlyByAnotherUserAsProcessOne(t *testing.T) {
 	require.Contains(t, c.env, "HTTP_ADDR=0.0.0.0:8080", "nobody outside would reach it")
 	require.NotEqual(t, exitOK, c.healthy(t), "it is healthy before it runs")
 
+	c.requireDocuments(t)
+
 	first := c.run(t)
 	ada := first.register(t)
 	require.Equal(t, exitOK, c.healthy(t))
@@ -125,6 +128,25 @@ func TestTheImageRunsReadOnlyByAnotherUserAsProcessOne(t *testing.T) {
 	ada.program = fourth.program
 	ada.requireAlive(t, "it does not come back from a power cut")
 	require.Equal(t, exitOK, fourth.end(t, syscall.SIGINT), fourth.log)
+}
+
+// requireDocuments asserts that whoever has the image can read what is in it and under which licenses.
+func (c *container) requireDocuments(t *testing.T) {
+	t.Helper()
+	for path, want := range map[string]string{
+		"usr/share/doc/parley/LICENSE":                  "Apache License",
+		"usr/share/doc/parley/third-party-licenses.txt": "github.com/jackc/pgx/v5 v",
+		"usr/share/doc/parley/sbom.cdx.json":            "pkg:golang/github.com/jackc/pgx/v5@v",
+		"usr/share/doc/postgresql-15/copyright":         "PostgreSQL",
+		"var/lib/dpkg/status.d/postgresql-15":           "\nVersion: 15.",
+	} {
+		text, err := os.ReadFile(filepath.Join(c.root, path))
+		require.NoError(t, err)
+		require.True(t, bytes.Contains(text, []byte(want)), "%s does not say %q", path, want)
+		info, err := os.Stat(filepath.Join(c.root, path))
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&0o004, "%s cannot be read by the image's user", path)
+	}
 }
 
 // cleanStops counts the times that the database ended after its last checkpoint.

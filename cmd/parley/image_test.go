@@ -18,13 +18,20 @@ import (
 
 // image is what the last stage of the Dockerfile makes, as far as running it goes.
 type image struct {
-	copies     [][]string // of --from=…: the sources and, last, where they go
+	copies     []copied // of --from=…
 	env        []string
 	user       string // uid:gid
 	volume     string
 	entrypoint []string
 	command    []string
 	health     []string
+}
+
+// copied is a COPY of the Dockerfile from an earlier stage.
+type copied struct {
+	from    string
+	sources []string
+	into    string
 }
 
 var (
@@ -46,7 +53,9 @@ func readImage(t *testing.T) image {
 			i = image{}
 		case "COPY":
 			if from, paths, _ := strings.Cut(rest, " "); strings.HasPrefix(from, "--from=") {
-				i.copies = append(i.copies, strings.Fields(paths))
+				fields := strings.Fields(paths)
+				last := len(fields) - 1
+				i.copies = append(i.copies, copied{strings.TrimPrefix(from, "--from="), fields[:last], fields[last]})
 			}
 		case "ENV":
 			i.env = append(i.env, assignment.FindAllString(rest, -1)...)
@@ -69,25 +78,22 @@ func readImage(t *testing.T) image {
 	return i
 }
 
-// assemble puts the image's files into a folder: the program, what is copied from Debian's packages, the libraries
-// of both, and what of Debian itself is used. A machine that has not these packages skips the test.
+// assemble puts the image's files into a folder: the program and what is said of it, what is copied from Debian's
+// packages, the libraries of both, and what of Debian itself is used. A machine without these packages skips the test.
 func (i image) assemble(t *testing.T, root string) {
 	t.Helper()
-	program, err := builtProgram()
-	require.NoError(t, err)
 	var programs []string
-	for _, paths := range i.copies {
-		into := root + paths[len(paths)-1] // with its slash
-		if paths[0] == "/out/parley" {
-			copyInto(t, program, into)
-			continue
-		}
-		for _, source := range paths[:len(paths)-1] {
+	for _, c := range i.copies {
+		for _, source := range c.sources {
+			if strings.HasPrefix(source, "/out/") {
+				copyInto(t, made(t, c.from, source), root+c.into)
+				continue
+			}
 			if _, err := os.Stat(source); err != nil {
 				t.Skipf("container: the image's PostgreSQL is not on this machine: %v", err)
 			}
-			copyInto(t, source, into)
-			if strings.HasSuffix(paths[len(paths)-1], "/") {
+			copyInto(t, source, root+c.into) // with its slash
+			if strings.HasSuffix(c.into, "/") {
 				programs = append(programs, source)
 			}
 		}
@@ -102,6 +108,33 @@ func (i image) assemble(t *testing.T, root string) {
 	for _, dir := range []string{i.volume, "tmp", "proc", "dev"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(root, dir), 0o755))
 	}
+}
+
+// made gives what a stage of the Dockerfile makes at a path, made here.
+func made(t *testing.T, stage, path string) string {
+	t.Helper()
+	switch stage + ":" + path {
+	case "build:/out/parley":
+		program, err := builtProgram()
+		require.NoError(t, err)
+		return program
+	case "build:/out/doc":
+		documents, err := builtDocuments()
+		require.NoError(t, err)
+		return documents
+	case "postgres:/out/status.d":
+		dir := t.TempDir()
+		for _, name := range []string{"postgresql-15", "postgresql-client-15"} {
+			status, err := exec.CommandContext(t.Context(), "dpkg-query", "--status", name).Output()
+			if err != nil {
+				t.Skipf("container: the image's PostgreSQL is not on this machine: %s: %v", name, err)
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), status, 0o644))
+		}
+		return dir
+	}
+	require.Fail(t, "the stage "+stage+" makes something that this test does not know: "+path)
+	return ""
 }
 
 // copyInto copies a file or folder as COPY does: into a path that ends in a slash, else to be that path.

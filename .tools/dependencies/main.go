@@ -1,0 +1,79 @@
+// Command dependencies lists the Go modules that are in the program parley. It checks that their licenses are allowed,
+// and writes two files: the texts of the licenses, and a software bill of materials (SBOM) in CycloneDX's JSON format.
+//
+// It reads the sources in the module cache and asks the network for nothing that is in there. GOOS, GOARCH and
+// CGO_ENABLED choose the program, as they do for go build. The same sources give the same files, byte for byte.
+// It prints one line for each problem and exits with 1 where there is any, with 2 where it was called wrongly.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	root := flag.String("root", ".", "folder of Parley's go.mod")
+	allowedFile := flag.String("allowed", "", "file with the allowed licenses (default .tools/licenses-allowed below root)")
+	tests := flag.Bool("tests", false, "also check what tests and the other commands depend on")
+	texts := flag.String("licenses", "", "write the texts of the licenses to this file")
+	sbom := flag.String("sbom", "", "write the SBOM to this file")
+	version := flag.String("version", "dev", "version of parley in the SBOM")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if *allowedFile == "" {
+		*allowedFile = filepath.Join(*root, ".tools/licenses-allowed")
+	}
+	allowed, err := readAllowed(*allowedFile)
+	if err != nil {
+		return err
+	}
+	program, err := listModules(ctx, *root, "./cmd/parley")
+	if err != nil {
+		return err
+	}
+	checked := program
+	if *tests {
+		if checked, err = listModules(ctx, *root, "-test", "-tags=faults", "./..."); err != nil {
+			return err
+		}
+	}
+	if err := check(checked, allowed); err != nil {
+		return err
+	}
+	if *texts != "" {
+		if err := write(*texts, func() ([]byte, error) { return licenseTexts(program), nil }); err != nil {
+			return err
+		}
+	}
+	if *sbom != "" {
+		if err := write(*sbom, func() ([]byte, error) { return billOfMaterials(program, *version) }); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("licenses: %d modules in parley, %d checked, all with an allowed license\n", len(program), len(checked))
+	return nil
+}
+
+func write(path string, content func() ([]byte, error)) error {
+	bytes, err := content()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, bytes, 0o644)
+}
