@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,19 +17,57 @@ import (
 // profileSets are those that make up, down and status are called with.
 var profileSets = [][]string{{"infra"}, {"app"}, {"infra", "app"}}
 
+// required finds the variables without which compose.yaml cannot be used: ${NAME:?…}.
+var required = regexp.MustCompile(`\$\{([A-Z_]+):\?`)
+
+// withDefault finds the variables that have a default which is not empty.
+var withDefault = regexp.MustCompile(`\$\{([A-Z_]+):?-[^}]`)
+
+// secretName is that of a variable in which a service gets a password or key.
+var secretName = regexp.MustCompile(`PASSWORD|SECRET|API_KEY|AUTH|TOKEN|_URL$`)
+
+// given is what the required variables are set to here; it must not be part of anything else in compose.yaml.
+const given = "a-password-of-dockerlint"
+
 func lintCompose(ctx context.Context, path string) (problems []string) {
-	logrus.SetLevel(logrus.ErrorLevel)
+	logrus.SetLevel(logrus.PanicLevel)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var variables []string
+	for _, match := range required.FindAllStringSubmatch(string(text), -1) {
+		if v := match[1] + "=" + given; !slices.Contains(variables, v) {
+			variables = append(variables, v)
+		}
+	}
+	for _, match := range withDefault.FindAllStringSubmatch(string(text), -1) {
+		if secretName.MatchString(match[1]) {
+			problems = append(problems, path+": "+match[1]+" has a default")
+		}
+	}
+	load := func(profiles, variables []string) (*types.Project, error) {
+		options, err := cli.NewProjectOptions([]string{path},
+			cli.WithProfiles(profiles), cli.WithResolvedPaths(true), cli.WithEnv(variables))
+		if err != nil {
+			return nil, err
+		}
+		return options.LoadProject(ctx)
+	}
+	for i, v := range variables {
+		name, _, _ := strings.Cut(v, "=")
+		_, err := load([]string{"infra", "app"}, slices.Delete(slices.Clone(variables), i, i+1))
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "make up") {
+			problems = append(problems, fmt.Sprintf("%s: without %s the error names neither it nor make up: %v", path, name, err))
+		}
+	}
 	for _, profiles := range profileSets {
 		say := func(text string) {
 			if p := path + ": " + text; !slices.Contains(problems, p) {
 				problems = append(problems, p)
 			}
 		}
-		options, err := cli.NewProjectOptions([]string{path}, cli.WithProfiles(profiles), cli.WithResolvedPaths(true))
-		if err != nil {
-			return []string{err.Error()}
-		}
-		project, err := options.LoadProject(ctx)
+		project, err := load(profiles, variables)
 		if err != nil {
 			say(fmt.Sprintf("profiles %v: %v", profiles, err))
 			continue
@@ -49,7 +89,7 @@ func lintCompose(ctx context.Context, path string) (problems []string) {
 			ours[s.Image] = ours[s.Image] || s.Build != nil
 		}
 		for _, s := range project.Services {
-			lintService(s, once[s.Name], ports, say)
+			lintService(s, once[s.Name], ours[s.Image], ports, say)
 			if ours[s.Image] {
 				lintOurs(s, say)
 			}
@@ -58,9 +98,9 @@ func lintCompose(ctx context.Context, path string) (problems []string) {
 	return problems
 }
 
-func lintService(s types.ServiceConfig, once bool, ports map[string]string, say func(string)) {
-	if s.Build == nil && !pinned(s.Image) {
-		say("the image of " + s.Name + " has no version: " + s.Image)
+func lintService(s types.ServiceConfig, once, ours bool, ports map[string]string, say func(string)) {
+	if !ours && !pinned(s.Image) {
+		say("the image of " + s.Name + " has no version or no digest: " + s.Image)
 	}
 	if !once && (s.HealthCheck == nil || s.HealthCheck.Disable) {
 		say(s.Name + " has no health check")
@@ -75,8 +115,17 @@ func lintService(s types.ServiceConfig, once bool, ports map[string]string, say 
 		ports[p.Published] = s.Name
 	}
 	for name, value := range s.Environment {
-		if value != nil && strings.Contains(*value, "${") {
+		if value == nil || *value == "" {
+			continue
+		}
+		if strings.Contains(*value, "${") {
 			say(s.Name + ": " + name + " was not filled in: " + *value)
+		}
+		if u, err := url.Parse(*value); err == nil && u.Host != "" && u.User == nil {
+			continue // an address without a password
+		}
+		if secretName.MatchString(name) && !strings.Contains(*value, given) {
+			say(s.Name + ": " + name + " has a default")
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
@@ -65,7 +66,7 @@ func lintDockerfile(ctx context.Context, path string) (problems []string) {
 	}
 	for _, s := range stages {
 		if !pinned(s.BaseName) {
-			say(int32(s.Location[0].Start.Line), "the image "+s.BaseName+" has no version")
+			say(int32(s.Location[0].Start.Line), "the image "+s.BaseName+" has no version or no digest")
 		}
 	}
 	has := map[string]bool{}
@@ -88,9 +89,10 @@ func lintDockerfile(ctx context.Context, path string) (problems []string) {
 	return problems
 }
 
-// pinned tells whether an image is named with a tag other than latest, or a digest.
+var withDigest = regexp.MustCompile(`^[^@]+:([^@:/]+)@sha256:[0-9a-f]{64}$`)
+
+// pinned reports whether an image is named with a tag other than latest, for people, and with a digest.
 func pinned(image string) bool {
-	name := image[strings.LastIndex(image, "/")+1:]
-	_, tag, ok := strings.Cut(name, ":")
-	return ok && tag != "" && tag != "latest"
+	match := withDigest.FindStringSubmatch(image)
+	return match != nil && match[1] != "latest"
 }
