@@ -61,7 +61,7 @@ var wallChecks = []string{
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
 	        'purge users', 'door account_events', 'door workspace_purges', 'door login_attempts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
-	        'door job_queue', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
+	        'door job_queue', 'door job_targets', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency', 'door analytics_quarters', 'door analytics_latency_quarters')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
@@ -140,6 +140,7 @@ var wallChecks = []string{
 	         ('app.forget_login_attempts()'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),
 	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'),
 	         ('app.claim_jobs(integer,double precision,text[],integer[],uuid)'),
+	         ('app.take_jobs(double precision,text[],integer[],integer[],integer,integer[],integer[],integer[],integer[],integer[],uuid[],integer[],integer[],text[],uuid,text,text,integer)'),
 	         ('app.extend_jobs(uuid[],uuid[],integer[],double precision)'), ('app.lost_jobs(integer)'), ('app.expire_jobs(integer)'),
 	         ('app.begin_periodic(text,uuid,double precision)'), ('app.end_periodic(text,uuid,double precision)'),
 	         ('app.expire_sealed_answers()'), ('app.find_webhook_endpoint(uuid)'), ('app.queue_depth()'), ('app.expire_webhooks(integer)'),

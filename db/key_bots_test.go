@@ -52,6 +52,7 @@ var keyBots = map[string]botData{
 	"installation":               {},
 	"invitations":                {},
 	"job_queue":                  closed("(created_at = now())"),
+	"job_targets":                {}, // hosts, and numbers of answers
 	"llm_turns":                  byBot("bot_id"),
 	"login_attempts":             {},
 	"message_feedback":           byParent("app.sees_thread(thread_id)"),

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
 
@@ -47,15 +48,40 @@ func TestADeliveryThatTheReleaseBeforeStoredIsDelivered(t *testing.T) {
 	p := start(t, fastJobs...)
 	ada, target := p.register(t), newReceiver(t)
 	sub := ada.subscribe(t, target.URL, "bot.updated")
-	super := pg.Superuser(t, p.database)
 	body := `{"type":"ping","timestamp":"2026-01-01T00:00:00Z","data":{"subscription_id":"` + sub.id + `"}}`
-	var id string
-	require.NoError(t, super.QueryRow(t.Context(), `WITH delivery AS (
+	id := p.storeDelivery(t, ada, sub, body)
+	require.Equal(t, body, string(target.waitFor(t, 1)[0].Body))
+	require.Equal(t, sub.id, ada.waitUntil(t, "/v1/webhook-deliveries/"+id, "status", "delivered").text("payload.data.subscription_id"))
+}
+
+// Processes of the release before read the body of a delivery in its row.
+func TestTheReleaseBeforeMakesItsOwnDeliveriesAndLeavesOthers(t *testing.T) {
+	t.Parallel()
+	p := start(t, append(fastJobs, "WORKERS=0")...)
+	ada := p.register(t)
+	sub := ada.subscribe(t, "http://127.0.0.1:9/", "bot.updated")
+	ada.put(t, "/v1/bots/"+ada.newBot(t)+"/instruction", map[string]any{"instruction": "Be kind."})
+	super := pg.Superuser(t, p.database)
+	_, err := super.Exec(t.Context(), `INSERT INTO job_queue (workspace_id, id, kind, key, payload, trace_id, max_attempts)
+		VALUES ($1, gen_random_uuid(), 'webhook.deliver', 'no id', '{}', 't', 1)`, ada.workspace)
+	require.NoError(t, err)
+	own := p.storeDelivery(t, ada, sub, `{}`)
+	rows, err := super.Query(t.Context(), `SELECT key FROM app.claim_jobs(10, 30, NULL, NULL, '00000000-0000-0000-0000-000000000000') ORDER BY key`)
+	require.NoError(t, err)
+	claimed, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Equal(t, []string{own, "no id"}, claimed)
+	require.Equal(t, 1, p.number(t, `SELECT count(*) FROM job_queue WHERE kind = 'webhook.deliver' AND status = 'queued' AND target = '127.0.0.1'`))
+}
+
+// storeDelivery stores a delivery and its job as the release before did.
+func (p *program) storeDelivery(t *testing.T, c *caller, sub subscription, body string) (id string) {
+	t.Helper()
+	require.NoError(t, pg.Superuser(t, p.database).QueryRow(t.Context(), `WITH delivery AS (
 		INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type, body)
 		VALUES ($1, gen_random_uuid(), $2, gen_random_uuid(), 'ping', $3) RETURNING workspace_id, id
 	) INSERT INTO job_queue (workspace_id, id, kind, key, payload, trace_id, max_attempts)
 	  SELECT workspace_id, gen_random_uuid(), 'webhook.deliver', id::text, jsonb_build_object('delivery_id', id), 't', 20 FROM delivery
-	  RETURNING key`, ada.workspace, sub.id, body).Scan(&id))
-	require.Equal(t, body, string(target.waitFor(t, 1)[0].Body))
-	require.Equal(t, sub.id, ada.waitUntil(t, "/v1/webhook-deliveries/"+id, "status", "delivered").text("payload.data.subscription_id"))
+	  RETURNING key`, c.workspace, sub.id, body).Scan(&id))
+	return id
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	answers "github.com/parley/parley/modules/conversations/entrypoints/jobs"
 	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/background"
@@ -131,7 +132,6 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 // Bounds of the calls to the outside.
 const (
 	deliveryTimeout = 15 * time.Second // for one attempt at a webhook
-	deliveriesEach  = 4                // at once to one target
 	modelRetries    = 1                // of a model that has said nothing yet
 	breakAfter      = 5                // failures in a row
 	breakSources    = 3                // workspaces among them for what all share not to be asked for any
@@ -140,7 +140,7 @@ const (
 // guardOutside puts deadlines, bulkheads and breakers round what is outside.
 func (p *platform) guardOutside() {
 	p.targets = resilience.NewGroup("webhook", resilience.Policy{
-		Timeout: deliveryTimeout, Concurrency: deliveriesEach, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
+		Timeout: deliveryTimeout, Concurrency: p.cfg.Deliveries, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
 	p.models = resilience.NewGroup("model", resilience.Policy{
 		Timeout: p.cfg.ModelTimeout, Retries: modelRetries, Failures: breakAfter, Sources: breakSources, OpenFor: p.cfg.BreakerOpen,
@@ -184,10 +184,25 @@ func (p *platform) prepareJobs() error {
 		return err
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
-		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
+		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Pools: jobPools(p.cfg), Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
 		Buried: p.deadLetter, Around: p.aroundJob,
 	})
 	return nil
+}
+
+// From when on what a job calls is slow.
+const (
+	deliverySlowAfter = time.Second
+	answerSlowAfter   = 5 * time.Second
+)
+
+// jobPools are the slots of jobs that wait for what is outside. A delivery to a target that was quick waits for a slot for
+// a second at most, whatever other targets do; one host gets a quarter of the slots of each sort. An answer by a slow model is
+// never ended for want of a slot, as it has cost something.
+func jobPools(cfg *config.Config) map[string]jobs.Pool {
+	deliveries := jobs.NewPool(cfg.Deliveries, deliverySlowAfter)
+	deliveries.EndSlow, deliveries.PerTarget = true, cfg.Deliveries/4
+	return map[string]jobs.Pool{events.Pool: deliveries, answers.Pool: jobs.NewPool(cfg.Answers, answerSlowAfter)}
 }
 
 // usageLimits are those of workspaces that have none of their own.

@@ -584,7 +584,9 @@ func (q *Queries) LockSubscription(ctx context.Context, arg LockSubscriptionPara
 
 const publishEvent = `-- name: PublishEvent :exec
 WITH wanted AS MATERIALIZED (
-    SELECT s.id FROM webhook_subscriptions s
+    SELECT s.id, app.uuid_v7() AS delivery_id,
+           left(lower(trim(trailing '.' FROM trim(both '[]' FROM substring(s.url FROM '^[A-Za-z]+://(\[[^]]*\]|[^/?:]*)')))), 255) AS host
+      FROM webhook_subscriptions s
      WHERE s.workspace_id = $1 AND s.status = 'active' AND s.deleted_at IS NULL AND $2::text = ANY (s.events)
        AND (s.held_at IS NULL OR s.held_at > now() - interval '7 days') -- nobody has adopted it, and nobody will read what waits
        AND (s.endpoint_id IS NULL OR s.endpoint_id = $3::uuid)
@@ -593,13 +595,12 @@ WITH wanted AS MATERIALIZED (
     SELECT $1, $4, $5 WHERE EXISTS (SELECT 1 FROM wanted)
 ), delivery AS (
     INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type)
-    SELECT $1, app.uuid_v7(), wanted.id, $4, $2::text FROM wanted
- RETURNING id
+    SELECT $1, wanted.delivery_id, wanted.id, $4, $2::text FROM wanted
 ), queued AS (
-    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, max_attempts)
-    SELECT $1, app.uuid_v7(), $6::text, delivery.id::text, jsonb_build_object('delivery_id', delivery.id),
-           $7::uuid, $8, $9
-      FROM delivery
+    INSERT INTO job_queue (workspace_id, id, kind, key, target, payload, operation_id, trace_id, max_attempts)
+    SELECT $1, app.uuid_v7(), $6::text, wanted.delivery_id::text, coalesce(wanted.host, ''),
+           jsonb_build_object('delivery_id', wanted.delivery_id), $7::uuid, $8, $9
+      FROM wanted
  RETURNING id
 )
 SELECT pg_notify('parley_jobs', '') FROM queued LIMIT 1
@@ -618,6 +619,7 @@ type PublishEventParams struct {
 }
 
 // The body, and a delivery and its job for every subscription that wants the event; for most events there is none of these.
+// The target of the job is the host of the URL, as webhook.Host gives it.
 func (q *Queries) PublishEvent(ctx context.Context, arg PublishEventParams) error {
 	_, err := q.db.Exec(ctx, publishEvent,
 		arg.WorkspaceID,
@@ -700,9 +702,10 @@ func (q *Queries) ReleaseDeliveries(ctx context.Context, arg ReleaseDeliveriesPa
 }
 
 const reopenDelivery = `-- name: ReopenDelivery :one
-UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL
- WHERE workspace_id = $1 AND id = $2
-RETURNING id, subscription_id, event_id, event_type, status, attempts, created_at, finished_at
+UPDATE webhook_deliveries d SET status = 'pending', finished_at = NULL
+  FROM webhook_subscriptions s
+ WHERE d.workspace_id = $1 AND d.id = $2 AND s.workspace_id = d.workspace_id AND s.id = d.subscription_id
+RETURNING d.id, d.subscription_id, d.event_id, d.event_type, d.status, d.attempts, d.created_at, d.finished_at, s.url
 `
 
 type ReopenDeliveryParams struct {
@@ -719,6 +722,7 @@ type ReopenDeliveryRow struct {
 	Attempts       int32
 	CreatedAt      time.Time
 	FinishedAt     *time.Time
+	URL            string
 }
 
 func (q *Queries) ReopenDelivery(ctx context.Context, arg ReopenDeliveryParams) (ReopenDeliveryRow, error) {
@@ -733,6 +737,7 @@ func (q *Queries) ReopenDelivery(ctx context.Context, arg ReopenDeliveryParams) 
 		&i.Attempts,
 		&i.CreatedAt,
 		&i.FinishedAt,
+		&i.URL,
 	)
 	return i, err
 }

@@ -35,10 +35,10 @@ WITH dead AS (
     DELETE FROM job_queue j
      WHERE j.workspace_id = $3 AND j.id = $4 AND j.attempt = $5 AND j.status = 'running'
        AND (NOT $6::boolean OR j.lease_until < clock_timestamp())
- RETURNING j.workspace_id, j.id, j.kind, j.key, j.payload, j.operation_id, j.trace_id, j.priority, j.status, j.attempt, j.max_attempts, j.run_at, j.lease_until, j.errors, j.created_at, j.finished_at, j.failures, j.started_at
+ RETURNING j.workspace_id, j.id, j.kind, j.key, j.payload, j.operation_id, j.trace_id, j.priority, j.status, j.attempt, j.max_attempts, j.run_at, j.lease_until, j.errors, j.created_at, j.finished_at, j.failures, j.started_at, j.target
 )
-INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
-SELECT dead.workspace_id, $1, dead.id, dead.kind, dead.key, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
+INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, target, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
+SELECT dead.workspace_id, $1, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
        dead.attempt, dead.failures + 1, dead.max_attempts, app.with_error(dead.errors, $2::jsonb)
   FROM dead
 RETURNING dead_letter_queue.id, dead_letter_queue.key, dead_letter_queue.payload, dead_letter_queue.operation_id,
@@ -85,74 +85,6 @@ func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (BuryJobRow, e
 		&i.CreatedAt,
 	)
 	return i, err
-}
-
-const claimJobs = `-- name: ClaimJobs :many
-SELECT workspace_id::uuid AS workspace_id, id::uuid AS id, kind::text AS kind, key::text AS key, payload::jsonb AS payload,
-       coalesce(operation_id, '00000000-0000-0000-0000-000000000000')::uuid AS operation_id, trace_id::text AS trace_id,
-       attempt::integer AS attempt, failures::integer AS failures, max_attempts::integer AS max_attempts,
-       created_at::timestamptz AS created_at
-  FROM app.claim_jobs($1::integer, $2::double precision, $3::text[], $4::integer[], $5::uuid)
-`
-
-type ClaimJobsParams struct {
-	Most         int32
-	LeaseSeconds float64
-	Kinds        []string
-	Room         []int32
-	Starting     uuid.UUID
-}
-
-type ClaimJobsRow struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	Kind        string
-	Key         string
-	Payload     json.RawMessage
-	OperationID uuid.UUID
-	TraceID     string
-	Attempt     int32
-	Failures    int32
-	MaxAttempts int32
-	CreatedAt   time.Time
-}
-
-func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]ClaimJobsRow, error) {
-	rows, err := q.db.Query(ctx, claimJobs,
-		arg.Most,
-		arg.LeaseSeconds,
-		arg.Kinds,
-		arg.Room,
-		arg.Starting,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ClaimJobsRow
-	for rows.Next() {
-		var i ClaimJobsRow
-		if err := rows.Scan(
-			&i.WorkspaceID,
-			&i.ID,
-			&i.Kind,
-			&i.Key,
-			&i.Payload,
-			&i.OperationID,
-			&i.TraceID,
-			&i.Attempt,
-			&i.Failures,
-			&i.MaxAttempts,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const completeJob = `-- name: CompleteJob :one
@@ -234,9 +166,9 @@ func (q *Queries) EndPeriodic(ctx context.Context, arg EndPeriodicParams) error 
 
 const enqueueJob = `-- name: EnqueueJob :exec
 WITH queued AS (
-    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, priority, max_attempts, run_at)
-    SELECT $1, $2, $3, $4, $5, $6::uuid, $7, $8, $9,
-           coalesce($10::timestamptz, now())
+    INSERT INTO job_queue (workspace_id, id, kind, key, target, payload, operation_id, trace_id, priority, max_attempts, run_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7::uuid, $8, $9, $10,
+           coalesce($11::timestamptz, now())
      WHERE NOT EXISTS (SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = $1 AND d.kind = $3 AND d.key = $4)
         ON CONFLICT ON CONSTRAINT job_queue_key DO NOTHING
  RETURNING run_at
@@ -249,6 +181,7 @@ type EnqueueJobParams struct {
 	ID          uuid.UUID
 	Kind        string
 	Key         string
+	Target      string
 	Payload     json.RawMessage
 	OperationID *uuid.UUID
 	TraceID     string
@@ -264,6 +197,7 @@ func (q *Queries) EnqueueJob(ctx context.Context, arg EnqueueJobParams) error {
 		arg.ID,
 		arg.Kind,
 		arg.Key,
+		arg.Target,
 		arg.Payload,
 		arg.OperationID,
 		arg.TraceID,
@@ -586,6 +520,35 @@ func (q *Queries) LostJobs(ctx context.Context, most int32) ([]LostJobsRow, erro
 	return items, nil
 }
 
+const markTarget = `-- name: MarkTarget :one
+INSERT INTO job_targets (workspace_id, kind, target, slow, until)
+VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5::double precision))
+    ON CONFLICT (workspace_id, kind, target) DO UPDATE SET slow = excluded.slow, until = excluded.until
+RETURNING target
+`
+
+type MarkTargetParams struct {
+	WorkspaceID uuid.UUID
+	Kind        string
+	Target      string
+	Slow        bool
+	Seconds     float64
+}
+
+// Stores for a while that a target is slow, or quick.
+func (q *Queries) MarkTarget(ctx context.Context, arg MarkTargetParams) (string, error) {
+	row := q.db.QueryRow(ctx, markTarget,
+		arg.WorkspaceID,
+		arg.Kind,
+		arg.Target,
+		arg.Slow,
+		arg.Seconds,
+	)
+	var target string
+	err := row.Scan(&target)
+	return target, err
+}
+
 const putOffJob = `-- name: PutOffJob :one
 UPDATE job_queue
    SET status = 'queued', lease_until = NULL, failures = failures + 1,
@@ -676,12 +639,12 @@ const requeueJob = `-- name: RequeueJob :exec
 WITH dead AS (
     DELETE FROM dead_letter_queue d WHERE d.workspace_id = $1 AND d.kind = $2 AND d.key = $3
 ), again AS (
-    UPDATE job_queue j SET status = 'queued', run_at = now(), failures = 0, errors = '[]', finished_at = NULL
+    UPDATE job_queue j SET status = 'queued', target = $4, run_at = now(), failures = 0, errors = '[]', finished_at = NULL
      WHERE j.workspace_id = $1 AND j.kind = $2 AND j.key = $3 AND j.status <> 'running'
  RETURNING j.id
 ), fresh AS (
-    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, priority, max_attempts)
-    SELECT $1, $4, $2, $3, $5, $6::uuid, $7, $8, $9
+    INSERT INTO job_queue (workspace_id, id, kind, key, target, payload, operation_id, trace_id, priority, max_attempts)
+    SELECT $1, $5, $2, $3, $4, $6, $7::uuid, $8, $9, $10
      WHERE NOT EXISTS (SELECT 1 FROM again)
         ON CONFLICT ON CONSTRAINT job_queue_key DO NOTHING
 )
@@ -692,6 +655,7 @@ type RequeueJobParams struct {
 	WorkspaceID uuid.UUID
 	Kind        string
 	Key         string
+	Target      string
 	ID          uuid.UUID
 	Payload     json.RawMessage
 	OperationID *uuid.UUID
@@ -707,6 +671,7 @@ func (q *Queries) RequeueJob(ctx context.Context, arg RequeueJobParams) error {
 		arg.WorkspaceID,
 		arg.Kind,
 		arg.Key,
+		arg.Target,
 		arg.ID,
 		arg.Payload,
 		arg.OperationID,
@@ -719,7 +684,7 @@ func (q *Queries) RequeueJob(ctx context.Context, arg RequeueJobParams) error {
 
 const retryLetters = `-- name: RetryLetters :many
 WITH letters AS (
-    SELECT l.id, l.kind, l.key, l.payload, l.operation_id, l.trace_id, l.priority, l.max_attempts, row_number() OVER (ORDER BY l.id) AS n
+    SELECT l.id, l.kind, l.key, l.target, l.payload, l.operation_id, l.trace_id, l.priority, l.max_attempts, row_number() OVER (ORDER BY l.id) AS n
       FROM dead_letter_queue l
      WHERE l.workspace_id = $1
        AND ($2::text IS NULL OR l.kind = $2::text)
@@ -729,8 +694,8 @@ WITH letters AS (
 ), fresh AS (
     SELECT ($4::uuid[])[n]::uuid AS id, n FROM generate_series(1, cardinality($4::uuid[])) AS n
 ), queued AS (
-    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, priority, max_attempts)
-    SELECT $1, fresh.id, letters.kind, letters.key, letters.payload, letters.operation_id, letters.trace_id, letters.priority,
+    INSERT INTO job_queue (workspace_id, id, kind, key, target, payload, operation_id, trace_id, priority, max_attempts)
+    SELECT $1, fresh.id, letters.kind, letters.key, letters.target, letters.payload, letters.operation_id, letters.trace_id, letters.priority,
            letters.max_attempts
       FROM letters JOIN fresh ON fresh.n = letters.n
         ON CONFLICT ON CONSTRAINT job_queue_key DO NOTHING
@@ -781,6 +746,108 @@ func (q *Queries) RetryLetters(ctx context.Context, arg RetryLettersParams) ([]R
 			&i.JobID,
 			&i.Kind,
 			&i.Woken,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const takeJobs = `-- name: TakeJobs :many
+SELECT coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id, id::uuid AS id, coalesce(kind, '')::text AS kind, key::text AS key,
+       coalesce(target, '')::text AS target, sort::integer AS sort, payload::jsonb AS payload,
+       coalesce(operation_id, '00000000-0000-0000-0000-000000000000')::uuid AS operation_id, trace_id::text AS trace_id,
+       coalesce(attempt, 0)::integer AS attempt, failures::integer AS failures, max_attempts::integer AS max_attempts,
+       created_at::timestamptz AS created_at
+  FROM app.take_jobs($1::double precision, $2::text[], $3::integer[], $4::integer[], $5::integer,
+                      $6::integer[], $7::integer[], $8::integer[], $9::integer[], $10::integer[],
+                      $11::uuid[], $12::integer[], $13::integer[], $14::text[],
+                      $15::uuid, $16::text, $17::text, $18::integer)
+`
+
+type TakeJobsParams struct {
+	LeaseSeconds   float64
+	Kinds          []string
+	KindPools      []int32
+	KindRoom       []int32
+	OtherRoom      int32
+	Pools          []int32
+	Sorts          []int32
+	Room           []int32
+	EachWorkspace  []int32
+	EachTarget     []int32
+	HeldWorkspaces []uuid.UUID
+	HeldPools      []int32
+	HeldSorts      []int32
+	HeldTargets    []string
+	AfterWorkspace uuid.UUID
+	AfterKind      string
+	AfterTarget    string
+	AfterPriority  int32
+}
+
+type TakeJobsRow struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Kind        string
+	Key         string
+	Target      string
+	Sort        int32
+	Payload     json.RawMessage
+	OperationID uuid.UUID
+	TraceID     string
+	Attempt     int32
+	Failures    int32
+	MaxAttempts int32
+	CreatedAt   time.Time
+}
+
+func (q *Queries) TakeJobs(ctx context.Context, arg TakeJobsParams) ([]TakeJobsRow, error) {
+	rows, err := q.db.Query(ctx, takeJobs,
+		arg.LeaseSeconds,
+		arg.Kinds,
+		arg.KindPools,
+		arg.KindRoom,
+		arg.OtherRoom,
+		arg.Pools,
+		arg.Sorts,
+		arg.Room,
+		arg.EachWorkspace,
+		arg.EachTarget,
+		arg.HeldWorkspaces,
+		arg.HeldPools,
+		arg.HeldSorts,
+		arg.HeldTargets,
+		arg.AfterWorkspace,
+		arg.AfterKind,
+		arg.AfterTarget,
+		arg.AfterPriority,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TakeJobsRow
+	for rows.Next() {
+		var i TakeJobsRow
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.ID,
+			&i.Kind,
+			&i.Key,
+			&i.Target,
+			&i.Sort,
+			&i.Payload,
+			&i.OperationID,
+			&i.TraceID,
+			&i.Attempt,
+			&i.Failures,
+			&i.MaxAttempts,
+			&i.CreatedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -92,7 +92,9 @@ type Config struct {
 	EncryptionKey  string        `env:"ENCRYPTION_KEY" want:"at least 32 bytes" secret:"true" help:"encrypts the keys for models that workspaces bring, the same in every process and for good: under another one they cannot be opened; empty: derived from SECRET_KEY"`
 	EchoDelay      time.Duration `env:"ECHO_DELAY" envDefault:"0s" want:"a duration from 0s to 1m such as 100ms" help:"how long the echo model takes for each word, to see streams in development"`
 	UpkeepInterval time.Duration `env:"UPKEEP_INTERVAL" envDefault:"5s" want:"a duration from 100ms to 1h such as 5s" help:"how often the audit log is sealed and abandoned turns are looked for"`
-	Workers        int           `env:"WORKERS" envDefault:"4" want:"a whole number from 0 to 1000" help:"jobs that this process does at once; 0: it only serves, and parley worker elsewhere does them"`
+	Workers        int           `env:"WORKERS" envDefault:"4" want:"a whole number from 0 to 1000" help:"jobs that this process does at once beside deliveries and answers, no more than half of a kind and half of a workspace; 0: it only serves, and parley worker elsewhere does all jobs"`
+	Deliveries     int           `env:"DELIVERY_CONCURRENCY" envDefault:"32" want:"a whole number from 4 to 1000" help:"webhook deliveries that this process makes at once, if WORKERS is not 0; no more than half are of one workspace, and targets that were slow, or are new, take those that were quick no slot"`
+	Answers        int           `env:"ANSWER_CONCURRENCY" envDefault:"32" want:"a whole number from 4 to 1000" help:"messages of webhooks that this process has answered at once, if WORKERS is not 0; no more than half are of one workspace, and slow models take quick ones no slot"`
 	JobPoll        time.Duration `env:"JOB_POLL_INTERVAL" envDefault:"1s" want:"a duration from 10ms to 1h such as 1s" help:"how often to look for jobs, and for news of turns that run elsewhere, that no notification has told of: those for later, and all where notifications do not come through"`
 	JobLease       time.Duration `env:"JOB_LEASE" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long a worker may be silent before its jobs, and a turn beyond MODEL_TIMEOUT before it, are taken up by another"`
 	WebhookPrivate bool          `env:"WEBHOOK_ALLOW_PRIVATE" envDefault:"false" want:"true or false" help:"true: webhooks may be delivered to http and to loopback and private addresses, for development; else tenants could reach into your network"`
@@ -183,6 +185,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(within(c.EchoDelay, 0, time.Minute), "ECHO_DELAY")
 	require(within(c.UpkeepInterval, 100*time.Millisecond, time.Hour), "UPKEEP_INTERVAL")
 	require(c.Workers >= 0 && c.Workers <= 1000, "WORKERS")
+	require(c.Deliveries >= 4 && c.Deliveries <= 1000, "DELIVERY_CONCURRENCY")
+	require(c.Answers >= 4 && c.Answers <= 1000, "ANSWER_CONCURRENCY")
 	require(within(c.JobPoll, 10*time.Millisecond, time.Hour), "JOB_POLL_INTERVAL")
 	require(within(c.JobLease, time.Second, 10*time.Minute), "JOB_LEASE")
 	require(within(c.BreakerOpen, 10*time.Millisecond, time.Hour), "BREAKER_OPEN_FOR")

@@ -53,6 +53,8 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"UPKEEP_INTERVAL":             {[]string{"100ms", "1h"}, []string{"99ms", "2h", "5"}},
 		"MODEL_CONCURRENCY":           {[]string{"2", "256", "100000"}, []string{"1", "0", "100001", "many"}},
 		"MODEL_TIMEOUT":               {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
+		"DELIVERY_CONCURRENCY":        {[]string{"4", "32", "1000"}, []string{"3", "1001", "0", "many"}},
+		"ANSWER_CONCURRENCY":          {[]string{"4", "32", "1000"}, []string{"3", "1001", "0", "many"}},
 		"WORKERS":                     {[]string{"0", "4", "1000"}, []string{"-1", "1001", "many"}},
 		"JOB_POLL_INTERVAL":           {[]string{"10ms", "1h"}, []string{"9ms", "2h", "1"}},
 		"JOB_LEASE":                   {[]string{"1s", "10m"}, []string{"999ms", "11m", "30"}},

@@ -27,6 +27,8 @@ const (
 	firstWait   = 10 * time.Second   // at the most, after the first failure; it doubles
 	jobTimeout  = 45 * time.Second   // for an attempt and for writing down what came of it
 	quickRetry  = 250 * time.Millisecond
+
+	recordTimeout = 5 * time.Second // for storing an attempt that was ended
 )
 
 // Deliverer is the handler of deliveries.
@@ -42,7 +44,7 @@ type Deliverer struct {
 // Register has the Deliverer do the jobs.
 func (d *Deliverer) Register(r *jobs.Registry) error {
 	return jobs.Register(r, Kind, jobs.KindOptions{
-		Timeout: jobTimeout, MaxAttempts: attempts, Backoff: jobs.Backoff{Base: firstWait, Cap: longestWait},
+		Pool: Pool, Timeout: jobTimeout, MaxAttempts: attempts, Backoff: jobs.Backoff{Base: firstWait, Cap: longestWait},
 	}, d.Do)
 }
 
@@ -68,6 +70,9 @@ func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
 	result, err := d.send(ctx, to)
 	if refused, ok := resilience.IsRefused(err); ok { // nobody was asked
 		return jobs.NotYet("the target has failed too often just now", refused+quickRetry)
+	}
+	if errors.Is(context.Cause(ctx), jobs.ErrNoSlowSlot) {
+		return d.recordEnded(context.WithoutCancel(ctx), to, at, result)
 	}
 	if err := d.record(ctx, job, to, at, result, err); err != nil {
 		return fmt.Errorf("write down the attempt: %w", err)
@@ -114,11 +119,26 @@ func (d *Deliverer) last(to platformdb.GetDeliveryToSendRow, r webhook.Result) b
 	return to.EventType == Ping || d.gone(to, r)
 }
 
-// record writes down what came of an attempt, with the end of the job where there is to be no other.
-func (d *Deliverer) record(ctx context.Context, job jobs.Job[payload], to platformdb.GetDeliveryToSendRow, at time.Time, r webhook.Result, cause error) error {
-	workspace := call.From(ctx).Principal.WorkspaceID
+// recordEnded stores an attempt that was ended because its target is slow and there are many such, and gives the reason as
+// an error. It is no failure of the target, and the job is not counted as failed either.
+func (d *Deliverer) recordEnded(ctx context.Context, to platformdb.GetDeliveryToSendRow, at time.Time, r webhook.Result) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	ended := errors.New("it did not answer soon, and no slot for slow targets was free: it is tried again when one is")
+	err := d.DB.Write(ctx, func(ctx context.Context) error {
+		return platformdb.New(d.DB.In(ctx)).RecordAttempt(ctx, newAttempt(ctx, to, at, r, ended))
+	})
+	if err != nil {
+		return fmt.Errorf("record the attempt that was ended: %w", err)
+	}
+	return ended
+}
+
+// newAttempt makes the row of an attempt; cause is nil where the target took the delivery.
+func newAttempt(ctx context.Context, to platformdb.GetDeliveryToSendRow, at time.Time, r webhook.Result, cause error) platformdb.RecordAttemptParams {
 	attempt := platformdb.RecordAttemptParams{
-		WorkspaceID: workspace, DeliveryID: to.ID, At: at, LatencyMs: int32(r.Latency.Milliseconds()), Response: r.Response,
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, DeliveryID: to.ID, At: at,
+		LatencyMs: int32(r.Latency.Milliseconds()), Response: r.Response,
 	}
 	if r.Status != 0 {
 		status := int32(r.Status)
@@ -128,6 +148,13 @@ func (d *Deliverer) record(ctx context.Context, job jobs.Job[payload], to platfo
 		text := cause.Error()
 		attempt.Error = &text
 	}
+	return attempt
+}
+
+// record writes down what came of an attempt, with the end of the job where there is to be no other.
+func (d *Deliverer) record(ctx context.Context, job jobs.Job[payload], to platformdb.GetDeliveryToSendRow, at time.Time, r webhook.Result, cause error) error {
+	workspace := call.From(ctx).Principal.WorkspaceID
+	attempt := newAttempt(ctx, to, at, r, cause)
 	return d.DB.Write(ctx, func(ctx context.Context) error {
 		q := platformdb.New(d.DB.In(ctx))
 		if err := q.RecordAttempt(ctx, attempt); err != nil {

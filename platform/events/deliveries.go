@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/webhook"
 )
 
 // pending is the state of a delivery that has not ended.
@@ -95,8 +96,11 @@ func (s *Subscriptions) Again(ctx context.Context, id uuid.UUID) (Delivery, erro
 	if err != nil {
 		return Delivery{}, orMissing(err, ErrNoDelivery, "read the delivery")
 	}
-	d := toDelivery(platformdb.ListDeliveriesRow(r))
-	return d, s.Queue.Again(ctx, Kind, payload{DeliveryID: id}, jobs.Options{Key: id.String()})
+	d := toDelivery(platformdb.ListDeliveriesRow{
+		ID: r.ID, SubscriptionID: r.SubscriptionID, EventID: r.EventID, EventType: r.EventType, Status: r.Status,
+		Attempts: r.Attempts, CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
+	})
+	return d, s.Queue.Again(ctx, Kind, payload{DeliveryID: id}, jobs.Options{Key: id.String(), Target: webhook.Host(r.URL)})
 }
 
 // Ping delivers an event that says nothing to one subscription, also to one that is disabled, in the transaction of the
@@ -121,7 +125,7 @@ func (s *Subscriptions) Ping(ctx context.Context, id uuid.UUID) (Delivery, error
 	if err != nil {
 		return d, fmt.Errorf("create the delivery: %w", err)
 	}
-	return d, s.Queue.Enqueue(ctx, Kind, payload{DeliveryID: d.ID}, jobs.Options{Key: d.ID.String()})
+	return d, s.Queue.Enqueue(ctx, Kind, payload{DeliveryID: d.ID}, jobs.Options{Key: d.ID.String(), Target: webhook.Host(sub.URL)})
 }
 
 func toDelivery(r platformdb.ListDeliveriesRow) Delivery {

@@ -27,8 +27,11 @@ const (
 	Ping              = "ping" // asked for by a person, to try a subscription
 )
 
-// Kind is that of the jobs that deliver.
-const Kind = "webhook.deliver"
+// Kind is that of the jobs that deliver, and Pool the name of the pool of slots that they take.
+const (
+	Kind = "webhook.deliver"
+	Pool = "deliveries"
+)
 
 // Event is what has happened.
 type Event struct {

@@ -10,26 +10,32 @@ import (
 )
 
 const (
-	claimPatience = 10 * time.Second // for one look into the queue
-	claimMost     = 100              // jobs at once
+	claimPatience = 10 * time.Second      // for one look into the queue
+	claimMost     = 100                   // jobs at once, of each sort of slots
+	lockedPause   = 10 * time.Millisecond // where other processes had locked what could have been taken
 )
 
 // look is a way through the queue, which may take several claims where it is long.
 type look struct {
-	starting uuid.UUID // the workspace that the next claim begins at
-	taken    int       // jobs since the way began at the first workspace
+	workspace    uuid.UUID // with the three below: the group of jobs that the next claim goes on after
+	kind, target string
+	priority     int32
+	locked       bool // other processes had locked jobs
 }
+
+// start is where a way begins: before all groups.
+func startOfQueue() look { return look{priority: -1 << 15} }
 
 // claimLoop takes jobs whenever there is room for more, and else waits to be told of some.
 func (r *Runner) claimLoop() {
 	poll := time.NewTicker(r.Poll)
 	defer poll.Stop()
-	var at look
+	at := startOfQueue()
 	failing := false
 	for r.claims.Err() == nil {
-		room, kinds, each := r.held.room(r.Workers, r.Registry.limits())
-		if room > 0 {
-			more, err := r.claim(min(room, claimMost), kinds, each, &at)
+		var again <-chan time.Time
+		if room, free := r.held.room(r.Registry.options()); free {
+			more, locked, err := r.claim(room, &at)
 			if err != nil && !failing {
 				r.Log.Warn("jobs: the queue cannot be read; it is tried again", "error", err)
 			}
@@ -40,6 +46,9 @@ func (r *Runner) claimLoop() {
 			if more {
 				continue
 			}
+			if locked {
+				again = time.After(lockedPause)
+			}
 		}
 		wake, freed := r.wake, r.held.freed
 		if failing { // neither a notification nor the end of a job is a reason to press a database that is away
@@ -48,50 +57,52 @@ func (r *Runner) claimLoop() {
 		select {
 		case <-wake:
 		case <-freed:
+		case <-again:
 		case <-poll.C:
 		case <-r.claims.Done():
 		}
 	}
 }
 
-// claim takes some jobs and starts them. More says that there may be others that could be taken right now. The query
-// is not cut short when the Runner stops: what it took would wait for the end of its lease.
-func (r *Runner) claim(most int, kinds []string, room []int32, at *look) (more bool, err error) {
+// claim takes some jobs and starts them. More says that the queue goes on, locked that it has ended and other processes
+// had locked jobs in it. The query is not cut short when the Runner stops: what it took would wait for the end of its lease.
+func (r *Runner) claim(p platformdb.TakeJobsParams, at *look) (more, locked bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), claimPatience)
 	defer cancel()
-	var rows []platformdb.ClaimJobsRow
+	p.LeaseSeconds = r.Lease.Seconds()
+	p.AfterWorkspace, p.AfterKind, p.AfterTarget, p.AfterPriority = at.workspace, at.kind, at.target, at.priority
+	var rows []platformdb.TakeJobsRow
 	err = r.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		var err error
-		rows, err = platformdb.New(r.DB.In(ctx)).ClaimJobs(ctx, platformdb.ClaimJobsParams{
-			Most: int32(most), LeaseSeconds: r.Lease.Seconds(), Kinds: kinds, Room: room, Starting: at.starting,
-		})
+		rows, err = platformdb.New(r.DB.In(ctx)).TakeJobs(ctx, p)
 		return err
 	})
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
-	at.starting = uuid.Nil
-	taken := 0
+	next := startOfQueue()
+	locked = at.locked
 	for _, row := range rows {
-		if row.ID == uuid.Nil { // the queue is longer than one look
-			at.starting = row.WorkspaceID
+		if row.ID == uuid.Nil { // no job: where to go on
+			locked = locked || row.Sort > 0
+			if row.WorkspaceID != uuid.Nil {
+				more, next = true, look{workspace: row.WorkspaceID, kind: row.Kind, target: row.Target, priority: row.Attempt}
+			}
 			continue
 		}
-		taken++
+		k, _ := r.Registry.find(row.Kind)
 		r.start(&attempt{
 			Info: Info{
 				ID: row.ID, WorkspaceID: row.WorkspaceID, Kind: row.Kind, Key: row.Key, Attempt: int(row.Attempt),
 				Failures: int(row.Failures), MaxAttempts: int(row.MaxAttempts), CreatedAt: row.CreatedAt,
 			},
-			payload: row.Payload, operation: row.OperationID, trace: row.TraceID,
+			payload: row.Payload, operation: row.OperationID, trace: row.TraceID, target: row.Target,
+			pool: r.held.pools.of(k.KindOptions), known: sort(row.Sort),
 		})
 	}
-	at.taken += taken
-	if at.starting != uuid.Nil {
-		return taken < most, nil
+	if more {
+		next.locked = locked
 	}
-	// At the end of the queue. What others had locked may be free again: only a way that found nothing is the last.
-	more = at.taken > 0 && taken < most
-	at.taken = 0
-	return more, nil
+	*at = next
+	return more, locked && !more, nil
 }

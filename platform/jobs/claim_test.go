@@ -26,7 +26,7 @@ func TestAClaimReadsFewRowsHoweverLongTheQueue(t *testing.T) {
 	defer tx.Rollback(t.Context())
 	var before, after int
 	require.NoError(t, tx.QueryRow(t.Context(), read).Scan(&before))
-	rows, err := tx.Query(t.Context(), "SELECT id FROM app.claim_jobs(4, 30, NULL, NULL, $1)", uuid.Nil)
+	rows, err := tx.Query(t.Context(), `SELECT id FROM app.take_jobs(30, NULL, NULL, NULL, 4, ARRAY[0], ARRAY[2], ARRAY[4], ARRAY[4], ARRAY[0], NULL, NULL, NULL, NULL, $1, '', '', -32768)`, uuid.Nil)
 	require.NoError(t, err)
 	claimed, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	require.NoError(t, err)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
 )
 
 // attempt is a job that this process has claimed.
@@ -15,39 +17,82 @@ type attempt struct {
 	payload   []byte
 	operation uuid.UUID
 	trace     string
+	target    string
+	known     sort // of the target, when the job was claimed
+	pool      int
 	cancel    context.CancelCauseFunc
 	// stuck is when a handler that has outlived its timeout is no longer kept alive.
 	stuck time.Time
+
+	slot sort // that it has; guarded by held
 }
 
-// held is what runs in this process.
+// held is what runs in this process, and the slots that it takes. It is safe for concurrent use.
 type held struct {
+	pools pools
 	mu    sync.Mutex
 	by    map[*attempt]struct{}
-	kinds map[string]int
-	freed chan struct{} // told when an attempt has ended
+	freed chan struct{} // told when a slot has become free
 }
 
-func newHeld() *held {
-	return &held{by: map[*attempt]struct{}{}, kinds: map[string]int{}, freed: make(chan struct{}, 1)}
+func newHeld(p pools) *held {
+	return &held{pools: p, by: map[*attempt]struct{}{}, freed: make(chan struct{}, 1)}
 }
 
 func (h *held) add(a *attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	a.slot = a.known
 	h.by[a] = struct{}{}
-	h.kinds[a.Kind]++
 }
 
 func (h *held) remove(a *attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.by, a)
-	h.kinds[a.Kind]--
+	h.free()
+}
+
+func (h *held) free() {
 	select {
 	case h.freed <- struct{}{}:
 	default:
 	}
+}
+
+// takeSlowSlot gives the slot of an attempt that has become slow back for a slow one. It answers false where there is none
+// for it and the pool wants it ended.
+func (h *held) takeSlowSlot(a *attempt) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, running := h.by[a]; !running || a.slot == slow {
+		return true
+	}
+	pool := h.pools.list[a.pool]
+	var all, ofWorkspace, ofTarget, ofBoth int
+	for b := range h.by {
+		if b.slot != slow || b.pool != a.pool {
+			continue
+		}
+		all++
+		if b.WorkspaceID == a.WorkspaceID {
+			ofWorkspace++
+		}
+		if b.target == a.target {
+			ofTarget++
+		}
+		if b.WorkspaceID == a.WorkspaceID && b.target == a.target {
+			ofBoth++
+		}
+	}
+	full := all >= pool.Slow || ofWorkspace >= half(pool.Slow) ||
+		pool.PerTarget > 0 && a.target != "" && (ofTarget >= pool.PerTarget || ofBoth >= max(1, pool.PerTarget/2))
+	if full && pool.EndSlow {
+		return false
+	}
+	a.slot = slow
+	h.free()
+	return true
 }
 
 func (h *held) all() []*attempt {
@@ -61,15 +106,32 @@ func (h *held) all() []*attempt {
 	return list
 }
 
-// room is how many more may run, in all and of each kind that has a limit.
-func (h *held) room(workers int, limits map[string]int) (total int, kinds []string, each []int32) {
+// room gives what a claim has to know of the slots, and whether any is free.
+func (h *held) room(kinds map[string]KindOptions) (p platformdb.TakeJobsParams, free bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for kind, limit := range limits {
-		kinds = append(kinds, kind)
-		each = append(each, int32(max(0, limit-h.kinds[kind])))
+	taken := make([][slow + 1]int, len(h.pools.list))
+	ofKind := map[string]int{}
+	for a := range h.by {
+		ofKind[a.Kind]++
+		taken[a.pool][a.slot]++
+		p.HeldWorkspaces, p.HeldPools = append(p.HeldWorkspaces, a.WorkspaceID), append(p.HeldPools, int32(a.pool))
+		p.HeldSorts, p.HeldTargets = append(p.HeldSorts, int32(a.slot)), append(p.HeldTargets, a.target)
 	}
-	return workers - len(h.by), kinds, each
+	for kind, o := range kinds {
+		p.Kinds, p.KindPools = append(p.Kinds, kind), append(p.KindPools, int32(h.pools.of(o)))
+		p.KindRoom = append(p.KindRoom, int32(max(0, h.pools.limit(o)-ofKind[kind])))
+	}
+	p.OtherRoom = int32(half(h.pools.list[commonPool].New))
+	for n, pool := range h.pools.list {
+		for s := quick; s <= slow; s++ {
+			room := max(0, min(pool.slots(s)-taken[n][s], claimMost))
+			p.Pools, p.Sorts, p.Room = append(p.Pools, int32(n)), append(p.Sorts, int32(s)), append(p.Room, int32(room))
+			p.EachWorkspace, p.EachTarget = append(p.EachWorkspace, int32(half(pool.slots(s)))), append(p.EachTarget, int32(pool.PerTarget))
+			free = free || room > 0
+		}
+	}
+	return p, free
 }
 
 // wait returns when nothing runs any more, or the context ends.

@@ -36,6 +36,9 @@ type Options struct {
 	RunAt time.Time
 	// MaxAttempts is with how many failures it dies; 0: what its kind says.
 	MaxAttempts int
+	// Target is what the job waits for, such as the host that it calls: jobs of a workspace and kind with the same target
+	// are slow together (Pool). Empty: nothing in particular.
+	Target string
 }
 
 // What Enqueue refuses. These are mistakes of the program, not of a caller of the API.
@@ -74,7 +77,7 @@ func (q *Queue) Again(ctx context.Context, kind string, payload any, o Options) 
 	}
 	return platformdb.New(q.db.In(ctx)).RequeueJob(ctx, platformdb.RequeueJobParams{
 		WorkspaceID: p.WorkspaceID, ID: p.ID, Kind: p.Kind, Key: p.Key, Payload: p.Payload, OperationID: p.OperationID,
-		TraceID: p.TraceID, Priority: p.Priority, MaxAttempts: p.MaxAttempts,
+		TraceID: p.TraceID, Priority: p.Priority, MaxAttempts: p.MaxAttempts, Target: p.Target,
 	})
 }
 
@@ -110,7 +113,7 @@ func (q *Queue) params(ctx context.Context, kind string, payload any, o Options)
 		o.MaxAttempts = k.MaxAttempts
 	}
 	p = platformdb.EnqueueJobParams{
-		WorkspaceID: c.Principal.WorkspaceID, ID: uuid.Must(uuid.NewV7()), Kind: kind, Key: o.Key, Payload: raw,
+		WorkspaceID: c.Principal.WorkspaceID, ID: uuid.Must(uuid.NewV7()), Kind: kind, Key: o.Key, Target: o.Target, Payload: raw,
 		TraceID: c.TraceID, Priority: o.Priority, MaxAttempts: int32(o.MaxAttempts),
 	}
 	if c.Operation.ID != uuid.Nil {

@@ -15,8 +15,11 @@ type KindOptions struct {
 	// Timeout ends the context of an attempt; 0: a minute. A handler that goes on all the same loses its job to another
 	// attempt one lease later.
 	Timeout time.Duration
-	// Concurrency is how many of the kind run at once in a process; 0: as many as there are workers.
+	// Concurrency is how many of the kind run at once in a process; 0: as its Pool says. Of the common pool no kind takes more
+	// than half.
 	Concurrency int
+	// Pool is the name of the pool whose slots the kind takes (RunnerOptions.Pools); empty, or not there: the common one.
+	Pool string
 	// MaxAttempts is with how many failures a job dies that was queued without a number of its own; 0: 10.
 	MaxAttempts int
 	// Backoff says how long a failed job waits; zero: DefaultBackoff.
@@ -78,15 +81,13 @@ func (r *Registry) find(name string) (kind, bool) {
 	return k, ok
 }
 
-// limits gives the kinds that may not take all workers, with how many they may.
-func (r *Registry) limits() map[string]int {
+// options gives the kinds.
+func (r *Registry) options() map[string]KindOptions {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	limits := map[string]int{}
+	options := make(map[string]KindOptions, len(r.kinds))
 	for name, k := range r.kinds {
-		if k.Concurrency > 0 {
-			limits[name] = k.Concurrency
-		}
+		options[name] = k.KindOptions
 	}
-	return limits
+	return options
 }

@@ -18,8 +18,10 @@ type RunnerOptions struct {
 	DB       *postgres.DB
 	Registry *Registry
 	Log      *slog.Logger
-	// Workers is how many jobs run at once; 0: 4.
+	// Workers is how many jobs of the common pool run at once; 0: 4. No workspace and no kind takes more than half of them.
 	Workers int
+	// Pools are those of kinds that need slots of their own, by name.
+	Pools map[string]Pool
 	// Poll is how often to look for jobs that no notification has told of; 0: a second.
 	Poll time.Duration
 	// Lease is how long a worker may be silent before its jobs are taken from it; 0: 30 s. It says so thrice as often.
@@ -76,7 +78,7 @@ func NewRunner(o RunnerOptions) *Runner {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Runner{RunnerOptions: o, id: uuid.New(), held: newHeld(), wake: make(chan struct{}, 1)}
+	r := &Runner{RunnerOptions: o, id: uuid.New(), held: newHeld(newPools(o.Workers, o.Pools)), wake: make(chan struct{}, 1)}
 	r.claims, r.halt = context.WithCancel(context.Background())
 	r.work, r.cut = context.WithCancelCause(context.Background())
 	return r

@@ -24,16 +24,28 @@ func (r *Runner) start(a *attempt) {
 	a.cancel = cancel
 	a.stuck = time.Now().Add(k.Timeout + r.Lease)
 	r.held.add(a)
+	began := time.Now()
+	slowAfter := r.held.pools.list[a.pool].SlowAfter
 	go func() {
 		defer r.held.remove(a)
 		defer cancel(nil)
+		if slowAfter > 0 {
+			defer time.AfterFunc(slowAfter, func() { r.becomeSlow(ctx, a) }).Stop()
+		}
 		if !known {
 			r.fail(ctx, a, DefaultBackoff, Permanent(errUnknownKind))
 			return
 		}
 		err := r.handle(ctx, k, a)
+		if a.known != quick && time.Since(began) < slowAfter && !IsNotYet(err) && context.Cause(ctx) == nil {
+			r.markTarget(ctx, a, false)
+		}
 		if err == nil {
 			r.complete(ctx, a)
+			return
+		}
+		if errors.Is(context.Cause(ctx), ErrNoSlowSlot) {
+			r.notYet(ctx, a, 0)
 			return
 		}
 		if context.Cause(ctx) != nil {

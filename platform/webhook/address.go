@@ -45,7 +45,10 @@ func isPublic(a netip.Addr, refused []netip.Prefix) bool {
 	return a.IsValid()
 }
 
-const maxURL = 2000 // bytes
+const (
+	maxURL  = 2000 // bytes
+	maxHost = 255
+)
 
 // CheckURL tells what is wrong with the URL of a target, in words for whoever set it. Where a name leads is only known
 // when it is called: the client of NewClient looks then.
@@ -62,6 +65,16 @@ func CheckURL(raw string, allowPrivate bool) error {
 		return errors.New("must lead to a public address")
 	}
 	return nil
+}
+
+// Host gives the host of a URL, without its port, in lower case and at most 255 bytes long; "" where it has none.
+func Host(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	return host[:min(len(host), maxHost)]
 }
 
 // mayBePublic looks at a host before it is resolved. A name whose last label is a number is an address in a form that

@@ -1,7 +1,10 @@
 -- name: PublishEvent :exec
 -- The body, and a delivery and its job for every subscription that wants the event; for most events there is none of these.
+-- The target of the job is the host of the URL, as webhook.Host gives it.
 WITH wanted AS MATERIALIZED (
-    SELECT s.id FROM webhook_subscriptions s
+    SELECT s.id, app.uuid_v7() AS delivery_id,
+           left(lower(trim(trailing '.' FROM trim(both '[]' FROM substring(s.url FROM '^[A-Za-z]+://(\[[^]]*\]|[^/?:]*)')))), 255) AS host
+      FROM webhook_subscriptions s
      WHERE s.workspace_id = @workspace_id AND s.status = 'active' AND s.deleted_at IS NULL AND @event_type::text = ANY (s.events)
        AND (s.held_at IS NULL OR s.held_at > now() - interval '7 days') -- nobody has adopted it, and nobody will read what waits
        AND (s.endpoint_id IS NULL OR s.endpoint_id = sqlc.narg('endpoint_id')::uuid)
@@ -10,13 +13,12 @@ WITH wanted AS MATERIALIZED (
     SELECT @workspace_id, @event_id, @body WHERE EXISTS (SELECT 1 FROM wanted)
 ), delivery AS (
     INSERT INTO webhook_deliveries (workspace_id, id, subscription_id, event_id, event_type)
-    SELECT @workspace_id, app.uuid_v7(), wanted.id, @event_id, @event_type::text FROM wanted
- RETURNING id
+    SELECT @workspace_id, wanted.delivery_id, wanted.id, @event_id, @event_type::text FROM wanted
 ), queued AS (
-    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, max_attempts)
-    SELECT @workspace_id, app.uuid_v7(), @kind::text, delivery.id::text, jsonb_build_object('delivery_id', delivery.id),
-           sqlc.narg('operation_id')::uuid, @trace_id, @max_attempts
-      FROM delivery
+    INSERT INTO job_queue (workspace_id, id, kind, key, target, payload, operation_id, trace_id, max_attempts)
+    SELECT @workspace_id, app.uuid_v7(), @kind::text, wanted.delivery_id::text, coalesce(wanted.host, ''),
+           jsonb_build_object('delivery_id', wanted.delivery_id), sqlc.narg('operation_id')::uuid, @trace_id, @max_attempts
+      FROM wanted
  RETURNING id
 )
 SELECT pg_notify('parley_jobs', '') FROM queued LIMIT 1;
@@ -155,9 +157,10 @@ SELECT number, at, status, latency_ms, response, error FROM webhook_attempts
  LIMIT 100;
 
 -- name: ReopenDelivery :one
-UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL
- WHERE workspace_id = @workspace_id AND id = @id
-RETURNING id, subscription_id, event_id, event_type, status, attempts, created_at, finished_at;
+UPDATE webhook_deliveries d SET status = 'pending', finished_at = NULL
+  FROM webhook_subscriptions s
+ WHERE d.workspace_id = @workspace_id AND d.id = @id AND s.workspace_id = d.workspace_id AND s.id = d.subscription_id
+RETURNING d.id, d.subscription_id, d.event_id, d.event_type, d.status, d.attempts, d.created_at, d.finished_at, s.url;
 
 -- name: ExpireWebhooks :one
 SELECT app.expire_webhooks(@most::integer)::integer;

@@ -1,8 +1,8 @@
 -- name: EnqueueJob :exec
 -- Under a key that was used before, be it queued, running, done or dead, it makes nothing and wakes nobody.
 WITH queued AS (
-    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, priority, max_attempts, run_at)
-    SELECT @workspace_id, @id, @kind, @key, @payload, sqlc.narg('operation_id')::uuid, @trace_id, @priority, @max_attempts,
+    INSERT INTO job_queue (workspace_id, id, kind, key, target, payload, operation_id, trace_id, priority, max_attempts, run_at)
+    SELECT @workspace_id, @id, @kind, @key, @target, @payload, sqlc.narg('operation_id')::uuid, @trace_id, @priority, @max_attempts,
            coalesce(sqlc.narg('run_at')::timestamptz, now())
      WHERE NOT EXISTS (SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = @workspace_id AND d.kind = @kind AND d.key = @key)
         ON CONFLICT ON CONSTRAINT job_queue_key DO NOTHING
@@ -16,23 +16,34 @@ SELECT pg_notify('parley_jobs', '') FROM queued WHERE queued.run_at <= now();
 WITH dead AS (
     DELETE FROM dead_letter_queue d WHERE d.workspace_id = @workspace_id AND d.kind = @kind AND d.key = @key
 ), again AS (
-    UPDATE job_queue j SET status = 'queued', run_at = now(), failures = 0, errors = '[]', finished_at = NULL
+    UPDATE job_queue j SET status = 'queued', target = @target, run_at = now(), failures = 0, errors = '[]', finished_at = NULL
      WHERE j.workspace_id = @workspace_id AND j.kind = @kind AND j.key = @key AND j.status <> 'running'
  RETURNING j.id
 ), fresh AS (
-    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, priority, max_attempts)
-    SELECT @workspace_id, @id, @kind, @key, @payload, sqlc.narg('operation_id')::uuid, @trace_id, @priority, @max_attempts
+    INSERT INTO job_queue (workspace_id, id, kind, key, target, payload, operation_id, trace_id, priority, max_attempts)
+    SELECT @workspace_id, @id, @kind, @key, @target, @payload, sqlc.narg('operation_id')::uuid, @trace_id, @priority, @max_attempts
      WHERE NOT EXISTS (SELECT 1 FROM again)
         ON CONFLICT ON CONSTRAINT job_queue_key DO NOTHING
 )
 SELECT pg_notify('parley_jobs', '');
 
--- name: ClaimJobs :many
-SELECT workspace_id::uuid AS workspace_id, id::uuid AS id, kind::text AS kind, key::text AS key, payload::jsonb AS payload,
+-- name: TakeJobs :many
+SELECT coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id, id::uuid AS id, coalesce(kind, '')::text AS kind, key::text AS key,
+       coalesce(target, '')::text AS target, sort::integer AS sort, payload::jsonb AS payload,
        coalesce(operation_id, '00000000-0000-0000-0000-000000000000')::uuid AS operation_id, trace_id::text AS trace_id,
-       attempt::integer AS attempt, failures::integer AS failures, max_attempts::integer AS max_attempts,
+       coalesce(attempt, 0)::integer AS attempt, failures::integer AS failures, max_attempts::integer AS max_attempts,
        created_at::timestamptz AS created_at
-  FROM app.claim_jobs(@most::integer, @lease_seconds::double precision, @kinds::text[], @room::integer[], @starting::uuid);
+  FROM app.take_jobs(@lease_seconds::double precision, @kinds::text[], @kind_pools::integer[], @kind_room::integer[], @other_room::integer,
+                      @pools::integer[], @sorts::integer[], @room::integer[], @each_workspace::integer[], @each_target::integer[],
+                      @held_workspaces::uuid[], @held_pools::integer[], @held_sorts::integer[], @held_targets::text[],
+                      @after_workspace::uuid, @after_kind::text, @after_target::text, @after_priority::integer);
+
+-- name: MarkTarget :one
+-- Stores for a while that a target is slow, or quick.
+INSERT INTO job_targets (workspace_id, kind, target, slow, until)
+VALUES (@workspace_id, @kind, @target, @slow, now() + make_interval(secs => @seconds::double precision))
+    ON CONFLICT (workspace_id, kind, target) DO UPDATE SET slow = excluded.slow, until = excluded.until
+RETURNING target;
 
 -- name: ExtendJobs :many
 SELECT id::uuid AS id, attempt::integer AS attempt
@@ -83,8 +94,8 @@ WITH dead AS (
        AND (NOT @only_lost::boolean OR j.lease_until < clock_timestamp())
  RETURNING j.*
 )
-INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
-SELECT dead.workspace_id, @letter_id, dead.id, dead.kind, dead.key, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
+INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, target, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
+SELECT dead.workspace_id, @letter_id, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
        dead.attempt, dead.failures + 1, dead.max_attempts, app.with_error(dead.errors, @error::jsonb)
   FROM dead
 RETURNING dead_letter_queue.id, dead_letter_queue.key, dead_letter_queue.payload, dead_letter_queue.operation_id,
@@ -138,7 +149,7 @@ SELECT id, job_id, kind, key, attempts, failures, operation_id, trace_id, create
 -- Makes the jobs of dead letters anew, the oldest first, and removes the letters. A letter whose key another job has
 -- taken meanwhile stays.
 WITH letters AS (
-    SELECT l.id, l.kind, l.key, l.payload, l.operation_id, l.trace_id, l.priority, l.max_attempts, row_number() OVER (ORDER BY l.id) AS n
+    SELECT l.id, l.kind, l.key, l.target, l.payload, l.operation_id, l.trace_id, l.priority, l.max_attempts, row_number() OVER (ORDER BY l.id) AS n
       FROM dead_letter_queue l
      WHERE l.workspace_id = @workspace_id
        AND (sqlc.narg('kind')::text IS NULL OR l.kind = sqlc.narg('kind')::text)
@@ -148,8 +159,8 @@ WITH letters AS (
 ), fresh AS (
     SELECT (@job_ids::uuid[])[n]::uuid AS id, n FROM generate_series(1, cardinality(@job_ids::uuid[])) AS n
 ), queued AS (
-    INSERT INTO job_queue (workspace_id, id, kind, key, payload, operation_id, trace_id, priority, max_attempts)
-    SELECT @workspace_id, fresh.id, letters.kind, letters.key, letters.payload, letters.operation_id, letters.trace_id, letters.priority,
+    INSERT INTO job_queue (workspace_id, id, kind, key, target, payload, operation_id, trace_id, priority, max_attempts)
+    SELECT @workspace_id, fresh.id, letters.kind, letters.key, letters.target, letters.payload, letters.operation_id, letters.trace_id, letters.priority,
            letters.max_attempts
       FROM letters JOIN fresh ON fresh.n = letters.n
         ON CONFLICT ON CONSTRAINT job_queue_key DO NOTHING

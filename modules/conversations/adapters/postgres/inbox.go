@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,14 @@ const AnswerKind = "webhook.answer"
 // AnswerPayload is that of such a job.
 type AnswerPayload struct {
 	EventID uuid.UUID `json:"event_id"`
+}
+
+// answerTargets is into how many targets the endpoints of a workspace fall: where the model of one is slow, the answers of
+// others are not held up with it, mostly. It bounds what a claim of jobs has to look at, however many endpoints there are.
+const answerTargets = 8
+
+func answerTarget(endpoint uuid.UUID) string {
+	return strconv.Itoa(int(endpoint[len(endpoint)-1]) % answerTargets)
 }
 
 // Inbox implements ports.Inbox.
@@ -58,7 +67,9 @@ func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, f
 		}
 		id = row.ID
 		if e.Status == domain.EventReceived {
-			err = i.Queue.Enqueue(ctx, AnswerKind, AnswerPayload{EventID: id}, jobs.Options{Key: e.OperationID.String()})
+			err = i.Queue.Enqueue(ctx, AnswerKind, AnswerPayload{EventID: id}, jobs.Options{
+				Key: e.OperationID.String(), Target: answerTarget(e.EndpointID),
+			})
 		}
 		return errors.Join(err, i.Audit.Record(ctx, audit.Entry{
 			Action: "webhook_event.receive", Resource: "webhook_event", ResourceID: id,

@@ -45,9 +45,12 @@ const (
 	modelAway    = "the model has failed too often just now"
 )
 
+// Pool is the name of the pool of slots that answers take.
+const Pool = "answers"
+
 // Register has AnswerMessage do the jobs of a kind.
 func (a AnswerMessage) Register(r *jobs.Registry, kind string) error {
-	return jobs.Register(r, kind, jobs.KindOptions{Timeout: a.Turn.Timeout + jobTimeSlack}, a.Do)
+	return jobs.Register(r, kind, jobs.KindOptions{Pool: Pool, Timeout: a.Turn.Timeout + jobTimeSlack}, a.Do)
 }
 
 // Do makes one attempt.
