@@ -70,9 +70,13 @@ func TestAnAddressWhoseCallsFailIsRefusedBeforeAnythingOfACallIsRead(t *testing.
 	stranger.secret = webhook.NewSecret()
 	const refresh = "/v1/auth/refresh"
 	for n, fail := range []func(from header) answer{
-		func(from header) answer { return p.anonymous().post(t, refresh, map[string]any{"refresh_token": "bad"}, from) },
+		func(from header) answer {
+			return p.anonymous().post(t, refresh, map[string]any{"refresh_token": "bad"}, from)
+		},
 		func(from header) answer { return stranger.send(t, "msg_1", said("c", "x"), from) },
-		func(from header) answer { return endpoint{p, uuid.NewString(), chat.secret}.send(t, "msg_1", said("c", "x"), from) },
+		func(from header) answer {
+			return endpoint{p, uuid.NewString(), chat.secret}.send(t, "msg_1", said("c", "x"), from)
+		},
 	} {
 		bad := from(fmt.Sprintf("192.0.2.%d", n+1))
 		for range 3 {
