@@ -416,29 +416,25 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 }
 
 const OpenChannelThread = `-- name: OpenChannelThread :one
-INSERT INTO threads (workspace_id, id, bot_id, status, created_by, created_at, endpoint_id, conversation_id)
-SELECT $1, $2, e.bot_id, 'active', e.id, $3, e.id, $4::text
-  FROM webhook_endpoints e WHERE e.workspace_id = $1 AND e.id = $5
-    ON CONFLICT (endpoint_id, conversation_id, workspace_id) WHERE endpoint_id IS NOT NULL DO UPDATE SET status = threads.status
-RETURNING id
+SELECT app.channel_thread($1::uuid, $2::uuid, $3::text, $4::uuid, $5::timestamptz)::uuid AS id
 `
 
 type OpenChannelThreadParams struct {
 	WorkspaceID    uuid.UUID
+	EndpointID     uuid.UUID
+	ConversationID string
 	ID             uuid.UUID
 	CreatedAt      time.Time
-	ConversationID string
-	EndpointID     uuid.UUID
 }
 
-// The thread of a conversation of the outside, opened by its first message.
+// The thread of a conversation of the outside, ready for its next message.
 func (q *Queries) OpenChannelThread(ctx context.Context, arg OpenChannelThreadParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, OpenChannelThread,
 		arg.WorkspaceID,
+		arg.EndpointID,
+		arg.ConversationID,
 		arg.ID,
 		arg.CreatedAt,
-		arg.ConversationID,
-		arg.EndpointID,
 	)
 	var id uuid.UUID
 	err := row.Scan(&id)

@@ -16,7 +16,7 @@ import (
 const AdoptEndpoint = `-- name: AdoptEndpoint :one
 UPDATE webhook_endpoints SET responsible_id = $1::uuid
  WHERE workspace_id = $2 AND id = $3 AND deleted_at IS NULL AND app.lock_authority($2, $1::uuid, $4::text[])
-RETURNING id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
+RETURNING id, name, bot_id, status, secrets, on_archived, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
 `
 
 type AdoptEndpointParams struct {
@@ -32,6 +32,7 @@ type AdoptEndpointRow struct {
 	BotID         uuid.UUID
 	Status        string
 	Secrets       json.RawMessage
+	OnArchived    string
 	CreatedAt     time.Time
 	ResponsibleID uuid.UUID
 }
@@ -50,6 +51,7 @@ func (q *Queries) AdoptEndpoint(ctx context.Context, arg AdoptEndpointParams) (A
 		&i.BotID,
 		&i.Status,
 		&i.Secrets,
+		&i.OnArchived,
 		&i.CreatedAt,
 		&i.ResponsibleID,
 	)
@@ -57,8 +59,8 @@ func (q *Queries) AdoptEndpoint(ctx context.Context, arg AdoptEndpointParams) (A
 }
 
 const CreateEndpoint = `-- name: CreateEndpoint :one
-INSERT INTO webhook_endpoints (workspace_id, id, name, bot_id, status, secrets, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO webhook_endpoints (workspace_id, id, name, bot_id, status, secrets, on_archived, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 RETURNING id
 `
 
@@ -69,6 +71,7 @@ type CreateEndpointParams struct {
 	BotID       uuid.UUID
 	Status      string
 	Secrets     json.RawMessage
+	OnArchived  string
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 }
@@ -81,6 +84,7 @@ func (q *Queries) CreateEndpoint(ctx context.Context, arg CreateEndpointParams) 
 		arg.BotID,
 		arg.Status,
 		arg.Secrets,
+		arg.OnArchived,
 		arg.CreatedBy,
 		arg.CreatedAt,
 	)
@@ -185,7 +189,7 @@ func (q *Queries) FindEventOfSender(ctx context.Context, arg FindEventOfSenderPa
 }
 
 const GetEndpoint = `-- name: GetEndpoint :one
-SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
+SELECT id, name, bot_id, status, secrets, on_archived, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL
 `
 
@@ -200,6 +204,7 @@ type GetEndpointRow struct {
 	BotID         uuid.UUID
 	Status        string
 	Secrets       json.RawMessage
+	OnArchived    string
 	CreatedAt     time.Time
 	ResponsibleID uuid.UUID
 }
@@ -213,6 +218,7 @@ func (q *Queries) GetEndpoint(ctx context.Context, arg GetEndpointParams) (GetEn
 		&i.BotID,
 		&i.Status,
 		&i.Secrets,
+		&i.OnArchived,
 		&i.CreatedAt,
 		&i.ResponsibleID,
 	)
@@ -270,7 +276,9 @@ func (q *Queries) GetEvent(ctx context.Context, arg GetEventParams) (GetEventRow
 }
 
 const GetEventToAnswer = `-- name: GetEventToAnswer :one
-SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
+SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, e.received_at,
+       t.id AS thread_id, turn.thread_id AS turn_thread_id,
+       coalesce(t.status = 'active' AND t.bot_id = ep.bot_id, false)::boolean AS thread_ready,
        earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds,
        live.settings, ms.default_model, ms.fallbacks,
        ARRAY(SELECT k.provider FROM model_keys k WHERE k.workspace_id = e.workspace_id)::text[] AS own_keys
@@ -286,7 +294,8 @@ SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.stat
              LIMIT 30) w) earlier
   JOIN webhook_endpoints ep ON ep.workspace_id = e.workspace_id AND ep.id = e.endpoint_id
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
-  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = CASE WHEN t.bot_id IS NULL THEN ep.bot_id ELSE t.bot_id END
+  LEFT JOIN llm_turns turn ON turn.workspace_id = e.workspace_id AND turn.operation_id = e.operation_id AND turn.actor_id = e.endpoint_id
+  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = ep.bot_id
   LEFT JOIN model_settings ms ON ms.workspace_id = e.workspace_id
  WHERE e.workspace_id = $2 AND e.id = $3
 `
@@ -304,7 +313,10 @@ type GetEventToAnswerRow struct {
 	ConversationID *string
 	Payload        json.RawMessage
 	Status         string
+	ReceivedAt     time.Time
 	ThreadID       *uuid.UUID
+	TurnThreadID   *uuid.UUID
+	ThreadReady    bool
 	Earlier        int32
 	EarlierSeconds float64
 	Settings       []byte
@@ -313,7 +325,8 @@ type GetEventToAnswerRow struct {
 	OwnKeys        []string
 }
 
-// A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well, the
+// A message that waits for its answer, the thread of its conversation (that of its turn, where it has one) and whether that
+// is ready: active, and of the endpoint's bot; and how many came before it that wait as well, the
 // first of them until when. One whose job lies in the dead letters keeps nobody waiting. And by what models its bot would
 // answer now.
 func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerParams) (GetEventToAnswerRow, error) {
@@ -326,7 +339,10 @@ func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerPara
 		&i.ConversationID,
 		&i.Payload,
 		&i.Status,
+		&i.ReceivedAt,
 		&i.ThreadID,
+		&i.TurnThreadID,
+		&i.ThreadReady,
 		&i.Earlier,
 		&i.EarlierSeconds,
 		&i.Settings,
@@ -338,7 +354,7 @@ func (q *Queries) GetEventToAnswer(ctx context.Context, arg GetEventToAnswerPara
 }
 
 const ListEndpoints = `-- name: ListEndpoints :many
-SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
+SELECT id, name, bot_id, status, secrets, on_archived, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints
  WHERE workspace_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2::uuid)
  ORDER BY id DESC
@@ -357,6 +373,7 @@ type ListEndpointsRow struct {
 	BotID         uuid.UUID
 	Status        string
 	Secrets       json.RawMessage
+	OnArchived    string
 	CreatedAt     time.Time
 	ResponsibleID uuid.UUID
 }
@@ -376,6 +393,7 @@ func (q *Queries) ListEndpoints(ctx context.Context, arg ListEndpointsParams) ([
 			&i.BotID,
 			&i.Status,
 			&i.Secrets,
+			&i.OnArchived,
 			&i.CreatedAt,
 			&i.ResponsibleID,
 		); err != nil {
@@ -468,7 +486,7 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 }
 
 const LockEndpoint = `-- name: LockEndpoint :one
-SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
+SELECT id, name, bot_id, status, secrets, on_archived, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE
 `
 
@@ -483,6 +501,7 @@ type LockEndpointRow struct {
 	BotID         uuid.UUID
 	Status        string
 	Secrets       json.RawMessage
+	OnArchived    string
 	CreatedAt     time.Time
 	ResponsibleID uuid.UUID
 }
@@ -496,6 +515,7 @@ func (q *Queries) LockEndpoint(ctx context.Context, arg LockEndpointParams) (Loc
 		&i.BotID,
 		&i.Status,
 		&i.Secrets,
+		&i.OnArchived,
 		&i.CreatedAt,
 		&i.ResponsibleID,
 	)
@@ -503,8 +523,8 @@ func (q *Queries) LockEndpoint(ctx context.Context, arg LockEndpointParams) (Loc
 }
 
 const SaveEndpoint = `-- name: SaveEndpoint :one
-UPDATE webhook_endpoints SET name = $1, bot_id = $2, status = $3, secrets = $4
- WHERE workspace_id = $5 AND id = $6
+UPDATE webhook_endpoints SET name = $1, bot_id = $2, status = $3, secrets = $4, on_archived = $5
+ WHERE workspace_id = $6 AND id = $7
 RETURNING id
 `
 
@@ -513,6 +533,7 @@ type SaveEndpointParams struct {
 	BotID       uuid.UUID
 	Status      string
 	Secrets     json.RawMessage
+	OnArchived  string
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
 }
@@ -523,6 +544,7 @@ func (q *Queries) SaveEndpoint(ctx context.Context, arg SaveEndpointParams) (uui
 		arg.BotID,
 		arg.Status,
 		arg.Secrets,
+		arg.OnArchived,
 		arg.WorkspaceID,
 		arg.ID,
 	)

@@ -74,9 +74,5 @@ SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at
  LIMIT @count;
 
 -- name: OpenChannelThread :one
--- The thread of a conversation of the outside, opened by its first message.
-INSERT INTO threads (workspace_id, id, bot_id, status, created_by, created_at, endpoint_id, conversation_id)
-SELECT @workspace_id, @id, e.bot_id, 'active', e.id, @created_at, e.id, @conversation_id::text
-  FROM webhook_endpoints e WHERE e.workspace_id = @workspace_id AND e.id = @endpoint_id
-    ON CONFLICT (endpoint_id, conversation_id, workspace_id) WHERE endpoint_id IS NOT NULL DO UPDATE SET status = threads.status
-RETURNING id;
+-- The thread of a conversation of the outside, ready for its next message.
+SELECT app.channel_thread(@workspace_id::uuid, @endpoint_id::uuid, @conversation_id::text, @id::uuid, @created_at::timestamptz)::uuid AS id;

@@ -1,25 +1,25 @@
 -- name: CreateEndpoint :one
-INSERT INTO webhook_endpoints (workspace_id, id, name, bot_id, status, secrets, created_by, created_at)
-VALUES (@workspace_id, @id, @name, @bot_id, @status, @secrets, @created_by, @created_at)
+INSERT INTO webhook_endpoints (workspace_id, id, name, bot_id, status, secrets, on_archived, created_by, created_at)
+VALUES (@workspace_id, @id, @name, @bot_id, @status, @secrets, @on_archived, @created_by, @created_at)
 RETURNING id;
 
 -- name: GetEndpoint :one
-SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
+SELECT id, name, bot_id, status, secrets, on_archived, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL;
 
 -- name: LockEndpoint :one
-SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
+SELECT id, name, bot_id, status, secrets, on_archived, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL FOR UPDATE;
 
 -- name: SaveEndpoint :one
-UPDATE webhook_endpoints SET name = @name, bot_id = @bot_id, status = @status, secrets = @secrets
+UPDATE webhook_endpoints SET name = @name, bot_id = @bot_id, status = @status, secrets = @secrets, on_archived = @on_archived
  WHERE workspace_id = @workspace_id AND id = @id
 RETURNING id;
 
 -- name: AdoptEndpoint :one
 UPDATE webhook_endpoints SET responsible_id = @member::uuid
  WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL AND app.lock_authority(@workspace_id, @member::uuid, @roles::text[])
-RETURNING id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id;
+RETURNING id, name, bot_id, status, secrets, on_archived, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id;
 
 -- name: DeleteEndpoint :one
 UPDATE webhook_endpoints SET deleted_at = now()
@@ -27,7 +27,7 @@ UPDATE webhook_endpoints SET deleted_at = now()
 RETURNING id;
 
 -- name: ListEndpoints :many
-SELECT id, name, bot_id, status, secrets, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
+SELECT id, name, bot_id, status, secrets, on_archived, created_at, coalesce(responsible_id, created_by)::uuid AS responsible_id
   FROM webhook_endpoints
  WHERE workspace_id = @workspace_id AND deleted_at IS NULL AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
  ORDER BY id DESC
@@ -59,10 +59,13 @@ SELECT event.id, app.use(@workspace_id, event.received_at, '{"webhook_events": 1
 SELECT id FROM webhook_events WHERE workspace_id = @workspace_id AND endpoint_id = @endpoint_id AND webhook_id = @webhook_id;
 
 -- name: GetEventToAnswer :one
--- A message that waits for its answer, the thread of its conversation, and how many came before it that wait as well, the
+-- A message that waits for its answer, the thread of its conversation (that of its turn, where it has one) and whether that
+-- is ready: active, and of the endpoint's bot; and how many came before it that wait as well, the
 -- first of them until when. One whose job lies in the dead letters keeps nobody waiting. And by what models its bot would
 -- answer now.
-SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, t.id AS thread_id,
+SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, e.received_at,
+       t.id AS thread_id, turn.thread_id AS turn_thread_id,
+       coalesce(t.status = 'active' AND t.bot_id = ep.bot_id, false)::boolean AS thread_ready,
        earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds,
        live.settings, ms.default_model, ms.fallbacks,
        ARRAY(SELECT k.provider FROM model_keys k WHERE k.workspace_id = e.workspace_id)::text[] AS own_keys
@@ -78,7 +81,8 @@ SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.stat
              LIMIT 30) w) earlier
   JOIN webhook_endpoints ep ON ep.workspace_id = e.workspace_id AND ep.id = e.endpoint_id
   LEFT JOIN threads t ON t.workspace_id = e.workspace_id AND t.endpoint_id = e.endpoint_id AND t.conversation_id = e.conversation_id
-  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = CASE WHEN t.bot_id IS NULL THEN ep.bot_id ELSE t.bot_id END
+  LEFT JOIN llm_turns turn ON turn.workspace_id = e.workspace_id AND turn.operation_id = e.operation_id AND turn.actor_id = e.endpoint_id
+  LEFT JOIN app.live_versions live ON live.workspace_id = e.workspace_id AND live.bot_id = ep.bot_id
   LEFT JOIN model_settings ms ON ms.workspace_id = e.workspace_id
  WHERE e.workspace_id = @workspace_id AND e.id = @id;
 

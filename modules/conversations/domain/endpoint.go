@@ -17,6 +17,15 @@ const (
 	EndpointDisabled EndpointStatus = "disabled"
 )
 
+// ArchivedRule says what the next message of a conversation does where its thread is archived.
+type ArchivedRule string
+
+// The rules for archived threads.
+const (
+	BeginThread ArchivedRule = "new_thread" // it begins a new thread
+	Reopen      ArchivedRule = "reopen"     // it takes the thread up again
+)
+
 // Keyring is the sealed secrets of an endpoint. What is in it only the one who sealed it knows.
 type Keyring []byte
 
@@ -30,6 +39,7 @@ type Endpoint struct {
 	CreatedBy uuid.UUID
 	CreatedAt time.Time
 
+	OnArchived    ArchivedRule
 	ResponsibleID uuid.UUID // the member or API key who is responsible for it: its creator, or who has adopted it
 }
 
@@ -38,7 +48,7 @@ var ErrName = errors.New("must have 1 to 200 characters")
 
 // NewEndpoint makes an endpoint without secrets.
 func NewEndpoint(name string, bot, by uuid.UUID, now time.Time) (Endpoint, error) {
-	e := Endpoint{ID: uuid.Must(uuid.NewV7()), BotID: bot, Status: EndpointActive, CreatedBy: by, CreatedAt: now, ResponsibleID: by}
+	e := Endpoint{ID: uuid.Must(uuid.NewV7()), BotID: bot, Status: EndpointActive, CreatedBy: by, CreatedAt: now, OnArchived: BeginThread, ResponsibleID: by}
 	return e, e.Rename(name)
 }
 

@@ -43,7 +43,8 @@ type Inbox interface {
 	Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, fresh bool, err error)
 	// ToAnswer reads a message; ErrEventNotFound where it is no longer kept.
 	ToAnswer(ctx context.Context, event uuid.UUID) (Waiting, error)
-	// OpenThread gives the thread of a conversation; its first message opens it.
+	// OpenThread returns the thread of a conversation, ready for its next message: its first message opens it, it has the bot of
+	// the endpoint, and where it is archived it is taken up again or followed by a new one, as the endpoint says.
 	OpenThread(ctx context.Context, c domain.Channel) (uuid.UUID, error)
 	// Answered stores that a message has its turn, together with what also is to be stored then.
 	Answered(ctx context.Context, w Waiting, also func(ctx context.Context) error) error
@@ -65,9 +66,10 @@ type Mailbox struct {
 // Waiting is a message that came in, on its way to an answer.
 type Waiting struct {
 	domain.InboundEvent
-	Thread     uuid.UUID     // the zero id: its conversation has none yet
-	Earlier    int           // messages of its conversation that came before it and wait as well, 30 at the most
-	EarlierDue time.Duration // until the first of them is tried again; not above 0: it is due, or being answered
+	Thread      uuid.UUID     // the zero id: its conversation has none yet
+	ThreadReady bool          // the thread is active and has the bot of the endpoint, or holds the turn of this message already
+	Earlier     int           // messages of its conversation that came before it and wait as well, 30 at the most
+	EarlierDue  time.Duration // until the first of them is tried again; not above 0: it is due, or being answered
 
 	// By what models its bot would answer now.
 	Settings json.RawMessage

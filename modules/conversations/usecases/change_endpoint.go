@@ -18,9 +18,10 @@ type ChangeEndpoint struct {
 
 // EndpointChanges say what is to become of an endpoint; what is nil stays.
 type EndpointChanges struct {
-	Name   *string
-	BotID  *uuid.UUID
-	Status *domain.EndpointStatus
+	Name       *string
+	BotID      *uuid.UUID
+	Status     *domain.EndpointStatus
+	OnArchived *domain.ArchivedRule
 }
 
 // Do changes the endpoint.
@@ -39,6 +40,9 @@ func (u ChangeEndpoint) Do(ctx context.Context, id uuid.UUID, c EndpointChanges)
 	}
 	if c.Status != nil {
 		e.Status = *c.Status
+	}
+	if c.OnArchived != nil {
+		e.OnArchived = *c.OnArchived
 	}
 	return e, u.Endpoints.Save(ctx, e)
 }

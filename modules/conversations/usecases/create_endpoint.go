@@ -18,10 +18,20 @@ type CreateEndpoint struct {
 	Now       func() time.Time
 }
 
-// Do makes the endpoint and gives its secret, which is not shown again.
-func (u CreateEndpoint) Do(ctx context.Context, name string, bot, by uuid.UUID) (e domain.Endpoint, secret string, err error) {
-	if e, err = domain.NewEndpoint(name, bot, by, u.Now()); err != nil {
+// NewEndpoint is what CreateEndpoint needs; a nil OnArchived is a new thread.
+type NewEndpoint struct {
+	Name       string
+	BotID, By  uuid.UUID
+	OnArchived *domain.ArchivedRule
+}
+
+// Do makes the endpoint and returns its secret, which is not shown again.
+func (u CreateEndpoint) Do(ctx context.Context, in NewEndpoint) (e domain.Endpoint, secret string, err error) {
+	if e, err = domain.NewEndpoint(in.Name, in.BotID, in.By, u.Now()); err != nil {
 		return e, "", wrongName(err)
+	}
+	if in.OnArchived != nil {
+		e.OnArchived = *in.OnArchived
 	}
 	if e.Keys, secret, err = u.Keys.New(e.ID); err != nil {
 		return e, "", err

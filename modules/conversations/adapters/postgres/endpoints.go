@@ -25,7 +25,7 @@ func (s *Endpoints) Create(ctx context.Context, e domain.Endpoint) error {
 	q, workspace := queries(ctx, s.db)
 	_, err := q.CreateEndpoint(ctx, conversationsdb.CreateEndpointParams{
 		WorkspaceID: workspace, ID: e.ID, Name: e.Name, BotID: e.BotID, Status: string(e.Status), Secrets: json.RawMessage(e.Keys),
-		CreatedBy: e.CreatedBy, CreatedAt: e.CreatedAt,
+		OnArchived: string(e.OnArchived), CreatedBy: e.CreatedBy, CreatedAt: e.CreatedAt,
 	})
 	return endpointError(err, "create the endpoint")
 }
@@ -49,6 +49,7 @@ func (s *Endpoints) Save(ctx context.Context, e domain.Endpoint) error {
 	q, workspace := queries(ctx, s.db)
 	_, err := q.SaveEndpoint(ctx, conversationsdb.SaveEndpointParams{
 		WorkspaceID: workspace, ID: e.ID, Name: e.Name, BotID: e.BotID, Status: string(e.Status), Secrets: json.RawMessage(e.Keys),
+		OnArchived: string(e.OnArchived),
 	})
 	return endpointError(err, "save the endpoint")
 }
@@ -85,6 +86,6 @@ func endpointError(err error, what string) error {
 func toEndpoint(r conversationsdb.GetEndpointRow) domain.Endpoint {
 	return domain.Endpoint{
 		ID: r.ID, Name: r.Name, BotID: r.BotID, Status: domain.EndpointStatus(r.Status), Keys: domain.Keyring(r.Secrets), CreatedAt: r.CreatedAt,
-		ResponsibleID: r.ResponsibleID,
+		OnArchived: domain.ArchivedRule(r.OnArchived), ResponsibleID: r.ResponsibleID,
 	}
 }

@@ -118,10 +118,14 @@ func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, er
 		Settings: r.Settings, Defaults: toDefaults(r.DefaultModel, r.Fallbacks), OwnKeys: r.OwnKeys,
 		InboundEvent: domain.InboundEvent{
 			ID: r.ID, EndpointID: r.EndpointID, OperationID: r.OperationID, ConversationID: r.ConversationID, Payload: r.Payload,
-			Status: domain.EventStatus(r.Status),
+			Status: domain.EventStatus(r.Status), ReceivedAt: r.ReceivedAt,
 		},
+		ThreadReady: r.ThreadReady,
 	}
-	if r.ThreadID != nil {
+	switch {
+	case r.TurnThreadID != nil:
+		w.Thread, w.ThreadReady = *r.TurnThreadID, true
+	case r.ThreadID != nil:
 		w.Thread = *r.ThreadID
 	}
 	return w, nil

@@ -41,6 +41,7 @@ const (
 	waitForTurn  = time.Second // while another turn has the thread
 	waitEarlier  = time.Second // for each message that came before
 	waitForLimit = 10 * time.Minute
+	waitForBot   = 7 * 24 * time.Hour // after the message came in
 	jobTimeSlack = 30 * time.Second
 	modelAway    = "the model has failed too often just now"
 )
@@ -76,7 +77,7 @@ func (a AnswerMessage) Do(ctx context.Context, job jobs.Job[Message]) error {
 	if err != nil {
 		return jobs.Permanent(fmt.Errorf("the event is no message that can be answered: %w", err))
 	}
-	if waiting.Thread == uuid.Nil {
+	if !waiting.ThreadReady {
 		channel := domain.Channel{EndpointID: waiting.EndpointID, ConversationID: message.ConversationID}
 		if waiting.Thread, err = a.Inbox.OpenThread(ctx, channel); err != nil {
 			return err
@@ -110,6 +111,8 @@ func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string)
 		return jobs.NotYet("another turn has the thread", waitForTurn)
 	case errors.Is(err, command.ErrInProgress):
 		return jobs.NotYet("the turn was begun and is not given up yet", waitForTurn)
+	case errors.Is(err, ports.ErrBotArchived) && a.Turn.Now().Sub(w.ReceivedAt) < waitForBot: // until it is taken up again, or the endpoint has another
+		return jobs.NotYet("the bot of the endpoint is archived", waitForLimit)
 	case errors.Is(err, fail.ErrLimitReached): // until a new month, or an operator who raises it
 		return jobs.NotYet("the workspace has reached a limit", waitForLimit)
 	case errors.Is(err, ports.ErrTurnMovedOn), errors.Is(err, ports.ErrThreadNotFound), errors.Is(err, ports.ErrThreadArchived),

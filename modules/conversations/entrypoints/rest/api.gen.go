@@ -18,6 +18,24 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for ArchivedRule.
+const (
+	NewThread ArchivedRule = "new_thread"
+	Reopen    ArchivedRule = "reopen"
+)
+
+// Valid indicates whether the value is a known member of the ArchivedRule enum.
+func (e ArchivedRule) Valid() bool {
+	switch e {
+	case NewThread:
+		return true
+	case Reopen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ErrorCode.
 const (
 	ALREADYMEMBER         ErrorCode = "ALREADY_MEMBER"
@@ -528,6 +546,9 @@ func (e ListMessagesParamsOrder) Valid() bool {
 	}
 }
 
+// ArchivedRule what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
+type ArchivedRule string
+
 // ChangeThreadRequest defines model for ChangeThreadRequest.
 type ChangeThreadRequest struct {
 	// Metadata free; at most 16,384 bytes of JSON, spaces between values not counted
@@ -538,9 +559,12 @@ type ChangeThreadRequest struct {
 
 // ChangeWebhookEndpointRequest defines model for ChangeWebhookEndpointRequest.
 type ChangeWebhookEndpointRequest struct {
-	BotID  *openapi_types.UUID `json:"bot_id,omitempty"`
-	Name   *string             `json:"name,omitempty"`
-	Status *WebhookStatus      `json:"status,omitempty"`
+	BotID *openapi_types.UUID `json:"bot_id,omitempty"`
+	Name  *string             `json:"name,omitempty"`
+
+	// OnArchived what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
+	OnArchived *ArchivedRule  `json:"on_archived,omitempty"`
+	Status     *WebhookStatus `json:"status,omitempty"`
 }
 
 // ChangeWebhookSubscriptionRequest defines model for ChangeWebhookSubscriptionRequest.
@@ -568,9 +592,12 @@ type CreateThreadRequest struct {
 
 // CreateWebhookEndpointRequest defines model for CreateWebhookEndpointRequest.
 type CreateWebhookEndpointRequest struct {
-	// BotID the bot that answers
+	// BotID the bot that answers, also in conversations that are known already. While it is archived messages wait, for seven days at most
 	BotID openapi_types.UUID `json:"bot_id"`
 	Name  string             `json:"name"`
+
+	// OnArchived what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
+	OnArchived *ArchivedRule `json:"on_archived,omitempty"`
 }
 
 // CreateWebhookSubscriptionRequest defines model for CreateWebhookSubscriptionRequest.
@@ -1201,6 +1228,9 @@ type WebhookEndpoint struct {
 	ID        openapi_types.UUID `json:"id"`
 	Name      string             `json:"name"`
 
+	// OnArchived what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
+	OnArchived ArchivedRule `json:"on_archived"`
+
 	// Path where to send events
 	Path string `json:"path"`
 
@@ -1222,6 +1252,9 @@ type WebhookEndpointWithSecret struct {
 	CreatedAt time.Time          `json:"created_at"`
 	ID        openapi_types.UUID `json:"id"`
 	Name      string             `json:"name"`
+
+	// OnArchived what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
+	OnArchived ArchivedRule `json:"on_archived"`
 
 	// Path where to send events
 	Path string `json:"path"`

@@ -24,7 +24,9 @@ const (
 // CreateWebhookEndpoint implements the call.
 func (s Server) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointRequestObject) (CreateWebhookEndpointResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		e, secret, err := s.CreateEndpoint.Do(ctx, r.Body.Name, r.Body.BotID, call.From(ctx).Principal.UserID)
+		e, secret, err := s.CreateEndpoint.Do(ctx, usecases.NewEndpoint{
+			Name: r.Body.Name, BotID: r.Body.BotID, By: call.From(ctx).Principal.UserID, OnArchived: (*domain.ArchivedRule)(r.Body.OnArchived),
+		})
 		location := "/v1/webhook-endpoints/" + e.ID.String()
 		return command.Outcome{
 			Answer: CreateWebhookEndpoint201JSONResponse{
@@ -42,6 +44,7 @@ func (s Server) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpoi
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		e, err := s.ChangeEndpoint.Do(ctx, r.EndpointID, usecases.EndpointChanges{
 			Name: r.Body.Name, BotID: r.Body.BotID, Status: (*domain.EndpointStatus)(r.Body.Status),
+			OnArchived: (*domain.ArchivedRule)(r.Body.OnArchived),
 		})
 		return command.Outcome{
 			Answer: ChangeWebhookEndpoint200JSONResponse(toEndpoint(e)).VisitChangeWebhookEndpointResponse,
@@ -156,15 +159,15 @@ func endpointChange(verb string, e domain.Endpoint, changes any) audit.Entry {
 func toEndpoint(e domain.Endpoint) WebhookEndpoint {
 	return WebhookEndpoint{
 		ID: e.ID, Name: e.Name, BotID: e.BotID, Status: WebhookStatus(e.Status), Path: "/v1/webhooks/" + e.ID.String(), CreatedAt: e.CreatedAt,
-		ResponsibleID: e.ResponsibleID,
+		OnArchived: ArchivedRule(e.OnArchived), ResponsibleID: e.ResponsibleID,
 	}
 }
 
 func withSecret(e domain.Endpoint, secret string) WebhookEndpointWithSecret {
 	p := toEndpoint(e)
 	return WebhookEndpointWithSecret{
-		ID: p.ID, Name: p.Name, BotID: p.BotID, Status: p.Status, Path: p.Path, CreatedAt: p.CreatedAt, ResponsibleID: p.ResponsibleID,
-		Secret: secret,
+		ID: p.ID, Name: p.Name, BotID: p.BotID, Status: p.Status, Path: p.Path, CreatedAt: p.CreatedAt, OnArchived: p.OnArchived,
+		ResponsibleID: p.ResponsibleID, Secret: secret,
 	}
 }
 
