@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	answers "github.com/parley/parley/modules/conversations/entrypoints/jobs"
+	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/background"
@@ -74,6 +76,8 @@ type platform struct {
 	metrics    meters
 	tracing    *telemetry.Tracing // nil where no traces are made
 	closers    []func() error     // of what was begun beside the above
+	access     *access.Watcher
+	running    sync.WaitGroup // streamed turns, which may outlive their requests
 
 	vectorService dependency // what keeps the vectors
 	blobService   dependency // what keeps the bytes of files
@@ -116,6 +120,8 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		Auth:      ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
 		Workspace: ratelimit.Limit{Max: cfg.LimitRequests, Window: time.Minute},
 	}
+	p.access = access.NewWatcher(p.db.Refused, p.now, log)
+	p.background.Every(access.Interval, time.Minute, "check the access of open streams", p.access.Check)
 	p.background.Every(cfg.UpkeepInterval, 10*time.Minute, "seal the audit log", p.sealer.Seal)
 	p.background.Every(time.Hour, 10*time.Minute, "expire operations", func(ctx context.Context) error {
 		for {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v5"
@@ -48,7 +49,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		debug.FreeOSMemory() // what the start has left behind, which is more than what serving needs
 		p.log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", database.where(),
 			"redis", whereIs(p.cfg.RedisURL), "traces", whereIs(p.cfg.TraceEndpoint), "sentry", whereIs(p.cfg.SentryDSN), "workers", cfg.Workers, "reference", "/docs")
-		return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, p.log), listener, database.lost(), cfg.StopTimeout, p.log)
+		return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, p.log), listener, database.lost(), cfg.StopTimeout, &p.running, p.log)
 	})
 }
 
@@ -108,8 +109,10 @@ func withPlatform(ctx context.Context, cfg *config.Config, stderr io.Writer, pro
 
 var errDatabaseLost = errors.New("the embedded database has ended: see postgres.log under DATA_DIR")
 
-// listenUntil serves until the context ends; then it lets running requests go on for a while.
-func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost <-chan struct{}, grace time.Duration, log *slog.Logger) error {
+// listenUntil serves until the context ends; then it lets running requests, and turns that outlive theirs, go on for a while.
+func listenUntil(
+	ctx context.Context, server *http.Server, l net.Listener, lost <-chan struct{}, grace time.Duration, turns *sync.WaitGroup, log *slog.Logger,
+) error {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	var cause error
@@ -126,6 +129,15 @@ func listenUntil(ctx context.Context, server *http.Server, l net.Listener, lost 
 	if err := server.Shutdown(stopping); err != nil {
 		log.Warn("requests were cut off", "error", err)
 		_ = server.Close() // what is cut off rolls back
+	}
+	done := make(chan struct{})
+	go func() {
+		turns.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-stopping.Done(): // another process takes up those that run still
 	}
 	return cause
 }
@@ -174,6 +186,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		Limiter:  p.limiter,
 		Limits:   p.limits,
 		Refused:  p.refused,
+		Access:   p.access,
 		Trace:    p.tracer(),
 		Observed: p.metrics.request,
 		Log:      p.log,

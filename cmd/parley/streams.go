@@ -30,6 +30,7 @@ func (p *platform) addStreams(server *rest.Server, told countedTurns) {
 		Records: records, Pieces: pieces, Live: hub, Poll: p.cfg.JobPoll, Idle: streamIdle,
 		Longest: 2*p.cfg.ModelTimeout + p.cfg.JobLease, Stop: p.stopping, Now: p.now,
 	}
+	server.Access, server.Running = p.access, &p.running
 	server.TurnCursors = page.NewCursors[ports.MessagePosition](p.master.Key("cursor"), "turns")
 	p.hears = append(p.hears,
 		notifications.Channel{Name: "parley_turns", Heard: hub.HearTurn}, notifications.Channel{Name: "parley_cancels", Heard: hub.HearCancel})

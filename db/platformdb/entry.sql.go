@@ -7,9 +7,40 @@ package platformdb
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/google/uuid"
 )
+
+const endedAccess = `-- name: EndedAccess :many
+SELECT n::integer AS n, state::text AS state FROM app.ended_access($1::jsonb)
+`
+
+type EndedAccessRow struct {
+	N     int32
+	State string
+}
+
+// Of many callers those whose calls the entry would refuse now, each by its number and with the SQLSTATE that says why.
+func (q *Queries) EndedAccess(ctx context.Context, callers json.RawMessage) ([]EndedAccessRow, error) {
+	rows, err := q.db.Query(ctx, endedAccess, callers)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndedAccessRow
+	for rows.Next() {
+		var i EndedAccessRow
+		if err := rows.Scan(&i.N, &i.State); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
 
 const enterKey = `-- name: EnterKey :exec
 SELECT set_config('role', 'parley_app', true),

@@ -35,6 +35,7 @@ type Operation struct {
 	Body     *Body // nil where there is none, and for an upload
 	Upload   bool  // its body is multipart/form-data, which whoever serves the call reads and checks
 	Transfer bool  // it moves a file, and may take the time for that: x-transfer in the document
+	Long     bool  // its answer may take long, and breaks off when the caller's right to it ends: x-long-answer
 	Limit    Limit
 	// Signed says that whoever serves the call verifies a signature over its body first, and then calls CheckBody:
 	// x-signed-body.
@@ -91,6 +92,7 @@ type operationObject struct {
 	OperationID string
 	RateLimit   Limit  `json:"x-rate-limit"`
 	Transfer    bool   `json:"x-transfer"`
+	Long        bool   `json:"x-long-answer"`
 	Permission  string `json:"x-permission"`
 	Deleted     bool   `json:"x-deleted-workspace"`
 	Signed      bool   `json:"x-signed-body"`
@@ -245,7 +247,7 @@ func (l *loader) operation(path, method string, shared, raw json.RawMessage, sec
 		return nil, err
 	}
 	op := &Operation{
-		ID: o.OperationID, Template: path, Limit: o.RateLimit, Transfer: o.Transfer, Public: !secured || o.Security != nil && len(*o.Security) == 0,
+		ID: o.OperationID, Template: path, Limit: o.RateLimit, Transfer: o.Transfer, Long: o.Long, Public: !secured || o.Security != nil && len(*o.Security) == 0,
 		Permission: o.Permission, Deleted: o.Deleted, Signed: o.Signed,
 	}
 	at := "#/paths/" + pointer(path)

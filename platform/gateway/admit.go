@@ -48,6 +48,9 @@ func admit(o Options) echo.MiddlewareFunc {
 					return err
 				}
 			}
+			if op.Long {
+				defer o.watch(c)()
+			}
 			if op.Upload {
 				if err := openBody(c, o.UploadLimit); err != nil {
 					return err

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v5"
 	"github.com/labstack/echo/v5/middleware"
 
+	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/ratelimit"
@@ -46,6 +47,8 @@ type Options struct {
 	Limits           Limits
 	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
+	// Access ends long answers when the caller's right to them ends.
+	Access *access.Watcher
 	// Trace is asked for the traceparent of a request and for a span of it; nil: nobody is.
 	Trace Tracer
 	// Observed receives each request that was answered; nil: nobody does. The route is that of the router, empty for none;

@@ -38,3 +38,7 @@ SELECT set_config('role', 'parley_app', true),
 -- The commit of this transaction does not wait for the disk. Only for one whose loss nobody can notice: the first of a
 -- turn, as nothing is acknowledged before the second, whose commit takes the first to the disk with it.
 SELECT set_config('synchronous_commit', 'off', true);
+
+-- name: EndedAccess :many
+-- Of many callers those whose calls the entry would refuse now, each by its number and with the SQLSTATE that says why.
+SELECT n::integer AS n, state::text AS state FROM app.ended_access(@callers::jsonb);

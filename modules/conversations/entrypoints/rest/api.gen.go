@@ -330,6 +330,51 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for StreamClosedReason.
+const (
+	AccessUnverified StreamClosedReason = "access_unverified"
+	KeyRevoked       StreamClosedReason = "key_revoked"
+	MembershipEnded  StreamClosedReason = "membership_ended"
+	PermissionLost   StreamClosedReason = "permission_lost"
+	SessionEnded     StreamClosedReason = "session_ended"
+	WorkspaceDeleted StreamClosedReason = "workspace_deleted"
+)
+
+// Valid indicates whether the value is a known member of the StreamClosedReason enum.
+func (e StreamClosedReason) Valid() bool {
+	switch e {
+	case AccessUnverified:
+		return true
+	case KeyRevoked:
+		return true
+	case MembershipEnded:
+		return true
+	case PermissionLost:
+		return true
+	case SessionEnded:
+		return true
+	case WorkspaceDeleted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StreamClosedType.
+const (
+	StreamClosedTypeStreamClosed StreamClosedType = "stream.closed"
+)
+
+// Valid indicates whether the value is a known member of the StreamClosedType enum.
+func (e StreamClosedType) Valid() bool {
+	switch e {
+	case StreamClosedTypeStreamClosed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TakeTurnRequestOnBusy.
 const (
 	Enqueue TakeTurnRequestOnBusy = "enqueue"
@@ -804,6 +849,34 @@ type RotateSecretRequest struct {
 	// OverlapSeconds how long the old secret stays good
 	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
 }
+
+// StreamClosed The last event of a stream whose reader may read no further. The turn goes on: whoever may read it takes the stream up
+// behind `sequence_number`. Reconnecting with the same token is refused.
+type StreamClosed struct {
+	// Reason `session_ended`: log-out, a refresh token that was used twice, a change of password, expiry. `key_revoked`: the API key
+	// is revoked, suspended or expired. `membership_ended`: the user was removed from the workspace. `permission_lost`:
+	// the role no longer has the permission of the call. `access_unverified`: the database could not be asked for 15
+	// seconds; try again.
+	Reason StreamClosedReason `json:"reason"`
+
+	// SequenceNumber that of the event before it, as this one is none of the turn's
+	SequenceNumber int64              `json:"sequence_number"`
+	ThreadID       openapi_types.UUID `json:"thread_id"`
+
+	// TraceID of the call that is answered
+	TraceID string             `json:"trace_id"`
+	TurnID  openapi_types.UUID `json:"turn_id"`
+	Type    StreamClosedType   `json:"type"`
+}
+
+// StreamClosedReason `session_ended`: log-out, a refresh token that was used twice, a change of password, expiry. `key_revoked`: the API key
+// is revoked, suspended or expired. `membership_ended`: the user was removed from the workspace. `permission_lost`:
+// the role no longer has the permission of the call. `access_unverified`: the database could not be asked for 15
+// seconds; try again.
+type StreamClosedReason string
+
+// StreamClosedType defines model for StreamClosed.Type.
+type StreamClosedType string
 
 // TakeTurnRequest defines model for TakeTurnRequest.
 type TakeTurnRequest struct {
@@ -1909,6 +1982,40 @@ func (t *TurnEvent) MergeTurnCancelled(v TurnCancelled) error {
 	return err
 }
 
+// AsStreamClosed returns the union data inside the TurnEvent as a StreamClosed
+func (t TurnEvent) AsStreamClosed() (StreamClosed, error) {
+	var body StreamClosed
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromStreamClosed overwrites any union data inside the TurnEvent as the provided StreamClosed
+func (t *TurnEvent) FromStreamClosed(v StreamClosed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"stream.closed"}`))
+	t.union = b
+	return err
+}
+
+// MergeStreamClosed performs a merge with any union data inside the TurnEvent, using the provided StreamClosed
+func (t *TurnEvent) MergeStreamClosed(v StreamClosed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"stream.closed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 func (t TurnEvent) Discriminator() (string, error) {
 	var discriminator struct {
 		Discriminator string `json:"type"`
@@ -1929,6 +2036,8 @@ func (t TurnEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsMessageCreated()
 	case "message.delta":
 		return t.AsMessageDelta()
+	case "stream.closed":
+		return t.AsStreamClosed()
 	case "turn.cancelled":
 		return t.AsTurnCancelled()
 	case "turn.completed":

@@ -7,32 +7,108 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/call"
 )
 
 // readerPatience is how long a reader may take for what is written to it at once.
 const readerPatience = 15 * time.Second
 
-// errReaderGone says that the events cannot be written any more.
-var errReaderGone = errors.New("rest: the reader of a stream is gone")
+// closeTimeout is how long a reader whose right has ended may take for what is being written to it, stream.closed included.
+const closeTimeout = 500 * time.Millisecond
 
-// frames writes events as server-sent ones.
+var (
+	// errReaderGone says that the events cannot be written any more.
+	errReaderGone = errors.New("rest: the reader of a stream is gone")
+	// errClosed says that the stream was closed because the reader's right has ended.
+	errClosed = errors.New("rest: the stream is closed")
+)
+
+// frames writes events as server-sent ones. Its context is that of access.Watcher: once the reader's right has ended nothing
+// is written but stream.closed.
 type frames struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	trace   string
-	begun   bool
+	ctx      context.Context //nolint:containedctx // of the one answer
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	trace    string
+	thread   uuid.UUID
+	turn     uuid.UUID
+	position int64 // of the reader
+	begun    bool
+	over     bool // the turn's last event is written
+
+	mu     sync.Mutex
+	closes bool // the reader's right has ended
 }
 
-func newFrames(w http.ResponseWriter, ctx context.Context) *frames { //nolint:revive // the writer is what it is about
-	return &frames{w: w, control: http.NewResponseController(w), trace: call.From(ctx).TraceID}
+// newFrames returns frames for a reader who is at a position. Stop must be called when the answer is over.
+func newFrames(ctx context.Context, w http.ResponseWriter, thread, turn uuid.UUID, position int64) (f *frames, stop func() bool) {
+	f = &frames{
+		ctx: ctx, w: w, control: http.NewResponseController(w), trace: call.From(ctx).TraceID, thread: thread, turn: turn, position: position,
+	}
+	return f, context.AfterFunc(ctx, func() {
+		if access.EndOf(ctx, nil) == nil {
+			return
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.closes = true
+		_ = f.control.SetWriteDeadline(time.Now().Add(closeTimeout)) // a reader who does not read is cut off
+	})
+}
+
+// close tells the reader that its right has ended, and returns errClosed. Where the stream has not begun it returns the end
+// itself, which is then answered as an error.
+func (f *frames) close(end *access.End) error {
+	switch {
+	case f.over:
+		return nil
+	case !f.begun:
+		return end
+	}
+	f.mu.Lock()
+	f.closes = true
+	f.mu.Unlock()
+	data, err := json.Marshal(StreamClosed{
+		Type: StreamClosedTypeStreamClosed, SequenceNumber: f.position, TurnID: f.turn, ThreadID: f.thread, TraceID: f.trace,
+		Reason: StreamClosedReason(end.Reason),
+	})
+	if err != nil {
+		return fmt.Errorf("encode an event: %w", err)
+	}
+	_ = f.write(fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", f.position, StreamClosedTypeStreamClosed, data)) // a reader who is gone needs it not
+	return errClosed
+}
+
+// write sends bytes at once.
+func (f *frames) write(p []byte) error {
+	f.mu.Lock()
+	timeout := readerPatience
+	if f.closes {
+		timeout = closeTimeout
+	}
+	err := f.control.SetWriteDeadline(time.Now().Add(timeout))
+	f.mu.Unlock()
+	if err == nil {
+		_, err = f.w.Write(p)
+	}
+	if err == nil {
+		err = f.control.Flush()
+	}
+	return err
 }
 
 // tell implements usecases.Teller: all that is new goes out in one piece.
 func (f *frames) tell(r domain.Record, events []domain.Event) error {
+	if end := access.EndOf(f.ctx, nil); end != nil {
+		return end
+	}
 	var out bytes.Buffer
 	if len(events) == 0 {
 		out.WriteString(": still here\n\n")
@@ -51,15 +127,11 @@ func (f *frames) tell(r domain.Record, events []domain.Event) error {
 		h.Set("X-Accel-Buffering", "no") // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
 		f.w.WriteHeader(http.StatusOK)
 	}
-	err := f.control.SetWriteDeadline(time.Now().Add(readerPatience))
-	if err == nil {
-		_, err = f.w.Write(out.Bytes())
-	}
-	if err == nil {
-		err = f.control.Flush()
-	}
-	if err != nil {
+	if err := f.write(out.Bytes()); err != nil {
 		return fmt.Errorf("%w: %w", errReaderGone, err)
+	}
+	if len(events) > 0 {
+		f.position, f.over = events[len(events)-1].Sequence, r.Ended()
 	}
 	return nil
 }

@@ -4,11 +4,13 @@ package rest
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
+	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
@@ -42,6 +44,8 @@ type Server struct {
 	Subscriptions  *events.Subscriptions
 	Commands       *command.Pipeline
 	Bound          command.Bound // of the turns that run at once
+	Access         *access.Watcher
+	Running        *sync.WaitGroup // streamed turns, which may outlive the request that began them
 
 	ThreadCursors       page.Cursors[ports.ThreadPosition]
 	MessageCursors      page.Cursors[ports.MessagePosition]

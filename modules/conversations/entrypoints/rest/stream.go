@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/fail"
 )
@@ -66,14 +67,26 @@ func (s Server) stream(ctx context.Context, turn *domain.Turn, run func(started 
 }
 
 // VisitTakeTurnResponse implements TakeTurnResponseObject.
-func (t turnStream) VisitTakeTurnResponse(w http.ResponseWriter) error { return t.take(w) }
+func (t turnStream) VisitTakeTurnResponse(w http.ResponseWriter) error {
+	return unlessClosed(t.take(w))
+}
 
 // VisitRetryTurnResponse implements RetryTurnResponseObject.
-func (t turnStream) VisitRetryTurnResponse(w http.ResponseWriter) error { return t.take(w) }
+func (t turnStream) VisitRetryTurnResponse(w http.ResponseWriter) error {
+	return unlessClosed(t.take(w))
+}
 
 // VisitFollowTurnResponse implements FollowTurnResponseObject.
 func (t turnStream) VisitFollowTurnResponse(w http.ResponseWriter) error {
-	return t.follow(context.WithoutCancel(t.ctx), w, t.turn.ID)
+	return unlessClosed(t.follow(context.WithoutCancel(t.ctx), w, t.turn.ID))
+}
+
+// unlessClosed leaves out errClosed: such an answer has said why it ends.
+func unlessClosed(err error) error {
+	if errors.Is(err, errClosed) {
+		return nil
+	}
+	return err
 }
 
 // finished is what became of a call that takes a turn.
@@ -82,7 +95,8 @@ type finished struct {
 	err    error
 }
 
-// take has the turn taken and tells of it meanwhile. It returns when the turn has ended, also when the client has gone.
+// take has the turn taken and tells of it meanwhile. It returns when the turn has ended, also when the client has gone, or
+// when the reader's right ends: then the turn goes on, and the program's stop waits for it as it does for requests.
 func (t turnStream) take(w http.ResponseWriter) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.ctx))
 	defer cancel()
@@ -99,10 +113,10 @@ func (t turnStream) take(w http.ResponseWriter) error {
 	}
 	started, ended := make(chan struct{}), make(chan finished, 1)
 	over := make(chan struct{})
-	go func() {
+	t.server.Running.Go(func() {
 		defer close(over)
 		ended <- t.runSafely(sync.OnceFunc(func() { close(started) }))
-	}()
+	})
 	select {
 	case <-started:
 		go func() {
@@ -110,6 +124,9 @@ func (t turnStream) take(w http.ResponseWriter) error {
 			time.AfterFunc(lastLook, cancel) // an end that could not be stored is not waited for
 		}()
 		err := t.follow(ctx, w, t.turn.ID)
+		if _, refused := errors.AsType[*access.End](err); refused || errors.Is(err, errClosed) {
+			return err
+		}
 		<-over
 		return err
 	case f := <-ended:
@@ -174,10 +191,17 @@ func (t turnStream) replay(ctx context.Context, w http.ResponseWriter, a command
 }
 
 // follow writes the events of a turn. The answer begins with the first, so that what fails before is an error as
-// everywhere; a client that goes away, or does not read, is let go.
+// everywhere; a client that goes away, or does not read, is let go. When the reader's right ends the stream does, by
+// stream.closed, and the error is errClosed, or an *access.End where the answer has not begun.
 func (t turnStream) follow(ctx context.Context, w http.ResponseWriter, turn uuid.UUID) error {
-	out := newFrames(w, t.ctx)
+	ctx, unwatch := t.server.Access.Watch(ctx)
+	defer unwatch()
+	out, stop := newFrames(ctx, w, t.thread, turn, t.position)
+	defer stop()
 	err := t.server.Follow.Do(ctx, t.thread, turn, t.position, out.tell)
+	if end := access.EndOf(ctx, err); end != nil { // the database may have refused a read before the watcher knew
+		return out.close(end)
+	}
 	if errors.Is(err, errReaderGone) {
 		return nil
 	}

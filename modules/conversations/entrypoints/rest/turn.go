@@ -10,6 +10,7 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
+	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
@@ -35,8 +36,20 @@ func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurn
 			return run(s.steps(&turn, true, started))
 		}, s.Records.OfOperation), nil
 	}
-	answer, err := run(s.Steps(&turn))
+	answer, err := s.whileAllowed(ctx, func() (command.Answer, error) { return run(s.Steps(&turn)) })
 	return stored{answer}, err
+}
+
+// whileAllowed takes a turn, and withholds its answer from a caller whose right has ended meanwhile: then it returns an
+// *access.End. The turn is stored all the same.
+func (s Server) whileAllowed(ctx context.Context, take func() (command.Answer, error)) (command.Answer, error) {
+	watched, stop := s.Access.Watch(ctx)
+	defer stop()
+	answer, err := take()
+	if end := access.EndOf(watched, nil); end != nil && err == nil {
+		return command.Answer{}, end
+	}
+	return answer, err
 }
 
 // tryForThread runs a turn, where no other runs in its thread.

@@ -87,7 +87,7 @@ func (s Server) RetryTurn(ctx context.Context, r RetryTurnRequestObject) (RetryT
 			return run(s.steps(&turn, true, started))
 		}, func(context.Context) (uuid.UUID, error) { return r.TurnID, nil }), nil
 	}
-	answer, err := run(s.Steps(&turn))
+	answer, err := s.whileAllowed(ctx, func() (command.Answer, error) { return run(s.Steps(&turn)) })
 	return stored{answer}, err
 }
 

@@ -1,0 +1,204 @@
+// Package access ends answers that take long, such as streams, downloads and exports, when the caller's right to them ends:
+// its session or key, its membership, its role, its workspace. A call is let in by the first statement of its transaction;
+// what is written long after that is for the Watcher to stop.
+package access
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+)
+
+// Reason says why a caller's right has ended. Its text is part of the API.
+type Reason string
+
+// The reasons.
+const (
+	SessionEnded     Reason = "session_ended"     // log-out, theft of a refresh token, change of password, expiry
+	KeyRevoked       Reason = "key_revoked"       // or suspended, or expired
+	MembershipEnded  Reason = "membership_ended"  // the user is no member of the workspace any more
+	PermissionLost   Reason = "permission_lost"   // the role no longer has what the call needs
+	WorkspaceDeleted Reason = "workspace_deleted" //
+	Unverified       Reason = "access_unverified" // the database did not answer for MaxUnverified
+)
+
+const (
+	// Interval is how often Check is to be called. A right that ends is noticed after this time at the most.
+	Interval = time.Second
+	// MaxUnverified is how long answers go on while the database cannot be asked.
+	MaxUnverified = 15 * time.Second
+
+	checkTimeout = time.Second // for one statement
+	maxBatch     = 500         // callers in one statement
+)
+
+// End is the error of a caller whose right has ended. It wraps what a call would be answered now, such as
+// fail.ErrUnauthorized.
+type End struct {
+	Reason Reason
+	cause  error
+}
+
+func (e *End) Error() string {
+	return "the caller's right has ended (" + string(e.Reason) + "): " + e.cause.Error()
+}
+
+// Unwrap gives what a call would be answered now.
+func (e *End) Unwrap() error { return e.cause }
+
+// EndOf returns the End that err is, or that has ended the context of Watch; nil where the caller's right has not ended. An
+// error is one where the database has refused the call of the context.
+func EndOf(ctx context.Context, err error) *End {
+	if end, ok := errors.AsType[*End](context.Cause(ctx)); ok {
+		return end
+	}
+	return endOf(call.From(ctx), err)
+}
+
+func endOf(c *call.Call, err error) *End {
+	switch {
+	case errors.Is(err, fail.ErrUnauthorized) && c.Principal.KeyID != uuid.Nil:
+		return &End{KeyRevoked, err}
+	case errors.Is(err, fail.ErrUnauthorized):
+		return &End{SessionEnded, err}
+	case errors.Is(err, fail.ErrForbidden):
+		return &End{MembershipEnded, err}
+	case errors.Is(err, fail.ErrDeleted):
+		return &End{WorkspaceDeleted, err}
+	case errors.Is(err, fail.ErrNotAllowed), errors.Is(err, fail.ErrNotForKey):
+		return &End{PermissionLost, err}
+	}
+	return nil
+}
+
+// Watcher knows the callers of the answers that are under way in this process, and checks all of them together. It is safe
+// for concurrent use.
+type Watcher struct {
+	refused func(ctx context.Context, calls []*call.Call) ([]error, error)
+	now     func() time.Time
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	callers map[caller]*answers
+	failing bool // the last check could not be made
+}
+
+// caller is what the right of a call depends on.
+type caller struct {
+	session, user, key, workspace uuid.UUID
+	roles                         string
+	keys                          call.Keys
+	deleted                       bool
+}
+
+// answers are those of one caller.
+type answers struct {
+	call     *call.Call
+	verified time.Time
+	cancels  map[*context.CancelCauseFunc]struct{}
+}
+
+// NewWatcher returns a Watcher. Refused returns for each call an error, nil if it would be let in now, as
+// postgres.DB.Refused does.
+func NewWatcher(refused func(ctx context.Context, calls []*call.Call) ([]error, error), now func() time.Time, log *slog.Logger) *Watcher {
+	return &Watcher{refused: refused, now: now, log: log, callers: map[caller]*answers{}}
+}
+
+// Watch returns a context that ends, with an *End as its cause, when the right of the caller in ctx ends. Stop must be
+// called when the answer is over. A caller whose right is settled is not watched.
+func (w *Watcher) Watch(ctx context.Context) (watched context.Context, stop func()) {
+	c := call.From(ctx)
+	if c.Principal.SessionID == uuid.Nil {
+		return ctx, func() {}
+	}
+	p := c.Principal
+	key := caller{p.SessionID, p.UserID, p.KeyID, p.WorkspaceID, strings.Join(c.Needs.Roles, ","), c.Needs.Keys, c.Needs.Deleted}
+	watched, cancel := context.WithCancelCause(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.callers[key]
+	if a == nil { // the call was let in a moment ago
+		a = &answers{call: c, verified: w.now(), cancels: map[*context.CancelCauseFunc]struct{}{}}
+		w.callers[key] = a
+	}
+	a.cancels[&cancel] = struct{}{}
+	return watched, func() {
+		cancel(nil)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if delete(a.cancels, &cancel); len(a.cancels) == 0 && w.callers[key] == a {
+			delete(w.callers, key)
+		}
+	}
+}
+
+// Watched returns how many answers are watched.
+func (w *Watcher) Watched() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.callers {
+		n += len(a.cancels)
+	}
+	return n
+}
+
+// Check asks once for all callers, a batch of them at a time, and ends the answers of those whose right has ended. It is to
+// be called every Interval. While it cannot ask, answers go on for MaxUnverified; a failure is logged, not returned.
+func (w *Watcher) Check(ctx context.Context) error {
+	began := w.now()
+	w.mu.Lock()
+	keys, calls := make([]caller, 0, len(w.callers)), make([]*call.Call, 0, len(w.callers))
+	for key, a := range w.callers {
+		keys, calls = append(keys, key), append(calls, a.call)
+	}
+	w.mu.Unlock()
+	for first := 0; first < len(keys); first += maxBatch {
+		last := min(first+maxBatch, len(keys))
+		w.checkBatch(ctx, began, keys[first:last], calls[first:last])
+	}
+	return nil
+}
+
+func (w *Watcher) checkBatch(ctx context.Context, began time.Time, keys []caller, calls []*call.Call) {
+	asking, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	refused, err := w.refused(asking, calls)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil && !w.failing && ctx.Err() == nil {
+		w.log.Warn("access of open streams could not be checked", "callers", len(calls), "error", err)
+	}
+	w.failing = err != nil
+	for i, key := range keys {
+		a := w.callers[key]
+		switch {
+		case a == nil: // its answers are over
+		case err == nil && refused[i] == nil:
+			a.verified = began
+		case err == nil:
+			w.end(key, a, refused[i])
+		case began.Sub(a.verified) >= MaxUnverified:
+			w.end(key, a, nil)
+		}
+	}
+}
+
+// end ends the answers of a caller. The lock is held.
+func (w *Watcher) end(key caller, a *answers, refused error) {
+	end := endOf(a.call, refused)
+	if end == nil {
+		end = &End{Unverified, fail.ErrUnavailable}
+	}
+	for cancel := range a.cancels {
+		(*cancel)(end)
+	}
+	delete(w.callers, key)
+}

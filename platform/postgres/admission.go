@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+)
+
+// caller is a call as app.ended_access reads it.
+type caller struct {
+	Number    int        `json:"n"`
+	Session   *uuid.UUID `json:"session"`
+	User      *uuid.UUID `json:"user"`
+	Key       *uuid.UUID `json:"key"`
+	Workspace uuid.UUID  `json:"workspace"`
+	Roles     []string   `json:"roles"`
+	May       call.Keys  `json:"may"`
+	Deleted   bool       `json:"deleted"`
+}
+
+// Refused asks, in one round trip, which of several calls would be refused if they were made now. It returns an error for
+// each call, in their order, nil for those that would be let in: fail.ErrUnauthorized and the like, as the first statement
+// of their transaction would. A call whose right is settled is let in.
+func (db *DB) Refused(ctx context.Context, calls []*call.Call) ([]error, error) {
+	callers := make([]caller, 0, len(calls))
+	for i, c := range calls {
+		p := c.Principal
+		asked := caller{Number: i, Workspace: p.WorkspaceID, Roles: append([]string{}, c.Needs.Roles...), May: c.Needs.Keys, Deleted: c.Needs.Deleted}
+		switch {
+		case p.SessionID == uuid.Nil:
+			continue
+		case p.KeyID != uuid.Nil:
+			asked.Key = &p.KeyID
+		default:
+			asked.Session, asked.User = &p.SessionID, &p.UserID
+		}
+		callers = append(callers, asked)
+	}
+	raw, err := json.Marshal(callers)
+	if err != nil {
+		return nil, fmt.Errorf("encode the callers: %w", err)
+	}
+	rows, err := platformdb.New(db.In(call.With(ctx, &call.Call{}))).EndedAccess(ctx, raw)
+	if err != nil {
+		return nil, fmt.Errorf("ask which callers are still let in: %w", err)
+	}
+	refused := make([]error, len(calls))
+	for _, row := range rows {
+		refused[row.N] = translate(&pgconn.PgError{Code: row.State})
+	}
+	return refused, nil
+}

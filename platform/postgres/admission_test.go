@@ -1,0 +1,97 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+)
+
+// Refused says of many calls in one round trip what the entry says of each: whoever is refused there, and nobody else.
+func TestManyCallsAreRefusedForWhatTheEntryRefusesEachFor(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 1)
+	user, deleted := uuid.New(), uuid.New()
+	exec := func(sql string, args ...any) {
+		_, err := s.su.Exec(t.Context(), sql, args...)
+		require.NoError(t, err, sql)
+	}
+	exec(`INSERT INTO users (id, email, password_hash, operation_id, created_at) VALUES ($1, $2, 'x', gen_random_uuid(), now())`, user, user.String()+"@example.com")
+	exec(`INSERT INTO workspaces (id, name, created_at, deleted_at) VALUES ($1, 'D', now(), now())`, deleted)
+	exec(`INSERT INTO workspace_members VALUES ($1, $3, 'viewer', now()), ($2, $3, 'owner', now())`, s.aID, deleted, user)
+	session := func(state string) uuid.UUID {
+		id := uuid.New()
+		exec(`INSERT INTO sessions (workspace_id, id, user_id, generation, kid, rotated_at, idle_expires_at, expires_at, created_at, user_agent)
+			VALUES ($1, $2, $3, 1, 'k', now(), now() + interval '1 h', now() + interval '1 h', now(), '')`, s.aID, id, user)
+		if state != "" {
+			exec(`UPDATE sessions SET `+state+` WHERE id = $1`, id)
+		}
+		return id
+	}
+	key := func(state string) uuid.UUID {
+		id := uuid.New()
+		exec(`INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, created_by, created_at)
+			VALUES ($1, $2, 'x', $3, 'x', 'viewer', $2, now())`, s.aID, id, append(id[:], id[:]...))
+		if state != "" {
+			exec(`UPDATE api_keys SET `+state+` WHERE id = $1`, id)
+		}
+		return id
+	}
+	reader, editor := call.Needs{Roles: []string{"editor", "viewer"}, Keys: call.AnyKey}, call.Needs{Roles: []string{"editor"}, Keys: call.AnyKey}
+	person := func(session, workspace uuid.UUID, needs call.Needs) *call.Call {
+		return &call.Call{Principal: call.Principal{WorkspaceID: workspace, UserID: user, SessionID: session}, Needs: needs}
+	}
+	program := func(key, workspace uuid.UUID, needs call.Needs) *call.Call {
+		return &call.Call{Principal: call.Principal{WorkspaceID: workspace, UserID: key, KeyID: key, SessionID: key}, Needs: needs}
+	}
+	owner := call.Needs{Roles: []string{"owner"}}
+	late := owner
+	late.Deleted = true
+	tests := []struct {
+		call *call.Call
+		want error
+	}{
+		{person(session(""), s.aID, reader), nil},
+		{person(session(""), s.aID, call.Needs{}), nil},
+		{person(session("revoked_at = now()"), s.aID, reader), fail.ErrUnauthorized},
+		{person(session("idle_expires_at = now()"), s.aID, reader), fail.ErrUnauthorized},
+		{&call.Call{Principal: call.Principal{WorkspaceID: s.aID, UserID: uuid.New(), SessionID: session("")}, Needs: reader}, fail.ErrUnauthorized},
+		{person(uuid.New(), s.aID, reader), fail.ErrUnauthorized},
+		{person(session(""), s.bID, reader), fail.ErrForbidden},
+		{person(session(""), s.aID, editor), fail.ErrNotAllowed},
+		{person(session(""), deleted, owner), fail.ErrDeleted},
+		{person(session(""), deleted, late), nil},
+		{program(key(""), s.aID, reader), nil},
+		{program(key("revoked_at = now()"), s.aID, reader), fail.ErrUnauthorized},
+		{program(key("expires_at = now()"), s.aID, reader), fail.ErrUnauthorized},
+		{program(key(""), s.bID, reader), fail.ErrUnauthorized},
+		{program(key(""), s.aID, editor), fail.ErrNotAllowed},
+		{program(key(""), s.aID, call.Needs{Roles: reader.Roles}), fail.ErrNotForKey},
+		{program(key("bot_ids = ARRAY[gen_random_uuid()]"), s.aID, call.Needs{Roles: reader.Roles, Keys: call.WholeKey}), fail.ErrNotForKey},
+		{call.From(s.a), nil},
+	}
+	calls := make([]*call.Call, len(tests))
+	for i, test := range tests {
+		calls[i] = test.call
+	}
+	s.trips.take()
+	refused, err := s.db.Refused(t.Context(), calls)
+	require.NoError(t, err)
+	batches, queries := s.trips.take()
+	require.Equal(t, 1, batches+queries, "round trips")
+	for i, test := range tests {
+		entry := s.db.Admitted(call.With(t.Context(), test.call))
+		if test.want == nil {
+			require.NoError(t, entry, i)
+			require.NoError(t, refused[i], i)
+			continue
+		}
+		require.ErrorIs(t, entry, test.want, i)
+		require.ErrorIs(t, refused[i], test.want, i)
+	}
+	require.Empty(t, s.seen(t, context.WithoutCancel(t.Context())), "a caller's tenant is left behind")
+}
