@@ -283,6 +283,10 @@ func TestHideLeavesNoSecretInAText(t *testing.T) {
 	require.NoError(t, err)
 	said := c.Hide("postgres://ada:p%40ss@h/d and p@ss and p%40ss; redis says hunter2; the-key; " + long + "2; host h")
 	require.Equal(t, "*** and *** and ***; redis says ***; ***; ***; host h", said)
+
+	c, err = config.Load([]string{"SENTRY_DSN=https://the-sentry-key@h/1", "DATABASE_URL=postgres://h/d?user=ada&password=hunter2"})
+	require.NoError(t, err)
+	require.Equal(t, "key ***, password ***, user ada", c.Hide("key the-sentry-key, password hunter2, user ada"))
 }
 
 func TestAModelIsTheDefaultOnlyWhereItCanBeAsked(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Hide takes every secret of the configuration out of a text that is shown to people: the values themselves and the
-// passwords in URLs, as they are and as a URL has them.
+// Hide replaces every secret of the configuration in a text that is shown to people with ***: the values themselves and
+// the passwords in URLs, as they are and as a URL has them.
 func (c *Config) Hide(text string) string {
 	var secrets []string
 	value := reflect.ValueOf(c).Elem()
@@ -19,8 +19,7 @@ func (c *Config) Hide(text string) string {
 		switch v := value.FieldByIndex(field.Index).Interface().(type) {
 		case string:
 			secrets = append(secrets, v)
-			if u, err := url.Parse(v); err == nil && u.User != nil {
-				password, _ := u.User.Password()
+			for _, password := range passwords(v) {
 				secrets = append(secrets, password, url.QueryEscape(password), url.PathEscape(password))
 			}
 		case []string:
@@ -34,4 +33,21 @@ func (c *Config) Hide(text string) string {
 		}
 	}
 	return text
+}
+
+// passwords lists the secrets in a URL: the password, also where it is a parameter as Postgres allows, and the key of a
+// Sentry, which stands where others have the user's name.
+func passwords(text string) []string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil
+	}
+	query := u.Query()
+	list := []string{query.Get("password"), query.Get("sslpassword")}
+	if password, ok := u.User.Password(); ok {
+		list = append(list, password)
+	} else if u.Scheme == "http" || u.Scheme == "https" {
+		list = append(list, u.User.Username())
+	}
+	return list
 }
