@@ -25,12 +25,14 @@ const (
 	stateDeleted         = "PY410"
 	stateRole            = "PYROL"
 	stateKey             = "PYKEY"
-	stateSuspended       = "PYSUS"
 	stateLimitReached    = "PYLIM"
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
 	stateLockTimeout     = "55P03"
 )
+
+// detailSuspended is the detail of stateSessionEnded for an API key that is suspended, not revoked.
+const detailSuspended = "suspended"
 
 // translate turns what a driver says into our errors where the database itself is the one to know: refused entry,
 // database away. The rest is for the adapter, which knows its constraints: see Violates and IsMissing.
@@ -43,6 +45,8 @@ func translate(err error) error {
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
+		case pg.Code == stateSessionEnded && pg.Detail == detailSuspended:
+			return fail.ErrSuspended
 		case pg.Code == stateSessionEnded:
 			return fail.ErrUnauthorized
 		case pg.Code == stateNotMember:
@@ -53,8 +57,6 @@ func translate(err error) error {
 			return fail.ErrNotAllowed.With("role", pg.Detail)
 		case pg.Code == stateKey:
 			return fail.ErrNotForKey.With("role", pg.Detail)
-		case pg.Code == stateSuspended:
-			return fail.ErrSuspended
 		case pg.Code == stateLimitReached:
 			return limitReached(pg)
 		case isNotNow(pg.Code):
