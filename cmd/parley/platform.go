@@ -217,12 +217,16 @@ func usageLimits(cfg *config.Config) usage.Limits {
 		usage.Turns: cfg.LimitTurns, usage.Tokens: cfg.LimitTokens, usage.Messages: cfg.LimitMessages,
 		usage.WebhookEvents: cfg.LimitEvents, usage.Storage: cfg.LimitStorage,
 		usage.Bots: cfg.LimitBots, usage.Members: cfg.LimitMembers, usage.Keys: cfg.LimitKeys,
+		usage.Subscriptions: cfg.LimitSubs,
 	}
 }
 
 // subscriptions keeps who is told of events.
 func (p *platform) subscriptions() *events.Subscriptions {
-	return &events.Subscriptions{DB: p.db, Queue: p.jobs, Keys: p.keys, AllowPrivate: p.cfg.WebhookPrivate, Now: p.now}
+	return &events.Subscriptions{
+		DB: p.db, Queue: p.jobs, Keys: p.keys, AllowPrivate: p.cfg.WebhookPrivate, Now: p.now,
+		Room: func(ctx context.Context) error { return p.meter.Room(ctx, usage.Subscriptions) },
+	}
 }
 
 // startJobs begins to do jobs, once the modules have registered who handles them. When ctx ends it stops: what runs has

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley/parley/platform/usage"
 	"github.com/parley/parley/platform/webhook"
 )
 
@@ -203,4 +204,31 @@ func TestASubscriptionIsChangedRotatedAndEnded(t *testing.T) {
 	requireCode(t, ada.post(t, path+"/ping", nil), http.StatusNotFound, "NOT_FOUND")
 	require.Empty(t, ada.get(t, "/v1/webhook-subscriptions").items())
 	require.Len(t, ada.get(t, "/v1/webhook-deliveries").items(), 1, "what was delivered can be looked at")
+}
+
+func TestAWorkspaceHasSoManySubscriptionsAndNoMore(t *testing.T) {
+	t.Parallel()
+	p := start(t, fastJobs...)
+	ada := p.register(t)
+	create := func() answer {
+		return ada.post(t, "/v1/webhook-subscriptions", map[string]any{"url": "https://example.com/", "events": []string{"bot.updated"}})
+	}
+	created := map[int]int{}
+	for _, a := range atOnce(30, create) {
+		created[a.Status]++
+	}
+	require.Equal(t, map[int]int{http.StatusCreated: 20, http.StatusForbidden: 10}, created)
+	full := create()
+	requireCode(t, full, http.StatusForbidden, "LIMIT_REACHED")
+	require.Equal(t, map[string]any{"metric": "webhook_subscriptions", "limit": 20.0, "used": 20.0, "resets_at": nil}, full.Body["details"])
+	require.InEpsilon(t, 20.0, ada.used(t, usage.Subscriptions)["used"], 0)
+	first := ada.get(t, "/v1/webhook-subscriptions").items()[0]["id"].(string)
+	require.Equal(t, http.StatusNoContent, ada.call(t, http.MethodDelete, "/v1/webhook-subscriptions/"+first, nil).Status)
+	require.Equal(t, http.StatusCreated, create().Status)
+	ada.limit(t, usage.Subscriptions, 21)
+	require.Equal(t, http.StatusCreated, create().Status)
+	requireCode(t, create(), http.StatusForbidden, "LIMIT_REACHED")
+	ada.limit(t, usage.Subscriptions, 0)
+	require.Equal(t, http.StatusCreated, create().Status)
+	p.register(t).subscribe(t, "https://example.com/", "bot.updated")
 }

@@ -81,7 +81,7 @@ func TestU13SeeWhatWasUsedAndWhatIsLeft(t *testing.T) {
 	past := ada.get(t, "/v1/usage?month=2020-02")
 	require.Equal(t, "2020-02", past.text("month"))
 	require.Equal(t, map[string]any{"metric": "turns", "used": 0.0, "limit": nil, "remaining": nil, "resets_at": nil}, past.at("metrics").([]any)[0])
-	require.Len(t, past.at("metrics"), len(usage.Metrics())-4)
+	require.Len(t, past.at("metrics"), len(usage.Metrics())-5)
 	for _, bad := range []string{"", "2026", "2026-13", "2026-00", "0001-01", "1999-12", "2026-1", "2026-01-01", "x", "2026-11%00", "2026-11&month=2026-10", "２026-11"} {
 		requireWrong(t, ada.get(t, "/v1/usage?month="+bad), "month")
 	}

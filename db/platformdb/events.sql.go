@@ -65,17 +65,6 @@ func (q *Queries) AdoptSubscription(ctx context.Context, arg AdoptSubscriptionPa
 	return i, err
 }
 
-const countSubscriptions = `-- name: CountSubscriptions :one
-SELECT count(*) FROM webhook_subscriptions WHERE workspace_id = $1 AND deleted_at IS NULL
-`
-
-func (q *Queries) CountSubscriptions(ctx context.Context, workspaceID uuid.UUID) (int64, error) {
-	row := q.db.QueryRow(ctx, countSubscriptions, workspaceID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const createDelivery = `-- name: CreateDelivery :exec
 WITH stored AS (
     INSERT INTO event_bodies (workspace_id, event_id, body) VALUES ($1, $4, $7)

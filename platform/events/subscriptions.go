@@ -21,11 +21,7 @@ var (
 	ErrNoSubscription = fail.New(fail.NotFound, "NOT_FOUND", "there is no such webhook subscription in this workspace")
 	ErrNoDelivery     = fail.New(fail.NotFound, "NOT_FOUND", "there is no such delivery in this workspace")
 	ErrNoEndpoint     = fail.New(fail.NotFound, "NOT_FOUND", "endpoint_id is no webhook endpoint of this workspace")
-	ErrTooMany        = fail.New(fail.Forbidden, "LIMIT_REACHED", "a workspace has 100 webhook subscriptions at the most: delete one").With("limit", mostSubscriptions)
 )
-
-// mostSubscriptions are those of a workspace: each event is written once for each that wants it.
-const mostSubscriptions = 100
 
 // The states of a subscription.
 const (
@@ -55,7 +51,9 @@ type Subscriptions struct {
 	Queue        *jobs.Queue
 	Keys         webhook.Keys
 	AllowPrivate bool // whether URLs may lead to addresses that are not public
-	Now          func() time.Time
+	// Room queues, in the transaction of the context, that the workspace must have room for one more subscription.
+	Room func(ctx context.Context) error
+	Now  func() time.Time
 }
 
 func (s *Subscriptions) queries(ctx context.Context) (*platformdb.Queries, uuid.UUID) {
@@ -69,12 +67,8 @@ func (s *Subscriptions) Create(ctx context.Context, url string, events []string,
 		return sub, "", err
 	}
 	q, workspace := s.queries(ctx)
-	n, err := q.CountSubscriptions(ctx, workspace)
-	if err != nil {
-		return sub, "", fmt.Errorf("count the subscriptions: %w", err)
-	}
-	if n >= mostSubscriptions {
-		return sub, "", ErrTooMany
+	if err := s.Room(ctx); err != nil {
+		return sub, "", err
 	}
 	by := call.From(ctx).Principal.UserID
 	sub = Subscription{

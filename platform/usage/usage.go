@@ -24,14 +24,17 @@ const (
 	Bots          Metric = "bots"
 	Members       Metric = "members"
 	Keys          Metric = "api_keys" // that are not revoked
+	Subscriptions Metric = "webhook_subscriptions"
 )
 
 // level tells whether a metric is one.
-func (m Metric) level() bool { return m == Storage || m == Bots || m == Members || m == Keys }
+func (m Metric) level() bool {
+	return m == Storage || m == Bots || m == Members || m == Keys || m == Subscriptions
+}
 
 // Metrics gives them all, in the order in which they are shown.
 func Metrics() []Metric {
-	return []Metric{Turns, Tokens, Messages, WebhookEvents, Storage, Bots, Members, Keys}
+	return []Metric{Turns, Tokens, Messages, WebhookEvents, Storage, Bots, Members, Keys, Subscriptions}
 }
 
 // Most is the highest limit that can be set.

@@ -99,9 +99,6 @@ WITH waiting AS MATERIALIZED ( -- so that the cast is no part of the join: no in
 )
 SELECT pg_notify('parley_jobs', '') FROM woken LIMIT 1;
 
--- name: CountSubscriptions :one
-SELECT count(*) FROM webhook_subscriptions WHERE workspace_id = @workspace_id AND deleted_at IS NULL;
-
 -- name: GetSubscription :one
 SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
        coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at

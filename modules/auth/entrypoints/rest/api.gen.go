@@ -59,14 +59,15 @@ func (e KeyRole) Valid() bool {
 
 // Defines values for Metric.
 const (
-	APIKeys       Metric = "api_keys"
-	Bots          Metric = "bots"
-	Members       Metric = "members"
-	Messages      Metric = "messages"
-	StorageBytes  Metric = "storage_bytes"
-	Tokens        Metric = "tokens"
-	Turns         Metric = "turns"
-	WebhookEvents Metric = "webhook_events"
+	APIKeys              Metric = "api_keys"
+	Bots                 Metric = "bots"
+	Members              Metric = "members"
+	Messages             Metric = "messages"
+	StorageBytes         Metric = "storage_bytes"
+	Tokens               Metric = "tokens"
+	Turns                Metric = "turns"
+	WebhookEvents        Metric = "webhook_events"
+	WebhookSubscriptions Metric = "webhook_subscriptions"
 )
 
 // Valid indicates whether the value is a known member of the Metric enum.
@@ -87,6 +88,8 @@ func (e Metric) Valid() bool {
 	case Turns:
 		return true
 	case WebhookEvents:
+		return true
+	case WebhookSubscriptions:
 		return true
 	default:
 		return false
