@@ -55,6 +55,8 @@ var keyBots = map[string]botData{
 	"job_targets":                {}, // hosts, and numbers of answers
 	"llm_turns":                  byBot("bot_id"),
 	"login_attempts":             {},
+	"login_networks":             {},
+	"account_failures":           {},
 	"message_feedback":           byParent("app.sees_thread(thread_id)"),
 	"messages":                   byParent("app.sees_thread(thread_id)"),
 	"model_keys":                 {},

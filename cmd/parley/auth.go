@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/auth/adapters/argon2id"
+	"github.com/parley/parley/modules/auth/adapters/devices"
 	"github.com/parley/parley/modules/auth/adapters/postgres"
 	"github.com/parley/parley/modules/auth/adapters/tokens"
 	"github.com/parley/parley/modules/auth/domain"
@@ -55,18 +56,21 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 	opener := usecases.Opener{
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}
+	check := usecases.PasswordCheck{
+		Attempts: attempts, Passwords: passwords, Devices: devices.Devices{Key: p.master.Key("device tokens"), Now: p.now},
+	}
 	people, err := newPeople(p, usecases.AcceptInvitation{
-		Newcomers: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Opener: opener,
+		Newcomers: users, Accounts: accounts, Check: check, Opener: opener,
 	})
 	if err != nil {
 		return err
 	}
 	rest.Server{
 		RegisterUser: usecases.RegisterUser{
-			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Events: events, Opener: opener,
+			Users: users, Accounts: accounts, Check: check, Events: events, Opener: opener,
 		},
 		LogIn: usecases.LogIn{
-			Users: users, Accounts: accounts, Attempts: attempts, Passwords: passwords, Events: events, Opener: opener,
+			Users: users, Accounts: accounts, Check: check, Events: events, Opener: opener,
 		},
 		RefreshSession: usecases.RefreshSession{
 			Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit,
@@ -75,7 +79,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		},
 		LogOut: usecases.LogOut{Sessions: sessions, Now: p.now},
 		Passwords: usecases.ChangePassword{
-			Accounts: accounts, Attempts: attempts, Passwords: passwords, Sessions: sessions,
+			Accounts: accounts, Check: check, Sessions: sessions,
 		},
 		People:         people,
 		Users:          users,

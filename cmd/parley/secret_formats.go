@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/parley/parley/modules/auth/adapters/devices"
 	"github.com/parley/parley/modules/auth/adapters/tokens"
 	authdomain "github.com/parley/parley/modules/auth/domain"
 	conversationsdomain "github.com/parley/parley/modules/conversations/domain"
@@ -12,7 +13,7 @@ import (
 // the secret; a new one is added here.
 func secretFormats() []string {
 	return []string{
-		tokens.Format, authdomain.KeyFormat, authdomain.InvitationFormat, webhook.SecretFormat, secret.Format,
+		tokens.Format, authdomain.KeyFormat, authdomain.InvitationFormat, devices.Format, webhook.SecretFormat, secret.Format,
 		conversationsdomain.ModelKeyFormat,
 	}
 }

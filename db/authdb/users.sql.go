@@ -13,18 +13,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const beginLogin = `-- name: BeginLogin :one
-SELECT app.begin_login($1::bytea)::double precision
-`
-
-// Counts the attempt; answers for how many seconds the address is blocked, 0 for go on.
-func (q *Queries) BeginLogin(ctx context.Context, addressHash []byte) (float64, error) {
-	row := q.db.QueryRow(ctx, beginLogin, addressHash)
-	var column_1 float64
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
 const createMember = `-- name: CreateMember :exec
 INSERT INTO workspace_members (workspace_id, user_id, role, created_at)
 VALUES ($1, $2, $3, $4)
@@ -90,13 +78,21 @@ func (q *Queries) CreateWorkspace(ctx context.Context, arg CreateWorkspaceParams
 	return err
 }
 
-const endLogin = `-- name: EndLogin :exec
-SELECT app.end_login($1::bytea)
+const failLogin = `-- name: FailLogin :one
+SELECT app.fail_login($1::bytea, $2::bytea)::double precision
 `
 
-func (q *Queries) EndLogin(ctx context.Context, addressHash []byte) error {
-	_, err := q.db.Exec(ctx, endLogin, addressHash)
-	return err
+type FailLoginParams struct {
+	Counter []byte
+	Account []byte
+}
+
+// Counts a failure; answers for how many seconds the counter was blocked meanwhile, 0 for counted.
+func (q *Queries) FailLogin(ctx context.Context, arg FailLoginParams) (float64, error) {
+	row := q.db.QueryRow(ctx, failLogin, arg.Counter, arg.Account)
+	var column_1 float64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const findLogin = `-- name: FindLogin :one
@@ -202,6 +198,56 @@ func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProf
 		&i.Memberships,
 	)
 	return i, err
+}
+
+const loginStanding = `-- name: LoginStanding :one
+SELECT known::boolean AS known, waits::double precision[] AS waits, account_wait::double precision AS account_wait
+  FROM app.login_standing($1::uuid, $2::bytea, $3::bytea[], $4::bytea)
+`
+
+type LoginStandingParams struct {
+	UserID   uuid.UUID
+	Network  []byte
+	Counters [][]byte
+	Account  []byte
+}
+
+type LoginStandingRow struct {
+	Known       bool
+	Waits       []float64
+	AccountWait float64
+}
+
+// Whether the user has logged in from the network, and for how many seconds each counter, and the account for all unknown
+// networks, is blocked.
+func (q *Queries) LoginStanding(ctx context.Context, arg LoginStandingParams) (LoginStandingRow, error) {
+	row := q.db.QueryRow(ctx, loginStanding,
+		arg.UserID,
+		arg.Network,
+		arg.Counters,
+		arg.Account,
+	)
+	var i LoginStandingRow
+	err := row.Scan(&i.Known, &i.Waits, &i.AccountWait)
+	return i, err
+}
+
+const passLogin = `-- name: PassLogin :one
+SELECT app.pass_login($1::bytea, $2::bytea, $3::bytea)::double precision
+`
+
+type PassLoginParams struct {
+	Counter []byte
+	Account []byte
+	Network []byte
+}
+
+// Forgets failures and remembers the network; answers as FailLogin.
+func (q *Queries) PassLogin(ctx context.Context, arg PassLoginParams) (float64, error) {
+	row := q.db.QueryRow(ctx, passLogin, arg.Counter, arg.Account, arg.Network)
+	var column_1 float64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const replacePasswordHash = `-- name: ReplacePasswordHash :one

@@ -23,6 +23,8 @@ type Call struct {
 	Needs     Needs
 	IP        netip.Addr // of the client; invalid where unknown
 	UserAgent string
+	// DeviceToken is what the client sent of an earlier log-in, a secret; "" where it sent none.
+	DeviceToken string
 	// Outside is how long the call has waited for other systems, such as models, in nanoseconds; nil: nobody measures it.
 	// It is written wherever such a wait ends, by any goroutine of the call.
 	Outside *atomic.Int64

@@ -29,6 +29,7 @@ const (
 	HeaderOperationID = "X-Operation-Id"
 	HeaderWorkspaceID = "X-Workspace-Id"
 	HeaderUserID      = "X-User-Id"
+	HeaderDeviceToken = "X-Device-Token"
 )
 
 var traceID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
@@ -67,7 +68,8 @@ func beginCall(o Options) echo.MiddlewareFunc {
 				UserAgent: clip(strings.ToValidUTF8(req.UserAgent(), ""), 400),
 				Outside:   new(atomic.Int64),
 
-				TraceGiven: given,
+				TraceGiven:  given,
+				DeviceToken: req.Header.Get(HeaderDeviceToken),
 			})
 			end := func(error) {}
 			if tracer != nil {

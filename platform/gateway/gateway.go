@@ -158,7 +158,7 @@ func allowOrigins(origins []string) (echo.MiddlewareFunc, error) {
 		AllowOrigins: origins,
 		AllowMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{
-			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderRequestID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID,
+			echo.HeaderAuthorization, echo.HeaderContentType, HeaderTraceID, HeaderRequestID, HeaderOperationID, HeaderWorkspaceID, HeaderUserID, HeaderDeviceToken,
 			"If-Match", "Last-Event-ID", "Range", "If-Range", "If-None-Match",
 		},
 		ExposeHeaders: []string{

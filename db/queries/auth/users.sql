@@ -26,12 +26,19 @@ SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_na
   JOIN workspaces w ON w.id = m.workspace_id
  WHERE m.workspace_id = @workspace_id AND u.id = @user_id;
 
--- name: BeginLogin :one
--- Counts the attempt; answers for how many seconds the address is blocked, 0 for go on.
-SELECT app.begin_login(@address_hash::bytea)::double precision;
+-- name: LoginStanding :one
+-- Whether the user has logged in from the network, and for how many seconds each counter, and the account for all unknown
+-- networks, is blocked.
+SELECT known::boolean AS known, waits::double precision[] AS waits, account_wait::double precision AS account_wait
+  FROM app.login_standing(@user_id::uuid, @network::bytea, @counters::bytea[], @account::bytea);
 
--- name: EndLogin :exec
-SELECT app.end_login(@address_hash::bytea);
+-- name: FailLogin :one
+-- Counts a failure; answers for how many seconds the counter was blocked meanwhile, 0 for counted.
+SELECT app.fail_login(@counter::bytea, @account::bytea)::double precision;
+
+-- name: PassLogin :one
+-- Forgets failures and remembers the network; answers as FailLogin.
+SELECT app.pass_login(@counter::bytea, @account::bytea, @network::bytea)::double precision;
 
 -- name: GetAccount :one
 SELECT u.email, u.password_hash, coalesce(w.name, '')::text AS workspace_name

@@ -40,13 +40,26 @@ type Accounts interface {
 	ReplacePassword(ctx context.Context, user uuid.UUID, oldHash, newHash string) error
 }
 
-// Attempts slows down the guessing of passwords: at log-in for each address, known or not, and for each user who is
-// signed in and changes the password, so that a stranger at the log-in does not keep that user from it.
+// Attempts limits wrong passwords by account and origin, whether anybody has the account or not. Only failures are counted,
+// when they are known to be some: of attempts at the same time the first that end are counted, and once the origin has to
+// wait no other is told whether its password was right.
 type Attempts interface {
-	// Begin counts an attempt on a target; ErrTooManyAttempts while it has to wait.
-	Begin(ctx context.Context, target string) error
-	// Succeeded forgets the failures of a target.
-	Succeeded(ctx context.Context, target string) error
+	// Begin says what a password counts for that is tried for a user, the zero id for nobody; ErrTooManyAttempts while its
+	// origin has to wait.
+	Begin(ctx context.Context, user uuid.UUID, origin domain.Origin) (domain.Attempt, error)
+	// Fail counts a wrong password; ErrTooManyAttempts where its origin has to wait meanwhile.
+	Fail(ctx context.Context, a domain.Attempt) error
+	// Pass ends an attempt with the right password, in the transaction of the context or one of its own: it forgets failures
+	// and remembers the network for the user of the context; ErrTooManyAttempts where its origin has to wait meanwhile.
+	Pass(ctx context.Context, a domain.Attempt) error
+}
+
+// Devices makes and reads device tokens, by which an account knows clients that logged in to it before.
+type Devices interface {
+	// Issue makes a token for an account with this password hash; earlier is the token that the client had, "" for none.
+	Issue(user uuid.UUID, passwordHash, earlier string) string
+	// Trusted names the device of a token that is good for an account with this password hash; "" where it is not.
+	Trusted(token string, user uuid.UUID, passwordHash string) string
 }
 
 // Sessions keeps sessions.

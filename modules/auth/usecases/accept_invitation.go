@@ -17,14 +17,14 @@ type AcceptInvitation struct {
 	Inviters    ports.Inviters
 	Newcomers   ports.Newcomers
 	Accounts    ports.Accounts
-	Attempts    ports.Attempts
-	Passwords   ports.Passwords
+	Check       PasswordCheck
 	Opener      Opener
 }
 
 // Acceptance is what AcceptInvitation is given.
 type Acceptance struct {
 	Token, Password string
+	DeviceToken     string // of an earlier log-in; "" for none
 	OperationID     uuid.UUID
 	Client          domain.Client
 }
@@ -54,7 +54,7 @@ func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in A
 	if err != nil {
 		return Grant{}, fail.Fields(fail.Field{Field: "password", Code: "INVALID", Message: err.Error()})
 	}
-	hash, err := u.Passwords.Hash(ctx, password)
+	hash, err := u.Check.Passwords.Hash(ctx, password)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -65,15 +65,23 @@ func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in A
 	user := domain.Registration{
 		UserID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, OperationID: in.OperationID, At: u.Opener.Now(),
 	}
-	return u.Opener.Open(ctx, guest.WorkspaceID, user.UserID, in.Client, "invitation.accept", func(ctx context.Context) error {
+	grant, err := u.Opener.Open(ctx, guest.WorkspaceID, user.UserID, in.Client, "invitation.accept", func(ctx context.Context) error {
 		if err := u.checkInviter(ctx, guest); err != nil {
 			return err
 		}
 		if err := u.Newcomers.Welcome(ctx, user); err != nil {
 			return err
 		}
-		return u.Invitations.Accept(ctx, guest, user.UserID, in.OperationID, user.At)
+		if err := u.Invitations.Accept(ctx, guest, user.UserID, in.OperationID, user.At); err != nil {
+			return err
+		}
+		return u.Check.Attempts.Pass(ctx, domain.Attempt{Network: domain.Network(in.Client.IP)})
 	})
+	if err != nil {
+		return Grant{}, err
+	}
+	grant.DeviceToken = u.Check.Devices.Issue(user.UserID, hash, in.DeviceToken)
+	return grant, nil
 }
 
 // checkInviter holds whoever gave the invitation to their role as it is now, until the transaction ends.
@@ -90,15 +98,10 @@ func (u AcceptInvitation) checkInviter(ctx context.Context, guest domain.Guest) 
 
 // join is for somebody who has an account, and proves it as at log-in.
 func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Acceptance) (Grant, error) {
-	if err := u.Attempts.Begin(ctx, guest.Email); err != nil {
-		return Grant{}, err
-	}
-	ok, err := u.Passwords.Verify(ctx, in.Password, guest.PasswordHash)
+	login := &domain.Login{UserID: guest.UserID, PasswordHash: guest.PasswordHash}
+	attempt, err := u.Check.Verify(ctx, guest.Email, in.Password, login, in.Client.IP, in.DeviceToken)
 	if err != nil {
 		return Grant{}, err
-	}
-	if !ok {
-		return Grant{}, ports.ErrInvalidCredentials
 	}
 	action := "invitation.accept"
 	if guest.Accepted {
@@ -116,10 +119,14 @@ func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Accep
 				return err
 			}
 		}
-		return u.Attempts.Succeeded(ctx, guest.Email)
+		return u.Check.Attempts.Pass(ctx, attempt)
 	})
 	if errors.Is(err, ports.ErrPasswordChanged) {
 		return Grant{}, ports.ErrInvalidCredentials
 	}
-	return grant, err
+	if err != nil {
+		return Grant{}, err
+	}
+	grant.DeviceToken = u.Check.Devices.Issue(guest.UserID, guest.PasswordHash, in.DeviceToken)
+	return grant, nil
 }

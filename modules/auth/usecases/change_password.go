@@ -12,15 +12,14 @@ import (
 
 // ChangePassword sets another password and ends the user's other sessions.
 type ChangePassword struct {
-	Accounts  ports.Accounts
-	Attempts  ports.Attempts
-	Passwords ports.Passwords
-	Sessions  ports.Sessions
+	Accounts ports.Accounts
+	Check    PasswordCheck
+	Sessions ports.Sessions
 }
 
 // NewPassword is a password that has been checked and hashed and may now be set.
 type NewPassword struct {
-	target           string
+	attempt          domain.Attempt
 	oldHash, newHash string
 }
 
@@ -34,19 +33,12 @@ func (u ChangePassword) Prepare(ctx context.Context, user uuid.UUID, current, ne
 	if err != nil {
 		return NewPassword{}, fail.Fields(fail.Field{Field: "new_password", Code: "INVALID", Message: err.Error()})
 	}
-	target := "user " + user.String()
-	if err := u.Attempts.Begin(ctx, target); err != nil {
-		return NewPassword{}, err
-	}
-	ok, err := u.Passwords.Verify(ctx, current, account.PasswordHash)
+	attempt, err := u.Check.VerifyOwn(ctx, &domain.Login{UserID: user, PasswordHash: account.PasswordHash}, current)
 	if err != nil {
 		return NewPassword{}, err
 	}
-	if !ok {
-		return NewPassword{}, ports.ErrInvalidCredentials
-	}
-	prepared := NewPassword{target: target, oldHash: account.PasswordHash}
-	prepared.newHash, err = u.Passwords.Hash(ctx, password)
+	prepared := NewPassword{attempt: attempt, oldHash: account.PasswordHash}
+	prepared.newHash, err = u.Check.Passwords.Hash(ctx, password)
 	return prepared, err
 }
 
@@ -55,7 +47,7 @@ func (u ChangePassword) Do(ctx context.Context, user, session uuid.UUID, p NewPa
 	if err := u.Accounts.ReplacePassword(ctx, user, p.oldHash, p.newHash); err != nil {
 		return err
 	}
-	if err := u.Attempts.Succeeded(ctx, p.target); err != nil {
+	if err := u.Check.Attempts.Pass(ctx, p.attempt); err != nil {
 		return err
 	}
 	_, err := u.Sessions.EndOthers(ctx, session)

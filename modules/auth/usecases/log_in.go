@@ -13,17 +13,17 @@ import (
 
 // LogIn opens a session with an address and a password.
 type LogIn struct {
-	Users     ports.Users
-	Accounts  ports.Accounts
-	Attempts  ports.Attempts
-	Passwords ports.Passwords
-	Events    ports.AccountEvents
-	Opener    Opener
+	Users    ports.Users
+	Accounts ports.Accounts
+	Check    PasswordCheck
+	Events   ports.AccountEvents
+	Opener   Opener
 }
 
 // Credentials are what LogIn is given.
 type Credentials struct {
 	Email, Password string
+	DeviceToken     string    // of an earlier log-in; "" for none
 	Workspace       uuid.UUID // where to work; the zero id: wherever
 	Client          domain.Client
 }
@@ -32,17 +32,13 @@ type Credentials struct {
 func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 	email, err := domain.GivenEmail(in.Email)
 	if err != nil { // nobody has such an address
-		if _, err := u.Passwords.Verify(ctx, in.Password, ""); err != nil {
+		if _, err := u.Check.Passwords.Verify(ctx, in.Password, ""); err != nil {
 			return Grant{}, err
 		}
 		return Grant{}, ports.ErrInvalidCredentials
 	}
-	if err := u.Attempts.Begin(ctx, email.String()); err != nil {
-		return Grant{}, err
-	}
 	grant, err := u.open(ctx, email, in)
-	if errors.Is(err, ports.ErrPasswordChanged) || errors.Is(err, ports.ErrMembershipEnded) {
-		// between the look and the deed; the password may only have been hashed anew, and there may be another workspace
+	if errors.Is(err, ports.ErrPasswordChanged) { // between the look and the deed; it may only have been hashed anew
 		grant, err = u.open(ctx, email, in)
 	}
 	if errors.Is(err, ports.ErrPasswordChanged) {
@@ -57,39 +53,41 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 	if err != nil {
 		return Grant{}, err
 	}
-	if login == nil {
-		login = &domain.Login{} // nobody, whose empty hash no password fits
-	}
-	ok, err := u.Passwords.Verify(ctx, in.Password, login.PasswordHash)
+	attempt, err := u.Check.Verify(ctx, email.String(), in.Password, login, in.Client.IP, in.DeviceToken)
 	if err != nil {
 		return Grant{}, err
 	}
-	if !ok {
-		return Grant{}, ports.ErrInvalidCredentials
-	}
 	if login.WorkspaceID == uuid.Nil { // said to nobody but who knows the password
+		if err := u.Check.Attempts.Pass(ctx, attempt); err != nil {
+			return Grant{}, err
+		}
 		return Grant{}, refuse(ctx, u.Events, login.UserID, in.Workspace)
 	}
 	hash, err := u.renewed(ctx, in.Password, login.PasswordHash)
 	if err != nil {
 		return Grant{}, err
 	}
-	return u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
+	grant, err := u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
 		// also where it is the same: a password that is being changed opens no session that would outlive the change
 		if err := u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, hash); err != nil {
 			return err
 		}
-		return u.Attempts.Succeeded(ctx, email.String())
+		return u.Check.Attempts.Pass(ctx, attempt)
 	})
+	if err != nil {
+		return Grant{}, err
+	}
+	grant.DeviceToken = u.Check.Devices.Issue(login.UserID, hash, in.DeviceToken)
+	return grant, nil
 }
 
 // renewed hashes a password again where its hash was made with parameters of the past; otherwise it gives the hash
 // back.
 func (u LogIn) renewed(ctx context.Context, password, hash string) (string, error) {
-	if !u.Passwords.Outdated(hash) {
+	if !u.Check.Passwords.Outdated(hash) {
 		return hash, nil
 	}
-	return u.Passwords.Hash(ctx, domain.KnownPassword(password))
+	return u.Check.Passwords.Hash(ctx, domain.KnownPassword(password))
 }
 
 // refuse records and gives the refusal of a user who is a member of no workspace, or not of the one that it wants.

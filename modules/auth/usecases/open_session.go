@@ -13,8 +13,9 @@ import (
 
 // Grant is a signed-in session with its tokens.
 type Grant struct {
-	Session domain.Session
-	Tokens  ports.Pair
+	Session     domain.Session
+	Tokens      ports.Pair
+	DeviceToken string // for the next log-in of this client; "" where no password was given
 }
 
 // Opener opens sessions; register and login share it.

@@ -13,17 +13,17 @@ import (
 
 // RegisterUser makes a user with a workspace, and signs it in.
 type RegisterUser struct {
-	Users     ports.Users
-	Accounts  ports.Accounts
-	Attempts  ports.Attempts
-	Passwords ports.Passwords
-	Events    ports.AccountEvents
-	Opener    Opener
+	Users    ports.Users
+	Accounts ports.Accounts
+	Check    PasswordCheck
+	Events   ports.AccountEvents
+	Opener   Opener
 }
 
 // Registration is what RegisterUser is asked for.
 type Registration struct {
 	Email, Password, WorkspaceName string
+	DeviceToken                    string // of an earlier log-in; "" for none
 	OperationID                    uuid.UUID
 	Client                         domain.Client
 }
@@ -38,7 +38,7 @@ func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
 	}); err != nil {
 		return Grant{}, err
 	}
-	hash, err := u.Passwords.Hash(ctx, password)
+	hash, err := u.Check.Passwords.Hash(ctx, password)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -47,12 +47,19 @@ func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
 		return Grant{}, err
 	}
 	grant, err := u.Opener.Open(ctx, r.WorkspaceID, r.UserID, in.Client, "user.register", func(ctx context.Context) error {
-		return u.Users.Register(ctx, r)
+		if err := u.Users.Register(ctx, r); err != nil {
+			return err
+		}
+		return u.Check.Attempts.Pass(ctx, domain.Attempt{Network: domain.Network(in.Client.IP)})
 	})
 	if errors.Is(err, ports.ErrEmailExists) {
 		return u.again(ctx, email, in)
 	}
-	return grant, err
+	if err != nil {
+		return Grant{}, err
+	}
+	grant.DeviceToken = u.Check.Devices.Issue(r.UserID, hash, in.DeviceToken)
+	return grant, nil
 }
 
 // again is for an address that is taken: it may be this very call, sent twice.
@@ -64,26 +71,33 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 	if login == nil || login.OperationID != in.OperationID {
 		return Grant{}, ports.ErrEmailExists
 	}
-	ok, err := u.Passwords.Verify(ctx, in.Password, login.PasswordHash)
+	attempt, err := u.Check.Verify(ctx, email.String(), in.Password, login, in.Client.IP, in.DeviceToken) // it counts as a log-in
+	if errors.Is(err, ports.ErrInvalidCredentials) {
+		return Grant{}, ports.ErrEmailExists
+	}
 	if err != nil {
 		return Grant{}, err
 	}
-	if !ok { // a guess, which costs the address what it costs at log-in
-		if err := u.Attempts.Begin(ctx, email.String()); err != nil {
+	if login.WorkspaceID == uuid.Nil {
+		if err := u.Check.Attempts.Pass(ctx, attempt); err != nil {
 			return Grant{}, err
 		}
-		return Grant{}, ports.ErrEmailExists
-	}
-	if login.WorkspaceID == uuid.Nil {
 		return Grant{}, refuse(ctx, u.Events, login.UserID, uuid.Nil)
 	}
 	grant, err := u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
-		return u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, login.PasswordHash) // as at log-in
+		if err := u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, login.PasswordHash); err != nil {
+			return err // as at log-in
+		}
+		return u.Check.Attempts.Pass(ctx, attempt)
 	})
 	if errors.Is(err, ports.ErrPasswordChanged) {
 		return Grant{}, ports.ErrEmailExists
 	}
-	return grant, err
+	if err != nil {
+		return Grant{}, err
+	}
+	grant.DeviceToken = u.Check.Devices.Issue(login.UserID, login.PasswordHash, in.DeviceToken)
+	return grant, nil
 }
 
 func wrongFields(errs map[string]error) error {

@@ -42,11 +42,19 @@ func (w *world) Verify(_ context.Context, password, hash string) (bool, error) {
 	return hash == "hash of "+password, nil
 }
 func (w *world) Outdated(string) bool { return false }
-func (w *world) Begin(context.Context, string) error {
+func (w *world) Begin(context.Context, uuid.UUID, domain.Origin) (domain.Attempt, error) {
+	return domain.Attempt{}, nil
+}
+func (w *world) Fail(context.Context, domain.Attempt) error {
 	w.attempts++
 	return nil
 }
-func (w *world) Succeeded(context.Context, string) error { return nil }
+func (w *world) Pass(context.Context, domain.Attempt) error      { return nil }
+func (w *world) Issue(uuid.UUID, string, string) string          { return "dev_1" }
+func (w *world) Trusted(string, uuid.UUID, string) (name string) { return "" }
+func (w *world) check() usecases.PasswordCheck {
+	return usecases.PasswordCheck{Attempts: w, Devices: w, Passwords: w}
+}
 func (w *world) Current(context.Context) (domain.Account, error) {
 	return domain.Account{PasswordHash: w.login.PasswordHash}, nil
 }
@@ -100,7 +108,7 @@ func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &world{login: test.login}
-			grant, err := usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{
+			grant, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Registration{
 				Email: "ada@example.com", Password: test.password, WorkspaceName: "Acme", OperationID: test.operation,
 			})
 			require.Equal(t, test.audit, w.opened)
@@ -120,7 +128,7 @@ func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.
 func TestARepeatedRegistrationIsNoWayRoundTheLogInsRules(t *testing.T) {
 	t.Parallel()
 	again := func(w *world, password string) error {
-		_, err := usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{
+		_, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Registration{
 			Email: "ada@example.com", Password: password, WorkspaceName: "Acme", OperationID: operation,
 		})
 		return err
@@ -136,10 +144,10 @@ func TestARepeatedRegistrationIsNoWayRoundTheLogInsRules(t *testing.T) {
 func TestARegistrationTellsWhatIsWrongWithIt(t *testing.T) {
 	t.Parallel()
 	w := &world{}
-	_, err := usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
+	_, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
 	require.ErrorIs(t, err, fail.ErrValidation)
 	require.Len(t, fail.From(err).Details["errors"], 3, "every wrong field at once")
-	_, err = usecases.RegisterUser{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
+	_, err = usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
 	require.ErrorIs(t, err, fail.ErrValidation)
 }
 
@@ -162,7 +170,7 @@ func TestAnUnknownAddressIsAnsweredLikeAWrongPassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &world{login: test.login}
-			_, err := usecases.LogIn{Users: w, Accounts: w, Attempts: w, Passwords: w, Opener: w.opener()}.Do(t.Context(), usecases.Credentials{Email: test.email, Password: test.pass})
+			_, err := usecases.LogIn{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Credentials{Email: test.email, Password: test.pass})
 			require.Equal(t, []string{test.hash}, w.verified)
 			if test.ok {
 				require.NoError(t, err)

@@ -2,10 +2,7 @@ package postgres
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -48,45 +45,4 @@ func (a *Accounts) ReplacePassword(ctx context.Context, user uuid.UUID, oldHash,
 		return fmt.Errorf("replace the password's hash: %w", err)
 	}
 	return nil
-}
-
-// Attempts implements ports.Attempts. Targets are kept as a keyed hash.
-type Attempts struct {
-	db  *postgres.DB
-	key []byte
-}
-
-// NewAttempts makes Attempts.
-func NewAttempts(db *postgres.DB, key []byte) *Attempts { return &Attempts{db, key} }
-
-func (a *Attempts) hash(target string) []byte {
-	mac := hmac.New(sha256.New, a.key)
-	mac.Write([]byte(target))
-	return mac.Sum(nil)
-}
-
-// Begin implements ports.Attempts. It commits at once, whatever comes of the attempt.
-func (a *Attempts) Begin(ctx context.Context, target string) error {
-	var wait float64
-	err := a.db.WriteOnce(ctx, func(ctx context.Context) (err error) {
-		wait, err = authdb.New(a.db.In(ctx)).BeginLogin(ctx, a.hash(target))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("count the attempt: %w", err)
-	}
-	if wait > 0 {
-		return ports.ErrTooManyAttempts.After(time.Duration(wait * float64(time.Second)))
-	}
-	return nil
-}
-
-// Forget removes the counts of targets that nobody has tried for a day.
-func (a *Attempts) Forget(ctx context.Context) error {
-	return a.db.Write(ctx, func(ctx context.Context) error { return authdb.New(a.db.In(ctx)).ForgetLoginAttempts(ctx) })
-}
-
-// Succeeded implements ports.Attempts.
-func (a *Attempts) Succeeded(ctx context.Context, target string) error {
-	return authdb.New(a.db.In(ctx)).EndLogin(ctx, a.hash(target))
 }

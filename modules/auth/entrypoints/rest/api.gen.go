@@ -652,6 +652,10 @@ type SessionList struct {
 type TokenPair struct {
 	AccessToken string `json:"access_token"`
 
+	// DeviceToken where a password was given: to be kept by this client and sent as `X-Device-Token` with its next log-in. It is a
+	// secret, but opens nothing by itself
+	DeviceToken *string `json:"device_token,omitempty"`
+
 	// ExpiresIn seconds until the access token expires
 	ExpiresIn    int32              `json:"expires_in"`
 	RefreshToken string             `json:"refresh_token"`

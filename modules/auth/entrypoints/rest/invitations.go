@@ -64,7 +64,7 @@ func (s Server) RevokeInvitation(ctx context.Context, r RevokeInvitationRequestO
 // AcceptInvitation implements the call.
 func (s Server) AcceptInvitation(ctx context.Context, r AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error) {
 	grant, err := s.People.Accept.Do(ctx, usecases.Acceptance{
-		Token: r.Body.Token, Password: r.Body.Password, OperationID: call.From(ctx).Operation.ID, Client: client(ctx),
+		Token: r.Body.Token, Password: r.Body.Password, DeviceToken: call.From(ctx).DeviceToken, OperationID: call.From(ctx).Operation.ID, Client: client(ctx),
 	})
 	return AcceptInvitation200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
 }

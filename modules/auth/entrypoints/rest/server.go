@@ -51,6 +51,7 @@ func (s Server) Register(ctx context.Context, r RegisterRequestObject) (Register
 		Password:      r.Body.Password,
 		WorkspaceName: r.Body.WorkspaceName,
 		OperationID:   call.From(ctx).Operation.ID,
+		DeviceToken:   call.From(ctx).DeviceToken,
 		Client:        client(ctx),
 	})
 	return Register201JSONResponse{TokenPairJSONResponse(pair(grant))}, err
@@ -58,7 +59,7 @@ func (s Server) Register(ctx context.Context, r RegisterRequestObject) (Register
 
 // Login implements the call.
 func (s Server) Login(ctx context.Context, r LoginRequestObject) (LoginResponseObject, error) {
-	in := usecases.Credentials{Email: r.Body.Email, Password: r.Body.Password, Client: client(ctx)}
+	in := usecases.Credentials{Email: r.Body.Email, Password: r.Body.Password, DeviceToken: call.From(ctx).DeviceToken, Client: client(ctx)}
 	if r.Body.WorkspaceID != nil {
 		in.Workspace = *r.Body.WorkspaceID
 	}
@@ -125,7 +126,12 @@ func client(ctx context.Context) domain.Client {
 }
 
 func pair(g usecases.Grant) TokenPair {
+	var device *string
+	if g.DeviceToken != "" {
+		device = &g.DeviceToken
+	}
 	return TokenPair{
+		DeviceToken:  device,
 		AccessToken:  g.Tokens.Access,
 		RefreshToken: g.Tokens.Refresh,
 		TokenType:    Bearer,

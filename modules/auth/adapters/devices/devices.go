@@ -1,0 +1,90 @@
+// Package devices makes and reads device tokens: they tell a log-in that its client has logged in to the account before.
+// A token alone opens nothing. It is not stored: it names user, device and time, and is authenticated with a key.
+package devices
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+)
+
+const prefix = "dev_"
+
+// Format is a regular expression for device tokens.
+const Format = prefix + `[\w-]+`
+
+// A token is device, user, print of the password's hash, time of issue, and the code over all of them.
+const (
+	printAt = 32
+	timeAt  = printAt + 16
+	macAt   = timeAt + 8
+	length  = macAt + sha256.Size
+)
+
+// Devices makes and reads device tokens. It is safe for concurrent use.
+type Devices struct {
+	Key []byte // 32 bytes
+	Now func() time.Time
+}
+
+// Issue makes a token for the account that a password was right for. A device whose token was good keeps its id.
+func (d Devices) Issue(user uuid.UUID, passwordHash, earlier string) string {
+	device := uuid.New()
+	if known, ok := d.Read(earlier); ok && d.fits(known, user, passwordHash) {
+		device = known.ID
+	}
+	raw := make([]byte, 0, length)
+	raw = append(raw, device[:]...)
+	raw = append(raw, user[:]...)
+	raw = append(raw, d.print(passwordHash)...)
+	raw = binary.BigEndian.AppendUint64(raw, uint64(d.Now().Unix()))
+	return prefix + base64.RawURLEncoding.EncodeToString(append(raw, d.mac("token", raw)...))
+}
+
+// Read gives the device of a token that was made here and is not too old, for whichever account.
+func (d Devices) Read(token string) (domain.Device, bool) {
+	text, ok := strings.CutPrefix(token, prefix)
+	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(length) {
+		return domain.Device{}, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || !hmac.Equal(raw[macAt:], d.mac("token", raw[:macAt])) {
+		return domain.Device{}, false
+	}
+	issued := time.Unix(int64(binary.BigEndian.Uint64(raw[timeAt:macAt])), 0)
+	device := domain.Device{
+		ID: uuid.UUID(raw[:16]), UserID: uuid.UUID(raw[16:printAt]), Password: string(raw[printAt:timeAt]), IssuedAt: issued,
+	}
+	return device, d.Now().Before(issued.Add(domain.DeviceLife))
+}
+
+// Trusted names the device of a token that is good for an account with this password; "" where it is not.
+func (d Devices) Trusted(token string, user uuid.UUID, passwordHash string) string {
+	device, ok := d.Read(token)
+	if !ok || !d.fits(device, user, passwordHash) {
+		return ""
+	}
+	return "device " + device.ID.String()
+}
+
+func (d Devices) fits(device domain.Device, user uuid.UUID, passwordHash string) bool {
+	return device.UserID == user && hmac.Equal([]byte(device.Password), d.print(passwordHash))
+}
+
+func (d Devices) print(passwordHash string) []byte {
+	return d.mac("password", []byte(passwordHash))[:timeAt-printAt]
+}
+
+func (d Devices) mac(of string, data []byte) []byte {
+	mac := hmac.New(sha256.New, d.Key)
+	mac.Write([]byte(of + "\x00"))
+	mac.Write(data)
+	return mac.Sum(nil)
+}

@@ -1,0 +1,50 @@
+package usecases
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+)
+
+// PasswordCheck verifies passwords, and limits how often they may be guessed.
+type PasswordCheck struct {
+	Attempts  ports.Attempts
+	Devices   ports.Devices
+	Passwords ports.Passwords
+}
+
+// Verify verifies the password of the account of an address; a nil login is that of nobody. It answers
+// ErrInvalidCredentials for a wrong password, and ErrTooManyAttempts where the origin has to wait. With a right password the
+// caller ends the attempt by Attempts.Pass, before it lets anybody see that the password was right.
+func (c PasswordCheck) Verify(ctx context.Context, address, password string, login *domain.Login, ip netip.Addr, deviceToken string) (domain.Attempt, error) {
+	if login == nil {
+		login = &domain.Login{} // an empty hash, which no password fits
+	}
+	origin := domain.Origin{Account: address, IP: ip, Trusted: c.Devices.Trusted(deviceToken, login.UserID, login.PasswordHash)}
+	return c.verify(ctx, origin, login, password)
+}
+
+// VerifyOwn verifies the password of somebody who is signed in, whom strangers at the log-in do not delay.
+func (c PasswordCheck) VerifyOwn(ctx context.Context, login *domain.Login, password string) (domain.Attempt, error) {
+	return c.verify(ctx, domain.Origin{Account: login.UserID.String(), Trusted: "sessions"}, login, password)
+}
+
+func (c PasswordCheck) verify(ctx context.Context, origin domain.Origin, login *domain.Login, password string) (domain.Attempt, error) {
+	attempt, err := c.Attempts.Begin(ctx, login.UserID, origin)
+	if err != nil {
+		return domain.Attempt{}, err
+	}
+	ok, err := c.Passwords.Verify(ctx, password, login.PasswordHash)
+	if err != nil {
+		return domain.Attempt{}, err
+	}
+	if ok {
+		return attempt, nil
+	}
+	if err := c.Attempts.Fail(ctx, attempt); err != nil {
+		return domain.Attempt{}, err
+	}
+	return domain.Attempt{}, ports.ErrInvalidCredentials
+}
