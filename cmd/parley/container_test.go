@@ -161,7 +161,7 @@ func (c *container) cleanStops(t *testing.T) int {
 func requireReaped(t *testing.T, one int) {
 	t.Helper()
 	in := []string{"--target", strconv.Itoa(one), "--pid", "sh", "-c"}
-	out, err := exec.CommandContext(t.Context(), "nsenter", append(in, "sleep 0.5 >/dev/null 2>&1 & readlink /proc/self >/dev/null; echo $!")...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "nsenter", append(in, "sleep 600 >/dev/null 2>&1 & readlink /proc/self >/dev/null; echo $!")...).CombinedOutput()
 	require.NoError(t, err, string(out))
 	orphan := 0
 	for _, p := range children(t, one) {
@@ -170,6 +170,7 @@ func requireReaped(t *testing.T, one int) {
 		}
 	}
 	require.NotZero(t, orphan, "process 1 was not given the orphan: %s", out)
+	require.NoError(t, syscall.Kill(orphan, syscall.SIGKILL))
 	require.Eventually(t, func() bool {
 		_, err := os.Stat("/proc/" + strconv.Itoa(orphan))
 		return errors.Is(err, os.ErrNotExist)
