@@ -283,10 +283,19 @@ func (q *Queries) ListMoves(ctx context.Context, arg ListMovesParams) ([]BotPoin
 }
 
 const listVersions = `-- name: ListVersions :many
-SELECT workspace_id, bot_id, version, instruction, settings, created_by, created_at, note FROM bot_versions
- WHERE workspace_id = $1 AND bot_id = $2
-   AND ($3::integer IS NULL OR version < $3::integer)
- ORDER BY version DESC
+SELECT b.workspace_id, b.bot_id, b.version, b.instruction, b.settings, b.created_by, b.created_at, b.note FROM bot_versions b
+ WHERE b.workspace_id = $1 AND b.bot_id = $2
+   AND ($3::integer IS NULL OR b.version < $3::integer)
+   AND b.version >= (SELECT min(n.version)
+                       FROM (SELECT c.version, sum(c.bytes) OVER (ORDER BY c.version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+                               FROM (SELECT v.version, octet_length(v.instruction) + octet_length(v.settings::text) AS bytes
+                                       FROM bot_versions v
+                                      WHERE v.workspace_id = $1 AND v.bot_id = $2
+                                        AND ($3::integer IS NULL OR v.version < $3::integer)
+                                      ORDER BY v.version DESC
+                                      LIMIT $4) c) n
+                      WHERE coalesce(n.bytes_before, 0) <= $5::bigint)
+ ORDER BY b.version DESC
  LIMIT $4
 `
 
@@ -295,14 +304,17 @@ type ListVersionsParams struct {
 	BotID       uuid.UUID
 	Before      *int32
 	Count       int32
+	MaxBytes    int64
 }
 
+// Instructions and settings have at most max_bytes together, and those of the last two versions more.
 func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]BotVersion, error) {
 	rows, err := q.db.Query(ctx, listVersions,
 		arg.WorkspaceID,
 		arg.BotID,
 		arg.Before,
 		arg.Count,
+		arg.MaxBytes,
 	)
 	if err != nil {
 		return nil, err

@@ -273,14 +273,22 @@ func (q *Queries) ListTurnEvents(ctx context.Context, arg ListTurnEventsParams) 
 const ListTurns = `-- name: ListTurns :many
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
-       t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
-       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
-  FROM messages u
+       t.created_at, t.finished_at, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
+       a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
+  FROM (SELECT n.workspace_id, n.id, n.turn_id, n.seq, n.created_at,
+               sum(n.bytes) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.workspace_id, p.id, p.turn_id, p.seq, p.created_at, coalesce((
+                       SELECT octet_length(q.content) FROM messages q
+                        WHERE q.workspace_id = p.workspace_id AND q.turn_id = p.turn_id AND q.role = 'assistant' AND q.status = 'cancelled'), 0) AS bytes
+                  FROM messages p
+                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.role = 'user' AND p.seq < $3
+                 ORDER BY p.seq DESC
+                 LIMIT $4) n) u
   JOIN llm_turns t ON t.workspace_id = u.workspace_id AND t.id = u.turn_id
   LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
- WHERE u.workspace_id = $1 AND u.thread_id = $2 AND u.role = 'user' AND u.seq < $3
+  LEFT JOIN messages partial ON partial.workspace_id = a.workspace_id AND partial.id = a.id AND partial.status = 'cancelled'
+ WHERE coalesce(u.bytes_before, 0) <= $5::bigint
  ORDER BY u.seq DESC
- LIMIT $4
 `
 
 type ListTurnsParams struct {
@@ -288,6 +296,7 @@ type ListTurnsParams struct {
 	ThreadID    uuid.UUID
 	Before      int64
 	Count       int32
+	MaxBytes    int64
 }
 
 type ListTurnsRow struct {
@@ -323,13 +332,15 @@ type ListTurnsRow struct {
 	AnswerCreatedAt *time.Time
 }
 
-// By the key of the messages, so that turns need no index more.
+// By the key of the messages, so that turns need no index more. Without what was said, but for the partial answers of turns
+// that were cancelled: they are bounded by bytes as ListMessages is.
 func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTurnsRow, error) {
 	rows, err := q.db.Query(ctx, ListTurns,
 		arg.WorkspaceID,
 		arg.ThreadID,
 		arg.Before,
 		arg.Count,
+		arg.MaxBytes,
 	)
 	if err != nil {
 		return nil, err

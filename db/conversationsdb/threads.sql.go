@@ -120,17 +120,21 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 const ListMessages = `-- name: ListMessages :many
 WITH mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
-     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $5 AND f.seq > $3
+     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $6 AND f.seq > $3
      ORDER BY f.seq
      LIMIT $4
 )
 SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM messages m
+  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status,
+               sum(octet_length(n.content)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status FROM messages p
+                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq > $3
+                 ORDER BY p.seq
+                 LIMIT $4) n) m
   LEFT JOIN mine ON mine.seq = m.seq
- WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.seq > $3
+ WHERE coalesce(m.bytes_before, 0) <= $5::bigint
  ORDER BY m.seq
- LIMIT $4
 `
 
 type ListMessagesParams struct {
@@ -138,6 +142,7 @@ type ListMessagesParams struct {
 	ThreadID    uuid.UUID
 	After       int64
 	Count       int32
+	MaxBytes    int64
 	UserID      uuid.UUID
 }
 
@@ -155,13 +160,15 @@ type ListMessagesRow struct {
 	RatedAt     *time.Time
 }
 
-// What the user thinks of them is read once for the page, not once a message.
+// What the user thinks of them is read once for the page, not once a message. Contents have at most max_bytes together, and
+// those of the last two messages more: what does not fit is not read, as its length is known without it.
 func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]ListMessagesRow, error) {
 	rows, err := q.db.Query(ctx, ListMessages,
 		arg.WorkspaceID,
 		arg.ThreadID,
 		arg.After,
 		arg.Count,
+		arg.MaxBytes,
 		arg.UserID,
 	)
 	if err != nil {
@@ -197,17 +204,21 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 const ListMessagesBackwards = `-- name: ListMessagesBackwards :many
 WITH mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
-     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $5 AND f.seq < $3
+     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $6 AND f.seq < $3
      ORDER BY f.seq DESC
      LIMIT $4
 )
 SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM messages m
+  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status,
+               sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status FROM messages p
+                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq < $3
+                 ORDER BY p.seq DESC
+                 LIMIT $4) n) m
   LEFT JOIN mine ON mine.seq = m.seq
- WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.seq < $3
+ WHERE coalesce(m.bytes_before, 0) <= $5::bigint
  ORDER BY m.seq DESC
- LIMIT $4
 `
 
 type ListMessagesBackwardsParams struct {
@@ -215,6 +226,7 @@ type ListMessagesBackwardsParams struct {
 	ThreadID    uuid.UUID
 	Before      int64
 	Count       int32
+	MaxBytes    int64
 	UserID      uuid.UUID
 }
 
@@ -238,6 +250,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 		arg.ThreadID,
 		arg.Before,
 		arg.Count,
+		arg.MaxBytes,
 		arg.UserID,
 	)
 	if err != nil {

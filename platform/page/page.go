@@ -75,6 +75,21 @@ func Cut[T any](rows []T, limit int) (items []T, more bool) {
 	return rows, false
 }
 
+// MaxBytes is how many bytes the texts of the rows of a page may have together.
+const MaxBytes = 512 << 10
+
+// CutBytes is Cut for rows whose texts may be large, of which size gives the bytes: a page ends before the row with which it
+// would have more than MaxBytes. Its first row is always on it.
+func CutBytes[T any](rows []T, limit int, size func(T) int) (items []T, more bool) {
+	total := 0
+	for i, row := range rows {
+		if total += size(row); i > 0 && (i == limit || total > MaxBytes) {
+			return rows[:i], true
+		}
+	}
+	return rows, false
+}
+
 // Next makes the cursor behind the last item of a page; nil where none follows.
 func Next[T, P any](ctx context.Context, c Cursors[P], filter string, items []T, more bool, position func(T) P) (*string, error) {
 	if !more {

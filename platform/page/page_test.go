@@ -145,3 +145,27 @@ func TestAPageTellsWhetherMoreFollow(t *testing.T) {
 	asked := 7
 	require.Equal(t, []int{7, 20}, []int{page.Limit(&asked, 20), page.Limit(nil, 20)})
 }
+
+func TestAPageIsBoundedByBytesToo(t *testing.T) {
+	t.Parallel()
+	const whole, half = page.MaxBytes, page.MaxBytes / 2
+	for name, test := range map[string]struct {
+		sizes []int // as read: one more than the limit of three, where there is one
+		want  int
+		more  bool
+	}{
+		"none":                       {nil, 0, false},
+		"just the bytes":             {[]int{half, half}, 2, false},
+		"one byte more":              {[]int{half, half + 1}, 1, true},
+		"the third is too much":      {[]int{1, whole - 1, 1}, 2, true},
+		"a single row that is large": {[]int{10 * whole}, 1, false},
+		"a large row comes alone":    {[]int{10 * whole, 1, 1}, 1, true},
+		"a large row waits":          {[]int{1, 10 * whole}, 1, true},
+		"small rows":                 {[]int{1, 1, 1, 1}, 3, true},
+		"as many as the limit":       {[]int{1, 1, 1}, 3, false},
+	} {
+		items, more := page.CutBytes(test.sizes, 3, func(n int) int { return n })
+		require.Equal(t, test.sizes[:test.want], items, name)
+		require.Equal(t, test.more, more, name)
+	}
+}

@@ -47,10 +47,20 @@ SELECT * FROM bots
 SELECT * FROM bot_versions WHERE workspace_id = @workspace_id AND bot_id = @bot_id AND version = ANY (@versions::integer[]);
 
 -- name: ListVersions :many
-SELECT * FROM bot_versions
- WHERE workspace_id = @workspace_id AND bot_id = @bot_id
-   AND (sqlc.narg('before')::integer IS NULL OR version < sqlc.narg('before')::integer)
- ORDER BY version DESC
+-- Instructions and settings have at most max_bytes together, and those of the last two versions more.
+SELECT b.* FROM bot_versions b
+ WHERE b.workspace_id = @workspace_id AND b.bot_id = @bot_id
+   AND (sqlc.narg('before')::integer IS NULL OR b.version < sqlc.narg('before')::integer)
+   AND b.version >= (SELECT min(n.version)
+                       FROM (SELECT c.version, sum(c.bytes) OVER (ORDER BY c.version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+                               FROM (SELECT v.version, octet_length(v.instruction) + octet_length(v.settings::text) AS bytes
+                                       FROM bot_versions v
+                                      WHERE v.workspace_id = @workspace_id AND v.bot_id = @bot_id
+                                        AND (sqlc.narg('before')::integer IS NULL OR v.version < sqlc.narg('before')::integer)
+                                      ORDER BY v.version DESC
+                                      LIMIT @count) c) n
+                      WHERE coalesce(n.bytes_before, 0) <= @max_bytes::bigint)
+ ORDER BY b.version DESC
  LIMIT @count;
 
 -- name: ListMoves :many

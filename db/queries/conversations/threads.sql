@@ -43,7 +43,8 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
  LIMIT @count;
 
 -- name: ListMessages :many
--- What the user thinks of them is read once for the page, not once a message.
+-- What the user thinks of them is read once for the page, not once a message. Contents have at most max_bytes together, and
+-- those of the last two messages more: what does not fit is not read, as its length is known without it.
 WITH mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
      WHERE f.workspace_id = @workspace_id AND f.thread_id = @thread_id AND f.user_id = @user_id AND f.seq > @after
@@ -52,11 +53,15 @@ WITH mine AS MATERIALIZED (
 )
 SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM messages m
+  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status,
+               sum(octet_length(n.content)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status FROM messages p
+                 WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq > @after
+                 ORDER BY p.seq
+                 LIMIT @count) n) m
   LEFT JOIN mine ON mine.seq = m.seq
- WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.seq > @after
- ORDER BY m.seq
- LIMIT @count;
+ WHERE coalesce(m.bytes_before, 0) <= @max_bytes::bigint
+ ORDER BY m.seq;
 
 -- name: ListMessagesBackwards :many
 WITH mine AS MATERIALIZED (
@@ -67,11 +72,15 @@ WITH mine AS MATERIALIZED (
 )
 SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM messages m
+  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status,
+               sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status FROM messages p
+                 WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq < @before
+                 ORDER BY p.seq DESC
+                 LIMIT @count) n) m
   LEFT JOIN mine ON mine.seq = m.seq
- WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.seq < @before
- ORDER BY m.seq DESC
- LIMIT @count;
+ WHERE coalesce(m.bytes_before, 0) <= @max_bytes::bigint
+ ORDER BY m.seq DESC;
 
 -- name: OpenChannelThread :one
 -- The thread of a conversation of the outside, ready for its next message.

@@ -28,7 +28,8 @@ var ErrOvertaken = errors.New("conversations: the attempt does not run any more"
 type Records interface {
 	// Get answers ErrTurnNotFound where the thread has no such turn.
 	Get(ctx context.Context, thread, turn uuid.UUID) (domain.Record, error)
-	// List leafs through a thread, newest first; ErrThreadNotFound where there is none.
+	// List leafs through a thread, newest first, without what was said but for the partial answers of cancelled turns;
+	// ErrThreadNotFound where there is none.
 	List(ctx context.Context, thread uuid.UUID, before *MessagePosition, limit int) ([]domain.Record, error)
 	// OfOperation names the turn of the caller's operation; the zero id where it has none.
 	OfOperation(ctx context.Context) (uuid.UUID, error)

@@ -41,7 +41,7 @@ func (s Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAu
 	if err != nil {
 		return nil, err
 	}
-	items, more := page.Cut(rows, limit)
+	items, more := page.CutBytes(rows, limit, func(r audit.Row) int { return len(r.Changes) + len(r.UserAgent) })
 	next, err := page.Next(ctx, s.AuditCursors, string(filter), items, more, func(row audit.Row) AuditPosition {
 		return AuditPosition{ID: row.ID}
 	})

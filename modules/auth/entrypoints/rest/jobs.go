@@ -42,7 +42,7 @@ func (s Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJobs
 	if err != nil {
 		return nil, err
 	}
-	items, more := page.Cut(rows, limit)
+	items, more := page.CutBytes(rows, limit, func(r jobs.Row) int { return len(r.LastError) })
 	next, err := page.Next(ctx, s.JobCursors, string(filter), items, more, func(row jobs.Row) JobPosition {
 		return JobPosition{ID: row.ID}
 	})
@@ -64,7 +64,7 @@ func (s Server) ListDeadLetters(ctx context.Context, r ListDeadLettersRequestObj
 	if err != nil {
 		return nil, err
 	}
-	items, more := page.Cut(rows, limit)
+	items, more := page.CutBytes(rows, limit, func(l jobs.Letter) int { return len(l.LastError) })
 	next, err := page.Next(ctx, s.LetterCursors, string(filter), items, more, func(l jobs.Letter) JobPosition {
 		return JobPosition{ID: l.ID}
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/parley/parley/db/botsdb"
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
+	"github.com/parley/parley/platform/page"
 )
 
 // List implements ports.Shelf.
@@ -42,7 +43,7 @@ func (b *Bots) List(ctx context.Context, f ports.BotFilter, after *ports.BotPosi
 // Versions implements ports.Shelf.
 func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.VersionPosition, limit int) ([]domain.Version, error) {
 	q, workspace := b.queries(ctx)
-	params := botsdb.ListVersionsParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit)}
+	params := botsdb.ListVersionsParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit), MaxBytes: page.MaxBytes}
 	if after != nil {
 		before := int32(after.Number)
 		params.Before = &before

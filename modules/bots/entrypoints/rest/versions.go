@@ -87,7 +87,7 @@ func (s Server) ListVersions(ctx context.Context, r ListVersionsRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	rows, more := page.Cut(rows, limit)
+	rows, more := page.CutBytes(rows, limit, func(v domain.Version) int { return len(v.Content.Instruction()) + len(v.Content.Settings()) })
 	items := make([]BotVersion, len(rows))
 	for i, row := range rows {
 		if items[i], err = s.toVersion(row); err != nil {

@@ -12,10 +12,12 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Messages implements ports.Threads. A message has the feedback of the caller.
+// Messages implements ports.Threads. A message has the feedback of the caller. Where contents have more than page.MaxBytes
+// together, there are fewer messages, but one more than fit.
 func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Reading, limit int) ([]domain.Message, error) {
 	query, bound := conversationsdb.ListMessages, int64(0)
 	if from.Backwards {
@@ -25,7 +27,7 @@ func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Rea
 		bound = from.After.Seq
 	}
 	p := call.From(ctx).Principal
-	list, err := t.readMessages(ctx, limit, query, p.WorkspaceID, thread, bound, int32(limit), p.UserID)
+	list, err := t.readMessages(ctx, limit, query, p.WorkspaceID, thread, bound, int32(limit), int64(page.MaxBytes), p.UserID)
 	if err != nil {
 		return nil, fmt.Errorf("list the messages: %w", err)
 	}

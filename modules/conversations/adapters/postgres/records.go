@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/postgres"
 )
 
@@ -32,10 +33,10 @@ func (r Records) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Record
 	return toRecord(row), nil
 }
 
-// List implements ports.Records.
+// List implements ports.Records. Of the records' messages only what a cancelled turn had said has its content.
 func (r Records) List(ctx context.Context, thread uuid.UUID, before *ports.MessagePosition, limit int) ([]domain.Record, error) {
 	q, workspace := queries(ctx, r.DB)
-	p := conversationsdb.ListTurnsParams{WorkspaceID: workspace, ThreadID: thread, Before: math.MaxInt64, Count: int32(limit)}
+	p := conversationsdb.ListTurnsParams{WorkspaceID: workspace, ThreadID: thread, Before: math.MaxInt64, Count: int32(limit), MaxBytes: page.MaxBytes}
 	if before != nil {
 		p.Before = before.Seq
 	}
@@ -153,8 +154,11 @@ func toRecord(row conversationsdb.GetTurnRow) domain.Record {
 	}
 	if row.AnswerID != nil {
 		r.Answer = &domain.Message{
-			ID: *row.AnswerID, ThreadID: row.ThreadID, Seq: row.UserSeq + 1, Role: domain.RoleAssistant, Content: *row.AnswerContent,
+			ID: *row.AnswerID, ThreadID: row.ThreadID, Seq: row.UserSeq + 1, Role: domain.RoleAssistant,
 			OperationID: &row.OperationID, CreatedAt: *row.AnswerCreatedAt, Cancelled: *row.AnswerStatus == string(domain.TurnCancelled),
+		}
+		if row.AnswerContent != nil {
+			r.Answer.Content = *row.AnswerContent
 		}
 	}
 	return r

@@ -31,8 +31,9 @@ var bodies = sync.Pool{New: func() any { return new([]byte) }} //nolint:gocheckn
 // largestBody is what a body may have to be kept for the next page.
 const largestBody = 64 << 10
 
-// VisitListMessagesResponse implements ListMessagesResponseObject.
-func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
+// VisitListMessagesResponse implements ListMessagesResponseObject. It lets go of the messages before it writes: a client may
+// take long to read.
+func (p *messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	size := 256
 	for _, m := range p.items {
 		size += messageBytes + len(m.Content)
@@ -42,6 +43,7 @@ func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	if err != nil {
 		return err
 	}
+	p.items = nil
 	defer func() {
 		if *kept = body; cap(body) <= largestBody {
 			bodies.Put(kept)
@@ -54,7 +56,7 @@ func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	return err
 }
 
-func (p messagePage) append(b []byte) ([]byte, error) {
+func (p *messagePage) append(b []byte) ([]byte, error) {
 	b = append(b, `{"has_more":`...)
 	b = strconv.AppendBool(b, p.more)
 	b = append(b, `,"items":[`...)

@@ -25,7 +25,7 @@ func TestAPageOfMessagesIsWrittenAsTheDocumentHasIt(t *testing.T) {
 		}
 		return m
 	}
-	for name, p := range map[string]messagePage{
+	for name, p := range map[string]*messagePage{
 		"nothing":  {items: []domain.Message{}},
 		"one":      {items: []domain.Message{message(nil)}},
 		"more":     {items: []domain.Message{message(nil), message(nil)}, more: true, next: &cursor},
@@ -55,7 +55,7 @@ func TestAPageOfMessagesIsWrittenAsTheDocumentHasIt(t *testing.T) {
 func TestAPageThatCannotBeWrittenIsNoHalfAnswer(t *testing.T) {
 	t.Parallel()
 	rec := httptest.NewRecorder()
-	require.Error(t, messagePage{items: []domain.Message{{Content: "\xff"}}}.VisitListMessagesResponse(rec))
+	require.Error(t, (&messagePage{items: []domain.Message{{Content: "\xff"}}}).VisitListMessagesResponse(rec))
 	require.Zero(t, rec.Body.Len())
 	require.Empty(t, rec.Header())
 }

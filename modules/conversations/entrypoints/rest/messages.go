@@ -32,11 +32,19 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	items, more := page.Cut(rows, limit)
+	items, more := page.CutBytes(rows, limit, bytesOfMessage)
 	next, err := page.Next(ctx, s.MessageCursors, filter, items, more, func(m domain.Message) ports.MessagePosition {
 		return ports.MessagePosition{Seq: m.Seq}
 	})
-	return messagePage{items, more, next}, err
+	return &messagePage{items, more, next}, err
+}
+
+// bytesOfMessage is how many bytes the texts of a message have.
+func bytesOfMessage(m domain.Message) int {
+	if m.Feedback == nil {
+		return len(m.Content)
+	}
+	return len(m.Content) + len(m.Feedback.Comment)
 }
 
 // RateMessage implements the call. What a comment says is not for the audit log.
@@ -57,9 +65,9 @@ func (s Server) RateMessage(ctx context.Context, r RateMessageRequestObject) (Ra
 
 // ExportThread implements the call.
 func (s Server) ExportThread(ctx context.Context, r ExportThreadRequestObject) (ExportThreadResponseObject, error) {
-	export := threadExport{ctx: ctx, threads: s.Threads, thread: r.ThreadID}
+	export := &threadExport{ctx: ctx, threads: s.Threads, thread: r.ThreadID}
 	var err error // the first page is read before the answer begins, so that a refusal is an answer
-	export.first, err = s.Threads.Messages(ctx, r.ThreadID, ports.Reading{}, exportPage)
+	export.first, err = export.read(ports.Reading{})
 	return export, err
 }
 
@@ -68,17 +76,33 @@ type threadExport struct {
 	ctx     context.Context //nolint:containedctx // the generated Visit method has none
 	threads ports.Threads
 	thread  uuid.UUID
-	first   []domain.Message
+	first   exportPage
 }
 
-const exportPage = 100 // messages read at once
+// exportPage is what an export has read and not yet written.
+type exportPage struct {
+	rows []domain.Message
+	more bool
+}
+
+const exportRows = 100 // messages read at once, if they are not too many bytes
+
+func (e *threadExport) read(from ports.Reading) (p exportPage, err error) {
+	rows, err := e.threads.Messages(e.ctx, e.thread, from, exportRows+1)
+	if err != nil {
+		return p, err
+	}
+	p.rows, p.more = page.CutBytes(rows, exportRows, bytesOfMessage)
+	return p, nil
+}
 
 // VisitExportThreadResponse implements ExportThreadResponseObject.
-func (e threadExport) VisitExportThreadResponse(w http.ResponseWriter) error {
+func (e *threadExport) VisitExportThreadResponse(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var feed []byte // the line feed of the line before, written with the next: an export that breaks off ends without it
-	for rows := e.first; ; {
-		for _, row := range rows {
+	p := e.first
+	for e.first.rows = nil; ; {
+		for _, row := range p.rows {
 			line, err := json.Marshal(toMessage(row))
 			if err != nil {
 				return fmt.Errorf("encode the export: %w", err)
@@ -88,13 +112,12 @@ func (e threadExport) VisitExportThreadResponse(w http.ResponseWriter) error {
 			}
 			feed = []byte{'\n'}
 		}
-		if len(rows) < exportPage {
+		if !p.more {
 			_, err := w.Write(feed)
 			return err
 		}
 		var err error
-		from := ports.Reading{After: &ports.MessagePosition{Seq: rows[len(rows)-1].Seq}}
-		if rows, err = e.threads.Messages(e.ctx, e.thread, from, exportPage); err != nil {
+		if p, err = e.read(ports.Reading{After: &ports.MessagePosition{Seq: p.rows[len(p.rows)-1].Seq}}); err != nil {
 			return err
 		}
 	}

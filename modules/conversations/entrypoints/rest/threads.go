@@ -28,7 +28,7 @@ func (s Server) ListThreads(ctx context.Context, r ListThreadsRequestObject) (Li
 	if err != nil {
 		return nil, err
 	}
-	items, more := page.Cut(rows, limit)
+	items, more := page.CutBytes(rows, limit, func(t domain.Thread) int { return len(t.Title) + len(t.Metadata) })
 	next, err := page.Next(ctx, s.ThreadCursors, string(filter), items, more, func(t domain.Thread) ports.ThreadPosition {
 		return ports.ThreadPosition{At: t.CreatedAt, ID: t.ID}
 	})

@@ -30,11 +30,19 @@ func (s Server) ListTurns(ctx context.Context, r ListTurnsRequestObject) (ListTu
 	if err != nil {
 		return nil, err
 	}
-	items, more := page.Cut(rows, limit)
+	items, more := page.CutBytes(rows, limit, bytesOfTurn)
 	next, err := page.Next(ctx, s.TurnCursors, filter, items, more, func(t domain.Record) ports.MessagePosition {
 		return ports.MessagePosition{Seq: t.User.Seq}
 	})
 	return ListTurns200JSONResponse{Items: page.Map(items, toTurnRecord), HasMore: more, NextCursor: next}, err
+}
+
+// bytesOfTurn is how many bytes of text a turn in a list has: what it had said when it was cancelled.
+func bytesOfTurn(t domain.Record) int {
+	if t.Answer == nil {
+		return 0
+	}
+	return len(t.Answer.Content)
 }
 
 // GetTurn implements the call.
