@@ -4,9 +4,6 @@ package main
 
 import (
 	"net/http"
-	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -77,12 +74,7 @@ func TestFaultTwoHundredStreamsAtOnceFitIntoLittleMemory(t *testing.T) {
 	for i, text := range texts {
 		require.Equal(t, "Echo: "+content, text, "stream %d", i)
 	}
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(s.child.process.Pid) + "/status")
-	require.NoError(t, err)
-	peak := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
-	require.NotNil(t, peak)
-	kib, err := strconv.Atoi(string(peak[1]))
-	require.NoError(t, err)
+	kib := s.peakMemory(t)
 	t.Logf("%d streams at once: at most %d MiB", streams, kib>>10)
 	require.Less(t, kib, most)
 }

@@ -49,7 +49,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 		debug.FreeOSMemory() // what the start has left behind, which is more than what serving needs
 		p.log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", database.where(),
 			"redis", whereIs(p.cfg.RedisURL), "traces", whereIs(p.cfg.TraceEndpoint), "sentry", whereIs(p.cfg.SentryDSN), "workers", cfg.Workers, "reference", "/docs")
-		return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, p.log), listener, database.lost(), cfg.StopTimeout, &p.running, p.log)
+		return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, p.log), gateway.CloseStalled(listener), database.lost(), cfg.StopTimeout, &p.running, p.log)
 	})
 }
 

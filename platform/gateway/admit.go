@@ -31,6 +31,7 @@ var (
 // admit lets a request of the contract in: it finds out who calls and in which workspace, under which operation, and
 // reads and checks what was sent. Requests for what the contract does not have go on to the router's 404 and 405.
 func admit(o Options) echo.MiddlewareFunc {
+	flight := newInFlight(o.BodyLimit)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
 			op := o.Contract.Find(c.Request().Method, c.Path())
@@ -40,35 +41,40 @@ func admit(o Options) echo.MiddlewareFunc {
 			if err := identify(c, op, o); err != nil {
 				return err
 			}
-			if _, err := operationID(c.Request().Header); err != nil && op.Limit != contract.NoLimit {
-				return err
-			}
-			if op.Transfer {
-				if err := giveTime(c, o.TransferDeadline); err != nil {
-					return err
-				}
-			}
-			if op.Long {
-				defer o.watch(c)()
-			}
-			if op.Upload {
-				if err := openBody(c, o.UploadLimit); err != nil {
-					return err
-				}
-			}
-			body, err := takeBody(c, op, bodyLimit(op, o))
-			if err != nil {
-				return err
-			}
-			if err := check(c, op, body); err != nil {
-				return err
-			}
-			if req := c.Request(); req.Method != http.MethodGet && !op.Signed {
-				setFingerprint(&call.From(req.Context()).Operation, o.FingerprintKey, req, body)
-			}
-			return telling(op, next(c))
+			return countBytes(c, op, flight, func() error { return prepare(c, op, o, next) })
 		}
 	}
+}
+
+// prepare reads and checks what was sent with a call of which it is known who makes it, and has it served.
+func prepare(c *echo.Context, op *contract.Operation, o Options, next echo.HandlerFunc) error {
+	if _, err := operationID(c.Request().Header); err != nil && op.Limit != contract.NoLimit {
+		return err
+	}
+	if op.Transfer {
+		if err := giveTime(c, o.TransferDeadline); err != nil {
+			return err
+		}
+	}
+	if op.Long {
+		defer o.watch(c)()
+	}
+	if op.Upload {
+		if err := openBody(c, o.UploadLimit); err != nil {
+			return err
+		}
+	}
+	body, err := takeBody(c, op, bodyLimit(op, o))
+	if err != nil {
+		return err
+	}
+	if err := check(c, op, body); err != nil {
+		return err
+	}
+	if req := c.Request(); req.Method != http.MethodGet && !op.Signed {
+		setFingerprint(&call.From(req.Context()).Operation, o.FingerprintKey, req, body)
+	}
+	return telling(op, next(c))
 }
 
 // identify finds out who calls and whether not too often: by address where there is no token, or none that is good. A user
@@ -89,14 +95,18 @@ func identify(c *echo.Context, op *contract.Operation, o Options) error {
 		return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
 	}
 	p := call.From(c.Request().Context()).Principal
-	owner := p.UserID
-	if p.KeyID != uuid.Nil {
-		owner = p.HomeID
-	}
-	if tooMany := slowDown(c, o.Limiter, "principal:"+owner.String(), o.Limits.General); tooMany != nil {
+	if tooMany := slowDown(c, o.Limiter, "principal:"+ownerOf(p).String(), o.Limits.General); tooMany != nil {
 		return errors.Join(tooMany, err)
 	}
 	return errors.Join(holdWorkspace(c, o, p.HomeID), err)
+}
+
+// ownerOf is whom calls are counted for: the user, or for an API key its workspace.
+func ownerOf(p call.Principal) uuid.UUID {
+	if p.KeyID != uuid.Nil {
+		return p.HomeID
+	}
+	return p.UserID
 }
 
 // refusals tells of forbidden changes, wherever in the chain they were refused. What a limit refuses is not forbidden: it
@@ -220,6 +230,9 @@ func takeBody(c *echo.Context, op *contract.Operation, limit int64) ([]byte, err
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), req.Body, limit))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, tooLarge
+	}
+	if errors.Is(err, errInFlight) {
+		return nil, errInFlight
 	}
 	if err != nil {
 		return nil, errBrokeOff.Because(err)

@@ -97,11 +97,19 @@ func holdWorkspace(c *echo.Context, o Options, workspace uuid.UUID) error {
 
 // network is what a client without a token is known by: its address, of IPv6 the /64 that one customer has.
 func network(c *echo.Context) string {
+	n := networkOf(c)
+	if n.Addr().Is6() {
+		return n.String()
+	}
+	return n.Addr().String()
+}
+
+func networkOf(c *echo.Context) netip.Prefix {
 	ip := call.From(c.Request().Context()).IP
 	if ip.Is6() {
-		return netip.PrefixFrom(ip, 64).Masked().String()
+		return netip.PrefixFrom(ip, 64).Masked()
 	}
-	return ip.String()
+	return netip.PrefixFrom(ip, ip.BitLen())
 }
 
 // SessionLimiter slows down the refreshing of one session, whatever address it comes from: an office shares one.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 )
 
@@ -72,6 +73,11 @@ const exportPage = 500 // rows read at once
 
 // VisitExportAuditResponse implements ExportAuditResponseObject.
 func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
+	release, err := gateway.Hold(w, page.MaxBytes) // some 1 KB a row
+	if err != nil {
+		return err
+	}
+	defer release()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var feed []byte // the line feed of the line before, written with the next: an export that breaks off ends without it
 	for rows := e.first; ; {
@@ -92,7 +98,6 @@ func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
 			_, err := w.Write(feed)
 			return err
 		}
-		var err error
 		if rows, err = e.log.List(e.ctx, e.filter, &rows[len(rows)-1].ID, exportPage); err != nil {
 			return err
 		}

@@ -17,9 +17,6 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// readerPatience is how long a reader may take for what is written to it at once.
-const readerPatience = 15 * time.Second
-
 // closeTimeout is how long a reader whose right has ended may take for what is being written to it, stream.closed included.
 const closeTimeout = 500 * time.Millisecond
 
@@ -89,11 +86,11 @@ func (f *frames) close(end *access.End) error {
 // write sends bytes at once.
 func (f *frames) write(p []byte) error {
 	f.mu.Lock()
-	timeout := readerPatience
+	deadline := time.Time{} // none: gateway.CloseStalled lets go of who does not read
 	if f.closes {
-		timeout = closeTimeout
+		deadline = time.Now().Add(closeTimeout)
 	}
-	err := f.control.SetWriteDeadline(time.Now().Add(timeout))
+	err := f.control.SetWriteDeadline(deadline)
 	f.mu.Unlock()
 	if err == nil {
 		_, err = f.w.Write(p)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/gateway"
 )
 
 // messagePage is a MessageList, written straight from the messages: it is the longest of the answers that are asked for
@@ -28,27 +29,50 @@ const messageBytes = 384
 // bodies are what pages were written into, to be used again.
 var bodies = sync.Pool{New: func() any { return new([]byte) }} //nolint:gochecknoglobals // buffers have no state
 
-// largestBody is what a body may have to be kept for the next page.
-const largestBody = 64 << 10
+const (
+	// largestBody is what a body may have to be kept for the next page, and to be sent in one piece.
+	largestBody = 64 << 10
+	// pieceSize is what a body that is sent in pieces collects for each of them, beside the message that goes over it.
+	pieceSize = 32 << 10
+)
 
-// VisitListMessagesResponse implements ListMessagesResponseObject. It lets go of the messages before it writes: a client may
-// take long to read.
-func (p *messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
+// VisitListMessagesResponse implements ListMessagesResponseObject. A large page is sent in pieces: in JSON its contents may
+// have six times their bytes.
+func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	size := 256
 	for _, m := range p.items {
 		size += messageBytes + len(m.Content)
 	}
 	kept, _ := bodies.Get().(*[]byte) // nothing else is put there
-	body, err := p.append(slices.Grow((*kept)[:0], size))
-	if err != nil {
-		return err
-	}
-	p.items = nil
+	body := (*kept)[:0]
 	defer func() {
 		if *kept = body; cap(body) <= largestBody {
 			bodies.Put(kept)
 		}
 	}()
+	if size > largestBody {
+		release, err := gateway.Hold(w, int64(size))
+		if err != nil {
+			return err
+		}
+		defer release()
+		w.Header().Set("Content-Type", "application/json")
+		body, err = p.append(slices.Grow(body, pieceSize), func(piece []byte) ([]byte, error) {
+			if len(piece) < pieceSize {
+				return piece, nil
+			}
+			_, err := w.Write(piece)
+			return piece[:0], err
+		})
+		if err == nil {
+			_, err = w.Write(body)
+		}
+		return err
+	}
+	body, err := p.append(slices.Grow(body, size), func(whole []byte) ([]byte, error) { return whole, nil })
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
@@ -56,7 +80,8 @@ func (p *messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	return err
 }
 
-func (p *messagePage) append(b []byte) ([]byte, error) {
+// append writes the page behind b. After each message it lets flush take what there is so far.
+func (p messagePage) append(b []byte, flush func(b []byte) ([]byte, error)) ([]byte, error) {
 	b = append(b, `{"has_more":`...)
 	b = strconv.AppendBool(b, p.more)
 	b = append(b, `,"items":[`...)
@@ -65,7 +90,10 @@ func (p *messagePage) append(b []byte) ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = appendMessage(b, m); err != nil {
+		if b, err = appendMessage(b, m); err == nil {
+			b, err = flush(b)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestAPageOfMessagesIsWrittenAsTheDocumentHasIt(t *testing.T) {
 		}
 		return m
 	}
-	for name, p := range map[string]*messagePage{
+	for name, p := range map[string]messagePage{
 		"nothing":  {items: []domain.Message{}},
 		"one":      {items: []domain.Message{message(nil)}},
 		"more":     {items: []domain.Message{message(nil), message(nil)}, more: true, next: &cursor},
@@ -52,10 +53,27 @@ func TestAPageOfMessagesIsWrittenAsTheDocumentHasIt(t *testing.T) {
 	}
 }
 
+// A large page is written in pieces; what is escaped takes six times its bytes.
+func TestALargePageIsTheSameInPieces(t *testing.T) {
+	t.Parallel()
+	p := messagePage{more: true, next: new(string)}
+	for i := range 40 {
+		p.items = append(p.items, domain.Message{ID: uuid.New(), Seq: int64(i + 1), Content: strings.Repeat("\x01\u4e16", 100*i)})
+	}
+	want, err := json.Marshal(MessageList{Items: page.Map(p.items, toMessage), HasMore: p.more, NextCursor: p.next})
+	require.NoError(t, err)
+	rec := httptest.NewRecorder()
+	require.NoError(t, p.VisitListMessagesResponse(rec))
+	require.Greater(t, rec.Body.Len(), 4*largestBody)
+	require.JSONEq(t, string(want), rec.Body.String())
+	require.Equal(t, "application/json", rec.Header().Get("Content-Type"))
+	require.Empty(t, rec.Header().Get("Content-Length"))
+}
+
 func TestAPageThatCannotBeWrittenIsNoHalfAnswer(t *testing.T) {
 	t.Parallel()
 	rec := httptest.NewRecorder()
-	require.Error(t, (&messagePage{items: []domain.Message{{Content: "\xff"}}}).VisitListMessagesResponse(rec))
+	require.Error(t, messagePage{items: []domain.Message{{Content: "\xff"}}}.VisitListMessagesResponse(rec))
 	require.Zero(t, rec.Body.Len())
 	require.Empty(t, rec.Header())
 }

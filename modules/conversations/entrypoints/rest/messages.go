@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 )
 
@@ -36,7 +37,7 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 	next, err := page.Next(ctx, s.MessageCursors, filter, items, more, func(m domain.Message) ports.MessagePosition {
 		return ports.MessagePosition{Seq: m.Seq}
 	})
-	return &messagePage{items, more, next}, err
+	return messagePage{items, more, next}, err
 }
 
 // bytesOfMessage is how many bytes the texts of a message have.
@@ -98,6 +99,11 @@ func (e *threadExport) read(from ports.Reading) (p exportPage, err error) {
 
 // VisitExportThreadResponse implements ExportThreadResponseObject.
 func (e *threadExport) VisitExportThreadResponse(w http.ResponseWriter) error {
+	release, err := gateway.Hold(w, page.MaxBytes)
+	if err != nil {
+		return err
+	}
+	defer release()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var feed []byte // the line feed of the line before, written with the next: an export that breaks off ends without it
 	p := e.first
@@ -116,7 +122,6 @@ func (e *threadExport) VisitExportThreadResponse(w http.ResponseWriter) error {
 			_, err := w.Write(feed)
 			return err
 		}
-		var err error
 		if p, err = e.read(ports.Reading{After: &ports.MessagePosition{Seq: p.rows[len(p.rows)-1].Seq}}); err != nil {
 			return err
 		}
