@@ -148,17 +148,17 @@ func (u *unread) body(t *testing.T) io.Reader {
 	return u.head.Body
 }
 
-// figures are how long calls took.
-type figures []time.Duration
+// readTimes are how long reading calls took.
+type readTimes []time.Duration
 
-func (f figures) String() string {
+func (f readTimes) String() string {
 	slices.Sort(f)
 	return fmt.Sprintf("%d calls, p50 %v, p99 %v, at most %v", len(f), f[len(f)/2].Round(10*time.Microsecond),
 		f[len(f)*99/100].Round(10*time.Microsecond), f[len(f)-1].Round(10*time.Microsecond))
 }
 
 // readings has a tenant read its bot and its messages, so often at least and for so long. None may fail.
-func (u *user) readings(t *testing.T, thread string, least int, during time.Duration) (took figures) {
+func (u *user) readings(t *testing.T, thread string, least int, during time.Duration) (took readTimes) {
 	t.Helper()
 	for begun := time.Now(); len(took) < least || time.Since(begun) < during; {
 		for _, path := range []string{"/v1/bots/" + u.bot, "/v1/conversations/threads/" + thread + "/messages"} {
