@@ -97,7 +97,7 @@ func TestTheAuditLogIsNarrowedByEveryFilterAndByAllTogether(t *testing.T) {
 		},
 		"nobody": {url.Values{"user_id": {uuid.NewString()}}, "false"},
 	} {
-		want := p.texts(t, `SELECT id::text FROM audit_log WHERE workspace_id = $1 AND `+test.where+` ORDER BY id DESC`, ada.workspace)
+		want := p.texts(t, `SELECT id::text FROM audit_log WHERE workspace_id = $1 AND `+test.where+` ORDER BY created_at DESC, id DESC`, ada.workspace)
 		if name != "nobody" {
 			require.NotEmpty(t, want, name)
 		}
@@ -129,7 +129,7 @@ func TestTheExportHasEveryRowOnce(t *testing.T) {
 		p.sql(t, `INSERT INTO audit_log (workspace_id, id, user_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent)
 			SELECT $1, gen_random_uuid(), $2, gen_random_uuid(), 't', 'bot.create', 'bot', gen_random_uuid(), '{"name": "a\nb"}', '2001:db8::1', 'ü' FROM generate_series(1, $3)`,
 			ada.workspace, ada.user, n)
-		want := p.texts(t, `SELECT id::text FROM audit_log WHERE workspace_id = $1 ORDER BY id DESC`, ada.workspace)
+		want := p.texts(t, `SELECT id::text FROM audit_log WHERE workspace_id = $1 ORDER BY created_at DESC, id DESC`, ada.workspace)
 		ids, rows := lines(t, ada.get(t, "/v1/audit-log/export"))
 		require.Equal(t, want, ids)
 		listed := ada.get(t, "/v1/audit-log?limit=100").items()

@@ -91,7 +91,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		Usage:          p.meter,
 		JobCursors:     page.NewCursors[rest.JobPosition](p.master.Key("cursor"), "jobs"),
 		LetterCursors:  page.NewCursors[rest.JobPosition](p.master.Key("cursor"), "dead letters"),
-		AuditCursors:   page.NewCursors[rest.AuditPosition](p.master.Key("cursor"), "audit log"),
+		AuditCursors:   page.NewCursors[rest.AuditPosition](p.master.Key("cursor"), "audit log by time"),
 		SessionCursors: page.NewCursors[ports.SessionPosition](p.master.Key("cursor"), "sessions"),
 	}.Mount(e)
 	return nil

@@ -415,6 +415,7 @@ SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation
   FROM webhook_events e
  WHERE e.workspace_id = $2 AND ($3::uuid IS NULL OR e.id < $3::uuid)
    AND ($4::uuid IS NULL OR e.endpoint_id = $4::uuid)
+   AND ($5::text IS NULL OR e.status = CASE $5::text WHEN 'failed' THEN 'received' ELSE $5::text END) -- for the index
    AND ($5::text IS NULL OR $5::text =
        CASE WHEN e.status = 'received' AND EXISTS (
                  SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = $1::text AND d.key = e.operation_id::text)

@@ -145,22 +145,24 @@ const listAudit = `-- name: ListAudit :many
 SELECT id, workspace_id, user_id, api_key_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent, created_at
   FROM audit_log
  WHERE workspace_id = $1
-   AND ($2::uuid IS NULL OR id < $2::uuid)
-   AND ($3::uuid IS NULL OR user_id = $3::uuid)
-   AND ($4::uuid IS NULL OR api_key_id = $4::uuid)
-   AND ($5::text IS NULL OR action = $5::text)
-   AND ($6::text IS NULL OR resource_type = $6::text)
-   AND ($7::uuid IS NULL OR resource_id = $7::uuid)
-   AND ($8::uuid IS NULL OR operation_id = $8::uuid)
-   AND ($9::timestamptz IS NULL OR created_at >= $9::timestamptz)
-   AND ($10::timestamptz IS NULL OR created_at < $10::timestamptz)
- ORDER BY id DESC
- LIMIT $11
+   AND ($2::timestamptz IS NULL
+        OR (created_at, id) < ($2::timestamptz, $3::uuid))
+   AND ($4::uuid IS NULL OR user_id = $4::uuid)
+   AND ($5::uuid IS NULL OR api_key_id = $5::uuid)
+   AND ($6::text IS NULL OR action = $6::text)
+   AND ($7::text IS NULL OR resource_type = $7::text)
+   AND ($8::uuid IS NULL OR resource_id = $8::uuid)
+   AND ($9::uuid IS NULL OR operation_id = $9::uuid)
+   AND ($10::timestamptz IS NULL OR created_at >= $10::timestamptz)
+   AND ($11::timestamptz IS NULL OR created_at < $11::timestamptz)
+ ORDER BY created_at DESC, id DESC
+ LIMIT $12
 `
 
 type ListAuditParams struct {
 	WorkspaceID  uuid.UUID
-	Before       *uuid.UUID
+	BeforeAt     *time.Time
+	BeforeID     *uuid.UUID
 	UserID       *uuid.UUID
 	ApiKeyID     *uuid.UUID
 	Action       *string
@@ -191,7 +193,8 @@ type ListAuditRow struct {
 func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ListAuditRow, error) {
 	rows, err := q.db.Query(ctx, listAudit,
 		arg.WorkspaceID,
-		arg.Before,
+		arg.BeforeAt,
+		arg.BeforeID,
 		arg.UserID,
 		arg.ApiKeyID,
 		arg.Action,

@@ -12,6 +12,17 @@ import (
 	"github.com/google/uuid"
 )
 
+const boundRead = `-- name: BoundRead :exec
+SELECT set_config('statement_timeout', $1::text, true), set_config('plan_cache_mode', 'force_custom_plan', true)
+`
+
+// For a read that may be slow, behind its entry: how long its statement may take, in milliseconds. It is planned each time
+// for the parameters that it is given: the plan for all of them goes by no index of an optional filter.
+func (q *Queries) BoundRead(ctx context.Context, milliseconds string) error {
+	_, err := q.db.Exec(ctx, boundRead, milliseconds)
+	return err
+}
+
 const endedAccess = `-- name: EndedAccess :many
 SELECT n::integer AS n, state::text AS state FROM app.ended_access($1::jsonb)
 `

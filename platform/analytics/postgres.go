@@ -34,7 +34,7 @@ func (p Postgres) Counts(ctx context.Context, q Query) ([]Counts, error) {
 	if q.local() {
 		return p.localCounts(ctx, q)
 	}
-	rows, err := platformdb.New(p.db.In(ctx)).AnalyticsCounts(ctx, platformdb.AnalyticsCountsParams{
+	rows, err := platformdb.New(p.db.InList(ctx)).AnalyticsCounts(ctx, platformdb.AnalyticsCountsParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Unit: q.unit(), FromDay: q.From.Format(time.DateOnly), ToDay: q.To.Format(time.DateOnly), BotID: q.BotID,
 	})
 	list := make([]Counts, len(rows))
@@ -53,7 +53,7 @@ func (p Postgres) Latencies(ctx context.Context, q Query) ([]Latency, error) {
 	if q.local() {
 		return p.localLatencies(ctx, q)
 	}
-	rows, err := platformdb.New(p.db.In(ctx)).AnalyticsLatencies(ctx, platformdb.AnalyticsLatenciesParams{
+	rows, err := platformdb.New(p.db.InList(ctx)).AnalyticsLatencies(ctx, platformdb.AnalyticsLatenciesParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Unit: q.unit(), FromDay: q.From.Format(time.DateOnly), ToDay: q.To.Format(time.DateOnly), BotID: q.BotID,
 	})
 	list := make([]Latency, len(rows))

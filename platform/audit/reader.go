@@ -39,11 +39,26 @@ type Filter struct {
 	To           *time.Time // before
 }
 
-// List reads the log of the caller's workspace, newest first, on from a row or from the start.
-func (l *Log) List(ctx context.Context, f Filter, before *uuid.UUID, limit int) ([]Row, error) {
-	rows, err := platformdb.New(l.db.In(ctx)).ListAudit(ctx, platformdb.ListAuditParams{
+// Position is a place in the log: behind the row that was written at this time under this id.
+type Position struct {
+	At time.Time `json:"t"`
+	ID uuid.UUID `json:"i"`
+}
+
+// Position is the place behind the row.
+func (r Row) Position() Position { return Position{r.CreatedAt, r.ID} }
+
+// List reads the log of the caller's workspace, newest first, on from a position or from the start. The errors are also
+// fail.ErrTooBroad and fail.ErrTooManyReads.
+func (l *Log) List(ctx context.Context, f Filter, after *Position, limit int) ([]Row, error) {
+	var before Position
+	if after != nil {
+		before = *after
+	}
+	rows, err := platformdb.New(l.db.InList(ctx)).ListAudit(ctx, platformdb.ListAuditParams{
 		WorkspaceID:  call.From(ctx).Principal.WorkspaceID,
-		Before:       before,
+		BeforeAt:     knownTime(before.At),
+		BeforeID:     known(before.ID),
 		UserID:       f.UserID,
 		ApiKeyID:     f.KeyID,
 		Action:       f.Action,
@@ -66,4 +81,12 @@ func (l *Log) List(ctx context.Context, f Filter, before *uuid.UUID, limit int) 
 		}
 	}
 	return list, nil
+}
+
+// knownTime makes NULL of the zero time.
+func knownTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

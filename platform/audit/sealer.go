@@ -176,7 +176,7 @@ type Verification struct {
 
 // Verify reads every row and seal of the caller's workspace and recomputes.
 func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
-	q, workspace := platformdb.New(s.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
+	q, workspace := platformdb.New(s.db.InReport(ctx)), call.From(ctx).Principal.WorkspaceID
 	var v Verification
 	broken := func(seq int64) {
 		if v.Broken == nil || seq < *v.Broken {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/webhook"
 )
@@ -50,9 +51,8 @@ type Filter struct {
 
 // Deliveries reads those of the caller's workspace, the newest first, on from one or from the start.
 func (s *Subscriptions) Deliveries(ctx context.Context, f Filter, before *uuid.UUID, limit int) ([]Delivery, error) {
-	q, workspace := s.queries(ctx)
-	rows, err := q.ListDeliveries(ctx, platformdb.ListDeliveriesParams{
-		WorkspaceID: workspace, Before: before, SubscriptionID: f.SubscriptionID, Status: f.Status, Count: int32(limit),
+	rows, err := platformdb.New(s.DB.InList(ctx)).ListDeliveries(ctx, platformdb.ListDeliveriesParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, SubscriptionID: f.SubscriptionID, Status: f.Status, Count: int32(limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the deliveries: %w", err)

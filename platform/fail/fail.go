@@ -148,6 +148,8 @@ var (
 	ErrNotForKey    = New(Forbidden, "FORBIDDEN", "an API key may not make this call, or not one that is limited to some bots")  // has details.role
 	ErrDeleted      = New(Forbidden, "WORKSPACE_DELETED", "this workspace is deleted: its owners may restore it for a while")
 	ErrLimitReached = New(Forbidden, "LIMIT_REACHED", "this workspace has used what its limit allows: details say of what; GET /v1/usage has the rest")
+	ErrTooBroad     = New(Invalid, "QUERY_TOO_BROAD", "looking through what this filter leaves takes longer than 5 seconds: narrow it, by one more filter or a shorter time")
+	ErrTooManyReads = New(TooMany, "TOO_MANY_READS", "too many lists and reports of this workspace are read at once: wait as long as Retry-After says, and read fewer at a time").After(time.Second)
 	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)
 )
 

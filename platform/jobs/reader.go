@@ -34,7 +34,7 @@ type Filter struct{ Status, Kind *string }
 
 // List reads the jobs of the caller's workspace, the newest first, on from a job or from the start.
 func (q *Queue) List(ctx context.Context, f Filter, before *uuid.UUID, limit int) ([]Row, error) {
-	rows, err := platformdb.New(q.db.In(ctx)).ListJobs(ctx, platformdb.ListJobsParams{
+	rows, err := platformdb.New(q.db.InList(ctx)).ListJobs(ctx, platformdb.ListJobsParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Status: f.Status, Kind: f.Kind, Count: int32(limit),
 	})
 	if err != nil {
@@ -70,7 +70,7 @@ type WholeLetter struct {
 
 // Letters reads the dead letters of the caller's workspace, the newest first, on from one or from the start.
 func (q *Queue) Letters(ctx context.Context, kind *string, before *uuid.UUID, limit int) ([]Letter, error) {
-	rows, err := platformdb.New(q.db.In(ctx)).ListLetters(ctx, platformdb.ListLettersParams{
+	rows, err := platformdb.New(q.db.InList(ctx)).ListLetters(ctx, platformdb.ListLettersParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Kind: kind, Count: int32(limit),
 	})
 	if err != nil {

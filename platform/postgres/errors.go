@@ -29,6 +29,7 @@ const (
 	stateUniqueViolation = "23505"
 	stateForeignKey      = "23503"
 	stateLockTimeout     = "55P03"
+	stateCanceled        = "57014"
 )
 
 // detailSuspended is the detail of stateSessionEnded for an API key that is suspended, not revoked.
@@ -128,6 +129,12 @@ func RefusedFor(err error) string {
 		return pg.Message
 	}
 	return ""
+}
+
+// isCanceled tells whether the database has ended a statement before its end, as at its timeout.
+func isCanceled(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == stateCanceled
 }
 
 // IsLockTimeout tells whether a statement gave up waiting for a lock.

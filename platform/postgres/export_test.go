@@ -57,3 +57,23 @@ func (db *DB) Mistaken(ctx context.Context, sql string) error {
 	}
 	return err
 }
+
+// InListFor is InList with another time for its statement.
+func (db *DB) InListFor(ctx context.Context, timeout time.Duration) Conn {
+	return db.inSlow(ctx, timeout, true)
+}
+
+// InReportFor is InReport with another time for its statement.
+func (db *DB) InReportFor(ctx context.Context, timeout time.Duration) Conn {
+	return db.inSlow(ctx, timeout, false)
+}
+
+// SlowReads has slow reads wait this long for their turn, and takes those for slow that take as long.
+func (db *DB) SlowReads(wait, slow time.Duration) { db.slowReads.wait, db.slowReads.slow = wait, slow }
+
+// SlowReaders is how many workspaces have slow reads that run or wait.
+func (db *DB) SlowReaders() int {
+	db.slowReads.mu.Lock()
+	defer db.slowReads.mu.Unlock()
+	return len(db.slowReads.workspaces)
+}

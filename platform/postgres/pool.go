@@ -30,6 +30,7 @@ import (
 type DB struct {
 	pool      *pgxpool.Pool
 	pipelines *pipelines // nil: each read goes alone
+	slowReads *slowReads
 }
 
 // Options say which server and how much of it.
@@ -83,7 +84,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database pool: %w", err)
 	}
-	db := &DB{pool: pool}
+	db := &DB{pool: pool, slowReads: newSlowReads(cfg.MaxConns)}
 	if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		db.pipelines = newPipelines(pool, min(runtime.GOMAXPROCS(0), int(cfg.MaxConns)/2)) // the other half is for changes
 	}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
 )
 
 // Conn is what the generated queries run on: see the package comment for when a statement really goes out.
@@ -83,10 +85,12 @@ type tx struct {
 	db    *DB
 	conn  *pgxpool.Conn // nil until the first round trip
 	queue []statement
-	once  bool  // the first query ends it
-	reads bool  // it cannot change anything
-	done  bool  // committed, rolled back or failed
-	err   error // the first failure; nothing runs after it
+	once  bool // the first query ends it
+	reads bool // it cannot change anything
+	slow  *slowRead
+	leave func() // gives the turn of a slow read back; nil: it has none
+	done  bool   // committed, rolled back or failed
+	err   error  // the first failure; nothing runs after it
 }
 
 type statement struct {
@@ -240,6 +244,9 @@ func (t *tx) commit(ctx context.Context) error {
 func (t *tx) fail(err error) error {
 	if t.err == nil {
 		t.err = translate(err)
+		if t.slow != nil && t.slow.filtered && isCanceled(err) {
+			t.err = fail.ErrTooBroad.Because(err)
+		}
 	}
 	t.rollback()
 	return t.err
@@ -264,16 +271,24 @@ func (t *tx) end() {
 		t.conn.Release()
 		t.conn = nil
 	}
+	if t.leave != nil {
+		t.leave()
+		t.leave = nil
+	}
 }
 
 // reader runs each query in a read-only transaction of its own.
 type reader struct {
 	db        *DB
 	pipelines *pipelines // nil: it goes alone
+	slow      *slowRead  // nil: it is over soon
 }
 
 func (r reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	t := &tx{db: r.db, once: true, reads: true}
+	t := &tx{db: r.db, once: true, reads: true, slow: r.slow}
+	if r.slow != nil {
+		return r.slowQuery(ctx, t, sql, args)
+	}
 	tag := r.pipelines.tag()
 	t.enter(ctx, "on", tag)
 	if r.pipelines != nil {
@@ -281,6 +296,18 @@ func (r reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 			return rows, err
 		}
 	}
+	return t.Query(ctx, sql, args...)
+}
+
+// slowQuery is Query for a read that may be slow.
+func (r reader) slowQuery(ctx context.Context, t *tx, sql string, args []any) (pgx.Rows, error) {
+	end, err := r.db.slowReads.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.leave = end
+	t.enter(ctx, "on", 0)
+	_ = platformdb.New(t).BoundRead(ctx, strconv.FormatInt(r.slow.timeout.Milliseconds(), 10)) // :exec only queues
 	return t.Query(ctx, sql, args...)
 }
 

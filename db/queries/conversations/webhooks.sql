@@ -117,6 +117,7 @@ SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation
   FROM webhook_events e
  WHERE e.workspace_id = @workspace_id AND (sqlc.narg('before')::uuid IS NULL OR e.id < sqlc.narg('before')::uuid)
    AND (sqlc.narg('endpoint_id')::uuid IS NULL OR e.endpoint_id = sqlc.narg('endpoint_id')::uuid)
+   AND (sqlc.narg('status')::text IS NULL OR e.status = CASE sqlc.narg('status')::text WHEN 'failed' THEN 'received' ELSE sqlc.narg('status')::text END) -- for the index
    AND (sqlc.narg('status')::text IS NULL OR sqlc.narg('status')::text =
        CASE WHEN e.status = 'received' AND EXISTS (
                  SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = @job_kind::text AND d.key = e.operation_id::text)

@@ -6,7 +6,8 @@ VALUES (@workspace_id, @id, @user_id, @api_key_id, @operation_id, @trace_id, @ac
 SELECT id, workspace_id, user_id, api_key_id, operation_id, trace_id, action, resource_type, resource_id, changes, ip, user_agent, created_at
   FROM audit_log
  WHERE workspace_id = @workspace_id
-   AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
+   AND (sqlc.narg('before_at')::timestamptz IS NULL
+        OR (created_at, id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
    AND (sqlc.narg('user_id')::uuid IS NULL OR user_id = sqlc.narg('user_id')::uuid)
    AND (sqlc.narg('api_key_id')::uuid IS NULL OR api_key_id = sqlc.narg('api_key_id')::uuid)
    AND (sqlc.narg('action')::text IS NULL OR action = sqlc.narg('action')::text)
@@ -15,7 +16,7 @@ SELECT id, workspace_id, user_id, api_key_id, operation_id, trace_id, action, re
    AND (sqlc.narg('operation_id')::uuid IS NULL OR operation_id = sqlc.narg('operation_id')::uuid)
    AND (sqlc.narg('from_time')::timestamptz IS NULL OR created_at >= sqlc.narg('from_time')::timestamptz)
    AND (sqlc.narg('to_time')::timestamptz IS NULL OR created_at < sqlc.narg('to_time')::timestamptz)
- ORDER BY id DESC
+ ORDER BY created_at DESC, id DESC
  LIMIT @count;
 
 -- name: AuditToSeal :many

@@ -34,6 +34,11 @@ SELECT set_config('role', 'parley_app', true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
        @tag::bigint AS tag;
 
+-- name: BoundRead :exec
+-- For a read that may be slow, behind its entry: how long its statement may take, in milliseconds. It is planned each time
+-- for the parameters that it is given: the plan for all of them goes by no index of an optional filter.
+SELECT set_config('statement_timeout', @milliseconds::text, true), set_config('plan_cache_mode', 'force_custom_plan', true);
+
 -- name: RelaxCommit :exec
 -- The commit of this transaction does not wait for the disk. Only for one whose loss nobody can notice: the first of a
 -- turn, as nothing is acknowledged before the second, whose commit takes the first to the disk with it.

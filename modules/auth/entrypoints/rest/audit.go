@@ -3,20 +3,19 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-
-	"github.com/google/uuid"
+	"time"
 
 	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 )
 
 // AuditPosition is a place in the audit log.
-type AuditPosition struct {
-	ID uuid.UUID `json:"i"`
-}
+type AuditPosition = audit.Position
 
 // ListAudit implements the call.
 func (s Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAuditResponseObject, error) {
@@ -33,19 +32,13 @@ func (s Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAu
 	if err != nil {
 		return nil, err
 	}
-	var before *uuid.UUID
-	if after != nil {
-		before = &after.ID
-	}
 	limit := page.Limit(p.Limit, defaultLimit)
-	rows, err := s.Audit.List(ctx, f, before, limit+1)
+	rows, err := s.Audit.List(ctx, f, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
 	items, more := page.CutBytes(rows, limit, func(r audit.Row) int { return len(r.Changes) + len(r.UserAgent) })
-	next, err := page.Next(ctx, s.AuditCursors, string(filter), items, more, func(row audit.Row) AuditPosition {
-		return AuditPosition{ID: row.ID}
-	})
+	next, err := page.Next(ctx, s.AuditCursors, string(filter), items, more, audit.Row.Position)
 	return ListAudit200JSONResponse{Items: page.Map(items, toAuditEntry), HasMore: more, NextCursor: next}, err
 }
 
@@ -69,7 +62,10 @@ type auditExport struct {
 	first  []audit.Row
 }
 
-const exportPage = 500 // rows read at once
+const (
+	exportPage  = 500                    // rows read at once
+	exportPause = 200 * time.Millisecond // before another try where too many reads of the workspace are at work
+)
 
 // VisitExportAuditResponse implements ExportAuditResponseObject.
 func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
@@ -98,8 +94,22 @@ func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
 			_, err := w.Write(feed)
 			return err
 		}
-		if rows, err = e.log.List(e.ctx, e.filter, &rows[len(rows)-1].ID, exportPage); err != nil {
+		if rows, err = e.next(rows[len(rows)-1].Position()); err != nil {
 			return err
+		}
+	}
+}
+
+// next reads on from a position. The answer has begun, so a turn to read is waited for as long as the call may take.
+func (e auditExport) next(after audit.Position) ([]audit.Row, error) {
+	for {
+		rows, err := e.log.List(e.ctx, e.filter, &after, exportPage)
+		if !errors.Is(err, fail.ErrTooManyReads) || e.ctx.Err() != nil {
+			return rows, err
+		}
+		select {
+		case <-e.ctx.Done():
+		case <-time.After(exportPause):
 		}
 	}
 }

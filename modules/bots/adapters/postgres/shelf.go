@@ -9,17 +9,17 @@ import (
 	"github.com/parley/parley/db/botsdb"
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/page"
 )
 
 // List implements ports.Shelf.
 func (b *Bots) List(ctx context.Context, f ports.BotFilter, after *ports.BotPosition, limit int) ([]domain.Bot, error) {
-	q, workspace := b.queries(ctx)
-	params := botsdb.ListBotsParams{WorkspaceID: workspace, Count: int32(limit), NamePart: f.NamePart, Status: (*string)(f.Status)}
+	params := botsdb.ListBotsParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, Count: int32(limit), NamePart: f.NamePart, Status: (*string)(f.Status)}
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
 	}
-	rows, err := q.ListBots(ctx, params)
+	rows, err := botsdb.New(b.db.InList(ctx)).ListBots(ctx, params)
 	if err != nil {
 		return nil, fmt.Errorf("list the bots: %w", err)
 	}

@@ -34,7 +34,7 @@ func (c *Channels) Endpoints(ctx context.Context, before *ports.IDPosition, limi
 
 // Events implements ports.Channels.
 func (c *Channels) Events(ctx context.Context, f ports.EventFilter, before *ports.IDPosition, limit int) ([]domain.InboundEvent, error) {
-	q, workspace := queries(ctx, c.db)
+	q, workspace := listQueries(ctx, c.db)
 	rows, err := q.ListEvents(ctx, conversationsdb.ListEventsParams{
 		WorkspaceID: workspace, JobKind: AnswerKind, Before: before.Before(), EndpointID: f.EndpointID, Status: f.Status, Count: int32(limit),
 	})

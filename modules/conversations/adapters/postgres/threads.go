@@ -24,6 +24,11 @@ func queries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries, uu
 	return conversationsdb.New(db.In(ctx)), call.From(ctx).Principal.WorkspaceID
 }
 
+// listQueries is queries for a list that callers may filter.
+func listQueries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries, uuid.UUID) {
+	return conversationsdb.New(db.InList(ctx)), call.From(ctx).Principal.WorkspaceID
+}
+
 // Create implements ports.Threads.
 func (t *Threads) Create(ctx context.Context, thread domain.Thread) error {
 	q, workspace := queries(ctx, t.db)
@@ -67,7 +72,7 @@ func (t *Threads) Change(ctx context.Context, id uuid.UUID, c ports.ThreadChange
 
 // List implements ports.Threads.
 func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.ThreadPosition, limit int) ([]domain.Thread, error) {
-	q, workspace := queries(ctx, t.db)
+	q, workspace := listQueries(ctx, t.db)
 	params := conversationsdb.ListThreadsParams{WorkspaceID: workspace, Count: int32(limit), Status: (*string)(f.Status)}
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID

@@ -66,11 +66,13 @@ const (
 	OPERATIONINPROGRESS   ErrorCode = "OPERATION_IN_PROGRESS"
 	OWNROLE               ErrorCode = "OWN_ROLE"
 	PAYLOADTOOLARGE       ErrorCode = "PAYLOAD_TOO_LARGE"
+	QUERYTOOBROAD         ErrorCode = "QUERY_TOO_BROAD"
 	RANGENOTSATISFIABLE   ErrorCode = "RANGE_NOT_SATISFIABLE"
 	RATELIMITEXCEEDED     ErrorCode = "RATE_LIMIT_EXCEEDED"
 	ROLETOOHIGH           ErrorCode = "ROLE_TOO_HIGH"
 	THREADBUSY            ErrorCode = "THREAD_BUSY"
 	THREADNOTFOUND        ErrorCode = "THREAD_NOT_FOUND"
+	TOOMANYREADS          ErrorCode = "TOO_MANY_READS"
 	TOOMANYTURNS          ErrorCode = "TOO_MANY_TURNS"
 	UNAUTHORIZED          ErrorCode = "UNAUTHORIZED"
 	UNSUPPORTEDMEDIATYPE  ErrorCode = "UNSUPPORTED_MEDIA_TYPE"
@@ -139,6 +141,8 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case PAYLOADTOOLARGE:
 		return true
+	case QUERYTOOBROAD:
+		return true
 	case RANGENOTSATISFIABLE:
 		return true
 	case RATELIMITEXCEEDED:
@@ -148,6 +152,8 @@ func (e ErrorCode) Valid() bool {
 	case THREADBUSY:
 		return true
 	case THREADNOTFOUND:
+		return true
+	case TOOMANYREADS:
 		return true
 	case TOOMANYTURNS:
 		return true
