@@ -33,22 +33,26 @@ var ends = map[string]struct {
 }{
 	"log-out": {
 		end: func(t *testing.T, _ *program, _, reader *caller) {
+			t.Helper()
 			require.Equal(t, http.StatusNoContent, reader.post(t, "/v1/auth/logout", nil).Status)
 		}, reason: "session_ended",
 	},
 	"log-out of all other sessions": {
 		end: func(t *testing.T, p *program, _, reader *caller) {
+			t.Helper()
 			require.Equal(t, http.StatusOK, p.again(t, reader).post(t, "/v1/auth/logout-all", nil).Status)
 		}, reason: "session_ended",
 	},
 	"change of password": {
 		end: func(t *testing.T, p *program, _, reader *caller) {
+			t.Helper()
 			a := p.again(t, reader).put(t, "/v1/auth/password", map[string]any{"current_password": password, "new_password": "staple the right horse"})
 			require.Equal(t, http.StatusNoContent, a.Status, a)
 		}, reason: "session_ended",
 	},
 	"theft of a refresh token": {
 		end: func(t *testing.T, p *program, _, reader *caller) {
+			t.Helper()
 			for range 2 {
 				require.Equal(t, http.StatusOK, reader.spend(t, reader.refresh).Status)
 			}
@@ -59,43 +63,69 @@ var ends = map[string]struct {
 	},
 	"expiry of the session": {
 		end: func(t *testing.T, p *program, _, reader *caller) {
+			t.Helper()
 			p.sql(t, `UPDATE sessions SET idle_expires_at = now() WHERE id = $1`, reader.session(t))
 		}, reason: "session_ended",
 	},
 	"removal of the member": {
 		end: func(t *testing.T, _ *program, owner, reader *caller) {
+			t.Helper()
 			require.Less(t, owner.delete(t, "/v1/members/"+reader.user).Status, 300)
 		}, reason: "session_ended", // its sessions in the workspace end with it
 	},
 	"loss of the role": {
 		end: func(t *testing.T, _ *program, owner, reader *caller) {
+			t.Helper()
 			require.Equal(t, http.StatusOK, owner.patch(t, "/v1/members/"+reader.user, map[string]any{"role": "viewer"}).Status)
 		}, reason: "permission_lost", followed: true, // a viewer takes no turns, and reads
 	},
 	"revocation of the key": {
-		reader: func(t *testing.T, _ *program, owner *caller) *caller { return owner.key(t, "editor") },
+		reader: func(t *testing.T, _ *program, owner *caller) *caller {
+			t.Helper()
+			return owner.key(t, "editor")
+		},
 		end: func(t *testing.T, _ *program, owner, reader *caller) {
+			t.Helper()
 			require.Less(t, owner.delete(t, "/v1/api-keys/"+reader.user).Status, 300)
 		}, reason: "key_revoked",
 	},
+	"removal of who made the key": {
+		reader: func(t *testing.T, p *program, owner *caller) *caller {
+			t.Helper()
+			return p.join(t, owner, "admin").key(t, "editor")
+		},
+		end: func(t *testing.T, p *program, owner, reader *caller) {
+			t.Helper()
+			var maker string
+			require.NoError(t, pg.Superuser(t, p.database).QueryRow(t.Context(), `SELECT created_by::text FROM api_keys WHERE id = $1`, reader.user).Scan(&maker))
+			require.Less(t, owner.delete(t, "/v1/members/"+maker).Status, 300)
+		}, reason: "key_revoked", // suspended, until somebody adopts it
+	},
 	"expiry of the key": {
-		reader: func(t *testing.T, _ *program, owner *caller) *caller { return owner.key(t, "editor") },
+		reader: func(t *testing.T, _ *program, owner *caller) *caller {
+			t.Helper()
+			return owner.key(t, "editor")
+		},
 		end: func(t *testing.T, p *program, _, reader *caller) {
+			t.Helper()
 			p.sql(t, `UPDATE api_keys SET expires_at = now() WHERE id = $1`, reader.user)
 		}, reason: "key_revoked",
 	},
 	"deletion of the workspace": {
 		end: func(t *testing.T, _ *program, owner, _ *caller) {
+			t.Helper()
 			require.Equal(t, http.StatusNoContent, owner.delete(t, "/v1/workspaces/"+owner.workspace).Status)
 		}, reason: "workspace_deleted",
 	},
 	"removal of a member who signed in elsewhere": {
 		reader: func(t *testing.T, p *program, owner *caller) *caller {
+			t.Helper()
 			guest := p.register(t)
 			p.sql(t, `INSERT INTO workspace_members VALUES ($1, $2, 'editor', now())`, owner.workspace, guest.user)
 			return guest // of its own workspace, and names this one in each call
 		},
 		end: func(t *testing.T, _ *program, owner, reader *caller) {
+			t.Helper()
 			require.Less(t, owner.delete(t, "/v1/members/"+reader.user).Status, 300)
 		}, reason: "membership_ended",
 	},
@@ -117,6 +147,11 @@ func TestStreamsCloseWhenTheRightToReadThemEnds(t *testing.T) {
 	t.Parallel()
 	p := start(t, "ECHO_DELAY=100ms", "MODEL_TIMEOUT=2m")
 	other := startOn(t, p.database, p.settings...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(p.log.grep("could not be checked"), other.log.grep("could not be checked"))
+		}
+	})
 	for name, e := range ends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -246,4 +281,14 @@ func TestDownloadsAndExportsBreakOffWhenTheRightToThemEnds(t *testing.T) {
 		require.NotErrorIs(t, err, io.EOF, "%s looks whole", route)
 		require.Less(t, n, size, route)
 	}
+}
+
+// grep gives the lines of the log that have a text.
+func (l *logBuffer) grep(text string) (lines []string) {
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, text) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }

@@ -24,12 +24,13 @@ func (q *Queries) BoundRead(ctx context.Context, milliseconds string) error {
 }
 
 const endedAccess = `-- name: EndedAccess :many
-SELECT n::integer AS n, state::text AS state FROM app.ended_access($1::jsonb)
+SELECT n::integer AS n, state::text AS state, detail::text AS detail FROM app.ended_access($1::jsonb)
 `
 
 type EndedAccessRow struct {
-	N     int32
-	State string
+	N      int32
+	State  string
+	Detail string
 }
 
 // Of many callers those whose calls the entry would refuse now, each by its number and with the SQLSTATE that says why.
@@ -42,7 +43,7 @@ func (q *Queries) EndedAccess(ctx context.Context, callers json.RawMessage) ([]E
 	var items []EndedAccessRow
 	for rows.Next() {
 		var i EndedAccessRow
-		if err := rows.Scan(&i.N, &i.State); err != nil {
+		if err := rows.Scan(&i.N, &i.State, &i.Detail); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -22,12 +22,12 @@ type Reason string
 
 // The reasons.
 const (
-	SessionEnded     Reason = "session_ended"     // log-out, theft of a refresh token, change of password, expiry
-	KeyRevoked       Reason = "key_revoked"       // or suspended, or expired
-	MembershipEnded  Reason = "membership_ended"  // the user is no member of the workspace any more
-	PermissionLost   Reason = "permission_lost"   // the role no longer has what the call needs
-	WorkspaceDeleted Reason = "workspace_deleted" //
-	Unverified       Reason = "access_unverified" // the database did not answer for MaxUnverified
+	SessionEnded     Reason = "session_ended"    // log-out, theft of a refresh token, change of password, expiry
+	KeyRevoked       Reason = "key_revoked"      // or suspended, or expired
+	MembershipEnded  Reason = "membership_ended" // the user is no member of the workspace any more
+	PermissionLost   Reason = "permission_lost"  // the role no longer has what the call needs
+	WorkspaceDeleted Reason = "workspace_deleted"
+	Unverified       Reason = "access_unverified" // the database could not be asked for MaxUnverified
 )
 
 const (
@@ -36,8 +36,8 @@ const (
 	// MaxUnverified is how long answers go on while the database cannot be asked.
 	MaxUnverified = 15 * time.Second
 
-	checkTimeout = time.Second // for one statement
-	maxBatch     = 500         // callers in one statement
+	checkTimeout = 3 * time.Second // for one statement
+	maxBatch     = 500             // callers in one statement
 )
 
 // End is the error of a caller whose right has ended. It wraps what a call would be answered now, such as
@@ -64,10 +64,13 @@ func EndOf(ctx context.Context, err error) *End {
 }
 
 func endOf(c *call.Call, err error) *End {
+	e, ok := errors.AsType[*fail.Error](err)
 	switch {
-	case errors.Is(err, fail.ErrUnauthorized) && c.Principal.KeyID != uuid.Nil:
+	case !ok:
+		return nil
+	case e.Kind == fail.Unauthenticated && c.Principal.KeyID != uuid.Nil:
 		return &End{KeyRevoked, err}
-	case errors.Is(err, fail.ErrUnauthorized):
+	case e.Kind == fail.Unauthenticated:
 		return &End{SessionEnded, err}
 	case errors.Is(err, fail.ErrForbidden):
 		return &End{MembershipEnded, err}
@@ -88,7 +91,7 @@ type Watcher struct {
 
 	mu      sync.Mutex
 	callers map[caller]*answers
-	failing bool // the last check could not be made
+	failing time.Time // since when no check could be made; zero: the last one was
 }
 
 // caller is what the right of a call depends on.
@@ -101,9 +104,8 @@ type caller struct {
 
 // answers are those of one caller.
 type answers struct {
-	call     *call.Call
-	verified time.Time
-	cancels  map[*context.CancelCauseFunc]struct{}
+	call    *call.Call
+	cancels map[*context.CancelCauseFunc]struct{}
 }
 
 // NewWatcher returns a Watcher. Refused returns for each call an error, nil if it would be let in now, as
@@ -125,8 +127,8 @@ func (w *Watcher) Watch(ctx context.Context) (watched context.Context, stop func
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a := w.callers[key]
-	if a == nil { // the call was let in a moment ago
-		a = &answers{call: c, verified: w.now(), cancels: map[*context.CancelCauseFunc]struct{}{}}
+	if a == nil {
+		a = &answers{call: c, cancels: map[*context.CancelCauseFunc]struct{}{}}
 		w.callers[key] = a
 	}
 	a.cancels[&cancel] = struct{}{}
@@ -153,7 +155,6 @@ func (w *Watcher) Watched() (n int) {
 // Check asks once for all callers, a batch of them at a time, and ends the answers of those whose right has ended. It is to
 // be called every Interval. While it cannot ask, answers go on for MaxUnverified; a failure is logged, not returned.
 func (w *Watcher) Check(ctx context.Context) error {
-	began := w.now()
 	w.mu.Lock()
 	keys, calls := make([]caller, 0, len(w.callers)), make([]*call.Call, 0, len(w.callers))
 	for key, a := range w.callers {
@@ -162,41 +163,43 @@ func (w *Watcher) Check(ctx context.Context) error {
 	w.mu.Unlock()
 	for first := 0; first < len(keys); first += maxBatch {
 		last := min(first+maxBatch, len(keys))
-		w.checkBatch(ctx, began, keys[first:last], calls[first:last])
+		w.checkBatch(ctx, keys[first:last], calls[first:last])
 	}
 	return nil
 }
 
-func (w *Watcher) checkBatch(ctx context.Context, began time.Time, keys []caller, calls []*call.Call) {
+func (w *Watcher) checkBatch(ctx context.Context, keys []caller, calls []*call.Call) {
 	asking, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	refused, err := w.refused(asking, calls)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err != nil && !w.failing && ctx.Err() == nil {
+	switch {
+	case err == nil:
+		w.failing = time.Time{}
+	case w.failing.IsZero():
+		w.failing = w.now()
 		w.log.Warn("access of open streams could not be checked", "callers", len(calls), "error", err)
 	}
-	w.failing = err != nil
+	unverified := err != nil && w.now().Sub(w.failing) >= MaxUnverified
 	for i, key := range keys {
 		a := w.callers[key]
 		switch {
 		case a == nil: // its answers are over
-		case err == nil && refused[i] == nil:
-			a.verified = began
-		case err == nil:
-			w.end(key, a, refused[i])
-		case began.Sub(a.verified) >= MaxUnverified:
-			w.end(key, a, nil)
+		case unverified:
+			w.end(key, a, &End{Unverified, fail.ErrUnavailable.Because(err)})
+		case err == nil && refused[i] != nil:
+			end := endOf(a.call, refused[i])
+			if end == nil { // for a reason that is new
+				end = &End{PermissionLost, refused[i]}
+			}
+			w.end(key, a, end)
 		}
 	}
 }
 
 // end ends the answers of a caller. The lock is held.
-func (w *Watcher) end(key caller, a *answers, refused error) {
-	end := endOf(a.call, refused)
-	if end == nil {
-		end = &End{Unverified, fail.ErrUnavailable}
-	}
+func (w *Watcher) end(key caller, a *answers, end *End) {
 	for cancel := range a.cancels {
 		(*cancel)(end)
 	}

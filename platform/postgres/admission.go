@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
 )
 
 // caller is a call as app.ended_access reads it.
@@ -52,7 +54,15 @@ func (db *DB) Refused(ctx context.Context, calls []*call.Call) ([]error, error) 
 	}
 	refused := make([]error, len(calls))
 	for _, row := range rows {
-		refused[row.N] = translate(&pgconn.PgError{Code: row.State})
+		refused[row.N] = refusal(&pgconn.PgError{Code: row.State, Detail: row.Detail})
 	}
 	return refused, nil
+}
+
+// refusal is what a caller would be told. One for a reason that this program does not know is a refusal all the same.
+func refusal(err *pgconn.PgError) error {
+	if e, ok := errors.AsType[*fail.Error](translate(err)); ok {
+		return e
+	}
+	return fail.ErrUnauthorized.Because(err)
 }

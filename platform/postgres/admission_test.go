@@ -35,7 +35,7 @@ func TestManyCallsAreRefusedForWhatTheEntryRefusesEachFor(t *testing.T) {
 	key := func(state string) uuid.UUID {
 		id := uuid.New()
 		exec(`INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, created_by, created_at)
-			VALUES ($1, $2, 'x', $3, 'x', 'viewer', $2, now())`, s.aID, id, append(id[:], id[:]...))
+			VALUES ($1, $2, 'x', $3, 'x', 'viewer', $4, now())`, s.aID, id, append(id[:], id[:]...), user)
 		if state != "" {
 			exec(`UPDATE api_keys SET `+state+` WHERE id = $1`, id)
 		}
@@ -68,6 +68,7 @@ func TestManyCallsAreRefusedForWhatTheEntryRefusesEachFor(t *testing.T) {
 		{program(key(""), s.aID, reader), nil},
 		{program(key("revoked_at = now()"), s.aID, reader), fail.ErrUnauthorized},
 		{program(key("expires_at = now()"), s.aID, reader), fail.ErrUnauthorized},
+		{program(key("suspended_at = now()"), s.aID, reader), fail.ErrSuspended},
 		{program(key(""), s.bID, reader), fail.ErrUnauthorized},
 		{program(key(""), s.aID, editor), fail.ErrNotAllowed},
 		{program(key(""), s.aID, call.Needs{Roles: reader.Roles}), fail.ErrNotForKey},
@@ -93,5 +94,17 @@ func TestManyCallsAreRefusedForWhatTheEntryRefusesEachFor(t *testing.T) {
 		require.ErrorIs(t, entry, test.want, i)
 		require.ErrorIs(t, refused[i], test.want, i)
 	}
+	// A reason that this program does not know is a refusal of that caller, and of nobody else.
+	exec(`CREATE OR REPLACE FUNCTION app.enter_key(key uuid, workspace uuid, roles text[], may text) RETURNS text LANGUAGE plpgsql AS $$
+		BEGIN RAISE EXCEPTION 'it is too late' USING ERRCODE = 'PYNEW'; END $$`)
+	refused, err = s.db.Refused(t.Context(), []*call.Call{calls[0], program(key(""), s.aID, reader), calls[1]})
+	require.NoError(t, err)
+	require.NoError(t, refused[0])
+	require.ErrorIs(t, refused[1], fail.ErrUnauthorized)
+	require.NoError(t, refused[2])
+	exec(`CREATE OR REPLACE FUNCTION app.enter_key(key uuid, workspace uuid, roles text[], may text) RETURNS text LANGUAGE plpgsql AS $$
+		BEGIN PERFORM 1 / 0; RETURN ''; END $$`)
+	_, err = s.db.Refused(t.Context(), []*call.Call{program(key(""), s.aID, reader)})
+	require.Error(t, err, "what is no refusal ends nobody's right")
 	require.Empty(t, s.seen(t, context.WithoutCancel(t.Context())), "a caller's tenant is left behind")
 }

@@ -46,4 +46,4 @@ SELECT set_config('synchronous_commit', 'off', true);
 
 -- name: EndedAccess :many
 -- Of many callers those whose calls the entry would refuse now, each by its number and with the SQLSTATE that says why.
-SELECT n::integer AS n, state::text AS state FROM app.ended_access(@callers::jsonb);
+SELECT n::integer AS n, state::text AS state, detail::text AS detail FROM app.ended_access(@callers::jsonb);
