@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/platform/webhook"
 )
 
 func TestTheBodyOfAnEventIsStoredOnceForAllSubscriptionsAndGoesWithTheLastDelivery(t *testing.T) {
@@ -84,4 +86,31 @@ func (p *program) storeDelivery(t *testing.T, c *caller, sub subscription, body 
 	  SELECT workspace_id, gen_random_uuid(), 'webhook.deliver', id::text, jsonb_build_object('delivery_id', id), 't', 20 FROM delivery
 	  RETURNING key`, c.workspace, sub.id, body).Scan(&id))
 	return id
+}
+
+func TestTheTargetOfADeliveryIsTheHostOfItsURL(t *testing.T) {
+	t.Parallel()
+	p := start(t, append(fastJobs, "WORKERS=0")...)
+	ada := p.register(t)
+	want := map[string]int{}
+	for _, url := range []string{
+		"https://example.com/", "https://EXAMPLE.com.:8443/x?y=http://other.example/", "HTTPS://a.example?x=1", "http://127.0.0.1:9/", "http://[::1]:9/", "http://[2001:DB8::1]/",
+	} {
+		sub := ada.subscribe(t, url, "bot.updated")
+		want[webhook.Host(url)] += 2
+		ada.post(t, "/v1/webhook-subscriptions/"+sub.id+"/ping", nil)
+	}
+	ada.put(t, "/v1/bots/"+ada.newBot(t)+"/instruction", map[string]any{"instruction": "Be kind."})
+	rows, err := pg.Superuser(t, p.database).Query(t.Context(), `SELECT target, count(*) FROM job_queue WHERE kind = 'webhook.deliver' GROUP BY 1`)
+	require.NoError(t, err)
+	got := map[string]int{}
+	var target string
+	var n int
+	_, err = pgx.ForEachRow(rows, []any{&target, &n}, func() error {
+		got[target] = n
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.Contains(t, got, "example.com")
 }

@@ -12,7 +12,7 @@ import (
 const (
 	claimPatience = 10 * time.Second      // for one look into the queue
 	claimMost     = 100                   // jobs at once, of each sort of slots
-	lockedPause   = 10 * time.Millisecond // where other processes had locked what could have been taken
+	lockedPause   = 10 * time.Millisecond // where others had locked what could have been taken; it doubles, up to Poll
 )
 
 // look is a way through the queue, which may take several claims where it is long.
@@ -23,7 +23,7 @@ type look struct {
 	locked       bool // other processes had locked jobs
 }
 
-// start is where a way begins: before all groups.
+// startOfQueue is where a way begins: before all groups.
 func startOfQueue() look { return look{priority: -1 << 15} }
 
 // claimLoop takes jobs whenever there is room for more, and else waits to be told of some.
@@ -32,6 +32,7 @@ func (r *Runner) claimLoop() {
 	defer poll.Stop()
 	at := startOfQueue()
 	failing := false
+	pause := lockedPause
 	for r.claims.Err() == nil {
 		var again <-chan time.Time
 		if room, free := r.held.room(r.Registry.options()); free {
@@ -47,7 +48,10 @@ func (r *Runner) claimLoop() {
 				continue
 			}
 			if locked {
-				again = time.After(lockedPause)
+				again = time.After(pause)
+				pause = min(2*pause, r.Poll)
+			} else {
+				pause = lockedPause
 			}
 		}
 		wake, freed := r.wake, r.held.freed
