@@ -53,7 +53,7 @@ func fillLimits(t *testing.T, ada *caller) filled {
 	for range 99 {
 		bots = append(bots, ada.newBot(t))
 	}
-	made(ada.post(t, "/v1/api-keys", map[string]any{"name": wide(200), "role": "viewer", "bot_ids": bots}))
+	key := made(ada.post(t, "/v1/api-keys", map[string]any{"name": wide(200), "role": "viewer", "bot_ids": bots})).text("id")
 	made(ada.post(t, "/v1/invitations", map[string]any{"email": strings.Repeat("a", 64) + "@" + strings.Repeat("b.", 60) + "example.com", "role": "viewer"}))
 	made(ada.put(t, "/v1/model-settings", map[string]any{"default_model": "openai/" + strings.Repeat("m", 150), "fallbacks": []string{"echo"}}))
 	made(ada.put(t, "/v1/model-keys/openai", map[string]any{"api_key": strings.Repeat("k", 500)}))
@@ -68,6 +68,7 @@ func fillLimits(t *testing.T, ada *caller) filled {
 	return filled{ada, map[string]string{
 		"workspace_id": ada.workspace, "bot_id": bot, "version": "2", "a": "1", "b": "2", "thread_id": strings.TrimPrefix(thread, "/v1/conversations/threads/"),
 		"turn_id": turn.text("turn_id"), "message_id": message, "endpoint_id": endpoint.text("id"), "event_id": event, "subscription_id": sub,
+		"key_id": key, "user_id": ada.user,
 		"file_id":     made(ada.upload(t, wide(255), "x")).text("id"),
 		"delivery_id": ada.get(t, "/v1/webhook-deliveries").items()[0]["id"].(string), "dead_letter_id": uuid.NewString(),
 	}}
