@@ -22,7 +22,7 @@ func limitsCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr 
 	flags := func() []cli.Flag {
 		return []cli.Flag{
 			&cli.StringFlag{Name: "workspace", Usage: "its id"},
-			&cli.StringFlag{Name: "metric", Usage: "turns, tokens, messages, webhook_events, storage_bytes, bots, members, api_keys or webhook_subscriptions"},
+			&cli.StringFlag{Name: "metric", Usage: "turns, tokens, messages, webhook_events, cost_micros, storage_bytes, bots, members, api_keys or webhook_subscriptions"},
 		}
 	}
 	return &cli.Command{

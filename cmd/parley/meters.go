@@ -50,7 +50,7 @@ func newMeters() meters {
 		}),
 		refusals: m.Count(telemetry.Family{
 			Name: "rate_limit_refusals_total", Help: "calls that came too often, by what they were counted under", Labels: []string{"limit"},
-			Known: [][]string{{"principal", "address", "auth", "session", "workspace"}},
+			Known: [][]string{{"principal", "address", "auth", "session", "workspace", "turns"}},
 		}),
 		sessions: m.Count(telemetry.Family{
 			Name: "sessions_total", Help: "sessions that were opened or found stolen, by the action in the audit log", Labels: []string{"action"},
@@ -58,7 +58,7 @@ func newMeters() meters {
 		}),
 		turns: m.Count(telemetry.Family{
 			Name: "turns_total", Help: "attempts at turns, by who answered and what came of it", Labels: []string{"provider", "outcome"},
-			Known: [][]string{{domain.Echo, domain.OpenAI, domain.Anthropic}, {"completed", "failed", "cancelled"}},
+			Known: [][]string{{domain.Echo, domain.OpenAI, domain.Anthropic}, {"completed", "failed", "refused", "cancelled"}},
 		}),
 		turnTime: m.Time(telemetry.Family{Name: "turn_duration_seconds", Help: "how long models took for turns that were completed", Labels: []string{"provider"}}),
 		tokens:   m.Count(telemetry.Family{Name: "turn_tokens_total", Help: "tokens of turns that were completed", Labels: []string{"provider", "direction"}}),
@@ -146,7 +146,11 @@ func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer d
 
 // TurnFailed implements ports.Events of conversations.
 func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, why *fail.Error) error {
-	c.turns(1, c.provider, "failed")
+	outcome := "failed"
+	if why.Kind == fail.Invalid || why.Kind == fail.Forbidden { // by settings or limits, which is no trouble of a model
+		outcome = "refused"
+	}
+	c.turns(1, c.provider, outcome)
 	return c.Events.TurnFailed(ctx, t, why)
 }
 
@@ -157,8 +161,8 @@ type countedCancels struct {
 }
 
 // Cancel implements ports.Cancels of conversations.
-func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domain.Message) error {
-	err := c.Cancels.Cancel(ctx, t, partial)
+func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error {
+	err := c.Cancels.Cancel(ctx, t, partial, reply)
 	if err == nil {
 		c.turns.turns(1, c.turns.provider, "cancelled")
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/parley/parley/modules/conversations/adapters/anthropic"
 	echomodel "github.com/parley/parley/modules/conversations/adapters/echo"
 	"github.com/parley/parley/modules/conversations/adapters/guarded"
@@ -9,6 +11,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/router"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/secret"
 	"github.com/parley/parley/platform/webhook"
 )
@@ -39,8 +42,25 @@ func newModels(p *platform) (router.Router, error) {
 				Key: p.cfg.AnthropicKey, URL: p.cfg.AnthropicURL, Client: own, Guarded: guard,
 			}, p.cfg.HasAnthropic(), false),
 		},
-		Default: last, Recall: kept, Table: table,
+		Default: last, Recall: kept, Table: table, Allow: allowedModels(p.cfg, last),
+		Budget: postgres.Budget{DB: p.db, Limits: p.meter.Limits, Now: p.now},
 	}, err
+}
+
+// allowedModels are those that the operator's keys serve: what MODEL_ALLOW lists, what has a price, and what answers where
+// nobody names a model. Without a list everything is, but in production only what has a price, and the echo.
+func allowedModels(cfg *config.Config, last domain.ModelName) router.Allow {
+	allow := router.Allow{Names: []string{last.String()}, Patterns: cfg.ModelAllow}
+	for name, e := range cfg.ModelTable() {
+		if e.Input != nil && e.Output != nil {
+			allow.Names = append(allow.Names, name)
+		}
+	}
+	if len(cfg.ModelAllow) == 0 {
+		allow.Names = append(allow.Names, domain.Echo)
+		allow.All = !cfg.Production() || slices.Contains(allow.Names, "*") // which has the price of all others
+	}
+	return allow
 }
 
 // newModelSettings keeps what workspaces say of models, and seals their keys.

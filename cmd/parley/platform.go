@@ -215,7 +215,7 @@ func jobPools(cfg *config.Config) map[string]jobs.Pool {
 func usageLimits(cfg *config.Config) usage.Limits {
 	return usage.Limits{
 		usage.Turns: cfg.LimitTurns, usage.Tokens: cfg.LimitTokens, usage.Messages: cfg.LimitMessages,
-		usage.WebhookEvents: cfg.LimitEvents, usage.Storage: cfg.LimitStorage,
+		usage.WebhookEvents: cfg.LimitEvents, usage.Cost: cfg.LimitCost, usage.Storage: cfg.LimitStorage,
 		usage.Bots: cfg.LimitBots, usage.Members: cfg.LimitMembers, usage.Keys: cfg.LimitKeys,
 		usage.Subscriptions: cfg.LimitSubs,
 	}

@@ -20,7 +20,7 @@ const (
 
 // addStreams gives the conversations' server what reads, streams and cancels turns.
 func (p *platform) addStreams(server *rest.Server, told countedTurns) {
-	records, pieces := postgres.Records{DB: p.db}, postgres.Pieces{DB: p.db}
+	records, pieces := postgres.Records{DB: p.db, Limits: p.meter.Limits}, postgres.Pieces{DB: p.db}
 	hub := live.NewHub(pieces, records, p.log)
 	server.Records, server.Pieces, server.Live, server.Room = records, pieces, hub, hub
 	server.Cancel = usecases.CancelTurn{

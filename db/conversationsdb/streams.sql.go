@@ -121,7 +121,7 @@ func (q *Queries) GetCancelRequest(ctx context.Context, arg GetCancelRequestPara
 const GetTurn = `-- name: GetTurn :one
 
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
-       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
+       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
        a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
   FROM llm_turns t
@@ -152,6 +152,7 @@ type GetTurnRow struct {
 	OutputTokens    *int32
 	CachedTokens    *int32
 	CostMicros      *int64
+	UsageEstimated  bool
 	LatencyMs       *int32
 	FirstTokenMs    *int32
 	FinishReason    *string
@@ -189,6 +190,7 @@ func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, e
 		&i.OutputTokens,
 		&i.CachedTokens,
 		&i.CostMicros,
+		&i.UsageEstimated,
 		&i.LatencyMs,
 		&i.FirstTokenMs,
 		&i.FinishReason,
@@ -272,7 +274,7 @@ func (q *Queries) ListTurnEvents(ctx context.Context, arg ListTurnEventsParams) 
 
 const ListTurns = `-- name: ListTurns :many
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
-       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
+       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
        a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
   FROM (SELECT n.workspace_id, n.id, n.turn_id, n.seq, n.created_at,
@@ -315,6 +317,7 @@ type ListTurnsRow struct {
 	OutputTokens    *int32
 	CachedTokens    *int32
 	CostMicros      *int64
+	UsageEstimated  bool
 	LatencyMs       *int32
 	FirstTokenMs    *int32
 	FinishReason    *string
@@ -365,6 +368,7 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 			&i.OutputTokens,
 			&i.CachedTokens,
 			&i.CostMicros,
+			&i.UsageEstimated,
 			&i.LatencyMs,
 			&i.FirstTokenMs,
 			&i.FinishReason,

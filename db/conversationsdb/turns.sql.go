@@ -114,49 +114,59 @@ WITH turn AS (
        SET status = $1, finished_at = $2, latency_ms = $3, error = $4,
            input_tokens = $5, output_tokens = $6,
            cached_tokens = $7, cost_micros = $8,
-           first_token_ms = $9, finish_reason = $10,
-           error_code = $11, error_message = $12,
-           provider = coalesce($13, t.provider), model = coalesce($14, t.model)
-     WHERE t.workspace_id = $15 AND t.id = $16 AND t.attempt = $17 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation
+           usage_estimated = $9::boolean,
+           first_token_ms = $10, finish_reason = $11,
+           error_code = $12, error_message = $13,
+           provider = coalesce($14, t.provider), model = coalesce($15, t.model)
+     WHERE t.workspace_id = $16 AND t.id = $17 AND t.attempt = $18 AND t.status = 'running'
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
-    SELECT t.workspace_id, t.status, 1, CASE WHEN $18::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
+    SELECT t.workspace_id, t.status, 1, CASE WHEN $19::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
+), spent AS (
+    SELECT t.finished_at, coalesce(t.input_tokens, 0)::bigint + coalesce(t.output_tokens, 0) AS tokens,
+           coalesce($20::bigint, t.reserved_micros, 0) AS micros
+      FROM turn t
 ), used AS (
-    SELECT app.use($15, turn.finished_at,
-                   jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
-                   $19::jsonb, false)
-      FROM turn WHERE $18::boolean
+    SELECT app.use($16, spent.finished_at,
+                   jsonb_build_object('messages', CASE WHEN $19::boolean THEN 1 ELSE 0 END,
+                                      'tokens', spent.tokens, 'cost_micros', spent.micros),
+                   $21::jsonb, false)
+      FROM spent
+     WHERE $19::boolean OR spent.tokens > 0 OR spent.micros > 0
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used)
 `
 
 type FinishTurnParams struct {
-	Status       string
-	FinishedAt   *time.Time
-	LatencyMs    *int32
-	Error        *string
-	InputTokens  *int32
-	OutputTokens *int32
-	CachedTokens *int32
-	CostMicros   *int64
-	FirstTokenMs *int32
-	FinishReason *string
-	ErrorCode    *string
-	ErrorMessage *string
-	Provider     *string
-	Model        *string
-	WorkspaceID  uuid.UUID
-	TurnID       uuid.UUID
-	Attempt      int32
-	Answered     bool
-	Limits       json.RawMessage
+	Status         string
+	FinishedAt     *time.Time
+	LatencyMs      *int32
+	Error          *string
+	InputTokens    *int32
+	OutputTokens   *int32
+	CachedTokens   *int32
+	CostMicros     *int64
+	UsageEstimated bool
+	FirstTokenMs   *int32
+	FinishReason   *string
+	ErrorCode      *string
+	ErrorMessage   *string
+	Provider       *string
+	Model          *string
+	WorkspaceID    uuid.UUID
+	TurnID         uuid.UUID
+	Attempt        int32
+	Answered       bool
+	ChargedMicros  *int64
+	Limits         json.RawMessage
 }
 
-// Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What a turn has
-// used more is counted where an answer is stored with its end, be it one that breaks off, and never refused.
+// Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What an attempt has
+// used more is counted with its end, whatever that is, and never refused. What it cost towards the limit of costs is what it
+// had reserved where that is not known.
 func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 	_, err := q.db.Exec(ctx, FinishTurn,
 		arg.Status,
@@ -167,6 +177,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.OutputTokens,
 		arg.CachedTokens,
 		arg.CostMicros,
+		arg.UsageEstimated,
 		arg.FirstTokenMs,
 		arg.FinishReason,
 		arg.ErrorCode,
@@ -177,6 +188,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.TurnID,
 		arg.Attempt,
 		arg.Answered,
+		arg.ChargedMicros,
 		arg.Limits,
 	)
 	return err
@@ -186,7 +198,7 @@ const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now()
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
@@ -305,10 +317,38 @@ func (q *Queries) LockThreadOfOperation(ctx context.Context, arg LockThreadOfOpe
 	return err
 }
 
+const ReserveCost = `-- name: ReserveCost :one
+SELECT app.reserve_cost($1::uuid, $2::uuid, $3::integer, $4::bigint, $5::timestamptz, $6::bigint)::boolean AS reserved
+`
+
+type ReserveCostParams struct {
+	WorkspaceID uuid.UUID
+	TurnID      uuid.UUID
+	Attempt     int32
+	Micros      int64
+	Moment      time.Time
+	Most        int64
+}
+
+// Reserves what an attempt may cost of the workspace's limit. Raises PYLIM where there is no room, PY404 where it does not run.
+func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool, error) {
+	row := q.db.QueryRow(ctx, ReserveCost,
+		arg.WorkspaceID,
+		arg.TurnID,
+		arg.Attempt,
+		arg.Micros,
+		arg.Moment,
+		arg.Most,
+	)
+	var reserved bool
+	err := row.Scan(&reserved)
+	return reserved, err
+}
+
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -321,14 +361,13 @@ WITH before AS (
        FOR UPDATE OF t
 ), resumed AS (
     UPDATE llm_turns t
-       SET status = 'running', attempt = t.attempt + 1, lease_until = $4, finished_at = NULL, error = NULL
+       SET status = 'running', attempt = t.attempt + 1, lease_until = $4, finished_at = NULL, error = NULL, reserved_micros = NULL
       FROM before
      WHERE t.workspace_id = $1 AND t.id = before.id
  RETURNING t.id, t.attempt
-), uncounted AS ( -- a turn is counted once, by what became of it in the end: the failure is taken back
-    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
-    SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model,
-           -coalesce(b.input_tokens, 0), -coalesce(b.output_tokens, 0), -coalesce(b.cost_micros, 0)
+), uncounted AS ( -- a turn is counted once, by what became of it in the end: the failure is taken back, but not what it has used
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
+    SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model
       FROM before b WHERE b.status = 'failed'
 )
 SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
@@ -415,7 +454,7 @@ WITH thread AS (
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
        pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks,
-       app.use($1, $2, '{"turns": 1, "messages": 1, "tokens": 0}', $3::jsonb, true) AS counted
+       app.use($1, $2, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', $3::jsonb, true) AS limited
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
   LEFT JOIN model_settings ms ON ms.workspace_id = $1
@@ -448,12 +487,13 @@ type StartTurnRow struct {
 	ConversationID *string
 	DefaultModel   *string
 	Fallbacks      []string
-	Counted        bool
+	Limited        bool
 }
 
 // Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
 // Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
-// turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
+// turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end;
+// what it may cost is reserved when its model is known (ReserveCost).
 func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurnRow, error) {
 	row := q.db.QueryRow(ctx, StartTurn,
 		arg.WorkspaceID,
@@ -482,7 +522,7 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.ConversationID,
 		&i.DefaultModel,
 		&i.Fallbacks,
-		&i.Counted,
+		&i.Limited,
 	)
 	return i, err
 }

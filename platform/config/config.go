@@ -66,6 +66,7 @@ type Config struct {
 	LimitTurns     int64         `env:"LIMIT_TURNS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"turns of a workspace in a month; 0: no limit, here and below; parley limits sets others for single workspaces"`
 	LimitTokens    int64         `env:"LIMIT_TOKENS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"tokens of a workspace's turns in a month"`
 	LimitMessages  int64         `env:"LIMIT_MESSAGES_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"messages of a workspace's users and bots in a month"`
+	LimitCost      int64         `env:"LIMIT_COST_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"what turns of a workspace may cost in a month on the keys below, in millionths of your currency by MODEL_PRICES; a model without a price costs nothing"`
 	LimitEvents    int64         `env:"LIMIT_WEBHOOK_EVENTS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"webhook events that a workspace takes in in a month"`
 	LimitStorage   int64         `env:"LIMIT_STORAGE_BYTES" envDefault:"0" production:"10737418240" want:"bytes, from 0 to 1000000000000000000" help:"what a workspace may keep at a time"`
 	LimitBots      int64         `env:"LIMIT_BOTS" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"bots of a workspace that are not archived"`
@@ -84,6 +85,7 @@ type Config struct {
 	MinioBucket    string        `env:"MINIO_BUCKET" envDefault:"parley" want:"3 to 63 lower-case letters, digits and dashes" help:"the bucket there, made where it is missing; nothing else may be in it"`
 	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
 	ModelAtOnce    int           `env:"MODEL_CONCURRENCY" envDefault:"256" want:"a whole number from 2 to 100000" help:"turns that this process runs at once; a workspace gets two thirds of them while it is alone, and less the more others there are"`
+	ModelAllow     []string      `env:"MODEL_ALLOW" want:"models such as openai/gpt-4o-mini, openai/gpt-4o* or echo, separated by commas; * stands for any text" help:"models that are served with the keys below; MODEL_DEFAULT and those with prices of their own are in any case, and keys that workspaces bring serve all; empty: all, in production only those with prices, and echo"`
 	ModelDefault   string        `env:"MODEL_DEFAULT" envDefault:"echo" want:"echo, or openai/name or anthropic/name of a provider whose key or address is set" help:"what answers where neither a bot nor its workspace names a model"`
 	ModelPrices    string        `env:"MODEL_PRICES" want:"JSON or a file with it, such as {\"openai/gpt-4o-mini\": {\"input\": 150000, \"output\": 600000, \"cached\": 75000, \"window\": 128000}}" help:"what models cost, in millionths of your currency for a million tokens, and the tokens that fit into their windows; * is for all others; empty: no costs, 32000 tokens"`
 	OpenAIKey      string        `env:"OPENAI_API_KEY" want:"a key without spaces" secret:"true" help:"of OpenAI, or of the server at OPENAI_BASE_URL; empty: that server wants none, or workspaces bring their own"`
@@ -136,7 +138,7 @@ func Load(environ []string) (*Config, error) {
 			unread[field.Tag.Get("env")] = true
 		}
 	}
-	for _, list := range [][]string{c.CORSOrigins, c.TrustedProxies} {
+	for _, list := range [][]string{c.CORSOrigins, c.TrustedProxies, c.ModelAllow} {
 		for i := range list {
 			list[i] = strings.TrimSpace(list[i]) // people write a space behind a comma
 		}
@@ -228,7 +230,7 @@ func (c *Config) checkLimits(require func(ok bool, name string)) {
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
 	for name, most := range map[string]int64{
 		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
-		"LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,
+		"LIMIT_COST_MONTH": c.LimitCost, "LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,
 		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys, "LIMIT_SUBSCRIPTIONS": c.LimitSubs,
 	} {
 		require(most >= 0 && most <= 1e18, name)

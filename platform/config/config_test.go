@@ -72,6 +72,8 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"CLICKHOUSE_DATABASE":         {[]string{"parley", "p_1"}, []string{"a-b", "1a", "a;b", "a b"}},
 		"CLICKHOUSE_USER":             {[]string{"default"}, nil},
 		"CLICKHOUSE_PASSWORD":         {[]string{"any thing"}, nil},
+		"MODEL_ALLOW":                 {[]string{"echo", "openai/gpt-4o-mini, anthropic/*,echo", "openai/meta/*-8b"}, []string{"gpt-4o", "*", "openai/", "mistral/x", "openai/a,,echo", "openai/a b"}},
+		"LIMIT_COST_MONTH":            {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
 		"MODEL_DEFAULT":               {[]string{"echo"}, []string{"gpt-4o", "openai/gpt-4o", "anthropic/x", "openai/", "mistral/x"}},
 		"MODEL_PRICES":                {[]string{`{}`, `{"*": {"window": 8000}, "openai/a": {"input": 0, "output": 1000000000, "cached": 1}}`}, []string{`{"a": {"inputs": 1}}`, `{"a": {"input": -1}}`, `{"a": {"input": 1000000001}}`, `{"a": {"window": -1}}`, `{} {}`, `{`, "/no/such/file", `{"a": {"input": 0.5}}`}},
 		"OPENAI_API_KEY":              {[]string{"sk-x"}, []string{"two words", "ключ"}},

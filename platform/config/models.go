@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +36,7 @@ func (c *Config) checkModels(require func(ok bool, name string)) {
 	known := c.ModelDefault == "echo" || strings.TrimSpace(name) != "" &&
 		(provider == "openai" && c.HasOpenAI() || provider == "anthropic" && c.HasAnthropic())
 	require(known, "MODEL_DEFAULT")
+	require(!slices.ContainsFunc(c.ModelAllow, func(s string) bool { return !modelPattern.MatchString(s) }), "MODEL_ALLOW")
 	require(isVisible(c.OpenAIKey), "OPENAI_API_KEY")
 	require(isVisible(c.AnthropicKey), "ANTHROPIC_API_KEY")
 	require(isURL(c.OpenAIURL, "http", "https"), "OPENAI_BASE_URL")
@@ -43,6 +46,9 @@ func (c *Config) checkModels(require func(ok bool, name string)) {
 	c.prices, err = modelPrices(c.ModelPrices)
 	require(err == nil, "MODEL_PRICES")
 }
+
+// modelPattern is what an item of MODEL_ALLOW looks like.
+var modelPattern = regexp.MustCompile(`^(echo|(openai|anthropic)/\S+)$`)
 
 // isVisible tells whether an HTTP header can hold a text.
 func isVisible(s string) bool {

@@ -80,7 +80,7 @@ func isRefusal(err error) bool {
 	return ok && strings.HasPrefix(pg.Code, "PY")
 }
 
-// limitReached is what app.use raises, with its details.
+// limitReached is what app.use, app.make_room and app.reserve_cost raise, with its details.
 func limitReached(pg *pgconn.PgError) error {
 	var details map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(pg.Detail), &details); err != nil {
@@ -89,6 +89,11 @@ func limitReached(pg *pgconn.PgError) error {
 	e := fail.ErrLimitReached
 	for _, key := range []string{"metric", "limit", "used", "resets_at"} {
 		e = e.With(key, details[key])
+	}
+	for _, key := range []string{"reserved", "needed"} { // of costs alone
+		if value, ok := details[key]; ok {
+			e = e.With(key, value)
+		}
 	}
 	return e
 }

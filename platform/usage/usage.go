@@ -3,7 +3,8 @@
 // Counting, check and warning are app.use, a function in SQL that stands in the very statement which causes the use: it is
 // counted with its effect or not at all, a call that is sent again counts once, and no further round trip is made. Calls
 // one after another are held to a limit exactly; of calls at once each may find the last room that is left, so that a
-// limit can be passed by as many as run at that moment. Where no limit is set nothing is summed up.
+// limit can be passed by as many as run at that moment. What turns may cost is reserved before their models are asked
+// (app.reserve_cost), which is exact. Where no limit is set nothing is summed up.
 package usage
 
 import (
@@ -17,9 +18,10 @@ type Metric string
 // The metrics. From Storage on they are levels: they go up and down, and do not begin anew each month.
 const (
 	Turns         Metric = "turns"    // begun, whatever became of them
-	Tokens        Metric = "tokens"   // of completed turns, those of question and answer
+	Tokens        Metric = "tokens"   // of turns, those of question and answer
 	Messages      Metric = "messages" // of users and bots
 	WebhookEvents Metric = "webhook_events"
+	Cost          Metric = "cost_micros" // of turns on the operator's keys, in millionths of the currency of the prices
 	Storage       Metric = "storage_bytes"
 	Bots          Metric = "bots"
 	Members       Metric = "members"
@@ -34,7 +36,7 @@ func (m Metric) level() bool {
 
 // Metrics gives them all, in the order in which they are shown.
 func Metrics() []Metric {
-	return []Metric{Turns, Tokens, Messages, WebhookEvents, Storage, Bots, Members, Keys, Subscriptions}
+	return []Metric{Turns, Tokens, Messages, WebhookEvents, Cost, Storage, Bots, Members, Keys, Subscriptions}
 }
 
 // Most is the highest limit that can be set.

@@ -1,7 +1,8 @@
 -- name: StartTurn :one
 -- Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
 -- Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
--- turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end.
+-- turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end;
+-- what it may cost is reserved when its model is known (ReserveCost).
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
      WHERE t.workspace_id = @workspace_id AND t.id = @thread_id
@@ -25,19 +26,21 @@ WITH thread AS (
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
        pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks,
-       app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0}', @limits::jsonb, true) AS counted
+       app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', @limits::jsonb, true) AS limited
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
   LEFT JOIN model_settings ms ON ms.workspace_id = @workspace_id;
 
 -- name: FinishTurn :exec
--- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What a turn has
--- used more is counted where an answer is stored with its end, be it one that breaks off, and never refused.
+-- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What an attempt has
+-- used more is counted with its end, whatever that is, and never refused. What it cost towards the limit of costs is what it
+-- had reserved where that is not known.
 WITH turn AS (
     UPDATE llm_turns t
        SET status = @status, finished_at = @finished_at, latency_ms = @latency_ms, error = sqlc.narg('error'),
            input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens'),
            cached_tokens = sqlc.narg('cached_tokens'), cost_micros = sqlc.narg('cost_micros'),
+           usage_estimated = @usage_estimated::boolean,
            first_token_ms = sqlc.narg('first_token_ms'), finish_reason = sqlc.narg('finish_reason'),
            error_code = sqlc.narg('error_code'), error_message = sqlc.narg('error_message'),
            provider = coalesce(sqlc.narg('provider'), t.provider), model = coalesce(sqlc.narg('model'), t.model)
@@ -48,11 +51,17 @@ WITH turn AS (
     SELECT t.workspace_id, t.status, 1, CASE WHEN @answered::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
+), spent AS (
+    SELECT t.finished_at, coalesce(t.input_tokens, 0)::bigint + coalesce(t.output_tokens, 0) AS tokens,
+           coalesce(sqlc.narg('charged_micros')::bigint, t.reserved_micros, 0) AS micros
+      FROM turn t
 ), used AS (
-    SELECT app.use(@workspace_id, turn.finished_at,
-                   jsonb_build_object('messages', 1, 'tokens', coalesce(turn.input_tokens, 0)::bigint + coalesce(turn.output_tokens, 0)),
+    SELECT app.use(@workspace_id, spent.finished_at,
+                   jsonb_build_object('messages', CASE WHEN @answered::boolean THEN 1 ELSE 0 END,
+                                      'tokens', spent.tokens, 'cost_micros', spent.micros),
                    @limits::jsonb, false)
-      FROM turn WHERE @answered::boolean
+      FROM spent
+     WHERE @answered::boolean OR spent.tokens > 0 OR spent.micros > 0
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used);
 
@@ -89,20 +98,23 @@ WITH before AS (
        FOR UPDATE OF t
 ), resumed AS (
     UPDATE llm_turns t
-       SET status = 'running', attempt = t.attempt + 1, lease_until = @lease_until, finished_at = NULL, error = NULL
+       SET status = 'running', attempt = t.attempt + 1, lease_until = @lease_until, finished_at = NULL, error = NULL, reserved_micros = NULL
       FROM before
      WHERE t.workspace_id = @workspace_id AND t.id = before.id
  RETURNING t.id, t.attempt
-), uncounted AS ( -- a turn is counted once, by what became of it in the end: the failure is taken back
-    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
-    SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model,
-           -coalesce(b.input_tokens, 0), -coalesce(b.output_tokens, 0), -coalesce(b.cost_micros, 0)
+), uncounted AS ( -- a turn is counted once, by what became of it in the end: the failure is taken back, but not what it has used
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
+    SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model
       FROM before b WHERE b.status = 'failed'
 )
 SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
        t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
        app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id;
+
+-- name: ReserveCost :one
+-- Reserves what an attempt may cost of the workspace's limit. Raises PYLIM where there is no room, PY404 where it does not run.
+SELECT app.reserve_cost(@workspace_id::uuid, @turn_id::uuid, @attempt::integer, @micros::bigint, @moment::timestamptz, @most::bigint)::boolean AS reserved;
 
 -- name: GetTurnState :one
 SELECT id, thread_id, status FROM llm_turns

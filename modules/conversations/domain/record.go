@@ -24,7 +24,7 @@ type Record struct {
 	BotVersion                         *int
 	Status                             TurnStatus
 	Attempt                            int
-	Reply                                        // of the last attempt, but for its content
+	Reply                                        // of the last attempt, but for its content and what was charged
 	Failure                            *Failure  // of a failed turn
 	CancelledBy                        uuid.UUID // the operation that cancelled it
 	User                               Message

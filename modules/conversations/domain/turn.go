@@ -44,6 +44,7 @@ type Turn struct {
 	Defaults    ModelDefaults
 	Channel     *Channel // nil in a thread of our own
 	Attempt     int
+	CostLimited bool // the workspace may have a limit of costs
 	LeaseUntil  time.Time
 	StartedAt   time.Time
 	Done        *Message // the answer, where another operation has brought it meanwhile
@@ -109,30 +110,15 @@ func (t *Turn) Partial(pieces []string, now time.Time) Message {
 	return answer
 }
 
-// Reply is what a model answered, and at what cost. A number that is nil the model did not tell.
+// Reply is what a model answered, and what it has used.
 type Reply struct {
 	Content         string
 	Provider, Model string       // who answered; empty: whom Model.Name names
 	FinishReason    FinishReason // empty: it was not told
-	InputTokens     *int
-	OutputTokens    *int
-	CachedTokens    *int   // of the input
-	CostMicros      *int64 // in millionths of the currency of the prices
-	Latency         time.Duration
-	FirstToken      time.Duration // until the first piece of text; 0: there was none
-}
-
-// mostTokens is far beyond any window, and so small that what it costs can be counted.
-const mostTokens = 1_000_000_000
-
-// Believable is the reply without counts of tokens that cannot be: a server may tell anything, and they count towards limits.
-func (r Reply) Believable() Reply {
-	for _, n := range []**int{&r.InputTokens, &r.OutputTokens, &r.CachedTokens} {
-		if *n != nil && (**n < 0 || **n > mostTokens) {
-			*n = nil
-		}
-	}
-	return r
+	Usage
+	Begun      bool // the provider was at work, and so charges for it
+	Latency    time.Duration
+	FirstToken time.Duration // until the first piece of text; 0: there was none
 }
 
 // FinishedBy is the reason why the model ended, as it is written down; nil: it was not told.

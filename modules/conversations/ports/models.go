@@ -14,6 +14,9 @@ import (
 var (
 	ErrModelNotConfigured = fail.New(fail.Unavailable, "MODEL_NOT_CONFIGURED",
 		"no model that may answer is configured: set settings.model of the bot to one that is, or PUT /v1/model-keys/{provider}")
+	ErrModelNotAllowed = fail.New(fail.Invalid, "MODEL_NOT_ALLOWED",
+		"this model is not served with the operator's key: set settings.model of the bot, or the default of PUT /v1/model-settings, to "+
+			"one that is (the operator lists them in MODEL_ALLOW), or bring a key of your own by PUT /v1/model-keys/{provider}")
 	ErrModelKeyNotFound = fail.New(fail.NotFound, "NOT_FOUND", "this workspace has no key of its own for this provider")
 )
 
@@ -23,12 +26,15 @@ type Model interface {
 	Name() (provider, model string)
 	// Reply answers a prompt. It tells each piece of the answer's text as it comes, by say, one after the other and never
 	// after it has returned; together they are the reply's Content. What was said before a failure is lost to Reply's
-	// caller, who may have kept it.
+	// caller, who may have kept it; what was used before it is in the reply all the same.
 	Reply(ctx context.Context, p Prompt, say func(text string)) (domain.Reply, error)
 }
 
 // Prompt is what a model is asked.
 type Prompt struct {
+	TurnID   uuid.UUID
+	Attempt  int
+	Limited  bool // the workspace may have a limit of costs
 	ThreadID uuid.UUID
 	Seq      int64          // of the message in its thread
 	Pinned   *domain.Pinned // nil: no bot
@@ -36,6 +42,24 @@ type Prompt struct {
 	Content  string
 
 	Asked
+}
+
+// perMessage is how many tokens go round each message.
+const perMessage = 8
+
+// TokensOf estimates how many tokens a message of a prompt is.
+func TokensOf(text string) int { return domain.TokensOf(len(text)) + perMessage }
+
+// Tokens estimates how many tokens the prompt is.
+func (p Prompt) Tokens() int {
+	n := TokensOf(p.Content)
+	if p.Pinned != nil {
+		n += TokensOf(p.Pinned.Instruction)
+	}
+	for _, m := range p.History {
+		n += TokensOf(m.Content)
+	}
+	return n
 }
 
 // Asked is what a router adds for the one model that it has chosen.
@@ -50,6 +74,13 @@ type Asked struct {
 
 // Access is a workspace's own to a provider. Its key is in no log: it is only ever passed by pointer.
 type Access struct{ Key, BaseURL string }
+
+// Budget holds a workspace to its limit of costs.
+type Budget interface {
+	// Reserve keeps so many millionths of the currency for an attempt that runs, in place of what was kept for it before. It
+	// answers fail.ErrLimitReached where the limit has no room for it beside what others have spent and reserved.
+	Reserve(ctx context.Context, turn uuid.UUID, attempt int, micros int64) error
+}
 
 // Recall knows what a model has to be told besides the message.
 type Recall interface {

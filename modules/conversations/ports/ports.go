@@ -85,8 +85,8 @@ type Turns interface {
 	Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error)
 	// Complete stores the answer, if this attempt still holds the turn.
 	Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
-	// Fail stores that the attempt failed, why, and what callers are told of it; the user message stays.
-	Fail(ctx context.Context, t domain.Turn, why string, told domain.Failure, at time.Time) error
+	// Fail stores that the attempt failed, why, what it has used, and what callers are told of it; the user message stays.
+	Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, told domain.Failure, at time.Time) error
 }
 
 // Leases is about turns that hold their thread, and about those that do so no longer.

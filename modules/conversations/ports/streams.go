@@ -42,9 +42,9 @@ type Cancels interface {
 	Request(ctx context.Context, turn uuid.UUID) error
 	// Requested tells whether an attempt that runs is wanted to be cancelled.
 	Requested(ctx context.Context, turn uuid.UUID, attempt int) (bool, error)
-	// Cancel stores that an attempt was cancelled, with the text so far; without text no message is kept. ErrOvertaken
-	// undoes the transaction.
-	Cancel(ctx context.Context, t domain.Turn, partial domain.Message) error
+	// Cancel stores that an attempt was cancelled, with what it has used and the text so far; without text no message is kept.
+	// ErrOvertaken undoes the transaction.
+	Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error
 }
 
 // Pieces keeps what streamed attempts say, in the pieces in which they say it.

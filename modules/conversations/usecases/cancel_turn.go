@@ -74,7 +74,10 @@ func (u CancelTurn) Do(ctx context.Context, thread, turn, operation uuid.UUID) (
 		ID: record.ID, ThreadID: thread, OperationID: record.OperationID, User: record.User, Attempt: record.Attempt, StartedAt: record.CreatedAt,
 	}
 	partial := t.Partial(pieces, u.Now())
-	if err := u.Cancels.Cancel(ctx, t, partial); err != nil {
+	record.Usage = domain.Usage{ // nobody who knows more has told
+		InputTokens: new(domain.TokensOf(len(record.User.Content))), OutputTokens: new(domain.TokensOf(len(partial.Content))), Estimated: true,
+	}
+	if err := u.Cancels.Cancel(ctx, t, partial, record.Reply); err != nil {
 		return record, err
 	}
 	record.Status, record.FinishedAt, record.CancelledBy = domain.TurnCancelled, &partial.CreatedAt, operation

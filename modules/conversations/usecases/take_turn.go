@@ -70,7 +70,8 @@ func (u TakeTurn) Resume(ctx context.Context, t *domain.Turn) error {
 // find out first that it hangs, or it would take that for a caller who left.
 const patience = 250 * time.Millisecond
 
-// Ask has the model answer, and passes its text on by say while it comes. Where it fails, the error says when to ask again.
+// Ask has the model answer, and passes its text on by say while it comes. Where it fails, the error says when to ask again, and
+// the reply what was used all the same.
 func (u TakeTurn) Ask(ctx context.Context, t domain.Turn, say func(text string)) (domain.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.Timeout+patience)
 	defer cancel()
@@ -85,26 +86,32 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn, say func(text string))
 	if err == nil && reply.Content == "" {
 		err = errors.New("the model answered nothing")
 	}
-	if err != nil {
-		wait := max(ports.ErrModel.RetryAfter, fail.From(err).RetryAfter)
-		return domain.Reply{}, told(err).With("turn_id", t.ID).After(wait).Because(err)
-	}
 	reply.Latency, reply.FirstToken = u.Now().Sub(start), first
+	if err != nil {
+		return reply, told(err).With("turn_id", t.ID).Because(err)
+	}
 	return reply, nil
 }
 
 func promptOf(t domain.Turn) ports.Prompt {
-	return ports.Prompt{ThreadID: t.ThreadID, Seq: t.User.Seq, Pinned: t.Pinned, Defaults: t.Defaults, Content: t.User.Content}
+	return ports.Prompt{
+		TurnID: t.ID, Attempt: t.Attempt, Limited: t.CostLimited,
+		ThreadID: t.ThreadID, Seq: t.User.Seq, Pinned: t.Pinned, Defaults: t.Defaults, Content: t.User.Content,
+	}
 }
 
-// told is what the caller is told of a model's failure: why only where that is a matter of settings.
+// told is what the caller is told of a model's failure: why only where that is a matter of settings or limits.
 func told(err error) *fail.Error {
-	if !errors.Is(err, ports.ErrModelNotConfigured) {
-		return ports.ErrModel
+	switch {
+	case errors.Is(err, ports.ErrModelNotAllowed), errors.Is(err, fail.ErrLimitReached):
+		return fail.From(err)
+	case errors.Is(err, ports.ErrModelNotConfigured):
+		e := ports.ErrModel.With("reason", ports.ErrModelNotConfigured.Code)
+		e.Message = ports.ErrModelNotConfigured.Message
+		return e
+	default:
+		return ports.ErrModel.After(max(ports.ErrModel.RetryAfter, fail.From(err).RetryAfter))
 	}
-	e := ports.ErrModel.With("reason", ports.ErrModelNotConfigured.Code)
-	e.Message = ports.ErrModelNotConfigured.Message
-	return e
 }
 
 // Complete stores the answer.
@@ -116,11 +123,11 @@ func (u TakeTurn) Complete(ctx context.Context, t domain.Turn, reply domain.Repl
 	return answer, u.Events.TurnCompleted(ctx, t, answer, reply)
 }
 
-// Fail stores that the model failed; the user's message stays, and the same operation may be tried again.
-func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, cause error) error {
+// Fail stores that the model failed, and what it has used; the user's message stays, and the same operation may be tried again.
+func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, cause error) error {
 	why := []rune(storable(cause.Error()))
 	told := fail.From(cause)
-	err := u.Turns.Fail(ctx, t, string(why[:min(len(why), longestReason)]), domain.Failure{Code: told.Code, Message: told.Message}, u.Now())
+	err := u.Turns.Fail(ctx, t, reply, string(why[:min(len(why), longestReason)]), domain.Failure{Code: told.Code, Message: told.Message}, u.Now())
 	if err != nil {
 		return fmt.Errorf("store that the turn failed: %w", err)
 	}

@@ -3,6 +3,7 @@ package usecases_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -31,12 +32,13 @@ type turns struct {
 	freed   bool
 	busyErr error
 	why     string
+	used    domain.Usage
 }
 
 func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, error)    { return s.busy, s.busyErr }
 func (s *turns) Free(context.Context, uuid.UUID, string) (bool, error) { return s.freed, nil }
-func (s *turns) Fail(_ context.Context, _ domain.Turn, why string, _ domain.Failure, _ time.Time) error {
-	s.why = why
+func (s *turns) Fail(_ context.Context, _ domain.Turn, reply domain.Reply, why string, _ domain.Failure, _ time.Time) error {
+	s.why, s.used = why, reply.Usage
 	return nil
 }
 
@@ -54,15 +56,16 @@ func take(m model, kept *turns) usecases.TakeTurn {
 
 func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {
 	t.Parallel()
+	used := domain.Usage{InputTokens: new(12)}
 	broken := errors.New("connection refused by model.internal")
 	tests := map[string]model{
 		"fails": func(context.Context, ports.Prompt) (domain.Reply, error) {
-			return domain.Reply{Content: "half"}, broken
+			return domain.Reply{Content: "half", Usage: used}, broken
 		},
-		"answers nothing": func(context.Context, ports.Prompt) (domain.Reply, error) { return domain.Reply{}, nil },
+		"answers nothing": func(context.Context, ports.Prompt) (domain.Reply, error) { return domain.Reply{Usage: used}, nil },
 		"hangs": func(ctx context.Context, _ ports.Prompt) (domain.Reply, error) {
 			<-ctx.Done()
-			return domain.Reply{}, ctx.Err()
+			return domain.Reply{Usage: used}, ctx.Err()
 		},
 	}
 	for name, m := range tests {
@@ -73,13 +76,30 @@ func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {
 			u.Timeout = time.Millisecond
 			turn, err := u.Prepare(usecases.Said{Content: "Hi"})
 			require.NoError(t, err)
-			_, err = u.Ask(t.Context(), turn, func(string) {})
+			reply, err := u.Ask(t.Context(), turn, func(string) {})
 			require.ErrorIs(t, err, ports.ErrModel)
 			require.Equal(t, turn.ID, fail.From(err).Details["turn_id"])
 			require.NotContains(t, fail.From(err).Message, "internal", "the cause is for the record alone")
-			require.NoError(t, u.Fail(t.Context(), turn, err))
+			require.NoError(t, u.Fail(t.Context(), turn, reply, err))
 			require.Contains(t, kept.why, "the model")
+			require.Equal(t, used, kept.used, "what it has used is lost")
 		})
+	}
+}
+
+func TestWhatSettingsAndLimitsDoNotAllowIsToldAsSuch(t *testing.T) {
+	t.Parallel()
+	for _, told := range []*fail.Error{ports.ErrModelNotAllowed.With("model", "openai/x"), fail.ErrLimitReached.With("metric", "cost_micros")} {
+		u := take(func(context.Context, ports.Prompt) (domain.Reply, error) {
+			return domain.Reply{}, fmt.Errorf("openai/x: %w", told)
+		}, &turns{})
+		turn, err := u.Prepare(usecases.Said{Content: "Hi"})
+		require.NoError(t, err)
+		_, err = u.Ask(t.Context(), turn, func(string) {})
+		require.ErrorIs(t, err, told)
+		seen := fail.From(err)
+		require.Equal(t, []any{told.Code, told.Message, told.Kind, turn.ID}, []any{seen.Code, seen.Message, seen.Kind, seen.Details["turn_id"]})
+		require.Zero(t, seen.RetryAfter, "it would be the same")
 	}
 }
 
@@ -100,7 +120,7 @@ func TestTheModelIsAskedWhatWasSaidOfTheVersionThatWasPinned(t *testing.T) {
 	reply, err := u.Ask(t.Context(), turn, func(string) {})
 	require.NoError(t, err)
 	require.Equal(t, "Hello", reply.Content)
-	require.Equal(t, ports.Prompt{Pinned: pinned, Content: "Hi"}, asked)
+	require.Equal(t, ports.Prompt{TurnID: turn.ID, Attempt: 1, Pinned: pinned, Content: "Hi"}, asked)
 }
 
 func TestAnEmptyMessageIsAWrongField(t *testing.T) {

@@ -61,6 +61,7 @@ func (e KeyRole) Valid() bool {
 const (
 	APIKeys              Metric = "api_keys"
 	Bots                 Metric = "bots"
+	CostMicros           Metric = "cost_micros"
 	Members              Metric = "members"
 	Messages             Metric = "messages"
 	StorageBytes         Metric = "storage_bytes"
@@ -76,6 +77,8 @@ func (e Metric) Valid() bool {
 	case APIKeys:
 		return true
 	case Bots:
+		return true
+	case CostMicros:
 		return true
 	case Members:
 		return true

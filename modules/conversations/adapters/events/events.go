@@ -49,6 +49,7 @@ type completed struct {
 	CachedTokens     *int    `json:"cached_tokens"`
 	OutputTokens     *int    `json:"output_tokens"`
 	CostMicros       *int64  `json:"cost_micros"`
+	UsageEstimated   bool    `json:"usage_estimated"`
 }
 
 type message struct {
@@ -75,6 +76,7 @@ func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.
 		Provider: reply.Provider, Model: reply.Model, FinishReason: reply.FinishedBy(),
 		LatencyMS: reply.Latency.Milliseconds(), FirstTokenMS: reply.FirstTokenMS(),
 		InputTokens: reply.InputTokens, CachedTokens: reply.CachedTokens, OutputTokens: reply.OutputTokens, CostMicros: reply.CostMicros,
+		UsageEstimated: reply.Estimated,
 	})
 }
 

@@ -25,7 +25,9 @@ var errNothingYet = errors.New("the model had said nothing yet when there was no
 
 // Reply has the model answer. A failure before the first piece of text is tried again, as the group has it; after that
 // never: what was said is said, and the failure says nothing of whether the model works.
+// What it has used in all tries is in the reply, also of a failure.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (reply domain.Reply, err error) {
+	var before domain.Usage // of tries that failed
 	target, source := m.target(ctx, p.Model, p.Access != nil)
 	err = m.Group.For(source).DoSafe(ctx, target, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -35,14 +37,16 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 			first = time.AfterFunc(p.Patience, func() { cancel(errNothingYet) }).Stop
 			defer first()
 		}
-		said := false
+		said := 0
 		reply, err = m.Model.Reply(ctx, p, func(text string) {
 			first()
-			said = true
+			said += len(text)
 			say(text)
 		})
+		before = before.Plus(used(p, reply, said, err == nil))
+		reply.Usage = before
 		switch {
-		case err != nil && said:
+		case err != nil && said > 0:
 			return resilience.Final(resilience.Uncounted(err))
 		case err != nil && errors.Is(context.Cause(ctx), errNothingYet):
 			return resilience.Final(err)
@@ -50,6 +54,22 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 		return err
 	})
 	return reply, err
+}
+
+// used is what one call has used: what its provider has told, else an estimate, where the provider was at work. Said is how
+// many bytes of text came; a provider that did not end its answer (whole) has not told all that it made of it.
+func used(p ports.Prompt, r domain.Reply, said int, whole bool) domain.Usage {
+	u := r.Believable()
+	if !r.Begun {
+		return u
+	}
+	if u.InputTokens == nil {
+		u.InputTokens, u.Estimated = new(p.Tokens()), true
+	}
+	if output := domain.TokensOf(said); u.OutputTokens == nil || !whole && *u.OutputTokens < output {
+		u.OutputTokens, u.Estimated = new(output), true
+	}
+	return u
 }
 
 // Away tells for how long the provider's model of a name will not be asked for the workspace of the context, because it has

@@ -217,6 +217,51 @@ func TestARefusalIsCountedAsWhatItIs(t *testing.T) {
 	}, modeltest.Script{Status: 429, Code: "rate_limit_exceeded", RetryAfter: "20"})
 }
 
+// An answer that is cut off costs what its provider has told of it, and a provider that has begun to work is paid.
+func TestWhatAnAnswerHasUsedThatIsNotWholeIsTold(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script modeltest.Script
+		begun  bool
+	}{
+		"stalls":             {modeltest.Script{Pieces: []string{"Hel"}, Stalls: true}, true},
+		"hangs":              {modeltest.Script{Hangs: true}, true},
+		"breaks off":         {modeltest.Script{Pieces: []string{"Hel"}, Breaks: true}, true},
+		"ends in the middle": {modeltest.Script{Pieces: []string{"Hel"}, Ends: true}, true},
+		"an error in it":     {modeltest.Script{Pieces: []string{"Hel"}, Fails: true}, true},
+		"is refused":         {modeltest.Script{Status: 401, Code: "x"}, false},
+		"500":                {modeltest.Script{Status: 500, Code: "x"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.script.Input, test.script.Cached = 1200, 1000
+			eachRemote(t, func(t *testing.T, m ports.Model, _ *modeltest.Server) {
+				t.Helper()
+				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+				defer cancel()
+				reply, err := m.Reply(ctx, hi, func(string) {})
+				require.Error(t, err)
+				require.Equal(t, test.begun, reply.Begun)
+				if provider, _ := m.Name(); provider == "openai" || !test.begun || test.script.Hangs {
+					require.Nil(t, reply.InputTokens)
+					return
+				}
+				require.Equal(t, []int{1200, 1000, 1}, []int{*reply.InputTokens, *reply.CachedTokens, *reply.OutputTokens})
+			}, test.script)
+		})
+	}
+	t.Run("nobody is there", func(t *testing.T) {
+		t.Parallel()
+		s := modeltest.New(t)
+		s.URL = "http://127.0.0.1:1"
+		for _, m := range remote(s) {
+			reply, err := m.Reply(t.Context(), hi, func(string) {})
+			require.Error(t, err)
+			require.False(t, reply.Begun)
+		}
+	})
+}
+
 // A turn that takes long is the tenant's wish, one that a server does not even begin to answer is the server's trouble.
 func TestATimeOutCountsWhereTheServerHasNotBegunToAnswer(t *testing.T) {
 	t.Parallel()

@@ -71,12 +71,13 @@ type Server struct {
 	scripts []Script
 	calls   []Call
 	gone    chan struct{}
+	asked   chan struct{}
 }
 
 // New starts a server for the length of a test.
 func New(t testing.TB, scripts ...Script) *Server {
 	t.Helper()
-	s := &Server{scripts: scripts, gone: make(chan struct{}, 100)}
+	s := &Server{scripts: scripts, gone: make(chan struct{}, 100), asked: make(chan struct{}, 10_000)}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
@@ -97,6 +98,9 @@ func (s *Server) Calls() []Call {
 	return append([]Call{}, s.calls...)
 }
 
+// Asked tells of each call that stalls or hangs, once it has been answered so far.
+func (s *Server) Asked() <-chan struct{} { return s.asked }
+
 // Gone tells of each caller who went before its answer was whole.
 func (s *Server) Gone() <-chan struct{} { return s.gone }
 
@@ -116,6 +120,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		script.Pieces = []string{"Hello", " there"}
 	}
 	if script.Hangs {
+		s.asked <- struct{}{}
 		<-r.Context().Done()
 		s.gone <- struct{}{}
 		return
@@ -133,6 +138,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	send(w, before...)
 	switch {
 	case script.Stalls:
+		s.asked <- struct{}{}
 		<-r.Context().Done()
 		s.gone <- struct{}{}
 	case script.Breaks:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/webhook"
 )
 
 // PublicURL is where OpenAI itself is.
@@ -33,6 +34,7 @@ func (Model) Name() (provider, model string) { return domain.OpenAI, "" }
 // Reply implements ports.Model.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	service, public := m.service(p.Access)
+	ctx, sent := webhook.TraceSent(ctx)
 	stream := service.NewStreaming(ctx, params(p, public))
 	defer func() { _ = stream.Close() }() // what was read counts
 	begun := stream.Err() == nil          // the head of the answer is there
@@ -59,11 +61,12 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 			break
 		}
 	}
+	reply.Begun = begun || ctx.Err() != nil && sent() // a server that is cut off may have been at work
 	if err := stream.Err(); err != nil {
-		return domain.Reply{}, failure(ctx, err, begun)
+		return reply, failure(ctx, err, begun)
 	}
 	if reply.FinishReason == "" {
-		return domain.Reply{}, errBrokeOff
+		return reply, errBrokeOff
 	}
 	reply.Content = text.String()
 	return reply, nil

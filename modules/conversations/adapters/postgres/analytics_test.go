@@ -120,7 +120,7 @@ func TestWhatIsRolledBackIsNotCounted(t *testing.T) {
 	require.NoError(t, err)
 	died := errors.New("died")
 	require.ErrorIs(t, s.db.Write(s.me, func(ctx context.Context) error {
-		return errors.Join(s.turns.Fail(ctx, turn, "no answer", domain.Failure{}, now), s.db.Flush(ctx), died)
+		return errors.Join(s.turns.Fail(ctx, turn, domain.Reply{}, "no answer", domain.Failure{}, now), s.db.Flush(ctx), died)
 	}), died)
 	require.Empty(t, s.outbox(t))
 }

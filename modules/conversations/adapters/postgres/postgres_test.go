@@ -102,7 +102,7 @@ func (s *bundle) complete(turn domain.Turn, text string) error {
 
 func (s *bundle) fail(turn domain.Turn) error {
 	return s.db.Write(s.me, func(ctx context.Context) error {
-		return s.turns.Fail(ctx, turn, "no answer", domain.Failure{Code: "DOWNSTREAM_UNAVAILABLE", Message: "later"}, now)
+		return s.turns.Fail(ctx, turn, domain.Reply{}, "no answer", domain.Failure{Code: "DOWNSTREAM_UNAVAILABLE", Message: "later"}, now)
 	})
 }
 

@@ -15,10 +15,14 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
 )
 
 // Records implements ports.Records and ports.Cancels.
-type Records struct{ DB *postgres.DB }
+type Records struct {
+	DB     *postgres.DB
+	Limits usage.Limits // of which cancelled turns may bring a warning
+}
 
 // Get implements ports.Records.
 func (r Records) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Record, error) {
@@ -97,17 +101,15 @@ func (r Records) Requested(ctx context.Context, turn uuid.UUID, attempt int) (bo
 }
 
 // Cancel implements ports.Cancels.
-func (r Records) Cancel(ctx context.Context, t domain.Turn, partial domain.Message) error {
+func (r Records) Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error {
 	q, workspace := queries(ctx, r.DB)
-	at, latency := partial.CreatedAt, int32(partial.CreatedAt.Sub(t.StartedAt).Milliseconds())
-	if t.StartedAt.IsZero() { // a turn that was taken up again: when its attempt began is not known here
-		latency = 0
+	at := partial.CreatedAt
+	end := ended(ctx, t, domain.TurnCancelled, at, reply, r.Limits.JSON())
+	if !t.StartedAt.IsZero() { // or the turn was taken up again: when its attempt began is not known here
+		end.LatencyMs = new(int32(at.Sub(t.StartedAt).Milliseconds()))
 	}
-	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
-		WorkspaceID: workspace, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(domain.TurnCancelled),
-		FinishedAt: &at, LatencyMs: &latency, Answered: partial.Content != "",
-	})
-	err = errors.Join(err, r.DB.Flush(ctx))
+	end.Answered, end.FinishReason = partial.Content != "", nil
+	err := errors.Join(q.FinishTurn(ctx, end), r.DB.Flush(ctx))
 	if postgres.IsMissing(err) {
 		return fmt.Errorf("%w: %w", ports.ErrOvertaken, err)
 	}
@@ -131,8 +133,11 @@ func toRecord(row conversationsdb.GetTurnRow) domain.Record {
 		ID: row.ID, ThreadID: row.ThreadID, ActorID: row.ActorID, OperationID: row.OperationID, BotID: row.BotID,
 		BotVersion: toInt(row.BotVersion), Status: domain.TurnStatus(row.Status), Attempt: int(row.Attempt),
 		Reply: domain.Reply{
-			Provider: row.Provider, Model: row.Model, InputTokens: toInt(row.InputTokens), OutputTokens: toInt(row.OutputTokens),
-			CachedTokens: toInt(row.CachedTokens), CostMicros: row.CostMicros, Latency: milliseconds(row.LatencyMs), FirstToken: milliseconds(row.FirstTokenMs),
+			Provider: row.Provider, Model: row.Model, Latency: milliseconds(row.LatencyMs), FirstToken: milliseconds(row.FirstTokenMs),
+			Usage: domain.Usage{
+				InputTokens: toInt(row.InputTokens), OutputTokens: toInt(row.OutputTokens), CachedTokens: toInt(row.CachedTokens),
+				CostMicros: row.CostMicros, Estimated: row.UsageEstimated,
+			},
 		},
 		User: domain.Message{
 			ID: row.UserID, ThreadID: row.ThreadID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.UserContent,

@@ -16,7 +16,7 @@ import (
 
 func (s *bundle) cancel(turn domain.Turn, said string) error {
 	return s.db.Write(s.me, func(ctx context.Context) error {
-		return postgres.Records{DB: s.db}.Cancel(ctx, turn, turn.Partial([]string{said}, now))
+		return postgres.Records{DB: s.db}.Cancel(ctx, turn, turn.Partial([]string{said}, now), domain.Reply{})
 	})
 }
 

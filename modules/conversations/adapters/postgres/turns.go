@@ -23,12 +23,13 @@ type Turns struct {
 	model  ports.Model
 	events ports.Events
 	limits json.RawMessage
+	most   int64 // that turns of a workspace may cost in a month; 0: no limit
 }
 
 // NewTurns makes Turns; the model's name goes into their record. Events are told of turns that are given up. The limits
-// hold turns, messages and tokens: Start answers fail.ErrLimitReached.
+// hold turns, messages, tokens and costs: Start answers fail.ErrLimitReached.
 func NewTurns(db *postgres.DB, model ports.Model, events ports.Events, limits usage.Limits) *Turns {
-	return &Turns{db, model, events, limits.JSON()}
+	return &Turns{db, model, events, limits.JSON(), limits[usage.Cost]}
 }
 
 // Start implements ports.Turns.
@@ -61,6 +62,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	case err != nil:
 		return fmt.Errorf("start the turn: %w", err)
 	}
+	t.CostLimited = s.most > 0 || row.Limited
 	t.User.Seq, t.Channel = row.UserSeq, toChannel(row.EndpointID, row.ConversationID)
 	t.Defaults = toDefaults(row.DefaultModel, row.Fallbacks)
 	if row.BotID != nil {
@@ -110,9 +112,10 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 			ID: row.MessageID, ThreadID: row.ThreadID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.Content,
 			OperationID: &operation, CreatedAt: row.CreatedAt,
 		},
-		Channel:    toChannel(row.EndpointID, row.ConversationID),
-		Attempt:    int(row.Attempt),
-		LeaseUntil: lease,
+		Channel:     toChannel(row.EndpointID, row.ConversationID),
+		Attempt:     int(row.Attempt),
+		LeaseUntil:  lease,
+		CostLimited: true, // it was not asked
 	}
 	pinned, err := q.GetPinnedVersion(ctx, conversationsdb.GetPinnedVersionParams{WorkspaceID: workspace, TurnID: t.ID})
 	if err != nil {
@@ -179,11 +182,12 @@ func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.
 
 // Complete implements ports.Turns.
 func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
-	latency := int32(reply.Latency.Milliseconds())
-	if err := s.finish(ctx, t, answer.CreatedAt, latency, reply); err != nil {
-		return err
-	}
+	end := ended(ctx, t, domain.TurnCompleted, answer.CreatedAt, reply, s.limits)
+	end.LatencyMs, end.Answered = new(int32(reply.Latency.Milliseconds())), true
 	q, workspace := queries(ctx, s.db)
+	if err := q.FinishTurn(ctx, end); err != nil {
+		return fmt.Errorf("finish the turn: %w", err)
+	}
 	err := q.CreateMessage(ctx, conversationsdb.CreateMessageParams{
 		WorkspaceID: workspace, ID: answer.ID, ThreadID: t.ThreadID, TurnID: &t.ID, Seq: answer.Seq,
 		Role: string(answer.Role), Content: answer.Content, OperationID: answer.OperationID, CreatedAt: answer.CreatedAt,
@@ -195,43 +199,25 @@ func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Messa
 }
 
 // Fail implements ports.Turns.
-func (s *Turns) Fail(ctx context.Context, t domain.Turn, why string, told domain.Failure, at time.Time) error {
-	q, workspace := queries(ctx, s.db)
-	latency := int32(0)
-	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
-		WorkspaceID: workspace, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(domain.TurnFailed), FinishedAt: &at,
-		LatencyMs: &latency, Error: &why, ErrorCode: &told.Code, ErrorMessage: &told.Message,
-	})
-	if err != nil {
+func (s *Turns) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, told domain.Failure, at time.Time) error {
+	end := ended(ctx, t, domain.TurnFailed, at, reply, s.limits)
+	end.FinishReason, end.Error, end.ErrorCode, end.ErrorMessage = nil, &why, &told.Code, &told.Message
+	q, _ := queries(ctx, s.db)
+	if err := q.FinishTurn(ctx, end); err != nil {
 		return fmt.Errorf("finish the turn: %w", err)
 	}
 	return nil
 }
 
-func (s *Turns) finish(ctx context.Context, t domain.Turn, at time.Time, latency int32, reply domain.Reply) error {
-	q, workspace := queries(ctx, s.db)
-	err := q.FinishTurn(ctx, conversationsdb.FinishTurnParams{
-		WorkspaceID:  workspace,
-		TurnID:       t.ID,
-		Attempt:      int32(t.Attempt),
-		Status:       string(domain.TurnCompleted),
-		FinishedAt:   &at,
-		LatencyMs:    &latency,
-		InputTokens:  toInt32(reply.InputTokens),
-		OutputTokens: toInt32(reply.OutputTokens),
-		Answered:     true,
-		Limits:       s.limits,
-		CachedTokens: toInt32(reply.CachedTokens),
-		CostMicros:   reply.CostMicros,
-		FirstTokenMs: toInt32(reply.FirstTokenMS()),
-		FinishReason: reply.FinishedBy(),
-		Provider:     known(reply.Provider),
-		Model:        known(reply.Model),
-	})
-	if err != nil {
-		return fmt.Errorf("finish the turn: %w", err)
+// ended is what is stored of the end of an attempt, whatever its end is.
+func ended(ctx context.Context, t domain.Turn, status domain.TurnStatus, at time.Time, reply domain.Reply, limits json.RawMessage) conversationsdb.FinishTurnParams {
+	return conversationsdb.FinishTurnParams{
+		WorkspaceID: call.From(ctx).Principal.WorkspaceID, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(status), FinishedAt: &at,
+		LatencyMs: new(int32(0)), InputTokens: toInt32(reply.InputTokens), OutputTokens: toInt32(reply.OutputTokens),
+		CachedTokens: toInt32(reply.CachedTokens), CostMicros: reply.CostMicros, ChargedMicros: reply.ChargedMicros,
+		UsageEstimated: reply.Estimated, FirstTokenMs: toInt32(reply.FirstTokenMS()), FinishReason: reply.FinishedBy(),
+		Provider: known(reply.Provider), Model: known(reply.Model), Limits: limits,
 	}
-	return nil
 }
 
 func toInt32[N int | int64](n *N) *int32 {

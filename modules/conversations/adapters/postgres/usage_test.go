@@ -40,7 +40,7 @@ func (s *bundle) used(t *testing.T) (list [3]int) {
 // answered completes a turn that took so many tokens.
 func (s *bundle) answered(turn domain.Turn, in, out int) error {
 	return s.db.Write(s.me, func(ctx context.Context) error {
-		return s.turns.Complete(ctx, turn, turn.Answer("text", now), domain.Reply{Content: "text", InputTokens: &in, OutputTokens: &out})
+		return s.turns.Complete(ctx, turn, turn.Answer("text", now), domain.Reply{Content: "text", Usage: domain.Usage{InputTokens: &in, OutputTokens: &out}})
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/resilience"
 )
 
@@ -34,6 +35,8 @@ type Router struct {
 	Default   domain.ModelName // where neither bot nor workspace says
 	Recall    ports.Recall
 	Table     Table
+	Allow     Allow
+	Budget    ports.Budget
 }
 
 // slack is what of a turn's time is not given to models, so that what guards one finds out first that it hangs.
@@ -42,7 +45,8 @@ const slack = 500 * time.Millisecond
 // Name implements ports.Model: who answers until the settings of a bot have been read.
 func (r Router) Name() (provider, model string) { return r.Default.Provider, r.Default.Name }
 
-// Reply implements ports.Model. A model that fails before its first piece of text is followed by the next one.
+// Reply has the models answer. One that fails before its first piece of text is followed by the next one. What all of them
+// have used is in the reply, also of a failure, and what it cost.
 func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	choice, err := r.choose(p)
 	if err != nil {
@@ -52,25 +56,30 @@ func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)
 		return r.Recall.Recall(ctx, p.ThreadID, p.Seq, choice.HistoryLimit, r.Table.mostBytes(choice.Models))
 	})
 	said := false
+	spent := domain.Usage{ChargedMicros: new(int64(0))}
+	var last domain.Reply // of a model that was at work
 	var failed error
 	for i, m := range choice.Models {
 		p.Patience = patience(ctx, len(choice.Models), i)
-		reply, err := r.ask(ctx, m, choice, p, recall, func(text string) {
+		reply, err := r.ask(ctx, m, choice, p, *spent.ChargedMicros, recall, func(text string) {
 			said = true
 			say(text)
 		})
+		spent = spent.Plus(reply.Usage)
+		reply.Provider, reply.Model, reply.Usage = m.Provider, m.Name, spent
 		if err == nil {
-			reply = reply.Believable()
-			reply.Provider, reply.Model = m.Provider, m.Name
-			reply.CostMicros = r.Table.cost(m, reply)
 			return reply, nil
 		}
+		if reply.Begun || last.Provider == "" {
+			last = reply
+		}
+		last.Usage = spent
 		failed = worse(failed, fmt.Errorf("%s: %w", m, err))
 		if said || ctx.Err() != nil {
 			break
 		}
 	}
-	return domain.Reply{}, failed
+	return last, failed
 }
 
 func (r Router) choose(p ports.Prompt) (domain.Choice, error) {
@@ -85,9 +94,10 @@ func (r Router) choose(p ports.Prompt) (domain.Choice, error) {
 	return choice, nil
 }
 
-// ask asks one model, with what it is to be told besides.
+// ask asks one model, with what it is to be told besides. Before is what the attempt has been charged for others.
 func (r Router) ask(
-	ctx context.Context, m domain.ModelName, choice domain.Choice, p ports.Prompt, recall func() (ports.Recalled, error), say func(string),
+	ctx context.Context, m domain.ModelName, choice domain.Choice, p ports.Prompt, before int64,
+	recall func() (ports.Recalled, error), say func(string),
 ) (domain.Reply, error) {
 	provider, ok := r.Providers[m.Provider]
 	if !ok {
@@ -104,10 +114,26 @@ func (r Router) ask(
 		}
 		p.History = r.Table.cut(m, p, recalled.History)
 	}
-	if p.Access == nil && !provider.Shared {
-		return domain.Reply{}, ports.ErrModelNotConfigured
+	if p.Access != nil {
+		reply, err := provider.Reply(ctx, p, say)
+		reply.CostMicros = r.Table.cost(m, reply.Usage)
+		return reply, err
 	}
-	return provider.Reply(ctx, p, say)
+	switch {
+	case !provider.Shared:
+		return domain.Reply{}, ports.ErrModelNotConfigured
+	case !r.Allow.Allows(m):
+		return domain.Reply{}, ports.ErrModelNotAllowed.With("model", m.String())
+	}
+	if most := r.Table.most(m, p); most > 0 && p.Limited {
+		if err := r.Budget.Reserve(ctx, p.TurnID, p.Attempt, before+most); err != nil {
+			return domain.Reply{}, err
+		}
+	}
+	reply, err := provider.Reply(ctx, p, say)
+	reply.CostMicros = r.Table.cost(m, reply.Usage)
+	reply.ChargedMicros = reply.CostMicros
+	return reply, err
 }
 
 // Away tells for how long none of a bot's models will be asked, because they have failed too often; 0: one is asked now.
@@ -121,7 +147,7 @@ func (r Router) Away(ctx context.Context, p ports.Prompt, own []string) time.Dur
 	for _, m := range choice.Models {
 		provider, ok := r.Providers[m.Provider]
 		hasOwn := slices.Contains(own, m.Provider)
-		if !ok || !hasOwn && !provider.Shared {
+		if !ok || !hasOwn && (!provider.Shared || !r.Allow.Allows(m)) {
 			continue
 		}
 		away := provider.Away(ctx, m.Name, hasOwn)
@@ -146,7 +172,8 @@ func patience(ctx context.Context, models, at int) time.Duration {
 }
 
 // worse joins what models have failed of. What counts in it, for who asks resilience.IsRefused, is the failure of one
-// that was asked; then that of one that would have been; then that none is configured.
+// that was asked; then that of one that would have been; then that there is a limit, or that one is not allowed; then that
+// none is configured.
 func worse(before, err error) error {
 	if before == nil {
 		return err
@@ -159,10 +186,16 @@ func worse(before, err error) error {
 
 func weight(err error) int {
 	if _, refused := resilience.IsRefused(err); refused {
-		return 1
+		return 3
 	}
-	if errors.Is(err, ports.ErrModelNotConfigured) {
+	switch {
+	case errors.Is(err, ports.ErrModelNotConfigured):
 		return 0
+	case errors.Is(err, ports.ErrModelNotAllowed):
+		return 1
+	case errors.Is(err, fail.ErrLimitReached):
+		return 2
+	default:
+		return 4
 	}
-	return 2
 }

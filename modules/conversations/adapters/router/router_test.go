@@ -40,7 +40,7 @@ func (m *model) Reply(ctx context.Context, p ports.Prompt, say func(string)) (do
 func answers(_ context.Context, p ports.Prompt, say func(string)) (domain.Reply, error) {
 	say("from " + p.Model)
 	in, out := 1_000_000, 500_000
-	return domain.Reply{Content: "from " + p.Model, InputTokens: &in, OutputTokens: &out, FinishReason: domain.FinishStop}, nil
+	return domain.Reply{Content: "from " + p.Model, Usage: domain.Usage{InputTokens: &in, OutputTokens: &out}, FinishReason: domain.FinishStop}, nil
 }
 
 func fails(context.Context, ports.Prompt, func(string)) (domain.Reply, error) {
@@ -91,6 +91,7 @@ func setup(openai, anthropic func(context.Context, ports.Prompt, func(string)) (
 		},
 		Default: domain.ModelName{Provider: "echo", Name: "echo"},
 		Recall:  b.memory,
+		Allow:   router.Allow{All: true},
 	}
 	return b
 }
@@ -280,7 +281,7 @@ func TestAnAnswerCostsWhatTheTableSays(t *testing.T) {
 	}
 	b := setup(func(context.Context, ports.Prompt, func(string)) (domain.Reply, error) {
 		in, cached, out := 1001, 1000, 1
-		return domain.Reply{Content: "x", InputTokens: &in, CachedTokens: &cached, OutputTokens: &out}, nil
+		return domain.Reply{Content: "x", Usage: domain.Usage{InputTokens: &in, CachedTokens: &cached, OutputTokens: &out}}, nil
 	}, answers)
 	b.Table = router.Table{"openai/a": {Input: price(1_000_000), Cached: price(100_000), Output: price(500_000)}}
 	reply, _, err := b.take(t, asks(`{"model":"openai/a"}`))
@@ -295,7 +296,7 @@ func TestNumbersThatCannotBeAreNotKnown(t *testing.T) {
 	for name, told := range map[string]int{"gives tokens back": -1, "is beyond what can be stored": math.MaxInt32 + 1, "overflows": math.MinInt64} {
 		b := setup(func(context.Context, ports.Prompt, func(string)) (domain.Reply, error) {
 			in, out, cached := told, told, told
-			return domain.Reply{Content: "x", InputTokens: &in, OutputTokens: &out, CachedTokens: &cached}, nil
+			return domain.Reply{Content: "x", Usage: domain.Usage{InputTokens: &in, OutputTokens: &out, CachedTokens: &cached}}, nil
 		}, answers)
 		b.Table = router.Table{"*": {Input: &price, Output: &price, Cached: &price}}
 		reply, _, err := b.take(t, asks(`{"model":"openai/a"}`))

@@ -18,10 +18,8 @@ type Entry struct {
 type Table map[string]Entry
 
 const (
-	usualWindow   = 32_000 // tokens, of a model that nothing is known of
-	usualAnswer   = 4_000  // tokens that are kept free for an answer of which nothing is said
-	bytesPerToken = 3      // see tokens
-	perMessage    = 8      // tokens that go round each message
+	usualWindow = 32_000 // tokens, of a model that nothing is known of
+	usualAnswer = 4_000  // tokens that are kept free for an answer of which nothing is said
 )
 
 func (t Table) entry(m domain.ModelName) Entry {
@@ -35,35 +33,27 @@ func (t Table) entry(m domain.ModelName) Entry {
 	return e
 }
 
-// tokens is a careful guess at how many tokens a text is. Providers do not agree on that, and most do not say how they
-// count: English has about four bytes a token, Russian and Chinese three to six, code and numbers about three.
-func tokens(text string) int { return len(text)/bytesPerToken + perMessage }
-
 // mostBytes bounds what is read of a thread, for the widest window of the models.
 func (t Table) mostBytes(models []domain.ModelName) int {
 	widest := 0
 	for _, m := range models {
 		widest = max(widest, t.entry(m).Window)
 	}
-	return widest * bytesPerToken
+	return domain.BytesOf(widest)
 }
 
 // cut gives the newest messages that fit into a model's window beside the instruction, the message and the answer. It
 // begins with what a user said: some models want that.
 func (t Table) cut(m domain.ModelName, p ports.Prompt, history []domain.Message) []domain.Message {
-	left := t.entry(m).Window - tokens(p.Content)
+	left := t.entry(m).Window - ports.TokensOf(p.Content)
 	if p.Pinned != nil {
-		left -= tokens(p.Pinned.Instruction)
+		left -= ports.TokensOf(p.Pinned.Instruction)
 	}
-	if p.MaxOutputTokens != nil {
-		left -= *p.MaxOutputTokens
-	} else {
-		left -= usualAnswer
-	}
+	left -= longestAnswer(p)
 	first := len(history)
-	for first > 0 && tokens(history[first-1].Content) <= left {
+	for first > 0 && ports.TokensOf(history[first-1].Content) <= left {
 		first--
-		left -= tokens(history[first].Content)
+		left -= ports.TokensOf(history[first].Content)
 	}
 	said := slices.IndexFunc(history[first:], func(m domain.Message) bool { return m.Role == domain.RoleUser })
 	if said < 0 {
@@ -72,10 +62,27 @@ func (t Table) cut(m domain.ModelName, p ports.Prompt, history []domain.Message)
 	return history[first+said:]
 }
 
+// longestAnswer is how many tokens the answer to a prompt is expected to have at the most.
+func longestAnswer(p ports.Prompt) int {
+	if p.MaxOutputTokens != nil {
+		return *p.MaxOutputTokens
+	}
+	return usualAnswer
+}
+
+// most is what the answer to a prompt may cost in millionths of the currency, by an estimate; 0 where a price is not known.
+func (t Table) most(m domain.ModelName, p ports.Prompt) int64 {
+	cost := t.cost(m, domain.Usage{InputTokens: new(p.Tokens()), OutputTokens: new(longestAnswer(p))})
+	if cost == nil {
+		return 0
+	}
+	return *cost
+}
+
 const million = 1_000_000
 
-// cost is what an answer costs in millionths of the currency, rounded up; nil where a price or a count is not known.
-func (t Table) cost(m domain.ModelName, r domain.Reply) *int64 {
+// cost is what was used in millionths of the currency, rounded up; nil where a price or a count is not known.
+func (t Table) cost(m domain.ModelName, r domain.Usage) *int64 {
 	e := t.entry(m)
 	if e.Input == nil || e.Output == nil || r.InputTokens == nil || r.OutputTokens == nil {
 		return nil

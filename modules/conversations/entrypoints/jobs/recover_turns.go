@@ -11,6 +11,7 @@ import (
 	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/fail"
 )
 
 // RecoverTurns goes on with turns whose process did not live to finish them.
@@ -37,13 +38,23 @@ func (r RecoverTurns) Do(ctx context.Context) error {
 	for i, a := range abandoned {
 		turns.Go(func() {
 			err := background.Survive(ctx, func(ctx context.Context) error { return r.recover(ctx, a) })
-			if !errors.Is(err, command.ErrInProgress) && !errors.Is(err, ports.ErrModel) && !errors.Is(err, ports.ErrCancel) {
+			if !isKept(err) {
 				failures[i] = err
 			}
 		})
 	}
 	turns.Wait()
 	return errors.Join(failures...)
+}
+
+// isKept tells whether an error is what became of a turn, which is stored with it, and no trouble of the recovery.
+func isKept(err error) bool {
+	for _, known := range []error{command.ErrInProgress, ports.ErrModel, ports.ErrCancel, ports.ErrModelNotAllowed, fail.ErrLimitReached} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return err == nil
 }
 
 func (r RecoverTurns) recover(ctx context.Context, a ports.Abandoned) error {

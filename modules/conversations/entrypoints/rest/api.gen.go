@@ -58,6 +58,7 @@ const (
 	MEMBERNOTFOUND        ErrorCode = "MEMBER_NOT_FOUND"
 	MEMBERSHIPENDED       ErrorCode = "MEMBERSHIP_ENDED"
 	METHODNOTALLOWED      ErrorCode = "METHOD_NOT_ALLOWED"
+	MODELNOTALLOWED       ErrorCode = "MODEL_NOT_ALLOWED"
 	NOTFOUND              ErrorCode = "NOT_FOUND"
 	NOTIMPLEMENTED        ErrorCode = "NOT_IMPLEMENTED"
 	NOWORKSPACE           ErrorCode = "NO_WORKSPACE"
@@ -124,6 +125,8 @@ func (e ErrorCode) Valid() bool {
 	case MEMBERSHIPENDED:
 		return true
 	case METHODNOTALLOWED:
+		return true
+	case MODELNOTALLOWED:
 		return true
 	case NOTFOUND:
 		return true
@@ -967,10 +970,13 @@ type Turn struct {
 	OutputTokens *int   `json:"output_tokens"`
 
 	// Provider who answered
-	Provider    string             `json:"provider"`
-	ThreadID    openapi_types.UUID `json:"thread_id"`
-	TurnID      openapi_types.UUID `json:"turn_id"`
-	UserMessage Message            `json:"user_message"`
+	Provider string             `json:"provider"`
+	ThreadID openapi_types.UUID `json:"thread_id"`
+	TurnID   openapi_types.UUID `json:"turn_id"`
+
+	// UsageEstimated some of the usage the provider did not report, as of an answer that was cut off: it is an estimate from the texts
+	UsageEstimated bool    `json:"usage_estimated"`
+	UserMessage    Message `json:"user_message"`
 }
 
 // TurnCancelled defines model for TurnCancelled.
@@ -1173,9 +1179,12 @@ type TurnUsage struct {
 	CachedTokens *int `json:"cached_tokens"`
 
 	// CostMicros in millionths of the currency of the prices
-	CostMicros   *int64 `json:"cost_micros"`
-	InputTokens  *int   `json:"input_tokens"`
-	OutputTokens *int   `json:"output_tokens"`
+	CostMicros *int64 `json:"cost_micros"`
+
+	// Estimated some of the usage the provider did not report, as of an answer that was cut off: it is an estimate from the texts
+	Estimated    bool `json:"estimated"`
+	InputTokens  *int `json:"input_tokens"`
+	OutputTokens *int `json:"output_tokens"`
 }
 
 // UsagePeriod defines model for UsagePeriod.

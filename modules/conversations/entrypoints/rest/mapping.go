@@ -37,6 +37,7 @@ func toTurn(t domain.Turn, answer domain.Message, reply domain.Reply) Turn {
 		Provider: reply.Provider, Model: reply.Model, FinishReason: reply.FinishedBy(),
 		LatencyMs: reply.Latency.Milliseconds(), FirstTokenMs: reply.FirstTokenMS(),
 		InputTokens: reply.InputTokens, CachedTokens: reply.CachedTokens, OutputTokens: reply.OutputTokens, CostMicros: reply.CostMicros,
+		UsageEstimated: reply.Estimated,
 	}
 	if t.Pinned != nil {
 		version := int32(t.Pinned.Version)

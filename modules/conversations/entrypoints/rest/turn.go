@@ -151,15 +151,15 @@ func (s Server) steps(turn *domain.Turn, streamed bool, started func()) command.
 		},
 		Fail: func(ctx context.Context, cause error) error {
 			if voice == nil {
-				return s.Turn.Fail(ctx, *turn, cause)
+				return s.Turn.Fail(ctx, *turn, reply, cause)
 			}
 			if err := voice.Rest(ctx); err != nil {
 				return err
 			}
 			if errors.Is(cause, ports.ErrCancel) {
-				return s.Cancel.Cancels.Cancel(ctx, *turn, turn.Partial([]string{voice.Said()}, s.Turn.Now()))
+				return s.Cancel.Cancels.Cancel(ctx, *turn, turn.Partial([]string{voice.Said()}, s.Turn.Now()), reply)
 			}
-			return s.Turn.Fail(ctx, *turn, cause)
+			return s.Turn.Fail(ctx, *turn, reply, cause)
 		},
 		Ended: func() {
 			if voice != nil {

@@ -143,5 +143,5 @@ func toVersion(n *int) *int32 {
 }
 
 func toTurnUsage(r domain.Record) TurnUsage {
-	return TurnUsage{InputTokens: r.InputTokens, CachedTokens: r.CachedTokens, OutputTokens: r.OutputTokens, CostMicros: r.CostMicros}
+	return TurnUsage{InputTokens: r.InputTokens, CachedTokens: r.CachedTokens, OutputTokens: r.OutputTokens, CostMicros: r.CostMicros, Estimated: r.Estimated}
 }

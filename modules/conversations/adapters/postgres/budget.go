@@ -1,0 +1,35 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
+)
+
+// Budget implements ports.Budget.
+type Budget struct {
+	DB     *postgres.DB
+	Limits usage.Limits // of workspaces that have none of their own
+	Now    func() time.Time
+}
+
+// Reserve implements ports.Budget. It commits at once.
+func (b Budget) Reserve(ctx context.Context, turn uuid.UUID, attempt int, micros int64) error {
+	err := b.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, b.DB)
+		_, err := q.ReserveCost(ctx, conversationsdb.ReserveCostParams{
+			WorkspaceID: workspace, TurnID: turn, Attempt: int32(attempt), Micros: micros, Moment: b.Now(), Most: b.Limits[usage.Cost],
+		})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reserve what the turn may cost: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package router
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/parley/parley/modules/conversations/domain"
+)
+
+// Allow says which models the operator's keys serve. The keys of workspaces serve whatever their providers do.
+type Allow struct {
+	All      bool
+	Names    []string // such as openai/gpt-4o-mini, or echo
+	Patterns []string // such as openai/gpt-4o*, where * stands for any text; or echo
+}
+
+// Allows tells whether a model is one of them.
+func (a Allow) Allows(m domain.ModelName) bool {
+	name := m.String()
+	return a.All || slices.Contains(a.Names, name) || slices.ContainsFunc(a.Patterns, func(p string) bool { return matches(p, name) })
+}
+
+// matches tells whether a name is what a pattern says, in which * stands for any text, the empty one and slashes included.
+func matches(pattern, name string) bool {
+	parts := strings.Split(pattern, "*")
+	first, last := parts[0], parts[len(parts)-1]
+	if len(parts) == 1 {
+		return pattern == name
+	}
+	if len(name) < len(first)+len(last) || !strings.HasPrefix(name, first) || !strings.HasSuffix(name, last) {
+		return false
+	}
+	rest := name[len(first) : len(name)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		_, after, found := strings.Cut(rest, part)
+		if !found {
+			return false
+		}
+		rest = after
+	}
+	return true
+}
