@@ -88,7 +88,7 @@ func TestABodyThatIsNotStrictJSONIsRefusedByEveryCall(t *testing.T) {
 		"duplicate key within":       `{"settings":{"a":1,"a":1}}`,
 		"65 levels":                  nested(65),
 		"65 levels of arrays":        strings.Repeat("[", 65) + strings.Repeat("]", 65),
-		"100,000 levels":             strings.Repeat("[", 100_000),
+		"60,000 levels":              strings.Repeat("[", 60_000), // as many as a public call takes
 		"trailing object":            `{} {}`,
 		"trailing letter":            `{}x`,
 		"null":                       `null`,

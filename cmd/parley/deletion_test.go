@@ -96,6 +96,7 @@ func (c *caller) fill(t *testing.T, super *pgx.Conn) {
 		`INSERT INTO turn_events SELECT workspace_id, id, 1, 0, '{"text"}' FROM llm_turns WHERE workspace_id = $1`,
 		`INSERT INTO analytics_daily SELECT workspace_id, now(), id, 1, 1, 0, 2, 0, 0, 0, 0, 0 FROM bots WHERE workspace_id = $1`,
 		`INSERT INTO analytics_latency SELECT workspace_id, now(), id, 1, 1 FROM bots WHERE workspace_id = $1`,
+		`INSERT INTO job_targets VALUES ($1, 'webhook.deliver', 'x', true, now())`,
 		`INSERT INTO analytics_quarters SELECT workspace_id, now(), id, 1, 1, 0, 2, 0, 0, 0, 0, 0 FROM bots WHERE workspace_id = $1`,
 		`INSERT INTO analytics_latency_quarters SELECT workspace_id, now(), id, 1, 1 FROM bots WHERE workspace_id = $1`,
 		`INSERT INTO audit_seal_heads VALUES ($1, 1)`,
