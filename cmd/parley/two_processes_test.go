@@ -216,7 +216,8 @@ func TestTwoProcessesOutliveOneOfThem(t *testing.T) {
 	}
 }
 
-// A turn is streamed by one process; the other tells the rest of it, joins the same call to it, and cancels it.
+// A turn is streamed by one process; the other tells the rest of it, joins the same call to it, cancels it, and ends the right
+// to read it.
 func TestTwoProcessesStreamAsOne(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, "ECHO_DELAY=100ms")
@@ -242,4 +243,15 @@ func TestTwoProcessesStreamAsOne(t *testing.T) {
 	require.Equal(t, http.StatusOK, there.post(t, again+"/turns/"+turn+"/cancel", nil).Status)
 	_, kinds, _ = told(stream.rest())
 	require.Equal(t, "turn.cancelled", kinds[len(kinds)-1])
+
+	third := here.openThread(t)
+	phone := here.another(t)
+	stream = phone.open(t, http.MethodPost, third+"/turn", says(strings.Repeat("word ", 300)))
+	turn = stream.until("turn.created").data["turn_id"].(string)
+	follower := phone.at(p.b).open(t, http.MethodGet, third+"/turns/"+turn+"/events", nil)
+	follower.until("message.delta")
+	require.Equal(t, http.StatusNoContent, phone.at(p.b).post(t, "/v1/auth/logout", nil).Status)
+	stream.requireClosed(t, "session_ended", "a log-out at b, a stream of a")
+	follower.requireClosed(t, "session_ended", "a log-out at b, a stream of b")
+	require.Equal(t, "running", there.get(t, third+"/turns/"+turn).text("status"))
 }
