@@ -309,6 +309,27 @@ func TestWhatIsNoEventIsRefusedByItsFields(t *testing.T) {
 	require.Empty(t, ada.get(t, "/v1/jobs").items())
 }
 
+// jsonb writes 1e308 out: what was 1 MB would be read back as 50.
+func TestTheNumbersOfAnEventAreKeptAsTheyWereWritten(t *testing.T) {
+	t.Parallel()
+	p := start(t, fastJobs...)
+	ada := p.register(t)
+	chat := ada.newEndpoint(t, ada.newBot(t))
+	numbers := strings.Repeat("1e308,5e-324,1.50,", 40_000) + "1E+2"
+	body := `{"type":"message.received","data":{"conversation_id":"c","text":"hello","n":[` + numbers + `]},"more":-0}`
+	a := chat.send(t, "msg_1", body)
+	require.Equal(t, http.StatusOK, a.Status, a)
+	event := ada.waitUntil(t, "/v1/webhook-events/"+a.text("event_id"), "status", "processed")
+	require.Less(t, len(event.Raw), len(body)+2000)
+	require.Contains(t, string(event.Raw), numbers)
+	require.Contains(t, string(event.Raw), `"more":-0`)
+	require.Equal(t, "Echo: hello", ada.get(t, "/v1/conversations/threads/"+event.text("thread_id")+"/messages").items()[1]["content"])
+
+	note := chat.send(t, "msg_2", `{"type":"note","data":{"n":1e308}}`)
+	require.Equal(t, "ignored", ada.get(t, "/v1/webhook-events/"+note.text("event_id")).text("status"))
+	require.Equal(t, 1e308, ada.get(t, "/v1/webhook-events/"+note.text("event_id")).at("payload.data.n"))
+}
+
 func TestASecretIsShownOnceAndRotatedWithAnOverlap(t *testing.T) {
 	t.Parallel()
 	p := start(t, "WORKERS=0")

@@ -226,7 +226,7 @@ func (q *Queries) GetEndpoint(ctx context.Context, arg GetEndpointParams) (GetEn
 }
 
 const GetEvent = `-- name: GetEvent :one
-SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id, e.payload,
+SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id, coalesce(e.body, e.payload::json)::json AS payload,
        (CASE WHEN e.status = 'received' AND EXISTS (
                   SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = $1::text AND d.key = e.operation_id::text)
              THEN 'failed' ELSE e.status END)::text AS status
@@ -251,7 +251,7 @@ type GetEventRow struct {
 	ProcessedAt    *time.Time
 	ThreadID       *uuid.UUID
 	TurnID         *uuid.UUID
-	Payload        json.RawMessage
+	Payload        []byte
 	Status         string
 }
 
@@ -556,8 +556,8 @@ func (q *Queries) SaveEndpoint(ctx context.Context, arg SaveEndpointParams) (uui
 
 const TakeEvent = `-- name: TakeEvent :one
 WITH event AS (
-    INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
-    VALUES ($1, $3, $4, $5, $6, $7, $8, $9, $10)
+    INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, body, operation_id, conversation_id, status)
+    VALUES ($1, $3, $4, $5, $6, $7, $8::json, $9, $10, $11)
         ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
  RETURNING id, received_at
 ), counted AS ( -- for analytics
@@ -578,6 +578,7 @@ type TakeEventParams struct {
 	WebhookID      string
 	Kind           string
 	Payload        json.RawMessage
+	Body           []byte
 	OperationID    uuid.UUID
 	ConversationID *string
 	Status         string
@@ -599,6 +600,7 @@ func (q *Queries) TakeEvent(ctx context.Context, arg TakeEventParams) (TakeEvent
 		arg.WebhookID,
 		arg.Kind,
 		arg.Payload,
+		arg.Body,
 		arg.OperationID,
 		arg.ConversationID,
 		arg.Status,

@@ -65,6 +65,9 @@ func isLong(number []byte) bool {
 	return max(1, len(whole)+exponent)+max(0, len(fraction)-exponent) > MaxDigits
 }
 
+// HasLongNumber tells whether valid JSON has a number of more than MaxDigits.
+func HasLongNumber(body []byte) bool { return scan(body, isLong).wrongNumber }
+
 // isHuge tells whether a number is beyond what a double can hold, or is written at unreasonable length.
 func isHuge(number []byte) bool {
 	if len(number) > maxNumber {

@@ -42,8 +42,8 @@ SELECT workspace_id::uuid AS workspace_id, status::text AS status, secrets::json
 -- An event of the outside, once for each of the sender's ids; no row where it is there already. Raises PYLIM when the
 -- limit is reached.
 WITH event AS (
-    INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, operation_id, conversation_id, status)
-    VALUES (@workspace_id, @id, @endpoint_id, @webhook_id, @kind, @payload, @operation_id, sqlc.narg('conversation_id'), @status)
+    INSERT INTO webhook_events (workspace_id, id, endpoint_id, webhook_id, kind, payload, body, operation_id, conversation_id, status)
+    VALUES (@workspace_id, @id, @endpoint_id, @webhook_id, @kind, @payload, sqlc.narg('body')::json, @operation_id, sqlc.narg('conversation_id'), @status)
         ON CONFLICT ON CONSTRAINT webhook_events_sender_key DO NOTHING
  RETURNING id, received_at
 ), counted AS ( -- for analytics
@@ -126,7 +126,7 @@ SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation
  LIMIT @count;
 
 -- name: GetEvent :one
-SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id, e.payload,
+SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id, coalesce(e.body, e.payload::json)::json AS payload,
        (CASE WHEN e.status = 'received' AND EXISTS (
                   SELECT 1 FROM dead_letter_queue d WHERE d.workspace_id = e.workspace_id AND d.kind = @job_kind::text AND d.key = e.operation_id::text)
              THEN 'failed' ELSE e.status END)::text AS status

@@ -86,6 +86,22 @@ func NewInboundEvent(endpoint uuid.UUID, senderID string, payload []byte) (Inbou
 	return e, nil
 }
 
+// Summary is the payload without what only its sender knows of: the type, and of a message its conversation and text.
+func (e InboundEvent) Summary() (json.RawMessage, error) {
+	sent := struct {
+		Type string `json:"type"`
+		Data any    `json:"data"`
+	}{e.Type, struct{}{}}
+	if e.Type == MessageReceived {
+		m, err := e.Message()
+		if err != nil {
+			return nil, err
+		}
+		sent.Data = m
+	}
+	return json.Marshal(sent)
+}
+
 // Message reads the message that the event is. Its limits are checked when it comes in, and not again.
 func (e InboundEvent) Message() (m InboundMessage, err error) {
 	var sent envelope

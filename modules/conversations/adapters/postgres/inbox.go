@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/usage"
@@ -55,10 +57,17 @@ func (i Inbox) Find(ctx context.Context, endpoint uuid.UUID) (ports.Mailbox, err
 // Take implements ports.Inbox. Event, job and audit row are one transaction. Over the limit of events it answers
 // fail.ErrLimitReached and stores nothing.
 func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, fresh bool, err error) {
+	payload, body := e.Payload, json.RawMessage(nil)
+	if contract.HasLongNumber(e.Payload) { // which jsonb would write out
+		if payload, err = e.Summary(); err != nil {
+			return uuid.Nil, false, err
+		}
+		body = e.Payload
+	}
 	err = i.DB.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, i.DB)
 		row, err := q.TakeEvent(ctx, conversationsdb.TakeEventParams{
-			WorkspaceID: workspace, ID: e.ID, EndpointID: e.EndpointID, WebhookID: e.SenderID, Kind: e.Type, Payload: e.Payload,
+			WorkspaceID: workspace, ID: e.ID, EndpointID: e.EndpointID, WebhookID: e.SenderID, Kind: e.Type, Payload: payload, Body: body,
 			OperationID: e.OperationID, ConversationID: e.ConversationID, Status: string(e.Status),
 			Limits: i.Limits.JSON(),
 		})
