@@ -168,7 +168,7 @@ func (u *user) readings(t *testing.T, thread string, least int, during time.Dura
 			require.Equal(t, http.StatusOK, a.Status, a)
 			took = append(took, time.Since(sent))
 		}
-		time.Sleep(5 * time.Millisecond)
+		pause(t.Context(), 5*time.Millisecond)
 	}
 	return took
 }

@@ -102,7 +102,7 @@ func TestAnAnswerThatWouldBeTooMuchIsRefusedWithNothingOfIt(t *testing.T) {
 		release, err := Hold(c.Response(), 600)
 		require.NoError(t, err)
 		defer release()
-		require.EqualValues(t, f.max-401, f.held[who].bytes)
+		require.Equal(t, f.max-401, f.held[who].bytes)
 		for range 3 {
 			if _, err := io.WriteString(c.Response(), strings.Repeat("x", 300)); err != nil {
 				return err
@@ -114,7 +114,7 @@ func TestAnAnswerThatWouldBeTooMuchIsRefusedWithNothingOfIt(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, counted(t, f, http.MethodGet, "", func(c *echo.Context) error {
 		return c.NoContent(http.StatusNoContent)
 	}).Code)
-	require.EqualValues(t, f.max-1001, f.all, "all that was counted is taken back")
+	require.Equal(t, f.max-1001, f.all, "all that was counted is taken back")
 }
 
 func TestTheBytesOfABodyAreCountedAsTheyCome(t *testing.T) {
@@ -132,5 +132,5 @@ func TestTheBytesOfABodyAreCountedAsTheyCome(t *testing.T) {
 	require.Zero(t, f.all)
 	f.hold(who, f.max-500)
 	require.Equal(t, http.StatusTooManyRequests, counted(t, f, http.MethodPost, strings.Repeat("x", 1000), read).Code)
-	require.EqualValues(t, f.max-500, f.all)
+	require.Equal(t, f.max-500, f.all)
 }

@@ -31,6 +31,15 @@ func serveStalled(t *testing.T, timeout time.Duration, h http.HandlerFunc) (dial
 	}
 }
 
+// wait lets time pass, as a slow client does.
+func wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}
+
 const muchToWrite = 32 << 20 // more than kernels buffer
 
 func TestAClientThatTakesNothingIsLetGo(t *testing.T) {
@@ -65,7 +74,7 @@ func TestAClientThatTakesSomeIsNotLetGoHoweverSlowItIs(t *testing.T) {
 			require.ErrorIs(t, err, io.EOF)
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
+		wait(t, 100*time.Millisecond)
 	}
 	require.Equal(t, muchToWrite, got)
 }
@@ -77,7 +86,7 @@ func TestAnIdleAnswerIsNotCutAndADeadlineThatIsSetHolds(t *testing.T) {
 		control := http.NewResponseController(w)
 		_, _ = io.WriteString(w, "begun ")
 		_ = control.Flush()
-		time.Sleep(500 * time.Millisecond) // as a stream that has nothing to tell
+		wait(t, 500*time.Millisecond) // as a stream that has nothing to tell
 		_, _ = io.WriteString(w, "ended")
 		_ = control.Flush()
 		_ = control.SetWriteDeadline(time.Now().Add(-time.Second))
