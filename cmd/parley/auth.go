@@ -42,14 +42,26 @@ func formats() []contract.Format {
 	}
 }
 
-func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
+// visitors tells the gateway which networks and devices have logged in before.
+type visitors struct {
+	*postgres.Attempts
+	devices.Devices
+}
+
+func newVisitors(p *platform) visitors {
+	attempts := postgres.NewAttempts(p.db, p.master.Key("login attempts"))
+	p.background.Every(time.Minute, time.Minute, "read the networks of log-ins", attempts.ReadNetworks)
+	return visitors{attempts, devices.Devices{Key: p.master.Key("device tokens"), Now: p.now}}
+}
+
+func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens, v visitors) error {
 	passwords, err := argon2id.New()
 	if err != nil {
 		return err
 	}
 	users, sessions := postgres.NewUsers(p.db), postgres.NewSessions(p.db)
 	transactions, audit := postgres.NewTransactions(p.db), countedSessions{postgres.NewAudit(p.audit), p.metrics.sessions}
-	accounts, attempts := postgres.NewAccounts(p.db), postgres.NewAttempts(p.db, p.master.Key("login attempts"))
+	accounts, attempts := postgres.NewAccounts(p.db), v.Attempts
 	p.background.Every(time.Hour, time.Minute, "forget log-in attempts", attempts.Forget)
 	events := postgres.NewAccountEvents(p.db)
 	p.background.Every(time.Hour, 10*time.Minute, "expire account events", events.Expire)
@@ -57,7 +69,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens) error {
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}
 	check := usecases.PasswordCheck{
-		Attempts: attempts, Passwords: passwords, Devices: devices.Devices{Key: p.master.Key("device tokens"), Now: p.now},
+		Attempts: attempts, Passwords: passwords, Devices: v.Devices,
 	}
 	people, err := newPeople(p, usecases.AcceptInvitation{
 		Newcomers: users, Accounts: accounts, Check: check, Opener: opener,

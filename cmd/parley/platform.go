@@ -118,6 +118,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.limits = gateway.Limits{
 		General:   ratelimit.Limit{Max: cfg.RateMax, Window: cfg.RateWindow},
 		Auth:      ratelimit.Limit{Max: cfg.AuthRateMax, Window: time.Minute},
+		Strangers: ratelimit.Limit{Max: cfg.AuthStrangers, Window: time.Minute},
 		Workspace: ratelimit.Limit{Max: cfg.LimitRequests, Window: time.Minute},
 	}
 	p.access = access.NewWatcher(p.db.Refused, p.now, log)

@@ -166,6 +166,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		return nil, err
 	}
 	bearers := newBearers(p, tokens)
+	visitors := newVisitors(p)
 	e, err := gateway.New(gateway.Options{
 		Contract:       calls,
 		Document:       api.YAML,
@@ -184,6 +185,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		Checks:   p.checks(),
 		Outside:  p.outside(),
 		Limiter:  p.limiter,
+		Visitors: visitors,
 		Limits:   p.limits,
 		Refused:  p.refused,
 		Access:   p.access,
@@ -195,7 +197,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		return nil, err
 	}
 	p.purgeElsewhere()
-	if err := mountAuth(e, p, tokens); err != nil {
+	if err := mountAuth(e, p, tokens, visitors); err != nil {
 		return nil, err
 	}
 	catalog, err := mountBots(e, p)

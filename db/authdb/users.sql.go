@@ -250,6 +250,41 @@ func (q *Queries) PassLogin(ctx context.Context, arg PassLoginParams) (float64, 
 	return column_1, err
 }
 
+const recentNetworks = `-- name: RecentNetworks :many
+SELECT network::bytea AS network, used_at::timestamptz AS used_at FROM app.recent_networks($1::timestamptz, $2::integer)
+`
+
+type RecentNetworksParams struct {
+	After time.Time
+	Most  int32
+}
+
+type RecentNetworksRow struct {
+	Network []byte
+	UsedAt  time.Time
+}
+
+// Networks that somebody has logged in from since a time, the latest first.
+func (q *Queries) RecentNetworks(ctx context.Context, arg RecentNetworksParams) ([]RecentNetworksRow, error) {
+	rows, err := q.db.Query(ctx, recentNetworks, arg.After, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RecentNetworksRow
+	for rows.Next() {
+		var i RecentNetworksRow
+		if err := rows.Scan(&i.Network, &i.UsedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const replacePasswordHash = `-- name: ReplacePasswordHash :one
 WITH changed AS (
     UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3 RETURNING id

@@ -23,6 +23,8 @@ type Call struct {
 	Needs     Needs
 	IP        netip.Addr // of the client; invalid where unknown
 	UserAgent string
+	// Familiar tells whether a device, or somebody from the network of the client, has logged in before, to whichever account.
+	Familiar bool
 	// DeviceToken is what the client sent of an earlier log-in, a secret; "" where it sent none.
 	DeviceToken string
 	// Outside is how long the call has waited for other systems, such as models, in nanoseconds; nil: nobody measures it.

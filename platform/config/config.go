@@ -62,7 +62,8 @@ type Config struct {
 	MailFrom       string        `env:"MAIL_FROM" envDefault:"parley@localhost" want:"an address" help:"the sender of mail"`
 	RateMax        int           `env:"RATE_LIMIT_MAX" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"calls in a window: of a user over all workspaces, of all API keys of a workspace together, of an address that is not signed in"`
 	RateWindow     time.Duration `env:"RATE_LIMIT_WINDOW" envDefault:"1m" want:"a duration from 1s to 24h such as 1m" help:"the window of the rate limits"`
-	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address"`
+	AuthRateMax    int           `env:"AUTH_RATE_LIMIT_MAX" envDefault:"20" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute, for each address of IPv4 or /64 of IPv6; twice as many for a /56, four times for a /48"`
+	AuthStrangers  int           `env:"AUTH_RATE_LIMIT_STRANGERS" envDefault:"600" want:"a whole number from 1 to 1000000000" help:"registrations and log-ins a minute of all networks and devices together that nobody has logged in from before"`
 	LimitTurns     int64         `env:"LIMIT_TURNS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"turns of a workspace in a month; 0: no limit, here and below; parley limits sets others for single workspaces"`
 	LimitTokens    int64         `env:"LIMIT_TOKENS_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"tokens of a workspace's turns in a month"`
 	LimitMessages  int64         `env:"LIMIT_MESSAGES_MONTH" envDefault:"0" want:"a whole number from 0 to 1000000000000000000" help:"messages of a workspace's users and bots in a month"`
@@ -228,6 +229,7 @@ func (c *Config) checkLimits(require func(ok bool, name string)) {
 	require(c.RateMax >= 1 && c.RateMax <= 1e9, "RATE_LIMIT_MAX")
 	require(within(c.RateWindow, time.Second, 24*time.Hour), "RATE_LIMIT_WINDOW")
 	require(c.AuthRateMax >= 1 && c.AuthRateMax <= 1e9, "AUTH_RATE_LIMIT_MAX")
+	require(c.AuthStrangers >= 1 && c.AuthStrangers <= 1e9, "AUTH_RATE_LIMIT_STRANGERS")
 	for name, most := range map[string]int64{
 		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
 		"LIMIT_COST_MONTH": c.LimitCost, "LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,

@@ -44,6 +44,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"RATE_LIMIT_MAX":              {[]string{"1", "1000000000"}, []string{"0", "1000000001", "many"}},
 		"RATE_LIMIT_WINDOW":           {[]string{"1s", "24h"}, []string{"0s", "25h", "60"}},
 		"AUTH_RATE_LIMIT_MAX":         {[]string{"1", "1000000000"}, []string{"0", "1000000001"}},
+		"AUTH_RATE_LIMIT_STRANGERS":   {[]string{"1", "1000000000"}, []string{"0", "1000000001"}},
 		"FAULT_POINT":                 {[]string{"after-claim", "before-commit:3"}, []string{"nowhere", "after-claim:0", "after-claim:x"}},
 		"METRICS_ADDR":                {[]string{"127.0.0.1:9090", ":0"}, []string{"9090", "here", "127.0.0.1:8080"}},
 		"PPROF":                       {[]string{"true", "false"}, []string{"on", "1"}},

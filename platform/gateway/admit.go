@@ -86,13 +86,13 @@ func identify(c *echo.Context, op *contract.Operation, o Options) error {
 	case op.Limit == contract.SessionLimit:
 		return checkFailures(c, o)
 	case op.Limit == contract.AuthLimit:
-		return slowDown(c, o.Limiter, "auth:"+network(c), o.Limits.Auth)
+		return slowLogIn(c, o)
 	case op.Public:
-		return slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General)
+		return slowNetwork(c, o.Limiter, "address", o.Limits.General)
 	}
 	err := authenticate(c, op, o)
 	if errors.Is(err, fail.ErrUnauthorized) {
-		return errors.Join(slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General), err)
+		return errors.Join(slowNetwork(c, o.Limiter, "address", o.Limits.General), err)
 	}
 	p := call.From(c.Request().Context()).Principal
 	if tooMany := slowDown(c, o.Limiter, "principal:"+ownerOf(p).String(), o.Limits.General); tooMany != nil {

@@ -44,6 +44,7 @@ type Options struct {
 	Checks           []Check
 	Outside          []Outside
 	Limiter          ratelimit.Limiter
+	Visitors         Visitors
 	Limits           Limits
 	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
@@ -69,6 +70,8 @@ type Tracer interface {
 type Limits struct {
 	General ratelimit.Limit // a user over all workspaces, all keys of a workspace together, and an address that is not signed in
 	Auth    ratelimit.Limit // an address that registers or logs in
+	// Strangers is for all who register or log in from networks and devices that nobody has logged in from before.
+	Strangers ratelimit.Limit
 	// Workspace is for all who are signed in to a workspace together, its API keys too; a Max of 0: none.
 	Workspace ratelimit.Limit
 }

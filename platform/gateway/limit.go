@@ -46,13 +46,13 @@ func tellLimit(c *echo.Context, r ratelimit.Result) error {
 // calls from its address have failed: those are counted by strangers. Calls that succeed are not counted by address, as an
 // office or a provider of webhooks shares one.
 func checkFailures(c *echo.Context, o Options) error {
-	if r := o.Limiter.Peek(c.Request().Context(), failuresOf(c), o.Limits.General); !r.Allowed {
-		return tellLimit(c, r)
+	for _, b := range buckets(c, "failed", o.Limits.General) {
+		if r := o.Limiter.Peek(c.Request().Context(), b.key, b.limit); !r.Allowed {
+			return tellLimit(c, r)
+		}
 	}
 	return nil
 }
-
-func failuresOf(c *echo.Context) string { return "failed:" + network(c) }
 
 // strangers slows down, by address, whoever brings no good session or signature to a call that limits by it.
 func strangers(o Options) echo.MiddlewareFunc {
@@ -64,8 +64,8 @@ func strangers(o Options) echo.MiddlewareFunc {
 				return err
 			}
 			return errors.Join(
-				slowDown(c, o.Limiter, failuresOf(c), o.Limits.General),
-				slowDown(c, o.Limiter, "address:"+network(c), o.Limits.General),
+				slowNetwork(c, o.Limiter, "failed", o.Limits.General),
+				slowNetwork(c, o.Limiter, "address", o.Limits.General),
 				err,
 			)
 		}
@@ -95,21 +95,84 @@ func holdWorkspace(c *echo.Context, o Options, workspace uuid.UUID) error {
 		With("resets_at", nil).After(max(r.RetryAfter, time.Second))
 }
 
-// network is what a client without a token is known by: its address, of IPv6 the /64 that one customer has.
-func network(c *echo.Context) string {
-	n := networkOf(c)
-	if n.Addr().Is6() {
-		return n.String()
-	}
-	return n.Addr().String()
-}
-
+// networkOf gives the network that one customer has: the address, of IPv6 the /64.
 func networkOf(c *echo.Context) netip.Prefix {
 	ip := call.From(c.Request().Context()).IP
 	if ip.Is6() {
 		return netip.PrefixFrom(ip, 64).Masked()
 	}
 	return netip.PrefixFrom(ip, ip.BitLen())
+}
+
+// Visitors tells who has logged in before. It knows networks and devices, and nothing of accounts, so that what it changes
+// tells nobody which accounts there are.
+type Visitors interface {
+	// Device names the device of a device token that was given here and is not too old; "" for any other text.
+	Device(token string) string
+	// Knows tells whether somebody has logged in from the network of an address.
+	Knows(ip netip.Addr) bool
+}
+
+// maxCalls is the highest limit that the limiters count exactly.
+const maxCalls = 1_000_000_000
+
+// bucket is a network, and how many calls it may make.
+type bucket struct {
+	key   string
+	limit ratelimit.Limit
+}
+
+// buckets gives the networks of a client without a token, the narrowest first: its address, or of IPv6 the /64 that one
+// customer has, and the /56 and /48 that a customer may have, which may make two and four times as many calls.
+func buckets(c *echo.Context, kind string, l ratelimit.Limit) []bucket {
+	ip := call.From(c.Request().Context()).IP
+	if !ip.Is6() {
+		return []bucket{{kind + ":" + ip.String(), l}}
+	}
+	list := make([]bucket, 3)
+	for i, bits := range []int{64, 56, 48} {
+		wider := ratelimit.Limit{Max: min(l.Max<<i, maxCalls), Window: l.Window}
+		list[i] = bucket{kind + ":" + netip.PrefixFrom(ip, bits).Masked().String(), wider}
+	}
+	return list
+}
+
+// slowNetwork counts a call for each network of its client, until one refuses it: a flood from a narrow network does not
+// use up the wider ones. The headers are about the narrowest, or the one that refused.
+func slowNetwork(c *echo.Context, limiter ratelimit.Limiter, kind string, l ratelimit.Limit) error {
+	for i, b := range buckets(c, kind, l) {
+		r := limiter.Allow(c.Request().Context(), b.key, b.limit)
+		if i > 0 && r.Allowed {
+			continue
+		}
+		if err := tellLimit(c, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slowLogIn counts a call that tries a password. A device that logged in before counts by itself, wherever it is. A network
+// from which somebody did counts by its narrowest bucket alone, so that strangers who use up the wider ones, or the limit of
+// all strangers together, do not keep it out.
+func slowLogIn(c *echo.Context, o Options) error {
+	caller := call.From(c.Request().Context())
+	if device := o.Visitors.Device(caller.DeviceToken); device != "" {
+		caller.Familiar = true
+		return slowDown(c, o.Limiter, "auth:"+device, o.Limits.Auth)
+	}
+	if o.Visitors.Knows(caller.IP) {
+		caller.Familiar = true
+		narrowest := buckets(c, "auth", o.Limits.Auth)[0]
+		return slowDown(c, o.Limiter, narrowest.key, narrowest.limit)
+	}
+	if err := slowNetwork(c, o.Limiter, "auth", o.Limits.Auth); err != nil {
+		return err
+	}
+	if r := o.Limiter.Allow(c.Request().Context(), "auth:strangers", o.Limits.Strangers); !r.Allowed {
+		return tellLimit(c, r)
+	}
+	return nil
 }
 
 // SessionLimiter slows down the refreshing of one session, whatever address it comes from: an office shares one.

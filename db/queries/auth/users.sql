@@ -40,6 +40,10 @@ SELECT app.fail_login(@counter::bytea, @account::bytea)::double precision;
 -- Forgets failures and remembers the network; answers as FailLogin.
 SELECT app.pass_login(@counter::bytea, @account::bytea, @network::bytea)::double precision;
 
+-- name: RecentNetworks :many
+-- Networks that somebody has logged in from since a time, the latest first.
+SELECT network::bytea AS network, used_at::timestamptz AS used_at FROM app.recent_networks(@after::timestamptz, @most::integer);
+
 -- name: GetAccount :one
 SELECT u.email, u.password_hash, coalesce(w.name, '')::text AS workspace_name
   FROM users u

@@ -6,39 +6,37 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/argon2id"
-	"golang.org/x/sync/semaphore"
+	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
 )
 
-// Passwords implements ports.Passwords. At most as many hashes are worked on at once as there are cores; beyond a
-// bounded queue callers are told to come back.
+// Passwords hashes and verifies passwords. Fewer hashes are worked on at once than there are cores, at least one; callers
+// from networks and devices that logged in before, and those who are signed in, go before others. Each of the two has a
+// bounded queue, beyond which callers get ErrBusy. It is safe for concurrent use.
 type Passwords struct {
-	params  *argon2id.Params
-	slots   *semaphore.Weighted
-	waiting atomic.Int64
-	queue   int64
-	nobody  string // a hash that no password fits
+	params *argon2id.Params
+	lanes  *lanes
+	nobody string // a hash that no password fits
 }
 
-// queuePerCore bounds the wait to about two seconds.
-const queuePerCore = 40
+// queuePerSlot bounds the wait to about two seconds.
+const queuePerSlot = 40
 
 // ErrBusy says that too many passwords are being hashed.
 var ErrBusy = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "too many people are signing in at once: try again in a moment").After(2 * time.Second)
 
 // New makes Passwords.
 func New() (*Passwords, error) {
-	cores := int64(runtime.GOMAXPROCS(0))
+	slots := Slots()
 	p := &Passwords{
 		params: &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
-		slots:  semaphore.NewWeighted(cores),
-		queue:  cores * queuePerCore,
+		lanes:  &lanes{free: slots, longest: slots * queuePerSlot},
 	}
 	var err error
 	if p.nobody, err = argon2id.CreateHash("nobody's password", p.params); err != nil {
@@ -46,6 +44,9 @@ func New() (*Passwords, error) {
 	}
 	return p, nil
 }
+
+// Slots gives how many hashes are worked on at once.
+func Slots() int { return max(1, runtime.GOMAXPROCS(0)-1) }
 
 // Hash implements ports.Passwords.
 func (p *Passwords) Hash(ctx context.Context, password domain.Password) (hash string, err error) {
@@ -80,16 +81,20 @@ func (p *Passwords) Outdated(hash string) bool {
 }
 
 func (p *Passwords) inTurn(ctx context.Context, work func() error) error {
-	defer p.waiting.Add(-1)
-	if p.waiting.Add(1) > p.queue {
-		return ErrBusy
+	if !p.lanes.acquire(ctx, laneOf(ctx)) {
+		return ErrBusy.Because(ctx.Err())
 	}
-	if err := p.slots.Acquire(ctx, 1); err != nil {
-		return ErrBusy.Because(err)
-	}
-	defer p.slots.Release(1)
+	defer p.lanes.release()
 	if err := work(); err != nil {
 		return fmt.Errorf("hash a password: %w", err)
 	}
 	return nil
+}
+
+// laneOf tells where a call waits. What it is for, such as an account, makes no difference.
+func laneOf(ctx context.Context) lane {
+	if c := call.From(ctx); c.Familiar || c.Principal.UserID != uuid.Nil {
+		return familiar
+	}
+	return stranger
 }

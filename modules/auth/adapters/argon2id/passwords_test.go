@@ -2,13 +2,16 @@ package argon2id
 
 import (
 	"context"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
 )
 
@@ -58,32 +61,41 @@ func TestTooManyHashesAtOnceAreTurnedAway(t *testing.T) {
 	t.Parallel()
 	p, err := New()
 	require.NoError(t, err)
-	p.waiting.Store(p.queue)
-	for range 2 { // being turned away takes no place
-		_, err = p.Hash(t.Context(), password(t, "correct horse"))
-		require.ErrorIs(t, err, ErrBusy)
-		require.Equal(t, fail.Unavailable, fail.From(err).Kind)
-		require.Positive(t, fail.From(err).RetryAfter)
+	secret := password(t, "correct horse")
+	p.lanes = &lanes{longest: 0}
+	_, err = p.Hash(t.Context(), secret)
+	require.ErrorIs(t, err, ErrBusy)
+	require.Equal(t, fail.Unavailable, fail.From(err).Kind)
+	require.Positive(t, fail.From(err).RetryAfter)
+	p.lanes = &lanes{free: 1}
+	for range 2 {
+		_, err = p.Hash(t.Context(), secret)
+		require.NoError(t, err, "a slot is given back")
 	}
-	p.waiting.Store(p.queue - 1)
-	_, err = p.Hash(t.Context(), password(t, "correct horse"))
-	require.NoError(t, err)
-	require.Equal(t, p.queue-1, p.waiting.Load())
 }
 
-func TestNoMoreHashesAtOnceThanCores(t *testing.T) {
+func TestFewerHashesAtOnceThanCores(t *testing.T) {
 	t.Parallel()
 	p, err := New()
 	require.NoError(t, err)
-	cores := p.queue / queuePerCore
-	require.NoError(t, p.slots.Acquire(t.Context(), cores)) // all at work
-	require.False(t, p.slots.TryAcquire(1))
+	require.Equal(t, max(1, runtime.GOMAXPROCS(0)-1), p.lanes.free)
+	for range Slots() {
+		require.True(t, p.lanes.acquire(t.Context(), stranger))
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	_, err = p.Verify(ctx, "x", "")
 	require.ErrorIs(t, err, ErrBusy, "whose time is up while it waits")
-	require.Zero(t, p.waiting.Load())
-	p.slots.Release(cores)
+	require.Zero(t, p.lanes.queued(stranger))
+	p.lanes.release()
 	_, err = p.Verify(t.Context(), "x", "")
 	require.NoError(t, err)
+}
+
+func TestWhoIsSignedInOrFamiliarDoesNotWaitWithStrangers(t *testing.T) {
+	t.Parallel()
+	at := func(c call.Call) lane { return laneOf(call.With(t.Context(), &c)) }
+	require.Equal(t, stranger, at(call.Call{}))
+	require.Equal(t, familiar, at(call.Call{Familiar: true}))
+	require.Equal(t, familiar, at(call.Call{Principal: call.Principal{UserID: uuid.New()}}))
 }

@@ -74,6 +74,15 @@ func (d Devices) Trusted(token string, user uuid.UUID, passwordHash string) stri
 	return "device " + device.ID.String()
 }
 
+// Device names the device of a token that was made here and is not too old, for whichever account; "" for any other text.
+func (d Devices) Device(token string) string {
+	device, ok := d.Read(token)
+	if !ok {
+		return ""
+	}
+	return "device " + device.ID.String()
+}
+
 func (d Devices) fits(device domain.Device, user uuid.UUID, passwordHash string) bool {
 	return device.UserID == user && hmac.Equal([]byte(device.Password), d.print(passwordHash))
 }

@@ -5,8 +5,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
+	cache "github.com/go-pkgz/expirable-cache/v3"
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/authdb"
@@ -16,15 +20,51 @@ import (
 )
 
 // Attempts keeps failed log-ins, and the networks of those that succeeded. Addresses and networks are kept as keyed hashes.
+// It is safe for concurrent use.
 type Attempts struct {
-	db  *postgres.DB
-	key []byte
+	db       *postgres.DB
+	key      []byte
+	networks cache.Cache[[sha256.Size]byte, struct{}] // hashes of those that somebody has logged in from
+	mu       sync.Mutex
+	readTo   time.Time // how far the networks of the database were read
 }
+
+const rememberedNetworks = 32_768 // some 5 MB
 
 var _ ports.Attempts = (*Attempts)(nil)
 
 // NewAttempts makes Attempts.
-func NewAttempts(db *postgres.DB, key []byte) *Attempts { return &Attempts{db, key} }
+func NewAttempts(db *postgres.DB, key []byte) *Attempts {
+	networks := cache.NewCache[[sha256.Size]byte, struct{}]().WithLRU().WithMaxKeys(rememberedNetworks)
+	return &Attempts{db: db, key: key, networks: networks}
+}
+
+// Knows tells whether somebody has logged in from the network of an address, as far as this process has heard of it.
+func (a *Attempts) Knows(ip netip.Addr) bool {
+	network := domain.Network(ip)
+	if network == "" {
+		return false
+	}
+	_, known := a.networks.Get([sha256.Size]byte(a.hash(network)))
+	return known
+}
+
+// ReadNetworks reads the networks that were logged in from since the last time, also by other processes.
+func (a *Attempts) ReadNetworks(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	rows, err := authdb.New(a.db.In(ctx)).RecentNetworks(ctx, authdb.RecentNetworksParams{After: a.readTo, Most: rememberedNetworks})
+	if err != nil {
+		return fmt.Errorf("read the networks of log-ins: %w", err)
+	}
+	for _, row := range slices.Backward(rows) { // the newest last, as the oldest are forgotten
+		a.networks.Set([sha256.Size]byte(row.Network), struct{}{}, 0)
+	}
+	if len(rows) > 0 { // a transaction may commit later than its time says
+		a.readTo = rows[0].UsedAt.Add(-time.Minute)
+	}
+	return nil
+}
 
 // hash gives the keyed hash of a text; nil for "".
 func (a *Attempts) hash(text string) []byte {
@@ -75,6 +115,9 @@ func (a *Attempts) Pass(ctx context.Context, attempt domain.Attempt) error {
 		})
 		if err != nil {
 			return fmt.Errorf("end the attempt: %w", err)
+		}
+		if wait == 0 && attempt.Network != "" {
+			a.networks.Set([sha256.Size]byte(a.hash(attempt.Network)), struct{}{}, 0)
 		}
 		return tooMany(wait)
 	})

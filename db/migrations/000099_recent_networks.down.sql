@@ -1,0 +1,1 @@
+DROP FUNCTION app.recent_networks(timestamptz, integer);

@@ -1,0 +1,90 @@
+package argon2id
+
+import (
+	"container/list"
+	"context"
+	"sync"
+)
+
+// lanes share few slots between two kinds of waiting callers: those of networks and devices that logged in before go first,
+// so that a flood of strangers does not keep them out. Every fourth slot goes to a stranger all the same. It is safe for
+// concurrent use.
+type lanes struct {
+	mu      sync.Mutex
+	free    int
+	given   int // slots that were handed from one caller to the next
+	longest int // of a queue
+	waiting [2]list.List
+}
+
+// lane is the queue of a caller.
+type lane int
+
+const (
+	familiar lane = iota
+	stranger
+)
+
+const strangersTurn = 4 // of so many slots one goes to a stranger
+
+// acquire waits for a slot, in turn. It is false where the queue is full or the context ends first.
+func (l *lanes) acquire(ctx context.Context, in lane) bool {
+	l.mu.Lock()
+	if l.free > 0 {
+		l.free--
+		l.mu.Unlock()
+		return true
+	}
+	queue := &l.waiting[in]
+	if queue.Len() >= l.longest {
+		l.mu.Unlock()
+		return false
+	}
+	turn := make(chan struct{})
+	place := queue.PushBack(turn)
+	l.mu.Unlock()
+	select {
+	case <-turn:
+		return true
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-turn: // it was handed a slot meanwhile
+		l.hand()
+	default:
+		queue.Remove(place)
+	}
+	return false
+}
+
+// release gives a slot back.
+func (l *lanes) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hand()
+}
+
+// hand gives a slot to whoever is next.
+func (l *lanes) hand() {
+	first, second := &l.waiting[familiar], &l.waiting[stranger]
+	if (l.given+1)%strangersTurn == 0 {
+		first, second = second, first
+	}
+	for _, queue := range []*list.List{first, second} {
+		if next := queue.Front(); next != nil {
+			l.given++
+			close(queue.Remove(next).(chan struct{}))
+			return
+		}
+	}
+	l.free++
+}
+
+// queued gives how many wait in a lane.
+func (l *lanes) queued(in lane) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting[in].Len()
+}
