@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"testing"
 
@@ -25,9 +26,7 @@ func TestARefusedLogInOfSomebodyInNoWorkspaceIsRecordedForTheAccount(t *testing.
 	again.take(again.post(t, "/v1/auth/register", registration, operation(op)))
 	login := func(c *caller, more map[string]any) answer {
 		body := map[string]any{"email": c.email, "password": password}
-		for name, value := range more {
-			body[name] = value
-		}
+		maps.Copy(body, more)
 		return p.anonymous().post(t, "/v1/auth/login", body)
 	}
 	requireCode(t, login(ada, map[string]any{"workspace_id": eve.workspace}), http.StatusForbidden, "FORBIDDEN")

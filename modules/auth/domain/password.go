@@ -85,7 +85,7 @@ func ends(text string) []string {
 	return []string{text[:estimatedLength], text[len(text)-estimatedLength:]}
 }
 
-// inASCII writes letters of other scripts as Latin ones, neighbours as neighbours, for the estimator knows repetitions and
+// inASCII writes letters of other scripts as Latin ones, neighbors as neighbors, for the estimator knows repetitions and
 // sequences of those only.
 func inASCII(text string) string {
 	return strings.Map(func(r rune) rune {

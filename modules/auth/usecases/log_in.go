@@ -38,7 +38,8 @@ func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 		return Grant{}, ports.ErrInvalidCredentials
 	}
 	grant, err := u.open(ctx, email, in)
-	if errors.Is(err, ports.ErrPasswordChanged) { // between the look and the deed; it may only have been hashed anew
+	if errors.Is(err, ports.ErrPasswordChanged) || errors.Is(err, ports.ErrMembershipEnded) {
+		// Between the check and the opening: the password may only have been hashed again, and there may be another workspace.
 		grant, err = u.open(ctx, email, in)
 	}
 	if errors.Is(err, ports.ErrPasswordChanged) {
