@@ -133,6 +133,8 @@ func TestTheBinary(t *testing.T) {
 
 		third := spawn(t, binary, environ, "serve").serving(t)
 		ada.program = third.program
+		require.Equal(t, "folder", ada.anchoredAs(t, "agrees").text("anchor.store"))
+		require.FileExists(t, filepath.Join(data, "audit-anchor", "audit-anchor", ada.workspace+".json"))
 		require.Equal(t, bot.Body, ada.get(t, bot.Header.Get("Location")).Body, "the token, the key and the bot outlive a stop")
 		require.Equal(t, exitOK, third.end(t, syscall.SIGINT), third.log)
 	})
@@ -284,7 +286,7 @@ func TestADatabaseThatCannotBeReachedIsOneLineWithoutItsPassword(t *testing.T) {
 
 func TestTheSubcommandsExplainThemselves(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"health"}, {"openapi"}, {"env"}, {"version"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"audit"}, {"audit", "verify"}, {"audit", "adopt"}, {"health"}, {"openapi"}, {"env"}, {"version"}} {
 		for _, flag := range []string{"--help", "-h"} {
 			code, stdout, stderr := tool(t, []string{"LOG_LEVEL=wrong"}, append(args, flag)...)
 			require.Equal(t, exitOK, code, "%v: %s", args, stderr)

@@ -142,6 +142,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 			},
 			migrateCommand(withConfig, stdout, stderr, usage),
 			limitsCommand(withConfig, stdout, stderr, usage),
+			auditCommand(withConfig, stdout, stderr, usage),
 			secretCommand(withConfig, stdout, stderr, usage),
 			{
 				Name: "init", Usage: "prepare all that is configured: database, schema, collections; may be repeated", OnUsageError: usage,

@@ -98,6 +98,9 @@ func newBearers(p *platform, t *tokens.Tokens) *postgres.Bearers {
 // a ClickHouse.
 func (p *platform) purgeElsewhere() {
 	p.purges = append(p.purges, blobs.Bytes{Store: p.blobs}.Forget)
+	if p.anchor != nil {
+		p.purges = append(p.purges, p.anchor.Forget)
+	}
 	if p.clickhouse != nil {
 		p.purges = append(p.purges, p.clickhouse.Forget)
 	}

@@ -44,6 +44,7 @@ type platform struct {
 	redis      *redis.Client // nil where none is configured
 	audit      *audit.Log
 	sealer     *audit.Sealer
+	anchor     *audit.Anchor // nil: none
 	commands   *command.Pipeline
 	limiter    ratelimit.Limiter
 	limits     gateway.Limits
@@ -106,6 +107,9 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 		return nil, err
 	}
 	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
+	if err := p.openAnchor(); err != nil {
+		return nil, err
+	}
 	store := operations.NewStore(p.db, secret.NewBox(p.master.Key("answers with secrets")))
 	p.keys = webhook.Keys{Box: secret.NewBox(p.master.Key("webhook secrets"))}
 	p.guardOutside()
@@ -124,6 +128,7 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	p.access = access.NewWatcher(p.db.Refused, p.now, log)
 	p.background.Every(access.Interval, time.Minute, "check the access of open streams", p.access.Check)
 	p.background.Every(cfg.UpkeepInterval, 10*time.Minute, "seal the audit log", p.sealer.Seal)
+	p.keepAnchor()
 	p.background.Every(time.Hour, 10*time.Minute, "expire operations", func(ctx context.Context) error {
 		for {
 			if more, err := store.Expire(ctx); err != nil || !more {

@@ -14,6 +14,68 @@ import (
 	"github.com/google/uuid"
 )
 
+const anchoredHead = `-- name: AnchoredHead :exec
+UPDATE audit_seal_heads SET anchored_seq = $1 WHERE workspace_id = $2 AND anchored_seq <> $1
+`
+
+type AnchoredHeadParams struct {
+	Seq         int64
+	WorkspaceID uuid.UUID
+}
+
+func (q *Queries) AnchoredHead(ctx context.Context, arg AnchoredHeadParams) error {
+	_, err := q.db.Exec(ctx, anchoredHead, arg.Seq, arg.WorkspaceID)
+	return err
+}
+
+const auditAdoption = `-- name: AuditAdoption :one
+SELECT coalesce(adopt_until, 'epoch')::timestamptz AS adopt_until, coalesce(adopt_mac, '')::bytea AS adopt_mac, heads::boolean AS heads
+  FROM app.audit_adoption()
+`
+
+type AuditAdoptionRow struct {
+	AdoptUntil time.Time
+	AdoptMac   []byte
+	Heads      bool
+}
+
+func (q *Queries) AuditAdoption(ctx context.Context) (AuditAdoptionRow, error) {
+	row := q.db.QueryRow(ctx, auditAdoption)
+	var i AuditAdoptionRow
+	err := row.Scan(&i.AdoptUntil, &i.AdoptMac, &i.Heads)
+	return i, err
+}
+
+const auditHeads = `-- name: AuditHeads :many
+SELECT app.audit_heads($1, $2, $3)::uuid
+`
+
+type AuditHeadsParams struct {
+	Which string
+	After uuid.UUID
+	Most  int32
+}
+
+func (q *Queries) AuditHeads(ctx context.Context, arg AuditHeadsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, auditHeads, arg.Which, arg.After, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var column_1 uuid.UUID
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const auditSealed = `-- name: AuditSealed :exec
 SELECT app.audit_sealed($1::timestamptz)
 `
@@ -54,6 +116,20 @@ func (q *Queries) AuditToSeal(ctx context.Context, lookBack int32) ([]AuditToSea
 	return items, nil
 }
 
+const beginAuditAdoption = `-- name: BeginAuditAdoption :exec
+SELECT app.begin_audit_adoption($1, $2)
+`
+
+type BeginAuditAdoptionParams struct {
+	Until time.Time
+	Mac   []byte
+}
+
+func (q *Queries) BeginAuditAdoption(ctx context.Context, arg BeginAuditAdoptionParams) error {
+	_, err := q.db.Exec(ctx, beginAuditAdoption, arg.Until, arg.Mac)
+	return err
+}
+
 const checkUnsealed = `-- name: CheckUnsealed :one
 WITH bare AS (
     SELECT count(*) AS rows, min(in_no_seal.created_at) AS oldest FROM (
@@ -88,10 +164,29 @@ func (q *Queries) CheckUnsealed(ctx context.Context, arg CheckUnsealedParams) (C
 	return i, err
 }
 
+const countSealed = `-- name: CountSealed :one
+SELECT coalesce(max(seq), 0)::bigint AS seq, coalesce(sum(cardinality(row_ids)), 0)::bigint AS rows FROM audit_seals WHERE workspace_id = $1
+`
+
+type CountSealedRow struct {
+	Seq  int64
+	Rows int64
+}
+
+func (q *Queries) CountSealed(ctx context.Context, workspaceID uuid.UUID) (CountSealedRow, error) {
+	row := q.db.QueryRow(ctx, countSealed, workspaceID)
+	var i CountSealedRow
+	err := row.Scan(&i.Seq, &i.Rows)
+	return i, err
+}
+
 const createSeal = `-- name: CreateSeal :one
 WITH head AS (
-    INSERT INTO audit_seal_heads (workspace_id, seq) VALUES ($1, $2)
-    ON CONFLICT (workspace_id) DO UPDATE SET seq = excluded.seq
+    INSERT INTO audit_seal_heads AS h (workspace_id, seq, mac_seq, mac_rows, mac)
+    VALUES ($1, $2, $6, $7, $8)
+    ON CONFLICT (workspace_id) DO UPDATE -- a head that does not fit stays as it is: nothing may hide that
+       SET seq = excluded.seq, mac_seq = coalesce(excluded.mac_seq, h.mac_seq), mac_rows = coalesce(excluded.mac_rows, h.mac_rows),
+           mac = coalesce(excluded.mac, h.mac)
 ), counted AS ( -- for analytics: a row is in one seal
     INSERT INTO analytics_outbox (workspace_id, kind, count, at)
     SELECT $1, 'audit', count(*), min(a.created_at)
@@ -110,6 +205,9 @@ type CreateSealParams struct {
 	RowIds      []uuid.UUID
 	SealedAt    time.Time
 	Mac         []byte
+	MacSeq      *int64
+	MacRows     *int64
+	HeadMac     []byte
 }
 
 func (q *Queries) CreateSeal(ctx context.Context, arg CreateSealParams) (int64, error) {
@@ -119,10 +217,34 @@ func (q *Queries) CreateSeal(ctx context.Context, arg CreateSealParams) (int64, 
 		arg.RowIds,
 		arg.SealedAt,
 		arg.Mac,
+		arg.MacSeq,
+		arg.MacRows,
+		arg.HeadMac,
 	)
 	var seq int64
 	err := row.Scan(&seq)
 	return seq, err
+}
+
+const findSeal = `-- name: FindSeal :one
+SELECT sealed_at, mac FROM audit_seals WHERE workspace_id = $1 AND seq = $2
+`
+
+type FindSealParams struct {
+	WorkspaceID uuid.UUID
+	Seq         int64
+}
+
+type FindSealRow struct {
+	SealedAt time.Time
+	Mac      []byte
+}
+
+func (q *Queries) FindSeal(ctx context.Context, arg FindSealParams) (FindSealRow, error) {
+	row := q.db.QueryRow(ctx, findSeal, arg.WorkspaceID, arg.Seq)
+	var i FindSealRow
+	err := row.Scan(&i.SealedAt, &i.Mac)
+	return i, err
 }
 
 const lastSeal = `-- name: LastSeal :one
@@ -280,6 +402,20 @@ func (q *Queries) ListSeals(ctx context.Context, arg ListSealsParams) ([]ListSea
 	return items, nil
 }
 
+const lockSealHead = `-- name: LockSealHead :one
+INSERT INTO audit_seal_heads (workspace_id, seq) VALUES ($1, 0)
+ON CONFLICT (workspace_id) DO UPDATE SET seq = audit_seal_heads.seq
+RETURNING (mac IS NULL)::boolean AS bare
+`
+
+// Keeps sealers from a head until the transaction ends; makes it where there is none.
+func (q *Queries) LockSealHead(ctx context.Context, workspaceID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, lockSealHead, workspaceID)
+	var bare bool
+	err := row.Scan(&bare)
+	return bare, err
+}
+
 const readForSeal = `-- name: ReadForSeal :many
 SELECT (jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action, a.resource_type, a.resource_id, a.changes,
                          host(a.ip), a.user_agent, extract(epoch FROM a.created_at))
@@ -389,13 +525,61 @@ func (q *Queries) RowsToSeal(ctx context.Context, arg RowsToSealParams) ([]uuid.
 }
 
 const sealHead = `-- name: SealHead :one
-SELECT coalesce((SELECT seq FROM audit_seal_heads WHERE workspace_id = $1), 0)::bigint
+SELECT h.seq, coalesce(h.mac_seq, 0)::bigint AS mac_seq, coalesce(h.mac_rows, 0)::bigint AS mac_rows, h.mac, h.anchored_seq,
+       s.mac AS seal_mac, coalesce(s.sealed_at, 'epoch')::timestamptz AS sealed_at,
+       coalesce((SELECT sum(cardinality(t.row_ids)) FROM audit_seals t
+                  WHERE t.workspace_id = h.workspace_id AND t.seq > h.mac_seq), 0)::bigint AS rows_after
+  FROM audit_seal_heads h
+  LEFT JOIN audit_seals s ON s.workspace_id = h.workspace_id AND s.seq = h.mac_seq
+ WHERE h.workspace_id = $1
 `
 
-// How many seals the workspace has been given.
-func (q *Queries) SealHead(ctx context.Context, workspaceID uuid.UUID) (int64, error) {
+type SealHeadRow struct {
+	Seq         int64
+	MacSeq      int64
+	MacRows     int64
+	Mac         []byte
+	AnchoredSeq int64
+	SealMac     []byte
+	SealedAt    time.Time
+	RowsAfter   int64
+}
+
+// What the workspace's newest seal is said to be, and what its mac covers of the seal that it names; rows_after are those of
+// seals behind that.
+func (q *Queries) SealHead(ctx context.Context, workspaceID uuid.UUID) (SealHeadRow, error) {
 	row := q.db.QueryRow(ctx, sealHead, workspaceID)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
+	var i SealHeadRow
+	err := row.Scan(
+		&i.Seq,
+		&i.MacSeq,
+		&i.MacRows,
+		&i.Mac,
+		&i.AnchoredSeq,
+		&i.SealMac,
+		&i.SealedAt,
+		&i.RowsAfter,
+	)
+	return i, err
+}
+
+const setSealHead = `-- name: SetSealHead :exec
+UPDATE audit_seal_heads SET seq = $1, mac_seq = $1, mac_rows = $2, mac = $3 WHERE workspace_id = $4
+`
+
+type SetSealHeadParams struct {
+	Seq         int64
+	MacRows     *int64
+	Mac         []byte
+	WorkspaceID uuid.UUID
+}
+
+func (q *Queries) SetSealHead(ctx context.Context, arg SetSealHeadParams) error {
+	_, err := q.db.Exec(ctx, setSealHead,
+		arg.Seq,
+		arg.MacRows,
+		arg.Mac,
+		arg.WorkspaceID,
+	)
+	return err
 }

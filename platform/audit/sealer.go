@@ -26,6 +26,9 @@ type Sealer struct {
 	key    []byte
 	deepAt atomic.Int64 // when a run last looked back all the way, in Unix seconds
 	doneAt atomic.Int64 // when a run last sealed all that it found, in Unix seconds
+
+	anchor     *Anchor                   // nil: there is none
+	adoptUntil atomic.Pointer[time.Time] // nil: not read yet
 }
 
 // Lag is how long ago this process last sealed all that there was; 0 before its first run.
@@ -38,6 +41,9 @@ func (s *Sealer) Lag() time.Duration {
 
 // NewSealer makes a Sealer.
 func NewSealer(db *postgres.DB, key []byte) *Sealer { return &Sealer{db: db, key: key} }
+
+// Anchored has the sealer compare logs with an anchor. It is to be called before anything else.
+func (s *Sealer) Anchored(a *Anchor) { s.anchor = a }
 
 const (
 	sealPage  = 1000    // rows of one seal at the most
@@ -58,6 +64,9 @@ func (s *Sealer) Seal(ctx context.Context) error {
 	deep := now-s.deepAt.Load() >= deepEvery
 	if deep {
 		look = lookBack
+	}
+	if err := s.adoptPending(ctx); err != nil {
+		return fmt.Errorf("adopt seals of the release before: %w", err)
 	}
 	if err := s.seal(ctx, look); err != nil {
 		return err
@@ -103,11 +112,15 @@ func (s *Sealer) sealWorkspace(ctx context.Context, p platformdb.AuditToSealRow)
 	if err != nil && !postgres.IsMissing(err) {
 		return err
 	}
-	head, err := q.SealHead(ctx, p.WorkspaceID)
+	head, err := readHead(ctx, q, p.WorkspaceID)
 	if err != nil {
 		return err
 	}
-	next := seal{workspace: p.WorkspaceID, seq: max(head, last.Seq), at: p.SealedAt, previous: last.Mac}
+	total, believed, err := s.sealedRows(ctx, q, head, last.Seq)
+	if err != nil {
+		return err
+	}
+	next := seal{workspace: p.WorkspaceID, seq: max(head.seq, last.Seq), at: p.SealedAt, previous: last.Mac, total: total, believed: believed}
 	for {
 		rows, err := q.RowsToSeal(ctx, platformdb.RowsToSealParams{WorkspaceID: p.WorkspaceID, Since: p.Since, Count: sealLook})
 		if err != nil {
@@ -115,6 +128,7 @@ func (s *Sealer) sealWorkspace(ctx context.Context, p platformdb.AuditToSealRow)
 		}
 		for next.rows = range slices.Chunk(rows, sealPage) {
 			next.seq++
+			next.total += int64(len(next.rows))
 			if next.previous, err = s.create(ctx, q, next); err != nil {
 				return err
 			}
@@ -129,9 +143,12 @@ func (s *Sealer) create(ctx context.Context, q *platformdb.Queries, r seal) (mac
 	if _, mac, err = s.mac(ctx, q, r); err != nil {
 		return nil, err
 	}
-	_, err = q.CreateSeal(ctx, platformdb.CreateSealParams{
-		WorkspaceID: r.workspace, Seq: r.seq, RowIds: r.rows, SealedAt: r.at, Mac: mac,
-	})
+	params := platformdb.CreateSealParams{WorkspaceID: r.workspace, Seq: r.seq, RowIds: r.rows, SealedAt: r.at, Mac: mac}
+	if r.believed {
+		params.MacSeq, params.MacRows = &r.seq, &r.total
+		params.HeadMac = s.headMAC(Head{Workspace: r.workspace, Seal: r.seq, Rows: r.total, SealedAt: r.at, SealMAC: mac})
+	}
+	_, err = q.CreateSeal(ctx, params)
 	return mac, err
 }
 
@@ -142,6 +159,9 @@ type seal struct {
 	at        time.Time
 	rows      []uuid.UUID
 	previous  []byte
+
+	total    int64 // rows that all seals up to this one name
+	believed bool  // the head before it fits, so that one of this seal may be made
 }
 
 // mac computes a seal: HMAC-SHA-256 over the seal before, its own number, time and count, and every row with its length.
@@ -166,62 +186,4 @@ func (s *Sealer) mac(ctx context.Context, q *platformdb.Queries, r seal) (found 
 func chunk(h hash.Hash, b []byte) {
 	_ = binary.Write(h, binary.BigEndian, int64(len(b)))
 	h.Write(b)
-}
-
-// Verification is what Verify found.
-type Verification struct {
-	Sealed, Unsealed, Seals int64
-	Broken                  *int64 // the number of the first seal that does not fit, or is gone; nil: the log is as it was written
-}
-
-// Verify reads every row and seal of the caller's workspace and recomputes.
-func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
-	q, workspace := platformdb.New(s.db.InReport(ctx)), call.From(ctx).Principal.WorkspaceID
-	var v Verification
-	broken := func(seq int64) {
-		if v.Broken == nil || seq < *v.Broken {
-			v.Broken = &seq
-		}
-	}
-	head, err := q.SealHead(ctx, workspace) // before the seals, which may become more meanwhile
-	if err != nil {
-		return v, fmt.Errorf("look how many seals there should be: %w", err)
-	}
-	before := seal{workspace: workspace}
-	for {
-		seals, err := q.ListSeals(ctx, platformdb.ListSealsParams{WorkspaceID: workspace, After: before.seq, Count: sealsRead})
-		if err != nil {
-			return v, fmt.Errorf("read the seals: %w", err)
-		}
-		for _, stored := range seals {
-			r := seal{workspace: workspace, seq: stored.Seq, at: stored.SealedAt, rows: stored.RowIds, previous: before.previous}
-			found, mac, err := s.mac(ctx, q, r)
-			if err != nil {
-				return v, fmt.Errorf("read the sealed rows: %w", err)
-			}
-			if stored.Seq != before.seq+1 {
-				broken(before.seq + 1)
-			} else if found != len(r.rows) || !hmac.Equal(mac, stored.Mac) {
-				broken(stored.Seq)
-			}
-			v.Sealed += int64(found)
-			v.Seals++
-			before.seq, before.previous = stored.Seq, stored.Mac
-		}
-		if len(seals) < sealsRead {
-			break
-		}
-	}
-	if before.seq < head {
-		broken(before.seq + 1)
-	}
-	bare, err := q.CheckUnsealed(ctx, platformdb.CheckUnsealedParams{WorkspaceID: workspace, LookBack: lookBack})
-	if err != nil {
-		return v, fmt.Errorf("count the unsealed rows: %w", err)
-	}
-	v.Unsealed = bare.Rows
-	if bare.PassedOver > 0 {
-		broken(bare.PassedOver)
-	}
-	return v, nil
 }

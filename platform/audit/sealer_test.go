@@ -87,7 +87,9 @@ func (l *ledger) three(t *testing.T) uuid.UUID {
 		l.record(t, workspace, 2)
 		l.seal(t, workspace, n+1)
 	}
-	require.Equal(t, audit.Verification{Sealed: 6, Seals: 3}, l.verify(t, workspace))
+	v := l.verify(t, workspace)
+	v.Anchor = nil
+	require.Equal(t, audit.Verification{Sealed: 6, Seals: 3}, v)
 	return workspace
 }
 

@@ -84,6 +84,7 @@ type Config struct {
 	MinioAccess    string        `env:"MINIO_ACCESS_KEY" want:"at least 3 characters without spaces" secret:"true" help:"who we are at MINIO_ENDPOINT"`
 	MinioSecret    string        `env:"MINIO_SECRET_KEY" want:"at least 8 characters without spaces" secret:"true" help:"the secret of MINIO_ACCESS_KEY"`
 	MinioBucket    string        `env:"MINIO_BUCKET" envDefault:"parley" want:"3 to 63 lower-case letters, digits and dashes" help:"the bucket there, made where it is missing; nothing else may be in it"`
+	AuditAnchor    string        `env:"AUDIT_ANCHOR" want:"files, none, or a folder such as /mnt/audit that all processes share" help:"where the ends of the audit logs are written to outside the database, so that what is removed from an end shows; files: where uploaded files are kept; empty: with the embedded database a folder under DATA_DIR, else none"`
 	ModelTimeout   time.Duration `env:"MODEL_TIMEOUT" envDefault:"60s" want:"a duration from 1s to 10m such as 60s" help:"how long a model may take to answer"`
 	ModelAtOnce    int           `env:"MODEL_CONCURRENCY" envDefault:"256" want:"a whole number from 2 to 100000" help:"turns that this process runs at once; a workspace gets two thirds of them while it is alone, and less the more others there are"`
 	ModelAllow     []string      `env:"MODEL_ALLOW" want:"models such as openai/gpt-4o-mini, openai/gpt-4o* or echo, separated by commas; * stands for any text" help:"models that are served with the keys below; MODEL_DEFAULT and those with prices of their own are in any case, and keys that workspaces bring serve all; empty: all, in production only those with prices, and echo"`
@@ -246,6 +247,7 @@ func (c *Config) checkServices(require func(ok bool, name string)) {
 	require(isSecret(c.MinioAccess, 3), "MINIO_ACCESS_KEY")
 	require(isSecret(c.MinioSecret, 8), "MINIO_SECRET_KEY")
 	require(bucketName.MatchString(c.MinioBucket), "MINIO_BUCKET")
+	require(slices.Contains([]string{"", "files", "none"}, c.AuditAnchor) || strings.Contains(c.AuditAnchor, "/"), "AUDIT_ANCHOR")
 	require(isRedis(c.RedisURL), "REDIS_URL")
 	require(isMailServer(c.SMTPURL), "SMTP_URL")
 	_, err := mail.ParseAddress(c.MailFrom)

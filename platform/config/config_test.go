@@ -88,6 +88,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"MINIO_ENDPOINT":              {nil, []string{"minio", "minio:9000", "http://", "http://minio:9000/", "http://minio/bucket", "ftp://minio", "http://u:p@minio"}},
 		"MINIO_ACCESS_KEY":            {[]string{"abc", "AKIAIOSFODNN7EXAMPLE"}, []string{"ab", "a bc"}},
 		"MINIO_SECRET_KEY":            {[]string{"12345678"}, []string{"1234567", "1234 5678"}},
+		"AUDIT_ANCHOR":                {[]string{"files", "none", "/mnt/audit", "./anchor"}, []string{"blob", "yes", "folder"}},
 		"MINIO_BUCKET":                {[]string{"parley", "a-1", strings.Repeat("x", 63)}, []string{"ab", "Parley", "a_b", "-ab", "ab-", "a/b", strings.Repeat("x", 64)}},
 		"LIMIT_BOTS":                  {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
 		"LIMIT_MEMBERS":               {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},

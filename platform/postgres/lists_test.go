@@ -52,7 +52,7 @@ func TestAListIsOneRoundTripPlannedForItsFilters(t *testing.T) {
 }
 
 // occupy has a workspace begin many reads that do not end before stop; so many run, the others are refused.
-func (s *bundle) occupy(t *testing.T, stop, of context.Context, run int) {
+func (s *bundle) occupy(t *testing.T, stop, of context.Context, run int) { //nolint:revive // t first, as everywhere
 	t.Helper()
 	const reads = 12
 	refusals := make(chan error, reads)

@@ -47,13 +47,51 @@ SELECT (jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action,
 SELECT seq, mac FROM audit_seals WHERE workspace_id = @workspace_id ORDER BY seq DESC LIMIT 1;
 
 -- name: SealHead :one
--- How many seals the workspace has been given.
-SELECT coalesce((SELECT seq FROM audit_seal_heads WHERE workspace_id = @workspace_id), 0)::bigint;
+-- What the workspace's newest seal is said to be, and what its mac covers of the seal that it names; rows_after are those of
+-- seals behind that.
+SELECT h.seq, coalesce(h.mac_seq, 0)::bigint AS mac_seq, coalesce(h.mac_rows, 0)::bigint AS mac_rows, h.mac, h.anchored_seq,
+       s.mac AS seal_mac, coalesce(s.sealed_at, 'epoch')::timestamptz AS sealed_at,
+       coalesce((SELECT sum(cardinality(t.row_ids)) FROM audit_seals t
+                  WHERE t.workspace_id = h.workspace_id AND t.seq > h.mac_seq), 0)::bigint AS rows_after
+  FROM audit_seal_heads h
+  LEFT JOIN audit_seals s ON s.workspace_id = h.workspace_id AND s.seq = h.mac_seq
+ WHERE h.workspace_id = @workspace_id;
+
+-- name: LockSealHead :one
+-- Keeps sealers from a head until the transaction ends; makes it where there is none.
+INSERT INTO audit_seal_heads (workspace_id, seq) VALUES (@workspace_id, 0)
+ON CONFLICT (workspace_id) DO UPDATE SET seq = audit_seal_heads.seq
+RETURNING (mac IS NULL)::boolean AS bare;
+
+-- name: CountSealed :one
+SELECT coalesce(max(seq), 0)::bigint AS seq, coalesce(sum(cardinality(row_ids)), 0)::bigint AS rows FROM audit_seals WHERE workspace_id = @workspace_id;
+
+-- name: SetSealHead :exec
+UPDATE audit_seal_heads SET seq = @seq, mac_seq = @seq, mac_rows = @mac_rows, mac = @mac WHERE workspace_id = @workspace_id;
+
+-- name: FindSeal :one
+SELECT sealed_at, mac FROM audit_seals WHERE workspace_id = @workspace_id AND seq = @seq;
+
+-- name: AnchoredHead :exec
+UPDATE audit_seal_heads SET anchored_seq = @seq WHERE workspace_id = @workspace_id AND anchored_seq <> @seq;
+
+-- name: AuditHeads :many
+SELECT app.audit_heads(@which, @after, @most)::uuid;
+
+-- name: AuditAdoption :one
+SELECT coalesce(adopt_until, 'epoch')::timestamptz AS adopt_until, coalesce(adopt_mac, '')::bytea AS adopt_mac, heads::boolean AS heads
+  FROM app.audit_adoption();
+
+-- name: BeginAuditAdoption :exec
+SELECT app.begin_audit_adoption(@until, @mac);
 
 -- name: CreateSeal :one
 WITH head AS (
-    INSERT INTO audit_seal_heads (workspace_id, seq) VALUES (@workspace_id, @seq)
-    ON CONFLICT (workspace_id) DO UPDATE SET seq = excluded.seq
+    INSERT INTO audit_seal_heads AS h (workspace_id, seq, mac_seq, mac_rows, mac)
+    VALUES (@workspace_id, @seq, sqlc.narg('mac_seq'), sqlc.narg('mac_rows'), sqlc.narg('head_mac'))
+    ON CONFLICT (workspace_id) DO UPDATE -- a head that does not fit stays as it is: nothing may hide that
+       SET seq = excluded.seq, mac_seq = coalesce(excluded.mac_seq, h.mac_seq), mac_rows = coalesce(excluded.mac_rows, h.mac_rows),
+           mac = coalesce(excluded.mac, h.mac)
 ), counted AS ( -- for analytics: a row is in one seal
     INSERT INTO analytics_outbox (workspace_id, kind, count, at)
     SELECT @workspace_id, 'audit', count(*), min(a.created_at)

@@ -18,6 +18,39 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditAnchorState.
+const (
+	Agrees      AuditAnchorState = "agrees"
+	Behind      AuditAnchorState = "behind"
+	Invalid     AuditAnchorState = "invalid"
+	Missing     AuditAnchorState = "missing"
+	None        AuditAnchorState = "none"
+	Restored    AuditAnchorState = "restored"
+	Unreachable AuditAnchorState = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the AuditAnchorState enum.
+func (e AuditAnchorState) Valid() bool {
+	switch e {
+	case Agrees:
+		return true
+	case Behind:
+		return true
+	case Invalid:
+		return true
+	case Missing:
+		return true
+	case None:
+		return true
+	case Restored:
+		return true
+	case Unreachable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JobStatus.
 const (
 	Done    JobStatus = "done"
@@ -220,6 +253,33 @@ type APIKeyList struct {
 	NextCursor *string  `json:"next_cursor"`
 }
 
+// AuditAnchor how the log compares with what was written of its end outside the database
+type AuditAnchor struct {
+	RestoredTo *AuditPoint `json:"restored_to"`
+
+	// Seal the newest seal that the anchor has seen
+	Seal     *int64     `json:"seal"`
+	SealedAt *time.Time `json:"sealed_at"`
+
+	// SealedRows the rows up to it
+	SealedRows *int64 `json:"sealed_rows"`
+
+	// State `none`: there is no anchor. `behind`: the log goes on from it, its newest seals are to be written yet. `missing`: there
+	// was one. `unreachable`: what keeps it does not answer. `invalid`: it was not made with our key. `restored`: it has seen
+	// more than the log has, so a backup was restored, or the end of the log was removed: `restored_to` says to which seal.
+	// An operator who knows why adopts the log as it is (`parley audit adopt`), which is an entry of the log, `audit.adopt`.
+	State AuditAnchorState `json:"state"`
+
+	// Store what keeps it: `files` or `folder`
+	Store *string `json:"store"`
+}
+
+// AuditAnchorState `none`: there is no anchor. `behind`: the log goes on from it, its newest seals are to be written yet. `missing`: there
+// was one. `unreachable`: what keeps it does not answer. `invalid`: it was not made with our key. `restored`: it has seen
+// more than the log has, so a backup was restored, or the end of the log was removed: `restored_to` says to which seal.
+// An operator who knows why adopts the log as it is (`parley audit adopt`), which is an entry of the log, `audit.adopt`.
+type AuditAnchorState string
+
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
 	// Action Examples: bot.create
@@ -249,13 +309,25 @@ type AuditList struct {
 	NextCursor *string      `json:"next_cursor"`
 }
 
+// AuditPoint defines model for AuditPoint.
+type AuditPoint struct {
+	// Seal 0: nothing of what the anchor has seen is left
+	Seal     int64      `json:"seal"`
+	SealedAt *time.Time `json:"sealed_at"`
+}
+
 // AuditVerification defines model for AuditVerification.
 type AuditVerification struct {
-	// BrokenSeal the number of the first seal that does not fit
+	// Anchor how the log compares with what was written of its end outside the database
+	Anchor AuditAnchor `json:"anchor"`
+
+	// BrokenSeal the number of the first seal that does not fit, or is gone
 	BrokenSeal *int64 `json:"broken_seal"`
-	Intact     bool   `json:"intact"`
-	SealedRows int64  `json:"sealed_rows"`
-	Seals      int64  `json:"seals"`
+
+	// Intact false where a seal does not fit, or the anchor has seen more than the log has
+	Intact     bool  `json:"intact"`
+	SealedRows int64 `json:"sealed_rows"`
+	Seals      int64 `json:"seals"`
 
 	// UnsealedRows written in the last seconds and not sealed yet
 	UnsealedRows int64 `json:"unsealed_rows"`

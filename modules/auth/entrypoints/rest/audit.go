@@ -118,8 +118,25 @@ func (e auditExport) next(after audit.Position) ([]audit.Row, error) {
 func (s Server) VerifyAudit(ctx context.Context, _ VerifyAuditRequestObject) (VerifyAuditResponseObject, error) {
 	v, err := s.Sealer.Verify(ctx)
 	return VerifyAudit200JSONResponse{
-		Intact: v.Broken == nil, SealedRows: v.Sealed, UnsealedRows: v.Unsealed, Seals: v.Seals, BrokenSeal: v.Broken,
+		Intact: v.Intact(), SealedRows: v.Sealed, UnsealedRows: v.Unsealed, Seals: v.Seals, BrokenSeal: v.Broken, Anchor: toAnchor(v.Anchor),
 	}, err
+}
+
+func toAnchor(c *audit.AnchorCheck) AuditAnchor {
+	if c == nil {
+		return AuditAnchor{State: None}
+	}
+	a := AuditAnchor{State: AuditAnchorState(c.State), Store: &c.Store}
+	if c.Head != nil {
+		a.Seal, a.SealedRows, a.SealedAt = &c.Head.Seal, &c.Head.Rows, &c.Head.SealedAt
+	}
+	if c.RestoredTo != nil {
+		a.RestoredTo = &AuditPoint{Seal: c.RestoredTo.Seal}
+		if c.RestoredTo.Seal > 0 {
+			a.RestoredTo.SealedAt = &c.RestoredTo.SealedAt
+		}
+	}
+	return a
 }
 
 func toAuditEntry(r audit.Row) AuditEntry {

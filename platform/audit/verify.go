@@ -1,0 +1,220 @@
+package audit
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/call"
+)
+
+// Verification is what Verify found.
+type Verification struct {
+	Sealed, Unsealed, Seals int64
+	Broken                  *int64       // the number of the first seal that does not fit, or is gone; nil: none
+	Anchor                  *AnchorCheck // nil: there is no anchor
+}
+
+// Intact tells whether the log is as it was written, for all that can be known.
+func (v Verification) Intact() bool {
+	return v.Broken == nil && (v.Anchor == nil || v.Anchor.State != Restored && v.Anchor.State != Invalid)
+}
+
+// AnchorState says how a log compares with its anchor.
+type AnchorState string
+
+// The states of an anchor.
+const (
+	Agrees      AnchorState = "agrees"
+	Behind      AnchorState = "behind"      // the log goes on from it: its newest seals are not in the anchor yet
+	Missing     AnchorState = "missing"     // there was one, and it is gone
+	Unreachable AnchorState = "unreachable" // what keeps it does not answer
+	Invalid     AnchorState = "invalid"     // it was not made with our key
+	Restored    AnchorState = "restored"    // the anchor has seen more than the log has: a backup was restored, or the end of the log was removed
+)
+
+// AnchorCheck is what came of comparing a log with its anchor.
+type AnchorCheck struct {
+	State AnchorState
+	Store string // what keeps the anchor
+	Head  *Head  // that the anchor has; nil: none that can be read
+	// RestoredTo is the newest seal that the log has kept of what the anchor has seen; its number is 0 where it has kept none.
+	// nil: the log was not restored.
+	RestoredTo *Point
+}
+
+// Point is a place in a sealed log.
+type Point struct {
+	Seal     int64
+	SealedAt time.Time
+}
+
+// Verify reads every row and seal of the caller's workspace and recomputes, then compares their end with the head and the
+// anchor.
+func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
+	q, workspace := platformdb.New(s.db.InReport(ctx)), call.From(ctx).Principal.WorkspaceID
+	v := verifying{sealer: s, q: q, workspace: workspace}
+	if _, err := s.adopting(ctx); err != nil {
+		return v.Verification, err
+	}
+	var err error
+	if v.head, err = readHead(ctx, q, workspace); err != nil { // before the seals, which may become more meanwhile
+		return v.Verification, err
+	}
+	v.readAnchor(ctx)
+	if err := v.readSeals(ctx); err != nil {
+		return v.Verification, err
+	}
+	if err := v.checkHead(ctx); err != nil {
+		return v.Verification, err
+	}
+	v.checkAnchor()
+	bare, err := q.CheckUnsealed(ctx, platformdb.CheckUnsealedParams{WorkspaceID: workspace, LookBack: lookBack})
+	if err != nil {
+		return v.Verification, fmt.Errorf("count the unsealed rows: %w", err)
+	}
+	v.Unsealed = bare.Rows
+	if bare.PassedOver > 0 {
+		v.broken(bare.PassedOver)
+	}
+	return v.Verification, nil
+}
+
+// verifying is a verification in progress.
+type verifying struct {
+	Verification
+	sealer    *Sealer
+	q         *platformdb.Queries
+	workspace uuid.UUID
+	head      storedHead
+	last      seal  // the newest that was read, its MAC in previous
+	total     int64 // rows that the seals name which were read
+	headAt    int64 // rows that the seals up to that of the head name
+
+	anchoredMAC  []byte // of the seal that the anchor names, as the log has it; nil: it has none
+	anchoredRows int64
+	kept         Point // the newest seal that is not younger than the anchor
+}
+
+func (v *verifying) broken(seq int64) {
+	if v.Broken == nil || seq < *v.Broken {
+		v.Broken = &seq
+	}
+}
+
+func (v *verifying) readSeals(ctx context.Context) error {
+	v.last = seal{workspace: v.workspace}
+	for {
+		seals, err := v.q.ListSeals(ctx, platformdb.ListSealsParams{WorkspaceID: v.workspace, After: v.last.seq, Count: sealsRead})
+		if err != nil {
+			return fmt.Errorf("read the seals: %w", err)
+		}
+		for _, stored := range seals {
+			r := seal{workspace: v.workspace, seq: stored.Seq, at: stored.SealedAt, rows: stored.RowIds, previous: v.last.previous}
+			found, mac, err := v.sealer.mac(ctx, v.q, r)
+			if err != nil {
+				return fmt.Errorf("read the sealed rows: %w", err)
+			}
+			if stored.Seq != v.last.seq+1 {
+				v.broken(v.last.seq + 1)
+			} else if found != len(r.rows) || !hmac.Equal(mac, stored.Mac) {
+				v.broken(stored.Seq)
+			}
+			v.Sealed += int64(found)
+			v.Seals++
+			v.total += int64(len(r.rows))
+			v.note(stored, v.total)
+			v.last.seq, v.last.at, v.last.previous = stored.Seq, stored.SealedAt, stored.Mac
+		}
+		if len(seals) < sealsRead {
+			return nil
+		}
+	}
+}
+
+// note keeps what is to be known of a seal at the end: whether it is the one of the head, or of the anchor.
+func (v *verifying) note(stored platformdb.ListSealsRow, total int64) {
+	if stored.Seq == v.head.Seal {
+		v.headAt = total
+	}
+	if v.Anchor == nil || v.Anchor.Head == nil {
+		return
+	}
+	if stored.Seq == v.Anchor.Head.Seal {
+		v.anchoredMAC, v.anchoredRows = stored.Mac, total
+	}
+	if stored.Seq <= v.Anchor.Head.Seal && !stored.SealedAt.After(v.Anchor.Head.SealedAt) {
+		v.kept = Point{stored.Seq, stored.SealedAt}
+	}
+}
+
+// checkHead holds the seals that are there to the head.
+func (v *verifying) checkHead(ctx context.Context) error {
+	if !v.head.found && v.last.seq > 0 { // the first seal may have come after the head was looked for
+		head, err := readHead(ctx, v.q, v.workspace)
+		if err != nil {
+			return err
+		}
+		if !head.found {
+			v.broken(v.last.seq + 1)
+		}
+		return nil
+	}
+	if v.last.seq < max(v.head.seq, v.head.Seal) {
+		v.broken(v.last.seq + 1)
+	}
+	switch {
+	case v.head.MAC != nil && (!v.sealer.fits(v.head.Head) || v.headAt != v.head.Rows):
+		v.broken(v.last.seq + 1)
+	case v.head.MAC == nil && v.head.seq > 0:
+		adopting, err := v.sealer.adopting(ctx)
+		if err == nil && !adopting {
+			v.broken(v.last.seq + 1)
+		}
+		return err
+	}
+	return nil
+}
+
+// readAnchor reads the anchor, before the seals: they go on from it.
+func (v *verifying) readAnchor(ctx context.Context) {
+	a := v.sealer.anchor
+	if a == nil {
+		return
+	}
+	v.Anchor = &AnchorCheck{Store: a.name}
+	h, err := a.read(ctx, v.workspace)
+	switch {
+	case errors.Is(err, errNoAnchor) && v.head.anchored > 0:
+		v.Anchor.State = Missing
+	case errors.Is(err, errNoAnchor):
+		v.Anchor.State = Behind
+	case errors.Is(err, errAnchorForm) || err == nil && (h.Workspace != v.workspace || !v.sealer.fits(h)):
+		v.Anchor.State = Invalid
+	case err != nil:
+		v.Anchor.State = Unreachable
+	default:
+		v.Anchor.Head = &h
+	}
+}
+
+// checkAnchor holds the log to its anchor.
+func (v *verifying) checkAnchor() {
+	if v.Anchor == nil || v.Anchor.Head == nil {
+		return
+	}
+	h := v.Anchor.Head
+	switch {
+	case h.Seal > 0 && (v.anchoredMAC == nil || !hmac.Equal(v.anchoredMAC, h.SealMAC) || v.anchoredRows != h.Rows):
+		v.Anchor.State, v.Anchor.RestoredTo = Restored, &v.kept
+	case h.Seal < v.last.seq:
+		v.Anchor.State = Behind
+	default:
+		v.Anchor.State = Agrees
+	}
+}
