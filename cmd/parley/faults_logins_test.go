@@ -47,7 +47,7 @@ func flood(t *testing.T, p *program, addresses int) (stop func() map[int]int) {
 
 // A flood from 240 addresses, each within its limit, keeps nobody out who has logged in from their network or device before.
 // It tells nothing of accounts: from the same network known and unknown ones are answered alike and take the same time.
-func TestFaultAFloodOfStrangersKeepsNobodyOut(t *testing.T) {
+func TestFaultAFloodOfStrangersKeepsNobodyOut(t *testing.T) { //nolint:paralleltest // it measures, and fills every processor
 	for name, setting := range map[string]string{
 		"with the limit of strangers": "AUTH_RATE_LIMIT_STRANGERS=600", "by priority alone": "AUTH_RATE_LIMIT_STRANGERS=1000000",
 	} {

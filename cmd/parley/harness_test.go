@@ -103,9 +103,11 @@ func newLogBuffer() *logBuffer { return &logBuffer{serving: make(chan string, 1)
 func (l *logBuffer) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var line struct{ Msg, Address string }
-	if json.Unmarshal(b, &line) == nil && line.Msg == "serving" {
-		l.serving <- line.Address
+	for text := range bytes.Lines(b) { // the log writes several lines at once where they come together
+		var line struct{ Msg, Address string }
+		if json.Unmarshal(text, &line) == nil && line.Msg == "serving" {
+			l.serving <- line.Address
+		}
 	}
 	return l.text.Write(b)
 }

@@ -327,7 +327,7 @@ func TestTheNumbersOfAnEventAreKeptAsTheyWereWritten(t *testing.T) {
 
 	note := chat.send(t, "msg_2", `{"type":"note","data":{"n":1e308}}`)
 	require.Equal(t, "ignored", ada.get(t, "/v1/webhook-events/"+note.text("event_id")).text("status"))
-	require.Equal(t, 1e308, ada.get(t, "/v1/webhook-events/"+note.text("event_id")).at("payload.data.n"))
+	require.Contains(t, string(ada.get(t, "/v1/webhook-events/"+note.text("event_id")).Raw), "1e308")
 }
 
 func TestASecretIsShownOnceAndRotatedWithAnOverlap(t *testing.T) {

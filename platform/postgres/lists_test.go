@@ -52,7 +52,7 @@ func TestAListIsOneRoundTripPlannedForItsFilters(t *testing.T) {
 }
 
 // occupy has a workspace begin many reads that do not end before stop; so many run, the others are refused.
-func (s *bundle) occupy(t *testing.T, stop, of context.Context, run int) { //nolint:revive // t first, as everywhere
+func (s *bundle) occupy(stop context.Context, t *testing.T, of context.Context, run int) { //nolint:revive // two contexts
 	t.Helper()
 	const reads = 12
 	refusals := make(chan error, reads)
@@ -81,9 +81,9 @@ func TestSlowReadsLeaveConnectionsToOthersAndTurnsToOtherWorkspaces(t *testing.T
 	stop, end := context.WithCancel(t.Context())
 	defer end()
 	third, c := other(), other()
-	s.occupy(t, stop, s.a, 2)
+	s.occupy(stop, t, s.a, 2)
 	require.NoError(t, list(s.b), "another workspace has its turn")
-	s.occupy(t, stop, s.b, 2)
+	s.occupy(stop, t, s.b, 2)
 	require.ErrorIs(t, list(third), fail.ErrTooManyReads, "all turns of the quick are taken")
 
 	s.db.SlowReads(50*time.Millisecond, 0) // from here on every read is slow
@@ -93,12 +93,12 @@ func TestSlowReadsLeaveConnectionsToOthersAndTurnsToOtherWorkspaces(t *testing.T
 	s.db.SlowReads(50*time.Millisecond, time.Hour)
 	stop, end = context.WithCancel(t.Context())
 	defer end()
-	s.occupy(t, stop, s.a, 2)
-	s.occupy(t, stop, s.b, 2)
+	s.occupy(stop, t, s.a, 2)
+	s.occupy(stop, t, s.b, 2)
 	require.ErrorIs(t, list(c), fail.ErrTooManyReads, "the slow keep each other waiting")
 	require.NoError(t, list(third), "and nobody else")
-	s.occupy(t, stop, third, 2)
-	s.occupy(t, stop, other(), 2)
+	s.occupy(stop, t, third, 2)
+	s.occupy(stop, t, other(), 2)
 	require.EqualValues(t, 8, s.db.Acquired())
 	require.ErrorIs(t, list(other()), fail.ErrTooManyReads)
 	require.NoError(t, s.db.In(c).QueryRow(c, "SELECT 1").Scan(new(int)), "the other half of the connections is free")

@@ -75,7 +75,7 @@ func (l *lanes) hand() {
 	for _, queue := range []*list.List{first, second} {
 		if next := queue.Front(); next != nil {
 			l.given++
-			close(queue.Remove(next).(chan struct{}))
+			close(queue.Remove(next).(chan struct{})) //nolint:errcheck // a queue holds nothing else
 			return
 		}
 	}
