@@ -50,7 +50,7 @@ func TestFaultTwoHundredStreamsAtOnceFitIntoLittleMemory(t *testing.T) {
 	t.Parallel()
 	const streams, most = 200, 200 << 10 // KiB
 	c := startCluster(t)
-	s := newSite(t, c.url(), "ECHO_DELAY=100ms", "MODEL_TIMEOUT=60s")
+	s := newSite(t, c.url(), "ECHO_DELAY=100ms", "MODEL_TIMEOUT=60s", "MODEL_CONCURRENCY=400")
 	s.launch()
 	ada := s.register().here()
 	content := strings.Repeat("word ", 30) + "end"
