@@ -56,6 +56,7 @@ var keyBots = map[string]botData{
 	"llm_turns":                  byBot("bot_id"),
 	"login_attempts":             {},
 	"login_networks":             {},
+	"mail_counts":                {},
 	"account_failures":           {},
 	"message_feedback":           byParent("app.sees_thread(thread_id)"),
 	"messages":                   byParent("app.sees_thread(thread_id)"),

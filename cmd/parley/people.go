@@ -53,6 +53,8 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 	accept.Invitations = postgres.NewInvitations(p.db, p.meter)
 	authorities := postgres.NewAuthorities(p.db)
 	accept.Inviters = authorities
+	mail := postgres.NewMailLimits(p.db, p.master.Key("mail limits"), p.now)
+	p.background.Every(time.Hour, time.Minute, "forget counts of emails", mail.Forget)
 	keys := postgres.NewKeys(p.db, p.meter)
 	key := p.master.Key("cursor")
 	return rest.People{
@@ -63,7 +65,8 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 		CreateKey:  usecases.CreateAPIKey{Keys: keys, Now: p.now},
 		Keys:       keys,
 		Invite: usecases.InvitePerson{
-			Workspaces: workspaces, Members: members, Invitations: accept.Invitations, Outbox: letters, Now: p.now,
+			Workspaces: workspaces, Members: members, Invitations: accept.Invitations, Mail: mail, Outbox: letters,
+			Daily: p.cfg.LimitInvites, Now: p.now,
 		},
 		Accept:            accept,
 		Invitations:       accept.Invitations,

@@ -40,9 +40,42 @@ func (q *Queries) AcceptInvitation(ctx context.Context, arg AcceptInvitationPara
 	return id, err
 }
 
+const announceInvitation = `-- name: AnnounceInvitation :one
+SELECT app.announce_invitation($1::text, $2::bytea)::boolean
+`
+
+type AnnounceInvitationParams struct {
+	Address string
+	Mailbox []byte
+}
+
+func (q *Queries) AnnounceInvitation(ctx context.Context, arg AnnounceInvitationParams) (bool, error) {
+	row := q.db.QueryRow(ctx, announceInvitation, arg.Address, arg.Mailbox)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const countMail = `-- name: CountMail :one
+SELECT app.count_mail($1::bytea[], $2::bigint[])::integer
+`
+
+type CountMailParams struct {
+	Scopes [][]byte
+	Limits []int64
+}
+
+// The place of the scope that has had as many as it may, from 1; 0: counted.
+func (q *Queries) CountMail(ctx context.Context, arg CountMailParams) (int32, error) {
+	row := q.db.QueryRow(ctx, countMail, arg.Scopes, arg.Limits)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const createInvitation = `-- name: CreateInvitation :exec
-INSERT INTO invitations (workspace_id, id, email, role, token_hash, invited_by, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO invitations (workspace_id, id, email, role, token_hash, invited_by, created_at, expires_at, announced)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type CreateInvitationParams struct {
@@ -54,6 +87,7 @@ type CreateInvitationParams struct {
 	InvitedBy   uuid.UUID
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
+	Announced   bool
 }
 
 func (q *Queries) CreateInvitation(ctx context.Context, arg CreateInvitationParams) error {
@@ -66,6 +100,7 @@ func (q *Queries) CreateInvitation(ctx context.Context, arg CreateInvitationPara
 		arg.InvitedBy,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.Announced,
 	)
 	return err
 }
@@ -106,6 +141,15 @@ func (q *Queries) FindInvitation(ctx context.Context, print []byte) (FindInvitat
 		&i.PasswordHash,
 	)
 	return i, err
+}
+
+const forgetMailCounts = `-- name: ForgetMailCounts :exec
+SELECT app.forget_mail_counts()
+`
+
+func (q *Queries) ForgetMailCounts(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, forgetMailCounts)
+	return err
 }
 
 const hasMember = `-- name: HasMember :one

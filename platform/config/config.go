@@ -74,6 +74,7 @@ type Config struct {
 	LimitMembers   int64         `env:"LIMIT_MEMBERS" envDefault:"0" production:"100" want:"a whole number from 0 to 1000000000000000000" help:"members of a workspace"`
 	LimitKeys      int64         `env:"LIMIT_API_KEYS" envDefault:"0" production:"50" want:"a whole number from 0 to 1000000000000000000" help:"API keys of a workspace that are not revoked"`
 	LimitSubs      int64         `env:"LIMIT_SUBSCRIPTIONS" envDefault:"20" want:"a whole number from 0 to 1000000000000000000" help:"webhook subscriptions of a workspace; each event is delivered to every one that wants it; 0: no limit"`
+	LimitInvites   int64         `env:"LIMIT_INVITATIONS_DAY" envDefault:"50" want:"a whole number from 0 to 1000000000000000000" help:"invitations of a workspace in a day, and of a person in all workspaces; 0: no limit; parley limits does not change it"`
 	LimitRequests  int           `env:"LIMIT_REQUESTS_MINUTE" envDefault:"0" production:"6000" want:"a whole number from 0 to 1000000000" help:"calls a minute of all users and keys of a workspace, counted where each is signed in; parley limits does not change it"`
 	FaultPoint     string        `env:"FAULT_POINT" want:"empty, or outside production one of after-claim, before-commit, after-commit, after-model-call, with :n for the nth time" help:"for tests: the process kills itself there"`
 	BodyLimit      int64         `env:"BODY_LIMIT" envDefault:"1048576" want:"bytes, from 1024 to 104857600" help:"the largest request body, in bytes"`
@@ -234,7 +235,7 @@ func (c *Config) checkLimits(require func(ok bool, name string)) {
 	for name, most := range map[string]int64{
 		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
 		"LIMIT_COST_MONTH": c.LimitCost, "LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,
-		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys, "LIMIT_SUBSCRIPTIONS": c.LimitSubs,
+		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys, "LIMIT_SUBSCRIPTIONS": c.LimitSubs, "LIMIT_INVITATIONS_DAY": c.LimitInvites,
 	} {
 		require(most >= 0 && most <= 1e18, name)
 	}

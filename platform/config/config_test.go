@@ -92,6 +92,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"MINIO_BUCKET":                {[]string{"parley", "a-1", strings.Repeat("x", 63)}, []string{"ab", "Parley", "a_b", "-ab", "ab-", "a/b", strings.Repeat("x", 64)}},
 		"LIMIT_BOTS":                  {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
 		"LIMIT_MEMBERS":               {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
+		"LIMIT_INVITATIONS_DAY":       {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many"}},
 		"LIMIT_SUBSCRIPTIONS":         {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many"}},
 		"LIMIT_API_KEYS":              {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
 		"SMTP_URL":                    {[]string{"smtp://localhost", "smtp://u:p@mail.example.com:587", "smtps://mail.example.com:465"}, []string{"mail.example.com", "http://mail.example.com", "smtp://", "smtp://h:0", "smtp://h:99999", "smtp://h/path"}},

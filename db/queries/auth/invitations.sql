@@ -4,8 +4,18 @@ UPDATE invitations SET revoked_at = @created_at
  WHERE workspace_id = @workspace_id AND email = @email AND accepted_at IS NULL AND revoked_at IS NULL;
 
 -- name: CreateInvitation :exec
-INSERT INTO invitations (workspace_id, id, email, role, token_hash, invited_by, created_at, expires_at)
-VALUES (@workspace_id, @id, @email, @role, @token_hash, @invited_by, @created_at, @expires_at);
+INSERT INTO invitations (workspace_id, id, email, role, token_hash, invited_by, created_at, expires_at, announced)
+VALUES (@workspace_id, @id, @email, @role, @token_hash, @invited_by, @created_at, @expires_at, @announced);
+
+-- name: CountMail :one
+-- The place of the scope that has had as many as it may, from 1; 0: counted.
+SELECT app.count_mail(@scopes::bytea[], @limits::bigint[])::integer;
+
+-- name: AnnounceInvitation :one
+SELECT app.announce_invitation(@address::text, @mailbox::bytea)::boolean;
+
+-- name: ForgetMailCounts :exec
+SELECT app.forget_mail_counts();
 
 -- name: HasMember :one
 SELECT app.has_member(@email::text)::boolean;

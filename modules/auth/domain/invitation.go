@@ -26,6 +26,7 @@ type Invitation struct {
 	ExpiresAt  time.Time
 	AcceptedAt *time.Time
 	RevokedAt  *time.Time
+	Announced  bool // an email goes out; it is not read again
 }
 
 // NewInvitation makes an invitation and its token, of 32 random bytes.
@@ -52,9 +53,12 @@ type Guest struct {
 	WorkspaceName string
 }
 
-// Letter is a mail, in plain text.
+// Letter is an email, in plain text.
 type Letter struct {
 	To      string `json:"to"`
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
+	// Withheld is 1 where the email does not go out, as its mailbox has had enough. It is queued all the same, and as long as
+	// any other: who invites does not see what others have sent there.
+	Withheld int `json:"withheld"`
 }

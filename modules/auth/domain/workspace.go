@@ -26,12 +26,12 @@ type Membership struct {
 	DeletedAt   *time.Time `json:"deleted_at"`
 }
 
-// CheckName answers ErrWorkspaceName for what no workspace may be called.
+// CheckName answers ErrWorkspaceName or ErrNameText for what no workspace may be called. Older ones may have such names.
 func CheckName(name string) error {
 	if n := utf8.RuneCountInString(name); n < 1 || n > 200 || strings.TrimSpace(name) == "" {
 		return ErrWorkspaceName
 	}
-	return nil
+	return checkNameText(name)
 }
 
 // WorkspaceOf gives the id of the workspace that a user makes by an operation: the same each time, so that the operation

@@ -105,6 +105,16 @@ type Newcomers interface {
 	Welcome(ctx context.Context, r domain.Registration) error
 }
 
+// MailLimits bounds how many emails go out. Each purpose has counts of its own, so that none uses up those of another.
+type MailLimits interface {
+	// CountInvitation counts an invitation of today, for the workspace and for who invites, in the transaction of the context;
+	// fail.ErrLimitReached where one of them has made as many as daily says. 0 is no limit.
+	CountInvitation(ctx context.Context, workspace, inviter uuid.UUID, daily int64) error
+	// Announce tells whether an email about an invitation goes to an address: not while too many invitations to it are open,
+	// or it has had enough of them today. It counts the email in the transaction of the context.
+	Announce(ctx context.Context, email domain.Email) (bool, error)
+}
+
 // Outbox sends letters after the change that they belong to.
 type Outbox interface {
 	// Post queues a letter in the transaction of the context. Nobody can read it in the database.

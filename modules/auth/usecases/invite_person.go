@@ -17,7 +17,9 @@ type InvitePerson struct {
 	Workspaces  ports.Workspaces
 	Members     ports.Members
 	Invitations ports.Invitations
+	Mail        ports.MailLimits
 	Outbox      ports.Outbox
+	Daily       int64 // invitations a day of a workspace, and of a person in all workspaces; 0: no limit
 	Now         func() time.Time
 }
 
@@ -28,7 +30,8 @@ type NewGuest struct {
 	Role  domain.Role
 }
 
-// Do invites, and queues the letter that says so. The token is given here and in the letter, and never again.
+// Do invites, and queues the email that says so. The token is given here and in the email, and never again. An address gets
+// no more than so many emails, whoever invites it; the answer is the same.
 func (u InvitePerson) Do(ctx context.Context, in NewGuest) (invitation domain.Invitation, token string, err error) {
 	email, err := domain.NewEmail(in.Email)
 	if err != nil {
@@ -41,22 +44,42 @@ func (u InvitePerson) Do(ctx context.Context, in NewGuest) (invitation domain.In
 	if err := team.Invite(in.By, in.Role); err != nil {
 		return domain.Invitation{}, "", refusal(err)
 	}
+	inviter, err := u.Members.Get(ctx, in.By)
+	if err != nil {
+		return domain.Invitation{}, "", err
+	}
 	workspace, err := u.Workspaces.Get(ctx)
 	if err != nil {
 		return domain.Invitation{}, "", err
 	}
+	if err := u.Mail.CountInvitation(ctx, workspace.ID, in.By, u.Daily); err != nil {
+		return domain.Invitation{}, "", err
+	}
+	announced, err := u.Mail.Announce(ctx, email)
+	if err != nil {
+		return domain.Invitation{}, "", err
+	}
 	invitation, token = domain.NewInvitation(email, in.Role, in.By, u.Now())
+	invitation.Announced = announced
 	if err := u.Invitations.Create(ctx, invitation, domain.HashOf(token)); err != nil {
 		return domain.Invitation{}, "", err
 	}
-	return invitation, token, u.Outbox.Post(ctx, letter(workspace, invitation, token))
+	return invitation, token, u.Outbox.Post(ctx, letter(inviter, workspace, invitation, token))
 }
 
-func letter(w domain.Workspace, i domain.Invitation, token string) domain.Letter {
-	return domain.Letter{
-		To: i.Email, Subject: "You are invited",
-		Text: fmt.Sprintf("You are invited into a workspace of Parley, as %s:\n\n    %s\n\nYour invitation is good once, until %s:\n\n    %s\n\n"+
+// letter says who invites whom to what.
+func letter(by domain.Member, w domain.Workspace, i domain.Invitation, token string) domain.Letter {
+	inviter := domain.MailAddress(by.Email)
+	l := domain.Letter{
+		To: i.Email, Subject: "Invitation to a workspace of Parley",
+		Text: fmt.Sprintf("%s invites %s to a workspace of Parley, as %s. Its members call it:\n\n    \"%s\"\n\n"+
+			"The invitation is good once, until %s. Its token is:\n\n    %s\n\n"+
 			"Accept it with POST /v1/invitations/accept, with the password of your account, or one for a new account.\n"+
-			"If you do not know what this is about, do nothing.\n", i.Role, w.Name, i.ExpiresAt.Format(time.RFC1123), token),
+			"If you do not know who %s is, do nothing: without you nothing happens.\n",
+			inviter, domain.MailAddress(i.Email), i.Role, domain.MailName(w.Name), i.ExpiresAt.UTC().Format(time.RFC1123), token, inviter),
 	}
+	if !i.Announced {
+		l.Withheld = 1
+	}
+	return l
 }

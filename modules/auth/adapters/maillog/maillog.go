@@ -17,7 +17,7 @@ type Mailer struct{ Log *slog.Logger }
 
 // Send implements ports.Mailer.
 func (m Mailer) Send(ctx context.Context, l domain.Letter) error {
-	if _, err := mail.ParseAddress(l.To); err != nil {
+	if to, err := mail.ParseAddress(l.To); err != nil || to.Address != l.To {
 		return fmt.Errorf("%w: its address is none", ports.ErrUndeliverable)
 	}
 	m.Log.InfoContext(ctx, "a letter was not sent: SMTP_URL is not set", "subject", l.Subject)

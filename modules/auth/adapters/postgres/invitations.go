@@ -39,7 +39,7 @@ func (s *Invitations) Create(ctx context.Context, i domain.Invitation, hash []by
 	}
 	return q.CreateInvitation(ctx, authdb.CreateInvitationParams{
 		WorkspaceID: workspace, ID: i.ID, Email: i.Email, Role: string(i.Role), TokenHash: hash, InvitedBy: i.InvitedBy,
-		CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
+		CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt, Announced: i.Announced,
 	})
 }
 

@@ -82,7 +82,7 @@ func TestEveryMailerKeepsTheContract(t *testing.T) {
 	var log bytes.Buffer
 	for name, mailer := range map[string]ports.Mailer{"smtp": server, "log": maillog.Mailer{Log: slog.New(slog.NewJSONHandler(&log, nil))}} {
 		require.NoError(t, mailer.Send(t.Context(), domain.Letter{To: "grace@example.com", Subject: "Hello", Text: "the token is inv_1"}), name)
-		for _, address := range []string{"", "nobody", "a@b\r\nRCPT TO:<eve@example.com>"} {
+		for _, address := range []string{"", "nobody", "a@b\r\nRCPT TO:<eve@example.com>", "Eve <eve@example.com>", "<eve@example.com>", "a@b, c@d"} {
 			require.ErrorIs(t, mailer.Send(t.Context(), domain.Letter{To: address, Subject: "Hello"}), ports.ErrUndeliverable, name)
 		}
 	}

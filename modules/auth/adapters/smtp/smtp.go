@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	netmail "net/mail"
 	"net/url"
 	"strconv"
 	"time"
@@ -60,6 +61,9 @@ func (m *Mailer) Send(ctx context.Context, l domain.Letter) error {
 	letter := mail.NewMsg()
 	if err := letter.From(m.from); err != nil {
 		return errors.New("MAIL_FROM is no address")
+	}
+	if to, err := netmail.ParseAddress(l.To); err != nil || to.Address != l.To { // one address, and nothing beside it
+		return fmt.Errorf("%w: its address is none", ports.ErrUndeliverable)
 	}
 	if err := letter.To(l.To); err != nil {
 		return fmt.Errorf("%w: its address is none", ports.ErrUndeliverable)

@@ -33,6 +33,9 @@ func (s SendLetter) Do(ctx context.Context, job jobs.Job[Sealed]) error {
 	if err != nil {
 		return jobs.Permanent(err) // it was sealed with another SECRET_KEY
 	}
+	if letter.Withheld != 0 {
+		return nil
+	}
 	err = s.Mailer.Send(ctx, letter)
 	if errors.Is(err, ports.ErrUndeliverable) {
 		return jobs.Permanent(err)

@@ -639,7 +639,9 @@ type RegisterRequest struct {
 	Email Email `json:"email"`
 
 	// Password 8-128 characters in Unicode normalization form C, not trimmed, not shortened; one that is easy to guess is refused (score 2 of zxcvbn, which knows e-mail and workspace name)
-	Password      string `json:"password"`
+	Password string `json:"password"`
+
+	// WorkspaceName without control characters and web addresses
 	WorkspaceName string `json:"workspace_name"`
 }
 

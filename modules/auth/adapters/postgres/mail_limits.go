@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/authdb"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// MailLimits counts emails by keyed hashes of their purpose and of whom they are counted for.
+type MailLimits struct {
+	db  *postgres.DB
+	key []byte
+	now func() time.Time
+}
+
+var _ ports.MailLimits = (*MailLimits)(nil)
+
+// NewMailLimits makes MailLimits.
+func NewMailLimits(db *postgres.DB, key []byte, now func() time.Time) *MailLimits {
+	return &MailLimits{db, key, now}
+}
+
+const invitations = "invitations" // a purpose
+
+func (m *MailLimits) scope(purpose, kind, of string) []byte {
+	mac := hmac.New(sha256.New, m.key)
+	_, _ = fmt.Fprintf(mac, "%s of %s %s", purpose, kind, of)
+	return mac.Sum(nil)
+}
+
+// CountInvitation makes one round trip.
+func (m *MailLimits) CountInvitation(ctx context.Context, workspace, inviter uuid.UUID, daily int64) error {
+	exceeded, err := authdb.New(m.db.In(ctx)).CountMail(ctx, authdb.CountMailParams{
+		Scopes: [][]byte{m.scope(invitations, "workspace", workspace.String()), m.scope(invitations, "inviter", inviter.String())},
+		Limits: []int64{daily, daily},
+	})
+	if err != nil {
+		return fmt.Errorf("count the invitation: %w", err)
+	}
+	if exceeded == 0 {
+		return nil
+	}
+	tomorrow := m.now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+	return fail.ErrLimitReached.With("metric", "invitations").With("limit", daily).With("used", daily).With("resets_at", tomorrow)
+}
+
+// Announce makes one round trip.
+func (m *MailLimits) Announce(ctx context.Context, email domain.Email) (bool, error) {
+	announced, err := authdb.New(m.db.In(ctx)).AnnounceInvitation(ctx, authdb.AnnounceInvitationParams{
+		Address: email.String(), Mailbox: m.scope(invitations, "mailbox", email.Mailbox()),
+	})
+	if err != nil {
+		return false, fmt.Errorf("count the email: %w", err)
+	}
+	return announced, nil
+}
+
+// Forget removes the counts of days that are over.
+func (m *MailLimits) Forget(ctx context.Context) error {
+	return m.db.Write(ctx, func(ctx context.Context) error { return authdb.New(m.db.In(ctx)).ForgetMailCounts(ctx) })
+}
