@@ -60,7 +60,7 @@ var wallChecks = []string{
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'purge users', 'door account_events', 'door workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
+	        'purge users', 'door account_events', 'door workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
 	        'door job_queue', 'door job_targets', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency', 'door analytics_quarters', 'door analytics_latency_quarters')
 	 UNION ALL
@@ -116,7 +116,7 @@ var wallChecks = []string{
 	    AND NOT (may = 'DELETE' AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'purge')) -- of purged workspaces
 	    AND may || ' ' || c.relname NOT IN (
 	        'INSERT workspace_purges', 'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
-	        'INSERT account_failures', 'UPDATE account_failures', 'DELETE account_failures', 'INSERT login_networks', 'UPDATE login_networks', 'DELETE login_networks',
+	        'INSERT account_failures', 'UPDATE account_failures', 'DELETE account_failures', 'INSERT login_networks', 'UPDATE login_networks', 'DELETE login_networks', 'INSERT mail_counts', 'UPDATE mail_counts', 'DELETE mail_counts',
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'UPDATE upkeep', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks',
 	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE account_events', 'DELETE analytics_outbox',
@@ -138,7 +138,7 @@ var wallChecks = []string{
 	         ('app.find_login(text)'), ('app.find_session(uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'), ('app.audit_heads(text,uuid,integer)'), ('app.audit_adoption()'), ('app.begin_audit_adoption(timestamp with time zone,bytea)'),
-	         ('app.forget_login_attempts()'), ('app.login_standing(uuid,bytea,bytea[],bytea)'), ('app.recent_networks(timestamp with time zone,integer)'), ('app.fail_login(bytea,bytea)'), ('app.pass_login(bytea,bytea,bytea)'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),
+	         ('app.forget_login_attempts()'), ('app.login_standing(uuid,bytea,bytea[],bytea)'), ('app.recent_networks(timestamp with time zone,integer)'), ('app.count_mail(bytea[],bigint[])'), ('app.announce_invitation(text,bytea)'), ('app.forget_mail_counts()'), ('app.fail_login(bytea,bytea)'), ('app.pass_login(bytea,bytea,bytea)'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),
 	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'),
 	         ('app.claim_jobs(integer,double precision,text[],integer[],uuid)'),
 	         ('app.take_jobs(double precision,text[],integer[],integer[],integer,integer[],integer[],integer[],integer[],integer[],uuid[],integer[],integer[],text[],uuid,text,text,integer)'),
@@ -161,7 +161,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'account_events', 'login_attempts', 'account_failures', 'login_networks', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
+    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'account_events', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {
