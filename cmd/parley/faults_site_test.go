@@ -112,7 +112,7 @@ func newSite(t *testing.T, database string, settings ...string) *site {
 		t:       t,
 		answers: map[int]int{},
 		environ: append([]string{
-			"PATH=" + os.Getenv("PATH"), "HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + dir,
+			"PATH=" + os.Getenv("PATH"), "HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + dir, "SECRET_KEY=" + secretKey,
 			"DATABASE_MAX_CONNS=8", "AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=10000000", "ACCESS_TTL=1h",
 			"UPKEEP_INTERVAL=200ms", "MODEL_TIMEOUT=1s",
 		}, settings...),
