@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -271,14 +272,17 @@ func TestDownloadsAndExportsBreakOffWhenTheRightToThemEnds(t *testing.T) {
 		require.Less(t, owner.delete(t, "/v1/api-keys/"+key.user).Status, 300)
 		// Nobody reads it meanwhile: it ends all the same.
 		require.Eventually(t, func() bool { return strings.Contains(p.log.String(), `"route":"`+route+`"`) }, patient, 50*time.Millisecond, "%s goes on", route)
-		n := 0
+		n, last := 0, byte(0)
 		buffer := make([]byte, 1<<20)
 		for err == nil {
 			var m int
-			m, err = res.Body.Read(buffer)
+			if m, err = res.Body.Read(buffer); m > 0 {
+				last = buffer[m-1]
+			}
 			n += m
 		}
-		require.NotErrorIs(t, err, io.EOF, "%s looks whole", route)
+		// An export whose next page was refused ends like others, but without its last line feed.
+		require.False(t, errors.Is(err, io.EOF) && (last == '\n' || strings.HasSuffix(route, "content")), "%s looks whole", route)
 		require.Less(t, n, size, route)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 
 // closeTimeout is how long a reader whose right has ended may take for what is being written to it, stream.closed included.
 const closeTimeout = 500 * time.Millisecond
+
+const writeChunk = 64 << 10 // bytes
 
 var (
 	// errReaderGone says that the events cannot be written any more.
@@ -83,22 +86,28 @@ func (f *frames) close(end *access.End) error {
 	return errClosed
 }
 
-// write sends bytes at once.
+// write sends bytes at once, in chunks: what is written counts as in flight for the reader until it is taken, and a long
+// text that is not read must not use up what its other calls may have in flight.
 func (f *frames) write(p []byte) error {
+	for chunk := range slices.Chunk(p, writeChunk) {
+		if err := f.setDeadline(); err != nil {
+			return err
+		}
+		if _, err := f.w.Write(chunk); err != nil {
+			return err
+		}
+	}
+	return f.control.Flush()
+}
+
+func (f *frames) setDeadline() error {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	deadline := time.Time{} // none: gateway.CloseStalled lets go of who does not read
 	if f.closes {
 		deadline = time.Now().Add(closeTimeout)
 	}
-	err := f.control.SetWriteDeadline(deadline)
-	f.mu.Unlock()
-	if err == nil {
-		_, err = f.w.Write(p)
-	}
-	if err == nil {
-		err = f.control.Flush()
-	}
-	return err
+	return f.control.SetWriteDeadline(deadline)
 }
 
 // tell implements usecases.Teller: all that is new goes out in one piece.
