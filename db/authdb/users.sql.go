@@ -79,17 +79,18 @@ func (q *Queries) CreateWorkspace(ctx context.Context, arg CreateWorkspaceParams
 }
 
 const failLogin = `-- name: FailLogin :one
-SELECT app.fail_login($1::bytea, $2::bytea)::double precision
+SELECT app.fail_login($1::bytea, $2::bytea, $3::timestamptz)::double precision
 `
 
 type FailLoginParams struct {
 	Counter []byte
 	Account []byte
+	Begun   time.Time
 }
 
 // Counts a failure; answers for how many seconds the counter was blocked meanwhile, 0 for counted.
 func (q *Queries) FailLogin(ctx context.Context, arg FailLoginParams) (float64, error) {
-	row := q.db.QueryRow(ctx, failLogin, arg.Counter, arg.Account)
+	row := q.db.QueryRow(ctx, failLogin, arg.Counter, arg.Account, arg.Begun)
 	var column_1 float64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -201,7 +202,8 @@ func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProf
 }
 
 const loginStanding = `-- name: LoginStanding :one
-SELECT known::boolean AS known, waits::double precision[] AS waits, account_wait::double precision AS account_wait
+SELECT known::boolean AS known, waits::double precision[] AS waits, account_wait::double precision AS account_wait,
+       at::timestamptz AS at
   FROM app.login_standing($1::uuid, $2::bytea, $3::bytea[], $4::bytea)
 `
 
@@ -216,6 +218,7 @@ type LoginStandingRow struct {
 	Known       bool
 	Waits       []float64
 	AccountWait float64
+	At          time.Time
 }
 
 // Whether the user has logged in from the network, and for how many seconds each counter, and the account for all unknown
@@ -228,23 +231,34 @@ func (q *Queries) LoginStanding(ctx context.Context, arg LoginStandingParams) (L
 		arg.Account,
 	)
 	var i LoginStandingRow
-	err := row.Scan(&i.Known, &i.Waits, &i.AccountWait)
+	err := row.Scan(
+		&i.Known,
+		&i.Waits,
+		&i.AccountWait,
+		&i.At,
+	)
 	return i, err
 }
 
 const passLogin = `-- name: PassLogin :one
-SELECT app.pass_login($1::bytea, $2::bytea, $3::bytea)::double precision
+SELECT app.pass_login($1::bytea, $2::bytea, $3::bytea, $4::timestamptz)::double precision
 `
 
 type PassLoginParams struct {
 	Counter []byte
 	Account []byte
 	Network []byte
+	Begun   time.Time
 }
 
 // Forgets failures and remembers the network; answers as FailLogin.
 func (q *Queries) PassLogin(ctx context.Context, arg PassLoginParams) (float64, error) {
-	row := q.db.QueryRow(ctx, passLogin, arg.Counter, arg.Account, arg.Network)
+	row := q.db.QueryRow(ctx, passLogin,
+		arg.Counter,
+		arg.Account,
+		arg.Network,
+		arg.Begun,
+	)
 	var column_1 float64
 	err := row.Scan(&column_1)
 	return column_1, err

@@ -29,16 +29,17 @@ SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_na
 -- name: LoginStanding :one
 -- Whether the user has logged in from the network, and for how many seconds each counter, and the account for all unknown
 -- networks, is blocked.
-SELECT known::boolean AS known, waits::double precision[] AS waits, account_wait::double precision AS account_wait
+SELECT known::boolean AS known, waits::double precision[] AS waits, account_wait::double precision AS account_wait,
+       at::timestamptz AS at
   FROM app.login_standing(@user_id::uuid, @network::bytea, @counters::bytea[], @account::bytea);
 
 -- name: FailLogin :one
 -- Counts a failure; answers for how many seconds the counter was blocked meanwhile, 0 for counted.
-SELECT app.fail_login(@counter::bytea, @account::bytea)::double precision;
+SELECT app.fail_login(@counter::bytea, @account::bytea, @begun::timestamptz)::double precision;
 
 -- name: PassLogin :one
 -- Forgets failures and remembers the network; answers as FailLogin.
-SELECT app.pass_login(@counter::bytea, @account::bytea, @network::bytea)::double precision;
+SELECT app.pass_login(@counter::bytea, @account::bytea, @network::bytea, @begun::timestamptz)::double precision;
 
 -- name: RecentNetworks :many
 -- Networks that somebody has logged in from since a time, the latest first.

@@ -21,9 +21,10 @@ type Origin struct {
 
 // Attempt is a password that is tried, and what its failure counts for.
 type Attempt struct {
-	Counter string // counts failures of this account and origin
-	Account string // counts those of all unknown networks of the account; "": it is not one of them
-	Network string // is remembered when the password is right; "": nothing is
+	Counter string    // counts failures of this account and origin
+	Account string    // counts those of all unknown networks of the account; "": it is not one of them
+	Network string    // is remembered when the password is right; "": nothing is
+	Begun   time.Time // by the clock of the database
 }
 
 // Network gives the network that an address is remembered by: its /24, or the /64 that one customer has; "" for no address.

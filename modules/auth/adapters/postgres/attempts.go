@@ -86,6 +86,7 @@ func (a *Attempts) Begin(ctx context.Context, user uuid.UUID, origin domain.Orig
 	if err != nil {
 		return domain.Attempt{}, fmt.Errorf("look for failed attempts: %w", err)
 	}
+	known.Begun, unknown.Begun = standing.At, standing.At
 	if origin.Trusted != "" || standing.Known {
 		return known, tooMany(standing.Waits[0])
 	}
@@ -97,7 +98,7 @@ func (a *Attempts) Fail(ctx context.Context, attempt domain.Attempt) error {
 	var wait float64
 	err := a.db.WriteOnce(ctx, func(ctx context.Context) (err error) {
 		wait, err = authdb.New(a.db.In(ctx)).FailLogin(ctx, authdb.FailLoginParams{
-			Counter: a.hash(attempt.Counter), Account: a.hash(attempt.Account),
+			Counter: a.hash(attempt.Counter), Account: a.hash(attempt.Account), Begun: attempt.Begun,
 		})
 		return err
 	})
@@ -111,7 +112,7 @@ func (a *Attempts) Fail(ctx context.Context, attempt domain.Attempt) error {
 func (a *Attempts) Pass(ctx context.Context, attempt domain.Attempt) error {
 	return a.db.Write(ctx, func(ctx context.Context) error {
 		wait, err := authdb.New(a.db.In(ctx)).PassLogin(ctx, authdb.PassLoginParams{
-			Counter: a.hash(attempt.Counter), Account: a.hash(attempt.Account), Network: a.hash(attempt.Network),
+			Counter: a.hash(attempt.Counter), Account: a.hash(attempt.Account), Network: a.hash(attempt.Network), Begun: attempt.Begun,
 		})
 		if err != nil {
 			return fmt.Errorf("end the attempt: %w", err)
