@@ -37,7 +37,7 @@ var samples = map[string]any{
 // TestWhatIsAnothersIsAnsweredLikeWhatNeverWas walks every path of the document that has an id in it.
 func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 	t.Parallel()
-	p := start(t, "WORKERS=0", "LIMIT_SUBSCRIPTIONS=0") // what is retried stays queued
+	p := start(t, "WORKERS=0", "LIMIT_SUBSCRIPTIONS=0", "LIMIT_INVITATIONS_DAY=0") // what is retried stays queued
 	ada, eve := p.register(t), p.register(t)
 	super := pg.Superuser(t, p.database)
 	bot := ada.post(t, "/v1/bots", map[string]any{"name": "Support"}).text("id")
