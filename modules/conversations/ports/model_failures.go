@@ -1,0 +1,39 @@
+package ports
+
+import (
+	"errors"
+
+	"github.com/parley/parley/platform/fail"
+)
+
+// Permanent failures of a model: they come again as long as nothing changes, so nothing repeats them, they open no
+// breaker and no operator is woken. Each has details: provider, model, and where the provider said something, status,
+// provider_code and provider_message.
+var (
+	ErrModelCredentials = fail.New(fail.Invalid, "MODEL_CREDENTIALS",
+		"the provider refuses the key that the model is asked with: PUT /v1/model-keys/{provider} with one that works, or ask the operator where the workspace has none of its own")
+	ErrModelUnknown = fail.New(fail.Invalid, "MODEL_NOT_FOUND",
+		"the provider has no such model, or not for this key: set settings.model of the bot, or the default of PUT /v1/model-settings, to one of GET /v1/models")
+	ErrModelQuota = fail.New(fail.Invalid, "MODEL_QUOTA",
+		"the account at the provider has no credit left: top it up there, or PUT /v1/model-keys/{provider} with the key of another account")
+	ErrModelRejected = fail.New(fail.Invalid, "MODEL_REJECTED",
+		"the provider refuses the call as it is: details say why; change the settings of the bot (settings.model, temperature, max_output_tokens) or the message")
+	ErrContentFiltered = fail.New(fail.Invalid, "CONTENT_FILTERED",
+		"the provider's content filter refuses to answer this: change the message or the bot's instruction, or set settings.model to another model")
+	ErrContextTooLong = fail.New(fail.Invalid, "CONTEXT_TOO_LONG",
+		"the message does not fit into the model's window beside the instruction: shorten them, lower settings.max_output_tokens or settings.history_limit, or set settings.model to a model with a larger window")
+	ErrEmptyAnswer = fail.New(fail.Invalid, "EMPTY_ANSWER",
+		"the model ended without any text, as it does when it spends all its tokens on reasoning: raise settings.max_output_tokens of the bot, or set settings.model to another model")
+)
+
+// PermanentModelFailure tells whether asking the same model for the same again would fail again.
+func PermanentModelFailure(err error) bool {
+	for _, permanent := range []error{
+		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer, ErrModelNotAllowed,
+	} {
+		if errors.Is(err, permanent) {
+			return true
+		}
+	}
+	return false
+}
