@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -139,17 +140,38 @@ func readable(raw []byte) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(string(raw), "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// RetryAfter reads the header of an answer that says: not now (RFC 9110, 10.2.3); 0: it does not say for how long.
+// statusOverloaded is what Anthropic answers where others answer 503.
+const statusOverloaded = 529
+
+// RetryAfter reads the headers of an answer that says: not now; 0: it does not say for how long. Retry-After has seconds or
+// a date (RFC 9110, 10.2.3), of some servers with a fraction; retry-after-ms, of Azure and OpenAI, is more exact.
 func RetryAfter(answer *http.Response, now time.Time) time.Duration {
-	if answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusServiceUnavailable {
+	switch answer.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, statusOverloaded:
+	default:
 		return 0
 	}
+	if wait, ok := parseWait(answer.Header.Get("Retry-After-Ms"), time.Millisecond); ok {
+		return wait
+	}
 	text := answer.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
-		return min(time.Duration(seconds)*time.Second, longestRefusal)
+	if wait, ok := parseWait(text, time.Second); ok {
+		return wait
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return min(max(at.Sub(now), 0), longestRefusal)
 	}
 	return 0
+}
+
+// parseWait reads a number of units, which may have a fraction.
+func parseWait(text string, unit time.Duration) (wait time.Duration, ok bool) {
+	n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(n) || n < 0 {
+		return 0, false
+	}
+	if n > float64(longestRefusal/unit) {
+		return longestRefusal, true
+	}
+	return time.Duration(n * float64(unit)), true
 }

@@ -149,3 +149,37 @@ func TestOfAnErrorOnlyACodeIsTold(t *testing.T) {
 		require.Empty(t, webhook.Code(said), "%q", said)
 	}
 }
+
+func TestHowLongAServerDoesNotWantToBeAskedIsReadInEveryForm(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, time.November, 28, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		status         int
+		after, afterMS string
+		wait           time.Duration
+	}{
+		{429, "20", "", 20 * time.Second},
+		{429, "7.66", "", 7660 * time.Millisecond},
+		{429, "0.25", "", 250 * time.Millisecond},
+		{429, " 2 ", "", 2 * time.Second},
+		{429, "1", "820", 820 * time.Millisecond},
+		{429, "", "1500.5", 1500500 * time.Microsecond},
+		{429, "3", "soon", 3 * time.Second},
+		{429, "3", "-1", 3 * time.Second},
+		{529, "30", "", 30 * time.Second},
+		{503, "Sat, 28 Nov 2026 12:01:00 GMT", "", time.Minute},
+		{503, "Sat, 28 Nov 2026 11:00:00 GMT", "", 0},
+		{503, "99999999999999999999", "", 24 * time.Hour},
+		{503, "1e400", "", 24 * time.Hour},
+		{503, "Inf", "", 24 * time.Hour},
+		{503, "NaN", "", 0},
+		{503, "-5", "", 0},
+		{503, "", "99999999999", 24 * time.Hour},
+		{500, "20", "20", 0},
+	} {
+		h := http.Header{}
+		h.Set("Retry-After", test.after)
+		h.Set("retry-after-ms", test.afterMS)
+		require.Equal(t, test.wait, webhook.RetryAfter(&http.Response{StatusCode: test.status, Header: h}, now), "%d %q %q", test.status, test.after, test.afterMS)
+	}
+}

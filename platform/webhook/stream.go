@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	longestStream  = 16 << 20 // bytes of an answer that comes piece by piece
-	longestRefused = 64 << 10 // bytes of one that is no 2xx
+	longestStream  = 256 << 20 // bytes of an answer that comes piece by piece: a long reasoning has tens of them for each byte of text
+	longestRefused = 64 << 10  // bytes of one that is no 2xx
 )
 
 // NewStreamClient is NewClient for servers that tenants choose and that answer piece by piece, as models do: it waits for

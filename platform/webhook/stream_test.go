@@ -25,7 +25,7 @@ func TestAnAnswerThatComesPieceByPieceIsBounded(t *testing.T) {
 		t.Cleanup(s.Close)
 		return s
 	}
-	for status, most := range map[int]int64{http.StatusOK: 16 << 20, http.StatusBadRequest: 64 << 10} {
+	for status, most := range map[int]int64{http.StatusOK: 256 << 20, http.StatusBadRequest: 64 << 10} {
 		for _, client := range []*http.Client{webhook.NewTrustedStreamClient(), webhook.NewStreamClient(true)} {
 			answer, err := client.Get(endless(status).URL)
 			require.NoError(t, err)
