@@ -106,7 +106,9 @@ func allowed(dir, imported string) bool {
 				within(imported, "platform") && !within(imported, "platform/postgres", "platform/pgtest")
 		case "adapters":
 			face := within(imported, "modules/*") && strings.Count(imported, "/") == 1
-			return imported == module || face || within(imported, module+"/domain", module+"/ports") ||
+			shared := module == "modules/conversations" && within(dir, module+"/adapters/openai", module+"/adapters/anthropic") &&
+				imported == module+"/adapters/modelstream"
+			return imported == module || face || shared || within(imported, module+"/domain", module+"/ports") ||
 				within(imported, "platform") && !within(imported, "platform/gateway") ||
 				within(dir, module+"/adapters/postgres") && imported == "db/"+parts[1]+"db"
 		}
@@ -185,6 +187,8 @@ func TestTheImportRulesWouldSeeAForbiddenImport(t *testing.T) {
 		{"modules/bots/adapters/postgres", "db/authdb"},
 		{"modules/bots/adapters/auth", "modules/auth/domain"},
 		{"modules/bots/adapters/auth", "db/botsdb"},
+		{"modules/conversations/adapters/openai", "modules/conversations/adapters/anthropic"},
+		{"modules/conversations/adapters/router", "modules/conversations/adapters/modelstream"},
 		{"modules/bots", "modules/bots/domain"},
 		{"modules/new/usecases", "modules/bots/domain"},
 		{"platform/gateway", "modules/auth"},

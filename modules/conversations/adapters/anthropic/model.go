@@ -1,15 +1,19 @@
-// Package anthropic asks models by Anthropic's Messages. It asks once: what is repeated, and for how long, is for whoever
-// guards it.
+// Package anthropic asks models by Anthropic's Messages. It repeats a call only without a temperature that the model does not
+// take: what else is repeated, and for how long, is for whoever guards it.
 package anthropic
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
-	"strings"
+	"net/url"
+	"time"
 
 	sdk "github.com/anthropics/anthropic-sdk-go"
 	"github.com/anthropics/anthropic-sdk-go/option"
 
+	"github.com/parley/parley/modules/conversations/adapters/modelstream"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/webhook"
@@ -19,77 +23,90 @@ import (
 const PublicURL = "https://api.anthropic.com"
 
 const (
-	longestAnswer = 1 << 20 // bytes of text; beyond them the answer ends
-	usualAnswer   = 4096    // tokens: this provider wants a bound, also where the bot has none
-	hottest       = 1       // of its temperatures
+	usualAnswer = 4096 // tokens: this provider wants a bound, also where the bot has none
+	hottest     = 1    // of its temperatures
 )
 
-// Model implements ports.Model.
+// Model asks a server of Anthropic's Messages.
 type Model struct {
-	Key, URL string       // the operator's; no URL: PublicURL
-	Client   *http.Client // for the operator's server
-	Guarded  *http.Client // for servers that workspaces name
+	Key, URL string        // the operator's; no URL: PublicURL
+	Client   *http.Client  // for the operator's server
+	Guarded  *http.Client  // for servers that workspaces name
+	EndWait  time.Duration // for the rest of an answer whose end is told; 0: 2 s
 }
 
-// Name implements ports.Model.
+// Name gives the provider.
 func (Model) Name() (provider, model string) { return domain.Anthropic, "" }
 
-// Reply implements ports.Model.
+var errNothingMore = errors.New("the answer has ended")
+
+// Reply asks a model and reads its answer, as ports.Model has it.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
-	service := m.service(p.Access)
-	ctx, sent := webhook.TraceSent(ctx)
-	stream := service.NewStreaming(ctx, params(p))
-	defer func() { _ = stream.Close() }() // what was read counts
-	begun := stream.Err() == nil          // the head of the answer is there
-	var text strings.Builder
-	reply, whole := domain.Reply{}, false
-	for !whole && stream.Next() {
-		event := stream.Current()
-		switch event.Type {
-		case "message_start":
-			u := event.Message.Usage
-			count(&reply, u.InputTokens, u.CacheReadInputTokens, u.CacheCreationInputTokens, u.OutputTokens)
-		case "content_block_delta":
-			if piece := event.Delta.Text; piece != "" {
-				text.WriteString(piece)
-				say(piece)
-			}
-		case "message_delta":
-			reply.FinishReason = finish(event.Delta.StopReason)
-			if u := event.Usage; u.InputTokens > 0 {
-				count(&reply, u.InputTokens, u.CacheReadInputTokens, u.CacheCreationInputTokens, u.OutputTokens)
-			} else {
-				reply.OutputTokens = new(int(u.OutputTokens))
-			}
-		case "message_stop":
-			whole = true
-		}
-		if text.Len() > longestAnswer {
-			reply.FinishReason, whole = domain.FinishLength, true
-		}
+	reading, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	traced, sent := webhook.TraceSent(reading)
+	answer, err := m.ask(traced, p)
+	if err != nil {
+		return domain.Reply{Begun: ctx.Err() != nil && sent()}, failure(ctx, err, false) // a server that is cut off may have been at work
 	}
-	reply.Begun = begun || ctx.Err() != nil && sent() // a server that is cut off may have been at work
-	if err := stream.Err(); err != nil {
-		return reply, failure(ctx, err, begun)
+	defer func() { _ = answer.Body.Close() }() // what was read counts
+	decoder := decoder{answer: answer}
+	reply, err := modelstream.Read(modelstream.Source{
+		Body: answer.Body, Decode: decoder.decode, Stop: func() { stop(errNothingMore) }, Wait: m.EndWait,
+	}, say)
+	reply.Begun = true
+	switch gaveUp, ok := errors.AsType[modelstream.GaveUpError](err); {
+	case ok:
+		return reply, fmt.Errorf("%w: its stop reason is %q", errBrokeOff, webhook.Code(gaveUp.Reason))
+	case err == nil || ports.PermanentModelFailure(err):
+		return reply, err
 	}
-	if !whole {
-		return reply, errBrokeOff
-	}
-	reply.Content = text.String()
-	return reply, nil
+	return reply, failure(ctx, err, true)
 }
 
-// service is made for each call, as the key may be another; the client is what keeps connections.
-func (m Model) service(own *ports.Access) sdk.MessageService {
-	key, url, client := m.Key, m.URL, m.Client
-	if own != nil {
-		key, url, client = own.Key, own.BaseURL, m.Guarded
+// ask sends the prompt, and gives the answer once its head is there and is no refusal.
+func (m Model) ask(ctx context.Context, p ports.Prompt) (*http.Response, error) {
+	key, base, client := m.Key, m.URL, m.Client
+	if p.Access != nil {
+		key, base, client = p.Access.Key, p.Access.BaseURL, m.Guarded
 	}
-	if url == "" {
-		url = PublicURL
+	if base == "" {
+		base = PublicURL
 	}
-	return sdk.NewMessageService( // NewClient would read the environment
-		option.WithBaseURL(url), option.WithHTTPClient(client), option.WithMaxRetries(0), option.WithAPIKey(key))
+	target, err := url.Parse(base)
+	if err != nil {
+		return nil, err
+	}
+	api := sdk.Client{Options: []option.RequestOption{ // NewClient would read the environment
+		option.WithBaseURL(base), option.WithHTTPClient(client), option.WithMaxRetries(0), option.WithAPIKey(key), option.WithJSONSet("stream", true),
+	}}
+	path := "v1/messages"
+	if target.RawQuery != "" {
+		path += "?" + target.RawQuery
+	}
+	var answer *http.Response
+	err = api.Post(ctx, path, params(p), &answer)
+	if names := modelstream.UnsupportedParameter(answer); err != nil && p.Temperature != nil && names != nil && names("temperature") {
+		p.Temperature = nil // the newest models have one of their own
+		answer = nil
+		err = api.Post(ctx, path, params(p), &answer)
+	}
+	if err != nil {
+		return nil, asRefusal(answer, err)
+	}
+	if answer.StatusCode > 299 { // a redirect, which nobody follows
+		_ = answer.Body.Close()
+		return nil, errBrokeOff
+	}
+	return answer, nil
+}
+
+// asRefusal gives the library's error for an HTTP answer that is none, also where its body is not in Anthropic's form.
+func asRefusal(answer *http.Response, err error) error {
+	if _, ok := errors.AsType[*sdk.Error](err); ok || answer == nil || answer.StatusCode < 400 {
+		return err
+	}
+	return &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer}
 }
 
 // params are the body of the call.
@@ -113,22 +130,4 @@ func params(p ports.Prompt) sdk.MessageNewParams {
 		body.MaxTokens = int64(*p.MaxOutputTokens)
 	}
 	return body
-}
-
-// count takes the usage: what the cache held and took is told beside the rest of the input.
-func count(r *domain.Reply, input, cacheRead, cacheMade, output int64) {
-	r.InputTokens, r.CachedTokens, r.OutputTokens = new(int(input+cacheRead+cacheMade)), new(int(cacheRead)), new(int(output))
-}
-
-func finish(reason sdk.StopReason) domain.FinishReason {
-	switch reason {
-	case "":
-		return ""
-	case sdk.StopReasonMaxTokens, sdk.StopReasonModelContextWindowExceeded:
-		return domain.FinishLength
-	case sdk.StopReasonRefusal:
-		return domain.FinishFilter
-	default:
-		return domain.FinishStop
-	}
 }

@@ -19,22 +19,25 @@ type Script struct {
 	Status     int      // other than 0: it refuses with this
 	Code       string   // of the refusal, which also repeats the key and the prompt, as some servers do
 	RetryAfter string
-	Hangs      bool // it says nothing at all, not even the head of an answer
-	Stalls     bool // after the pieces it says nothing more until the caller has gone
-	Breaks     bool // after the pieces the connection ends
-	Ends       bool // after the pieces the answer ends, without saying that it is whole
-	Malformed  bool // after the pieces comes something that is no JSON
-	Fails      bool // after the pieces comes an error
+	Body       string // of the refusal, byte for byte, in place of one with Code
+	Hangs      bool   // it says nothing at all, not even the head of an answer
+	Stalls     bool   // after the pieces it says nothing more until the caller has gone
+	Breaks     bool   // after the pieces the connection ends
+	Ends       bool   // after the pieces the answer ends, without saying that it is whole
+	Malformed  bool   // after the pieces comes something that is no JSON
+	Fails      bool   // after the pieces comes an error
 	Finish     string
 	Input      int // tokens, the cached ones included
 	Cached     int
 	Output     int
-	Mute       bool // it does not tell its usage
+	Mute       bool   // it does not tell its usage
+	Format     string // other than empty: it answers as Formats has it under this name, and nothing else counts
 }
 
 // Call is what the server was asked.
 type Call struct {
 	Path   string
+	Query  string
 	Header http.Header
 	Body   map[string]any
 }
@@ -77,6 +80,11 @@ type Server struct {
 // New starts a server for the length of a test.
 func New(t testing.TB, scripts ...Script) *Server {
 	t.Helper()
+	for _, script := range scripts {
+		if _, ok := Formats()[script.Format]; !ok && script.Format != "" {
+			t.Fatalf("there is no format %q", script.Format)
+		}
+	}
 	s := &Server{scripts: scripts, gone: make(chan struct{}, 100), asked: make(chan struct{}, 10_000)}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
@@ -107,7 +115,7 @@ func (s *Server) Gone() <-chan struct{} { return s.gone }
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, _ := io.ReadAll(r.Body)
-	call := Call{Path: r.URL.Path, Header: r.Header.Clone()}
+	call := Call{Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header.Clone()}
 	_ = json.Unmarshal(raw, &call.Body)
 	s.mu.Lock()
 	s.calls = append(s.calls, call)
@@ -118,6 +126,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if script.Pieces == nil {
 		script.Pieces = []string{"Hello", " there"}
+	}
+	if script.Format != "" {
+		s.replay(w, r, Formats()[script.Format])
+		return
 	}
 	if script.Hangs {
 		s.asked <- struct{}{}
@@ -168,6 +180,10 @@ func refuse(w http.ResponseWriter, r *http.Request, script Script, body string) 
 		w.Header().Set("Retry-After", script.RetryAfter)
 	}
 	w.WriteHeader(script.Status)
+	if script.Body != "" {
+		_, _ = io.WriteString(w, script.Body)
+		return
+	}
 	_, _ = io.WriteString(w, encode(map[string]any{"type": "error", "error": map[string]any{
 		"type": script.Code, "code": script.Code, "message": "no: " + r.Header.Get("Authorization") + r.Header.Get("X-Api-Key") + body,
 	}}))

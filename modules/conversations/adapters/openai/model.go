@@ -1,15 +1,21 @@
-// Package openai asks models by OpenAI's Chat Completions, which many other servers speak too: Ollama, vLLM, llama.cpp,
-// Yandex. It asks once: what is repeated, and for how long, is for whoever guards it.
+// Package openai asks models by OpenAI's Chat Completions, which many other servers speak too: Azure, Mistral, Groq,
+// DeepSeek, OpenRouter, Ollama, vLLM, llama.cpp, Yandex. It repeats a call only without a parameter that the server does
+// not support: what else is repeated, and for how long, is for whoever guards it.
 package openai
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
-	"strings"
+	"net/url"
+	"regexp"
+	"time"
 
 	sdk "github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 
+	"github.com/parley/parley/modules/conversations/adapters/modelstream"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/webhook"
@@ -18,114 +24,103 @@ import (
 // PublicURL is where OpenAI itself is.
 const PublicURL = "https://api.openai.com/v1"
 
-// longestAnswer bounds the text of an answer, in bytes; beyond it the answer ends.
-const longestAnswer = 1 << 20
-
-// Model implements ports.Model.
+// Model asks a server of OpenAI's Chat Completions.
 type Model struct {
-	Key, URL string       // the operator's; no key: the server wants none; no URL: PublicURL
-	Client   *http.Client // for the operator's server
-	Guarded  *http.Client // for servers that workspaces name
+	Key, URL string        // the operator's; no key: the server wants none; no URL: PublicURL
+	Client   *http.Client  // for the operator's server
+	Guarded  *http.Client  // for servers that workspaces name
+	EndWait  time.Duration // for the rest of an answer whose end is told; 0: 2 s
 }
 
-// Name implements ports.Model.
+// Name gives the provider.
 func (Model) Name() (provider, model string) { return domain.OpenAI, "" }
 
-// Reply implements ports.Model.
+var errNothingMore = errors.New("the answer has ended")
+
+// Reply asks a model and reads its answer, as ports.Model has it.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
-	service, public := m.service(p.Access)
-	ctx, sent := webhook.TraceSent(ctx)
-	stream := service.NewStreaming(ctx, params(p, public))
-	defer func() { _ = stream.Close() }() // what was read counts
-	begun := stream.Err() == nil          // the head of the answer is there
-	var text strings.Builder
-	reply := domain.Reply{}
-	for stream.Next() {
-		chunk := stream.Current()
-		if chunk.JSON.Usage.Valid() {
-			reply.InputTokens = new(int(chunk.Usage.PromptTokens))
-			reply.OutputTokens = new(int(chunk.Usage.CompletionTokens))
-			reply.CachedTokens = new(int(chunk.Usage.PromptTokensDetails.CachedTokens))
-		}
-		for _, choice := range chunk.Choices {
-			if piece := choice.Delta.Content; piece != "" {
-				text.WriteString(piece)
-				say(piece)
-			}
-			if why := finish(choice.FinishReason); why != "" {
-				reply.FinishReason = why
-			}
-		}
-		if text.Len() > longestAnswer {
-			reply.FinishReason = domain.FinishLength
-			break
-		}
+	reading, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	answer, sent, err := m.ask(reading, p)
+	if err != nil {
+		return domain.Reply{Begun: ctx.Err() != nil && sent()}, failure(ctx, err, false) // a server that is cut off may have been at work
 	}
-	reply.Begun = begun || ctx.Err() != nil && sent() // a server that is cut off may have been at work
-	if err := stream.Err(); err != nil {
-		return reply, failure(ctx, err, begun)
+	defer func() { _ = answer.Body.Close() }() // what was read counts
+	reply, err := modelstream.Read(modelstream.Source{
+		Body: answer.Body, Decode: decode, Stop: func() { stop(errNothingMore) }, Wait: m.EndWait,
+	}, say)
+	reply.Begun = true
+	switch gaveUp, ok := errors.AsType[modelstream.GaveUpError](err); {
+	case ok:
+		return reply, fmt.Errorf("%w: its finish reason is %q", errBrokeOff, webhook.Code(gaveUp.Reason))
+	case err == nil || ports.PermanentModelFailure(err):
+		return reply, err
 	}
-	if reply.FinishReason == "" {
-		return reply, errBrokeOff
-	}
-	reply.Content = text.String()
-	return reply, nil
+	return reply, failure(ctx, err, true)
 }
 
-// service is made for each call, as the key may be another; the client is what keeps connections.
-func (m Model) service(own *ports.Access) (service sdk.ChatCompletionService, public bool) {
-	key, url, client := m.Key, m.URL, m.Client
-	if own != nil {
-		key, url, client = own.Key, own.BaseURL, m.Guarded
+// ask sends the prompt, and gives the answer once its head is there and is no refusal. Sent tells whether the last call
+// has been sent whole.
+func (m Model) ask(ctx context.Context, p ports.Prompt) (answer *http.Response, sent func() bool, err error) {
+	key, base, client := m.Key, m.URL, m.Client
+	if p.Access != nil {
+		key, base, client = p.Access.Key, p.Access.BaseURL, m.Guarded
 	}
-	if url == "" {
-		url = PublicURL
+	if base == "" {
+		base = PublicURL
 	}
-	options := []option.RequestOption{option.WithBaseURL(url), option.WithHTTPClient(client), option.WithMaxRetries(0)}
-	if key != "" {
-		options = append(options, option.WithAPIKey(key))
+	target, err := url.Parse(base)
+	if err != nil {
+		return nil, func() bool { return false }, err
 	}
-	return sdk.NewChatCompletionService(options...), url == PublicURL // NewClient would read the environment
-}
-
-// params are the body of the call. OpenAI's newest models know max_completion_tokens alone, other servers often only the
-// older max_tokens.
-func params(p ports.Prompt, public bool) sdk.ChatCompletionNewParams {
-	body := sdk.ChatCompletionNewParams{
-		Model:         p.Model,
-		StreamOptions: sdk.ChatCompletionStreamOptionsParam{IncludeUsage: sdk.Bool(true)},
+	api := sdk.Client{Options: append(credentials(target, key), // NewClient would read the environment
+		option.WithBaseURL(base), option.WithHTTPClient(client), option.WithMaxRetries(0), option.WithJSONSet("stream", true))}
+	path := "chat/completions"
+	if target.RawQuery != "" { // as Azure wants it: ?api-version=2024-10-21
+		path += "?" + target.RawQuery
 	}
-	if p.Pinned != nil && p.Pinned.Instruction != "" {
-		body.Messages = append(body.Messages, sdk.SystemMessage(p.Pinned.Instruction))
-	}
-	for _, m := range p.History {
-		if m.Role == domain.RoleAssistant {
-			body.Messages = append(body.Messages, sdk.AssistantMessage(m.Content))
-		} else {
-			body.Messages = append(body.Messages, sdk.UserMessage(m.Content))
+	body, adjusted := params(p, base == PublicURL), map[string]bool{}
+	for {
+		traced, isSent := webhook.TraceSent(ctx)
+		answer = nil
+		err = api.Post(traced, path, body, &answer)
+		switch {
+		case err == nil && answer.StatusCode > 299:
+			_ = answer.Body.Close()
+			return nil, isSent, errBrokeOff // a redirect, which nobody follows
+		case err == nil || !adjust(&body, answer, adjusted): // at most three times: each parameter once
+			return answer, isSent, asRefusal(answer, err)
 		}
 	}
-	body.Messages = append(body.Messages, sdk.UserMessage(p.Content))
-	if p.Temperature != nil {
-		body.Temperature = sdk.Float(*p.Temperature)
-	}
-	if p.MaxOutputTokens != nil && public {
-		body.MaxCompletionTokens = sdk.Int(int64(*p.MaxOutputTokens))
-	} else if p.MaxOutputTokens != nil {
-		body.MaxTokens = sdk.Int(int64(*p.MaxOutputTokens))
-	}
-	return body
 }
 
-func finish(reason string) domain.FinishReason {
-	switch reason {
-	case "":
-		return ""
-	case "length":
-		return domain.FinishLength
-	case "content_filter":
-		return domain.FinishFilter
-	default:
-		return domain.FinishStop
+var (
+	// azure are the hosts of Azure OpenAI, of Azure AI Foundry and of API Management before them.
+	azure = regexp.MustCompile(`(?i)\.((openai|cognitiveservices|services\.ai)\.azure\.(com|us|cn)|azure-api\.(net|us|cn))\.?$`)
+	// otherAzure are Azure's hosts of other models, which take a key as OpenAI does.
+	otherAzure = regexp.MustCompile(`(?i)\.azure\.(com|us|cn)\.?$`)
+	// entraToken is what an access token of Microsoft Entra looks like.
+	entraToken = regexp.MustCompile(`^eyJ[\w-]+\.[\w-]+\.[\w-]+$`)
+)
+
+// credentials puts the key where a server looks for it. Azure, and a gateway that stands before it under a name of its own,
+// wants it in api-key: it takes an Authorization for a token of Microsoft Entra, and some refuse a call that has both.
+func credentials(target *url.URL, key string) []option.RequestOption {
+	host := target.Hostname()
+	isAzure := azure.MatchString(host) || target.Query().Has("api-version") && !otherAzure.MatchString(host)
+	switch {
+	case key == "":
+		return nil
+	case isAzure && !entraToken.MatchString(key):
+		return []option.RequestOption{option.WithHeader("api-key", key)}
 	}
+	return []option.RequestOption{option.WithAPIKey(key)}
+}
+
+// asRefusal gives the library's error for an HTTP answer that is none, also where its body is not in OpenAI's form.
+func asRefusal(answer *http.Response, err error) error {
+	if _, ok := errors.AsType[*sdk.Error](err); ok || err == nil || answer == nil || answer.StatusCode < 400 {
+		return err
+	}
+	return &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer}
 }

@@ -833,7 +833,9 @@ type ModelSettings struct {
 
 // PutModelKeyRequest defines model for PutModelKeyRequest.
 type PutModelKeyRequest struct {
-	APIKey  string  `json:"api_key"`
+	APIKey string `json:"api_key"`
+
+	// BaseURL https, and a public address; its query is kept on every call. null: the provider's public address
 	BaseURL *string `json:"base_url,omitempty"`
 }
 
@@ -955,7 +957,7 @@ type Turn struct {
 	// CostMicros by the operator's prices, in millionths of their currency; null: not known
 	CostMicros *int64 `json:"cost_micros"`
 
-	// FinishReason `stop`: the model had said all; `length`: it might say no more; `filter`: its provider would not let it; null: it did not say
+	// FinishReason `stop`: the model had said all; `length`: it might say no more, or ended for a reason that is not known; `filter`: its provider would not let it; null: it did not say
 	FinishReason *string `json:"finish_reason"`
 
 	// FirstTokenMs until the first piece of text

@@ -1,0 +1,121 @@
+package anthropic
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	sdk "github.com/anthropics/anthropic-sdk-go"
+
+	"github.com/parley/parley/modules/conversations/adapters/modelstream"
+)
+
+// event is what is read of an event of a Message, or of a whole one. Text is that of blocks of type text: thinking, and
+// calls of tools, are blocks of their own.
+type event struct {
+	Type    string `json:"type"`
+	Message struct {
+		Usage usage `json:"usage"`
+	} `json:"message"` // of message_start
+	ContentBlock block `json:"content_block"` // of content_block_start
+	Delta        struct {
+		block
+		StopReason string `json:"stop_reason"`
+	} `json:"delta"` // of content_block_delta and message_delta
+	Usage usage `json:"usage"` // of message_delta, and of a whole answer
+
+	Content    []block `json:"content"` // of a whole answer, as is the reason
+	StopReason string  `json:"stop_reason"`
+}
+
+type block struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// usage is in tokens; what the cache held and took is told beside the rest of the input.
+type usage struct {
+	Input     *float64 `json:"input_tokens"`
+	CacheRead *float64 `json:"cache_read_input_tokens"`
+	CacheMade *float64 `json:"cache_creation_input_tokens"`
+	Output    *float64 `json:"output_tokens"`
+}
+
+// decoder reads the events of an answer.
+type decoder struct {
+	answer *http.Response
+	usage  usage // so far
+}
+
+func (d *decoder) decode(kind string, data []byte) (modelstream.Part, error) {
+	var e event
+	if err := json.Unmarshal(data, &e); err != nil {
+		return modelstream.Part{}, errors.New("an event of the answer cannot be read")
+	}
+	if e.Type == "" {
+		e.Type = kind
+	}
+	if kind == "error" {
+		e.Type = kind
+	}
+	switch e.Type {
+	case "error":
+		err := &sdk.Error{StatusCode: d.answer.StatusCode, Request: d.answer.Request, Response: d.answer}
+		_ = err.UnmarshalJSON(data) // the type, where it can be read
+		return modelstream.Part{}, err
+	case "message_start":
+		return modelstream.Part{Usage: d.count(e.Message.Usage)}, nil
+	case "content_block_start":
+		return e.ContentBlock.part(), nil
+	case "content_block_delta":
+		return e.Delta.part(), nil
+	case "message_delta":
+		return modelstream.Part{Reason: e.Delta.StopReason, Usage: d.count(e.Usage)}, nil
+	case "message_stop":
+		return modelstream.Part{Last: true}, nil
+	case "message": // the server does not stream
+		whole := modelstream.Part{Reason: e.StopReason, Usage: d.count(e.Usage), Last: true}
+		for _, b := range e.Content {
+			whole.Text += b.part().Text
+		}
+		return whole, nil
+	}
+	return modelstream.Part{}, nil // ping, content_block_stop, and what is new
+}
+
+// part is what a block or a delta of one adds.
+func (b block) part() modelstream.Part {
+	if b.Type != "" && b.Type != "text" && b.Type != "text_delta" {
+		return modelstream.Part{Reasoning: true}
+	}
+	return modelstream.Part{Text: b.Text}
+}
+
+// count adds counts to those that were told before. They only grow; an event leaves out what it does not know, or has 0.
+// The input is known where any part of it is.
+func (d *decoder) count(u usage) modelstream.Usage {
+	for _, n := range []struct{ all, told **float64 }{
+		{&d.usage.Input, &u.Input}, {&d.usage.CacheRead, &u.CacheRead}, {&d.usage.CacheMade, &u.CacheMade}, {&d.usage.Output, &u.Output},
+	} {
+		if told := *n.told; told != nil && (*n.all == nil || **n.all < *told) && *told <= maxTokens {
+			*n.all = told
+		}
+	}
+	total := modelstream.Usage{Output: tokens(d.usage.Output)}
+	if d.usage.Input != nil || d.usage.CacheRead != nil || d.usage.CacheMade != nil {
+		total.Cached = cmp.Or(tokens(d.usage.CacheRead), new(0))
+		total.Input = new(*cmp.Or(tokens(d.usage.Input), new(0)) + *total.Cached + *cmp.Or(tokens(d.usage.CacheMade), new(0)))
+	}
+	return total
+}
+
+// maxTokens is far beyond what an answer can have, and so small that sums of it are numbers still.
+const maxTokens = 1 << 40
+
+func tokens(n *float64) *int {
+	if n == nil {
+		return nil
+	}
+	return new(int(max(*n, 0)))
+}

@@ -1,0 +1,201 @@
+package modelstream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/webhook"
+)
+
+const (
+	maxText    = 1 << 20 // bytes of text; beyond them the answer ends
+	maxMessage = 300     // characters of a provider's message that are kept
+	usageWait  = 2 * time.Second
+)
+
+// ErrIncomplete says that an answer ended before its server had said that it is whole.
+var ErrIncomplete = errors.New("the answer is not whole")
+
+// GaveUpError says that a server ended its answer for a reason of its own, such as a lack of resources. The same call may
+// succeed when it is repeated.
+type GaveUpError struct{ Reason string }
+
+// Error gives the server's reason.
+func (e GaveUpError) Error() string { return "the server gave up: " + e.Reason }
+
+// Part is what one event adds to an answer.
+type Part struct {
+	Text      string
+	Refusal   string // what the provider says instead of an answer
+	Reasoning bool   // the event has reasoning of the model, which is never shown
+	Reason    string // why the answer ends; empty: it does not yet
+	Usage     Usage
+	Total     bool // Usage is that of the whole answer, as far as it has come
+	Last      bool // the answer is whole: nothing comes after this event
+}
+
+// Usage is how many tokens a server has counted so far; nil: it did not say.
+type Usage struct{ Input, Cached, Output *int }
+
+// Source is where an answer comes from.
+type Source struct {
+	Body   io.Reader
+	Decode func(kind string, data []byte) (Part, error) // the data are valid during the call only
+	Stop   func()                                       // ends the reading of Body with an error
+	Wait   time.Duration                                // for the rest of an answer whose end is told; 0: 2 s
+}
+
+// Read reads an answer to its end and passes its text to say, piece by piece; white space at its beginning waits for
+// something visible. The reply has the usage also where Read fails. It fails with ports.ErrContentFiltered or
+// ports.ErrEmptyAnswer, with a GaveUpError, with ErrIncomplete, or with the error of Body or Decode.
+//
+// An answer ends with [DONE], with a Part that is the last, with the end of Body, or where its reason and its usage are
+// told. Where a server tells the reason and then neither sends more nor closes the connection, Read waits for Source.Wait.
+func Read(from Source, say func(text string)) (domain.Reply, error) {
+	a := answer{say: say}
+	wait := from.Wait
+	if wait == 0 {
+		wait = usageWait
+	}
+	timer := time.AfterFunc(24*time.Hour, from.Stop) // set where it is needed
+	defer timer.Stop()
+	in := newDecoder(from.Body)
+	for {
+		e, err := in.next()
+		if errors.Is(err, io.EOF) {
+			return a.result(nil)
+		}
+		if err != nil {
+			return a.result(err)
+		}
+		if bytes.HasPrefix(e.data, []byte("[DONE]")) {
+			a.done = true
+			return a.result(nil)
+		}
+		if len(bytes.TrimSpace(e.data)) == 0 {
+			continue
+		}
+		part, err := from.Decode(e.kind, e.data)
+		if err != nil {
+			return a.result(err)
+		}
+		if a.add(part) {
+			return a.result(nil)
+		}
+		if a.mayBeOver(part) {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+	}
+}
+
+// answer is what has been read so far.
+type answer struct {
+	say     func(text string)
+	text    strings.Builder
+	said    int // bytes of the text that say has been given
+	visible bool
+	refusal strings.Builder
+	usage   domain.Usage
+	end     ending
+	reason  string
+	repeats bool // text has come after a reason: this server tells one with every event
+	done    bool // the server has said that the answer is whole
+}
+
+// add takes a part, and tells whether the answer is over.
+func (a *answer) add(p Part) (over bool) {
+	a.repeats = a.repeats || a.end != untold && p.hasContent()
+	a.write(p.Text)
+	a.refusal.WriteString(p.Refusal[:min(len(p.Refusal), max(0, 4*maxMessage-a.refusal.Len()))])
+	raise(&a.usage.InputTokens, p.Usage.Input)
+	raise(&a.usage.CachedTokens, p.Usage.Cached)
+	raise(&a.usage.OutputTokens, p.Usage.Output)
+	if end := endingOf(p.Reason); end != untold {
+		a.end, a.reason = end, p.Reason
+	}
+	if p.Last {
+		a.done = true
+		return true
+	}
+	if a.text.Len() > maxText {
+		a.end, a.reason, a.repeats = cut, "length", false
+		return true
+	}
+	return a.end != untold && !a.repeats && !p.hasContent() && p.Total
+}
+
+// mayBeOver tells whether nothing more need come after a part. A reason that comes with text may be one that the server
+// tells with every event; it counts only together with the usage.
+func (a *answer) mayBeOver(p Part) bool {
+	return a.end != untold && !a.repeats && (!p.hasContent() || p.Total)
+}
+
+func (p Part) hasContent() bool { return p.Text != "" || p.Refusal != "" || p.Reasoning }
+
+func (a *answer) write(piece string) {
+	a.text.WriteString(piece)
+	a.visible = a.visible || isVisible(piece)
+	if a.visible && a.text.Len() > a.said {
+		a.say(a.text.String()[a.said:])
+		a.said = a.text.Len()
+	}
+}
+
+// result is what has come of the answer when reading it has ended, with err or without. An answer whose end was told is
+// whole, whatever happens to the connection afterwards.
+func (a *answer) result(err error) (domain.Reply, error) {
+	reply := domain.Reply{Usage: a.usage, FinishReason: a.end.finishReason()}
+	refused := a.end == blocked || a.refusal.Len() > 0
+	switch {
+	case err != nil && (a.end == untold || a.repeats):
+		return reply, err
+	case a.end == failed:
+		return reply, GaveUpError{a.reason}
+	case a.end == untold && (!a.done || !a.visible && !refused):
+		return reply, ErrIncomplete
+	case refused && !a.visible:
+		return reply, resilience.Answered(a.filtered())
+	case !a.visible:
+		return reply, resilience.Answered(ports.ErrEmptyAnswer)
+	case refused:
+		reply.FinishReason = domain.FinishFilter
+	}
+	reply.Content = a.text.String()
+	return reply, nil
+}
+
+// filtered is the failure of an answer that the provider withholds, with what the provider says of it.
+func (a *answer) filtered() error {
+	err := ports.ErrContentFiltered
+	if code := webhook.Code(strings.ToLower(a.reason)); code != "" {
+		err = err.With("provider_code", code)
+	}
+	if said := strings.ToValidUTF8(strings.TrimSpace(a.refusal.String()), ""); said != "" {
+		if runes := []rune(said); len(runes) > maxMessage {
+			said = string(runes[:maxMessage])
+		}
+		err = err.With("provider_message", said)
+	}
+	return err
+}
+
+// raise takes over a count that is told: counts of an answer only grow, and some servers tell 0 where they do not know.
+func raise(n **int, told *int) {
+	if told != nil && (*n == nil || **n < *told) {
+		*n = told
+	}
+}
+
+// isVisible tells whether a text has a character that can be seen.
+func isVisible(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
+}

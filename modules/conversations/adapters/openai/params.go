@@ -1,0 +1,77 @@
+package openai
+
+import (
+	"net/http"
+	"regexp"
+
+	sdk "github.com/openai/openai-go/v3"
+
+	"github.com/parley/parley/modules/conversations/adapters/modelstream"
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+)
+
+var (
+	// reasoningModel are OpenAI's models that know max_completion_tokens alone, also behind a prefix such as openai/o3.
+	// Deployments at Azure usually have the names of their models; gpt-35-turbo is not one of them.
+	reasoningModel = regexp.MustCompile(`(?i)(^|/)(o[1-9]|gpt-[5-9])([.-]|$)`)
+	// fixedTemperature are those of them that refuse every temperature but their own. Later ones take it in some modes.
+	fixedTemperature = regexp.MustCompile(`(?i)(^|/)(o[1-9]|gpt-5)(-mini|-nano|-pro|-preview)?(-\d[\d-]*)?$`)
+)
+
+// params are the body of the call. OpenAI's reasoning models know max_completion_tokens alone, other servers often only
+// the older max_tokens; adjust repairs a wrong guess.
+func params(p ports.Prompt, public bool) sdk.ChatCompletionNewParams {
+	body := sdk.ChatCompletionNewParams{
+		Model:         p.Model,
+		StreamOptions: sdk.ChatCompletionStreamOptionsParam{IncludeUsage: sdk.Bool(true)},
+	}
+	if p.Pinned != nil && p.Pinned.Instruction != "" {
+		body.Messages = append(body.Messages, sdk.SystemMessage(p.Pinned.Instruction))
+	}
+	for _, m := range p.History {
+		if m.Role == domain.RoleAssistant {
+			body.Messages = append(body.Messages, sdk.AssistantMessage(m.Content))
+		} else {
+			body.Messages = append(body.Messages, sdk.UserMessage(m.Content))
+		}
+	}
+	body.Messages = append(body.Messages, sdk.UserMessage(p.Content))
+	if p.Temperature != nil && !fixedTemperature.MatchString(p.Model) {
+		body.Temperature = sdk.Float(*p.Temperature)
+	}
+	if p.MaxOutputTokens != nil && (public || reasoningModel.MatchString(p.Model)) {
+		body.MaxCompletionTokens = sdk.Int(int64(*p.MaxOutputTokens))
+	} else if p.MaxOutputTokens != nil {
+		body.MaxTokens = sdk.Int(int64(*p.MaxOutputTokens))
+	}
+	return body
+}
+
+// adjust changes the parameter that a server has refused as one that it does not support, and tells whether it has: the
+// bound of the output goes by its other name, a temperature and the wish for usage are left out. Adjusted are the parameters
+// that were changed before; none is changed twice.
+func adjust(body *sdk.ChatCompletionNewParams, refusal *http.Response, adjusted map[string]bool) bool {
+	names := modelstream.UnsupportedParameter(refusal)
+	if names == nil {
+		return false
+	}
+	var none sdk.ChatCompletionNewParams
+	switch {
+	case body.Temperature.Valid() && names("temperature"):
+		body.Temperature = none.Temperature
+		adjusted["temperature"] = true
+	case body.StreamOptions.IncludeUsage.Valid() && names("stream_options"):
+		body.StreamOptions = none.StreamOptions
+		adjusted["stream_options"] = true
+	case body.MaxTokens.Valid() && names("max_tokens") && !adjusted["max_tokens"]:
+		body.MaxCompletionTokens, body.MaxTokens = body.MaxTokens, none.MaxTokens
+		adjusted["max_tokens"] = true
+	case body.MaxCompletionTokens.Valid() && names("max_completion_tokens") && !adjusted["max_tokens"]:
+		body.MaxTokens, body.MaxCompletionTokens = body.MaxCompletionTokens, none.MaxCompletionTokens
+		adjusted["max_tokens"] = true
+	default:
+		return false
+	}
+	return true
+}
