@@ -137,14 +137,19 @@ func (q *Queries) PutModelSettings(ctx context.Context, arg PutModelSettingsPara
 
 const RecallThread = `-- name: RecallThread :many
 WITH newest AS (
-    SELECT m.seq, m.role, m.content FROM messages m
-     WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.seq < $3
-     ORDER BY m.seq DESC LIMIT $4
+    SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
+      FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
+             WHERE x.workspace_id = $1 AND x.thread_id = $2 AND x.seq < $3
+             ORDER BY x.seq DESC LIMIT $4) m
 ), history AS (
-    SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total FROM newest n
+    SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
+      FROM newest n
+     WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT EXISTS (
+           SELECT 1 FROM llm_turns t
+            WHERE t.workspace_id = $1 AND t.id = n.turn_id AND t.status = 'failed' AND t.error_code = ANY ($5::text[]))
 )
 SELECT h.seq, h.role, h.content, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url
-  FROM history h WHERE h.total <= $5::bigint
+  FROM history h WHERE h.total <= $6::bigint
  UNION ALL
 SELECT 0, '', '', k.provider, k.sealed, coalesce(k.base_url, '') FROM model_keys k WHERE k.workspace_id = $1
  ORDER BY 1
@@ -155,6 +160,7 @@ type RecallThreadParams struct {
 	ThreadID    uuid.UUID
 	Before      int64
 	Most        int32
+	Refused     []string
 	MostBytes   int64
 }
 
@@ -168,13 +174,15 @@ type RecallThreadRow struct {
 }
 
 // What a model is told besides the message: the newest messages of the thread before it, as far as they are not too
-// many bytes together, and the workspace's own keys. One query, since it is made for each turn.
+// many bytes together, and the workspace's own keys. One query, since it is made for each turn. A message that was not
+// answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail.
 func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]RecallThreadRow, error) {
 	rows, err := q.db.Query(ctx, RecallThread,
 		arg.WorkspaceID,
 		arg.ThreadID,
 		arg.Before,
 		arg.Most,
+		arg.Refused,
 		arg.MostBytes,
 	)
 	if err != nil {

@@ -1,12 +1,18 @@
 -- name: RecallThread :many
 -- What a model is told besides the message: the newest messages of the thread before it, as far as they are not too
--- many bytes together, and the workspace's own keys. One query, since it is made for each turn.
+-- many bytes together, and the workspace's own keys. One query, since it is made for each turn. A message that was not
+-- answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail.
 WITH newest AS (
-    SELECT m.seq, m.role, m.content FROM messages m
-     WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.seq < @before
-     ORDER BY m.seq DESC LIMIT @most
+    SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
+      FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
+             WHERE x.workspace_id = @workspace_id AND x.thread_id = @thread_id AND x.seq < @before
+             ORDER BY x.seq DESC LIMIT @most) m
 ), history AS (
-    SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total FROM newest n
+    SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
+      FROM newest n
+     WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT EXISTS (
+           SELECT 1 FROM llm_turns t
+            WHERE t.workspace_id = @workspace_id AND t.id = n.turn_id AND t.status = 'failed' AND t.error_code = ANY (@refused::text[]))
 )
 SELECT h.seq, h.role, h.content, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url
   FROM history h WHERE h.total <= @most_bytes::bigint

@@ -4,7 +4,6 @@ package domain
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -55,6 +54,9 @@ func NewContent(instruction string, settings json.RawMessage) (Content, error) {
 func checkInstruction(instruction string) error {
 	if utf8.RuneCountInString(instruction) > maxInstruction {
 		return &RuleError{Field: "instruction", Rule: "must have at most 50000 characters"}
+	}
+	if instruction != "" && !isVisible(instruction) {
+		return &RuleError{Field: "instruction", Rule: "must have at least one visible character, where it is not empty", Code: codeBlank}
 	}
 	return nil
 }
@@ -111,7 +113,7 @@ func NewBot(workspace, by uuid.UUID, name string, content Content, now time.Time
 }
 
 func checkName(name string) error {
-	if n := utf8.RuneCountInString(name); n < 1 || n > maxName || strings.TrimSpace(name) == "" {
+	if n := utf8.RuneCountInString(name); n < 1 || n > maxName || !isVisible(name) {
 		return &RuleError{Field: "name", Rule: "must have 1 to 200 characters and not be blank"}
 	}
 	return nil
@@ -136,7 +138,10 @@ func (b *Bot) Settle(status Status, now time.Time) (Change, error) {
 	return c, nil
 }
 
-// RuleError is a broken rule about one field.
-type RuleError struct{ Field, Rule string }
+// RuleError is a broken rule about one field. An empty Code is INVALID.
+type RuleError struct{ Field, Rule, Code string }
+
+// codeBlank is the code of a text without a visible character.
+const codeBlank = "BLANK"
 
 func (e *RuleError) Error() string { return e.Field + " " + e.Rule }

@@ -2,6 +2,7 @@
 package ports
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -86,7 +87,7 @@ func Invalid(err error) error {
 		return ErrArchived
 	}
 	if rule, ok := errors.AsType[*domain.RuleError](err); ok {
-		return fail.Fields(fail.Field{Field: rule.Field, Code: "INVALID", Message: rule.Rule})
+		return fail.Fields(fail.Field{Field: rule.Field, Code: cmp.Or(rule.Code, "INVALID"), Message: rule.Rule})
 	}
 	return err
 }

@@ -59,18 +59,24 @@ type Pinned struct {
 	Settings    json.RawMessage
 }
 
-// ErrContent says what a message may hold.
-var ErrContent = errors.New("must have 1 to 50000 characters")
+// ErrContent and ErrBlank say what a message may hold.
+var (
+	ErrContent = errors.New("must have 1 to 50000 characters")
+	ErrBlank   = errors.New("must have at least one visible character")
+)
 
-// CheckContent answers ErrContent for what no message may hold.
+// CheckContent answers ErrContent or ErrBlank for what no message may hold.
 func CheckContent(content string) error {
 	if n := utf8.RuneCountInString(content); n < 1 || n > 50_000 {
 		return ErrContent
 	}
+	if !IsVisible(content) {
+		return ErrBlank
+	}
 	return nil
 }
 
-// NewTurn prepares a turn; its number and version it gets when it is stored. ErrContent for what no message may hold.
+// NewTurn prepares a turn; its number and version it gets when it is stored. ErrContent or ErrBlank for what no message may hold.
 func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) (Turn, error) {
 	if err := CheckContent(content); err != nil {
 		return Turn{}, err
@@ -103,9 +109,14 @@ func (t *Turn) Answer(content string, now time.Time) Message {
 	}
 }
 
-// Partial makes the assistant's message of a turn that is cancelled, of what was said so far.
+// Partial makes the assistant's message of a turn that is cancelled, of what was said so far. Its content is empty where none
+// of that is visible.
 func (t *Turn) Partial(pieces []string, now time.Time) Message {
-	answer := t.Answer(strings.Join(pieces, ""), now)
+	said := strings.Join(pieces, "")
+	if !IsVisible(said) {
+		said = ""
+	}
+	answer := t.Answer(said, now)
 	answer.Cancelled = true
 	return answer
 }

@@ -74,8 +74,8 @@ func (u ReceiveEvent) Do(ctx context.Context, endpoint uuid.UUID, signed ports.S
 func wrongEvent(err error) error {
 	field := "body"
 	switch {
-	case errors.Is(err, domain.ErrContent):
-		field = "data.text"
+	case errors.Is(err, domain.ErrContent), errors.Is(err, domain.ErrBlank):
+		return wrongContent("data.text", err)
 	case errors.Is(err, domain.ErrConversationID):
 		field = "data.conversation_id"
 	}

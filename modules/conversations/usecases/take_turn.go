@@ -43,9 +43,18 @@ type Said struct {
 func (u TakeTurn) Prepare(in Said) (domain.Turn, error) {
 	turn, err := domain.NewTurn(in.ThreadID, in.ActorID, in.OperationID, in.Content, u.Timeout+u.Slack, u.Now())
 	if err != nil {
-		return turn, fail.Fields(fail.Field{Field: "content", Code: "INVALID", Message: err.Error()})
+		return turn, wrongContent("content", err)
 	}
 	return turn, nil
+}
+
+// wrongContent says what is wrong with the text of a message.
+func wrongContent(field string, err error) error {
+	code := "INVALID"
+	if errors.Is(err, domain.ErrBlank) {
+		code = "BLANK"
+	}
+	return fail.Fields(fail.Field{Field: field, Code: code, Message: err.Error()})
 }
 
 // PrepareEvent is Prepare for the message of an event that is stored: it was checked when it came in.

@@ -186,6 +186,7 @@ type ChangeBotRequestStatus string
 
 // CreateBotRequest defines model for CreateBotRequest.
 type CreateBotRequest struct {
+	// Instruction empty, or with at least one visible character, as `content` of a turn
 	Instruction string `json:"instruction,omitempty"`
 	Name        string `json:"name"`
 
@@ -274,6 +275,7 @@ type Settings = json.RawMessage
 
 // UpdateInstructionRequest defines model for UpdateInstructionRequest.
 type UpdateInstructionRequest struct {
+	// Instruction with at least one visible character, as `content` of a turn
 	Instruction string `json:"instruction"`
 
 	// Note why

@@ -25,7 +25,7 @@ type Models struct {
 func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, most, bytes int) (ports.Recalled, error) {
 	q, workspace := queries(ctx, m.DB)
 	rows, err := q.RecallThread(ctx, conversationsdb.RecallThreadParams{
-		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(most), MostBytes: int64(bytes),
+		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(most), MostBytes: int64(bytes), Refused: refusedTexts(),
 	})
 	if err != nil {
 		return ports.Recalled{}, fmt.Errorf("recall the thread: %w", err)
@@ -43,6 +43,11 @@ func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, most
 		r.Own[row.Provider] = ports.Access{Key: string(key), BaseURL: row.BaseURL}
 	}
 	return r, nil
+}
+
+// refusedTexts returns the codes of turns whose message the provider refuses whenever it is sent.
+func refusedTexts() []string {
+	return []string{ports.ErrContentFiltered.Code, ports.ErrModelRejected.Code, ports.ErrContextTooLong.Code}
 }
 
 // Defaults implements ports.ModelSettings.

@@ -112,7 +112,9 @@ func (r Router) ask(
 		if own, ok := recalled.Own[m.Provider]; ok {
 			p.Access = &own
 		}
-		p.History = r.Table.cut(m, p, recalled.History)
+		if p, err = r.Table.valid(m, p, recalled.History); err != nil {
+			return domain.Reply{}, err
+		}
 	}
 	if p.Access != nil {
 		reply, err := provider.Reply(ctx, p, say)

@@ -1,8 +1,6 @@
 package router
 
 import (
-	"slices"
-
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 )
@@ -42,8 +40,7 @@ func (t Table) mostBytes(models []domain.ModelName) int {
 	return domain.BytesOf(widest)
 }
 
-// cut gives the newest messages that fit into a model's window beside the instruction, the message and the answer. It
-// begins with what a user said: some models want that.
+// cut returns the newest messages that fit into a model's window beside the instruction, the message and the answer.
 func (t Table) cut(m domain.ModelName, p ports.Prompt, history []domain.Message) []domain.Message {
 	left := t.entry(m).Window - ports.TokensOf(p.Content)
 	if p.Pinned != nil {
@@ -55,11 +52,7 @@ func (t Table) cut(m domain.ModelName, p ports.Prompt, history []domain.Message)
 		first--
 		left -= ports.TokensOf(history[first].Content)
 	}
-	said := slices.IndexFunc(history[first:], func(m domain.Message) bool { return m.Role == domain.RoleUser })
-	if said < 0 {
-		return nil
-	}
-	return history[first+said:]
+	return history[first:]
 }
 
 // longestAnswer is how many tokens the answer to a prompt is expected to have at the most.
