@@ -264,6 +264,7 @@ func TestWhoCannotSignGetsNothingIn(t *testing.T) {
 		"another time":         chat.send(t, "msg_1", body, header{"webhook-timestamp", "1700000000"}),
 		"no time":              chat.send(t, "msg_1", body, header{"webhook-timestamp", "now"}),
 		"an empty signature":   chat.send(t, "msg_1", body, header{"webhook-signature", "v1,"}),
+		"a mix of names":       chat.send(t, "msg_1", body, header{"webhook-id", ""}, header{"svix-id", "msg_1"}),
 		"a signature of other": chat.send(t, "msg_1", body, header{"webhook-signature", "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="}),
 	} {
 		require.Equal(t, http.StatusUnauthorized, a.Status, "%s: %s", name, a)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,14 @@ const (
 	HeaderID        = standardwebhooks.HeaderWebhookID
 	HeaderTimestamp = standardwebhooks.HeaderWebhookTimestamp
 	HeaderSignature = standardwebhooks.HeaderWebhookSignature
+)
+
+// The same headers under the names that Svix gives them, from whose scheme Standard Webhooks was made
+// (https://docs.svix.com/receiving/verifying-payloads/how-manual).
+const (
+	SvixID        = "svix-id"
+	SvixTimestamp = "svix-timestamp"
+	SvixSignature = "svix-signature"
 )
 
 // Why a message is not believed.
@@ -84,13 +93,12 @@ func Sign(secrets []string, id string, at time.Time, body []byte) (http.Header, 
 }
 
 // Verify tells whether one of the secrets has signed a message within the last five minutes (or, as clocks differ, the
-// next), and gives its id. The errors are ErrHeader, ErrTimestamp and ErrSignature; with no secrets, or none that is
-// fit to sign with, nothing is believed.
+// next), and gives its id. The headers have the names of Standard Webhooks or those of Svix, which count where there is none
+// of Standard Webhooks: the two are never mixed. The errors are ErrHeader, ErrTimestamp and ErrSignature; with no secrets, or
+// none that is fit to sign with, nothing is believed.
 func Verify(secrets []string, h http.Header, body []byte, now time.Time) (id string, err error) {
-	for _, name := range []string{HeaderID, HeaderTimestamp, HeaderSignature} {
-		if len(h.Values(name)) != 1 {
-			return "", fmt.Errorf("%w: %s", ErrHeader, name)
-		}
+	if h, err = signedHeaders(h); err != nil {
+		return "", err
 	}
 	if id = h.Get(HeaderID); !isID(id) {
 		return "", fmt.Errorf("%w: %s", ErrHeader, HeaderID)
@@ -109,6 +117,24 @@ func Verify(secrets []string, h http.Header, body []byte, now time.Time) (id str
 		}
 	}
 	return "", ErrSignature
+}
+
+// signedHeaders returns the headers of a message, each there once, under the names of Standard Webhooks.
+func signedHeaders(h http.Header) (http.Header, error) {
+	standard := []string{HeaderID, HeaderTimestamp, HeaderSignature}
+	names := []string{SvixID, SvixTimestamp, SvixSignature}
+	isThere := func(name string) bool { return len(h.Values(name)) > 0 }
+	if slices.ContainsFunc(standard, isThere) || !slices.ContainsFunc(names, isThere) {
+		names = standard
+	}
+	signed := http.Header{}
+	for i, name := range names {
+		if len(h.Values(name)) != 1 {
+			return nil, fmt.Errorf("%w: %s", ErrHeader, name)
+		}
+		signed.Set(standard[i], h.Get(name))
+	}
+	return signed, nil
 }
 
 // isID tells whether a text can be an id: printable ASCII without the dot that separates it from the timestamp in what

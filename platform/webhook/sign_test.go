@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -45,6 +46,18 @@ func TestOnlyWhoHasASecretIsBelieved(t *testing.T) {
 		return h
 	}
 	good := sign(mine)
+	svix := func(h http.Header) http.Header { // the same under the names that Svix has for them
+		named := http.Header{}
+		for name, values := range h {
+			named[strings.Replace(name, "Webhook-", "Svix-", 1)] = values
+		}
+		return named
+	}
+	both := func(standard, svix http.Header) http.Header {
+		all := standard.Clone()
+		maps.Copy(all, svix)
+		return all
+	}
 	for name, test := range map[string]struct {
 		secrets []string
 		header  http.Header
@@ -77,6 +90,17 @@ func TestOnlyWhoHasASecretIsBelieved(t *testing.T) {
 		"a time beyond all":             {[]string{mine}, with(good, "webhook-timestamp", "9223372036854775807"), body, sent, webhook.ErrTimestamp},
 		"an empty secret's signature":   {[]string{empty}, with(good, "webhook-signature", "v1,"+signedByNobody), body, sent, webhook.ErrSignature},
 		"a secret that is too short":    {[]string{"whsec_c2hvcnQ="}, good, body, sent, webhook.ErrSignature},
+		"named by Svix":                 {[]string{mine}, svix(good), body, sent, nil},
+		"named by Svix, by another":     {[]string{mine}, svix(sign(other)), body, sent, webhook.ErrSignature},
+		"named by Svix, another id":     {[]string{mine}, with(svix(good), "svix-id", "msg_2"), body, sent, webhook.ErrSignature},
+		"named by Svix, longer ago":     {[]string{mine}, svix(good), body, sent.Add(5*time.Minute + time.Second), webhook.ErrTimestamp},
+		"named by Svix, two ids":        {[]string{mine}, with(svix(good), "svix-id", "msg_1", "msg_1"), body, sent, webhook.ErrHeader},
+		"named by Svix, no time":        {[]string{mine}, with(svix(good), "svix-timestamp"), body, sent, webhook.ErrHeader},
+		"named both ways":               {[]string{mine}, both(good, svix(good)), body, sent, nil},
+		"named both ways, one wrong":    {[]string{mine}, both(good, svix(sign(other))), body, sent, nil},
+		"named both ways, first wrong":  {[]string{mine}, both(sign(other), svix(good)), body, sent, webhook.ErrSignature},
+		"a mix of names":                {[]string{mine}, both(with(good, "webhook-id"), with(svix(good), "svix-signature")), body, sent, webhook.ErrHeader},
+		"one name beside those of Svix": {[]string{mine}, both(http.Header{"Webhook-Id": {"msg_1"}}, svix(good)), body, sent, webhook.ErrHeader},
 		"without whsec_ it is the same": {[]string{strings.TrimPrefix(mine, "whsec_")}, good, body, sent, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,10 +86,10 @@ type Keys interface {
 	Verify(ring domain.Keyring, endpoint uuid.UUID, signed Signed) (senderID string, err error)
 }
 
-// Signed is a body with the headers that say who sent it; nil is a header that is not there.
+// Signed is a body with the headers that say who sent it. A header that was not sent is not among them.
 type Signed struct {
-	ID, Timestamp, Signature *string
-	Body                     []byte
+	Headers map[string]string
+	Body    []byte
 }
 
 // Marks remembers for a while what has been done, so that a repetition can be told without asking the database. It may

@@ -51,21 +51,17 @@ func (k Keys) Verify(raw domain.Keyring, endpoint uuid.UUID, signed ports.Signed
 		return "", err
 	}
 	header := http.Header{}
-	for name, value := range map[string]*string{
-		webhook.HeaderID: signed.ID, webhook.HeaderTimestamp: signed.Timestamp, webhook.HeaderSignature: signed.Signature,
-	} {
-		if value != nil {
-			header.Set(name, *value)
-		}
+	for name, value := range signed.Headers {
+		header.Set(name, value)
 	}
 	id, err := webhook.Verify(secrets, header, signed.Body, k.Now())
 	switch {
 	case errors.Is(err, webhook.ErrTimestamp):
-		return "", refusal("webhook-timestamp is not now, give or take five minutes: set the clock, and sign each attempt anew").Because(err)
+		return "", refusal("webhook-timestamp (or svix-timestamp) is not now, give or take five minutes: set the clock, and sign each attempt anew").Because(err)
 	case errors.Is(err, webhook.ErrHeader):
-		return "", refusal("webhook-id, webhook-timestamp and webhook-signature are needed, each once, as Standard Webhooks has them").Because(err)
+		return "", refusal("webhook-id, webhook-timestamp and webhook-signature are needed, each once, as Standard Webhooks has them (or all three as svix-…, and none as webhook-…)").Because(err)
 	case err != nil:
-		return "", refusal("no webhook-signature fits: sign webhook-id, webhook-timestamp and the very bytes of the body with the secret of this endpoint").Because(err)
+		return "", refusal("no webhook-signature (or svix-signature) fits: sign id, timestamp and the very bytes of the body with the secret of this endpoint").Because(err)
 	}
 	return id, nil
 }

@@ -891,6 +891,8 @@ type StreamClosedType string
 
 // TakeTurnRequest defines model for TakeTurnRequest.
 type TakeTurnRequest struct {
+	// Content what the user says. It needs at least one visible character, else 422 with the code `BLANK`: white space, control and
+	// format characters (zero width, byte order marks, directions) and blank symbols such as U+2800 and U+3164 are none
 	Content string `json:"content"`
 
 	// OnBusy while another turn runs in the thread: `reject` is 409 `THREAD_BUSY`, `enqueue` waits for it, as long as a request
@@ -1436,7 +1438,8 @@ type WebhookSubscription struct {
 	EndpointID *openapi_types.UUID `json:"endpoint_id"`
 	Events     []EventType         `json:"events"`
 
-	// FailingSince null: the last attempt succeeded
+	// FailingSince since when attempts have failed, with no success and no pause of more than 36 hours between them; after five days of
+	// this the subscription is disabled. null: the last attempt succeeded
 	FailingSince *time.Time `json:"failing_since"`
 
 	// HeldAt since when its deliveries wait, as that authority has ended; null: they do not
@@ -1467,7 +1470,8 @@ type WebhookSubscriptionWithSecret struct {
 	EndpointID *openapi_types.UUID `json:"endpoint_id"`
 	Events     []EventType         `json:"events"`
 
-	// FailingSince null: the last attempt succeeded
+	// FailingSince since when attempts have failed, with no success and no pause of more than 36 hours between them; after five days of
+	// this the subscription is disabled. null: the last attempt succeeded
 	FailingSince *time.Time `json:"failing_since"`
 
 	// HeldAt since when its deliveries wait, as that authority has ended; null: they do not
@@ -1548,6 +1552,15 @@ type SubscriptionFilter = openapi_types.UUID
 
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
+
+// SvixID defines model for SvixId.
+type SvixID = string
+
+// SvixSignature defines model for SvixSignature.
+type SvixSignature = string
+
+// SvixTimestamp defines model for SvixTimestamp.
+type SvixTimestamp = string
 
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
@@ -1697,14 +1710,23 @@ type ListWebhookSubscriptionsParams struct {
 
 // ReceiveWebhookParams defines parameters for ReceiveWebhook.
 type ReceiveWebhookParams struct {
-	// WebhookID the sender's id of the event, the same in every attempt
+	// WebhookID the sender's id of the event, the same in every attempt; needed, unless the three headers are those of Svix
 	WebhookID *WebhookID `json:"webhook-id,omitempty"`
 
-	// WebhookTimestamp seconds since 1970; five minutes off at the most
+	// WebhookTimestamp seconds since 1970; five minutes off at the most; needed as `webhook-id` is
 	WebhookTimestamp *WebhookTimestamp `json:"webhook-timestamp,omitempty"`
 
-	// WebhookSignature `v1,` and base64; several, with spaces between, while a secret is rotated
+	// WebhookSignature `v1,` and base64; several, with spaces between, while a secret is rotated; needed as `webhook-id` is
 	WebhookSignature *WebhookSignature `json:"webhook-signature,omitempty"`
+
+	// SvixID `webhook-id` by the name that Svix gives it
+	SvixID *SvixID `json:"svix-id,omitempty"`
+
+	// SvixTimestamp `webhook-timestamp` by the name that Svix gives it
+	SvixTimestamp *SvixTimestamp `json:"svix-timestamp,omitempty"`
+
+	// SvixSignature `webhook-signature` by the name that Svix gives it
+	SvixSignature *SvixSignature `json:"svix-signature,omitempty"`
 }
 
 // RateMessageJSONRequestBody defines body for RateMessage for application/json ContentType.
@@ -3105,6 +3127,51 @@ func (w *ServerInterfaceWrapper) ReceiveWebhook(ctx *echo.Context) error {
 		}
 
 		params.WebhookSignature = &WebhookSignature
+	}
+	// ------------- Optional header parameter "svix-id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("svix-id")]; found {
+		var SvixID SvixID
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for svix-id, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "svix-id", valueList[0], &SvixID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter svix-id: %s", err))
+		}
+
+		params.SvixID = &SvixID
+	}
+	// ------------- Optional header parameter "svix-timestamp" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("svix-timestamp")]; found {
+		var SvixTimestamp SvixTimestamp
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for svix-timestamp, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "svix-timestamp", valueList[0], &SvixTimestamp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter svix-timestamp: %s", err))
+		}
+
+		params.SvixTimestamp = &SvixTimestamp
+	}
+	// ------------- Optional header parameter "svix-signature" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("svix-signature")]; found {
+		var SvixSignature SvixSignature
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for svix-signature, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "svix-signature", valueList[0], &SvixSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter svix-signature: %s", err))
+		}
+
+		params.SvixSignature = &SvixSignature
 	}
 
 	// Invoke the callback with all the unmarshaled arguments

@@ -14,6 +14,7 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/webhook"
 )
 
 const (
@@ -115,10 +116,22 @@ func (s Server) ReceiveWebhook(ctx context.Context, r ReceiveWebhookRequestObjec
 	if err != nil {
 		return nil, fmt.Errorf("read the body: %w", err)
 	}
-	receipt, err := s.Receive.Do(ctx, r.EndpointID, ports.Signed{
-		ID: r.Params.WebhookID, Timestamp: r.Params.WebhookTimestamp, Signature: r.Params.WebhookSignature, Body: body,
-	})
+	receipt, err := s.Receive.Do(ctx, r.EndpointID, ports.Signed{Headers: signatureOf(r.Params), Body: body})
 	return ReceiveWebhook200JSONResponse{EventID: receipt.EventID, Duplicate: receipt.Duplicate}, err
+}
+
+// signatureOf returns the headers that say who has sent an event.
+func signatureOf(p ReceiveWebhookParams) map[string]string {
+	sent := map[string]string{}
+	for name, value := range map[string]*string{
+		webhook.HeaderID: p.WebhookID, webhook.HeaderTimestamp: p.WebhookTimestamp, webhook.HeaderSignature: p.WebhookSignature,
+		webhook.SvixID: p.SvixID, webhook.SvixTimestamp: p.SvixTimestamp, webhook.SvixSignature: p.SvixSignature,
+	} {
+		if value != nil {
+			sent[name] = *value
+		}
+	}
+	return sent
 }
 
 // ListWebhookEvents implements the call.
