@@ -94,7 +94,10 @@ func TestATargetThatIsGoneIsDisabled(t *testing.T) {
 	update()
 	require.Contains(t, ada.waitUntil(t, path, "status", "disabled").text("disabled_reason"), "410")
 	ada.waitUntil(t, "/v1/webhook-deliveries/"+target.all()[0].ID, "status", "failed")
-	require.Empty(t, ada.get(t, "/v1/dead-letters").items(), "given up, not dead")
+	letters := ada.get(t, "/v1/dead-letters").items()
+	require.Len(t, letters, 1, "what was not delivered is lost without a trace")
+	require.Contains(t, letters[0]["last_error"], "disabled")
+	require.Contains(t, letters[0]["last_error"], "410")
 	update()
 	require.Len(t, target.all(), 1, "a disabled subscription is told nothing")
 
@@ -103,7 +106,7 @@ func TestATargetThatIsGoneIsDisabled(t *testing.T) {
 	update()
 	target.waitFor(t, 2)
 	require.Eventually(t, func() bool { return ada.get(t, path).at("failing_since") != nil }, 10*time.Second, 20*time.Millisecond)
-	_, err := super.Exec(t.Context(), `UPDATE webhook_subscriptions SET failing_since = now() - interval '5 days 1 hour'`)
+	_, err := super.Exec(t.Context(), `UPDATE webhook_subscriptions SET failing_since = now() - interval '5 days 1 hour', failures = 10`)
 	require.NoError(t, err)
 	_, err = super.Exec(t.Context(), `UPDATE job_queue SET run_at = now() WHERE status = 'queued'`)
 	require.NoError(t, err)
@@ -111,8 +114,18 @@ func TestATargetThatIsGoneIsDisabled(t *testing.T) {
 	var audited int
 	require.NoError(t, super.QueryRow(t.Context(), `SELECT count(*) FROM audit_log WHERE action = 'webhook_subscription.disable' AND resource_id = $1`, sub.id).Scan(&audited))
 	require.Equal(t, 2, audited)
+	ada.waitUntil(t, "/v1/webhook-deliveries/"+target.all()[1].ID, "status", "failed")
+	require.Len(t, ada.get(t, "/v1/dead-letters").items(), 2)
 
+	enable()
 	target.answers(http.StatusOK)
+	require.Equal(t, http.StatusOK, ada.post(t, "/v1/dead-letters/retry", map[string]any{}).Status)
+	for _, d := range target.all() {
+		ada.waitUntil(t, "/v1/webhook-deliveries/"+d.ID, "status", "delivered")
+	}
+	require.Nil(t, ada.get(t, path).at("failing_since"))
+	disabled := ada.call(t, http.MethodPatch, path, map[string]any{"status": "disabled"})
+	require.Equal(t, "disabled", disabled.text("status"), disabled)
 	ping := ada.post(t, path+"/ping", nil)
 	require.Equal(t, http.StatusAccepted, ping.Status, ping)
 	ada.waitUntil(t, "/v1/webhook-deliveries/"+ping.text("id"), "status", "delivered")
@@ -231,4 +244,86 @@ func TestAWorkspaceHasSoManySubscriptionsAndNoMore(t *testing.T) {
 	ada.limit(t, usage.Subscriptions, 0)
 	require.Equal(t, http.StatusCreated, create().Status)
 	p.register(t).subscribe(t, "https://example.com/", "bot.updated")
+}
+
+// A failure after weeks in which nothing was tried is one failure: it disables nothing.
+func TestTimeInWhichNothingIsTriedDisablesNoSubscription(t *testing.T) {
+	t.Parallel()
+	p := start(t, fastJobs...)
+	ada, target := p.register(t), newReceiver(t)
+	super := pg.Superuser(t, p.database)
+	target.answers(http.StatusInternalServerError)
+	sub, bot := ada.subscribe(t, target.URL, "bot.updated"), ada.newBot(t)
+	path := "/v1/webhook-subscriptions/" + sub.id
+	failures := func() (n int) {
+		require.NoError(t, super.QueryRow(t.Context(), `SELECT failures FROM webhook_subscriptions WHERE id = $1`, sub.id).Scan(&n))
+		return n
+	}
+	for name, before := range map[string]string{
+		"one failure weeks ago":               `failing_since = now() - interval '21 days', last_failed_at = now() - interval '21 days', failures = 1`,
+		"many failures, then a pause":         `failing_since = now() - interval '21 days', last_failed_at = now() - interval '37 hours', failures = 500`,
+		"counted by the release before":       `failing_since = now() - interval '21 days', last_failed_at = NULL, failures = 0`,
+		"many failures, but not for so long":  `failing_since = now() - interval '4 days', last_failed_at = now() - interval '1 hour', failures = 500`,
+		"few failures, far from one another":  `failing_since = now() - interval '6 days', last_failed_at = now() - interval '20 hours', failures = 5`,
+		"a pause, then failures of some time": `failing_since = now() - interval '2 days', last_failed_at = now() - interval '2 hours', failures = 40`,
+	} {
+		_, err := super.Exec(t.Context(), `UPDATE webhook_subscriptions SET `+before)
+		require.NoError(t, err)
+		asked := len(target.all())
+		ada.put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "Be kind."})
+		id := target.waitFor(t, asked+1)[asked].ID
+		require.Eventually(t, func() bool { return ada.get(t, "/v1/webhook-deliveries/"+id).at("attempts") == 1.0 }, 10*time.Second, 20*time.Millisecond)
+		require.Equal(t, "active", ada.get(t, path).text("status"), name)
+		require.NotNil(t, ada.get(t, path).at("failing_since"), name)
+		_, err = super.Exec(t.Context(), `DELETE FROM job_queue WHERE status = 'queued'`) // no further attempt
+		require.NoError(t, err)
+	}
+	_, err := super.Exec(t.Context(), `UPDATE webhook_subscriptions SET failing_since = now() - interval '21 days', last_failed_at = now() - interval '37 hours', failures = 500`)
+	require.NoError(t, err)
+	asked := len(target.all())
+	ada.put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "Be kind."})
+	target.waitFor(t, asked+1)
+	require.Eventually(t, func() bool { return failures() == 1 }, 10*time.Second, 20*time.Millisecond, "the time and the count begin anew")
+	since, err := time.Parse(time.RFC3339, ada.get(t, path).text("failing_since"))
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), since, time.Minute)
+}
+
+// What is on its way when somebody disables a subscription is not lost, and not sent; of a deleted one nothing is left to do.
+func TestWhatIsDueWhileASubscriptionIsDisabledBecomesADeadLetter(t *testing.T) {
+	t.Parallel()
+	p := start(t, fastJobs...)
+	ada, target := p.register(t), newReceiver(t)
+	super := pg.Superuser(t, p.database)
+	target.answers(http.StatusInternalServerError)
+	sub, bot := ada.subscribe(t, target.URL, "bot.updated"), ada.newBot(t)
+	path := "/v1/webhook-subscriptions/" + sub.id
+	ada.put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "Be kind."})
+	delivery := "/v1/webhook-deliveries/" + target.waitFor(t, 1)[0].ID
+	require.Eventually(t, func() bool { return ada.get(t, delivery).at("attempts") == 1.0 }, 10*time.Second, 20*time.Millisecond)
+	due := func() {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			tag, err := super.Exec(t.Context(), `UPDATE job_queue SET run_at = now() WHERE kind = 'webhook.deliver' AND status = 'queued'`)
+			return err == nil && tag.RowsAffected() == 1
+		}, 10*time.Second, 20*time.Millisecond)
+	}
+	require.Equal(t, http.StatusOK, ada.call(t, http.MethodPatch, path, map[string]any{"status": "disabled"}).Status)
+	asked := len(target.all())
+	due()
+	ada.waitUntil(t, delivery, "status", "failed")
+	require.Len(t, target.all(), asked, "a disabled subscription was asked")
+	letter := ada.get(t, "/v1/dead-letters").items()[0]
+	require.Contains(t, letter["last_error"], "the webhook subscription is disabled")
+
+	require.Equal(t, http.StatusOK, ada.call(t, http.MethodPatch, path, map[string]any{"status": "active"}).Status)
+	require.Equal(t, http.StatusOK, ada.post(t, "/v1/dead-letters/"+letter["id"].(string)+"/retry", nil).Status)
+	target.waitFor(t, asked+1)
+	require.Empty(t, ada.get(t, "/v1/dead-letters").items())
+	require.Equal(t, http.StatusNoContent, ada.call(t, http.MethodDelete, path, nil).Status)
+	require.Eventually(t, func() bool {
+		var left int
+		return super.QueryRow(t.Context(), `SELECT count(*) FROM job_queue WHERE kind = 'webhook.deliver' AND status <> 'done'`).Scan(&left) == nil && left == 0
+	}, 10*time.Second, 20*time.Millisecond)
+	require.Empty(t, ada.get(t, "/v1/dead-letters").items(), "of a subscription that was deleted")
 }

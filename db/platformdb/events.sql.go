@@ -226,7 +226,8 @@ func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDe
 
 const getDeliveryToSend = `-- name: GetDeliveryToSend :one
 SELECT d.id, d.subscription_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at,
-       s.url, s.secrets, s.failing_since, s.held_at, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
+       s.url, s.secrets, s.failing_since, s.last_failed_at, s.failures, s.held_at, (s.status = 'active')::boolean AS active,
+       (s.deleted_at IS NOT NULL)::boolean AS deleted
   FROM webhook_deliveries d
   JOIN webhook_subscriptions s ON s.workspace_id = d.workspace_id AND s.id = d.subscription_id
   LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
@@ -249,8 +250,11 @@ type GetDeliveryToSendRow struct {
 	URL            string
 	Secrets        json.RawMessage
 	FailingSince   *time.Time
+	LastFailedAt   *time.Time
+	Failures       int32
 	HeldAt         *time.Time
 	Active         bool
+	Deleted        bool
 }
 
 // What an attempt needs to know. The release before stored the body in the row of the delivery.
@@ -268,8 +272,11 @@ func (q *Queries) GetDeliveryToSend(ctx context.Context, arg GetDeliveryToSendPa
 		&i.URL,
 		&i.Secrets,
 		&i.FailingSince,
+		&i.LastFailedAt,
+		&i.Failures,
 		&i.HeldAt,
 		&i.Active,
+		&i.Deleted,
 	)
 	return i, err
 }
@@ -734,7 +741,9 @@ func (q *Queries) ReopenDelivery(ctx context.Context, arg ReopenDeliveryParams) 
 const saveSubscription = `-- name: SaveSubscription :exec
 UPDATE webhook_subscriptions
    SET url = $1, events = $2, status = $3, disabled_reason = $4,
-       failing_since = $5, secrets = $6, responsible_id = $7::uuid
+       failing_since = $5, secrets = $6, responsible_id = $7::uuid,
+       last_failed_at = CASE WHEN $5::timestamptz IS NOT NULL THEN last_failed_at END,
+       failures = CASE WHEN $5::timestamptz IS NOT NULL THEN failures ELSE 0 END
  WHERE workspace_id = $8 AND id = $9
 `
 
@@ -766,23 +775,30 @@ func (q *Queries) SaveSubscription(ctx context.Context, arg SaveSubscriptionPara
 }
 
 const subscriptionFails = `-- name: SubscriptionFails :exec
-UPDATE webhook_subscriptions SET failing_since = now()
- WHERE workspace_id = $1 AND id = $2 AND failing_since IS NULL
+UPDATE webhook_subscriptions
+   SET failing_since = CASE WHEN last_failed_at >= now() - make_interval(secs => $1::double precision) THEN coalesce(failing_since, now()) ELSE now() END,
+       failures = CASE WHEN failing_since IS NOT NULL AND last_failed_at >= now() - make_interval(secs => $1::double precision) THEN failures + 1 ELSE 1 END,
+       last_failed_at = now()
+ WHERE workspace_id = $2 AND id = $3
+   AND (failing_since IS NULL OR last_failed_at IS NULL OR last_failed_at < now() - interval '1 minute')
 `
 
 type SubscriptionFailsParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
+	MaxPauseSeconds float64
+	WorkspaceID     uuid.UUID
+	ID              uuid.UUID
 }
 
+// Counts a failed attempt, once a minute at the most. After a pause the count begins anew, and so does the time. The release
+// before this one stores no last_failed_at.
 func (q *Queries) SubscriptionFails(ctx context.Context, arg SubscriptionFailsParams) error {
-	_, err := q.db.Exec(ctx, subscriptionFails, arg.WorkspaceID, arg.ID)
+	_, err := q.db.Exec(ctx, subscriptionFails, arg.MaxPauseSeconds, arg.WorkspaceID, arg.ID)
 	return err
 }
 
 const subscriptionWorks = `-- name: SubscriptionWorks :exec
 
-UPDATE webhook_subscriptions SET failing_since = NULL
+UPDATE webhook_subscriptions SET failing_since = NULL, last_failed_at = NULL, failures = 0
  WHERE workspace_id = $1 AND id = $2 AND failing_since IS NOT NULL
 `
 

@@ -22,7 +22,9 @@ import (
 // How deliveries are tried.
 const (
 	attempts    = 20                 // about two days and a half, on average
-	giveUpAfter = 5 * 24 * time.Hour // a target that fails for so long is not asked any more
+	giveUpAfter = 5 * 24 * time.Hour // a target whose attempts fail for so long, without a pause, is not asked any more
+	maxPause    = 36 * time.Hour     // between two of these attempts: longer than a delivery waits, also where the target says how long
+	minFailures = 10                 // minutes with one of them
 	longestWait = 12 * time.Hour     // between two attempts
 	firstWait   = 10 * time.Second   // at the most, after the first failure; it doubles
 	jobTimeout  = 45 * time.Second   // for an attempt and for writing down what came of it
@@ -59,10 +61,12 @@ func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
 		return fmt.Errorf("read the delivery: %w", err)
 	case to.Status == delivered:
 		return nil
-	case !to.Active && to.EventType != Ping:
+	case to.Deleted && to.EventType != Ping:
 		return d.DB.Write(ctx, func(ctx context.Context) error {
 			return errors.Join(end(ctx, platformdb.New(d.DB.In(ctx)), to.ID, failed), job.Finish(ctx))
 		})
+	case !to.Active && to.EventType != Ping:
+		return jobs.Permanent(errDisabled)
 	case to.HeldAt != nil && to.EventType != Ping:
 		return d.hold(to.CreatedAt, *to.HeldAt)
 	}
@@ -77,11 +81,18 @@ func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
 	if err := d.record(ctx, job, to, at, result, err); err != nil {
 		return fmt.Errorf("write down the attempt: %w", err)
 	}
-	if err != nil && !d.last(to, result) {
+	switch {
+	case err == nil || to.EventType == Ping:
+		return nil
+	case d.gone(to, result):
+		return jobs.Permanent(fmt.Errorf("%w: %w", errDisabled, err))
+	default:
 		return jobs.RetryAfter(err, result.RetryAfter)
 	}
-	return nil
 }
+
+// errDisabled is why deliveries of a subscription that is disabled are dead letters.
+var errDisabled = errors.New("the webhook subscription is disabled: enable it, then retry this dead letter")
 
 // send asks the target.
 func (d *Deliverer) send(ctx context.Context, to platformdb.GetDeliveryToSendRow) (result webhook.Result, err error) {
@@ -109,14 +120,14 @@ func (d *Deliverer) send(ctx context.Context, to platformdb.GetDeliveryToSendRow
 	return result, err
 }
 
-// gone tells whether a target is to be asked no more.
+// gone tells whether a target is to be asked no more: it says so, or it has failed for giveUpAfter. Time in which nothing
+// was tried does not count.
 func (d *Deliverer) gone(to platformdb.GetDeliveryToSendRow, r webhook.Result) bool {
-	return r.Status == http.StatusGone || to.FailingSince != nil && d.Now().Sub(*to.FailingSince) > giveUpAfter
-}
-
-// last tells whether a failed attempt is followed by no other: nobody waits for a late ping.
-func (d *Deliverer) last(to platformdb.GetDeliveryToSendRow, r webhook.Result) bool {
-	return to.EventType == Ping || d.gone(to, r)
+	if r.Status == http.StatusGone {
+		return true
+	}
+	return to.FailingSince != nil && to.LastFailedAt != nil && to.Failures >= minFailures &&
+		d.Now().Sub(*to.FailingSince) > giveUpAfter && d.Now().Sub(*to.LastFailedAt) <= maxPause
 }
 
 // recordEnded stores an attempt that was ended because its target is slow and there are many such, and gives the reason as
@@ -151,13 +162,15 @@ func newAttempt(ctx context.Context, to platformdb.GetDeliveryToSendRow, at time
 	return attempt
 }
 
-// record writes down what came of an attempt, with the end of the job where there is to be no other.
+// record writes down what came of an attempt, with the end of the job where the target took the delivery or it was a ping,
+// for which nobody waits. A job whose subscription is disabled here has to become a dead letter.
 func (d *Deliverer) record(ctx context.Context, job jobs.Job[payload], to platformdb.GetDeliveryToSendRow, at time.Time, r webhook.Result, cause error) error {
 	workspace := call.From(ctx).Principal.WorkspaceID
 	attempt := newAttempt(ctx, to, at, r, cause)
 	return d.DB.Write(ctx, func(ctx context.Context) error {
 		q := platformdb.New(d.DB.In(ctx))
-		if err := q.RecordAttempt(ctx, attempt); err != nil {
+		err := q.RecordAttempt(ctx, attempt)
+		if err != nil {
 			return err
 		}
 		switch {
@@ -168,12 +181,16 @@ func (d *Deliverer) record(ctx context.Context, job jobs.Job[payload], to platfo
 				job.Finish(ctx),
 			)
 		case d.gone(to, r):
-			return errors.Join(d.disable(ctx, to.SubscriptionID, r), end(ctx, q, to.ID, failed), job.Finish(ctx))
-		case d.last(to, r):
-			return errors.Join(end(ctx, q, to.ID, failed), job.Finish(ctx))
-		default:
-			return q.SubscriptionFails(ctx, platformdb.SubscriptionFailsParams{WorkspaceID: workspace, ID: to.SubscriptionID})
+			err = d.disable(ctx, to.SubscriptionID, r)
+		case to.EventType != Ping:
+			err = q.SubscriptionFails(ctx, platformdb.SubscriptionFailsParams{
+				WorkspaceID: workspace, ID: to.SubscriptionID, MaxPauseSeconds: maxPause.Seconds(),
+			})
 		}
+		if err == nil && to.EventType == Ping {
+			err = errors.Join(end(ctx, q, to.ID, failed), job.Finish(ctx))
+		}
+		return err
 	})
 }
 

@@ -4,7 +4,9 @@
 // (https://www.standardwebhooks.com).
 //
 // A delivery is pending → delivered, or after the last attempt → failed, with its job in the dead letters. A subscription
-// whose target has failed for five days is disabled, one whose target says 410 Gone at once.
+// whose target has failed for five days, in which it was asked again and again, is disabled, one whose target says 410 Gone at
+// once. A delivery that is due while its subscription is disabled, by anyone, becomes a dead letter; one of a subscription that
+// was deleted ends as failed and leaves none.
 package events
 
 import (

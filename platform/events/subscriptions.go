@@ -37,7 +37,7 @@ type Subscription struct {
 	EndpointID     *uuid.UUID // only of the conversations of this endpoint; nil: of everything
 	Status         string
 	DisabledReason *string    // nil where a person did it
-	FailingSince   *time.Time // nil: the last attempt succeeded
+	FailingSince   *time.Time // of the attempts that have all failed, without a pause; nil: the last attempt succeeded
 	ResponsibleID  uuid.UUID  // the member or API key by whose authority it works
 	HeldAt         *time.Time // since when its deliveries wait, as that authority has ended; nil: they do not
 	CreatedAt      time.Time

@@ -34,7 +34,8 @@ VALUES (@workspace_id, @id, @subscription_id, @event_id, @event_type, @created_a
 -- name: GetDeliveryToSend :one
 -- What an attempt needs to know. The release before stored the body in the row of the delivery.
 SELECT d.id, d.subscription_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at,
-       s.url, s.secrets, s.failing_since, s.held_at, (s.status = 'active' AND s.deleted_at IS NULL)::boolean AS active
+       s.url, s.secrets, s.failing_since, s.last_failed_at, s.failures, s.held_at, (s.status = 'active')::boolean AS active,
+       (s.deleted_at IS NOT NULL)::boolean AS deleted
   FROM webhook_deliveries d
   JOIN webhook_subscriptions s ON s.workspace_id = d.workspace_id AND s.id = d.subscription_id
   LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
@@ -55,12 +56,18 @@ UPDATE webhook_deliveries SET status = @status, finished_at = now()
  WHERE workspace_id = @workspace_id AND id = @id AND status <> 'delivered'; -- one that failed has its dead letter, and may be retried by that
 
 -- name: SubscriptionWorks :exec
-UPDATE webhook_subscriptions SET failing_since = NULL
+UPDATE webhook_subscriptions SET failing_since = NULL, last_failed_at = NULL, failures = 0
  WHERE workspace_id = @workspace_id AND id = @id AND failing_since IS NOT NULL;
 
 -- name: SubscriptionFails :exec
-UPDATE webhook_subscriptions SET failing_since = now()
- WHERE workspace_id = @workspace_id AND id = @id AND failing_since IS NULL;
+-- Counts a failed attempt, once a minute at the most. After a pause the count begins anew, and so does the time. The release
+-- before this one stores no last_failed_at.
+UPDATE webhook_subscriptions
+   SET failing_since = CASE WHEN last_failed_at >= now() - make_interval(secs => @max_pause_seconds::double precision) THEN coalesce(failing_since, now()) ELSE now() END,
+       failures = CASE WHEN failing_since IS NOT NULL AND last_failed_at >= now() - make_interval(secs => @max_pause_seconds::double precision) THEN failures + 1 ELSE 1 END,
+       last_failed_at = now()
+ WHERE workspace_id = @workspace_id AND id = @id
+   AND (failing_since IS NULL OR last_failed_at IS NULL OR last_failed_at < now() - interval '1 minute');
 
 -- name: GiveUpSubscription :one
 -- Disables what has failed for too long; no row where somebody was quicker.
@@ -116,7 +123,9 @@ SELECT app.lock_authority(@workspace_id::uuid, @actor::uuid, @roles::text[]);
 -- name: SaveSubscription :exec
 UPDATE webhook_subscriptions
    SET url = @url, events = @events, status = @status, disabled_reason = sqlc.narg('disabled_reason'),
-       failing_since = sqlc.narg('failing_since'), secrets = @secrets, responsible_id = @responsible_id::uuid
+       failing_since = sqlc.narg('failing_since'), secrets = @secrets, responsible_id = @responsible_id::uuid,
+       last_failed_at = CASE WHEN sqlc.narg('failing_since')::timestamptz IS NOT NULL THEN last_failed_at END,
+       failures = CASE WHEN sqlc.narg('failing_since')::timestamptz IS NOT NULL THEN failures ELSE 0 END
  WHERE workspace_id = @workspace_id AND id = @id;
 
 -- name: DeleteSubscription :one
