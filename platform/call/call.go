@@ -73,6 +73,7 @@ const (
 // Operation is what makes a retry safe: the id that the client gave (or was given), and a fingerprint of the request.
 type Operation struct {
 	ID          uuid.UUID
+	Given       bool   // the id is the client's
 	Fingerprint []byte // HMAC-SHA-256 over method, path, query and body; Completed adds a body that is streamed
 	// Earlier is the fingerprint of version 1, nil where it is the same: a release that stored it took the bytes of a JSON
 	// body as they came.

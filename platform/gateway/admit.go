@@ -284,10 +284,16 @@ func setFingerprint(o *call.Operation, key []byte, req *http.Request, body []byt
 	}
 }
 
+// lastEventID is the query parameter with the id of the last event that the reader of a stream has received. It says from
+// where on to answer, not what is asked for: a call that continues its stream is the same operation.
+const lastEventID = "last_event_id"
+
 // fingerprint tells requests apart: HMAC-SHA-256 over method, path, sorted query and body, each with its length.
 func fingerprint(key []byte, req *http.Request, body []byte) []byte {
 	mac := hmac.New(sha256.New, key)
-	query := req.URL.Query().Encode() // sorted by key
+	values := req.URL.Query()
+	values.Del(lastEventID)
+	query := values.Encode() // sorted by key
 	fmt.Fprintf(mac, "%s %d %s %d %s %d ", req.Method, len(req.URL.Path), req.URL.Path, len(query), query, len(body))
 	mac.Write(body)
 	return mac.Sum(nil)

@@ -57,13 +57,14 @@ func beginCall(o Options) echo.MiddlewareFunc {
 			}
 			ip, _ := netip.ParseAddr(c.RealIP()) // an address that is none stays unknown
 			operation, _ := operationID(req.Header)
-			if operation == uuid.Nil { // none was sent, or one that admit refuses the call for
+			named := operation != uuid.Nil
+			if !named { // none was sent, or one that admit refuses the call for
 				operation = uuid.Must(uuid.NewV7()) // in order of time, so that its index grows at one end
 			}
 			setHeaders(c.Response().Header(), HeaderTraceID, trace, HeaderOperationID, operation.String())
 			ctx = call.With(ctx, &call.Call{
 				TraceID:   trace,
-				Operation: call.Operation{ID: operation},
+				Operation: call.Operation{ID: operation, Given: named},
 				IP:        ip.Unmap(),
 				UserAgent: clip(strings.ToValidUTF8(req.UserAgent(), ""), 400),
 				Outside:   new(atomic.Int64),

@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -31,11 +30,18 @@ type Event struct {
 // AttemptSpan is how many numbers an attempt has.
 const AttemptSpan = 1_000_000
 
-// Within an attempt: turn.created, message.created, a number for each piece of text, and the end.
+// Within an attempt: turn.created, message.created, a number for each piece of text, and the end. The last four numbers are
+// for an end whose place behind the text is not certain, and for a text that begins anew there. Whatever of the attempt a
+// reader has seen, their numbers are higher.
 const (
 	seqCreated = 1
 	seqMessage = 2
 	seqPieces  = 3
+
+	seqMessageAnew = AttemptSpan - 3
+	seqTextAnew    = AttemptSpan - 2
+	seqAnswer      = AttemptSpan - 1
+	seqEnd         = AttemptSpan
 )
 
 // PiecesKept is how long, after the end of a turn, it is known in which pieces its answer was said.
@@ -49,61 +55,109 @@ func PiecesAt(attempt int, position int64) int {
 	return int(max(0, position-int64(attempt-1)*AttemptSpan-seqMessage))
 }
 
-// Events gives what a reader who is at a position has not seen yet. The pieces are those of the turn's attempt, from the
-// one with number first on, which must be no later than the reader's next. Of a turn that has ended all are wanted, and
-// what is missing of its text is given in one; the last event is given in any case.
+// Events gives what a reader who is at a position has not seen yet; nothing where the reader has seen the turn's last event.
+// The pieces are those of the turn's attempt, from the one with number first on, which must be no later than the reader's
+// next. Of a turn that has ended all are wanted, and what is missing of its text is given in one.
 func (r Record) Events(pieces []string, first int, position int64, now time.Time) []Event {
-	base := int64(r.Attempt-1) * AttemptSpan
-	at := max(position-base, 0) // a reader of an earlier attempt begins anew
+	at := r.within(position)
 	var events []Event
-	add := func(seq int64, kind EventType, text string) {
-		events = append(events, Event{Sequence: base + seq, Type: kind, Text: text})
-	}
 	if at < seqCreated {
-		add(seqCreated, EventTurnCreated, "")
+		events = append(events, Event{Sequence: seqCreated, Type: EventTurnCreated})
 	}
 	if at < seqMessage {
-		add(seqMessage, EventMessageCreated, "")
+		events = append(events, Event{Sequence: seqMessage, Type: EventMessageCreated})
 	}
-	if !r.Ended() {
+	switch {
+	case !r.Ended():
 		for i := max(0, int(at)-seqMessage-first); i < len(pieces); i++ {
-			add(int64(seqPieces+first+i), EventMessageDelta, pieces[i])
+			events = append(events, Event{Sequence: int64(seqPieces + first + i), Type: EventMessageDelta, Text: pieces[i]})
 		}
-		return events
+	case r.isNumbered(pieces, now):
+		events = append(events, r.numberedEnd(r.said(pieces), at)...)
+	default:
+		events = append(events, r.unnumberedEnd(pieces, at)...)
 	}
-	pieces, anew := r.settle(pieces, at, now)
-	end := int64(seqPieces + len(pieces))
-	if anew {
-		add(seqMessage, EventMessageCreated, "")
-		at = seqMessage
+	for i := range events {
+		events[i].Sequence += int64(r.Attempt-1) * AttemptSpan
 	}
-	if seen := min(len(pieces), int(max(0, at-seqMessage))); seen < len(pieces) {
-		add(end-1, EventMessageDelta, strings.Join(pieces[seen:], ""))
-	}
-	if r.Answer != nil {
-		if at < end {
-			add(end, EventMessageCompleted, "")
-		}
-		end++
-	}
-	add(end, r.last(), "")
 	return events
 }
 
-// settle gives the pieces that the text of an ended turn consists of, and whether a reader who is at a place in them has
-// to begin the text anew: where it is no longer known what that reader has.
-func (r Record) settle(pieces []string, at int64, now time.Time) (settled []string, anew bool) {
-	if r.Answer == nil || strings.Join(pieces, "") == r.Answer.Content {
-		return pieces, false
+// Beyond reports whether a position is beyond all events of the turn, so that no reader can be there. Pieces are all of its
+// attempt; known is false where the attempt may have said more than that.
+func (r Record) Beyond(pieces []string, known bool, position int64, now time.Time) bool {
+	at := r.within(position)
+	switch {
+	case AttemptAt(position) > r.Attempt:
+		return true
+	case !r.Ended():
+		return known && at > int64(seqMessage+len(pieces))
+	default:
+		return r.isNumbered(pieces, now) && at > int64(seqPieces+len(r.said(pieces))+1)
 	}
-	if len(pieces) > 0 { // not all of it was kept
-		whole := slices.Clone(pieces)
-		clear(whole)
-		whole[len(whole)-1] = r.Answer.Content
-		return whole, at > seqMessage
+}
+
+// within gives a position as a number of the turn's attempt: 0 for a reader of an earlier one, who begins anew.
+func (r Record) within(position int64) int64 {
+	return max(position-int64(r.Attempt-1)*AttemptSpan, 0)
+}
+
+// isNumbered reports whether it is certain which numbers the events of an ended turn have: where it was completed, and its
+// pieces are all there, or it was never streamed.
+func (r Record) isNumbered(pieces []string, now time.Time) bool {
+	if r.Status != TurnCompleted || r.Answer == nil {
+		return false
 	}
-	known := r.FinishedAt != nil && now.Sub(*r.FinishedAt) < PiecesKept // it was never streamed: the text is one piece
-	return []string{r.Answer.Content}, at > seqMessage && !known
+	recent := r.FinishedAt != nil && now.Sub(*r.FinishedAt) < PiecesKept
+	return strings.Join(pieces, "") == r.Answer.Content || len(pieces) == 0 && recent
+}
+
+// said gives the pieces of a turn's answer: the text is one where it was never streamed.
+func (r Record) said(pieces []string) []string {
+	if len(pieces) == 0 && r.Answer.Content != "" {
+		return []string{r.Answer.Content}
+	}
+	return pieces
+}
+
+// numberedEnd gives the events from the text on: the end has the numbers behind it.
+func (r Record) numberedEnd(pieces []string, at int64) (events []Event) {
+	answer := int64(seqPieces + len(pieces))
+	if seen := min(len(pieces), int(max(0, at-seqMessage))); seen < len(pieces) {
+		events = append(events, Event{Sequence: answer - 1, Type: EventMessageDelta, Text: strings.Join(pieces[seen:], "")})
+	}
+	if at < answer {
+		events = append(events, Event{Sequence: answer, Type: EventMessageCompleted})
+	}
+	if at <= answer {
+		events = append(events, Event{Sequence: answer + 1, Type: r.last()})
+	}
+	return events
+}
+
+// unnumberedEnd gives the events from the text on: the end has the last numbers of the attempt. The text begins anew where
+// the reader may have another one.
+func (r Record) unnumberedEnd(pieces []string, at int64) (events []Event) {
+	seen := int(max(0, at-seqMessage))
+	if r.Answer != nil && (seen > len(pieces) || strings.Join(pieces, "") != r.Answer.Content) {
+		if at > seqMessage && at < seqMessageAnew {
+			events = append(events, Event{Sequence: seqMessageAnew, Type: EventMessageCreated})
+		}
+		if at < seqTextAnew {
+			events = append(events, Event{Sequence: seqTextAnew, Type: EventMessageDelta, Text: r.Answer.Content})
+		}
+	} else if seen < len(pieces) {
+		events = append(events, Event{
+			Sequence: int64(seqMessage + len(pieces)), Type: EventMessageDelta, Text: strings.Join(pieces[seen:], ""),
+		})
+	}
+	if r.Answer != nil && at < seqAnswer {
+		events = append(events, Event{Sequence: seqAnswer, Type: EventMessageCompleted})
+	}
+	if at < seqEnd {
+		events = append(events, Event{Sequence: seqEnd, Type: r.last()})
+	}
+	return events
 }
 
 func (r Record) last() EventType {

@@ -1028,7 +1028,7 @@ type TurnCreated struct {
 	BotVersion  *int32             `json:"bot_version"`
 	OperationID openapi_types.UUID `json:"operation_id"`
 
-	// SequenceNumber the `id` of the event; each further attempt begins after another million
+	// SequenceNumber the `id` of the event; each further attempt begins after another million, and numbers may be left out
 	SequenceNumber int64              `json:"sequence_number"`
 	ThreadID       openapi_types.UUID `json:"thread_id"`
 
@@ -1523,6 +1523,12 @@ type InvitationID = openapi_types.UUID
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
 
+// LastEventID defines model for LastEventId.
+type LastEventID = string
+
+// LastEventIDQuery defines model for LastEventIdQuery.
+type LastEventIDQuery = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -1653,6 +1659,15 @@ type ListMessagesParams struct {
 // ListMessagesParamsOrder defines parameters for ListMessages.
 type ListMessagesParamsOrder string
 
+// TakeTurnParams defines parameters for TakeTurn.
+type TakeTurnParams struct {
+	// LastEventIDQuery the same, for clients that set no header
+	LastEventIDQuery *LastEventIDQuery `form:"last_event_id,omitempty" json:"last_event_id,omitempty"`
+
+	// LastEventID the `id` of the last event of the stream that was received; it goes before `last_event_id`
+	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
 // ListTurnsParams defines parameters for ListTurns.
 type ListTurnsParams struct {
 	// Limit how many at the most
@@ -1664,8 +1679,20 @@ type ListTurnsParams struct {
 
 // FollowTurnParams defines parameters for FollowTurn.
 type FollowTurnParams struct {
-	// LastEventID the `id` of the last event that was received; anything else is 422
-	LastEventID *string `json:"Last-Event-ID,omitempty"`
+	// LastEventIDQuery the same, for clients that set no header
+	LastEventIDQuery *LastEventIDQuery `form:"last_event_id,omitempty" json:"last_event_id,omitempty"`
+
+	// LastEventID the `id` of the last event of the stream that was received; it goes before `last_event_id`
+	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
+// RetryTurnParams defines parameters for RetryTurn.
+type RetryTurnParams struct {
+	// LastEventIDQuery the same, for clients that set no header
+	LastEventIDQuery *LastEventIDQuery `form:"last_event_id,omitempty" json:"last_event_id,omitempty"`
+
+	// LastEventID the `id` of the last event of the stream that was received; it goes before `last_event_id`
+	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
@@ -2131,7 +2158,7 @@ type ServerInterface interface {
 	ListMessages(ctx *echo.Context, threadID ThreadID, params ListMessagesParams) error
 	// TakeTurn Say something and get the bot's answer
 	// (POST /v1/conversations/threads/{thread_id}/turn)
-	TakeTurn(ctx *echo.Context, threadID ThreadID) error
+	TakeTurn(ctx *echo.Context, threadID ThreadID, params TakeTurnParams) error
 	// ListTurns The turns of a thread, newest first
 	// (GET /v1/conversations/threads/{thread_id}/turns)
 	ListTurns(ctx *echo.Context, threadID ThreadID, params ListTurnsParams) error
@@ -2146,7 +2173,7 @@ type ServerInterface interface {
 	FollowTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID, params FollowTurnParams) error
 	// RetryTurn Try a turn again that has failed
 	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/retry)
-	RetryTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error
+	RetryTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID, params RetryTurnParams) error
 	// ListModelKeys The workspace's own keys for providers, without what is secret
 	// (GET /v1/model-keys)
 	ListModelKeys(ctx *echo.Context) error
@@ -2486,8 +2513,34 @@ func (w *ServerInterfaceWrapper) TakeTurn(ctx *echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TakeTurnParams
+	// ------------- Optional query parameter "last_event_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "last_event_id", ctx.QueryParams(), &params.LastEventIDQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter last_event_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastEventID
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.TakeTurn(ctx, threadID)
+	err = w.Handler.TakeTurn(ctx, threadID, params)
 	return err
 }
 
@@ -2592,11 +2645,17 @@ func (w *ServerInterfaceWrapper) FollowTurn(ctx *echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params FollowTurnParams
+	// ------------- Optional query parameter "last_event_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "last_event_id", ctx.QueryParams(), &params.LastEventIDQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter last_event_id: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "Last-Event-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
-		var LastEventID string
+		var LastEventID LastEventID
 		n := len(valueList)
 		if n != 1 {
 			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
@@ -2634,8 +2693,34 @@ func (w *ServerInterfaceWrapper) RetryTurn(ctx *echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter turn_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryTurnParams
+	// ------------- Optional query parameter "last_event_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "last_event_id", ctx.QueryParams(), &params.LastEventIDQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter last_event_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastEventID
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RetryTurn(ctx, threadID, turnID)
+	err = w.Handler.RetryTurn(ctx, threadID, turnID, params)
 	return err
 }
 
@@ -3512,6 +3597,7 @@ func (response ListMessages200JSONResponse) VisitListMessagesResponse(w http.Res
 
 type TakeTurnRequestObject struct {
 	ThreadID ThreadID `json:"thread_id"`
+	Params   TakeTurnParams
 	Body     *TakeTurnJSONRequestBody
 }
 
@@ -3574,6 +3660,14 @@ func (response TakeTurn200TextEventStreamResponse) VisitTakeTurnResponse(w http.
 			return err
 		}
 	}
+}
+
+type TakeTurn204Response struct {
+}
+
+func (response TakeTurn204Response) VisitTakeTurnResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type ListTurnsRequestObject struct {
@@ -3699,9 +3793,18 @@ func (response FollowTurn200TextEventStreamResponse) VisitFollowTurnResponse(w h
 	}
 }
 
+type FollowTurn204Response struct {
+}
+
+func (response FollowTurn204Response) VisitFollowTurnResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type RetryTurnRequestObject struct {
 	ThreadID ThreadID `json:"thread_id"`
 	TurnID   TurnID   `json:"turn_id"`
+	Params   RetryTurnParams
 	Body     *RetryTurnJSONRequestBody
 }
 
@@ -3764,6 +3867,14 @@ func (response RetryTurn200TextEventStreamResponse) VisitRetryTurnResponse(w htt
 			return err
 		}
 	}
+}
+
+type RetryTurn204Response struct {
+}
+
+func (response RetryTurn204Response) VisitRetryTurnResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type ListModelKeysRequestObject struct {
@@ -4782,10 +4893,11 @@ func (sh *strictHandler) ListMessages(ctx *echo.Context, threadID ThreadID, para
 }
 
 // TakeTurn operation middleware
-func (sh *strictHandler) TakeTurn(ctx *echo.Context, threadID ThreadID) error {
+func (sh *strictHandler) TakeTurn(ctx *echo.Context, threadID ThreadID, params TakeTurnParams) error {
 	var request TakeTurnRequestObject
 
 	request.ThreadID = threadID
+	request.Params = params
 
 	var body TakeTurnJSONRequestBody
 	var err error
@@ -4961,11 +5073,12 @@ func (sh *strictHandler) FollowTurn(ctx *echo.Context, threadID ThreadID, turnID
 }
 
 // RetryTurn operation middleware
-func (sh *strictHandler) RetryTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error {
+func (sh *strictHandler) RetryTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID, params RetryTurnParams) error {
 	var request RetryTurnRequestObject
 
 	request.ThreadID = threadID
 	request.TurnID = turnID
+	request.Params = params
 
 	var body RetryTurnJSONRequestBody
 	var err error

@@ -23,6 +23,9 @@ const closeTimeout = 500 * time.Millisecond
 
 const writeChunk = 64 << 10 // bytes
 
+// reconnectAfter is how long a client is to wait, in milliseconds, before it takes a stream up that broke off.
+const reconnectAfter = 1000
+
 var (
 	// errReaderGone says that the events cannot be written any more.
 	errReaderGone = errors.New("rest: the reader of a stream is gone")
@@ -116,7 +119,13 @@ func (f *frames) tell(r domain.Record, events []domain.Event) error {
 		return end
 	}
 	var out bytes.Buffer
+	if !f.begun {
+		fmt.Fprintf(&out, "retry: %d\n", reconnectAfter)
+	}
 	if len(events) == 0 {
+		if f.position > 0 { // a block without an id would unset that of a client, as the HTML standard has it
+			fmt.Fprintf(&out, "id: %d\n", f.position)
+		}
 		out.WriteString(": still here\n\n")
 	}
 	for _, e := range events {

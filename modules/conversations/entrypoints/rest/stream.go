@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/fail"
@@ -52,18 +53,18 @@ func wantsStream(ctx context.Context) bool { return ctx.Value(streamKey{}) != ni
 
 // turnStream answers with the events of a turn.
 type turnStream struct {
-	server   Server
-	ctx      context.Context //nolint:containedctx // the generated Visit methods have none
-	thread   uuid.UUID
-	turn     *domain.Turn
-	position int64
-	run      func(started func()) (command.Answer, error)          // takes the turn first; nil: it is there
-	find     func(ctx context.Context) (turn uuid.UUID, err error) // the turn of this operation, which runs elsewhere
+	server Server
+	ctx    context.Context //nolint:containedctx // the generated Visit methods have none
+	thread uuid.UUID
+	turn   *domain.Turn
+	from   position
+	run    func(started func()) (command.Answer, error)          // takes the turn first; nil: it is there
+	find   func(ctx context.Context) (turn uuid.UUID, err error) // the turn of this operation, which runs elsewhere
 }
 
 // stream is the answer of a call that takes a turn. Turn may be read once the call says that it is started.
-func (s Server) stream(ctx context.Context, turn *domain.Turn, run func(started func()) (command.Answer, error), find func(context.Context) (uuid.UUID, error)) turnStream {
-	return turnStream{server: s, ctx: ctx, thread: turn.ThreadID, turn: turn, run: run, find: find}
+func (s Server) stream(ctx context.Context, turn *domain.Turn, from position, run func(started func()) (command.Answer, error), find func(context.Context) (uuid.UUID, error)) turnStream {
+	return turnStream{server: s, ctx: ctx, thread: turn.ThreadID, turn: turn, from: from, run: run, find: find}
 }
 
 // VisitTakeTurnResponse implements TakeTurnResponseObject.
@@ -123,6 +124,7 @@ func (t turnStream) take(w http.ResponseWriter) error {
 			<-over
 			time.AfterFunc(lastLook, cancel) // an end that could not be stored is not waited for
 		}()
+		t.from = position{} // of this attempt nobody has seen anything
 		err := t.follow(ctx, w, t.turn.ID)
 		if _, refused := errors.AsType[*access.End](err); refused || errors.Is(err, errClosed) {
 			return err
@@ -191,19 +193,25 @@ func (t turnStream) replay(ctx context.Context, w http.ResponseWriter, a command
 }
 
 // follow writes the events of a turn. The answer begins with the first, so that what fails before is an error as
-// everywhere; a client that goes away, or does not read, is let go. When the reader's right ends the stream does, by
+// everywhere; where there is none behind the reader's position it is 204, which ends an EventSource. A client that goes away,
+// or does not read, is let go. When the reader's right ends the stream does, by
 // stream.closed, and the error is errClosed, or an *access.End where the answer has not begun.
 func (t turnStream) follow(ctx context.Context, w http.ResponseWriter, turn uuid.UUID) error {
 	ctx, unwatch := t.server.Access.Watch(ctx)
 	defer unwatch()
-	out, stop := newFrames(ctx, w, t.thread, turn, t.position)
+	out, stop := newFrames(ctx, w, t.thread, turn, t.from.id)
 	defer stop()
-	err := t.server.Follow.Do(ctx, t.thread, turn, t.position, out.tell)
+	err := t.server.Follow.Do(ctx, t.thread, turn, t.from.id, out.tell)
 	if end := access.EndOf(ctx, err); end != nil { // the database may have refused a read before the watcher knew
 		return out.close(end)
 	}
-	if errors.Is(err, errReaderGone) {
+	switch {
+	case errors.Is(err, errReaderGone):
 		return nil
+	case errors.Is(err, usecases.ErrNoSuchEvent):
+		return t.from.invalid()
+	case err == nil && !out.begun:
+		w.WriteHeader(http.StatusNoContent)
 	}
 	return err
 }

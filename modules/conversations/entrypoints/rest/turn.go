@@ -32,7 +32,11 @@ func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurn
 		return s.tryForThread(ctx, r.ThreadID, long)
 	}
 	if wantsStream(ctx) {
-		return s.stream(ctx, &turn, func(started func()) (command.Answer, error) {
+		from, err := positionOfOperation(ctx, r.Params.LastEventID, r.Params.LastEventIDQuery)
+		if err != nil {
+			return nil, err
+		}
+		return s.stream(ctx, &turn, from, func(started func()) (command.Answer, error) {
 			return run(s.steps(&turn, true, started))
 		}, s.Records.OfOperation), nil
 	}

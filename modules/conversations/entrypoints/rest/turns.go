@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"errors"
-	"strconv"
 
 	"github.com/google/uuid"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/page"
 )
 
@@ -91,7 +89,11 @@ func (s Server) RetryTurn(ctx context.Context, r RetryTurnRequestObject) (RetryT
 		return s.Commands.RunLong(ctx, long)
 	}
 	if wantsStream(ctx) {
-		return s.stream(ctx, &turn, func(started func()) (command.Answer, error) {
+		from, err := positionOfOperation(ctx, r.Params.LastEventID, r.Params.LastEventIDQuery)
+		if err != nil {
+			return nil, err
+		}
+		return s.stream(ctx, &turn, from, func(started func()) (command.Answer, error) {
 			return run(s.steps(&turn, true, started))
 		}, func(context.Context) (uuid.UUID, error) { return r.TurnID, nil }), nil
 	}
@@ -101,17 +103,14 @@ func (s Server) RetryTurn(ctx context.Context, r RetryTurnRequestObject) (RetryT
 
 // FollowTurn implements the call.
 func (s Server) FollowTurn(ctx context.Context, r FollowTurnRequestObject) (FollowTurnResponseObject, error) {
-	position := int64(0)
-	if id := r.Params.LastEventID; id != nil && *id != "" {
-		var err error
-		if position, err = strconv.ParseInt(*id, 10, 64); err != nil || position < 1 {
-			return nil, fail.Fields(fail.Field{Field: "Last-Event-ID", Code: "INVALID", Message: "must be the id of an event of this turn"})
-		}
-	}
-	if err := s.Follow.Check(ctx, r.ThreadID, r.TurnID, position); err != nil {
+	from, err := positionOf(r.Params.LastEventID, r.Params.LastEventIDQuery)
+	if err != nil {
 		return nil, err
 	}
-	return turnStream{server: s, ctx: ctx, thread: r.ThreadID, turn: &domain.Turn{ID: r.TurnID}, position: position}, nil
+	if err := s.Follow.Check(ctx, r.ThreadID, r.TurnID); err != nil {
+		return nil, err
+	}
+	return turnStream{server: s, ctx: ctx, thread: r.ThreadID, turn: &domain.Turn{ID: r.TurnID}, from: from}, nil
 }
 
 func toTurnRecord(r domain.Record) TurnRecord {
