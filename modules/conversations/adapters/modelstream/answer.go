@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -100,6 +99,7 @@ func Read(from Source, say func(text string)) (domain.Reply, error) {
 // answer is what has been read so far.
 type answer struct {
 	say     func(text string)
+	thought thinking
 	text    strings.Builder
 	said    int // bytes of the text that say has been given
 	visible bool
@@ -114,7 +114,7 @@ type answer struct {
 // add takes a part, and tells whether the answer is over.
 func (a *answer) add(p Part) (over bool) {
 	a.repeats = a.repeats || a.end != untold && p.hasContent()
-	a.write(p.Text)
+	a.write(a.thought.next(p.Text))
 	a.refusal.WriteString(p.Refusal[:min(len(p.Refusal), max(0, 4*maxMessage-a.refusal.Len()))])
 	raise(&a.usage.InputTokens, p.Usage.Input)
 	raise(&a.usage.CachedTokens, p.Usage.Cached)
@@ -126,7 +126,7 @@ func (a *answer) add(p Part) (over bool) {
 		a.done = true
 		return true
 	}
-	if a.text.Len() > maxText {
+	if a.text.Len()+len(a.thought.held) > maxText {
 		a.end, a.reason, a.repeats = cut, "length", false
 		return true
 	}
@@ -143,7 +143,7 @@ func (p Part) hasContent() bool { return p.Text != "" || p.Refusal != "" || p.Re
 
 func (a *answer) write(piece string) {
 	a.text.WriteString(piece)
-	a.visible = a.visible || isVisible(piece)
+	a.visible = a.visible || domain.IsVisible(piece)
 	if a.visible && a.text.Len() > a.said {
 		a.say(a.text.String()[a.said:])
 		a.said = a.text.Len()
@@ -153,6 +153,9 @@ func (a *answer) write(piece string) {
 // result is what has come of the answer when reading it has ended, with err or without. An answer whose end was told is
 // whole, whatever happens to the connection afterwards.
 func (a *answer) result(err error) (domain.Reply, error) {
+	if err == nil || a.end != untold {
+		a.write(a.thought.rest())
+	}
 	reply := domain.Reply{Usage: a.usage, FinishReason: a.end.finishReason()}
 	refused := a.end == blocked || a.refusal.Len() > 0
 	switch {
@@ -193,9 +196,4 @@ func raise(n **int, told *int) {
 	if told != nil && (*n == nil || **n < *told) {
 		*n = told
 	}
-}
-
-// isVisible tells whether a text has a character that can be seen.
-func isVisible(text string) bool {
-	return strings.ContainsFunc(text, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
 }

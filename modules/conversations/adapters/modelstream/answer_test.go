@@ -18,13 +18,17 @@ func read(body string) (reply domain.Reply, events []string, err error) {
 		Body: strings.NewReader(body), Stop: func() {},
 		Decode: func(kind string, data []byte) (modelstream.Part, error) {
 			events = append(events, kind+"|"+string(data))
-			if reason, ok := strings.CutPrefix(string(data), "END:"); ok {
-				return modelstream.Part{Reason: reason}, nil
-			}
-			return modelstream.Part{Text: string(data)}, nil
+			return decodeText(kind, data)
 		},
 	}, func(string) {})
 	return reply, events, err
+}
+
+func decodeText(_ string, data []byte) (modelstream.Part, error) {
+	if reason, ok := strings.CutPrefix(string(data), "END:"); ok {
+		return modelstream.Part{Reason: reason}, nil
+	}
+	return modelstream.Part{Text: strings.TrimPrefix(string(data), "+")}, nil
 }
 
 func TestEventsAreReadAsTheSpecificationHasThem(t *testing.T) {
@@ -107,6 +111,34 @@ func TestWhatCannotBeSeenIsNoText(t *testing.T) {
 			require.NoError(t, err, "%q", text)
 		} else {
 			require.ErrorIs(t, err, ports.ErrEmptyAnswer, "%q", text)
+		}
+	}
+}
+
+func TestReasoningAtTheBeginningOfTheTextIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"<think>hm</think>yes":                    "yes",
+		" \t<think></think> yes":                  "yes",
+		"<think>a < b </thin></think>yes</think>": "yes</think>",
+		"<thinking":            "<thinking",
+		"<th":                  "<th",
+		"so <think>hm</think>": "so <think>hm</think>",
+		"  yes":                "  yes",
+	} {
+		var whole, bytewise, said strings.Builder
+		whole.WriteString("data: +" + text + "\n\ndata: END:stop\n\n")
+		for _, c := range []byte(text) {
+			bytewise.WriteString("data: +" + string(c) + "\n\n")
+		}
+		bytewise.WriteString("data: END:stop\n\n")
+		for _, body := range []string{whole.String(), bytewise.String()} {
+			said.Reset()
+			reply, err := modelstream.Read(modelstream.Source{
+				Body: strings.NewReader(body), Stop: func() {}, Decode: decodeText,
+			}, func(text string) { said.WriteString(text) })
+			require.NoError(t, err)
+			require.Equal(t, []string{want, want}, []string{reply.Content, said.String()})
 		}
 	}
 }

@@ -50,6 +50,13 @@ func serverFormats() map[string]Format {
 			`{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","param":null,"code":500}}`, done), Want: Want{Fails: true}},
 		"vllm-error-old": {API: "openai", Frames: data(chunk(`{"content":"Hello"}`, "null"),
 			`{"object":"error","message":"EngineDeadError","type":"InternalServerError","param":null,"code":500}`, done), Want: Want{Fails: true}},
+		"vllm-no-reasoning-parser": {API: "openai", Frames: data(chunk(`{"role":"assistant","content":""}`, "null"),
+			chunk(`{"content":"<thi"}`, "null"), chunk(`{"content":"nk>\nThe user"}`, "null"), chunk(`{"content":" greets me.\n</th"}`, "null"),
+			chunk(`{"content":"ink>\n\n"}`, "null"), chunk(`{"content":"Hello"}`, "null"), chunk(`{"content":" there"}`, "null"), chunk(`{}`, `"stop"`), done),
+			Want: Want{Text: "Hello there", Finish: domain.FinishStop}},
+		"vllm-no-reasoning-parser-cut": {API: "openai", Frames: data(
+			chunk(`{"content":"<think>\nThe user"}`, "null"), chunk(`{}`, `"length"`), `{"object":"chat.completion.chunk","choices":[],`+usage+`}`, done),
+			Want: Want{Err: ports.ErrEmptyAnswer, Usage: []int{12, 0, 34}}},
 		"llamacpp": {API: "openai", Frames: data(
 			`{"choices":[{"finish_reason":null,"index":0,"delta":{"role":"assistant","content":null}}],"created":1763000000,"id":"chatcmpl-L","model":"m","system_fingerprint":"b6795","object":"chat.completion.chunk"}`,
 			`{"choices":[{"finish_reason":null,"index":0,"delta":{"content":"Hello there"}}],"created":1763000000,"id":"chatcmpl-L","model":"m","object":"chat.completion.chunk"}`,
