@@ -145,13 +145,13 @@ func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer d
 }
 
 // TurnFailed implements ports.Events of conversations.
-func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, why *fail.Error) error {
+func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, reply domain.Reply, why *fail.Error) error {
 	outcome := "failed"
 	if why.Kind == fail.Invalid || why.Kind == fail.Forbidden { // by settings or limits, which is no trouble of a model
 		outcome = "refused"
 	}
 	c.turns(1, c.provider, outcome)
-	return c.Events.TurnFailed(ctx, t, why)
+	return c.Events.TurnFailed(ctx, t, reply, why)
 }
 
 // countedCancels counts turns that are cancelled beside the others.

@@ -195,7 +195,7 @@ func TestAFailedTurnIsTriedAgain(t *testing.T) {
 	turn := ada.failed(t, thread, operation(uuid.NewString()))
 	record := ada.get(t, turn)
 	require.Equal(t, "failed", record.text("status"))
-	require.Equal(t, map[string]any{"code": "DOWNSTREAM_UNAVAILABLE", "message": "later"}, record.Body["error"], "what is inside is not to be shown")
+	require.Equal(t, map[string]any{"code": "DOWNSTREAM_UNAVAILABLE", "message": "later", "details": nil}, record.Body["error"], "what is inside is not to be shown")
 	_, kinds, _ := told(ada.open(t, http.MethodGet, turn+"/events", nil).rest())
 	require.Equal(t, []string{"turn.created", "message.created", "turn.failed"}, kinds)
 

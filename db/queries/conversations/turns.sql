@@ -42,7 +42,7 @@ WITH turn AS (
            cached_tokens = sqlc.narg('cached_tokens'), cost_micros = sqlc.narg('cost_micros'),
            usage_estimated = @usage_estimated::boolean,
            first_token_ms = sqlc.narg('first_token_ms'), finish_reason = sqlc.narg('finish_reason'),
-           error_code = sqlc.narg('error_code'), error_message = sqlc.narg('error_message'),
+           error_code = sqlc.narg('error_code'), error_message = sqlc.narg('error_message'), error_details = sqlc.narg('error_details')::jsonb,
            provider = coalesce(sqlc.narg('provider'), t.provider), model = coalesce(sqlc.narg('model'), t.model)
      WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running'
  RETURNING t.*
@@ -137,7 +137,7 @@ SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_i
 -- name: FreeThread :one
 -- Gives up the turn of a thread whose lease has run out, so that another may run.
 WITH freed AS (
-    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error, error_code = NULL
+    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error, error_code = NULL, error_details = NULL
      WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.finished_at IS NULL AND t.lease_until < now()
  RETURNING *
 ), counted AS ( -- for analytics

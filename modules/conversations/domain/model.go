@@ -35,6 +35,17 @@ func ParseModel(text string) (ModelName, error) {
 	return ModelName{provider, name}, nil
 }
 
+// WrongModelError says that the settings name a model as no provider can have it. It wraps ErrModelName.
+type WrongModelError struct {
+	Name string // as the settings have it
+	err  error
+}
+
+func (e WrongModelError) Error() string { return fmt.Sprintf("the model %q: %v", e.Name, e.err) }
+
+// Unwrap returns ErrModelName.
+func (e WrongModelError) Unwrap() error { return e.err }
+
 func (m ModelName) String() string {
 	if m.Provider == Echo {
 		return Echo
@@ -92,7 +103,7 @@ func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (
 	for _, text := range names {
 		m, err := ParseModel(text)
 		if err != nil {
-			return Choice{}, fmt.Errorf("the model %q: %w", text, err)
+			return Choice{}, WrongModelError{Name: text, err: err}
 		}
 		if !slices.Contains(c.Models, m) {
 			c.Models = append(c.Models, m)

@@ -33,8 +33,11 @@ type Record struct {
 	FinishedAt                         *time.Time
 }
 
-// Failure is what callers are told of why a turn failed.
-type Failure struct{ Code, Message string }
+// Failure is what callers receive of why a turn failed.
+type Failure struct {
+	Code, Message string
+	Details       map[string]any // nil where there are none
+}
 
 // Ended tells whether the turn runs no longer.
 func (r Record) Ended() bool { return r.Status != TurnRunning }

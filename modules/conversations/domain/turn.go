@@ -124,7 +124,8 @@ func (t *Turn) Partial(pieces []string, now time.Time) Message {
 // Reply is what a model answered, and what it has used.
 type Reply struct {
 	Content         string
-	Provider, Model string       // who answered; empty: whom Model.Name names
+	Provider, Model string       // who answered, or failed; empty: nobody was chosen
+	Own             bool         // it was asked with a key of the workspace's
 	FinishReason    FinishReason // empty: it was not told
 	Usage
 	Begun      bool // the provider was at work, and so charges for it

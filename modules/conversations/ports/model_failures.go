@@ -2,18 +2,19 @@ package ports
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/parley/parley/platform/fail"
 )
 
-// Permanent failures of a model: they come again as long as nothing changes, so nothing repeats them, they open no
-// breaker and no operator is woken. Each has details: provider, model, and where the provider said something, status,
-// provider_code and provider_message.
+// Permanent failures of a model: asking again for the same would fail again. Nothing repeats them, they open no circuit
+// breaker, and callers get 422. Details have provider and model, and where the provider told them, status, provider_code and
+// provider_message.
 var (
 	ErrModelCredentials = fail.New(fail.Invalid, "MODEL_CREDENTIALS",
 		"the provider refuses the key that the model is asked with: PUT /v1/model-keys/{provider} with one that works, or ask the operator where the workspace has none of its own")
 	ErrModelUnknown = fail.New(fail.Invalid, "MODEL_NOT_FOUND",
-		"the provider has no such model, or not for this key: set settings.model of the bot, or the default of PUT /v1/model-settings, to one of GET /v1/models")
+		"the provider has no such model, or not for this key: "+nameAnother)
 	ErrModelQuota = fail.New(fail.Invalid, "MODEL_QUOTA",
 		"the account at the provider has no credit left: top it up there, or PUT /v1/model-keys/{provider} with the key of another account")
 	ErrModelRejected = fail.New(fail.Invalid, "MODEL_REJECTED",
@@ -24,12 +25,41 @@ var (
 		"the message does not fit into the model's window beside the instruction: shorten them, lower settings.max_output_tokens or settings.history_limit, or set settings.model to a model with a larger window")
 	ErrEmptyAnswer = fail.New(fail.Invalid, "EMPTY_ANSWER",
 		"the model ended without any text, as it does when it spends all its tokens on reasoning: raise settings.max_output_tokens of the bot, or set settings.model to another model")
+	// ErrModelNotConfigured is for a model that nobody was asked for: its name has no provider, or there is no key for that.
+	ErrModelNotConfigured = fail.New(fail.Invalid, "MODEL_NOT_FOUND",
+		"no provider that is configured here serves the bot's model: "+nameAnother+", or PUT /v1/model-keys/{provider}").
+		With("reason", "MODEL_NOT_CONFIGURED")
 )
+
+const nameAnother = "set settings.model of the bot, or the default of PUT /v1/model-settings, to one of GET /v1/models"
+
+const maxModelName = 200 // characters of a model's name in a message
+
+// NameModel returns an error whose message names the model, where it is that there is no such model; any other error it returns
+// as it is. The name is provider/name, or what the settings have in its place.
+func NameModel(e *fail.Error, model string) *fail.Error {
+	if name := []rune(model); len(name) > maxModelName {
+		model = string(name[:maxModelName]) + "…"
+	}
+	var message string
+	switch {
+	case errors.Is(e, ErrModelUnknown):
+		message = fmt.Sprintf("the provider has no model %s, or not for this key: %s", model, nameAnother)
+	case errors.Is(e, ErrModelNotConfigured):
+		message = fmt.Sprintf("no provider that is configured here serves the model %s: %s, or PUT /v1/model-keys/{provider}", model, nameAnother)
+	default:
+		return e
+	}
+	named := e.Because(e.Unwrap())
+	named.Message = message
+	return named
+}
 
 // PermanentModelFailure tells whether asking the same model for the same again would fail again.
 func PermanentModelFailure(err error) bool {
 	for _, permanent := range []error{
-		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer, ErrModelNotAllowed,
+		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer,
+		ErrModelNotAllowed, ErrModelNotConfigured,
 	} {
 		if errors.Is(err, permanent) {
 			return true

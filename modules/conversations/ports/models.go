@@ -12,8 +12,6 @@ import (
 
 // Failures about models that adapters and use cases answer.
 var (
-	ErrModelNotConfigured = fail.New(fail.Unavailable, "MODEL_NOT_CONFIGURED",
-		"no model that may answer is configured: set settings.model of the bot to one that is, or PUT /v1/model-keys/{provider}")
 	ErrModelNotAllowed = fail.New(fail.Invalid, "MODEL_NOT_ALLOWED",
 		"this model is not served with the operator's key: set settings.model of the bot, or the default of PUT /v1/model-settings, to "+
 			"one that is (the operator lists them in MODEL_ALLOW), or bring a key of your own by PUT /v1/model-keys/{provider}")

@@ -85,7 +85,7 @@ type Turns interface {
 	Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error)
 	// Complete stores the answer, if this attempt still holds the turn.
 	Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
-	// Fail stores that the attempt failed, why, what it has used, and what callers are told of it; the user message stays.
+	// Fail stores that the attempt failed, why, what it has used, and what callers receive of it; the user message stays.
 	Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, told domain.Failure, at time.Time) error
 }
 
@@ -108,7 +108,8 @@ type Abandoned struct {
 // Events tells the outside, in the transaction of the context, what has become of turns.
 type Events interface {
 	TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
-	TurnFailed(ctx context.Context, t domain.Turn, why *fail.Error) error
+	// TurnFailed tells that an attempt has failed; the reply names whom it was asked of, where that is known.
+	TurnFailed(ctx context.Context, t domain.Turn, reply domain.Reply, why *fail.Error) error
 }
 
 // Bots is what threads need to know of bots.

@@ -93,11 +93,11 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn, say func(text string))
 	})
 	reply.Content = storable(reply.Content)
 	if err == nil && reply.Content == "" {
-		err = errors.New("the model answered nothing")
+		err = ports.ErrEmptyAnswer
 	}
 	reply.Latency, reply.FirstToken = u.Now().Sub(start), first
 	if err != nil {
-		return reply, told(err).With("turn_id", t.ID).Because(err)
+		return reply, told(err).With("turn_id", t.ID)
 	}
 	return reply, nil
 }
@@ -109,18 +109,12 @@ func promptOf(t domain.Turn) ports.Prompt {
 	}
 }
 
-// told is what the caller is told of a model's failure: why only where that is a matter of settings or limits.
+// told is what callers receive of a model's failure. What is not one of ports, or a limit, may pass.
 func told(err error) *fail.Error {
-	switch {
-	case errors.Is(err, ports.ErrModelNotAllowed), errors.Is(err, fail.ErrLimitReached):
+	if ports.PermanentModelFailure(err) || errors.Is(err, ports.ErrModel) || errors.Is(err, fail.ErrLimitReached) {
 		return fail.From(err)
-	case errors.Is(err, ports.ErrModelNotConfigured):
-		e := ports.ErrModel.With("reason", ports.ErrModelNotConfigured.Code)
-		e.Message = ports.ErrModelNotConfigured.Message
-		return e
-	default:
-		return ports.ErrModel.After(max(ports.ErrModel.RetryAfter, fail.From(err).RetryAfter))
 	}
+	return ports.ErrModel.After(max(ports.ErrModel.RetryAfter, fail.From(err).RetryAfter)).Because(err)
 }
 
 // Complete stores the answer.
@@ -136,11 +130,11 @@ func (u TakeTurn) Complete(ctx context.Context, t domain.Turn, reply domain.Repl
 func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, cause error) error {
 	why := []rune(storable(cause.Error()))
 	told := fail.From(cause)
-	err := u.Turns.Fail(ctx, t, reply, string(why[:min(len(why), longestReason)]), domain.Failure{Code: told.Code, Message: told.Message}, u.Now())
+	err := u.Turns.Fail(ctx, t, reply, string(why[:min(len(why), longestReason)]), domain.Failure{Code: told.Code, Message: told.Message, Details: told.Details}, u.Now())
 	if err != nil {
 		return fmt.Errorf("store that the turn failed: %w", err)
 	}
-	return u.Events.TurnFailed(ctx, t, told)
+	return u.Events.TurnFailed(ctx, t, reply, told)
 }
 
 // Unblock is for a thread that was found busy: it gives up a turn whose lease has run out and answers nil, so that the

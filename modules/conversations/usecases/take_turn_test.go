@@ -48,7 +48,7 @@ type silent struct{}
 func (silent) TurnCompleted(context.Context, domain.Turn, domain.Message, domain.Reply) error {
 	return nil
 }
-func (silent) TurnFailed(context.Context, domain.Turn, *fail.Error) error { return nil }
+func (silent) TurnFailed(context.Context, domain.Turn, domain.Reply, *fail.Error) error { return nil }
 
 func take(m model, kept *turns) usecases.TakeTurn {
 	return usecases.TakeTurn{Turns: kept, Leases: kept, Model: m, Events: silent{}, Timeout: time.Minute, Slack: time.Second, Now: time.Now}

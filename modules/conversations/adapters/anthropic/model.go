@@ -47,7 +47,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	traced, sent := webhook.TraceSent(reading)
 	answer, err := m.ask(traced, p)
 	if err != nil {
-		return domain.Reply{Begun: ctx.Err() != nil && sent()}, failure(ctx, err, false) // a server that is cut off may have been at work
+		return domain.Reply{Begun: ctx.Err() != nil && sent()}, m.failure(ctx, err, false, p) // a server that is cut off may have been at work
 	}
 	defer func() { _ = answer.Body.Close() }() // what was read counts
 	decoder := decoder{answer: answer}
@@ -61,7 +61,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	case err == nil || ports.PermanentModelFailure(err):
 		return reply, err
 	}
-	return reply, failure(ctx, err, true)
+	return reply, m.failure(ctx, err, true, p)
 }
 
 // ask sends the prompt, and gives the answer once its head is there and is no refusal.

@@ -65,8 +65,9 @@ type failed struct {
 }
 
 type failure struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code    string         `json:"code"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details"`
 }
 
 // TurnCompleted implements ports.Events.
@@ -81,8 +82,8 @@ func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.
 }
 
 // TurnFailed implements ports.Events.
-func (e Events) TurnFailed(ctx context.Context, t domain.Turn, why *fail.Error) error {
-	return e.publish(ctx, turnFailed, t, failed{turn: toTurn(t), Error: failure{Code: why.Code, Message: why.Message}})
+func (e Events) TurnFailed(ctx context.Context, t domain.Turn, _ domain.Reply, why *fail.Error) error {
+	return e.publish(ctx, turnFailed, t, failed{turn: toTurn(t), Error: failure{Code: why.Code, Message: why.Message, Details: why.Details}})
 }
 
 func (e Events) publish(ctx context.Context, kind string, t domain.Turn, data any) error {

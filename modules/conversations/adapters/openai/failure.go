@@ -1,25 +1,28 @@
 package openai
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
 	"time"
 
 	sdk "github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/packages/ssestream"
 
+	"github.com/parley/parley/modules/conversations/adapters/modelerror"
+	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/webhook"
 )
 
 var errBrokeOff = errors.New("openai broke off its answer")
 
-// failure says what went wrong in words that may be stored and shown, and how it is to be counted: a server that has begun
+// failure returns what went wrong, in words that may be stored and logged, and how it is to be counted: a server that has begun
 // to answer (begun) and takes too long is one that works.
-func failure(ctx context.Context, err error, begun bool) error {
+func (m Model) failure(ctx context.Context, err error, begun bool, p ports.Prompt) error {
 	if ctx.Err() != nil {
 		err := fmt.Errorf("openai did not answer: %w", context.Cause(ctx))
 		if begun {
@@ -27,15 +30,19 @@ func failure(ctx context.Context, err error, begun bool) error {
 		}
 		return err
 	}
-	if answer, ok := errors.AsType[*sdk.Error](err); ok {
-		said := fmt.Errorf("openai answered %d", answer.StatusCode)
-		if code := cmp.Or(webhook.Code(answer.Code), webhook.Code(answer.Type)); code != "" {
-			said = fmt.Errorf("openai answered %d %s", answer.StatusCode, code)
-		}
-		return resilience.Status(answer.StatusCode, webhook.RetryAfter(answer.Response, time.Now()), said)
+	refusal := modelerror.Refusal{Provider: "openai", Key: m.Key, Prompt: p}
+	if p.Access != nil {
+		refusal.Own, refusal.Key = true, p.Access.Key
 	}
-	if _, ok := errors.AsType[*ssestream.StreamError](err); ok {
-		return errors.New("openai ended its answer with an error")
+	if answer, ok := errors.AsType[*sdk.Error](err); ok {
+		refusal.Status = answer.StatusCode
+		refusal.RetryAfter = webhook.RetryAfter(answer.Response, time.Now())
+		refusal.Body, _ = io.ReadAll(answer.Response.Body) // which the library has read
+		return refusal.Err()
+	}
+	if broken, ok := errors.AsType[*ssestream.StreamError](err); ok {
+		refusal.Status, refusal.Body = http.StatusOK, broken.Event.Data
+		return refusal.Err()
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("openai: %w", webhook.Why(err))

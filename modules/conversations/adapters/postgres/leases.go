@@ -44,7 +44,7 @@ func (s *Turns) Free(ctx context.Context, thread uuid.UUID, why string) (bool, e
 		if row.BotID != nil {
 			t.Pinned = &domain.Pinned{BotID: *row.BotID, Version: int(*row.BotVersion)}
 		}
-		return s.events.TurnFailed(ctx, t, errAbandoned)
+		return s.events.TurnFailed(ctx, t, domain.Reply{}, errAbandoned)
 	})
 	if postgres.IsMissing(err) {
 		return false, nil

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -154,7 +155,7 @@ func toRecord(row conversationsdb.GetTurnRow) domain.Record {
 	if r.Status == domain.TurnFailed {
 		r.Failure = &domain.Failure{Code: errAbandoned.Code, Message: errAbandoned.Message}
 		if row.ErrorCode != nil && row.ErrorMessage != nil {
-			r.Failure = &domain.Failure{Code: *row.ErrorCode, Message: *row.ErrorMessage}
+			r.Failure = &domain.Failure{Code: *row.ErrorCode, Message: *row.ErrorMessage, Details: toDetails(row.ErrorDetails)}
 		}
 	}
 	if row.AnswerID != nil {
@@ -167,6 +168,14 @@ func toRecord(row conversationsdb.GetTurnRow) domain.Record {
 		}
 	}
 	return r
+}
+
+// toDetails reads what only Fail writes.
+func toDetails(raw []byte) (details map[string]any) {
+	if len(raw) == 0 || json.Unmarshal(raw, &details) != nil {
+		return nil
+	}
+	return details
 }
 
 func milliseconds(n *int32) time.Duration {

@@ -202,6 +202,13 @@ func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Messa
 func (s *Turns) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, told domain.Failure, at time.Time) error {
 	end := ended(ctx, t, domain.TurnFailed, at, reply, s.limits)
 	end.FinishReason, end.Error, end.ErrorCode, end.ErrorMessage = nil, &why, &told.Code, &told.Message
+	if told.Details != nil {
+		details, err := json.Marshal(told.Details)
+		if err != nil {
+			return fmt.Errorf("encode why the turn failed: %w", err)
+		}
+		end.ErrorDetails = details
+	}
 	q, _ := queries(ctx, s.db)
 	if err := q.FinishTurn(ctx, end); err != nil {
 		return fmt.Errorf("finish the turn: %w", err)

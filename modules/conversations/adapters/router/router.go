@@ -3,16 +3,12 @@ package router
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
 )
 
 // Guarded is a model with what guards it.
@@ -46,7 +42,8 @@ const slack = 500 * time.Millisecond
 func (r Router) Name() (provider, model string) { return r.Default.Provider, r.Default.Name }
 
 // Reply has the models answer. One that fails before its first piece of text is followed by the next one. What all of them
-// have used is in the reply, also of a failure, and what it cost.
+// have used is in the reply, also of a failure, and what it cost. A failure is an error of package fail: ports.ErrModel where a
+// model may answer later, else the permanent failure that matters most; its reply names the model that it is of.
 func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	choice, err := r.choose(p)
 	if err != nil {
@@ -55,12 +52,11 @@ func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)
 	recall := sync.OnceValues(func() (ports.Recalled, error) {
 		return r.Recall.Recall(ctx, p.ThreadID, p.Seq, choice.HistoryLimit, r.Table.mostBytes(choice.Models))
 	})
-	said := false
 	spent := domain.Usage{ChargedMicros: new(int64(0))}
-	var last domain.Reply // of a model that was at work
-	var failed error
+	var failed failures
 	for i, m := range choice.Models {
 		p.Patience = patience(ctx, len(choice.Models), i)
+		said := false
 		reply, err := r.ask(ctx, m, choice, p, *spent.ChargedMicros, recall, func(text string) {
 			said = true
 			say(text)
@@ -70,16 +66,12 @@ func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)
 		if err == nil {
 			return reply, nil
 		}
-		if reply.Begun || last.Provider == "" {
-			last = reply
-		}
-		last.Usage = spent
-		failed = worse(failed, fmt.Errorf("%s: %w", m, err))
+		failed = append(failed, failure{m, reply, err})
 		if said || ctx.Err() != nil {
 			break
 		}
 	}
-	return last, failed
+	return failed.outcome(spent)
 }
 
 func (r Router) choose(p ports.Prompt) (domain.Choice, error) {
@@ -89,7 +81,7 @@ func (r Router) choose(p ports.Prompt) (domain.Choice, error) {
 	}
 	choice, err := domain.Choose(settings, p.Defaults, r.Default)
 	if err != nil {
-		return choice, ports.ErrModelNotConfigured.Because(err)
+		return choice, notConfigured(err)
 	}
 	return choice, nil
 }
@@ -117,8 +109,8 @@ func (r Router) ask(
 		}
 	}
 	if p.Access != nil {
-		reply, err := provider.Reply(ctx, p, say)
-		reply.CostMicros = r.Table.cost(m, reply.Usage)
+		reply, err := answered(provider.Reply(ctx, p, say))
+		reply.CostMicros, reply.Own = r.Table.cost(m, reply.Usage), true
 		return reply, err
 	}
 	switch {
@@ -132,7 +124,7 @@ func (r Router) ask(
 			return domain.Reply{}, err
 		}
 	}
-	reply, err := provider.Reply(ctx, p, say)
+	reply, err := answered(provider.Reply(ctx, p, say))
 	reply.CostMicros = r.Table.cost(m, reply.Usage)
 	reply.ChargedMicros = reply.CostMicros
 	return reply, err
@@ -171,33 +163,4 @@ func patience(ctx context.Context, models, at int) time.Duration {
 		return 0
 	}
 	return max((time.Until(end)-slack)/time.Duration(models-at), time.Millisecond)
-}
-
-// worse joins what models have failed of. What counts in it, for who asks resilience.IsRefused, is the failure of one
-// that was asked; then that of one that would have been; then that there is a limit, or that one is not allowed; then that
-// none is configured.
-func worse(before, err error) error {
-	if before == nil {
-		return err
-	}
-	if weight(before) > weight(err) {
-		return fmt.Errorf("%w; %v", before, err) //nolint:errorlint // only one of them counts
-	}
-	return fmt.Errorf("%w; before: %v", err, before) //nolint:errorlint // only one of them counts
-}
-
-func weight(err error) int {
-	if _, refused := resilience.IsRefused(err); refused {
-		return 3
-	}
-	switch {
-	case errors.Is(err, ports.ErrModelNotConfigured):
-		return 0
-	case errors.Is(err, ports.ErrModelNotAllowed):
-		return 1
-	case errors.Is(err, fail.ErrLimitReached):
-		return 2
-	default:
-		return 4
-	}
 }

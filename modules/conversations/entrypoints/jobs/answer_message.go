@@ -115,7 +115,7 @@ func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string)
 		return jobs.NotYet("the bot of the endpoint is archived", waitForLimit)
 	case errors.Is(err, fail.ErrLimitReached): // until a new month, or an operator who raises it
 		return jobs.NotYet("the workspace has reached a limit", waitForLimit)
-	case errors.Is(err, ports.ErrModelNotAllowed), errors.Is(err, ports.ErrTurnMovedOn), errors.Is(err, ports.ErrThreadNotFound), errors.Is(err, ports.ErrThreadArchived),
+	case ports.PermanentModelFailure(err), errors.Is(err, ports.ErrTurnMovedOn), errors.Is(err, ports.ErrThreadNotFound), errors.Is(err, ports.ErrThreadArchived),
 		errors.Is(err, ports.ErrBotArchived), errors.Is(err, command.ErrExpired), errors.Is(err, command.ErrReused):
 		return jobs.Permanent(err)
 	default:

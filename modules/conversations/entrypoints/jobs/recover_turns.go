@@ -49,12 +49,12 @@ func (r RecoverTurns) Do(ctx context.Context) error {
 
 // isKept tells whether an error is what became of a turn, which is stored with it, and no trouble of the recovery.
 func isKept(err error) bool {
-	for _, known := range []error{command.ErrInProgress, ports.ErrModel, ports.ErrCancel, ports.ErrModelNotAllowed, fail.ErrLimitReached} {
+	for _, known := range []error{command.ErrInProgress, ports.ErrModel, ports.ErrCancel, fail.ErrLimitReached} {
 		if errors.Is(err, known) {
 			return true
 		}
 	}
-	return err == nil
+	return err == nil || ports.PermanentModelFailure(err)
 }
 
 func (r RecoverTurns) recover(ctx context.Context, a ports.Abandoned) error {

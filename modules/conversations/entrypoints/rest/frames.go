@@ -186,7 +186,7 @@ func (f *frames) data(r domain.Record, e domain.Event) any {
 	default:
 		return TurnFailed{
 			Type: TurnFailedTypeTurnFailed, SequenceNumber: e.Sequence, TurnID: r.ID, ThreadID: r.ThreadID, TraceID: f.trace,
-			Error: Error{Code: ErrorCode(r.Failure.Code), Message: r.Failure.Message, TraceID: f.trace},
+			Error: Error{Code: ErrorCode(r.Failure.Code), Message: r.Failure.Message, TraceID: f.trace, Details: r.Failure.Details},
 		}
 	}
 }

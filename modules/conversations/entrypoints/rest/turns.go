@@ -123,7 +123,7 @@ func toTurnRecord(r domain.Record) TurnRecord {
 		t.LatencyMs = new(r.Latency.Milliseconds())
 	}
 	if r.Failure != nil {
-		t.Error = &TurnFailure{Code: r.Failure.Code, Message: r.Failure.Message}
+		t.Error = &TurnFailure{Code: r.Failure.Code, Message: r.Failure.Message, Details: r.Failure.Details}
 	}
 	if r.Answer != nil {
 		t.AssistantMessageID = &r.Answer.ID

@@ -1,0 +1,88 @@
+package modelerror
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+const (
+	maxMessage = 300 // characters of a provider's message that are shown
+	maxLooked  = 4 << 10
+	minQuoted  = 12 // characters of a prompt by which it is known that a message repeats it
+)
+
+// private is what looks like a secret or like an address: URLs, addresses of people and of hosts, keys, also those of which the middle
+// is hidden by stars, names of accounts, and long words with digits.
+var private = regexp.MustCompile(strings.Join([]string{
+	`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>)\]]+`,
+	`[\w.+-]+@[\w-]+(\.[\w-]+)+`,
+	`\[?[0-9a-fA-F]{0,4}(:[0-9a-fA-F]{0,4}){3,7}\]?(:\d{2,5})?`,
+	`\b\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?\b`,
+	`(?i)\b[a-z0-9-]+(\.[a-z0-9-]+)*\.(com|net|org|io|ai|dev|cloud|local|internal|lan|ru|cn|eu):?\d{0,5}(/\S*)?`,
+	`(?i)\blocalhost(:\d+)?\b`,
+	`\S*\*{3,}\S*`,
+	`(?i)\b(bearer|basic)\s+\S+`,
+	`(?i)\b(sk|pk|rk|key|gsk|xai|org|proj|user|acct|acc|team|ws|req|request|aiza|ak|hf|nvapi|pplx|csk)[-_][\w-]{6,}`,
+	`\bAIza[\w-]{10,}`,
+	`\b[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b`,
+	`\b[A-Za-z_]*\d[\w]*[A-Za-z]\w{15,}\b`,
+	`\b[A-Za-z_]+\w*\d\w{15,}\b`,
+	`\b[A-Za-z]\w{15,}\d\w*\b`,
+}, "|"))
+
+// clean returns what may be shown of a provider's message: on one line, without the key and what looks like a secret or an address,
+// cut. A message that repeats what the model was asked is left out whole.
+func (r Refusal) clean(message string) string {
+	if len(message) > maxLooked {
+		message = message[:maxLooked]
+	}
+	message = strings.Map(func(c rune) rune {
+		switch {
+		case c == unicode.ReplacementChar:
+			return -1
+		case unicode.IsSpace(c):
+			return ' '
+		case unicode.IsControl(c), unicode.In(c, unicode.Cf):
+			return -1
+		default:
+			return c
+		}
+	}, strings.ToValidUTF8(message, ""))
+	if r.repeats(message) {
+		return ""
+	}
+	if len(r.Key) > 3 {
+		message = strings.ReplaceAll(message, r.Key, "[removed]")
+	}
+	model := r.Prompt.Model
+	message = private.ReplaceAllStringFunc(message, func(found string) string {
+		if model != "" && strings.Contains(model, strings.Trim(found, ".,;:")) {
+			return found
+		}
+		return "[removed]"
+	})
+	message = strings.Join(strings.Fields(message), " ")
+	if text := []rune(message); len(text) > maxMessage {
+		message = string(text[:maxMessage-1]) + "…"
+	}
+	return message
+}
+
+// repeats tells whether a message has words of the prompt in it.
+func (r Refusal) repeats(message string) bool {
+	texts := []string{r.Prompt.Content}
+	if r.Prompt.Pinned != nil {
+		texts = append(texts, r.Prompt.Pinned.Instruction)
+	}
+	for _, m := range r.Prompt.History {
+		texts = append(texts, m.Content)
+	}
+	for _, text := range texts {
+		start := strings.Join(strings.Fields(text), " ")
+		if len(start) >= minQuoted && strings.Contains(strings.Join(strings.Fields(message), " "), start[:minQuoted]) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,139 @@
+package modelerror
+
+import (
+	"net/http"
+	"regexp"
+
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// meaning returns the permanent failure that an error of this status is; nil: it may pass. Status 0 is that of an error within an
+// answer, which has none.
+func (w words) meaning(status int) *fail.Error {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return w.meaningOfTooMany()
+	case status >= 500 && w.isTooLongByCode():
+		return ports.ErrContextTooLong // llama.cpp has sent it as 500
+	case status != 0 && isTemporary(status):
+		return nil
+	case status == http.StatusUnauthorized:
+		if w.isQuota() {
+			return ports.ErrModelQuota
+		}
+		return ports.ErrModelCredentials
+	case status == http.StatusPaymentRequired:
+		return ports.ErrModelQuota
+	}
+	switch {
+	case w.isFiltered():
+		return ports.ErrContentFiltered
+	case w.isTooLong():
+		return ports.ErrContextTooLong
+	case w.isQuota():
+		return ports.ErrModelQuota
+	case w.isUnknownModel():
+		return ports.ErrModelUnknown
+	case w.isRegion():
+		return ports.ErrModelRejected
+	case w.isCredentials():
+		return ports.ErrModelCredentials
+	}
+	switch status {
+	case 0:
+		return nil
+	case http.StatusForbidden:
+		return ports.ErrModelCredentials
+	case http.StatusNotFound, http.StatusGone:
+		return ports.ErrModelUnknown
+	case http.StatusRequestEntityTooLarge:
+		return ports.ErrContextTooLong
+	default:
+		return ports.ErrModelRejected
+	}
+}
+
+// meaningOfTooMany is meaning for 429, which providers also send where the account has no credit left, or where a single request has
+// more tokens than a minute may have. Gemini says of its limits a minute what OpenAI says of the account: "You exceeded your
+// current quota, please check your plan and billing details".
+func (w words) meaningOfTooMany() *fail.Error {
+	switch {
+	case w.has("insufficient_quota", "billing_*", "exceeded_current_quota_error", "insufficient_balance", "insufficient_credits"), w.says(noCredit()...):
+		return ports.ErrModelQuota
+	case w.says("request too large for"):
+		return ports.ErrContextTooLong
+	default:
+		return nil
+	}
+}
+
+func (w words) isFiltered() bool {
+	return w.has("content_filter", "content_policy_violation", "responsibleaipolicyviolation", "data_inspection_failed", "datainspectionfailed",
+		"invalid_prompt", "moderation_blocked", "prohibited_content") ||
+		w.says("content management policy", "content filter", "content policy", "content_policy", "flagged", "content exists risk", "safety system",
+			"usage policy", "usage policies", "considered high risk", "inappropriate content", "prohibited content")
+}
+
+func (w words) isTooLongByCode() bool {
+	return w.has("context_length_exceeded", "string_above_max_length", "array_above_max_length", "exceed_context_size_error", "request_too_large",
+		"context_window_exceeded", "model_context_window_exceeded", "contextwindowexceedederror", "tokens_limit_reached")
+}
+
+func (w words) isTooLong() bool {
+	return w.isTooLongByCode() ||
+		w.says("maximum context length", "context length", "context window", "context size", "context limit", "prompt is too long", "prompt too long",
+			"input is too long", "too many tokens", "maximum prompt length", "input token count", "reduce the length of the messages",
+			"too large for model", "number of input tokens", "`inputs` tokens", "model token limit", "input length should be", "token limit exceeded",
+			"request too large for", "exceed the configured limit", "prompt token count", "max_tokens must be at least 1, got -")
+}
+
+// noCredit are phrases of providers whose account has to be paid for first.
+func noCredit() []string {
+	return []string{
+		"credit balance is too low", "insufficient balance", "insufficient credit", "insufficient fund", "requires more credits",
+		"more credits are required", "used all available credits", "out of credits", "have any credits", "purchase more credits", "spending limit",
+		"reached your specified api usage limits", "key limit exceeded", "payment required",
+	}
+}
+
+func (w words) isQuota() bool {
+	return w.has("insufficient_quota", "billing_*", "insufficient_balance", "insufficient_credits", "payment_required", "arrearage",
+		"exceeded_current_quota_error", "credit_limit_exceeded") ||
+		w.says(noCredit()...) || w.says("billing details", "account is in good standing", "credit limit")
+}
+
+// aboutModel is how messages say that there is no such model.
+var aboutModel = regexp.MustCompile(`(?i)\bmodel\b.{0,200}\b(does not exist|doesn't exist|not exist|not found|is not available|not supported for generatecontent|been decommissioned|been deprecated|been retired)`)
+
+func (w words) isUnknownModel() bool {
+	return w.has("model_not_found", "deploymentnotfound", "modelnotfound", "model_not_available", "unknown_model", "invalid_model", "model_decommissioned",
+		"model_deprecated", "dedicated_endpoint_not_running", "notfounderror") ||
+		w.says("invalid model", "is not a valid model", "unable to access model", "unable to access non-serverless model", "have access to model",
+			"have access to the model", "no endpoints found", "failed to get model", "unknown model", "no such model", "deployment for this resource does not exist") ||
+		aboutModel.MatchString(w.message)
+}
+
+func (w words) isRegion() bool {
+	return w.has("unsupported_country_region_territory", "request_forbidden") ||
+		w.says("country, region, or territory not supported", "not supported in your country", "user location is not supported")
+}
+
+func (w words) isCredentials() bool {
+	return w.has("invalid_api_key", "authentication_error", "invalidapikey", "api_key_invalid", "unauthenticated") ||
+		w.says("api key not valid", "invalid api key", "incorrect api key", "api key expired", "no api key", "missing api key", "provide an api key",
+			"invalid authentication")
+}
+
+// isWrongAddress tells whether the error is not of a provider that looked for the model, but of a server that has nothing at the
+// path.
+func (w words) isWrongAddress(status int) bool {
+	switch {
+	case status >= 300 && status < 400, status == http.StatusMethodNotAllowed:
+		return true
+	case status == http.StatusNotFound:
+		return !w.isUnknownModel() && !w.says("model")
+	default:
+		return false
+	}
+}

@@ -1,0 +1,197 @@
+package modelerror
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// words are what a provider says of an error.
+type words struct {
+	codes   []string // strings that name the error, the most telling first
+	number  int      // a number in their place, which mostly is a status of HTTP; 0: none
+	message string
+	tokens  int // of the model's window, where it is told beside the message; 0: it is not
+}
+
+// depth bounds how deep errors within errors are looked for.
+const depth = 4
+
+// parse reads a body. One that is not JSON, such as the page of a proxy, says nothing.
+func parse(body []byte) words {
+	var v any
+	if json.Unmarshal(body, &v) != nil {
+		return words{}
+	}
+	var w words
+	w.read(v, depth)
+	return w
+}
+
+// read takes in an error in any of the forms that servers send: {"error": {…}}, {"error": "text"}, a list of such, {"message": …},
+// {"detail": …}, and each of them within another.
+func (w *words) read(v any, left int) {
+	if left == 0 {
+		return
+	}
+	switch v := v.(type) {
+	case []any:
+		if len(v) > 0 {
+			w.read(v[0], left-1)
+		}
+	case string:
+		if w.message == "" {
+			w.message = v
+		}
+	case map[string]any:
+		if inner, ok := v["error"]; ok {
+			w.read(inner, left-1)
+		}
+		if inner, ok := v["x_groq"].(map[string]any); ok {
+			w.read(inner, left-1)
+		}
+		for _, name := range []string{"code", "type", "status"} {
+			w.name(v[name])
+		}
+		if inner, ok := v["innererror"].(map[string]any); ok {
+			w.name(inner["code"])
+		}
+		for _, name := range []string{"message", "detail", "msg"} {
+			w.read(v[name], left-1)
+		}
+		if n, ok := v["n_ctx"].(float64); ok {
+			w.tokens = int(n)
+		}
+	}
+}
+
+// isCode is what a code looks like.
+var isCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{1,63}$`)
+
+// name takes in a code, of which a list may name several.
+func (w *words) name(v any) {
+	switch v := v.(type) {
+	case float64:
+		w.count(int(v))
+	case string:
+		if n, err := strconv.Atoi(v); err == nil {
+			w.count(n)
+		} else if isCode.MatchString(v) && v != "error" {
+			w.codes = append(w.codes, v)
+		}
+	}
+}
+
+func (w *words) count(n int) {
+	if w.number == 0 {
+		w.number = n
+	}
+}
+
+// code is the most telling code; empty: there is none.
+func (w words) code() string {
+	if len(w.codes) > 0 {
+		return w.codes[0]
+	}
+	if w.number > 0 && (w.number < 100 || w.number > 599) { // another number than a status of HTTP
+		return strconv.Itoa(w.number)
+	}
+	return ""
+}
+
+// status is the status of HTTP that an error within an answer would have had; 0: it does not say.
+func (w words) status() int {
+	if w.number >= 400 && w.number <= 599 {
+		return w.number
+	}
+	for _, code := range w.codes {
+		switch strings.ToLower(code) {
+		case "invalid_request_error", "badrequesterror", "invalid_argument":
+			return 400
+		case "authentication_error", "unauthenticated", "invalid_api_key":
+			return 401
+		case "billing_error", "payment_required":
+			return 402
+		case "permission_error", "permission_denied":
+			return 403
+		case "not_found_error", "notfounderror", "model_not_found":
+			return 404
+		case "request_too_large":
+			return 413
+		case "rate_limit_error", "rate_limit_exceeded", "insufficient_quota", "resource_exhausted":
+			return 429
+		case "api_error", "server_error", "internal_error", "internalservererror", "internal":
+			return 500
+		case "overloaded_error", "unavailable":
+			return 503
+		case "timeout_error":
+			return 504
+		}
+	}
+	return 0
+}
+
+// has tells whether one of the codes is one of these, whatever their case.
+func (w words) has(codes ...string) bool {
+	for _, have := range w.codes {
+		for _, want := range codes {
+			if strings.EqualFold(have, want) || strings.HasSuffix(want, "*") && strings.HasPrefix(strings.ToLower(have), strings.TrimSuffix(want, "*")) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// says tells whether the message has one of these phrases, which are in lower case.
+func (w words) says(phrases ...string) bool {
+	text := strings.ToLower(w.message)
+	for _, phrase := range phrases {
+		if strings.Contains(text, phrase) {
+			return true
+		}
+	}
+	return false
+}
+
+// windows are how messages name how many tokens a model takes at the most.
+var windows = regexp.MustCompile(`(?i)` + strings.Join([]string{
+	`maximum context length (?:is|of) (\d[\d,]*)`,
+	`maximum context length: (\d[\d,]*)`,
+	`(\d[\d,]*) maximum context length`,
+	`maximum prompt length is (\d[\d,]*)`,
+	`tokens > (\d[\d,]*) maximum`,
+	`exceed context limit: [^>]{0,60}> (\d[\d,]*)`,
+	`maximum number of tokens allowed \((\d[\d,]*)\)`,
+	`available context size \((\d[\d,]*)`,
+	`context window of (\d[\d,]*)`,
+	`configured limit of (\d[\d,]*)`,
+	`exceeds the limit of (\d[\d,]*)`,
+	`input tokens must be no more than (\d[\d,]*)`,
+	`must be <= (\d[\d,]*)`,
+	`model token limit: (\d[\d,]*)`,
+	`input length should be \[\d+, ?(\d[\d,]*)\]`,
+}, "|"))
+
+// bounds of what is believed to be a window.
+const (
+	minWindow = 128
+	maxWindow = 100_000_000
+)
+
+// window is how many tokens the model takes, by the error; 0: it does not say.
+func (w words) window() int {
+	n := w.tokens
+	if n == 0 {
+		for i, digits := range windows.FindStringSubmatch(w.message) {
+			if i > 0 && digits != "" {
+				n, _ = strconv.Atoi(strings.ReplaceAll(digits, ",", "")) // 0 for what is too long for an int
+			}
+		}
+	}
+	if n < minWindow || n > maxWindow {
+		return 0
+	}
+	return n
+}

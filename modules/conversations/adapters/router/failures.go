@@ -1,0 +1,132 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/resilience"
+)
+
+// failure is why one model did not answer.
+type failure struct {
+	model domain.ModelName
+	reply domain.Reply
+	err   error
+}
+
+// failures are those of a turn's models, in the order in which they were asked.
+type failures []failure
+
+// outcome returns what callers receive of them: the one that counts, by itself with the provider and the model that it is of, and
+// what became of the others in details.others.
+func (f failures) outcome(spent domain.Usage) (domain.Reply, error) {
+	at := f.counting()
+	counts := f[at]
+	e := counts.told()
+	var others []map[string]any
+	var text strings.Builder
+	for i, other := range f {
+		if i == at {
+			continue
+		}
+		others = append(others, map[string]any{"provider": other.model.Provider, "model": other.model.Name, "code": other.told().Code})
+		fmt.Fprintf(&text, "; %s: %s", other.model, other.reason())
+	}
+	if others != nil {
+		e = e.With("others", others)
+	}
+	counts.reply.Usage = spent
+	return counts.reply, e.Because(fmt.Errorf("%s: %w%s", counts.model, counts.reason(), text.String()))
+}
+
+// counting is the index of the failure that counts. A model that may answer later counts most, the last of several: then it is
+// worth trying again. Of permanent ones the first counts: it is that of the model that the bot names.
+func (f failures) counting() int {
+	best := 0
+	for i, one := range f {
+		weight, most := one.weight(), f[best].weight()
+		if weight > most || weight == most && weight >= mayPass {
+			best = i
+		}
+	}
+	return best
+}
+
+// The weights of failures.
+const (
+	neverAsked = iota // there is no provider or key for it
+	notAllowed
+	permanent
+	overLimit // of the workspace; it passes with the month
+	mayPass   // it was not asked, and may be later
+	hasFailed // it was asked, and may answer later
+)
+
+func (f failure) weight() int {
+	_, refused := resilience.IsRefused(f.err)
+	switch {
+	case errors.Is(f.err, ports.ErrModelNotConfigured):
+		return neverAsked
+	case errors.Is(f.err, ports.ErrModelNotAllowed):
+		return notAllowed
+	case ports.PermanentModelFailure(f.err):
+		return permanent
+	case errors.Is(f.err, fail.ErrLimitReached):
+		return overLimit
+	case refused:
+		return mayPass
+	default:
+		return hasFailed
+	}
+}
+
+// told is what callers receive of a failure.
+func (f failure) told() *fail.Error {
+	switch f.weight() {
+	case overLimit, notAllowed: // its details are its own
+		return fail.From(f.err)
+	case neverAsked, permanent:
+		return ports.NameModel(fail.From(f.err), f.model.String()).With("provider", f.model.Provider).With("model", f.model.Name)
+	default:
+		return ports.ErrModel.After(max(ports.ErrModel.RetryAfter, fail.From(f.err).RetryAfter)).
+			With("provider", f.model.Provider).With("model", f.model.Name)
+	}
+}
+
+// reason is what is stored of a failure: without the message for callers, where it is a permanent one.
+func (f failure) reason() error {
+	if cause := fail.From(f.err).Unwrap(); cause != nil && ports.PermanentModelFailure(f.err) {
+		return cause
+	}
+	return f.err
+}
+
+// notConfigured is the failure of settings that name a model as no provider can have it.
+func notConfigured(err error) error {
+	e := ports.ErrModelNotConfigured.Because(err)
+	if wrong, ok := errors.AsType[domain.WrongModelError](err); ok {
+		return ports.NameModel(e, wrong.Name).With("model", wrong.Name)
+	}
+	return e
+}
+
+// answered returns what a model has replied, or the failure that its answer is where it has no visible text.
+func answered(reply domain.Reply, err error) (domain.Reply, error) {
+	if err != nil || !isBlank(reply.Content) {
+		return reply, err
+	}
+	e := ports.ErrEmptyAnswer
+	if reply.FinishReason == domain.FinishFilter {
+		e = ports.ErrContentFiltered
+	}
+	if reply.FinishReason != "" {
+		e = e.With("finish_reason", string(reply.FinishReason))
+	}
+	return reply, e.Because(fmt.Errorf("the model returned no text: %q", reply.FinishReason))
+}
+
+func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
