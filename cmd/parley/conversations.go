@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
+	queue "github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/webhook"
 )
@@ -29,9 +31,8 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	if err != nil {
 		return err
 	}
-	provider, _ := model.Name()
-	told := countedTurns{events.Events{Publisher: p.events}, p.metrics, provider}
-	turns := postgres.NewTurns(p.db, model, told, p.meter.Limits)
+	told := countedTurns{events.Events{Publisher: p.events}, p.metrics}
+	turns := postgres.NewTurns(p.db, model.Default, told, p.meter.Limits)
 	turn := usecases.TakeTurn{
 		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,
 	}
@@ -53,6 +54,12 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	recovery := jobs.RecoverTurns{Leases: turns, Commands: p.commands, Steps: server.Steps}
 	p.background.Every(p.cfg.UpkeepInterval, p.cfg.ModelTimeout+time.Minute, "recover turns", recovery.Do)
 	bound.MaxWait = 0
+	p.buried = append(p.buried, func(ctx context.Context, l queue.WholeLetter) error {
+		if l.Kind != postgres.AnswerKind {
+			return nil
+		}
+		return newInbox(p).GivenUp(ctx, l.Payload)
+	})
 	answers := jobs.AnswerMessage{
 		Inbox: newInbox(p), Turn: turn, Commands: p.commands, Bound: bound, Steps: server.Steps, Away: model.Away,
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -14,6 +16,7 @@ import (
 	conversations "github.com/parley/parley/modules/conversations/ports"
 
 	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/events"
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/ratelimit"
@@ -31,6 +34,7 @@ type meters struct {
 	refusals   func(n float64, labels ...string)
 	sessions   func(n float64, labels ...string)
 	turns      func(n float64, labels ...string)
+	failures   func(n float64, labels ...string) // of turns
 	turnTime   func(took time.Duration, labels ...string)
 	tokens     func(n float64, labels ...string)
 	jobs       func(took time.Duration, labels ...string)
@@ -57,13 +61,22 @@ func newMeters() meters {
 			Known: [][]string{{"user.register", "session.open", "session.refresh", "session.revoke_stolen"}},
 		}),
 		turns: m.Count(telemetry.Family{
-			Name: "turns_total", Help: "attempts at turns, by who answered and what came of it", Labels: []string{"provider", "outcome"},
-			Known: [][]string{{domain.Echo, domain.OpenAI, domain.Anthropic}, {"completed", "failed", "refused", "cancelled"}},
+			Name: "turns_total", Labels: []string{"provider", "outcome", "key"},
+			Help:  "attempts at turns, by who was asked, what came of it, and whose key or server it was: the operator's, or the workspace's own",
+			Known: [][]string{turnProviders(), {"completed", "failed", "refused", "cancelled"}, {"operator", "own"}},
+		}),
+		failures: m.Count(telemetry.Family{
+			Name: "turn_failures_total", Labels: []string{"provider", "code", "key"},
+			Help:  "attempts at turns that failed or were refused, by the code that callers got; DOWNSTREAM_UNAVAILABLE is that of failures that may pass",
+			Known: [][]string{turnProviders(), turnCodes(), {"operator", "own"}},
 		}),
 		turnTime: m.Time(telemetry.Family{Name: "turn_duration_seconds", Help: "how long models took for turns that were completed", Labels: []string{"provider"}}),
 		tokens:   m.Count(telemetry.Family{Name: "turn_tokens_total", Help: "tokens of turns that were completed", Labels: []string{"provider", "direction"}}),
 		jobs:     m.Time(telemetry.Family{Name: "job_duration_seconds", Help: "how long the handlers of jobs took, by whether they failed", Labels: []string{"kind", "outcome"}}),
-		dead:     m.Count(telemetry.Family{Name: "dead_letters_total", Help: "jobs that this process has given up", Known: [][]string{}}),
+		dead: m.Count(telemetry.Family{
+			Name: "dead_letters_total", Labels: []string{"concerns"}, Known: [][]string{{"operator", "tenant"}},
+			Help: "jobs that this process has given up, by whom it concerns: the tenant, where that is whose settings, account or server failed",
+		}),
 	}
 }
 
@@ -121,20 +134,45 @@ func (s countedSessions) Session(ctx context.Context, action string, session uui
 	return err
 }
 
+// turnProviders are the values of the label provider. No other text gets into it: tenants name models.
+func turnProviders() []string {
+	return []string{domain.Echo, domain.OpenAI, domain.Anthropic, domain.UnknownProvider}
+}
+
+// turnCodes are those of turns that fail, which the label code has; any other one is OTHER.
+func turnCodes() []string {
+	codes := []string{fail.ErrLimitReached.Code, fail.ErrInternal.Code, "OTHER"}
+	for _, e := range []*fail.Error{
+		conversations.ErrModel, conversations.ErrModelCredentials, conversations.ErrModelUnknown, conversations.ErrModelQuota, conversations.ErrModelRejected,
+		conversations.ErrContentFiltered, conversations.ErrContextTooLong, conversations.ErrEmptyAnswer, conversations.ErrModelNotAllowed,
+	} {
+		codes = append(codes, e.Code)
+	}
+	return codes
+}
+
 // countedTurns counts what becomes of turns.
 type countedTurns struct {
 	conversations.Events
 	meters
-	provider string // of replies that do not name theirs
 }
 
-// TurnCompleted implements ports.Events of conversations.
-func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
-	provider := reply.Provider
-	if provider == "" {
-		provider = c.provider
+// asked are the labels of whom a turn was asked of, or was to be: the provider, and whose key.
+func asked(t domain.Turn, reply domain.Reply) (provider, key string) {
+	provider, key = cmp.Or(reply.Provider, t.Asked.Provider), "operator"
+	if !slices.Contains(turnProviders(), provider) {
+		provider = domain.UnknownProvider
 	}
-	c.turns(1, provider, "completed")
+	if reply.Own {
+		key = "own"
+	}
+	return provider, key
+}
+
+// TurnCompleted counts a turn and what it has used.
+func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
+	provider, key := asked(t, reply)
+	c.turns(1, provider, "completed", key)
 	c.turnTime(reply.Latency, provider)
 	for direction, n := range map[string]*int{"input": reply.InputTokens, "output": reply.OutputTokens, "cached": reply.CachedTokens} {
 		if n != nil {
@@ -144,13 +182,18 @@ func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer d
 	return c.Events.TurnCompleted(ctx, t, answer, reply)
 }
 
-// TurnFailed implements ports.Events of conversations.
+// TurnFailed counts a turn that failed, or that was refused by settings, limits or what it says, which is no trouble of a model.
 func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, reply domain.Reply, why *fail.Error) error {
-	outcome := "failed"
-	if why.Kind == fail.Invalid || why.Kind == fail.Forbidden { // by settings or limits, which is no trouble of a model
+	outcome, code := "failed", why.Code
+	if why.Kind == fail.Invalid || why.Kind == fail.Forbidden {
 		outcome = "refused"
 	}
-	c.turns(1, c.provider, outcome)
+	if !slices.Contains(turnCodes(), code) {
+		code = "OTHER"
+	}
+	provider, key := asked(t, reply)
+	c.turns(1, provider, outcome, key)
+	c.failures(1, provider, code, key)
 	return c.Events.TurnFailed(ctx, t, reply, why)
 }
 
@@ -160,11 +203,12 @@ type countedCancels struct {
 	turns countedTurns
 }
 
-// Cancel implements ports.Cancels of conversations.
+// Cancel counts a turn that is cancelled.
 func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error {
 	err := c.Cancels.Cancel(ctx, t, partial, reply)
 	if err == nil {
-		c.turns.turns(1, c.turns.provider, "cancelled")
+		provider, key := asked(t, reply)
+		c.turns.turns(1, provider, "cancelled", key)
 	}
 	return err
 }
@@ -172,8 +216,15 @@ func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domai
 // deadLetter counts a job that is given up and has it published.
 func (p *platform) deadLetter(ctx context.Context, l jobs.WholeLetter) error {
 	err := p.events.Buried(ctx, l)
+	for _, also := range p.buried {
+		err = errors.Join(err, also(ctx, l))
+	}
 	if err == nil {
-		p.metrics.dead(1)
+		concerns := "operator"
+		if l.OfTenant || l.Kind == events.Kind { // whose servers get the deliveries
+			concerns = "tenant"
+		}
+		p.metrics.dead(1, concerns)
 	}
 	return err
 }

@@ -85,14 +85,15 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 		`parley_http_request_duration_seconds_count{method="POST",route="/v1/conversations/threads/:thread_id/turn"} 2`,
 		`parley_http_requests_total{method="any",route="none",status="404"} 1`,
 		`parley_operations_total{outcome="replayed"} 1`, `parley_operations_total{outcome="reused"} 1`, `parley_operations_total{outcome="done"} 2`,
-		`parley_turns_total{outcome="completed",provider="echo"} 1`, `parley_turn_duration_seconds_count{provider="echo"} 1`,
+		`parley_turns_total{key="operator",outcome="completed",provider="echo"} 1`, `parley_turn_duration_seconds_count{provider="echo"} 1`,
 		`parley_sessions_total{action="user.register"} 1`, `parley_database_connections{state="most"} 8`, `parley_analytics_outbox_rows`,
 	} {
 		require.Contains(t, text, line)
 	}
 	require.Regexp(t, `parley_rate_limit_refusals_total\{limit="principal"\} [1-9]`, text)
 	for _, line := range []string{ // before the first event, so that an alert on growth sees that too
-		`parley_turns_total{outcome="failed",provider="openai"} 0`, `parley_dead_letters_total 0`, `parley_operations_total{outcome="expired"} 0`,
+		`parley_turns_total{key="operator",outcome="failed",provider="openai"} 0`, `parley_dead_letters_total{concerns="operator"} 0`,
+		`parley_turn_failures_total{code="MODEL_CREDENTIALS",key="operator",provider="openai"} 0`, `parley_operations_total{outcome="expired"} 0`,
 		`parley_sessions_total{action="session.revoke_stolen"} 0`,
 	} {
 		require.Contains(t, text, line)

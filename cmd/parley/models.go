@@ -25,7 +25,7 @@ func newModels(p *platform) (router.Router, error) {
 	own, guard := webhook.NewTrustedStreamClient(), webhook.NewStreamClient(p.cfg.WebhookPrivate)
 	own.Transport, guard.Transport = p.tracing.Transport(own.Transport), p.tracing.Transport(guard.Transport)
 	provider := func(m ports.Model, shared, forgets bool) router.Provider {
-		return router.Provider{Guarded: guarded.Model{Model: m, Group: p.models}, Shared: shared, Forgets: forgets}
+		return router.Provider{Guarded: guarded.Model{Model: m, Group: p.models, Own: p.ownModels}, Shared: shared, Forgets: forgets}
 	}
 	table := router.Table{}
 	for name, e := range p.cfg.ModelTable() {
@@ -42,7 +42,7 @@ func newModels(p *platform) (router.Router, error) {
 				Key: p.cfg.AnthropicKey, URL: p.cfg.AnthropicURL, Client: own, Guarded: guard,
 			}, p.cfg.HasAnthropic(), false),
 		},
-		Default: last, Recall: kept, Table: table, Allow: allowedModels(p.cfg, last),
+		Default: last, Recall: kept, Table: table, Allow: allowedModels(p.cfg, last), Windows: router.NewWindows(),
 		Budget: postgres.Budget{DB: p.db, Limits: p.meter.Limits, Now: p.now},
 	}, err
 }

@@ -230,7 +230,7 @@ func TestABotWhoseModelMayNotBeUsedStaysUsable(t *testing.T) {
 	require.Eventually(t, func() bool { return len(ada.get(t, "/v1/dead-letters").items()) == 1 }, 20*time.Second, 20*time.Millisecond,
 		"a message for it is not asked about again and again")
 	require.Empty(t, s.Calls())
-	require.Contains(t, ada.metrics(t), `parley_turns_total{outcome="failed",provider="echo"} 0`, "no trouble of a model")
+	require.Contains(t, ada.metrics(t), `parley_turns_total{key="operator",outcome="refused",provider="openai"} 2`, "of the one that was to answer, and no trouble of a model")
 
 	own := modeltest.New(t)
 	require.Equal(t, http.StatusOK, ada.put(t, "/v1/model-keys/openai", map[string]any{"api_key": "sk-very-own-4321", "base_url": own.URL + "/v1"}).Status)

@@ -115,7 +115,8 @@ func TestAFailingModelIsFollowedByTheBotsNextOne(t *testing.T) {
 	requireCode(t, a, http.StatusServiceUnavailable, "DOWNSTREAM_UNAVAILABLE")
 	kept := ada.llmTurn(t, a.text("details.turn_id"))
 	require.Equal(t, "failed", kept["status"])
-	require.Contains(t, kept["error"], "anthropic broke off its answer; before: openai/small: openai answered 401 invalid_api_key")
+	require.Contains(t, kept["error"], "anthropic broke off its answer; openai/small: openai answered 401 invalid_api_key")
+	require.Equal(t, []any{map[string]any{"provider": "openai", "model": "small", "code": "MODEL_CREDENTIALS"}}, a.at("details.others"))
 	require.NotContains(t, kept["error"], "secret")
 	require.NotContains(t, kept["error"], "sk-operator")
 	a = ada.say(t, thread, "the secret question", op)
@@ -128,9 +129,10 @@ func TestAModelOfNoProviderIsAClearFailureOfTheTurn(t *testing.T) {
 	ada := start(t).register(t)
 	for _, model := range []string{"openai/gpt-4o-mini", "gpt-4o-mini"} {
 		a := ada.say(t, ada.threadWith(t, map[string]any{"model": model}), "Hi")
-		requireCode(t, a, http.StatusServiceUnavailable, "DOWNSTREAM_UNAVAILABLE")
+		requireCode(t, a, http.StatusUnprocessableEntity, "MODEL_NOT_FOUND")
 		require.Equal(t, "MODEL_NOT_CONFIGURED", a.text("details.reason"))
 		require.Contains(t, a.text("message"), "/v1/model-keys")
+		require.Contains(t, a.text("message"), model)
 		require.Equal(t, "failed", ada.llmTurn(t, a.text("details.turn_id"))["status"])
 	}
 }

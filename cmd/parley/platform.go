@@ -54,11 +54,13 @@ type platform struct {
 	events     *events.Publisher
 	meter      *usage.Meter
 	keys       webhook.Keys
-	targets    *resilience.Group // of webhooks
-	models     *resilience.Group
-	turns      *resilience.Slots // of the turns that run at once
-	qdrant     *resilience.Group // nil where none is configured
-	analytics  *resilience.Group // nil where nothing outside is asked
+	targets    *resilience.Group                                     // of webhooks
+	models     *resilience.Group                                     // with the operator's keys
+	ownModels  *resilience.Group                                     // with keys of workspaces, at whatever server they name
+	buried     []func(ctx context.Context, l jobs.WholeLetter) error // of the modules, in the transaction that gives a job up
+	turns      *resilience.Slots                                     // of the turns that run at once
+	qdrant     *resilience.Group                                     // nil where none is configured
+	analytics  *resilience.Group                                     // nil where nothing outside is asked
 	counts     analytics.Store
 	clickhouse *analytics.ClickHouse // nil where none is configured: Postgres has the counts
 	marks      dedupe.Marks
@@ -154,9 +156,10 @@ func (p *platform) guardOutside() {
 	p.targets = resilience.NewGroup("webhook", resilience.Policy{
 		Timeout: deliveryTimeout, Concurrency: p.cfg.Deliveries, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
 	}, p.log)
-	p.models = resilience.NewGroup("model", resilience.Policy{
+	models := resilience.Policy{
 		Timeout: p.cfg.ModelTimeout, Retries: modelRetries, Failures: breakAfter, Sources: breakSources, OpenFor: p.cfg.BreakerOpen,
-	}, p.log)
+	}
+	p.models, p.ownModels = resilience.NewGroup("model", models, p.log), resilience.NewGroup("own_model", models, p.log)
 	p.turns = resilience.NewSlots(p.cfg.ModelAtOnce)
 	for _, g := range p.groups() {
 		g.Around = p.aroundCall

@@ -59,7 +59,7 @@ func TestAWorkspaceThatRunsManyTurnsLeavesRoomForOthers(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.Status, "another workspace: %s", a)
 	}
 	text := p.metrics(t)
-	require.Contains(t, text, `parley_turns_total{outcome="failed",provider="echo"} 0`)
+	require.Contains(t, text, `parley_turns_total{key="operator",outcome="failed",provider="echo"} 0`)
 	require.Contains(t, text, `parley_rate_limit_refusals_total{limit="turns"} 2`)
 	require.Contains(t, text, `parley_turn_slots{state="taken"} 6`)
 }

@@ -82,7 +82,7 @@ func TestACallWhoseTurnIsCancelledIsToldSo(t *testing.T) {
 	cancelled := ada.post(t, turn+"/cancel", nil)
 	require.Equal(t, http.StatusOK, cancelled.Status, cancelled)
 	requireCode(t, <-ended, http.StatusConflict, "CONFLICT")
-	require.Contains(t, p.metrics(t), `parley_turns_total{outcome="cancelled",provider="echo"} 1`)
+	require.Contains(t, p.metrics(t), `parley_turns_total{key="operator",outcome="cancelled",provider="echo"} 1`)
 	requireCode(t, ada.post(t, thread+"/turn", content, op), http.StatusConflict, "CONFLICT")
 	require.Zero(t, count(t, pg.Superuser(t, p.database), `SELECT count(*) FROM turn_events`))
 }

@@ -121,7 +121,7 @@ func (q *Queries) GetCancelRequest(ctx context.Context, arg GetCancelRequestPara
 const GetTurn = `-- name: GetTurn :one
 
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
-       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
+       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
        a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
   FROM llm_turns t
@@ -158,6 +158,7 @@ type GetTurnRow struct {
 	FinishReason    *string
 	ErrorCode       *string
 	ErrorMessage    *string
+	ErrorDetails    []byte
 	CancelOperation *uuid.UUID
 	CreatedAt       time.Time
 	FinishedAt      *time.Time
@@ -196,6 +197,7 @@ func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, e
 		&i.FinishReason,
 		&i.ErrorCode,
 		&i.ErrorMessage,
+		&i.ErrorDetails,
 		&i.CancelOperation,
 		&i.CreatedAt,
 		&i.FinishedAt,
@@ -274,7 +276,7 @@ func (q *Queries) ListTurnEvents(ctx context.Context, arg ListTurnEventsParams) 
 
 const ListTurns = `-- name: ListTurns :many
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
-       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_operation,
+       t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
        a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
   FROM (SELECT n.workspace_id, n.id, n.turn_id, n.seq, n.created_at,
@@ -323,6 +325,7 @@ type ListTurnsRow struct {
 	FinishReason    *string
 	ErrorCode       *string
 	ErrorMessage    *string
+	ErrorDetails    []byte
 	CancelOperation *uuid.UUID
 	CreatedAt       time.Time
 	FinishedAt      *time.Time
@@ -374,6 +377,7 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 			&i.FinishReason,
 			&i.ErrorCode,
 			&i.ErrorMessage,
+			&i.ErrorDetails,
 			&i.CancelOperation,
 			&i.CreatedAt,
 			&i.FinishedAt,

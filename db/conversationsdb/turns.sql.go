@@ -116,26 +116,26 @@ WITH turn AS (
            cached_tokens = $7, cost_micros = $8,
            usage_estimated = $9::boolean,
            first_token_ms = $10, finish_reason = $11,
-           error_code = $12, error_message = $13,
-           provider = coalesce($14, t.provider), model = coalesce($15, t.model)
-     WHERE t.workspace_id = $16 AND t.id = $17 AND t.attempt = $18 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated
+           error_code = $12, error_message = $13, error_details = $14::jsonb,
+           provider = coalesce($15, t.provider), model = coalesce($16, t.model)
+     WHERE t.workspace_id = $17 AND t.id = $18 AND t.attempt = $19 AND t.status = 'running'
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
-    SELECT t.workspace_id, t.status, 1, CASE WHEN $19::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
+    SELECT t.workspace_id, t.status, 1, CASE WHEN $20::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
 ), spent AS (
     SELECT t.finished_at, coalesce(t.input_tokens, 0)::bigint + coalesce(t.output_tokens, 0) AS tokens,
-           coalesce($20::bigint, t.reserved_micros, 0) AS micros
+           coalesce($21::bigint, t.reserved_micros, 0) AS micros
       FROM turn t
 ), used AS (
-    SELECT app.use($16, spent.finished_at,
-                   jsonb_build_object('messages', CASE WHEN $19::boolean THEN 1 ELSE 0 END,
+    SELECT app.use($17, spent.finished_at,
+                   jsonb_build_object('messages', CASE WHEN $20::boolean THEN 1 ELSE 0 END,
                                       'tokens', spent.tokens, 'cost_micros', spent.micros),
-                   $21::jsonb, false)
+                   $22::jsonb, false)
       FROM spent
-     WHERE $19::boolean OR spent.tokens > 0 OR spent.micros > 0
+     WHERE $20::boolean OR spent.tokens > 0 OR spent.micros > 0
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used)
 `
@@ -154,6 +154,7 @@ type FinishTurnParams struct {
 	FinishReason   *string
 	ErrorCode      *string
 	ErrorMessage   *string
+	ErrorDetails   []byte
 	Provider       *string
 	Model          *string
 	WorkspaceID    uuid.UUID
@@ -182,6 +183,7 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 		arg.FinishReason,
 		arg.ErrorCode,
 		arg.ErrorMessage,
+		arg.ErrorDetails,
 		arg.Provider,
 		arg.Model,
 		arg.WorkspaceID,
@@ -196,14 +198,14 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 
 const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
-    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL
+    UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL, error_details = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now()
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
 )
-SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, th.endpoint_id, th.conversation_id
+SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, t.provider, t.model, th.endpoint_id, th.conversation_id
   FROM freed t
   JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
 `
@@ -220,6 +222,8 @@ type FreeThreadRow struct {
 	Attempt        int32
 	BotID          *uuid.UUID
 	BotVersion     *int32
+	Provider       string
+	Model          string
 	EndpointID     *uuid.UUID
 	ConversationID *string
 }
@@ -234,6 +238,8 @@ func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThr
 		&i.Attempt,
 		&i.BotID,
 		&i.BotVersion,
+		&i.Provider,
+		&i.Model,
 		&i.EndpointID,
 		&i.ConversationID,
 	)
@@ -348,7 +354,7 @@ func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool,
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -435,29 +441,37 @@ WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
      WHERE t.workspace_id = $1 AND t.id = $4
  RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status
-), pinned AS (
+), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
     SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings,
-           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived
+           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived,
+           ms.default_model, ms.fallbacks, coalesce(nullif(live.settings ->> 'model', ''), nullif(ms.default_model, ''), $5::text) AS model
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = $1 AND live.bot_id = thread.bot_id
+      LEFT JOIN model_settings ms ON ms.workspace_id = $1
+), asked AS (
+    SELECT CASE WHEN strpos(pinned.model, '/') > 0 THEN split_part(pinned.model, '/', 1)
+                WHEN pinned.model = 'echo' THEN 'echo' ELSE 'unknown' END AS provider,
+           CASE WHEN strpos(pinned.model, '/') > 0 THEN substr(pinned.model, strpos(pinned.model, '/') + 1) ELSE pinned.model END AS model
+      FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
                            status, user_seq, lease_until, created_at)
-    SELECT $1, $5, $4, $6, $7, pinned.bot_id, pinned.version, $8, $9,
-           'running', pinned.user_seq, $10, $2
-      FROM pinned
+    SELECT $1, $6, $4, $7, $8, pinned.bot_id, pinned.version, asked.provider, asked.model,
+           'running', pinned.user_seq, $9, $2
+      FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-    SELECT $1, $11, $4, $5, pinned.user_seq, 'user', $12, $7, $2
+    SELECT $1, $10, $4, $6, pinned.user_seq, 'user', $11, $8, $2
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks,
+       pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks,
+       coalesce(asked.provider, '')::text AS provider, coalesce(asked.model, '')::text AS model,
        app.use($1, $2, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', $3::jsonb, true) AS limited
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
-  LEFT JOIN model_settings ms ON ms.workspace_id = $1
+  LEFT JOIN asked ON true
 `
 
 type StartTurnParams struct {
@@ -465,11 +479,10 @@ type StartTurnParams struct {
 	CreatedAt   time.Time
 	Limits      json.RawMessage
 	ThreadID    uuid.UUID
+	LastModel   string
 	TurnID      uuid.UUID
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
-	Provider    string
-	Model       string
 	LeaseUntil  time.Time
 	MessageID   uuid.UUID
 	Content     string
@@ -487,6 +500,8 @@ type StartTurnRow struct {
 	ConversationID *string
 	DefaultModel   *string
 	Fallbacks      []string
+	Provider       string
+	Model          string
 	Limited        bool
 }
 
@@ -500,11 +515,10 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		arg.CreatedAt,
 		arg.Limits,
 		arg.ThreadID,
+		arg.LastModel,
 		arg.TurnID,
 		arg.ActorID,
 		arg.OperationID,
-		arg.Provider,
-		arg.Model,
 		arg.LeaseUntil,
 		arg.MessageID,
 		arg.Content,
@@ -522,6 +536,8 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.ConversationID,
 		&i.DefaultModel,
 		&i.Fallbacks,
+		&i.Provider,
+		&i.Model,
 		&i.Limited,
 	)
 	return i, err

@@ -609,3 +609,34 @@ func (q *Queries) TakeEvent(ctx context.Context, arg TakeEventParams) (TakeEvent
 	err := row.Scan(&i.ID, &i.Counted)
 	return i, err
 }
+
+const WakeFollowing = `-- name: WakeFollowing :exec
+WITH following AS MATERIALIZED ( -- so that the cast is no part of the join: see GetEventToAnswer
+    SELECT o.operation_id::text AS key
+      FROM webhook_events e
+     CROSS JOIN LATERAL (
+           SELECT o.operation_id FROM webhook_events o
+            WHERE o.workspace_id = $1 AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
+              AND o.status = 'received' AND (o.received_at, o.id) > (e.received_at, e.id)
+            ORDER BY o.received_at, o.id LIMIT 1) o
+     WHERE e.workspace_id = $1 AND e.id = $2
+), woken AS (
+    UPDATE job_queue j SET run_at = now()
+      FROM following f
+     WHERE j.workspace_id = $1 AND j.kind = $3::text AND j.key = f.key AND j.status = 'queued' AND j.run_at > now() AND j.failures = 0
+ RETURNING j.id
+)
+SELECT pg_notify('parley_jobs', '') FROM woken
+`
+
+type WakeFollowingParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Kind        string
+}
+
+// Wakes the job of the next message of a conversation, once the one before it is given up.
+func (q *Queries) WakeFollowing(ctx context.Context, arg WakeFollowingParams) error {
+	_, err := q.db.Exec(ctx, WakeFollowing, arg.WorkspaceID, arg.ID, arg.Kind)
+	return err
+}

@@ -40,6 +40,7 @@ type Error struct {
 	Message    string         // safe to show, says the remedy
 	Details    map[string]any // nil where there are none
 	RetryAfter time.Duration  // 0: says nothing of when to try again
+	Tenant     bool           // it is of the tenant's own settings, account or server: it alerts no operator
 
 	copyOf *Error // what was declared; nil for itself
 	cause  error
@@ -95,6 +96,19 @@ func (e *Error) After(d time.Duration) *Error {
 	c := e.copy()
 	c.RetryAfter = d
 	return c
+}
+
+// OfTenant returns a copy that is of the tenant's own settings, account or server.
+func (e *Error) OfTenant() *Error {
+	c := e.copy()
+	c.Tenant = true
+	return c
+}
+
+// IsOfTenant tells whether an error is of a tenant's own settings, account or server, so that no operator can mend it.
+func IsOfTenant(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Tenant
 }
 
 // Because returns a copy with a cause for the log.

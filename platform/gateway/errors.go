@@ -69,7 +69,10 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		}
 		e := translate(err)
 		status := statusOf(e.Kind)
-		if status >= http.StatusInternalServerError {
+		switch {
+		case status >= http.StatusInternalServerError && e.Tenant: // an error would alert the operator
+			log.WarnContext(c.Request().Context(), "request failed", "code", e.Code, "error", err)
+		case status >= http.StatusInternalServerError:
 			log.ErrorContext(c.Request().Context(), "request failed", "code", e.Code, "error", err)
 		}
 		h := c.Response().Header()

@@ -3,11 +3,13 @@ package jobs
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/platformdb"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/postgres"
 )
 
@@ -47,7 +49,11 @@ func (r *Runner) failure(ctx context.Context, a *attempt, b Backoff, cause error
 	return func(run context.Context) error {
 		err := r.DB.Write(run, func(run context.Context) error { return r.bury(run, a, onlyLost, line, cause) })
 		if err == nil {
-			r.Log.ErrorContext(ctx, "a job went to the dead letters", "job_id", a.ID, "kind", a.Kind, "failures", failures, "error", cause)
+			level := slog.LevelError
+			if fail.IsOfTenant(cause) { // an error would alert the operator
+				level = slog.LevelWarn
+			}
+			r.Log.Log(ctx, level, "a job went to the dead letters", "job_id", a.ID, "kind", a.Kind, "failures", failures, "error", cause)
 		}
 		return err
 	}
@@ -66,7 +72,7 @@ func (r *Runner) bury(ctx context.Context, a *attempt, onlyLost bool, line []byt
 			ID: row.ID, JobID: a.ID, Kind: a.Kind, Key: row.Key, Attempts: int(row.Attempts), Failures: int(row.Failures),
 			OperationID: row.OperationID, TraceID: a.trace, LastError: storable(cause.Error()), CreatedAt: row.CreatedAt,
 		},
-		Payload: row.Payload,
+		Payload: row.Payload, OfTenant: fail.IsOfTenant(cause),
 	})
 }
 

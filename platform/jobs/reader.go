@@ -66,6 +66,8 @@ type WholeLetter struct {
 	Letter
 	Payload json.RawMessage
 	Errors  []Failure // the last 20, the newest last
+	// OfTenant says, where a letter is written, that what failed is the tenant's own, so that no operator can mend it.
+	OfTenant bool
 }
 
 // Letters reads the dead letters of the caller's workspace, the newest first, on from one or from the start.

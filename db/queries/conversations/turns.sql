@@ -7,17 +7,24 @@ WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
      WHERE t.workspace_id = @workspace_id AND t.id = @thread_id
  RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status
-), pinned AS (
+), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
     SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings,
-           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived
+           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived,
+           ms.default_model, ms.fallbacks, coalesce(nullif(live.settings ->> 'model', ''), nullif(ms.default_model, ''), @last_model::text) AS model
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = @workspace_id AND live.bot_id = thread.bot_id
+      LEFT JOIN model_settings ms ON ms.workspace_id = @workspace_id
+), asked AS (
+    SELECT CASE WHEN strpos(pinned.model, '/') > 0 THEN split_part(pinned.model, '/', 1)
+                WHEN pinned.model = 'echo' THEN 'echo' ELSE 'unknown' END AS provider,
+           CASE WHEN strpos(pinned.model, '/') > 0 THEN substr(pinned.model, strpos(pinned.model, '/') + 1) ELSE pinned.model END AS model
+      FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
                            status, user_seq, lease_until, created_at)
-    SELECT @workspace_id, @turn_id, @thread_id, @actor_id, @operation_id, pinned.bot_id, pinned.version, @provider, @model,
+    SELECT @workspace_id, @turn_id, @thread_id, @actor_id, @operation_id, pinned.bot_id, pinned.version, asked.provider, asked.model,
            'running', pinned.user_seq, @lease_until, @created_at
-      FROM pinned
+      FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
     SELECT @workspace_id, @message_id, @thread_id, @turn_id, pinned.user_seq, 'user', @content, @operation_id, @created_at
@@ -25,11 +32,12 @@ WITH thread AS (
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id, ms.default_model, ms.fallbacks,
+       pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks,
+       coalesce(asked.provider, '')::text AS provider, coalesce(asked.model, '')::text AS model,
        app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', @limits::jsonb, true) AS limited
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
-  LEFT JOIN model_settings ms ON ms.workspace_id = @workspace_id;
+  LEFT JOIN asked ON true;
 
 -- name: FinishTurn :exec
 -- Compare and set: raises PY404 unless this very attempt is still running, so that a late writer loses. What an attempt has
@@ -144,6 +152,6 @@ WITH freed AS (
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
 )
-SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, th.endpoint_id, th.conversation_id
+SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, t.provider, t.model, th.endpoint_id, th.conversation_id
   FROM freed t
   JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id;

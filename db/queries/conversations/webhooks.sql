@@ -109,6 +109,25 @@ WITH answered AS (
 )
 SELECT pg_notify('parley_jobs', '') FROM woken;
 
+-- name: WakeFollowing :exec
+-- Wakes the job of the next message of a conversation, once the one before it is given up.
+WITH following AS MATERIALIZED ( -- so that the cast is no part of the join: see GetEventToAnswer
+    SELECT o.operation_id::text AS key
+      FROM webhook_events e
+     CROSS JOIN LATERAL (
+           SELECT o.operation_id FROM webhook_events o
+            WHERE o.workspace_id = @workspace_id AND o.endpoint_id = e.endpoint_id AND o.conversation_id = e.conversation_id
+              AND o.status = 'received' AND (o.received_at, o.id) > (e.received_at, e.id)
+            ORDER BY o.received_at, o.id LIMIT 1) o
+     WHERE e.workspace_id = @workspace_id AND e.id = @id
+), woken AS (
+    UPDATE job_queue j SET run_at = now()
+      FROM following f
+     WHERE j.workspace_id = @workspace_id AND j.kind = @kind::text AND j.key = f.key AND j.status = 'queued' AND j.run_at > now() AND j.failures = 0
+ RETURNING j.id
+)
+SELECT pg_notify('parley_jobs', '') FROM woken;
+
 -- name: ListEvents :many
 SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation_id, e.received_at, e.processed_at, e.thread_id, e.turn_id,
        (CASE WHEN e.status = 'received' AND EXISTS (

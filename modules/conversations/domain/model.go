@@ -17,6 +17,9 @@ const (
 	Anthropic = "anthropic"
 )
 
+// UnknownProvider is written down for settings that name a model without a provider.
+const UnknownProvider = "unknown"
+
 // ModelName says who answers: a provider, and what it calls the model.
 type ModelName struct{ Provider, Name string }
 

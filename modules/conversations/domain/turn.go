@@ -42,7 +42,8 @@ type Turn struct {
 	User        Message
 	Pinned      *Pinned // nil in a thread without a bot
 	Defaults    ModelDefaults
-	Channel     *Channel // nil in a thread of our own
+	Asked       ModelName // who is to answer, by the settings; its provider is UnknownProvider where they name none
+	Channel     *Channel  // nil in a thread of our own
 	Attempt     int
 	CostLimited bool // the workspace may have a limit of costs
 	LeaseUntil  time.Time

@@ -72,6 +72,7 @@ func (u CancelTurn) Do(ctx context.Context, thread, turn, operation uuid.UUID) (
 	}
 	t := domain.Turn{
 		ID: record.ID, ThreadID: thread, OperationID: record.OperationID, User: record.User, Attempt: record.Attempt, StartedAt: record.CreatedAt,
+		Asked: domain.ModelName{Provider: record.Provider, Name: record.Model},
 	}
 	partial := t.Partial(pieces, u.Now())
 	record.Usage = domain.Usage{ // nobody who knows more has told

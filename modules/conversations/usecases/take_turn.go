@@ -96,6 +96,9 @@ func (u TakeTurn) Ask(ctx context.Context, t domain.Turn, say func(text string))
 		err = ports.ErrEmptyAnswer
 	}
 	reply.Latency, reply.FirstToken = u.Now().Sub(start), first
+	if reply.Provider == "" {
+		reply.Provider, reply.Model = t.Asked.Provider, t.Asked.Name
+	}
 	if err != nil {
 		return reply, told(err).With("turn_id", t.ID)
 	}

@@ -62,7 +62,6 @@ func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {
 		"fails": func(context.Context, ports.Prompt) (domain.Reply, error) {
 			return domain.Reply{Content: "half", Usage: used}, broken
 		},
-		"answers nothing": func(context.Context, ports.Prompt) (domain.Reply, error) { return domain.Reply{Usage: used}, nil },
 		"hangs": func(ctx context.Context, _ ports.Prompt) (domain.Reply, error) {
 			<-ctx.Done()
 			return domain.Reply{Usage: used}, ctx.Err()
@@ -89,7 +88,10 @@ func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {
 
 func TestWhatSettingsAndLimitsDoNotAllowIsToldAsSuch(t *testing.T) {
 	t.Parallel()
-	for _, told := range []*fail.Error{ports.ErrModelNotAllowed.With("model", "openai/x"), fail.ErrLimitReached.With("metric", "cost_micros")} {
+	for _, told := range []*fail.Error{
+		ports.ErrModelNotAllowed.With("model", "openai/x"), fail.ErrLimitReached.With("metric", "cost_micros"), ports.ErrModelCredentials, ports.ErrModelUnknown,
+		ports.ErrModelQuota, ports.ErrModelRejected, ports.ErrContentFiltered, ports.ErrContextTooLong, ports.ErrEmptyAnswer, ports.ErrModelNotConfigured,
+	} {
 		u := take(func(context.Context, ports.Prompt) (domain.Reply, error) {
 			return domain.Reply{}, fmt.Errorf("openai/x: %w", told)
 		}, &turns{})
@@ -101,6 +103,22 @@ func TestWhatSettingsAndLimitsDoNotAllowIsToldAsSuch(t *testing.T) {
 		require.Equal(t, []any{told.Code, told.Message, told.Kind, turn.ID}, []any{seen.Code, seen.Message, seen.Kind, seen.Details["turn_id"]})
 		require.Zero(t, seen.RetryAfter, "it would be the same")
 	}
+}
+
+func TestAnAnswerWithoutTextIsNoneThatMayComeLater(t *testing.T) {
+	t.Parallel()
+	kept := &turns{}
+	u := take(func(context.Context, ports.Prompt) (domain.Reply, error) {
+		return domain.Reply{Content: "\x00", Usage: domain.Usage{InputTokens: new(12)}}, nil
+	}, kept)
+	turn, err := u.Prepare(usecases.Said{Content: "Hi"})
+	require.NoError(t, err)
+	turn.Asked = domain.ModelName{Provider: "openai", Name: "m"}
+	reply, err := u.Ask(t.Context(), turn, func(string) {})
+	require.ErrorIs(t, err, ports.ErrEmptyAnswer)
+	require.Equal(t, []string{"openai", "m"}, []string{reply.Provider, reply.Model}, "whom it was asked of is lost")
+	require.NoError(t, u.Fail(t.Context(), turn, reply, err))
+	require.Equal(t, 12, *kept.used.InputTokens)
 }
 
 func TestTheModelIsAskedWhatWasSaidOfTheVersionThatWasPinned(t *testing.T) {

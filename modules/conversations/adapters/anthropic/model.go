@@ -96,7 +96,8 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (*http.Response, error) 
 	}
 	if answer.StatusCode > 299 { // a redirect, which nobody follows
 		_ = answer.Body.Close()
-		return nil, errBrokeOff
+		answer.Body = http.NoBody
+		return nil, &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer}
 	}
 	return answer, nil
 }

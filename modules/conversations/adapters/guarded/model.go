@@ -2,6 +2,7 @@
 package guarded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -16,6 +17,7 @@ import (
 type Model struct {
 	Model ports.Model
 	Group *resilience.Group
+	Own   *resilience.Group // for keys of workspaces, whose failures concern no operator; nil: Group
 }
 
 // Name implements ports.Model.
@@ -28,8 +30,8 @@ var errNothingYet = errors.New("the model had said nothing yet when there was no
 // What it has used in all tries is in the reply, also of a failure.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (reply domain.Reply, err error) {
 	var before domain.Usage // of tries that failed
-	target, source := m.target(ctx, p.Model, p.Access != nil)
-	err = m.Group.For(source).DoSafe(ctx, target, func(ctx context.Context) error {
+	group, target, source := m.target(ctx, p.Model, p.Access != nil)
+	err = group.For(source).DoSafe(ctx, target, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		first := func() bool { return true }
@@ -75,8 +77,8 @@ func used(p ports.Prompt, r domain.Reply, said int, whole bool) domain.Usage {
 // Away tells for how long the provider's model of a name will not be asked for the workspace of the context, because it has
 // failed too often or wants to be left alone; 0: it is asked now. Own is whether the workspace asks with a key of its own.
 func (m Model) Away(ctx context.Context, model string, own bool) time.Duration {
-	target, source := m.target(ctx, model, own)
-	return m.Group.For(source).Away(target)
+	group, target, source := m.target(ctx, model, own)
+	return group.For(source).Away(target)
 }
 
 // maxName is how many bytes of a model's name tell targets apart: tenants choose names, and targets are kept in memory.
@@ -84,11 +86,11 @@ const maxName = 200
 
 // target names a breaker: one for each provider, model and key. At the operator's key the workspaces are sources, so that
 // the trouble of one is not that of others; a workspace's own key is a target of that workspace.
-func (m Model) target(ctx context.Context, model string, own bool) (target, source string) {
+func (m Model) target(ctx context.Context, model string, own bool) (group *resilience.Group, target, source string) {
 	provider, _ := m.Model.Name()
 	target, source = provider+"/"+model[:min(len(model), maxName)], call.From(ctx).Principal.WorkspaceID.String()
 	if own {
-		return source + " " + target, ""
+		return cmp.Or(m.Own, m.Group), source + " " + target, ""
 	}
-	return target, source
+	return m.Group, target, source
 }

@@ -145,20 +145,20 @@ func TestWhatProvidersSayIsSortedByWhatHelps(t *testing.T) {
 func TestAnErrorWithinAnAnswerIsSortedLikeOthers(t *testing.T) {
 	t.Parallel()
 	for body, code := range map[string]string{
-		`{"error":{"message":"The response was filtered","code":"content_filter"}}`:                                                     "CONTENT_FILTERED",
-		`{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`:                                                   "",
-		`{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 208310 tokens > 200000 maximum"}}`:      "CONTEXT_TOO_LONG",
-		`{"type":"error","error":{"type":"api_error","message":"Internal server error"}}`:                                               "",
-		`{"error":{"message":"Insufficient credits","code":402}}`:                                                                       "MODEL_QUOTA",
-		`{"error":{"message":"Provider disconnected","code":502}}`:                                                                      "",
-		`{"error":{"message":"slow down","type":"rate_limit_error"}}`:                                                                   "",
-		`{"object":"error","message":"This model's maximum context length is 32768 tokens.","type":"BadRequestError","code":400}`:       "CONTEXT_TOO_LONG",
-		`{"error":{"message":"bad request","type":"BadRequestError","code":400}}`:                                                       "MODEL_REJECTED",
-		`{"error":"something"}`:                                                                                                         "",
-		`{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}`:               "MODEL_QUOTA",
-		`{"id":"chatcmpl-1","x_groq":{"error":"over capacity"}}`:                                                                        "",
-		`{"error":{"type":"authentication_error","message":"invalid x-api-key"}}`:                                                       "MODEL_CREDENTIALS",
-		`{"error":{"message":"The model does not exist","type":"NotFoundError"}}`:                                                       "MODEL_NOT_FOUND",
+		`{"error":{"message":"The response was filtered","code":"content_filter"}}`:                                                "CONTENT_FILTERED",
+		`{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`:                                              "",
+		`{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 208310 tokens > 200000 maximum"}}`: "CONTEXT_TOO_LONG",
+		`{"type":"error","error":{"type":"api_error","message":"Internal server error"}}`:                                          "",
+		`{"error":{"message":"Insufficient credits","code":402}}`:                                                                  "MODEL_QUOTA",
+		`{"error":{"message":"Provider disconnected","code":502}}`:                                                                 "",
+		`{"error":{"message":"slow down","type":"rate_limit_error"}}`:                                                              "",
+		`{"object":"error","message":"This model's maximum context length is 32768 tokens.","type":"BadRequestError","code":400}`:  "CONTEXT_TOO_LONG",
+		`{"error":{"message":"bad request","type":"BadRequestError","code":400}}`:                                                  "MODEL_REJECTED",
+		`{"error":"something"}`: "",
+		`{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}`: "MODEL_QUOTA",
+		`{"id":"chatcmpl-1","x_groq":{"error":"over capacity"}}`:                                                          "",
+		`{"error":{"type":"authentication_error","message":"invalid x-api-key"}}`:                                         "MODEL_CREDENTIALS",
+		`{"error":{"message":"The model does not exist","type":"NotFoundError"}}`:                                         "MODEL_NOT_FOUND",
 	} {
 		err := modelerror.Refusal{Provider: "openai", Status: 200, Body: []byte(body)}.Err()
 		require.ErrorContains(t, err, "openai ended its answer with an error")
@@ -207,17 +207,17 @@ func TestWhatIsShownOfAProvidersWordsHasNoSecrets(t *testing.T) {
 		return []byte(`{"error":{"code":"x","message":"` + message + `"}}`)
 	}
 	for message, want := range map[string]any{
-		"no: my very own key":                     "no: [removed]",
-		"Incorrect key sk-proj-********abcd here": "Incorrect key [removed] here",
-		"Bearer abcdefgh is wrong":                "[removed] is wrong",
-		"dial http://internal.example.com:80/v1?k=abcd: refused":             "dial [removed] refused",
-		"connect 10.0.0.7:8080 or ada@example.com or internal.example.com":   "connect [removed] or [removed] or [removed]",
-		"key AIzaSyA1234567890abcdefghijkl and a1b2c3d4e5f6a7b8c9d0e1f2":     "key [removed] and [removed]",
-		"in organization org-abc123def on 16f2151a-40f4-4a80-8ad0-cae00c27e": "in organization [removed] on [removed]",
-		"two\\nlines\\u0000 \\u001b[31m and \\u202e":                         "two lines [31m and",
-		"The model claude-sonnet-4-5-20250929 has a context_length of 8192":  "The model claude-sonnet-4-5-20250929 has a context_length of 8192",
-		"it says: the question of the user, all of it":                       nil,
-		"":                                                                   nil,
+		"no: my very own key":                                                   "no: [removed]",
+		"Incorrect key sk-proj-********abcd here":                               "Incorrect key [removed] here",
+		"Bearer abcdefgh is wrong":                                              "[removed] is wrong",
+		"dial http://internal.example.com:80/v1?k=abcd: refused":                "dial [removed] refused",
+		"connect 10.0.0.7:8080 or ada@example.com or internal.example.com":      "connect [removed] or [removed] or [removed]",
+		"key AIzaSyA1234567890abcdefghijkl and a1b2c3d4e5f6a7b8c9d0e1f2":        "key [removed] and [removed]",
+		"in organization org-abc123def on 16f2151a-40f4-4a80-8ad0-cae00c27e8dd": "in organization [removed] on [removed]",
+		"two\\nlines\\u0000 \\u001b[31m and \\u202e":                            "two lines [31m and",
+		"The model claude-sonnet-4-5-20250929 has a context_length of 8192":     "The model claude-sonnet-4-5-20250929 has a context_length of 8192",
+		"it says: the question of the user, all of it":                          nil,
+		"": nil,
 	} {
 		r := modelerror.Refusal{Status: 400, Body: body(message), Prompt: ports.Prompt{Content: "the question of the user"}}
 		require.Equal(t, want, shown(r), message)

@@ -87,7 +87,8 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (answer *http.Response, 
 		switch {
 		case err == nil && answer.StatusCode > 299:
 			_ = answer.Body.Close()
-			return nil, isSent, errBrokeOff // a redirect, which nobody follows
+			answer.Body = http.NoBody
+			return nil, isSent, &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer} // a redirect, which nobody follows
 		case err == nil || !adjust(&body, answer, adjusted): // at most three times: each parameter once
 			return answer, isSent, asRefusal(answer, err)
 		}

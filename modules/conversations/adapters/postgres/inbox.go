@@ -155,6 +155,20 @@ func (i Inbox) OpenThread(ctx context.Context, c domain.Channel) (thread uuid.UU
 	return thread, nil
 }
 
+// GivenUp wakes the job of the message behind one whose job is given up, in the transaction of the context. Payload is that of
+// the job.
+func (i Inbox) GivenUp(ctx context.Context, payload json.RawMessage) error {
+	var of AnswerPayload
+	if err := json.Unmarshal(payload, &of); err != nil {
+		return nil //nolint:nilerr // a payload that cannot be read is why the job is given up
+	}
+	q, workspace := queries(ctx, i.DB)
+	if err := q.WakeFollowing(ctx, conversationsdb.WakeFollowingParams{WorkspaceID: workspace, ID: of.EventID, Kind: AnswerKind}); err != nil {
+		return fmt.Errorf("wake the message behind one that is given up: %w", err)
+	}
+	return nil
+}
+
 // Answered implements ports.Inbox.
 func (i Inbox) Answered(ctx context.Context, w ports.Waiting, also func(ctx context.Context) error) error {
 	err := i.DB.Write(ctx, func(ctx context.Context) error {

@@ -39,7 +39,7 @@ func (s *Turns) Free(ctx context.Context, thread uuid.UUID, why string) (bool, e
 		}
 		t := domain.Turn{
 			ID: row.ID, ThreadID: thread, OperationID: row.OperationID, Attempt: int(row.Attempt),
-			Channel: toChannel(row.EndpointID, row.ConversationID),
+			Channel: toChannel(row.EndpointID, row.ConversationID), Asked: domain.ModelName{Provider: row.Provider, Name: row.Model},
 		}
 		if row.BotID != nil {
 			t.Pinned = &domain.Pinned{BotID: *row.BotID, Version: int(*row.BotVersion)}

@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley/parley/modules/conversations/adapters/echo"
 	"github.com/parley/parley/modules/conversations/adapters/events"
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/domain"
@@ -47,7 +46,7 @@ func setup(t *testing.T) *bundle {
 	t.Helper()
 	url := pg.URL(t)
 	s := &bundle{db: pg.Open(t, url), su: pg.Superuser(t, url), by: uuid.New(), workspace: uuid.New()}
-	s.threads, s.turns = postgres.NewThreads(s.db), postgres.NewTurns(s.db, echo.Model{}, events.Events{Publisher: platformevents.NewPublisher(s.db, jobs.NewQueue(s.db, jobs.NewRegistry()), time.Now)}, nil)
+	s.threads, s.turns = postgres.NewThreads(s.db), postgres.NewTurns(s.db, domain.ModelName{Provider: domain.Echo, Name: domain.Echo}, events.Events{Publisher: platformevents.NewPublisher(s.db, jobs.NewQueue(s.db, jobs.NewRegistry()), time.Now)}, nil)
 	s.me, s.them = call.As(t.Context(), s.workspace, s.by), call.As(t.Context(), uuid.New(), s.by)
 	for _, ctx := range []context.Context{s.me, s.them} {
 		s.exec(t, "INSERT INTO workspaces VALUES ($1, 'Acme', now())", call.From(ctx).Principal.WorkspaceID)

@@ -20,30 +20,28 @@ import (
 // Turns implements ports.Turns.
 type Turns struct {
 	db     *postgres.DB
-	model  ports.Model
+	last   domain.ModelName // who answers where no settings say
 	events ports.Events
 	limits json.RawMessage
 	most   int64 // that turns of a workspace may cost in a month; 0: no limit
 }
 
-// NewTurns makes Turns; the model's name goes into their record. Events are told of turns that are given up. The limits
+// NewTurns makes Turns. The last model answers where neither bot nor workspace names one. Events are told of turns that are given up. The limits
 // hold turns, messages, tokens and costs: Start answers fail.ErrLimitReached.
-func NewTurns(db *postgres.DB, model ports.Model, events ports.Events, limits usage.Limits) *Turns {
-	return &Turns{db, model, events, limits.JSON(), limits[usage.Cost]}
+func NewTurns(db *postgres.DB, last domain.ModelName, events ports.Events, limits usage.Limits) *Turns {
+	return &Turns{db, last, events, limits.JSON(), limits[usage.Cost]}
 }
 
 // Start implements ports.Turns.
 func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	q, workspace := queries(ctx, s.db)
-	provider, model := s.model.Name()
 	row, err := q.StartTurn(ctx, conversationsdb.StartTurnParams{
 		WorkspaceID: workspace,
 		ThreadID:    t.ThreadID,
 		TurnID:      t.ID,
 		ActorID:     t.ActorID,
 		OperationID: t.OperationID,
-		Provider:    provider,
-		Model:       model,
+		LastModel:   s.last.String(),
 		LeaseUntil:  t.LeaseUntil,
 		CreatedAt:   t.StartedAt,
 		MessageID:   t.User.ID,
@@ -64,7 +62,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	}
 	t.CostLimited = s.most > 0 || row.Limited
 	t.User.Seq, t.Channel = row.UserSeq, toChannel(row.EndpointID, row.ConversationID)
-	t.Defaults = toDefaults(row.DefaultModel, row.Fallbacks)
+	t.Defaults, t.Asked = toDefaults(row.DefaultModel, row.Fallbacks), domain.ModelName{Provider: row.Provider, Name: row.Model}
 	if row.BotID != nil {
 		t.Pinned = &domain.Pinned{
 			BotID: *row.BotID, Version: int(*row.Version), Instruction: *row.Instruction, Settings: row.Settings,
@@ -113,6 +111,7 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 			OperationID: &operation, CreatedAt: row.CreatedAt,
 		},
 		Channel:     toChannel(row.EndpointID, row.ConversationID),
+		Asked:       domain.ModelName{Provider: row.Provider, Name: row.Model},
 		Attempt:     int(row.Attempt),
 		LeaseUntil:  lease,
 		CostLimited: true, // it was not asked

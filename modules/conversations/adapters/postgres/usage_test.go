@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley/parley/modules/conversations/adapters/echo"
 	"github.com/parley/parley/modules/conversations/adapters/events"
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/domain"
@@ -25,7 +24,7 @@ func metered(t *testing.T, limits usage.Limits) *bundle {
 	t.Helper()
 	s := setup(t)
 	publisher := platformevents.NewPublisher(s.db, jobs.NewQueue(s.db, jobs.NewRegistry()), time.Now)
-	s.turns = postgres.NewTurns(s.db, echo.Model{}, events.Events{Publisher: publisher}, limits)
+	s.turns = postgres.NewTurns(s.db, domain.ModelName{Provider: domain.Echo, Name: domain.Echo}, events.Events{Publisher: publisher}, limits)
 	return s
 }
 

@@ -39,6 +39,9 @@ func (f failures) outcome(spent domain.Usage) (domain.Reply, error) {
 	if others != nil {
 		e = e.With("others", others)
 	}
+	if counts.isOfTenant() {
+		e = e.OfTenant()
+	}
 	counts.reply.Usage = spent
 	return counts.reply, e.Because(fmt.Errorf("%s: %w%s", counts.model, counts.reason(), text.String()))
 }
@@ -97,6 +100,19 @@ func (f failure) told() *fail.Error {
 	}
 }
 
+// isOfTenant tells whether the operator can do nothing about a failure: it is of a key or server of the workspace's own, or of what
+// the workspace asks for.
+func (f failure) isOfTenant() bool {
+	switch f.weight() {
+	case neverAsked, notAllowed, overLimit:
+		return true
+	case permanent:
+		return f.reply.Own || !errors.Is(f.err, ports.ErrModelCredentials) && !errors.Is(f.err, ports.ErrModelQuota)
+	default:
+		return f.reply.Own
+	}
+}
+
 // reason is what is stored of a failure: without the message for callers, where it is a permanent one.
 func (f failure) reason() error {
 	if cause := fail.From(f.err).Unwrap(); cause != nil && ports.PermanentModelFailure(f.err) {
@@ -116,7 +132,7 @@ func notConfigured(err error) error {
 
 // answered returns what a model has replied, or the failure that its answer is where it has no visible text.
 func answered(reply domain.Reply, err error) (domain.Reply, error) {
-	if err != nil || !isBlank(reply.Content) {
+	if err != nil || domain.IsVisible(reply.Content) {
 		return reply, err
 	}
 	e := ports.ErrEmptyAnswer
@@ -129,4 +145,3 @@ func answered(reply domain.Reply, err error) (domain.Reply, error) {
 	return reply, e.Because(fmt.Errorf("the model returned no text: %q", reply.FinishReason))
 }
 
-func isBlank(text string) bool { return strings.TrimSpace(text) == "" }

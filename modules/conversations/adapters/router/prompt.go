@@ -9,10 +9,10 @@ import (
 // stored before such were refused.
 const reasonBlank = "BLANK_MESSAGE"
 
-// valid returns the prompt with as much of the history as fits, as one that every provider takes, whatever is stored: roles
+// valid returns the prompt with as much of the history as there is room for (in tokens), as one that every provider takes, whatever is stored: roles
 // alternate, nothing is blank, and without a visible instruction there is none. The error is ports.ErrModelRejected for a
 // blank message.
-func (t Table) valid(m domain.ModelName, p ports.Prompt, history []domain.Message) (ports.Prompt, error) {
+func valid(room int, p ports.Prompt, history []domain.Message) (ports.Prompt, error) {
 	if !domain.IsVisible(p.Content) {
 		return p, ports.ErrModelRejected.With("reason", reasonBlank)
 	}
@@ -21,6 +21,6 @@ func (t Table) valid(m domain.ModelName, p ports.Prompt, history []domain.Messag
 		pinned.Instruction = ""
 		p.Pinned = &pinned
 	}
-	p.History, p.Content = domain.Alternate(t.cut(m, p, domain.Speaking(history)), p.Content)
+	p.History, p.Content = domain.Alternate(cut(room, p, domain.Speaking(history)), p.Content)
 	return p, nil
 }

@@ -33,6 +33,7 @@ type Router struct {
 	Table     Table
 	Allow     Allow
 	Budget    ports.Budget
+	Windows   *Windows
 }
 
 // slack is what of a turn's time is not given to models, so that what guards one finds out first that it hangs.
@@ -104,12 +105,12 @@ func (r Router) ask(
 		if own, ok := recalled.Own[m.Provider]; ok {
 			p.Access = &own
 		}
-		if p, err = r.Table.valid(m, p, recalled.History); err != nil {
+		if p, err = valid(r.room(ctx, m, p), p, recalled.History); err != nil {
 			return domain.Reply{}, err
 		}
 	}
 	if p.Access != nil {
-		reply, err := answered(provider.Reply(ctx, p, say))
+		reply, err := r.reply(ctx, provider, m, p, say)
 		reply.CostMicros, reply.Own = r.Table.cost(m, reply.Usage), true
 		return reply, err
 	}
@@ -124,7 +125,7 @@ func (r Router) ask(
 			return domain.Reply{}, err
 		}
 	}
-	reply, err := answered(provider.Reply(ctx, p, say))
+	reply, err := r.reply(ctx, provider, m, p, say)
 	reply.CostMicros = r.Table.cost(m, reply.Usage)
 	reply.ChargedMicros = reply.CostMicros
 	return reply, err

@@ -31,6 +31,15 @@ func (t Table) entry(m domain.ModelName) Entry {
 	return e
 }
 
+// hasWindow tells whether the operator has said how many tokens a model takes.
+func (t Table) hasWindow(m domain.ModelName) bool {
+	e, ok := t[m.String()]
+	if !ok {
+		e = t["*"]
+	}
+	return e.Window > 0
+}
+
 // mostBytes bounds what is read of a thread, for the widest window of the models.
 func (t Table) mostBytes(models []domain.ModelName) int {
 	widest := 0
@@ -40,19 +49,14 @@ func (t Table) mostBytes(models []domain.ModelName) int {
 	return domain.BytesOf(widest)
 }
 
-// cut returns the newest messages that fit into a model's window beside the instruction, the message and the answer.
-func (t Table) cut(m domain.ModelName, p ports.Prompt, history []domain.Message) []domain.Message {
-	left := t.entry(m).Window - ports.TokensOf(p.Content)
+// cut returns the newest messages that have room in a prompt beside the instruction and the message. The first
+// of them is a user's.
+func cut(room int, p ports.Prompt, history []domain.Message) []domain.Message {
+	left := room - ports.TokensOf(p.Content)
 	if p.Pinned != nil {
 		left -= ports.TokensOf(p.Pinned.Instruction)
 	}
-	left -= longestAnswer(p)
-	first := len(history)
-	for first > 0 && ports.TokensOf(history[first-1].Content) <= left {
-		first--
-		left -= ports.TokensOf(history[first].Content)
-	}
-	return history[first:]
+	return newest(history, left)
 }
 
 // longestAnswer is how many tokens the answer to a prompt is expected to have at the most.

@@ -44,8 +44,11 @@ const (
 	BADREQUEST            ErrorCode = "BAD_REQUEST"
 	BOTNOTFOUND           ErrorCode = "BOT_NOT_FOUND"
 	CONFLICT              ErrorCode = "CONFLICT"
+	CONTENTFILTERED       ErrorCode = "CONTENT_FILTERED"
+	CONTEXTTOOLONG        ErrorCode = "CONTEXT_TOO_LONG"
 	DOWNSTREAMUNAVAILABLE ErrorCode = "DOWNSTREAM_UNAVAILABLE"
 	EMAILALREADYEXISTS    ErrorCode = "EMAIL_ALREADY_EXISTS"
+	EMPTYANSWER           ErrorCode = "EMPTY_ANSWER"
 	FORBIDDEN             ErrorCode = "FORBIDDEN"
 	INTERNALERROR         ErrorCode = "INTERNAL_ERROR"
 	INVALIDCREDENTIALS    ErrorCode = "INVALID_CREDENTIALS"
@@ -58,7 +61,11 @@ const (
 	MEMBERNOTFOUND        ErrorCode = "MEMBER_NOT_FOUND"
 	MEMBERSHIPENDED       ErrorCode = "MEMBERSHIP_ENDED"
 	METHODNOTALLOWED      ErrorCode = "METHOD_NOT_ALLOWED"
+	MODELCREDENTIALS      ErrorCode = "MODEL_CREDENTIALS"
 	MODELNOTALLOWED       ErrorCode = "MODEL_NOT_ALLOWED"
+	MODELNOTFOUND         ErrorCode = "MODEL_NOT_FOUND"
+	MODELQUOTA            ErrorCode = "MODEL_QUOTA"
+	MODELREJECTED         ErrorCode = "MODEL_REJECTED"
 	NOTFOUND              ErrorCode = "NOT_FOUND"
 	NOTIMPLEMENTED        ErrorCode = "NOT_IMPLEMENTED"
 	NOWORKSPACE           ErrorCode = "NO_WORKSPACE"
@@ -98,9 +105,15 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case CONFLICT:
 		return true
+	case CONTENTFILTERED:
+		return true
+	case CONTEXTTOOLONG:
+		return true
 	case DOWNSTREAMUNAVAILABLE:
 		return true
 	case EMAILALREADYEXISTS:
+		return true
+	case EMPTYANSWER:
 		return true
 	case FORBIDDEN:
 		return true
@@ -126,7 +139,15 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case METHODNOTALLOWED:
 		return true
+	case MODELCREDENTIALS:
+		return true
 	case MODELNOTALLOWED:
+		return true
+	case MODELNOTFOUND:
+		return true
+	case MODELQUOTA:
+		return true
+	case MODELREJECTED:
 		return true
 	case NOTFOUND:
 		return true
@@ -670,14 +691,8 @@ type Empty = map[string]interface{}
 // Error defines model for Error.
 type Error struct {
 	// Code stable; decide by it
-	Code    ErrorCode `json:"code"`
-	Details *struct {
-		Errors *[]struct {
-			Code    string `json:"code"`
-			Field   string `json:"field"`
-			Message string `json:"message"`
-		} `json:"errors,omitempty"`
-	} `json:"details"`
+	Code    ErrorCode      `json:"code"`
+	Details map[string]any `json:"details"`
 
 	// Message for people; may change
 	Message string `json:"message"`
@@ -1066,8 +1081,11 @@ type TurnFailedType string
 
 // TurnFailure defines model for TurnFailure.
 type TurnFailure struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
+	Code string `json:"code"`
+
+	// Details as of the error that the call got
+	Details map[string]any `json:"details"`
+	Message string         `json:"message"`
 }
 
 // TurnPeriod defines model for TurnPeriod.

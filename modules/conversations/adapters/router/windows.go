@@ -1,0 +1,143 @@
+package router
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	cache "github.com/go-pkgz/expirable-cache/v3"
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+)
+
+const (
+	maxWindows = 10_000        // of models that are remembered
+	windowTTL  = 6 * time.Hour // after which it is found out anew: servers are set up anew
+)
+
+// Windows remembers, in this process, how many tokens models take that the operator's table has no window of, as their providers
+// have said in refusing a prompt. It is safe for concurrent use. The nil Windows knows nothing.
+type Windows struct{ kept cache.Cache[windowKey, int] }
+
+// windowKey is a model with the operator's key, or one with the key of a workspace at the server that it names: no workspace
+// changes what holds for others.
+type windowKey struct {
+	model     domain.ModelName
+	workspace uuid.UUID
+	url       string
+}
+
+// NewWindows returns Windows that know nothing yet.
+func NewWindows() *Windows {
+	return &Windows{cache.NewCache[windowKey, int]().WithLRU().WithMaxKeys(maxWindows).WithTTL(windowTTL)}
+}
+
+func (w *Windows) find(k windowKey) int {
+	if w == nil {
+		return 0
+	}
+	tokens, _ := w.kept.Get(k)
+	return tokens
+}
+
+func (w *Windows) learn(k windowKey, tokens int) {
+	if w != nil && tokens > 0 {
+		w.kept.Add(k, tokens)
+	}
+}
+
+// keys are under which a window is remembered: what the provider says of a model, and what was found out by trying, which depends on
+// the texts of the workspace.
+func keys(ctx context.Context, m domain.ModelName, own *ports.Access) (said, tried windowKey) {
+	tried = windowKey{model: m, workspace: call.From(ctx).Principal.WorkspaceID}
+	if own == nil {
+		return windowKey{model: m}, tried
+	}
+	tried.url = own.BaseURL
+	said = tried
+	said.url += " " // beside the other: no address ends so
+	return said, tried
+}
+
+// room is how many tokens a prompt may have beside its answer: by the operator's table, else by what was learned, else as usual.
+func (r Router) room(ctx context.Context, m domain.ModelName, p ports.Prompt) int {
+	said, tried := keys(ctx, m, p.Access)
+	window := r.Windows.find(said)
+	if tokens := r.Windows.find(tried); tokens > 0 && (window == 0 || tokens < window) {
+		window = tokens
+	}
+	if window == 0 || r.Table.hasWindow(m) {
+		return r.Table.entry(m).Window - longestAnswer(p)
+	}
+	return window - answerRoom(p, window)
+}
+
+// answerRoom is how many tokens of a window that was learned are kept free for the answer: half of it at the most, where nothing is
+// said of the answer.
+func answerRoom(p ports.Prompt, window int) int {
+	if p.MaxOutputTokens != nil {
+		return *p.MaxOutputTokens
+	}
+	return min(usualAnswer, window/2)
+}
+
+// reply has a provider's model answer. Where it says that the prompt is too long it is asked once more with half of the history, or
+// with less where it has said how much fits, and what it takes is remembered.
+func (r Router) reply(ctx context.Context, provider Provider, m domain.ModelName, p ports.Prompt, say func(text string)) (domain.Reply, error) {
+	said := false
+	speak := func(text string) {
+		said = true
+		say(text)
+	}
+	reply, err := answered(provider.Reply(ctx, p, speak))
+	if !errors.Is(err, ports.ErrContextTooLong) {
+		return reply, err
+	}
+	asked := p.Tokens()
+	if p.MaxOutputTokens != nil {
+		asked += *p.MaxOutputTokens
+	}
+	named, _ := fail.From(err).Details["window"].(int)
+	ofModel, ofTexts := keys(ctx, m, p.Access)
+	fits := named > 0 && named < asked // else the estimate of these texts is wrong
+	if fits && !r.Table.hasWindow(m) {
+		r.Windows.learn(ofModel, named)
+	}
+	if said || len(p.History) == 0 || ctx.Err() != nil {
+		return reply, err
+	}
+	before, all := reply.Usage, 0
+	for _, message := range p.History {
+		all += ports.TokensOf(message.Content)
+	}
+	room := all / 2
+	if fits {
+		room = min(room, all-(p.Tokens()+answerRoom(p, named)-named))
+	}
+	p.History = newest(p.History, room)
+	reply, err = answered(provider.Reply(ctx, p, speak))
+	reply.Usage = before.Plus(reply.Usage)
+	if err == nil && !fits && !r.Table.hasWindow(m) {
+		r.Windows.learn(ofTexts, p.Tokens()+answerRoom(p, 2*p.Tokens()))
+	}
+	return reply, err
+}
+
+// newest returns the newest messages that have so many tokens at the most. The first of them is a user's.
+func newest(history []domain.Message, tokens int) []domain.Message {
+	first := len(history)
+	for first > 0 && ports.TokensOf(history[first-1].Content) <= tokens {
+		first--
+		tokens -= ports.TokensOf(history[first].Content)
+	}
+	said := slices.IndexFunc(history[first:], func(m domain.Message) bool { return m.Role == domain.RoleUser })
+	if said < 0 {
+		return nil
+	}
+	return history[first+said:]
+}
