@@ -144,4 +144,3 @@ func answered(reply domain.Reply, err error) (domain.Reply, error) {
 	}
 	return reply, e.Because(fmt.Errorf("the model returned no text: %q", reply.FinishReason))
 }
-
