@@ -36,7 +36,9 @@ type Want struct {
 // Formats are all named formats.
 func Formats() map[string]Format {
 	all := map[string]Format{}
-	for _, some := range []map[string]Format{openAIFormats(), serverFormats(), endingFormats(), transportFormats(), refusalFormats(), anthropicFormats()} {
+	for _, some := range []map[string]Format{
+		openAIFormats(), serverFormats(), localFormats(), endingFormats(), transportFormats(), refusalFormats(), anthropicFormats(),
+	} {
 		maps.Copy(all, some)
 	}
 	return all

@@ -5,15 +5,21 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// serverFormats are those of other servers of Chat Completions.
+// usage is what many servers send.
+const usage = `"usage":{"prompt_tokens":12,"total_tokens":46,"completion_tokens":34}`
+
+// stopped is what has to come of a whole greeting.
+func stopped(usage ...int) Want {
+	return Want{Text: "Hello there", Finish: domain.FinishStop, Usage: usage}
+}
+
+// chunk is an event with one choice, as many servers send it.
+func chunk(delta, finish string) string {
+	return `{"id":"cmpl-1","object":"chat.completion.chunk","created":1763000000,"model":"m","choices":[{"index":0,"delta":` + delta + `,"logprobs":null,"finish_reason":` + finish + `}]}`
+}
+
+// serverFormats are those of other providers of Chat Completions.
 func serverFormats() map[string]Format {
-	stopped := func(usage ...int) Want {
-		return Want{Text: "Hello there", Finish: domain.FinishStop, Usage: usage}
-	}
-	chunk := func(delta, finish string) string {
-		return `{"id":"cmpl-1","object":"chat.completion.chunk","created":1763000000,"model":"m","choices":[{"index":0,"delta":` + delta + `,"logprobs":null,"finish_reason":` + finish + `}]}`
-	}
-	const usage = `"usage":{"prompt_tokens":12,"total_tokens":46,"completion_tokens":34}`
 	return map[string]Format{
 		"mistral-reasoning": {API: "openai", Frames: data(
 			`{"id":"9f","object":"chat.completion.chunk","created":1763000000,"model":"magistral-medium-2509","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}`,
@@ -38,38 +44,6 @@ func serverFormats() map[string]Format {
 			chunk(`{"content":"Hello there","reasoning_content":null}`, "null"),
 			`{"id":"cmpl-1","object":"chat.completion.chunk","created":1763000000,"model":"m","choices":[{"index":0,"delta":{"content":"","reasoning_content":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":1200,"completion_tokens":34,"total_tokens":1234,"completion_tokens_details":{"reasoning_tokens":20},"prompt_cache_hit_tokens":1000,"prompt_cache_miss_tokens":200}}`,
 			done)...), Want: stopped(1200, 1000, 34)},
-		"vllm": {API: "openai", Frames: data(
-			chunk(`{"role":"assistant","content":""}`, "null"), chunk(`{"reasoning":"Hm."}`, "null"), chunk(`{"content":"Hello there"}`, "null"),
-			`{"id":"cmpl-1","object":"chat.completion.chunk","created":1763000000,"model":"m","choices":[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"stop","stop_reason":null,"token_ids":null}]}`,
-			`{"id":"cmpl-1","object":"chat.completion.chunk","created":1763000000,"model":"m","choices":[],`+usage+`}`, done), Want: stopped(12, 0, 34)},
-		"vllm-usage-with-every-chunk": {API: "openai", Frames: data(
-			`{"id":"cmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}],"usage":{"prompt_tokens":12,"total_tokens":13,"completion_tokens":1}}`,
-			`{"id":"cmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" there"},"finish_reason":"stop"}],"usage":{"prompt_tokens":12,"total_tokens":46,"completion_tokens":34}}`,
-			`{"id":"cmpl-1","object":"chat.completion.chunk","choices":[],`+usage+`}`, done), Want: stopped(12, 0, 34)},
-		"vllm-error": {API: "openai", Frames: data(chunk(`{"content":"Hello"}`, "null"),
-			`{"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","param":null,"code":500}}`, done), Want: Want{Fails: true}},
-		"vllm-error-old": {API: "openai", Frames: data(chunk(`{"content":"Hello"}`, "null"),
-			`{"object":"error","message":"EngineDeadError","type":"InternalServerError","param":null,"code":500}`, done), Want: Want{Fails: true}},
-		"vllm-no-reasoning-parser": {API: "openai", Frames: data(chunk(`{"role":"assistant","content":""}`, "null"),
-			chunk(`{"content":"<thi"}`, "null"), chunk(`{"content":"nk>\nThe user"}`, "null"), chunk(`{"content":" greets me.\n</th"}`, "null"),
-			chunk(`{"content":"ink>\n\n"}`, "null"), chunk(`{"content":"Hello"}`, "null"), chunk(`{"content":" there"}`, "null"), chunk(`{}`, `"stop"`), done),
-			Want: Want{Text: "Hello there", Finish: domain.FinishStop}},
-		"vllm-no-reasoning-parser-cut": {API: "openai", Frames: data(
-			chunk(`{"content":"<think>\nThe user"}`, "null"), chunk(`{}`, `"length"`), `{"object":"chat.completion.chunk","choices":[],`+usage+`}`, done),
-			Want: Want{Err: ports.ErrEmptyAnswer, Usage: []int{12, 0, 34}}},
-		"llamacpp": {API: "openai", Frames: data(
-			`{"choices":[{"finish_reason":null,"index":0,"delta":{"role":"assistant","content":null}}],"created":1763000000,"id":"chatcmpl-L","model":"m","system_fingerprint":"b6795","object":"chat.completion.chunk"}`,
-			`{"choices":[{"finish_reason":null,"index":0,"delta":{"content":"Hello there"}}],"created":1763000000,"id":"chatcmpl-L","model":"m","object":"chat.completion.chunk"}`,
-			`{"choices":[{"finish_reason":"stop","index":0,"delta":{}}],"created":1763000000,"id":"chatcmpl-L","model":"m","object":"chat.completion.chunk"}`,
-			`{"choices":[],"created":1763000000,"id":"chatcmpl-L","model":"m","object":"chat.completion.chunk",`+usage+`,"timings":{"prompt_n":12,"predicted_per_second":41.5}}`, done), Want: stopped(12, 0, 34)},
-		"llamacpp-error": {API: "openai", Frames: data(chunk(`{"content":"Hello"}`, "null"),
-			`{"error":{"code":500,"message":"Context size has been exceeded.","type":"server_error"}}`), Want: Want{Fails: true}},
-		"llamacpp-error-old": {API: "openai", Frames: append(data(chunk(`{"content":"Hello"}`, "null")),
-			"error: {\"code\":500,\"message\":\"slot unavailable\",\"type\":\"server_error\"}\n\n"), Want: Want{Fails: true}},
-		"ollama": {API: "openai", Frames: data(
-			`{"id":"chatcmpl-585","object":"chat.completion.chunk","created":1763000000,"model":"llama3.2","system_fingerprint":"fp_ollama","choices":[{"index":0,"delta":{"role":"assistant","content":"Hello there"},"finish_reason":null}]}`,
-			`{"id":"chatcmpl-585","object":"chat.completion.chunk","created":1763000000,"model":"llama3.2","system_fingerprint":"fp_ollama","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"stop"}]}`,
-			`{"id":"chatcmpl-585","object":"chat.completion.chunk","created":1763000000,"model":"llama3.2","system_fingerprint":"fp_ollama","choices":[],`+usage+`}`, done), Want: stopped(12, 0, 34)},
 		"openrouter": {API: "openai", Frames: append([]string{": OPENROUTER PROCESSING\n\n"}, data(
 			chunk(`{"role":"assistant","content":"","reasoning":"Hm.","reasoning_details":[{"type":"reasoning.text","text":"Hm."}]}`, "null"),
 			chunk(`{"role":"assistant","content":"Hello there"}`, "null"), chunk(`{"role":"assistant","content":""}`, `"stop"`),
