@@ -18,7 +18,7 @@ import (
 // wallChecks look for holes in the tenant wall (semantics 1). Each query gives a line a hole.
 //
 // Not walled by workspace_id are, by name: schema_migrations, which is golang-migrate's and closed to parley_app;
-// workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself; account_events, whose rows belong to a user;
+// workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself; account_events and account_sessions, whose rows belong to a user;
 // login_attempts, audit_seal_progress, installation, upkeep, periodic_tasks and workspace_purges, which belong to no workspace and only the doors reach.
 var wallChecks = []string{
 	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
@@ -60,18 +60,19 @@ var wallChecks = []string{
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'purge users', 'door account_events', 'door workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions',
+	        'purge users', 'door account_events', 'door workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions', 'door_end account_sessions',
 	        'door job_queue', 'door job_targets', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency', 'door analytics_quarters', 'door analytics_latency_quarters')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
-	  WHERE 'parley_app'::regrole = ANY (polroles) AND (polname <> 'key_bots' OR polpermissive) AND polname <> CASE WHEN polrelid::regclass::text IN ('users', 'account_events') THEN 'self' ELSE 'tenant' END
+	  WHERE 'parley_app'::regrole = ANY (polroles) AND (polname <> 'key_bots' OR polpermissive) AND polname <> CASE WHEN polrelid::regclass::text IN ('users', 'account_events', 'account_sessions') THEN 'self' ELSE 'tenant' END
 	 UNION ALL
 	 SELECT 'workspaces does not keep to its own id' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'workspaces'::regclass
 	    AND pg_get_expr(polqual, polrelid) = '(id = (NULLIF(current_setting(''app.workspace_id''::text, true), ''''::text))::uuid)'
 	    AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid))
 	 UNION ALL
-	 SELECT 'account_events does not keep to its user' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'account_events'::regclass
+	 SELECT format('%s does not keep to its user', tab) FROM unnest(ARRAY['account_events', 'account_sessions']) tab
+	  WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = tab::regclass
 	    AND pg_get_expr(polqual, polrelid) = '(user_id = (NULLIF(current_setting(''app.user_id''::text, true), ''''::text))::uuid)'
 	    AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid))
 	 UNION ALL
@@ -135,7 +136,7 @@ var wallChecks = []string{
 	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.find_login(text,uuid)'), ('app.find_login(text[],uuid)'),
 	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.workspaces_to_purge(integer)'), ('app.purge_workspace(uuid)'), ('app.enter_key(uuid,uuid,text[],text)'),
 	         ('app.memberships(timestamp with time zone,uuid,integer)'), ('app.members(uuid,timestamp with time zone,uuid,integer)'),
-	         ('app.find_login(text)'), ('app.find_session(uuid)'),
+	         ('app.find_login(text)'), ('app.find_session(uuid)'), ('app.enter_account(uuid,uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'), ('app.audit_heads(text,uuid,integer)'), ('app.audit_adoption()'), ('app.begin_audit_adoption(timestamp with time zone,bytea)'),
 	         ('app.forget_login_attempts()'), ('app.login_standing(uuid,bytea,bytea[],bytea)'), ('app.recent_networks(timestamp with time zone,integer)'), ('app.count_mail(bytea[],bigint[])'), ('app.announce_invitation(text,bytea)'), ('app.forget_mail_counts()'), ('app.fail_login(bytea,bytea,timestamp with time zone)'), ('app.pass_login(bytea,bytea,bytea,timestamp with time zone)'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),
@@ -161,7 +162,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'account_events', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
+    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'account_events', 'account_sessions', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {

@@ -32,6 +32,7 @@ func closed(own string) botData { return botData{own, "true"} }
 // conversations or of what it knows?
 var keyBots = map[string]botData{
 	"account_events":     {}, // of an account, which no key has
+	"account_sessions":   {},
 	"analytics_daily":    byBot("bot_id"),
 	"analytics_latency":  byBot("bot_id"),
 	"analytics_outbox":   byBot("bot_id"),

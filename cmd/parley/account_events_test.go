@@ -16,7 +16,7 @@ func (c *caller) accountEvents(t *testing.T) []string {
 		WHERE user_id = $1 AND operation_id IS NOT NULL AND trace_id <> '' AND user_agent <> '' ORDER BY id`, c.user)
 }
 
-func TestARefusedLogInOfSomebodyInNoWorkspaceIsRecordedForTheAccount(t *testing.T) {
+func TestLogInsOfSomebodyInNoWorkspaceAreRecordedForTheAccount(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	ada, eve := p.register(t), p.register(t)
@@ -33,15 +33,17 @@ func TestARefusedLogInOfSomebodyInNoWorkspaceIsRecordedForTheAccount(t *testing.
 	require.Equal(t, []string{"session.refuse FORBIDDEN " + eve.workspace + " 127.0.0.1"}, ada.accountEvents(t))
 
 	p.sql(t, `DELETE FROM workspace_members WHERE user_id IN ($1, $2)`, ada.user, again.user)
-	requireCode(t, login(ada, nil), http.StatusForbidden, "NO_WORKSPACE")
-	require.Equal(t, "session.refuse NO_WORKSPACE 127.0.0.1", ada.accountEvents(t)[1])
-	requireCode(t, p.anonymous().post(t, "/v1/auth/register", registration, operation(op)), http.StatusForbidden, "NO_WORKSPACE")
-	require.Equal(t, []string{"session.refuse NO_WORKSPACE 127.0.0.1"}, again.accountEvents(t))
+	requireCode(t, login(ada, map[string]any{"workspace_id": ada.workspace}), http.StatusForbidden, "FORBIDDEN")
+	require.Equal(t, "session.refuse FORBIDDEN "+ada.workspace+" 127.0.0.1", ada.accountEvents(t)[1])
+	require.Equal(t, http.StatusOK, login(ada, nil).Status)
+	require.Equal(t, "session.open  127.0.0.1", ada.accountEvents(t)[2])
+	require.Equal(t, http.StatusCreated, p.anonymous().post(t, "/v1/auth/register", registration, operation(op)).Status)
+	require.Equal(t, []string{"session.open  127.0.0.1"}, again.accountEvents(t))
 
 	p.sql(t, `INSERT INTO account_events (user_id, id, action, reason, trace_id, user_agent)
 		SELECT $1, gen_random_uuid(), 'session.refuse', 'NO_WORKSPACE', 't', 'u' FROM generate_series(1, 1000)`, ada.user)
 	before := p.number(t, `SELECT count(*) FROM account_events WHERE user_id = $1`, ada.user)
-	requireCode(t, login(ada, nil), http.StatusForbidden, "NO_WORKSPACE")
+	require.Equal(t, http.StatusOK, login(ada, nil).Status)
 	require.Equal(t, before, p.number(t, `SELECT count(*) FROM account_events WHERE user_id = $1`, ada.user), "a day's events are bounded")
 	require.NotContains(t, p.log.String(), `"level":"ERROR"`)
 }

@@ -60,10 +60,10 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens, v visitors) error {
 		return err
 	}
 	users, sessions := postgres.NewUsers(p.db), postgres.NewSessions(p.db)
-	transactions, audit := postgres.NewTransactions(p.db), countedSessions{postgres.NewAudit(p.audit), p.metrics.sessions}
+	events := postgres.NewAccountEvents(p.db)
+	transactions, audit := postgres.NewTransactions(p.db), countedSessions{postgres.NewAudit(p.audit, events), p.metrics.sessions}
 	accounts, attempts := postgres.NewAccounts(p.db), v.Attempts
 	p.background.Every(time.Hour, time.Minute, "forget log-in attempts", attempts.Forget)
-	events := postgres.NewAccountEvents(p.db)
 	p.background.Every(time.Hour, 10*time.Minute, "expire account events", events.Expire)
 	opener := usecases.Opener{
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
@@ -79,17 +79,17 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens, v visitors) error {
 	}
 	rest.Server{
 		RegisterUser: usecases.RegisterUser{
-			Users: users, Accounts: accounts, Check: check, Events: events, Opener: opener,
+			Users: users, Accounts: accounts, Check: check, Opener: opener,
 		},
 		LogIn: usecases.LogIn{
 			Users: users, Accounts: accounts, Check: check, Events: events, Opener: opener,
 		},
 		RefreshSession: usecases.RefreshSession{
-			Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit,
+			Sessions: sessions, Settler: sessions, Tokens: t, Transactions: transactions, Audit: audit,
 			Limits:   gateway.SessionLimiter{Limiter: p.limiter, Limit: p.limits.General},
 			IdleLife: p.cfg.RefreshTTL, Now: p.now,
 		},
-		LogOut: usecases.LogOut{Sessions: sessions, Now: p.now},
+		LogOut: usecases.LogOut{Sessions: sessions, Transactions: transactions, Audit: audit, Now: p.now},
 		Passwords: usecases.ChangePassword{
 			Accounts: accounts, Check: check, Sessions: sessions,
 		},

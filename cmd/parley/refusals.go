@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/parley/parley/modules/auth/adapters/postgres"
+	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
@@ -17,12 +19,15 @@ import (
 // token alone gives no right to that. A call without a token is in no workspace: its use case records the refusal, where
 // it knows whose account or endpoint it is about.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
-	if who.WorkspaceID == uuid.Nil {
+	if who.UserID == uuid.Nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(call.Anyhow(context.WithoutCancel(ctx)), refusalTimeout)
 	defer cancel()
 	switch {
+	case who.HomeID == uuid.Nil:
+		p.refusedAlone(ctx, who, why)
+		return
 	case errors.Is(why, fail.ErrForbidden):
 		ctx = call.AtHome(ctx)
 	case errors.Is(why, fail.ErrDeleted) && who.KeyID != uuid.Nil:
@@ -34,6 +39,17 @@ func (p *platform) refused(ctx context.Context, who call.Principal, what string,
 	}
 	if err != nil && !errors.Is(err, fail.ErrUnauthorized) {
 		p.log.ErrorContext(ctx, "refusal was not audited", "error", err)
+	}
+}
+
+// refusedAlone writes a forbidden change of somebody in no workspace among the events of the account, if the session is alive.
+func (p *platform) refusedAlone(ctx context.Context, who call.Principal, why error) {
+	events := postgres.NewAccountEvents(p.db)
+	err := p.db.Write(ctx, func(ctx context.Context) error {
+		return events.Record(ctx, domain.AccountEvent{UserID: who.UserID, Action: "access.refuse", Reason: fail.From(why).Code})
+	})
+	if err != nil && !errors.Is(err, fail.ErrUnauthorized) {
+		p.log.ErrorContext(ctx, "refusal was not recorded", "error", err)
 	}
 }
 

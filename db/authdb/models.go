@@ -11,6 +11,21 @@ import (
 	"github.com/google/uuid"
 )
 
+type AccountSession struct {
+	UserID        uuid.UUID
+	ID            uuid.UUID
+	Generation    int32
+	RotatedAt     time.Time
+	Retirements   []time.Time
+	Kid           string
+	IdleExpiresAt time.Time
+	ExpiresAt     time.Time
+	RevokedAt     *time.Time
+	CreatedAt     time.Time
+	IP            *netip.Addr
+	UserAgent     string
+}
+
 type Session struct {
 	WorkspaceID   uuid.UUID
 	ID            uuid.UUID

@@ -161,6 +161,34 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (GetAcco
 	return i, err
 }
 
+const getAccountProfile = `-- name: GetAccountProfile :one
+SELECT u.id, u.email, u.created_at,
+       coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
+          FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
+  FROM users u
+ WHERE u.id = $1
+`
+
+type GetAccountProfileRow struct {
+	ID          uuid.UUID
+	Email       string
+	CreatedAt   time.Time
+	Memberships json.RawMessage
+}
+
+// The user of a session in no workspace.
+func (q *Queries) GetAccountProfile(ctx context.Context, userID uuid.UUID) (GetAccountProfileRow, error) {
+	row := q.db.QueryRow(ctx, getAccountProfile, userID)
+	var i GetAccountProfileRow
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.CreatedAt,
+		&i.Memberships,
+	)
+	return i, err
+}
+
 const getProfile = `-- name: GetProfile :one
 SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))

@@ -54,6 +54,32 @@ func (q *Queries) EndedAccess(ctx context.Context, callers json.RawMessage) ([]E
 	return items, nil
 }
 
+const enterAccount = `-- name: EnterAccount :exec
+SELECT set_config('role', 'parley_app', true),
+       set_config('transaction_read_only', $1::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       app.enter_account($2::uuid, $3::uuid),
+       $4::bigint AS tag
+`
+
+type EnterAccountParams struct {
+	ReadOnly  string
+	SessionID uuid.UUID
+	UserID    uuid.UUID
+	Tag       int64
+}
+
+// Lets a living session of a user in who is in no workspace; raises PY401 for all else.
+func (q *Queries) EnterAccount(ctx context.Context, arg EnterAccountParams) error {
+	_, err := q.db.Exec(ctx, enterAccount,
+		arg.ReadOnly,
+		arg.SessionID,
+		arg.UserID,
+		arg.Tag,
+	)
+	return err
+}
+
 const enterKey = `-- name: EnterKey :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),

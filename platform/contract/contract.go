@@ -47,6 +47,8 @@ type Operation struct {
 	Permission string
 	// Deleted says that the call is for workspaces that are deleted too: x-deleted-workspace.
 	Deleted bool
+	// WithoutWorkspace says that the call is for users who are in no workspace, too: x-without-workspace.
+	WithoutWorkspace bool
 }
 
 // Each gives every call, by method and path: "GET /v1/bots".
@@ -96,6 +98,7 @@ type operationObject struct {
 	Permission  string `json:"x-permission"`
 	Deleted     bool   `json:"x-deleted-workspace"`
 	Signed      bool   `json:"x-signed-body"`
+	Alone       bool   `json:"x-without-workspace"`
 	Security    *[]map[string][]string
 	Parameters  []parameterObject
 	RequestBody *struct {
@@ -248,7 +251,7 @@ func (l *loader) operation(path, method string, shared, raw json.RawMessage, sec
 	}
 	op := &Operation{
 		ID: o.OperationID, Template: path, Limit: o.RateLimit, Transfer: o.Transfer, Long: o.Long, Public: !secured || o.Security != nil && len(*o.Security) == 0,
-		Permission: o.Permission, Deleted: o.Deleted, Signed: o.Signed,
+		Permission: o.Permission, Deleted: o.Deleted, Signed: o.Signed, WithoutWorkspace: o.Alone,
 	}
 	at := "#/paths/" + pointer(path)
 	if err := l.parameters(op, o.Parameters, at+"/"+method+"/parameters/"); err != nil {

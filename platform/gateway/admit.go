@@ -24,8 +24,10 @@ import (
 var (
 	errOperationID = fail.New(fail.Malformed, "INVALID_OPERATION_ID", "X-Operation-Id must be one UUID, or left out")
 	errUserID      = fail.New(fail.Forbidden, "FORBIDDEN", "X-User-Id is not the user of the access token: leave it out")
-	errTooLarge    = fail.New(fail.TooLarge, "PAYLOAD_TOO_LARGE", "the body is too large")
-	errMediaType   = fail.New(fail.Unsupported, "UNSUPPORTED_MEDIA_TYPE", "send the body as Content-Type: application/json")
+	errNoWorkspace = fail.New(fail.Forbidden, "NO_WORKSPACE",
+		"this session is of no workspace: make one or accept an invitation, then change the refresh token for a session in it")
+	errTooLarge  = fail.New(fail.TooLarge, "PAYLOAD_TOO_LARGE", "the body is too large")
+	errMediaType = fail.New(fail.Unsupported, "UNSUPPORTED_MEDIA_TYPE", "send the body as Content-Type: application/json")
 )
 
 // admit lets a request of the contract in: it finds out who calls and in which workspace, under which operation, and
@@ -98,6 +100,9 @@ func identify(c *echo.Context, op *contract.Operation, o Options) error {
 	if tooMany := slowDown(c, o.Limiter, "principal:"+ownerOf(p).String(), o.Limits.General); tooMany != nil {
 		return errors.Join(tooMany, err)
 	}
+	if p.HomeID == uuid.Nil {
+		return err
+	}
 	return errors.Join(holdWorkspace(c, o, p.HomeID), err)
 }
 
@@ -153,6 +158,9 @@ func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 	if user := req.Header.Values(HeaderUserID); len(user) > 0 && (len(user) > 1 || !sameID(user[0], p.UserID)) {
 		return errUserID
 	}
+	if p.WorkspaceID == uuid.Nil {
+		return authenticateAlone(c, op, p)
+	}
 	if w := req.Header.Values(HeaderWorkspaceID); len(w) > 0 {
 		id, err := parseID(w[0])
 		if err != nil || len(w) > 1 {
@@ -171,6 +179,16 @@ func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 	}
 	call.From(req.Context()).Principal = p
 	setHeaders(c.Response().Header(), HeaderUserID, p.UserID.String(), HeaderWorkspaceID, p.WorkspaceID.String())
+	return nil
+}
+
+// authenticateAlone lets a user in who is in no workspace: to calls that the document says are for such, and to no workspace
+// that the request names. Whether its session is alive, the first transaction says.
+func authenticateAlone(c *echo.Context, op *contract.Operation, p call.Principal) error {
+	if !op.WithoutWorkspace || len(c.Request().Header.Values(HeaderWorkspaceID)) > 0 {
+		return errNoWorkspace
+	}
+	setHeaders(c.Response().Header(), HeaderUserID, p.UserID.String())
 	return nil
 }
 

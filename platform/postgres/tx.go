@@ -108,6 +108,8 @@ func (t *tx) enter(ctx context.Context, readOnly string, tag int64) {
 		_ = q.EnterKey(ctx, platformdb.EnterKeyParams{
 			ReadOnly: readOnly, KeyID: p.KeyID, WorkspaceID: p.WorkspaceID, Roles: needs.Roles, May: string(needs.Keys), Tag: tag,
 		})
+	case p.SessionID != uuid.Nil && p.WorkspaceID == uuid.Nil && p.HomeID == uuid.Nil:
+		_ = q.EnterAccount(ctx, platformdb.EnterAccountParams{ReadOnly: readOnly, SessionID: p.SessionID, UserID: p.UserID, Tag: tag})
 	case p.SessionID != uuid.Nil:
 		_ = q.EnterSession(ctx, platformdb.EnterSessionParams{
 			ReadOnly: readOnly, SessionID: p.SessionID, UserID: p.UserID, WorkspaceID: p.WorkspaceID,

@@ -26,6 +26,14 @@ SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_na
   JOIN workspaces w ON w.id = m.workspace_id
  WHERE m.workspace_id = @workspace_id AND u.id = @user_id;
 
+-- name: GetAccountProfile :one
+-- The user of a session in no workspace.
+SELECT u.id, u.email, u.created_at,
+       coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
+          FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
+  FROM users u
+ WHERE u.id = @user_id;
+
 -- name: LoginStanding :one
 -- Whether the user has logged in from the network, and for how many seconds each counter, and the account for all unknown
 -- networks, is blocked.

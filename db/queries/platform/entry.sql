@@ -10,6 +10,14 @@ SELECT set_config('role', 'parley_app', true),
        app.enter(@session_id::uuid, @user_id::uuid, @workspace_id::uuid, @roles::text[], @deleted::boolean),
        @tag::bigint AS tag;
 
+-- name: EnterAccount :exec
+-- Lets a living session of a user in who is in no workspace; raises PY401 for all else.
+SELECT set_config('role', 'parley_app', true),
+       set_config('transaction_read_only', @read_only::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       app.enter_account(@session_id::uuid, @user_id::uuid),
+       @tag::bigint AS tag;
+
 -- name: EnterKey :exec
 -- Lets a good API key with one of these roles into its workspace; raises PY401, PY410, PYKEY or PYROL for all else.
 SELECT set_config('role', 'parley_app', true),

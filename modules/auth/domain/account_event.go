@@ -7,6 +7,6 @@ import "github.com/google/uuid"
 type AccountEvent struct {
 	UserID          uuid.UUID
 	Action          string    // object.verb: session.refuse
-	Reason          string    // the code of the refusal
+	Reason          string    // the code of the refusal; "" where nothing was refused
 	WantedWorkspace uuid.UUID // the workspace that was asked for; the zero id: none in particular
 }

@@ -66,7 +66,7 @@ type Account struct {
 type Profile struct {
 	UserID        uuid.UUID
 	Email         string
-	WorkspaceID   uuid.UUID
+	WorkspaceID   uuid.UUID // the zero id: it is in none
 	WorkspaceName string
 	Role          Role
 	Memberships   []Membership // in all its workspaces, a hundred at the most

@@ -25,7 +25,7 @@ type Client struct {
 // need not be stored.
 type Session struct {
 	ID            uuid.UUID
-	WorkspaceID   uuid.UUID
+	WorkspaceID   uuid.UUID // the zero id: its user is in no workspace
 	UserID        uuid.UUID
 	Generation    int         // of the refresh token that is good now, from 1
 	RotatedAt     time.Time   // when that generation began

@@ -14,7 +14,6 @@ import (
 // Failures of workspaces and their people.
 var (
 	ErrWorkspaceNotFound  = fail.New(fail.NotFound, "WORKSPACE_NOT_FOUND", "you are in no such workspace")
-	ErrNoWorkspace        = fail.New(fail.Forbidden, "NO_WORKSPACE", "you are in no workspace: have somebody invite you")
 	ErrMemberNotFound     = fail.New(fail.NotFound, "MEMBER_NOT_FOUND", "there is no such member in this workspace")
 	ErrOwnRole            = fail.New(fail.Forbidden, "OWN_ROLE", "you cannot raise your own role: ask somebody who has that role")
 	ErrRoleTooHigh        = fail.New(fail.Forbidden, "ROLE_TOO_HIGH", "you cannot give a role above your own, nor change or remove who has one")

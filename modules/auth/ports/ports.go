@@ -28,7 +28,7 @@ type Users interface {
 	// FindLogin looks an address up in all its forms, in no workspace; nil where nobody has it. The zero id wants no
 	// workspace in particular.
 	FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error)
-	// Profile is the caller in the workspace of the call.
+	// Profile is the caller in the workspace of the call, which may be none.
 	Profile(ctx context.Context) (domain.Profile, error)
 }
 
@@ -62,12 +62,19 @@ type Devices interface {
 	Trusted(token string, user uuid.UUID, passwordHash string) string
 }
 
-// Sessions keeps sessions.
+// Settler finds a workspace for sessions that were opened in none.
+type Settler interface {
+	// Settle moves a session, in the transaction of the context, into the first workspace of its user, and says which; the zero
+	// id where the user is still in none.
+	Settle(ctx context.Context, session uuid.UUID) (workspace uuid.UUID, err error)
+}
+
+// Sessions keeps sessions: in their workspace, or by their user where they are in none.
 type Sessions interface {
 	Create(ctx context.Context, s domain.Session) error
 	// Owner says whose session it is, looked up in no workspace; ErrBadRefreshToken where there is none.
 	Owner(ctx context.Context, session uuid.UUID) (workspace, user uuid.UUID, err error)
-	// Lock reads a session of the workspace and keeps others from changing it until the transaction ends.
+	// Lock reads a session of the workspace of the context, or of its user outside of any, and keeps others from changing it until the transaction ends.
 	Lock(ctx context.Context, session uuid.UUID) (domain.Session, error)
 	Save(ctx context.Context, s domain.Session) error
 	// EndOthers ends every session of the caller but one, in every workspace, and says how many.
@@ -97,8 +104,15 @@ type Tokens interface {
 	KeyID() string
 	// Pair makes the tokens of a session; the refresh token is the same each time for the same generation.
 	Pair(s domain.Session) (Pair, error)
-	// ReadRefresh checks a refresh token and says which; ErrBadRefreshToken for a bad one.
-	ReadRefresh(token string) (session uuid.UUID, generation int, err error)
+	// ReadRefresh checks a refresh token; ErrBadRefreshToken for a bad one.
+	ReadRefresh(token string) (RefreshClaims, error)
+}
+
+// RefreshClaims are what a refresh token says.
+type RefreshClaims struct {
+	SessionID, UserID uuid.UUID
+	Generation        int
+	WithoutWorkspace  bool // its session was in no workspace when it was made
 }
 
 // Pair is what a client gets.

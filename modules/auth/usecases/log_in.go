@@ -28,7 +28,7 @@ type Credentials struct {
 	Client          domain.Client
 }
 
-// Do logs in. An unknown address costs the same time and gives the same answers as a wrong password.
+// Do logs in. The session of a user who is in no workspace is in none. An unknown address costs the same time and gives the same answers as a wrong password.
 func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 	email, err := domain.GivenEmail(in.Email)
 	if err != nil { // nobody has such an address
@@ -58,11 +58,11 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 	if err != nil {
 		return Grant{}, err
 	}
-	if login.WorkspaceID == uuid.Nil { // said to nobody but who knows the password
+	if login.WorkspaceID == uuid.Nil && in.Workspace != uuid.Nil { // said to nobody but who knows the password
 		if err := u.Check.Attempts.Pass(ctx, attempt); err != nil {
 			return Grant{}, err
 		}
-		return Grant{}, refuse(ctx, u.Events, login.UserID, in.Workspace)
+		return Grant{}, u.refuse(ctx, login.UserID, in.Workspace)
 	}
 	hash, err := u.renewed(ctx, in.Password, login.PasswordHash)
 	if err != nil {
@@ -91,17 +91,13 @@ func (u LogIn) renewed(ctx context.Context, password, hash string) (string, erro
 	return u.Check.Passwords.Hash(ctx, domain.KnownPassword(password))
 }
 
-// refuse records and gives the refusal of a user who is a member of no workspace, or not of the one that it wants.
-func refuse(ctx context.Context, events ports.AccountEvents, user, wanted uuid.UUID) error {
-	refusal := ports.ErrNoWorkspace
-	if wanted != uuid.Nil {
-		refusal = fail.ErrForbidden
-	}
-	err := events.Record(ctx, domain.AccountEvent{
-		UserID: user, Action: "session.refuse", Reason: refusal.Code, WantedWorkspace: wanted,
+// refuse records and gives the refusal of a user who is no member of the workspace that it wants.
+func (u LogIn) refuse(ctx context.Context, user, wanted uuid.UUID) error {
+	err := u.Events.Record(ctx, domain.AccountEvent{
+		UserID: user, Action: "session.refuse", Reason: fail.ErrForbidden.Code, WantedWorkspace: wanted,
 	})
 	if err != nil {
 		return err
 	}
-	return refusal
+	return fail.ErrForbidden
 }

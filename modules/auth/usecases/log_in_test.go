@@ -110,9 +110,9 @@ func TestARightPasswordIsNotTellingWhileItsOriginWasBlocked(t *testing.T) {
 	for _, word := range []string{"right", "wrong"} {
 		p := &people{
 			known: "ada@example.com", meanwhile: ports.ErrTooManyAttempts,
-			login: domain.Login{UserID: uuid.New(), PasswordHash: "hash of right"}, // of somebody in no workspace, which is another answer
+			login: domain.Login{UserID: uuid.New(), PasswordHash: "hash of right"}, // of somebody in another workspace, which is another answer
 		}
-		err := p.logIn(t.Context(), usecases.Credentials{Email: "ada@example.com", Password: word})
+		err := p.logIn(t.Context(), usecases.Credentials{Email: "ada@example.com", Password: word, Workspace: uuid.New()})
 		require.Equal(t, ports.ErrTooManyAttempts, err, word)
 		require.Equal(t, 1, p.failed+p.passed, word)
 	}

@@ -12,8 +12,10 @@ import (
 
 // LogOut ends a session.
 type LogOut struct {
-	Sessions ports.Sessions
-	Now      func() time.Time
+	Sessions     ports.Sessions
+	Transactions ports.Transactions
+	Audit        ports.Audit
+	Now          func() time.Time
 }
 
 // Do ends a session of the user at once: its tokens are refused from the commit on. ErrSessionNotFound where the user
@@ -28,4 +30,14 @@ func (u LogOut) Do(ctx context.Context, user, id uuid.UUID) error {
 	}
 	session.Revoke(u.Now())
 	return u.Sessions.Save(ctx, session)
+}
+
+// WithoutWorkspace is Do for the session of a user who is in no workspace, in a transaction of its own.
+func (u LogOut) WithoutWorkspace(ctx context.Context, user, id uuid.UUID) error {
+	return u.Transactions.As(ctx, uuid.Nil, user, func(ctx context.Context) error {
+		if err := u.Do(ctx, user, id); err != nil {
+			return err
+		}
+		return u.Audit.Session(ctx, "session.close", id)
+	})
 }

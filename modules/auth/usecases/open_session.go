@@ -28,7 +28,7 @@ type Opener struct {
 	Now          func() time.Time
 }
 
-// Open signs a user in, within one transaction together with what has to be done first (nil: nothing).
+// Open signs a user in, in a workspace or, with the zero id, in none, within one transaction together with what has to be done first (nil: nothing).
 func (o Opener) Open(ctx context.Context, workspace, user uuid.UUID, client domain.Client, action string, first func(ctx context.Context) error) (Grant, error) {
 	session := domain.NewSession(workspace, user, o.Tokens.KeyID(), client, o.IdleLife, o.Now())
 	tokens, err := o.Tokens.Pair(session)

@@ -2,7 +2,10 @@ package usecases
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
@@ -11,6 +14,7 @@ import (
 // RefreshSession changes a refresh token for new tokens.
 type RefreshSession struct {
 	Sessions     ports.Sessions
+	Settler      ports.Settler
 	Tokens       ports.Tokens
 	Transactions ports.Transactions
 	Audit        ports.Audit
@@ -20,31 +24,47 @@ type RefreshSession struct {
 }
 
 // Do refreshes. A spent token is taken for theft, but for a moment of grace: its session is revoked, for good, before
-// the refusal is given.
+// the refusal is given. A session that was opened in no workspace moves into the first that its user is in by now.
 func (u RefreshSession) Do(ctx context.Context, token string) (Grant, error) {
-	id, generation, err := u.Tokens.ReadRefresh(token)
+	given, err := u.Tokens.ReadRefresh(token)
 	if err != nil {
 		return Grant{}, err
 	}
-	if err := u.Limits.Allow(ctx, id.String()); err != nil {
+	if err := u.Limits.Allow(ctx, given.SessionID.String()); err != nil {
 		return Grant{}, err
 	}
-	workspace, user, err := u.Sessions.Owner(ctx, id)
+	if given.WithoutWorkspace {
+		grant, err := u.refresh(ctx, uuid.Nil, given.UserID, given)
+		if !errors.Is(err, ports.ErrBadRefreshToken) {
+			return grant, err
+		} // or else it has moved
+	}
+	workspace, user, err := u.Sessions.Owner(ctx, given.SessionID)
 	if err != nil {
 		return Grant{}, err
 	}
+	return u.refresh(ctx, workspace, user, given)
+}
+
+func (u RefreshSession) refresh(ctx context.Context, workspace, user uuid.UUID, given ports.RefreshClaims) (Grant, error) {
 	var session domain.Session
 	outcome := domain.Stolen
-	err = u.Transactions.As(ctx, workspace, user, func(ctx context.Context) error {
-		if session, err = u.Sessions.Lock(ctx, id); err != nil {
+	err := u.Transactions.As(ctx, workspace, user, func(ctx context.Context) (err error) {
+		if session, err = u.Sessions.Lock(ctx, given.SessionID); err != nil {
 			return err
 		}
 		now := u.Now()
 		if !session.Alive(now) {
 			return ports.ErrBadRefreshToken
 		}
-		outcome = session.Refresh(generation, u.Tokens.KeyID(), u.IdleLife, now)
-		return u.keep(ctx, session, outcome)
+		outcome = session.Refresh(given.Generation, u.Tokens.KeyID(), u.IdleLife, now)
+		if err := u.keep(ctx, session, outcome); err != nil {
+			return err
+		}
+		if workspace == uuid.Nil && outcome == domain.Rotated {
+			session.WorkspaceID, err = u.settle(ctx, session)
+		}
+		return err
 	})
 	if err != nil {
 		return Grant{}, err
@@ -54,6 +74,17 @@ func (u RefreshSession) Do(ctx context.Context, token string) (Grant, error) {
 	}
 	tokens, err := u.Tokens.Pair(session)
 	return Grant{Session: session, Tokens: tokens}, err
+}
+
+// settle moves a session into a workspace of its user, where there is one.
+func (u RefreshSession) settle(ctx context.Context, s domain.Session) (workspace uuid.UUID, err error) {
+	workspace, err = u.Settler.Settle(ctx, s.ID)
+	if err != nil || workspace == uuid.Nil {
+		return uuid.Nil, err
+	}
+	return workspace, u.Transactions.As(ctx, workspace, s.UserID, func(ctx context.Context) error {
+		return u.Audit.Session(ctx, "session.open", s.ID)
+	})
 }
 
 func (u RefreshSession) keep(ctx context.Context, s domain.Session, outcome domain.Refreshed) error {

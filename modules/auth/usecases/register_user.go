@@ -16,7 +16,6 @@ type RegisterUser struct {
 	Users    ports.Users
 	Accounts ports.Accounts
 	Check    PasswordCheck
-	Events   ports.AccountEvents
 	Opener   Opener
 }
 
@@ -77,12 +76,6 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 	}
 	if err != nil {
 		return Grant{}, err
-	}
-	if login.WorkspaceID == uuid.Nil {
-		if err := u.Check.Attempts.Pass(ctx, attempt); err != nil {
-			return Grant{}, err
-		}
-		return Grant{}, refuse(ctx, u.Events, login.UserID, uuid.Nil)
 	}
 	grant, err := u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
 		if err := u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, login.PasswordHash); err != nil {

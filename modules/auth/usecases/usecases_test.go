@@ -71,7 +71,9 @@ func (w *world) List(context.Context, *ports.SessionPosition, int) ([]domain.Ses
 func (w *world) Create(context.Context, domain.Session) error { return nil }
 func (w *world) KeyID() string                                { return "k" }
 func (w *world) Pair(domain.Session) (ports.Pair, error)      { return ports.Pair{}, nil }
-func (w *world) ReadRefresh(string) (uuid.UUID, int, error)   { return uuid.Nil, 0, nil }
+func (w *world) ReadRefresh(string) (ports.RefreshClaims, error) {
+	return ports.RefreshClaims{}, nil
+}
 func (w *world) As(ctx context.Context, _, _ uuid.UUID, work func(context.Context) error) error {
 	return work(ctx)
 }

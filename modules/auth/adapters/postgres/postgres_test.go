@@ -45,7 +45,7 @@ func setup(t *testing.T) *bundle {
 	db := pg.Open(t, url)
 	return &bundle{
 		db: db, su: pg.Superuser(t, url), users: postgres.NewUsers(db), sessions: postgres.NewSessions(db),
-		work: postgres.NewTransactions(db), audit: postgres.NewAudit(audit.NewLog(db)),
+		work: postgres.NewTransactions(db), audit: postgres.NewAudit(audit.NewLog(db), postgres.NewAccountEvents(db)),
 	}
 }
 
@@ -145,13 +145,13 @@ func (fixed) KeyID() string { return "k2" }
 func (fixed) Pair(s domain.Session) (ports.Pair, error) {
 	return ports.Pair{Refresh: string(rune('0' + s.Generation))}, nil
 }
-func (f fixed) ReadRefresh(token string) (uuid.UUID, int, error) {
-	return f.session, int(token[0] - '0'), nil
+func (f fixed) ReadRefresh(token string) (ports.RefreshClaims, error) {
+	return ports.RefreshClaims{SessionID: f.session, Generation: int(token[0] - '0')}, nil
 }
 
 func (s *bundle) refresher(session uuid.UUID, at time.Time) usecases.RefreshSession {
 	return usecases.RefreshSession{
-		Sessions: s.sessions, Tokens: fixed{session}, Transactions: s.work, Audit: s.audit, Limits: unlimited{}, IdleLife: time.Hour,
+		Sessions: s.sessions, Settler: s.sessions, Tokens: fixed{session}, Transactions: s.work, Audit: s.audit, Limits: unlimited{}, IdleLife: time.Hour,
 		Now: func() time.Time { return at },
 	}
 }

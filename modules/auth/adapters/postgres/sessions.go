@@ -26,6 +26,9 @@ func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 	if session.Client.IP.IsValid() {
 		ip = &session.Client.IP
 	}
+	if session.WorkspaceID == uuid.Nil {
+		return s.createWithoutWorkspace(ctx, session, ip)
+	}
 	return authdb.New(s.db.In(ctx)).CreateSession(ctx, authdb.CreateSessionParams{
 		WorkspaceID:   session.WorkspaceID,
 		ID:            session.ID,
@@ -55,9 +58,11 @@ func (s *Sessions) Owner(ctx context.Context, id uuid.UUID) (workspace, user uui
 
 // Lock implements ports.Sessions.
 func (s *Sessions) Lock(ctx context.Context, id uuid.UUID) (domain.Session, error) {
-	row, err := authdb.New(s.db.In(ctx)).LockSession(ctx, authdb.LockSessionParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id,
-	})
+	p := call.From(ctx).Principal
+	if p.WorkspaceID == uuid.Nil {
+		return s.lockWithoutWorkspace(ctx, p.UserID, id)
+	}
+	row, err := authdb.New(s.db.In(ctx)).LockSession(ctx, authdb.LockSessionParams{WorkspaceID: p.WorkspaceID, ID: id})
 	if postgres.IsMissing(err) {
 		return domain.Session{}, ports.ErrBadRefreshToken
 	}
@@ -117,6 +122,9 @@ func (s *Sessions) List(ctx context.Context, after *ports.SessionPosition, limit
 
 // Save implements ports.Sessions.
 func (s *Sessions) Save(ctx context.Context, session domain.Session) error {
+	if session.WorkspaceID == uuid.Nil {
+		return s.saveWithoutWorkspace(ctx, session)
+	}
 	return authdb.New(s.db.In(ctx)).SaveSession(ctx, authdb.SaveSessionParams{
 		WorkspaceID:   session.WorkspaceID,
 		ID:            session.ID,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
@@ -27,13 +28,21 @@ func (t *Transactions) As(ctx context.Context, workspace, user uuid.UUID, work f
 	return err
 }
 
-// Audit implements ports.Audit.
-type Audit struct{ log *audit.Log }
+// Audit records what happened to sessions: in the audit log of their workspace, or as events of the account.
+type Audit struct {
+	log    *audit.Log
+	events *AccountEvents
+}
+
+var _ ports.Audit = (*Audit)(nil)
 
 // NewAudit makes Audit.
-func NewAudit(log *audit.Log) *Audit { return &Audit{log} }
+func NewAudit(log *audit.Log, events *AccountEvents) *Audit { return &Audit{log, events} }
 
-// Session implements ports.Audit.
+// Session records one action, in the transaction of the context.
 func (a *Audit) Session(ctx context.Context, action string, session uuid.UUID) error {
+	if p := call.From(ctx).Principal; p.WorkspaceID == uuid.Nil {
+		return a.events.Record(ctx, domain.AccountEvent{UserID: p.UserID, Action: action})
+	}
 	return a.log.Record(ctx, audit.Entry{Action: action, Resource: "session", ResourceID: session})
 }

@@ -77,6 +77,9 @@ func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uui
 // Profile implements ports.Users.
 func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
 	p := call.From(ctx).Principal
+	if p.WorkspaceID == uuid.Nil {
+		return u.profileWithoutWorkspace(ctx, p.UserID)
+	}
 	row, err := authdb.New(u.db.InPipeline(ctx)).GetProfile(ctx, authdb.GetProfileParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID})
 	if postgres.IsMissing(err) {
 		return domain.Profile{}, fail.ErrForbidden
@@ -92,6 +95,21 @@ func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
 		UserID: row.ID, Email: row.Email, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
 		Role: domain.Role(row.Role), Memberships: memberships, CreatedAt: row.CreatedAt,
 	}, nil
+}
+
+func (u *Users) profileWithoutWorkspace(ctx context.Context, user uuid.UUID) (domain.Profile, error) {
+	row, err := authdb.New(u.db.InPipeline(ctx)).GetAccountProfile(ctx, user)
+	if postgres.IsMissing(err) {
+		return domain.Profile{}, fail.ErrUnauthorized
+	}
+	if err != nil {
+		return domain.Profile{}, fmt.Errorf("read the profile: %w", err)
+	}
+	p := domain.Profile{UserID: row.ID, Email: row.Email, CreatedAt: row.CreatedAt}
+	if err := json.Unmarshal(row.Memberships, &p.Memberships); err != nil {
+		return domain.Profile{}, fmt.Errorf("read the memberships: %w", err)
+	}
+	return p, nil
 }
 
 // known makes NULL of the zero id.

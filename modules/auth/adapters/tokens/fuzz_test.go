@@ -58,15 +58,14 @@ func FuzzAuthenticate(f *testing.F) {
 func FuzzReadRefresh(f *testing.F) {
 	made, s, pair := fuzzed(f)
 	f.Fuzz(func(t *testing.T, token string) {
-		id, generation, err := made.ReadRefresh(token)
+		read, err := made.ReadRefresh(token)
 		if token == pair.Refresh {
 			require.NoError(t, err)
-			require.Equal(t, s.ID, id)
-			require.Equal(t, 1, generation)
+			require.Equal(t, s.ID, read.SessionID)
+			require.Equal(t, 1, read.Generation)
 			return
 		}
 		require.ErrorIs(t, err, ports.ErrBadRefreshToken, "a token that is not the one that was made was read: %q", token)
-		require.Equal(t, uuid.Nil, id)
-		require.Zero(t, generation)
+		require.Zero(t, read)
 	})
 }

@@ -115,16 +115,20 @@ func (t *Tokens) Pair(s domain.Session) (ports.Pair, error) {
 	access, err := t.sign(t.keyID, typeAccess, jwt.NewBuilder().
 		Subject(s.UserID.String()).
 		Claim(claimSession, s.ID.String()).
-		Claim(claimWorkspace, s.WorkspaceID.String()).
+		Claim(claimWorkspace, orNull(s.WorkspaceID)).
 		IssuedAt(now).Expiration(now.Add(t.accessTTL)))
 	if err != nil {
 		return ports.Pair{}, err
 	}
-	refresh, err := t.sign(s.KeyID, typeRefresh, jwt.NewBuilder().
+	claims := jwt.NewBuilder().
 		Subject(s.UserID.String()).
 		Claim(claimSession, s.ID.String()).
 		Claim(claimGeneration, s.Generation).
-		IssuedAt(s.RotatedAt).Expiration(s.IdleExpiresAt))
+		IssuedAt(s.RotatedAt).Expiration(s.IdleExpiresAt)
+	if s.WorkspaceID == uuid.Nil {
+		claims = claims.Claim(claimWorkspace, nil)
+	}
+	refresh, err := t.sign(s.KeyID, typeRefresh, claims)
 	if err != nil {
 		return ports.Pair{}, err
 	}
@@ -181,6 +185,9 @@ func (t *Tokens) verify(token string) (a access, err error) {
 		text string
 		into *uuid.UUID
 	}{{subject, &p.UserID}, {text(parsed, claimSession), &p.SessionID}, {text(parsed, claimWorkspace), &p.WorkspaceID}} {
+		if id.into == &p.WorkspaceID && isNull(parsed, claimWorkspace) {
+			continue // the user is in none
+		}
 		if *id.into, err = uuid.Parse(id.text); err != nil || *id.into == uuid.Nil {
 			return access{}, fail.ErrUnauthorized
 		}
@@ -190,19 +197,24 @@ func (t *Tokens) verify(token string) (a access, err error) {
 }
 
 // ReadRefresh implements ports.Tokens.
-func (t *Tokens) ReadRefresh(token string) (session uuid.UUID, generation int, err error) {
+func (t *Tokens) ReadRefresh(token string) (ports.RefreshClaims, error) {
 	parsed, err := t.parse(token, typeRefresh, claimGeneration)
 	if err != nil {
-		return uuid.Nil, 0, ports.ErrBadRefreshToken.Because(err)
+		return ports.RefreshClaims{}, ports.ErrBadRefreshToken.Because(err)
 	}
 	var number float64
 	if err := parsed.Get(claimGeneration, &number); err != nil || number != math.Trunc(number) {
-		return uuid.Nil, 0, ports.ErrBadRefreshToken.Because(err)
+		return ports.RefreshClaims{}, ports.ErrBadRefreshToken.Because(err)
 	}
-	if session, err = uuid.Parse(text(parsed, claimSession)); err != nil {
-		return uuid.Nil, 0, ports.ErrBadRefreshToken.Because(err)
+	claims := ports.RefreshClaims{Generation: int(number), WithoutWorkspace: isNull(parsed, claimWorkspace)}
+	if claims.SessionID, err = uuid.Parse(text(parsed, claimSession)); err != nil {
+		return ports.RefreshClaims{}, ports.ErrBadRefreshToken.Because(err)
 	}
-	return session, int(number), nil
+	subject, _ := parsed.Subject() // required, so it is there
+	if claims.UserID, err = uuid.Parse(subject); err != nil {
+		return ports.RefreshClaims{}, ports.ErrBadRefreshToken.Because(err)
+	}
+	return claims, nil
 }
 
 // parse checks everything that makes a token ours, good now, and of this type.
@@ -255,4 +267,18 @@ func (t *Tokens) notFromTheFuture(_ context.Context, token jwt.Token) error {
 func text(t jwt.Token, claim string) (s string) {
 	_ = t.Get(claim, &s) // absent or not a string: empty, which is no UUID
 	return s
+}
+
+// orNull gives an id as a claim; null for the zero id.
+func orNull(id uuid.UUID) any {
+	if id == uuid.Nil {
+		return nil
+	}
+	return id.String()
+}
+
+// isNull tells whether a claim is there and null: the one value that the library does not assign to any.
+func isNull(t jwt.Token, claim string) bool {
+	var value any
+	return t.Has(claim) && t.Get(claim, &value) != nil
 }

@@ -193,9 +193,9 @@ func TestNoForgedRefreshTokenIsRead(t *testing.T) {
 		"iss": "parley", "aud": []string{"parley"}, "sub": s.UserID.String(), "sid": s.ID.String(),
 		"gen": 3, "iat": now.Unix(), "exp": now.Unix() + 900,
 	}
-	id, generation, err := made.ReadRefresh(forgery{}.token(header, claims))
+	read, err := made.ReadRefresh(forgery{}.token(header, claims))
 	require.NoError(t, err)
-	require.Equal(t, []any{s.ID, 3}, []any{id, generation})
+	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 3}, read)
 	type m = map[string]any
 	all := forgeries()
 	maps.Copy(all, map[string]forgery{
@@ -207,12 +207,12 @@ func TestNoForgedRefreshTokenIsRead(t *testing.T) {
 	for name, f := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := made.ReadRefresh(f.token(header, claims))
+			_, err := made.ReadRefresh(f.token(header, claims))
 			require.ErrorIs(t, err, ports.ErrBadRefreshToken)
 		})
 	}
 	for name, text := range garbage(forgery{}.token(header, claims)) {
-		_, _, err := made.ReadRefresh(text)
+		_, err := made.ReadRefresh(text)
 		require.ErrorIs(t, err, ports.ErrBadRefreshToken, name)
 	}
 }
@@ -226,15 +226,34 @@ func TestOneKindOfTokenIsNoGoodAsTheOther(t *testing.T) {
 	p, err := made.Authenticate(t.Context(), pair.Access)
 	require.NoError(t, err)
 	require.Equal(t, call.Principal{WorkspaceID: s.WorkspaceID, UserID: s.UserID, SessionID: s.ID}, p)
-	id, generation, err := made.ReadRefresh(pair.Refresh)
+	read, err := made.ReadRefresh(pair.Refresh)
 	require.NoError(t, err)
-	require.Equal(t, []any{s.ID, 1}, []any{id, generation})
+	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 1}, read)
 	require.Equal(t, 900, pair.ExpiresIn)
 
 	_, err = made.Authenticate(t.Context(), pair.Refresh)
 	require.ErrorIs(t, err, fail.ErrUnauthorized)
-	_, _, err = made.ReadRefresh(pair.Access)
+	_, err = made.ReadRefresh(pair.Access)
 	require.ErrorIs(t, err, ports.ErrBadRefreshToken)
+}
+
+func TestTheTokensOfASessionWithoutAWorkspaceSaySo(t *testing.T) {
+	t.Parallel()
+	made := maker(t, nil)
+	s := domain.NewSession(uuid.Nil, uuid.New(), made.KeyID(), domain.Client{}, 14*24*time.Hour, now)
+	pair, err := made.Pair(s)
+	require.NoError(t, err)
+	for _, token := range []string{pair.Access, pair.Refresh} {
+		raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		require.NoError(t, err)
+		require.Contains(t, string(raw), `"workspace_id":null`)
+	}
+	p, err := made.Authenticate(t.Context(), pair.Access)
+	require.NoError(t, err)
+	require.Equal(t, call.Principal{UserID: s.UserID, SessionID: s.ID}, p)
+	read, err := made.ReadRefresh(pair.Refresh)
+	require.NoError(t, err)
+	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 1, WithoutWorkspace: true}, read)
 }
 
 func TestATokenThatWasVerifiedOnceStillExpires(t *testing.T) {
@@ -267,7 +286,7 @@ func TestTokensOfAnotherInstallationAreRefused(t *testing.T) {
 		require.NoError(t, err)
 		_, err = made.Authenticate(t.Context(), pair.Access)
 		require.ErrorIs(t, err, fail.ErrUnauthorized, name)
-		_, _, err = made.ReadRefresh(pair.Refresh)
+		_, err = made.ReadRefresh(pair.Refresh)
 		require.ErrorIs(t, err, ports.ErrBadRefreshToken, name)
 	}
 }

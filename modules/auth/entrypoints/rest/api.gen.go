@@ -536,12 +536,14 @@ type Me struct {
 	Email     string    `json:"email"`
 
 	// Memberships the first hundred, in the order in which they began; GET /v1/workspaces has all
-	Memberships   []Membership       `json:"memberships"`
-	Role          Role               `json:"role"`
-	SessionID     openapi_types.UUID `json:"session_id"`
-	UserID        openapi_types.UUID `json:"user_id"`
-	WorkspaceID   openapi_types.UUID `json:"workspace_id"`
-	WorkspaceName string             `json:"workspace_name"`
+	Memberships []Membership       `json:"memberships"`
+	Role        *Role              `json:"role"`
+	SessionID   openapi_types.UUID `json:"session_id"`
+	UserID      openapi_types.UUID `json:"user_id"`
+
+	// WorkspaceID null, and so name and role, in a session without a workspace
+	WorkspaceID   *openapi_types.UUID `json:"workspace_id"`
+	WorkspaceName *string             `json:"workspace_name"`
 }
 
 // Member defines model for Member.
@@ -738,7 +740,9 @@ type TokenPair struct {
 	RefreshToken string             `json:"refresh_token"`
 	TokenType    TokenPairTokenType `json:"token_type"`
 	UserID       openapi_types.UUID `json:"user_id"`
-	WorkspaceID  openapi_types.UUID `json:"workspace_id"`
+
+	// WorkspaceID null where the user is in no workspace
+	WorkspaceID *openapi_types.UUID `json:"workspace_id"`
 }
 
 // TokenPairTokenType defines model for TokenPair.TokenType.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/auth/domain"
@@ -76,6 +77,9 @@ func (s Server) Refresh(ctx context.Context, r RefreshRequestObject) (RefreshRes
 // Logout implements the call. The session's row is in the workspace that it was opened in, whichever the call names.
 func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutResponseObject, error) {
 	p := call.From(ctx).Principal
+	if p.HomeID == uuid.Nil {
+		return s.logoutWithoutWorkspace(ctx, p)
+	}
 	if p.WorkspaceID != p.HomeID { // the workspace that is named must be one of the caller's all the same
 		if _, err := s.Users.Profile(ctx); err != nil {
 			return nil, err
@@ -93,19 +97,30 @@ func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutRespon
 	return stored{answer}, err
 }
 
+// logoutWithoutWorkspace ends a session in no workspace. It is no operation, for those are of workspaces: sent again it finds
+// the session ended, as any other call does.
+func (s Server) logoutWithoutWorkspace(ctx context.Context, p call.Principal) (LogoutResponseObject, error) {
+	err := s.LogOut.WithoutWorkspace(ctx, p.UserID, p.SessionID)
+	if errors.Is(err, ports.ErrSessionNotFound) {
+		err = fail.ErrUnauthorized
+	}
+	return Logout204Response{}, err
+}
+
 // GetMe implements the call.
 func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseObject, error) {
 	p, err := s.Users.Profile(ctx)
-	return GetMe200JSONResponse{
-		UserID:        p.UserID,
-		Email:         p.Email,
-		WorkspaceID:   p.WorkspaceID,
-		WorkspaceName: p.WorkspaceName,
-		Role:          Role(p.Role),
-		Memberships:   page.Map(p.Memberships, toMembership),
-		SessionID:     call.From(ctx).Principal.SessionID,
-		CreatedAt:     p.CreatedAt,
-	}, err
+	me := GetMe200JSONResponse{
+		UserID:      p.UserID,
+		Email:       p.Email,
+		Memberships: page.Map(p.Memberships, toMembership),
+		SessionID:   call.From(ctx).Principal.SessionID,
+		CreatedAt:   p.CreatedAt,
+	}
+	if p.WorkspaceID != uuid.Nil {
+		me.WorkspaceID, me.WorkspaceName, me.Role = &p.WorkspaceID, &p.WorkspaceName, new(Role(p.Role))
+	}
+	return me, err
 }
 
 // stored answers any changing call with the bytes that the pipeline keeps.
@@ -130,6 +145,10 @@ func pair(g usecases.Grant) TokenPair {
 	if g.DeviceToken != "" {
 		device = &g.DeviceToken
 	}
+	var workspace *uuid.UUID
+	if g.Session.WorkspaceID != uuid.Nil {
+		workspace = &g.Session.WorkspaceID
+	}
 	return TokenPair{
 		DeviceToken:  device,
 		AccessToken:  g.Tokens.Access,
@@ -137,6 +156,6 @@ func pair(g usecases.Grant) TokenPair {
 		TokenType:    Bearer,
 		ExpiresIn:    int32(g.Tokens.ExpiresIn),
 		UserID:       g.Session.UserID,
-		WorkspaceID:  g.Session.WorkspaceID,
+		WorkspaceID:  workspace,
 	}
 }
