@@ -10,6 +10,7 @@ import (
 	"github.com/parley/parley/modules/bots"
 	"github.com/parley/parley/modules/bots/adapters/blobs"
 	"github.com/parley/parley/modules/bots/adapters/compare"
+	conversationsadapter "github.com/parley/parley/modules/bots/adapters/conversations"
 	"github.com/parley/parley/modules/bots/adapters/events"
 	"github.com/parley/parley/modules/bots/adapters/postgres"
 	"github.com/parley/parley/modules/bots/entrypoints/inproc"
@@ -17,21 +18,22 @@ import (
 	"github.com/parley/parley/modules/bots/entrypoints/rest"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/modules/bots/usecases"
+	"github.com/parley/parley/modules/conversations"
 	"github.com/parley/parley/platform/call"
 	platformjobs "github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/page"
 )
 
-func mountBots(e *echo.Echo, p *platform) (bots.Catalog, error) {
+func mountBots(e *echo.Echo, p *platform, answering conversations.Models) (bots.Catalog, error) {
 	store := postgres.NewBots(p.db, p.meter)
-	told := events.Events{Publisher: p.events}
+	told, models := events.Events{Publisher: p.events}, conversationsadapter.Models{Face: answering}
 	files, bytes := postgres.Files{DB: p.db, Queue: p.jobs, Meter: p.meter}, blobs.Bytes{Store: p.blobs}
 	key := p.master.Key("cursor")
 	rest.Server{
-		Create:         usecases.CreateBot{Bots: store, Now: p.now},
-		Update:         usecases.UpdateInstruction{Bots: store, Events: told, Now: p.now},
+		Create:         usecases.CreateBot{Bots: store, Models: models, Now: p.now},
+		Update:         usecases.UpdateInstruction{Bots: store, Models: models, Events: told, Now: p.now},
 		Change:         usecases.ChangeBot{Bots: store, Events: told, Now: p.now},
-		RollBack:       usecases.RollBackBot{Bots: store, Shelf: store, Events: told, Now: p.now},
+		RollBack:       usecases.RollBackBot{Bots: store, Shelf: store, Models: models, Events: told, Now: p.now},
 		Publish:        usecases.PublishBot{Bots: store, Shelf: store, Events: told, Now: p.now},
 		Compare:        usecases.CompareVersions{Shelf: store, Compare: compare.Comparer{}},
 		Bots:           store,

@@ -23,15 +23,12 @@ import (
 	"github.com/parley/parley/platform/gateway"
 	queue "github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ratelimit"
 	"github.com/parley/parley/platform/webhook"
 )
 
-func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, catalog bots.Catalog) error {
-	model, err := newModels(p)
-	if err != nil {
-		return err
-	}
-	told := countedTurns{events.Events{Publisher: p.events}, p.metrics}
+func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, catalog bots.Catalog, answering models) error {
+	model, told := answering.Router, countedTurns{events.Events{Publisher: p.events}, p.metrics}
 	turns := postgres.NewTurns(p.db, model.Default, told, p.meter.Limits)
 	turn := usecases.TakeTurn{
 		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,
@@ -42,10 +39,13 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	}
 	bound := guarded.Turns{Slots: p.turns, MaxWait: turnWait, Refused: func() { p.metrics.refusals(1, "turns") }}
 	server.Bound = bound
-	if server.Models, err = newModelSettings(p); err != nil {
-		return err
+	server.Models = answering.settings
+	server.PutModels = usecases.PutModelSettings{Settings: server.Models, Unserved: answering.unserved(), Now: p.now}
+	server.UsableModels = usecases.ListModels{Operator: model, Keys: answering.settings, Providers: answering.providers}
+	server.TestKey = usecases.TestModelKey{
+		Keys: answering.settings, Providers: answering.providers, Timeout: keyTestTimeout, Now: p.now,
+		Limits: gateway.SessionLimiter{Limiter: p.limiter, Limit: ratelimit.Limit{Max: keyTestsAMinute, Window: time.Minute}},
 	}
-	server.PutModels = usecases.PutModelSettings{Settings: server.Models, Now: p.now}
 	server.PutKey = usecases.PutModelKey{Settings: server.Models, Now: p.now, CheckURL: func(raw string) error {
 		return webhook.CheckURL(raw, p.cfg.WebhookPrivate)
 	}}
@@ -65,6 +65,12 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	}
 	return answers.Register(p.kinds, postgres.AnswerKind)
 }
+
+// How a workspace tests its keys for models.
+const (
+	keyTestTimeout  = 15 * time.Second
+	keyTestsAMinute = 10
+)
 
 // turnWait is how long a call waits for one of the turns that run to end, where as many run as may.
 const turnWait = 2 * time.Second

@@ -200,11 +200,15 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err := mountAuth(e, p, tokens, visitors); err != nil {
 		return nil, err
 	}
-	catalog, err := mountBots(e, p)
+	answering, err := newModels(p)
 	if err != nil {
 		return nil, err
 	}
-	return e, mountConversations(e, p, calls, catalog)
+	catalog, err := mountBots(e, p, answering.face())
+	if err != nil {
+		return nil, err
+	}
+	return e, mountConversations(e, p, calls, catalog, answering)
 }
 
 // whereIs names the host of a service that the program is connected to, and nothing secret of its URL; "none" for none.

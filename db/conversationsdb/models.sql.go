@@ -80,6 +80,36 @@ func (q *Queries) ListModelKeys(ctx context.Context, workspaceID uuid.UUID) ([]L
 	return items, nil
 }
 
+const ListSealedModelKeys = `-- name: ListSealedModelKeys :many
+SELECT provider, sealed, coalesce(base_url, '') AS base_url FROM model_keys WHERE workspace_id = $1 ORDER BY provider
+`
+
+type ListSealedModelKeysRow struct {
+	Provider string
+	Sealed   []byte
+	BaseURL  string
+}
+
+func (q *Queries) ListSealedModelKeys(ctx context.Context, workspaceID uuid.UUID) ([]ListSealedModelKeysRow, error) {
+	rows, err := q.db.Query(ctx, ListSealedModelKeys, workspaceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListSealedModelKeysRow
+	for rows.Next() {
+		var i ListSealedModelKeysRow
+		if err := rows.Scan(&i.Provider, &i.Sealed, &i.BaseURL); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const PutModelKey = `-- name: PutModelKey :exec
 INSERT INTO model_keys (workspace_id, provider, sealed, last_four, base_url, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -39,5 +39,8 @@ VALUES (@workspace_id, @provider, @sealed, @last_four, sqlc.narg('base_url'), @c
 -- name: ListModelKeys :many
 SELECT provider, last_four, base_url, created_at FROM model_keys WHERE workspace_id = @workspace_id ORDER BY provider;
 
+-- name: ListSealedModelKeys :many
+SELECT provider, sealed, coalesce(base_url, '') AS base_url FROM model_keys WHERE workspace_id = @workspace_id ORDER BY provider;
+
 -- name: DeleteModelKey :one
 DELETE FROM model_keys WHERE workspace_id = @workspace_id AND provider = @provider RETURNING provider;

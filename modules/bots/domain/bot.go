@@ -91,6 +91,7 @@ type Bot struct {
 	CreatedBy        uuid.UUID
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
+	Warnings         []Warning // of content that was just written; they are not stored
 }
 
 // NewBot makes a bot in version 1, a draft.

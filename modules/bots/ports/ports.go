@@ -38,6 +38,12 @@ type Events interface {
 	BotUpdated(ctx context.Context, b domain.Bot) error
 }
 
+// Models knows which models answer in the caller's workspace.
+type Models interface {
+	// Warn returns a warning for each of the named models that nobody serves.
+	Warn(ctx context.Context, named []domain.NamedModel) ([]domain.Warning, error)
+}
+
 // Shelf is for leafing through bots, versions and moves, newest first. A bot of a list has no content.
 type Shelf interface {
 	List(ctx context.Context, f BotFilter, after *BotPosition, limit int) ([]domain.Bot, error)

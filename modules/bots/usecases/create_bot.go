@@ -14,8 +14,9 @@ import (
 
 // CreateBot makes a bot.
 type CreateBot struct {
-	Bots ports.Bots
-	Now  func() time.Time
+	Bots   ports.Bots
+	Models ports.Models
+	Now    func() time.Time
 }
 
 // NewBot is what CreateBot is asked for.
@@ -34,6 +35,9 @@ func (u CreateBot) Do(ctx context.Context, in NewBot) (domain.Bot, error) {
 	bot, err := domain.NewBot(in.WorkspaceID, in.By, in.Name, content, u.Now())
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
+	}
+	if bot.Warnings, err = warnOf(ctx, u.Models, content); err != nil {
+		return domain.Bot{}, err
 	}
 	return bot, u.Bots.Create(ctx, bot)
 }

@@ -14,6 +14,7 @@ import (
 type RollBackBot struct {
 	Bots   ports.Bots
 	Shelf  ports.Shelf
+	Models ports.Models
 	Events ports.Events
 	Now    func() time.Time
 }
@@ -39,6 +40,9 @@ func (u RollBackBot) Do(ctx context.Context, in OldVersion) (domain.Bot, error) 
 	change, err := bot.RollBack(old, domain.Edition{By: in.By, At: u.Now(), Note: in.Note})
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
+	}
+	if bot.Warnings, err = warnOf(ctx, u.Models, old.Content); err != nil {
+		return domain.Bot{}, err
 	}
 	return bot, save(ctx, u.Bots, u.Events, bot, change)
 }

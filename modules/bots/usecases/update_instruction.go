@@ -14,6 +14,7 @@ import (
 // UpdateInstruction tells a bot something new, as its next version.
 type UpdateInstruction struct {
 	Bots   ports.Bots
+	Models ports.Models
 	Events ports.Events
 	Now    func() time.Time
 }
@@ -46,6 +47,9 @@ func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bo
 	change, err := bot.Rewrite(content, domain.Edition{By: in.By, At: u.Now(), Note: in.Note, Hold: in.Hold})
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
+	}
+	if bot.Warnings, err = warnOf(ctx, u.Models, content); err != nil {
+		return domain.Bot{}, err
 	}
 	return bot, save(ctx, u.Bots, u.Events, bot, change)
 }

@@ -27,7 +27,7 @@ func TestATextIsVisibleWhereAReaderSeesSomethingOfIt(t *testing.T) {
 		".":                                  true,
 		" x ":                                true,
 		"\u200bа":                            true,
-		"👩\u200d👩\u200d👧":                   true, // an emoji of several with zero-width joiners
+		"👩\u200d👩\u200d👧":                    true, // an emoji of several with zero-width joiners
 		"❤\ufe0f":                            true,
 		"\U0001f1e9\U0001f1ea":               true, // a flag
 		"می\u200cخواهم":                      true,

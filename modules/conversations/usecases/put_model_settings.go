@@ -3,6 +3,7 @@ package usecases
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parley/parley/modules/conversations/domain"
@@ -13,11 +14,15 @@ import (
 // PutModelSettings says which models answer in a workspace where a bot does not say.
 type PutModelSettings struct {
 	Settings ports.ModelSettings
+	Unserved UnservedModels
 	Now      func() time.Time
 }
 
-// Do replaces the settings.
-func (u PutModelSettings) Do(ctx context.Context, d domain.ModelDefaults) error {
+// SettingWarning says what is likely wrong with a setting that is stored all the same.
+type SettingWarning struct{ Field, Code, Message string }
+
+// Do replaces the settings, and returns a warning for each model that nobody serves.
+func (u PutModelSettings) Do(ctx context.Context, d domain.ModelDefaults) ([]SettingWarning, error) {
 	var wrong []fail.Field
 	check := func(field, name string) {
 		if _, err := domain.ParseModel(name); err != nil {
@@ -31,7 +36,27 @@ func (u PutModelSettings) Do(ctx context.Context, d domain.ModelDefaults) error 
 		check(fmt.Sprintf("fallbacks.%d", i), name)
 	}
 	if len(wrong) > 0 {
-		return fail.Fields(wrong...)
+		return nil, fail.Fields(wrong...)
 	}
-	return u.Settings.SetDefaults(ctx, d, u.Now())
+	if err := u.Settings.SetDefaults(ctx, d, u.Now()); err != nil {
+		return nil, err
+	}
+	return u.warn(ctx, d)
+}
+
+func (u PutModelSettings) warn(ctx context.Context, d domain.ModelDefaults) (warnings []SettingWarning, err error) {
+	unserved, err := u.Unserved.Do(ctx, append([]string{d.Model}, d.Fallbacks...))
+	if err != nil {
+		return nil, err
+	}
+	warn := func(field, name string) {
+		if name != "" && slices.Contains(unserved, name) {
+			warnings = append(warnings, SettingWarning{Field: field, Code: CodeNotServed, Message: NotServed(name)})
+		}
+	}
+	warn("default_model", d.Model)
+	for i, name := range d.Fallbacks {
+		warn(fmt.Sprintf("fallbacks.%d", i), name)
+	}
+	return warnings, nil
 }

@@ -305,7 +305,8 @@ type VersionDiff struct {
 
 // Warning defines model for Warning.
 type Warning struct {
-	// Code such as `UNKNOWN_SETTING`: a key of `settings` that Parley does not read
+	// Code such as `UNKNOWN_SETTING`: a key of `settings` that Parley does not read; `MODEL_NOT_SERVED`: a model that nobody
+	// serves in this workspace, so that its turns fail (`GET /v1/models` has those that are served)
 	Code string `json:"code"`
 
 	// Field the field that the warning is about, such as `settings.temprature`

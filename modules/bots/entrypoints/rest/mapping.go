@@ -26,7 +26,7 @@ func toBot(b domain.Bot) Bot {
 // toWritten is toBot for the answer of a call that has written a version.
 func toWritten(b domain.Bot) Bot {
 	bot := toBot(b)
-	for _, w := range b.Content.Warnings() {
+	for _, w := range b.Warnings {
 		bot.Warnings = append(bot.Warnings, Warning{Field: w.Field, Code: w.Code, Message: w.Message})
 	}
 	return bot

@@ -36,11 +36,9 @@ func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, most
 			r.History = append(r.History, domain.Message{ThreadID: thread, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content})
 			continue
 		}
-		key, err := m.Box.Open(row.Sealed, sealedFor(workspace, row.Provider))
-		if err != nil {
-			return r, fmt.Errorf("open the workspace's key for %s: is ENCRYPTION_KEY the one that it was sealed with? %w", row.Provider, err)
+		if r.Own[row.Provider], err = m.open(workspace, row.Provider, row.Sealed, row.BaseURL); err != nil {
+			return r, err
 		}
-		r.Own[row.Provider] = ports.Access{Key: string(key), BaseURL: row.BaseURL}
 	}
 	return r, nil
 }
@@ -48,6 +46,30 @@ func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, most
 // refusedTexts returns the codes of turns whose message the provider refuses whenever it is sent.
 func refusedTexts() []string {
 	return []string{ports.ErrContentFiltered.Code, ports.ErrModelRejected.Code, ports.ErrContextTooLong.Code}
+}
+
+// OwnKeys returns the workspace's own keys by provider, opened.
+func (m Models) OwnKeys(ctx context.Context) (map[string]ports.Access, error) {
+	q, workspace := queries(ctx, m.DB)
+	rows, err := q.ListSealedModelKeys(ctx, workspace)
+	if err != nil {
+		return nil, fmt.Errorf("read the keys for models: %w", err)
+	}
+	own := map[string]ports.Access{}
+	for _, row := range rows {
+		if own[row.Provider], err = m.open(workspace, row.Provider, row.Sealed, row.BaseURL); err != nil {
+			return nil, err
+		}
+	}
+	return own, nil
+}
+
+func (m Models) open(workspace uuid.UUID, provider string, sealed []byte, baseURL string) (ports.Access, error) {
+	key, err := m.Box.Open(sealed, sealedFor(workspace, provider))
+	if err != nil {
+		return ports.Access{}, fmt.Errorf("open the workspace's key for %s: is ENCRYPTION_KEY the one that it was sealed with? %w", provider, err)
+	}
+	return ports.Access{Key: string(key), BaseURL: baseURL}, nil
 }
 
 // Defaults implements ports.ModelSettings.

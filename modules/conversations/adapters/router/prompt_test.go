@@ -34,10 +34,10 @@ func TestWhateverIsStoredTheProvidersAreSentAValidPrompt(t *testing.T) {
 		history     []domain.Message
 		sent        []string
 	}{
-		"as it should be":       {"Be kind.", said("user: a", "assistant: b"), []string{"system: Be kind.", "user: a", "assistant: b", "user: Hi"}},
-		"a blank instruction":   {" \u200b", said("user: a", "assistant: b"), []string{"user: a", "assistant: b", "user: Hi"}},
-		"blank messages":        {"", said("user:  ", "assistant: \n", "user: c", "assistant: \u2800"), []string{"user: c\n\nHi"}},
-		"an answer first":       {"", said("assistant: b", "user: c", "assistant: d"), []string{"user: c", "assistant: d", "user: Hi"}},
+		"as it should be":     {"Be kind.", said("user: a", "assistant: b"), []string{"system: Be kind.", "user: a", "assistant: b", "user: Hi"}},
+		"a blank instruction": {" \u200b", said("user: a", "assistant: b"), []string{"user: a", "assistant: b", "user: Hi"}},
+		"blank messages":      {"", said("user:  ", "assistant: \n", "user: c", "assistant: \u2800"), []string{"user: c\n\nHi"}},
+		"an answer first":     {"", said("assistant: b", "user: c", "assistant: d"), []string{"user: c", "assistant: d", "user: Hi"}},
 		"roles do not alternate": {"", said("user: a", "user: c", "assistant: d", "assistant: e", "user: f"), []string{
 			"user: a\n\nc", "assistant: d\n\ne", "user: f\n\nHi",
 		}},

@@ -243,6 +243,24 @@ func (e Granularity) Valid() bool {
 	}
 }
 
+// Defines values for KeySource.
+const (
+	Operator KeySource = "operator"
+	OwnKey   KeySource = "own_key"
+)
+
+// Valid indicates whether the value is a known member of the KeySource enum.
+func (e KeySource) Valid() bool {
+	switch e {
+	case Operator:
+		return true
+	case OwnKey:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MessageRole.
 const (
 	MessageRoleAssistant MessageRole = "assistant"
@@ -721,6 +739,9 @@ type GivenFeedback struct {
 // Granularity defines model for Granularity.
 type Granularity string
 
+// KeySource whose key the provider is asked with; a workspace's own takes the place of the operator's
+type KeySource string
+
 // LatencyQuantiles what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
 type LatencyQuantiles struct {
 	P50 *int64 `json:"p50"`
@@ -837,6 +858,26 @@ type ModelKeyList struct {
 	NextCursor *string    `json:"next_cursor"`
 }
 
+// ModelKeyTest defines model for ModelKeyTest.
+type ModelKeyTest struct {
+	// Code null: the key works
+	Code      *string `json:"code"`
+	LatencyMs int64   `json:"latency_ms"`
+	Message   *string `json:"message"`
+	Ok        bool    `json:"ok"`
+
+	// ProviderCode how the provider calls its refusal
+	ProviderCode *string `json:"provider_code"`
+}
+
+// ModelPrices by the operator's table, in millionths of its currency for a million tokens
+type ModelPrices struct {
+	// Cached of cached input; null: as other input
+	Cached *int64 `json:"cached"`
+	Input  int64  `json:"input"`
+	Output int64  `json:"output"`
+}
+
 // ModelSettings defines model for ModelSettings.
 type ModelSettings struct {
 	// DefaultModel null: the operator's default
@@ -844,6 +885,9 @@ type ModelSettings struct {
 
 	// Fallbacks asked in this order when one fails before its first piece of text
 	Fallbacks []string `json:"fallbacks"`
+
+	// Warnings models that nobody serves in this workspace; only in the answer of a call that changes the settings
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // PutModelKeyRequest defines model for PutModelKeyRequest.
@@ -918,6 +962,12 @@ type TakeTurnRequest struct {
 // TakeTurnRequestOnBusy while another turn runs in the thread: `reject` is 409 `THREAD_BUSY`, `enqueue` waits for it, as long as a request
 // may take, behind at most 8 others
 type TakeTurnRequestOnBusy string
+
+// TestModelKeyRequest defines model for TestModelKeyRequest.
+type TestModelKeyRequest struct {
+	// Model one of this provider, as settings name it
+	Model *string `json:"model,omitempty"`
+}
 
 // TextDelta defines model for TextDelta.
 type TextDelta struct {
@@ -1209,6 +1259,45 @@ type TurnUsage struct {
 	OutputTokens *int `json:"output_tokens"`
 }
 
+// UnavailableModels why models of a provider are not in the list
+type UnavailableModels struct {
+	// Code as that of a turn that fails, such as `MODEL_CREDENTIALS` or `DOWNSTREAM_UNAVAILABLE`; `LIST_CUT`: there are more than are listed
+	Code     string `json:"code"`
+	Message  string `json:"message"`
+	Provider string `json:"provider"`
+
+	// Source whose key the provider is asked with; a workspace's own takes the place of the operator's
+	Source KeySource `json:"source"`
+}
+
+// UsableModel defines model for UsableModel.
+type UsableModel struct {
+	// ID as settings name it, such as openai/gpt-4o-mini
+	ID string `json:"id"`
+
+	// Name as its provider calls it
+	Name string `json:"name"`
+
+	// Prices null: not known
+	Prices   *ModelPrices `json:"prices"`
+	Provider string       `json:"provider"`
+
+	// Source whose key the provider is asked with; a workspace's own takes the place of the operator's
+	Source KeySource `json:"source"`
+
+	// Window tokens that fit into it; null: not known
+	Window *int `json:"window"`
+}
+
+// UsableModelList defines model for UsableModelList.
+type UsableModelList struct {
+	Items []UsableModel `json:"items"`
+
+	// Patterns names that the operator's keys serve beside those of the list, where * is any text, such as openai/*
+	Patterns    []string            `json:"patterns"`
+	Unavailable []UnavailableModels `json:"unavailable"`
+}
+
 // UsagePeriod defines model for UsagePeriod.
 type UsagePeriod struct {
 	// AuditEntries of the audit log; 0 where a bot is asked for
@@ -1265,6 +1354,17 @@ type UsageTotals struct {
 
 	// WebhookEvents that came in
 	WebhookEvents int64 `json:"webhook_events"`
+}
+
+// Warning defines model for Warning.
+type Warning struct {
+	// Code such as `UNKNOWN_SETTING`: a key of `settings` that Parley does not read; `MODEL_NOT_SERVED`: a model that nobody
+	// serves in this workspace, so that its turns fail (`GET /v1/models` has those that are served)
+	Code string `json:"code"`
+
+	// Field the field that the warning is about, such as `settings.temprature`
+	Field   string `json:"field"`
+	Message string `json:"message"`
 }
 
 // WebhookAttempt defines model for WebhookAttempt.
@@ -1795,6 +1895,9 @@ type RetryTurnJSONRequestBody = Empty
 // PutModelKeyJSONRequestBody defines body for PutModelKey for application/json ContentType.
 type PutModelKeyJSONRequestBody = PutModelKeyRequest
 
+// TestModelKeyJSONRequestBody defines body for TestModelKey for application/json ContentType.
+type TestModelKeyJSONRequestBody = TestModelKeyRequest
+
 // PutModelSettingsJSONRequestBody defines body for PutModelSettings for application/json ContentType.
 type PutModelSettingsJSONRequestBody = PutModelSettingsRequest
 
@@ -2201,12 +2304,18 @@ type ServerInterface interface {
 	// PutModelKey Ask a provider with a key of the workspace's own
 	// (PUT /v1/model-keys/{provider})
 	PutModelKey(ctx *echo.Context, provider ModelProvider) error
+	// TestModelKey Find out whether the workspace's own key for a provider works
+	// (POST /v1/model-keys/{provider}/test)
+	TestModelKey(ctx *echo.Context, provider ModelProvider) error
 	// GetModelSettings Which models answer where a bot does not say
 	// (GET /v1/model-settings)
 	GetModelSettings(ctx *echo.Context) error
 	// PutModelSettings Say which models answer where a bot does not say
 	// (PUT /v1/model-settings)
 	PutModelSettings(ctx *echo.Context) error
+	// ListModels Which models the workspace can use
+	// (GET /v1/models)
+	ListModels(ctx *echo.Context) error
 	// ListWebhookDeliveries What was or is to be delivered in the last 30 days, newest first
 	// (GET /v1/webhook-deliveries)
 	ListWebhookDeliveries(ctx *echo.Context, params ListWebhookDeliveriesParams) error
@@ -2783,6 +2892,22 @@ func (w *ServerInterfaceWrapper) PutModelKey(ctx *echo.Context) error {
 	return err
 }
 
+// TestModelKey converts echo context to params.
+func (w *ServerInterfaceWrapper) TestModelKey(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "provider" -------------
+	var provider ModelProvider
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", ctx.Param("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter provider: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestModelKey(ctx, provider)
+	return err
+}
+
 // GetModelSettings converts echo context to params.
 func (w *ServerInterfaceWrapper) GetModelSettings(ctx *echo.Context) error {
 	var err error
@@ -2798,6 +2923,15 @@ func (w *ServerInterfaceWrapper) PutModelSettings(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutModelSettings(ctx)
+	return err
+}
+
+// ListModels converts echo context to params.
+func (w *ServerInterfaceWrapper) ListModels(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListModels(ctx)
 	return err
 }
 
@@ -3347,8 +3481,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/model-keys", wrapper.ListModelKeys, options.OperationMiddlewares["listModelKeys"]...)
 	router.DELETE(options.BaseURL+"/v1/model-keys/:provider", wrapper.DeleteModelKey, options.OperationMiddlewares["deleteModelKey"]...)
 	router.PUT(options.BaseURL+"/v1/model-keys/:provider", wrapper.PutModelKey, options.OperationMiddlewares["putModelKey"]...)
+	router.POST(options.BaseURL+"/v1/model-keys/:provider/test", wrapper.TestModelKey, options.OperationMiddlewares["testModelKey"]...)
 	router.GET(options.BaseURL+"/v1/model-settings", wrapper.GetModelSettings, options.OperationMiddlewares["getModelSettings"]...)
 	router.PUT(options.BaseURL+"/v1/model-settings", wrapper.PutModelSettings, options.OperationMiddlewares["putModelSettings"]...)
+	router.GET(options.BaseURL+"/v1/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/v1/webhook-deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
 	router.GET(options.BaseURL+"/v1/webhook-deliveries/:delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
 	router.POST(options.BaseURL+"/v1/webhook-deliveries/:delivery_id/retry", wrapper.RetryWebhookDelivery, options.OperationMiddlewares["retryWebhookDelivery"]...)
@@ -3955,6 +4091,29 @@ func (response PutModelKey200JSONResponse) VisitPutModelKeyResponse(w http.Respo
 	return err
 }
 
+type TestModelKeyRequestObject struct {
+	Provider ModelProvider `json:"provider"`
+	Body     *TestModelKeyJSONRequestBody
+}
+
+type TestModelKeyResponseObject interface {
+	VisitTestModelKeyResponse(w http.ResponseWriter) error
+}
+
+type TestModelKey200JSONResponse ModelKeyTest
+
+func (response TestModelKey200JSONResponse) VisitTestModelKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetModelSettingsRequestObject struct {
 }
 
@@ -3987,6 +4146,27 @@ type PutModelSettingsResponseObject interface {
 type PutModelSettings200JSONResponse ModelSettings
 
 func (response PutModelSettings200JSONResponse) VisitPutModelSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListModelsRequestObject struct {
+}
+
+type ListModelsResponseObject interface {
+	VisitListModelsResponse(w http.ResponseWriter) error
+}
+
+type ListModels200JSONResponse UsableModelList
+
+func (response ListModels200JSONResponse) VisitListModelsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4534,12 +4714,18 @@ type StrictServerInterface interface {
 	// PutModelKey Ask a provider with a key of the workspace's own
 	// (PUT /v1/model-keys/{provider})
 	PutModelKey(ctx context.Context, request PutModelKeyRequestObject) (PutModelKeyResponseObject, error)
+	// TestModelKey Find out whether the workspace's own key for a provider works
+	// (POST /v1/model-keys/{provider}/test)
+	TestModelKey(ctx context.Context, request TestModelKeyRequestObject) (TestModelKeyResponseObject, error)
 	// GetModelSettings Which models answer where a bot does not say
 	// (GET /v1/model-settings)
 	GetModelSettings(ctx context.Context, request GetModelSettingsRequestObject) (GetModelSettingsResponseObject, error)
 	// PutModelSettings Say which models answer where a bot does not say
 	// (PUT /v1/model-settings)
 	PutModelSettings(ctx context.Context, request PutModelSettingsRequestObject) (PutModelSettingsResponseObject, error)
+	// ListModels Which models the workspace can use
+	// (GET /v1/models)
+	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
 	// ListWebhookDeliveries What was or is to be delivered in the last 30 days, newest first
 	// (GET /v1/webhook-deliveries)
 	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
@@ -5239,6 +5425,57 @@ func (sh *strictHandler) PutModelKey(ctx *echo.Context, provider ModelProvider) 
 	return nil
 }
 
+// TestModelKey operation middleware
+func (sh *strictHandler) TestModelKey(ctx *echo.Context, provider ModelProvider) error {
+	var request TestModelKeyRequestObject
+
+	request.Provider = provider
+
+	var body TestModelKeyJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestModelKey(ctx.Request().Context(), request.(TestModelKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestModelKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestModelKeyResponseObject); ok {
+		return validResponse.VisitTestModelKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetModelSettings operation middleware
 func (sh *strictHandler) GetModelSettings(ctx *echo.Context) error {
 	var request GetModelSettingsRequestObject
@@ -5302,6 +5539,29 @@ func (sh *strictHandler) PutModelSettings(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(PutModelSettingsResponseObject); ok {
 		return validResponse.VisitPutModelSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListModels operation middleware
+func (sh *strictHandler) ListModels(ctx *echo.Context) error {
+	var request ListModelsRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListModels(ctx.Request().Context(), request.(ListModelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListModels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListModelsResponseObject); ok {
+		return validResponse.VisitListModelsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

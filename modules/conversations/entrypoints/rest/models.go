@@ -26,9 +26,13 @@ func (s Server) PutModelSettings(ctx context.Context, r PutModelSettingsRequestO
 		d.Fallbacks = *r.Body.Fallbacks
 	}
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		err := s.PutModels.Do(ctx, d)
+		warnings, err := s.PutModels.Do(ctx, d)
+		written := toModelSettings(d)
+		for _, w := range warnings {
+			written.Warnings = append(written.Warnings, Warning{Field: w.Field, Code: w.Code, Message: w.Message})
+		}
 		return command.Outcome{
-			Answer: PutModelSettings200JSONResponse(toModelSettings(d)).VisitPutModelSettingsResponse,
+			Answer: PutModelSettings200JSONResponse(written).VisitPutModelSettingsResponse,
 			Audit:  modelChange(ctx, "model_settings.change", toModelSettings(d)),
 		}, err
 	})

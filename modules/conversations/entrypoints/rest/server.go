@@ -41,6 +41,8 @@ type Server struct {
 	Models         ports.ModelSettings
 	PutModels      usecases.PutModelSettings
 	PutKey         usecases.PutModelKey
+	TestKey        usecases.TestModelKey
+	UsableModels   usecases.ListModels
 	Subscriptions  *events.Subscriptions
 	Commands       *command.Pipeline
 	Bound          command.Bound // of the turns that run at once

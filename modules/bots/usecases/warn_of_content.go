@@ -1,0 +1,20 @@
+package usecases
+
+import (
+	"context"
+
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
+)
+
+// warnOf returns what is probably not meant in content that is stored as it is: settings that nothing reads, and models that
+// nobody serves.
+func warnOf(ctx context.Context, models ports.Models, c domain.Content) ([]domain.Warning, error) {
+	warnings := c.Warnings()
+	named := c.Models()
+	if len(named) == 0 {
+		return warnings, nil
+	}
+	unserved, err := models.Warn(ctx, named)
+	return append(warnings, unserved...), err
+}

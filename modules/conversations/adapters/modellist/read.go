@@ -1,0 +1,30 @@
+// Package modellist reads the answers of providers that list their models. OpenAI's and Anthropic's have one form.
+package modellist
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// maxBytes bounds what is read of an answer.
+const maxBytes = 1 << 20
+
+var errForm = errors.New("the server did not list its models as the provider does, or in more than 1 MiB")
+
+// Read returns the names in an answer; more says that the provider has other models too.
+func Read(body io.Reader) (names []string, more bool, err error) {
+	var list struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+		HasMore bool `json:"has_more"`
+	}
+	if err := json.NewDecoder(io.LimitReader(body, maxBytes)).Decode(&list); err != nil || list.Data == nil {
+		return nil, false, errForm
+	}
+	for _, m := range list.Data {
+		names = append(names, m.ID)
+	}
+	return names, list.HasMore, nil
+}

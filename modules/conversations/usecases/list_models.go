@@ -1,0 +1,94 @@
+package usecases
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// ListModels says which models a workspace can use.
+type ListModels struct {
+	Operator  ports.OperatorModels
+	Keys      ports.OwnKeys
+	Providers ports.Providers
+}
+
+// UsableModels is what ListModels finds.
+type UsableModels struct {
+	Models   []domain.UsableModel
+	Patterns []string             // names that are served beside those of the list, such as openai/gpt-4o*
+	Missing  []domain.ListFailure // why models are missing from the list
+}
+
+// codeListCut is that of a provider that has more models than a list may have.
+const codeListCut = "LIST_CUT"
+
+// Do lists the operator's models, and those of the providers that the workspace has keys of its own for, which are asked at
+// once. A provider that does not answer costs the list its models alone.
+func (u ListModels) Do(ctx context.Context) (UsableModels, error) {
+	own, err := u.Keys.OwnKeys(ctx)
+	if err != nil {
+		return UsableModels{}, err
+	}
+	var found UsableModels
+	offered, patterns := u.Operator.Offered()
+	for _, m := range offered {
+		if _, replaced := own[m.Provider]; !replaced {
+			found.add(u.Operator, domain.OperatorKey, m)
+		}
+	}
+	for _, pattern := range patterns {
+		if provider := providerOf(pattern); own[provider] == (ports.Access{}) {
+			found.Patterns = append(found.Patterns, pattern)
+		}
+	}
+	var mu sync.Mutex
+	var asked sync.WaitGroup
+	for _, provider := range slices.Sorted(maps.Keys(own)) {
+		asked.Go(func() {
+			names, cut, err := u.Providers.List(ctx, provider, own[provider])
+			mu.Lock()
+			defer mu.Unlock()
+			for _, name := range names {
+				found.add(u.Operator, domain.OwnKey, domain.ModelName{Provider: provider, Name: name})
+			}
+			if err != nil {
+				found.missing(provider, listFailure(err))
+			}
+			if cut {
+				found.missing(provider, fail.New(fail.Invalid, codeListCut, "the provider has more models than are listed here: they can be used all the same"))
+			}
+		})
+	}
+	asked.Wait()
+	slices.SortFunc(found.Models, func(a, b domain.UsableModel) int { return cmp.Compare(a.String(), b.String()) })
+	slices.SortFunc(found.Missing, func(a, b domain.ListFailure) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Code, b.Code))
+	})
+	return found, nil
+}
+
+func (f *UsableModels) add(known ports.OperatorModels, source domain.KeySource, m domain.ModelName) {
+	f.Models = append(f.Models, domain.UsableModel{ModelName: m, Source: source, ModelFacts: known.Facts(m)})
+}
+
+func (f *UsableModels) missing(provider string, why *fail.Error) {
+	f.Missing = append(f.Missing, domain.ListFailure{Provider: provider, Source: domain.OwnKey, Code: why.Code, Message: why.Message})
+}
+
+// listFailure is what a caller is told of a failure to list: why, where that is a matter of the key.
+func listFailure(err error) *fail.Error {
+	if ports.PermanentModelFailure(err) || errors.Is(err, fail.ErrTooManyReads) {
+		return fail.From(err)
+	}
+	e := ports.ErrModelList.Because(err)
+	e.Message += ": " + err.Error()
+	return e
+}
