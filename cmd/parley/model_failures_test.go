@@ -52,7 +52,7 @@ func newProvider(t *testing.T) *provider {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, _ := io.ReadAll(r.Body)
 		p.asked.Add(1)
-		last := raw[max(0, bytes.LastIndex(raw, []byte(`"content"`)), bytes.LastIndex(raw, []byte("#"))):] // of the newest message
+		last := raw[max(0, bytes.LastIndex(raw, []byte(`"content"`)), bytes.LastIndex(raw, []byte(`\n\n`))):] // of the newest message
 		for name, f := range failings() {
 			if !bytes.Contains(last, []byte("#"+name)) {
 				continue
@@ -285,6 +285,33 @@ func TestAMessageThatMayBeAnsweredLaterUsesUpNoAttemptsOfThoseBehind(t *testing.
 	require.Equal(t, 0, ada.number(t, failures+"'"+second+"'"))
 	require.Equal(t, "received", ada.get(t, "/v1/webhook-events/"+second).text("status"), "in the order in which they came")
 	require.Positive(t, s.asked.Load())
+
+	super := pg.Superuser(t, ada.database)
+	for event, change := range map[string]string{second: "run_at = now() + interval '1 hour'", first: "max_attempts = failures + 1, run_at = now()"} {
+		_, err := super.Exec(t.Context(), "UPDATE job_queue j SET "+change+" FROM webhook_events e WHERE e.operation_id::text = j.key AND e.id = $1", event)
+		require.NoError(t, err)
+	}
+	ada.answered(t, second) // as the end of the first wakes it
+	ada.waitUntil(t, "/v1/webhook-events/"+first, "status", "failed")
+	require.Contains(t, ada.metrics(t), `parley_dead_letters_total{concerns="operator"} 1`)
+}
+
+func TestATurnThatIsTakenUpAgainAndRefusedIsNoTroubleOfTheRecovery(t *testing.T) {
+	t.Parallel()
+	ada, s := withProvider(t, "UPKEEP_INTERVAL=100ms")
+	thread := "/v1/conversations/threads/" + ada.threadWith(t, map[string]any{"model": "openai/m"})
+	turn := ada.post(t, thread+"/turn", says("Hi")).text("turn_id")
+	s.Then(modeltest.Script{Status: http.StatusUnauthorized, Code: "invalid_api_key"})
+	for _, sql := range []string{ // as of a process that is lost
+		`DELETE FROM messages WHERE role = 'assistant'`,
+		`UPDATE llm_turns SET status = 'running', finished_at = NULL, lease_until = now() - interval '1 second'`,
+	} {
+		_, err := pg.Superuser(t, ada.database).Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	record := ada.waitUntil(t, thread+"/turns/"+turn, "status", "failed")
+	require.Equal(t, []any{"MODEL_CREDENTIALS", "openai", 2.0}, []any{record.text("error.code"), record.text("error.details.provider"), record.at("attempt")})
+	require.NotContains(t, ada.log.String(), "background task failed")
 }
 
 func TestAThreadThatHasOutgrownItsModelIsAskedOnceMoreWithHalf(t *testing.T) {
