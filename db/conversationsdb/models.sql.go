@@ -174,9 +174,9 @@ WITH newest AS (
 ), history AS (
     SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
       FROM newest n
-     WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT EXISTS (
-           SELECT 1 FROM llm_turns t
-            WHERE t.workspace_id = $1 AND t.id = n.turn_id AND t.status = 'failed' AND t.error_code = ANY ($5::text[]))
+     WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT coalesce((
+           SELECT t.error_code FROM llm_turns t -- by its key: no plan reads all that failed
+            WHERE t.workspace_id = $1 AND t.id = n.turn_id AND t.status = 'failed') = ANY ($5::text[]), false)
 )
 SELECT h.seq, h.role, h.content, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url
   FROM history h WHERE h.total <= $6::bigint

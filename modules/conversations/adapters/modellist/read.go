@@ -15,12 +15,13 @@ var errForm = errors.New("the server did not list its models as the provider doe
 // Read returns the names in an answer; more says that the provider has other models too.
 func Read(body io.Reader) (names []string, more bool, err error) {
 	var list struct {
-		Data []struct {
+		Object string `json:"object"`
+		Data   []struct {
 			ID string `json:"id"`
 		} `json:"data"`
 		HasMore bool `json:"has_more"`
 	}
-	if err := json.NewDecoder(io.LimitReader(body, maxBytes)).Decode(&list); err != nil || list.Data == nil {
+	if err := json.NewDecoder(io.LimitReader(body, maxBytes)).Decode(&list); err != nil || list.Data == nil && list.Object != "list" { // Ollama without models has null
 		return nil, false, errForm
 	}
 	for _, m := range list.Data {

@@ -1291,7 +1291,11 @@ type UsableModel struct {
 
 // UsableModelList defines model for UsableModelList.
 type UsableModelList struct {
-	Items []UsableModel `json:"items"`
+	HasMore bool          `json:"has_more"`
+	Items   []UsableModel `json:"items"`
+
+	// NextCursor null: it is one page
+	NextCursor *string `json:"next_cursor"`
 
 	// Patterns names that the operator's keys serve beside those of the list, where * is any text, such as openai/*
 	Patterns    []string            `json:"patterns"`

@@ -15,7 +15,7 @@ func (s Server) ListModels(ctx context.Context, _ ListModelsRequestObject) (List
 	found, err := s.UsableModels.Do(ctx)
 	return ListModels200JSONResponse{
 		Items: page.Map(found.Models, toUsableModel), Patterns: append([]string{}, found.Patterns...),
-		Unavailable: page.Map(found.Missing, toUnavailable),
+		Unavailable: page.Map(found.Missing, toUnavailable), // one page: there is no cursor
 	}, err
 }
 
