@@ -17,7 +17,7 @@ import (
 
 // wallChecks look for holes in the tenant wall (semantics 1). Each query gives a line a hole.
 //
-// Not walled by workspace_id are, by name: schema_migrations, which is golang-migrate's and closed to parley_app;
+// Not walled by workspace_id are, by name: schema_migrations and applied_migrations, which are the migrator's and closed to parley_app;
 // workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself; account_events and account_sessions, whose rows belong to a user;
 // login_attempts, audit_seal_progress, installation, upkeep, periodic_tasks and workspace_purges, which belong to no workspace and only the doors reach.
 var wallChecks = []string{
@@ -50,7 +50,7 @@ var wallChecks = []string{
 	         WHERE a.attname = 'workspace_id' AND b.attname = 'workspace_id')`,
 	// row security stands on all of them, the global ones included, and nobody else has a policy that changes anything
 	`SELECT format('%s does not enforce row security on everybody', c.oid::regclass) FROM pg_class c
-	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'schema_migrations'
+	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('schema_migrations', 'applied_migrations')
 	    AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
 	 UNION ALL
 	 SELECT format('%s on %s lets other roles than parley_app and parley_door through', polname, polrelid::regclass) FROM pg_policy
@@ -108,8 +108,8 @@ var wallChecks = []string{
 	  WHERE attrelid = 'webhook_events'::regclass AND attname IN ('endpoint_id', 'webhook_id', 'kind', 'payload', 'conversation_id', 'received_at')
 	    AND has_column_privilege('parley_app', attrelid, attname, 'UPDATE')
 	 UNION ALL
-	 SELECT 'parley_app may touch schema_migrations' FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) may
-	  WHERE c.oid = to_regclass('public.schema_migrations') AND has_table_privilege('parley_app', c.oid, may)
+	 SELECT format('parley_app may touch %s', c.oid::regclass) FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) may
+	  WHERE c.oid IN (to_regclass('public.schema_migrations'), to_regclass('public.applied_migrations')) AND has_table_privilege('parley_app', c.oid, may)
 	 UNION ALL
 	 SELECT format('parley_door may %s %s', may, c.oid::regclass)
 	   FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) may
@@ -162,7 +162,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'workspaces', 'users', 'account_events', 'account_sessions', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
+    AND c.relname NOT IN ('schema_migrations', 'applied_migrations', 'workspaces', 'users', 'account_events', 'account_sessions', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'workspace_purges')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {

@@ -65,6 +65,7 @@ var keyBots = map[string]botData{
 	"model_settings":             {}, // defaults for all bots: a turn reads them
 	"operations":                 byParent("(actor_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"),
 	"periodic_tasks":             {},
+	"applied_migrations":         {},
 	"schema_migrations":          {},
 	"sessions":                   {},
 	"threads":                    byBot("bot_id"),

@@ -152,6 +152,9 @@ func TestNoStatementReadsABigTableAsAWhole(t *testing.T) {
 		if whole[name] != "" || strings.HasPrefix(sql, "SET ") || strings.HasPrefix(sql, "NOTIFY ") || strings.HasPrefix(sql, "LISTEN ") {
 			continue
 		}
+		if strings.Contains(sql, "schema_migrations") || strings.Contains(sql, "applied_migrations") {
+			continue // the migrator's, who is not parley_app
+		}
 		plan, err := explain(t.Context(), conn, name, sql)
 		require.NoError(t, err, name)
 		plan.walk(func(n node) {

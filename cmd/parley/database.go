@@ -141,8 +141,16 @@ func migrateCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr
 			{Name: "up", Usage: "apply every migration that is missing", Action: withConfig(migrateUp(stdout, stderr)), OnUsageError: usage},
 			{
 				Name: "down", Usage: "take back the newest migration, with its data", OnUsageError: usage,
-				Flags:  []cli.Flag{&cli.IntFlag{Name: "steps", Value: 1, Usage: "how many to take back; 0: all of them"}},
+				Flags: []cli.Flag{
+					&cli.IntFlag{Name: "steps", Value: 1, Usage: "how many to take back; 0: all of them"},
+					&cli.BoolFlag{Name: "yes", Usage: "the data that they hold is to be removed"},
+				},
 				Action: withConfig(migrateDown(stdout, stderr)),
+			},
+			{
+				Name: "repair", Usage: "find out which version the schema has, and store that", OnUsageError: usage,
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "take a schema that fits no version for that of the version which is stored"}},
+				Action: withConfig(migrateRepair(stdout, stderr)),
 			},
 			{Name: "status", Usage: "tell which version the database is at", Action: withConfig(migrateStatus(stdout, stderr)), OnUsageError: usage},
 		},
@@ -176,10 +184,29 @@ func migrateDown(stdout, stderr io.Writer) configAction {
 		if steps < 0 {
 			return usageError{errors.New("--steps: should be 0 (all) or more")}
 		}
+		if !c.Bool("yes") {
+			return usageError{errors.New("--yes: should be given, as taking migrations back removes the data that they hold")}
+		}
 		return withMigrator(ctx, cfg, stderr, func(m *postgres.Migrator) error {
 			if err := m.Down(ctx, steps); err != nil {
 				return err
 			}
+			return tellVersion(ctx, m, stdout)
+		})
+	}
+}
+
+func migrateRepair(stdout, stderr io.Writer) configAction {
+	return func(ctx context.Context, c *cli.Command, cfg *config.Config) error {
+		return withMigrator(ctx, cfg, stderr, func(m *postgres.Migrator) error {
+			report, different, err := m.Repair(ctx, c.Bool("yes"))
+			for _, line := range different {
+				fmt.Fprintln(stdout, line)
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(stdout, report)
 			return tellVersion(ctx, m, stdout)
 		})
 	}
@@ -199,7 +226,7 @@ func tellVersion(ctx context.Context, m *postgres.Migrator, stdout io.Writer) er
 	word := "up to date"
 	switch {
 	case dirty:
-		word = "dirty: a migration broke off half-way and wants a person"
+		word = "half done by an earlier release that was killed: parley migrate repair"
 	case at < newest:
 		word = fmt.Sprintf("%d to apply: parley migrate up", newest-at)
 	case at > newest:

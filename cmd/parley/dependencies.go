@@ -29,7 +29,7 @@ type dependency struct {
 	name string
 	service
 	ping     func(ctx context.Context) error // a cheap look, for /readyz; nil: it is in what others look at
-	optional bool                            // READINESS_STRICT=false makes us ready without it
+	optional bool                            // we are ready without it, unless READINESS_STRICT is true
 }
 
 // dependencies are all of them, in the order in which they are told. parley init prepares them, parley check tries them,
@@ -112,19 +112,34 @@ func (s schema) Prepare(ctx context.Context) error {
 	return s.migrator.Up(ctx)
 }
 
-// Check wants the schema up to date, then writes and reads.
+// compare wants the schema to be what the migrations make.
+func (s schema) compare(ctx context.Context) error {
+	if err := s.migrator.Drift(ctx); err != nil {
+		return err
+	}
+	different, err := s.migrator.Differences(ctx)
+	if err != nil || len(different) == 0 {
+		return err
+	}
+	return fmt.Errorf("the schema differs from that of the migrations in %d lines, which parley migrate repair lists; the first: %s", len(different), different[0])
+}
+
+// Check wants the schema up to date and as the migrations make it, then writes and reads.
 func (s schema) Check(ctx context.Context) error {
 	at, newest, dirty, err := s.migrator.Status(ctx)
 	switch {
 	case err != nil:
 		return err
 	case dirty:
-		return fmt.Errorf("a migration broke off half-way at version %d: it wants a person", at)
+		return fmt.Errorf("an earlier release was killed while it migrated to version %d: run parley migrate repair", at)
 	case at < newest:
 		return fmt.Errorf("the schema is at version %d of %d: run parley init", at, newest)
-	default:
-		return s.db.Check(ctx)
+	case at == newest:
+		if err := s.compare(ctx); err != nil {
+			return err
+		}
 	}
+	return s.db.Check(ctx)
 }
 
 // redisService is the Redis that limits, marks and answers are shared through.

@@ -386,14 +386,62 @@ func TestMigrationsGoUpAndDownByHand(t *testing.T) {
 
 	migrate(`\(up to date\)`, "up")
 	migrate(`\(up to date\)`, "up")
-	migrate(`\(1 to apply: parley migrate up\)`, "down")
+	code, _, stderr = tool(t, environ, "migrate", "down")
+	require.Equal(t, exitUsage, code, "it removes data unasked")
+	require.Contains(t, stderr, "--yes")
+	migrate(`\(1 to apply: parley migrate up\)`, "down", "--yes")
 	code, _, stderr = tool(t, environ, "serve")
 	require.Equal(t, exitFailed, code, "it serves with a table missing")
 	require.Contains(t, stderr, "run parley migrate up")
-	migrate(`^version 0 of`, "down", "--steps", "0")
+	code, _, stderr = tool(t, environ, "migrate", "down", "--steps", "0")
+	require.Equal(t, exitUsage, code, "it removes everything unasked")
+	require.Contains(t, stderr, "--yes")
+	migrate(`^version 0 of`, "down", "--steps", "0", "--yes")
 	migrate(`\(up to date\)`, "up")
 	p := startOn(t, strings.TrimPrefix(environ[0], "DATABASE_URL="), "MIGRATE_ON_START=false")
 	p.register(t)
+}
+
+// A start lives while it migrates, or whoever asks whether it does would kill it in the middle.
+func TestAStartThatMigratesLives(t *testing.T) {
+	t.Parallel()
+	database, address := pg.URL(t), freeAddress(t)
+	conn := pg.Superuser(t, database)
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	_, err = tx.Exec(t.Context(), `LOCK TABLE schema_migrations`)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"parley", "serve"}, []string{
+			"HTTP_ADDR=" + address, "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir(), "SECRET_KEY=" + secretKey, "DATABASE_MAX_CONNS=8",
+		}, io.Discard, io.Discard)
+	}()
+	client := &http.Client{Transport: contractTransport{t: t, contract: loadedContract(), said: &secrets{}}, Timeout: 10 * time.Second}
+	ask := func(path string) (status int, body string) {
+		res, err := client.Get("http://" + address + path) //nolint:noctx // the client has a deadline
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer res.Body.Close()
+		raw, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(raw)
+	}
+	require.Eventually(t, func() bool { status, _ := ask("/healthz"); return status == http.StatusOK }, patience, tick)
+	status, body := ask("/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, body, `"migrating"`)
+	status, body = ask("/v1/bots")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, body, "DOWNSTREAM_UNAVAILABLE")
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.Eventually(t, func() bool { status, _ := ask("/readyz"); return status == http.StatusOK }, patience, tick)
+	stop()
+	require.Equal(t, exitOK, <-ended)
 }
 
 func TestAPortThatIsTakenIsOneClearLine(t *testing.T) {

@@ -87,9 +87,6 @@ type platform struct {
 }
 
 func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database) (_ *platform, err error) {
-	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(d.direct, log)); err != nil {
-		return nil, err
-	}
 	p := &platform{cfg: cfg, log: log, direct: d.direct, now: now, background: background.NewRunner(log), metrics: newMeters()}
 	defer func() {
 		if err != nil {
@@ -179,7 +176,7 @@ func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrat
 	case dirty || at < newest:
 		return fmt.Errorf("the database is at version %d of %d and MIGRATE_ON_START is false: run parley migrate up", at, newest)
 	default:
-		return nil
+		return m.Drift(ctx)
 	}
 }
 

@@ -3,3 +3,8 @@
 //   sqlc v1.31.1
 
 package platformdb
+
+type SchemaMigration struct {
+	Version int64
+	Dirty   bool
+}

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/golang-migrate/migrate/v4"
-	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/parley/parley/db"
 	"github.com/parley/parley/db/platformdb"
@@ -30,21 +27,29 @@ type Migrator struct {
 // NewMigrator makes a Migrator for the database behind a URL, whose user owns the schema.
 func NewMigrator(url string, log *slog.Logger) *Migrator { return &Migrator{url: url, log: log} }
 
-// lockPatience is how long a process waits for another one that is migrating.
-const lockPatience = 5 * time.Minute
+// migrationWait is how long a process waits for another one that is migrating: as long as there is data.
+const migrationWait = time.Hour
 
 // Up makes the roles and applies every migration that is missing. A schema that is newer than this program is left as it is:
-// migrations expand first, so that the release before can be served beside a newer one and started again.
+// migrations expand first, so that the release before can be served beside a newer one and started again. It answers a
+// DriftError where other migrations than this program's were applied.
 func (m *Migrator) Up(ctx context.Context) error {
 	if err := m.ensureRoles(ctx); err != nil {
 		return err
 	}
-	newest, err := Newest()
-	if err != nil {
-		return err
-	}
-	return m.run(ctx, func(mg *migrate.Migrate) error {
-		if at, dirty, err := mg.Version(); err == nil && !dirty && at > newest {
+	return m.run(ctx, func(mg *migrate.Migrate, d *migrationDriver) error {
+		if err := d.Lock(); err != nil { // counted: the library locks once more
+			return fmt.Errorf("lock the schema: %w", err)
+		}
+		defer func() { _ = d.Unlock() }()
+		at, err := soundVersion(mg)
+		if err != nil {
+			return err
+		}
+		if err := checkDrift(ctx, d.conn, at, d.sums); err != nil {
+			return err
+		}
+		if newest := d.sums[len(d.sums)-1].Version; at > newest {
 			m.log.Info("the schema is newer than this program", "version", at, "newest_known", newest)
 			return nil
 		}
@@ -52,9 +57,25 @@ func (m *Migrator) Up(ctx context.Context) error {
 	})
 }
 
+// soundVersion gives the version of the schema, 0 for none. It fails where an earlier release was killed while it migrated.
+func soundVersion(mg *migrate.Migrate) (uint, error) {
+	at, dirty, err := mg.Version()
+	if errors.Is(err, migrate.ErrNilVersion) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if dirty {
+		return 0, fmt.Errorf("an earlier release was killed while it brought the database to version %d: run parley migrate repair, "+
+			"which finds out whether that was done", at)
+	}
+	return at, nil
+}
+
 // Down takes back the newest steps migrations; steps 0 takes back all of them. The roles stay.
 func (m *Migrator) Down(ctx context.Context, steps int) error {
-	return m.run(ctx, func(mg *migrate.Migrate) error {
+	return m.run(ctx, func(mg *migrate.Migrate, _ *migrationDriver) error {
 		if steps == 0 {
 			return mg.Down()
 		}
@@ -68,7 +89,7 @@ func (m *Migrator) Status(ctx context.Context) (at, newest uint, dirty bool, err
 	if newest, err = Newest(); err != nil {
 		return 0, 0, false, err
 	}
-	err = m.run(ctx, func(mg *migrate.Migrate) error {
+	err = m.run(ctx, func(mg *migrate.Migrate, _ *migrationDriver) error {
 		var err error
 		at, dirty, err = mg.Version()
 		return err
@@ -78,25 +99,14 @@ func (m *Migrator) Status(ctx context.Context) (at, newest uint, dirty bool, err
 
 // Newest is the number of the last migration in the program.
 func Newest() (uint, error) {
-	src, err := iofs.New(db.Migrations, "migrations")
-	if err != nil {
-		return 0, fmt.Errorf("read the migrations: %w", err)
+	sums, err := Migrations()
+	if err != nil || len(sums) == 0 {
+		return 0, err
 	}
-	defer func() { _ = src.Close() }()
-	n, err := src.First()
-	for err == nil {
-		var next uint
-		if next, err = src.Next(n); err == nil {
-			n = next
-		}
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("read the migrations: %w", err)
-	}
-	return n, nil
+	return sums[len(sums)-1].Version, nil
 }
 
-func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate) error) error {
+func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate, *migrationDriver) error) error {
 	cfg, err := pgx.ParseConfig(m.url)
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
@@ -106,11 +116,9 @@ func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate) error) e
 	// But making an SQL function over a walled table is no such query, though its check takes it for one and refuses
 	// it to an owner who is no superuser. (pg_dump, whose files have both settings too, does the same.)
 	cfg.RuntimeParams["check_function_bodies"] = "off"
-	pool := stdlib.OpenDB(*cfg)
-	defer pool.Close()
-	driver, err := migratepgx.WithInstance(pool, &migratepgx.Config{})
+	driver, err := newMigrationDriver(ctx, cfg, m.log)
 	if err != nil {
-		return fmt.Errorf("reach the database to migrate it: %w", oneLine{err})
+		return err
 	}
 	source, err := iofs.New(db.Migrations, "migrations")
 	if err != nil {
@@ -120,11 +128,11 @@ func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate) error) e
 	if err != nil {
 		return errors.Join(fmt.Errorf("prepare the migration: %w", err), driver.Close())
 	}
-	mg.LockTimeout = lockPatience
+	mg.LockTimeout = migrationWait
 	mg.Log = migrateLog{m.log}
 	stop := context.AfterFunc(ctx, func() { mg.GracefulStop <- true })
 	defer stop()
-	err = step(mg)
+	err = step(mg, driver)
 	if errors.Is(err, migrate.ErrNoChange) || errors.Is(err, migrate.ErrNilVersion) {
 		err = nil
 	}
