@@ -129,7 +129,7 @@ func TestAClickHouseThatIsAwayDelaysCountsAndNothingElse(t *testing.T) {
 	address, database := clickhousetest.Server(t)
 	proxy := clickhousetest.NewProxy(t, address)
 	proxy.Away(true)
-	p := start(t, append([]string{"CLICKHOUSE_HOST=" + proxy.URL, "CLICKHOUSE_DATABASE=" + database, "READINESS_STRICT=false"}, quickUpkeep...)...)
+	p := start(t, append([]string{"CLICKHOUSE_HOST=" + proxy.URL, "CLICKHOUSE_DATABASE=" + database}, quickUpkeep...)...)
 	ada := p.register(t)
 	thread := ada.thread(t, ada.newBot(t))
 	for n := range 5 {

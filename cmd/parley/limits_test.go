@@ -201,7 +201,7 @@ func TestWithoutItsRedisTheProgramStillLimitsAndReplays(t *testing.T) {
 	require.NoError(t, err)
 	address := closed.Addr().String()
 	require.NoError(t, closed.Close())
-	p := start(t, "REDIS_URL=redis://"+address+"/0", "RATE_LIMIT_MAX=4", "RATE_LIMIT_WINDOW=1h", "READINESS_STRICT=false")
+	p := start(t, "REDIS_URL=redis://"+address+"/0", "RATE_LIMIT_MAX=4", "RATE_LIMIT_WINDOW=1h")
 	ada := p.register(t)
 	op := operation(uuid.NewString())
 	body := map[string]any{"name": "Support"}

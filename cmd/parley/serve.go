@@ -20,11 +20,12 @@ import (
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/postgres/embedded"
 	"github.com/parley/parley/platform/resilience"
 )
 
-// startPatience is how long the database may take to come up and to be migrated.
+// startPatience is how long the database may take to come up, and the rest of the program after it was migrated.
 const startPatience = 2 * time.Minute
 
 // heapGrowth is how far the heap grows, in percent of what lives, before it is collected, unless GOGC says otherwise: what
@@ -32,33 +33,51 @@ const startPatience = 2 * time.Minute
 const heapGrowth = 200
 
 // serve runs the whole program until the context ends, or the embedded database does.
-func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
-	return withPlatform(ctx, cfg, stderr, func(p *platform, database *database) error {
+	log, closeLog, err := openLog(cfg, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	// It listens before anything else: a port that is taken is found at once, and whoever asks whether it lives while it
+	// migrates is answered.
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("HTTP_ADDR: should be an address that is free: %w", err)
+	}
+	starting := &gateway.Starting{}
+	server := gateway.NewServer(starting, cfg.RequestTimeout, cfg.ModelTimeout, log)
+	defer func() { _ = server.Close() }()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(gateway.CloseStalled(listener)) }()
+	return withPlatform(ctx, cfg, log, func(p *platform, database *database) error {
 		handler, err := newHandler(p)
 		if err != nil {
 			return err
 		}
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTPAddr)
-		if err != nil {
-			return fmt.Errorf("HTTP_ADDR: should be an address that is free: %w", err)
-		}
 		p.startJobs(ctx)
 		debug.FreeOSMemory() // what the start has left behind, which is more than what serving needs
+		starting.Ready(handler)
 		p.log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", database.where(),
 			"redis", whereIs(p.cfg.RedisURL), "traces", whereIs(p.cfg.TraceEndpoint), "sentry", whereIs(p.cfg.SentryDSN), "workers", cfg.Workers, "reference", "/docs")
-		return listenUntil(ctx, gateway.NewServer(handler, cfg.RequestTimeout, cfg.ModelTimeout, p.log), gateway.CloseStalled(listener), database.lost(), cfg.StopTimeout, &p.running, p.log)
+		return serveUntil(ctx, server, ended, database.lost(), cfg.StopTimeout, &p.running, p.log)
 	})
 }
 
 // work does jobs and serves nothing, until the context ends or the embedded database does.
-func work(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
+func work(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error) {
 	if cfg.Workers == 0 {
 		return usageError{errors.New("WORKERS: should be 1 or more for parley worker")}
 	}
-	return withPlatform(ctx, cfg, stderr, func(p *platform, database *database) error {
+	log, closeLog, err := openLog(cfg, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	return withPlatform(ctx, cfg, log, func(p *platform, database *database) error {
 		if _, err := newHandler(p); err != nil { // the modules register their handlers; nothing listens
 			return err
 		}
@@ -75,22 +94,22 @@ func work(ctx context.Context, cfg *config.Config, stderr io.Writer) error {
 }
 
 // withPlatform runs a program on the platform, and ends the platform after it.
-func withPlatform(ctx context.Context, cfg *config.Config, stderr io.Writer, program func(*platform, *database) error) (err error) {
-	log, closeLog, err := openLog(cfg, stderr)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closeLog()) }()
-	starting, cancel := context.WithTimeout(ctx, startPatience)
-	defer cancel()
+func withPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, program func(*platform, *database) error) (err error) {
 	if err := embedded.MakeFolder(cfg.DataDir, 0o755); err != nil { // the embedded database's user has to pass through
 		return fmt.Errorf("DATA_DIR: should be a folder that can be made and written: %w", err)
 	}
-	database, err := openDatabase(starting, cfg, log)
+	opening, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	database, err := openDatabase(opening, cfg, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, database.close()) }()
+	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(database.direct, log)); err != nil { // as long as it takes
+		return err
+	}
+	starting, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
 	p, err := newPlatform(starting, cfg, log, database)
 	if err != nil {
 		return err
@@ -109,12 +128,11 @@ func withPlatform(ctx context.Context, cfg *config.Config, stderr io.Writer, pro
 
 var errDatabaseLost = errors.New("the embedded database has ended: see postgres.log under DATA_DIR")
 
-// listenUntil serves until the context ends; then it lets running requests, and turns that outlive theirs, go on for a while.
-func listenUntil(
-	ctx context.Context, server *http.Server, l net.Listener, lost <-chan struct{}, grace time.Duration, turns *sync.WaitGroup, log *slog.Logger,
+// serveUntil lets a server go on until the context ends; then it lets running requests, and turns that outlive theirs, go on
+// for a while.
+func serveUntil(
+	ctx context.Context, server *http.Server, ended <-chan error, lost <-chan struct{}, grace time.Duration, turns *sync.WaitGroup, log *slog.Logger,
 ) error {
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
 	var cause error
 	select {
 	case err := <-ended:

@@ -48,7 +48,7 @@ type Config struct {
 	JWTIssuer      string        `env:"JWT_ISSUER" envDefault:"parley" want:"a name" help:"the iss and aud of the tokens"`
 	AccessTTL      time.Duration `env:"ACCESS_TTL" envDefault:"15m" want:"a duration from 1s to 24h such as 15m" help:"how long an access token is good"`
 	RefreshTTL     time.Duration `env:"REFRESH_TTL" envDefault:"336h" want:"a duration from 1m to 1440h such as 336h" help:"how long an unused session lives"`
-	Strict         bool          `env:"READINESS_STRICT" envDefault:"true" want:"true or false" help:"false: optional dependencies do not make /readyz fail"`
+	Strict         bool          `env:"READINESS_STRICT" envDefault:"false" want:"true or false" help:"true: /readyz fails without Redis, ClickHouse, MinIO or Qdrant too, which takes every process out at once that loses one"`
 	CORSOrigins    []string      `env:"CORS_ALLOW_ORIGINS" want:"origins such as https://app.example.com, separated by commas, or *" help:"web pages that may call the API; empty: none but its own"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" want:"addresses or networks such as 10.0.0.0/8, separated by commas" help:"whose X-Forwarded-For is believed; empty: nobody's"`
 	RedisURL       string        `env:"REDIS_URL" want:"redis://user:password@host:port/0" secret:"true" help:"a Redis that processes share rate limits and finished answers through; empty: each process keeps its own"`

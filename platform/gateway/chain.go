@@ -52,8 +52,7 @@ func beginCall(o Options) echo.MiddlewareFunc {
 			}
 			given := trace != ""
 			if !given {
-				id := uuid.New()
-				trace = hex.EncodeToString(id[:])
+				trace = newTraceID()
 			}
 			ip, _ := netip.ParseAddr(c.RealIP()) // an address that is none stays unknown
 			operation, _ := operationID(req.Header)
@@ -82,6 +81,12 @@ func beginCall(o Options) echo.MiddlewareFunc {
 			return err
 		}
 	}
+}
+
+// newTraceID makes a trace id: 32 hexadecimal digits, as W3C Trace Context has them.
+func newTraceID() string {
+	id := uuid.New()
+	return hex.EncodeToString(id[:])
 }
 
 // clientTraceID returns the trace id that a client names, in X-Trace-Id or else in X-Request-Id; "" where neither is valid.
