@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,6 +169,59 @@ func TestAPurgeLeavesNothingOfAWorkspaceAndTouchesNoOther(t *testing.T) {
 	require.Equal(t, 1, count(t, super, `SELECT count(*) FROM workspace_purges WHERE id = $1 AND (removed ->> 'public.messages')::int = 2`, ada.workspace))
 	require.Equal(t, http.StatusOK, eve.get(t, "/v1/bots").Status)
 	requireCode(t, ada.get(t, "/v1/auth/me"), http.StatusUnauthorized, "UNAUTHORIZED")
+}
+
+// A workspace with millions of rows is removed in steps that end in time, and what a step has removed stays so.
+func TestAPurgeGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	p := start(t, "WORKERS=0", "UPKEEP_INTERVAL=1h")
+	ada, eve := p.register(t), p.register(t)
+	super := pg.Superuser(t, p.database)
+	ada.fill(t, super)
+	eve.fill(t, super)
+	before := eve.state(t, super)
+	_, thread, _ := strings.Cut(ada.openThread(t), "threads/")
+	_, err := super.Exec(t.Context(), `
+		INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, provider, model, status, user_seq, lease_until, created_at, finished_at)
+		SELECT $1, gen_random_uuid(), $2, $3, gen_random_uuid(), 'echo', 'echo', 'completed', n, now(), now(), now() FROM generate_series(1, 1000) n`,
+		ada.workspace, thread, ada.user)
+	require.NoError(t, err)
+	_, err = super.Exec(t.Context(), `UPDATE workspaces SET deleted_at = now() - interval '31 days' WHERE id = $1`, ada.workspace)
+	require.NoError(t, err)
+	var state string
+	steps, turns := 0, 0
+	for state != "done" {
+		var removed int
+		require.NoError(t, super.QueryRow(t.Context(), `SELECT state, removed FROM app.purge_some($1, 0)`, ada.workspace).Scan(&state, &removed))
+		require.Contains(t, []string{"more", "done"}, state)
+		require.LessOrEqual(t, removed, 1000, "a step does not end in time")
+		steps++
+		require.Less(t, steps, 100)
+		left := count(t, super, `SELECT count(*) FROM llm_turns WHERE workspace_id = $1`, ada.workspace)
+		if left > 0 && left < 1000 {
+			turns++
+		}
+		require.Equal(t, before, eve.state(t, super), "another workspace was touched")
+	}
+	require.Greater(t, turns, 3, "the turns went at once")
+	for _, table := range tenantTables(t, super) {
+		require.Zero(t, count(t, super, `SELECT count(*) FROM `+table+` WHERE workspace_id = $1`, ada.workspace), table)
+	}
+	require.Zero(t, count(t, super, `SELECT count(*) FROM users WHERE id = $1`, ada.user))
+	require.Equal(t, 1, count(t, super, `SELECT count(*) FROM workspace_purges
+		WHERE id = $1 AND finished AND (removed ->> 'public.llm_turns')::int > 1000 AND (removed ->> 'public.messages')::int = 2`, ada.workspace))
+}
+
+func TestAWorkspaceIsNotRestoredOnceItIsPurged(t *testing.T) {
+	t.Parallel()
+	p := start(t, "WORKERS=0", "UPKEEP_INTERVAL=1h")
+	ada := p.register(t)
+	super := pg.Superuser(t, p.database)
+	require.Equal(t, http.StatusNoContent, ada.delete(t, "/v1/workspaces/"+ada.workspace).Status)
+	_, err := super.Exec(t.Context(), `UPDATE workspaces SET deleted_at = now() - interval '31 days' WHERE id = $1`, ada.workspace)
+	require.NoError(t, err)
+	requireCode(t, ada.post(t, "/v1/workspaces/"+ada.workspace+"/restore", nil), http.StatusForbidden, "WORKSPACE_DELETED")
+	require.Equal(t, 1, count(t, super, `SELECT count(*) FROM workspaces WHERE id = $1 AND deleted_at IS NOT NULL`, ada.workspace))
 }
 
 func TestTheProgramPurgesWhatIsDue(t *testing.T) {

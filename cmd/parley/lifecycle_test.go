@@ -422,7 +422,7 @@ func TestAStartThatMigratesLives(t *testing.T) {
 	}()
 	client := &http.Client{Transport: contractTransport{t: t, contract: loadedContract(), said: &secrets{}}, Timeout: 10 * time.Second}
 	ask := func(path string) (status int, body string) {
-		res, err := client.Get("http://" + address + path) //nolint:noctx // the client has a deadline
+		res, err := client.Get("http://" + address + path)
 		if err != nil {
 			return 0, err.Error()
 		}

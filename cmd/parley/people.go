@@ -21,6 +21,7 @@ import (
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/telemetry"
 )
 
 // permissions tell the gateway, which knows no roles, who may do what.
@@ -36,6 +37,9 @@ func permissions() map[string]gateway.Permission {
 	return all
 }
 
+// dueAtMost bounds how many workspaces that wait for their purge are counted.
+const dueAtMost = 1000
+
 func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, error) {
 	workspaces, members := postgres.NewWorkspaces(p.db), postgres.NewMembers(p.db)
 	letters := outbox.Outbox{Queue: p.jobs, Box: secret.NewBox(p.master.Key("letters"))}
@@ -46,9 +50,20 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 	if err := (jobs.SendLetter{Mailer: mailer, Open: letters.Open}).Register(p.kinds, outbox.Kind); err != nil {
 		return rest.People{}, err
 	}
-	purge := usecases.PurgeWorkspaces{Removal: workspaces, Elsewhere: p.purges, Purged: func(ctx context.Context, workspace uuid.UUID) {
-		p.log.InfoContext(ctx, "a workspace was purged", "workspace", workspace)
+	purge := usecases.PurgeWorkspaces{Removal: workspaces, Elsewhere: p.purges, Purged: func(ctx context.Context, workspace uuid.UUID, rows int64, done bool) {
+		p.log.InfoContext(ctx, map[bool]string{true: "a workspace was purged", false: "a workspace is being purged"}[done], "workspace", workspace, "rows", rows)
+		p.metrics.purged(float64(rows))
 	}}
+	p.metrics.Gauge(telemetry.Family{Name: "workspaces_to_purge", Help: "workspaces that were deleted 30 days ago and have rows left, up to 1000"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		due, err := workspaces.Due(ctx, dueAtMost)
+		if err != nil {
+			p.log.Warn("the workspaces to purge were not counted for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(len(due))}}
+	})
 	p.background.Every(p.cfg.UpkeepInterval, 15*time.Minute, "purge workspaces", purge.Do)
 	accept.Invitations = postgres.NewInvitations(p.db, p.meter)
 	authorities := postgres.NewAuthorities(p.db)

@@ -12,16 +12,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const allowTime = `-- name: AllowTime :exec
-SELECT set_config('statement_timeout', '10min', true)
-`
-
-// A purge may take longer than a call.
-func (q *Queries) AllowTime(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, allowTime)
-	return err
-}
-
 const changeRole = `-- name: ChangeRole :exec
 UPDATE workspace_members SET role = $1 WHERE workspace_id = $2 AND user_id = $3
 `
@@ -234,15 +224,25 @@ func (q *Queries) LockMembers(ctx context.Context, arg LockMembersParams) ([]Loc
 	return items, nil
 }
 
-const purgeWorkspace = `-- name: PurgeWorkspace :one
-SELECT app.purge_workspace($1::uuid)::boolean
+const purgeSome = `-- name: PurgeSome :one
+SELECT state::text AS state, removed::bigint AS removed FROM app.purge_some($1::uuid, $2::double precision)
 `
 
-func (q *Queries) PurgeWorkspace(ctx context.Context, workspaceID uuid.UUID) (bool, error) {
-	row := q.db.QueryRow(ctx, purgeWorkspace, workspaceID)
-	var column_1 bool
-	err := row.Scan(&column_1)
-	return column_1, err
+type PurgeSomeParams struct {
+	WorkspaceID uuid.UUID
+	Seconds     float64
+}
+
+type PurgeSomeRow struct {
+	State   string
+	Removed int64
+}
+
+func (q *Queries) PurgeSome(ctx context.Context, arg PurgeSomeParams) (PurgeSomeRow, error) {
+	row := q.db.QueryRow(ctx, purgeSome, arg.WorkspaceID, arg.Seconds)
+	var i PurgeSomeRow
+	err := row.Scan(&i.State, &i.Removed)
+	return i, err
 }
 
 const removeMember = `-- name: RemoveMember :exec
@@ -275,9 +275,10 @@ func (q *Queries) RenameWorkspace(ctx context.Context, arg RenameWorkspaceParams
 }
 
 const restoreWorkspace = `-- name: RestoreWorkspace :exec
-UPDATE workspaces SET deleted_at = NULL WHERE id = $1
+UPDATE workspaces SET deleted_at = NULL WHERE id = $1 AND deleted_at >= now() - interval '30 days'
 `
 
+// Later than this some of it may have been purged.
 func (q *Queries) RestoreWorkspace(ctx context.Context, workspaceID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, restoreWorkspace, workspaceID)
 	return err

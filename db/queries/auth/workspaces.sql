@@ -39,14 +39,11 @@ DELETE FROM workspace_members WHERE workspace_id = @workspace_id AND user_id = @
 UPDATE workspaces SET deleted_at = coalesce(deleted_at, @deleted_at) WHERE id = @workspace_id;
 
 -- name: RestoreWorkspace :exec
-UPDATE workspaces SET deleted_at = NULL WHERE id = @workspace_id;
+-- Later than this some of it may have been purged.
+UPDATE workspaces SET deleted_at = NULL WHERE id = @workspace_id AND deleted_at >= now() - interval '30 days';
 
 -- name: WorkspacesToPurge :many
 SELECT app.workspaces_to_purge(@most::integer)::uuid;
 
--- name: AllowTime :exec
--- A purge may take longer than a call.
-SELECT set_config('statement_timeout', '10min', true);
-
--- name: PurgeWorkspace :one
-SELECT app.purge_workspace(@workspace_id::uuid)::boolean;
+-- name: PurgeSome :one
+SELECT state::text AS state, removed::bigint AS removed FROM app.purge_some(@workspace_id::uuid, @seconds::double precision);

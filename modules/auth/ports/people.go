@@ -14,6 +14,7 @@ import (
 // Failures of workspaces and their people.
 var (
 	ErrWorkspaceNotFound  = fail.New(fail.NotFound, "WORKSPACE_NOT_FOUND", "you are in no such workspace")
+	ErrRestoreOver        = fail.New(fail.Forbidden, "WORKSPACE_DELETED", "this workspace was deleted more than 30 days ago: it cannot be restored any more")
 	ErrMemberNotFound     = fail.New(fail.NotFound, "MEMBER_NOT_FOUND", "there is no such member in this workspace")
 	ErrOwnRole            = fail.New(fail.Forbidden, "OWN_ROLE", "you cannot raise your own role: ask somebody who has that role")
 	ErrRoleTooHigh        = fail.New(fail.Forbidden, "ROLE_TOO_HIGH", "you cannot give a role above your own, nor change or remove who has one")
@@ -43,12 +44,19 @@ type Workspaces interface {
 type Removal interface {
 	// Delete queues the deletion of the workspace of the context; deleted already it stays so.
 	Delete(ctx context.Context, at time.Time) error
-	// Restore queues that it is deleted no longer.
+	// Restore queues that it is deleted no longer, unless it is due: then it stays deleted.
 	Restore(ctx context.Context) error
-	// Due gives workspaces whose time to be restored is over.
-	Due(ctx context.Context) ([]uuid.UUID, error)
-	// Purge removes every row of one; false where somebody else is at it.
-	Purge(ctx context.Context, workspace uuid.UUID) (bool, error)
+	// Due gives so many workspaces whose time to be restored is over, the longest deleted first.
+	Due(ctx context.Context, limit int) ([]uuid.UUID, error)
+	// Purge removes some rows of one, and in the end the workspace.
+	Purge(ctx context.Context, workspace uuid.UUID) (PurgeStep, error)
+}
+
+// PurgeStep is what one step of a purge has come to. Neither Done nor More: another process is at it.
+type PurgeStep struct {
+	Done bool // nothing is left
+	More bool // there are rows left
+	Rows int64
 }
 
 // Members keeps who is in the workspace of the context.

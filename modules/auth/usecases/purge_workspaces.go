@@ -14,31 +14,52 @@ type PurgeWorkspaces struct {
 	Removal ports.Removal
 	// Elsewhere removes what is kept outside the database, before its rows go; it may be asked again.
 	Elsewhere []func(ctx context.Context, workspace uuid.UUID) error
-	Purged    func(ctx context.Context, workspace uuid.UUID)
+	// Purged is called after each round of steps in which rows of a workspace went, with how many.
+	Purged func(ctx context.Context, workspace uuid.UUID, rows int64, done bool)
 }
 
-// Do purges what is due. One workspace's failure keeps no other from its end.
+// purgesAtOnce is how many workspaces are purged by one call.
+const purgesAtOnce = 10
+
+// purgeRound is how many steps one workspace has before the next one's turn comes.
+const purgeRound = 10
+
+// Do purges what is due, in steps, until nothing is left or the context ends; the next call goes on then. One workspace's
+// failure keeps no other from its end.
 func (u PurgeWorkspaces) Do(ctx context.Context) error {
-	due, err := u.Removal.Due(ctx)
+	due, err := u.Removal.Due(ctx, purgesAtOnce)
 	if err != nil {
 		return err
 	}
 	var failures []error
-	for _, workspace := range due {
-		failures = append(failures, u.purge(ctx, workspace))
+	for len(due) > 0 && ctx.Err() == nil {
+		var left []uuid.UUID
+		for _, workspace := range due {
+			more, err := u.purge(ctx, workspace)
+			if more && err == nil {
+				left = append(left, workspace)
+			}
+			failures = append(failures, err)
+		}
+		due = left
 	}
 	return errors.Join(failures...)
 }
 
-func (u PurgeWorkspaces) purge(ctx context.Context, workspace uuid.UUID) error {
+// purge makes a round of steps.
+func (u PurgeWorkspaces) purge(ctx context.Context, workspace uuid.UUID) (more bool, err error) {
 	for _, remove := range u.Elsewhere {
 		if err := remove(ctx, workspace); err != nil {
-			return err
+			return false, err
 		}
 	}
-	done, err := u.Removal.Purge(ctx, workspace)
-	if done && err == nil {
-		u.Purged(ctx, workspace)
+	rows, step := int64(0), ports.PurgeStep{More: true}
+	for n := 0; n < purgeRound && step.More && err == nil; n++ {
+		step, err = u.Removal.Purge(ctx, workspace)
+		rows += step.Rows
 	}
-	return err
+	if rows > 0 || step.Done {
+		u.Purged(ctx, workspace, rows, step.Done)
+	}
+	return step.More, err
 }

@@ -88,29 +88,28 @@ func (s *Workspaces) Restore(ctx context.Context) error {
 	return authdb.New(s.db.In(ctx)).RestoreWorkspace(ctx, call.From(ctx).Principal.WorkspaceID)
 }
 
-const purgesAtOnce = 10
-
-// Due implements ports.Removal.
-func (s *Workspaces) Due(ctx context.Context) ([]uuid.UUID, error) {
-	due, err := authdb.New(s.db.In(ctx)).WorkspacesToPurge(ctx, purgesAtOnce)
+// Due gives the workspaces that were deleted 30 days ago, the longest deleted first.
+func (s *Workspaces) Due(ctx context.Context, limit int) ([]uuid.UUID, error) {
+	due, err := authdb.New(s.db.In(ctx)).WorkspacesToPurge(ctx, int32(limit))
 	if err != nil {
 		return nil, fmt.Errorf("look for workspaces to purge: %w", err)
 	}
 	return due, nil
 }
 
-// Purge implements ports.Removal.
-func (s *Workspaces) Purge(ctx context.Context, workspace uuid.UUID) (done bool, err error) {
+// purgeStep is how long one transaction of a purge removes rows, in seconds: what it has removed is kept from vacuum, and its
+// WAL from standbys, no longer than that.
+const purgeStep = 2
+
+// Purge removes rows of a workspace for two seconds.
+func (s *Workspaces) Purge(ctx context.Context, workspace uuid.UUID) (step ports.PurgeStep, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) error {
-		q := authdb.New(s.db.In(ctx))
-		if err := q.AllowTime(ctx); err != nil {
-			return err
-		}
-		done, err = q.PurgeWorkspace(ctx, workspace)
+		row, err := authdb.New(s.db.In(ctx)).PurgeSome(ctx, authdb.PurgeSomeParams{WorkspaceID: workspace, Seconds: purgeStep})
+		step = ports.PurgeStep{Done: row.State == "done", More: row.State == "more", Rows: row.Removed}
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("purge the workspace %s: %w", workspace, err)
+		return step, fmt.Errorf("purge the workspace %s: %w", workspace, err)
 	}
-	return done, nil
+	return step, nil
 }

@@ -89,6 +89,9 @@ func (s Server) RestoreWorkspace(ctx context.Context, r RestoreWorkspaceRequestO
 			return command.Outcome{}, err
 		}
 		w, err := s.People.Workspaces.Get(ctx)
+		if err == nil && w.DeletedAt != nil {
+			err = ports.ErrRestoreOver
+		}
 		return command.Outcome{
 			Answer: RestoreWorkspace200JSONResponse(toWorkspace(w)).VisitRestoreWorkspaceResponse,
 			Audit:  audit.Entry{Action: "workspace.restore", Resource: "workspace", ResourceID: r.WorkspaceID},
