@@ -78,7 +78,7 @@ func newMeters() meters {
 			Name: "dead_letters_total", Labels: []string{"concerns"}, Known: [][]string{{"operator", "tenant"}},
 			Help: "jobs that this process has given up, by whom it concerns: the tenant, where that is whose settings, account or server failed",
 		}),
-		purged:   m.Count(telemetry.Family{Name: "purged_rows_total", Help: "rows of deleted workspaces that this process has removed", Known: [][]string{}}),
+		purged: m.Count(telemetry.Family{Name: "purged_rows_total", Help: "rows of deleted workspaces that this process has removed", Known: [][]string{}}),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/pprof"
 	"time"
 
+	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
 	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/telemetry"
@@ -15,6 +16,9 @@ import (
 
 // scrapePatience is how long counting for one reading of the metrics may take.
 const scrapePatience = 2 * time.Second
+
+// purgesCounted bounds how many workspaces that wait for their purge are counted.
+const purgesCounted = 1000
 
 // serveMetrics serves /metrics on an address of its own until the platform closes. It returns where.
 func (p *platform) serveMetrics(ctx context.Context) (address string, err error) {
@@ -113,6 +117,16 @@ func (p *platform) addGauges() {
 			return nil
 		}
 		return []telemetry.Sample{{Value: float64(rows)}}
+	})
+	m.Gauge(telemetry.Family{Name: "workspaces_to_purge", Help: "workspaces that were deleted 30 days ago and have rows left, up to 1000"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		due, err := authpostgres.NewWorkspaces(p.db).Due(ctx, purgesCounted)
+		if err != nil {
+			p.log.Warn("the workspaces to purge were not counted for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(len(due))}}
 	})
 	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}

@@ -21,7 +21,6 @@ import (
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/secret"
-	"github.com/parley/parley/platform/telemetry"
 )
 
 // permissions tell the gateway, which knows no roles, who may do what.
@@ -37,9 +36,6 @@ func permissions() map[string]gateway.Permission {
 	return all
 }
 
-// dueAtMost bounds how many workspaces that wait for their purge are counted.
-const dueAtMost = 1000
-
 func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, error) {
 	workspaces, members := postgres.NewWorkspaces(p.db), postgres.NewMembers(p.db)
 	letters := outbox.Outbox{Queue: p.jobs, Box: secret.NewBox(p.master.Key("letters"))}
@@ -54,16 +50,6 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 		p.log.InfoContext(ctx, map[bool]string{true: "a workspace was purged", false: "a workspace is being purged"}[done], "workspace", workspace, "rows", rows)
 		p.metrics.purged(float64(rows))
 	}}
-	p.metrics.Gauge(telemetry.Family{Name: "workspaces_to_purge", Help: "workspaces that were deleted 30 days ago and have rows left, up to 1000"}, func() []telemetry.Sample {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
-		defer cancel()
-		due, err := workspaces.Due(ctx, dueAtMost)
-		if err != nil {
-			p.log.Warn("the workspaces to purge were not counted for the metrics", "error", err)
-			return nil
-		}
-		return []telemetry.Sample{{Value: float64(len(due))}}
-	})
 	p.background.Every(p.cfg.UpkeepInterval, 15*time.Minute, "purge workspaces", purge.Do)
 	accept.Invitations = postgres.NewInvitations(p.db, p.meter)
 	authorities := postgres.NewAuthorities(p.db)
