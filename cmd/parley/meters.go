@@ -16,7 +16,6 @@ import (
 	conversations "github.com/parley/parley/modules/conversations/ports"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/events"
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/ratelimit"
@@ -223,7 +222,7 @@ func (p *platform) deadLetter(ctx context.Context, l jobs.WholeLetter) error {
 	}
 	if err == nil {
 		concerns := "operator"
-		if l.OfTenant || l.Kind == events.Kind { // whose servers get the deliveries
+		if l.OfTenant {
 			concerns = "tenant"
 		}
 		p.metrics.dead(1, concerns)

@@ -80,7 +80,7 @@ func TestADeliveryThatIsRefusedIsTriedAgainUnderItsID(t *testing.T) {
 
 func TestATargetThatIsGoneIsDisabled(t *testing.T) {
 	t.Parallel()
-	p := start(t, fastJobs...)
+	p := start(t, append([]string{"METRICS_ADDR=127.0.0.1:0"}, fastJobs...)...)
 	ada, target := p.register(t), newReceiver(t)
 	super := pg.Superuser(t, p.database)
 	sub := ada.subscribe(t, target.URL, "bot.updated")
@@ -116,6 +116,10 @@ func TestATargetThatIsGoneIsDisabled(t *testing.T) {
 	require.Equal(t, 2, audited)
 	ada.waitUntil(t, "/v1/webhook-deliveries/"+target.all()[1].ID, "status", "failed")
 	require.Len(t, ada.get(t, "/v1/dead-letters").items(), 2)
+	for _, line := range p.log.lines(t) {
+		require.NotEqual(t, "ERROR", line["level"], "a tenant's server alerts the operator: %v", line)
+	}
+	require.Contains(t, p.metrics(t), `parley_dead_letters_total{concerns="tenant"} 2`)
 
 	enable()
 	target.answers(http.StatusOK)

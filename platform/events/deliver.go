@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/resilience"
@@ -92,7 +93,7 @@ func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
 }
 
 // errDisabled is why deliveries of a subscription that is disabled are dead letters.
-var errDisabled = errors.New("the webhook subscription is disabled: enable it, then retry this dead letter")
+var errDisabled = fail.OfTenant(errors.New("the webhook subscription is disabled: enable it, then retry this dead letter"))
 
 // send asks the target.
 func (d *Deliverer) send(ctx context.Context, to platformdb.GetDeliveryToSendRow) (result webhook.Result, err error) {
@@ -117,7 +118,7 @@ func (d *Deliverer) send(ctx context.Context, to platformdb.GetDeliveryToSendRow
 		}
 		return err
 	})
-	return result, err
+	return result, fail.OfTenant(err) // whose server it is
 }
 
 // gone tells whether a target is to be asked no more: it says so, or it has failed for giveUpAfter. Time in which nothing

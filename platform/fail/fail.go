@@ -105,10 +105,24 @@ func (e *Error) OfTenant() *Error {
 	return c
 }
 
+// ofTenant is an error that is no Error and is of a tenant's own settings, account or server.
+type ofTenant struct{ error }
+
+func (o ofTenant) Unwrap() error { return o.error }
+
+// OfTenant marks an error that is of a tenant's own settings, account or server, where callers do not see it. Nil stays nil.
+func OfTenant(err error) error {
+	if err == nil {
+		return nil
+	}
+	return ofTenant{err}
+}
+
 // IsOfTenant tells whether an error is of a tenant's own settings, account or server, so that no operator can mend it.
 func IsOfTenant(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.Tenant
+	_, marked := errors.AsType[ofTenant](err)
+	return ok && e.Tenant || marked
 }
 
 // Because returns a copy with a cause for the log.
