@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -130,4 +131,24 @@ func TestAStoredBlankMessageIsNotSent(t *testing.T) {
 	require.NotEqual(t, http.StatusOK, ada.say(t, thread, "was blank", op).Status)
 	require.Len(t, s.Calls(), sent)
 	require.Equal(t, http.StatusOK, ada.say(t, thread, strings.Repeat("x", 10)).Status)
+}
+
+// The same with what providers really answer.
+func TestTheNextMessageIsAnsweredAfterOneThatWasRefused(t *testing.T) {
+	t.Parallel()
+	ada, s := withProvider(t)
+	for name, f := range failings() {
+		if !slices.Contains([]string{"CONTENT_FILTERED", "MODEL_REJECTED", "CONTEXT_TOO_LONG"}, f.code) {
+			continue
+		}
+		for _, provider := range []string{"openai", "anthropic"} {
+			thread := ada.threadWith(t, map[string]any{"model": provider + "/m"})
+			requireCode(t, ada.say(t, thread, "#"+name), http.StatusUnprocessableEntity, f.code)
+			a := ada.say(t, thread, "Hi")
+			require.Equal(t, http.StatusOK, a.Status, "%s: %s", name, a)
+			calls := s.Calls()
+			sent := calls[len(calls)-1].Messages()
+			require.Equal(t, "user: Hi", sent[len(sent)-1], "what was refused is sent again")
+		}
+	}
 }
