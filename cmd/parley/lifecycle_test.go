@@ -260,8 +260,9 @@ func TestWrongSettingsAreToldAllAtOnce(t *testing.T) {
 	}
 	code, _, stderr := tool(t, []string{"APP_ENV=production"})
 	require.Equal(t, exitUsage, code)
-	require.Len(t, problems(stderr), 2, stderr)
+	require.Len(t, problems(stderr), 3, stderr)
 	require.Contains(t, stderr, "DATABASE_URL: must be set in production")
+	require.Regexp(t, "SECRET_KEY: must be set in production, .*secret-key", stderr)
 	require.Contains(t, stderr, "JWT_SECRET: must be set in production")
 }
 

@@ -47,7 +47,7 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 		return rest.People{}, err
 	}
 	purge := usecases.PurgeWorkspaces{Removal: workspaces, Elsewhere: p.purges, Purged: func(ctx context.Context, workspace uuid.UUID, rows int64, done bool) {
-		p.log.InfoContext(ctx, map[bool]string{true: "a workspace was purged", false: "a workspace is being purged"}[done], "workspace", workspace, "rows", rows)
+		p.log.InfoContext(ctx, "a workspace is purged", "workspace", workspace, "rows", rows, "nothing_left", done)
 		p.metrics.purged(float64(rows))
 	}}
 	p.background.Every(p.cfg.UpkeepInterval, 15*time.Minute, "purge workspaces", purge.Do)

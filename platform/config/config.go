@@ -9,6 +9,7 @@ import (
 	"net/mail"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -42,7 +43,7 @@ type Config struct {
 	DatabaseConns  int32         `env:"DATABASE_MAX_CONNS" envDefault:"0" want:"a whole number from 2 to 1000, or 0" help:"connections that this process holds at the most; 0: five a core, from 10 to 20"`
 	MigrateOnStart bool          `env:"MIGRATE_ON_START" envDefault:"true" want:"true or false" help:"false: run parley migrate up yourself"`
 	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
-	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints, audit seals and webhook secrets, the same in every process and for good: with another one retries are refused, the seals of the past do not fit and webhook secrets cannot be opened; empty: made once and kept under DATA_DIR"`
+	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints, audit seals and webhook secrets, the same in every process and for good: with another one retries are refused, the seals of the past do not fit and webhook secrets cannot be opened; empty: made once and kept under DATA_DIR, but not in production"`
 	JWTSecret      string        `env:"JWT_SECRET" want:"at least 32 bytes" secret:"true" help:"signs the access and refresh tokens; empty: made once and kept under DATA_DIR"`
 	JWTPrevious    []string      `env:"JWT_PREVIOUS_SECRETS" want:"secrets of at least 32 bytes, separated by commas" secret:"true" help:"still verify tokens but sign none; to change JWT_SECRET over many processes first add the new one here everywhere, then swap"`
 	JWTIssuer      string        `env:"JWT_ISSUER" envDefault:"parley" want:"a name" help:"the iss and aud of the tokens"`
@@ -211,12 +212,16 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	incomplete := map[string]bool{"MINIO_ACCESS_KEY": minio && c.MinioAccess == "", "MINIO_SECRET_KEY": minio && c.MinioSecret == ""}
 	missing := map[string]bool{}
 	if c.Production() && !c.Embedded {
-		missing = map[string]bool{"DATABASE_URL": c.DatabaseURL == "", "JWT_SECRET": c.JWTSecret == ""}
+		missing = map[string]bool{"DATABASE_URL": c.DatabaseURL == "", "JWT_SECRET": c.JWTSecret == "", "SECRET_KEY": c.SecretKey == ""}
 	}
 	for _, v := range Variables() { // in their order
 		switch {
 		case missing[v.Name]:
-			wrong = append(wrong, fmt.Errorf("%s: must be set in production, to %s; or set EMBEDDED=true to mean the embedded database and its own secrets", v.Name, v.Want))
+			before := ""
+			if v.Name == "SECRET_KEY" {
+				before = ", and to the one that is in " + filepath.Join(c.DataDir, "secret-key") + " where an earlier start has made it"
+			}
+			wrong = append(wrong, fmt.Errorf("%s: must be set in production, to %s%s; or set EMBEDDED=true to mean the embedded database and its own secrets", v.Name, v.Want, before))
 		case incomplete[v.Name]:
 			wrong = append(wrong, fmt.Errorf("%s: must be set beside MINIO_ENDPOINT, to %s", v.Name, v.Want))
 		case unread[v.Name]:

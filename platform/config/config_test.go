@@ -141,7 +141,7 @@ func TestEverythingWrongIsToldAtOnceALineAVariable(t *testing.T) {
 		require.True(t, ok, line)
 		names = append(names, name)
 	}
-	require.Equal(t, []string{"LOG_LEVEL", "EMBEDDED", "DATABASE_URL", "JWT_SECRET", "ACCESS_TTL", "TRUSTED_PROXIES", "BODY_LIMIT"}, names)
+	require.Equal(t, []string{"LOG_LEVEL", "EMBEDDED", "DATABASE_URL", "SECRET_KEY", "JWT_SECRET", "ACCESS_TTL", "TRUSTED_PROXIES", "BODY_LIMIT"}, names)
 }
 
 func TestAnEndpointWithoutItsKeysIsAnError(t *testing.T) {
@@ -182,18 +182,19 @@ func TestNoErrorRepeatsASecret(t *testing.T) {
 
 func TestProductionWantsItsSecretsOrSaysThatItMeansTheEmbeddedOnes(t *testing.T) {
 	t.Parallel()
-	url, jwt := "DATABASE_URL=postgres://u:p@h/d", "JWT_SECRET="+long
+	url, jwt, key := "DATABASE_URL=postgres://u:p@h/d", "JWT_SECRET="+long, "SECRET_KEY="+long
 	tests := map[string]struct {
 		env     []string
 		missing []string
 	}{
-		"nothing":          {nil, []string{"DATABASE_URL", "JWT_SECRET"}},
-		"no secret":        {[]string{url}, []string{"JWT_SECRET"}},
-		"no database":      {[]string{jwt}, []string{"DATABASE_URL"}},
-		"empty secret":     {[]string{url, "JWT_SECRET="}, []string{"JWT_SECRET"}},
-		"both":             {[]string{url, jwt}, nil},
+		"nothing":          {nil, []string{"DATABASE_URL", "SECRET_KEY", "JWT_SECRET"}},
+		"no secret":        {[]string{url, key}, []string{"JWT_SECRET"}},
+		"no key":           {[]string{url, jwt}, []string{"SECRET_KEY"}},
+		"no database":      {[]string{jwt, key}, []string{"DATABASE_URL"}},
+		"empty secret":     {[]string{url, key, "JWT_SECRET="}, []string{"JWT_SECRET"}},
+		"all":              {[]string{url, jwt, key}, nil},
 		"embedded":         {[]string{"EMBEDDED=true"}, nil},
-		"expressly not so": {[]string{"EMBEDDED=false"}, []string{"DATABASE_URL", "JWT_SECRET"}},
+		"expressly not so": {[]string{"EMBEDDED=false"}, []string{"DATABASE_URL", "SECRET_KEY", "JWT_SECRET"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
