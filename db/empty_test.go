@@ -17,28 +17,30 @@ import (
 )
 
 // An aggregate over nothing is NULL, and so is what a LEFT JOIN does not find. Every generated query is run where there is
-// nothing: in a workspace of one member, and by somebody who is in no workspace.
+// nothing: in a workspace of one member, in a deleted one by a member who may not restore it, and by somebody who is in none.
 func TestNoQueryReadsNULLIntoAValueWhereThereIsNothing(t *testing.T) {
 	t.Parallel()
 	conn := pg.Superuser(t, pg.URL(t))
-	workspace, user := uuid.New(), uuid.New()
-	for _, sql := range []string{
-		`INSERT INTO users (id, email, password_hash, operation_id, created_at) VALUES ($2, 'ada@example.com', '', $1, now())`,
-		`INSERT INTO workspaces (id, name, created_at) SELECT $1, 'Acme', now() WHERE $2::uuid IS NOT NULL`,
-		`INSERT INTO workspace_members (workspace_id, user_id, role, created_at) VALUES ($1, $2, 'owner', now())`,
-	} {
-		_, err := conn.Exec(t.Context(), sql, workspace, user)
-		require.NoError(t, err)
+	type caller struct{ workspace, user uuid.UUID }
+	callers := []caller{{uuid.New(), uuid.New()}, {uuid.New(), uuid.New()}, {uuid.New(), uuid.New()}}
+	for i, role := range []string{"owner", "editor"} {
+		for _, sql := range []string{
+			`INSERT INTO users (id, email, password_hash, operation_id, created_at) SELECT $2, $3 || '@example.com', '', $1, now()`,
+			`INSERT INTO workspaces (id, name, created_at, deleted_at) SELECT $1, $2::uuid::text, now(), CASE $3::text WHEN 'editor' THEN now() END`,
+			`INSERT INTO workspace_members (workspace_id, user_id, role, created_at) VALUES ($1, $2, $3, now())`,
+		} {
+			_, err := conn.Exec(t.Context(), sql, callers[i].workspace, callers[i].user, role)
+			require.NoError(t, err)
+		}
 	}
 	run := 0
-	for _, caller := range []struct{ workspace, user uuid.UUID }{{workspace, user}, {uuid.New(), uuid.New()}} {
+	for _, caller := range callers {
 		for _, open := range []func(tx pgx.Tx) any{
 			func(tx pgx.Tx) any { return authdb.New(tx) }, func(tx pgx.Tx) any { return botsdb.New(tx) },
 			func(tx pgx.Tx) any { return conversationsdb.New(tx) }, func(tx pgx.Tx) any { return platformdb.New(tx) },
 		} {
 			queries := reflect.TypeOf(open(nil))
-			for i := range queries.NumMethod() {
-				method := queries.Method(i)
+			for method := range queries.Methods() {
 				if method.Name == "WithTx" {
 					continue
 				}
@@ -52,15 +54,35 @@ func TestNoQueryReadsNULLIntoAValueWhereThereIsNothing(t *testing.T) {
 					args = append(args, argument(method.Type.In(n), "", caller.workspace, caller.user))
 				}
 				results := method.Func.Call(args)
-				if err, _ := results[len(results)-1].Interface().(error); err != nil {
+				if err, failed := reflect.TypeAssert[error](results[len(results)-1]); failed {
 					require.NotContains(t, err.Error(), "scan", "%s.%s", queries, method.Name)
+				} else if len(results) > 1 {
+					requireJSON(t, results[0], queries.String()+"."+method.Name)
 				}
 				require.NoError(t, tx.Rollback(t.Context()))
 				run++
 			}
 		}
 	}
-	require.Greater(t, run, 300)
+	require.Greater(t, run, 400)
+}
+
+// requireJSON holds what is to be read as JSON to being some: NULL would be read as no bytes.
+func requireJSON(t *testing.T, result reflect.Value, query string) {
+	t.Helper()
+	switch result.Kind() {
+	case reflect.Slice:
+		for i := range result.Len() {
+			requireJSON(t, result.Index(i), query)
+		}
+	case reflect.Struct:
+		for i := range result.NumField() {
+			if raw, ok := reflect.TypeAssert[json.RawMessage](result.Field(i)); ok && raw == nil {
+				t.Error("NULL:", query, result.Type().Field(i).Name)
+			}
+		}
+	default:
+	}
 }
 
 // argument makes a value for a parameter: ids of the caller by their names, and else what finds nothing.

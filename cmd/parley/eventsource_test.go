@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -38,9 +39,7 @@ func cutting(t *testing.T, target string, cuts, events int) (url string, calls *
 			panic(http.ErrAbortHandler)
 		}
 		defer res.Body.Close()
-		for name, values := range res.Header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), res.Header)
 		w.WriteHeader(res.StatusCode)
 		seen := 0
 		for lines := bufio.NewReader(res.Body); ; {

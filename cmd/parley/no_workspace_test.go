@@ -162,8 +162,12 @@ func TestASessionWithoutAWorkspaceEndsLikeAnyOther(t *testing.T) {
 		require.Equal(t, 1, p.number(t, `SELECT count(*) FROM account_events WHERE user_id = $1 AND action = 'session.revoke_stolen'`, bob.user))
 	})
 	for name, all := range map[string]func(t *testing.T, c *caller) answer{
-		"all others": func(t *testing.T, c *caller) answer { return c.post(t, "/v1/auth/logout-all", nil) },
+		"all others": func(t *testing.T, c *caller) answer {
+			t.Helper()
+			return c.post(t, "/v1/auth/logout-all", nil)
+		},
 		"password": func(t *testing.T, c *caller) answer {
+			t.Helper()
 			return c.put(t, "/v1/auth/password", map[string]any{"current_password": password, "new_password": "staple the right horse"})
 		},
 	} {
