@@ -30,3 +30,19 @@ func TestTheKnownSettingsAreThoseOfTheDocument(t *testing.T) {
 	slices.Sort(keys)
 	require.Equal(t, keys, domain.KnownSettings())
 }
+
+func TestTheModelsOfSettingsAreNamedWithTheirFields(t *testing.T) {
+	t.Parallel()
+	for settings, models := range map[string][]domain.NamedModel{
+		`{}`:                    nil,
+		`{"Model": "openai/a"}`: nil, // a key of the client's own
+		`{"model": "openai/a", "fallbacks": ["echo", "x"]}`: {
+			{Field: "settings.model", Name: "openai/a"}, {Field: "settings.fallbacks.0", Name: "echo"}, {Field: "settings.fallbacks.1", Name: "x"},
+		},
+		`{"model": 7, "fallbacks": "echo"}`: nil,
+	} {
+		c, err := domain.NewContent("", []byte(settings))
+		require.NoError(t, err)
+		require.Equal(t, models, c.Models(), settings)
+	}
+}

@@ -88,6 +88,7 @@ func TestABotIsKeptWithEveryVersion(t *testing.T) {
 	require.JSONEq(t, `{"a": 1}`, string(updated.Content.Settings()), "settings that are left out stay")
 	got, err = s.bots.Get(s.me, bot.ID)
 	require.NoError(t, err)
+	updated.Warnings = nil // which are of the call that has written them
 	require.Equal(t, updated, got)
 	for number, want := range map[int]string{1: "one", 2: "two", 3: "three"} {
 		v, err := s.bots.Version(s.me, bot.ID, number)
