@@ -28,7 +28,7 @@ import (
 )
 
 func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, catalog bots.Catalog, answering models) error {
-	model, told := answering.Router, countedTurns{events.Events{Publisher: p.events}, p.metrics}
+	model, told := answering.Router, countedTurns{events.Events{Publisher: p.events}, p.metrics, p.log}
 	turns := postgres.NewTurns(p.db, model.Default, told, p.meter.Limits)
 	turn := usecases.TakeTurn{
 		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -140,9 +141,12 @@ func turnProviders() []string {
 	return []string{domain.Echo, domain.OpenAI, domain.Anthropic, domain.UnknownProvider}
 }
 
+// codeWrongAddress is in the label code instead of that of a failure which a wrong base URL is the cause of.
+const codeWrongAddress = "WRONG_ADDRESS"
+
 // turnCodes are those of turns that fail, which the label code has; any other one is OTHER.
 func turnCodes() []string {
-	codes := []string{fail.ErrLimitReached.Code, fail.ErrInternal.Code, "OTHER"}
+	codes := []string{fail.ErrLimitReached.Code, fail.ErrInternal.Code, codeWrongAddress, "OTHER"}
 	for _, e := range []*fail.Error{
 		conversations.ErrModel, conversations.ErrModelCredentials, conversations.ErrModelUnknown, conversations.ErrModelQuota, conversations.ErrModelRejected,
 		conversations.ErrContentFiltered, conversations.ErrContextTooLong, conversations.ErrEmptyAnswer, conversations.ErrModelNotAllowed,
@@ -156,6 +160,7 @@ func turnCodes() []string {
 type countedTurns struct {
 	conversations.Events
 	meters
+	log *slog.Logger
 }
 
 // asked are the labels of whom a turn was asked of, or was to be: the provider, and whose key.
@@ -189,12 +194,18 @@ func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, reply domai
 	if why.Kind == fail.Invalid || why.Kind == fail.Forbidden {
 		outcome = "refused"
 	}
+	if _, ok := why.Details[conversations.HintDetail]; ok {
+		code = codeWrongAddress
+	}
 	if !slices.Contains(turnCodes(), code) {
 		code = "OTHER"
 	}
 	provider, key := asked(t, reply)
 	c.turns(1, provider, outcome, key)
 	c.failures(1, provider, code, key)
+	if key == "operator" && slices.Contains([]string{conversations.ErrModelCredentials.Code, conversations.ErrModelQuota.Code, codeWrongAddress}, code) {
+		c.log.WarnContext(ctx, "a provider refused the operator's access", "provider", provider, "code", code)
+	}
 	return c.Events.TurnFailed(ctx, t, reply, why)
 }
 

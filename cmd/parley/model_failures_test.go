@@ -139,6 +139,18 @@ func TestEveryFailureOfAModelSaysWhyAndWhatToChange(t *testing.T) {
 		require.Contains(t, text, line)
 	}
 	require.NotContains(t, ada.log.String(), "top_p is wrong", "the provider's words are for the workspace alone")
+	require.Contains(t, ada.log.String(), "a provider refused the operator's access")
+}
+
+func TestAWrongAddressOfTheOperatorIsSaidToBe(t *testing.T) {
+	t.Parallel()
+	nothing := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(nothing.Close)
+	ada := start(t, "OPENAI_BASE_URL="+nothing.URL+"/v2", "METRICS_ADDR=127.0.0.1:0").register(t)
+	a := ada.say(t, ada.threadWith(t, map[string]any{"model": "openai/m"}), "Hi")
+	requireCode(t, a, http.StatusUnprocessableEntity, "MODEL_NOT_FOUND")
+	require.Contains(t, a.text("details.hint"), "ask the operator")
+	require.Contains(t, ada.metrics(t), `parley_turn_failures_total{code="WRONG_ADDRESS",key="operator",provider="openai"} 1`)
 }
 
 func TestAnAnswerWithoutTextSaysSoAndKeepsWhatItHasUsed(t *testing.T) {

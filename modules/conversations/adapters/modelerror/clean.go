@@ -22,6 +22,7 @@ var private = regexp.MustCompile(strings.Join([]string{
 	`(?i)\b[a-z0-9-]+(\.[a-z0-9-]+)*\.(com|net|org|io|ai|dev|cloud|local|internal|lan|ru|cn|eu):?\d{0,5}(/\S*)?`,
 	`(?i)\blocalhost(:\d+)?\b`,
 	`\S*\*{3,}\S*`,
+	`\b\w[\w-]*(\.{3,}|…)\w{2,}\b`,
 	`(?i)\b(bearer|basic)\s+\S+`,
 	`(?i)\b(sk|pk|rk|key|gsk|xai|org|proj|user|acct|acc|team|ws|req|request|aiza|ak|hf|nvapi|pplx|csk)[-_][\w-]{6,}`,
 	`\bAIza[\w-]{10,}`,

@@ -62,7 +62,7 @@ func (r Refusal) detailed(failure *fail.Error, said words, status int) *fail.Err
 		}
 	}
 	if said.isWrongAddress(status) {
-		failure = failure.With("hint", "the server has nothing at this path: "+checkAddress(r.Own))
+		failure = failure.With(ports.HintDetail, "the server has nothing at this path: "+checkAddress(r.Own))
 	}
 	return failure
 }

@@ -209,6 +209,7 @@ func TestWhatIsShownOfAProvidersWordsHasNoSecrets(t *testing.T) {
 	for message, want := range map[string]any{
 		"no: my very own key":                                                   "no: [removed]",
 		"Incorrect key sk-proj-********abcd here":                               "Incorrect key [removed] here",
+		"Incorrect key sk-ab...abcd, wait... no":                                "Incorrect key [removed], wait... no",
 		"Bearer abcdefgh is wrong":                                              "[removed] is wrong",
 		"dial http://internal.example.com:80/v1?k=abcd: refused":                "dial [removed] refused",
 		"connect 10.0.0.7:8080 or ada@example.com or internal.example.com":      "connect [removed] or [removed] or [removed]",

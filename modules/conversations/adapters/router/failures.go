@@ -107,7 +107,8 @@ func (f failure) isOfTenant() bool {
 	case neverAsked, notAllowed, overLimit:
 		return true
 	case permanent:
-		return f.reply.Own || !errors.Is(f.err, ports.ErrModelCredentials) && !errors.Is(f.err, ports.ErrModelQuota)
+		_, wrongAddress := fail.From(f.err).Details[ports.HintDetail]
+		return f.reply.Own || !wrongAddress && !errors.Is(f.err, ports.ErrModelCredentials) && !errors.Is(f.err, ports.ErrModelQuota)
 	default:
 		return f.reply.Own
 	}

@@ -104,6 +104,7 @@ func TestWhatIsOfATenantAlertsNoOperator(t *testing.T) {
 		"the operator's key is refused": {refuses(ports.ErrModelCredentials), false, false},
 		"the tenant's key is refused":   {refuses(ports.ErrModelCredentials), true, true},
 		"the shared server fails":       {fails, false, false},
+		"the operator's address":        {refuses(ports.ErrModelUnknown.With(ports.HintDetail, "check it")), false, false},
 		"the tenant's server fails":     {fails, true, true},
 		"what the tenant asks for":      {refuses(ports.ErrModelRejected), false, true},
 	} {

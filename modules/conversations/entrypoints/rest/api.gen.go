@@ -1190,10 +1190,12 @@ type TurnRecord struct {
 	OperationID openapi_types.UUID `json:"operation_id"`
 
 	// PartialText what was said so far, of a turn that was cancelled
-	PartialText *string            `json:"partial_text"`
-	Provider    string             `json:"provider"`
-	Status      TurnStatus         `json:"status"`
-	ThreadID    openapi_types.UUID `json:"thread_id"`
+	PartialText *string `json:"partial_text"`
+
+	// Provider that was asked, or is to be asked; `unknown` where the settings name a model without one
+	Provider string             `json:"provider"`
+	Status   TurnStatus         `json:"status"`
+	ThreadID openapi_types.UUID `json:"thread_id"`
 
 	// Usage as the model and the operator's prices tell; null where they do not
 	Usage         TurnUsage          `json:"usage"`
