@@ -259,6 +259,9 @@ func TestATurnsCallContinuesItsStream(t *testing.T) {
 	}
 	require.Len(t, ada.get(t, thread+"/messages").items(), 2, "a refused call has taken a turn")
 
+	twice := ada.get(t, events, after(4), after(5))
+	requireCode(t, twice, http.StatusBadRequest, "BAD_REQUEST")
+	require.Contains(t, twice.text("message"), "Last-Event-ID")
 	fresh := ada.open(t, http.MethodPost, thread+"/turn", says(content), operation(uuid.NewString()), after(4))
 	requireOnce(t, fresh.rest(), content)
 	requireCode(t, ada.get(t, events, after(100)), http.StatusUnprocessableEntity, "VALIDATION_ERROR")

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v5"
 
@@ -116,8 +117,26 @@ func translate(err error) *fail.Error {
 				Field: number.Field, Code: "WRONG_TYPE", Message: "must be a whole number, without a point or an exponent",
 			}))
 		}
+		if name := repeatedHeader(err); name != "" {
+			return fail.New(fail.Malformed, "BAD_REQUEST", "the header "+name+" must be sent once").Because(err)
+		}
 		return fail.New(fail.Malformed, "BAD_REQUEST", "the request was not understood").Because(err)
 	default:
 		return fail.ErrInternal.Because(err)
 	}
+}
+
+// repeatedHeader returns the header of the document that was sent more than once, as the generated servers say it; "" for all
+// other errors.
+func repeatedHeader(err error) string {
+	e, ok := errors.AsType[*echo.HTTPError](err)
+	if !ok {
+		return ""
+	}
+	rest, ok := strings.CutPrefix(e.Message, "Expected one value for ")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, ",")
+	return name
 }
