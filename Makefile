@@ -62,6 +62,10 @@ migrate-down: build ## take the newest migration back
 test: modules postgres ## run every test; ends with a line that counts
 	@$(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) $(PKG)
 
+.PHONY: test-newest
+test-newest: modules ## the tests of the schema and of what speaks to Postgres, on PostgreSQL 18 (Linux on x86-64)
+	@bin=$$(.tools/postgres-18) && PATH=$$bin:$$PATH POSTGRES_BIN_DIR=$$bin $(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) ./db ./platform/postgres ./modules/auth/adapters/postgres ./modules/bots/adapters/postgres ./modules/conversations/adapters/postgres
+
 .PHONY: test-race
 test-race: modules postgres ## the same under the race detector (needs a C compiler)
 	@[ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null || { echo "test-race: the race detector needs cgo and a C compiler (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }

@@ -149,6 +149,9 @@ func owner(t *testing.T) (databaseURL string) {
 	require.NoError(t, err)
 	_, err = admin.Exec(t.Context(), "CREATE DATABASE "+name+" OWNER "+name)
 	require.NoError(t, err)
+	// From Postgres 16 on who may make roles has no right to those that others have made: create-owner.sh gives it.
+	_, err = admin.Exec(t.Context(), "GRANT parley_app, parley_door TO "+name)
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		_, err := admin.Exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)")
 		require.NoError(t, err)

@@ -28,7 +28,8 @@ SELECT regexp_replace(line, '\s+', ' ', 'g') AS line FROM (
     FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_roles r ON r.oid = p.proowner
    WHERE p.pronamespace::regnamespace::text IN ('public', 'app')
   UNION ALL
-  SELECT format('view %s: %s', c.oid::regclass, pg_get_viewdef(c.oid))
+  -- Postgres 15 names the table of each column, later ones only where they must.
+  SELECT format('view %s: %s', c.oid::regclass, regexp_replace(pg_get_viewdef(c.oid), '\m[a-z_]+\.', '', 'g'))
     FROM pg_class c WHERE c.relnamespace::regnamespace::text IN ('public', 'app') AND c.relkind = 'v'
   UNION ALL
   SELECT format('trigger %s on %s: %s', t.tgname, t.tgrelid::regclass, pg_get_triggerdef(t.oid))

@@ -168,7 +168,8 @@ func (m *Migrator) ensureRoles(ctx context.Context) (err error) {
 			}
 		}
 		if _, err := conn.Exec(ctx, "GRANT "+name+" TO CURRENT_USER"); err != nil {
-			return fmt.Errorf("let the user of DATABASE_URL work as %s (a superuser can: GRANT %s TO that user): %w", name, name, err)
+			return fmt.Errorf("let the user of DATABASE_URL work as %s, which another user has made (a superuser can: GRANT %s TO that user, as "+
+				"db/create-owner.sh does): %w", name, name, err)
 		}
 	}
 	return nil

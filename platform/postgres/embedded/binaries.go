@@ -12,7 +12,7 @@ import (
 	"strconv"
 )
 
-const oldestMajor = 14
+const oldestMajor = 15
 
 var (
 	versionPattern = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
@@ -36,6 +36,9 @@ func chooseBinaries(ctx context.Context, binDir, data string, who account) (bina
 	major, err := dataMajor(data)
 	if err != nil {
 		return binaries{}, err
+	}
+	if major > 0 && major < oldestMajor {
+		return binaries{}, tooOld(data, major)
 	}
 	places := searchPlaces()
 	if binDir != "" {
@@ -74,6 +77,11 @@ func chooseAmong(ctx context.Context, places []string, major int, data string, w
 	default:
 		return binaries{}, errNoBinaries
 	}
+}
+
+func tooOld(data string, major int) error {
+	return fmt.Errorf("the data folder %s was made by PostgreSQL %d, but %d is the oldest that is supported: move the data to a newer one "+
+		"with pg_dump or pg_upgrade, or choose another DATA_DIR; nothing was changed", data, major, oldestMajor)
 }
 
 func wrongMajor(data string, major int, found binaries) error {

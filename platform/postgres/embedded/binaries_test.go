@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,15 +14,20 @@ func TestDataOfAnotherMajorIsRefusedAndUntouched(t *testing.T) {
 	dir := madeFolder(t)
 	bin := installed(t, dir)
 	version := filepath.Join(dir, "data", "PG_VERSION")
-	require.NoError(t, os.WriteFile(version, []byte("13\n"), 0o600))
-	_, err := Start(testContext(t), Options{Dir: dir, BinDir: bin.dir})
-	for _, part := range []string{"made by PostgreSQL 13", "are PostgreSQL 15", dir, bin.dir, "POSTGRES_BIN_DIR", "nothing was changed"} {
-		require.ErrorContains(t, err, part)
+	for made, parts := range map[string][]string{
+		"99": {"made by PostgreSQL 99", fmt.Sprintf("are PostgreSQL %d", bin.major), dir, bin.dir, "POSTGRES_BIN_DIR", "nothing was changed"},
+		"14": {"made by PostgreSQL 14", "15 is the oldest", dir, "nothing was changed"},
+	} {
+		require.NoError(t, os.WriteFile(version, []byte(made+"\n"), 0o600))
+		_, err := Start(testContext(t), Options{Dir: dir, BinDir: bin.dir})
+		for _, part := range parts {
+			require.ErrorContains(t, err, part)
+		}
+		require.NotContains(t, err.Error(), "\n")
+		content, err := os.ReadFile(version)
+		require.NoError(t, err)
+		require.Equal(t, made+"\n", string(content))
 	}
-	require.NotContains(t, err.Error(), "\n")
-	content, err := os.ReadFile(version)
-	require.NoError(t, err)
-	require.Equal(t, "13\n", string(content))
 }
 
 func TestMissingBinariesAreNamedWithTheRemedy(t *testing.T) {
@@ -51,7 +57,7 @@ func TestTooOldBinariesAreRefusedForNewData(t *testing.T) {
 	t.Parallel()
 	places := fakeInstallations(t)
 	_, err := chooseAmong(testContext(t), places[2:], 0, "data", self())
-	require.ErrorContains(t, err, "is version 9, but 14 or newer is needed")
+	require.ErrorContains(t, err, "is version 9, but 15 or newer is needed")
 }
 
 func self() account { return account{name: "me", uid: os.Geteuid(), gid: os.Getegid()} }
