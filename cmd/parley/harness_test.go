@@ -59,6 +59,7 @@ func startOn(t *testing.T, database string, settings ...string) *program {
 	environ := append([]string{
 		"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir(), "DATABASE_MAX_CONNS=8", "AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=1000000",
 		"SECRET_KEY=" + secretKey, // a database takes one
+		"SHUTDOWN_DELAY=0s",       // also in production
 	}, settings...)
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"parley", "serve"}, environ, io.Discard, log) }()

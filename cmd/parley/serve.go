@@ -7,11 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v5"
@@ -48,12 +46,15 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 	if err != nil {
 		return fmt.Errorf("HTTP_ADDR: should be an address that is free: %w", err)
 	}
-	starting := &gateway.Starting{}
-	server := gateway.NewServer(starting, cfg.RequestTimeout, cfg.ModelTimeout, log)
+	starting, drain := &gateway.Starting{}, &gateway.Drain{}
+	server := gateway.NewServer(drain.Wrap(starting), cfg.RequestTimeout, cfg.ModelTimeout, log)
 	defer func() { _ = server.Close() }()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(gateway.CloseStalled(listener)) }()
+	drained, endStreams := context.WithCancel(context.WithoutCancel(ctx))
+	defer endStreams()
 	return withPlatform(ctx, cfg, log, func(p *platform, database *database) error {
+		p.stopping = drained.Done() // while it drains, streams go on
 		handler, err := newHandler(p)
 		if err != nil {
 			return err
@@ -63,7 +64,10 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 		starting.Ready(handler)
 		p.log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", database.where(),
 			"redis", whereIs(p.cfg.RedisURL), "traces", whereIs(p.cfg.TraceEndpoint), "sentry", whereIs(p.cfg.SentryDSN), "workers", cfg.Workers, "reference", "/docs")
-		return serveUntil(ctx, server, ended, database.lost(), cfg.StopTimeout, &p.running, p.log)
+		return serving{
+			server: server, ended: ended, lost: database.lost(), drain: drain, delay: cfg.StopDelay, drained: endStreams,
+			grace: cfg.StopTimeout, turns: &p.running, log: p.log,
+		}.until(ctx)
 	})
 }
 
@@ -124,40 +128,6 @@ func withPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, pro
 		p.log.Info("metrics", "address", "http://"+metrics+"/metrics")
 	}
 	return program(p, database)
-}
-
-var errDatabaseLost = errors.New("the embedded database has ended: see postgres.log under DATA_DIR")
-
-// serveUntil lets a server go on until the context ends; then it lets running requests, and turns that outlive theirs, go on
-// for a while.
-func serveUntil(
-	ctx context.Context, server *http.Server, ended <-chan error, lost <-chan struct{}, grace time.Duration, turns *sync.WaitGroup, log *slog.Logger,
-) error {
-	var cause error
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve: %w", err)
-	case <-lost:
-		cause = errDatabaseLost
-	case <-ctx.Done():
-	}
-	log.Info("stopping", "grace", grace)
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	if err := server.Shutdown(stopping); err != nil {
-		log.Warn("requests were cut off", "error", err)
-		_ = server.Close() // what is cut off rolls back
-	}
-	done := make(chan struct{})
-	go func() {
-		turns.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-stopping.Done(): // another process takes up those that run still
-	}
-	return cause
 }
 
 // outside is what /readyz tells of the breakers: of targets that others choose. What we depend on is asked itself.

@@ -61,6 +61,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"JOB_LEASE":                   {[]string{"1s", "10m"}, []string{"999ms", "11m", "30"}},
 		"WEBHOOK_ALLOW_PRIVATE":       {[]string{"true", "false"}, []string{"perhaps"}},
 		"BREAKER_OPEN_FOR":            {[]string{"10ms", "1h"}, []string{"9ms", "2h", "30"}},
+		"SHUTDOWN_DELAY":              {[]string{"0s", "10m"}, []string{"-1s", "11m", "5"}},
 		"SHUTDOWN_TIMEOUT":            {[]string{"0s", "10m"}, []string{"-1s", "11m", "30"}},
 		"QDRANT_URL":                  {[]string{"http://h:6334", "https://h", "http://[::1]:6334/"}, []string{"h:6334", "qdrant://h:6334", "http://", "http://h:0", "http://h:65536", "http://u:p@h:6334", "http://h:6334/x", "http://h?x=1"}},
 		"QDRANT_API_KEY":              {[]string{"abc-_./=123"}, []string{"a b", "a\tb", "schlüssel"}},

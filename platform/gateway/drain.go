@@ -1,0 +1,38 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// Drain tells clients and load balancers that a process stops, while it still serves. From Begin on /readyz answers 503
+// with the reason "stopping", every other call is served as before, and each answer closes its connection, so that
+// clients which keep theirs open go elsewhere. It is safe for concurrent use.
+type Drain struct{ begun atomic.Bool }
+
+// Begin starts the drain of all handlers that were wrapped.
+func (d *Drain) Begin() { d.begun.Store(true) }
+
+// Wrap returns a handler that serves as another one does until Begin is called.
+func (d *Drain) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !d.begun.Load() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Connection", "close")
+		if strings.TrimSuffix(r.URL.Path, "/") != "/readyz" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		trace := clientTraceID(r.Header)
+		if trace == "" {
+			trace = newTraceID()
+		}
+		setHeaders(w.Header(), "Content-Type", "application/json", HeaderTraceID, trace)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": "not_ready", "reason": "stopping", "checks": map[string]checkResult{}})
+	})
+}
