@@ -60,7 +60,7 @@ var wallChecks = []string{
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'purge users', 'door account_events', 'door workspace_purges', 'progress workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions', 'door_end account_sessions',
+	        'purge users', 'door account_events', 'door workspace_purges', 'progress workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions', 'door_expire sessions', 'door_expire account_sessions', 'door_end account_sessions',
 	        'door job_queue', 'door job_targets', 'door dead_letter_queue', 'door periodic_tasks', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency', 'door analytics_quarters', 'door analytics_latency_quarters')
 	 UNION ALL
@@ -120,7 +120,7 @@ var wallChecks = []string{
 	        'INSERT account_failures', 'UPDATE account_failures', 'DELETE account_failures', 'INSERT login_networks', 'UPDATE login_networks', 'DELETE login_networks', 'INSERT mail_counts', 'UPDATE mail_counts', 'DELETE mail_counts',
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'UPDATE upkeep', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks',
-	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE account_events', 'DELETE analytics_outbox',
+	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE account_events', 'DELETE account_sessions', 'DELETE analytics_outbox',
 	        'INSERT analytics_daily', 'UPDATE analytics_daily', 'INSERT analytics_latency', 'UPDATE analytics_latency',
 	        'INSERT analytics_quarters', 'UPDATE analytics_quarters', 'INSERT analytics_latency_quarters', 'UPDATE analytics_latency_quarters')
 	 UNION ALL
@@ -134,7 +134,7 @@ var wallChecks = []string{
 	`WITH doors AS (SELECT p.* FROM pg_proc p WHERE p.prosecdef AND p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace)),
 	      listed(door) AS (VALUES
 	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.find_login(text,uuid)'), ('app.find_login(text[],uuid)'),
-	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.workspaces_to_purge(integer)'), ('app.purge_workspace(uuid)'), ('app.purge_some(uuid,double precision)'), ('app.enter_key(uuid,uuid,text[],text)'),
+	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.workspaces_to_purge(integer)'), ('app.purge_workspace(uuid)'), ('app.purge_some(uuid,double precision)'), ('app.expire_sessions(integer)'), ('app.enter_key(uuid,uuid,text[],text)'),
 	         ('app.memberships(timestamp with time zone,uuid,integer)'), ('app.members(uuid,timestamp with time zone,uuid,integer)'),
 	         ('app.find_login(text)'), ('app.find_session(uuid)'), ('app.enter_account(uuid,uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),

@@ -65,6 +65,7 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens, v visitors) error {
 	accounts, attempts := postgres.NewAccounts(p.db), v.Attempts
 	p.background.Every(time.Hour, time.Minute, "forget log-in attempts", attempts.Forget)
 	p.background.Every(time.Hour, 10*time.Minute, "expire account events", events.Expire)
+	p.background.Every(time.Hour, 10*time.Minute, "expire sessions", sessions.Expire)
 	opener := usecases.Opener{
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}

@@ -60,6 +60,18 @@ func (q *Queries) EndOtherSessions(ctx context.Context, keep uuid.UUID) (int32, 
 	return column_1, err
 }
 
+const expireSessions = `-- name: ExpireSessions :one
+SELECT app.expire_sessions($1::integer)::integer
+`
+
+// Across the wall: sessions of all workspaces, and those without one.
+func (q *Queries) ExpireSessions(ctx context.Context, most int32) (int32, error) {
+	row := q.db.QueryRow(ctx, expireSessions, most)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const findSession = `-- name: FindSession :one
 SELECT workspace_id::uuid AS workspace_id, user_id::uuid AS user_id FROM app.find_session($1::uuid)
 `

@@ -24,3 +24,7 @@ SELECT * FROM sessions
         OR (created_at, id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
  ORDER BY created_at DESC, id DESC
  LIMIT @count;
+
+-- name: ExpireSessions :one
+-- Across the wall: sessions of all workspaces, and those without one.
+SELECT app.expire_sessions(@most::integer)::integer;

@@ -51,14 +51,19 @@ const expiredAtOnce = 1000 // events
 
 // Expire removes events that are older than 400 days.
 func (a *AccountEvents) Expire(ctx context.Context) error {
+	return expire(ctx, a.db, "account events", (*authdb.Queries).ExpireAccountEvents)
+}
+
+// expire removes rows, many at once and in transactions of their own, until none is old enough.
+func expire(ctx context.Context, db *postgres.DB, what string, some func(q *authdb.Queries, ctx context.Context, most int32) (int32, error)) error {
 	for {
 		var removed int32
-		err := a.db.WriteOnce(ctx, func(ctx context.Context) (err error) {
-			removed, err = authdb.New(a.db.In(ctx)).ExpireAccountEvents(ctx, expiredAtOnce)
+		err := db.WriteOnce(ctx, func(ctx context.Context) (err error) {
+			removed, err = some(authdb.New(db.In(ctx)), ctx, expiredAtOnce)
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("expire account events: %w", err)
+			return fmt.Errorf("expire %s: %w", what, err)
 		}
 		if removed < expiredAtOnce {
 			return nil

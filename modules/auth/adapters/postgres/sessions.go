@@ -136,3 +136,8 @@ func (s *Sessions) Save(ctx context.Context, session domain.Session) error {
 		RevokedAt:     session.RevokedAt,
 	})
 }
+
+// Expire removes sessions that ended more than 30 days ago.
+func (s *Sessions) Expire(ctx context.Context) error {
+	return expire(ctx, s.db, "sessions", (*authdb.Queries).ExpireSessions)
+}
