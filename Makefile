@@ -84,7 +84,11 @@ fuzz: modules ## run every Fuzz target for FUZZTIME each
 	@.tools/fuzz $(FUZZTIME)
 
 .PHONY: check
-check: modules check-generated check-format vet lint licenses vulnerabilities test ## generated code, format, vet, lint, licenses, vulnerabilities, tests
+check: modules check-migrations check-generated check-format vet lint licenses vulnerabilities test ## migrations, generated code, format, vet, lint, licenses, vulnerabilities, tests
+
+.PHONY: check-migrations
+check-migrations: ## fail where a migration that has landed is changed, or a new one is put before it
+	@.tools/check-migrations
 
 .PHONY: check-generated
 check-generated: modules ## generate anew and fail where that changes a file
