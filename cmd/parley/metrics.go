@@ -128,6 +128,20 @@ func (p *platform) addGauges() {
 		}
 		return []telemetry.Sample{{Value: float64(len(due))}}
 	})
+	m.Gauge(telemetry.Family{Name: "table_bytes", Help: "size of a table of the database with its indexes", Labels: []string{"table"}}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		tables, err := p.db.TableBytes(ctx)
+		if err != nil {
+			p.log.Warn("the tables were not measured for the metrics", "error", err)
+			return nil
+		}
+		samples := make([]telemetry.Sample, 0, len(tables))
+		for name, bytes := range tables {
+			samples = append(samples, telemetry.Sample{Labels: []string{name}, Value: float64(bytes)})
+		}
+		return samples
+	})
 	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}
 	})

@@ -68,3 +68,36 @@ func (q *Queries) SeesOnly(ctx context.Context, id uuid.UUID) (bool, error) {
 	err := row.Scan(&column_1)
 	return column_1, err
 }
+
+const tableBytes = `-- name: TableBytes :many
+SELECT c.relname::text AS name, pg_total_relation_size(c.oid)::bigint AS bytes
+  FROM pg_catalog.pg_class c
+ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+ ORDER BY c.relname
+`
+
+type TableBytesRow struct {
+	Name  string
+	Bytes int64
+}
+
+// With their indexes, and what is stored beside them (TOAST).
+func (q *Queries) TableBytes(ctx context.Context) ([]TableBytesRow, error) {
+	rows, err := q.db.Query(ctx, tableBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TableBytesRow
+	for rows.Next() {
+		var i TableBytesRow
+		if err := rows.Scan(&i.Name, &i.Bytes); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

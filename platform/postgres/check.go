@@ -46,3 +46,16 @@ func (db *DB) Check(ctx context.Context) error {
 		return nil
 	})
 }
+
+// TableBytes gives the size of each table of ours in bytes, with its indexes.
+func (db *DB) TableBytes(ctx context.Context) (map[string]int64, error) {
+	rows, err := platformdb.New(db.In(ctx)).TableBytes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("measure the tables: %w", err)
+	}
+	sizes := make(map[string]int64, len(rows))
+	for _, r := range rows {
+		sizes[r.Name] = r.Bytes
+	}
+	return sizes, nil
+}

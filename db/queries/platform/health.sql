@@ -15,3 +15,10 @@ INSERT INTO workspaces (id, name, created_at) VALUES (@id, 'check', now()) RETUR
 -- name: SeesOnly :one
 -- Whether this transaction works as it should, and sees through the wall one workspace and no other.
 SELECT (current_user = 'parley_app' AND count(*) = 1 AND bool_and(id = @id))::boolean FROM workspaces;
+
+-- name: TableBytes :many
+-- With their indexes, and what is stored beside them (TOAST).
+SELECT c.relname::text AS name, pg_total_relation_size(c.oid)::bigint AS bytes
+  FROM pg_catalog.pg_class c
+ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+ ORDER BY c.relname;
