@@ -66,6 +66,7 @@ RUN for program in initdb postgres pg_dump pg_restore; do /usr/lib/postgresql/15
 
 ENV PATH=/usr/local/bin:/usr/lib/postgresql/15/bin:/usr/bin:/bin \
     HTTP_ADDR=0.0.0.0:8080 \
+    METRICS_ADDR=127.0.0.1:9090 \
     DATA_DIR=/data
 WORKDIR /data
 VOLUME ["/data"]

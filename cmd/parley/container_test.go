@@ -222,7 +222,7 @@ func TestHealthAsksWhereTheServerListens(t *testing.T) {
 		"10.1.2.3:80":    "http://10.1.2.3:80/healthz",
 		"localhost:8080": "http://localhost:8080/healthz",
 	} {
-		url, err := healthURL(address)
+		url, err := healthURL("HTTP_ADDR", address)
 		require.NoError(t, err)
 		require.Equal(t, want, url)
 	}

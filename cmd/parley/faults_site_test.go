@@ -100,6 +100,8 @@ type site struct {
 	url     atomic.Pointer[string]
 	child   *life
 
+	openFiles int // the limit of the program's open files; 0: that of the test
+
 	mu      sync.Mutex
 	answers map[int]int // how many of each status clients have seen; 0: none came
 	observe func(client int, o *op, sent, came time.Time, a *answer)
@@ -143,6 +145,9 @@ func (s *site) launch(settings ...string) {
 	require.NoError(s.t, err)
 	c := &life{log: newLineLog(), done: make(chan struct{})}
 	cmd := exec.Command(path, "serve")
+	if s.openFiles > 0 {
+		cmd = exec.Command("sh", "-c", `ulimit -n "$1"; exec "$0" serve`, path, strconv.Itoa(s.openFiles))
+	}
 	cmd.Env, cmd.Stderr = append(append([]string{}, s.environ...), settings...), c.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)

@@ -153,7 +153,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 				Action: withConfig(checkAll(stdout, stderr)),
 			},
 			{
-				Name: "health", Usage: "ask the server at HTTP_ADDR whether it lives: exit code 0 or 1", OnUsageError: usage,
+				Name: "health", Usage: "ask whether the process lives, at HTTP_ADDR and else at METRICS_ADDR: exit code 0 or 1", OnUsageError: usage,
 				Action: withConfig(health(stdout)),
 			},
 			{

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"net/http"
 	"net/http/pprof"
 	"time"
@@ -19,30 +17,6 @@ const scrapePatience = 2 * time.Second
 
 // purgesCounted bounds how many workspaces that wait for their purge are counted.
 const purgesCounted = 1000
-
-// serveMetrics serves /metrics on an address of its own until the platform closes. It returns where.
-func (p *platform) serveMetrics(ctx context.Context) (address string, err error) {
-	if p.cfg.MetricsAddr == "" {
-		return "", nil
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.cfg.MetricsAddr)
-	if err != nil {
-		return "", fmt.Errorf("METRICS_ADDR: should be an address that is free: %w", err)
-	}
-	p.addGauges()
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", p.metrics.Handler())
-	if p.cfg.Pprof() {
-		addProfiles(mux)
-	}
-	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-	}
-	p.closers = append(p.closers, server.Close)
-	go func() { _ = server.Serve(listener) }() // it ends when the server is closed
-	return listener.Addr().String(), nil
-}
 
 // addProfiles serves what net/http/pprof has, for go tool pprof.
 func addProfiles(mux *http.ServeMux) {
@@ -73,6 +47,19 @@ func (p *platform) addGauges() {
 				"canceled": float64(c.Canceled.Load()),
 			}
 		})
+	})
+	m.Gauge(telemetry.Family{Name: "connections", Help: "connections of clients that are open, and that may be", Labels: []string{"state"}}, func() []telemetry.Sample {
+		if p.connections == nil {
+			return nil
+		}
+		open, limit := p.connections.Open()
+		return []telemetry.Sample{{Labels: []string{"open"}, Value: float64(open)}, {Labels: []string{"most"}, Value: float64(limit)}}
+	})
+	m.Counter(telemetry.Family{Name: "connections_refused_total", Help: "connections that were refused, as too many were open"}, func() []telemetry.Sample {
+		if p.connections == nil {
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(p.connections.Refused())}}
 	})
 	m.Gauge(telemetry.Family{Name: "turn_slots", Help: "turns that run in this process, that wait for a place, and that may run at once", Labels: []string{"state"}}, func() []telemetry.Sample {
 		taken, waiting := p.turns.Used()

@@ -82,6 +82,9 @@ type platform struct {
 	access     *access.Watcher
 	running    sync.WaitGroup // streamed turns, which may outlive their requests
 
+	pages       *operatorPages
+	connections *gateway.Connections // of clients; nil for a worker
+
 	vectorService dependency // what keeps the vectors
 	blobService   dependency // what keeps the bytes of files
 }

@@ -46,14 +46,20 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 	if err != nil {
 		return fmt.Errorf("HTTP_ADDR: should be an address that is free: %w", err)
 	}
+	limit, err := connectionLimit(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	connections := gateway.BoundConnections(gateway.CloseStalled(listener), limit, log)
 	starting, drain := &gateway.Starting{}, &gateway.Drain{}
 	server := gateway.NewServer(drain.Wrap(starting), cfg.RequestTimeout, cfg.ModelTimeout, log)
 	defer func() { _ = server.Close() }()
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(gateway.CloseStalled(listener)) }()
+	go func() { ended <- server.Serve(connections) }()
 	drained, endStreams := context.WithCancel(context.WithoutCancel(ctx))
 	defer endStreams()
-	return withPlatform(ctx, cfg, log, func(p *platform, database *database) error {
+	return withPlatform(ctx, cfg, log, drain, func(p *platform, database *database) error {
+		p.connections = connections
 		p.stopping = drained.Done() // while it drains, streams go on
 		handler, err := newHandler(p)
 		if err != nil {
@@ -62,6 +68,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 		p.startJobs(ctx)
 		debug.FreeOSMemory() // what the start has left behind, which is more than what serving needs
 		starting.Ready(handler)
+		p.pages.ready(p)
 		p.log.Info("serving", "address", "http://"+listener.Addr().String(), "version", version, "database", database.where(),
 			"redis", whereIs(p.cfg.RedisURL), "traces", whereIs(p.cfg.TraceEndpoint), "sentry", whereIs(p.cfg.SentryDSN), "workers", cfg.Workers, "reference", "/docs")
 		return serving{
@@ -81,14 +88,17 @@ func work(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
-	return withPlatform(ctx, cfg, log, func(p *platform, database *database) error {
+	drain := &gateway.Drain{}
+	return withPlatform(ctx, cfg, log, drain, func(p *platform, database *database) error {
 		if _, err := newHandler(p); err != nil { // the modules register their handlers; nothing listens
 			return err
 		}
 		p.startJobs(ctx)
+		p.pages.ready(p)
 		p.log.Info("working", "version", version, "database", database.where(), "workers", cfg.Workers)
 		select {
 		case <-ctx.Done():
+			drain.Begin()
 			p.log.Info("stopping", "grace", cfg.StopTimeout)
 			return nil
 		case <-database.lost():
@@ -98,7 +108,14 @@ func work(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error)
 }
 
 // withPlatform runs a program on the platform, and ends the platform after it.
-func withPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, program func(*platform, *database) error) (err error) {
+func withPlatform(
+	ctx context.Context, cfg *config.Config, log *slog.Logger, drain *gateway.Drain, program func(*platform, *database) error,
+) (err error) {
+	pages, err := serveOperatorPages(ctx, cfg, drain, log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = pages.server.Close() }()
 	if err := embedded.MakeFolder(cfg.DataDir, 0o755); err != nil { // the embedded database's user has to pass through
 		return fmt.Errorf("DATA_DIR: should be a folder that can be made and written: %w", err)
 	}
@@ -119,14 +136,7 @@ func withPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, pro
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	p.stopping = ctx.Done()
-	metrics, err := p.serveMetrics(ctx)
-	if err != nil {
-		return err
-	}
-	if metrics != "" {
-		p.log.Info("metrics", "address", "http://"+metrics+"/metrics")
-	}
+	p.stopping, p.pages = ctx.Done(), pages
 	return program(p, database)
 }
 

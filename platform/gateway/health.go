@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
@@ -35,12 +36,13 @@ type checkResult struct {
 	Open   *int   `json:"open_breakers,omitempty"`
 }
 
-func addHealth(e *echo.Echo, checks []Check, outside []Outside) {
-	e.GET("/healthz", func(c *echo.Context) error {
-		return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
-	})
-	e.GET("/readyz", func(c *echo.Context) error {
-		results, ready := probeAll(c.Request().Context(), checks)
+// Health returns the pages /healthz, 200 while the process lives, and /readyz, 200 while what it needs answers.
+func Health(checks []Check, outside []Outside) (live, ready http.HandlerFunc) {
+	live = func(w http.ResponseWriter, _ *http.Request) {
+		writeHealth(w, http.StatusOK, map[string]string{"status": "ok"})
+	}
+	ready = func(w http.ResponseWriter, r *http.Request) {
+		results, ready := probeAll(r.Context(), checks)
 		for _, o := range outside {
 			open, status := o.Open(), "ok"
 			if open > 0 {
@@ -52,8 +54,21 @@ func addHealth(e *echo.Echo, checks []Check, outside []Outside) {
 		if !ready {
 			status, word = http.StatusServiceUnavailable, "not_ready"
 		}
-		return c.JSON(status, map[string]any{"status": word, "checks": results})
-	})
+		writeHealth(w, status, map[string]any{"status": word, "checks": results})
+	}
+	return live, ready
+}
+
+func writeHealth(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func addHealth(e *echo.Echo, checks []Check, outside []Outside) {
+	live, ready := Health(checks, outside)
+	e.GET("/healthz", echo.WrapHandler(live))
+	e.GET("/readyz", echo.WrapHandler(ready))
 }
 
 // probeAll asks all at once. The text of an error is not shown, as it may name hosts and users: its code is enough.
