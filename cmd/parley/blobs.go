@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley/parley/platform/blob"
+	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/resilience"
 )
 
@@ -18,8 +19,10 @@ const (
 
 // openBlobs chooses where the bytes of files are kept. A MinIO that is away is no reason not to start.
 func (p *platform) openBlobs(ctx context.Context) error {
+	p.filesDir = filepath.Join(p.cfg.DataDir, "spool")
 	if p.cfg.MinioEndpoint == "" {
-		disk, err := blob.NewDisk(filepath.Join(p.cfg.DataDir, "files"))
+		p.filesDir = filepath.Join(p.cfg.DataDir, "files")
+		disk, err := blob.NewDisk(p.filesDir)
 		if err != nil {
 			return err
 		}
@@ -32,7 +35,7 @@ func (p *platform) openBlobs(ctx context.Context) error {
 	}, p.log)
 	minio, err := blob.NewS3(blob.S3Options{
 		Endpoint: p.cfg.MinioEndpoint, AccessKey: p.cfg.MinioAccess, SecretKey: p.cfg.MinioSecret, Bucket: p.cfg.MinioBucket,
-		Spool: filepath.Join(p.cfg.DataDir, "spool"), Group: p.store,
+		Spool: p.filesDir, Group: p.store,
 	})
 	if err != nil {
 		return err
@@ -40,4 +43,14 @@ func (p *platform) openBlobs(ctx context.Context) error {
 	p.blobs, p.blobService = minio, dependency{name: "minio", service: minio, ping: minio.Ping, optional: true}
 	p.closers = append(p.closers, minio.Close)
 	return nil
+}
+
+// roomForFiles fails where the disk that uploads are written to has no room for the largest file. Then uploads fail, and all
+// else is served.
+func (p *platform) roomForFiles(context.Context) error {
+	free, err := blob.FreeBytes(p.filesDir)
+	if err == nil && free < p.cfg.FileLimit {
+		err = fail.ErrStorageFull
+	}
+	return err
 }

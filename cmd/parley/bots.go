@@ -50,6 +50,7 @@ func mountBots(e *echo.Echo, p *platform, answering conversations.Models) (bots.
 		},
 		Files:       files,
 		Bytes:       bytes,
+		Missing:     p.contentMissing,
 		FileCursors: page.NewCursors[ports.FilePosition](key, "files"),
 	}.Mount(e)
 	orphans := usecases.RemoveOrphans{Files: files, Bytes: bytes, In: inWorkspace, Now: p.now}
@@ -65,4 +66,10 @@ const orphanPatience = 30 * time.Minute
 // inWorkspace is for work that nobody asked for, in a workspace that stored bytes name.
 func inWorkspace(ctx context.Context, workspace uuid.UUID) context.Context {
 	return call.As(ctx, workspace, uuid.Nil)
+}
+
+// contentMissing counts and logs a file whose bytes are gone: removed behind our back, or left out when a backup was restored.
+func (p *platform) contentMissing(ctx context.Context, file uuid.UUID) {
+	p.metrics.missing(1)
+	p.log.ErrorContext(ctx, "the bytes of a file are missing from the store", "file", file)
 }

@@ -57,7 +57,7 @@ func (p *platform) checks() (checks []gateway.Check) {
 			checks = append(checks, gateway.Check{Name: d.name, Optional: d.optional && !p.cfg.Strict, Probe: d.ping})
 		}
 	}
-	return checks
+	return append(checks, gateway.Check{Name: "files", Optional: true, Probe: p.roomForFiles}) // a full disk takes no reads out
 }
 
 // firstPatience is how long a start waits for the first try at what is optional: one that is there is prepared by then, so

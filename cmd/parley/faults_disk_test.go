@@ -70,6 +70,42 @@ func TestFaultDiskFullIs503AndNothingIsHalfWritten(t *testing.T) {
 	t.Logf("no space left (53100): %d answers; all 503: %d", strings.Count(log, "SQLSTATE 53100"), s.seen(http.StatusServiceUnavailable))
 }
 
+// The disk of the files is full: uploads are refused, what is stored can be read, and nobody is taken out of service.
+func TestFaultDiskOfFilesFullRefusesUploadsAlone(t *testing.T) {
+	t.Parallel()
+	dir := mountSmallDisk(t, "size=24m")
+	c := startCluster(t)
+	s := newSite(t, c.url(), "DATA_DIR="+dir, "FILE_LIMIT=1048576")
+	s.launch()
+	u := s.register()
+	ada := u.here()
+	before := ada.upload(t, "before.txt", "hello")
+	require.Equal(t, http.StatusCreated, before.Status, before)
+	files := func() (status int, ok any) {
+		a, err := s.send(t.Context(), "", http.MethodGet, "/readyz", "")
+		require.NoError(t, err)
+		return a.Status, a.at("checks.files.ok")
+	}
+	status, ok := files()
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, true, ok)
+	fill(t, filepath.Join(dir, "filler"))
+	for range 3 {
+		a := ada.upload(t, "after.txt", strings.Repeat("x", 100_000))
+		requireCode(t, a, http.StatusServiceUnavailable, "STORAGE_FULL")
+		require.NotEmpty(t, a.Header.Get("Retry-After"))
+	}
+	status, ok = files()
+	require.Equal(t, http.StatusOK, status, "reads go on")
+	require.Equal(t, false, ok)
+	require.Equal(t, "hello", string(ada.get(t, before.Header.Get("Location")+"/content").Raw))
+	u.must(createBot)
+	require.NoError(t, os.Remove(filepath.Join(dir, "filler")))
+	require.Equal(t, http.StatusCreated, ada.upload(t, "after.txt", strings.Repeat("x", 100_000)).Status)
+	_, ok = files()
+	require.Equal(t, true, ok)
+}
+
 func mountSmallDisk(t *testing.T, options string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -352,15 +352,19 @@ func TestBytesWithoutAFileAreRemovedLater(t *testing.T) {
 	require.Equal(t, "hello", string(ada.get(t, "/v1/files/"+filepath.Base(kept)+"/content").Raw))
 }
 
-func TestAFileWhoseBytesAreGoneIsOurFault(t *testing.T) {
+func TestAFileWhoseBytesAreGoneIsToldApartFromNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ada := start(t, "DATA_DIR="+dir).register(t)
+	ada := start(t, "DATA_DIR="+dir, "METRICS_ADDR=127.0.0.1:0").register(t)
+	require.Contains(t, ada.metrics(t), "parley_file_content_missing_total 0\n")
 	a := ada.upload(t, "a.txt", "hello")
 	require.NoError(t, os.Remove(filepath.Join(dir, "files", ada.workspace, a.text("id"))))
 	got := ada.get(t, a.Header.Get("Location")+"/content")
-	requireCode(t, got, http.StatusInternalServerError, "INTERNAL_ERROR")
+	requireCode(t, got, http.StatusNotFound, "FILE_CONTENT_MISSING")
 	require.Empty(t, got.Header.Get("ETag"))
+	require.Equal(t, http.StatusOK, ada.get(t, a.Header.Get("Location")).Status, "the file itself is there")
+	require.Contains(t, ada.metrics(t), "parley_file_content_missing_total 1\n")
+	require.Contains(t, ada.log.String(), "the bytes of a file are missing from the store")
 }
 
 // An upload has a deadline of its own: it may take longer than other calls, and not for ever.

@@ -40,6 +40,7 @@ type meters struct {
 	jobs       func(took time.Duration, labels ...string)
 	dead       func(n float64, labels ...string)
 	purged     func(n float64, labels ...string)
+	missing    func(n float64, labels ...string)
 }
 
 func newMeters() meters {
@@ -78,7 +79,8 @@ func newMeters() meters {
 			Name: "dead_letters_total", Labels: []string{"concerns"}, Known: [][]string{{"operator", "tenant"}},
 			Help: "jobs that this process has given up, by whom it concerns: the tenant, where that is whose settings, account or server failed",
 		}),
-		purged: m.Count(telemetry.Family{Name: "purged_rows_total", Help: "rows of deleted workspaces that this process has removed", Known: [][]string{}}),
+		missing: m.Count(telemetry.Family{Name: "file_content_missing_total", Help: "downloads of files whose bytes are not in the store", Known: [][]string{}}),
+		purged:  m.Count(telemetry.Family{Name: "purged_rows_total", Help: "rows of deleted workspaces that this process has removed", Known: [][]string{}}),
 	}
 }
 

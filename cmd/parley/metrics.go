@@ -8,6 +8,7 @@ import (
 
 	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
 	"github.com/parley/parley/platform/analytics"
+	"github.com/parley/parley/platform/blob"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/telemetry"
 )
@@ -60,6 +61,13 @@ func (p *platform) addGauges() {
 			return nil
 		}
 		return []telemetry.Sample{{Value: float64(p.connections.Refused())}}
+	})
+	m.Gauge(telemetry.Family{Name: "files_free_bytes", Help: "room on the disk that uploaded files are written to, or pass on their way to a bucket"}, func() []telemetry.Sample {
+		free, err := blob.FreeBytes(p.filesDir)
+		if err != nil {
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(free)}}
 	})
 	m.Gauge(telemetry.Family{Name: "turn_slots", Help: "turns that run in this process, that wait for a place, and that may run at once", Labels: []string{"state"}}, func() []telemetry.Sample {
 		taken, waiting := p.turns.Used()

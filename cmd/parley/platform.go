@@ -82,6 +82,7 @@ type platform struct {
 	access     *access.Watcher
 	running    sync.WaitGroup // streamed turns, which may outlive their requests
 
+	filesDir    string // that uploads are written to, at the end or on their way
 	pages       *operatorPages
 	connections *gateway.Connections // of clients; nil for a worker
 

@@ -14,7 +14,8 @@ import (
 )
 
 // Store keeps bytes. It is safe for concurrent use. Bytes under a key are there whole or not at all, whatever fails.
-// A key is refused with ErrKey where it is none; a store that does not answer is fail.ErrUnavailable.
+// A key is refused with ErrKey where it is none; a store that does not answer is fail.ErrUnavailable, one that is full
+// fail.ErrStorageFull.
 type Store interface {
 	// Put stores what it reads until io.EOF, however much, and says how much; what was there before is replaced. It
 	// holds no more than a small part of it in memory. An error of the reader is passed on and leaves nothing behind.

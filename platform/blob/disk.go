@@ -70,6 +70,7 @@ func (d *Disk) Put(ctx context.Context, key string, content io.Reader) (size int
 	if err := checkKey(key); err != nil {
 		return 0, err
 	}
+	defer func() { err = storageFull(err) }()
 	temporary := path.Join(unfinished, rand.Text())
 	file, err := d.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {

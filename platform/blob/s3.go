@@ -108,6 +108,7 @@ func (s *S3) Put(ctx context.Context, key string, content io.Reader) (size int64
 	if err := checkKey(key); err != nil {
 		return 0, err
 	}
+	defer func() { err = storageFull(err) }() // of the spool
 	file, err := os.CreateTemp(s.spool, "")
 	if err != nil {
 		return 0, fmt.Errorf("make a file for what is on its way: %w", err)
@@ -200,6 +201,9 @@ func translate(err error) error {
 		return nil
 	case minio.ToErrorResponse(err).Code == minio.NoSuchKey:
 		return ErrNotFound
+	}
+	if answer := minio.ToErrorResponse(err); answer.StatusCode == http.StatusInsufficientStorage || answer.Code == "XMinioStorageFull" {
+		return fail.ErrStorageFull.Because(err)
 	}
 	if e, ok := errors.AsType[*fail.Error](err); ok { // a refusal, which knows when to come again
 		return e.Because(err)

@@ -178,6 +178,7 @@ var (
 	ErrLimitReached = New(Forbidden, "LIMIT_REACHED", "this workspace has used what its limit allows: details say of what; GET /v1/usage has the rest")
 	ErrTooBroad     = New(Invalid, "QUERY_TOO_BROAD", "looking through what this filter leaves takes longer than 5 seconds: narrow it, by one more filter or a shorter time")
 	ErrTooManyReads = New(TooMany, "TOO_MANY_READS", "too many lists and reports of this workspace are read at once: wait as long as Retry-After says, and read fewer at a time").After(time.Second)
+	ErrStorageFull  = New(Unavailable, "STORAGE_FULL", "there is no room to store this: send the same call again later; what is stored can be read").After(30 * time.Second)
 	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)
 )
 

@@ -13,8 +13,9 @@ import (
 
 // Failures of files.
 var (
-	ErrFileNotFound = fail.New(fail.NotFound, "NOT_FOUND", "there is no such file in this workspace")
-	ErrFileTooLarge = fail.New(fail.TooLarge, "PAYLOAD_TOO_LARGE", "the file is too large")
+	ErrFileNotFound   = fail.New(fail.NotFound, "NOT_FOUND", "there is no such file in this workspace")
+	ErrContentMissing = fail.New(fail.NotFound, "FILE_CONTENT_MISSING", "the file is known, but its bytes are missing: upload it again, or ask whoever operates this server to restore them")
+	ErrFileTooLarge   = fail.New(fail.TooLarge, "PAYLOAD_TOO_LARGE", "the file is too large")
 )
 
 // Files keeps what is known of the files of the caller's workspace.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/platform/fail"
@@ -60,7 +62,7 @@ func (s Server) GetFileContent(ctx context.Context, r GetFileContentRequestObjec
 	if noBytes.MatchString(asked.Get("Range")) { // RFC 9110, 14.1.2: there is no such range; net/http sends an empty part
 		asked.Set("Range", fmt.Sprintf("bytes=%d-", file.Size))
 	}
-	return content{ctx, file, s.Files, s.Bytes, asked}, nil
+	return content{ctx, file, s.Files, s.Bytes, asked, s.Missing}, nil
 }
 
 // content sends the bytes of a file, as net/http sends those of files on disk.
@@ -70,6 +72,8 @@ type content struct {
 	files ports.Files
 	bytes ports.Bytes
 	asked http.Header
+
+	missing func(ctx context.Context, file uuid.UUID)
 }
 
 // VisitGetFileContentResponse implements GetFileContentResponseObject.
@@ -106,7 +110,8 @@ func (c content) explain(w http.ResponseWriter, cause error) error {
 	if _, err := c.files.Get(c.ctx, c.file.ID); err != nil {
 		return err
 	}
-	return fail.ErrInternal.Because(fmt.Errorf("the bytes of the file are gone: %w", cause))
+	c.missing(c.ctx, c.file.ID)
+	return ports.ErrContentMissing.Because(cause)
 }
 
 // forget takes back what was to be said of the bytes.

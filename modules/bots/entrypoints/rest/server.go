@@ -9,6 +9,8 @@ import (
 
 	"github.com/labstack/echo/v5"
 
+	"github.com/google/uuid"
+
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/modules/bots/usecases"
@@ -37,6 +39,8 @@ type Server struct {
 	Files       ports.Files
 	Bytes       ports.Bytes
 	FileCursors page.Cursors[ports.FilePosition]
+	// Missing receives each file that was asked for and whose bytes are not in the store.
+	Missing func(ctx context.Context, file uuid.UUID)
 }
 
 // Mount adds the routes.

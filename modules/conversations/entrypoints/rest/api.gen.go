@@ -49,6 +49,7 @@ const (
 	DOWNSTREAMUNAVAILABLE ErrorCode = "DOWNSTREAM_UNAVAILABLE"
 	EMAILALREADYEXISTS    ErrorCode = "EMAIL_ALREADY_EXISTS"
 	EMPTYANSWER           ErrorCode = "EMPTY_ANSWER"
+	FILECONTENTMISSING    ErrorCode = "FILE_CONTENT_MISSING"
 	FORBIDDEN             ErrorCode = "FORBIDDEN"
 	INTERNALERROR         ErrorCode = "INTERNAL_ERROR"
 	INVALIDCREDENTIALS    ErrorCode = "INVALID_CREDENTIALS"
@@ -78,6 +79,7 @@ const (
 	RANGENOTSATISFIABLE   ErrorCode = "RANGE_NOT_SATISFIABLE"
 	RATELIMITEXCEEDED     ErrorCode = "RATE_LIMIT_EXCEEDED"
 	ROLETOOHIGH           ErrorCode = "ROLE_TOO_HIGH"
+	STORAGEFULL           ErrorCode = "STORAGE_FULL"
 	THREADBUSY            ErrorCode = "THREAD_BUSY"
 	THREADNOTFOUND        ErrorCode = "THREAD_NOT_FOUND"
 	TOOMANYREADS          ErrorCode = "TOO_MANY_READS"
@@ -114,6 +116,8 @@ func (e ErrorCode) Valid() bool {
 	case EMAILALREADYEXISTS:
 		return true
 	case EMPTYANSWER:
+		return true
+	case FILECONTENTMISSING:
 		return true
 	case FORBIDDEN:
 		return true
@@ -172,6 +176,8 @@ func (e ErrorCode) Valid() bool {
 	case RATELIMITEXCEEDED:
 		return true
 	case ROLETOOHIGH:
+		return true
+	case STORAGEFULL:
 		return true
 	case THREADBUSY:
 		return true
