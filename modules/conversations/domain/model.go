@@ -49,11 +49,16 @@ func (e WrongModelError) Error() string { return fmt.Sprintf("the model %q: %v",
 // Unwrap returns ErrModelName.
 func (e WrongModelError) Unwrap() error { return e.err }
 
+// String returns the name as settings have it.
 func (m ModelName) String() string {
-	if m.Provider == Echo {
+	switch m.Provider {
+	case Echo:
 		return Echo
+	case UnknownProvider:
+		return m.Name
+	default:
+		return m.Provider + "/" + m.Name
 	}
-	return m.Provider + "/" + m.Name
 }
 
 // ModelDefaults are a workspace's own: what answers where a bot does not say. Empty and nil say nothing.
@@ -62,7 +67,8 @@ type ModelDefaults struct {
 	Fallbacks []string
 }
 
-// Choice is which models may answer a turn, in the order in which they are asked, and how.
+// Choice is which models may answer a turn, in the order in which they are asked, and how. A name that no provider can have is
+// among them under UnknownProvider: it counts as a model that nobody serves.
 type Choice struct {
 	Models          []ModelName
 	Temperature     *float64 // nil: as the model likes
@@ -106,11 +112,14 @@ func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (
 	for _, text := range names {
 		m, err := ParseModel(text)
 		if err != nil {
-			return Choice{}, WrongModelError{Name: text, err: err}
+			m = ModelName{UnknownProvider, text}
 		}
 		if !slices.Contains(c.Models, m) {
 			c.Models = append(c.Models, m)
 		}
+	}
+	if !slices.ContainsFunc(c.Models, func(m ModelName) bool { return m.Provider != UnknownProvider }) {
+		return Choice{}, WrongModelError{Name: names[0], err: ErrModelName}
 	}
 	return c, nil
 }

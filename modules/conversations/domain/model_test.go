@@ -42,6 +42,8 @@ func TestTheBotChoosesThenItsWorkspaceThenTheOperator(t *testing.T) {
 		"the bot, with the workspace's":   {`{"model":"openai/c"}`, own, []string{"openai/c", "anthropic/b"}},
 		"the bot, with its own fallbacks": {`{"model":"openai/c","fallbacks":["openai/d","openai/c"]}`, own, []string{"openai/c", "openai/d"}},
 		"the bot, with none":              {`{"fallbacks":[]}`, own, []string{"openai/a"}},
+		"a fallback without a provider":   {`{"model":"openai/c","fallbacks":["gpt-4o"]}`, own, []string{"openai/c", "gpt-4o"}},
+		"a model without a provider":      {`{"model":"gpt-4o","fallbacks":["openai/c"]}`, own, []string{"gpt-4o", "openai/c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +60,7 @@ func TestTheBotChoosesThenItsWorkspaceThenTheOperator(t *testing.T) {
 	c, err := domain.Choose([]byte(`{"temperature":0,"max_output_tokens":7.0,"history_limit":0e1,"metadata":{}}`), own, last)
 	require.NoError(t, err)
 	require.Equal(t, []any{0.0, 7, 0}, []any{*c.Temperature, *c.MaxOutputTokens, c.HistoryLimit})
-	for _, wrong := range []string{`{"model":"gpt-4o"}`, `{"fallbacks":["x"]}`, `{"fallbacks":"echo"}`} {
+	for _, wrong := range []string{`{"model":"gpt-4o","fallbacks":[]}`, `{"model":"x/y","fallbacks":["z"]}`, `{"fallbacks":"echo"}`} {
 		_, err := domain.Choose([]byte(wrong), own, last)
 		require.Error(t, err, wrong)
 	}

@@ -93,7 +93,11 @@ func (f failure) told() *fail.Error {
 	case overLimit, notAllowed: // its details are its own
 		return fail.From(f.err)
 	case neverAsked, permanent:
-		return ports.NameModel(fail.From(f.err), f.model.String()).With("provider", f.model.Provider).With("model", f.model.Name)
+		e := ports.NameModel(fail.From(f.err), f.model.String()).With("model", f.model.Name)
+		if f.model.Provider == domain.UnknownProvider {
+			return e
+		}
+		return e.With("provider", f.model.Provider)
 	default:
 		return ports.ErrModel.After(max(ports.ErrModel.RetryAfter, fail.From(f.err).RetryAfter)).
 			With("provider", f.model.Provider).With("model", f.model.Name)

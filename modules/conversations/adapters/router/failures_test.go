@@ -81,6 +81,25 @@ func TestAnUnknownModelIsNamed(t *testing.T) {
 	require.Contains(t, fail.From(err).Message, "the model openai/a:")
 }
 
+func TestANameWithoutAProviderKeepsNoOtherModelFromAnswering(t *testing.T) {
+	t.Parallel()
+	for _, settings := range []string{`{"model":"openai/a","fallbacks":["gpt-4o"]}`, `{"model":"gpt-4o","fallbacks":["openai/a"]}`} {
+		reply, _, err := setup(answers, answers).take(t, asks(settings))
+		require.NoError(t, err, settings)
+		require.Equal(t, []string{"openai", "a"}, []string{reply.Provider, reply.Model}, settings)
+	}
+	b := setup(refuses(ports.ErrModelCredentials), answers)
+	_, _, err := b.take(t, asks(`{"model":"gpt-4o","fallbacks":["openai/a"]}`))
+	e := fail.From(err)
+	require.Equal(t, []any{"MODEL_CREDENTIALS", "a"}, []any{e.Code, e.Details["model"]})
+	require.Equal(t, []map[string]any{{"provider": "unknown", "model": "gpt-4o", "code": "MODEL_NOT_FOUND"}}, e.Details["others"])
+	b.Providers["openai"] = router.Provider{Guarded: b.Providers["openai"].Guarded}
+	_, _, err = b.take(t, asks(`{"model":"gpt-4o","fallbacks":["openai/a"]}`))
+	e = fail.From(err)
+	require.Equal(t, []any{"MODEL_NOT_FOUND", "gpt-4o", nil}, []any{e.Code, e.Details["model"], e.Details["provider"]})
+	require.Contains(t, e.Message, "the model gpt-4o:")
+}
+
 func TestAnAnswerWithoutTextIsAFailureWithWhatItHasUsed(t *testing.T) {
 	t.Parallel()
 	for finish, code := range map[domain.FinishReason]string{domain.FinishLength: "EMPTY_ANSWER", domain.FinishStop: "EMPTY_ANSWER", domain.FinishFilter: "CONTENT_FILTERED"} {
