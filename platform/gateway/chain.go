@@ -25,7 +25,7 @@ import (
 // The headers of the contract.
 const (
 	HeaderTraceID     = "X-Trace-Id"
-	HeaderRequestID   = "X-Request-Id" // becomes the trace id where no X-Trace-Id is sent
+	HeaderRequestID   = "X-Request-Id" // becomes the trace id where no other is given
 	HeaderOperationID = "X-Operation-Id"
 	HeaderWorkspaceID = "X-Workspace-Id"
 	HeaderUserID      = "X-User-Id"
@@ -35,8 +35,8 @@ const (
 var traceID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // beginCall makes the call that the rest of the way is told of, and gives it a deadline, a trace id and an operation id, so
-// that every answer carries both. The trace id is the client's (X-Trace-Id, else
-// X-Request-Id), else that of its traceparent, else a new one.
+// that every answer carries both. The trace id is that of X-Trace-Id, else of
+// traceparent where traces are made, else of X-Request-Id, which many proxies add to every request, else a new one.
 func beginCall(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -47,7 +47,7 @@ func beginCall(o Options) echo.MiddlewareFunc {
 				ctx, parent = tracer.Extract(ctx, req.Header)
 			}
 			trace := clientTraceID(req.Header)
-			if trace == "" {
+			if parent != "" && !traceID.MatchString(req.Header.Get(HeaderTraceID)) {
 				trace = parent
 			}
 			given := trace != ""

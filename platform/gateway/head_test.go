@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -94,5 +95,30 @@ func TestTheTraceIDIsTheFirstValidOneThatAClientNames(t *testing.T) {
 			continue
 		}
 		require.Equal(t, test.want, got, name)
+	}
+}
+
+// tracer is a Tracer to which every request has the same traceparent.
+type tracer string
+
+func (p tracer) Extract(ctx context.Context, _ http.Header) (with context.Context, traceID string) {
+	return ctx, string(p)
+}
+
+func (tracer) Start(ctx context.Context, _ string, _ map[string]string) (with context.Context, end func(error)) {
+	return ctx, func(error) {}
+}
+
+func TestTheRequestIDOfAProxyDoesNotReplaceTheTraceOfAClient(t *testing.T) {
+	t.Parallel()
+	const parent = "4bf92f3577b34da6a3ce929d0e0e4736"
+	e := engine(t, func(o *Options) { o.Trace = tracer(parent) })
+	for sent, want := range map[string]string{"": parent, "a b": parent, "trace-1": "trace-1"} {
+		req := httptest.NewRequest(http.MethodGet, "/healthz", nil)
+		req.Header.Set(HeaderTraceID, sent)
+		req.Header.Set(HeaderRequestID, "req-1")
+		rec := httptest.NewRecorder()
+		e.ServeHTTP(rec, req)
+		require.Equal(t, want, rec.Header().Get(HeaderTraceID), sent)
 	}
 }
