@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/agnivade/levenshtein"
 )
@@ -47,10 +48,19 @@ func unknownSetting(key string, known []string) Warning {
 		key = string([]rune(key)[:maxKeyBytes/4]) + "…"
 	}
 	message := "is kept as it is and has no effect: Parley has no such setting"
+	plain := plainKey(key)
 	for _, k := range known {
-		if levenshtein.ComputeDistance(key, k) <= maxTypos {
+		if levenshtein.ComputeDistance(plain, plainKey(k)) <= maxTypos {
 			message = fmt.Sprintf("is kept as it is and has no effect: did you mean %s?", k)
 		}
 	}
+	if plain == "maxtokens" || plain == "maxcompletiontokens" { // as the APIs of providers have it
+		message = "is kept as it is and has no effect: did you mean max_output_tokens?"
+	}
 	return Warning{Field: "settings." + key, Code: "UNKNOWN_SETTING", Message: message}
+}
+
+// plainKey returns a key without what differs between snake_case, kebab-case and camelCase.
+func plainKey(key string) string {
+	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
 }

@@ -46,3 +46,21 @@ func TestTheModelsOfSettingsAreNamedWithTheirFields(t *testing.T) {
 		require.Equal(t, models, c.Models(), settings)
 	}
 }
+
+func TestAWarningNamesTheSettingThatWasMeant(t *testing.T) {
+	t.Parallel()
+	for key, meant := range map[string]string{
+		"temprature": "temperature", "maxOutputTokens": "max_output_tokens", "historyLimit": "history_limit", "Max-Output-Token": "max_output_tokens",
+		"max_tokens": "max_output_tokens", "maxTokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens",
+		"piiMasking": "", "top_p": "", "tools": "", "tokens": "",
+	} {
+		c, err := domain.NewContent("", []byte(`{"`+key+`": 1}`))
+		require.NoError(t, err)
+		require.Len(t, c.Warnings(), 1, key)
+		if meant == "" {
+			require.Contains(t, c.Warnings()[0].Message, "Parley has no such setting", key)
+			continue
+		}
+		require.Contains(t, c.Warnings()[0].Message, "did you mean "+meant+"?", key)
+	}
+}
