@@ -355,9 +355,18 @@ func TestADatabaseIsUsedWithOneSecretKey(t *testing.T) {
 	require.NotContains(t, stderr, kept, "the key is configured")
 
 	require.NoError(t, os.WriteFile(kept, []byte("cut"), 0o600))
-	code, _, stderr = tool(t, environ, "serve")
+	for _, command := range [][]string{{"serve"}, {"secret", "adopt", "--yes"}} {
+		code, _, stderr = tool(t, environ, command...)
+		require.Equal(t, exitFailed, code)
+		for _, part := range []string{"SECRET_KEY: ", kept + " is damaged", "seals of the audit log", "Restore it from a backup", "parley secret adopt --yes"} {
+			require.Contains(t, stderr, part, command)
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(data, "jwt-secret"), nil, 0o600))
+	code, _, stderr = tool(t, append(environ, "SECRET_KEY="+string(first)), "serve")
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, stderr, "restore it from a backup")
+	require.Contains(t, stderr, "all sessions end")
+	require.NoError(t, os.Remove(filepath.Join(data, "jwt-secret")))
 
 	require.NoError(t, os.WriteFile(kept, first, 0o600))
 	serveOnce()

@@ -285,17 +285,35 @@ func (p *platform) close() error {
 
 func (p *platform) takeSecrets() error {
 	var err error
-	if p.jwt, err = keep(p.cfg.JWTSecret, p.cfg.DataDir, "jwt-secret"); err != nil {
+	p.jwt, err = keep(p.cfg.JWTSecret, p.cfg.DataDir, "jwt-secret")
+	if errors.Is(err, secret.ErrDamaged) {
+		return fmt.Errorf("JWT_SECRET: %w: restore it from a backup; where it is lost for good, remove it: a new one is made, and all sessions end", err)
+	}
+	if err != nil {
 		return fmt.Errorf("JWT_SECRET: %w", err)
 	}
-	key, err := keep(p.cfg.SecretKey, p.cfg.DataDir, "secret-key")
+	p.master, err = masterOf(p.cfg)
+	return err
+}
+
+// needsKey says what is lost with a SECRET_KEY.
+const needsKey = "the seals of the audit log, stored webhook secrets, keys of models (without an ENCRYPTION_KEY) and calls that are " +
+	"sent again depend on it. Restore it from a backup; if it is lost for good, "
+
+// masterOf returns the master secret of a configuration; where none is configured, the one in the data folder.
+func masterOf(cfg *config.Config) (secret.Master, error) {
+	key, err := keep(cfg.SecretKey, cfg.DataDir, "secret-key")
+	if errors.Is(err, secret.ErrDamaged) {
+		return secret.Master{}, fmt.Errorf("SECRET_KEY: %w: %sremove the file, and parley secret adopt --yes makes a new key and has it hold", err, needsKey)
+	}
 	if err != nil {
-		return fmt.Errorf("SECRET_KEY: %w", err)
+		return secret.Master{}, fmt.Errorf("SECRET_KEY: %w", err)
 	}
-	if p.master, err = secret.NewMaster(key); err != nil {
-		return fmt.Errorf("SECRET_KEY: %w", err)
+	master, err := secret.NewMaster(key)
+	if err != nil {
+		return secret.Master{}, fmt.Errorf("SECRET_KEY: %w", err)
 	}
-	return nil
+	return master, nil
 }
 
 // refuseAnotherKey stops the start of a process whose SECRET_KEY is not the one that the database was first used with.
@@ -305,9 +323,8 @@ func (p *platform) refuseAnotherKey(ctx context.Context) error {
 		return fmt.Errorf("compare SECRET_KEY with the one that the database knows: %w", err)
 	}
 	if !first {
-		return fmt.Errorf("SECRET_KEY: should be the key that this database was first used with%s: the seals of the audit log, stored "+
-			"webhook secrets, keys of models (without an ENCRYPTION_KEY) and calls that are sent again depend on it. Restore it from a "+
-			"backup; if it is lost for good, parley secret adopt --yes makes the new one hold", p.keptAt("secret-key", p.cfg.SecretKey))
+		return fmt.Errorf("SECRET_KEY: should be the key that this database was first used with%s: %sparley secret adopt --yes makes the new one hold",
+			p.keptAt("secret-key", p.cfg.SecretKey), needsKey)
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/secret"
 )
 
 // secretCommand is parley secret.
@@ -32,13 +31,9 @@ func adoptSecret(ctx context.Context, yes bool, cfg *config.Config, stdout, stde
 	if !yes {
 		return usageError{errors.New("--yes: should be given: seals of the audit log and stored secrets of the lost key cannot be used again")}
 	}
-	key, err := keep(cfg.SecretKey, cfg.DataDir, "secret-key")
+	master, err := masterOf(cfg)
 	if err != nil {
-		return fmt.Errorf("SECRET_KEY: %w", err)
-	}
-	master, err := secret.NewMaster(key)
-	if err != nil {
-		return fmt.Errorf("SECRET_KEY: %w", err)
+		return err
 	}
 	database, err := joinDatabase(ctx, cfg, newLogger(cfg, stderr))
 	if err != nil {

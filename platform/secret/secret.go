@@ -40,13 +40,15 @@ func (m Master) Key(purpose string) []byte {
 // Format is a regular expression for the secrets that Keep makes.
 const Format = `\b[0-9a-f]{64}\b`
 
+// ErrDamaged says that the file of a secret has fewer than MinLength bytes.
+var ErrDamaged = fmt.Errorf("is damaged (it has fewer than %d bytes)", MinLength)
+
 // Keep reads the secret in a file, or makes one the first time: 32 random bytes in hex, mode 0600. Two processes that
-// make it at once end up with the same one.
+// make it at once end up with the same one. It returns ErrDamaged for a file that is too short, and leaves that as it is.
 func Keep(path string) (string, error) {
 	if secret, err := os.ReadFile(path); err == nil {
 		if len(secret) < MinLength {
-			return "", fmt.Errorf("%s is damaged (it has fewer than %d bytes): restore it from a backup, for what was made with it depends on it; "+
-				"only where it is lost for good remove it, and a new one is made", path, MinLength)
+			return "", fmt.Errorf("%s %w", path, ErrDamaged)
 		}
 		return string(secret), nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
