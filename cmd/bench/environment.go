@@ -52,7 +52,7 @@ func prepare(ctx context.Context, parent string) (_ *environment, err error) {
 	if err = build(ctx, e.binary); err != nil {
 		return nil, err
 	}
-	if e.server, err = embedded.Start(ctx, embedded.Options{Dir: filepath.Join(e.dir, "postgres")}); err != nil {
+	if e.server, err = embedded.Start(ctx, embedded.Options{Dir: filepath.Join(e.dir, "postgres"), Settings: []string{"shared_buffers=128MB"}}); err != nil {
 		return nil, err
 	}
 	e.url = e.server.URL(database)

@@ -37,7 +37,7 @@ func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*d
 	if err != nil {
 		return nil, err
 	}
-	own, err := embedded.Start(ctx, embedded.Options{Dir: dir, BinDir: cfg.PostgresBinDir, Log: log})
+	own, err := embedded.Start(ctx, embedded.Options{Dir: dir, BinDir: cfg.PostgresBinDir, Settings: cfg.PostgresConf, Log: log})
 	if err != nil {
 		return nil, err
 	}

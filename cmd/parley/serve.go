@@ -189,7 +189,11 @@ func newHandler(p *platform) (*echo.Echo, error) {
 		Access:   p.access,
 		Trace:    p.tracer(),
 		Observed: p.metrics.request,
-		Log:      p.log,
+
+		LogAddress: gateway.LogAddress(p.cfg.LogAddress),
+		LogSample:  p.cfg.LogSample,
+
+		Log: p.log,
 	})
 	if err != nil {
 		return nil, err

@@ -37,11 +37,14 @@ type Config struct {
 	DataDir        string        `env:"DATA_DIR" envDefault:".parley" want:"a folder" help:"the embedded database, the files that are uploaded, and the secrets made at the first start"`
 	LogFormat      string        `env:"LOG_FORMAT" envDefault:"json" want:"json or text" help:"json for machines, text for people"`
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" help:"the least that is logged"`
+	LogAddress     string        `env:"LOG_ADDRESS" envDefault:"network" want:"full, network or none" help:"what the log says of where a call came from: the address, its network (a /24 of IPv4, a /48 of IPv6), or nothing"`
+	LogSample      int           `env:"LOG_SAMPLE" envDefault:"1" want:"a whole number from 1 to 10000" help:"one of so many calls that went well is logged, with the number in its line (sample); what failed, or took more than a second, always is"`
 	Embedded       bool          `env:"EMBEDDED" envDefault:"false" want:"true or false" help:"true: the embedded database is meant, also in production"`
 	DatabaseURL    string        `env:"DATABASE_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"a Postgres of yours, 15 or newer; empty: an embedded one under DATA_DIR"`
 	DatabaseDirect string        `env:"DATABASE_DIRECT_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"the same database past a pooler, for migrations and notifications; empty: DATABASE_URL"`
 	DatabaseConns  int32         `env:"DATABASE_MAX_CONNS" envDefault:"0" want:"a whole number from 2 to 1000, or 0" help:"connections that this process holds at the most; 0: five a core, from 10 to 20"`
 	MigrateOnStart bool          `env:"MIGRATE_ON_START" envDefault:"true" want:"true or false" help:"false: run parley migrate up yourself"`
+	PostgresConf   []string      `env:"POSTGRES_SETTINGS" want:"settings of PostgreSQL such as shared_buffers=1GB, separated by commas" help:"for the embedded database, in place of what is made of the machine's memory"`
 	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
 	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints, audit seals and webhook secrets, the same in every process and for good: with another one retries are refused, the seals of the past do not fit and webhook secrets cannot be opened; empty: made once and kept under DATA_DIR, but not in production"`
 	JWTSecret      string        `env:"JWT_SECRET" want:"at least 32 bytes" secret:"true" help:"signs the access and refresh tokens; empty: made once and kept under DATA_DIR"`
@@ -125,6 +128,9 @@ func Load(environ []string) (*Config, error) {
 			set[name] = value
 		}
 	}
+	if err := readFiles(set); err != nil {
+		return nil, err
+	}
 	if set["APP_ENV"] == production {
 		setProductionDefaults(set)
 	}
@@ -143,7 +149,7 @@ func Load(environ []string) (*Config, error) {
 			unread[field.Tag.Get("env")] = true
 		}
 	}
-	for _, list := range [][]string{c.CORSOrigins, c.TrustedProxies, c.ModelAllow} {
+	for _, list := range [][]string{c.CORSOrigins, c.TrustedProxies, c.ModelAllow, c.PostgresConf} {
 		for i := range list {
 			list[i] = strings.TrimSpace(list[i]) // people write a space behind a comma
 		}
@@ -178,6 +184,9 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(c.AppEnv == "development" || c.Production(), "APP_ENV")
 	require(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT")
 	require(slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL")
+	require(slices.Contains([]string{"full", "network", "none"}, c.LogAddress), "LOG_ADDRESS")
+	require(c.LogSample >= 1 && c.LogSample <= 10_000, "LOG_SAMPLE")
+	require(!slices.ContainsFunc(c.PostgresConf, func(s string) bool { return !postgresSetting.MatchString(s) }), "POSTGRES_SETTINGS")
 	require(isPostgres(c.DatabaseURL), "DATABASE_URL")
 	require(isPostgres(c.DatabaseDirect), "DATABASE_DIRECT_URL")
 	require(c.DatabaseConns == 0 || c.DatabaseConns >= 2 && c.DatabaseConns <= 1000, "DATABASE_MAX_CONNS")
@@ -312,6 +321,9 @@ var (
 )
 
 func within(d, least, most time.Duration) bool { return d >= least && d <= most }
+
+// postgresSetting is one setting, and nothing that would end it.
+var postgresSetting = regexp.MustCompile(`^[a-z_.]+=[A-Za-z0-9_.%/-]+$`)
 
 func isPostgres(s string) bool { return isURL(s, "postgres", "postgresql") }
 

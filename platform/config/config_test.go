@@ -34,6 +34,9 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"JWT_ISSUER":                  {[]string{"acme"}, nil},
 		"ACCESS_TTL":                  {[]string{"1s", "15m", "24h"}, []string{"0s", "999ms", "24h1s", "-1m", "15", "soon"}},
 		"REFRESH_TTL":                 {[]string{"1m", "336h", "1440h"}, []string{"59s", "1440h1s", "14d"}},
+		"LOG_ADDRESS":                 {[]string{"full", "network", "none"}, []string{"some", "203.0.113.7"}},
+		"LOG_SAMPLE":                  {[]string{"1", "100", "10000"}, []string{"0", "-1", "10001", "0.5"}},
+		"POSTGRES_SETTINGS":           {[]string{"shared_buffers=1GB", "shared_buffers=1GB, work_mem=16MB"}, []string{"shared_buffers", "x=1;y", "a=b c", "=1"}},
 		"READINESS_STRICT":            {[]string{"true", "false"}, []string{"maybe"}},
 		"CORS_ALLOW_ORIGINS":          {[]string{"*", "https://a.example", "http://localhost:3000,https://b.example"}, []string{"a.example", "https://a.example/", "ftp://a.example", "https://", "https://a.example,b", "https://a.example?x=1", "https://u@a.example", "https://a.example#x"}},
 		"TRUSTED_PROXIES":             {[]string{"10.0.0.0/8", "10.0.0.1", "2001:db8::/32,::1", "10.0.0.0/8, ::1"}, []string{"10.0.0.0/33", "proxy", "10.0.0", "10.0.0.1,,x"}},
@@ -312,4 +315,31 @@ func TestAModelIsTheDefaultOnlyWhereItCanBeAsked(t *testing.T) {
 	c, err := config.Load([]string{"MODEL_PRICES=" + file})
 	require.NoError(t, err)
 	require.Equal(t, map[string]config.ModelPrice{"openai/a": {Window: 7}}, c.ModelTable())
+}
+
+func TestASecretIsReadFromAFile(t *testing.T) {
+	t.Parallel()
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "secret")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	for _, v := range config.Variables() {
+		if !v.Secret {
+			continue
+		}
+		_, err := config.Load([]string{v.Name + "_FILE=/nowhere/at/all"})
+		require.ErrorContains(t, err, v.Name+"_FILE: should be a file that can be read")
+	}
+	c, err := config.Load([]string{"JWT_SECRET_FILE=" + file(long+"\n"), "DATABASE_URL_FILE=" + file("postgres://u:p@h/d\r\n")})
+	require.NoError(t, err)
+	require.Equal(t, long, c.JWTSecret)
+	require.Equal(t, "postgres://u:p@h/d", c.DatabaseURL)
+	_, err = config.Load([]string{"JWT_SECRET_FILE=" + file("\n")})
+	require.ErrorContains(t, err, "JWT_SECRET_FILE: should be a file with a secret in it")
+	_, err = config.Load([]string{"JWT_SECRET=" + long, "JWT_SECRET_FILE=" + file(long)})
+	require.ErrorContains(t, err, "JWT_SECRET_FILE: should not be set beside JWT_SECRET")
+	require.NotContains(t, err.Error(), long)
+	_, err = config.Load([]string{"HTTP_ADDR_FILE=/nowhere"})
+	require.NoError(t, err, "it is no secret")
 }

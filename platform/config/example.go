@@ -40,6 +40,9 @@ func Example() string {
 		if v.Production != "" {
 			help, value = fmt.Sprintf("%s; empty: %s, in production %s", help, v.Default, v.Production), ""
 		}
+		if v.Secret {
+			help += "; or " + v.Name + "_FILE: a file that holds it"
+		}
 		fmt.Fprintf(&b, "\n# %s (%s)\n%s=%s\n", help, v.Want, v.Name, value)
 	}
 	return b.String()

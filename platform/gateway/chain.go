@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -113,45 +112,6 @@ func clip(s string, most int) string {
 		s = strings.ToValidUTF8(s[:most], "")
 	}
 	return s
-}
-
-// accessLog writes one line a request, and has an error answered first so that the line knows the status.
-func accessLog(log *slog.Logger, observed func(method, route string, status int, took, outside time.Duration)) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c *echo.Context) error {
-			start := time.Now()
-			if err := next(c); err != nil {
-				c.Echo().HTTPErrorHandler(c, err)
-			}
-			req := c.Request()
-			status, size := 0, int64(0)
-			if r, err := echo.UnwrapResponse(c.Response()); err == nil {
-				status, size = r.Status, r.Size
-			}
-			end := time.Now()
-			took := end.Sub(start)
-			if observed != nil {
-				var outside time.Duration
-				if waited := call.From(req.Context()).Outside; waited != nil {
-					outside = time.Duration(waited.Load())
-				}
-				observed(req.Method, c.Path(), status, took, min(outside, took))
-			}
-			if !log.Enabled(req.Context(), slog.LevelInfo) {
-				return nil
-			}
-			line := slog.NewRecord(end, slog.LevelInfo, "request", 0) // LogAttrs would look for who calls it
-			line.AddAttrs(
-				slog.String("method", req.Method),
-				slog.String("route", c.Path()),
-				slog.Int("status", status),
-				slog.Int64("bytes", size),
-				slog.Float64("latency_ms", float64(took.Microseconds())/1000),
-			)
-			_ = log.Handler().Handle(req.Context(), line) // as slog does
-			return nil
-		}
-	}
 }
 
 // recoverPanic makes an error of a panic, so that one bad request does not end the process.

@@ -56,6 +56,10 @@ type Options struct {
 	// outside is the part of took that the request waited for other systems.
 	Observed func(method, route string, status int, took, outside time.Duration)
 	Log      *slog.Logger
+	// LogAddress is what the log says of where a call came from; LogSample makes it leave out all but one of so many calls that
+	// went well.
+	LogAddress LogAddress
+	LogSample  int
 }
 
 // Tracer makes spans; that of telemetry is one.
@@ -108,7 +112,7 @@ func New(o Options) (*echo.Echo, error) {
 	e.Pre(middleware.RemoveTrailingSlash(), headAsGet)
 	e.Use(
 		beginCall(o),
-		accessLog(o.Log, o.Observed),
+		accessLog(o),
 		recoverPanic,
 		securityHeaders,
 	)

@@ -65,7 +65,7 @@ func (s *Server) start(ctx context.Context, dir string) error {
 		return err
 	}
 	var err error
-	s.server, err = embedded.Start(ctx, embedded.Options{Dir: dir, Log: slog.New(slog.DiscardHandler), Unsafe: true, MaxConnections: 300})
+	s.server, err = embedded.Start(ctx, embedded.Options{Dir: dir, Log: slog.New(slog.DiscardHandler), Unsafe: true, MaxConnections: 300, Settings: []string{"shared_buffers=128MB"}})
 	if err != nil {
 		return err
 	}

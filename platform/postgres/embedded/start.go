@@ -32,6 +32,8 @@ type Options struct {
 	Unsafe bool
 	// MaxConnections is the number of clients at the same time; 0 means 100.
 	MaxConnections int
+	// Settings are settings of PostgreSQL, such as shared_buffers=1GB, in place of those that Start chooses.
+	Settings []string
 }
 
 // Start starts the server of the folder o.Dir, after making its data folder
@@ -144,17 +146,17 @@ func serverArguments(data, sockets string, o Options) []string {
 		"unix_socket_permissions=0700",
 		"cluster_name=parley",
 		"max_connections=" + strconv.Itoa(o.MaxConnections),
-		"shared_buffers=128MB",
 		"logging_collector=off",
 		"log_destination=stderr",
 		// A failed statement may hold what users wrote; it has no place in a log.
 		"log_min_error_statement=panic",
 	}
+	settings = append(settings, memorySettings(memoryLimit("/"))...)
 	if o.Unsafe {
 		settings = append(settings, "fsync=off", "full_page_writes=off", "synchronous_commit=off")
 	}
 	arguments := []string{"-D", data}
-	for _, setting := range settings {
+	for _, setting := range append(settings, o.Settings...) { // of two the last one holds
 		arguments = append(arguments, "-c", setting)
 	}
 	return arguments
