@@ -112,7 +112,7 @@ func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string)
 	case errors.Is(err, command.ErrInProgress):
 		return jobs.NotYet("the turn was begun and is not given up yet", waitForTurn)
 	case errors.Is(err, ports.ErrBotArchived) && a.Turn.Now().Sub(w.ReceivedAt) < waitForBot: // until it is taken up again, or the endpoint has another
-		return jobs.NotYet("the bot of the endpoint is archived", waitForLimit)
+		return jobs.NotYet("the bot of the endpoint is archived", waitForArchived(a.Turn.Now().Sub(w.ReceivedAt)))
 	case errors.Is(err, fail.ErrLimitReached): // until a new month, or an operator who raises it
 		return jobs.NotYet("the workspace has reached a limit", waitForLimit)
 	case ports.PermanentModelFailure(err), errors.Is(err, ports.ErrTurnMovedOn), errors.Is(err, ports.ErrThreadNotFound), errors.Is(err, ports.ErrThreadArchived),
@@ -121,4 +121,10 @@ func (a AnswerMessage) answer(ctx context.Context, w ports.Waiting, text string)
 	default:
 		return err
 	}
+}
+
+// waitForArchived returns how long a message that has waited for a while for an archived bot waits before the next look: as long
+// again, so that a bot that was archived for moments answers soon, and no longer than waitForLimit.
+func waitForArchived(waited time.Duration) time.Duration {
+	return min(max(waited, waitForTurn), waitForLimit)
 }
