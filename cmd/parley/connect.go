@@ -11,6 +11,8 @@ import (
 	"github.com/parley/parley/platform/operations"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/redisclient"
+	"github.com/parley/parley/platform/resilience"
 )
 
 // connect makes the ways to all that we depend on. Only the database is waited for, and lazily not even that.
@@ -41,7 +43,10 @@ func (p *platform) connectRedis() error {
 		return errors.New("REDIS_URL: should be redis://user:password@host:port/0") // the error may show the password
 	}
 	o.DialTimeout, o.MaxRetries, o.ContextTimeoutEnabled = time.Second, -1, true
-	p.redis = redis.NewClient(o)
+	p.redisCalls = resilience.NewGroup("redis", resilience.Policy{
+		Timeout: redisclient.Timeout, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
+	}, p.log)
+	p.redis = redisclient.New(o, p.redisCalls)
 	p.limiter, p.marks = ratelimit.NewRedis(p.redis, memory, p.log), dedupe.NewRedis(p.redis, markLife, p.log)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/redisclient"
 )
 
 // service is something that keeps what is ours, inside this process or out.
@@ -38,7 +39,7 @@ func (p *platform) dependencies() []dependency {
 	list := []dependency{{name: "postgres", service: schema{p.migrator, p.db}, ping: p.db.Ping}}
 	if p.redis != nil {
 		list = append(list, dependency{name: "redis", service: redisService{p.redis}, optional: true, ping: func(ctx context.Context) error {
-			return p.redis.Ping(ctx).Err()
+			return redisclient.Ping(ctx, p.redis, p.redisCalls)
 		}})
 	} else {
 		list = append(list, dependency{name: "memory", service: memoryService{p.limiter, p.marks}})
@@ -150,6 +151,7 @@ func (redisService) Prepare(context.Context) error { return nil }
 
 // Check sets a key, gets it and deletes it.
 func (r redisService) Check(ctx context.Context) error {
+	ctx = redisclient.Unguarded(ctx)
 	key, value := "parley:check:"+uuid.NewString(), uuid.NewString()
 	if err := r.client.Set(ctx, key, value, time.Minute).Err(); err != nil {
 		return fmt.Errorf("write: %w", err)

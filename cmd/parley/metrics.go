@@ -163,6 +163,9 @@ func (p *platform) depth() [][]telemetry.Sample {
 // groups are the calls to the outside.
 func (p *platform) groups() []*resilience.Group {
 	groups := []*resilience.Group{p.targets, p.models, p.ownModels}
+	if p.redisCalls != nil {
+		groups = append(groups, p.redisCalls)
+	}
 	if p.qdrant != nil {
 		groups = append(groups, p.qdrant)
 	}

@@ -42,6 +42,7 @@ type platform struct {
 	migrator   *postgres.Migrator
 	db         *postgres.DB
 	redis      *redis.Client // nil where none is configured
+	redisCalls *resilience.Group
 	audit      *audit.Log
 	sealer     *audit.Sealer
 	anchor     *audit.Anchor // nil: none
@@ -163,7 +164,9 @@ func (p *platform) guardOutside() {
 	p.models, p.ownModels = resilience.NewGroup("model", models, p.log), resilience.NewGroup("own_model", models, p.log)
 	p.turns = resilience.NewSlots(p.cfg.ModelAtOnce)
 	for _, g := range p.groups() {
-		g.Around = p.aroundCall
+		if g != p.redisCalls { // each call makes several, and they are short
+			g.Around = p.aroundCall
+		}
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/parley/parley/platform/resilience"
 )
 
 // guard has every request to a store pass the Group: the deadline there is for sending it and for the head of the answer.
+// A store that takes no bytes of a request, and answers nothing, for answerTimeout hangs: the request fails.
 // The body of an answer may take as long as its reader likes, but not as long as the store likes.
 type guard struct {
 	base   http.RoundTripper
@@ -21,6 +23,9 @@ type guard struct {
 // longestPause is how long a store may leave a reader waiting for the next bytes.
 const longestPause = 30 * time.Second
 
+// answerTimeout is how long a store may take to answer after it has taken some bytes of a request.
+const answerTimeout = 8 * time.Second
+
 var errStore = errors.New("blob: the store answered that it is in trouble")
 
 // RoundTrip implements http.RoundTripper.
@@ -29,7 +34,12 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	var res *http.Response
 	err := g.group.Do(req.Context(), g.target, func(attempt context.Context) (err error) {
 		stop := context.AfterFunc(attempt, cancel)
-		res, err = g.base.RoundTrip(req.WithContext(ctx)) //nolint:bodyclose // whoever asked closes it
+		sent, watch := req.WithContext(ctx), newWatch(cancel)
+		if sent.Body != nil && sent.Body != http.NoBody {
+			sent.Body = watched{sent.Body, watch}
+		}
+		res, err = g.base.RoundTrip(sent) //nolint:bodyclose // whoever asked closes it
+		watch.end()
 		if !stop() && err == nil {
 			_ = res.Body.Close()
 			res, err = nil, attempt.Err()
@@ -62,4 +72,39 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error {
 	defer b.cancel()
 	return b.content.Close()
+}
+
+// watch ends a request that makes no progress for answerTimeout. It is safe for concurrent use: a body may still be read
+// when the answer is there.
+type watch struct {
+	mu    sync.Mutex
+	timer *time.Timer // nil: it has ended
+}
+
+func newWatch(cancel func()) *watch { return &watch{timer: time.AfterFunc(answerTimeout, cancel)} }
+
+func (w *watch) progress() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Reset(answerTimeout)
+	}
+}
+
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.timer.Stop()
+	w.timer = nil
+}
+
+// watched is the body of a request, whose reading is progress.
+type watched struct {
+	io.ReadCloser
+	watch *watch
+}
+
+func (w watched) Read(p []byte) (int, error) {
+	w.watch.progress()
+	return w.ReadCloser.Read(p)
 }
