@@ -108,7 +108,7 @@ type Config struct {
 	JobPoll        time.Duration `env:"JOB_POLL_INTERVAL" envDefault:"1s" want:"a duration from 10ms to 1h such as 1s" help:"how often to look for jobs, and for news of turns that run elsewhere, that no notification has told of: those for later, and all where notifications do not come through"`
 	JobLease       time.Duration `env:"JOB_LEASE" envDefault:"30s" want:"a duration from 1s to 10m such as 30s" help:"how long a worker may be silent before its jobs, and a turn beyond MODEL_TIMEOUT before it, are taken up by another"`
 	WebhookPrivate bool          `env:"WEBHOOK_ALLOW_PRIVATE" envDefault:"false" want:"true or false" help:"true: webhooks may be delivered to http and to loopback and private addresses, for development; else tenants could reach into your network"`
-	BreakerOpen    time.Duration `env:"BREAKER_OPEN_FOR" envDefault:"30s" want:"a duration from 10ms to 1h such as 30s" help:"how long a model or webhook target that has failed five times in a row is not asked"`
+	BreakerOpen    time.Duration `env:"BREAKER_OPEN_FOR" envDefault:"30s" want:"a duration from 10ms to 1h such as 30s" help:"how long a model, webhook target, Redis or MinIO that has failed five times in a row is not asked"`
 	StopDelay      time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" production:"5s" want:"a duration from 0s to 10m such as 5s" help:"how long a server goes on serving after a signal to stop, with /readyz at 503, so that load balancers send it nothing more; SHUTDOWN_TIMEOUT comes after it"`
 	StopTimeout    time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s" want:"a duration from 0s to 10m such as 15s" help:"how long running requests and jobs may go on after a signal to stop"`
 
