@@ -8,6 +8,7 @@ import (
 
 	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
 	"github.com/parley/parley/platform/analytics"
+	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/blob"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/telemetry"
@@ -123,6 +124,15 @@ func (p *platform) addGauges() {
 		}
 		return []telemetry.Sample{{Value: float64(len(due))}}
 	})
+	m.Gauge(telemetry.Family{
+		Name: "background_task_age_seconds", Help: "how long ago a background task of this process last succeeded", Labels: []string{"task"},
+	}, p.tasks(func(s background.State) float64 { return time.Since(s.Succeeded).Seconds() }))
+	m.Counter(telemetry.Family{
+		Name: "background_task_failures_total", Help: "runs of a background task of this process that failed", Labels: []string{"task"},
+	}, p.tasks(func(s background.State) float64 { return float64(s.Failures) }))
+	m.Gauge(telemetry.Family{Name: "long_answers", Help: "streams, downloads and exports that are under way in this process"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: float64(p.access.Watched())}}
+	})
 	m.Gauge(telemetry.Family{Name: "table_bytes", Help: "size of a table of the database with its indexes", Labels: []string{"table"}}, func() []telemetry.Sample {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 		defer cancel()
@@ -140,6 +150,16 @@ func (p *platform) addGauges() {
 	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}
 	})
+}
+
+// tasks gives a sample for each background task.
+func (p *platform) tasks(value func(s background.State) float64) func() []telemetry.Sample {
+	return func() (samples []telemetry.Sample) {
+		for _, s := range p.background.States() {
+			samples = append(samples, telemetry.Sample{Labels: []string{s.Name}, Value: value(s)})
+		}
+		return samples
+	}
 }
 
 // depth counts the queue; it gives nothing while the database is away.

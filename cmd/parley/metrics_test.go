@@ -87,6 +87,7 @@ func TestOperatorsSeeWhatIsAskedAndWhatBecomesOfIt(t *testing.T) {
 		`parley_operations_total{outcome="replayed"} 1`, `parley_operations_total{outcome="reused"} 1`, `parley_operations_total{outcome="done"} 2`,
 		`parley_turns_total{key="operator",outcome="completed",provider="echo"} 1`, `parley_turn_duration_seconds_count{provider="echo"} 1`,
 		`parley_sessions_total{action="user.register"} 1`, `parley_database_connections{state="most"} 8`, `parley_analytics_outbox_rows`, `parley_table_bytes{table="messages"} `, `parley_workspaces_to_purge 0`,
+		`parley_background_task_failures_total{task="seal the audit log"} 0`, `parley_background_task_age_seconds{task="seal the audit log"} `, `parley_long_answers 0`,
 	} {
 		require.Contains(t, text, line)
 	}

@@ -16,24 +16,39 @@ type Runner struct {
 	ctx    context.Context //nolint:containedctx // the life of the tasks, ended by Stop
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
+
+	mu     sync.Mutex
+	states map[string]*State
+}
+
+// State is what has come of a task so far.
+type State struct {
+	Name      string
+	Succeeded time.Time // when it last did; when it began, where it never has
+	Failures  int       // runs that failed since the start of the process
 }
 
 // NewRunner makes a Runner.
 func NewRunner(log *slog.Logger) *Runner {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Runner{log: log, ctx: ctx, cancel: cancel}
+	return &Runner{log: log, ctx: ctx, cancel: cancel, states: map[string]*State{}}
 }
 
 // Every runs work at once and then at each interval, where it is not still at it; one run may take as long as limit says.
-// A failure is logged, and the next run tries again.
+// A failure is logged and counted, and the next run tries again.
 func (r *Runner) Every(interval, limit time.Duration, name string, work func(ctx context.Context) error) {
+	r.mu.Lock()
+	if r.states[name] == nil {
+		r.states[name] = &State{Name: name, Succeeded: time.Now()}
+	}
+	r.mu.Unlock()
 	r.tasks.Go(func() {
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for {
 			ctx, cancel := context.WithTimeout(r.ctx, limit)
-			if err := Survive(ctx, work); err != nil && r.ctx.Err() == nil {
-				r.log.Error("background task failed", "task", name, "error", err)
+			if err := Survive(ctx, work); r.ctx.Err() == nil {
+				r.note(name, err)
 			}
 			cancel()
 			select {
@@ -43,6 +58,31 @@ func (r *Runner) Every(interval, limit time.Duration, name string, work func(ctx
 			}
 		}
 	})
+}
+
+// note keeps what came of a run.
+func (r *Runner) note(name string, err error) {
+	if err != nil {
+		r.log.Error("background task failed", "task", name, "error", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.states[name].Failures++
+		return
+	}
+	r.states[name].Succeeded = time.Now()
+}
+
+// States gives what has come of each task, in no order.
+func (r *Runner) States() []State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	states := make([]State, 0, len(r.states))
+	for _, s := range r.states {
+		states = append(states, *s)
+	}
+	return states
 }
 
 // Survive makes an error of a panic: one bad task must not end the requests that are being served.

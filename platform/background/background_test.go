@@ -52,6 +52,13 @@ func TestATaskThatFailsOrPanicsIsToldAndRunsAgain(t *testing.T) {
 	}
 	<-other
 	r.Stop()
+	states := map[string]background.State{}
+	for _, s := range r.States() {
+		states[s.Name] = s
+	}
+	require.Equal(t, 2, states["bad"].Failures)
+	require.Zero(t, states["good"].Failures)
+	require.WithinDuration(t, time.Now(), states["good"].Succeeded, time.Minute)
 	require.Contains(t, log.String(), "no luck")
 	require.Contains(t, log.String(), "no sense")
 	require.Contains(t, log.String(), "task=bad")
