@@ -70,6 +70,7 @@ var keyBots = map[string]botData{
 	"sessions":                   {},
 	"threads":                    byBot("bot_id"),
 	"turn_events":                byParent("app.sees_turn(turn_id)"),
+	"turn_processes":             {},
 	"upkeep":                     {},
 	"usage_counters":             {}, // sums of the whole workspace: a turn counts there
 	"usage_warnings":             {},

@@ -51,8 +51,9 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	}}
 	p.addStreams(&server, told)
 	server.Mount(e)
-	recovery := jobs.RecoverTurns{Leases: turns, Commands: p.commands, Steps: server.Steps}
-	p.background.Every(p.cfg.UpkeepInterval, p.cfg.ModelTimeout+time.Minute, "recover turns", recovery.Do)
+	if err := p.keepTurns(turns, server.Steps); err != nil {
+		return err
+	}
 	bound.MaxWait = 0
 	p.buried = append(p.buried, func(ctx context.Context, l queue.WholeLetter) error {
 		if l.Kind != postgres.AnswerKind {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
+	turns "github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/blob"
@@ -19,6 +20,9 @@ const scrapePatience = 2 * time.Second
 
 // purgesCounted bounds how many workspaces that wait for their purge are counted.
 const purgesCounted = 1000
+
+// abandonedCounted bounds how many turns that wait for recovery are counted.
+const abandonedCounted = 10_000
 
 // addProfiles serves what net/http/pprof has, for go tool pprof.
 func addProfiles(mux *http.ServeMux) {
@@ -146,6 +150,16 @@ func (p *platform) addGauges() {
 			samples = append(samples, telemetry.Sample{Labels: []string{name}, Value: float64(bytes)})
 		}
 		return samples
+	})
+	m.Gauge(telemetry.Family{Name: "turns_abandoned", Help: "turns that their process left unfinished and that wait for another to go on with them, up to 10000"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		n, err := turns.CountAbandoned(ctx, p.db, abandonedCounted)
+		if err != nil {
+			p.log.Warn("the turns that wait for recovery were not counted for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(n)}}
 	})
 	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}

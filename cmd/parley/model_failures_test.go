@@ -236,7 +236,7 @@ func TestTurnsAreRecordedUnderTheModelThatWasToAnswer(t *testing.T) {
 	s.Then(modeltest.Script{Stalls: true})
 	stream = ada.open(t, http.MethodPost, thread+"/turn", says("Hi"))
 	turn, _ = stream.until("turn.created").data["turn_id"].(string)
-	_, err := pg.Superuser(t, ada.database).Exec(t.Context(), `UPDATE llm_turns SET lease_until = now() - interval '1 second', attempt = 3 WHERE status = 'running'`)
+	_, err := pg.Superuser(t, ada.database).Exec(t.Context(), `UPDATE llm_turns SET lease_until = now() - interval '1 minute', attempt = 3 WHERE status = 'running'`)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, ada.post(t, thread+"/turn", says("next")).Status)
 	requireAsked(turn, "anthropic", "claude") // whose process was lost

@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/parley/parley/modules/conversations/adapters/live"
+	turns "github.com/parley/parley/modules/conversations/adapters/postgres"
 	answers "github.com/parley/parley/modules/conversations/entrypoints/jobs"
 	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/analytics"
@@ -86,6 +88,12 @@ type platform struct {
 	filesDir    string // that uploads are written to, at the end or on their way
 	pages       *operatorPages
 	connections *gateway.Connections // of clients; nil for a worker
+
+	process      *turns.Process        // this one, among those that run turns
+	attempts     *live.Hub             // that run in this process
+	recovery     *answers.RecoverTurns // of turns of other processes
+	stopRecovery func()                // nil: it has not begun
+	cut          sync.Once
 
 	vectorService dependency // what keeps the vectors
 	blobService   dependency // what keeps the bytes of files
@@ -246,6 +254,7 @@ func (p *platform) subscriptions() *events.Subscriptions {
 // the grace that requests have, beside them.
 func (p *platform) startJobs(ctx context.Context) {
 	p.listen()
+	p.recoverTurns(ctx)
 	if p.runner == nil {
 		return
 	}
@@ -272,6 +281,7 @@ func (p *platform) stopJobs() {
 // close ends what newPlatform began.
 func (p *platform) close() error {
 	p.stopJobs()
+	p.cutTurns()
 	p.background.Stop()
 	var failures []error
 	for _, end := range p.closers {

@@ -73,7 +73,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 			"redis", whereIs(p.cfg.RedisURL), "traces", whereIs(p.cfg.TraceEndpoint), "sentry", whereIs(p.cfg.SentryDSN), "workers", cfg.Workers, "reference", "/docs")
 		return serving{
 			server: server, ended: ended, lost: database.lost(), drain: drain, delay: cfg.StopDelay, drained: endStreams,
-			grace: cfg.StopTimeout, turns: &p.running, log: p.log,
+			grace: cfg.StopTimeout, turns: &p.running, cut: p.cutTurns, log: p.log,
 		}.until(ctx)
 	})
 }

@@ -24,11 +24,13 @@ type serving struct {
 	drained func()          // ends the streams that follow turns of other processes
 	grace   time.Duration   // for the calls that run then
 	turns   *sync.WaitGroup // that may outlive their calls
+	cut     func()          // cuts the turns short that run after the grace
 	log     *slog.Logger
 }
 
 // until serves until the context ends. Then /readyz is 503 and everything is served for the delay, so that load balancers
-// take the process out. After that no call is accepted, and those that run, and turns that outlive theirs, have the grace.
+// take the process out. After that no call is accepted, and those that run, and turns that outlive theirs, have the grace. Turns
+// that run after it are cut short, for other processes to go on with.
 func (s serving) until(ctx context.Context) error {
 	var cause error
 	select {
@@ -53,18 +55,29 @@ func (s serving) until(ctx context.Context) error {
 	s.log.Info("stopping", "grace", s.grace)
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.grace)
 	defer cancel()
-	if err := s.server.Shutdown(stopping); err != nil {
-		s.log.Warn("requests were cut off", "error", err)
-		_ = s.server.Close() // what is cut off rolls back
-	}
 	done := make(chan struct{})
 	go func() {
-		s.turns.Wait()
-		close(done)
+		defer close(done)
+		if s.server.Shutdown(stopping) == nil {
+			s.turns.Wait()
+		}
 	}()
 	select {
 	case <-done:
-	case <-stopping.Done(): // another process takes up those that run still
+	case <-stopping.Done():
+	}
+	if stopping.Err() == nil {
+		return cause
+	}
+	s.cut() // other processes go on with the turns that run still, and their calls are answered so
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
+	defer cancel()
+	if err := s.server.Shutdown(last); err != nil {
+		s.log.Warn("requests were cut off", "error", err)
+		_ = s.server.Close() // what is cut off rolls back
 	}
 	return cause
 }
+
+// lastAnswers is how long the answers may take of calls whose turns were cut short.
+const lastAnswers = time.Second

@@ -22,6 +22,7 @@ const (
 func (p *platform) addStreams(server *rest.Server, told countedTurns) {
 	records, pieces := postgres.Records{DB: p.db, Limits: p.meter.Limits}, postgres.Pieces{DB: p.db}
 	hub := live.NewHub(pieces, records, p.log)
+	p.attempts = hub
 	server.Records, server.Pieces, server.Live, server.Room = records, pieces, hub, hub
 	server.Cancel = usecases.CancelTurn{
 		Records: records, Cancels: countedCancels{records, told}, Pieces: pieces, Live: hub, Patience: cancelPatience, Now: p.now,

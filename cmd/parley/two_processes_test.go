@@ -255,3 +255,54 @@ func TestTwoProcessesStreamAsOne(t *testing.T) {
 	follower.requireClosed(t, "session_ended", "a log-out at b, a stream of b")
 	require.Equal(t, "running", there.get(t, third+"/turns/"+turn).text("status"))
 }
+
+// A process is told to stop and its turns do not end in its grace: the other goes on with them at once, as it is told to, and
+// whoever follows them, there or here, sees the new attempt.
+func TestTwoProcessesGoOnWithTurnsThatAStopCutsShort(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, "ECHO_DELAY=50ms", "SHUTDOWN_TIMEOUT=200ms", "UPKEEP_INTERVAL=1h", "JOB_LEASE=10m")
+	here := p.a.register(t)
+	there := here.at(p.b)
+	thread, silent := here.openThread(t), here.openThread(t)
+	content := strings.Repeat("word ", 60) + "end"
+	op, plain := operation(uuid.NewString()), operation(uuid.NewString())
+	stream := here.open(t, http.MethodPost, thread+"/turn", says(content), op)
+	turn := stream.until("turn.created").data["turn_id"].(string)
+	follower := there.open(t, http.MethodGet, thread+"/turns/"+turn+"/events", nil)
+	follower.until("message.delta")
+	answered := make(chan answer, 1)
+	go func() { answered <- here.post(t, silent+"/turn", says(content), plain) }()
+	require.Eventually(t, func() bool { return here.number(t, "SELECT count(*) FROM llm_turns WHERE status = 'running'") == 2 }, patience, tick)
+	stream.until("message.delta")
+
+	require.NoError(t, p.a.cmd.Process.Signal(syscall.SIGTERM))
+	var last frame
+	for _, f := range stream.rest() {
+		require.Equal(t, "message.delta", f.kind, "it breaks off without an end")
+		last = f
+	}
+	a := <-answered
+	requireCode(t, a, http.StatusConflict, "OPERATION_IN_PROGRESS")
+	require.NotEmpty(t, a.Header.Get("Retry-After"))
+	require.Equal(t, exitOK, p.a.wait(t), p.a.log)
+
+	for name, s := range map[string]*eventReader{
+		"who followed the turn there": follower, "who comes from the process that stopped": there.open(t, http.MethodGet, thread+"/turns/"+turn+"/events", nil, after(last.id)),
+	} {
+		text, kinds, _ := told(s.rest())
+		require.Contains(t, kinds, "message.created", name)
+		require.Equal(t, "turn.completed", kinds[len(kinds)-1], name)
+		require.Equal(t, "Echo: "+content, text, name)
+	}
+	require.Equal(t, "Echo: "+content, there.post(t, thread+"/turn", says(content), op).text("assistant_message.content"))
+	require.Eventually(t, func() bool {
+		a := there.post(t, silent+"/turn", says(content), plain)
+		return a.Status == http.StatusOK && a.text("assistant_message.content") == "Echo: "+content
+	}, patience, tick)
+	for _, path := range []string{thread, silent} {
+		require.Len(t, there.get(t, path+"/messages").items(), 2)
+	}
+	require.Equal(t, 2, there.number(t, "SELECT count(*) FROM llm_turns WHERE status = 'completed' AND attempt = 2"))
+	require.Positive(t, there.number(t, "SELECT count(*) FROM turn_events WHERE attempt = 1"), "what was said is kept")
+	require.Equal(t, 1, there.number(t, "SELECT count(*) FROM turn_processes"), "the process that stopped is gone")
+}

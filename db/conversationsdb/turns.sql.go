@@ -54,6 +54,39 @@ func (q *Queries) AbandonedTurns(ctx context.Context, most int32) ([]AbandonedTu
 	return items, nil
 }
 
+const BeatTurnProcess = `-- name: BeatTurnProcess :one
+SELECT known::boolean AS known, turns::integer AS turns FROM app.beat_turn_process($1::uuid, $2::double precision)
+`
+
+type BeatTurnProcessParams struct {
+	ProcessID    uuid.UUID
+	LeaseSeconds float64
+}
+
+type BeatTurnProcessRow struct {
+	Known bool
+	Turns int32
+}
+
+func (q *Queries) BeatTurnProcess(ctx context.Context, arg BeatTurnProcessParams) (BeatTurnProcessRow, error) {
+	row := q.db.QueryRow(ctx, BeatTurnProcess, arg.ProcessID, arg.LeaseSeconds)
+	var i BeatTurnProcessRow
+	err := row.Scan(&i.Known, &i.Turns)
+	return i, err
+}
+
+const CountAbandonedTurns = `-- name: CountAbandonedTurns :one
+SELECT count(*)::integer FROM app.abandoned_turns($1::integer)
+`
+
+// Counts them up to a number.
+func (q *Queries) CountAbandonedTurns(ctx context.Context, most int32) (int32, error) {
+	row := q.db.QueryRow(ctx, CountAbandonedTurns, most)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const CreateMessage = `-- name: CreateMessage :exec
 INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -82,6 +115,58 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) er
 		arg.Content,
 		arg.OperationID,
 		arg.CreatedAt,
+	)
+	return err
+}
+
+const CutTurn = `-- name: CutTurn :exec
+WITH turn AS (
+    UPDATE llm_turns t SET lease_until = now() - interval '1 ms'
+     WHERE t.workspace_id = $1 AND t.id = $2 AND t.attempt = $3 AND t.status = 'running'
+ RETURNING t.bot_id, coalesce($4, t.provider) AS provider, coalesce($5, t.model) AS model,
+           coalesce($6::bigint, 0) AS input_tokens, coalesce($7::bigint, 0) AS output_tokens,
+           coalesce($8::bigint, 0) AS cost_micros, coalesce($9::bigint, t.reserved_micros, 0) AS charged_micros
+), counted AS ( -- for analytics: what it has used, but no turn
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
+    SELECT $1, 'failed', 0, 0, $10, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t
+), used AS (
+    SELECT app.use($1, $10::timestamptz, jsonb_build_object('messages', 0, 'tokens', t.input_tokens + t.output_tokens, 'cost_micros', t.charged_micros),
+                   $11::jsonb, false)
+      FROM turn t
+     WHERE t.input_tokens + t.output_tokens > 0 OR t.charged_micros > 0
+)
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used), (SELECT count(pg_notify('parley_recovery', '')) FROM turn)
+`
+
+type CutTurnParams struct {
+	WorkspaceID   uuid.UUID
+	TurnID        uuid.UUID
+	Attempt       int32
+	Provider      *string
+	Model         *string
+	InputTokens   *int64
+	OutputTokens  *int64
+	CostMicros    *int64
+	ChargedMicros *int64
+	Moment        time.Time
+	Limits        json.RawMessage
+}
+
+// Gives the lease of an attempt back that was cut short, counts what it has used, and tells who recovers turns. The turn runs on:
+// its next attempt may begin at once. Raises PY404 unless this very attempt is still running.
+func (q *Queries) CutTurn(ctx context.Context, arg CutTurnParams) error {
+	_, err := q.db.Exec(ctx, CutTurn,
+		arg.WorkspaceID,
+		arg.TurnID,
+		arg.Attempt,
+		arg.Provider,
+		arg.Model,
+		arg.InputTokens,
+		arg.OutputTokens,
+		arg.CostMicros,
+		arg.ChargedMicros,
+		arg.Moment,
+		arg.Limits,
 	)
 	return err
 }
@@ -119,7 +204,7 @@ WITH turn AS (
            error_code = $12, error_message = $13, error_details = $14::jsonb,
            provider = coalesce($15, t.provider), model = coalesce($16, t.model)
      WHERE t.workspace_id = $17 AND t.id = $18 AND t.attempt = $19 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE WHEN $20::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
@@ -199,8 +284,8 @@ func (q *Queries) FinishTurn(ctx context.Context, arg FinishTurnParams) error {
 const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL, error_details = NULL
-     WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now()
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details
+     WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now() - make_interval(secs => $4::double precision)
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
@@ -211,9 +296,10 @@ SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, t.provider, t.m
 `
 
 type FreeThreadParams struct {
-	Error       *string
-	WorkspaceID uuid.UUID
-	ThreadID    uuid.UUID
+	Error        *string
+	WorkspaceID  uuid.UUID
+	ThreadID     uuid.UUID
+	AfterSeconds float64
 }
 
 type FreeThreadRow struct {
@@ -228,9 +314,14 @@ type FreeThreadRow struct {
 	ConversationID *string
 }
 
-// Gives up the turn of a thread whose lease has run out, so that another may run.
+// Gives up the turn of a thread whose lease has run out so many seconds ago, so that another may run.
 func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThreadRow, error) {
-	row := q.db.QueryRow(ctx, FreeThread, arg.Error, arg.WorkspaceID, arg.ThreadID)
+	row := q.db.QueryRow(ctx, FreeThread,
+		arg.Error,
+		arg.WorkspaceID,
+		arg.ThreadID,
+		arg.AfterSeconds,
+	)
 	var i FreeThreadRow
 	err := row.Scan(
 		&i.ID,
@@ -303,6 +394,17 @@ func (q *Queries) GetTurnState(ctx context.Context, arg GetTurnStateParams) (Get
 	return i, err
 }
 
+const GiveBackTurns = `-- name: GiveBackTurns :one
+SELECT app.give_back_turns($1::uuid[])::integer AS turns
+`
+
+func (q *Queries) GiveBackTurns(ctx context.Context, processes []uuid.UUID) (int32, error) {
+	row := q.db.QueryRow(ctx, GiveBackTurns, processes)
+	var turns int32
+	err := row.Scan(&turns)
+	return turns, err
+}
+
 const LockThreadOfOperation = `-- name: LockThreadOfOperation :exec
 SELECT 1 FROM threads th
  WHERE th.workspace_id = $1 AND th.id = (
@@ -354,7 +456,7 @@ func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool,
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -367,7 +469,8 @@ WITH before AS (
        FOR UPDATE OF t
 ), resumed AS (
     UPDATE llm_turns t
-       SET status = 'running', attempt = t.attempt + 1, lease_until = $4, finished_at = NULL, error = NULL, reserved_micros = NULL
+       SET status = 'running', attempt = t.attempt + 1, lease_until = $4,
+           process_id = $5::uuid, finished_at = NULL, error = NULL, reserved_micros = NULL
       FROM before
      WHERE t.workspace_id = $1 AND t.id = before.id
  RETURNING t.id, t.attempt
@@ -387,6 +490,7 @@ type ResumeTurnParams struct {
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
 	LeaseUntil  time.Time
+	ProcessID   *uuid.UUID
 }
 
 type ResumeTurnRow struct {
@@ -415,6 +519,7 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 		arg.ActorID,
 		arg.OperationID,
 		arg.LeaseUntil,
+		arg.ProcessID,
 	)
 	var i ResumeTurnRow
 	err := row.Scan(
@@ -455,13 +560,13 @@ WITH thread AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, lease_until, created_at)
+                           status, user_seq, lease_until, process_id, created_at)
     SELECT $1, $6, $4, $7, $8, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, $9, $2
+           'running', pinned.user_seq, $9, $10::uuid, $2
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-    SELECT $1, $10, $4, $6, pinned.user_seq, 'user', $11, $8, $2
+    SELECT $1, $11, $4, $6, pinned.user_seq, 'user', $12, $8, $2
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
@@ -484,6 +589,7 @@ type StartTurnParams struct {
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
 	LeaseUntil  time.Time
+	ProcessID   *uuid.UUID
 	MessageID   uuid.UUID
 	Content     string
 }
@@ -520,6 +626,7 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		arg.ActorID,
 		arg.OperationID,
 		arg.LeaseUntil,
+		arg.ProcessID,
 		arg.MessageID,
 		arg.Content,
 	)

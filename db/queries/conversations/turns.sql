@@ -21,9 +21,9 @@ WITH thread AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, lease_until, created_at)
+                           status, user_seq, lease_until, process_id, created_at)
     SELECT @workspace_id, @turn_id, @thread_id, @actor_id, @operation_id, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, @lease_until, @created_at
+           'running', pinned.user_seq, @lease_until, sqlc.narg('process_id')::uuid, @created_at
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
@@ -73,6 +73,26 @@ WITH turn AS (
 )
 SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used);
 
+-- name: CutTurn :exec
+-- Gives the lease of an attempt back that was cut short, counts what it has used, and tells who recovers turns. The turn runs on:
+-- its next attempt may begin at once. Raises PY404 unless this very attempt is still running.
+WITH turn AS (
+    UPDATE llm_turns t SET lease_until = now() - interval '1 ms'
+     WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running'
+ RETURNING t.bot_id, coalesce(sqlc.narg('provider'), t.provider) AS provider, coalesce(sqlc.narg('model'), t.model) AS model,
+           coalesce(sqlc.narg('input_tokens')::bigint, 0) AS input_tokens, coalesce(sqlc.narg('output_tokens')::bigint, 0) AS output_tokens,
+           coalesce(sqlc.narg('cost_micros')::bigint, 0) AS cost_micros, coalesce(sqlc.narg('charged_micros')::bigint, t.reserved_micros, 0) AS charged_micros
+), counted AS ( -- for analytics: what it has used, but no turn
+    INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
+    SELECT @workspace_id, 'failed', 0, 0, @moment, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t
+), used AS (
+    SELECT app.use(@workspace_id, @moment::timestamptz, jsonb_build_object('messages', 0, 'tokens', t.input_tokens + t.output_tokens, 'cost_micros', t.charged_micros),
+                   @limits::jsonb, false)
+      FROM turn t
+     WHERE t.input_tokens + t.output_tokens > 0 OR t.charged_micros > 0
+)
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used), (SELECT count(pg_notify('parley_recovery', '')) FROM turn);
+
 -- name: CreateMessage :exec
 INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
 VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, @role, @content, @operation_id, @created_at);
@@ -106,7 +126,8 @@ WITH before AS (
        FOR UPDATE OF t
 ), resumed AS (
     UPDATE llm_turns t
-       SET status = 'running', attempt = t.attempt + 1, lease_until = @lease_until, finished_at = NULL, error = NULL, reserved_micros = NULL
+       SET status = 'running', attempt = t.attempt + 1, lease_until = @lease_until,
+           process_id = sqlc.narg('process_id')::uuid, finished_at = NULL, error = NULL, reserved_micros = NULL
       FROM before
      WHERE t.workspace_id = @workspace_id AND t.id = before.id
  RETURNING t.id, t.attempt
@@ -143,10 +164,10 @@ SELECT workspace_id::uuid AS workspace_id, thread_id::uuid AS thread_id, actor_i
   FROM app.abandoned_turns(@most::integer);
 
 -- name: FreeThread :one
--- Gives up the turn of a thread whose lease has run out, so that another may run.
+-- Gives up the turn of a thread whose lease has run out so many seconds ago, so that another may run.
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = @error, error_code = NULL, error_details = NULL
-     WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.finished_at IS NULL AND t.lease_until < now()
+     WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.finished_at IS NULL AND t.lease_until < now() - make_interval(secs => @after_seconds::double precision)
  RETURNING *
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
@@ -155,3 +176,13 @@ WITH freed AS (
 SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, t.provider, t.model, th.endpoint_id, th.conversation_id
   FROM freed t
   JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id;
+
+-- name: CountAbandonedTurns :one
+-- Counts them up to a number.
+SELECT count(*)::integer FROM app.abandoned_turns(@most::integer);
+
+-- name: BeatTurnProcess :one
+SELECT known::boolean AS known, turns::integer AS turns FROM app.beat_turn_process(@process_id::uuid, @lease_seconds::double precision);
+
+-- name: GiveBackTurns :one
+SELECT app.give_back_turns(@processes::uuid[])::integer AS turns;

@@ -87,15 +87,18 @@ type Turns interface {
 	Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
 	// Fail stores that the attempt failed, why, what it has used, and what callers receive of it; the user message stays.
 	Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, told domain.Failure, at time.Time) error
+	// Cut gives the lease of an attempt back that was cut short and counts what it has used, so that the next attempt may begin
+	// at once, in any process. Nothing changes where another attempt has begun or the turn has ended.
+	Cut(ctx context.Context, t domain.Turn, reply domain.Reply, at time.Time) error
 }
 
 // Leases is about turns that hold their thread, and about those that do so no longer.
 type Leases interface {
 	// Busy names the turn that runs in a thread; the zero id where none does any more.
 	Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error)
-	// Free gives up a thread's turn if its lease has run out; it says whether it did.
-	Free(ctx context.Context, thread uuid.UUID, why string) (bool, error)
-	// Abandoned finds turns, in all workspaces, whose lease has run out.
+	// Free gives up a thread's turn if its lease has run out so long ago; it says whether it did.
+	Free(ctx context.Context, thread uuid.UUID, ago time.Duration, why string) (bool, error)
+	// Abandoned finds turns, in all workspaces, whose lease has run out: first the oldest of each workspace.
 	Abandoned(ctx context.Context, most int) ([]Abandoned, error)
 }
 

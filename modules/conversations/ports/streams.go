@@ -21,6 +21,10 @@ var (
 // ErrCancel is the cause of the end of the context of an attempt that is cancelled.
 var ErrCancel = errors.New("conversations: the turn is cancelled")
 
+// ErrCut is the cause of the end of the context of an attempt that is cut short because its process stops, or was taken for dead:
+// the turn goes on with another attempt.
+var ErrCut = errors.New("conversations: the attempt is cut short and another goes on with the turn")
+
 // ErrOvertaken says that an attempt does not run any more: its turn has ended, or another attempt has begun.
 var ErrOvertaken = errors.New("conversations: the attempt does not run any more")
 
@@ -60,7 +64,7 @@ type Pieces interface {
 
 // Live knows the attempts that run in this process, and hears of the turns of others.
 type Live interface {
-	// Begin registers an attempt. Its context ends with the cause ErrCancel when it is cancelled.
+	// Begin registers an attempt. Its context ends with the cause ErrCancel when it is cancelled, and ErrCut when it is cut short.
 	Begin(ctx context.Context, t domain.Turn, streamed bool) (context.Context, Voice)
 	// Streaming gives what a turn has said that is streamed by this process; nil where it is not.
 	Streaming(turn uuid.UUID) Log

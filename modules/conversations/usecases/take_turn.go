@@ -140,10 +140,19 @@ func (u TakeTurn) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, c
 	return u.Events.TurnFailed(ctx, t, reply, told)
 }
 
-// Unblock is for a thread that was found busy: it gives up a turn whose lease has run out and answers nil, so that the
-// call may be tried again, or says which turn it is that runs.
+// Cut gives the lease of an attempt back that was cut short, and counts what it has used.
+func (u TakeTurn) Cut(ctx context.Context, t domain.Turn, reply domain.Reply) error {
+	return u.Turns.Cut(ctx, t, reply, u.Now())
+}
+
+// recoverFirst is how long a turn whose lease has run out is left to those who go on with it, before another turn may take its
+// thread.
+const recoverFirst = 10 * time.Second
+
+// Unblock is for a thread that was found busy: it gives up a turn that nobody has gone on with since its lease ran out and
+// answers nil, so that the call may be tried again, or says which turn it is that runs.
 func (u TakeTurn) Unblock(ctx context.Context, thread uuid.UUID) error {
-	freed, err := u.Leases.Free(ctx, thread, "its lease ran out and another turn took the thread")
+	freed, err := u.Leases.Free(ctx, thread, recoverFirst, "its lease ran out and another turn took the thread")
 	if err != nil || freed {
 		return err
 	}

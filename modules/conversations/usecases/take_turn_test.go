@@ -35,8 +35,10 @@ type turns struct {
 	used    domain.Usage
 }
 
-func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, error)    { return s.busy, s.busyErr }
-func (s *turns) Free(context.Context, uuid.UUID, string) (bool, error) { return s.freed, nil }
+func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, error) { return s.busy, s.busyErr }
+func (s *turns) Free(context.Context, uuid.UUID, time.Duration, string) (bool, error) {
+	return s.freed, nil
+}
 func (s *turns) Fail(_ context.Context, _ domain.Turn, reply domain.Reply, why string, _ domain.Failure, _ time.Time) error {
 	s.why, s.used = why, reply.Usage
 	return nil

@@ -32,6 +32,8 @@ type Hub struct {
 	early    [earlyMost]attempt // cancelled before they were heard of, the newest of them
 	next     int
 	queues   map[queueKey][]*place
+	closed   bool          // no attempt begins any more
+	ended    chan struct{} // told when an attempt has ended
 }
 
 type operation struct{ workspace, actor, id uuid.UUID }
@@ -51,7 +53,7 @@ func NewHub(pieces ports.Pieces, cancels ports.Cancels, log *slog.Logger) *Hub {
 	return &Hub{
 		pieces: pieces, cancels: cancels, log: log, keeping: make(chan struct{}, writersMost),
 		running: map[uuid.UUID]*voice{}, under: map[operation]uuid.UUID{},
-		watchers: map[uuid.UUID]map[chan struct{}]struct{}{}, queues: map[queueKey][]*place{},
+		watchers: map[uuid.UUID]map[chan struct{}]struct{}{}, queues: map[queueKey][]*place{}, ended: make(chan struct{}, 1),
 	}
 }
 
@@ -73,6 +75,9 @@ func (h *Hub) Begin(ctx context.Context, t domain.Turn, streamed bool) (context.
 		if a == (attempt{t.ID, t.Attempt}) {
 			cancel(ports.ErrCancel)
 		}
+	}
+	if h.closed {
+		cancel(ports.ErrCut)
 	}
 	h.mu.Unlock()
 	if streamed {

@@ -221,3 +221,23 @@ func TestTheFirstInTheQueueIsWokenByTheEndOfATurn(t *testing.T) {
 	require.NoError(t, p.Wait(t.Context()))
 	require.Less(t, time.Since(began), 200*time.Millisecond)
 }
+
+func TestAHubThatClosesCutsAttemptsShortAndWaitsForWhatCameOfThem(t *testing.T) {
+	t.Parallel()
+	h := live.NewHub(&table{batches: map[int][]string{}}, wishes{}, slog.New(slog.DiscardHandler))
+	ctx, voice := h.Begin(t.Context(), domain.Turn{ID: uuid.New(), Attempt: 1}, false)
+	require.NoError(t, ctx.Err())
+	closed := make(chan int, 1)
+	go func() { closed <- h.Close(t.Context()) }()
+	<-ctx.Done()
+	require.ErrorIs(t, context.Cause(ctx), ports.ErrCut)
+	require.Empty(t, closed, "what came of it is not stored yet")
+	voice.End()
+	require.Equal(t, 1, <-closed)
+	late, voice := h.Begin(t.Context(), domain.Turn{ID: uuid.New(), Attempt: 1}, false)
+	require.ErrorIs(t, context.Cause(late), ports.ErrCut, "one that began meanwhile")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Equal(t, 1, h.Close(ended), "it waits no longer than it may")
+	voice.End()
+}

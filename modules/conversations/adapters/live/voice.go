@@ -155,5 +155,6 @@ func (v *voice) End() {
 		poke(queue[0].wake)
 	}
 	h.mu.Unlock()
+	poke(h.ended)
 	h.changed(v.record.ID)
 }

@@ -74,7 +74,7 @@ func TestATurnThatIsGivenUpIsCounted(t *testing.T) {
 	_, err := s.start(s.me, thread, -time.Minute)
 	require.NoError(t, err)
 	for range 2 {
-		_, err = s.turns.Free(s.me, thread, "gone")
+		_, err = s.turns.Free(s.me, thread, 0, "gone")
 		require.NoError(t, err)
 	}
 	require.Equal(t, [][4]any{{"failed", 1, 1, -1}}, s.outbox(t))

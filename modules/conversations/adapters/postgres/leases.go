@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -30,10 +31,12 @@ func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
 var errAbandoned = fail.New(fail.Internal, "INTERNAL_ERROR", "the turn did not live to its answer: send the message as a new operation")
 
 // Free implements ports.Leases. It commits at once.
-func (s *Turns) Free(ctx context.Context, thread uuid.UUID, why string) (bool, error) {
+func (s *Turns) Free(ctx context.Context, thread uuid.UUID, ago time.Duration, why string) (bool, error) {
 	err := s.db.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, s.db)
-		row, err := q.FreeThread(ctx, conversationsdb.FreeThreadParams{WorkspaceID: workspace, ThreadID: thread, Error: &why})
+		row, err := q.FreeThread(ctx, conversationsdb.FreeThreadParams{
+			WorkspaceID: workspace, ThreadID: thread, Error: &why, AfterSeconds: ago.Seconds(),
+		})
 		if err != nil {
 			return err
 		}
@@ -68,4 +71,13 @@ func (s *Turns) Abandoned(ctx context.Context, most int) ([]ports.Abandoned, err
 		}
 	}
 	return list, nil
+}
+
+// CountAbandoned counts the turns of all workspaces whose lease has run out, up to a number.
+func CountAbandoned(ctx context.Context, db *postgres.DB, most int) (int, error) {
+	n, err := conversationsdb.New(db.In(ctx)).CountAbandonedTurns(ctx, int32(most))
+	if err != nil {
+		return 0, fmt.Errorf("count abandoned turns: %w", err)
+	}
+	return int(n), nil
 }

@@ -24,13 +24,18 @@ type Turns struct {
 	events ports.Events
 	limits json.RawMessage
 	most   int64 // that turns of a workspace may cost in a month; 0: no limit
+
+	process *uuid.UUID // that runs the turns; nil: their leases end by themselves alone
 }
 
 // NewTurns makes Turns. The last model answers where neither bot nor workspace names one. Events are told of turns that are given up. The limits
 // hold turns, messages, tokens and costs: Start answers fail.ErrLimitReached.
 func NewTurns(db *postgres.DB, last domain.ModelName, events ports.Events, limits usage.Limits) *Turns {
-	return &Turns{db, last, events, limits.JSON(), limits[usage.Cost]}
+	return &Turns{db: db, last: last, events: events, limits: limits.JSON(), most: limits[usage.Cost]}
 }
+
+// In says which process runs the turns that begin here: one of Processes.
+func (s *Turns) In(process uuid.UUID) { s.process = &process }
 
 // Start implements ports.Turns.
 func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
@@ -43,6 +48,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		OperationID: t.OperationID,
 		LastModel:   s.last.String(),
 		LeaseUntil:  t.LeaseUntil,
+		ProcessID:   s.process,
 		CreatedAt:   t.StartedAt,
 		MessageID:   t.User.ID,
 		Content:     t.User.Content,
@@ -89,7 +95,7 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 		return nil, fmt.Errorf("lock the turn's thread: %w", err)
 	}
 	row, err := q.ResumeTurn(ctx, conversationsdb.ResumeTurnParams{
-		WorkspaceID: workspace, ActorID: actor, OperationID: operation, LeaseUntil: lease,
+		WorkspaceID: workspace, ActorID: actor, OperationID: operation, LeaseUntil: lease, ProcessID: s.process,
 	})
 	switch {
 	case postgres.IsMissing(err):
@@ -215,6 +221,20 @@ func (s *Turns) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why
 	return nil
 }
 
+// Cut implements ports.Turns.
+func (s *Turns) Cut(ctx context.Context, t domain.Turn, reply domain.Reply, at time.Time) error {
+	q, workspace := queries(ctx, s.db)
+	err := q.CutTurn(ctx, conversationsdb.CutTurnParams{
+		WorkspaceID: workspace, TurnID: t.ID, Attempt: int32(t.Attempt), Moment: at, Limits: s.limits,
+		Provider: known(reply.Provider), Model: known(reply.Model), InputTokens: toInt64(reply.InputTokens), OutputTokens: toInt64(reply.OutputTokens),
+		CostMicros: reply.CostMicros, ChargedMicros: reply.ChargedMicros,
+	})
+	if err != nil {
+		return fmt.Errorf("give the turn's lease back: %w", err)
+	}
+	return nil
+}
+
 // ended is what is stored of the end of an attempt, whatever its end is.
 func ended(ctx context.Context, t domain.Turn, status domain.TurnStatus, at time.Time, reply domain.Reply, limits json.RawMessage) conversationsdb.FinishTurnParams {
 	return conversationsdb.FinishTurnParams{
@@ -232,6 +252,13 @@ func toInt32[N int | int64](n *N) *int32 {
 	}
 	v := int32(*n)
 	return &v
+}
+
+func toInt64(n *int) *int64 {
+	if n == nil {
+		return nil
+	}
+	return new(int64(*n))
 }
 
 // known makes NULL of what was not told.

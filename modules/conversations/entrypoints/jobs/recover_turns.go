@@ -4,7 +4,11 @@ package jobs
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -12,39 +16,139 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/resilience"
 )
 
-// RecoverTurns goes on with turns whose process did not live to finish them.
-type RecoverTurns struct {
+// RecoverOptions are what RecoverTurns works with.
+type RecoverOptions struct {
 	Leases   ports.Leases
 	Commands *command.Pipeline
 	// Steps are those of the call that began the turn, so that its answer is the one that the call would have given.
 	Steps func(turn *domain.Turn) command.Long
+	// Slots bounds how many of these turns run at once, and shares that among workspaces. They are not those of calls, which
+	// begin turns beside these.
+	Slots *resilience.Slots
+	Poll  time.Duration // how often to look for turns that no notification has told of
+	Log   *slog.Logger
+}
+
+// RecoverTurns goes on with turns whose process gave them back, or did not live to finish them.
+type RecoverTurns struct {
+	RecoverOptions
+	wake    chan struct{}
+	waiting atomic.Bool // some were found for which no place was free
 }
 
 const (
-	mostAttempts = 3 // model calls for one turn, the first included, before it is given up
-	batch        = 4 // turns taken up at once; a model may take its time with each
+	mostAttempts = 3   // model calls for one turn, the first included, before it is given up
+	batch        = 256 // turns that are read at once
+	starters     = 4   // attempts that begin at once: they must not take the connections of calls
 )
 
-// Do takes up what it finds. One turn's failure keeps no other from its turn: the model's is stored with the turn.
-func (r RecoverTurns) Do(ctx context.Context) error {
-	abandoned, err := r.Leases.Abandoned(ctx, batch)
-	if err != nil {
-		return err
+// NewRecoverTurns makes RecoverTurns.
+func NewRecoverTurns(o RecoverOptions) *RecoverTurns {
+	return &RecoverTurns{RecoverOptions: o, wake: make(chan struct{}, 1)}
+}
+
+// Wake has Run look for turns now.
+func (r *RecoverTurns) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it will look anyway
 	}
-	failures := make([]error, len(abandoned))
-	var turns sync.WaitGroup
-	for i, a := range abandoned {
-		turns.Go(func() {
-			err := background.Survive(ctx, func(ctx context.Context) error { return r.recover(ctx, a) })
-			if !isKept(err) {
-				failures[i] = err
+}
+
+// Run takes up what it finds until the context ends. The attempts that it has begun go on then.
+func (r *RecoverTurns) Run(ctx context.Context) {
+	poll := time.NewTicker(r.Poll)
+	defer poll.Stop()
+	for {
+		if err := background.Survive(ctx, r.Do); err != nil && ctx.Err() == nil {
+			r.Log.Error("background task failed", "task", "recover turns", "error", err)
+		}
+		select {
+		case <-r.wake:
+		case <-poll.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Do takes up what it finds and has places for. It returns when those attempts have begun, and does not wait for their ends.
+func (r *RecoverTurns) Do(ctx context.Context) error {
+	r.waiting.Store(false)
+	for ctx.Err() == nil {
+		found, err := r.Leases.Abandoned(ctx, batch)
+		if err != nil {
+			return err
+		}
+		if r.begin(ctx, found) == 0 || len(found) < batch {
+			return nil
+		}
+	}
+	return nil
+}
+
+// begin begins attempts at turns, some at a time, and says how many have begun. They are taken in no order, so that processes
+// which have found the same turns are in each other's way less.
+func (r *RecoverTurns) begin(ctx context.Context, found []ports.Abandoned) (begun int) {
+	var n atomic.Int64
+	queue := make(chan func(), len(found))
+	for _, a := range found {
+		leave, ok := r.Slots.Try(a.WorkspaceID)
+		if !ok {
+			r.waiting.Store(true)
+			continue
+		}
+		queue <- func() {
+			started, ended := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(ended)
+				defer r.freed(leave)
+				r.attempt(context.WithoutCancel(ctx), a, func() { close(started) })
+			}()
+			select {
+			case <-started:
+				n.Add(1)
+			case <-ended:
+			}
+		}
+	}
+	close(queue)
+	work := make([]func(), 0, len(found))
+	for do := range queue {
+		work = append(work, do)
+	}
+	rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(starters, len(work)) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(work); i = next.Add(1) - 1 {
+				work[i]()
 			}
 		})
 	}
-	turns.Wait()
-	return errors.Join(failures...)
+	all.Wait()
+	return int(n.Load())
+}
+
+// freed gives a place back, and looks for turns that wait for one.
+func (r *RecoverTurns) freed(leave func()) {
+	leave()
+	if r.waiting.Load() {
+		r.Wake()
+	}
+}
+
+// attempt makes an attempt at a turn. Started is called when its model is asked. One turn's failure keeps no other from its
+// turn: the model's is stored with the turn.
+func (r *RecoverTurns) attempt(ctx context.Context, a ports.Abandoned, started func()) {
+	err := background.Survive(ctx, func(ctx context.Context) error { return r.recover(ctx, a, started) })
+	if !isKept(err) {
+		r.Log.ErrorContext(ctx, "a turn could not be recovered; it is tried again", "thread_id", a.ThreadID, "error", err)
+	}
 }
 
 // isKept tells whether an error is what became of a turn, which is stored with it, and no trouble of the recovery.
@@ -57,16 +161,22 @@ func isKept(err error) bool {
 	return err == nil || ports.PermanentModelFailure(err)
 }
 
-func (r RecoverTurns) recover(ctx context.Context, a ports.Abandoned) error {
+func (r *RecoverTurns) recover(ctx context.Context, a ports.Abandoned, started func()) error {
 	ctx = call.With(ctx, &call.Call{
 		TraceID:   "recovery-" + a.OperationID.String(),
 		Principal: call.Principal{WorkspaceID: a.WorkspaceID, UserID: a.ActorID},
 		Operation: call.Operation{ID: a.OperationID},
 	})
 	if a.Attempt >= mostAttempts {
-		_, err := r.Leases.Free(ctx, a.ThreadID, "given up after three attempts that did not live to an answer")
+		_, err := r.Leases.Free(ctx, a.ThreadID, 0, "given up after three attempts that did not live to an answer")
 		return err
 	}
 	turn := domain.Turn{ThreadID: a.ThreadID, ActorID: a.ActorID, OperationID: a.OperationID}
-	return r.Commands.Recover(ctx, r.Steps(&turn))
+	steps := r.Steps(&turn)
+	work := steps.Work
+	steps.Work = func(ctx context.Context) error {
+		started()
+		return work(ctx)
+	}
+	return r.Commands.Recover(ctx, steps)
 }

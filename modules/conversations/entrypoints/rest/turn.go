@@ -137,9 +137,14 @@ func (s Server) steps(turn *domain.Turn, streamed bool, started func()) command.
 			ctx, voice = s.Live.Begin(ctx, *turn, streamed)
 			defer voice.Close()
 			started()
-			reply, err = s.Turn.Ask(ctx, *turn, voice.Say)
-			if err != nil && errors.Is(context.Cause(ctx), ports.ErrCancel) {
+			if err = context.Cause(ctx); err == nil {
+				reply, err = s.Turn.Ask(ctx, *turn, voice.Say)
+			}
+			switch cause := context.Cause(ctx); {
+			case err != nil && errors.Is(cause, ports.ErrCancel):
 				return ports.ErrTurnCancelled.With("turn_id", turn.ID).Because(ports.ErrCancel)
+			case err != nil && errors.Is(cause, ports.ErrCut):
+				return command.ErrInProgress.Because(ports.ErrCut)
 			}
 			return err
 		},
@@ -162,6 +167,9 @@ func (s Server) steps(turn *domain.Turn, streamed bool, started func()) command.
 			}
 			if errors.Is(cause, ports.ErrCancel) {
 				return s.Cancel.Cancels.Cancel(ctx, *turn, turn.Partial([]string{voice.Said()}, s.Turn.Now()), reply)
+			}
+			if errors.Is(cause, ports.ErrCut) {
+				return s.Turn.Cut(ctx, *turn, reply)
 			}
 			return s.Turn.Fail(ctx, *turn, reply, cause)
 		},

@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/platform/postgres"
+)
+
+// Process is the one that runs here, among those that run turns. While it says that it lives, its turns are its own; the
+// turns of one that is silent are given back by the others.
+type Process struct {
+	DB    *postgres.DB
+	ID    uuid.UUID
+	Lease time.Duration // how long it may be silent
+	Lost  func()        // called when the others have taken it for dead
+
+	begun, left atomic.Bool
+}
+
+// Beat says that the process lives, and gives back the turns of those that have been silent. It says how many turns there were.
+func (p *Process) Beat(ctx context.Context) (turns int, err error) {
+	if p.left.Load() {
+		return 0, nil
+	}
+	var row conversationsdb.BeatTurnProcessRow
+	err = p.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		var err error
+		row, err = conversationsdb.New(p.DB.In(ctx)).BeatTurnProcess(ctx, conversationsdb.BeatTurnProcessParams{ProcessID: p.ID, LeaseSeconds: p.Lease.Seconds()})
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("say that the process lives: %w", err)
+	}
+	if p.begun.Swap(true) && !row.Known && !p.left.Load() {
+		p.Lost()
+	}
+	return int(row.Turns), nil
+}
+
+// Leave gives back the turns that the process still runs, and ends its beats. It says how many turns there were.
+func (p *Process) Leave(ctx context.Context) (turns int, err error) {
+	p.left.Store(true)
+	err = p.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		n, err := conversationsdb.New(p.DB.In(ctx)).GiveBackTurns(ctx, []uuid.UUID{p.ID})
+		turns = int(n)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("give the turns of the process back: %w", err)
+	}
+	return turns, nil
+}
