@@ -278,9 +278,12 @@ func TestTwoProcessesGoOnWithTurnsThatAStopCutsShort(t *testing.T) {
 	require.NoError(t, p.a.cmd.Process.Signal(syscall.SIGTERM))
 	var last frame
 	for _, f := range stream.rest() {
-		require.Equal(t, "message.delta", f.kind, "it breaks off without an end")
-		last = f
+		require.NotContains(t, []string{"turn.completed", "turn.failed", "turn.cancelled"}, f.kind, "it breaks off without an end")
+		if f.id < 1_000_000 { // it may have seen the other's attempt begin
+			last = f
+		}
 	}
+	require.Equal(t, "message.delta", last.kind)
 	a := <-answered
 	requireCode(t, a, http.StatusConflict, "OPERATION_IN_PROGRESS")
 	require.NotEmpty(t, a.Header.Get("Retry-After"))
