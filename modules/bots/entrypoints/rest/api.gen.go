@@ -401,13 +401,13 @@ type ListMovesParams struct {
 
 // UpdateInstructionParams defines parameters for UpdateInstruction.
 type UpdateInstructionParams struct {
-	// IfMatch the `ETag` of the bot as you have read it, such as `"3"`: where another version is the current one by now, nothing is done, 412 `VERSION_CONFLICT`
+	// IfMatch the `ETag` of the bot as you have read it, such as `"3"`: where another version is the current one by now, nothing is done, 412 `VERSION_CONFLICT`. `W/"3"`, as proxies that compress write it, is the same; `*` is any version
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // RollBackBotParams defines parameters for RollBackBot.
 type RollBackBotParams struct {
-	// IfMatch the `ETag` of the bot as you have read it, such as `"3"`: where another version is the current one by now, nothing is done, 412 `VERSION_CONFLICT`
+	// IfMatch the `ETag` of the bot as you have read it, such as `"3"`: where another version is the current one by now, nothing is done, 412 `VERSION_CONFLICT`. `W/"3"`, as proxies that compress write it, is the same; `*` is any version
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
