@@ -187,3 +187,19 @@ func (l migrateLog) Printf(format string, args ...any) {
 }
 
 func (l migrateLog) Verbose() bool { return false }
+
+// Rebuild takes back all that the database has of our schema, with its rows, and makes that of a version.
+func (m *Migrator) Rebuild(ctx context.Context, version uint) error {
+	if err := m.ensureRoles(ctx); err != nil {
+		return err
+	}
+	return m.run(ctx, func(mg *migrate.Migrate, _ *migrationDriver) error {
+		if _, err := soundVersion(mg); err != nil {
+			return err
+		}
+		if err := mg.Down(); err != nil && !errors.Is(err, migrate.ErrNoChange) {
+			return err
+		}
+		return mg.Migrate(version)
+	})
+}
