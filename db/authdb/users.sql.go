@@ -329,9 +329,10 @@ func (q *Queries) RecentNetworks(ctx context.Context, arg RecentNetworksParams) 
 
 const replacePasswordHash = `-- name: ReplacePasswordHash :one
 WITH changed AS (
-    UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3 RETURNING id
+    UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3 RETURNING disabled_at
 )
-SELECT app.require(EXISTS (SELECT 1 FROM changed), 'password')
+SELECT app.require(EXISTS (SELECT 1 FROM changed), 'password') AS found,
+       EXISTS (SELECT 1 FROM changed WHERE disabled_at IS NOT NULL)::boolean AS disabled
 `
 
 type ReplacePasswordHashParams struct {
@@ -340,10 +341,16 @@ type ReplacePasswordHashParams struct {
 	OldHash string
 }
 
+type ReplacePasswordHashRow struct {
+	Found    bool
+	Disabled bool
+}
+
 // Compare and set: PY404 if the password was changed meanwhile; a row, so that the adapter sees it at once.
-func (q *Queries) ReplacePasswordHash(ctx context.Context, arg ReplacePasswordHashParams) (bool, error) {
+// It waits for who disables the user, and then says so.
+func (q *Queries) ReplacePasswordHash(ctx context.Context, arg ReplacePasswordHashParams) (ReplacePasswordHashRow, error) {
 	row := q.db.QueryRow(ctx, replacePasswordHash, arg.NewHash, arg.ID, arg.OldHash)
-	var require bool
-	err := row.Scan(&require)
-	return require, err
+	var i ReplacePasswordHashRow
+	err := row.Scan(&i.Found, &i.Disabled)
+	return i, err
 }

@@ -87,6 +87,63 @@ func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (BuryJobRow, e
 	return i, err
 }
 
+const cancelJob = `-- name: CancelJob :one
+WITH dead AS (
+    DELETE FROM job_queue j WHERE j.workspace_id = $3 AND j.id = $4 AND j.status = 'queued' RETURNING j.workspace_id, j.id, j.kind, j.key, j.payload, j.operation_id, j.trace_id, j.priority, j.status, j.attempt, j.max_attempts, j.run_at, j.lease_until, j.errors, j.created_at, j.finished_at, j.failures, j.started_at, j.target
+)
+INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, target, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
+SELECT dead.workspace_id, $1, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
+       dead.attempt, dead.failures, dead.max_attempts, app.with_error(dead.errors, $2::jsonb)
+  FROM dead
+RETURNING dead_letter_queue.id, dead_letter_queue.job_id, dead_letter_queue.kind, dead_letter_queue.key, dead_letter_queue.payload,
+          dead_letter_queue.operation_id, dead_letter_queue.trace_id, dead_letter_queue.attempts, dead_letter_queue.failures,
+          dead_letter_queue.created_at
+`
+
+type CancelJobParams struct {
+	LetterID    uuid.UUID
+	Error       json.RawMessage
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+type CancelJobRow struct {
+	ID          uuid.UUID
+	JobID       uuid.UUID
+	Kind        string
+	Key         string
+	Payload     json.RawMessage
+	OperationID *uuid.UUID
+	TraceID     string
+	Attempts    int32
+	Failures    int32
+	CreatedAt   time.Time
+}
+
+// Moves a job that waits to the dead letters; no row where it does not wait.
+func (q *Queries) CancelJob(ctx context.Context, arg CancelJobParams) (CancelJobRow, error) {
+	row := q.db.QueryRow(ctx, cancelJob,
+		arg.LetterID,
+		arg.Error,
+		arg.WorkspaceID,
+		arg.ID,
+	)
+	var i CancelJobRow
+	err := row.Scan(
+		&i.ID,
+		&i.JobID,
+		&i.Kind,
+		&i.Key,
+		&i.Payload,
+		&i.OperationID,
+		&i.TraceID,
+		&i.Attempts,
+		&i.Failures,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const completeJob = `-- name: CompleteJob :one
 UPDATE job_queue SET status = 'done', finished_at = now(), lease_until = NULL
  WHERE workspace_id = $1 AND id = $2 AND attempt = $3 AND status = 'running'
@@ -261,6 +318,22 @@ func (q *Queries) ExtendJobs(ctx context.Context, arg ExtendJobsParams) ([]Exten
 	return items, nil
 }
 
+const findJob = `-- name: FindJob :one
+SELECT status FROM job_queue WHERE workspace_id = $1 AND id = $2
+`
+
+type FindJobParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+func (q *Queries) FindJob(ctx context.Context, arg FindJobParams) (string, error) {
+	row := q.db.QueryRow(ctx, findJob, arg.WorkspaceID, arg.ID)
+	var status string
+	err := row.Scan(&status)
+	return status, err
+}
+
 const finishJob = `-- name: FinishJob :exec
 WITH done AS (
     UPDATE job_queue SET status = 'done', finished_at = now(), lease_until = NULL
@@ -326,6 +399,32 @@ func (q *Queries) GetLetter(ctx context.Context, arg GetLetterParams) (GetLetter
 		&i.Payload,
 		&i.Errors,
 	)
+	return i, err
+}
+
+const hurryJob = `-- name: HurryJob :one
+WITH hurried AS (
+    UPDATE job_queue SET run_at = now() WHERE workspace_id = $1 AND id = $2 AND status = 'queued'
+ RETURNING kind
+)
+SELECT hurried.kind, pg_notify('parley_jobs', '')::text AS woken FROM hurried
+`
+
+type HurryJobParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+type HurryJobRow struct {
+	Kind  string
+	Woken string
+}
+
+// Has a job that waits run now; no row where it does not wait.
+func (q *Queries) HurryJob(ctx context.Context, arg HurryJobParams) (HurryJobRow, error) {
+	row := q.db.QueryRow(ctx, hurryJob, arg.WorkspaceID, arg.ID)
+	var i HurryJobRow
+	err := row.Scan(&i.Kind, &i.Woken)
 	return i, err
 }
 

@@ -61,10 +61,12 @@ SELECT u.email, u.password_hash, coalesce(w.name, '')::text AS workspace_name
 
 -- name: ReplacePasswordHash :one
 -- Compare and set: PY404 if the password was changed meanwhile; a row, so that the adapter sees it at once.
+-- It waits for who disables the user, and then says so.
 WITH changed AS (
-    UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @old_hash RETURNING id
+    UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @old_hash RETURNING disabled_at
 )
-SELECT app.require(EXISTS (SELECT 1 FROM changed), 'password');
+SELECT app.require(EXISTS (SELECT 1 FROM changed), 'password') AS found,
+       EXISTS (SELECT 1 FROM changed WHERE disabled_at IS NOT NULL)::boolean AS disabled;
 
 -- name: ForgetLoginAttempts :exec
 SELECT app.forget_login_attempts();

@@ -181,3 +181,27 @@ DELETE FROM dead_letter_queue WHERE workspace_id = @workspace_id AND id = @id RE
 -- name: QueueDepth :one
 SELECT queued::bigint AS queued, running::bigint AS running, dead::bigint AS dead, oldest_seconds::double precision AS oldest_seconds
   FROM app.queue_depth();
+
+-- name: FindJob :one
+SELECT status FROM job_queue WHERE workspace_id = @workspace_id AND id = @id;
+
+-- name: HurryJob :one
+-- Has a job that waits run now; no row where it does not wait.
+WITH hurried AS (
+    UPDATE job_queue SET run_at = now() WHERE workspace_id = @workspace_id AND id = @id AND status = 'queued'
+ RETURNING kind
+)
+SELECT hurried.kind, pg_notify('parley_jobs', '')::text AS woken FROM hurried;
+
+-- name: CancelJob :one
+-- Moves a job that waits to the dead letters; no row where it does not wait.
+WITH dead AS (
+    DELETE FROM job_queue j WHERE j.workspace_id = @workspace_id AND j.id = @id AND j.status = 'queued' RETURNING j.*
+)
+INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, target, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
+SELECT dead.workspace_id, @letter_id, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
+       dead.attempt, dead.failures, dead.max_attempts, app.with_error(dead.errors, @error::jsonb)
+  FROM dead
+RETURNING dead_letter_queue.id, dead_letter_queue.job_id, dead_letter_queue.kind, dead_letter_queue.key, dead_letter_queue.payload,
+          dead_letter_queue.operation_id, dead_letter_queue.trace_id, dead_letter_queue.attempts, dead_letter_queue.failures,
+          dead_letter_queue.created_at;

@@ -36,7 +36,8 @@ type Users interface {
 type Accounts interface {
 	// Current gives the caller's account, and the name of the workspace of the call.
 	Current(ctx context.Context) (domain.Account, error)
-	// ReplacePassword sets another hash in place of the one that was read; ErrPasswordChanged if that is gone.
+	// ReplacePassword sets another hash in place of the one that was read; ErrPasswordChanged if that is gone, and
+	// ErrAccountDisabled where the user is disabled: the transaction must not go on then.
 	ReplacePassword(ctx context.Context, user uuid.UUID, oldHash, newHash string) error
 }
 

@@ -124,6 +124,9 @@ func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Accep
 	if errors.Is(err, ports.ErrPasswordChanged) {
 		return Grant{}, ports.ErrInvalidCredentials
 	}
+	if errors.Is(err, ports.ErrAccountDisabled) {
+		return Grant{}, u.Check.Disabled(ctx, attempt)
+	}
 	if err != nil {
 		return Grant{}, err
 	}

@@ -31,6 +31,15 @@ func (c PasswordCheck) VerifyOwn(ctx context.Context, login *domain.Login, passw
 	return c.verify(ctx, domain.Origin{Account: login.UserID.String(), Trusted: "sessions"}, login, password)
 }
 
+// Disabled ends an attempt whose password was right for an account that is disabled. It returns ErrAccountDisabled, or
+// ErrTooManyAttempts where the origin has to wait meanwhile.
+func (c PasswordCheck) Disabled(ctx context.Context, a domain.Attempt) error {
+	if err := c.Attempts.Pass(ctx, a); err != nil {
+		return err
+	}
+	return ports.ErrAccountDisabled
+}
+
 func (c PasswordCheck) verify(ctx context.Context, origin domain.Origin, login *domain.Login, password string) (domain.Attempt, error) {
 	attempt, err := c.Attempts.Begin(ctx, login.UserID, origin)
 	if err != nil {

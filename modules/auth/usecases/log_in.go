@@ -75,6 +75,9 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 		}
 		return u.Check.Attempts.Pass(ctx, attempt)
 	})
+	if errors.Is(err, ports.ErrAccountDisabled) {
+		return Grant{}, u.refuseDisabled(ctx, login.UserID, attempt)
+	}
 	if err != nil {
 		return Grant{}, err
 	}
@@ -100,4 +103,17 @@ func (u LogIn) refuse(ctx context.Context, user, wanted uuid.UUID) error {
 		return err
 	}
 	return fail.ErrForbidden
+}
+
+// refuseDisabled records and gives the refusal of a user who is disabled.
+func (u LogIn) refuseDisabled(ctx context.Context, user uuid.UUID, attempt domain.Attempt) error {
+	refusal := u.Check.Disabled(ctx, attempt)
+	if !errors.Is(refusal, ports.ErrAccountDisabled) {
+		return refusal
+	}
+	err := u.Events.Record(ctx, domain.AccountEvent{UserID: user, Action: "session.refuse", Reason: ports.ErrAccountDisabled.Code})
+	if err != nil {
+		return err
+	}
+	return refusal
 }

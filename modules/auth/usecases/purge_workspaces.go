@@ -12,6 +12,8 @@ import (
 // PurgeWorkspaces removes what is left of workspaces that were deleted and not restored in time.
 type PurgeWorkspaces struct {
 	Removal ports.Removal
+	// Restores is needed by Begin alone.
+	Restores ports.RestoreTime
 	// Elsewhere removes what is kept outside the database, before its rows go; it may be asked again.
 	Elsewhere []func(ctx context.Context, workspace uuid.UUID) error
 	// Purged is called after each round of steps in which rows of a workspace went, with how many.
@@ -44,6 +46,26 @@ func (u PurgeWorkspaces) Do(ctx context.Context) error {
 		due = left
 	}
 	return errors.Join(failures...)
+}
+
+// Begin has the deleted workspace of the context purged from now on, by One or by the next Do of any process; ErrNotDeleted
+// where it is not deleted.
+func (u PurgeWorkspaces) Begin(ctx context.Context) error { return u.Restores.EndRestoreTime(ctx) }
+
+// One purges one workspace to its end, if it may be purged; done is false where another process purges it now.
+func (u PurgeWorkspaces) One(ctx context.Context, workspace uuid.UUID) (done bool, err error) {
+	gone := false
+	one := u
+	one.Purged = func(ctx context.Context, workspace uuid.UUID, rows int64, done bool) {
+		gone = done
+		u.Purged(ctx, workspace, rows, done)
+	}
+	for more := true; more && err == nil; {
+		if err = ctx.Err(); err == nil {
+			more, err = one.purge(ctx, workspace)
+		}
+	}
+	return gone, err
 }
 
 // purge makes a round of steps.

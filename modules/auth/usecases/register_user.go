@@ -86,6 +86,9 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 	if errors.Is(err, ports.ErrPasswordChanged) {
 		return Grant{}, ports.ErrEmailExists
 	}
+	if errors.Is(err, ports.ErrAccountDisabled) {
+		return Grant{}, u.Check.Disabled(ctx, attempt)
+	}
 	if err != nil {
 		return Grant{}, err
 	}

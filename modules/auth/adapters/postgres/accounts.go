@@ -35,7 +35,7 @@ func (a *Accounts) Current(ctx context.Context) (domain.Account, error) {
 
 // ReplacePassword implements ports.Accounts.
 func (a *Accounts) ReplacePassword(ctx context.Context, user uuid.UUID, oldHash, newHash string) error {
-	_, err := authdb.New(a.db.In(ctx)).ReplacePasswordHash(ctx, authdb.ReplacePasswordHashParams{
+	row, err := authdb.New(a.db.In(ctx)).ReplacePasswordHash(ctx, authdb.ReplacePasswordHashParams{
 		ID: user, OldHash: oldHash, NewHash: newHash,
 	})
 	if postgres.IsMissing(err) {
@@ -43,6 +43,9 @@ func (a *Accounts) ReplacePassword(ctx context.Context, user uuid.UUID, oldHash,
 	}
 	if err != nil {
 		return fmt.Errorf("replace the password's hash: %w", err)
+	}
+	if row.Disabled {
+		return ports.ErrAccountDisabled
 	}
 	return nil
 }

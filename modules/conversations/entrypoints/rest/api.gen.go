@@ -38,6 +38,7 @@ func (e ArchivedRule) Valid() bool {
 
 // Defines values for ErrorCode.
 const (
+	ACCOUNTDISABLED       ErrorCode = "ACCOUNT_DISABLED"
 	ALREADYMEMBER         ErrorCode = "ALREADY_MEMBER"
 	APIKEYNOTFOUND        ErrorCode = "API_KEY_NOT_FOUND"
 	APIKEYSUSPENDED       ErrorCode = "API_KEY_SUSPENDED"
@@ -95,6 +96,8 @@ const (
 // Valid indicates whether the value is a known member of the ErrorCode enum.
 func (e ErrorCode) Valid() bool {
 	switch e {
+	case ACCOUNTDISABLED:
+		return true
 	case ALREADYMEMBER:
 		return true
 	case APIKEYNOTFOUND:

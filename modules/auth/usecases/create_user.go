@@ -1,0 +1,41 @@
+package usecases
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+)
+
+// CreateUser makes a user with a workspace, without signing it in.
+type CreateUser struct {
+	Users     ports.Users
+	Passwords ports.Passwords
+	Now       func() time.Time
+}
+
+// Prepare checks what the user is to be and hashes the password, which is slow and belongs into no transaction. Its errors
+// name the fields email, password and workspace_name.
+func (u CreateUser) Prepare(ctx context.Context, email, password, workspaceName string) (domain.Registration, error) {
+	address, emailErr := domain.NewEmail(email)
+	checked, passwordErr := domain.NewPassword(password, domain.PasswordContext(email, workspaceName)...)
+	if err := wrongFields(map[string]error{
+		"email": emailErr, "password": passwordErr, "workspace_name": domain.CheckName(workspaceName),
+	}); err != nil {
+		return domain.Registration{}, err
+	}
+	hash, err := u.Passwords.Hash(ctx, checked)
+	if err != nil {
+		return domain.Registration{}, err
+	}
+	return domain.NewRegistration(address, hash, workspaceName, uuid.New(), u.Now())
+}
+
+// Do stores the user and its workspace in the transaction of the context, which is that user in that workspace;
+// ErrEmailExists where the address is taken.
+func (u CreateUser) Do(ctx context.Context, r domain.Registration) error {
+	return u.Users.Register(ctx, r)
+}
