@@ -55,12 +55,7 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 		return err
 	}
 	bound.MaxWait = 0
-	p.buried = append(p.buried, func(ctx context.Context, l queue.WholeLetter) error {
-		if l.Kind != postgres.AnswerKind {
-			return nil
-		}
-		return newInbox(p).GivenUp(ctx, l.Payload)
-	})
+	p.buried = append(p.buried, giveUpAnswers(p))
 	answers := jobs.AnswerMessage{
 		Inbox: newInbox(p), Turn: turn, Commands: p.commands, Bound: bound, Steps: server.Steps, Away: model.Away,
 	}
@@ -105,6 +100,16 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.Tak
 		EventCursors:        page.NewCursors[ports.IDPosition](key, "webhook events"),
 		SubscriptionCursors: page.NewCursors[ports.IDPosition](key, "webhook subscriptions"),
 		DeliveryCursors:     page.NewCursors[ports.IDPosition](key, "webhook deliveries"),
+	}
+}
+
+// giveUpAnswers returns what is done about an answer to an inbound webhook whose job is given up.
+func giveUpAnswers(p *platform) func(context.Context, queue.WholeLetter) error {
+	return func(ctx context.Context, l queue.WholeLetter) error {
+		if l.Kind != postgres.AnswerKind {
+			return nil
+		}
+		return newInbox(p).GivenUp(ctx, l.Payload)
 	}
 }
 

@@ -4,103 +4,130 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
 
 	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/usage"
 )
 
 // limitsCommand is parley limits: what a workspace may use is for operators to say, so there is no call for it.
-func limitsCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr io.Writer, wrong cli.OnUsageErrorFunc) *cli.Command {
-	flags := func() []cli.Flag {
-		return []cli.Flag{
-			&cli.StringFlag{Name: "workspace", Usage: "its id"},
-			&cli.StringFlag{Name: "metric", Usage: "turns, tokens, messages, webhook_events, cost_micros, storage_bytes, bots, members, api_keys or webhook_subscriptions"},
+func limitsCommand(k operatorCommands) *cli.Command {
+	metric := func() cli.Flag {
+		names := make([]string, 0, len(usage.Metrics()))
+		for _, m := range usage.Metrics() {
+			names = append(names, string(m))
 		}
+		return &cli.StringFlag{Name: "metric", Usage: strings.Join(names, ", ")}
 	}
-	return &cli.Command{
-		Name: "limits", Usage: "give a workspace limits of its own", OnUsageError: wrong, HideHelpCommand: true,
-		Action: alone(func(_ context.Context, c *cli.Command) error { return cli.ShowSubcommandHelp(c) }),
-		Commands: []*cli.Command{
-			{
-				Name: "set", Usage: "in place of what the settings say", OnUsageError: wrong,
-				Flags: append(flags(), &cli.Int64Flag{Name: "max", Value: -1, Usage: "in a month, of storage at a time; 0: no limit"}),
-				Action: withConfig(func(ctx context.Context, c *cli.Command, cfg *config.Config) error {
-					most := c.Int64("max")
-					return changeLimit(ctx, c, cfg, stdout, stderr, &most)
-				}),
-			},
-			{
-				Name: "unset", Usage: "have the settings hold for it again", OnUsageError: wrong, Flags: flags(),
-				Action: withConfig(func(ctx context.Context, c *cli.Command, cfg *config.Config) error {
-					return changeLimit(ctx, c, cfg, stdout, stderr, nil)
-				}),
-			},
-		},
-	}
+	return k.group("limits", "show what workspaces use and may use, and give one limits of its own",
+		k.command("show", "what is used and allowed", showLimits, func(c *cli.Command) error {
+			if c.String("metric") == "" {
+				return optionalWorkspace(c)
+			}
+			return errors.Join(optionalWorkspace(c), checkMetric(c))
+		}, workspaceFlag(), metric()),
+		k.command("set", "in place of what the settings say", func(ctx context.Context, c *cli.Command, o *operator) error {
+			limit := c.Int64("max")
+			return changeLimit(ctx, c, o, &limit)
+		}, func(c *cli.Command) error {
+			err := errors.Join(checkWorkspace(c), checkMetric(c))
+			if limit := c.Int64("max"); limit < 0 || limit > usage.Most {
+				err = errors.Join(err, fmt.Errorf("--max: should be a whole number from 0 to %d", usage.Most))
+			}
+			return err
+		}, workspaceFlag(), metric(), &cli.Int64Flag{Name: "max", Value: -1, Usage: "in a month, of storage at a time; 0: no limit"}),
+		k.command("unset", "have the settings hold for it again", func(ctx context.Context, c *cli.Command, o *operator) error {
+			return changeLimit(ctx, c, o, nil)
+		}, func(c *cli.Command) error { return errors.Join(checkWorkspace(c), checkMetric(c)) }, workspaceFlag(), metric()),
+	)
 }
 
-// changeLimit sets a limit, or takes it back where most is nil, writes that into the workspace's audit log, and prints
-// what holds now.
-func changeLimit(ctx context.Context, c *cli.Command, cfg *config.Config, stdout, stderr io.Writer, most *int64) (err error) {
-	workspace, err := uuid.Parse(c.String("workspace"))
-	if err != nil {
-		return usageError{errors.New("--workspace: should be the id of a workspace")}
+func checkWorkspace(c *cli.Command) error {
+	if _, err := uuid.Parse(c.String("workspace")); err != nil {
+		return errors.New("--workspace: should be the id of a workspace")
 	}
+	return nil
+}
+
+func checkMetric(c *cli.Command) error {
+	if !slices.Contains(usage.Metrics(), usage.Metric(c.String("metric"))) {
+		return fmt.Errorf("--metric: should be one of %v", usage.Metrics())
+	}
+	return nil
+}
+
+// changeLimit sets a limit, or takes it back where it is nil, writes that into the workspace's audit log, and prints what
+// holds now.
+func changeLimit(ctx context.Context, c *cli.Command, o *operator, limit *int64) error {
 	metric := usage.Metric(c.String("metric"))
-	if !slices.Contains(usage.Metrics(), metric) {
-		return usageError{fmt.Errorf("--metric: should be one of %v", usage.Metrics())}
-	}
-	if most != nil && (*most < 0 || *most > usage.Most) {
-		return usageError{fmt.Errorf("--max: should be a whole number from 0 to %d", usage.Most)}
-	}
-	database, err := openDatabase(ctx, cfg, newLogger(cfg, stderr))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, database.close()) }()
-	db, err := postgres.Open(ctx, postgres.Options{URL: database.url, Pooled: database.pooled(), MaxConns: 2})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	ctx = call.With(ctx, &call.Call{TraceID: "parley-limits", Principal: call.Principal{WorkspaceID: workspace}})
-	meter := &usage.Meter{DB: db, Limits: usageLimits(cfg), Now: now}
-	err = db.Write(ctx, func(ctx context.Context) error {
-		action, change := "limit.unset", func() error { return meter.UnsetLimit(ctx, metric) }
-		if most != nil {
-			action, change = "limit.set", func() error { return meter.SetLimit(ctx, metric, *most) }
+	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
+		err := o.db.Write(ctx, func(ctx context.Context) error {
+			action, change := "limit.unset", func() error { return o.meter.UnsetLimit(ctx, metric) }
+			if limit != nil {
+				action, change = "limit.set", func() error { return o.meter.SetLimit(ctx, metric, *limit) }
+			}
+			return errors.Join(change(), o.record(ctx, workspace, audit.Entry{
+				Action: action, Resource: "workspace", ResourceID: workspace, Changes: map[string]any{"metric": metric, "max": limit},
+			}))
+		})
+		if err != nil {
+			return err
 		}
-		return errors.Join(change(), audit.NewLog(db).Record(ctx, audit.Entry{
-			Action: action, Resource: "workspace", ResourceID: workspace, Changes: map[string]any{"metric": metric, "max": most},
-		}))
+		return o.printLimits(ctx, workspace, "", false)
 	})
-	if postgres.Violates(err, "workspace_limits_workspace_id_fkey") {
-		return errors.New("there is no such workspace")
-	}
-	if err != nil {
-		return err
-	}
-	return tellLimits(ctx, meter, stdout)
 }
 
-func tellLimits(ctx context.Context, m *usage.Meter, stdout io.Writer) error {
-	list, err := m.Report(ctx, usage.Month(m.Now()))
+func showLimits(ctx context.Context, c *cli.Command, o *operator) error {
+	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
+		return o.printLimits(ctx, workspace, usage.Metric(c.String("metric")), c.String("workspace") == "")
+	})
+}
+
+// limitLine is what a workspace uses and may use of one metric, as it is printed.
+type limitLine struct {
+	Workspace *uuid.UUID   `json:"workspace_id,omitempty"`
+	Metric    usage.Metric `json:"metric"`
+	Used      int64        `json:"used"`
+	Limit     *int64       `json:"limit"` // null: none
+	Resets    *time.Time   `json:"resets_at"`
+}
+
+func toLimitLine(u usage.Used) limitLine {
+	return limitLine{Metric: u.Metric, Used: u.Amount, Limit: u.Limit, Resets: u.Resets}
+}
+
+func (l limitLine) String() string {
+	limit := "no limit"
+	if l.Limit != nil {
+		limit = fmt.Sprint(*l.Limit)
+	}
+	return fmt.Sprintf("%s %s, used %d", l.Metric, limit, l.Used)
+}
+
+// printLimits prints a line for each metric, or for one alone; a text begins with the workspace where there are several.
+func (o *operator) printLimits(ctx context.Context, workspace uuid.UUID, only usage.Metric, several bool) error {
+	list, err := o.meter.Report(ctx, usage.Month(o.now()))
+	if err != nil {
+		return err
+	}
 	for _, u := range list {
-		most := "no limit"
-		if u.Limit != nil {
-			most = fmt.Sprint(*u.Limit)
+		if only != "" && u.Metric != only {
+			continue
 		}
-		if _, err := fmt.Fprintf(stdout, "%s %s, used %d\n", u.Metric, most, u.Amount); err != nil {
+		line := toLimitLine(u)
+		line.Workspace = &workspace
+		text := line.String()
+		if several {
+			text = workspace.String() + " " + text
+		}
+		if err := o.print(line, text); err != nil {
 			return err
 		}
 	}
-	return err
+	return nil
 }

@@ -82,10 +82,15 @@ func split(err error) []error {
 	if usage, ok := errors.AsType[usageError](err); ok {
 		err = usage.error
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
 	}
-	return []error{err}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, split(one)...)
+	}
+	return all
 }
 
 // alone has an action refuse what stands behind its command: no command of ours takes arguments.
@@ -118,6 +123,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 		return serve(ctx, cfg, stderr)
 	})
 	usage := func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+	operators := operatorCommands{withConfig: withConfig, stdout: stdout, stderr: stderr, wrong: usage}
 	return &cli.Command{
 		Name:  "parley",
 		Usage: "the backend of a platform where businesses build AI bots",
@@ -141,7 +147,11 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 				Action: withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error { return work(ctx, cfg, stderr) }),
 			},
 			migrateCommand(withConfig, stdout, stderr, usage),
-			limitsCommand(withConfig, stdout, stderr, usage),
+			usersCommand(operators),
+			workspacesCommand(operators),
+			jobsCommand(operators),
+			deadLettersCommand(operators),
+			limitsCommand(operators),
 			auditCommand(withConfig, stdout, stderr, usage),
 			secretCommand(withConfig, stdout, stderr, usage),
 			backupCommand(withConfig, stdout, stderr, usage),
