@@ -156,6 +156,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 			secretCommand(withConfig, stdout, stderr, usage),
 			backupCommand(withConfig, stdout, stderr, usage),
 			restoreCommand(withConfig, stdout, stderr, usage),
+			upgradePostgresCommand(withConfig, stdout, stderr, usage),
 			{
 				Name: "init", Usage: "prepare all that is configured: database, schema, collections; may be repeated", OnUsageError: usage,
 				Action: withConfig(initialize(stdout, stderr)),

@@ -87,7 +87,7 @@ func tooOld(data string, major int) error {
 func wrongMajor(data string, major int, found binaries) error {
 	return fmt.Errorf("the data folder %s was made by PostgreSQL %d, but the binaries in %s are PostgreSQL %d: "+
 		"install PostgreSQL %d (Debian: apt-get install postgresql-%d) or set POSTGRES_BIN_DIR to its bin folder, "+
-		"or move the data with pg_dump or pg_upgrade, or choose another DATA_DIR; nothing was changed",
+		"or move the data with parley upgrade-postgres, or choose another DATA_DIR; nothing was changed",
 		data, major, found.dir, found.major, major, major)
 }
 

@@ -28,6 +28,9 @@ func ensureData(ctx context.Context, bin binaries, data string, who account, o O
 	if len(entries) > 0 {
 		return fmt.Errorf("the folder %s is not empty and not PostgreSQL's (it has no PG_VERSION): empty it or choose another DATA_DIR", data)
 	}
+	if err := lostData(data); err != nil {
+		return err
+	}
 	o.Log.Info("making the database folder", "folder", data, "postgres", bin.major)
 	temporary := data + ".tmp"
 	if err := os.RemoveAll(temporary); err != nil {

@@ -46,9 +46,12 @@ func takeLock(dir string) (*folderLock, error) {
 	return &folderLock{file: file}, nil
 }
 
-// release may be called more than once. It unlocks before it closes: a child
+// release may be called more than once, and for a server that runs under the lock of somebody else, nil. It unlocks before it closes: a child
 // that is just being made may hold a copy of the file for a moment.
 func (l *folderLock) release() {
+	if l == nil {
+		return
+	}
 	l.once.Do(func() {
 		_ = unix.Flock(int(l.file.Fd()), unix.LOCK_UN)
 		_ = l.file.Close()
