@@ -19,7 +19,7 @@ import (
 func twoPostgres(t *testing.T) (older, newer, olderMajor, newerMajor string) {
 	t.Helper()
 	places := filepath.SplitList(os.Getenv("PATH"))
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", filepath.Join(os.TempDir(), "parley-postgres-*/native/bin")} {
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", filepath.Join(os.TempDir(), "parley-postgres-*/native/bin")} { //nolint:usetesting // where .tools/postgres-18 puts it
 		found, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		places = append(places, found...)
