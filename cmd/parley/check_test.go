@@ -124,7 +124,7 @@ func TestWhatIsAwayFailsAloneAndTellsNoSecret(t *testing.T) {
 func TestACheckTellsOfASchemaThatIsBehind(t *testing.T) {
 	t.Parallel()
 	environ := []string{"DATABASE_URL=" + pg.URL(t)}
-	code, _, stderr := tool(t, environ, "migrate", "down")
+	code, _, stderr := tool(t, environ, "migrate", "down", "--yes")
 	require.Equal(t, exitOK, code, stderr)
 	code, stdout, _ := tool(t, environ, "check")
 	require.Equal(t, exitFailed, code)
