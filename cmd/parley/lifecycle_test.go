@@ -299,7 +299,7 @@ func TestTheSubcommandsExplainThemselves(t *testing.T) {
 	environ := []string{"DATABASE_URL=" + pg.EmptyURL(t), "DATA_DIR=" + t.TempDir(), "HTTP_ADDR=127.0.0.1:0"}
 	for _, args := range [][]string{
 		{"nonsense"}, {"--nonsense"}, {"serve", "--nonsense"}, {"serve", "nonsense"}, {"worker", "nonsense"}, {"migrate", "nonsense"}, {"migrate", "up", "nonsense"}, {"migrate", "down", "--steps", "x"},
-		{"migrate", "--nonsense"}, {"migrate", "down", "--steps", "-1"}, {"openapi", "--nonsense"}, {"openapi", "nonsense"}, {"env", "nonsense"}, {"version", "nonsense"},
+		{"migrate", "--nonsense"}, {"migrate", "down", "--steps", "-1"}, {"backup"}, {"restore"}, {"restore", "a", "b"}, {"upgrade-postgres", "a"}, {"openapi", "--nonsense"}, {"openapi", "nonsense"}, {"env", "nonsense"}, {"version", "nonsense"},
 	} {
 		code, _, stderr := tool(t, environ, args...)
 		require.Equal(t, exitUsage, code, "%v: %s", args, stderr)

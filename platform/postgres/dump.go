@@ -3,9 +3,11 @@ package postgres
 import (
 	"compress/gzip"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,8 +40,17 @@ type DumpedSequence struct {
 	Value  int64  `json:"value"`
 }
 
-// Key names the content of the table in a dump.
-func (t DumpedTable) Key() string { return t.Schema + "." + t.Name + ".copy.gz" }
+// plainName is a name that can stand in a key as it is.
+var plainName = regexp.MustCompile(`^[a-z0-9_]+$`)
+
+// Key names the content of the table in a dump. A table of an operator may have any name.
+func (t DumpedTable) Key() string {
+	name := t.Name
+	if !plainName.MatchString(name) {
+		name = "x" + hex.EncodeToString([]byte(name))
+	}
+	return t.Schema + "." + name + ".copy.gz"
+}
 
 func (t DumpedTable) sanitized() (table, columns string) {
 	names := make([]string, len(t.Columns))
