@@ -108,6 +108,15 @@ func (p *platform) addGauges() {
 			{Labels: []string{"dropped"}, Value: float64(pool.Dropped)},
 		}
 	})
+	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}
+	})
+	p.addCounts()
+}
+
+// addCounts adds what is counted in the database when it is asked for.
+func (p *platform) addCounts() {
+	m := p.metrics
 	m.Gauge(telemetry.Family{Name: "analytics_outbox_rows", Help: "what waits to be counted for analytics; it is counted up to 100000"}, func() []telemetry.Sample {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 		defer cancel()
@@ -160,9 +169,6 @@ func (p *platform) addGauges() {
 			return nil
 		}
 		return []telemetry.Sample{{Value: float64(n)}}
-	})
-	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
-		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}
 	})
 }
 

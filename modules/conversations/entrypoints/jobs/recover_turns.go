@@ -94,14 +94,14 @@ func (r *RecoverTurns) Do(ctx context.Context) error {
 // which have found the same turns are in each other's way less.
 func (r *RecoverTurns) begin(ctx context.Context, found []ports.Abandoned) (begun int) {
 	var n atomic.Int64
-	queue := make(chan func(), len(found))
+	var work []func()
 	for _, a := range found {
 		leave, ok := r.Slots.Try(a.WorkspaceID)
 		if !ok {
 			r.waiting.Store(true)
 			continue
 		}
-		queue <- func() {
+		work = append(work, func() {
 			started, ended := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(ended)
@@ -113,13 +113,9 @@ func (r *RecoverTurns) begin(ctx context.Context, found []ports.Abandoned) (begu
 				n.Add(1)
 			case <-ended:
 			}
-		}
+		})
 	}
-	close(queue)
-	work := make([]func(), 0, len(found))
-	for do := range queue {
-		work = append(work, do)
-	}
+	//nolint:gosec // nobody has to guess this order
 	rand.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
 	var next atomic.Int64
 	var all sync.WaitGroup
