@@ -122,10 +122,10 @@ func TestAnOperatorMakesUsersAndResetsPasswords(t *testing.T) {
 		cmd.Env, cmd.Stdin = p.settings, strings.NewReader(text)
 		return cmd.Output()
 	}
-	out, err := stdin("another horse of another colour\n")
+	out, err := stdin("another horse of another kind\n")
 	require.NoError(t, err)
 	require.NotContains(t, string(out), "horse")
-	require.Equal(t, http.StatusOK, p.logIn(t, "grace@example.com", "another horse of another colour").Status)
+	require.Equal(t, http.StatusOK, p.logIn(t, "grace@example.com", "another horse of another kind").Status)
 	_, err = stdin("short")
 	failed := &exec.ExitError{}
 	require.ErrorAs(t, err, &failed)

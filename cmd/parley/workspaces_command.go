@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -99,15 +100,15 @@ func showWorkspaces(ctx context.Context, c *cli.Command, o *operator) error {
 		if err != nil {
 			return err
 		}
-		text := line.String()
+		text := []string{line.String()}
 		for _, p := range line.People {
-			text += fmt.Sprintf("\n  %s %s %s", p.Role, p.UserID, p.Email)
+			text = append(text, fmt.Sprintf("  %s %s %s", p.Role, p.UserID, p.Email))
 		}
 		for _, u := range used {
 			line.Usage = append(line.Usage, toLimitLine(u))
-			text += "\n  " + toLimitLine(u).String()
+			text = append(text, "  "+toLimitLine(u).String())
 		}
-		return o.print(line, text)
+		return o.print(line, strings.Join(text, "\n"))
 	})
 }
 
