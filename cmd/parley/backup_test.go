@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/platform/backup"
@@ -233,10 +235,10 @@ func TestABackupHasTheBytesOfEachRowWhateverHappensMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 
-	url, data := pg.EmptyURL(t), t.TempDir()
-	code, stdout, stderr := tool(t, []string{"DATABASE_URL=" + url, "DATA_DIR=" + data, "SECRET_KEY=" + secretKey}, "restore", dir)
+	target, data := pg.EmptyURL(t), t.TempDir()
+	code, stdout, stderr := tool(t, []string{"DATABASE_URL=" + target, "DATA_DIR=" + data, "SECRET_KEY=" + secretKey}, "restore", dir)
 	require.Equal(t, exitOK, code, stdout+stderr)
-	back := startOn(t, url, "DATA_DIR="+data).anonymous()
+	back := startOn(t, target, "DATA_DIR="+data).anonymous()
 	a := back.post(t, "/v1/auth/login", map[string]any{"email": ada.email, "password": password})
 	require.Equal(t, http.StatusOK, a.Status, a)
 	back.take(a)
@@ -245,4 +247,36 @@ func TestABackupHasTheBytesOfEachRowWhateverHappensMeanwhile(t *testing.T) {
 	for _, f := range files {
 		require.Equal(t, http.StatusOK, back.get(t, "/v1/files/"+f["id"].(string)+"/content").Status)
 	}
+}
+
+// The owner of a database who is no superuser may restore it, but not back it up: row-level security holds it back.
+func TestAnOwnerWhoIsNoSuperuserRestores(t *testing.T) {
+	t.Parallel()
+	p := start(t, "UPKEEP_INTERVAL=100ms")
+	s := makeSaved(t, p)
+	dir := filepath.Join(t.TempDir(), "backup")
+	backUp(t, p.settings, dir)
+	u, err := url.Parse(pg.EmptyURL(t))
+	require.NoError(t, err)
+	superuser := u.String()
+	admin, role := pg.Superuser(t, superuser), "owner_"+u.Path[1:]
+	_, err = admin.Exec(t.Context(), "CREATE ROLE "+role+" LOGIN NOSUPERUSER; GRANT parley_app, parley_door TO "+role+"; ALTER DATABASE "+u.Path[1:]+" OWNER TO "+role)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		admin, err := pgx.Connect(context.Background(), superuser)
+		require.NoError(t, err)
+		defer admin.Close(context.Background())
+		_, _ = admin.Exec(context.Background(), "REASSIGN OWNED BY "+role+" TO postgres; DROP OWNED BY "+role+"; DROP ROLE "+role)
+	})
+	u.User = url.User(role)
+	target := []string{"DATABASE_URL=" + u.String(), "DATA_DIR=" + t.TempDir(), "SECRET_KEY=" + secretKey}
+	require.NoError(t, admin.Close(t.Context())) // nobody else may be connected
+	code, stdout, stderr := tool(t, target, "restore", dir)
+	require.Equal(t, exitOK, code, stdout+stderr)
+	code, stdout, stderr = tool(t, target, "check")
+	require.Equal(t, exitOK, code, stdout+stderr)
+	code, _, stderr = tool(t, target, "backup", filepath.Join(t.TempDir(), "backup"))
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "is held back by row-level security: name a superuser, or one with BYPASSRLS")
+	s.requireIn(t, startOn(t, u.String(), target[1], "UPKEEP_INTERVAL=100ms"))
 }

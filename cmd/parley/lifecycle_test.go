@@ -287,7 +287,7 @@ func TestADatabaseThatCannotBeReachedIsOneLineWithoutItsPassword(t *testing.T) {
 
 func TestTheSubcommandsExplainThemselves(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"audit"}, {"audit", "verify"}, {"audit", "adopt"}, {"users"}, {"users", "create"}, {"workspaces"}, {"workspaces", "purge"}, {"jobs"}, {"jobs", "cancel"}, {"dead-letters"}, {"limits"}, {"limits", "set"}, {"health"}, {"openapi"}, {"env"}, {"version"}} {
+	for _, args := range [][]string{{}, {"serve"}, {"worker"}, {"migrate"}, {"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}, {"audit"}, {"audit", "verify"}, {"audit", "adopt"}, {"backup"}, {"restore"}, {"upgrade-postgres"}, {"users"}, {"users", "create"}, {"workspaces"}, {"workspaces", "purge"}, {"jobs"}, {"jobs", "cancel"}, {"dead-letters"}, {"limits"}, {"limits", "set"}, {"health"}, {"openapi"}, {"env"}, {"version"}} {
 		for _, flag := range []string{"--help", "-h"} {
 			code, stdout, stderr := tool(t, []string{"LOG_LEVEL=wrong"}, append(args, flag)...)
 			require.Equal(t, exitOK, code, "%v: %s", args, stderr)
