@@ -42,7 +42,7 @@ func TestAWorkerHasHealthPages(t *testing.T) {
 	go func() { code <- run(ctx, []string{"parley", "worker"}, settings, io.Discard, newLogBuffer()) }()
 	status := func(path string) int {
 		u := url.URL{Scheme: "http", Host: metrics, Path: path}
-		res, err := http.Get(u.String()) //nolint:noctx // of a test
+		res, err := http.Get(u.String())
 		if err != nil {
 			return 0
 		}

@@ -91,11 +91,12 @@ func (c *Connections) closeNext() {
 	}
 }
 
-var refusal = func() []byte {
+// refusal is the answer to a connection that is refused.
+func refusal() []byte {
 	body := `{"code":"` + fail.ErrUnavailable.Code + `","message":"too many connections are open: try again shortly","trace_id":"none","details":null}` + "\n"
 	return []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\nRetry-After: 1\r\n" +
 		HeaderTraceID + ": none\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
-}()
+}
 
 // refuse answers the first request of a connection with 503, whatever it asks for, and closes it.
 func (c *Connections) refuse(conn net.Conn) {
@@ -107,12 +108,12 @@ func (c *Connections) refuse(conn net.Conn) {
 	}
 	go func() {
 		defer func() { <-c.refusing }()
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		_ = conn.SetDeadline(time.Now().Add(refusalTimeout))
 		if _, err := conn.Read(make([]byte, 4<<10)); err != nil { // a client takes an answer for one only after its request
 			return
 		}
-		if _, err := conn.Write(refusal); err != nil {
+		if _, err := conn.Write(refusal()); err != nil {
 			return
 		}
 		if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {

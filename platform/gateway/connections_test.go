@@ -17,14 +17,14 @@ func TestConnectionsBeyondTheLimitAreRefusedAtOnce(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	bound := BoundConnections(CloseStalled(listener), 2, slog.New(slog.DiscardHandler))
-	server := &httptest.Server{Listener: bound, Config: &http.Server{ //nolint:gosec // of a test
+	server := &httptest.Server{Listener: bound, Config: &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("served")) }),
 	}}
 	server.Start()
 	t.Cleanup(server.Close)
 	ask := func() (int, string) {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
-		res, err := client.Post(server.URL, "text/plain", http.NoBody) //nolint:noctx // of a test
+		res, err := client.Post(server.URL, "text/plain", http.NoBody)
 		require.NoError(t, err)
 		defer res.Body.Close()
 		body, err := io.ReadAll(res.Body)
@@ -33,7 +33,7 @@ func TestConnectionsBeyondTheLimitAreRefusedAtOnce(t *testing.T) {
 	}
 	var held []net.Conn
 	for range 2 {
-		conn, err := net.Dial("tcp", listener.Addr().String()) //nolint:noctx // of a test
+		conn, err := net.Dial("tcp", listener.Addr().String())
 		require.NoError(t, err)
 		held = append(held, conn)
 	}

@@ -15,7 +15,7 @@ func TestAServerThatStopsServesOnAndIsNotReady(t *testing.T) {
 	t.Cleanup(server.Close)
 	ask := func(path string) *http.Response {
 		t.Helper()
-		res, err := server.Client().Get(server.URL + path) //nolint:noctx // of a test
+		res, err := server.Client().Get(server.URL + path)
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
 		return res

@@ -44,7 +44,7 @@ type guard struct {
 	target string
 }
 
-// DialHook leaves dialling as it is: it is part of a command.
+// DialHook leaves dialing as it is: it is part of a command.
 func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook guards a command.

@@ -24,7 +24,7 @@ func newGroup(log *bytes.Buffer, openFor time.Duration) *resilience.Group {
 // A Redis that accepts connections and never answers is not asked again after a few failures in a row.
 func TestARedisThatHangsIsNotAskedForAWhile(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a test
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	var log bytes.Buffer
