@@ -41,7 +41,6 @@ type workspaceLine struct {
 	CreatedAt time.Time    `json:"created_at"`
 	DeletedAt *time.Time   `json:"deleted_at"`
 	Members   int64        `json:"members"`
-	Bots      int64        `json:"bots"`
 	People    []memberLine `json:"people,omitempty"`
 	Usage     []limitLine  `json:"usage,omitempty"`
 }
@@ -54,7 +53,7 @@ type memberLine struct {
 }
 
 func (w workspaceLine) String() string {
-	text := fmt.Sprintf("%s %q, created %s, %d members, %d bots", w.ID, w.Name, w.CreatedAt.UTC().Format(time.RFC3339), w.Members, w.Bots)
+	text := fmt.Sprintf("%s %q, created %s, %d members", w.ID, w.Name, w.CreatedAt.UTC().Format(time.RFC3339), w.Members)
 	if w.DeletedAt != nil {
 		text += ", deleted " + w.DeletedAt.UTC().Format(time.RFC3339)
 	}
@@ -64,7 +63,7 @@ func (w workspaceLine) String() string {
 func (o *operator) workspaceLine(ctx context.Context) (workspaceLine, error) {
 	w, err := o.admin.Workspace(ctx)
 	return workspaceLine{
-		ID: w.ID, Name: w.Name, CreatedAt: w.CreatedAt.UTC(), DeletedAt: inUTC(w.DeletedAt), Members: w.Members, Bots: w.Bots,
+		ID: w.ID, Name: w.Name, CreatedAt: w.CreatedAt.UTC(), DeletedAt: inUTC(w.DeletedAt), Members: w.Members,
 	}, err
 }
 

@@ -95,8 +95,7 @@ func (q *Queries) DescribeUser(ctx context.Context, id uuid.UUID) (DescribeUserR
 
 const describeWorkspace = `-- name: DescribeWorkspace :one
 SELECT w.id, w.name, w.created_at, w.deleted_at,
-       (SELECT count(*) FROM workspace_members m WHERE m.workspace_id = $1) AS members,
-       (SELECT count(*) FROM bots b WHERE b.workspace_id = $1) AS bots
+       (SELECT count(*) FROM workspace_members m WHERE m.workspace_id = $1) AS members
   FROM workspaces w
  WHERE w.id = $1
 `
@@ -107,7 +106,6 @@ type DescribeWorkspaceRow struct {
 	CreatedAt time.Time
 	DeletedAt *time.Time
 	Members   int64
-	Bots      int64
 }
 
 func (q *Queries) DescribeWorkspace(ctx context.Context, workspaceID uuid.UUID) (DescribeWorkspaceRow, error) {
@@ -119,7 +117,6 @@ func (q *Queries) DescribeWorkspace(ctx context.Context, workspaceID uuid.UUID) 
 		&i.CreatedAt,
 		&i.DeletedAt,
 		&i.Members,
-		&i.Bots,
 	)
 	return i, err
 }

@@ -9,8 +9,7 @@ SELECT app.own_workspaces()::uuid;
 
 -- name: DescribeWorkspace :one
 SELECT w.id, w.name, w.created_at, w.deleted_at,
-       (SELECT count(*) FROM workspace_members m WHERE m.workspace_id = @workspace_id) AS members,
-       (SELECT count(*) FROM bots b WHERE b.workspace_id = @workspace_id) AS bots
+       (SELECT count(*) FROM workspace_members m WHERE m.workspace_id = @workspace_id) AS members
   FROM workspaces w
  WHERE w.id = @workspace_id;
 

@@ -21,5 +21,4 @@ type WorkspaceSummary struct {
 	CreatedAt time.Time
 	DeletedAt *time.Time // nil: it is not deleted
 	Members   int64
-	Bots      int64
 }
