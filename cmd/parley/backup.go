@@ -145,7 +145,7 @@ func backupStore(ctx context.Context, store blob.Store, w *backup.Writer, prefix
 
 func backupSecretFiles(ctx context.Context, cfg *config.Config, w *backup.Writer) error {
 	for _, name := range keptSecrets() {
-		content, err := os.ReadFile(filepath.Join(cfg.DataDir, name)) //nolint:gosec // DATA_DIR is the operator's
+		content, err := os.ReadFile(filepath.Join(cfg.DataDir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -193,7 +193,7 @@ func storesOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (*platf
 func keyPrint(cfg *config.Config) (string, error) {
 	key := cfg.SecretKey
 	if key == "" {
-		kept, err := os.ReadFile(filepath.Join(cfg.DataDir, "secret-key")) //nolint:gosec // DATA_DIR is the operator's
+		kept, err := os.ReadFile(filepath.Join(cfg.DataDir, "secret-key"))
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", nil
 		}

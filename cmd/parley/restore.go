@@ -152,7 +152,7 @@ func mayReplace(ctx context.Context, cfg *config.Config, d *database, p *platfor
 		held = append(held, "the store of files")
 	}
 	for _, name := range keptSecrets() {
-		there, err := os.ReadFile(filepath.Join(cfg.DataDir, name)) //nolint:gosec // DATA_DIR is the operator's
+		there, err := os.ReadFile(filepath.Join(cfg.DataDir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -52,7 +52,7 @@ func transfer(ctx context.Context, dir, from string, m *postgres.Migrator, to st
 	if err != nil {
 		return fmt.Errorf("make a folder for the dump: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }() //nolint:gosec // made above
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	store, err := blob.NewDisk(folder)
 	if err != nil {
 		return err
