@@ -139,9 +139,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 		Action:          serveAction,
 		HideHelpCommand: true,
 		Commands: []*cli.Command{
-			{
-				Name: "serve", Usage: "serve the API until SIGINT or SIGTERM (the default)", Action: serveAction, OnUsageError: usage,
-			},
+			{Name: "serve", Usage: "serve the API until SIGINT or SIGTERM (the default)", Action: serveAction, OnUsageError: usage},
 			{
 				Name: "worker", Usage: "do background jobs and serve nothing, until SIGINT or SIGTERM", OnUsageError: usage,
 				Action: withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error { return work(ctx, cfg, stderr) }),

@@ -95,7 +95,7 @@ func TestParleyRunsAsAnOwnerWithoutASuperusersRights(t *testing.T) {
 			require.Zero(t, rows, "the owner sees rows of a workspace")
 
 			require.Equal(t, exitOK, p.stop())
-			code, stdout, stderr = tool(t, []string{"DATABASE_URL=" + owner.String()}, "migrate", "down", "--steps", "0")
+			code, stdout, stderr = tool(t, []string{"DATABASE_URL=" + owner.String()}, "migrate", "down", "--steps", "0", "--yes")
 			require.Equal(t, exitOK, code, stdout+stderr)
 		})
 	}
