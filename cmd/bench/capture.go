@@ -139,7 +139,7 @@ func toText(m *pgtype.Map, oid uint32, format int16, value []byte) (argument, er
 func connectionOptions(settings []string) (string, error) {
 	var options []string
 	for _, text := range settings {
-		if !strings.HasPrefix(text, "SET ") || strings.Contains(text, "LISTEN ") {
+		if !strings.HasPrefix(text, "SET ") || strings.HasPrefix(text, "SET LOCAL ") || strings.Contains(text, "LISTEN ") { // LOCAL: of a migration's transaction
 			continue
 		}
 		for s := range strings.SplitSeq(text, ";") {

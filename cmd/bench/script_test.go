@@ -68,7 +68,7 @@ func TestMakeScriptWritesAnEmptyTextAsALiteral(t *testing.T) {
 
 func TestSettingsBecomeOptionsOfAConnection(t *testing.T) {
 	t.Parallel()
-	got, err := connectionOptions([]string{"-- ping", "SET ROLE parley_app; SET statement_timeout = '30s'"})
+	got, err := connectionOptions([]string{"-- ping", "SET LOCAL lock_timeout = '2s'", "SET ROLE parley_app; SET statement_timeout = '30s'"})
 	require.NoError(t, err)
 	require.Equal(t, "-c role=parley_app -c statement_timeout=30s", got)
 }
