@@ -274,3 +274,21 @@ func limit(t *testing.T, sql string) string {
 	require.NotNil(t, found, sql)
 	return found[1]
 }
+
+// Statements are planned on the first connections, when a table may be new and nothing known of it: every index that begins with
+// the workspace then looks as good as the primary key, and the plan stays when the table has grown.
+func TestTheEndOfATurnIsFoundByItsKeyWhenNothingIsKnownOfTheTable(t *testing.T) {
+	t.Parallel()
+	conn := pg.Superuser(t, pg.URL(t))
+	_, err := conn.Exec(t.Context(), "SET ROLE parley_app; SET plan_cache_mode = force_generic_plan")
+	require.NoError(t, err)
+	plan, err := explain(t.Context(), conn, "FinishTurn", statements(t)["FinishTurn"])
+	require.NoError(t, err)
+	var indexes []string
+	plan.walk(func(n node) {
+		if n.Relation == "llm_turns" && n.Index != "" {
+			indexes = append(indexes, n.Index)
+		}
+	})
+	require.Equal(t, []string{"llm_turns_pkey"}, indexes)
+}

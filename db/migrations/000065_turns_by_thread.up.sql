@@ -1,2 +1,2 @@
--- standalone: the table is big
-CREATE INDEX CONCURRENTLY IF NOT EXISTS llm_turns_by_thread ON llm_turns (workspace_id, thread_id);
+-- standalone: the table is big. Not the workspace first: while nothing is known of the table, a plan would take it for the primary key.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS llm_turns_by_thread ON llm_turns (thread_id, workspace_id);

@@ -1,2 +1,2 @@
 -- standalone: calls are served meanwhile
-CREATE INDEX CONCURRENTLY IF NOT EXISTS webhook_endpoints_by_bot ON webhook_endpoints (workspace_id, bot_id);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS webhook_endpoints_by_bot ON webhook_endpoints (bot_id, workspace_id);
