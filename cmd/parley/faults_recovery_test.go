@@ -103,7 +103,7 @@ func TestFaultAThousandTurnsOfAKilledProcessAreTakenUpWithinThirtySeconds(t *tes
 	require.Equal(t, map[string]int{"2": turns}, u.count(t, db, `SELECT attempt, count(*) FROM llm_turns WHERE workspace_id = $1 GROUP BY 1`))
 }
 
-// A process is told to stop while it runs turns that its grace is too short for: they go on in another within a second or two.
+// A process has the signal to stop while it runs turns that its grace is too short for: they go on in another within a second or two.
 func TestFaultTurnsThatAStopCutsShortGoOnAtOnce(t *testing.T) {
 	t.Parallel()
 	const turns = 200

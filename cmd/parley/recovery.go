@@ -19,8 +19,8 @@ import (
 const (
 	processLease = 12 * time.Second // or JOB_LEASE, if that is shorter: how long a process may be silent before others take up its turns
 	beatsALease  = 4                // how often it says in that time that it lives
-	beatPatience = 5 * time.Second  // for one beat
-	cutPatience  = 5 * time.Second  // for what came of attempts that a stop cuts short, and once more for giving their leases back
+	beatTimeout  = 5 * time.Second  // for one beat
+	cutTimeout   = 5 * time.Second  // for what came of attempts that a stop cuts short, and once more for giving their leases back
 )
 
 // keepTurns has others take up the turns of this process when it stops or dies, and takes up those of others.
@@ -30,7 +30,7 @@ func (p *platform) keepTurns(turns *postgres.Turns, steps func(turn *domain.Turn
 		p.attempts.Cut()
 	}}
 	turns.In(p.process.ID)
-	ctx, cancel := context.WithTimeout(context.Background(), beatPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), beatTimeout)
 	defer cancel()
 	if _, err := p.process.Beat(ctx); err != nil { // before its first turn
 		return err
@@ -38,7 +38,7 @@ func (p *platform) keepTurns(turns *postgres.Turns, steps func(turn *domain.Turn
 	p.recovery = jobs.NewRecoverTurns(jobs.RecoverOptions{
 		Leases: turns, Commands: p.commands, Steps: steps, Slots: resilience.NewSlots(p.cfg.ModelAtOnce), Poll: p.cfg.UpkeepInterval, Log: p.log,
 	})
-	p.background.Every(p.process.Lease/beatsALease, beatPatience, "say that the process lives", func(ctx context.Context) error {
+	p.background.Every(p.process.Lease/beatsALease, beatTimeout, "say that the process lives", func(ctx context.Context) error {
 		n, err := p.process.Beat(ctx)
 		if n > 0 {
 			p.log.Warn("a process is silent: its turns are taken up by others", "turns", n)
@@ -71,10 +71,10 @@ func (p *platform) cutTurns() {
 			return
 		}
 		p.stopRecovery()
-		ctx, cancel := context.WithTimeout(context.Background(), cutPatience)
+		ctx, cancel := context.WithTimeout(context.Background(), cutTimeout)
 		defer cancel()
 		cut := p.attempts.Close(ctx)
-		ctx, cancel = context.WithTimeout(context.Background(), cutPatience)
+		ctx, cancel = context.WithTimeout(context.Background(), cutTimeout)
 		defer cancel()
 		left, err := p.process.Leave(ctx)
 		if err != nil {

@@ -256,7 +256,7 @@ func TestTwoProcessesStreamAsOne(t *testing.T) {
 	require.Equal(t, "running", there.get(t, third+"/turns/"+turn).text("status"))
 }
 
-// A process is told to stop and its turns do not end in its grace: the other goes on with them at once, as it is told to, and
+// A process has the signal to stop and its turns do not end in its grace: the other goes on with them at once, by a notification, and
 // whoever follows them, there or here, sees the new attempt.
 func TestTwoProcessesGoOnWithTurnsThatAStopCutsShort(t *testing.T) {
 	t.Parallel()

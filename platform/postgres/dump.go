@@ -60,9 +60,6 @@ func (t DumpedTable) sanitized() (table, columns string) {
 	return pgx.Identifier{t.Schema, t.Name}.Sanitize(), strings.Join(names, ", ")
 }
 
-// stateNeedsBypass is of a query that row-level security would have shown fewer rows to.
-const stateNeedsBypass = "42501"
-
 // Dump reads all rows of the database behind a URL, as they are at one moment, while it is used, and gives the content of
 // each table to put. It holds rows alone: their tables are made by the migrations, so that a dump of one major version of
 // Postgres goes into any other, and no pg_dump is needed. The user must be one whom row-level security keeps from nothing.
@@ -141,7 +138,7 @@ func dumpTable(ctx context.Context, conn *pgx.Conn, t DumpedTable, put func(stri
 	if failed := <-stored; failed != nil && err == nil {
 		err = failed
 	}
-	if isState(err, stateNeedsBypass) {
+	if isState(err, stateNotAllowed) { // row-level security would have shown fewer rows
 		return 0, fmt.Errorf("read %s: the user of DATABASE_URL is held back by row-level security: name a superuser, or one with BYPASSRLS, for this command: %w", t.Name, err)
 	}
 	if err != nil {
@@ -301,7 +298,7 @@ func anyRows(ctx context.Context, conn *pgx.Conn) (bool, error) {
 		}
 		var held bool
 		err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+pgx.Identifier{t.SchemaName, t.Name}.Sanitize()+")").Scan(&held)
-		if isState(err, stateNeedsBypass) {
+		if isState(err, stateNotAllowed) { // row-level security would have shown fewer rows
 			return true, nil
 		}
 		if err != nil || held {

@@ -30,8 +30,6 @@ const (
 
 	// standalone begins a migration that runs outside of a transaction: one statement, which can be repeated.
 	standalone = "-- standalone:"
-
-	stateLockNotAvailable = "55P03"
 )
 
 // migrationDriver is a driver of golang-migrate. Unlike the library's own it commits a migration together with the version that
@@ -135,7 +133,7 @@ func (d *migrationDriver) Run(migration io.Reader) error {
 	}
 	for try := 1; ; try++ {
 		err := d.runInTransaction(string(text))
-		if !hasState(err, stateLockNotAvailable) || try == migrationTries {
+		if !isState(err, stateLockTimeout) || try == migrationTries {
 			return err
 		}
 		d.log.Warn("a migration waits for locks that another connection has (a backup, a long transaction); it is tried again",
@@ -280,11 +278,6 @@ func inLine(text string, err error) error {
 		return err
 	}
 	return fmt.Errorf("line %d: %w", 1+strings.Count(string([]rune(text)[:pg.Position-1]), "\n"), err)
-}
-
-func hasState(err error, state string) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && pg.Code == state
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -83,7 +83,7 @@ func (f *UsableModels) missing(provider string, why *fail.Error) {
 	f.Missing = append(f.Missing, domain.ListFailure{Provider: provider, Source: domain.OwnKey, Code: why.Code, Message: why.Message})
 }
 
-// listFailure is what a caller is told of a failure to list: why, where that is a matter of the key.
+// listFailure is what the answer says of a failure to list: why, where that is a matter of the key.
 func listFailure(err error) *fail.Error {
 	if ports.PermanentModelFailure(err) || errors.Is(err, fail.ErrTooManyReads) {
 		return fail.From(err)

@@ -28,7 +28,7 @@ type Turns struct {
 	process *uuid.UUID // that runs the turns; nil: their leases end by themselves alone
 }
 
-// NewTurns makes Turns. The last model answers where neither bot nor workspace names one. Events are told of turns that are given up. The limits
+// NewTurns makes Turns. The last model answers where neither bot nor workspace names one. Events publishes the turns that are given up. The limits
 // hold turns, messages, tokens and costs: Start answers fail.ErrLimitReached.
 func NewTurns(db *postgres.DB, last domain.ModelName, events ports.Events, limits usage.Limits) *Turns {
 	return &Turns{db: db, last: last, events: events, limits: limits.JSON(), most: limits[usage.Cost]}
