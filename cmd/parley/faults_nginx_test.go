@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Three processes behind the nginx of the README are restarted one after another, under load: every call is answered, at
+// Three processes behind the nginx of the guide are restarted one after another, under load: every call is answered, at
 // the first try.
 func TestFaultRestartingBehindNginxLosesNoCall(t *testing.T) {
 	t.Parallel()
@@ -87,13 +87,13 @@ func requireNginx(t *testing.T) string {
 	return program
 }
 
-// startNginx runs nginx with the configuration of the README, with other addresses in place of those there.
+// startNginx runs nginx with the configuration of the guide, with other addresses in place of those there.
 func startNginx(t *testing.T, program string, addresses map[string]string) {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	guide, err := os.ReadFile("../../api/guides/running.md")
 	require.NoError(t, err)
-	block := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindSubmatch(readme)
-	require.NotNil(t, block, "the README has no nginx configuration")
+	block := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindSubmatch(guide)
+	require.NotNil(t, block, "the guide has no nginx configuration")
 	text := string(block[1])
 	for listed, address := range addresses {
 		require.Contains(t, text, listed)

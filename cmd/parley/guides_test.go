@@ -15,12 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The receiver of the README believes what we send, and nothing else. It listens where the README says.
-func TestTheReceiverOfTheReadmeIsTold(t *testing.T) { //nolint:paralleltest // its port is taken once
-	readme, err := os.ReadFile("../../README.md")
+// The receiver of the guide accepts deliveries signed with its secret and refuses others.
+func TestTheReceiverOfTheGuideVerifiesSignatures(t *testing.T) { //nolint:paralleltest // its port is taken once
+	guide, err := os.ReadFile("../../api/guides/channels.md")
 	require.NoError(t, err)
-	source := regexp.MustCompile(`(?s)receiver\.go <<'EOF'\n(.*?)\nEOF\n`).FindSubmatch(readme)
-	require.NotNil(t, source, "the README has no receiver")
+	source := regexp.MustCompile(`(?s)receiver\.go <<'EOF'\n(.*?)\nEOF\n`).FindSubmatch(guide)
+	require.NotNil(t, source, "the guide has no receiver")
 	dir := t.TempDir()
 	file, program := filepath.Join(dir, "receiver.go"), filepath.Join(dir, "receiver")
 	address := freeAddress(t)
