@@ -2,7 +2,10 @@ package db_test
 
 import (
 	"context"
+	"errors"
 	"io/fs"
+	osexec "os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -182,4 +185,23 @@ func TestAMigrationBehindABackupKeepsNobodyWaiting(t *testing.T) {
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.NoError(t, <-done)
 	requireSound(t, m)
+}
+
+// Whoever restores a dump has the schema that he dumped, as check sees it.
+func TestASchemaThatWasDumpedAndRestoredIsTheExpectedOne(t *testing.T) {
+	t.Parallel()
+	url := pg.EmptyURL(t)
+	require.NoError(t, migrator(url).Up(t.Context()))
+	dump, err := osexec.CommandContext(t.Context(), "pg_dump", "--schema-only", url).Output()
+	if failed := (*osexec.ExitError)(nil); errors.Is(err, osexec.ErrNotFound) || errors.As(err, &failed) && strings.Contains(string(failed.Stderr), "version mismatch") {
+		t.Skipf("dump: no pg_dump for this server is on this machine: %v", err)
+	}
+	require.NoError(t, err)
+	restored := pg.EmptyURL(t)
+	statements := regexp.MustCompile(`(?m)^\\.*$`).ReplaceAllString(string(dump), "") // of psql
+	_, err = pg.Superuser(t, restored).PgConn().Exec(t.Context(), statements).ReadAll()
+	require.NoError(t, err)
+	different, err := migrator(restored).Differences(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, different)
 }
