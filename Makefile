@@ -134,6 +134,11 @@ generate: modules ## make the generated code anew: sqlc from db, servers from ap
 bench: modules postgres ## the hot calls against pgbench, the queue against river's, on the same Postgres
 	@go run ./cmd/bench $(ARGS)
 
+.PHONY: release-snapshot
+release-snapshot: build postgres ## pack a database filled by this program as db/testdata/releases/VERSION, for the tests of later upgrades
+	@go -C .tools build -buildvcs=false -o ../bin/snapshot ./snapshot
+	@bin/snapshot -parley bin/parley -version "$(VERSION)" -out "db/testdata/releases/$(VERSION).tar.gz"
+
 .PHONY: hooks
 hooks: ## let git run .githooks before a commit and a push
 	@git config core.hooksPath .githooks && echo "hooks: on (git config --unset core.hooksPath turns them off)"
