@@ -133,7 +133,7 @@ var wallChecks = []string{
 	// the narrow doors are exactly these, and closed to everybody else
 	`WITH doors AS (SELECT p.* FROM pg_proc p WHERE p.prosecdef AND p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace)),
 	      listed(door) AS (VALUES
-	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.find_login(text,uuid)'), ('app.find_login(text[],uuid)'),
+	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.enter(uuid,uuid,uuid,uuid,text[],boolean)'), ('app.find_login(text,uuid)'), ('app.find_login(text[],uuid)'),
 	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.workspaces_to_purge(integer)'), ('app.purge_workspace(uuid)'), ('app.purge_some(uuid,double precision)'), ('app.expire_sessions(integer)'), ('app.enter_key(uuid,uuid,text[],text)'),
 	         ('app.memberships(timestamp with time zone,uuid,integer)'), ('app.members(uuid,timestamp with time zone,uuid,integer)'),
 	         ('app.all_workspaces(uuid,integer)'), ('app.all_users(uuid,integer)'), ('app.own_workspaces()'),

@@ -273,11 +273,15 @@ func TestNoForgedAccessTokenGetsInOverHTTP(t *testing.T) {
 	t.Parallel()
 	p := start(t, "JWT_SECRET="+jwtSecret)
 	ada, eve := p.register(t), p.register(t)
+	joined := p.register(t).workspace
+	ada.joins(t, joined)
 	forged := forgedTokens(t, ada.token, ada.refresh)
 	for name, change := range map[string]func(c map[string]any){
 		"a life of more than a day":             func(c map[string]any) { c["exp"] = time.Now().Add(25 * time.Hour).Unix() },
 		"no workspace":                          func(c map[string]any) { c["workspace_id"] = nil },
 		"a workspace that is no id":             func(c map[string]any) { c["workspace_id"] = 7 },
+		"the workspace of another":              func(c map[string]any) { c["workspace_id"] = eve.workspace },
+		"another workspace of the same user":    func(c map[string]any) { c["workspace_id"] = joined },
 		"the session of another":                func(c map[string]any) { c["sid"] = eve.session(t) },
 		"another user in the session":           func(c map[string]any) { c["sub"] = eve.user },
 		"the zero user in the session":          func(c map[string]any) { c["sub"] = uuid.Nil.String() },
@@ -290,8 +294,8 @@ func TestNoForgedAccessTokenGetsInOverHTTP(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, a.Status, "%s: %s", name, a)
 		requireCode(t, a, http.StatusUnauthorized, "UNAUTHORIZED")
 	}
-	abroad := resign(t, ada.token, jwtSecret, sha256.New, func(_, c map[string]any) { c["workspace_id"] = eve.workspace })
-	requireCode(t, (&caller{program: p, token: abroad}).get(t, "/v1/auth/me"), http.StatusForbidden, "FORBIDDEN")
+	requireCode(t, ada.get(t, "/v1/auth/me", header{"X-Workspace-Id", eve.workspace}), http.StatusForbidden, "FORBIDDEN")
+	require.Equal(t, http.StatusOK, ada.get(t, "/v1/auth/me", header{"X-Workspace-Id", joined}).Status)
 	for name, change := range map[string]func(h, c map[string]any){
 		"the tool of this test makes good tokens": nil,
 		"an iat of a clock that is ahead":         func(_, c map[string]any) { c["iat"] = time.Now().Unix() + 15 },
@@ -304,8 +308,21 @@ func TestNoForgedAccessTokenGetsInOverHTTP(t *testing.T) {
 func TestNoForgedRefreshTokenTouchesItsSession(t *testing.T) {
 	t.Parallel()
 	p := start(t, "JWT_SECRET="+jwtSecret)
-	ada := p.register(t)
+	ada, eve := p.register(t), p.register(t)
+	joined := p.register(t).workspace
+	ada.joins(t, joined)
 	forged := forgedTokens(t, ada.refresh, ada.token)
+	for name, change := range map[string]func(c map[string]any){
+		"the workspace of another":           func(c map[string]any) { c["workspace_id"] = eve.workspace },
+		"another workspace of the same user": func(c map[string]any) { c["workspace_id"] = joined },
+		"a workspace that there is not":      func(c map[string]any) { c["workspace_id"] = uuid.NewString() },
+		"the zero workspace":                 func(c map[string]any) { c["workspace_id"] = uuid.Nil.String() },
+		"a workspace that is no id":          func(c map[string]any) { c["workspace_id"] = 7 },
+		"another user in the session":        func(c map[string]any) { c["sub"] = eve.user },
+		"the session of another":             func(c map[string]any) { c["sid"] = eve.session(t) },
+	} {
+		forged[name] = resign(t, ada.refresh, jwtSecret, sha256.New, func(_, c map[string]any) { change(c) })
+	}
 	forged["no gen"] = resign(t, ada.refresh, jwtSecret, sha256.New, func(_, c map[string]any) { c["gen"] = nil })
 	forged["a gen that is a text"] = resign(t, ada.refresh, jwtSecret, sha256.New, func(_, c map[string]any) { c["gen"] = "1" })
 	forged["nothing"] = " "
@@ -315,8 +332,42 @@ func TestNoForgedRefreshTokenTouchesItsSession(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, a.Status, "%s: %s", name, a)
 		requireCode(t, a, http.StatusUnauthorized, "UNAUTHORIZED")
 	}
-	require.Equal(t, 1, p.number(t, `SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND generation = 1`), "no forgery ended or moved it")
+	require.Equal(t, 3, p.number(t, `SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND generation = 1`), "no forgery ended or moved any")
 	require.Equal(t, http.StatusOK, ada.spend(t, ada.refresh).Status)
+}
+
+// A process of the release before signs refresh tokens that do not name the workspace, of a generation that the row does not know
+// as one that does.
+func TestARefreshTokenOfTheReleaseBeforeIsGoodAndGivenAgainAsItWas(t *testing.T) {
+	t.Parallel()
+	p := start(t, "JWT_SECRET="+jwtSecret)
+	ada := p.register(t)
+	names := func(token string) bool {
+		_, claims := opened(t, token)
+		return claims["workspace_id"] == ada.workspace
+	}
+	require.True(t, names(ada.refresh))
+	without := func(token string) string {
+		return resign(t, token, jwtSecret, sha256.New, func(_, c map[string]any) { c["workspace_id"] = nil })
+	}
+	spent := ada.refresh
+	ada.take(ada.spend(t, spent))
+	require.True(t, names(ada.refresh))
+	p.sql(t, `UPDATE sessions SET workspace_token_generation = 1`) // as if the release before had made the second
+	given := ada.spend(t, spent).text("refresh_token")
+	require.False(t, names(given))
+	require.Equal(t, given, ada.spend(t, spent).text("refresh_token"), "each time the same")
+	require.Equal(t, 2, p.number(t, `SELECT generation FROM sessions`), "nothing moved")
+
+	next := ada.spend(t, without(ada.refresh))
+	require.Equal(t, http.StatusOK, next.Status, next)
+	require.True(t, names(next.text("refresh_token")), "the next names it")
+	require.Equal(t, next.text("refresh_token"), ada.spend(t, ada.refresh).text("refresh_token"), "which form is spent does not matter")
+
+	p.sql(t, `UPDATE sessions SET retirements = '{}'`)
+	requireCode(t, ada.spend(t, without(ada.refresh)), http.StatusUnauthorized, "UNAUTHORIZED")
+	requireCode(t, ada.spend(t, next.text("refresh_token")), http.StatusUnauthorized, "UNAUTHORIZED")
+	require.Equal(t, 1, p.number(t, `SELECT count(*) FROM audit_log WHERE action = 'session.revoke_stolen'`), "theft is noticed in either form")
 }
 
 func TestTheSecretCanBeChangedWhileTokensAreAbout(t *testing.T) {

@@ -40,4 +40,6 @@ type Session struct {
 	CreatedAt     time.Time
 	IP            *netip.Addr
 	UserAgent     string
+	// the generation whose refresh token names the workspace; 0 or another number than generation: the one that is good now does not
+	WorkspaceTokenGeneration int32
 }

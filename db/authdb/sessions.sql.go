@@ -14,22 +14,25 @@ import (
 )
 
 const createSession = `-- name: CreateSession :exec
-INSERT INTO sessions (workspace_id, id, user_id, generation, rotated_at, kid, idle_expires_at, expires_at, created_at, ip, user_agent)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO sessions (workspace_id, id, user_id, generation, rotated_at, kid, idle_expires_at, expires_at, created_at, ip, user_agent,
+                      workspace_token_generation)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+        $12)
 `
 
 type CreateSessionParams struct {
-	WorkspaceID   uuid.UUID
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	Generation    int32
-	RotatedAt     time.Time
-	Kid           string
-	IdleExpiresAt time.Time
-	ExpiresAt     time.Time
-	CreatedAt     time.Time
-	IP            *netip.Addr
-	UserAgent     string
+	WorkspaceID              uuid.UUID
+	ID                       uuid.UUID
+	UserID                   uuid.UUID
+	Generation               int32
+	RotatedAt                time.Time
+	Kid                      string
+	IdleExpiresAt            time.Time
+	ExpiresAt                time.Time
+	CreatedAt                time.Time
+	IP                       *netip.Addr
+	UserAgent                string
+	WorkspaceTokenGeneration int32
 }
 
 func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) error {
@@ -45,6 +48,7 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) er
 		arg.CreatedAt,
 		arg.IP,
 		arg.UserAgent,
+		arg.WorkspaceTokenGeneration,
 	)
 	return err
 }
@@ -89,7 +93,7 @@ func (q *Queries) FindSession(ctx context.Context, id uuid.UUID) (FindSessionRow
 }
 
 const listSessions = `-- name: ListSessions :many
-SELECT workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent FROM sessions
+SELECT workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent, workspace_token_generation FROM sessions
  WHERE workspace_id = $1 AND user_id = $2
    AND revoked_at IS NULL AND idle_expires_at > now() AND expires_at > now()
    AND ($3::timestamptz IS NULL
@@ -135,6 +139,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]S
 			&i.CreatedAt,
 			&i.IP,
 			&i.UserAgent,
+			&i.WorkspaceTokenGeneration,
 		); err != nil {
 			return nil, err
 		}
@@ -147,7 +152,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]S
 }
 
 const lockSession = `-- name: LockSession :one
-SELECT workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent FROM sessions WHERE workspace_id = $1 AND id = $2 FOR UPDATE
+SELECT workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent, workspace_token_generation FROM sessions WHERE workspace_id = $1 AND id = $2 FOR UPDATE
 `
 
 type LockSessionParams struct {
@@ -172,25 +177,28 @@ func (q *Queries) LockSession(ctx context.Context, arg LockSessionParams) (Sessi
 		&i.CreatedAt,
 		&i.IP,
 		&i.UserAgent,
+		&i.WorkspaceTokenGeneration,
 	)
 	return i, err
 }
 
 const saveSession = `-- name: SaveSession :exec
 UPDATE sessions
-   SET generation = $1, rotated_at = $2, retirements = $3::timestamptz[], kid = $4, idle_expires_at = $5, revoked_at = $6
- WHERE workspace_id = $7 AND id = $8
+   SET generation = $1, rotated_at = $2, retirements = $3::timestamptz[], kid = $4, idle_expires_at = $5, revoked_at = $6,
+       workspace_token_generation = $7
+ WHERE workspace_id = $8 AND id = $9
 `
 
 type SaveSessionParams struct {
-	Generation    int32
-	RotatedAt     time.Time
-	Retirements   []time.Time
-	Kid           string
-	IdleExpiresAt time.Time
-	RevokedAt     *time.Time
-	WorkspaceID   uuid.UUID
-	ID            uuid.UUID
+	Generation               int32
+	RotatedAt                time.Time
+	Retirements              []time.Time
+	Kid                      string
+	IdleExpiresAt            time.Time
+	RevokedAt                *time.Time
+	WorkspaceTokenGeneration int32
+	WorkspaceID              uuid.UUID
+	ID                       uuid.UUID
 }
 
 func (q *Queries) SaveSession(ctx context.Context, arg SaveSessionParams) error {
@@ -201,6 +209,7 @@ func (q *Queries) SaveSession(ctx context.Context, arg SaveSessionParams) error 
 		arg.Kid,
 		arg.IdleExpiresAt,
 		arg.RevokedAt,
+		arg.WorkspaceTokenGeneration,
 		arg.WorkspaceID,
 		arg.ID,
 	)

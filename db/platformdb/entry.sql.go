@@ -133,14 +133,15 @@ const enterSession = `-- name: EnterSession :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter($2::uuid, $3::uuid, $4::uuid, $5::text[], $6::boolean),
-       $7::bigint AS tag
+       app.enter($2::uuid, $3::uuid, $4::uuid, $5::uuid, $6::text[], $7::boolean),
+       $8::bigint AS tag
 `
 
 type EnterSessionParams struct {
 	ReadOnly    string
 	SessionID   uuid.UUID
 	UserID      uuid.UUID
+	HomeID      uuid.UUID
 	WorkspaceID uuid.UUID
 	Roles       []string
 	Deleted     bool
@@ -150,12 +151,13 @@ type EnterSessionParams struct {
 // The first statement of every transaction: it takes the working role, bounds how long the transaction may take, and says
 // for whom it works. All of it in the transaction, so that it holds behind a pooler too. It says the tag back that it is
 // given, which tells whose results follow where several transactions share a connection.
-// Lets a living session of a member with one of these roles into a workspace; raises PY401, PY403, PY410 or PYROL for all else.
+// Lets a living session of the home workspace into a workspace that its user is a member of with one of these roles; raises PY401, PY403, PY410 or PYROL for all else.
 func (q *Queries) EnterSession(ctx context.Context, arg EnterSessionParams) error {
 	_, err := q.db.Exec(ctx, enterSession,
 		arg.ReadOnly,
 		arg.SessionID,
 		arg.UserID,
+		arg.HomeID,
 		arg.WorkspaceID,
 		arg.Roles,
 		arg.Deleted,
@@ -168,8 +170,7 @@ const enterTenant = `-- name: EnterTenant :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       set_config('app.workspace_id', $2::text, true),
-       set_config('app.user_id', $3::text, true),
+       app.set_tenant($2::text, $3::text, '', ''),
        $4::bigint AS tag
 `
 

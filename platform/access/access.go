@@ -96,10 +96,10 @@ type Watcher struct {
 
 // caller is what the right of a call depends on.
 type caller struct {
-	session, user, key, workspace uuid.UUID
-	roles                         string
-	keys                          call.Keys
-	deleted                       bool
+	session, user, key, home, workspace uuid.UUID
+	roles                               string
+	keys                                call.Keys
+	deleted                             bool
 }
 
 // answers are those of one caller.
@@ -122,7 +122,7 @@ func (w *Watcher) Watch(ctx context.Context) (watched context.Context, stop func
 		return ctx, func() {}
 	}
 	p := c.Principal
-	key := caller{p.SessionID, p.UserID, p.KeyID, p.WorkspaceID, strings.Join(c.Needs.Roles, ","), c.Needs.Keys, c.Needs.Deleted}
+	key := caller{p.SessionID, p.UserID, p.KeyID, p.HomeID, p.WorkspaceID, strings.Join(c.Needs.Roles, ","), c.Needs.Keys, c.Needs.Deleted}
 	watched, cancel := context.WithCancelCause(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -50,8 +50,8 @@ type Principal struct {
 	// SessionID names the session, or API key, that the database checks at the start of every transaction. The zero id means
 	// that the right to the workspace is settled already: work that goes on after the first transaction, log-in, jobs.
 	SessionID uuid.UUID
-	// HomeID is the workspace of the access token, which X-Workspace-Id does not change. The zero id with a SessionID: the user
-	// is in no workspace.
+	// HomeID is the workspace of the access token, which X-Workspace-Id does not change: the session is looked for there and nowhere
+	// else. The zero id with a SessionID: the user is in no workspace.
 	HomeID uuid.UUID
 }
 

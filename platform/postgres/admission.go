@@ -20,6 +20,7 @@ type caller struct {
 	Session   *uuid.UUID `json:"session"`
 	User      *uuid.UUID `json:"user"`
 	Key       *uuid.UUID `json:"key"`
+	Home      *uuid.UUID `json:"home"`
 	Workspace uuid.UUID  `json:"workspace"`
 	Roles     []string   `json:"roles"`
 	May       call.Keys  `json:"may"`
@@ -40,7 +41,7 @@ func (db *DB) Refused(ctx context.Context, calls []*call.Call) ([]error, error) 
 		case p.KeyID != uuid.Nil:
 			asked.Key = &p.KeyID
 		default:
-			asked.Session, asked.User = &p.SessionID, &p.UserID
+			asked.Session, asked.User, asked.Home = &p.SessionID, &p.UserID, &p.HomeID
 		}
 		callers = append(callers, asked)
 	}

@@ -43,7 +43,7 @@ func TestManyCallsAreRefusedForWhatTheEntryRefusesEachFor(t *testing.T) {
 	}
 	reader, editor := call.Needs{Roles: []string{"editor", "viewer"}, Keys: call.AnyKey}, call.Needs{Roles: []string{"editor"}, Keys: call.AnyKey}
 	person := func(session, workspace uuid.UUID, needs call.Needs) *call.Call {
-		return &call.Call{Principal: call.Principal{WorkspaceID: workspace, UserID: user, SessionID: session}, Needs: needs}
+		return &call.Call{Principal: call.Principal{WorkspaceID: workspace, UserID: user, SessionID: session, HomeID: s.aID}, Needs: needs}
 	}
 	program := func(key, workspace uuid.UUID, needs call.Needs) *call.Call {
 		return &call.Call{Principal: call.Principal{WorkspaceID: workspace, UserID: key, KeyID: key, SessionID: key}, Needs: needs}
@@ -59,9 +59,10 @@ func TestManyCallsAreRefusedForWhatTheEntryRefusesEachFor(t *testing.T) {
 		{person(session(""), s.aID, call.Needs{}), nil},
 		{person(session("revoked_at = now()"), s.aID, reader), fail.ErrUnauthorized},
 		{person(session("idle_expires_at = now()"), s.aID, reader), fail.ErrUnauthorized},
-		{&call.Call{Principal: call.Principal{WorkspaceID: s.aID, UserID: uuid.New(), SessionID: session("")}, Needs: reader}, fail.ErrUnauthorized},
+		{&call.Call{Principal: call.Principal{WorkspaceID: s.aID, UserID: uuid.New(), SessionID: session(""), HomeID: s.aID}, Needs: reader}, fail.ErrUnauthorized},
 		{person(uuid.New(), s.aID, reader), fail.ErrUnauthorized},
 		{person(session(""), s.bID, reader), fail.ErrForbidden},
+		{&call.Call{Principal: call.Principal{WorkspaceID: s.aID, UserID: user, SessionID: session(""), HomeID: s.bID}, Needs: reader}, fail.ErrUnauthorized},
 		{person(session(""), s.aID, editor), fail.ErrNotAllowed},
 		{person(session(""), deleted, owner), fail.ErrDeleted},
 		{person(session(""), deleted, late), nil},

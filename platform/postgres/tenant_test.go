@@ -175,7 +175,7 @@ func (s *bundle) session(t *testing.T, change string) context.Context {
 		_, err = s.su.Exec(t.Context(), change+" AND user_id = $1", user)
 		require.NoError(t, err)
 	}
-	return call.With(t.Context(), &call.Call{Principal: call.Principal{WorkspaceID: s.aID, UserID: user, SessionID: session}})
+	return call.With(t.Context(), &call.Call{Principal: call.Principal{WorkspaceID: s.aID, UserID: user, SessionID: session, HomeID: s.aID}})
 }
 
 func TestTheEntryLetsInOnlyTheLivingSessionOfAMember(t *testing.T) {
@@ -197,6 +197,7 @@ func TestTheEntryLetsInOnlyTheLivingSessionOfAMember(t *testing.T) {
 		"member no more":    {s.session(t, "DELETE FROM workspace_members WHERE true"), fail.ErrUnauthorized}, // the session went with it
 		"another workspace": {as(s.session(t, ""), func(p *call.Principal) { p.WorkspaceID = s.bID }), fail.ErrForbidden},
 		"no such workspace": {as(s.session(t, ""), func(p *call.Principal) { p.WorkspaceID = uuid.New() }), fail.ErrForbidden},
+		"another home":      {as(s.session(t, ""), func(p *call.Principal) { p.HomeID = s.bID }), fail.ErrUnauthorized},
 		"another user":      {as(s.session(t, ""), func(p *call.Principal) { p.UserID = uuid.New() }), fail.ErrUnauthorized},
 		"no such session":   {as(s.session(t, ""), func(p *call.Principal) { p.SessionID = uuid.New() }), fail.ErrUnauthorized},
 	}

@@ -112,7 +112,7 @@ func (t *tx) enter(ctx context.Context, readOnly string, tag int64) {
 		_ = q.EnterAccount(ctx, platformdb.EnterAccountParams{ReadOnly: readOnly, SessionID: p.SessionID, UserID: p.UserID, Tag: tag})
 	case p.SessionID != uuid.Nil:
 		_ = q.EnterSession(ctx, platformdb.EnterSessionParams{
-			ReadOnly: readOnly, SessionID: p.SessionID, UserID: p.UserID, WorkspaceID: p.WorkspaceID,
+			ReadOnly: readOnly, SessionID: p.SessionID, UserID: p.UserID, HomeID: p.HomeID, WorkspaceID: p.WorkspaceID,
 			Roles: needs.Roles, Deleted: needs.Deleted, Tag: tag,
 		})
 	case p.WorkspaceID != uuid.Nil:

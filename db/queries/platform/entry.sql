@@ -3,11 +3,11 @@
 -- given, which tells whose results follow where several transactions share a connection.
 
 -- name: EnterSession :exec
--- Lets a living session of a member with one of these roles into a workspace; raises PY401, PY403, PY410 or PYROL for all else.
+-- Lets a living session of the home workspace into a workspace that its user is a member of with one of these roles; raises PY401, PY403, PY410 or PYROL for all else.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter(@session_id::uuid, @user_id::uuid, @workspace_id::uuid, @roles::text[], @deleted::boolean),
+       app.enter(@session_id::uuid, @user_id::uuid, @home_id::uuid, @workspace_id::uuid, @roles::text[], @deleted::boolean),
        @tag::bigint AS tag;
 
 -- name: EnterAccount :exec
@@ -31,8 +31,7 @@ SELECT set_config('role', 'parley_app', true),
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       set_config('app.workspace_id', @workspace_id::text, true),
-       set_config('app.user_id', @user_id::text, true),
+       app.set_tenant(@workspace_id::text, @user_id::text, '', ''),
        @tag::bigint AS tag;
 
 -- name: EnterNowhere :exec

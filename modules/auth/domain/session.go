@@ -24,18 +24,21 @@ type Client struct {
 // Session is a signed-in user. Every claim of its refresh token is in it, so that the token can be made again and
 // need not be stored.
 type Session struct {
-	ID            uuid.UUID
-	WorkspaceID   uuid.UUID // the zero id: its user is in no workspace
-	UserID        uuid.UUID
-	Generation    int         // of the refresh token that is good now, from 1
-	RotatedAt     time.Time   // when that generation began
-	Retirements   []time.Time // when the generations before it ended, newest last, as far as grace reaches
-	KeyID         string      // the key that signs that generation
-	IdleExpiresAt time.Time
-	ExpiresAt     time.Time
-	RevokedAt     *time.Time
-	CreatedAt     time.Time
-	Client        Client
+	ID          uuid.UUID
+	WorkspaceID uuid.UUID // the zero id: its user is in no workspace
+	UserID      uuid.UUID
+	Generation  int         // of the refresh token that is good now, from 1
+	RotatedAt   time.Time   // when that generation began
+	Retirements []time.Time // when the generations before it ended, newest last, as far as grace reaches
+	KeyID       string      // the key that signs that generation
+	// WorkspaceTokenGeneration is the generation whose refresh token names the workspace. Another number than Generation: that one
+	// was made by a release that did not name it, and is made again as it was.
+	WorkspaceTokenGeneration int
+	IdleExpiresAt            time.Time
+	ExpiresAt                time.Time
+	RevokedAt                *time.Time
+	CreatedAt                time.Time
+	Client                   Client
 }
 
 // NewSession signs a user in.
@@ -54,10 +57,18 @@ func NewSession(workspace, user uuid.UUID, keyID string, client Client, idle tim
 
 func (s *Session) begin(generation int, keyID string, idle time.Duration, now time.Time) {
 	s.Generation, s.KeyID, s.RotatedAt = generation, keyID, now
+	if s.WorkspaceID != uuid.Nil {
+		s.WorkspaceTokenGeneration = generation
+	}
 	s.IdleExpiresAt = now.Add(idle)
 	if s.IdleExpiresAt.After(s.ExpiresAt) {
 		s.IdleExpiresAt = s.ExpiresAt
 	}
+}
+
+// TokenNamesWorkspace tells whether the refresh token of the current generation names the workspace of the session.
+func (s *Session) TokenNamesWorkspace() bool {
+	return s.WorkspaceID != uuid.Nil && s.WorkspaceTokenGeneration == s.Generation
 }
 
 // Alive tells whether the session may still be used.

@@ -113,7 +113,8 @@ type Tokens interface {
 type RefreshClaims struct {
 	SessionID, UserID uuid.UUID
 	Generation        int
-	WithoutWorkspace  bool // its session was in no workspace when it was made
+	WithoutWorkspace  bool      // its session was in no workspace when it was made
+	WorkspaceID       uuid.UUID // the zero id: it does not say, as one of a release that did not name it
 }
 
 // Pair is what a client gets.

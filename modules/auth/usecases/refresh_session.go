@@ -24,7 +24,8 @@ type RefreshSession struct {
 }
 
 // Do refreshes. A spent token is taken for theft, but for a moment of grace: its session is revoked, for good, before
-// the refusal is given. A session that was opened in no workspace moves into the first that its user is in by now.
+// the refusal is given. A session that was opened in no workspace moves into the first that its user is in by now. Only the workspace
+// that the token names is asked; a token that names none, of a release that did not write it, costs a search for its session first.
 func (u RefreshSession) Do(ctx context.Context, token string) (Grant, error) {
 	given, err := u.Tokens.ReadRefresh(token)
 	if err != nil {
@@ -32,6 +33,9 @@ func (u RefreshSession) Do(ctx context.Context, token string) (Grant, error) {
 	}
 	if err := u.Limits.Allow(ctx, given.SessionID.String()); err != nil {
 		return Grant{}, err
+	}
+	if given.WorkspaceID != uuid.Nil {
+		return u.refresh(ctx, given.WorkspaceID, given.UserID, given)
 	}
 	if given.WithoutWorkspace {
 		grant, err := u.refresh(ctx, uuid.Nil, given.UserID, given)
@@ -54,7 +58,7 @@ func (u RefreshSession) refresh(ctx context.Context, workspace, user uuid.UUID, 
 			return err
 		}
 		now := u.Now()
-		if !session.Alive(now) {
+		if session.UserID != user || !session.Alive(now) {
 			return ports.ErrBadRefreshToken
 		}
 		outcome = session.Refresh(given.Generation, u.Tokens.KeyID(), u.IdleLife, now)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ var now = time.Now().UTC().Truncate(time.Microsecond)
 
 type bundle struct {
 	db       *platform.DB
+	url      string
 	su       *pgx.Conn
 	users    *postgres.Users
 	sessions *postgres.Sessions
@@ -42,9 +44,14 @@ type bundle struct {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	url := pg.URL(t)
-	db := pg.Open(t, url)
+	s := &bundle{url: url, su: pg.Superuser(t, url)}
+	return s.on(pg.Open(t, url))
+}
+
+// on is the same bundle on another pool.
+func (s *bundle) on(db *platform.DB) *bundle {
 	return &bundle{
-		db: db, su: pg.Superuser(t, url), users: postgres.NewUsers(db), sessions: postgres.NewSessions(db),
+		db: db, url: s.url, su: s.su, users: postgres.NewUsers(db), sessions: postgres.NewSessions(db),
 		work: postgres.NewTransactions(db), audit: postgres.NewAudit(audit.NewLog(db), postgres.NewAccountEvents(db)),
 	}
 }
@@ -77,7 +84,7 @@ func TestARegisteredUserIsFoundAndSeesItself(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &domain.Login{UserID: r.UserID, WorkspaceID: r.WorkspaceID, PasswordHash: "hash", OperationID: r.OperationID}, login)
 
-	me := call.With(t.Context(), &call.Call{Principal: call.Principal{WorkspaceID: r.WorkspaceID, UserID: r.UserID, SessionID: session.ID}})
+	me := call.With(t.Context(), &call.Call{Principal: call.Principal{WorkspaceID: r.WorkspaceID, UserID: r.UserID, SessionID: session.ID, HomeID: r.WorkspaceID}})
 	profile, err := s.users.Profile(me)
 	require.NoError(t, err)
 	require.Equal(t, domain.Profile{
@@ -139,21 +146,100 @@ func TestASessionOfNobodyOrOfAnotherWorkspaceIsABadToken(t *testing.T) {
 }
 
 // fixed reads refresh tokens that are just the generation's letter, and gives none.
-type fixed struct{ session uuid.UUID }
+type fixed struct {
+	session         uuid.UUID
+	workspace, user uuid.UUID // that its tokens name; zero ids: none
+}
 
 func (fixed) KeyID() string { return "k2" }
 func (fixed) Pair(s domain.Session) (ports.Pair, error) {
 	return ports.Pair{Refresh: string(rune('0' + s.Generation))}, nil
 }
 func (f fixed) ReadRefresh(token string) (ports.RefreshClaims, error) {
-	return ports.RefreshClaims{SessionID: f.session, Generation: int(token[0] - '0')}, nil
+	return ports.RefreshClaims{SessionID: f.session, UserID: f.user, WorkspaceID: f.workspace, Generation: int(token[0] - '0')}, nil
 }
 
 func (s *bundle) refresher(session uuid.UUID, at time.Time) usecases.RefreshSession {
 	return usecases.RefreshSession{
-		Sessions: s.sessions, Settler: s.sessions, Tokens: fixed{session}, Transactions: s.work, Audit: s.audit, Limits: unlimited{}, IdleLife: time.Hour,
+		Sessions: s.sessions, Settler: s.sessions, Tokens: fixed{session: session}, Transactions: s.work, Audit: s.audit, Limits: unlimited{}, IdleLife: time.Hour,
 		Now: func() time.Time { return at },
 	}
+}
+
+// A token that names the workspace costs one transaction, and the database is asked for no other; one that does not costs a search.
+func TestARefreshTakesTwoRoundTrips(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	r, session := s.register(t, "ada@example.com")
+	counted, trips := s.counted(t)
+	refresh := func(claims fixed, token string) (int, error) {
+		claims.session = session.ID
+		u := counted.refresher(session.ID, now.Add(time.Minute))
+		u.Tokens = claims
+		before := trips.n.Load()
+		_, err := u.Do(t.Context(), token)
+		return int(trips.n.Load() - before), err
+	}
+	named := fixed{workspace: r.WorkspaceID, user: r.UserID}
+	n, err := refresh(named, "1")
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	n, err = refresh(fixed{}, "2")
+	require.NoError(t, err)
+	require.Equal(t, 3, n, "a token that names no workspace")
+	n, err = refresh(named, "3")
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+}
+
+// counted is the same bundle on a pool that counts its round trips.
+func (s *bundle) counted(t *testing.T) (*bundle, *tripCounter) {
+	t.Helper()
+	trips := &tripCounter{}
+	db, err := platform.Open(t.Context(), platform.Options{URL: s.url, MaxConns: 1, Tracer: trips})
+	require.NoError(t, err)
+	require.NoError(t, db.Admitted(t.Context())) // so that it is connected
+	t.Cleanup(db.Close)
+	return s.on(db), trips
+}
+
+// tripCounter counts round trips: batches and single queries.
+type tripCounter struct{ n atomic.Int64 }
+
+func (c *tripCounter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	c.n.Add(1)
+	return ctx
+}
+func (c *tripCounter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (c *tripCounter) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	c.n.Add(1)
+	return ctx
+}
+func (c *tripCounter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (c *tripCounter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+
+// What a token says of its session is not trusted: the row has to agree.
+func TestATokenThatNamesAnotherWorkspaceOrUserIsRefusedAndTouchesNothing(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	r, session := s.register(t, "ada@example.com")
+	other, _ := s.register(t, "bob@example.com")
+	for name, claims := range map[string]fixed{
+		"another workspace": {workspace: other.WorkspaceID, user: r.UserID},
+		"another user":      {workspace: r.WorkspaceID, user: other.UserID},
+		"both":              {workspace: other.WorkspaceID, user: other.UserID},
+	} {
+		for _, token := range []string{"1", "7"} { // good for its session, and one that would end it
+			claims.session = session.ID
+			u := s.refresher(session.ID, now.Add(time.Minute))
+			u.Tokens = claims
+			_, err := u.Do(t.Context(), token)
+			require.ErrorIs(t, err, ports.ErrBadRefreshToken, name)
+		}
+	}
+	var untouched int
+	require.NoError(t, s.su.QueryRow(t.Context(), "SELECT count(*) FROM sessions WHERE generation = 1 AND revoked_at IS NULL").Scan(&untouched))
+	require.Equal(t, 2, untouched)
 }
 
 type unlimited struct{}

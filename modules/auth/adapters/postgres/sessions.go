@@ -41,6 +41,8 @@ func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 		CreatedAt:     session.CreatedAt,
 		IP:            ip,
 		UserAgent:     session.Client.UserAgent,
+
+		WorkspaceTokenGeneration: int32(session.WorkspaceTokenGeneration),
 	})
 }
 
@@ -86,6 +88,8 @@ func toSession(row authdb.Session) domain.Session {
 		RevokedAt:     row.RevokedAt,
 		CreatedAt:     row.CreatedAt,
 		Client:        domain.Client{UserAgent: row.UserAgent},
+
+		WorkspaceTokenGeneration: int(row.WorkspaceTokenGeneration),
 	}
 	if row.IP != nil {
 		session.Client.IP = *row.IP
@@ -134,6 +138,8 @@ func (s *Sessions) Save(ctx context.Context, session domain.Session) error {
 		Kid:           session.KeyID,
 		IdleExpiresAt: session.IdleExpiresAt,
 		RevokedAt:     session.RevokedAt,
+
+		WorkspaceTokenGeneration: int32(session.WorkspaceTokenGeneration),
 	})
 }
 

@@ -125,8 +125,8 @@ func (t *Tokens) Pair(s domain.Session) (ports.Pair, error) {
 		Claim(claimSession, s.ID.String()).
 		Claim(claimGeneration, s.Generation).
 		IssuedAt(s.RotatedAt).Expiration(s.IdleExpiresAt)
-	if s.WorkspaceID == uuid.Nil {
-		claims = claims.Claim(claimWorkspace, nil)
+	if s.WorkspaceID == uuid.Nil || s.TokenNamesWorkspace() {
+		claims = claims.Claim(claimWorkspace, orNull(s.WorkspaceID))
 	}
 	refresh, err := t.sign(s.KeyID, typeRefresh, claims)
 	if err != nil {
@@ -207,6 +207,11 @@ func (t *Tokens) ReadRefresh(token string) (ports.RefreshClaims, error) {
 		return ports.RefreshClaims{}, ports.ErrBadRefreshToken.Because(err)
 	}
 	claims := ports.RefreshClaims{Generation: int(number), WithoutWorkspace: isNull(parsed, claimWorkspace)}
+	if parsed.Has(claimWorkspace) && !claims.WithoutWorkspace {
+		if claims.WorkspaceID, err = uuid.Parse(text(parsed, claimWorkspace)); err != nil || claims.WorkspaceID == uuid.Nil {
+			return ports.RefreshClaims{}, ports.ErrBadRefreshToken.Because(err)
+		}
+	}
 	if claims.SessionID, err = uuid.Parse(text(parsed, claimSession)); err != nil {
 		return ports.RefreshClaims{}, ports.ErrBadRefreshToken.Because(err)
 	}

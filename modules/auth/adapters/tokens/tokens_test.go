@@ -195,7 +195,11 @@ func TestNoForgedRefreshTokenIsRead(t *testing.T) {
 	}
 	read, err := made.ReadRefresh(forgery{}.token(header, claims))
 	require.NoError(t, err)
-	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 3}, read)
+	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 3}, read, "of the release before, which names no workspace")
+	claims["workspace_id"] = s.WorkspaceID.String()
+	read, err = made.ReadRefresh(forgery{}.token(header, claims))
+	require.NoError(t, err)
+	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 3, WorkspaceID: s.WorkspaceID}, read)
 	type m = map[string]any
 	all := forgeries()
 	maps.Copy(all, map[string]forgery{
@@ -203,6 +207,9 @@ func TestNoForgedRefreshTokenIsRead(t *testing.T) {
 		"no generation":         {claims: m{"gen": nil}},
 		"generation as text":    {claims: m{"gen": "3"}},
 		"generation and a half": {claims: m{"gen": 3.5}},
+		"workspace no UUID":     {claims: m{"workspace_id": "1"}},
+		"workspace no text":     {claims: m{"workspace_id": 1}},
+		"workspace zero":        {claims: m{"workspace_id": uuid.Nil.String()}},
 	})
 	for name, f := range all {
 		t.Run(name, func(t *testing.T) {
@@ -228,7 +235,7 @@ func TestOneKindOfTokenIsNoGoodAsTheOther(t *testing.T) {
 	require.Equal(t, call.Principal{WorkspaceID: s.WorkspaceID, UserID: s.UserID, SessionID: s.ID}, p)
 	read, err := made.ReadRefresh(pair.Refresh)
 	require.NoError(t, err)
-	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 1}, read)
+	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 1, WorkspaceID: s.WorkspaceID}, read)
 	require.Equal(t, 900, pair.ExpiresIn)
 
 	_, err = made.Authenticate(t.Context(), pair.Refresh)
@@ -307,6 +314,13 @@ func TestARefreshTokenIsMadeAgainByteForByte(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before.Refresh, after.Refresh)
 	require.NotEqual(t, before.Access, after.Access, "the access token is new")
+	s.WorkspaceTokenGeneration--
+	without, err := later.Pair(s)
+	require.NoError(t, err)
+	require.NotEqual(t, before.Refresh, without.Refresh, "one of a release that did not name the workspace")
+	read, err := later.ReadRefresh(without.Refresh)
+	require.NoError(t, err)
+	require.Zero(t, read.WorkspaceID)
 	s.Generation++
 	other, err := later.Pair(s)
 	require.NoError(t, err)
