@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/db/botsdb"
 	"github.com/parley/parley/db/conversationsdb"
+	"github.com/parley/parley/db/knowledgedb"
 	"github.com/parley/parley/db/platformdb"
 )
 
@@ -37,7 +38,7 @@ func TestNoQueryReadsNULLIntoAValueWhereThereIsNothing(t *testing.T) {
 	for _, caller := range callers {
 		for _, open := range []func(tx pgx.Tx) any{
 			func(tx pgx.Tx) any { return authdb.New(tx) }, func(tx pgx.Tx) any { return botsdb.New(tx) },
-			func(tx pgx.Tx) any { return conversationsdb.New(tx) }, func(tx pgx.Tx) any { return platformdb.New(tx) },
+			func(tx pgx.Tx) any { return conversationsdb.New(tx) }, func(tx pgx.Tx) any { return knowledgedb.New(tx) }, func(tx pgx.Tx) any { return platformdb.New(tx) },
 		} {
 			queries := reflect.TypeOf(open(nil))
 			for method := range queries.Methods() {

@@ -12,11 +12,9 @@ import (
 	"github.com/parley/parley/modules/auth/adapters/tokens"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/entrypoints/rest"
-	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
-	"github.com/parley/parley/platform/page"
 )
 
 func newTokens(p *platform) (*tokens.Tokens, error) {
@@ -94,18 +92,11 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens, v visitors) error {
 		Passwords: usecases.ChangePassword{
 			Accounts: accounts, Check: check, Sessions: sessions,
 		},
-		People:         people,
-		Users:          users,
-		Sessions:       sessions,
-		Commands:       p.commands,
-		Audit:          p.audit,
-		Sealer:         p.sealer,
-		Jobs:           p.jobs,
-		Usage:          p.meter,
-		JobCursors:     page.NewCursors[rest.JobPosition](p.master.Key("cursor"), "jobs"),
-		LetterCursors:  page.NewCursors[rest.JobPosition](p.master.Key("cursor"), "dead letters"),
-		AuditCursors:   page.NewCursors[rest.AuditPosition](p.master.Key("cursor"), "audit log by time"),
-		SessionCursors: page.NewCursors[ports.SessionPosition](p.master.Key("cursor"), "sessions"),
+		People:   people,
+		Users:    users,
+		Sessions: sessions,
+		Commands: p.commands,
+		Cursors:  cursorKey(p),
 	}.Mount(e)
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/bots"
-	"github.com/parley/parley/modules/conversations/adapters/analytics"
 	botsadapter "github.com/parley/parley/modules/conversations/adapters/bots"
 	"github.com/parley/parley/modules/conversations/adapters/events"
 	"github.com/parley/parley/modules/conversations/adapters/guarded"
@@ -87,7 +86,6 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.Tak
 			Inbox: newInbox(p), Keys: secrets, Marks: p.marks, Refusals: newInbox(p),
 			Limits: gateway.SessionLimiter{Limiter: p.limiter, Limit: p.limits.General},
 		},
-		Report:        usecases.Report{Analytics: analytics.Analytics{Reports: p.reports()}, Now: p.now},
 		Endpoints:     endpoints,
 		Adopter:       endpoints,
 		Channels:      postgres.NewChannels(p.db),

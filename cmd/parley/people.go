@@ -16,10 +16,9 @@ import (
 	"github.com/parley/parley/modules/auth/entrypoints/rest"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
-	"github.com/parley/parley/modules/bots/adapters/blobs"
+	"github.com/parley/parley/modules/knowledge/adapters/blobs"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/gateway"
-	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/secret"
 )
 
@@ -57,7 +56,6 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 	mail := postgres.NewMailLimits(p.db, p.master.Key("mail limits"), p.now)
 	p.background.Every(time.Hour, time.Minute, "forget counts of emails", mail.Forget)
 	keys := postgres.NewKeys(p.db, p.meter)
-	key := p.master.Key("cursor")
 	return rest.People{
 		Create:     usecases.CreateWorkspace{Workspaces: workspaces, Now: p.now},
 		Rename:     usecases.RenameWorkspace{Workspaces: workspaces},
@@ -69,17 +67,12 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 			Workspaces: workspaces, Members: members, Invitations: accept.Invitations, Mail: mail, Outbox: letters,
 			Daily: p.cfg.LimitInvites, Now: p.now,
 		},
-		Accept:            accept,
-		Invitations:       accept.Invitations,
-		Workspaces:        workspaces,
-		Removal:           workspaces,
-		Members:           members,
-		Authorities:       authorities,
-		ResourceCursors:   page.NewCursors[rest.JobPosition](key, "resources"),
-		WorkspaceCursors:  page.NewCursors[ports.Position](key, "workspaces"),
-		MemberCursors:     page.NewCursors[ports.Position](key, "members"),
-		KeyCursors:        page.NewCursors[rest.JobPosition](key, "api keys"),
-		InvitationCursors: page.NewCursors[rest.JobPosition](key, "invitations"),
+		Accept:      accept,
+		Invitations: accept.Invitations,
+		Workspaces:  workspaces,
+		Removal:     workspaces,
+		Members:     members,
+		Authorities: authorities,
 	}, nil
 }
 

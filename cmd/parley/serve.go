@@ -18,6 +18,7 @@ import (
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/postgres/embedded"
 	"github.com/parley/parley/platform/resilience"
@@ -206,10 +207,11 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalog, err := mountBots(e, p, answering.face())
-	if err != nil {
+	if err := mountKnowledge(e, p); err != nil {
 		return nil, err
 	}
+	mountActivity(e, p)
+	catalog := mountBots(e, p, answering.face())
 	return e, mountConversations(e, p, calls, catalog, answering)
 }
 
@@ -221,3 +223,6 @@ func whereIs(service string) string {
 	}
 	return u.Host + map[bool]string{true: u.Path}[u.Host == ""] // of a socket its path
 }
+
+// cursorKey signs the cursors of all lists.
+func cursorKey(p *platform) page.Key { return p.master.Key("cursor") }

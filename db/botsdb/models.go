@@ -45,14 +45,3 @@ type BotVersion struct {
 	CreatedAt   time.Time
 	Note        string
 }
-
-type File struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	Name        string
-	ContentType string
-	Size        int64
-	Sha256      []byte
-	CreatedBy   uuid.UUID
-	CreatedAt   time.Time
-}

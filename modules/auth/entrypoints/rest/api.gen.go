@@ -18,60 +18,6 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
-// Defines values for AuditAnchorState.
-const (
-	Agrees      AuditAnchorState = "agrees"
-	Behind      AuditAnchorState = "behind"
-	Invalid     AuditAnchorState = "invalid"
-	Missing     AuditAnchorState = "missing"
-	None        AuditAnchorState = "none"
-	Restored    AuditAnchorState = "restored"
-	Unreachable AuditAnchorState = "unreachable"
-)
-
-// Valid indicates whether the value is a known member of the AuditAnchorState enum.
-func (e AuditAnchorState) Valid() bool {
-	switch e {
-	case Agrees:
-		return true
-	case Behind:
-		return true
-	case Invalid:
-		return true
-	case Missing:
-		return true
-	case None:
-		return true
-	case Restored:
-		return true
-	case Unreachable:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for JobStatus.
-const (
-	Done    JobStatus = "done"
-	Queued  JobStatus = "queued"
-	Running JobStatus = "running"
-)
-
-// Valid indicates whether the value is a known member of the JobStatus enum.
-func (e JobStatus) Valid() bool {
-	switch e {
-	case Done:
-		return true
-	case Queued:
-		return true
-	case Running:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for KeyRole.
 const (
 	KeyRoleEditor KeyRole = "editor"
@@ -84,48 +30,6 @@ func (e KeyRole) Valid() bool {
 	case KeyRoleEditor:
 		return true
 	case KeyRoleViewer:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Metric.
-const (
-	APIKeys              Metric = "api_keys"
-	Bots                 Metric = "bots"
-	CostMicros           Metric = "cost_micros"
-	Members              Metric = "members"
-	Messages             Metric = "messages"
-	StorageBytes         Metric = "storage_bytes"
-	Tokens               Metric = "tokens"
-	Turns                Metric = "turns"
-	WebhookEvents        Metric = "webhook_events"
-	WebhookSubscriptions Metric = "webhook_subscriptions"
-)
-
-// Valid indicates whether the value is a known member of the Metric enum.
-func (e Metric) Valid() bool {
-	switch e {
-	case APIKeys:
-		return true
-	case Bots:
-		return true
-	case CostMicros:
-		return true
-	case Members:
-		return true
-	case Messages:
-		return true
-	case StorageBytes:
-		return true
-	case Tokens:
-		return true
-	case Turns:
-		return true
-	case WebhookEvents:
-		return true
-	case WebhookSubscriptions:
 		return true
 	default:
 		return false
@@ -253,86 +157,6 @@ type APIKeyList struct {
 	NextCursor *string  `json:"next_cursor"`
 }
 
-// AuditAnchor how the log compares with what was written of its end outside the database
-type AuditAnchor struct {
-	RestoredTo *AuditPoint `json:"restored_to"`
-
-	// Seal the newest seal that the anchor has seen
-	Seal     *int64     `json:"seal"`
-	SealedAt *time.Time `json:"sealed_at"`
-
-	// SealedRows the rows up to it
-	SealedRows *int64 `json:"sealed_rows"`
-
-	// State `none`: there is no anchor. `behind`: the log goes on from it, its newest seals are to be written yet. `missing`: there
-	// was one. `unreachable`: what keeps it does not answer. `invalid`: it was not made with our key. `restored`: it has seen
-	// more than the log has, so a backup was restored, or the end of the log was removed: `restored_to` says to which seal.
-	// An operator who knows why adopts the log as it is (`parley audit adopt`), which is an entry of the log, `audit.adopt`.
-	State AuditAnchorState `json:"state"`
-
-	// Store what keeps it: `files` or `folder`
-	Store *string `json:"store"`
-}
-
-// AuditAnchorState `none`: there is no anchor. `behind`: the log goes on from it, its newest seals are to be written yet. `missing`: there
-// was one. `unreachable`: what keeps it does not answer. `invalid`: it was not made with our key. `restored`: it has seen
-// more than the log has, so a backup was restored, or the end of the log was removed: `restored_to` says to which seal.
-// An operator who knows why adopts the log as it is (`parley audit adopt`), which is an entry of the log, `audit.adopt`.
-type AuditAnchorState string
-
-// AuditEntry defines model for AuditEntry.
-type AuditEntry struct {
-	// Action Examples: bot.create
-	Action string `json:"action"`
-
-	// APIKeyID the key that acted in place of a user
-	APIKeyID    *openapi_types.UUID `json:"api_key_id"`
-	Changes     json.RawMessage     `json:"changes"`
-	CreatedAt   time.Time           `json:"created_at"`
-	ID          openapi_types.UUID  `json:"id"`
-	IP          *string             `json:"ip"`
-	OperationID *openapi_types.UUID `json:"operation_id"`
-	ResourceID  *openapi_types.UUID `json:"resource_id"`
-
-	// ResourceType Examples: bot
-	ResourceType string              `json:"resource_type"`
-	TraceID      string              `json:"trace_id"`
-	UserAgent    string              `json:"user_agent"`
-	UserID       *openapi_types.UUID `json:"user_id"`
-	WorkspaceID  openapi_types.UUID  `json:"workspace_id"`
-}
-
-// AuditList defines model for AuditList.
-type AuditList struct {
-	HasMore    bool         `json:"has_more"`
-	Items      []AuditEntry `json:"items"`
-	NextCursor *string      `json:"next_cursor"`
-}
-
-// AuditPoint defines model for AuditPoint.
-type AuditPoint struct {
-	// Seal 0: nothing of what the anchor has seen is left
-	Seal     int64      `json:"seal"`
-	SealedAt *time.Time `json:"sealed_at"`
-}
-
-// AuditVerification defines model for AuditVerification.
-type AuditVerification struct {
-	// Anchor how the log compares with what was written of its end outside the database
-	Anchor AuditAnchor `json:"anchor"`
-
-	// BrokenSeal the number of the first seal that does not fit, or is gone
-	BrokenSeal *int64 `json:"broken_seal"`
-
-	// Intact false where a seal does not fit, or the anchor has seen more than the log has
-	Intact     bool  `json:"intact"`
-	SealedRows int64 `json:"sealed_rows"`
-	Seals      int64 `json:"seals"`
-
-	// UnsealedRows written in the last seconds and not sealed yet
-	UnsealedRows int64 `json:"unsealed_rows"`
-}
-
 // ChangeMemberRequest defines model for ChangeMemberRequest.
 type ChangeMemberRequest struct {
 	Role Role `json:"role"`
@@ -378,59 +202,6 @@ type CreateWorkspaceRequest struct {
 	Name WorkspaceName `json:"name"`
 }
 
-// DeadLetter defines model for DeadLetter.
-type DeadLetter struct {
-	Attempts int `json:"attempts"`
-
-	// CreatedAt when it was given up
-	CreatedAt time.Time          `json:"created_at"`
-	Failures  int                `json:"failures"`
-	ID        openapi_types.UUID `json:"id"`
-	JobID     openapi_types.UUID `json:"job_id"`
-	Key       string             `json:"key"`
-	Kind      string             `json:"kind"`
-	LastError string             `json:"last_error"`
-
-	// OperationID of the job's cause
-	OperationID *openapi_types.UUID `json:"operation_id"`
-
-	// TraceID of the job's cause
-	TraceID string `json:"trace_id"`
-}
-
-// DeadLetterDetail defines model for DeadLetterDetail.
-type DeadLetterDetail struct {
-	Attempts int `json:"attempts"`
-
-	// CreatedAt when it was given up
-	CreatedAt time.Time `json:"created_at"`
-
-	// Errors the newest last
-	Errors    []JobFailure       `json:"errors"`
-	Failures  int                `json:"failures"`
-	ID        openapi_types.UUID `json:"id"`
-	JobID     openapi_types.UUID `json:"job_id"`
-	Key       string             `json:"key"`
-	Kind      string             `json:"kind"`
-	LastError string             `json:"last_error"`
-
-	// OperationID of the job's cause
-	OperationID *openapi_types.UUID `json:"operation_id"`
-
-	// Payload what the job was given
-	Payload json.RawMessage `json:"payload"`
-
-	// TraceID of the job's cause
-	TraceID string `json:"trace_id"`
-}
-
-// DeadLetterList defines model for DeadLetterList.
-type DeadLetterList struct {
-	HasMore    bool         `json:"has_more"`
-	Items      []DeadLetter `json:"items"`
-	NextCursor *string      `json:"next_cursor"`
-}
-
 // Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
 // kept in ASCII (IDNA). Names, comments, quotes, a final dot and invisible characters are refused.
 //
@@ -464,59 +235,6 @@ type InvitationList struct {
 	Items      []Invitation `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
 }
-
-// Job defines model for Job.
-type Job struct {
-	// Attempt how many times it has been started
-	Attempt   int       `json:"attempt"`
-	CreatedAt time.Time `json:"created_at"`
-
-	// Failures how many of those failed
-	Failures   int                `json:"failures"`
-	FinishedAt *time.Time         `json:"finished_at"`
-	ID         openapi_types.UUID `json:"id"`
-
-	// Key of a kind and key there is one job
-	Key  string `json:"key"`
-	Kind string `json:"kind"`
-
-	// LastError empty where there is none
-	LastError string `json:"last_error"`
-
-	// MaxAttempts with this many failures it is given up
-	MaxAttempts int `json:"max_attempts"`
-
-	// OperationID of its cause
-	OperationID *openapi_types.UUID `json:"operation_id"`
-
-	// Priority the lower goes first
-	Priority int `json:"priority"`
-
-	// RunAt not before this time
-	RunAt     time.Time  `json:"run_at"`
-	StartedAt *time.Time `json:"started_at"`
-	Status    JobStatus  `json:"status"`
-
-	// TraceID of its cause
-	TraceID string `json:"trace_id"`
-}
-
-// JobFailure defines model for JobFailure.
-type JobFailure struct {
-	At      time.Time `json:"at"`
-	Attempt int       `json:"attempt"`
-	Error   string    `json:"error"`
-}
-
-// JobList defines model for JobList.
-type JobList struct {
-	HasMore    bool    `json:"has_more"`
-	Items      []Job   `json:"items"`
-	NextCursor *string `json:"next_cursor"`
-}
-
-// JobStatus defines model for JobStatus.
-type JobStatus string
 
 // KeyRole defines model for KeyRole.
 type KeyRole string
@@ -567,23 +285,6 @@ type Membership struct {
 	Name        string             `json:"name"`
 	Role        Role               `json:"role"`
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
-}
-
-// Metric defines model for Metric.
-type Metric string
-
-// MetricUsage defines model for MetricUsage.
-type MetricUsage struct {
-	// Limit null: there is none
-	Limit  *int64 `json:"limit"`
-	Metric Metric `json:"metric"`
-
-	// Remaining null: there is no limit
-	Remaining *int64 `json:"remaining"`
-
-	// ResetsAt when it begins anew; null: it does not
-	ResetsAt *time.Time `json:"resets_at"`
-	Used     int64      `json:"used"`
 }
 
 // NewAPIKey defines model for NewApiKey.
@@ -682,26 +383,6 @@ type ResourceList struct {
 // ResourceStatus `suspended`: an API key that is refused; `held`: a webhook subscription whose deliveries wait
 type ResourceStatus string
 
-// RetriedDeadLetter defines model for RetriedDeadLetter.
-type RetriedDeadLetter struct {
-	DeadLetterID openapi_types.UUID `json:"dead_letter_id"`
-	JobID        openapi_types.UUID `json:"job_id"`
-	Kind         string             `json:"kind"`
-}
-
-// RetriedDeadLetters defines model for RetriedDeadLetters.
-type RetriedDeadLetters struct {
-	// HasMore a hundred were retried, there may be more
-	HasMore bool                `json:"has_more"`
-	Items   []RetriedDeadLetter `json:"items"`
-}
-
-// RetryDeadLettersRequest defines model for RetryDeadLettersRequest.
-type RetryDeadLettersRequest struct {
-	Ids  *[]openapi_types.UUID `json:"ids,omitempty"`
-	Kind *string               `json:"kind,omitempty"`
-}
-
 // Role defines model for Role.
 type Role string
 
@@ -748,12 +429,6 @@ type TokenPair struct {
 // TokenPairTokenType defines model for TokenPair.TokenType.
 type TokenPairTokenType string
 
-// Usage defines model for Usage.
-type Usage struct {
-	Metrics []MetricUsage `json:"metrics"`
-	Month   string        `json:"month"`
-}
-
 // Workspace defines model for Workspace.
 type Workspace struct {
 	CreatedAt time.Time          `json:"created_at"`
@@ -797,12 +472,6 @@ type FileID = openapi_types.UUID
 
 // InvitationID defines model for InvitationId.
 type InvitationID = openapi_types.UUID
-
-// JobKind defines model for JobKind.
-type JobKind = string
-
-// KeyFilter defines model for KeyFilter.
-type KeyFilter = openapi_types.UUID
 
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
@@ -858,41 +527,6 @@ type ListAPIKeyResourcesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
-// ListAuditParams defines parameters for ListAudit.
-type ListAuditParams struct {
-	// Limit how many at the most
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `next_cursor` of the page before
-	Cursor   *Cursor             `form:"cursor,omitempty" json:"cursor,omitempty"`
-	UserID   *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
-	APIKeyID *KeyFilter          `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
-
-	// Action such as `bot.create`
-	Action       *string             `form:"action,omitempty" json:"action,omitempty"`
-	ResourceType *string             `form:"resource_type,omitempty" json:"resource_type,omitempty"`
-	ResourceID   *openapi_types.UUID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
-	OperationID  *openapi_types.UUID `form:"operation_id,omitempty" json:"operation_id,omitempty"`
-
-	// From not before this time
-	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
-
-	// To before this time
-	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
-}
-
-// ExportAuditParams defines parameters for ExportAudit.
-type ExportAuditParams struct {
-	UserID       *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
-	APIKeyID     *KeyFilter          `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
-	Action       *string             `form:"action,omitempty" json:"action,omitempty"`
-	ResourceType *string             `form:"resource_type,omitempty" json:"resource_type,omitempty"`
-	ResourceID   *openapi_types.UUID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
-	OperationID  *openapi_types.UUID `form:"operation_id,omitempty" json:"operation_id,omitempty"`
-	From         *time.Time          `form:"from,omitempty" json:"from,omitempty"`
-	To           *time.Time          `form:"to,omitempty" json:"to,omitempty"`
-}
-
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Limit how many at the most
@@ -902,16 +536,6 @@ type ListSessionsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
-// ListDeadLettersParams defines parameters for ListDeadLetters.
-type ListDeadLettersParams struct {
-	// Limit how many at the most
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `next_cursor` of the page before
-	Cursor *Cursor  `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Kind   *JobKind `form:"kind,omitempty" json:"kind,omitempty"`
-}
-
 // ListInvitationsParams defines parameters for ListInvitations.
 type ListInvitationsParams struct {
 	// Limit how many at the most
@@ -919,17 +543,6 @@ type ListInvitationsParams struct {
 
 	// Cursor `next_cursor` of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-}
-
-// ListJobsParams defines parameters for ListJobs.
-type ListJobsParams struct {
-	// Limit how many at the most
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `next_cursor` of the page before
-	Cursor *Cursor    `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Status *JobStatus `form:"status,omitempty" json:"status,omitempty"`
-	Kind   *JobKind   `form:"kind,omitempty" json:"kind,omitempty"`
 }
 
 // ListMembersParams defines parameters for ListMembers.
@@ -948,12 +561,6 @@ type ListMemberResourcesParams struct {
 
 	// Cursor `next_cursor` of the page before
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-}
-
-// GetUsageParams defines parameters for GetUsage.
-type GetUsageParams struct {
-	// Month the present one by default
-	Month *string `form:"month,omitempty" json:"month,omitempty"`
 }
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
@@ -988,12 +595,6 @@ type RefreshJSONRequestBody = RefreshRequest
 
 // RegisterJSONRequestBody defines body for Register for application/json ContentType.
 type RegisterJSONRequestBody = RegisterRequest
-
-// RetryDeadLettersJSONRequestBody defines body for RetryDeadLetters for application/json ContentType.
-type RetryDeadLettersJSONRequestBody = RetryDeadLettersRequest
-
-// RetryDeadLetterJSONRequestBody defines body for RetryDeadLetter for application/json ContentType.
-type RetryDeadLetterJSONRequestBody = Empty
 
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = CreateInvitationRequest
@@ -1033,15 +634,6 @@ type ServerInterface interface {
 	// ListAPIKeyResources What an API key is responsible for, also one that is revoked
 	// (GET /v1/api-keys/{key_id}/resources)
 	ListAPIKeyResources(ctx *echo.Context, keyID KeyID, params ListAPIKeyResourcesParams) error
-	// ListAudit Who changed what in the workspace, newest first
-	// (GET /v1/audit-log)
-	ListAudit(ctx *echo.Context, params ListAuditParams) error
-	// ExportAudit The whole log of the workspace as NDJSON, newest first
-	// (GET /v1/audit-log/export)
-	ExportAudit(ctx *echo.Context, params ExportAuditParams) error
-	// VerifyAudit Is the log as it was written?
-	// (GET /v1/audit-log/verify)
-	VerifyAudit(ctx *echo.Context) error
 	// Login Open a session with e-mail and password
 	// (POST /v1/auth/login)
 	Login(ctx *echo.Context) error
@@ -1069,21 +661,6 @@ type ServerInterface interface {
 	// EndSession End one of my sessions
 	// (DELETE /v1/auth/sessions/{session_id})
 	EndSession(ctx *echo.Context, sessionID openapi_types.UUID) error
-	// ListDeadLetters Jobs that were given up in the last 90 days, newest first
-	// (GET /v1/dead-letters)
-	ListDeadLetters(ctx *echo.Context, params ListDeadLettersParams) error
-	// RetryDeadLetters Queue many dead letters anew, the oldest first, a hundred at the most
-	// (POST /v1/dead-letters/retry)
-	RetryDeadLetters(ctx *echo.Context) error
-	// DiscardDeadLetter Give a dead letter up for good
-	// (DELETE /v1/dead-letters/{dead_letter_id})
-	DiscardDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
-	// GetDeadLetter A dead letter with its payload and its last 20 errors
-	// (GET /v1/dead-letters/{dead_letter_id})
-	GetDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
-	// RetryDeadLetter Queue the job of a dead letter anew
-	// (POST /v1/dead-letters/{dead_letter_id}/retry)
-	RetryDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
 	// ListInvitations Invitations into the workspace, newest first
 	// (GET /v1/invitations)
 	ListInvitations(ctx *echo.Context, params ListInvitationsParams) error
@@ -1096,9 +673,6 @@ type ServerInterface interface {
 	// RevokeInvitation Take an invitation back
 	// (DELETE /v1/invitations/{invitation_id})
 	RevokeInvitation(ctx *echo.Context, invitationID InvitationID) error
-	// ListJobs What is to be done in the background, is being done, or was done in the last 7 days, newest first
-	// (GET /v1/jobs)
-	ListJobs(ctx *echo.Context, params ListJobsParams) error
 	// ListMembers Who is in the workspace, in the order in which they joined
 	// (GET /v1/members)
 	ListMembers(ctx *echo.Context, params ListMembersParams) error
@@ -1111,9 +685,6 @@ type ServerInterface interface {
 	// ListMemberResources What a member is responsible for, and what a removed one has left
 	// (GET /v1/members/{user_id}/resources)
 	ListMemberResources(ctx *echo.Context, userID MemberID, params ListMemberResourcesParams) error
-	// GetUsage What the workspace has used in a month
-	// (GET /v1/usage)
-	GetUsage(ctx *echo.Context, params GetUsageParams) error
 	// ListWorkspaces My workspaces, in the order in which I joined them
 	// (GET /v1/workspaces)
 	ListWorkspaces(ctx *echo.Context, params ListWorkspacesParams) error
@@ -1240,163 +811,6 @@ func (w *ServerInterfaceWrapper) ListAPIKeyResources(ctx *echo.Context) error {
 	return err
 }
 
-// ListAudit converts echo context to params.
-func (w *ServerInterfaceWrapper) ListAudit(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListAuditParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	// ------------- Optional query parameter "user_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "api_key_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "api_key_id", ctx.QueryParams(), &params.APIKeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter api_key_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "action" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
-	}
-
-	// ------------- Optional query parameter "resource_type" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_type", ctx.QueryParams(), &params.ResourceType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resource_type: %s", err))
-	}
-
-	// ------------- Optional query parameter "resource_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_id", ctx.QueryParams(), &params.ResourceID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resource_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "operation_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "operation_id", ctx.QueryParams(), &params.OperationID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operation_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "from" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
-	}
-
-	// ------------- Optional query parameter "to" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListAudit(ctx, params)
-	return err
-}
-
-// ExportAudit converts echo context to params.
-func (w *ServerInterfaceWrapper) ExportAudit(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ExportAuditParams
-	// ------------- Optional query parameter "user_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", ctx.QueryParams(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "api_key_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "api_key_id", ctx.QueryParams(), &params.APIKeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter api_key_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "action" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
-	}
-
-	// ------------- Optional query parameter "resource_type" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_type", ctx.QueryParams(), &params.ResourceType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resource_type: %s", err))
-	}
-
-	// ------------- Optional query parameter "resource_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_id", ctx.QueryParams(), &params.ResourceID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter resource_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "operation_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "operation_id", ctx.QueryParams(), &params.OperationID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operation_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "from" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
-	}
-
-	// ------------- Optional query parameter "to" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ExportAudit(ctx, params)
-	return err
-}
-
-// VerifyAudit converts echo context to params.
-func (w *ServerInterfaceWrapper) VerifyAudit(ctx *echo.Context) error {
-	var err error
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.VerifyAudit(ctx)
-	return err
-}
-
 // Login converts echo context to params.
 func (w *ServerInterfaceWrapper) Login(ctx *echo.Context) error {
 	var err error
@@ -1501,95 +915,6 @@ func (w *ServerInterfaceWrapper) EndSession(ctx *echo.Context) error {
 	return err
 }
 
-// ListDeadLetters converts echo context to params.
-func (w *ServerInterfaceWrapper) ListDeadLetters(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListDeadLettersParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	// ------------- Optional query parameter "kind" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListDeadLetters(ctx, params)
-	return err
-}
-
-// RetryDeadLetters converts echo context to params.
-func (w *ServerInterfaceWrapper) RetryDeadLetters(ctx *echo.Context) error {
-	var err error
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RetryDeadLetters(ctx)
-	return err
-}
-
-// DiscardDeadLetter converts echo context to params.
-func (w *ServerInterfaceWrapper) DiscardDeadLetter(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "dead_letter_id" -------------
-	var deadLetterID DeadLetterID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "dead_letter_id", ctx.Param("dead_letter_id"), &deadLetterID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dead_letter_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DiscardDeadLetter(ctx, deadLetterID)
-	return err
-}
-
-// GetDeadLetter converts echo context to params.
-func (w *ServerInterfaceWrapper) GetDeadLetter(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "dead_letter_id" -------------
-	var deadLetterID DeadLetterID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "dead_letter_id", ctx.Param("dead_letter_id"), &deadLetterID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dead_letter_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetDeadLetter(ctx, deadLetterID)
-	return err
-}
-
-// RetryDeadLetter converts echo context to params.
-func (w *ServerInterfaceWrapper) RetryDeadLetter(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "dead_letter_id" -------------
-	var deadLetterID DeadLetterID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "dead_letter_id", ctx.Param("dead_letter_id"), &deadLetterID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dead_letter_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RetryDeadLetter(ctx, deadLetterID)
-	return err
-}
-
 // ListInvitations converts echo context to params.
 func (w *ServerInterfaceWrapper) ListInvitations(ctx *echo.Context) error {
 	var err error
@@ -1646,45 +971,6 @@ func (w *ServerInterfaceWrapper) RevokeInvitation(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RevokeInvitation(ctx, invitationID)
-	return err
-}
-
-// ListJobs converts echo context to params.
-func (w *ServerInterfaceWrapper) ListJobs(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListJobsParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	// ------------- Optional query parameter "status" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
-	}
-
-	// ------------- Optional query parameter "kind" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListJobs(ctx, params)
 	return err
 }
 
@@ -1774,24 +1060,6 @@ func (w *ServerInterfaceWrapper) ListMemberResources(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListMemberResources(ctx, userID, params)
-	return err
-}
-
-// GetUsage converts echo context to params.
-func (w *ServerInterfaceWrapper) GetUsage(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetUsageParams
-	// ------------- Optional query parameter "month" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "month", ctx.QueryParams(), &params.Month, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter month: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetUsage(ctx, params)
 	return err
 }
 
@@ -1961,9 +1229,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/api-keys/:key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeApiKey"]...)
 	router.POST(options.BaseURL+"/v1/api-keys/:key_id/adopt", wrapper.AdoptAPIKey, options.OperationMiddlewares["adoptApiKey"]...)
 	router.GET(options.BaseURL+"/v1/api-keys/:key_id/resources", wrapper.ListAPIKeyResources, options.OperationMiddlewares["listApiKeyResources"]...)
-	router.GET(options.BaseURL+"/v1/audit-log", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
-	router.GET(options.BaseURL+"/v1/audit-log/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
-	router.GET(options.BaseURL+"/v1/audit-log/verify", wrapper.VerifyAudit, options.OperationMiddlewares["verifyAudit"]...)
 	router.POST(options.BaseURL+"/v1/auth/login", wrapper.Login, options.OperationMiddlewares["login"]...)
 	router.POST(options.BaseURL+"/v1/auth/logout", wrapper.Logout, options.OperationMiddlewares["logout"]...)
 	router.POST(options.BaseURL+"/v1/auth/logout-all", wrapper.LogoutAll, options.OperationMiddlewares["logoutAll"]...)
@@ -1973,21 +1238,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/auth/register", wrapper.Register, options.OperationMiddlewares["register"]...)
 	router.GET(options.BaseURL+"/v1/auth/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.DELETE(options.BaseURL+"/v1/auth/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
-	router.GET(options.BaseURL+"/v1/dead-letters", wrapper.ListDeadLetters, options.OperationMiddlewares["listDeadLetters"]...)
-	router.DELETE(options.BaseURL+"/v1/dead-letters/:dead_letter_id", wrapper.DiscardDeadLetter, options.OperationMiddlewares["discardDeadLetter"]...)
-	router.GET(options.BaseURL+"/v1/dead-letters/:dead_letter_id", wrapper.GetDeadLetter, options.OperationMiddlewares["getDeadLetter"]...)
-	router.POST(options.BaseURL+"/v1/dead-letters/:dead_letter_id/retry", wrapper.RetryDeadLetter, options.OperationMiddlewares["retryDeadLetter"]...)
-	router.POST(options.BaseURL+"/v1/dead-letters/retry", wrapper.RetryDeadLetters, options.OperationMiddlewares["retryDeadLetters"]...)
 	router.GET(options.BaseURL+"/v1/invitations", wrapper.ListInvitations, options.OperationMiddlewares["listInvitations"]...)
 	router.POST(options.BaseURL+"/v1/invitations", wrapper.CreateInvitation, options.OperationMiddlewares["createInvitation"]...)
 	router.DELETE(options.BaseURL+"/v1/invitations/:invitation_id", wrapper.RevokeInvitation, options.OperationMiddlewares["revokeInvitation"]...)
 	router.POST(options.BaseURL+"/v1/invitations/accept", wrapper.AcceptInvitation, options.OperationMiddlewares["acceptInvitation"]...)
-	router.GET(options.BaseURL+"/v1/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.GET(options.BaseURL+"/v1/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
 	router.DELETE(options.BaseURL+"/v1/members/:user_id", wrapper.RemoveMember, options.OperationMiddlewares["removeMember"]...)
 	router.PATCH(options.BaseURL+"/v1/members/:user_id", wrapper.ChangeMember, options.OperationMiddlewares["changeMember"]...)
 	router.GET(options.BaseURL+"/v1/members/:user_id/resources", wrapper.ListMemberResources, options.OperationMiddlewares["listMemberResources"]...)
-	router.GET(options.BaseURL+"/v1/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
 	router.GET(options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces, options.OperationMiddlewares["listWorkspaces"]...)
 	router.POST(options.BaseURL+"/v1/workspaces", wrapper.CreateWorkspace, options.OperationMiddlewares["createWorkspace"]...)
 	router.DELETE(options.BaseURL+"/v1/workspaces/:workspace_id", wrapper.DeleteWorkspace, options.OperationMiddlewares["deleteWorkspace"]...)
@@ -2095,100 +1353,6 @@ type ListAPIKeyResourcesResponseObject interface {
 type ListAPIKeyResources200JSONResponse ResourceList
 
 func (response ListAPIKeyResources200JSONResponse) VisitListAPIKeyResourcesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListAuditRequestObject struct {
-	Params ListAuditParams
-}
-
-type ListAuditResponseObject interface {
-	VisitListAuditResponse(w http.ResponseWriter) error
-}
-
-type ListAudit200JSONResponse AuditList
-
-func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ExportAuditRequestObject struct {
-	Params ExportAuditParams
-}
-
-type ExportAuditResponseObject interface {
-	VisitExportAuditResponse(w http.ResponseWriter) error
-}
-
-type ExportAudit200ApplicationXNdjsonResponse struct {
-	Body          io.Reader
-	ContentLength int64
-}
-
-func (response ExportAudit200ApplicationXNdjsonResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	flusher, ok := w.(http.Flusher)
-	if !ok {
-		// If w doesn't support flushing, fall back to io.Copy.
-		_, err := io.Copy(w, response.Body)
-		return err
-	}
-	// text/event-stream messages are typically small; use a
-	// modest buffer and flush after each chunk so clients see
-	// events immediately instead of waiting on OS buffering.
-	buf := make([]byte, 4096)
-	for {
-		n, err := response.Body.Read(buf)
-		if n > 0 {
-			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
-				return writeErr
-			}
-			flusher.Flush()
-		}
-		if err != nil {
-			if err == io.EOF {
-				return nil
-			}
-			return err
-		}
-	}
-}
-
-type VerifyAuditRequestObject struct {
-}
-
-type VerifyAuditResponseObject interface {
-	VisitVerifyAuditResponse(w http.ResponseWriter) error
-}
-
-type VerifyAudit200JSONResponse AuditVerification
-
-func (response VerifyAudit200JSONResponse) VisitVerifyAuditResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2379,111 +1543,6 @@ func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWri
 	return nil
 }
 
-type ListDeadLettersRequestObject struct {
-	Params ListDeadLettersParams
-}
-
-type ListDeadLettersResponseObject interface {
-	VisitListDeadLettersResponse(w http.ResponseWriter) error
-}
-
-type ListDeadLetters200JSONResponse DeadLetterList
-
-func (response ListDeadLetters200JSONResponse) VisitListDeadLettersResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RetryDeadLettersRequestObject struct {
-	Body *RetryDeadLettersJSONRequestBody
-}
-
-type RetryDeadLettersResponseObject interface {
-	VisitRetryDeadLettersResponse(w http.ResponseWriter) error
-}
-
-type RetryDeadLetters200JSONResponse RetriedDeadLetters
-
-func (response RetryDeadLetters200JSONResponse) VisitRetryDeadLettersResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardDeadLetterRequestObject struct {
-	DeadLetterID DeadLetterID `json:"dead_letter_id"`
-}
-
-type DiscardDeadLetterResponseObject interface {
-	VisitDiscardDeadLetterResponse(w http.ResponseWriter) error
-}
-
-type DiscardDeadLetter204Response struct {
-}
-
-func (response DiscardDeadLetter204Response) VisitDiscardDeadLetterResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type GetDeadLetterRequestObject struct {
-	DeadLetterID DeadLetterID `json:"dead_letter_id"`
-}
-
-type GetDeadLetterResponseObject interface {
-	VisitGetDeadLetterResponse(w http.ResponseWriter) error
-}
-
-type GetDeadLetter200JSONResponse DeadLetterDetail
-
-func (response GetDeadLetter200JSONResponse) VisitGetDeadLetterResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RetryDeadLetterRequestObject struct {
-	DeadLetterID DeadLetterID `json:"dead_letter_id"`
-	Body         *RetryDeadLetterJSONRequestBody
-}
-
-type RetryDeadLetterResponseObject interface {
-	VisitRetryDeadLetterResponse(w http.ResponseWriter) error
-}
-
-type RetryDeadLetter200JSONResponse RetriedDeadLetter
-
-func (response RetryDeadLetter200JSONResponse) VisitRetryDeadLetterResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListInvitationsRequestObject struct {
 	Params ListInvitationsParams
 }
@@ -2566,28 +1625,6 @@ func (response RevokeInvitation204Response) VisitRevokeInvitationResponse(w http
 	return nil
 }
 
-type ListJobsRequestObject struct {
-	Params ListJobsParams
-}
-
-type ListJobsResponseObject interface {
-	VisitListJobsResponse(w http.ResponseWriter) error
-}
-
-type ListJobs200JSONResponse JobList
-
-func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListMembersRequestObject struct {
 	Params ListMembersParams
 }
@@ -2667,28 +1704,6 @@ type ListMemberResourcesResponseObject interface {
 type ListMemberResources200JSONResponse ResourceList
 
 func (response ListMemberResources200JSONResponse) VisitListMemberResourcesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetUsageRequestObject struct {
-	Params GetUsageParams
-}
-
-type GetUsageResponseObject interface {
-	VisitGetUsageResponse(w http.ResponseWriter) error
-}
-
-type GetUsage200JSONResponse Usage
-
-func (response GetUsage200JSONResponse) VisitGetUsageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2872,15 +1887,6 @@ type StrictServerInterface interface {
 	// ListAPIKeyResources What an API key is responsible for, also one that is revoked
 	// (GET /v1/api-keys/{key_id}/resources)
 	ListAPIKeyResources(ctx context.Context, request ListAPIKeyResourcesRequestObject) (ListAPIKeyResourcesResponseObject, error)
-	// ListAudit Who changed what in the workspace, newest first
-	// (GET /v1/audit-log)
-	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
-	// ExportAudit The whole log of the workspace as NDJSON, newest first
-	// (GET /v1/audit-log/export)
-	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
-	// VerifyAudit Is the log as it was written?
-	// (GET /v1/audit-log/verify)
-	VerifyAudit(ctx context.Context, request VerifyAuditRequestObject) (VerifyAuditResponseObject, error)
 	// Login Open a session with e-mail and password
 	// (POST /v1/auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
@@ -2908,21 +1914,6 @@ type StrictServerInterface interface {
 	// EndSession End one of my sessions
 	// (DELETE /v1/auth/sessions/{session_id})
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
-	// ListDeadLetters Jobs that were given up in the last 90 days, newest first
-	// (GET /v1/dead-letters)
-	ListDeadLetters(ctx context.Context, request ListDeadLettersRequestObject) (ListDeadLettersResponseObject, error)
-	// RetryDeadLetters Queue many dead letters anew, the oldest first, a hundred at the most
-	// (POST /v1/dead-letters/retry)
-	RetryDeadLetters(ctx context.Context, request RetryDeadLettersRequestObject) (RetryDeadLettersResponseObject, error)
-	// DiscardDeadLetter Give a dead letter up for good
-	// (DELETE /v1/dead-letters/{dead_letter_id})
-	DiscardDeadLetter(ctx context.Context, request DiscardDeadLetterRequestObject) (DiscardDeadLetterResponseObject, error)
-	// GetDeadLetter A dead letter with its payload and its last 20 errors
-	// (GET /v1/dead-letters/{dead_letter_id})
-	GetDeadLetter(ctx context.Context, request GetDeadLetterRequestObject) (GetDeadLetterResponseObject, error)
-	// RetryDeadLetter Queue the job of a dead letter anew
-	// (POST /v1/dead-letters/{dead_letter_id}/retry)
-	RetryDeadLetter(ctx context.Context, request RetryDeadLetterRequestObject) (RetryDeadLetterResponseObject, error)
 	// ListInvitations Invitations into the workspace, newest first
 	// (GET /v1/invitations)
 	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
@@ -2935,9 +1926,6 @@ type StrictServerInterface interface {
 	// RevokeInvitation Take an invitation back
 	// (DELETE /v1/invitations/{invitation_id})
 	RevokeInvitation(ctx context.Context, request RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error)
-	// ListJobs What is to be done in the background, is being done, or was done in the last 7 days, newest first
-	// (GET /v1/jobs)
-	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
 	// ListMembers Who is in the workspace, in the order in which they joined
 	// (GET /v1/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
@@ -2950,9 +1938,6 @@ type StrictServerInterface interface {
 	// ListMemberResources What a member is responsible for, and what a removed one has left
 	// (GET /v1/members/{user_id}/resources)
 	ListMemberResources(ctx context.Context, request ListMemberResourcesRequestObject) (ListMemberResourcesResponseObject, error)
-	// GetUsage What the workspace has used in a month
-	// (GET /v1/usage)
-	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
 	// ListWorkspaces My workspaces, in the order in which I joined them
 	// (GET /v1/workspaces)
 	ListWorkspaces(ctx context.Context, request ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error)
@@ -3155,79 +2140,6 @@ func (sh *strictHandler) ListAPIKeyResources(ctx *echo.Context, keyID KeyID, par
 		return err
 	} else if validResponse, ok := response.(ListAPIKeyResourcesResponseObject); ok {
 		return validResponse.VisitListAPIKeyResourcesResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListAudit operation middleware
-func (sh *strictHandler) ListAudit(ctx *echo.Context, params ListAuditParams) error {
-	var request ListAuditRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListAudit(ctx.Request().Context(), request.(ListAuditRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListAudit")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
-		return validResponse.VisitListAuditResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ExportAudit operation middleware
-func (sh *strictHandler) ExportAudit(ctx *echo.Context, params ExportAuditParams) error {
-	var request ExportAuditRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ExportAudit(ctx.Request().Context(), request.(ExportAuditRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ExportAudit")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ExportAuditResponseObject); ok {
-		return validResponse.VisitExportAuditResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// VerifyAudit operation middleware
-func (sh *strictHandler) VerifyAudit(ctx *echo.Context) error {
-	var request VerifyAuditRequestObject
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.VerifyAudit(ctx.Request().Context(), request.(VerifyAuditRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "VerifyAudit")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(VerifyAuditResponseObject); ok {
-		return validResponse.VisitVerifyAuditResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3589,178 +2501,6 @@ func (sh *strictHandler) EndSession(ctx *echo.Context, sessionID openapi_types.U
 	return nil
 }
 
-// ListDeadLetters operation middleware
-func (sh *strictHandler) ListDeadLetters(ctx *echo.Context, params ListDeadLettersParams) error {
-	var request ListDeadLettersRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListDeadLetters(ctx.Request().Context(), request.(ListDeadLettersRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListDeadLetters")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListDeadLettersResponseObject); ok {
-		return validResponse.VisitListDeadLettersResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RetryDeadLetters operation middleware
-func (sh *strictHandler) RetryDeadLetters(ctx *echo.Context) error {
-	var request RetryDeadLettersRequestObject
-
-	var body RetryDeadLettersJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RetryDeadLetters(ctx.Request().Context(), request.(RetryDeadLettersRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RetryDeadLetters")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RetryDeadLettersResponseObject); ok {
-		return validResponse.VisitRetryDeadLettersResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DiscardDeadLetter operation middleware
-func (sh *strictHandler) DiscardDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error {
-	var request DiscardDeadLetterRequestObject
-
-	request.DeadLetterID = deadLetterID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DiscardDeadLetter(ctx.Request().Context(), request.(DiscardDeadLetterRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DiscardDeadLetter")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DiscardDeadLetterResponseObject); ok {
-		return validResponse.VisitDiscardDeadLetterResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetDeadLetter operation middleware
-func (sh *strictHandler) GetDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error {
-	var request GetDeadLetterRequestObject
-
-	request.DeadLetterID = deadLetterID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetDeadLetter(ctx.Request().Context(), request.(GetDeadLetterRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetDeadLetter")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetDeadLetterResponseObject); ok {
-		return validResponse.VisitGetDeadLetterResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RetryDeadLetter operation middleware
-func (sh *strictHandler) RetryDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error {
-	var request RetryDeadLetterRequestObject
-
-	request.DeadLetterID = deadLetterID
-
-	var body RetryDeadLetterJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
-	}
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RetryDeadLetter(ctx.Request().Context(), request.(RetryDeadLetterRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RetryDeadLetter")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RetryDeadLetterResponseObject); ok {
-		return validResponse.VisitRetryDeadLetterResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListInvitations operation middleware
 func (sh *strictHandler) ListInvitations(ctx *echo.Context, params ListInvitationsParams) error {
 	var request ListInvitationsRequestObject
@@ -3903,31 +2643,6 @@ func (sh *strictHandler) RevokeInvitation(ctx *echo.Context, invitationID Invita
 	return nil
 }
 
-// ListJobs operation middleware
-func (sh *strictHandler) ListJobs(ctx *echo.Context, params ListJobsParams) error {
-	var request ListJobsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListJobs(ctx.Request().Context(), request.(ListJobsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListJobs")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListJobsResponseObject); ok {
-		return validResponse.VisitListJobsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListMembers operation middleware
 func (sh *strictHandler) ListMembers(ctx *echo.Context, params ListMembersParams) error {
 	var request ListMembersRequestObject
@@ -4046,31 +2761,6 @@ func (sh *strictHandler) ListMemberResources(ctx *echo.Context, userID MemberID,
 		return err
 	} else if validResponse, ok := response.(ListMemberResourcesResponseObject); ok {
 		return validResponse.VisitListMemberResourcesResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetUsage operation middleware
-func (sh *strictHandler) GetUsage(ctx *echo.Context, params GetUsageParams) error {
-	var request GetUsageRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetUsage(ctx.Request().Context(), request.(GetUsageRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetUsage")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetUsageResponseObject); ok {
-		return validResponse.VisitGetUsageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -10,25 +10,19 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// ListAPIKeys implements the call.
+// ListAPIKeys lists the API keys of the workspace, newest first.
 func (s Server) ListAPIKeys(ctx context.Context, r ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error) {
-	after, err := s.People.KeyCursors.Decode(ctx, "", r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.People.Keys.List(ctx, after.before(), limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.People.KeyCursors, "", items, more, func(k domain.APIKey) JobPosition {
-		return JobPosition{ID: k.ID}
-	})
-	return ListAPIKeys200JSONResponse{Items: page.Map(items, toAPIKey), HasMore: more, NextCursor: next}, err
+	p, err := page.List[domain.APIKey, idPosition]{
+		Name: "api keys",
+		Read: func(ctx context.Context, after *idPosition, limit int) ([]domain.APIKey, error) {
+			return s.People.Keys.List(ctx, after.before(), limit)
+		},
+		Position: func(k domain.APIKey) idPosition { return idPosition{k.ID} },
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListAPIKeys200JSONResponse{Items: page.Map(p.Items, toAPIKey), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// CreateAPIKey implements the call. The answer shows the key, once.
+// CreateAPIKey makes an API key. The answer shows the key, once.
 func (s Server) CreateAPIKey(ctx context.Context, r CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		wanted := domain.APIKey{
@@ -54,7 +48,7 @@ func (s Server) CreateAPIKey(ctx context.Context, r CreateAPIKeyRequestObject) (
 	return stored{answer}, err
 }
 
-// RevokeAPIKey implements the call.
+// RevokeAPIKey revokes an API key.
 func (s Server) RevokeAPIKey(ctx context.Context, r RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		name, held, err := s.People.Keys.Revoke(ctx, r.KeyID)

@@ -11,25 +11,19 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// ListInvitations implements the call.
+// ListInvitations lists the invitations of the workspace, newest first.
 func (s Server) ListInvitations(ctx context.Context, r ListInvitationsRequestObject) (ListInvitationsResponseObject, error) {
-	after, err := s.People.InvitationCursors.Decode(ctx, "", r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.People.Invitations.List(ctx, after.before(), limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.People.InvitationCursors, "", items, more, func(i domain.Invitation) JobPosition {
-		return JobPosition{ID: i.ID}
-	})
-	return ListInvitations200JSONResponse{Items: page.Map(items, toInvitation), HasMore: more, NextCursor: next}, err
+	p, err := page.List[domain.Invitation, idPosition]{
+		Name: "invitations",
+		Read: func(ctx context.Context, after *idPosition, limit int) ([]domain.Invitation, error) {
+			return s.People.Invitations.List(ctx, after.before(), limit)
+		},
+		Position: func(i domain.Invitation) idPosition { return idPosition{i.ID} },
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListInvitations200JSONResponse{Items: page.Map(p.Items, toInvitation), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// CreateInvitation implements the call. The answer shows the token, once.
+// CreateInvitation invites a person by email. The answer shows the token, once.
 func (s Server) CreateInvitation(ctx context.Context, r CreateInvitationRequestObject) (CreateInvitationResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		invitation, token, err := s.People.Invite.Do(ctx, usecases.NewGuest{
@@ -49,7 +43,7 @@ func (s Server) CreateInvitation(ctx context.Context, r CreateInvitationRequestO
 	return stored{answer}, err
 }
 
-// RevokeInvitation implements the call.
+// RevokeInvitation revokes an invitation that was not accepted.
 func (s Server) RevokeInvitation(ctx context.Context, r RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		email, err := s.People.Invitations.Revoke(ctx, r.InvitationID)
@@ -61,7 +55,7 @@ func (s Server) RevokeInvitation(ctx context.Context, r RevokeInvitationRequestO
 	return stored{answer}, err
 }
 
-// AcceptInvitation implements the call.
+// AcceptInvitation makes the invited person a member.
 func (s Server) AcceptInvitation(ctx context.Context, r AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error) {
 	grant, err := s.People.Accept.Do(ctx, usecases.Acceptance{
 		Token: r.Body.Token, Password: r.Body.Password, DeviceToken: call.From(ctx).DeviceToken, OperationID: call.From(ctx).Operation.ID, Client: client(ctx),

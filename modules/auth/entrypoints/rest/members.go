@@ -12,25 +12,17 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// ListMembers implements the call.
+// ListMembers lists the members of the workspace.
 func (s Server) ListMembers(ctx context.Context, r ListMembersRequestObject) (ListMembersResponseObject, error) {
-	after, err := s.People.MemberCursors.Decode(ctx, "", r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.People.Members.List(ctx, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.People.MemberCursors, "", items, more, func(m domain.Member) ports.Position {
-		return ports.Position{At: m.JoinedAt, ID: m.UserID}
-	})
-	return ListMembers200JSONResponse{Items: page.Map(items, toMember), HasMore: more, NextCursor: next}, err
+	p, err := page.List[domain.Member, ports.Position]{
+		Name:     "members",
+		Read:     s.People.Members.List,
+		Position: func(m domain.Member) ports.Position { return ports.Position{At: m.JoinedAt, ID: m.UserID} },
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListMembers200JSONResponse{Items: page.Map(p.Items, toMember), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// ChangeMember implements the call.
+// ChangeMember changes the role of a member.
 func (s Server) ChangeMember(ctx context.Context, r ChangeMemberRequestObject) (ChangeMemberResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		done, err := s.People.ChangeRole.Do(ctx, usecases.RoleChange{
@@ -53,7 +45,7 @@ func (s Server) RemoveMember(ctx context.Context, r RemoveMemberRequestObject) (
 		if err != nil {
 			return command.Outcome{}, err
 		}
-		left, err := s.resources(ctx, r.UserID, nil, maxLimit)
+		left, err := s.resources(ctx, r.UserID, nil, new(maxLeft))
 		return command.Outcome{
 			Answer: RemoveMember200JSONResponse(left).VisitRemoveMemberResponse,
 			Audit:  audit.Entry{Action: "member.remove", Resource: "user", ResourceID: r.UserID, Changes: ended(done)},

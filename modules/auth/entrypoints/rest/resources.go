@@ -15,7 +15,7 @@ import (
 
 // ListMemberResources lists what a member is responsible for, or was and nobody has adopted yet.
 func (s Server) ListMemberResources(ctx context.Context, r ListMemberResourcesRequestObject) (ListMemberResourcesResponseObject, error) {
-	list, err := s.resourcePage(ctx, r.UserID, r.Params.Cursor, r.Params.Limit)
+	list, err := s.resources(ctx, r.UserID, r.Params.Cursor, r.Params.Limit)
 	if err == nil && len(list.Items) == 0 {
 		var was bool
 		if was, err = s.People.Authorities.WasMember(ctx, r.UserID); err == nil && !was {
@@ -27,7 +27,7 @@ func (s Server) ListMemberResources(ctx context.Context, r ListMemberResourcesRe
 
 // ListAPIKeyResources lists what an API key is responsible for, also one that is revoked.
 func (s Server) ListAPIKeyResources(ctx context.Context, r ListAPIKeyResourcesRequestObject) (ListAPIKeyResourcesResponseObject, error) {
-	list, err := s.resourcePage(ctx, r.KeyID, r.Params.Cursor, r.Params.Limit)
+	list, err := s.resources(ctx, r.KeyID, r.Params.Cursor, r.Params.Limit)
 	if err == nil && len(list.Items) == 0 {
 		var has bool
 		if has, err = s.People.Keys.Has(ctx, r.KeyID); err == nil && !has {
@@ -49,24 +49,15 @@ func (s Server) AdoptAPIKey(ctx context.Context, r AdoptAPIKeyRequestObject) (Ad
 	return stored{answer}, err
 }
 
-func (s Server) resourcePage(ctx context.Context, of uuid.UUID, cursor *string, limit *int) (ResourceList, error) {
-	after, err := s.People.ResourceCursors.Decode(ctx, of.String(), cursor)
-	if err != nil {
-		return ResourceList{}, err
-	}
-	return s.resources(ctx, of, after.before(), page.Limit(limit, defaultLimit))
-}
-
-func (s Server) resources(ctx context.Context, of uuid.UUID, before *uuid.UUID, limit int) (ResourceList, error) {
-	rows, err := s.People.Authorities.Resources(ctx, of, before, limit+1)
-	if err != nil {
-		return ResourceList{}, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.People.ResourceCursors, of.String(), items, more, func(r domain.Resource) JobPosition {
-		return JobPosition{ID: r.ID}
-	})
-	return ResourceList{Items: page.Map(items, toResource), HasMore: more, NextCursor: next}, err
+func (s Server) resources(ctx context.Context, of uuid.UUID, cursor *string, limit *int) (ResourceList, error) {
+	p, err := page.List[domain.Resource, idPosition]{
+		Name: "resources", Filter: of.String(),
+		Read: func(ctx context.Context, after *idPosition, limit int) ([]domain.Resource, error) {
+			return s.People.Authorities.Resources(ctx, of, after.before(), limit)
+		},
+		Position: func(r domain.Resource) idPosition { return idPosition{r.ID} },
+	}.Page(ctx, s.Cursors, cursor, limit)
+	return ResourceList{Items: page.Map(p.Items, toResource), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 func toResource(r domain.Resource) Resource {

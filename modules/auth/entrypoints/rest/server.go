@@ -4,7 +4,6 @@ package rest
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v5"
@@ -16,12 +15,10 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/page"
-	"github.com/parley/parley/platform/usage"
 )
 
-// Server implements the generated server interface.
+// Server serves the calls of auth. It has the methods of the generated StrictServerInterface.
 type Server struct {
 	RegisterUser   usecases.RegisterUser
 	LogIn          usecases.LogIn
@@ -32,20 +29,13 @@ type Server struct {
 	Users          ports.Users
 	Sessions       ports.Sessions
 	Commands       *command.Pipeline
-	Audit          *audit.Log
-	Sealer         *audit.Sealer
-	Jobs           *jobs.Queue
-	Usage          *usage.Meter
-	SessionCursors page.Cursors[ports.SessionPosition]
-	AuditCursors   page.Cursors[AuditPosition]
-	JobCursors     page.Cursors[JobPosition]
-	LetterCursors  page.Cursors[JobPosition]
+	Cursors        page.Key
 }
 
 // Mount adds the routes.
 func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
 
-// Register implements the call.
+// Register creates an account and its first workspace.
 func (s Server) Register(ctx context.Context, r RegisterRequestObject) (RegisterResponseObject, error) {
 	grant, err := s.RegisterUser.Do(ctx, usecases.Registration{
 		Email:         r.Body.Email,
@@ -58,7 +48,7 @@ func (s Server) Register(ctx context.Context, r RegisterRequestObject) (Register
 	return Register201JSONResponse{TokenPairJSONResponse(pair(grant))}, err
 }
 
-// Login implements the call.
+// Login starts a session.
 func (s Server) Login(ctx context.Context, r LoginRequestObject) (LoginResponseObject, error) {
 	in := usecases.Credentials{Email: r.Body.Email, Password: r.Body.Password, DeviceToken: call.From(ctx).DeviceToken, Client: client(ctx)}
 	if r.Body.WorkspaceID != nil {
@@ -68,13 +58,13 @@ func (s Server) Login(ctx context.Context, r LoginRequestObject) (LoginResponseO
 	return Login200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
 }
 
-// Refresh implements the call.
+// Refresh exchanges a refresh token for new tokens.
 func (s Server) Refresh(ctx context.Context, r RefreshRequestObject) (RefreshResponseObject, error) {
 	grant, err := s.RefreshSession.Do(ctx, r.Body.RefreshToken)
 	return Refresh200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
 }
 
-// Logout implements the call. The session's row is in the workspace that it was opened in, whichever the call names.
+// Logout ends the session of the call. Its row is in the workspace that it was opened in, whichever the call names.
 func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutResponseObject, error) {
 	p := call.From(ctx).Principal
 	if p.HomeID == uuid.Nil {
@@ -107,7 +97,7 @@ func (s Server) logoutWithoutWorkspace(ctx context.Context, p call.Principal) (L
 	return Logout204Response{}, err
 }
 
-// GetMe implements the call.
+// GetMe returns the caller with its memberships.
 func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseObject, error) {
 	p, err := s.Users.Profile(ctx)
 	me := GetMe200JSONResponse{
@@ -122,18 +112,6 @@ func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseO
 	}
 	return me, err
 }
-
-// stored answers any changing call with the bytes that the pipeline keeps.
-type stored struct{ command.Answer }
-
-func (s stored) VisitLogoutResponse(w http.ResponseWriter) error         { return s.Write(w) }
-func (s stored) VisitLogoutAllResponse(w http.ResponseWriter) error      { return s.Write(w) }
-func (s stored) VisitChangePasswordResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitEndSessionResponse(w http.ResponseWriter) error     { return s.Write(w) }
-
-func (s stored) VisitRetryDeadLetterResponse(w http.ResponseWriter) error   { return s.Write(w) }
-func (s stored) VisitRetryDeadLettersResponse(w http.ResponseWriter) error  { return s.Write(w) }
-func (s stored) VisitDiscardDeadLetterResponse(w http.ResponseWriter) error { return s.Write(w) }
 
 func client(ctx context.Context) domain.Client {
 	c := call.From(ctx)

@@ -13,12 +13,10 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-const (
-	defaultLimit = 20
-	maxLimit     = 100
-)
+// maxLeft is how many resources the answer to the removal of a member lists.
+const maxLeft = 100
 
-// LogoutAll implements the call.
+// LogoutAll ends all sessions of the caller but the call's own.
 func (s Server) LogoutAll(ctx context.Context, _ LogoutAllRequestObject) (LogoutAllResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		p := call.From(ctx).Principal
@@ -31,7 +29,7 @@ func (s Server) LogoutAll(ctx context.Context, _ LogoutAllRequestObject) (Logout
 	return stored{answer}, err
 }
 
-// ChangePassword implements the call.
+// ChangePassword changes the caller's password.
 func (s Server) ChangePassword(ctx context.Context, r ChangePasswordRequestObject) (ChangePasswordResponseObject, error) {
 	if answer, seen, err := s.Commands.Seen(ctx); err != nil || seen {
 		return stored{answer}, err // the current password of a repetition is no longer the right one
@@ -53,29 +51,18 @@ func (s Server) ChangePassword(ctx context.Context, r ChangePasswordRequestObjec
 	return stored{answer}, err
 }
 
-// ListSessions implements the call.
+// ListSessions lists the open sessions of the caller, newest first.
 func (s Server) ListSessions(ctx context.Context, r ListSessionsRequestObject) (ListSessionsResponseObject, error) {
-	filter := call.From(ctx).Principal.UserID.String()
-	after, err := s.SessionCursors.Decode(ctx, filter, r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.Sessions.List(ctx, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.SessionCursors, filter, items, more, func(d domain.Session) ports.SessionPosition {
-		return ports.SessionPosition{At: d.CreatedAt, ID: d.ID}
-	})
+	p, err := page.List[domain.Session, ports.SessionPosition]{
+		Name: "sessions", Filter: call.From(ctx).Principal.UserID.String(),
+		Read:     s.Sessions.List,
+		Position: func(d domain.Session) ports.SessionPosition { return ports.SessionPosition{At: d.CreatedAt, ID: d.ID} },
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	current := call.From(ctx).Principal.SessionID
-	return ListSessions200JSONResponse{
-		Items: page.Map(items, func(d domain.Session) Session { return toSession(d, current) }), HasMore: more, NextCursor: next,
-	}, err
+	return ListSessions200JSONResponse{Items: page.Map(p.Items, func(d domain.Session) Session { return toSession(d, current) }), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// EndSession implements the call.
+// EndSession ends a session of the caller.
 func (s Server) EndSession(ctx context.Context, r EndSessionRequestObject) (EndSessionResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		return command.Outcome{

@@ -13,26 +13,17 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// ListWorkspaces implements the call.
+// ListWorkspaces lists the workspaces of the caller.
 func (s Server) ListWorkspaces(ctx context.Context, r ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error) {
-	filter := call.From(ctx).Principal.UserID.String()
-	after, err := s.People.WorkspaceCursors.Decode(ctx, filter, r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.People.Workspaces.List(ctx, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.People.WorkspaceCursors, filter, items, more, func(w domain.Workspace) ports.Position {
-		return ports.Position{At: w.JoinedAt, ID: w.ID}
-	})
-	return ListWorkspaces200JSONResponse{Items: page.Map(items, toWorkspace), HasMore: more, NextCursor: next}, err
+	p, err := page.List[domain.Workspace, ports.Position]{
+		Name: "workspaces", Filter: call.From(ctx).Principal.UserID.String(),
+		Read:     s.People.Workspaces.List,
+		Position: func(w domain.Workspace) ports.Position { return ports.Position{At: w.JoinedAt, ID: w.ID} },
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListWorkspaces200JSONResponse{Items: page.Map(p.Items, toWorkspace), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// CreateWorkspace implements the call. It is an operation of the workspace that it makes: once the caller is let in where
+// CreateWorkspace makes a workspace of the caller. It is an operation of the workspace that it makes: once the caller is let in where
 // it is signed in to, it goes on there.
 func (s Server) CreateWorkspace(ctx context.Context, r CreateWorkspaceRequestObject) (CreateWorkspaceResponseObject, error) {
 	if _, err := s.Users.Profile(ctx); err != nil {
@@ -51,13 +42,13 @@ func (s Server) CreateWorkspace(ctx context.Context, r CreateWorkspaceRequestObj
 	return stored{answer}, err
 }
 
-// GetWorkspace implements the call.
+// GetWorkspace returns a workspace.
 func (s Server) GetWorkspace(ctx context.Context, _ GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error) {
 	w, err := s.People.Workspaces.Get(ctx)
 	return GetWorkspace200JSONResponse(toWorkspace(w)), foreign(err)
 }
 
-// ChangeWorkspace implements the call.
+// ChangeWorkspace renames a workspace.
 func (s Server) ChangeWorkspace(ctx context.Context, r ChangeWorkspaceRequestObject) (ChangeWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		w, before, err := s.People.Rename.Do(ctx, r.Body.Name)
@@ -71,7 +62,7 @@ func (s Server) ChangeWorkspace(ctx context.Context, r ChangeWorkspaceRequestObj
 	return stored{answer}, foreign(err)
 }
 
-// DeleteWorkspace implements the call.
+// DeleteWorkspace deletes a workspace; it can be restored for 30 days.
 func (s Server) DeleteWorkspace(ctx context.Context, r DeleteWorkspaceRequestObject) (DeleteWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		return command.Outcome{
@@ -82,7 +73,7 @@ func (s Server) DeleteWorkspace(ctx context.Context, r DeleteWorkspaceRequestObj
 	return stored{answer}, foreign(err)
 }
 
-// RestoreWorkspace implements the call.
+// RestoreWorkspace restores a deleted workspace.
 func (s Server) RestoreWorkspace(ctx context.Context, r RestoreWorkspaceRequestObject) (RestoreWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		if err := s.People.Removal.Restore(ctx); err != nil {
@@ -100,7 +91,7 @@ func (s Server) RestoreWorkspace(ctx context.Context, r RestoreWorkspaceRequestO
 	return stored{answer}, foreign(err)
 }
 
-// LeaveWorkspace implements the call.
+// LeaveWorkspace ends the caller's membership.
 func (s Server) LeaveWorkspace(ctx context.Context, _ LeaveWorkspaceRequestObject) (LeaveWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		me := call.From(ctx).Principal.UserID

@@ -8,8 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"mime/multipart"
 	"net/http"
 	"time"
 
@@ -194,33 +192,6 @@ type CreateBotRequest struct {
 	// other key is kept as it was sent, has no effect, and is named by a warning in the answer; what is your own is best put
 	// into `metadata`.
 	Settings NewSettings `json:"settings,omitempty"`
-}
-
-// CreateFileRequest defines model for CreateFileRequest.
-type CreateFileRequest struct {
-	File openapi_types.File `json:"file"`
-}
-
-// File defines model for File.
-type File struct {
-	// ContentType found out from the bytes
-	ContentType string             `json:"content_type"`
-	CreatedAt   time.Time          `json:"created_at"`
-	CreatedBy   openapi_types.UUID `json:"created_by"`
-	ID          openapi_types.UUID `json:"id"`
-	Name        string             `json:"name"`
-	Sha256      string             `json:"sha256"`
-
-	// Size in bytes
-	Size        int64              `json:"size"`
-	WorkspaceID openapi_types.UUID `json:"workspace_id"`
-}
-
-// FileList defines model for FileList.
-type FileList struct {
-	HasMore    bool    `json:"has_more"`
-	Items      []File  `json:"items"`
-	NextCursor *string `json:"next_cursor"`
 }
 
 // NewSettings A free object of at most 65,536 bytes of JSON, spaces between values not counted. The keys below are validated. Any
@@ -420,27 +391,6 @@ type ListVersionsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
-// ListFilesParams defines parameters for ListFiles.
-type ListFilesParams struct {
-	// Limit how many at the most
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `next_cursor` of the page before
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-}
-
-// GetFileContentParams defines parameters for GetFileContent.
-type GetFileContentParams struct {
-	// Range one range, such as `bytes=0-99`, `bytes=100-`, `bytes=-100`; several are answered with the whole
-	Range *string `json:"Range,omitempty"`
-
-	// IfRange an ETag; where it is another one now, the whole is sent
-	IfRange *string `json:"If-Range,omitempty"`
-
-	// IfNoneMatch ETags that the client has; where one fits, nothing is sent
-	IfNoneMatch *string `json:"If-None-Match,omitempty"`
-}
-
 // CreateBotJSONRequestBody defines body for CreateBot for application/json ContentType.
 type CreateBotJSONRequestBody = CreateBotRequest
 
@@ -455,9 +405,6 @@ type PublishBotJSONRequestBody = PublishRequest
 
 // RollBackBotJSONRequestBody defines body for RollBackBot for application/json ContentType.
 type RollBackBotJSONRequestBody = RollBackRequest
-
-// CreateFileMultipartRequestBody defines body for CreateFile for multipart/form-data ContentType.
-type CreateFileMultipartRequestBody = CreateFileRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -494,21 +441,6 @@ type ServerInterface interface {
 	// GetVersion One version of a bot, as it was written
 	// (GET /v1/bots/{bot_id}/versions/{version})
 	GetVersion(ctx *echo.Context, botID BotID, version Version) error
-	// ListFiles The files of the workspace, newest first
-	// (GET /v1/files)
-	ListFiles(ctx *echo.Context, params ListFilesParams) error
-	// CreateFile Upload a file
-	// (POST /v1/files)
-	CreateFile(ctx *echo.Context) error
-	// DeleteFile Delete a file; its bytes are removed in the background, at once
-	// (DELETE /v1/files/{file_id})
-	DeleteFile(ctx *echo.Context, fileID FileID) error
-	// GetFile What is known of a file
-	// (GET /v1/files/{file_id})
-	GetFile(ctx *echo.Context, fileID FileID) error
-	// GetFileContent Download a file, or a range of its bytes
-	// (GET /v1/files/{file_id}/content)
-	GetFileContent(ctx *echo.Context, fileID FileID, params GetFileContentParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -804,138 +736,6 @@ func (w *ServerInterfaceWrapper) GetVersion(ctx *echo.Context) error {
 	return err
 }
 
-// ListFiles converts echo context to params.
-func (w *ServerInterfaceWrapper) ListFiles(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListFilesParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListFiles(ctx, params)
-	return err
-}
-
-// CreateFile converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateFile(ctx *echo.Context) error {
-	var err error
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateFile(ctx)
-	return err
-}
-
-// DeleteFile converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteFile(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "file_id" -------------
-	var fileID FileID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "file_id", ctx.Param("file_id"), &fileID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter file_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteFile(ctx, fileID)
-	return err
-}
-
-// GetFile converts echo context to params.
-func (w *ServerInterfaceWrapper) GetFile(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "file_id" -------------
-	var fileID FileID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "file_id", ctx.Param("file_id"), &fileID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter file_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetFile(ctx, fileID)
-	return err
-}
-
-// GetFileContent converts echo context to params.
-func (w *ServerInterfaceWrapper) GetFileContent(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "file_id" -------------
-	var fileID FileID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "file_id", ctx.Param("file_id"), &fileID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter file_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetFileContentParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Range" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
-		var Range string
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Range, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Range: %s", err))
-		}
-
-		params.Range = &Range
-	}
-	// ------------- Optional header parameter "If-Range" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
-		var IfRange string
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Range, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Range: %s", err))
-		}
-
-		params.IfRange = &IfRange
-	}
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch string
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetFileContent(ctx, fileID, params)
-	return err
-}
-
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -994,11 +794,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions", wrapper.ListVersions, options.OperationMiddlewares["listVersions"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions/:a/diff/:b", wrapper.DiffVersions, options.OperationMiddlewares["diffVersions"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions/:version", wrapper.GetVersion, options.OperationMiddlewares["getVersion"]...)
-	router.GET(options.BaseURL+"/v1/files", wrapper.ListFiles, options.OperationMiddlewares["listFiles"]...)
-	router.POST(options.BaseURL+"/v1/files", wrapper.CreateFile, options.OperationMiddlewares["createFile"]...)
-	router.DELETE(options.BaseURL+"/v1/files/:file_id", wrapper.DeleteFile, options.OperationMiddlewares["deleteFile"]...)
-	router.GET(options.BaseURL+"/v1/files/:file_id", wrapper.GetFile, options.OperationMiddlewares["getFile"]...)
-	router.GET(options.BaseURL+"/v1/files/:file_id/content", wrapper.GetFileContent, options.OperationMiddlewares["getFileContent"]...)
 
 }
 
@@ -1319,181 +1114,6 @@ func (response GetVersion200JSONResponse) VisitGetVersionResponse(w http.Respons
 	return err
 }
 
-type ListFilesRequestObject struct {
-	Params ListFilesParams
-}
-
-type ListFilesResponseObject interface {
-	VisitListFilesResponse(w http.ResponseWriter) error
-}
-
-type ListFiles200JSONResponse FileList
-
-func (response ListFiles200JSONResponse) VisitListFilesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateFileRequestObject struct {
-	Body *multipart.Reader
-}
-
-type CreateFileResponseObject interface {
-	VisitCreateFileResponse(w http.ResponseWriter) error
-}
-
-type CreateFile201ResponseHeaders struct {
-	Location *string
-}
-
-type CreateFile201JSONResponse struct {
-	Body    File
-	Headers CreateFile201ResponseHeaders
-}
-
-func (response CreateFile201JSONResponse) VisitCreateFileResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.Location != nil {
-		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
-	}
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteFileRequestObject struct {
-	FileID FileID `json:"file_id"`
-}
-
-type DeleteFileResponseObject interface {
-	VisitDeleteFileResponse(w http.ResponseWriter) error
-}
-
-type DeleteFile204Response struct {
-}
-
-func (response DeleteFile204Response) VisitDeleteFileResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type GetFileRequestObject struct {
-	FileID FileID `json:"file_id"`
-}
-
-type GetFileResponseObject interface {
-	VisitGetFileResponse(w http.ResponseWriter) error
-}
-
-type GetFile200JSONResponse File
-
-func (response GetFile200JSONResponse) VisitGetFileResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetFileContentRequestObject struct {
-	FileID FileID `json:"file_id"`
-	Params GetFileContentParams
-}
-
-type GetFileContentResponseObject interface {
-	VisitGetFileContentResponse(w http.ResponseWriter) error
-}
-
-type GetFileContent200ResponseHeaders struct {
-	ContentDisposition *string
-	ETag               *string
-}
-
-type GetFileContent200AsteriskResponse struct {
-	Body          io.Reader
-	Headers       GetFileContent200ResponseHeaders
-	ContentType   string
-	ContentLength int64
-}
-
-func (response GetFileContent200AsteriskResponse) VisitGetFileContentResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", response.ContentType)
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	if response.Headers.ContentDisposition != nil {
-		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
-	}
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
-}
-
-type GetFileContent206ResponseHeaders struct {
-	ContentDisposition *string
-	ETag               *string
-}
-
-type GetFileContent206AsteriskResponse struct {
-	Body          io.Reader
-	Headers       GetFileContent206ResponseHeaders
-	ContentType   string
-	ContentLength int64
-}
-
-func (response GetFileContent206AsteriskResponse) VisitGetFileContentResponse(w http.ResponseWriter) error {
-
-	w.Header().Set("Content-Type", response.ContentType)
-	if response.ContentLength != 0 {
-		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
-	}
-	if response.Headers.ContentDisposition != nil {
-		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
-	}
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(206)
-
-	if closer, ok := response.Body.(io.ReadCloser); ok {
-		defer closer.Close()
-	}
-	_, err := io.Copy(w, response.Body)
-	return err
-}
-
-type GetFileContent304Response struct {
-}
-
-func (response GetFileContent304Response) VisitGetFileContentResponse(w http.ResponseWriter) error {
-	w.WriteHeader(304)
-	return nil
-}
-
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListBots The bots of the workspace, newest first
@@ -1529,21 +1149,6 @@ type StrictServerInterface interface {
 	// GetVersion One version of a bot, as it was written
 	// (GET /v1/bots/{bot_id}/versions/{version})
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
-	// ListFiles The files of the workspace, newest first
-	// (GET /v1/files)
-	ListFiles(ctx context.Context, request ListFilesRequestObject) (ListFilesResponseObject, error)
-	// CreateFile Upload a file
-	// (POST /v1/files)
-	CreateFile(ctx context.Context, request CreateFileRequestObject) (CreateFileResponseObject, error)
-	// DeleteFile Delete a file; its bytes are removed in the background, at once
-	// (DELETE /v1/files/{file_id})
-	DeleteFile(ctx context.Context, request DeleteFileRequestObject) (DeleteFileResponseObject, error)
-	// GetFile What is known of a file
-	// (GET /v1/files/{file_id})
-	GetFile(ctx context.Context, request GetFileRequestObject) (GetFileResponseObject, error)
-	// GetFileContent Download a file, or a range of its bytes
-	// (GET /v1/files/{file_id}/content)
-	GetFileContent(ctx context.Context, request GetFileContentRequestObject) (GetFileContentResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -1947,136 +1552,6 @@ func (sh *strictHandler) GetVersion(ctx *echo.Context, botID BotID, version Vers
 		return err
 	} else if validResponse, ok := response.(GetVersionResponseObject); ok {
 		return validResponse.VisitGetVersionResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListFiles operation middleware
-func (sh *strictHandler) ListFiles(ctx *echo.Context, params ListFilesParams) error {
-	var request ListFilesRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListFiles(ctx.Request().Context(), request.(ListFilesRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListFiles")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListFilesResponseObject); ok {
-		return validResponse.VisitListFilesResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateFile operation middleware
-func (sh *strictHandler) CreateFile(ctx *echo.Context) error {
-	var request CreateFileRequestObject
-
-	if reader, err := ctx.Request().MultipartReader(); err != nil {
-		return err
-	} else {
-		request.Body = reader
-	}
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateFile(ctx.Request().Context(), request.(CreateFileRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateFile")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateFileResponseObject); ok {
-		return validResponse.VisitCreateFileResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteFile operation middleware
-func (sh *strictHandler) DeleteFile(ctx *echo.Context, fileID FileID) error {
-	var request DeleteFileRequestObject
-
-	request.FileID = fileID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteFile(ctx.Request().Context(), request.(DeleteFileRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteFile")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteFileResponseObject); ok {
-		return validResponse.VisitDeleteFileResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetFile operation middleware
-func (sh *strictHandler) GetFile(ctx *echo.Context, fileID FileID) error {
-	var request GetFileRequestObject
-
-	request.FileID = fileID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetFile(ctx.Request().Context(), request.(GetFileRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetFile")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetFileResponseObject); ok {
-		return validResponse.VisitGetFileResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetFileContent operation middleware
-func (sh *strictHandler) GetFileContent(ctx *echo.Context, fileID FileID, params GetFileContentParams) error {
-	var request GetFileContentRequestObject
-
-	request.FileID = fileID
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetFileContent(ctx.Request().Context(), request.(GetFileContentRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetFileContent")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetFileContentResponseObject); ok {
-		return validResponse.VisitGetFileContentResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

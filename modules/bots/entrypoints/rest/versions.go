@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// UpdateInstruction implements the call.
+// UpdateInstruction writes a new version of a bot.
 func (s Server) UpdateInstruction(ctx context.Context, r UpdateInstructionRequestObject) (UpdateInstructionResponseObject, error) {
 	version, err := expected(r.Params.IfMatch)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s Server) UpdateInstruction(ctx context.Context, r UpdateInstructionReques
 	return stored{answer}, err
 }
 
-// RollBackBot implements the call.
+// RollBackBot makes an old version the newest again.
 func (s Server) RollBackBot(ctx context.Context, r RollBackBotRequestObject) (RollBackBotResponseObject, error) {
 	version, err := expected(r.Params.IfMatch)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s Server) RollBackBot(ctx context.Context, r RollBackBotRequestObject) (Ro
 	return stored{answer}, err
 }
 
-// PublishBot implements the call.
+// PublishBot chooses the version that new threads answer with.
 func (s Server) PublishBot(ctx context.Context, r PublishBotRequestObject) (PublishBotResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		bot, before, err := s.Publish.Do(ctx, r.BotID, call.From(ctx).Principal.UserID, int(r.Body.Version))
@@ -75,32 +75,29 @@ func (s Server) PublishBot(ctx context.Context, r PublishBotRequestObject) (Publ
 
 func step(from, to int) map[string]int { return map[string]int{"from": from, "to": to} }
 
-// ListVersions implements the call.
+// ListVersions lists the versions of a bot, newest first.
 func (s Server) ListVersions(ctx context.Context, r ListVersionsRequestObject) (ListVersionsResponseObject, error) {
-	filter := r.BotID.String()
-	after, err := s.VersionCursors.Decode(ctx, filter, r.Params.Cursor)
+	p, err := page.List[domain.Version, ports.VersionPosition]{
+		Name: "bot versions", Filter: r.BotID.String(),
+		Read: func(ctx context.Context, after *ports.VersionPosition, limit int) ([]domain.Version, error) {
+			return s.Shelf.Versions(ctx, r.BotID, after, limit)
+		},
+		Position: func(v domain.Version) ports.VersionPosition { return ports.VersionPosition{Number: v.Number} },
+		Size:     func(v domain.Version) int { return len(v.Content.Instruction()) + len(v.Content.Settings()) },
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.Shelf.Versions(ctx, r.BotID, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	rows, more := page.CutBytes(rows, limit, func(v domain.Version) int { return len(v.Content.Instruction()) + len(v.Content.Settings()) })
-	items := make([]BotVersion, len(rows))
-	for i, row := range rows {
+	items := make([]BotVersion, len(p.Items))
+	for i, row := range p.Items {
 		if items[i], err = s.toVersion(row); err != nil {
 			return nil, err
 		}
 	}
-	next, err := page.Next(ctx, s.VersionCursors, filter, rows, more, func(v domain.Version) ports.VersionPosition {
-		return ports.VersionPosition{Number: v.Number}
-	})
-	return ListVersions200JSONResponse{Items: items, HasMore: more, NextCursor: next}, err
+	return ListVersions200JSONResponse{Items: items, HasMore: p.HasMore, NextCursor: p.NextCursor}, nil
 }
 
-// GetVersion implements the call.
+// GetVersion returns a version of a bot.
 func (s Server) GetVersion(ctx context.Context, r GetVersionRequestObject) (GetVersionResponseObject, error) {
 	row, err := s.Shelf.Version(ctx, r.BotID, int(r.Version))
 	if err != nil {
@@ -110,27 +107,20 @@ func (s Server) GetVersion(ctx context.Context, r GetVersionRequestObject) (GetV
 	return GetVersion200JSONResponse(version), err
 }
 
-// DiffVersions implements the call.
+// DiffVersions compares two versions of a bot.
 func (s Server) DiffVersions(ctx context.Context, r DiffVersionsRequestObject) (DiffVersionsResponseObject, error) {
 	d, err := s.Compare.Do(ctx, r.BotID, int(r.A), int(r.B))
 	return DiffVersions200JSONResponse{BotID: r.BotID, A: r.A, B: r.B, Instruction: d.Instruction, Settings: d.Settings}, err
 }
 
-// ListMoves implements the call.
+// ListMoves lists the changes of a bot's version pointers, newest first.
 func (s Server) ListMoves(ctx context.Context, r ListMovesRequestObject) (ListMovesResponseObject, error) {
-	filter := r.BotID.String()
-	after, err := s.MoveCursors.Decode(ctx, filter, r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultLimit)
-	rows, err := s.Shelf.Moves(ctx, r.BotID, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.MoveCursors, filter, items, more, func(m domain.Move) ports.MovePosition {
-		return ports.MovePosition{Number: m.Number}
-	})
-	return ListMoves200JSONResponse{Items: page.Map(items, toMove), HasMore: more, NextCursor: next}, err
+	p, err := page.List[domain.Move, ports.MovePosition]{
+		Name: "bot moves", Filter: r.BotID.String(),
+		Read: func(ctx context.Context, after *ports.MovePosition, limit int) ([]domain.Move, error) {
+			return s.Shelf.Moves(ctx, r.BotID, after, limit)
+		},
+		Position: func(m domain.Move) ports.MovePosition { return ports.MovePosition{Number: m.Number} },
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListMoves200JSONResponse{Items: page.Map(p.Items, toMove), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/command"
@@ -31,6 +30,3 @@ func (s Server) AdoptWebhookSubscription(ctx context.Context, r AdoptWebhookSubs
 	})
 	return stored{answer}, err
 }
-
-func (s stored) VisitAdoptWebhookEndpointResponse(w http.ResponseWriter) error     { return s.Write(w) }
-func (s stored) VisitAdoptWebhookSubscriptionResponse(w http.ResponseWriter) error { return s.Write(w) }

@@ -234,24 +234,6 @@ func (e EventType) Valid() bool {
 	}
 }
 
-// Defines values for Granularity.
-const (
-	Day   Granularity = "day"
-	Month Granularity = "month"
-)
-
-// Valid indicates whether the value is a known member of the Granularity enum.
-func (e Granularity) Valid() bool {
-	switch e {
-	case Day:
-		return true
-	case Month:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for KeySource.
 const (
 	Operator KeySource = "operator"
@@ -745,18 +727,8 @@ type GivenFeedback struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// Granularity defines model for Granularity.
-type Granularity string
-
 // KeySource whose key the provider is asked with; a workspace's own takes the place of the operator's
 type KeySource string
-
-// LatencyQuantiles what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
-type LatencyQuantiles struct {
-	P50 *int64 `json:"p50"`
-	P95 *int64 `json:"p95"`
-	P99 *int64 `json:"p99"`
-}
 
 // Message defines model for Message.
 type Message struct {
@@ -1147,29 +1119,6 @@ type TurnFailure struct {
 	Message string         `json:"message"`
 }
 
-// TurnPeriod defines model for TurnPeriod.
-type TurnPeriod struct {
-	Completed int64 `json:"completed"`
-
-	// CostMicros millionths of the currency of the bill
-	CostMicros int64 `json:"cost_micros"`
-
-	// ErrorRate failed of all; 0 where there are none
-	ErrorRate   float64 `json:"error_rate"`
-	Failed      int64   `json:"failed"`
-	InputTokens int64   `json:"input_tokens"`
-
-	// LatencyMs what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
-	LatencyMs    LatencyQuantiles `json:"latency_ms"`
-	OutputTokens int64            `json:"output_tokens"`
-
-	// Period its first day
-	Period openapi_types.Date `json:"period"`
-
-	// Turns that have ended
-	Turns int64 `json:"turns"`
-}
-
 // TurnRecord defines model for TurnRecord.
 type TurnRecord struct {
 	AssistantMessageID *openapi_types.UUID `json:"assistant_message_id"`
@@ -1218,43 +1167,8 @@ type TurnRecordList struct {
 	NextCursor *string      `json:"next_cursor"`
 }
 
-// TurnReport defines model for TurnReport.
-type TurnReport struct {
-	// AsOf up to when turns and events are counted
-	AsOf time.Time `json:"as_of"`
-
-	// From the first day
-	From        openapi_types.Date `json:"from"`
-	Granularity Granularity        `json:"granularity"`
-	Items       []TurnPeriod       `json:"items"`
-
-	// To the day after the last one
-	To     openapi_types.Date `json:"to"`
-	Totals TurnTotals         `json:"totals"`
-}
-
 // TurnStatus defines model for TurnStatus.
 type TurnStatus string
-
-// TurnTotals defines model for TurnTotals.
-type TurnTotals struct {
-	Completed int64 `json:"completed"`
-
-	// CostMicros millionths of the currency of the bill
-	CostMicros int64 `json:"cost_micros"`
-
-	// ErrorRate failed of all; 0 where there are none
-	ErrorRate   float64 `json:"error_rate"`
-	Failed      int64   `json:"failed"`
-	InputTokens int64   `json:"input_tokens"`
-
-	// LatencyMs what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
-	LatencyMs    LatencyQuantiles `json:"latency_ms"`
-	OutputTokens int64            `json:"output_tokens"`
-
-	// Turns that have ended
-	Turns int64 `json:"turns"`
-}
 
 // TurnUsage as the model and the operator's prices tell; null where they do not
 type TurnUsage struct {
@@ -1311,64 +1225,6 @@ type UsableModelList struct {
 	// Patterns names that the operator's keys serve beside those of the list, where * is any text, such as openai/*
 	Patterns    []string            `json:"patterns"`
 	Unavailable []UnavailableModels `json:"unavailable"`
-}
-
-// UsagePeriod defines model for UsagePeriod.
-type UsagePeriod struct {
-	// AuditEntries of the audit log; 0 where a bot is asked for
-	AuditEntries int64 `json:"audit_entries"`
-
-	// CostMicros millionths of the currency of the bill
-	CostMicros  int64 `json:"cost_micros"`
-	InputTokens int64 `json:"input_tokens"`
-
-	// Messages of these turns
-	Messages     int64 `json:"messages"`
-	OutputTokens int64 `json:"output_tokens"`
-
-	// Period its first day
-	Period openapi_types.Date `json:"period"`
-
-	// Turns that have ended
-	Turns int64 `json:"turns"`
-
-	// WebhookEvents that came in
-	WebhookEvents int64 `json:"webhook_events"`
-}
-
-// UsageReport defines model for UsageReport.
-type UsageReport struct {
-	// AsOf up to when turns and events are counted
-	AsOf time.Time `json:"as_of"`
-
-	// From the first day
-	From        openapi_types.Date `json:"from"`
-	Granularity Granularity        `json:"granularity"`
-	Items       []UsagePeriod      `json:"items"`
-
-	// To the day after the last one
-	To     openapi_types.Date `json:"to"`
-	Totals UsageTotals        `json:"totals"`
-}
-
-// UsageTotals defines model for UsageTotals.
-type UsageTotals struct {
-	// AuditEntries of the audit log; 0 where a bot is asked for
-	AuditEntries int64 `json:"audit_entries"`
-
-	// CostMicros millionths of the currency of the bill
-	CostMicros  int64 `json:"cost_micros"`
-	InputTokens int64 `json:"input_tokens"`
-
-	// Messages of these turns
-	Messages     int64 `json:"messages"`
-	OutputTokens int64 `json:"output_tokens"`
-
-	// Turns that have ended
-	Turns int64 `json:"turns"`
-
-	// WebhookEvents that came in
-	WebhookEvents int64 `json:"webhook_events"`
 }
 
 // Warning defines model for Warning.
@@ -1674,18 +1530,6 @@ type MessageID = openapi_types.UUID
 // ModelProvider defines model for ModelProvider.
 type ModelProvider = string
 
-// ReportBot defines model for ReportBot.
-type ReportBot = openapi_types.UUID
-
-// ReportFrom defines model for ReportFrom.
-type ReportFrom = openapi_types.Date
-
-// ReportTo defines model for ReportTo.
-type ReportTo = openapi_types.Date
-
-// ReportZone defines model for ReportZone.
-type ReportZone = string
-
 // SubscriptionFilter defines model for SubscriptionFilter.
 type SubscriptionFilter = openapi_types.UUID
 
@@ -1727,44 +1571,6 @@ type WebhookTimestamp = string
 
 // WorkspaceInPath defines model for WorkspaceInPath.
 type WorkspaceInPath = openapi_types.UUID
-
-// GetTurnStatisticsParams defines parameters for GetTurnStatistics.
-type GetTurnStatisticsParams struct {
-	// From the first day, in the time zone of `tz`; else 30 days before `to`
-	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
-
-	// To the day after the last one, at most 366 days after `from`; else tomorrow
-	To *ReportTo `form:"to,omitempty" json:"to,omitempty"`
-
-	// Granularity what a period is. A month has those of its days that are asked for
-	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
-
-	// BotID only what belongs to this bot
-	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
-
-	// Tz the time zone whose days and months are counted, by its IANA name: a day has 23 or 25 hours where its clocks change. What was
-	// counted by a release without this parameter belongs to its day in UTC
-	Tz *ReportZone `form:"tz,omitempty" json:"tz,omitempty"`
-}
-
-// GetUsageStatisticsParams defines parameters for GetUsageStatistics.
-type GetUsageStatisticsParams struct {
-	// From the first day, in the time zone of `tz`; else 30 days before `to`
-	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
-
-	// To the day after the last one, at most 366 days after `from`; else tomorrow
-	To *ReportTo `form:"to,omitempty" json:"to,omitempty"`
-
-	// Granularity what a period is. A month has those of its days that are asked for
-	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
-
-	// BotID only what belongs to this bot
-	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
-
-	// Tz the time zone whose days and months are counted, by its IANA name: a day has 23 or 25 hours where its clocks change. What was
-	// counted by a release without this parameter belongs to its day in UTC
-	Tz *ReportZone `form:"tz,omitempty" json:"tz,omitempty"`
-}
 
 // ListThreadsParams defines parameters for ListThreads.
 type ListThreadsParams struct {
@@ -2265,12 +2071,6 @@ func (t *TurnEvent) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
-	// (GET /v1/analytics/turns)
-	GetTurnStatistics(ctx *echo.Context, params GetTurnStatisticsParams) error
-	// GetUsageStatistics What the workspace has used, by day or month
-	// (GET /v1/analytics/usage)
-	GetUsageStatistics(ctx *echo.Context, params GetUsageStatisticsParams) error
 	// RateMessage Say what you think of an answer
 	// (PUT /v1/conversations/messages/{message_id}/feedback)
 	RateMessage(ctx *echo.Context, messageID MessageID) error
@@ -2399,98 +2199,6 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
-}
-
-// GetTurnStatistics converts echo context to params.
-func (w *ServerInterfaceWrapper) GetTurnStatistics(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetTurnStatisticsParams
-	// ------------- Optional query parameter "from" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
-	}
-
-	// ------------- Optional query parameter "to" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
-	}
-
-	// ------------- Optional query parameter "granularity" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", ctx.QueryParams(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter granularity: %s", err))
-	}
-
-	// ------------- Optional query parameter "bot_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "bot_id", ctx.QueryParams(), &params.BotID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "tz" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", ctx.QueryParams(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tz: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetTurnStatistics(ctx, params)
-	return err
-}
-
-// GetUsageStatistics converts echo context to params.
-func (w *ServerInterfaceWrapper) GetUsageStatistics(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetUsageStatisticsParams
-	// ------------- Optional query parameter "from" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
-	}
-
-	// ------------- Optional query parameter "to" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
-	}
-
-	// ------------- Optional query parameter "granularity" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", ctx.QueryParams(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter granularity: %s", err))
-	}
-
-	// ------------- Optional query parameter "bot_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "bot_id", ctx.QueryParams(), &params.BotID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "tz" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", ctx.QueryParams(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tz: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetUsageStatistics(ctx, params)
-	return err
 }
 
 // RateMessage converts echo context to params.
@@ -3478,8 +3186,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
-	router.GET(options.BaseURL+"/v1/analytics/turns", wrapper.GetTurnStatistics, options.OperationMiddlewares["getTurnStatistics"]...)
-	router.GET(options.BaseURL+"/v1/analytics/usage", wrapper.GetUsageStatistics, options.OperationMiddlewares["getUsageStatistics"]...)
 	router.PUT(options.BaseURL+"/v1/conversations/messages/:message_id/feedback", wrapper.RateMessage, options.OperationMiddlewares["rateMessage"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads", wrapper.ListThreads, options.OperationMiddlewares["listThreads"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads", wrapper.CreateThread, options.OperationMiddlewares["createThread"]...)
@@ -3522,50 +3228,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id/rotate-secret", wrapper.RotateWebhookSubscriptionSecret, options.OperationMiddlewares["rotateWebhookSubscriptionSecret"]...)
 	router.POST(options.BaseURL+"/v1/webhooks/:endpoint_id", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
 
-}
-
-type GetTurnStatisticsRequestObject struct {
-	Params GetTurnStatisticsParams
-}
-
-type GetTurnStatisticsResponseObject interface {
-	VisitGetTurnStatisticsResponse(w http.ResponseWriter) error
-}
-
-type GetTurnStatistics200JSONResponse TurnReport
-
-func (response GetTurnStatistics200JSONResponse) VisitGetTurnStatisticsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetUsageStatisticsRequestObject struct {
-	Params GetUsageStatisticsParams
-}
-
-type GetUsageStatisticsResponseObject interface {
-	VisitGetUsageStatisticsResponse(w http.ResponseWriter) error
-}
-
-type GetUsageStatistics200JSONResponse UsageReport
-
-func (response GetUsageStatistics200JSONResponse) VisitGetUsageStatisticsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
 }
 
 type RateMessageRequestObject struct {
@@ -4675,12 +4337,6 @@ func (response ReceiveWebhook200JSONResponse) VisitReceiveWebhookResponse(w http
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
-	// (GET /v1/analytics/turns)
-	GetTurnStatistics(ctx context.Context, request GetTurnStatisticsRequestObject) (GetTurnStatisticsResponseObject, error)
-	// GetUsageStatistics What the workspace has used, by day or month
-	// (GET /v1/analytics/usage)
-	GetUsageStatistics(ctx context.Context, request GetUsageStatisticsRequestObject) (GetUsageStatisticsResponseObject, error)
 	// RateMessage Say what you think of an answer
 	// (PUT /v1/conversations/messages/{message_id}/feedback)
 	RateMessage(ctx context.Context, request RateMessageRequestObject) (RateMessageResponseObject, error)
@@ -4816,56 +4472,6 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
-}
-
-// GetTurnStatistics operation middleware
-func (sh *strictHandler) GetTurnStatistics(ctx *echo.Context, params GetTurnStatisticsParams) error {
-	var request GetTurnStatisticsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetTurnStatistics(ctx.Request().Context(), request.(GetTurnStatisticsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetTurnStatistics")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetTurnStatisticsResponseObject); ok {
-		return validResponse.VisitGetTurnStatisticsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetUsageStatistics operation middleware
-func (sh *strictHandler) GetUsageStatistics(ctx *echo.Context, params GetUsageStatisticsParams) error {
-	var request GetUsageStatisticsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetUsageStatistics(ctx.Request().Context(), request.(GetUsageStatisticsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetUsageStatistics")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetUsageStatisticsResponseObject); ok {
-		return validResponse.VisitGetUsageStatisticsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
 }
 
 // RateMessage operation middleware

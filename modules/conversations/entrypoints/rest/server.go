@@ -3,7 +3,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 	"sync"
 
 	"github.com/labstack/echo/v5"
@@ -34,7 +33,6 @@ type Server struct {
 	CreateEndpoint usecases.CreateEndpoint
 	ChangeEndpoint usecases.ChangeEndpoint
 	Receive        usecases.ReceiveEvent
-	Report         usecases.Report
 	Endpoints      ports.Endpoints
 	Adopter        ports.Adopter
 	Channels       ports.Channels
@@ -93,36 +91,3 @@ func (s Server) GetThread(ctx context.Context, r GetThreadRequestObject) (GetThr
 	thread, err := s.Threads.Get(ctx, r.ThreadID)
 	return GetThread200JSONResponse(toThread(thread)), err
 }
-
-// stored answers any changing call with the bytes that the pipeline keeps.
-type stored struct{ command.Answer }
-
-func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitChangeThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitRateMessageResponse(w http.ResponseWriter) error           { return s.Write(w) }
-func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error              { return s.Write(w) }
-func (s stored) VisitCancelTurnResponse(w http.ResponseWriter) error            { return s.Write(w) }
-func (s stored) VisitRetryTurnResponse(w http.ResponseWriter) error             { return s.Write(w) }
-func (s stored) VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitRotateWebhookEndpointSecretResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitDeleteWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitCreateWebhookSubscriptionResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitChangeWebhookSubscriptionResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitRotateWebhookSubscriptionSecretResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitDeleteWebhookSubscriptionResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitPingWebhookSubscriptionResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitRetryWebhookDeliveryResponse(w http.ResponseWriter) error    { return s.Write(w) }
-func (s stored) VisitPutModelSettingsResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitPutModelKeyResponse(w http.ResponseWriter) error             { return s.Write(w) }
-func (s stored) VisitDeleteModelKeyResponse(w http.ResponseWriter) error          { return s.Write(w) }

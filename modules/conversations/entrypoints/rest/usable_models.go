@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/platform/call"
@@ -41,8 +40,6 @@ func (s Server) TestModelKey(ctx context.Context, r TestModelKeyRequestObject) (
 	})
 	return stored{answer}, err
 }
-
-func (s stored) VisitTestModelKeyResponse(w http.ResponseWriter) error { return s.Write(w) }
 
 func toUsableModel(m domain.UsableModel) UsableModel {
 	usable := UsableModel{ID: m.String(), Provider: m.Provider, Name: m.Name, Source: KeySource(m.Source)}

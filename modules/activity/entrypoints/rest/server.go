@@ -1,0 +1,40 @@
+// Package rest serves the calls of activity: it decodes a request, reads or changes what the platform keeps, and encodes the answer.
+package rest
+
+import (
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v5"
+
+	"github.com/parley/parley/modules/activity/usecases"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/usage"
+)
+
+// Server serves the calls of activity. It has the methods of the generated StrictServerInterface.
+type Server struct {
+	Report   usecases.Report
+	Audit    *audit.Log
+	Sealer   *audit.Sealer
+	Jobs     *jobs.Queue
+	Usage    *usage.Meter
+	Commands *command.Pipeline
+	Cursors  page.Key
+}
+
+// Mount adds the routes.
+func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
+
+// idPosition is a place in a list that is sorted by id.
+type idPosition struct {
+	ID uuid.UUID `json:"i"`
+}
+
+func (p *idPosition) before() *uuid.UUID {
+	if p == nil {
+		return nil
+	}
+	return &p.ID
+}

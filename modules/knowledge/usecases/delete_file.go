@@ -1,0 +1,18 @@
+package usecases
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/knowledge/domain"
+	"github.com/parley/parley/modules/knowledge/ports"
+)
+
+// DeleteFile removes a file, and later its bytes.
+type DeleteFile struct{ Files ports.Files }
+
+// Do gives the file that was there.
+func (u DeleteFile) Do(ctx context.Context, id uuid.UUID) (domain.File, error) {
+	return u.Files.Delete(ctx, id)
+}

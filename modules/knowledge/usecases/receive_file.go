@@ -1,0 +1,87 @@
+package usecases
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/knowledge/domain"
+	"github.com/parley/parley/modules/knowledge/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// ReceiveFile stores the bytes of a file that is not there yet: CreateFile makes it one. Bytes of which no file comes are
+// removed by RemoveOrphans.
+type ReceiveFile struct {
+	Bytes ports.Bytes
+	// Sniff says what a file is by its first bytes, up to SniffLength of them.
+	Sniff func(head []byte) (contentType string)
+	Limit int64 // bytes
+	Now   func() time.Time
+}
+
+// SniffLength is how many bytes tell what a file is.
+const SniffLength = 3072
+
+// SentFile is what ReceiveFile is asked for.
+type SentFile struct {
+	WorkspaceID, By uuid.UUID
+	Name            string // as the sender has it
+	Content         io.Reader
+}
+
+// Do reads the content to its end. It answers ErrFileTooLarge, or the error of the content.
+func (u ReceiveFile) Do(ctx context.Context, in SentFile) (domain.File, error) {
+	name, err := domain.NewFileName(in.Name)
+	if err != nil {
+		return domain.File{}, fail.Fields(fail.Field{Field: "file", Code: "INVALID", Message: err.Error()})
+	}
+	head := make([]byte, SniffLength)
+	n, err := io.ReadFull(in.Content, head)
+	head = head[:n]
+	switch {
+	case n == 0 && err == io.EOF: //nolint:errorlint // ReadFull gives it as it is, and wraps none
+		return domain.File{}, fail.Fields(fail.Field{Field: "file", Code: "TOO_SHORT", Message: "must not be empty"})
+	case err != nil && err != io.ErrUnexpectedEOF: //nolint:errorlint // which of a reader's own would be another error
+		return domain.File{}, err
+	}
+	f := domain.File{
+		ID: uuid.Must(uuid.NewV7()), WorkspaceID: in.WorkspaceID, Name: name, ContentType: u.Sniff(head),
+		CreatedBy: in.By, CreatedAt: u.Now(),
+	}
+	hash := sha256.New()
+	bounded := &bounded{io.MultiReader(bytes.NewReader(head), in.Content), u.Limit, u.Limit}
+	if f.Size, err = u.Bytes.Keep(ctx, keyOf(f), io.TeeReader(bounded, hash)); err != nil {
+		return domain.File{}, fmt.Errorf("keep the bytes of the file: %w", err)
+	}
+	f.SHA256 = [32]byte(hash.Sum(nil))
+	return f, nil
+}
+
+// Discard removes the bytes of a file that none is made of. A failure is left to RemoveOrphans.
+func (u ReceiveFile) Discard(ctx context.Context, f domain.File) error {
+	return u.Bytes.Remove(ctx, keyOf(f))
+}
+
+func keyOf(f domain.File) ports.BytesKey {
+	return ports.BytesKey{WorkspaceID: f.WorkspaceID, FileID: f.ID}
+}
+
+// bounded fails with ErrFileTooLarge where there is more than it may give.
+type bounded struct {
+	io.Reader
+	left, limit int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, ports.ErrFileTooLarge.With("limit_bytes", b.limit)
+	}
+	return n, err
+}

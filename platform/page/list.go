@@ -1,0 +1,60 @@
+package page
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// DefaultLimit is how many rows a page has where the client names no limit.
+const DefaultLimit = 20
+
+// Key signs the cursors of all lists.
+type Key []byte
+
+// List describes a list that is read page by page. T is a row, P the position of a row, a small struct with JSON tags.
+type List[T, P any] struct {
+	Name string // goes into the signature of the cursors, so that no list takes another's
+	// Filter is whatever narrows the list: a cursor holds only for the filter that it was made with. A string is used as it is,
+	// any other value as its JSON.
+	Filter   any
+	Read     func(ctx context.Context, after *P, limit int) ([]T, error)
+	Position func(T) P
+	Size     func(T) int // bytes of the texts of a row, for CutBytes; nil where all rows are small
+}
+
+// Page is a part of a list.
+type Page[T any] struct {
+	Items      []T
+	HasMore    bool
+	NextCursor *string // nil on the last page
+}
+
+// Page reads the page behind a cursor; nil stands for the first page, and for DefaultLimit. A cursor that was not made for
+// this list gives ErrCursor.
+func (l List[T, P]) Page(ctx context.Context, key Key, cursor *string, limit *int) (Page[T], error) {
+	filter, ok := l.Filter.(string)
+	if !ok && l.Filter != nil {
+		encoded, err := json.Marshal(l.Filter)
+		if err != nil {
+			return Page[T]{}, fmt.Errorf("encode the filter of %s: %w", l.Name, err)
+		}
+		filter = string(encoded)
+	}
+	cursors := NewCursors[P](key, l.Name)
+	after, err := cursors.Decode(ctx, filter, cursor)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	count := Limit(limit, DefaultLimit)
+	rows, err := l.Read(ctx, after, count+1)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	items, more := Cut(rows, count)
+	if l.Size != nil {
+		items, more = CutBytes(rows, count, l.Size)
+	}
+	next, err := Next(ctx, cursors, filter, items, more, l.Position)
+	return Page[T]{Items: items, HasMore: more, NextCursor: next}, err
+}
