@@ -64,7 +64,7 @@ test: modules postgres ## run every test; ends with a line that counts
 
 .PHONY: test-newest
 test-newest: modules ## the tests of the schema and of what speaks to Postgres, on PostgreSQL 18 (Linux on x86-64)
-	@bin=$$(.tools/postgres-18) && PATH=$$bin:$$PATH POSTGRES_BIN_DIR=$$bin $(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) ./db ./platform/postgres ./modules/auth/adapters/postgres ./modules/bots/adapters/postgres ./modules/conversations/adapters/postgres
+	@bin=$$(.tools/postgres-18) && PATH=$$bin:$$PATH POSTGRES_BIN_DIR=$$bin $(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) ./db ./platform/postgres ./modules/auth/adapters/postgres ./modules/bots/adapters/postgres ./modules/conversations/adapters/postgres ./modules/knowledge/adapters/postgres
 
 .PHONY: test-race
 test-race: modules postgres ## the same under the race detector (needs a C compiler)

@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/db"
 	"github.com/parley/parley/platform/postgres"
 )
 
-var update = flag.Bool("update", false, "write migrations.sum and schema.txt anew")
+var update = flag.Bool("update", false, "write migrations.sum, schema.txt and schema.sql anew")
 
 // A migration that has landed has been applied somewhere: it is never changed, and none is put before it.
 func TestMigrationsAreThoseOfTheirSums(t *testing.T) {
@@ -38,7 +39,13 @@ func TestMigrationsAreThoseOfTheirSums(t *testing.T) {
 		before = sum.Schema
 		sums = append(sums, sum.String())
 	}
-	for name, lines := range map[string][]string{"migrations.sum": sums, "schema.txt": schema} {
+	files := map[string][]string{"migrations.sum": sums, "schema.txt": schema}
+	var version int
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int / 10000").Scan(&version))
+	if version == readableMajor {
+		files["schema.sql"] = readableSchema(t, conn)
+	}
+	for name, lines := range files {
 		text := strings.Join(lines, "\n") + "\n"
 		if *update {
 			require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
@@ -51,4 +58,20 @@ func TestMigrationsAreThoseOfTheirSums(t *testing.T) {
 	if !*update {
 		require.Empty(t, postgres.SchemaDifferences(schema))
 	}
+}
+
+// readableMajor is the major version of Postgres that writes schema.sql: others spell the same definitions in other ways.
+const readableMajor = 15
+
+// readableSchema returns the schema as SQL, for people: the definition in force of each table, index, policy and function, by name.
+func readableSchema(t *testing.T, conn *pgx.Conn) []string {
+	t.Helper()
+	query, err := os.ReadFile("schema-sql.sql")
+	require.NoError(t, err)
+	rows, err := conn.Query(t.Context(), string(query))
+	require.NoError(t, err)
+	objects, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	head := "-- The schema after the last migration, as it is in force. Generated from db/migrations (go test ./db -update): never edited."
+	return strings.Split(head+"\n\n"+strings.Join(objects, "\n\n"), "\n")
 }
