@@ -23,7 +23,7 @@ type Hub struct {
 	pieces  ports.Pieces
 	cancels ports.Cancels
 	log     *slog.Logger
-	keeping chan struct{} // a place for each batch that is being written
+	writes  writes
 
 	mu       sync.Mutex
 	running  map[uuid.UUID]*voice
@@ -43,15 +43,12 @@ type attempt struct {
 	number int
 }
 
-const (
-	writersMost = 4  // batches that are written at once: streams must not take the requests' connections
-	earlyMost   = 64 // cancellations that are remembered
-)
+const earlyMost = 64 // cancellations that are remembered
 
 // NewHub makes a Hub.
 func NewHub(pieces ports.Pieces, cancels ports.Cancels, log *slog.Logger) *Hub {
 	return &Hub{
-		pieces: pieces, cancels: cancels, log: log, keeping: make(chan struct{}, writersMost),
+		pieces: pieces, cancels: cancels, log: log,
 		running: map[uuid.UUID]*voice{}, under: map[operation]uuid.UUID{},
 		watchers: map[uuid.UUID]map[chan struct{}]struct{}{}, queues: map[queueKey][]*place{}, ended: make(chan struct{}, 1),
 	}
@@ -64,8 +61,8 @@ func (h *Hub) Begin(ctx context.Context, t domain.Turn, streamed bool) (context.
 	v := &voice{
 		hub: h, ctx: ctx, cancel: cancel, record: t.Record(), streamed: streamed,
 		operation: operation{c.Principal.WorkspaceID, c.Principal.UserID, c.Operation.ID},
-		kick:      make(chan struct{}, 1), closed: make(chan struct{}), kept: make(chan struct{}),
 	}
+	v.written = sync.NewCond(&v.mu)
 	h.mu.Lock()
 	h.running[t.ID] = v
 	if streamed {
@@ -80,11 +77,15 @@ func (h *Hub) Begin(ctx context.Context, t domain.Turn, streamed bool) (context.
 		cancel(ports.ErrCut)
 	}
 	h.mu.Unlock()
-	if streamed {
-		go v.keep()
-	}
 	h.changed(t.ID)
 	return ctx, v
+}
+
+// pause is how long a stream waits between two batches.
+func (h *Hub) pause() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return max(batchTime, time.Duration(len(h.under))*streamTime)
 }
 
 // Streaming implements ports.Live.

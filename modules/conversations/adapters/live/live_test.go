@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -25,9 +26,20 @@ type table struct {
 	writes  int
 	err     error
 	hold    chan struct{} // nil: nothing is held up
+
+	calls, most int // of Append at once: now, and at most
+}
+
+func (p *table) count(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls += n
+	p.most = max(p.most, p.calls)
 }
 
 func (p *table) Append(_ context.Context, _ uuid.UUID, _, first int, pieces []string) error {
+	p.count(1)
+	defer p.count(-1)
 	if p.hold != nil {
 		<-p.hold
 	}
@@ -109,6 +121,32 @@ func TestATableThatHangsKeepsNobodyFromSpeakingOrReading(t *testing.T) {
 	close(p.hold)
 	voice.End()
 	require.Nil(t, h.Streaming(one.ID))
+}
+
+// However many streams there are, a few goroutines store what they say, so that they take neither all connections nor much memory.
+func TestManyStreamsAreStoredByFewWriters(t *testing.T) {
+	t.Parallel()
+	const streams = 200
+	p := &table{hold: make(chan struct{})}
+	h := hub(p, wishes{})
+	before := runtime.NumGoroutine()
+	voices := make([]ports.Voice, streams)
+	for i := range voices {
+		ctx := call.With(t.Context(), &call.Call{Operation: call.Operation{ID: uuid.New()}})
+		_, voices[i] = h.Begin(ctx, turn(), true)
+		voices[i].Say("a")
+	}
+	require.Less(t, runtime.NumGoroutine()-before, streams/2)
+	close(p.hold)
+	require.Eventually(t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.writes == streams
+	}, patient, time.Millisecond, "all had their turn")
+	require.LessOrEqual(t, p.most, 4, "batches at once")
+	for _, voice := range voices {
+		voice.End()
+	}
 }
 
 func TestATurnThatIsNotStreamedKeepsNothingAndCanBeCancelled(t *testing.T) {

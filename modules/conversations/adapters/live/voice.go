@@ -9,10 +9,6 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 )
 
-const (
-	batchTime = 100 * time.Millisecond // from one batch of a stream to the next
-)
-
 // voice is an attempt that runs here. It implements ports.Voice and ports.Log.
 type voice struct {
 	hub       *Hub
@@ -21,14 +17,25 @@ type voice struct {
 	record    domain.Record
 	operation operation
 	streamed  bool
-	kick      chan struct{} // something was said
-	closed    chan struct{} // nothing more will be
-	kept      chan struct{} // keep has returned
 
-	mu     sync.Mutex
-	said   []string // only appended to, so that readers need no copy
-	stored int      // pieces that are kept in the table
+	mu      sync.Mutex
+	said    []string // only appended to, so that readers need no copy
+	stored  int      // pieces that are kept in the table
+	storing storing
+	written *sync.Cond  // told when storing is writing no more
+	timer   *time.Timer // ends the pause; nil: there was none yet
+	closed  bool        // nothing more is stored beside the turn
 }
+
+// storing says what happens to pieces that are not in the table yet.
+type storing int
+
+const (
+	idle    storing = iota // there are none: the next one is queued
+	queued                 // they wait for a writer
+	writing                // a writer is at it
+	paused                 // they wait for the time of the next batch
+)
 
 // Turn implements ports.Log.
 func (v *voice) Turn() domain.Record { return v.record }
@@ -51,44 +58,63 @@ func (v *voice) Say(text string) {
 	} else if !full {
 		v.said = append(v.said, text)
 	}
+	first := v.queue()
 	v.mu.Unlock()
+	if first {
+		v.hub.writes.add(v)
+	}
 	if v.streamed {
-		poke(v.kick)
 		v.hub.changed(v.record.ID)
 	}
+}
+
+// queue notes that the pieces wait for a writer, and reports whether they are to be queued. The lock is held.
+func (v *voice) queue() bool {
+	if !v.streamed || v.closed || v.storing != idle || v.stored == len(v.said) {
+		return false
+	}
+	v.storing = queued
+	return true
 }
 
 // mostEvents is how many events of a stream are none of text, at the most.
 const mostEvents = 10
 
-// keep writes what is said into the table, the first piece at once and then in batches, beside the turn. What it cannot
+// store writes what is said into the table, the first piece at once and then in batches, beside the turn. What it cannot
 // write now is part of the next batch, and at last of Rest.
-func (v *voice) keep() {
-	defer close(v.kept)
-	for {
-		select {
-		case <-v.kick:
-		case <-v.closed:
-			return
-		}
-		select {
-		case v.hub.keeping <- struct{}{}:
-		case <-v.closed:
-			return
-		}
-		err := v.write()
-		<-v.hub.keeping
-		if err != nil && v.ctx.Err() == nil {
-			v.hub.log.WarnContext(v.ctx, "what a turn says is not kept yet; it is tried again", "error", err)
-			poke(v.kick)
-		}
-		pause := time.NewTimer(batchTime)
-		select {
-		case <-pause.C:
-		case <-v.closed:
-			pause.Stop()
-			return
-		}
+func (v *voice) store() {
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		return
+	}
+	v.storing = writing
+	v.mu.Unlock()
+	if err := v.write(); err != nil && v.ctx.Err() == nil {
+		v.hub.log.WarnContext(v.ctx, "what a turn says is not kept yet; it is tried again", "error", err)
+	}
+	pause := v.hub.pause()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.storing = paused
+	v.written.Broadcast()
+	switch {
+	case v.closed:
+	case v.timer == nil:
+		v.timer = time.AfterFunc(pause, v.resume)
+	default:
+		v.timer.Reset(pause)
+	}
+}
+
+// resume ends the pause between two batches.
+func (v *voice) resume() {
+	v.mu.Lock()
+	v.storing = idle
+	next := v.queue()
+	v.mu.Unlock()
+	if next {
+		v.hub.writes.add(v)
 	}
 }
 
@@ -115,15 +141,16 @@ func (v *voice) rest() (first int, pieces []string) {
 	return v.stored, v.said[v.stored:len(v.said):len(v.said)]
 }
 
-// Close implements ports.Voice.
+// Close ends the storing beside the turn, and waits for the batch that is being written.
 func (v *voice) Close() {
-	select {
-	case <-v.closed:
-	default:
-		close(v.closed)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.closed = true
+	for v.storing == writing {
+		v.written.Wait()
 	}
-	if v.streamed {
-		<-v.kept
+	if v.timer != nil {
+		v.timer.Stop()
 	}
 }
 

@@ -37,7 +37,7 @@ type decoder struct {
 	ended    bool
 }
 
-func newDecoder(body io.Reader) *decoder { return &decoder{in: bufio.NewReaderSize(body, 16<<10)} }
+func newDecoder(body io.Reader) *decoder { return &decoder{in: bufio.NewReader(body)} }
 
 // next gives the next event; after the last one it answers io.EOF.
 func (d *decoder) next() (event, error) {
