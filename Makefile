@@ -60,6 +60,7 @@ migrate-down: build ## take the newest migration back
 
 .PHONY: test
 test: modules postgres ## run every test; ends with a line that counts
+	@go test -C .tools/bench ./... >/dev/null || go test -C .tools/bench ./...
 	@$(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) $(PKG)
 
 .PHONY: test-newest
@@ -100,7 +101,7 @@ check-format: modules ## fail where make fmt would change a file
 
 .PHONY: vet
 vet: modules ## go vet
-	@go vet ./...
+	@go vet ./... && go vet -C .tools/bench ./...
 
 .PHONY: lint
 lint: modules ## golangci-lint with .golangci.yaml
@@ -132,7 +133,7 @@ generate: modules ## make the generated code anew: sqlc from db, servers from ap
 
 .PHONY: bench
 bench: modules postgres ## the hot calls against pgbench, the queue against river's, on the same Postgres
-	@go run ./cmd/bench $(ARGS)
+	@CGO_ENABLED=0 go build -C .tools/bench -buildvcs=false -o "$(CURDIR)/bin/bench" . && bin/bench $(ARGS)
 
 .PHONY: release-snapshot
 release-snapshot: build postgres ## pack a database filled by this program as db/testdata/releases/VERSION, for the tests of later upgrades

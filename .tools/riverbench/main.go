@@ -1,6 +1,6 @@
 // Command riverbench works off a queue of riverqueue/river, as `river bench --num-total-jobs` does: so many jobs that do
 // nothing are inserted, then a client with so many workers takes them. It prints how many were inserted and worked a
-// second. cmd/bench runs it beside our own queue; it is a module of its own, so that river is no dependency of Parley.
+// second. make bench runs it beside our own queue; it is a module of its own, so that river is no dependency of Parley.
 package main
 
 import (

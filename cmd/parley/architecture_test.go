@@ -140,7 +140,7 @@ func TestTechnologyStaysInItsPlaces(t *testing.T) {
 	t.Parallel()
 	places := map[string][]string{
 		"github.com/labstack/echo":                 {"cmd", "platform/gateway", "modules/*/entrypoints/rest"},
-		"github.com/jackc":                         {"db", "platform/postgres", "platform/pgtest", "modules/*/adapters/postgres", "cmd/bench"},
+		"github.com/jackc":                         {"db", "platform/postgres", "platform/pgtest", "modules/*/adapters/postgres"},
 		"database/sql":                             {"platform/postgres"},
 		"github.com/golang-migrate":                {"platform/postgres"},
 		"github.com/lestrrat-go/jwx":               {"modules/*/adapters"},
