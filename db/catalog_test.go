@@ -137,7 +137,7 @@ var wallChecks = []string{
 	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.workspaces_to_purge(integer)'), ('app.purge_workspace(uuid)'), ('app.purge_some(uuid,double precision)'), ('app.expire_sessions(integer)'), ('app.enter_key(uuid,uuid,text[],text)'),
 	         ('app.memberships(timestamp with time zone,uuid,integer)'), ('app.members(uuid,timestamp with time zone,uuid,integer)'),
 	         ('app.all_workspaces(uuid,integer)'), ('app.all_users(uuid,integer)'), ('app.own_workspaces()'),
-	         ('app.find_login(text)'), ('app.find_session(uuid)'), ('app.enter_account(uuid,uuid)'),
+	         ('app.find_login(text)'), ('app.find_session(uuid)'), ('app.locate_invitation(bytea)'), ('app.locate_endpoint(uuid)'), ('app.locate_lost_jobs(integer)'), ('app.enter_account(uuid,uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'), ('app.audit_heads(text,uuid,integer)'), ('app.audit_adoption()'), ('app.begin_audit_adoption(timestamp with time zone,bytea)'),
 	         ('app.forget_login_attempts()'), ('app.login_standing(uuid,bytea,bytea[],bytea)'), ('app.recent_networks(timestamp with time zone,integer)'), ('app.count_mail(bytea[],bigint[])'), ('app.announce_invitation(text,bytea)'), ('app.forget_mail_counts()'), ('app.fail_login(bytea,bytea,timestamp with time zone)'), ('app.pass_login(bytea,bytea,bytea,timestamp with time zone)'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),

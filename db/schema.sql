@@ -2699,6 +2699,33 @@ $function$;
 GRANT EXECUTE ON FUNCTION app.end_periodic(text,uuid,double precision) TO parley_app;
 ALTER FUNCTION app.end_periodic(text,uuid,double precision) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.end_user_sessions(keep uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    usr           uuid := nullif(its_user, '')::uuid;
+    home          uuid;
+    ended         integer;
+    n             integer;
+BEGIN
+    UPDATE public.account_sessions SET revoked_at = now() WHERE user_id = usr AND id <> keep AND revoked_at IS NULL;
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    FOREACH home IN ARRAY ARRAY(SELECT app.own_workspaces()) LOOP -- in their order, so that two of these do not wait for each other
+        PERFORM app.set_tenant(home::text, its_user, '', '');
+        UPDATE public.sessions SET revoked_at = now() WHERE workspace_id = home AND user_id = usr AND id <> keep AND revoked_at IS NULL;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        ended := ended + n;
+    END LOOP;
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
+    RETURN ended;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.end_user_sessions(uuid) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.ended_access(callers jsonb)
  RETURNS TABLE(n integer, state text, detail text)
  LANGUAGE plpgsql
@@ -2839,7 +2866,7 @@ BEGIN
                       AND s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now()) THEN
         RAISE EXCEPTION 'the session has ended' USING ERRCODE = 'PY401';
     END IF;
-    PERFORM set_config('app.workspace_id', '', true), set_config('app.user_id', usr::text, true);
+    PERFORM app.set_tenant('', usr::text, '', '');
 END $function$;
 GRANT EXECUTE ON FUNCTION app.enter_account(uuid,uuid) TO parley_app;
 ALTER FUNCTION app.enter_account(uuid,uuid) OWNER TO parley_door;
@@ -2877,8 +2904,7 @@ BEGIN
     IF cardinality(roles) > 0 AND its_role <> ALL (roles) THEN
         RAISE EXCEPTION 'the role does not allow this' USING ERRCODE = 'PYROL', DETAIL = its_role;
     END IF;
-    PERFORM set_config('app.workspace_id', workspace::text, true), set_config('app.user_id', key::text, true),
-            set_config('app.role', its_role, true), set_config('app.bots', coalesce(its_bots::text, ''), true);
+    PERFORM app.set_tenant(workspace::text, key::text, its_role, coalesce(its_bots::text, ''));
     RETURN its_role;
 END $function$;
 GRANT EXECUTE ON FUNCTION app.enter_key(uuid,uuid,text[],text) TO parley_app;
@@ -3361,19 +3387,22 @@ CREATE OR REPLACE FUNCTION app.level(workspace uuid, metric text)
  STABLE
 AS $function$
 DECLARE
-    its_bots text := coalesce(current_setting('app.bots', true), '');
-    n        bigint;
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    n             bigint;
 BEGIN
     CASE metric
         WHEN 'bots' THEN
-            PERFORM set_config('app.bots', '', true);
+            PERFORM app.set_tenant(its_workspace, its_user, its_role, '');
             n := (SELECT count(*) FROM public.bots b WHERE b.workspace_id = workspace AND b.status <> 'archived');
-            PERFORM set_config('app.bots', its_bots, true);
+            PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
             RETURN n;
         WHEN 'webhook_subscriptions' THEN
-            PERFORM set_config('app.bots', '', true);
+            PERFORM app.set_tenant(its_workspace, its_user, its_role, '');
             n := (SELECT count(*) FROM public.webhook_subscriptions s WHERE s.workspace_id = workspace AND s.deleted_at IS NULL);
-            PERFORM set_config('app.bots', its_bots, true);
+            PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
             RETURN n;
         WHEN 'members' THEN RETURN (SELECT count(*) FROM public.workspace_members m WHERE m.workspace_id = workspace);
         WHEN 'api_keys' THEN RETURN (SELECT count(*) FROM public.api_keys k
@@ -3382,6 +3411,43 @@ BEGIN
     END CASE;
 END $function$;
 GRANT EXECUTE ON FUNCTION app.level(uuid,text) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.locate_endpoint(endpoint uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT e.workspace_id FROM public.webhook_endpoints e WHERE e.id = endpoint
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_endpoint(uuid) TO parley_app;
+ALTER FUNCTION app.locate_endpoint(uuid) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_invitation(print bytea)
+ RETURNS TABLE(workspace_id uuid, id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT i.workspace_id, i.id FROM public.invitations i WHERE i.token_hash = print
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_invitation(bytea) TO parley_app;
+ALTER FUNCTION app.locate_invitation(bytea) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_lost_jobs(most integer)
+ RETURNS TABLE(workspace_id uuid, id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT j.workspace_id, j.id
+      FROM public.job_queue j
+     WHERE j.status = 'running' AND j.lease_until < clock_timestamp()
+     ORDER BY j.lease_until
+     LIMIT most
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_lost_jobs(integer) TO parley_app;
+ALTER FUNCTION app.locate_lost_jobs(integer) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.lock_authority(workspace uuid, actor uuid, roles text[])
  RETURNS boolean
@@ -3647,6 +3713,48 @@ $function$;
 GRANT EXECUTE ON FUNCTION app.queue_depth() TO parley_app;
 ALTER FUNCTION app.queue_depth() OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.read_endpoint(endpoint uuid)
+ RETURNS TABLE(workspace_id uuid, status text, secrets jsonb)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+    its_workspace uuid := app.locate_endpoint(endpoint);
+BEGIN
+    IF its_workspace IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM app.set_tenant(its_workspace::text, '', '', '');
+    RETURN QUERY SELECT e.workspace_id, e.status, e.secrets
+      FROM public.webhook_endpoints e
+      JOIN public.workspaces w ON w.id = e.workspace_id AND w.deleted_at IS NULL
+     WHERE e.workspace_id = its_workspace AND e.id = endpoint AND e.deleted_at IS NULL;
+    PERFORM app.set_tenant('', '', '', '');
+END $function$;
+GRANT EXECUTE ON FUNCTION app.read_endpoint(uuid) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.read_invitation(print bytea)
+ RETURNS TABLE(workspace_id uuid, id uuid, email text, role text, expires_at timestamp with time zone, accepted boolean, operation_id uuid, user_id uuid, password_hash text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+    its record;
+BEGIN
+    SELECT l.workspace_id, l.id INTO its FROM app.locate_invitation(print) l;
+    IF its.id IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM app.set_tenant(its.workspace_id::text, '', '', '');
+    RETURN QUERY SELECT i.workspace_id, i.id, i.email, i.role, i.expires_at, i.accepted_at IS NOT NULL, i.operation_id, u.user_id, u.password_hash
+      FROM public.invitations i
+      JOIN public.workspaces w ON w.id = i.workspace_id AND w.deleted_at IS NULL
+      LEFT JOIN LATERAL app.find_login(ARRAY[i.email], NULL) u ON true
+     WHERE i.workspace_id = its.workspace_id AND i.id = its.id AND i.token_hash = print AND i.revoked_at IS NULL;
+    PERFORM app.set_tenant('', '', '', '');
+END $function$;
+GRANT EXECUTE ON FUNCTION app.read_invitation(bytea) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.recent_networks(after timestamp with time zone, most integer)
  RETURNS TABLE(network bytea, used_at timestamp with time zone)
  LANGUAGE sql
@@ -3899,7 +4007,7 @@ BEGIN
     IF home IS NULL THEN
         RETURN NULL;
     END IF;
-    PERFORM set_config('app.workspace_id', home::text, true);
+    PERFORM app.set_tenant(home::text, coalesce(current_setting('app.user_id', true), ''), '', '');
     INSERT INTO public.sessions (workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at,
                                  revoked_at, created_at, ip, user_agent)
     SELECT home, s.id, s.user_id, s.generation, s.rotated_at, s.retirements, s.kid, s.idle_expires_at, s.expires_at,

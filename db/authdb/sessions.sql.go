@@ -54,7 +54,7 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) er
 }
 
 const endOtherSessions = `-- name: EndOtherSessions :one
-SELECT app.end_other_sessions($1::uuid)::integer
+SELECT app.end_user_sessions($1::uuid)::integer
 `
 
 func (q *Queries) EndOtherSessions(ctx context.Context, keep uuid.UUID) (int32, error) {

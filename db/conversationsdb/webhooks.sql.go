@@ -154,7 +154,7 @@ func (q *Queries) EventAnswered(ctx context.Context, arg EventAnsweredParams) er
 
 const FindEndpoint = `-- name: FindEndpoint :one
 SELECT workspace_id::uuid AS workspace_id, status::text AS status, secrets::jsonb AS secrets
-  FROM app.find_webhook_endpoint($1::uuid)
+  FROM app.read_endpoint($1::uuid)
 `
 
 type FindEndpointRow struct {

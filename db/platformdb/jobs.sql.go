@@ -574,20 +574,46 @@ func (q *Queries) ListLetters(ctx context.Context, arg ListLettersParams) ([]Lis
 	return items, nil
 }
 
-const lostJobs = `-- name: LostJobs :many
-SELECT workspace_id::uuid AS workspace_id, id::uuid AS id, kind::text AS kind, trace_id::text AS trace_id, attempt::integer AS attempt,
-       failures::integer AS failures, max_attempts::integer AS max_attempts
-  FROM app.lost_jobs($1::integer)
+const lostJob = `-- name: LostJob :one
+SELECT kind, trace_id, attempt, failures, max_attempts
+  FROM job_queue
+ WHERE workspace_id = $1 AND id = $2 AND status = 'running' AND lease_until < clock_timestamp()
 `
 
-type LostJobsRow struct {
+type LostJobParams struct {
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
+}
+
+type LostJobRow struct {
 	Kind        string
 	TraceID     string
 	Attempt     int32
 	Failures    int32
 	MaxAttempts int32
+}
+
+// One of them, as its own tenant; no row where somebody has taken it since.
+func (q *Queries) LostJob(ctx context.Context, arg LostJobParams) (LostJobRow, error) {
+	row := q.db.QueryRow(ctx, lostJob, arg.WorkspaceID, arg.ID)
+	var i LostJobRow
+	err := row.Scan(
+		&i.Kind,
+		&i.TraceID,
+		&i.Attempt,
+		&i.Failures,
+		&i.MaxAttempts,
+	)
+	return i, err
+}
+
+const lostJobs = `-- name: LostJobs :many
+SELECT workspace_id::uuid AS workspace_id, id::uuid AS id FROM app.locate_lost_jobs($1::integer)
+`
+
+type LostJobsRow struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
 }
 
 // Jobs of all workspaces whose lease has run out.
@@ -600,15 +626,7 @@ func (q *Queries) LostJobs(ctx context.Context, most int32) ([]LostJobsRow, erro
 	var items []LostJobsRow
 	for rows.Next() {
 		var i LostJobsRow
-		if err := rows.Scan(
-			&i.WorkspaceID,
-			&i.ID,
-			&i.Kind,
-			&i.TraceID,
-			&i.Attempt,
-			&i.Failures,
-			&i.MaxAttempts,
-		); err != nil {
+		if err := rows.Scan(&i.WorkspaceID, &i.ID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

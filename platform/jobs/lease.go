@@ -57,17 +57,26 @@ func (r *Runner) rescue(ctx context.Context) error {
 	}
 	var failures []error
 	for _, row := range rows {
-		a := &attempt{Info: Info{
-			ID: row.ID, WorkspaceID: row.WorkspaceID, Kind: row.Kind, Attempt: int(row.Attempt), Failures: int(row.Failures),
-			MaxAttempts: int(row.MaxAttempts),
-		}, trace: row.TraceID}
-		backoff := DefaultBackoff
-		if k, ok := r.Registry.find(row.Kind); ok {
-			backoff = k.Backoff
-		}
-		tenant := asTenant(ctx, a)
-		err := ignoreMissing(r.patiently(tenant, r.failure(tenant, a, backoff, errLost, true)))
-		failures = append(failures, err)
+		failures = append(failures, ignoreMissing(r.rescueOne(ctx, row.WorkspaceID, row.ID)))
 	}
 	return errors.Join(failures...)
+}
+
+// rescueOne takes one job, as its tenant, from a worker that is silent; an error that postgres.IsMissing knows where it has gone on
+// since.
+func (r *Runner) rescueOne(ctx context.Context, workspace, id uuid.UUID) error {
+	a := &attempt{Info: Info{ID: id, WorkspaceID: workspace}}
+	in := asTenant(ctx, a)
+	row, err := platformdb.New(r.DB.In(in)).LostJob(in, platformdb.LostJobParams{WorkspaceID: workspace, ID: id})
+	if err != nil {
+		return fmt.Errorf("read a lost job: %w", err)
+	}
+	a.Kind, a.Attempt, a.Failures, a.MaxAttempts = row.Kind, int(row.Attempt), int(row.Failures), int(row.MaxAttempts)
+	a.trace = row.TraceID
+	backoff := DefaultBackoff
+	if k, ok := r.Registry.find(row.Kind); ok {
+		backoff = k.Backoff
+	}
+	tenant := asTenant(ctx, a)
+	return r.patiently(tenant, r.failure(tenant, a, backoff, errLost, true))
 }

@@ -38,7 +38,7 @@ SELECT workspace_id::uuid AS workspace_id, id::uuid AS id, email::text AS email,
        expires_at::timestamptz AS expires_at, accepted::boolean AS accepted,
        coalesce(operation_id, '00000000-0000-0000-0000-000000000000')::uuid AS operation_id,
        coalesce(user_id, '00000000-0000-0000-0000-000000000000')::uuid AS user_id, coalesce(password_hash, '')::text AS password_hash
-  FROM app.find_invitation(@print::bytea);
+  FROM app.read_invitation(@print::bytea);
 
 -- name: AcceptInvitation :one
 -- Compare and set: of two who bring the same token one is late.

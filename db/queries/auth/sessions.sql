@@ -17,7 +17,7 @@ UPDATE sessions
  WHERE workspace_id = @workspace_id AND id = @id;
 
 -- name: EndOtherSessions :one
-SELECT app.end_other_sessions(@keep::uuid)::integer;
+SELECT app.end_user_sessions(@keep::uuid)::integer;
 
 -- name: ListSessions :many
 SELECT * FROM sessions

@@ -36,7 +36,7 @@ SELECT id, name, bot_id, status, secrets, on_archived, created_at, coalesce(resp
 -- name: FindEndpoint :one
 -- For a sender, who has no token.
 SELECT workspace_id::uuid AS workspace_id, status::text AS status, secrets::jsonb AS secrets
-  FROM app.find_webhook_endpoint(@id::uuid);
+  FROM app.read_endpoint(@id::uuid);
 
 -- name: TakeEvent :one
 -- An event of the outside, once for each of the sender's ids; no row where it is there already. Raises PYLIM when the

@@ -51,9 +51,13 @@ SELECT id::uuid AS id, attempt::integer AS attempt
 
 -- name: LostJobs :many
 -- Jobs of all workspaces whose lease has run out.
-SELECT workspace_id::uuid AS workspace_id, id::uuid AS id, kind::text AS kind, trace_id::text AS trace_id, attempt::integer AS attempt,
-       failures::integer AS failures, max_attempts::integer AS max_attempts
-  FROM app.lost_jobs(@most::integer);
+SELECT workspace_id::uuid AS workspace_id, id::uuid AS id FROM app.locate_lost_jobs(@most::integer);
+
+-- name: LostJob :one
+-- One of them, as its own tenant; no row where somebody has taken it since.
+SELECT kind, trace_id, attempt, failures, max_attempts
+  FROM job_queue
+ WHERE workspace_id = @workspace_id AND id = @id AND status = 'running' AND lease_until < clock_timestamp();
 
 -- name: FinishJob :exec
 -- Compare and set: raises PY404 unless this very attempt is still running, so that a late worker's effects roll back.
