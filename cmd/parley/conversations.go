@@ -10,34 +10,25 @@ import (
 
 	"github.com/parley/parley/modules/bots"
 	botsadapter "github.com/parley/parley/modules/conversations/adapters/bots"
-	"github.com/parley/parley/modules/conversations/adapters/events"
-	"github.com/parley/parley/modules/conversations/adapters/guarded"
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/adapters/signatures"
 	"github.com/parley/parley/modules/conversations/entrypoints/jobs"
 	"github.com/parley/parley/modules/conversations/entrypoints/rest"
-	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/gateway"
 	queue "github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/ratelimit"
 	"github.com/parley/parley/platform/webhook"
 )
 
 func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, catalog bots.Catalog, answering models) error {
-	model, told := answering.Router, countedTurns{events.Events{Publisher: p.events}, p.metrics, p.log}
-	turns := postgres.NewTurns(p.db, model.Default, told, p.meter.Limits)
-	turn := usecases.TakeTurn{
-		Turns: turns, Leases: turns, Model: model, Events: told, Timeout: p.cfg.ModelTimeout, Slack: p.cfg.JobLease, Now: p.now,
-	}
-	server := newConversationsServer(p, catalog, turn)
+	model := answering.Router
+	turns := newTurns(p, model)
+	server := newConversationsServer(p, catalog, turns)
 	if server.Receive.Schema = calls.Find(http.MethodPost, "/v1/webhooks/:endpoint_id"); server.Receive.Schema == (*contract.Operation)(nil) {
 		return errors.New("the OpenAPI document has no call that receives webhooks")
 	}
-	bound := guarded.Turns{Slots: p.turns, MaxWait: turnWait, Refused: func() { p.metrics.refusals(1, "turns") }}
-	server.Bound = bound
 	server.Models = answering.settings
 	server.PutModels = usecases.PutModelSettings{Settings: server.Models, Unserved: answering.unserved(), Now: p.now}
 	server.UsableModels = usecases.ListModels{Operator: model, Keys: answering.settings, Providers: answering.providers}
@@ -48,18 +39,20 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	server.PutKey = usecases.PutModelKey{Settings: server.Models, Now: p.now, CheckURL: func(raw string) error {
 		return webhook.CheckURL(raw, p.cfg.WebhookPrivate)
 	}}
-	p.addStreams(&server, told)
 	server.Mount(e)
-	if err := p.keepTurns(turns, server.Steps); err != nil {
+	if err := p.keepTurns(turns); err != nil {
 		return err
 	}
-	bound.MaxWait = 0
 	p.buried = append(p.buried, giveUpAnswers(p))
 	answers := jobs.AnswerMessage{
-		Inbox: newInbox(p), Turn: turn, Commands: p.commands, Bound: bound, Steps: server.Steps, Away: model.Away,
+		Answer:  usecases.AnswerEvent{Inbox: newInbox(p), Turn: turns.take, Models: model, Now: p.now},
+		Timeout: p.cfg.ModelTimeout + answerTimeSlack,
 	}
 	return answers.Register(p.kinds, postgres.AnswerKind)
 }
+
+// answerTimeSlack is how much longer than its model a job that answers a message may take.
+const answerTimeSlack = 30 * time.Second
 
 // How a workspace tests its keys for models.
 const (
@@ -67,18 +60,18 @@ const (
 	keyTestsAMinute = 10
 )
 
-// turnWait is how long a call waits for one of the turns that run to end, where as many run as may.
-const turnWait = 2 * time.Second
-
-func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.TakeTurn) rest.Server {
+func newConversationsServer(p *platform, catalog bots.Catalog, turns turnUseCases) rest.Server {
 	threads, endpoints := postgres.NewThreads(p.db), postgres.NewEndpoints(p.db)
 	secrets := signatures.Keys{Keys: p.keys, Now: p.now}
-	key := p.master.Key("cursor")
 	return rest.Server{
 		Create:         usecases.CreateThread{Threads: threads, Bots: botsadapter.Bots{Catalog: catalog}, Now: p.now},
 		Change:         usecases.ChangeThread{Threads: threads},
 		Rate:           usecases.RateMessage{Opinions: threads, Now: p.now},
-		Turn:           turn,
+		Take:           turns.take,
+		Retry:          turns.retry,
+		Cancel:         turns.cancel,
+		Follow:         turns.follow,
+		Records:        turns.records,
 		Threads:        threads,
 		CreateEndpoint: usecases.CreateEndpoint{Endpoints: endpoints, Keys: secrets, Now: p.now},
 		ChangeEndpoint: usecases.ChangeEndpoint{Endpoints: endpoints, Keys: secrets},
@@ -91,13 +84,8 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turn usecases.Tak
 		Channels:      postgres.NewChannels(p.db),
 		Subscriptions: p.subscriptions(),
 		Commands:      p.commands,
-
-		ThreadCursors:       page.NewCursors[ports.ThreadPosition](key, "threads"),
-		MessageCursors:      page.NewCursors[ports.MessagePosition](key, "messages"),
-		EndpointCursors:     page.NewCursors[ports.IDPosition](key, "webhook endpoints"),
-		EventCursors:        page.NewCursors[ports.IDPosition](key, "webhook events"),
-		SubscriptionCursors: page.NewCursors[ports.IDPosition](key, "webhook subscriptions"),
-		DeliveryCursors:     page.NewCursors[ports.IDPosition](key, "webhook deliveries"),
+		Access:        p.access,
+		Cursors:       cursorKey(p),
 	}
 }
 

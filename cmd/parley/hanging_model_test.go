@@ -34,7 +34,7 @@ func TestAModelThatHangsOpensItsBreakerAndTurnsSayWhenToComeBack(t *testing.T) {
 	guard := guarded.Model{Model: model, Group: resilience.NewGroup("model", resilience.Policy{
 		Timeout: timeout, Concurrency: 1, Failures: 2, OpenFor: time.Hour,
 	}, slog.New(slog.DiscardHandler))}
-	turn := usecases.TakeTurn{Model: guard, Timeout: timeout, Now: time.Now}
+	turn := usecases.AskModel{Model: guard, Timeout: timeout, Now: time.Now}
 	for range 2 {
 		require.Zero(t, guard.Away(t.Context(), "", false))
 		_, err := turn.Ask(t.Context(), domain.Turn{}, func(string) {})

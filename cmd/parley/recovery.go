@@ -8,9 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
-	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/entrypoints/jobs"
-	"github.com/parley/parley/platform/command"
 	notifications "github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/resilience"
 )
@@ -24,19 +22,19 @@ const (
 )
 
 // keepTurns has others take up the turns of this process when it stops or dies, and takes up those of others.
-func (p *platform) keepTurns(turns *postgres.Turns, steps func(turn *domain.Turn) command.Long) error {
+func (p *platform) keepTurns(turns turnUseCases) error {
 	p.process = &postgres.Process{DB: p.db, ID: uuid.New(), Lease: min(processLease, p.cfg.JobLease), Lost: func() {
 		p.log.Warn("other processes took this one for dead: it leaves its turns to them")
 		p.attempts.Cut()
 	}}
-	turns.In(p.process.ID)
+	turns.turns.In(p.process.ID)
 	ctx, cancel := context.WithTimeout(context.Background(), beatTimeout)
 	defer cancel()
 	if _, err := p.process.Beat(ctx); err != nil { // before its first turn
 		return err
 	}
 	p.recovery = jobs.NewRecoverTurns(jobs.RecoverOptions{
-		Leases: turns, Commands: p.commands, Steps: steps, Slots: resilience.NewSlots(p.cfg.ModelAtOnce), Poll: p.cfg.UpkeepInterval, Log: p.log,
+		Leases: turns.turns, Recover: turns.recover, Slots: resilience.NewSlots(p.cfg.ModelAtOnce), Poll: p.cfg.UpkeepInterval, Log: p.log,
 	})
 	p.background.Every(p.process.Lease/beatsALease, beatTimeout, "say that the process lives", func(ctx context.Context) error {
 		n, err := p.process.Beat(ctx)

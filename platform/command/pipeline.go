@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/call"
@@ -19,11 +18,11 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Failures of a call under an operation id that was used before.
+// Failures of a call under an operation id that was used before. Use cases know them by their names in fail.
 var (
-	ErrInProgress = fail.New(fail.Conflict, "OPERATION_IN_PROGRESS", "this operation is still running: send the same call again").After(time.Second)
-	ErrExpired    = fail.New(fail.Conflict, "OPERATION_EXPIRED", "this operation was done long ago and its answer is no longer kept: look whether it took effect; make a new id for a new request")
-	ErrReused     = fail.New(fail.Invalid, "OPERATION_ID_REUSED", "this X-Operation-Id was used for another request: make a new one for every new request")
+	ErrInProgress = fail.ErrInProgress
+	ErrExpired    = fail.ErrExpired
+	ErrReused     = fail.ErrReused
 )
 
 // Encoder writes an answer; the generated response objects have one as their Visit method.

@@ -182,6 +182,13 @@ var (
 	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)
 )
 
+// Failures of a call under an operation id that was used before.
+var (
+	ErrInProgress = New(Conflict, "OPERATION_IN_PROGRESS", "this operation is still running: send the same call again").After(time.Second)
+	ErrExpired    = New(Conflict, "OPERATION_EXPIRED", "this operation was done long ago and its answer is no longer kept: look whether it took effect; make a new id for a new request")
+	ErrReused     = New(Invalid, "OPERATION_ID_REUSED", "this X-Operation-Id was used for another request: make a new one for every new request")
+)
+
 // From finds the Error in a chain; what is none becomes ErrInternal with the error as its cause.
 func From(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -1,12 +1,13 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 )
 
-// DefaultLimit is how many rows a page has where the client names no limit.
+// DefaultLimit is how many rows a page has where the client names no limit, unless the list says otherwise.
 const DefaultLimit = 20
 
 // Key signs the cursors of all lists.
@@ -21,6 +22,7 @@ type List[T, P any] struct {
 	Read     func(ctx context.Context, after *P, limit int) ([]T, error)
 	Position func(T) P
 	Size     func(T) int // bytes of the texts of a row, for CutBytes; nil where all rows are small
+	Limit    int         // rows of a page where the client names no limit; 0: DefaultLimit
 }
 
 // Page is a part of a list.
@@ -30,7 +32,7 @@ type Page[T any] struct {
 	NextCursor *string // nil on the last page
 }
 
-// Page reads the page behind a cursor; nil stands for the first page, and for DefaultLimit. A cursor that was not made for
+// Page reads the page behind a cursor; nil stands for the first page, and for the Limit of the list. A cursor that was not made for
 // this list gives ErrCursor.
 func (l List[T, P]) Page(ctx context.Context, key Key, cursor *string, limit *int) (Page[T], error) {
 	filter, ok := l.Filter.(string)
@@ -46,7 +48,7 @@ func (l List[T, P]) Page(ctx context.Context, key Key, cursor *string, limit *in
 	if err != nil {
 		return Page[T]{}, err
 	}
-	count := Limit(limit, DefaultLimit)
+	count := Limit(limit, cmp.Or(l.Limit, DefaultLimit))
 	rows, err := l.Read(ctx, after, count+1)
 	if err != nil {
 		return Page[T]{}, err

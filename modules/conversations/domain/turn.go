@@ -52,6 +52,13 @@ type Turn struct {
 	DoneBy      Reply    // of what is Done
 }
 
+// CompletedTurn is a turn with its answer.
+type CompletedTurn struct {
+	Turn   Turn
+	Answer Message
+	Reply  Reply
+}
+
 // Pinned is the version of a bot that answers in a turn.
 type Pinned struct {
 	BotID       uuid.UUID

@@ -73,6 +73,15 @@ type Asked struct {
 // Access is a workspace's own to a provider. Its key is in no log: it is only ever passed by pointer.
 type Access struct{ Key, BaseURL string }
 
+// ModelGuard knows which models are not asked at the moment, because they have failed too often.
+type ModelGuard interface {
+	// Away returns for how long none of a prompt's models will be asked; 0: one is asked now. Own are the providers that the
+	// workspace has a key of its own for.
+	Away(ctx context.Context, p Prompt, own []string) time.Duration
+	// NotAsked reports whether an error of Model.Reply says that no model was asked, and for how long none will be.
+	NotAsked(err error) (wait time.Duration, ok bool)
+}
+
 // Budget holds a workspace to its limit of costs.
 type Budget interface {
 	// Reserve keeps so many millionths of the currency for an attempt that runs, in place of what was kept for it before. It

@@ -2,30 +2,50 @@ package usecases
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/call"
 )
 
-// CancelTurn ends a turn that runs. The process that runs it is asked to, wherever it is, so that the model's call stops
-// and the text so far is kept; one that says nothing is not waited for.
+// CancelTurn cancels a turn that runs. It asks the process that runs the turn to stop, so that the model's call ends and the text so
+// far is kept. A process that does not respond within Timeout is passed over.
 type CancelTurn struct {
-	Records  ports.Records
-	Cancels  ports.Cancels
-	Pieces   ports.Pieces
-	Live     ports.Live
-	Patience time.Duration // with the process that runs the turn
-	Now      func() time.Time
+	Operations ports.Operations
+	Records    ports.Records
+	Cancels    ports.Cancels
+	Pieces     ports.Pieces
+	Live       ports.Live
+	Timeout    time.Duration // for the process that runs the turn
+	Now        func() time.Time
 }
 
-const lookForEnd = 200 * time.Millisecond // whether a turn has ended, where no notification tells
+// Do cancels a turn and returns it as the answer. Errors are ports.ErrTurnNotFound, and ports.ErrTurnEnded where the turn has come
+// to another end.
+func (u CancelTurn) Do(ctx context.Context, thread, turn uuid.UUID) (ports.Answer, error) {
+	if err := u.request(ctx, thread, turn); err != nil {
+		return ports.Answer{}, err
+	}
+	record := ports.AuditRecord{Action: "turn.cancel", Thread: thread, Turn: turn}
+	cancel := func(ctx context.Context) (domain.Record, error) {
+		return u.cancel(ctx, thread, turn, call.From(ctx).Operation.ID)
+	}
+	answer, err := u.Operations.RunOnce(ctx, record, cancel)
+	if errors.Is(err, ports.ErrOvertaken) { // the turn ended between the reading and the writing: reading it again shows how
+		answer, err = u.Operations.RunOnce(ctx, record, cancel)
+	}
+	return answer, err
+}
 
-// Ask asks for a turn to be cancelled by the caller's operation and waits until it has ended, or for as long as Patience
-// says. It changes nothing by itself, so it may be asked again.
-func (u CancelTurn) Ask(ctx context.Context, thread, turn uuid.UUID) error {
+const endPoll = 200 * time.Millisecond // between looks at a turn whose end is waited for, where no notification is received
+
+// request asks for the turn to be cancelled by the caller's operation, and waits until it has ended, for Timeout at most. It may be
+// repeated.
+func (u CancelTurn) request(ctx context.Context, thread, turn uuid.UUID) error {
 	record, err := u.Records.Get(ctx, thread, turn)
 	if err != nil || record.Ended() {
 		return err
@@ -36,9 +56,9 @@ func (u CancelTurn) Ask(ctx context.Context, thread, turn uuid.UUID) error {
 		return err
 	}
 	u.Live.Cancel(turn, record.Attempt)
-	ctx, cancel := context.WithTimeout(ctx, u.Patience)
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
 	defer cancel()
-	look := time.NewTicker(lookForEnd)
+	look := time.NewTicker(endPoll)
 	defer look.Stop()
 	for {
 		select {
@@ -48,14 +68,14 @@ func (u CancelTurn) Ask(ctx context.Context, thread, turn uuid.UUID) error {
 			return nil
 		}
 		if record, err = u.Records.Get(ctx, thread, turn); err != nil || record.Ended() {
-			return nil // Do will see
+			return nil // cancel finds out
 		}
 	}
 }
 
-// Do gives the turn that the operation has cancelled. One that runs still is cancelled with what is kept of its text: the
-// process that runs it is too late, whatever it brings. ErrTurnEnded where the turn came to another end.
-func (u CancelTurn) Do(ctx context.Context, thread, turn, operation uuid.UUID) (domain.Record, error) {
+// cancel returns the turn that the operation has cancelled. One that still runs is cancelled with the text that is stored of it:
+// what its process brings afterwards is dropped.
+func (u CancelTurn) cancel(ctx context.Context, thread, turn, operation uuid.UUID) (domain.Record, error) {
 	record, err := u.Records.Get(ctx, thread, turn)
 	if err != nil {
 		return record, err
@@ -75,7 +95,7 @@ func (u CancelTurn) Do(ctx context.Context, thread, turn, operation uuid.UUID) (
 		Asked: domain.ModelName{Provider: record.Provider, Name: record.Model},
 	}
 	partial := t.Partial(pieces, u.Now())
-	record.Usage = domain.Usage{ // nobody who knows more has told
+	record.Usage = domain.Usage{ // the process that knows more has not responded
 		InputTokens: new(domain.TokensOf(len(record.User.Content))), OutputTokens: new(domain.TokensOf(len(partial.Content))), Estimated: true,
 	}
 	if err := u.Cancels.Cancel(ctx, t, partial, record.Reply); err != nil {

@@ -24,23 +24,42 @@ func (m model) Reply(ctx context.Context, p ports.Prompt, _ func(string)) (domai
 	return m(ctx, p)
 }
 
-// turns remembers what it was told.
+// turns remembers the turn that was started, and how it failed.
 type turns struct {
 	ports.Turns
 	ports.Leases
+	started domain.Turn
+	pinned  *domain.Pinned   // of the turn that is started
+	asked   domain.ModelName // of the turn that is started
+	refused []error          // of each start, the first first; then it succeeds
 	busy    uuid.UUID
 	freed   bool
 	busyErr error
 	why     string
 	used    domain.Usage
+	reply   domain.Reply
 }
 
+func (s *turns) Start(_ context.Context, t *domain.Turn) error {
+	if len(s.refused) > 0 {
+		err := s.refused[0]
+		s.refused = s.refused[1:]
+		return err
+	}
+	t.Pinned, t.Asked = s.pinned, s.asked
+	s.started = *t
+	return nil
+}
+func (s *turns) Complete(_ context.Context, _ domain.Turn, _ domain.Message, reply domain.Reply) error {
+	s.reply = reply
+	return nil
+}
 func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, error) { return s.busy, s.busyErr }
 func (s *turns) Free(context.Context, uuid.UUID, time.Duration, string) (bool, error) {
 	return s.freed, nil
 }
 func (s *turns) Fail(_ context.Context, _ domain.Turn, reply domain.Reply, why string, _ domain.Failure, _ time.Time) error {
-	s.why, s.used = why, reply.Usage
+	s.why, s.used, s.reply = why, reply.Usage, reply
 	return nil
 }
 
@@ -52,8 +71,40 @@ func (silent) TurnCompleted(context.Context, domain.Turn, domain.Message, domain
 }
 func (silent) TurnFailed(context.Context, domain.Turn, domain.Reply, *fail.Error) error { return nil }
 
+// operations runs the steps of an operation without transactions.
+type operations struct{ ports.Operations }
+
+func (operations) Run(ctx context.Context, o ports.Operation) (ports.Answer, error) {
+	if err := o.Begin(ctx); err != nil {
+		return ports.Answer{}, err
+	}
+	defer o.Ended()
+	if err := o.Work(ctx); err != nil {
+		return ports.Answer{}, errors.Join(err, o.Fail(ctx, err))
+	}
+	done, err := o.Finish(ctx)
+	return ports.Answer{TurnID: done.Turn.ID, Body: []byte(done.Answer.Content)}, err
+}
+
+// live registers attempts that nobody cancels or reads.
+type live struct{ ports.Live }
+
+func (live) Begin(ctx context.Context, _ domain.Turn, _ bool) (context.Context, ports.Voice) {
+	return ctx, writer{}
+}
+
+type writer struct{ ports.Voice }
+
+func (writer) Say(string)                 {}
+func (writer) Close()                     {}
+func (writer) Rest(context.Context) error { return nil }
+func (writer) End()                       {}
+
 func take(m model, kept *turns) usecases.TakeTurn {
-	return usecases.TakeTurn{Turns: kept, Leases: kept, Model: m, Events: silent{}, Timeout: time.Minute, Slack: time.Second, Now: time.Now}
+	return usecases.TakeTurn{Leases: kept, RunTurn: usecases.RunTurn{
+		AskModel:   usecases.AskModel{Model: m, Timeout: time.Minute, Now: time.Now},
+		Operations: operations{}, Turns: kept, Live: live{}, Events: silent{}, Lease: time.Minute + time.Second,
+	}}
 }
 
 func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {
@@ -75,13 +126,10 @@ func TestAModelThatDoesNotAnswerIsADownstreamFailureWithItsTurn(t *testing.T) {
 			kept := &turns{}
 			u := take(m, kept)
 			u.Timeout = time.Millisecond
-			turn, err := u.Prepare(usecases.Said{Content: "Hi"})
-			require.NoError(t, err)
-			reply, err := u.Ask(t.Context(), turn, func(string) {})
+			_, err := u.Do(t.Context(), usecases.NewTurn{Content: "Hi"})
 			require.ErrorIs(t, err, ports.ErrModel)
-			require.Equal(t, turn.ID, fail.From(err).Details["turn_id"])
+			require.Equal(t, kept.started.ID, fail.From(err).Details["turn_id"])
 			require.NotContains(t, fail.From(err).Message, "internal", "the cause is for the record alone")
-			require.NoError(t, u.Fail(t.Context(), turn, reply, err))
 			require.Contains(t, kept.why, "the model")
 			require.Equal(t, used, kept.used, "what it has used is lost")
 		})
@@ -94,58 +142,51 @@ func TestWhatSettingsAndLimitsDoNotAllowIsToldAsSuch(t *testing.T) {
 		ports.ErrModelNotAllowed.With("model", "openai/x"), fail.ErrLimitReached.With("metric", "cost_micros"), ports.ErrModelCredentials, ports.ErrModelUnknown,
 		ports.ErrModelQuota, ports.ErrModelRejected, ports.ErrContentFiltered, ports.ErrContextTooLong, ports.ErrEmptyAnswer, ports.ErrModelNotConfigured,
 	} {
-		u := take(func(context.Context, ports.Prompt) (domain.Reply, error) {
+		kept := &turns{}
+		_, err := take(func(context.Context, ports.Prompt) (domain.Reply, error) {
 			return domain.Reply{}, fmt.Errorf("openai/x: %w", told)
-		}, &turns{})
-		turn, err := u.Prepare(usecases.Said{Content: "Hi"})
-		require.NoError(t, err)
-		_, err = u.Ask(t.Context(), turn, func(string) {})
+		}, kept).Do(t.Context(), usecases.NewTurn{Content: "Hi"})
 		require.ErrorIs(t, err, told)
 		seen := fail.From(err)
-		require.Equal(t, []any{told.Code, told.Message, told.Kind, turn.ID}, []any{seen.Code, seen.Message, seen.Kind, seen.Details["turn_id"]})
+		require.Equal(t, []any{told.Code, told.Message, told.Kind, kept.started.ID}, []any{seen.Code, seen.Message, seen.Kind, seen.Details["turn_id"]})
 		require.Zero(t, seen.RetryAfter, "it would be the same")
 	}
 }
 
 func TestAnAnswerWithoutTextIsNoneThatMayComeLater(t *testing.T) {
 	t.Parallel()
-	kept := &turns{}
-	u := take(func(context.Context, ports.Prompt) (domain.Reply, error) {
+	kept := &turns{asked: domain.ModelName{Provider: "openai", Name: "m"}}
+	_, err := take(func(context.Context, ports.Prompt) (domain.Reply, error) {
 		return domain.Reply{Content: "\x00", Usage: domain.Usage{InputTokens: new(12)}}, nil
-	}, kept)
-	turn, err := u.Prepare(usecases.Said{Content: "Hi"})
-	require.NoError(t, err)
-	turn.Asked = domain.ModelName{Provider: "openai", Name: "m"}
-	reply, err := u.Ask(t.Context(), turn, func(string) {})
+	}, kept).Do(t.Context(), usecases.NewTurn{Content: "Hi"})
 	require.ErrorIs(t, err, ports.ErrEmptyAnswer)
-	require.Equal(t, []string{"openai", "m"}, []string{reply.Provider, reply.Model}, "whom it was asked of is lost")
-	require.NoError(t, u.Fail(t.Context(), turn, reply, err))
+	require.Equal(t, []string{"openai", "m"}, []string{kept.reply.Provider, kept.reply.Model}, "whom it was asked of is lost")
 	require.Equal(t, 12, *kept.used.InputTokens)
 }
 
 func TestTheModelIsAskedWhatWasSaidOfTheVersionThatWasPinned(t *testing.T) {
 	t.Parallel()
 	pinned := &domain.Pinned{Version: 3}
+	kept := &turns{pinned: pinned}
 	var asked ports.Prompt
 	u := take(func(ctx context.Context, p ports.Prompt) (domain.Reply, error) {
 		_, bounded := ctx.Deadline()
 		require.True(t, bounded, "a model without a deadline")
 		asked = p
 		return domain.Reply{Content: "Hello"}, nil
-	}, &turns{})
-	turn, err := u.Prepare(usecases.Said{Content: "Hi"})
+	}, kept)
+	answer, err := u.Do(t.Context(), usecases.NewTurn{Content: "Hi"})
 	require.NoError(t, err)
+	turn := kept.started
 	require.Greater(t, turn.LeaseUntil.Sub(turn.StartedAt), u.Timeout, "the lease runs out while the model may still answer")
-	turn.Pinned = pinned
-	reply, err := u.Ask(t.Context(), turn, func(string) {})
-	require.NoError(t, err)
-	require.Equal(t, "Hello", reply.Content)
+	require.Equal(t, "Hello", kept.reply.Content)
+	require.Equal(t, ports.Answer{TurnID: turn.ID, Body: []byte("Hello")}, answer)
 	require.Equal(t, ports.Prompt{TurnID: turn.ID, Attempt: 1, Pinned: pinned, Content: "Hi"}, asked)
 }
 
 func TestAnEmptyMessageIsAWrongField(t *testing.T) {
 	t.Parallel()
-	_, err := take(nil, &turns{}).Prepare(usecases.Said{})
+	_, err := take(nil, &turns{}).Do(t.Context(), usecases.NewTurn{})
 	require.ErrorIs(t, err, fail.ErrValidation)
 	require.Equal(t, "content", fail.From(err).Details["errors"].([]fail.Field)[0].Field)
 }
@@ -153,13 +194,19 @@ func TestAnEmptyMessageIsAWrongField(t *testing.T) {
 func TestABusyThreadSaysWhichTurnRunsOrIsFreed(t *testing.T) {
 	t.Parallel()
 	active, lost := uuid.New(), errors.New("lost")
-	err := take(nil, &turns{busy: active}).Unblock(t.Context(), uuid.New())
+	answers := func(context.Context, ports.Prompt) (domain.Reply, error) { return domain.Reply{Content: "Hello"}, nil }
+	try := func(kept *turns) error {
+		kept.refused = []error{ports.ErrThreadBusy}
+		_, err := take(answers, kept).Do(t.Context(), usecases.NewTurn{Content: "Hi"})
+		return err
+	}
+	err := try(&turns{busy: active})
 	require.ErrorIs(t, err, ports.ErrThreadBusy)
 	require.Equal(t, active, fail.From(err).Details["active_turn_id"])
 	require.Positive(t, fail.From(err).RetryAfter)
-	require.ErrorIs(t, take(nil, &turns{busyErr: lost}).Unblock(t.Context(), uuid.New()), lost)
-	require.NoError(t, take(nil, &turns{busy: active, freed: true}).Unblock(t.Context(), uuid.New()), "its lease has run out")
-	require.NoError(t, take(nil, &turns{}).Unblock(t.Context(), uuid.New()), "it has just ended")
+	require.ErrorIs(t, try(&turns{busyErr: lost}), lost)
+	require.NoError(t, try(&turns{busy: active, freed: true}), "its lease has run out")
+	require.NoError(t, try(&turns{}), "it has just ended")
 }
 
 type bots struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/resilience"
 )
 
 // Guarded is a model with what guards it.
@@ -130,6 +131,9 @@ func (r Router) ask(
 	reply.ChargedMicros = reply.CostMicros
 	return reply, err
 }
+
+// NotAsked reports whether an error of Reply says that no model was asked, and for how long none will be.
+func (r Router) NotAsked(err error) (wait time.Duration, ok bool) { return resilience.IsRefused(err) }
 
 // Away tells for how long none of a bot's models will be asked, because they have failed too often; 0: one is asked now.
 // Own are the providers that the workspace of the context has keys of its own for.

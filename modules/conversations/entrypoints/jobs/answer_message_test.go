@@ -11,6 +11,7 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/entrypoints/jobs"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/modules/conversations/usecases"
 	queue "github.com/parley/parley/platform/jobs"
 )
 
@@ -21,9 +22,14 @@ func (inbox) ToAnswer(_ context.Context, event uuid.UUID) (ports.Waiting, error)
 	return ports.Waiting{InboundEvent: domain.InboundEvent{ID: event, Status: domain.EventReceived}}, nil
 }
 
+// away is a model that is not asked for a minute.
+type away struct{ ports.ModelGuard }
+
+func (away) Away(context.Context, ports.Prompt, []string) time.Duration { return time.Minute }
+
 func TestAMessageWaitsForAModelThatIsAwayWithoutHavingFailed(t *testing.T) {
 	t.Parallel()
-	a := jobs.AnswerMessage{Inbox: inbox{}, Away: func(context.Context, ports.Prompt, []string) time.Duration { return time.Minute }}
+	a := jobs.AnswerMessage{Answer: usecases.AnswerEvent{Inbox: inbox{}, Models: away{}}}
 	err := a.Do(t.Context(), queue.Job[jobs.Message]{Payload: jobs.Message{EventID: uuid.New()}})
 	require.Equal(t, queue.NotYet("the model has failed too often just now", time.Minute), err)
 }

@@ -10,21 +10,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/resilience"
 )
 
 // RecoverOptions are what RecoverTurns works with.
 type RecoverOptions struct {
-	Leases   ports.Leases
-	Commands *command.Pipeline
-	// Steps are those of the call that began the turn, so that its answer is the one that the call would have given.
-	Steps func(turn *domain.Turn) command.Long
+	Leases  ports.Leases
+	Recover usecases.RecoverTurn
 	// Slots bounds how many of these turns run at once, and shares that among workspaces. They are not those of calls, which
 	// begin turns beside these.
 	Slots *resilience.Slots
@@ -40,9 +37,8 @@ type RecoverTurns struct {
 }
 
 const (
-	mostAttempts = 3   // model calls for one turn, the first included, before it is given up
-	batch        = 256 // turns that are read at once
-	starters     = 4   // attempts that begin at once: they must not take the connections of calls
+	batch    = 256 // turns that are read at once
+	starters = 4   // attempts that begin at once: they must not take the connections of calls
 )
 
 // NewRecoverTurns makes RecoverTurns.
@@ -149,7 +145,7 @@ func (r *RecoverTurns) attempt(ctx context.Context, a ports.Abandoned, started f
 
 // isKept tells whether an error is what became of a turn, which is stored with it, and no trouble of the recovery.
 func isKept(err error) bool {
-	for _, known := range []error{command.ErrInProgress, ports.ErrModel, ports.ErrCancel, fail.ErrLimitReached} {
+	for _, known := range []error{fail.ErrInProgress, ports.ErrModel, ports.ErrCancel, fail.ErrLimitReached} {
 		if errors.Is(err, known) {
 			return true
 		}
@@ -163,16 +159,5 @@ func (r *RecoverTurns) recover(ctx context.Context, a ports.Abandoned, started f
 		Principal: call.Principal{WorkspaceID: a.WorkspaceID, UserID: a.ActorID},
 		Operation: call.Operation{ID: a.OperationID},
 	})
-	if a.Attempt >= mostAttempts {
-		_, err := r.Leases.Free(ctx, a.ThreadID, 0, "given up after three attempts that did not live to an answer")
-		return err
-	}
-	turn := domain.Turn{ThreadID: a.ThreadID, ActorID: a.ActorID, OperationID: a.OperationID}
-	steps := r.Steps(&turn)
-	work := steps.Work
-	steps.Work = func(ctx context.Context) error {
-		started()
-		return work(ctx)
-	}
-	return r.Commands.Recover(ctx, steps)
+	return r.Recover.Do(ctx, a, started)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/entrypoints/jobs"
 	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/resilience"
 )
 
@@ -55,7 +56,7 @@ func TestAPanicInTheRecoveryOfATurnEndsNeitherTheProcessNorTheOthers(t *testing.
 	l := leases{panics: uuid.New(), freed: make(chan uuid.UUID, 1)}
 	l.turns = []ports.Abandoned{{WorkspaceID: uuid.New(), ThreadID: l.panics, Attempt: 3}, {WorkspaceID: uuid.New(), ThreadID: uuid.Max, Attempt: 3}}
 	said := &log{}
-	r := jobs.NewRecoverTurns(jobs.RecoverOptions{Leases: l, Slots: resilience.NewSlots(4), Log: slog.New(slog.NewTextHandler(said, nil))})
+	r := jobs.NewRecoverTurns(jobs.RecoverOptions{Leases: l, Recover: usecases.RecoverTurn{Leases: l}, Slots: resilience.NewSlots(4), Log: slog.New(slog.NewTextHandler(said, nil))})
 	require.NoError(t, r.Do(t.Context()))
 	require.Equal(t, uuid.Max, <-l.freed)
 	require.Contains(t, said.text.String(), "panic: a bug")
@@ -70,7 +71,7 @@ func TestOneWorkspaceLeavesPlacesInTheRecoveryToOthers(t *testing.T) {
 	}
 	l.turns = append(l.turns, ports.Abandoned{WorkspaceID: small, ThreadID: small, Attempt: 3})
 	slots := resilience.NewSlots(8)
-	r := jobs.NewRecoverTurns(jobs.RecoverOptions{Leases: l, Slots: slots, Log: slog.New(slog.DiscardHandler)})
+	r := jobs.NewRecoverTurns(jobs.RecoverOptions{Leases: l, Recover: usecases.RecoverTurn{Leases: l}, Slots: slots, Log: slog.New(slog.DiscardHandler)})
 	done := make(chan error, 1)
 	go func() { done <- r.Do(t.Context()) }()
 	<-l.freed // places are taken before the first attempt

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -17,10 +16,7 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-const (
-	defaultWebhooks = 20
-	defaultOverlap  = 24 * time.Hour
-)
+const defaultOverlap = 24 * time.Hour
 
 // CreateWebhookEndpoint implements the call.
 func (s Server) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointRequestObject) (CreateWebhookEndpointResponseObject, error) {
@@ -94,20 +90,13 @@ func (s Server) GetWebhookEndpoint(ctx context.Context, r GetWebhookEndpointRequ
 	return GetWebhookEndpoint200JSONResponse(toEndpoint(e)), err
 }
 
-// ListWebhookEndpoints implements the call.
+// ListWebhookEndpoints lists the webhook endpoints of the workspace, newest first.
 func (s Server) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpointsRequestObject) (ListWebhookEndpointsResponseObject, error) {
-	before, err := s.EndpointCursors.Decode(ctx, "", r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultWebhooks)
-	rows, err := s.Channels.Endpoints(ctx, before, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.EndpointCursors, "", items, more, func(e domain.Endpoint) ports.IDPosition { return ports.IDPosition{ID: e.ID} })
-	return ListWebhookEndpoints200JSONResponse{Items: page.Map(items, toEndpoint), HasMore: more, NextCursor: next}, err
+	p, err := page.List[domain.Endpoint, ports.IDPosition]{
+		Name: "webhook endpoints", Read: s.Channels.Endpoints,
+		Position: func(e domain.Endpoint) ports.IDPosition { return ports.IDPosition{ID: e.ID} },
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListWebhookEndpoints200JSONResponse{Items: page.Map(p.Items, toEndpoint), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 // ReceiveWebhook implements the call.
@@ -134,25 +123,17 @@ func signatureOf(p ReceiveWebhookParams) map[string]string {
 	return sent
 }
 
-// ListWebhookEvents implements the call.
+// ListWebhookEvents lists the events that the endpoints have received, newest first.
 func (s Server) ListWebhookEvents(ctx context.Context, r ListWebhookEventsRequestObject) (ListWebhookEventsResponseObject, error) {
 	f := ports.EventFilter{EndpointID: r.Params.EndpointID, Status: (*string)(r.Params.Status)}
-	filter, err := json.Marshal(f)
-	if err != nil {
-		return nil, fmt.Errorf("encode the filter: %w", err)
-	}
-	before, err := s.EventCursors.Decode(ctx, string(filter), r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultWebhooks)
-	rows, err := s.Channels.Events(ctx, f, before, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.EventCursors, string(filter), items, more, func(e domain.InboundEvent) ports.IDPosition { return ports.IDPosition{ID: e.ID} })
-	return ListWebhookEvents200JSONResponse{Items: page.Map(items, toEvent), HasMore: more, NextCursor: next}, err
+	p, err := page.List[domain.InboundEvent, ports.IDPosition]{
+		Name: "webhook events", Filter: f,
+		Position: func(e domain.InboundEvent) ports.IDPosition { return ports.IDPosition{ID: e.ID} },
+		Read: func(ctx context.Context, before *ports.IDPosition, limit int) ([]domain.InboundEvent, error) {
+			return s.Channels.Events(ctx, f, before, limit)
+		},
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListWebhookEvents200JSONResponse{Items: page.Map(p.Items, toEvent), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 // GetWebhookEvent implements the call.

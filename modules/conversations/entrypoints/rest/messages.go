@@ -17,27 +17,20 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// ListMessages implements the call.
+// ListMessages lists the messages of a thread.
 func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (ListMessagesResponseObject, error) {
-	filter := r.ThreadID.String()
-	from := ports.Reading{Backwards: r.Params.Order != nil && *r.Params.Order == Desc}
-	if from.Backwards {
+	filter, backwards := r.ThreadID.String(), r.Params.Order != nil && *r.Params.Order == Desc
+	if backwards {
 		filter += " desc"
 	}
-	var err error
-	if from.After, err = s.MessageCursors.Decode(ctx, filter, r.Params.Cursor); err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultMessages)
-	rows, err := s.Threads.Messages(ctx, r.ThreadID, from, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.CutBytes(rows, limit, bytesOfMessage)
-	next, err := page.Next(ctx, s.MessageCursors, filter, items, more, func(m domain.Message) ports.MessagePosition {
-		return ports.MessagePosition{Seq: m.Seq}
-	})
-	return messagePage{items, more, next}, err
+	p, err := page.List[domain.Message, ports.MessagePosition]{
+		Name: "messages", Filter: filter, Limit: defaultMessages, Size: bytesOfMessage,
+		Position: func(m domain.Message) ports.MessagePosition { return ports.MessagePosition{Seq: m.Seq} },
+		Read: func(ctx context.Context, after *ports.MessagePosition, limit int) ([]domain.Message, error) {
+			return s.Threads.Messages(ctx, r.ThreadID, ports.Reading{After: after, Backwards: backwards}, limit)
+		},
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return messagePage{p.Items, p.HasMore, p.NextCursor}, err
 }
 
 // bytesOfMessage is how many bytes the texts of a message have.

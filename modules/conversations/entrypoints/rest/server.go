@@ -3,7 +3,6 @@ package rest
 
 import (
 	"context"
-	"sync"
 
 	"github.com/labstack/echo/v5"
 
@@ -22,14 +21,12 @@ type Server struct {
 	Create         usecases.CreateThread
 	Change         usecases.ChangeThread
 	Rate           usecases.RateMessage
-	Turn           usecases.TakeTurn
+	Take           usecases.TakeTurn
+	Retry          usecases.RetryTurn
 	Cancel         usecases.CancelTurn
 	Follow         usecases.FollowTurn
 	Threads        ports.Threads
 	Records        ports.Records
-	Pieces         ports.Pieces
-	Live           ports.Live
-	Room           ports.Room
 	CreateEndpoint usecases.CreateEndpoint
 	ChangeEndpoint usecases.ChangeEndpoint
 	Receive        usecases.ReceiveEvent
@@ -43,17 +40,8 @@ type Server struct {
 	UsableModels   usecases.ListModels
 	Subscriptions  *events.Subscriptions
 	Commands       *command.Pipeline
-	Bound          command.Bound // of the turns that run at once
 	Access         *access.Watcher
-	Running        *sync.WaitGroup // streamed turns, which may outlive the request that began them
-
-	ThreadCursors       page.Cursors[ports.ThreadPosition]
-	MessageCursors      page.Cursors[ports.MessagePosition]
-	TurnCursors         page.Cursors[ports.MessagePosition]
-	EndpointCursors     page.Cursors[ports.IDPosition]
-	EventCursors        page.Cursors[ports.IDPosition]
-	SubscriptionCursors page.Cursors[ports.IDPosition]
-	DeliveryCursors     page.Cursors[ports.IDPosition]
+	Cursors        page.Key
 }
 
 // Mount adds the routes.
@@ -61,10 +49,7 @@ func (s Server) Mount(e *echo.Echo) {
 	RegisterHandlers(e, NewStrictHandler(s, []StrictMiddlewareFunc{negotiate}))
 }
 
-const (
-	defaultThreads  = 20
-	defaultMessages = 100
-)
+const defaultMessages = 100 // on a page
 
 // CreateThread implements the call.
 func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (CreateThreadResponseObject, error) {

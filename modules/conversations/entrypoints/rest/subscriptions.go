@@ -2,8 +2,6 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -91,45 +89,29 @@ func (s Server) GetWebhookSubscription(ctx context.Context, r GetWebhookSubscrip
 	return GetWebhookSubscription200JSONResponse(toSubscription(sub)), err
 }
 
-// ListWebhookSubscriptions implements the call.
+// ListWebhookSubscriptions lists the webhook subscriptions of the workspace, newest first.
 func (s Server) ListWebhookSubscriptions(ctx context.Context, r ListWebhookSubscriptionsRequestObject) (ListWebhookSubscriptionsResponseObject, error) {
-	before, err := s.SubscriptionCursors.Decode(ctx, "", r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultWebhooks)
-	rows, err := s.Subscriptions.List(ctx, before.Before(), limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.SubscriptionCursors, "", items, more, func(sub events.Subscription) ports.IDPosition {
-		return ports.IDPosition{ID: sub.ID}
-	})
-	return ListWebhookSubscriptions200JSONResponse{Items: page.Map(items, toSubscription), HasMore: more, NextCursor: next}, err
+	p, err := page.List[events.Subscription, ports.IDPosition]{
+		Name:     "webhook subscriptions",
+		Position: func(sub events.Subscription) ports.IDPosition { return ports.IDPosition{ID: sub.ID} },
+		Read: func(ctx context.Context, before *ports.IDPosition, limit int) ([]events.Subscription, error) {
+			return s.Subscriptions.List(ctx, before.Before(), limit)
+		},
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListWebhookSubscriptions200JSONResponse{Items: page.Map(p.Items, toSubscription), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// ListWebhookDeliveries implements the call.
+// ListWebhookDeliveries lists the deliveries of events to subscriptions, newest first.
 func (s Server) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error) {
 	f := events.Filter{SubscriptionID: r.Params.SubscriptionID, Status: (*string)(r.Params.Status)}
-	filter, err := json.Marshal(f)
-	if err != nil {
-		return nil, fmt.Errorf("encode the filter: %w", err)
-	}
-	before, err := s.DeliveryCursors.Decode(ctx, string(filter), r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultWebhooks)
-	rows, err := s.Subscriptions.Deliveries(ctx, f, before.Before(), limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.Cut(rows, limit)
-	next, err := page.Next(ctx, s.DeliveryCursors, string(filter), items, more, func(d events.Delivery) ports.IDPosition {
-		return ports.IDPosition{ID: d.ID}
-	})
-	return ListWebhookDeliveries200JSONResponse{Items: page.Map(items, toDelivery), HasMore: more, NextCursor: next}, err
+	p, err := page.List[events.Delivery, ports.IDPosition]{
+		Name: "webhook deliveries", Filter: f,
+		Position: func(d events.Delivery) ports.IDPosition { return ports.IDPosition{ID: d.ID} },
+		Read: func(ctx context.Context, before *ports.IDPosition, limit int) ([]events.Delivery, error) {
+			return s.Subscriptions.Deliveries(ctx, f, before.Before(), limit)
+		},
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListWebhookDeliveries200JSONResponse{Items: page.Map(p.Items, toDelivery), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 // GetWebhookDelivery implements the call.

@@ -2,8 +2,6 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -12,27 +10,17 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// ListThreads implements the call.
+// ListThreads lists the threads of the workspace, newest first.
 func (s Server) ListThreads(ctx context.Context, r ListThreadsRequestObject) (ListThreadsResponseObject, error) {
 	f := ports.ThreadFilter{BotID: r.Params.BotID, Status: (*domain.ThreadStatus)(r.Params.Status)}
-	filter, err := json.Marshal(f)
-	if err != nil {
-		return nil, fmt.Errorf("encode the filter: %w", err)
-	}
-	after, err := s.ThreadCursors.Decode(ctx, string(filter), r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	limit := page.Limit(r.Params.Limit, defaultThreads)
-	rows, err := s.Threads.List(ctx, f, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	items, more := page.CutBytes(rows, limit, func(t domain.Thread) int { return len(t.Title) + len(t.Metadata) })
-	next, err := page.Next(ctx, s.ThreadCursors, string(filter), items, more, func(t domain.Thread) ports.ThreadPosition {
-		return ports.ThreadPosition{At: t.CreatedAt, ID: t.ID}
-	})
-	return ListThreads200JSONResponse{Items: page.Map(items, toThread), HasMore: more, NextCursor: next}, err
+	p, err := page.List[domain.Thread, ports.ThreadPosition]{
+		Name: "threads", Filter: f, Size: func(t domain.Thread) int { return len(t.Title) + len(t.Metadata) },
+		Position: func(t domain.Thread) ports.ThreadPosition { return ports.ThreadPosition{At: t.CreatedAt, ID: t.ID} },
+		Read: func(ctx context.Context, after *ports.ThreadPosition, limit int) ([]domain.Thread, error) {
+			return s.Threads.List(ctx, f, after, limit)
+		},
+	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
+	return ListThreads200JSONResponse{Items: page.Map(p.Items, toThread), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 // ChangeThread implements the call.

@@ -1,0 +1,40 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+const maxReason = 2000 // characters of an error that are stored
+
+// fail stores how an attempt without an answer has ended: it was cancelled, it was cut short for another attempt to go on with the
+// turn, or it failed.
+func (a *attempt) fail(ctx context.Context, cause error) error {
+	if a.writer != nil {
+		if err := a.writer.Rest(ctx); err != nil {
+			return err
+		}
+	}
+	switch {
+	case a.writer != nil && errors.Is(cause, ports.ErrCancel):
+		return a.Cancels.Cancel(ctx, *a.turn, a.turn.Partial([]string{a.writer.Said()}, a.Now()), a.reply)
+	case a.writer != nil && errors.Is(cause, ports.ErrCut):
+		return a.Turns.Cut(ctx, *a.turn, a.reply, a.Now())
+	}
+	return a.storeFailure(ctx, cause)
+}
+
+// storeFailure stores that the model failed and what it has used. The user's message stays, and the operation may be sent again.
+func (a *attempt) storeFailure(ctx context.Context, cause error) error {
+	why, shown := []rune(storable(cause.Error())), fail.From(cause)
+	failure := domain.Failure{Code: shown.Code, Message: shown.Message, Details: shown.Details}
+	if err := a.Turns.Fail(ctx, *a.turn, a.reply, string(why[:min(len(why), maxReason)]), failure, a.Now()); err != nil {
+		return fmt.Errorf("store that the turn failed: %w", err)
+	}
+	return a.Events.TurnFailed(ctx, *a.turn, a.reply, shown)
+}

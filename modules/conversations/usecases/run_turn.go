@@ -1,0 +1,112 @@
+package usecases
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/platform/fail"
+)
+
+// RunTurn is what all attempts at turns have in common, whether the turn is new, retried or recovered.
+type RunTurn struct {
+	AskModel
+	Operations ports.Operations
+	Turns      ports.Turns
+	Cancels    ports.Cancels
+	Pieces     ports.Pieces
+	Live       ports.Live
+	Events     ports.Events
+	Lease      time.Duration // of an attempt: longer than the model may take, by the time that the second transaction needs
+}
+
+// attempt is one attempt at a turn, in the steps of ports.Operation.
+type attempt struct {
+	RunTurn
+	turn    *domain.Turn
+	started func(turn uuid.UUID) // called when the turn is stored and its model is asked; nil: nobody reads its events
+	noWait  bool
+
+	reply  domain.Reply
+	writer ports.Voice // nil: the model was not asked
+}
+
+func (u RunTurn) attempt(turn *domain.Turn, started func(turn uuid.UUID)) *attempt {
+	return &attempt{RunTurn: u, turn: turn, started: started}
+}
+
+func (a *attempt) operation() ports.Operation {
+	return ports.Operation{
+		Audit:    ports.AuditRecord{Action: "turn.create", Thread: a.turn.ThreadID, Turn: a.turn.ID},
+		Streamed: a.started != nil, NoWait: a.noWait,
+		Begin: a.begin, Resume: a.resume, Work: a.work, Finish: a.finish, Fail: a.fail, Ended: a.end,
+	}
+}
+
+// begin stores the turn with its user message.
+func (a *attempt) begin(ctx context.Context) error { return a.Turns.Start(ctx, a.turn) }
+
+// resume takes the next attempt at the turn of an operation that was begun and not finished.
+func (a *attempt) resume(ctx context.Context) error {
+	resumed, err := a.Turns.Resume(ctx, a.turn.ActorID, a.turn.OperationID, a.Now().Add(a.Lease))
+	if err != nil {
+		return err
+	}
+	*a.turn = *resumed
+	return nil
+}
+
+// work asks the model and keeps what it writes for the readers of the turn. A turn that another operation has completed
+// meanwhile has its answer.
+func (a *attempt) work(ctx context.Context) (err error) {
+	if a.turn.Done != nil {
+		return nil
+	}
+	streamed := a.started != nil
+	if !streamed && a.turn.Attempt > 1 { // the readers of an earlier attempt read this one too
+		if streamed, err = a.Pieces.Any(ctx, a.turn.ID); err != nil {
+			return err
+		}
+	}
+	ctx, a.writer = a.Live.Begin(ctx, *a.turn, streamed)
+	defer a.writer.Close()
+	if a.started != nil {
+		a.started(a.turn.ID)
+	}
+	if err = context.Cause(ctx); err == nil {
+		a.reply, err = a.Ask(ctx, *a.turn, a.writer.Say)
+	}
+	switch cause := context.Cause(ctx); {
+	case err != nil && errors.Is(cause, ports.ErrCancel):
+		return ports.ErrTurnCancelled.With("turn_id", a.turn.ID).Because(ports.ErrCancel)
+	case err != nil && errors.Is(cause, ports.ErrCut):
+		return fail.ErrInProgress.Because(ports.ErrCut)
+	}
+	return err
+}
+
+// finish stores the answer and publishes that the turn is completed.
+func (a *attempt) finish(ctx context.Context) (domain.CompletedTurn, error) {
+	if a.turn.Done != nil {
+		return domain.CompletedTurn{Turn: *a.turn, Answer: *a.turn.Done, Reply: a.turn.DoneBy}, nil
+	}
+	if err := a.writer.Rest(ctx); err != nil {
+		return domain.CompletedTurn{}, err
+	}
+	done := domain.CompletedTurn{Turn: *a.turn, Answer: a.turn.Answer(a.reply.Content, a.Now()), Reply: a.reply}
+	if err := a.Turns.Complete(ctx, done.Turn, done.Answer, done.Reply); err != nil {
+		return done, err
+	}
+	return done, a.Events.TurnCompleted(ctx, done.Turn, done.Answer, done.Reply)
+}
+
+// end lets the readers of the turn see its end.
+func (a *attempt) end() {
+	if a.writer != nil {
+		a.writer.End()
+	}
+}
