@@ -1,18 +1,41 @@
 // Package api has the OpenAPI document: the contract that the server's types are generated from, that requests are
-// checked against, and that clients read.
+// checked against, and that clients read; and the guides.
 package api
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
+	"io/fs"
 
 	"sigs.k8s.io/yaml"
 )
 
-// YAML is the document as it was written.
+// YAML is the document as it was written. Clients read the one that docs.Publish makes of it.
 //
 //go:embed openapi.yaml
 var YAML []byte
+
+// Examples are examples of answers, by operation id and status, which the published document has in it.
+//
+//go:embed examples.yaml
+var Examples []byte
+
+// Changelog is the list of changes, in Markdown.
+//
+//go:embed CHANGELOG.md
+var Changelog []byte
+
+//go:embed guides/*.md
+var guides embed.FS
+
+// Guides returns the folder of guides, pages of Markdown. README.md lists them.
+func Guides() (fs.FS, error) {
+	folder, err := fs.Sub(guides, "guides")
+	if err != nil {
+		return nil, fmt.Errorf("read the guides: %w", err)
+	}
+	return folder, nil
+}
 
 // JSON is the document in JSON.
 func JSON() ([]byte, error) {

@@ -9,7 +9,7 @@ import (
 // licenseTexts lists the modules with their licenses, then each text once, below the names of the files that have it.
 func licenseTexts(modules []module) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "Third-party licenses\n\nThe program parley contains these Go modules. The texts of their licenses follow.\n\n")
+	fmt.Fprintf(&b, "Third-party licenses\n\nThe program parley contains these modules. The texts of their licenses follow.\n\n")
 	owners := map[string][]string{} // of each text
 	var order []string
 	for _, m := range modules {

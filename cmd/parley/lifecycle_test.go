@@ -26,6 +26,7 @@ import (
 
 	"github.com/parley/parley/api"
 	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/docs"
 	"github.com/parley/parley/platform/postgres/embedded"
 )
 
@@ -311,7 +312,11 @@ func TestTheSubcommandsExplainThemselves(t *testing.T) {
 	require.Equal(t, "parley "+version+"\n", stdout)
 	code, stdout, _ = tool(t, nil, "openapi")
 	require.Equal(t, exitOK, code)
-	require.Equal(t, string(api.YAML), stdout)
+	document, err := docs.Publish(api.YAML, api.Examples)
+	require.NoError(t, err)
+	published, err := document.YAML()
+	require.NoError(t, err)
+	require.Equal(t, string(published), stdout)
 	code, stdout, _ = tool(t, nil, "env")
 	require.Equal(t, exitOK, code)
 	require.Equal(t, config.Example(), stdout)

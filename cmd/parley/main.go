@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/api"
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/reaper"
 )
@@ -169,7 +168,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 			},
 			{
 				Name: "openapi", Usage: "print the OpenAPI document", OnUsageError: usage,
-				Action: tell(string(api.YAML)),
+				Action: alone(printDocument(stdout)),
 			},
 			{
 				Name: "env", Usage: "print every setting with its default: the text of env.example", OnUsageError: usage,

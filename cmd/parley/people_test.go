@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -138,15 +139,17 @@ func TestEveryCallIsHeldToItsRoleAndPermission(t *testing.T) {
 	require.Empty(t, unused, "permissions that no call needs")
 }
 
-func TestTheDocumentHasTheTableOfPermissionsThatTheProgramGoesBy(t *testing.T) {
+func TestTheGuideHasTheTableOfPermissionsThatTheProgramGoesBy(t *testing.T) {
 	t.Parallel()
+	guide, err := os.ReadFile("../../api/guides/people.md")
+	require.NoError(t, err)
 	mark := map[bool]string{true: "x", false: "-"}
 	keys := map[domain.KeyUse]string{domain.NoKey: "no", domain.WholeKey: "not if limited to bots", domain.AnyKey: "yes"}
 	var lines []string
 	for _, r := range domain.Rules() {
-		lines = append(lines, fmt.Sprintf("    | `%s` | %s | %s | %s | %s | %s |\n", r.Permission, mark[r.Owner], mark[r.Admin], mark[r.Editor], mark[r.Viewer], keys[r.Keys]))
+		lines = append(lines, fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s |\n", r.Permission, mark[r.Owner], mark[r.Admin], mark[r.Editor], mark[r.Viewer], keys[r.Keys]))
 	}
-	require.Contains(t, string(api.YAML), "    | --- | --- | --- | --- | --- | --- |\n"+strings.Join(lines, ""))
+	require.Contains(t, string(guide), "| --- | --- | --- | --- | --- | --- |\n"+strings.Join(lines, ""))
 }
 
 func TestAUserWorksInTheWorkspaceThatItPicks(t *testing.T) {

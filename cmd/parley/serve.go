@@ -17,6 +17,7 @@ import (
 	"github.com/parley/parley/api"
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/contract"
+	"github.com/parley/parley/platform/docs"
 	"github.com/parley/parley/platform/gateway"
 	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/postgres"
@@ -160,6 +161,10 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
+	pages, err := documentation()
+	if err != nil {
+		return nil, err
+	}
 	tokens, err := newTokens(p)
 	if err != nil {
 		return nil, err
@@ -168,8 +173,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	visitors := newVisitors(p)
 	e, err := gateway.New(gateway.Options{
 		Contract:       calls,
-		Document:       api.YAML,
-		DocumentJSON:   document,
+		Docs:           docs.New(pages),
 		Authenticator:  bearers,
 		Permissions:    permissions(),
 		FingerprintKey: p.master.Key("operation fingerprint"),

@@ -18,11 +18,12 @@ import (
 
 	"github.com/parley/parley/api"
 	"github.com/parley/parley/platform/contract"
+	"github.com/parley/parley/platform/docs"
 	"github.com/parley/parley/platform/gateway"
 )
 
-// docs is a gateway with the real document and no calls behind it. What it logs goes to log.
-func docs(t *testing.T, log io.Writer) http.Handler {
+// documented is a gateway with the real document and no calls behind it. What it logs goes to log.
+func documented(t *testing.T, log io.Writer) http.Handler {
 	t.Helper()
 	document, err := api.JSON()
 	require.NoError(t, err)
@@ -34,11 +35,19 @@ func docs(t *testing.T, log io.Writer) http.Handler {
 		permissions[op.Permission] = gateway.Permission{}
 	}
 	e, err := gateway.New(gateway.Options{
-		Permissions: permissions, Contract: calls, Document: api.YAML, DocumentJSON: document, Deadline: time.Minute,
+		Permissions: permissions, Contract: calls, Docs: docs.New(source(t)), Deadline: time.Minute,
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)
 	return e
+}
+
+// source is that of the real site.
+func source(t *testing.T) docs.Source {
+	t.Helper()
+	guides, err := api.Guides()
+	require.NoError(t, err)
+	return docs.Source{Document: api.YAML, Examples: api.Examples, Guides: guides, Changelog: api.Changelog}
 }
 
 func get(t *testing.T, h http.Handler, path string, headers ...string) *httptest.ResponseRecorder {
@@ -52,43 +61,56 @@ func get(t *testing.T, h http.Handler, path string, headers ...string) *httptest
 	return res
 }
 
-// named finds what a page loads.
-var named = regexp.MustCompile(`(?:src|href)="([^"]*)"`)
+// named finds what a page loads or links to.
+var named = regexp.MustCompile(`(?:src|href|spec-url)="([^"]*)"`)
 
-func TestTheReferencePageLoadsOnlyWhatThisServerHas(t *testing.T) {
+// Every page loads and links to what this server has, and to the web by https alone.
+func TestThePagesOfTheDocumentationLeadToWhatThisServerHas(t *testing.T) {
 	t.Parallel()
-	h := docs(t, io.Discard)
-	page := get(t, h, "/docs")
-	require.Equal(t, http.StatusOK, page.Code)
-	require.Equal(t, "text/html; charset=utf-8", page.Header().Get("Content-Type"))
-	require.Equal(t, page.Body.String(), get(t, h, "/docs/").Body.String(), "with a trailing slash too")
-
-	kinds := map[string]string{
-		".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".png": "image/png",
-	}
-	links := named.FindAllStringSubmatch(page.Body.String(), -1)
-	require.Len(t, links, 4)
-	for _, link := range links {
-		path := link[1]
-		require.Regexp(t, `^/docs/[a-z0-9.-]+$`, path, "its own files only")
+	h := documented(t, io.Discard)
+	require.Equal(t, get(t, h, "/docs").Body.String(), get(t, h, "/docs/").Body.String(), "with a trailing slash too")
+	seen, queue := map[string]bool{}, []string{"/docs"}
+	for len(queue) > 0 {
+		path := queue[0]
+		queue = queue[1:]
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
 		res := get(t, h, path)
 		require.Equal(t, http.StatusOK, res.Code, path)
 		require.NotEmpty(t, res.Body.Bytes(), path)
-		require.Equal(t, kinds[path[strings.LastIndex(path, "."):]], res.Header().Get("Content-Type"), path)
+		if !strings.HasPrefix(res.Header().Get("Content-Type"), "text/html") {
+			continue
+		}
+		for _, link := range named.FindAllStringSubmatch(res.Body.String(), -1) {
+			target, anchor, _ := strings.Cut(link[1], "#")
+			switch {
+			case strings.HasPrefix(target, "/"):
+				queue = append(queue, target)
+			case target == "":
+				require.Contains(t, res.Body.String(), `id="`+anchor+`"`, path)
+			default:
+				require.Regexp(t, `^https://|^http://127\.0\.0\.1:8080`, target, "%s", path)
+			}
+		}
 	}
-	script := get(t, h, "/docs/docs.js").Body.String()
-	for _, text := range []string{page.Body.String(), script} {
-		require.NotContains(t, text, "//cdn")
-		require.NotContains(t, text, "http:")
-		require.NotContains(t, text, "https:")
+	for _, path := range []string{
+		"/docs/guides/start", "/docs/guides/running", "/docs/guides/changelog", "/docs/reference", "/docs/reference/bots",
+		"/docs/reference/bots.json", "/docs/openapi-explorer.min.js", "/docs/docs.css", "/docs/docs.js", "/docs/icon.svg",
+	} {
+		require.True(t, seen[path], "no page leads to %s", path)
 	}
-	require.Contains(t, script, `"/openapi.yaml"`)
+	require.GreaterOrEqual(t, len(seen), 30)
+	require.Regexp(t, `<h2 id="what-a-role-may-do">`, get(t, h, "/docs/guides/people").Body.String(), "headings have anchors")
+	require.Contains(t, get(t, h, "/docs/guides").Body.String(), "<h1", "the list of guides")
+	require.Contains(t, get(t, h, "/docs/LICENSE.openapi-explorer.txt").Body.String(), "Apache License")
 }
 
 func TestThePolicyOfTheReferencePageLetsNothingInFromElsewhere(t *testing.T) {
 	t.Parallel()
-	h := docs(t, io.Discard)
-	for _, path := range []string{"/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js"} {
+	h := documented(t, io.Discard)
+	for _, path := range []string{"/docs", "/docs/docs.js", "/docs/openapi-explorer.min.js"} {
 		policy := get(t, h, path).Header().Get("Content-Security-Policy")
 		require.Contains(t, policy, "default-src 'self'", path)
 		require.Contains(t, policy, "frame-ancestors 'none'", path)
@@ -101,8 +123,8 @@ func TestThePolicyOfTheReferencePageLetsNothingInFromElsewhere(t *testing.T) {
 
 func TestACompressedAssetIsTheSameFile(t *testing.T) {
 	t.Parallel()
-	h := docs(t, io.Discard)
-	const path = "/docs/swagger-ui.css"
+	h := documented(t, io.Discard)
+	const path = "/docs/docs.css"
 	plain := get(t, h, path)
 	require.Empty(t, plain.Header().Get("Content-Encoding"))
 	require.Equal(t, "Accept-Encoding", plain.Header().Get("Vary"))
@@ -125,8 +147,8 @@ func TestACompressedAssetIsTheSameFile(t *testing.T) {
 
 func TestAnAssetIsSentAgainOnlyWhenItHasChanged(t *testing.T) {
 	t.Parallel()
-	h := docs(t, io.Discard)
-	for _, path := range []string{"/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/docs/favicon-32x32.png"} {
+	h := documented(t, io.Discard)
+	for _, path := range []string{"/docs", "/docs/docs.js", "/docs/openapi-explorer.min.js", "/docs/guides/start"} {
 		var tags []string
 		for _, coding := range []string{"gzip", "identity"} {
 			first := get(t, h, path, "Accept-Encoding", coding)
@@ -139,16 +161,14 @@ func TestAnAssetIsSentAgainOnlyWhenItHasChanged(t *testing.T) {
 			require.Equal(t, http.StatusOK, get(t, h, path, "If-None-Match", `"another"`).Code, path)
 			tags = append(tags, tag)
 		}
-		if strings.Contains(path, "swagger-ui") {
-			require.NotEqual(t, tags[0], tags[1], "two encodings are two representations")
-		}
+		require.NotEqual(t, tags[0], tags[1], "two encodings are two representations")
 	}
 }
 
 func TestAReferencePageThatIsNotThereIsAnErrorLikeAnyOther(t *testing.T) {
 	t.Parallel()
-	h := docs(t, io.Discard)
-	for _, path := range []string{"/docs/nothing.js", "/docs/swagger-ui.js", "/docs/../docs.go", "/docs/index.html"} {
+	h := documented(t, io.Discard)
+	for _, path := range []string{"/docs/nothing.js", "/docs/guides/nothing", "/docs/page.html", "/docs/../docs.go", "/docs/index.html"} {
 		res := get(t, h, path)
 		require.Equal(t, http.StatusNotFound, res.Code, path)
 		require.Contains(t, res.Body.String(), `"code":"NOT_FOUND"`, path)
@@ -169,9 +189,9 @@ func (g *goesAway) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 func TestAClientThatGoesAwayInTheMiddleIsNoErrorOfOurs(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	h := docs(t, &log)
+	h := documented(t, &log)
 	for _, coding := range []string{"gzip", "identity"} {
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/docs/swagger-ui-bundle.js", nil)
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/docs/openapi-explorer.min.js", nil)
 		req.Header.Set("Accept-Encoding", coding)
 		res := &goesAway{header: http.Header{}}
 		h.ServeHTTP(res, req)
@@ -184,11 +204,11 @@ func TestAClientThatGoesAwayInTheMiddleIsNoErrorOfOurs(t *testing.T) {
 
 func TestTheDocumentIsTheSameInYAMLAndInJSON(t *testing.T) {
 	t.Parallel()
-	h := docs(t, io.Discard)
+	h := documented(t, io.Discard)
 	asYAML, asJSON := get(t, h, "/openapi.yaml"), get(t, h, "/openapi.json")
 	require.Equal(t, "application/yaml", asYAML.Header().Get("Content-Type"))
 	require.Equal(t, "application/json", asJSON.Header().Get("Content-Type"))
-	require.Equal(t, string(api.YAML), asYAML.Body.String())
+	require.NotContains(t, asYAML.Body.String(), "x-go-", "keys of our generator")
 	var one, other any
 	require.NoError(t, yaml.Unmarshal(asYAML.Body.Bytes(), &one))
 	require.NoError(t, json.Unmarshal(asJSON.Body.Bytes(), &other))
@@ -198,12 +218,12 @@ func TestTheDocumentIsTheSameInYAMLAndInJSON(t *testing.T) {
 
 // Not parallel: it counts what the process allocates.
 func TestAnUnpackedAssetIsUnpackedOnce(t *testing.T) { //nolint:paralleltest // see above
-	h := docs(t, io.Discard)
-	size := get(t, h, "/docs/swagger-ui-bundle.js", "Accept-Encoding", "identity").Body.Len()
+	h := documented(t, io.Discard)
+	size := get(t, h, "/docs/openapi-explorer.min.js", "Accept-Encoding", "identity").Body.Len()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 10 {
-		r := httptest.NewRequest(http.MethodGet, "/docs/swagger-ui-bundle.js", nil)
+		r := httptest.NewRequest(http.MethodGet, "/docs/openapi-explorer.min.js", nil)
 		h.ServeHTTP(&goesAway{header: http.Header{}}, r)
 	}
 	runtime.ReadMemStats(&after)

@@ -17,6 +17,7 @@ import (
 	"github.com/parley/parley/platform/access"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/contract"
+	"github.com/parley/parley/platform/docs"
 	"github.com/parley/parley/platform/ratelimit"
 )
 
@@ -29,8 +30,7 @@ type Authenticator interface {
 // Options make a gateway.
 type Options struct {
 	Contract       *contract.Contract
-	Document       []byte // the OpenAPI document as it was written, YAML
-	DocumentJSON   []byte // the same in JSON
+	Docs           *docs.Site // the pages at /docs
 	Authenticator  Authenticator
 	Permissions    map[string]Permission // by the names that the document has in x-permission
 	FingerprintKey []byte                // for the fingerprints of operations, 32 bytes
@@ -125,9 +125,7 @@ func New(o Options) (*echo.Echo, error) {
 	}
 	e.Use(refusals(o), strangers(o), admit(o))
 	addHealth(e, o.Checks, o.Outside)
-	if err := addDocs(e, o.Document, o.DocumentJSON); err != nil {
-		return nil, err
-	}
+	addDocs(e, o.Docs)
 	return e, nil
 }
 

@@ -1,0 +1,278 @@
+// Package docs makes the documentation that a server has at /docs: the guides, and the reference of its OpenAPI document.
+package docs
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Document is an OpenAPI document whose keys keep the order in which they were written.
+type Document struct{ root *yaml.Node }
+
+// Operation is a call of the document.
+type Operation struct {
+	ID, Tag, Method, Path, Summary, Description string
+	// Permission is what a caller needs; "none" for calls about the caller, empty for calls without a token.
+	Permission string
+}
+
+var methods = []string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+
+// Publish returns a written document as clients read it: without the keys that only our code generator reads (x-go-…), with the
+// permission of each call in its description, and with examples of answers, which are given by operation id and status.
+func Publish(document, examples []byte) (Document, error) {
+	var written, answers yaml.Node
+	if err := errors.Join(yaml.Unmarshal(document, &written), yaml.Unmarshal(examples, &answers)); err != nil {
+		return Document{}, fmt.Errorf("read the OpenAPI document: %w", err)
+	}
+	if len(written.Content) != 1 {
+		return Document{}, errors.New("read the OpenAPI document: it is empty")
+	}
+	d := Document{root: expand(written.Content[0])}
+	strip(d.root)
+	for _, op := range d.calls() {
+		node := op.node
+		switch op.Permission {
+		case "":
+		case "none":
+			setText(node, "description", "**Permission:** none, the call is about the caller.\n\n"+op.Description)
+		default:
+			setText(node, "description", "**Permission:** `"+op.Permission+"`\n\n"+op.Description)
+		}
+		if len(answers.Content) == 1 {
+			addExamples(d.root, node, field(answers.Content[0], op.ID))
+		}
+	}
+	return d, nil
+}
+
+// YAML returns the document in YAML.
+func (d Document) YAML() ([]byte, error) {
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2)
+	if err := e.Encode(d.root); err != nil {
+		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
+	}
+	return out.Bytes(), e.Close()
+}
+
+// JSON returns the document in JSON.
+func (d Document) JSON() ([]byte, error) {
+	var out bytes.Buffer
+	if err := writeJSON(&out, d.root); err != nil {
+		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Operations returns the calls of the document in their order.
+func (d Document) Operations() (operations []Operation) {
+	for _, c := range d.calls() {
+		operations = append(operations, c.Operation)
+	}
+	return operations
+}
+
+// Tags returns the names of the document's tags, in their order, with their descriptions.
+func (d Document) Tags() (names []string, descriptions map[string]string) {
+	descriptions = map[string]string{}
+	if tags := field(d.root, "tags"); tags != nil {
+		for _, tag := range tags.Content {
+			name := text(tag, "name")
+			names = append(names, name)
+			descriptions[name] = text(tag, "description")
+		}
+	}
+	return names, descriptions
+}
+
+// Description returns the text at the head of the document, in Markdown.
+func (d Document) Description() string { return text(field(d.root, "info"), "description") }
+
+// ForTag returns a document of the calls of one tag and of what they refer to, so that a browser reads a tenth of it. The webhooks
+// that the server sends go with the tag webhooks.
+func (d Document) ForTag(tag string) Document {
+	info := mapping("title", scalar(tag), "version", scalar(text(field(d.root, "info"), "version")))
+	paths := &yaml.Node{Kind: yaml.MappingNode}
+	for path, item := range pairs(field(d.root, "paths")) {
+		kept := &yaml.Node{Kind: yaml.MappingNode}
+		calls := 0
+		for key, value := range pairs(item) {
+			isCall := slices.Contains(methods, key)
+			if isCall && tagOf(value) != tag {
+				continue
+			}
+			if isCall {
+				calls++
+			}
+			kept.Content = append(kept.Content, scalar(key), value)
+		}
+		if calls > 0 {
+			paths.Content = append(paths.Content, scalar(path), kept)
+		}
+	}
+	part := mapping("openapi", field(d.root, "openapi"), "info", info, "servers", field(d.root, "servers"),
+		"security", field(d.root, "security"), "tags", &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{mapping("name", scalar(tag))}},
+		"paths", paths)
+	if sent := field(d.root, "webhooks"); sent != nil && tag == "webhooks" {
+		part.Content = append(part.Content, scalar("webhooks"), sent)
+	}
+	part.Content = append(part.Content, scalar("components"), d.referred(part))
+	return Document{root: part}
+}
+
+// referred returns the components that part refers to, directly or through others, and all ways to sign in.
+func (d Document) referred(part *yaml.Node) *yaml.Node {
+	all := field(d.root, "components")
+	used := map[string]bool{}
+	var follow func(n *yaml.Node)
+	follow = func(n *yaml.Node) {
+		if name, found := strings.CutPrefix(n.Value, "#/components/"); found && n.Kind == yaml.ScalarNode && !used[name] {
+			used[name] = true
+			kind, key, _ := strings.Cut(name, "/")
+			if target := field(field(all, kind), key); target != nil {
+				follow(target)
+			}
+		}
+		for _, child := range n.Content {
+			follow(child)
+		}
+	}
+	follow(part)
+	components := &yaml.Node{Kind: yaml.MappingNode}
+	for kind, group := range pairs(all) {
+		kept := &yaml.Node{Kind: yaml.MappingNode}
+		for name, value := range pairs(group) {
+			if kind == "securitySchemes" || used[kind+"/"+name] {
+				kept.Content = append(kept.Content, scalar(name), value)
+			}
+		}
+		if len(kept.Content) > 0 {
+			components.Content = append(components.Content, scalar(kind), kept)
+		}
+	}
+	return components
+}
+
+// calledAt is a call with its node in the document.
+type calledAt struct {
+	Operation
+
+	node *yaml.Node
+}
+
+func (d Document) calls() (calls []calledAt) {
+	for path, item := range pairs(field(d.root, "paths")) {
+		for method, node := range pairs(item) {
+			if !slices.Contains(methods, method) {
+				continue
+			}
+			calls = append(calls, calledAt{node: node, Operation: Operation{
+				ID: text(node, "operationId"), Tag: tagOf(node), Method: method, Path: path, Summary: text(node, "summary"),
+				Description: text(node, "description"), Permission: text(node, "x-permission"),
+			}})
+		}
+	}
+	return calls
+}
+
+// addExamples puts examples, by status, into the JSON answers of a call that have none.
+func addExamples(root, operation, examples *yaml.Node) {
+	for status, example := range pairs(examples) {
+		answer := field(field(operation, "responses"), status)
+		if name, shared := strings.CutPrefix(text(answer, "$ref"), "#/components/responses/"); shared {
+			answer = field(field(field(root, "components"), "responses"), name)
+		}
+		body := field(field(answer, "content"), "application/json")
+		if body != nil && field(body, "example") == nil && field(body, "examples") == nil {
+			body.Content = append(body.Content, scalar("example"), expand(example))
+		}
+	}
+}
+
+func tagOf(operation *yaml.Node) string {
+	if tags := field(operation, "tags"); tags != nil && len(tags.Content) > 0 {
+		return tags.Content[0].Value
+	}
+	return ""
+}
+
+// strip removes every key that begins with x-go-.
+func strip(n *yaml.Node) {
+	if n.Kind == yaml.MappingNode {
+		kept := n.Content[:0]
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if !strings.HasPrefix(n.Content[i].Value, "x-go-") {
+				kept = append(kept, n.Content[i], n.Content[i+1])
+			}
+		}
+		n.Content = kept
+	}
+	for _, child := range n.Content {
+		strip(child)
+	}
+}
+
+func writeJSON(out *bytes.Buffer, n *yaml.Node) error {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return writeObject(out, n)
+	case yaml.SequenceNode:
+		out.WriteByte('[')
+		for i, child := range n.Content {
+			if i > 0 {
+				out.WriteByte(',')
+			}
+			if err := writeJSON(out, child); err != nil {
+				return err
+			}
+		}
+		out.WriteByte(']')
+		return nil
+	default:
+		return writeScalar(out, n)
+	}
+}
+
+func writeObject(out *bytes.Buffer, n *yaml.Node) error {
+	out.WriteByte('{')
+	first := true
+	for key, value := range pairs(n) {
+		if !first {
+			out.WriteByte(',')
+		}
+		first = false
+		if err := writeScalar(out, scalar(key)); err != nil {
+			return err
+		}
+		out.WriteByte(':')
+		if err := writeJSON(out, value); err != nil {
+			return err
+		}
+	}
+	out.WriteByte('}')
+	return nil
+}
+
+func writeScalar(out *bytes.Buffer, n *yaml.Node) error {
+	var value any = n.Value
+	if tag := n.ShortTag(); tag != "!!str" && tag != "!!timestamp" {
+		if err := n.Decode(&value); err != nil {
+			return fmt.Errorf("line %d: %w", n.Line, err)
+		}
+	}
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		return fmt.Errorf("line %d: %w", n.Line, err)
+	}
+	out.Truncate(out.Len() - 1) // Encode ends with a line break
+	return nil
+}
