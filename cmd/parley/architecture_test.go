@@ -151,7 +151,7 @@ func TestTechnologyStaysInItsPlaces(t *testing.T) {
 		"github.com/oapi-codegen":                  {"modules/*/entrypoints/rest"},
 		"net/http":                                 {"cmd", "platform", "modules/*/entrypoints/rest", "modules/*/adapters"},
 		"github.com/urfave/cli":                    {"cmd"},
-		"github.com/stretchr/testify":              {"platform/pgtest", "platform/redistest", "platform/clickhousetest"},
+		"github.com/stretchr/testify":              {"platform/pgtest", "platform/filltest", "platform/redistest", "platform/clickhousetest"},
 		"github.com/parley/parley/platform/pgtest": {},
 	}
 	pure := []string{ // what a domain may use: .golangci.yaml says what for

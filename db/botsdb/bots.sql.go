@@ -14,7 +14,7 @@ import (
 )
 
 const createBot = `-- name: CreateBot :exec
-INSERT INTO bots (workspace_id, id, name, status, current_version, published_version, created_by, created_at, updated_at)
+INSERT INTO bots (workspace_id, id, name, status, current_version, created_by, created_at, updated_at, published_version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
@@ -24,12 +24,13 @@ type CreateBotParams struct {
 	Name             string
 	Status           string
 	CurrentVersion   int32
-	PublishedVersion int32
 	CreatedBy        uuid.UUID
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
+	PublishedVersion int32
 }
 
+// The columns stand in the order of the table: so a botsdb.Bot is what it takes, and no column can be forgotten.
 func (q *Queries) CreateBot(ctx context.Context, arg CreateBotParams) error {
 	_, err := q.db.Exec(ctx, createBot,
 		arg.WorkspaceID,
@@ -37,10 +38,10 @@ func (q *Queries) CreateBot(ctx context.Context, arg CreateBotParams) error {
 		arg.Name,
 		arg.Status,
 		arg.CurrentVersion,
-		arg.PublishedVersion,
 		arg.CreatedBy,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.PublishedVersion,
 	)
 	return err
 }
@@ -88,32 +89,24 @@ type GetBotParams struct {
 }
 
 type GetBotRow struct {
-	WorkspaceID      uuid.UUID
-	ID               uuid.UUID
-	Name             string
-	Status           string
-	CurrentVersion   int32
-	CreatedBy        uuid.UUID
-	CreatedAt        time.Time
-	UpdatedAt        time.Time
-	PublishedVersion int32
-	Instruction      string
-	Settings         json.RawMessage
+	Bot         Bot
+	Instruction string
+	Settings    json.RawMessage
 }
 
 func (q *Queries) GetBot(ctx context.Context, arg GetBotParams) (GetBotRow, error) {
 	row := q.db.QueryRow(ctx, getBot, arg.WorkspaceID, arg.ID)
 	var i GetBotRow
 	err := row.Scan(
-		&i.WorkspaceID,
-		&i.ID,
-		&i.Name,
-		&i.Status,
-		&i.CurrentVersion,
-		&i.CreatedBy,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.PublishedVersion,
+		&i.Bot.WorkspaceID,
+		&i.Bot.ID,
+		&i.Bot.Name,
+		&i.Bot.Status,
+		&i.Bot.CurrentVersion,
+		&i.Bot.CreatedBy,
+		&i.Bot.CreatedAt,
+		&i.Bot.UpdatedAt,
+		&i.Bot.PublishedVersion,
 		&i.Instruction,
 		&i.Settings,
 	)
@@ -232,7 +225,7 @@ func (q *Queries) ListBots(ctx context.Context, arg ListBotsParams) ([]Bot, erro
 	return items, nil
 }
 
-const listMoves = `-- name: ListMoves :many
+const listPointerChanges = `-- name: ListPointerChanges :many
 SELECT workspace_id, bot_id, number, pointer, from_version, to_version, cause, moved_by, moved_at FROM bot_pointer_moves
  WHERE workspace_id = $1 AND bot_id = $2
    AND ($3::integer IS NULL OR number < $3::integer)
@@ -240,15 +233,15 @@ SELECT workspace_id, bot_id, number, pointer, from_version, to_version, cause, m
  LIMIT $4
 `
 
-type ListMovesParams struct {
+type ListPointerChangesParams struct {
 	WorkspaceID uuid.UUID
 	BotID       uuid.UUID
 	Before      *int32
 	Count       int32
 }
 
-func (q *Queries) ListMoves(ctx context.Context, arg ListMovesParams) ([]BotPointerMove, error) {
-	rows, err := q.db.Query(ctx, listMoves,
+func (q *Queries) ListPointerChanges(ctx context.Context, arg ListPointerChangesParams) ([]BotPointerMove, error) {
+	rows, err := q.db.Query(ctx, listPointerChanges,
 		arg.WorkspaceID,
 		arg.BotID,
 		arg.Before,
@@ -359,14 +352,14 @@ func (q *Queries) LockBot(ctx context.Context, arg LockBotParams) error {
 	return err
 }
 
-const recordMove = `-- name: RecordMove :exec
+const recordPointerChange = `-- name: RecordPointerChange :exec
 INSERT INTO bot_pointer_moves (workspace_id, bot_id, number, pointer, from_version, to_version, cause, moved_by, moved_at)
 SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4::integer, $5::integer,
        $6, $7, $8::timestamptz
   FROM bot_pointer_moves WHERE workspace_id = $1 AND bot_id = $2
 `
 
-type RecordMoveParams struct {
+type RecordPointerChangeParams struct {
 	WorkspaceID uuid.UUID
 	BotID       uuid.UUID
 	Pointer     string
@@ -378,8 +371,8 @@ type RecordMoveParams struct {
 }
 
 // Whoever moves a bot's pointer has the bot locked, or is making it: so the number is free.
-func (q *Queries) RecordMove(ctx context.Context, arg RecordMoveParams) error {
-	_, err := q.db.Exec(ctx, recordMove,
+func (q *Queries) RecordPointerChange(ctx context.Context, arg RecordPointerChangeParams) error {
+	_, err := q.db.Exec(ctx, recordPointerChange,
 		arg.WorkspaceID,
 		arg.BotID,
 		arg.Pointer,

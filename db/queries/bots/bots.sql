@@ -1,6 +1,7 @@
 -- name: CreateBot :exec
-INSERT INTO bots (workspace_id, id, name, status, current_version, published_version, created_by, created_at, updated_at)
-VALUES (@workspace_id, @id, @name, @status, @current_version, @published_version, @created_by, @created_at, @updated_at);
+-- The columns stand in the order of the table: so a botsdb.Bot is what it takes, and no column can be forgotten.
+INSERT INTO bots (workspace_id, id, name, status, current_version, created_by, created_at, updated_at, published_version)
+VALUES (@workspace_id, @id, @name, @status, @current_version, @created_by, @created_at, @updated_at, @published_version);
 
 -- name: CreateVersion :exec
 INSERT INTO bot_versions (workspace_id, bot_id, version, instruction, settings, note, created_by, created_at)
@@ -12,7 +13,7 @@ UPDATE bots
        updated_at = @updated_at
  WHERE workspace_id = @workspace_id AND id = @id;
 
--- name: RecordMove :exec
+-- name: RecordPointerChange :exec
 -- Whoever moves a bot's pointer has the bot locked, or is making it: so the number is free.
 INSERT INTO bot_pointer_moves (workspace_id, bot_id, number, pointer, from_version, to_version, cause, moved_by, moved_at)
 SELECT @workspace_id, @bot_id, coalesce(max(number), 0) + 1, @pointer, sqlc.narg('from_version')::integer, @to_version::integer,
@@ -20,7 +21,7 @@ SELECT @workspace_id, @bot_id, coalesce(max(number), 0) + 1, @pointer, sqlc.narg
   FROM bot_pointer_moves WHERE workspace_id = @workspace_id AND bot_id = @bot_id;
 
 -- name: GetBot :one
-SELECT b.*, v.instruction, v.settings
+SELECT sqlc.embed(b), v.instruction, v.settings
   FROM bots b
   JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
  WHERE b.workspace_id = @workspace_id AND b.id = @id;
@@ -63,7 +64,7 @@ SELECT b.* FROM bot_versions b
  ORDER BY b.version DESC
  LIMIT @count;
 
--- name: ListMoves :many
+-- name: ListPointerChanges :many
 SELECT * FROM bot_pointer_moves
  WHERE workspace_id = @workspace_id AND bot_id = @bot_id
    AND (sqlc.narg('before')::integer IS NULL OR number < sqlc.narg('before')::integer)

@@ -1,4 +1,4 @@
-// Package domain has bots and the versions of what they are told, and the rules that hold for them.
+// Package domain has bots and their versions, and the rules that hold for them.
 package domain
 
 import (
@@ -26,14 +26,14 @@ const (
 	maxSettings    = 64 << 10 // bytes of JSON without spaces
 )
 
-// Content is what a bot is told: the part of it that has versions. NewContent holds it to the limits, which are for what
-// comes in; RestoreContent takes what is stored as it is.
+// Content is the part of a bot that has versions: its instruction and its settings. NewContent checks the limits, which are for
+// what comes in; RestoreContent takes what is stored as it is.
 type Content struct {
 	instruction string
 	settings    json.RawMessage
 }
 
-// NewContent checks what a bot is to be told. Nil settings are none: {}.
+// NewContent checks an instruction and settings; the error is a *RuleError. Nil settings are none: {}.
 func NewContent(instruction string, settings json.RawMessage) (Content, error) {
 	if len(settings) == 0 {
 		settings = json.RawMessage("{}")
@@ -73,17 +73,27 @@ func (c Content) WithInstruction(instruction string) (Content, error) {
 	return c, checkInstruction(instruction)
 }
 
-// Instruction is what the model is told, in words.
+// Instruction is the text that the model receives before the conversation.
 func (c Content) Instruction() string { return c.instruction }
 
 // Settings is a JSON object.
 func (c Content) Settings() json.RawMessage { return c.settings }
 
+// Attributes are what clients set of a bot and what has no versions.
+type Attributes struct{ Name string }
+
+func (a Attributes) check() error {
+	if n := utf8.RuneCountInString(a.Name); n < 1 || n > maxName || !isVisible(a.Name) {
+		return &RuleError{Field: "name", Rule: "must have 1 to 200 characters and not be blank"}
+	}
+	return nil
+}
+
 // Bot is a bot with the content of its current version. Turns use the published one.
 type Bot struct {
-	ID               uuid.UUID
-	WorkspaceID      uuid.UUID
-	Name             string
+	ID          uuid.UUID
+	WorkspaceID uuid.UUID
+	Attributes
 	Status           Status
 	CurrentVersion   int
 	PublishedVersion int
@@ -94,15 +104,15 @@ type Bot struct {
 	Warnings         []Warning // of content that was just written; they are not stored
 }
 
-// NewBot makes a bot in version 1, a draft.
-func NewBot(workspace, by uuid.UUID, name string, content Content, now time.Time) (Bot, error) {
-	if err := checkName(name); err != nil {
+// NewBot returns a draft in version 1, or a *RuleError.
+func NewBot(workspace, by uuid.UUID, attributes Attributes, content Content, now time.Time) (Bot, error) {
+	if err := attributes.check(); err != nil {
 		return Bot{}, err
 	}
 	return Bot{
 		ID:               uuid.Must(uuid.NewV7()),
 		WorkspaceID:      workspace,
-		Name:             name,
+		Attributes:       attributes,
 		Status:           Draft,
 		CurrentVersion:   1,
 		PublishedVersion: 1,
@@ -113,30 +123,31 @@ func NewBot(workspace, by uuid.UUID, name string, content Content, now time.Time
 	}, nil
 }
 
-func checkName(name string) error {
-	if n := utf8.RuneCountInString(name); n < 1 || n > maxName || !isVisible(name) {
-		return &RuleError{Field: "name", Rule: "must have 1 to 200 characters and not be blank"}
-	}
-	return nil
+// Changes are what a client changes of a bot without writing a version. What is nil stays.
+type Changes struct {
+	Name   *string
+	Status *Status // Active or Archived: no bot becomes a draft again
 }
 
-// Rename gives the bot another name.
-func (b *Bot) Rename(name string, now time.Time) error {
-	if err := checkName(name); err != nil {
-		return err
+// Change makes the changes, all of them or none. The error is a *RuleError.
+func (b *Bot) Change(c Changes, now time.Time) (Change, error) {
+	changed := *b
+	if c.Name != nil {
+		changed.Name, changed.UpdatedAt = *c.Name, now
+		if err := changed.check(); err != nil {
+			return Change{}, err
+		}
 	}
-	b.Name, b.UpdatedAt = name, now
-	return nil
-}
-
-// Settle makes the bot active or archives it; a bot that was either does not become a draft again.
-func (b *Bot) Settle(status Status, now time.Time) (Change, error) {
-	if status != Active && status != Archived {
-		return Change{}, &RuleError{Field: "status", Rule: "must be active or archived"}
+	var done Change
+	if c.Status != nil {
+		if *c.Status != Active && *c.Status != Archived {
+			return Change{}, &RuleError{Field: "status", Rule: "must be active or archived"}
+		}
+		done.Unarchived = b.Status == Archived && *c.Status == Active
+		changed.Status, changed.UpdatedAt = *c.Status, now
 	}
-	c := Change{Unarchived: b.Status == Archived && status == Active}
-	b.Status, b.UpdatedAt = status, now
-	return c, nil
+	*b = changed
+	return done, nil
 }
 
 // RuleError is a broken rule about one field. An empty Code is INVALID.

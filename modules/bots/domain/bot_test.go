@@ -47,7 +47,7 @@ func TestWhatABotIsToldCannotBeInvalid(t *testing.T) {
 func TestABotHasAName(t *testing.T) {
 	t.Parallel()
 	for name, ok := range map[string]bool{"Ada": true, "": false, " \t": false, strings.Repeat("ü", 200): true, strings.Repeat("ü", 201): false} {
-		bot, err := domain.NewBot(uuid.New(), uuid.New(), name, domain.Content{}, time.Now())
+		bot, err := domain.NewBot(uuid.New(), uuid.New(), domain.Attributes{Name: name}, domain.Content{}, time.Now())
 		if ok {
 			require.NoError(t, err)
 			require.Equal(t, domain.Draft, bot.Status)
@@ -62,7 +62,7 @@ func made(t *testing.T, at time.Time) domain.Bot {
 	t.Helper()
 	first, err := domain.NewContent("one", nil)
 	require.NoError(t, err)
-	bot, err := domain.NewBot(uuid.New(), uuid.New(), "Ada", first, at)
+	bot, err := domain.NewBot(uuid.New(), uuid.New(), domain.Attributes{Name: "Ada"}, first, at)
 	require.NoError(t, err)
 	return bot
 }
@@ -75,7 +75,7 @@ func TestRewritingMakesTheNextVersion(t *testing.T) {
 	first := bot.Content
 	require.Equal(t, domain.Change{
 		Version: &domain.Version{BotID: bot.ID, Number: 1, Content: first, CreatedBy: bot.CreatedBy, CreatedAt: at},
-		Moves: []domain.Move{
+		Pointers: []domain.PointerChange{
 			{Pointer: domain.Current, To: 1, Cause: domain.Create, By: bot.CreatedBy, At: at},
 			{Pointer: domain.Published, To: 1, Cause: domain.Create, By: bot.CreatedBy, At: at},
 		},
@@ -87,7 +87,7 @@ func TestRewritingMakesTheNextVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, domain.Change{
 		Version: &domain.Version{BotID: bot.ID, Number: 2, Content: second, Note: "why", CreatedBy: by, CreatedAt: later},
-		Moves: []domain.Move{
+		Pointers: []domain.PointerChange{
 			{Pointer: domain.Current, From: 1, To: 2, Cause: domain.Edit, By: by, At: later},
 			{Pointer: domain.Published, From: 1, To: 2, Cause: domain.Edit, By: by, At: later},
 		},
@@ -108,13 +108,13 @@ func TestAVersionThatIsHeldBackDoesNotAnswer(t *testing.T) {
 	content := bot.Content
 	c, err := bot.Rewrite(content, domain.Edition{By: by, At: now, Hold: true})
 	require.NoError(t, err)
-	require.Equal(t, []domain.Move{{Pointer: domain.Current, From: 1, To: 2, Cause: domain.Edit, By: by, At: now}}, c.Moves)
+	require.Equal(t, []domain.PointerChange{{Pointer: domain.Current, From: 1, To: 2, Cause: domain.Edit, By: by, At: now}}, c.Pointers)
 	require.Equal(t, []int{2, 1}, []int{bot.CurrentVersion, bot.PublishedVersion})
 
 	c, err = bot.Rewrite(content, domain.Edition{By: by, At: now})
 	require.NoError(t, err)
 	require.Equal(t, []int{3, 3}, []int{bot.CurrentVersion, bot.PublishedVersion}, "the next is the newest again")
-	require.Equal(t, domain.Move{Pointer: domain.Published, From: 1, To: 3, Cause: domain.Edit, By: by, At: now}, c.Moves[1])
+	require.Equal(t, domain.PointerChange{Pointer: domain.Published, From: 1, To: 3, Cause: domain.Edit, By: by, At: now}, c.Pointers[1])
 }
 
 func TestRollingBackWritesTheOldContentAsANewVersion(t *testing.T) {
@@ -129,7 +129,7 @@ func TestRollingBackWritesTheOldContentAsANewVersion(t *testing.T) {
 			note = "back to version 1"
 		}
 		require.Equal(t, &domain.Version{BotID: bot.ID, Number: number + 1, Note: note, CreatedBy: by, CreatedAt: now}, c.Version)
-		require.Equal(t, []domain.Cause{domain.Rollback, domain.Rollback}, []domain.Cause{c.Moves[0].Cause, c.Moves[1].Cause})
+		require.Equal(t, []domain.Cause{domain.Rollback, domain.Rollback}, []domain.Cause{c.Pointers[0].Cause, c.Pointers[1].Cause})
 		require.Equal(t, []int{number + 1, number + 1}, []int{bot.CurrentVersion, bot.PublishedVersion})
 	}
 }
@@ -141,24 +141,27 @@ func TestPublishingMovesThePointerAndWakesADraft(t *testing.T) {
 	require.NoError(t, err)
 	c, err := bot.Publish(1, by, now)
 	require.NoError(t, err)
-	require.Equal(t, domain.Change{Moves: []domain.Move{{Pointer: domain.Published, From: 2, To: 1, Cause: domain.Publish, By: by, At: now}}}, c)
+	require.Equal(t, domain.Change{Pointers: []domain.PointerChange{{Pointer: domain.Published, From: 2, To: 1, Cause: domain.Publish, By: by, At: now}}}, c)
 	require.Equal(t, []any{domain.Active, 2, 1}, []any{bot.Status, bot.CurrentVersion, bot.PublishedVersion})
 	c, err = bot.Publish(1, by, now)
 	require.NoError(t, err)
 	require.Empty(t, c, "nothing has moved")
 
-	change, err := bot.Settle(domain.Archived, now)
+	change, err := bot.Change(domain.Changes{Status: new(domain.Archived)}, now)
 	require.NoError(t, err)
 	require.False(t, change.Unarchived)
 	_, err = bot.Publish(2, by, now)
 	require.ErrorIs(t, err, domain.ErrArchived)
 	require.Equal(t, 1, bot.PublishedVersion)
-	_, err = bot.Settle(domain.Draft, now)
+	_, err = bot.Change(domain.Changes{Status: new(domain.Draft)}, now)
 	require.Error(t, err, "no bot becomes a draft again")
-	change, err = bot.Settle(domain.Active, now)
+	change, err = bot.Change(domain.Changes{Status: new(domain.Active)}, now)
 	require.NoError(t, err)
 	require.True(t, change.Unarchived)
-	require.Error(t, bot.Rename(" ", now))
-	require.NoError(t, bot.Rename("Eve", now))
+	_, err = bot.Change(domain.Changes{Name: new(" "), Status: new(domain.Archived)}, now)
+	require.Error(t, err)
+	require.Equal(t, []any{domain.Active, "Ada"}, []any{bot.Status, bot.Name}, "all changes or none")
+	_, err = bot.Change(domain.Changes{Name: new("Eve")}, now)
+	require.NoError(t, err)
 	require.Equal(t, []any{domain.Active, "Eve"}, []any{bot.Status, bot.Name})
 }

@@ -11,7 +11,7 @@ import (
 
 const maxNote = 500
 
-// Version is what a bot was told at one time, and why; it is never rewritten.
+// Version is the content of a bot at one time, with a note; it is never rewritten.
 type Version struct {
 	BotID     uuid.UUID
 	Number    int
@@ -30,7 +30,7 @@ const (
 	Published Pointer = "published" // the one that answers
 )
 
-// Cause is what moved a pointer.
+// Cause is why a pointer was changed.
 type Cause string
 
 // The causes.
@@ -41,9 +41,9 @@ const (
 	Publish  Cause = "publish"
 )
 
-// Move is one move of a pointer; it is never rewritten.
-type Move struct {
-	Number  int // the order of a bot's moves; 0 until it is stored
+// PointerChange says that a pointer named another version from then on; it is never rewritten.
+type PointerChange struct {
+	Number  int // the order of a bot's pointer changes; 0 until it is stored
 	Pointer Pointer
 	From    int // 0: it is the first
 	To      int
@@ -52,10 +52,10 @@ type Move struct {
 	At      time.Time
 }
 
-// Change is what one step has done to a bot: a version that it wrote, pointers that it moved.
+// Change is what a use case did to a bot: a version that it wrote, pointers that it changed.
 type Change struct {
 	Version    *Version // nil: none was written
-	Moves      []Move
+	Pointers   []PointerChange
 	Unarchived bool // the bot was archived and is active now, so that it counts towards the limit of bots again
 }
 
@@ -67,14 +67,14 @@ type Edition struct {
 	Hold bool // the published version stays what it is
 }
 
-// ErrArchived says that a bot was put away.
+// ErrArchived says that a bot is archived.
 var ErrArchived = errors.New("the bot is archived")
 
 // First is how the bot began: version 1, current and published.
 func (b *Bot) First() Change {
 	e := Edition{By: b.CreatedBy, At: b.CreatedAt}
 	v := Version{BotID: b.ID, Number: 1, Content: b.Content, CreatedBy: b.CreatedBy, CreatedAt: b.CreatedAt}
-	return Change{Version: &v, Moves: []Move{e.move(Current, 0, 1, Create), e.move(Published, 0, 1, Create)}}
+	return Change{Version: &v, Pointers: []PointerChange{e.point(Current, 0, 1, Create), e.point(Published, 0, 1, Create)}}
 }
 
 // Rewrite gives the bot new content as its next version.
@@ -100,9 +100,9 @@ func (b *Bot) write(content Content, e Edition, cause Cause) (Change, error) {
 	}
 	next := b.CurrentVersion + 1
 	v := Version{BotID: b.ID, Number: next, Content: content, Note: e.Note, CreatedBy: e.By, CreatedAt: e.At}
-	c := Change{Version: &v, Moves: []Move{e.move(Current, b.CurrentVersion, next, cause)}}
+	c := Change{Version: &v, Pointers: []PointerChange{e.point(Current, b.CurrentVersion, next, cause)}}
 	if !e.Hold {
-		c.Moves = append(c.Moves, e.move(Published, b.PublishedVersion, next, cause))
+		c.Pointers = append(c.Pointers, e.point(Published, b.PublishedVersion, next, cause))
 		b.PublishedVersion = next
 	}
 	b.CurrentVersion, b.Content, b.UpdatedAt = next, content, e.At
@@ -116,14 +116,14 @@ func (b *Bot) Publish(version int, by uuid.UUID, now time.Time) (Change, error) 
 	}
 	var c Change
 	if version != b.PublishedVersion {
-		c.Moves = []Move{Edition{By: by, At: now}.move(Published, b.PublishedVersion, version, Publish)}
+		c.Pointers = []PointerChange{Edition{By: by, At: now}.point(Published, b.PublishedVersion, version, Publish)}
 	}
 	b.Status, b.PublishedVersion, b.UpdatedAt = Active, version, now
 	return c, nil
 }
 
-func (e Edition) move(p Pointer, from, to int, cause Cause) Move {
-	return Move{Pointer: p, From: from, To: to, Cause: cause, By: e.By, At: e.At}
+func (e Edition) point(p Pointer, from, to int, cause Cause) PointerChange {
+	return PointerChange{Pointer: p, From: from, To: to, Cause: cause, By: e.By, At: e.At}
 }
 
 // Difference is what has to be done to one version to get another.

@@ -1,4 +1,4 @@
-// Package ports says what the use cases of bots need from outside.
+// Package ports declares what the use cases of bots need of the outside.
 package ports
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures that adapters answer.
+// Failures that adapters return.
 var (
 	ErrBotNotFound     = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
 	ErrVersionNotFound = fail.New(fail.NotFound, "NOT_FOUND", "the bot has no such version")
@@ -29,11 +29,11 @@ type Bots interface {
 	Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error)
 	// Save stores a bot that is locked, with what has become of it.
 	Save(ctx context.Context, b domain.Bot, c domain.Change) error
-	// Status answers ErrBotNotFound where there is no such bot.
+	// Status returns ErrBotNotFound where there is no such bot.
 	Status(ctx context.Context, id uuid.UUID) (domain.Status, error)
 }
 
-// Events tells the outside, in the transaction of the context, what has become of bots.
+// Events publishes, in the transaction of the context, what happened to bots.
 type Events interface {
 	BotUpdated(ctx context.Context, b domain.Bot) error
 }
@@ -44,17 +44,17 @@ type Models interface {
 	Warn(ctx context.Context, named []domain.NamedModel) ([]domain.Warning, error)
 }
 
-// Shelf is for leafing through bots, versions and moves, newest first. A bot of a list has no content.
-type Shelf interface {
+// BotReader reads bots, versions and pointer changes, newest first. A bot of a list has no content.
+type BotReader interface {
 	List(ctx context.Context, f BotFilter, after *BotPosition, limit int) ([]domain.Bot, error)
-	// Versions answers ErrBotNotFound where there is no such bot.
+	// Versions returns ErrBotNotFound where there is no such bot.
 	Versions(ctx context.Context, bot uuid.UUID, after *VersionPosition, limit int) ([]domain.Version, error)
-	// Version answers ErrBotNotFound or ErrVersionNotFound.
+	// Version returns ErrBotNotFound or ErrVersionNotFound.
 	Version(ctx context.Context, bot uuid.UUID, number int) (domain.Version, error)
-	// Pair gives two versions at once; its errors are those of Version.
+	// Pair returns two versions; its errors are those of Version.
 	Pair(ctx context.Context, bot uuid.UUID, a, b int) (va, vb domain.Version, err error)
-	// Moves answers ErrBotNotFound where there is no such bot.
-	Moves(ctx context.Context, bot uuid.UUID, after *MovePosition, limit int) ([]domain.Move, error)
+	// PointerChanges returns ErrBotNotFound where there is no such bot.
+	PointerChanges(ctx context.Context, bot uuid.UUID, after *PointerChangePosition, limit int) ([]domain.PointerChange, error)
 }
 
 // BotFilter narrows the list of bots; what is nil does not.
@@ -63,11 +63,11 @@ type BotFilter struct {
 	Status   *domain.Status `json:"s,omitempty"`
 }
 
-// Comparer tells contents apart.
+// Comparer compares contents.
 type Comparer interface {
-	// Hash is the same for the same content and no other, however it was written down.
+	// Hash returns the same text for the same content, whatever the order and the spaces of its JSON.
 	Hash(c domain.Content) (string, error)
-	// Diff says what has to be done to a to get b.
+	// Diff returns what turns a into b.
 	Diff(a, b domain.Version) (domain.Difference, error)
 }
 
@@ -82,8 +82,8 @@ type VersionPosition struct {
 	Number int `json:"n"`
 }
 
-// MovePosition is a place in the list of moves.
-type MovePosition struct {
+// PointerChangePosition is a place in the list of pointer changes.
+type PointerChangePosition struct {
 	Number int `json:"m"`
 }
 

@@ -17,30 +17,16 @@ type ChangeBot struct {
 	Now    func() time.Time
 }
 
-// BotChanges is what ChangeBot is asked for; what is nil stays.
-type BotChanges struct {
-	BotID  uuid.UUID
-	Name   *string
-	Status *domain.Status
-}
-
 // Do renames the bot, activates or archives it. To activate an archived bot fails with LIMIT_REACHED where the workspace may
 // not have one more.
-func (u ChangeBot) Do(ctx context.Context, in BotChanges) (domain.Bot, error) {
-	bot, err := u.Bots.Lock(ctx, in.BotID)
+func (u ChangeBot) Do(ctx context.Context, id uuid.UUID, changes domain.Changes) (domain.Bot, error) {
+	bot, err := u.Bots.Lock(ctx, id)
 	if err != nil {
 		return domain.Bot{}, err
 	}
-	if in.Name != nil {
-		if err := bot.Rename(*in.Name, u.Now()); err != nil {
-			return domain.Bot{}, ports.Invalid(err)
-		}
-	}
-	var change domain.Change
-	if in.Status != nil {
-		if change, err = bot.Settle(*in.Status, u.Now()); err != nil {
-			return domain.Bot{}, ports.Invalid(err)
-		}
+	change, err := bot.Change(changes, u.Now())
+	if err != nil {
+		return domain.Bot{}, ports.Invalid(err)
 	}
 	return bot, save(ctx, u.Bots, u.Events, bot, change)
 }

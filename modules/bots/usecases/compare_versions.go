@@ -9,15 +9,15 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// CompareVersions says how two versions of a bot differ.
+// CompareVersions compares two versions of a bot.
 type CompareVersions struct {
-	Shelf   ports.Shelf
+	Reader  ports.BotReader
 	Compare ports.Comparer
 }
 
-// Do says what has to be done to version a to get version b.
+// Do returns what turns version a into version b.
 func (u CompareVersions) Do(ctx context.Context, bot uuid.UUID, a, b int) (domain.Difference, error) {
-	va, vb, err := u.Shelf.Pair(ctx, bot, a, b)
+	va, vb, err := u.Reader.Pair(ctx, bot, a, b)
 	if err != nil {
 		return domain.Difference{}, err
 	}

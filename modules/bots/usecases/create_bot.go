@@ -1,4 +1,4 @@
-// Package usecases has the steps of bots, one file each.
+// Package usecases has what can be done with bots, a use case a file.
 package usecases
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// CreateBot makes a bot.
+// CreateBot creates a bot.
 type CreateBot struct {
 	Bots   ports.Bots
 	Models ports.Models
@@ -21,18 +21,19 @@ type CreateBot struct {
 
 // NewBot is what CreateBot is asked for.
 type NewBot struct {
-	WorkspaceID, By   uuid.UUID
-	Name, Instruction string
-	Settings          json.RawMessage // nil: none
+	WorkspaceID, By uuid.UUID
+	Attributes      domain.Attributes
+	Instruction     string
+	Settings        json.RawMessage // nil: none
 }
 
-// Do makes the bot in version 1.
+// Do creates the bot in version 1.
 func (u CreateBot) Do(ctx context.Context, in NewBot) (domain.Bot, error) {
 	content, err := domain.NewContent(in.Instruction, in.Settings)
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
 	}
-	bot, err := domain.NewBot(in.WorkspaceID, in.By, in.Name, content, u.Now())
+	bot, err := domain.NewBot(in.WorkspaceID, in.By, in.Attributes, content, u.Now())
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
 	}

@@ -10,20 +10,20 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// PublishBot has a version of a bot answer.
+// PublishBot chooses the version of a bot that answers.
 type PublishBot struct {
 	Bots   ports.Bots
-	Shelf  ports.Shelf
+	Reader ports.BotReader
 	Events ports.Events
 	Now    func() time.Time
 }
 
-// Do moves the published version; it says which it was before.
+// Do publishes the version, and returns which was published before.
 func (u PublishBot) Do(ctx context.Context, id, by uuid.UUID, version int) (bot domain.Bot, before int, err error) {
 	if bot, err = u.Bots.Lock(ctx, id); err != nil {
 		return domain.Bot{}, 0, err
 	}
-	if _, err = u.Shelf.Version(ctx, id, version); err != nil {
+	if _, err = u.Reader.Version(ctx, id, version); err != nil {
 		return domain.Bot{}, 0, err
 	}
 	before = bot.PublishedVersion

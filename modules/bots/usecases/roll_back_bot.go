@@ -10,10 +10,10 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// RollBackBot has a bot say again what it said before.
+// RollBackBot writes the content of an old version as the next one.
 type RollBackBot struct {
 	Bots   ports.Bots
-	Shelf  ports.Shelf
+	Reader ports.BotReader
 	Models ports.Models
 	Events ports.Events
 	Now    func() time.Time
@@ -27,13 +27,13 @@ type OldVersion struct {
 	Expected  int // the version that must be current; 0: whichever
 }
 
-// Do writes the old content as the next version, which answers from now on.
+// Do writes the version and publishes it.
 func (u RollBackBot) Do(ctx context.Context, in OldVersion) (domain.Bot, error) {
 	bot, err := lockExpected(ctx, u.Bots, in.BotID, in.Expected)
 	if err != nil {
 		return domain.Bot{}, err
 	}
-	old, err := u.Shelf.Version(ctx, in.BotID, in.Version)
+	old, err := u.Reader.Version(ctx, in.BotID, in.Version)
 	if err != nil {
 		return domain.Bot{}, err
 	}

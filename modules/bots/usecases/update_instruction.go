@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// UpdateInstruction tells a bot something new, as its next version.
+// UpdateInstruction writes new content of a bot as its next version.
 type UpdateInstruction struct {
 	Bots   ports.Bots
 	Models ports.Models
@@ -25,7 +25,7 @@ type NewInstruction struct {
 	Instruction string
 	Settings    json.RawMessage // nil: those of the current version
 	Note        string
-	Hold        bool // it is not to answer yet
+	Hold        bool // the published version stays what it is
 	Expected    int  // the version that must be current; 0: whichever
 }
 
@@ -66,7 +66,7 @@ func lockExpected(ctx context.Context, bots ports.Bots, id uuid.UUID, expected i
 	return bot, nil
 }
 
-// save stores a bot and tells the outside.
+// save stores a bot and publishes the event.
 func save(ctx context.Context, bots ports.Bots, events ports.Events, bot domain.Bot, change domain.Change) error {
 	if err := bots.Save(ctx, bot, change); err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package events tells the subscribers of a workspace what has become of its bots.
+// Package events publishes the events of bots to the webhook subscriptions of their workspace.
 package events
 
 import (
@@ -10,10 +10,10 @@ import (
 	"github.com/parley/parley/platform/events"
 )
 
-// botUpdated is the type of the event; api/openapi.yaml has what it tells.
+// botUpdated is the type of the event; api/openapi.yaml has its fields.
 const botUpdated = "bot.updated"
 
-// Events implements ports.Events.
+// Events publishes the events of bots.
 type Events struct{ Publisher *events.Publisher }
 
 type bot struct {
@@ -24,7 +24,6 @@ type bot struct {
 	PublishedVersion int       `json:"published_version"`
 }
 
-// BotUpdated implements ports.Events.
 func (e Events) BotUpdated(ctx context.Context, b domain.Bot) error {
 	return e.Publisher.Publish(ctx, events.Event{Type: botUpdated, Data: bot{
 		ID: b.ID, Name: b.Name, Status: string(b.Status), CurrentVersion: b.CurrentVersion, PublishedVersion: b.PublishedVersion,

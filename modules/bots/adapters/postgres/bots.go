@@ -15,63 +15,52 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// Bots implements ports.Bots and ports.Shelf.
+// Bots keeps bots and their versions. Its methods run in the transaction of the context, or in one of their own.
 type Bots struct {
-	db   *postgres.DB
-	room Room
+	db    *postgres.DB
+	quota Quota
 }
 
-// Room is asked for before a bot is made or leaves the archive; it refuses where the workspace may not have one more.
-type Room interface {
+var (
+	_ ports.Bots      = (*Bots)(nil)
+	_ ports.BotReader = (*Bots)(nil)
+)
+
+// Quota is asked before a bot is created or leaves the archive; it refuses where the workspace may not have one more.
+type Quota interface {
 	Room(ctx context.Context, metric usage.Metric) error
 }
 
 // NewBots makes Bots.
-func NewBots(db *postgres.DB, room Room) *Bots { return &Bots{db, room} }
+func NewBots(db *postgres.DB, quota Quota) *Bots { return &Bots{db, quota} }
 
 func (b *Bots) queries(ctx context.Context) (*botsdb.Queries, uuid.UUID) {
 	return botsdb.New(b.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
 }
 
-// Create implements ports.Bots.
 func (b *Bots) Create(ctx context.Context, bot domain.Bot) error {
 	q, workspace := b.queries(ctx)
-	if err := b.room.Room(ctx, usage.Bots); err != nil {
+	if err := b.quota.Room(ctx, usage.Bots); err != nil {
 		return err
 	}
-	err := q.CreateBot(ctx, botsdb.CreateBotParams{
-		WorkspaceID:      workspace,
-		ID:               bot.ID,
-		Name:             bot.Name,
-		Status:           string(bot.Status),
-		CurrentVersion:   int32(bot.CurrentVersion),
-		PublishedVersion: int32(bot.PublishedVersion),
-		CreatedBy:        bot.CreatedBy,
-		CreatedAt:        bot.CreatedAt,
-		UpdatedAt:        bot.UpdatedAt,
-	})
+	err := q.CreateBot(ctx, botsdb.CreateBotParams(toRow(workspace, bot)))
 	if err != nil {
 		return fmt.Errorf("create the bot: %w", err)
 	}
 	return b.record(ctx, bot.ID, bot.First())
 }
 
-// Save implements ports.Bots.
 func (b *Bots) Save(ctx context.Context, bot domain.Bot, c domain.Change) error {
 	q, workspace := b.queries(ctx)
 	if c.Unarchived {
-		if err := b.room.Room(ctx, usage.Bots); err != nil {
+		if err := b.quota.Room(ctx, usage.Bots); err != nil {
 			return err
 		}
 	}
+	row := toRow(workspace, bot)
 	err := q.SaveBot(ctx, botsdb.SaveBotParams{
-		WorkspaceID:      workspace,
-		ID:               bot.ID,
-		Name:             bot.Name,
-		Status:           string(bot.Status),
-		CurrentVersion:   int32(bot.CurrentVersion),
-		PublishedVersion: int32(bot.PublishedVersion),
-		UpdatedAt:        bot.UpdatedAt,
+		WorkspaceID: row.WorkspaceID, ID: row.ID, Name: row.Name, Status: row.Status, CurrentVersion: row.CurrentVersion,
+		PublishedVersion: row.PublishedVersion, UpdatedAt: row.UpdatedAt,
 	})
 	if err != nil {
 		return fmt.Errorf("save the bot: %w", err)
@@ -79,14 +68,20 @@ func (b *Bots) Save(ctx context.Context, bot domain.Bot, c domain.Change) error 
 	return b.record(ctx, bot.ID, c)
 }
 
-// Get implements ports.Bots.
 func (b *Bots) Get(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
 	q, workspace := botsdb.New(b.db.InPipeline(ctx)), call.From(ctx).Principal.WorkspaceID
 	row, err := q.GetBot(ctx, botsdb.GetBotParams{WorkspaceID: workspace, ID: id})
-	return toBot(row, err)
+	if postgres.IsMissing(err) {
+		return domain.Bot{}, ports.ErrBotNotFound
+	}
+	if err != nil {
+		return domain.Bot{}, fmt.Errorf("read the bot: %w", err)
+	}
+	bot := toBot(row.Bot)
+	bot.Content = domain.RestoreContent(row.Instruction, row.Settings)
+	return bot, nil
 }
 
-// Lock implements ports.Bots.
 func (b *Bots) Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
 	q, workspace := b.queries(ctx)
 	if err := q.LockBot(ctx, botsdb.LockBotParams{WorkspaceID: workspace, ID: id}); err != nil {
@@ -95,7 +90,6 @@ func (b *Bots) Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
 	return b.Get(ctx, id)
 }
 
-// Status implements ports.Bots.
 func (b *Bots) Status(ctx context.Context, id uuid.UUID) (domain.Status, error) {
 	q, workspace := b.queries(ctx)
 	status, err := q.GetBotStatus(ctx, botsdb.GetBotStatusParams{WorkspaceID: workspace, ID: id})
@@ -108,23 +102,31 @@ func (b *Bots) Status(ctx context.Context, id uuid.UUID) (domain.Status, error) 
 	return domain.Status(status), nil
 }
 
-func toBot(row botsdb.GetBotRow, err error) (domain.Bot, error) {
-	if postgres.IsMissing(err) {
-		return domain.Bot{}, ports.ErrBotNotFound
+func toRow(workspace uuid.UUID, b domain.Bot) botsdb.Bot {
+	return botsdb.Bot{
+		WorkspaceID:      workspace,
+		ID:               b.ID,
+		Name:             b.Name,
+		Status:           string(b.Status),
+		CurrentVersion:   int32(b.CurrentVersion),
+		CreatedBy:        b.CreatedBy,
+		CreatedAt:        b.CreatedAt,
+		UpdatedAt:        b.UpdatedAt,
+		PublishedVersion: int32(b.PublishedVersion),
 	}
-	if err != nil {
-		return domain.Bot{}, fmt.Errorf("read the bot: %w", err)
-	}
+}
+
+// toBot returns a bot without its content, which is in the row of its current version.
+func toBot(row botsdb.Bot) domain.Bot {
 	return domain.Bot{
 		ID:               row.ID,
 		WorkspaceID:      row.WorkspaceID,
-		Name:             row.Name,
+		Attributes:       domain.Attributes{Name: row.Name},
 		Status:           domain.Status(row.Status),
 		CurrentVersion:   int(row.CurrentVersion),
 		PublishedVersion: int(row.PublishedVersion),
-		Content:          domain.RestoreContent(row.Instruction, row.Settings),
 		CreatedBy:        row.CreatedBy,
 		CreatedAt:        row.CreatedAt,
 		UpdatedAt:        row.UpdatedAt,
-	}, nil
+	}
 }

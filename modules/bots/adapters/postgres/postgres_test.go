@@ -59,7 +59,7 @@ func (s *bundle) create(t *testing.T, ctx context.Context, name string, at time.
 	t.Helper()
 	require.NoError(t, s.db.Write(ctx, func(ctx context.Context) (err error) {
 		bot, err = usecases.CreateBot{Bots: s.bots, Now: func() time.Time { return at }}.Do(ctx, usecases.NewBot{
-			WorkspaceID: call.From(ctx).Principal.WorkspaceID, By: s.by, Name: name, Instruction: "one",
+			WorkspaceID: call.From(ctx).Principal.WorkspaceID, By: s.by, Attributes: domain.Attributes{Name: name}, Instruction: "one",
 		})
 		return err
 	}))
@@ -155,7 +155,7 @@ func TestAForeignBotIsNotThere(t *testing.T) {
 		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
 		_, _, err = s.bots.Pair(s.me, id, 1, 1)
 		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
-		_, err = s.bots.Moves(s.me, id, nil, 10)
+		_, err = s.bots.PointerChanges(s.me, id, nil, 10)
 		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
 		_, err = s.bots.Status(s.me, id)
 		require.ErrorIs(t, err, ports.ErrBotNotFound, name)

@@ -8,6 +8,31 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
+// The mapping of the fields of a bot, in both directions. A field that is forgotten fails TestNoFieldOfABotIsForgotten.
+
+func toAttributes(body CreateBotJSONRequestBody) domain.Attributes {
+	return domain.Attributes{Name: body.Name}
+}
+
+func toChanges(body ChangeBotJSONRequestBody) domain.Changes {
+	return domain.Changes{Name: body.Name, Status: (*domain.Status)(body.Status)}
+}
+
+// created is what the audit log has of a new bot.
+func created(b domain.Bot) map[string]any { return map[string]any{"name": b.Name} }
+
+// changed is what the audit log has of changes.
+func changed(c domain.Changes) map[string]any {
+	changes := map[string]any{}
+	if c.Name != nil {
+		changes["name"] = *c.Name
+	}
+	if c.Status != nil {
+		changes["status"] = *c.Status
+	}
+	return changes
+}
+
 func toBot(b domain.Bot) Bot {
 	return Bot{
 		ID:               b.ID,
@@ -59,7 +84,7 @@ func (s Server) toVersion(v domain.Version) (BotVersion, error) {
 	}, err
 }
 
-func toMove(m domain.Move) PointerMove {
+func toPointerMove(m domain.PointerChange) PointerMove {
 	move := PointerMove{
 		Number: int32(m.Number), Pointer: PointerMovePointer(m.Pointer), ToVersion: int32(m.To), Cause: PointerMoveCause(m.Cause),
 		MovedBy: m.By, MovedAt: m.At,

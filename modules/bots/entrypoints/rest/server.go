@@ -1,4 +1,4 @@
-// Package rest serves the calls of bots: it decodes a request, has one use case do it, and encodes the answer.
+// Package rest serves the calls of bots: it decodes a request, calls one use case, and encodes the answer.
 package rest
 
 import (
@@ -24,7 +24,7 @@ type Server struct {
 	Publish  usecases.PublishBot
 	Compare  usecases.CompareVersions
 	Bots     ports.Bots
-	Shelf    ports.Shelf
+	Reader   ports.BotReader
 	Commands *command.Pipeline
 	Cursors  page.Key
 }
@@ -39,14 +39,14 @@ func (s Server) CreateBot(ctx context.Context, r CreateBotRequestObject) (Create
 		bot, err := s.Create.Do(ctx, usecases.NewBot{
 			WorkspaceID: p.WorkspaceID,
 			By:          p.UserID,
-			Name:        r.Body.Name,
+			Attributes:  toAttributes(*r.Body),
 			Instruction: r.Body.Instruction,
 			Settings:    r.Body.Settings,
 		})
 		location := "/v1/bots/" + bot.ID.String()
 		return command.Outcome{
 			Answer: CreateBot201JSONResponse{Body: toWritten(bot), Headers: CreateBot201ResponseHeaders{Location: &location, ETag: tag(bot)}}.VisitCreateBotResponse,
-			Audit:  change("bot.create", bot, map[string]any{"name": bot.Name}),
+			Audit:  change("bot.create", bot, created(bot)),
 		}, err
 	})
 	return stored{answer}, err
@@ -64,7 +64,7 @@ func (s Server) ListBots(ctx context.Context, r ListBotsRequestObject) (ListBots
 	p, err := page.List[domain.Bot, ports.BotPosition]{
 		Name: "bots", Filter: f,
 		Read: func(ctx context.Context, after *ports.BotPosition, limit int) ([]domain.Bot, error) {
-			return s.Shelf.List(ctx, f, after, limit)
+			return s.Reader.List(ctx, f, after, limit)
 		},
 		Position: func(b domain.Bot) ports.BotPosition { return ports.BotPosition{At: b.CreatedAt, ID: b.ID} },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
@@ -74,17 +74,11 @@ func (s Server) ListBots(ctx context.Context, r ListBotsRequestObject) (ListBots
 // ChangeBot changes a bot's name or status.
 func (s Server) ChangeBot(ctx context.Context, r ChangeBotRequestObject) (ChangeBotResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		bot, err := s.Change.Do(ctx, usecases.BotChanges{BotID: r.BotID, Name: r.Body.Name, Status: (*domain.Status)(r.Body.Status)})
-		changes := map[string]any{}
-		if r.Body.Name != nil {
-			changes["name"] = bot.Name
-		}
-		if r.Body.Status != nil {
-			changes["status"] = bot.Status
-		}
+		changes := toChanges(*r.Body)
+		bot, err := s.Change.Do(ctx, r.BotID, changes)
 		return command.Outcome{
 			Answer: ChangeBot200JSONResponse{Body: toBot(bot), Headers: ChangeBot200ResponseHeaders{ETag: tag(bot)}}.VisitChangeBotResponse,
-			Audit:  change("bot.change", bot, changes),
+			Audit:  change("bot.change", bot, changed(changes)),
 		}, err
 	})
 	return stored{answer}, err

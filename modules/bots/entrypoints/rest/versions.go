@@ -80,7 +80,7 @@ func (s Server) ListVersions(ctx context.Context, r ListVersionsRequestObject) (
 	p, err := page.List[domain.Version, ports.VersionPosition]{
 		Name: "bot versions", Filter: r.BotID.String(),
 		Read: func(ctx context.Context, after *ports.VersionPosition, limit int) ([]domain.Version, error) {
-			return s.Shelf.Versions(ctx, r.BotID, after, limit)
+			return s.Reader.Versions(ctx, r.BotID, after, limit)
 		},
 		Position: func(v domain.Version) ports.VersionPosition { return ports.VersionPosition{Number: v.Number} },
 		Size:     func(v domain.Version) int { return len(v.Content.Instruction()) + len(v.Content.Settings()) },
@@ -99,7 +99,7 @@ func (s Server) ListVersions(ctx context.Context, r ListVersionsRequestObject) (
 
 // GetVersion returns a version of a bot.
 func (s Server) GetVersion(ctx context.Context, r GetVersionRequestObject) (GetVersionResponseObject, error) {
-	row, err := s.Shelf.Version(ctx, r.BotID, int(r.Version))
+	row, err := s.Reader.Version(ctx, r.BotID, int(r.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -115,12 +115,14 @@ func (s Server) DiffVersions(ctx context.Context, r DiffVersionsRequestObject) (
 
 // ListMoves lists the changes of a bot's version pointers, newest first.
 func (s Server) ListMoves(ctx context.Context, r ListMovesRequestObject) (ListMovesResponseObject, error) {
-	p, err := page.List[domain.Move, ports.MovePosition]{
+	p, err := page.List[domain.PointerChange, ports.PointerChangePosition]{
 		Name: "bot moves", Filter: r.BotID.String(),
-		Read: func(ctx context.Context, after *ports.MovePosition, limit int) ([]domain.Move, error) {
-			return s.Shelf.Moves(ctx, r.BotID, after, limit)
+		Read: func(ctx context.Context, after *ports.PointerChangePosition, limit int) ([]domain.PointerChange, error) {
+			return s.Reader.PointerChanges(ctx, r.BotID, after, limit)
 		},
-		Position: func(m domain.Move) ports.MovePosition { return ports.MovePosition{Number: m.Number} },
+		Position: func(c domain.PointerChange) ports.PointerChangePosition {
+			return ports.PointerChangePosition{Number: c.Number}
+		},
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
-	return ListMoves200JSONResponse{Items: page.Map(p.Items, toMove), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
+	return ListMoves200JSONResponse{Items: page.Map(p.Items, toPointerMove), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// List implements ports.Shelf.
+// List implements ports.BotReader.
 func (b *Bots) List(ctx context.Context, f ports.BotFilter, after *ports.BotPosition, limit int) ([]domain.Bot, error) {
 	params := botsdb.ListBotsParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, Count: int32(limit), NamePart: f.NamePart, Status: (*string)(f.Status)}
 	if after != nil {
@@ -23,24 +23,10 @@ func (b *Bots) List(ctx context.Context, f ports.BotFilter, after *ports.BotPosi
 	if err != nil {
 		return nil, fmt.Errorf("list the bots: %w", err)
 	}
-	list := make([]domain.Bot, len(rows))
-	for i, row := range rows {
-		list[i] = domain.Bot{
-			ID:               row.ID,
-			WorkspaceID:      row.WorkspaceID,
-			Name:             row.Name,
-			Status:           domain.Status(row.Status),
-			CurrentVersion:   int(row.CurrentVersion),
-			PublishedVersion: int(row.PublishedVersion),
-			CreatedBy:        row.CreatedBy,
-			CreatedAt:        row.CreatedAt,
-			UpdatedAt:        row.UpdatedAt,
-		}
-	}
-	return list, nil
+	return page.Map(rows, toBot), nil
 }
 
-// Versions implements ports.Shelf.
+// Versions implements ports.BotReader.
 func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.VersionPosition, limit int) ([]domain.Version, error) {
 	q, workspace := b.queries(ctx)
 	params := botsdb.ListVersionsParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit), MaxBytes: page.MaxBytes}
@@ -55,20 +41,16 @@ func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.Version
 	if len(rows) == 0 && after == nil { // every bot has a version
 		return nil, ports.ErrBotNotFound
 	}
-	list := make([]domain.Version, len(rows))
-	for i, row := range rows {
-		list[i] = toVersion(row)
-	}
-	return list, nil
+	return page.Map(rows, toVersion), nil
 }
 
-// Version implements ports.Shelf.
+// Version implements ports.BotReader.
 func (b *Bots) Version(ctx context.Context, bot uuid.UUID, number int) (domain.Version, error) {
 	v, _, err := b.Pair(ctx, bot, number, number)
 	return v, err
 }
 
-// Pair implements ports.Shelf.
+// Pair implements ports.BotReader.
 func (b *Bots) Pair(ctx context.Context, bot uuid.UUID, first, second int) (va, vb domain.Version, err error) {
 	q, workspace := b.queries(ctx)
 	rows, err := q.GetVersions(ctx, botsdb.GetVersionsParams{

@@ -23,15 +23,15 @@ func TestEveryMoveOfAPointerIsKept(t *testing.T) {
 	require.NoError(t, err)
 	by := uuid.New()
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) error {
-		_, before, err := usecases.PublishBot{Bots: s.bots, Shelf: s.bots, Events: silent{}, Now: later}.Do(ctx, bot, by, 2)
+		_, before, err := usecases.PublishBot{Bots: s.bots, Reader: s.bots, Events: silent{}, Now: later}.Do(ctx, bot, by, 2)
 		require.Equal(t, 1, before)
 		return err
 	}))
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) error {
-		_, err := usecases.RollBackBot{Bots: s.bots, Shelf: s.bots, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot, By: by, Version: 1})
+		_, err := usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot, By: by, Version: 1})
 		return err
 	}))
-	want := []domain.Move{
+	want := []domain.PointerChange{
 		{Number: 6, Pointer: domain.Published, From: 2, To: 3, Cause: domain.Rollback, By: by, At: later()},
 		{Number: 5, Pointer: domain.Current, From: 2, To: 3, Cause: domain.Rollback, By: by, At: later()},
 		{Number: 4, Pointer: domain.Published, From: 1, To: 2, Cause: domain.Publish, By: by, At: later()},
@@ -39,13 +39,13 @@ func TestEveryMoveOfAPointerIsKept(t *testing.T) {
 		{Number: 2, Pointer: domain.Published, To: 1, Cause: domain.Create, By: s.by, At: now},
 		{Number: 1, Pointer: domain.Current, To: 1, Cause: domain.Create, By: s.by, At: now},
 	}
-	moves, err := s.bots.Moves(s.me, bot, nil, 10)
+	moves, err := s.bots.PointerChanges(s.me, bot, nil, 10)
 	require.NoError(t, err)
 	for i := range moves {
 		moves[i].At = moves[i].At.UTC()
 	}
 	require.Equal(t, want, moves)
-	moves, err = s.bots.Moves(s.me, bot, &ports.MovePosition{Number: 3}, 1)
+	moves, err = s.bots.PointerChanges(s.me, bot, &ports.PointerChangePosition{Number: 3}, 1)
 	require.NoError(t, err)
 	require.Len(t, moves, 1)
 	require.Equal(t, 2, moves[0].Number)
@@ -79,13 +79,13 @@ func TestAnOldVersionThatNoNewOneMayBeIsTakenUpAgain(t *testing.T) {
 	s := setup(t)
 	var bot domain.Bot
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) (err error) {
-		bot, err = usecases.CreateBot{Bots: s.bots, Now: later}.Do(ctx, usecases.NewBot{By: s.by, Name: "Ada", Settings: []byte(`{"mood":"good"}`)})
+		bot, err = usecases.CreateBot{Bots: s.bots, Now: later}.Do(ctx, usecases.NewBot{By: s.by, Attributes: domain.Attributes{Name: "Ada"}, Settings: []byte(`{"mood":"good"}`)})
 		return err
 	}))
 	_, err := s.update(s.me, usecases.NewInstruction{BotID: bot.ID, By: s.by, Instruction: "two", Settings: []byte("{}")})
 	require.NoError(t, err)
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) (err error) {
-		_, err = usecases.RollBackBot{Bots: s.bots, Shelf: s.bots, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot.ID, By: s.by, Version: 1})
+		_, err = usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot.ID, By: s.by, Version: 1})
 		return err
 	}))
 	got, err := s.bots.Get(s.me, bot.ID)

@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// record stores a change of a bot: its version first, for the moves point at it.
+// record stores a change of a bot: its version first, for the pointers name it.
 func (b *Bots) record(ctx context.Context, bot uuid.UUID, c domain.Change) error {
 	q, workspace := b.queries(ctx)
 	if v := c.Version; v != nil {
@@ -29,8 +29,8 @@ func (b *Bots) record(ctx context.Context, bot uuid.UUID, c domain.Change) error
 			return fmt.Errorf("create the version: %w", err)
 		}
 	}
-	for _, m := range c.Moves {
-		params := botsdb.RecordMoveParams{
+	for _, m := range c.Pointers {
+		params := botsdb.RecordPointerChangeParams{
 			WorkspaceID: workspace, BotID: bot, Pointer: string(m.Pointer), ToVersion: int32(m.To), Cause: string(m.Cause),
 			MovedBy: m.By, MovedAt: m.At,
 		}
@@ -38,31 +38,30 @@ func (b *Bots) record(ctx context.Context, bot uuid.UUID, c domain.Change) error
 			from := int32(m.From)
 			params.FromVersion = &from
 		}
-		if err := q.RecordMove(ctx, params); err != nil {
-			return fmt.Errorf("record the move: %w", err)
+		if err := q.RecordPointerChange(ctx, params); err != nil {
+			return fmt.Errorf("record the pointer change: %w", err)
 		}
 	}
 	return nil
 }
 
-// Moves implements ports.Shelf.
-func (b *Bots) Moves(ctx context.Context, bot uuid.UUID, after *ports.MovePosition, limit int) ([]domain.Move, error) {
+func (b *Bots) PointerChanges(ctx context.Context, bot uuid.UUID, after *ports.PointerChangePosition, limit int) ([]domain.PointerChange, error) {
 	q, workspace := b.queries(ctx)
-	params := botsdb.ListMovesParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit)}
+	params := botsdb.ListPointerChangesParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit)}
 	if after != nil {
 		before := int32(after.Number)
 		params.Before = &before
 	}
-	rows, err := q.ListMoves(ctx, params)
+	rows, err := q.ListPointerChanges(ctx, params)
 	if err != nil {
-		return nil, fmt.Errorf("list the moves: %w", err)
+		return nil, fmt.Errorf("list the pointer changes: %w", err)
 	}
 	if len(rows) == 0 && after == nil { // every bot has a first
 		return nil, ports.ErrBotNotFound
 	}
-	list := make([]domain.Move, len(rows))
+	list := make([]domain.PointerChange, len(rows))
 	for i, row := range rows {
-		list[i] = domain.Move{
+		list[i] = domain.PointerChange{
 			Number: int(row.Number), Pointer: domain.Pointer(row.Pointer), To: int(row.ToVersion), Cause: domain.Cause(row.Cause),
 			By: row.MovedBy, At: row.MovedAt,
 		}

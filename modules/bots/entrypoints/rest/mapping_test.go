@@ -1,0 +1,24 @@
+package rest
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/platform/filltest"
+)
+
+func TestNoFieldOfABotIsForgotten(t *testing.T) {
+	t.Parallel()
+	bot := filltest.Fill[domain.Bot](t)
+	bot.Content = domain.RestoreContent("Be kind", []byte("{}"))
+	filltest.RequireFull(t, toWritten(bot))
+	filltest.RequireFull(t, toSummary(bot))
+	filltest.RequireFull(t, toAttributes(filltest.Fill[CreateBotJSONRequestBody](t)))
+	changes := toChanges(filltest.Fill[ChangeBotJSONRequestBody](t))
+	filltest.RequireFull(t, changes)
+	require.Len(t, created(bot), reflect.TypeFor[domain.Attributes]().NumField(), "the audit log has every attribute of a new bot")
+	require.Len(t, changed(changes), reflect.TypeFor[domain.Changes]().NumField(), "and every change")
+}
