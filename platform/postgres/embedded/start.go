@@ -146,6 +146,8 @@ func serverArguments(data, sockets string, o Options) []string {
 		"unix_socket_permissions=0700",
 		"cluster_name=parley",
 		"max_connections=" + strconv.Itoa(o.MaxConnections),
+		// While it recovers from archived WAL it is not ready: a start waits until it can be written to.
+		"hot_standby=off",
 		"logging_collector=off",
 		"log_destination=stderr",
 		// A failed statement may hold what users wrote; it has no place in a log.
