@@ -140,6 +140,10 @@ release-snapshot: build postgres ## pack a database filled by this program as db
 	@go -C .tools build -buildvcs=false -o ../bin/snapshot ./snapshot
 	@bin/snapshot -parley bin/parley -version "$(VERSION)" -out "db/testdata/releases/$(VERSION).tar.gz"
 
+.PHONY: release
+release: modules ## build the archives of a release in dist, for linux and darwin on amd64 and arm64, with SBOMs and checksums
+	@.tools/release "$(VERSION)" dist
+
 .PHONY: hooks
 hooks: ## let git run .githooks before a commit and a push
 	@git config core.hooksPath .githooks && echo "hooks: on (git config --unset core.hooksPath turns them off)"
@@ -149,6 +153,10 @@ hooks: ## let git run .githooks before a commit and a push
 .PHONY: docker-lint
 docker-lint: modules ## check Dockerfile, compose.yaml and the workflows, without Docker
 	@go run -C .tools/dockerlint . "$(CURDIR)"
+
+.PHONY: deploy-lint
+deploy-lint: ## check the workflows (actionlint), the Kubernetes manifests (kustomize) and the systemd unit
+	@.tools/deploy-lint
 
 .PHONY: image
 image: docker-installed ## build the container image parley:dev
@@ -173,7 +181,7 @@ logs: compose-installed ## follow their logs
 
 .PHONY: clean
 clean: ## remove what make built; the data in .parley stays
-	@rm -rf bin tmp coverage.out
+	@rm -rf bin dist tmp coverage.out
 
 ##### What the others need
 

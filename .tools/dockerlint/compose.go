@@ -105,6 +105,12 @@ func lintService(s types.ServiceConfig, once, ours bool, ports map[string]string
 	if !once && (s.HealthCheck == nil || s.HealthCheck.Disable) {
 		say(s.Name + " has no health check")
 	}
+	if s.MemLimit == 0 || s.CPUS == 0 || s.PidsLimit == 0 {
+		say(s.Name + " has no limits: mem_limit, cpus, pids_limit")
+	}
+	if !once && s.Restart == "" {
+		say(s.Name + " is not restarted")
+	}
 	for _, p := range s.Ports {
 		if p.HostIP != "127.0.0.1" {
 			say(s.Name + " is open to the network: " + p.Published)
