@@ -35,9 +35,9 @@ type copied struct {
 }
 
 var (
-	continuation = regexp.MustCompile(`\\\n`)
-	assignment   = regexp.MustCompile(`\S+=\S+`)
-	clients      = regexp.MustCompile(`/postgresql/18/|/postgresql-client-18/`) // for people: parley does not run them
+	continuation   = regexp.MustCompile(`\\\n`)
+	assignment     = regexp.MustCompile(`\S+=\S+`)
+	clientPrograms = regexp.MustCompile(`/postgresql/18/|/postgresql-client-18/`) // for people: parley does not run them
 )
 
 // readImage reads the Dockerfile.
@@ -91,7 +91,7 @@ func (i image) assemble(t *testing.T, root string) {
 				continue
 			}
 			if _, err := os.Stat(source); err != nil {
-				if clients.MatchString(source) {
+				if clientPrograms.MatchString(source) {
 					t.Logf("container: left out, as this machine does not have it: %s", source)
 					continue
 				}
