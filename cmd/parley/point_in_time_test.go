@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/user"
+	osuser "os/user"
 	"path/filepath"
 	"testing"
 
@@ -106,7 +106,7 @@ func giveToPostgres(t *testing.T, folder string) {
 		return
 	}
 	for _, name := range []string{"postgres", "nobody"} {
-		if _, err := user.Lookup(name); err == nil {
+		if _, err := osuser.Lookup(name); err == nil {
 			runProgram(t, "chown", "-R", name, folder)
 			return
 		}
