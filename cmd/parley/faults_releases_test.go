@@ -106,6 +106,15 @@ func TestFaultSessionsAreRefreshedByTwoReleasesSideBySide(t *testing.T) {
 			another = c.at(first).another(t)
 			require.Equal(t, http.StatusNoContent, another.at(here).post(t, "/v1/auth/logout", nil).Status)
 			another.at(before).requireEnded(t, "logged out at this release")
+
+			// So does log-out everywhere, by functions that differ.
+			for _, at := range []*child{before, here} {
+				keeps, other := c.at(first).another(t), c.at(here).another(t)
+				require.Equal(t, http.StatusOK, keeps.at(at).post(t, "/v1/auth/logout-all", nil).Status)
+				other.at(here).requireEnded(t, "logged out everywhere")
+				other.at(before).requireEnded(t, "logged out everywhere")
+				keeps.at(before).requireAlive(t, "the one that logged the others out")
+			}
 		})
 	}
 }
