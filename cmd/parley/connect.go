@@ -22,8 +22,9 @@ func (p *platform) connect(ctx context.Context, d *database, lazily bool) (err e
 	}
 	p.limiter = countedLimiter{p.limiter, p.metrics.refusals}
 	p.migrator = postgres.NewMigrator(d.direct, p.log)
+	p.statements = postgres.NewStatements(p.cfg.SlowStatement, p.log)
 	p.db, err = postgres.Open(ctx, postgres.Options{
-		URL: d.url, Pooled: d.pooled(), MaxConns: p.cfg.Connections(), Lazy: lazily, Spans: p.tracing.Provider(),
+		URL: d.url, Pooled: d.pooled(), MaxConns: p.cfg.Connections(), Lazy: lazily, Spans: p.tracing.Provider(), Statements: p.statements,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	conversations "github.com/parley/parley/modules/conversations/ports"
 
 	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/jobs"
 	"github.com/parley/parley/platform/ratelimit"
@@ -24,9 +25,10 @@ import (
 )
 
 // meters count what happens in this process. Their labels are routes, statuses, providers and names of ours: nothing that
-// a tenant chooses.
+// a tenant chooses. The few workspaces that do most are named by their ids, in top alone.
 type meters struct {
 	*telemetry.Metrics
+	top        topWorkspaces
 	requests   func(n float64, labels ...string)
 	latency    func(took time.Duration, labels ...string)
 	own        func(took time.Duration, labels ...string)
@@ -47,6 +49,7 @@ func newMeters() meters {
 	m := telemetry.NewMetrics()
 	return meters{
 		Metrics:  m,
+		top:      newTopWorkspaces(),
 		requests: m.Count(telemetry.Family{Name: "http_requests_total", Help: "requests that were answered", Labels: []string{"method", "route", "status"}}),
 		latency:  m.Time(telemetry.Family{Name: "http_request_duration_seconds", Help: "from the request to the end of its answer", Labels: []string{"method", "route"}}),
 		own:      m.Time(telemetry.Family{Name: "http_request_own_seconds", Help: "the same without the time in which the request waited for other systems, such as models", Labels: []string{"method", "route"}}),
@@ -85,7 +88,8 @@ func newMeters() meters {
 }
 
 // request counts one that was answered.
-func (m meters) request(method, route string, status int, took, outside time.Duration) {
+func (m meters) request(ctx context.Context, method, route string, status int, took, outside time.Duration) {
+	m.top.call(ctx, status, took-outside)
 	if route == "" {
 		method, route = "any", "none" // the router had no place for it
 	}
@@ -185,6 +189,9 @@ func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer d
 	for direction, n := range map[string]*int{"input": reply.InputTokens, "output": reply.OutputTokens, "cached": reply.CachedTokens} {
 		if n != nil {
 			c.tokens(float64(*n), provider, direction)
+			if direction != "cached" { // which are input too
+				c.top.tokens.Add(call.From(ctx).Principal.WorkspaceID, float64(*n))
+			}
 		}
 	}
 	return c.Events.TurnCompleted(ctx, t, answer, reply)

@@ -11,6 +11,7 @@ import (
 	"github.com/parley/parley/platform/analytics"
 	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/blob"
+	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/resilience"
 	"github.com/parley/parley/platform/telemetry"
 )
@@ -112,6 +113,23 @@ func (p *platform) addGauges() {
 		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}
 	})
 	p.addCounts()
+	p.addTopWorkspaces()
+	p.addStatements()
+}
+
+// addStatements adds what the statements of the database took, by the names of their queries, whose number is fixed.
+func (p *platform) addStatements() {
+	counter := func(name, help string, value func(c postgres.StatementCount) float64) {
+		p.metrics.Counter(telemetry.Family{Name: name, Help: help, Labels: []string{"query"}}, func() (samples []telemetry.Sample) {
+			for _, c := range p.statements.Counts() {
+				samples = append(samples, telemetry.Sample{Labels: []string{c.Query}, Value: value(c)})
+			}
+			return samples
+		})
+	}
+	counter("database_statements_total", "round trips of this process to the database, by the query of db/queries that they were made for; other: such as a COMMIT alone", func(c postgres.StatementCount) float64 { return float64(c.Calls) })
+	counter("database_statement_seconds_total", "how long they took", func(c postgres.StatementCount) float64 { return c.Time.Seconds() })
+	counter("database_slow_statements_total", "those that took as long as SLOW_STATEMENT, or longer", func(c postgres.StatementCount) float64 { return float64(c.Slow) })
 }
 
 // addCounts adds what is counted in the database when it is asked for.
@@ -143,6 +161,16 @@ func (p *platform) addCounts() {
 	m.Counter(telemetry.Family{
 		Name: "background_task_failures_total", Help: "runs of a background task of this process that failed", Labels: []string{"task"},
 	}, p.tasks(func(s background.State) float64 { return float64(s.Failures) }))
+	m.Gauge(telemetry.Family{
+		Name: "background_task_failure_age_seconds", Help: "how long ago a background task of this process last failed; none where it never has", Labels: []string{"task"},
+	}, func() (samples []telemetry.Sample) {
+		for _, s := range p.background.States() {
+			if !s.Failed.IsZero() {
+				samples = append(samples, telemetry.Sample{Labels: []string{s.Name}, Value: time.Since(s.Failed).Seconds()})
+			}
+		}
+		return samples
+	})
 	m.Gauge(telemetry.Family{Name: "long_answers", Help: "streams, downloads and exports that are under way in this process"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: float64(p.access.Watched())}}
 	})
@@ -159,6 +187,16 @@ func (p *platform) addCounts() {
 			samples = append(samples, telemetry.Sample{Labels: []string{name}, Value: float64(bytes)})
 		}
 		return samples
+	})
+	m.Gauge(telemetry.Family{Name: "database_bytes", Help: "size of the whole database, without the server's log of changes (WAL)"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		bytes, err := p.db.Bytes(ctx)
+		if err != nil {
+			p.log.Warn("the database was not measured for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(bytes)}}
 	})
 	m.Gauge(telemetry.Family{Name: "turns_abandoned", Help: "turns that their process left unfinished and that wait for another to go on with them, up to 10000"}, func() []telemetry.Sample {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)

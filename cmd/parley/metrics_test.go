@@ -16,7 +16,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley/parley/modules/conversations/domain"
+	conversations "github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/resilience"
 )
 
 // metrics reads what a Prometheus would.
@@ -112,7 +116,7 @@ func (p *program) sealer(t *testing.T) bool {
 func TestTheTimeOfModelsIsNoTimeOfOurOwn(t *testing.T) {
 	t.Parallel()
 	m := newMeters()
-	m.request(http.MethodPost, "/v1/x", http.StatusOK, 9*time.Second, 8999*time.Millisecond)
+	m.request(t.Context(), http.MethodPost, "/v1/x", http.StatusOK, 9*time.Second, 8999*time.Millisecond)
 	p := &platform{metrics: m}
 	c := &call.Call{Outside: new(atomic.Int64)}
 	require.NoError(t, p.aroundCall(call.With(t.Context(), c), "model", "x", func(context.Context) error { return nil }))
@@ -186,4 +190,56 @@ func TestABreakerThatIsOpenIsSeenByOperators(t *testing.T) {
 	require.NotContains(t, text, sub.id, "no tenant's name is a label")
 	require.Regexp(t, `(?m)^go_goroutines \d+$`, text)
 	require.Equal(t, http.StatusNotFound, ada.get(t, "/metrics").Status, "not where the API is")
+}
+
+func TestTheWorkspaceThatFloodsIsNamedInTheMetricsAndNoOther(t *testing.T) {
+	t.Parallel()
+	p := start(t, "METRICS_ADDR=127.0.0.1:0", "METRICS_WORKSPACES=1", "RATE_LIMIT_MAX=40", "SLOW_STATEMENT=1ms")
+	ada, bob := p.register(t), p.register(t)
+	thread := ada.openThread(t)
+	require.Equal(t, http.StatusOK, ada.post(t, thread+"/turn", says("Hi")).Status)
+	bob.get(t, "/v1/bots")
+	for range 45 {
+		ada.get(t, "/v1/bots")
+	}
+	for range 3 { // a workspace that the caller is not in gets nothing said of it
+		require.Equal(t, http.StatusForbidden, bob.get(t, "/v1/bots", header{"X-Workspace-Id", ada.workspace}).Status)
+	}
+	text := p.metrics(t)
+	require.Regexp(t, `parley_workspace_calls\{workspace="`+ada.workspace+`"\} 47\n`, text)
+	require.Regexp(t, `parley_workspace_calls\{workspace="other"\} 4\n`, text)
+	require.Regexp(t, `parley_workspace_calls_limited\{workspace="`+ada.workspace+`"\} [1-9]`, text)
+	require.Regexp(t, `parley_workspace_call_seconds\{workspace="`+ada.workspace+`"\} 0\.[0-9]*[1-9]`, text)
+	require.NotContains(t, text, bob.workspace)
+	require.NotContains(t, text, "parley_workspace_calls_failed{", "what did not happen has no series")
+	require.NotContains(t, text, "parley_workspace_turns{")
+	require.Regexp(t, `parley_database_statements_total\{query="ListBots"\} [1-9]`, text)
+	require.Regexp(t, `parley_database_statement_seconds_total\{query="ListBots"\} 0\.`, text)
+	require.Regexp(t, `parley_database_bytes [1-9]`, text)
+}
+
+// quietEvents are told and do nothing.
+type quietEvents struct{ conversations.Events }
+
+func (quietEvents) TurnCompleted(context.Context, domain.Turn, domain.Message, domain.Reply) error {
+	return nil
+}
+
+func TestTokensAndJobsAreCountedForTheirWorkspace(t *testing.T) {
+	t.Parallel()
+	workspace := uuid.New()
+	p := &platform{metrics: newMeters(), cfg: &config.Config{TopWorkspaces: 10}, turns: resilience.NewSlots(2)}
+	ctx := call.With(t.Context(), &call.Call{Principal: call.Principal{WorkspaceID: workspace}})
+	reply := domain.Reply{Usage: domain.Usage{InputTokens: new(100), OutputTokens: new(20), CachedTokens: new(50)}}
+	require.NoError(t, countedTurns{Events: quietEvents{}, meters: p.metrics}.TurnCompleted(ctx, domain.Turn{}, domain.Message{}, reply))
+	require.NoError(t, p.aroundJob(ctx, "note", func(context.Context) error { return nil }))
+	require.Error(t, p.aroundJob(ctx, "note", func(context.Context) error { return errPanic }))
+	_, ok := p.turns.Try(workspace, uuid.New())
+	require.True(t, ok)
+	p.addTopWorkspaces()
+	page := httptest.NewRecorder()
+	p.metrics.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for line, value := range map[string]string{"turn_tokens": "120", "jobs": "2", "jobs_failed": "1", "turns": "1"} {
+		require.Contains(t, page.Body.String(), `parley_workspace_`+line+`{workspace="`+workspace.String()+`"} `+value+"\n")
+	}
 }

@@ -43,6 +43,7 @@ type platform struct {
 	log        *slog.Logger
 	migrator   *postgres.Migrator
 	db         *postgres.DB
+	statements *postgres.Statements
 	redis      *redis.Client // nil where none is configured
 	redisCalls *resilience.Group
 	audit      *audit.Log

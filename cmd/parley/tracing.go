@@ -48,6 +48,7 @@ func (p *platform) aroundJob(ctx context.Context, kind string, handle func(ctx c
 			outcome = "failed"
 		}
 		p.metrics.jobs(time.Since(start), kind, outcome)
+		p.metrics.top.job(ctx, time.Since(start), outcome == "failed")
 	}()
 	err = handle(ctx)
 	return err

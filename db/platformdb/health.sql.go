@@ -22,6 +22,18 @@ func (q *Queries) AdoptKey(ctx context.Context, print []byte) (bool, error) {
 	return column_1, err
 }
 
+const databaseBytes = `-- name: DatabaseBytes :one
+SELECT pg_database_size(current_database())::bigint
+`
+
+// All of it, the system's own tables too.
+func (q *Queries) DatabaseBytes(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, databaseBytes)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const isFirstKey = `-- name: IsFirstKey :one
 SELECT app.is_first_key($1::bytea)::boolean
 `

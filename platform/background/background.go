@@ -25,6 +25,7 @@ type Runner struct {
 type State struct {
 	Name      string
 	Succeeded time.Time // when it last did; when it began, where it never has
+	Failed    time.Time // when it last failed; zero: never since the start of the process
 	Failures  int       // runs that failed since the start of the process
 }
 
@@ -69,6 +70,7 @@ func (r *Runner) note(name string, err error) {
 	defer r.mu.Unlock()
 	if err != nil {
 		r.states[name].Failures++
+		r.states[name].Failed = time.Now()
 		return
 	}
 	r.states[name].Succeeded = time.Now()

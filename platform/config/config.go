@@ -39,6 +39,8 @@ type Config struct {
 	LogLevel       string        `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" help:"the least that is logged"`
 	LogAddress     string        `env:"LOG_ADDRESS" envDefault:"network" want:"full, network or none" help:"what the log says of where a call came from: the address, its network (a /24 of IPv4, a /48 of IPv6), or nothing"`
 	LogSample      int           `env:"LOG_SAMPLE" envDefault:"1" want:"a whole number from 1 to 10000" help:"one of so many calls that went well is logged, with the number in its line (sample); what failed, or took more than a second, always is"`
+	SlowStatement  time.Duration `env:"SLOW_STATEMENT" envDefault:"500ms" want:"a duration from 1ms to 1h such as 500ms, or 0s" help:"a statement of the database that takes so long is logged, with the name of its query and without its values, ten in a second at the most; 0s: none is"`
+	TopWorkspaces  int           `env:"METRICS_WORKSPACES" envDefault:"10" want:"a whole number from 0 to 100" help:"how many workspaces the metrics name by their ids, those with most calls, jobs, tokens and so on of the last five minutes; all others are counted as other; 0: none is named"`
 	Embedded       bool          `env:"EMBEDDED" envDefault:"false" want:"true or false" help:"true: the embedded database is meant, also in production"`
 	DatabaseURL    string        `env:"DATABASE_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"a Postgres of yours, 15 or newer; empty: an embedded one under DATA_DIR"`
 	DatabaseDirect string        `env:"DATABASE_DIRECT_URL" want:"postgres://user:password@host:port/database" secret:"true" help:"the same database past a pooler, for migrations and notifications; empty: DATABASE_URL"`
@@ -185,6 +187,8 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT")
 	require(slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL")
 	require(slices.Contains([]string{"full", "network", "none"}, c.LogAddress), "LOG_ADDRESS")
+	require(c.SlowStatement == 0 || within(c.SlowStatement, time.Millisecond, time.Hour), "SLOW_STATEMENT")
+	require(c.TopWorkspaces >= 0 && c.TopWorkspaces <= 100, "METRICS_WORKSPACES")
 	require(c.LogSample >= 1 && c.LogSample <= 10_000, "LOG_SAMPLE")
 	require(!slices.ContainsFunc(c.PostgresConf, func(s string) bool { return !postgresSetting.MatchString(s) }), "POSTGRES_SETTINGS")
 	require(isPostgres(c.DatabaseURL), "DATABASE_URL")

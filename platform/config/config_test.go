@@ -36,6 +36,8 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"REFRESH_TTL":                 {[]string{"1m", "336h", "1440h"}, []string{"59s", "1440h1s", "14d"}},
 		"LOG_ADDRESS":                 {[]string{"full", "network", "none"}, []string{"some", "203.0.113.7"}},
 		"LOG_SAMPLE":                  {[]string{"1", "100", "10000"}, []string{"0", "-1", "10001", "0.5"}},
+		"SLOW_STATEMENT":              {[]string{"0s", "1ms", "500ms", "1h"}, []string{"-1s", "999us", "61m", "500"}},
+		"METRICS_WORKSPACES":          {[]string{"0", "10", "100"}, []string{"-1", "101", "all"}},
 		"POSTGRES_SETTINGS":           {[]string{"shared_buffers=1GB", "shared_buffers=1GB, work_mem=16MB"}, []string{"shared_buffers", "x=1;y", "a=b c", "=1"}},
 		"READINESS_STRICT":            {[]string{"true", "false"}, []string{"maybe"}},
 		"CORS_ALLOW_ORIGINS":          {[]string{"*", "https://a.example", "http://localhost:3000,https://b.example"}, []string{"a.example", "https://a.example/", "ftp://a.example", "https://", "https://a.example,b", "https://a.example?x=1", "https://u@a.example", "https://a.example#x"}},

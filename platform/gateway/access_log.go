@@ -72,7 +72,7 @@ func accessLog(o Options) echo.MiddlewareFunc {
 				if now.Outside != nil {
 					outside = time.Duration(now.Outside.Load())
 				}
-				o.Observed(req.Method, c.Path(), status, took, min(outside, took))
+				o.Observed(req.Context(), req.Method, c.Path(), status, took, min(outside, took))
 			}
 			sampled := o.LogSample > 1 && status < http.StatusBadRequest && took < slowCall
 			if sampled && rand.IntN(o.LogSample) > 0 || !o.Log.Enabled(req.Context(), slog.LevelInfo) { //nolint:gosec // which calls are left out is no secret

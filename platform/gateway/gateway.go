@@ -54,7 +54,7 @@ type Options struct {
 	Trace Tracer
 	// Observed receives each request that was answered; nil: nobody does. The route is that of the router, empty for none;
 	// outside is the part of took that the request waited for other systems.
-	Observed func(method, route string, status int, took, outside time.Duration)
+	Observed func(ctx context.Context, method, route string, status int, took, outside time.Duration)
 	Log      *slog.Logger
 	// LogAddress is what the log says of where a call came from; LogSample makes it leave out all but one of so many calls that
 	// went well.

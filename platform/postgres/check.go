@@ -59,3 +59,12 @@ func (db *DB) TableBytes(ctx context.Context) (map[string]int64, error) {
 	}
 	return sizes, nil
 }
+
+// Bytes gives the size of the whole database in bytes, without the server's log of changes (WAL).
+func (db *DB) Bytes(ctx context.Context) (int64, error) {
+	bytes, err := platformdb.New(db.In(ctx)).DatabaseBytes(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("measure the database: %w", err)
+	}
+	return bytes, nil
+}

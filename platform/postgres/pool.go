@@ -19,6 +19,7 @@ import (
 
 	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
@@ -44,6 +45,31 @@ type Options struct {
 	Pooled bool
 	// Spans is where spans of the statements go, without their values; nil: none are made.
 	Spans trace.TracerProvider
+	// Statements measures the statements; nil: nothing does.
+	Statements *Statements
+}
+
+// tracer is what sees every statement; nil: nothing does.
+func (o Options) tracer() pgx.QueryTracer {
+	var all []pgx.QueryTracer
+	if o.Tracer != nil {
+		all = append(all, o.Tracer)
+	}
+	if o.Spans != nil {
+		all = append(all, otelpgx.NewTracer(
+			otelpgx.WithTracerProvider(o.Spans), otelpgx.WithSpanNameFunc(nameOf), otelpgx.WithDisableConnectionDetailsInAttributes(),
+		))
+	}
+	if o.Statements != nil {
+		all = append(all, o.Statements)
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return multitracer.New(all...)
 }
 
 // settings hold for every connection, whatever it is used for: the working role, so that the tenant wall stands even
@@ -65,12 +91,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
-	cfg.ConnConfig.Tracer = o.Tracer
-	if o.Spans != nil {
-		cfg.ConnConfig.Tracer = otelpgx.NewTracer(
-			otelpgx.WithTracerProvider(o.Spans), otelpgx.WithSpanNameFunc(nameOf), otelpgx.WithDisableConnectionDetailsInAttributes(),
-		)
-	}
+	cfg.ConnConfig.Tracer = o.tracer()
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		c.TypeMap().RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
 		c.TypeMap().RegisterType(&pgtype.Type{

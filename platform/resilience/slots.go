@@ -3,6 +3,7 @@ package resilience
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -179,4 +180,11 @@ func (s *Slots) Used() (taken, waiting int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.total - s.free, len(s.queue)
+}
+
+// Claims gives how many places each party holds and waits for that a place is taken for first, such as the workspace.
+func (s *Slots) Claims() map[uuid.UUID]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.owners)
 }

@@ -22,3 +22,7 @@ SELECT c.relname::text AS name, pg_total_relation_size(c.oid)::bigint AS bytes
   FROM pg_catalog.pg_class c
  WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
  ORDER BY c.relname;
+
+-- name: DatabaseBytes :one
+-- All of it, the system's own tables too.
+SELECT pg_database_size(current_database())::bigint;
