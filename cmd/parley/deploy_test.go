@@ -199,7 +199,7 @@ func TestTheManifestsAskWhereTheProgramAnswers(t *testing.T) {
 					continue
 				}
 				require.NotZero(t, ports[asked.HTTPGet.Port], m.Metadata.Name)
-				res, err := http.Get(serves[asked.HTTPGet.Port] + asked.HTTPGet.Path) //nolint:noctx // of the test's own program
+				res, err := http.Get(serves[asked.HTTPGet.Port] + asked.HTTPGet.Path)
 				require.NoError(t, err)
 				require.NoError(t, res.Body.Close())
 				require.Equal(t, http.StatusOK, res.StatusCode, asked.HTTPGet.Path)
