@@ -79,7 +79,12 @@ type Operation struct {
 	// Earlier is the fingerprint of version 1, nil where it is the same: a release that stored it took the bytes of a JSON
 	// body as they came.
 	Earlier []byte
+	// Former are the fingerprints under former keys: an operation that was stored before the key was changed has one of them.
+	Former []FormerFingerprint
 }
+
+// FormerFingerprint is a fingerprint under a former key, and that of version 1.
+type FormerFingerprint struct{ Fingerprint, Earlier []byte }
 
 // FingerprintVersion is the version of Fingerprint: 2 is over the body in canonical JSON (RFC 8785 for order and spacing;
 // numbers keep their text), 1 was over its bytes.
@@ -87,10 +92,17 @@ const FingerprintVersion = 2
 
 // SameRequest reports whether a fingerprint that was stored under a version is that of this call's request.
 func (o Operation) SameRequest(stored []byte, version int) bool {
-	if version < FingerprintVersion && o.Earlier != nil {
-		return hmac.Equal(stored, o.Earlier)
+	same := func(fingerprint, earlier []byte) bool {
+		if version < FingerprintVersion && earlier != nil {
+			return hmac.Equal(stored, earlier)
+		}
+		return hmac.Equal(stored, fingerprint)
 	}
-	return hmac.Equal(stored, o.Fingerprint)
+	found := same(o.Fingerprint, o.Earlier)
+	for _, former := range o.Former {
+		found = same(former.Fingerprint, former.Earlier) || found
+	}
+	return found
 }
 
 type key struct{}
@@ -110,13 +122,21 @@ func From(ctx context.Context) *Call {
 // of it, and this adds to the fingerprint what was read, part by part.
 func Completed(ctx context.Context, parts ...[]byte) context.Context {
 	c := *From(ctx)
-	mac := hmac.New(sha256.New, c.Operation.Fingerprint) // which nobody outside knows
+	c.Operation.Fingerprint = extended(c.Operation.Fingerprint, parts)
+	c.Operation.Former = slices.Clone(c.Operation.Former)
+	for i, former := range c.Operation.Former {
+		c.Operation.Former[i].Fingerprint = extended(former.Fingerprint, parts)
+	}
+	return With(ctx, &c)
+}
+
+func extended(fingerprint []byte, parts [][]byte) []byte {
+	mac := hmac.New(sha256.New, fingerprint) // which nobody outside knows
 	for _, part := range parts {
 		fmt.Fprintf(mac, "%d ", len(part))
 		mac.Write(part)
 	}
-	c.Operation.Fingerprint = mac.Sum(nil)
-	return With(ctx, &c)
+	return mac.Sum(nil)
 }
 
 // Settled returns a context for work that goes on after the caller's right to the workspace has been checked.

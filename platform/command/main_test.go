@@ -59,7 +59,7 @@ func (s *bundle) pipeline(t *testing.T) (*postgres.DB, *command.Pipeline) {
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	return db, command.NewPipeline(command.Options{
-		DB: db, Operations: operations.NewStore(db, secret.NewBox(make([]byte, 32))), Cache: noCache{}, Audit: audit.NewLog(db),
+		DB: db, Operations: operations.NewStore(db, secret.NewBox(secret.Keys{{Bytes: make([]byte, 32)}})), Cache: noCache{}, Audit: audit.NewLog(db),
 	})
 }
 

@@ -48,7 +48,8 @@ type Config struct {
 	MigrateOnStart bool          `env:"MIGRATE_ON_START" envDefault:"true" want:"true or false" help:"false: run parley migrate up yourself"`
 	PostgresConf   []string      `env:"POSTGRES_SETTINGS" want:"settings of PostgreSQL such as shared_buffers=1GB, separated by commas" help:"for the embedded database, in place of what is made of the machine's memory"`
 	PostgresBinDir string        `env:"POSTGRES_BIN_DIR" want:"a folder with initdb and postgres" help:"where the embedded database's programs are; empty: they are looked for"`
-	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints, audit seals and webhook secrets, the same in every process and for good: with another one retries are refused, the seals of the past do not fit and webhook secrets cannot be opened; empty: made once and kept under DATA_DIR, but not in production"`
+	SecretKey      string        `env:"SECRET_KEY" want:"at least 32 bytes" secret:"true" help:"master secret for cursors, operation fingerprints, audit seals and webhook secrets, the same in every process; another one is refused unless the former one is in SECRET_PREVIOUS_KEYS; empty: made once and kept under DATA_DIR, but not in production"`
+	SecretPrevious []string      `env:"SECRET_PREVIOUS_KEYS" want:"up to 8 keys of at least 32 bytes each, separated by commas" secret:"true" help:"other values of SECRET_KEY, and of ENCRYPTION_KEY, that still read and verify but write nothing; to change a key over many processes first add the new one here everywhere, then swap them, then run parley secret rotate and take the former one out"`
 	JWTSecret      string        `env:"JWT_SECRET" want:"at least 32 bytes" secret:"true" help:"signs the access and refresh tokens; empty: made once and kept under DATA_DIR"`
 	JWTPrevious    []string      `env:"JWT_PREVIOUS_SECRETS" want:"secrets of at least 32 bytes, separated by commas" secret:"true" help:"still verify tokens but sign none; to change JWT_SECRET over many processes first add the new one here everywhere, then swap"`
 	JWTIssuer      string        `env:"JWT_ISSUER" envDefault:"parley" want:"a name" help:"the iss and aud of the tokens"`
@@ -101,7 +102,7 @@ type Config struct {
 	OpenAIURL      string        `env:"OPENAI_BASE_URL" want:"http:// or https:// URL such as http://127.0.0.1:11434/v1" help:"a server that speaks OpenAI's Chat Completions: Azure (the query is kept), Mistral, Groq, Ollama, vLLM, llama.cpp; empty: OpenAI itself"`
 	AnthropicKey   string        `env:"ANTHROPIC_API_KEY" want:"a key without spaces" secret:"true" help:"of Anthropic; empty: workspaces bring their own"`
 	AnthropicURL   string        `env:"ANTHROPIC_BASE_URL" want:"http:// or https:// URL" help:"another address than Anthropic's own"`
-	EncryptionKey  string        `env:"ENCRYPTION_KEY" want:"at least 32 bytes" secret:"true" help:"encrypts the keys for models that workspaces bring, the same in every process and for good: under another one they cannot be opened; empty: derived from SECRET_KEY"`
+	EncryptionKey  string        `env:"ENCRYPTION_KEY" want:"at least 32 bytes" secret:"true" help:"encrypts the keys for models that workspaces bring, the same in every process; a former one belongs into SECRET_PREVIOUS_KEYS until parley secret rotate has run; empty: SECRET_KEY does it"`
 	EchoDelay      time.Duration `env:"ECHO_DELAY" envDefault:"0s" want:"a duration from 0s to 1m such as 100ms" help:"how long the echo model takes for each word, to see streams in development"`
 	UpkeepInterval time.Duration `env:"UPKEEP_INTERVAL" envDefault:"5s" want:"a duration from 100ms to 1h such as 5s" help:"how often the audit log is sealed and abandoned turns are looked for"`
 	Workers        int           `env:"WORKERS" envDefault:"4" want:"a whole number from 0 to 1000" help:"jobs that this process does at once beside deliveries and answers, no more than half of a kind and half of a workspace; 0: it only serves, and parley worker elsewhere does all jobs"`
@@ -195,6 +196,7 @@ func (c *Config) check(unread map[string]bool) (wrong []error) {
 	require(isPostgres(c.DatabaseDirect), "DATABASE_DIRECT_URL")
 	require(c.DatabaseConns == 0 || c.DatabaseConns >= 2 && c.DatabaseConns <= 1000, "DATABASE_MAX_CONNS")
 	require(c.SecretKey == "" || len(c.SecretKey) >= 32, "SECRET_KEY")
+	require(len(c.SecretPrevious) <= maxPrevious && !slices.ContainsFunc(c.SecretPrevious, func(s string) bool { return len(s) < 32 }), "SECRET_PREVIOUS_KEYS")
 	require(c.JWTSecret == "" || len(c.JWTSecret) >= 32, "JWT_SECRET")
 	require(!slices.ContainsFunc(c.JWTPrevious, func(s string) bool { return len(s) < 32 }), "JWT_PREVIOUS_SECRETS")
 	require(within(c.AccessTTL, time.Second, 24*time.Hour), "ACCESS_TTL")
@@ -278,6 +280,8 @@ func (c *Config) checkServices(require func(ok bool, name string)) {
 	require(c.ClickHouseHost == "" || isServer(c.ClickHouseURL()) && endsInPort.MatchString(c.ClickHouseURL()), "CLICKHOUSE_HOST")
 	require(plainName.MatchString(c.ClickHouseDB), "CLICKHOUSE_DATABASE")
 }
+
+const maxPrevious = 8 // SECRET_PREVIOUS_KEYS
 
 // production is the value of APP_ENV that refuses what is only fit for development and sets limits by default.
 const production = "production"

@@ -45,6 +45,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"BODY_LIMIT":                  {[]string{"1024", "104857600"}, []string{"1023", "104857601", "1MB", "-1"}},
 		"REQUEST_TIMEOUT":             {[]string{"1s", "10m"}, []string{"0s", "11m", "30"}},
 		"JWT_PREVIOUS_SECRETS":        {[]string{long, long + "," + long}, []string{"short", long + ",short"}},
+		"SECRET_PREVIOUS_KEYS":        {[]string{long, long + "," + long, strings.Repeat(long+",", 7) + long}, []string{"short", long + ",short", strings.Repeat(long+",", 8) + long}},
 		"REDIS_URL":                   {[]string{"redis://h:1/0", "rediss://u:p@h"}, []string{"h:1", "http://h"}},
 		"RATE_LIMIT_MAX":              {[]string{"1", "1000000000"}, []string{"0", "1000000001", "many"}},
 		"RATE_LIMIT_WINDOW":           {[]string{"1s", "24h"}, []string{"0s", "25h", "60"}},

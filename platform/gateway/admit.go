@@ -18,6 +18,7 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/secret"
 )
 
 // Refusals of the gateway.
@@ -74,7 +75,7 @@ func prepare(c *echo.Context, op *contract.Operation, o Options, next echo.Handl
 		return err
 	}
 	if req := c.Request(); req.Method != http.MethodGet && !op.Signed {
-		setFingerprint(&call.From(req.Context()).Operation, o.FingerprintKey, req, body)
+		setFingerprint(&call.From(req.Context()).Operation, o.FingerprintKeys, req, body)
 	}
 	return telling(op, next(c))
 }
@@ -294,11 +295,19 @@ func check(c *echo.Context, op *contract.Operation, body []byte) error {
 }
 
 // setFingerprint sets what tells this request from others under the same operation id.
-func setFingerprint(o *call.Operation, key []byte, req *http.Request, body []byte) {
+func setFingerprint(o *call.Operation, keys secret.Keys, req *http.Request, body []byte) {
 	canonical := contract.Canonical(body)
-	o.Fingerprint = fingerprint(key, req, canonical)
-	if !bytes.Equal(canonical, body) {
-		o.Earlier = fingerprint(key, req, body)
+	under := func(key secret.Key) (f call.FormerFingerprint) {
+		f.Fingerprint = fingerprint(key.Bytes, req, canonical)
+		if !bytes.Equal(canonical, body) {
+			f.Earlier = fingerprint(key.Bytes, req, body)
+		}
+		return f
+	}
+	current := under(keys.Current())
+	o.Fingerprint, o.Earlier = current.Fingerprint, current.Earlier
+	for _, key := range keys[1:] {
+		o.Former = append(o.Former, under(key))
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/docs"
 	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/secret"
 )
 
 // Authenticator finds out whose access token it is. It answers fail.ErrUnauthorized for a bad one. Whether the session
@@ -29,16 +30,16 @@ type Authenticator interface {
 
 // Options make a gateway.
 type Options struct {
-	Contract       *contract.Contract
-	Docs           *docs.Site // the pages at /docs
-	Authenticator  Authenticator
-	Permissions    map[string]Permission // by the names that the document has in x-permission
-	FingerprintKey []byte                // for the fingerprints of operations, 32 bytes
-	AllowOrigins   []string
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
-	BodyLimit      int64          // bytes
-	UploadLimit    int64          // bytes of a file
-	Deadline       time.Duration  // for one request
+	Contract        *contract.Contract
+	Docs            *docs.Site // the pages at /docs
+	Authenticator   Authenticator
+	Permissions     map[string]Permission // by the names that the document has in x-permission
+	FingerprintKeys secret.Keys           // for the fingerprints of operations
+	AllowOrigins    []string
+	TrustedProxies  []netip.Prefix // whose X-Forwarded-For is believed
+	BodyLimit       int64          // bytes
+	UploadLimit     int64          // bytes of a file
+	Deadline        time.Duration  // for one request
 	// TransferDeadline is that of a request which moves a file.
 	TransferDeadline time.Duration
 	Checks           []Check

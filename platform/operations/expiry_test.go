@@ -27,7 +27,7 @@ func watched(t *testing.T) (*postgres.DB, *pgx.Conn, *operations.Store) {
 	t.Helper()
 	url := pg.URL(t)
 	db := pg.Open(t, url)
-	return db, pg.Superuser(t, url), operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	return db, pg.Superuser(t, url), operations.NewStore(db, secret.NewBox(secret.Keys{{Bytes: make([]byte, 32)}}))
 }
 
 func TestExpiryComesToItsEndAndLeavesWhatIsYoung(t *testing.T) {
@@ -122,7 +122,7 @@ func TestAnAnswerThatCameLateIsKeptForItsSevenDays(t *testing.T) {
 func TestFinishingAnOperationWritesNoIndex(t *testing.T) {
 	t.Parallel()
 	db := pg.DB(t)
-	store := operations.NewStore(db, secret.NewBox(make([]byte, 32)))
+	store := operations.NewStore(db, secret.NewBox(secret.Keys{{Bytes: make([]byte, 32)}}))
 	ctx := under(t, call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New(), 1)
 	var heapOnly int
 	require.NoError(t, db.Write(ctx, func(ctx context.Context) error {

@@ -27,7 +27,7 @@ func under(t *testing.T, p call.Principal, id uuid.UUID, fingerprint byte) conte
 func TestAnOperationIsClaimedOnceAndKeepsItsAnswer(t *testing.T) {
 	t.Parallel()
 	db := pg.DB(t)
-	store, p, id := operations.NewStore(db, secret.NewBox(make([]byte, 32))), call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New()
+	store, p, id := operations.NewStore(db, secret.NewBox(secret.Keys{{Bytes: make([]byte, 32)}})), call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}, uuid.New()
 	ctx := under(t, p, id, 1)
 	record, err := store.Find(ctx)
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestAnOperationIsClaimedOnceAndKeepsItsAnswer(t *testing.T) {
 func TestAnOperationIsComparedByTheVersionOfItsFingerprint(t *testing.T) {
 	t.Parallel()
 	db := pg.DB(t)
-	store, p := operations.NewStore(db, secret.NewBox(make([]byte, 32))), call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}
+	store, p := operations.NewStore(db, secret.NewBox(secret.Keys{{Bytes: make([]byte, 32)}})), call.Principal{WorkspaceID: uuid.New(), UserID: uuid.New()}
 	one, two, other := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32), bytes.Repeat([]byte{3}, 32)
 	at := func(id uuid.UUID, fingerprint, earlier []byte) context.Context {
 		return call.With(t.Context(), &call.Call{Principal: p, Operation: call.Operation{ID: id, Fingerprint: fingerprint, Earlier: earlier}})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/secret"
 )
 
 // ErrCursor says that a cursor was not made by us for this list.
@@ -21,12 +22,15 @@ const macSize = 16 // bytes of HMAC-SHA-256 that are kept
 
 // Cursors makes and reads cursors. P is the position of the last row of a page, a small struct with JSON tags.
 type Cursors[P any] struct {
-	key  []byte
+	keys secret.Keys
 	list string
 }
 
 // NewCursors makes the cursors of one list. Its name goes into the signature, so that no list takes another's.
-func NewCursors[P any](key []byte, list string) Cursors[P] { return Cursors[P]{key: key, list: list} }
+// Cursors are signed with the current key; those that were signed with a former one are taken too.
+func NewCursors[P any](keys secret.Keys, list string) Cursors[P] {
+	return Cursors[P]{keys: keys, list: list}
+}
 
 // Encode makes the cursor that goes on after a position. Filter is whatever narrows the list, in a stable form.
 func (c Cursors[P]) Encode(ctx context.Context, filter string, after P) (string, error) {
@@ -34,7 +38,7 @@ func (c Cursors[P]) Encode(ctx context.Context, filter string, after P) (string,
 	if err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(slices.Concat(c.sign(ctx, filter, position), position)), nil
+	return base64.RawURLEncoding.EncodeToString(slices.Concat(c.sign(ctx, c.keys.Current().Bytes, filter, position), position)), nil
 }
 
 // Decode reads a cursor; nil stands for the first page. The error is ErrCursor.
@@ -47,7 +51,8 @@ func (c Cursors[P]) Decode(ctx context.Context, filter string, cursor *string) (
 	if err != nil || len(raw) < macSize || base64.RawURLEncoding.EncodeToString(raw) != *cursor {
 		return nil, ErrCursor
 	}
-	if !hmac.Equal(raw[:macSize], c.sign(ctx, filter, raw[macSize:])) {
+	ours := func(key []byte) bool { return hmac.Equal(raw[:macSize], c.sign(ctx, key, filter, raw[macSize:])) }
+	if !c.keys.Any(ours) {
 		return nil, ErrCursor
 	}
 	var after P
@@ -57,9 +62,9 @@ func (c Cursors[P]) Decode(ctx context.Context, filter string, cursor *string) (
 	return &after, nil
 }
 
-func (c Cursors[P]) sign(ctx context.Context, filter string, position []byte) []byte {
+func (c Cursors[P]) sign(ctx context.Context, key []byte, filter string, position []byte) []byte {
 	workspace := call.From(ctx).Principal.WorkspaceID
-	mac := hmac.New(sha256.New, c.key)
+	mac := hmac.New(sha256.New, key)
 	for _, part := range [][]byte{[]byte(c.list), workspace[:], []byte(filter), position} {
 		mac.Write([]byte{byte(len(part) >> 24), byte(len(part) >> 16), byte(len(part) >> 8), byte(len(part))})
 		mac.Write(part)

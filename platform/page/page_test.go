@@ -13,16 +13,30 @@ import (
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/fail"
 	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/secret"
 )
 
 type position struct {
 	Seq int64 `json:"s"`
 }
 
-var key = bytes.Repeat([]byte{7}, 32)
+var key = secret.Keys{{Bytes: bytes.Repeat([]byte{7}, 32)}}
 
 func in(ctx context.Context, workspace uuid.UUID) context.Context {
 	return call.As(ctx, workspace, uuid.New())
+}
+
+func TestACursorOfAFormerKeyGoesOn(t *testing.T) {
+	t.Parallel()
+	ctx := in(t.Context(), uuid.New())
+	text, err := page.NewCursors[position](key, "messages").Encode(ctx, "", position{41})
+	require.NoError(t, err)
+	next := secret.Key{Bytes: bytes.Repeat([]byte{8}, 32)}
+	got, err := page.NewCursors[position](secret.Keys{next, key[0]}, "messages").Decode(ctx, "", &text)
+	require.NoError(t, err)
+	require.Equal(t, int64(41), got.Seq)
+	_, err = page.NewCursors[position](secret.Keys{next}, "messages").Decode(ctx, "", &text)
+	require.ErrorIs(t, err, page.ErrCursor)
 }
 
 func TestACursorGoesOnWhereItWasMade(t *testing.T) {
@@ -56,7 +70,7 @@ func TestACursorThatWasNotMadeHereIsRefused(t *testing.T) {
 		text    string
 	}{
 		"another list":      {page.NewCursors[position](key, "threads"), ctx, "thread-1", good},
-		"another key":       {page.NewCursors[position](bytes.Repeat([]byte{8}, 32), "messages"), ctx, "thread-1", good},
+		"another key":       {page.NewCursors[position](secret.Keys{{Bytes: bytes.Repeat([]byte{8}, 32)}}, "messages"), ctx, "thread-1", good},
 		"another workspace": {cursors, in(t.Context(), uuid.New()), "thread-1", good},
 		"another filter":    {cursors, ctx, "thread-2", good},
 		"no filter":         {cursors, ctx, "", good},

@@ -1,50 +1,155 @@
 package secret
 
 import (
+	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // Box seals small texts that have to be read again: AES-256-GCM with random nonces (NIST SP 800-38D), which bears some
-// four thousand million texts under one key.
-type Box struct{ aead cipher.AEAD }
+// four thousand million texts under one key. It seals with its current key and opens what any of its keys has sealed. It is
+// safe for concurrent use.
+type Box struct {
+	keys    []boxKey  // the current one first
+	idsFrom time.Time // before it sealed texts have no id of their key
+}
 
-// boxVersion stands in front of what is sealed, so that another way of sealing can come beside this one.
-const boxVersion = 1
+type boxKey struct {
+	id   KeyID
+	aead cipher.AEAD
+}
 
-// ErrSealed says that a text was not sealed by this key for this context, or has been changed.
-var ErrSealed = errors.New("secret: cannot be opened with this key")
+// What a sealed text begins with: its version. A text of version 1 goes on with the nonce; one of version 2 has the id of its key
+// before that.
+const (
+	withoutID = 1
+	withID    = 2
 
-// NewBox makes a Box with a key of 32 bytes, as Master.Key gives it.
-func NewBox(key []byte) *Box {
-	if len(key) != 32 {
-		panic("secret: the key of a box has 32 bytes")
+	idEnd = 1 + len(KeyID{}) // bytes of a text of version 2 before its nonce: a multiple of 3, as Mark needs
+)
+
+var (
+	// ErrSealed says that a text was not sealed by a key of the box for this context, or has been changed.
+	ErrSealed = errors.New("secret: cannot be opened with this key")
+	// ErrUnknownKey is the ErrSealed of a text that names a key which the box does not have.
+	ErrUnknownKey = fmt.Errorf("%w: it was sealed with another one", ErrSealed)
+)
+
+// NewBox makes a Box with keys of 32 bytes each.
+func NewBox(keys Keys) *Box {
+	b := &Box{}
+	for _, key := range keys {
+		if len(key.Bytes) != 32 {
+			panic("secret: the key of a box has 32 bytes")
+		}
+		block, err := aes.NewCipher(key.Bytes)
+		if err != nil {
+			panic("secret: " + err.Error()) // for a wrong length only
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			panic("secret: " + err.Error()) // for a cipher of other than 16-byte blocks only
+		}
+		b.keys = append(b.keys, boxKey{key.ID, aead})
 	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic("secret: " + err.Error()) // for a wrong length only
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic("secret: " + err.Error()) // for a cipher of other than 16-byte blocks only
-	}
-	return &Box{aead}
+	return b
 }
 
 // Seal makes a text unreadable, and bound to its context: what it is of, such as the id of its row.
 func (b *Box) Seal(plain, context []byte) []byte {
-	return b.aead.Seal([]byte{boxVersion}, nil, plain, context) //nolint:gosec // it makes its own nonce
+	if time.Now().Before(b.idsFrom) {
+		return b.keys[0].aead.Seal([]byte{withoutID}, nil, plain, context) //nolint:gosec // it makes its own nonce
+	}
+	return b.keys[0].aead.Seal(b.prefix(), nil, plain, context) //nolint:gosec // the same
 }
 
-// Open gives back what was sealed for this context; else ErrSealed.
+// prefix is what every text begins with that is sealed with the current key and its id.
+func (b *Box) prefix() []byte { return append([]byte{withID}, b.keys[0].id[:]...) }
+
+// Open gives back what was sealed for this context; else ErrSealed, which is ErrUnknownKey for the text of another key.
 func (b *Box) Open(sealed, context []byte) ([]byte, error) {
-	if len(sealed) == 0 || sealed[0] != boxVersion {
+	id, cut := KeyID{}, 1
+	switch {
+	case len(sealed) > 0 && sealed[0] == withoutID:
+	case len(sealed) >= idEnd && sealed[0] == withID:
+		id, cut = KeyID(sealed[1:idEnd]), idEnd
+	default:
 		return nil, ErrSealed
 	}
-	plain, err := b.aead.Open(nil, nil, sealed[1:], context)
+	tried := false
+	for _, key := range b.keys {
+		if cut == idEnd && key.id != id { // the id is no secret
+			continue
+		}
+		tried = true
+		if plain, err := key.aead.Open(nil, nil, sealed[cut:], context); err == nil {
+			return plain, nil
+		}
+	}
+	if !tried {
+		return nil, fmt.Errorf("%w: %s, which is neither SECRET_KEY nor one of SECRET_PREVIOUS_KEYS", ErrUnknownKey, id)
+	}
+	return nil, ErrSealed
+}
+
+// Reseal returns a text sealed with the current key and its id; nil where it is already. The error is that of Open.
+func (b *Box) Reseal(sealed, context []byte) ([]byte, error) {
+	if bytes.HasPrefix(sealed, b.prefix()) {
+		return nil, nil
+	}
+	plain, err := b.Open(sealed, context)
 	if err != nil {
-		return nil, ErrSealed
+		return nil, err
 	}
-	return plain, nil
+	return b.keys[0].aead.Seal(b.prefix(), nil, plain, context), nil //nolint:gosec // it makes its own nonce
+}
+
+// Mark is what texts begin with that need no Reseal: as bytes, and as base64 has it.
+type Mark struct {
+	Bytes  []byte
+	Base64 string
+}
+
+// Mark returns the mark of the current key.
+func (b *Box) Mark() Mark {
+	return Mark{b.prefix(), base64.StdEncoding.EncodeToString(b.prefix())}
+}
+
+// Batch is what came of sealing some texts of a workspace anew.
+type Batch struct {
+	Resealed int
+	Stuck    int    // that their key does not open, or none where they name none; they stay as they are
+	Next     string // the position after the last one; "" where none follows
+}
+
+// Count counts a text by what Reseal has returned of it, and says whether it is to be stored. One of a key that is not known is not
+// counted.
+func (b *Batch) Count(again []byte, err error) (store bool) {
+	switch {
+	case err == nil && again != nil:
+		b.Resealed++
+		return true
+	case err != nil && !errors.Is(err, ErrUnknownKey):
+		b.Stuck++
+	}
+	return false
+}
+
+// Resealer seals some texts of one kind in the workspace of the context anew, in one transaction: at most so many after a position, ""
+// at first.
+type Resealer func(ctx context.Context, after string, limit int) (Batch, error)
+
+// PositionOf reads a position that is an id; that of "" is before all others.
+func PositionOf(after string) (uuid.UUID, error) {
+	if after == "" {
+		return uuid.Nil, nil
+	}
+	return uuid.Parse(after)
 }

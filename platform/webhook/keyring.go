@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -54,9 +55,28 @@ func (k Keys) Open(ring Keyring, owner uuid.UUID, now time.Time) ([]string, erro
 		}
 		plain, err := k.Box.Open(key.Sealed, owner[:])
 		if err != nil {
-			return nil, fmt.Errorf("open a secret: is SECRET_KEY the one that it was sealed with? %w", err)
+			return nil, fmt.Errorf("open a secret: %w", err)
 		}
 		secrets = append(secrets, string(plain))
 	}
 	return secrets, nil
+}
+
+// Reseal seals the secrets of a keyring, as it is stored, with the current key, and counts them. It returns nil where nothing is to
+// be stored; secrets that cannot be opened stay as they are.
+func (k Keys) Reseal(stored []byte, owner uuid.UUID, batch *secret.Batch) ([]byte, error) {
+	var ring Keyring
+	if err := json.Unmarshal(stored, &ring); err != nil {
+		return nil, fmt.Errorf("read a keyring: %w", err)
+	}
+	changed := false
+	for i, key := range ring {
+		if sealed, err := k.Box.Reseal(key.Sealed, owner[:]); batch.Count(sealed, err) {
+			ring[i].Sealed, changed = sealed, true
+		}
+	}
+	if !changed {
+		return nil, nil
+	}
+	return json.Marshal(ring)
 }

@@ -131,7 +131,7 @@ func TestNobodySignsWithoutASecret(t *testing.T) {
 
 func TestAKeyringHasTheNewestFirstAndForgetsWhatIsOver(t *testing.T) {
 	t.Parallel()
-	keys, owner := webhook.Keys{Box: secret.NewBox(make([]byte, 32))}, uuid.New()
+	keys, owner := webhook.Keys{Box: secret.NewBox(secret.Keys{{Bytes: make([]byte, 32)}})}, uuid.New()
 	ring, first := keys.New(owner)
 	ring, second := keys.Rotate(ring, owner, time.Hour, sent)
 	open := func(now time.Time) []string {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/platform/secret"
 )
 
 const prefix = "dev_"
@@ -30,8 +31,8 @@ const (
 
 // Devices makes and reads device tokens. It is safe for concurrent use.
 type Devices struct {
-	Key []byte // 32 bytes
-	Now func() time.Time
+	Keys secret.Keys
+	Now  func() time.Time
 }
 
 // Issue makes a token for the account that a password was right for. A device whose token was good keeps its id.
@@ -43,9 +44,10 @@ func (d Devices) Issue(user uuid.UUID, passwordHash, earlier string) string {
 	raw := make([]byte, 0, length)
 	raw = append(raw, device[:]...)
 	raw = append(raw, user[:]...)
-	raw = append(raw, d.print(passwordHash)...)
+	key := d.Keys.Current().Bytes
+	raw = append(raw, printOf(key, passwordHash)...)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(d.Now().Unix()))
-	return prefix + base64.RawURLEncoding.EncodeToString(append(raw, d.mac("token", raw)...))
+	return prefix + base64.RawURLEncoding.EncodeToString(append(raw, macOf(key, "token", raw)...))
 }
 
 // Read gives the device of a token that was made here and is not too old, for whichever account.
@@ -55,7 +57,7 @@ func (d Devices) Read(token string) (domain.Device, bool) {
 		return domain.Device{}, false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || !hmac.Equal(raw[macAt:], d.mac("token", raw[:macAt])) {
+	if err != nil || !d.Keys.Any(func(key []byte) bool { return hmac.Equal(raw[macAt:], macOf(key, "token", raw[:macAt])) }) {
 		return domain.Device{}, false
 	}
 	issued := time.Unix(int64(binary.BigEndian.Uint64(raw[timeAt:macAt])), 0)
@@ -84,15 +86,15 @@ func (d Devices) Device(token string) string {
 }
 
 func (d Devices) fits(device domain.Device, user uuid.UUID, passwordHash string) bool {
-	return device.UserID == user && hmac.Equal([]byte(device.Password), d.print(passwordHash))
+	return device.UserID == user && d.Keys.Any(func(key []byte) bool { return hmac.Equal([]byte(device.Password), printOf(key, passwordHash)) })
 }
 
-func (d Devices) print(passwordHash string) []byte {
-	return d.mac("password", []byte(passwordHash))[:timeAt-printAt]
+func printOf(key []byte, passwordHash string) []byte {
+	return macOf(key, "password", []byte(passwordHash))[:timeAt-printAt]
 }
 
-func (d Devices) mac(of string, data []byte) []byte {
-	mac := hmac.New(sha256.New, d.Key)
+func macOf(key []byte, of string, data []byte) []byte {
+	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(of + "\x00"))
 	mac.Write(data)
 	return mac.Sum(nil)

@@ -12,12 +12,13 @@ import (
 
 	"github.com/parley/parley/modules/auth/adapters/devices"
 	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/platform/secret"
 )
 
 func TestADeviceTokenIsGoodForItsAccountPasswordAndTime(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	d := devices.Devices{Key: bytes.Repeat([]byte{7}, 32), Now: func() time.Time { return now }}
+	d := devices.Devices{Keys: secret.Keys{{Bytes: bytes.Repeat([]byte{7}, 32)}}, Now: func() time.Time { return now }}
 	user := uuid.New()
 	token := d.Issue(user, "hash", "")
 	require.True(t, strings.HasPrefix(token, "dev_"), token)
@@ -30,7 +31,9 @@ func TestADeviceTokenIsGoodForItsAccountPasswordAndTime(t *testing.T) {
 	require.Empty(t, d.Trusted(token, uuid.New(), "hash"), "another account")
 	require.Empty(t, d.Trusted(token, user, "another hash"), "the password was changed")
 	require.Empty(t, d.Trusted(token, uuid.Nil, ""), "nobody's account")
-	require.Empty(t, devices.Devices{Key: bytes.Repeat([]byte{8}, 32), Now: d.Now}.Trusted(token, user, "hash"), "another key")
+	require.Empty(t, devices.Devices{Keys: secret.Keys{{Bytes: bytes.Repeat([]byte{8}, 32)}}, Now: d.Now}.Trusted(token, user, "hash"), "another key")
+	changed := devices.Devices{Keys: secret.Keys{{Bytes: bytes.Repeat([]byte{8}, 32)}, d.Keys[0]}, Now: d.Now}
+	require.Equal(t, d.Trusted(token, user, "hash"), changed.Trusted(token, user, "hash"), "a former key")
 	raw, err := base64.RawURLEncoding.DecodeString(token[4:])
 	require.NoError(t, err)
 	for i := range raw {

@@ -67,7 +67,7 @@ func (m Models) OwnKeys(ctx context.Context) (map[string]ports.Access, error) {
 func (m Models) open(workspace uuid.UUID, provider string, sealed []byte, baseURL string) (ports.Access, error) {
 	key, err := m.Box.Open(sealed, sealedFor(workspace, provider))
 	if err != nil {
-		return ports.Access{}, fmt.Errorf("open the workspace's key for %s: is ENCRYPTION_KEY the one that it was sealed with? %w", provider, err)
+		return ports.Access{}, fmt.Errorf("open the workspace's key for %s (ENCRYPTION_KEY, or else SECRET_KEY, opens it): %w", provider, err)
 	}
 	return ports.Access{Key: string(key), BaseURL: baseURL}, nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func models(s *bundle, key byte) postgres.Models {
-	return postgres.Models{DB: s.db, Box: secret.NewBox(bytes.Repeat([]byte{key}, 32))}
+	return postgres.Models{DB: s.db, Box: secret.NewBox(secret.Keys{{Bytes: bytes.Repeat([]byte{key}, 32)}})}
 }
 
 func TestAModelIsRemindedOfTheNewestMessagesOfItsThreadAlone(t *testing.T) {
