@@ -19,7 +19,7 @@ import (
 //
 // Not walled by workspace_id are, by name: schema_migrations and applied_migrations, which are the migrator's and closed to parley_app;
 // workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself; account_events and account_sessions, whose rows belong to a user;
-// login_attempts, audit_seal_progress, installation, upkeep, periodic_tasks, turn_processes and workspace_purges, which belong to no workspace and only the doors reach.
+// login_attempts, audit_seal_progress, installation, retired_keys, upkeep, periodic_tasks, turn_processes and workspace_purges, which belong to no workspace and only the doors reach.
 var wallChecks = []string{
 	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
 	`WITH walled AS (` + walled + `)
@@ -60,7 +60,7 @@ var wallChecks = []string{
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'purge users', 'door account_events', 'door workspace_purges', 'progress workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door installation', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions', 'door_expire sessions', 'door_expire account_sessions', 'door_end account_sessions',
+	        'purge users', 'door account_events', 'door workspace_purges', 'progress workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door installation', 'door retired_keys', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions', 'door_expire sessions', 'door_expire account_sessions', 'door_end account_sessions',
 	        'door job_queue', 'door job_targets', 'door dead_letter_queue', 'door periodic_tasks', 'door turn_processes', 'door_lease llm_turns', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
 	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency', 'door analytics_quarters', 'door analytics_latency_quarters')
 	 UNION ALL
@@ -116,7 +116,7 @@ var wallChecks = []string{
 	  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND has_table_privilege('parley_door', c.oid, may)
 	    AND NOT (may = 'DELETE' AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'purge')) -- of purged workspaces
 	    AND may || ' ' || c.relname NOT IN (
-	        'INSERT workspace_purges', 'INSERT installation', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
+	        'INSERT workspace_purges', 'INSERT installation', 'INSERT retired_keys', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
 	        'INSERT account_failures', 'UPDATE account_failures', 'DELETE account_failures', 'INSERT login_networks', 'UPDATE login_networks', 'DELETE login_networks', 'INSERT mail_counts', 'UPDATE mail_counts', 'DELETE mail_counts',
 	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'UPDATE upkeep', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks', 'INSERT turn_processes', 'UPDATE turn_processes', 'DELETE turn_processes',
@@ -140,7 +140,7 @@ var wallChecks = []string{
 	         ('app.find_login(text)'), ('app.find_session(uuid)'), ('app.locate_invitation(bytea)'), ('app.locate_endpoint(uuid)'), ('app.locate_lost_jobs(integer)'), ('app.enter_account(uuid,uuid)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
 	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'), ('app.audit_heads(text,uuid,integer)'), ('app.audit_adoption()'), ('app.begin_audit_adoption(timestamp with time zone,bytea)'),
-	         ('app.forget_login_attempts()'), ('app.login_standing(uuid,bytea,bytea[],bytea)'), ('app.recent_networks(timestamp with time zone,integer)'), ('app.count_mail(bytea[],bigint[])'), ('app.announce_invitation(text,bytea)'), ('app.forget_mail_counts()'), ('app.fail_login(bytea,bytea,timestamp with time zone)'), ('app.pass_login(bytea,bytea,bytea,timestamp with time zone)'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),
+	         ('app.forget_login_attempts()'), ('app.installation_key(bytea)'), ('app.known_key()'), ('app.retired_keys()'), ('app.retire_key(bytea,text,bytea)'), ('app.sealed_keys()'), ('app.workspaces_to_reseal(bytea,bytea,uuid,integer)'), ('app.login_standing(uuid,bytea,bytea[],bytea)'), ('app.recent_networks(timestamp with time zone,integer)'), ('app.count_mail(bytea[],bigint[])'), ('app.announce_invitation(text,bytea)'), ('app.forget_mail_counts()'), ('app.fail_login(bytea,bytea,timestamp with time zone)'), ('app.pass_login(bytea,bytea,bytea,timestamp with time zone)'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),
 	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'), ('app.give_back_turns(uuid[])'), ('app.beat_turn_process(uuid,double precision)'),
 	         ('app.claim_jobs(integer,double precision,text[],integer[],uuid)'),
 	         ('app.take_jobs(double precision,text[],integer[],integer[],integer,integer[],integer[],integer[],integer[],integer[],uuid[],integer[],integer[],text[],uuid,text,text,integer)'),
@@ -163,7 +163,7 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'applied_migrations', 'workspaces', 'users', 'account_events', 'account_sessions', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'upkeep', 'periodic_tasks', 'turn_processes', 'workspace_purges')`
+    AND c.relname NOT IN ('schema_migrations', 'applied_migrations', 'workspaces', 'users', 'account_events', 'account_sessions', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'retired_keys', 'upkeep', 'periodic_tasks', 'turn_processes', 'workspace_purges')`
 
 // wallProblems gives the holes in the tenant wall, a line each.
 func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {

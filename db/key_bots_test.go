@@ -84,6 +84,7 @@ var keyBots = map[string]botData{
 	"workspace_limits":           {},
 	"workspace_members":          {},
 	"workspace_purges":           {},
+	"retired_keys":               {},
 	"workspaces":                 {},
 }
 

@@ -554,7 +554,9 @@ CREATE TABLE audit_seal_heads (
   mac_rows bigint,
   mac bytea,
   anchored_seq bigint NOT NULL DEFAULT 0,
+  key_id bytea,
   CONSTRAINT audit_seal_heads_authenticated CHECK ((((mac IS NULL) = (mac_seq IS NULL)) AND ((mac IS NULL) = (mac_rows IS NULL)))),
+  CONSTRAINT audit_seal_heads_key_id_check CHECK ((octet_length(key_id) = 8)),
   CONSTRAINT audit_seal_heads_mac_check CHECK ((octet_length(mac) = 32)),
   CONSTRAINT audit_seal_heads_pkey PRIMARY KEY (workspace_id)
 );
@@ -584,7 +586,7 @@ CREATE POLICY tenant ON audit_seal_heads AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT, UPDATE ON audit_seal_heads TO parley_app;
 
-GRANT DELETE, SELECT (anchored_seq, mac, mac_seq, workspace_id) ON audit_seal_heads TO parley_door;
+GRANT DELETE, SELECT (anchored_seq, key_id, mac, mac_seq, workspace_id) ON audit_seal_heads TO parley_door;
 
 CREATE TABLE audit_seal_progress (
   singleton boolean NOT NULL DEFAULT true,
@@ -609,6 +611,8 @@ CREATE TABLE audit_seals (
   row_ids uuid[] NOT NULL,
   sealed_at timestamp with time zone NOT NULL,
   mac bytea NOT NULL,
+  key_id bytea,
+  CONSTRAINT audit_seals_key_id_check CHECK ((octet_length(key_id) = 8)),
   CONSTRAINT audit_seals_mac_check CHECK ((octet_length(mac) = 32)),
   CONSTRAINT audit_seals_pkey PRIMARY KEY (workspace_id, seq),
   CONSTRAINT audit_seals_row_ids_check CHECK ((cardinality(row_ids) >= 1)),
@@ -852,9 +856,9 @@ CREATE POLICY tenant ON dead_letter_queue AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT DELETE, INSERT, SELECT ON dead_letter_queue TO parley_app;
+GRANT DELETE, INSERT, SELECT, UPDATE (payload) ON dead_letter_queue TO parley_app;
 
-GRANT DELETE, SELECT (created_at, id, workspace_id) ON dead_letter_queue TO parley_door;
+GRANT DELETE, SELECT (created_at, id, kind, payload, workspace_id) ON dead_letter_queue TO parley_door;
 
 CREATE TABLE event_bodies (
   workspace_id uuid NOT NULL,
@@ -948,6 +952,7 @@ GRANT DELETE, SELECT (workspace_id) ON files TO parley_door;
 CREATE TABLE installation (
   singleton boolean NOT NULL DEFAULT true,
   key_print bytea NOT NULL,
+  ids_from timestamp with time zone,
   CONSTRAINT installation_key_print_check CHECK ((octet_length(key_print) = 32)),
   CONSTRAINT installation_pkey PRIMARY KEY (singleton),
   CONSTRAINT installation_singleton_check CHECK (singleton)
@@ -959,7 +964,7 @@ CREATE POLICY door ON installation AS PERMISSIVE FOR ALL TO parley_door
   USING (true)
   WITH CHECK (true);
 
-GRANT INSERT, SELECT, UPDATE (key_print) ON installation TO parley_door;
+GRANT INSERT, SELECT, UPDATE (ids_from, key_print) ON installation TO parley_door;
 
 CREATE TABLE invitations (
   workspace_id uuid NOT NULL,
@@ -1360,6 +1365,9 @@ CREATE TABLE model_keys (
 
 ALTER TABLE model_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
+CREATE POLICY door ON model_keys AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
 CREATE POLICY purge ON model_keys AS PERMISSIVE FOR DELETE TO parley_door
   USING ((EXISTS ( SELECT
    FROM workspaces w
@@ -1376,7 +1384,7 @@ CREATE POLICY tenant ON model_keys AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON model_keys TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON model_keys TO parley_door;
+GRANT DELETE, SELECT (sealed, workspace_id) ON model_keys TO parley_door;
 
 CREATE TABLE model_settings (
   workspace_id uuid NOT NULL,
@@ -1477,6 +1485,23 @@ CREATE POLICY door ON periodic_tasks AS PERMISSIVE FOR ALL TO parley_door
   WITH CHECK (true);
 
 GRANT INSERT, SELECT, UPDATE ON periodic_tasks TO parley_door;
+
+CREATE TABLE retired_keys (
+  key_id bytea NOT NULL,
+  purpose text NOT NULL,
+  sealed bytea NOT NULL,
+  retired_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT retired_keys_key_id_check CHECK ((octet_length(key_id) = 8)),
+  CONSTRAINT retired_keys_pkey PRIMARY KEY (key_id, purpose)
+);
+
+ALTER TABLE retired_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON retired_keys AS PERMISSIVE FOR ALL TO parley_door
+  USING (true)
+  WITH CHECK (true);
+
+GRANT INSERT, SELECT, UPDATE (sealed) ON retired_keys TO parley_door;
 
 CREATE TABLE sessions (
   workspace_id uuid NOT NULL,
@@ -2058,6 +2083,9 @@ CREATE INDEX webhook_subscriptions_by_endpoint ON public.webhook_subscriptions U
 
 ALTER TABLE webhook_subscriptions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
+CREATE POLICY door ON webhook_subscriptions AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
 CREATE POLICY key_bots ON webhook_subscriptions AS RESTRICTIVE FOR ALL TO parley_app
   USING (
 CASE
@@ -2081,7 +2109,7 @@ CREATE POLICY tenant ON webhook_subscriptions AS PERMISSIVE FOR ALL TO parley_ap
 
 GRANT INSERT, SELECT, UPDATE ON webhook_subscriptions TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON webhook_subscriptions TO parley_door;
+GRANT DELETE, SELECT (secrets, workspace_id) ON webhook_subscriptions TO parley_door;
 
 CREATE TABLE workspace_limits (
   workspace_id uuid NOT NULL,
@@ -3333,6 +3361,19 @@ $function$;
 GRANT EXECUTE ON FUNCTION app.has_member(text) TO parley_app;
 ALTER FUNCTION app.has_member(text) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.installation_key(print bytea)
+ RETURNS TABLE(key_print bytea, ids_from timestamp with time zone)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    INSERT INTO public.installation AS i (key_print, ids_from) VALUES (print, now())
+    ON CONFLICT (singleton) DO UPDATE SET ids_from = now() + interval '24 hours' WHERE i.ids_from IS NULL;
+    SELECT i.key_print, i.ids_from FROM public.installation i
+$function$;
+GRANT EXECUTE ON FUNCTION app.installation_key(bytea) TO parley_app;
+ALTER FUNCTION app.installation_key(bytea) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.is_first_key(print bytea)
  RETURNS boolean
  LANGUAGE sql
@@ -3365,6 +3406,17 @@ BEGIN
         WITH CHECK (CASE WHEN coalesce(current_setting('app.bots', true), '') = '' THEN true ELSE app.refuse_bot(%2$I) END)$policy$,
         tab, its_column);
 END $function$;
+
+CREATE OR REPLACE FUNCTION app.known_key()
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT i.key_print FROM public.installation i
+$function$;
+GRANT EXECUTE ON FUNCTION app.known_key() TO parley_app;
+ALTER FUNCTION app.known_key() OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.let_purge(tab regclass)
  RETURNS void
@@ -3889,6 +3941,29 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.restore_authority(uuid,uuid,timestamp with time zone) TO parley_app;
 
+CREATE OR REPLACE FUNCTION app.retire_key(id bytea, key_purpose text, sealed_key bytea)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    INSERT INTO public.retired_keys (key_id, purpose, sealed) VALUES (id, key_purpose, sealed_key)
+    ON CONFLICT (key_id, purpose) DO UPDATE SET sealed = excluded.sealed
+$function$;
+GRANT EXECUTE ON FUNCTION app.retire_key(bytea,text,bytea) TO parley_app;
+ALTER FUNCTION app.retire_key(bytea,text,bytea) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.retired_keys()
+ RETURNS TABLE(key_id bytea, purpose text, sealed bytea, retired_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT r.key_id, r.purpose, r.sealed, r.retired_at FROM public.retired_keys r ORDER BY r.retired_at DESC, r.key_id, r.purpose LIMIT 1000
+$function$;
+GRANT EXECUTE ON FUNCTION app.retired_keys() TO parley_app;
+ALTER FUNCTION app.retired_keys() OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.roll_up_analytics(most integer, bounds integer[])
  RETURNS integer
  LANGUAGE sql
@@ -3947,6 +4022,38 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.roll_up_analytics(integer,integer[]) TO parley_app;
 ALTER FUNCTION app.roll_up_analytics(integer,integer[]) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.sealed_keys()
+ RETURNS TABLE(kind text, key bytea, count bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT s.kind, CASE WHEN octet_length(s.mark) >= 9 AND get_byte(s.mark, 0) = 2 THEN substring(s.mark FROM 2 FOR 8) ELSE '' END, count(*)
+      FROM (
+        SELECT 'model_keys' AS kind, substring(m.sealed FROM 1 FOR 9) AS mark FROM public.model_keys m
+         UNION ALL
+        SELECT t.kind, CASE WHEN t.mark ~ '^[A-Za-z0-9+/]{12}$' THEN decode(t.mark, 'base64') ELSE '' END
+          FROM (
+            SELECT 'endpoint_secrets' AS kind, left(k ->> 'sealed', 12) AS mark FROM public.webhook_endpoints e, jsonb_array_elements(e.secrets) k
+             UNION ALL
+            SELECT 'subscription_secrets', left(k ->> 'sealed', 12) FROM public.webhook_subscriptions w, jsonb_array_elements(w.secrets) k
+             UNION ALL
+            SELECT 'emails', left(j.payload ->> 'letter', 12) FROM public.job_queue j WHERE j.kind = 'mail.send'
+             UNION ALL
+            SELECT 'emails', left(d.payload ->> 'letter', 12) FROM public.dead_letter_queue d WHERE d.kind = 'mail.send'
+          ) t
+         UNION ALL
+        SELECT 'answers', substring(o.body FROM 1 FOR 9) FROM public.operations o WHERE o.sealed AND o.body IS NOT NULL
+         UNION ALL
+        SELECT 'audit_heads', '\x02'::bytea || coalesce(h.key_id, '') FROM public.audit_seal_heads h WHERE h.mac IS NOT NULL
+         UNION ALL
+        SELECT 'retired_keys', substring(r.sealed FROM 1 FOR 9) FROM public.retired_keys r
+      ) s
+     GROUP BY 1, 2 ORDER BY 1, 2
+$function$;
+GRANT EXECUTE ON FUNCTION app.sealed_keys() TO parley_app;
+ALTER FUNCTION app.sealed_keys() OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.sees_endpoint(endpoint uuid)
  RETURNS boolean
@@ -4291,3 +4398,29 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.workspaces_to_purge(integer) TO parley_app;
 ALTER FUNCTION app.workspaces_to_purge(integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.workspaces_to_reseal(mark bytea, model_mark bytea, after uuid, most integer)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT s.workspace_id FROM (
+        SELECT m.workspace_id FROM public.model_keys m WHERE substring(m.sealed FROM 1 FOR 9) <> model_mark
+         UNION
+        SELECT e.workspace_id FROM public.webhook_endpoints e, jsonb_array_elements(e.secrets) k WHERE left(k ->> 'sealed', 12) <> encode(mark, 'base64')
+         UNION
+        SELECT w.workspace_id FROM public.webhook_subscriptions w, jsonb_array_elements(w.secrets) k WHERE left(k ->> 'sealed', 12) <> encode(mark, 'base64')
+         UNION
+        SELECT j.workspace_id FROM public.job_queue j WHERE j.kind = 'mail.send' AND left(j.payload ->> 'letter', 12) <> encode(mark, 'base64')
+         UNION
+        SELECT d.workspace_id FROM public.dead_letter_queue d WHERE d.kind = 'mail.send' AND left(d.payload ->> 'letter', 12) <> encode(mark, 'base64')
+         UNION
+        SELECT o.workspace_id FROM public.operations o WHERE o.sealed AND substring(o.body FROM 1 FOR 9) <> mark
+         UNION
+        SELECT h.workspace_id FROM public.audit_seal_heads h WHERE h.mac IS NOT NULL AND coalesce(h.key_id, '') <> substring(mark FROM 2)
+      ) s
+     WHERE s.workspace_id > after ORDER BY s.workspace_id LIMIT most
+$function$;
+GRANT EXECUTE ON FUNCTION app.workspaces_to_reseal(bytea,bytea,uuid,integer) TO parley_app;
+ALTER FUNCTION app.workspaces_to_reseal(bytea,bytea,uuid,integer) OWNER TO parley_door;

@@ -47,9 +47,9 @@ type visitors struct {
 }
 
 func newVisitors(p *platform) visitors {
-	attempts := postgres.NewAttempts(p.db, p.master.Key("login attempts"))
+	attempts := postgres.NewAttempts(p.db, p.ring.Current().Key("login attempts"))
 	p.background.Every(time.Minute, time.Minute, "read the networks of log-ins", attempts.ReadNetworks)
-	return visitors{attempts, devices.Devices{Key: p.master.Key("device tokens"), Now: p.now}}
+	return visitors{attempts, devices.Devices{Keys: p.ring.Keys("device tokens"), Now: p.now}}
 }
 
 func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens, v visitors) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,12 +16,13 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/parley/parley/platform/audit"
 	"github.com/parley/parley/platform/background"
 	"github.com/parley/parley/platform/backup"
 	"github.com/parley/parley/platform/blob"
+	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/secret"
 )
 
 // The keys of a backup's parts begin with what they are of.
@@ -42,16 +44,17 @@ func backupCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr 
 	return &cli.Command{
 		Name: "backup", Usage: "write database, files and kept secrets to a new folder, while parley serves or not", OnUsageError: wrong,
 		Arguments: []cli.Argument{&cli.StringArg{Name: "dir", UsageText: "DIR"}},
+		Flags:     []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one JSON object"}},
 		Action: withConfig(func(ctx context.Context, c *cli.Command, cfg *config.Config) error {
 			if c.StringArg("dir") == "" {
 				return usageError{errors.New("DIR: should be a folder that is empty or not there yet")}
 			}
-			return makeBackup(ctx, cfg, c.StringArg("dir"), stdout, stderr)
+			return makeBackup(ctx, cfg, c.StringArg("dir"), c.Bool("json"), stdout, stderr)
 		}),
 	}
 }
 
-func makeBackup(ctx context.Context, cfg *config.Config, dir string, stdout, stderr io.Writer) (err error) {
+func makeBackup(ctx context.Context, cfg *config.Config, dir string, asJSON bool, stdout, stderr io.Writer) (err error) {
 	log := newLogger(cfg, stderr)
 	d, err := joinDatabase(ctx, cfg, log)
 	if err != nil {
@@ -81,11 +84,39 @@ func makeBackup(ctx context.Context, cfg *config.Config, dir string, stdout, std
 	if m, err = w.Finish(m); err != nil {
 		return err
 	}
+	noteBackup(ctx, d, log, actionBackup, m)
+	if asJSON {
+		return json.NewEncoder(stdout).Encode(m)
+	}
 	_, err = fmt.Fprintf(stdout, "%s holds a backup: %d parts, %d bytes, schema %d, PostgreSQL %s\n", dir, m.Parts, m.Bytes, m.Database.Schema, m.Database.Postgres)
 	if m.KeyPrint != "" && cfg.SecretKey != "" {
 		_, err = fmt.Fprintln(stdout, "SECRET_KEY is a setting and not in it: keep it elsewhere")
 	}
 	return err
+}
+
+// Actions in the log of the installation.
+const (
+	actionBackup  = "backup.create"
+	actionRestore = "backup.restore"
+)
+
+// noteBackup writes into the log of the installation that a backup was made or restored. It is good without that: the schema may be
+// one that has no such log.
+func noteBackup(ctx context.Context, d *database, log *slog.Logger, action string, m backup.Manifest) {
+	db, err := postgres.Open(ctx, postgres.Options{URL: d.url, Pooled: d.pooled(), MaxConns: 2})
+	if err == nil {
+		defer db.Close()
+		ctx = call.With(ctx, &call.Call{TraceID: "parley-backup", UserAgent: audit.Operator, Principal: call.Principal{WorkspaceID: audit.Installation()}})
+		err = db.Write(ctx, func(ctx context.Context) error {
+			return audit.NewLog(db).Record(ctx, audit.Entry{
+				Action: action, Resource: "installation", ResourceID: audit.Installation(), Changes: map[string]any{"parts": m.Parts, "bytes": m.Bytes, "made_at": m.MadeAt},
+			})
+		})
+	}
+	if err != nil {
+		log.WarnContext(ctx, "it was not noted in the audit log", "action", action, "error", err)
+	}
 }
 
 // backupDataAndFiles copies in an order that makes all rows fit their files, while parley serves: the bytes of a file are written
@@ -191,24 +222,9 @@ func storesOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (*platf
 
 // keyPrint is what tells one SECRET_KEY from another, in hex; "" where none was made yet.
 func keyPrint(cfg *config.Config) (string, error) {
-	key := cfg.SecretKey
-	if key == "" {
-		kept, err := os.ReadFile(filepath.Join(cfg.DataDir, "secret-key"))
-		if errors.Is(err, fs.ErrNotExist) {
-			return "", nil
-		}
-		if err != nil {
-			return "", fmt.Errorf("SECRET_KEY: %w", err)
-		}
-		key = string(kept)
+	ring, found, err := presentRing(cfg)
+	if err != nil || !found {
+		return "", err
 	}
-	return printOf(key)
-}
-
-func printOf(key string) (string, error) {
-	master, err := secret.NewMaster(key)
-	if err != nil {
-		return "", fmt.Errorf("SECRET_KEY: %w", err)
-	}
-	return hex.EncodeToString(master.Key("print")), nil
+	return hex.EncodeToString(ring.Current().Print()), nil
 }

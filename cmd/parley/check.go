@@ -26,21 +26,16 @@ const (
 type result struct {
 	name string
 	err  error
+	note string // what an operator should know although all is well
+
+	optional bool // servers start and serve without it
 }
 
 // checkAll is parley check: it tries every dependency, all at once, and prints a line each.
 func checkAll(stdout, stderr io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
-		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(list []dependency) []result {
-			waiting := make([]<-chan error, len(list))
-			for i, d := range list {
-				waiting[i] = inTime(ctx, checkPatience, d.Check)
-			}
-			results := make([]result, len(list))
-			for i, d := range list {
-				results[i] = result{d.name, <-waiting[i]}
-			}
-			return results
+		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(p *platform, list []dependency) []result {
+			return checkKey(ctx, p, checkEach(ctx, list))
 		})
 		if err != nil {
 			return err
@@ -49,11 +44,24 @@ func checkAll(stdout, stderr io.Writer) configAction {
 	}
 }
 
+// checkEach tries every dependency, all at once.
+func checkEach(ctx context.Context, list []dependency) []result {
+	waiting := make([]<-chan error, len(list))
+	for i, d := range list {
+		waiting[i] = inTime(ctx, checkPatience, d.Check)
+	}
+	results := make([]result, len(list))
+	for i, d := range list {
+		results[i] = result{name: d.name, err: <-waiting[i], optional: d.optional}
+	}
+	return results
+}
+
 // initialize is parley init: it prepares every dependency, one after the other, and prints a line each. What cannot be
 // prepared keeps none of the others from it.
 func initialize(stdout, stderr io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
-		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(list []dependency) (results []result) {
+		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(_ *platform, list []dependency) (results []result) {
 			for _, d := range list {
 				patience := preparePatience
 				if !d.optional {
@@ -63,7 +71,7 @@ func initialize(stdout, stderr io.Writer) configAction {
 				if err == nil && d.ping != nil { // some have nothing to prepare, and have to be there all the same
 					err = <-inTime(ctx, pingPatience, d.ping)
 				}
-				results = append(results, result{d.name, err})
+				results = append(results, result{name: d.name, err: err})
 			}
 			return results
 		})
@@ -97,7 +105,11 @@ func tell(stdout io.Writer, cfg *config.Config, results []result, last string) e
 	failed := 0
 	for _, r := range results {
 		if r.err == nil {
-			fmt.Fprintf(stdout, "[OK] %s\n", r.name)
+			line := "[OK] " + r.name
+			if r.note != "" {
+				line += ": " + r.note
+			}
+			fmt.Fprintln(stdout, line)
 			continue
 		}
 		failed++
@@ -118,7 +130,7 @@ func why(err error) string {
 
 // onDependencies does work on what is configured, with the database there if it can be. An embedded one that another
 // parley has is used where it is; if it is stopped meanwhile, all is done again.
-func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, work func([]dependency) []result) ([]result, error) {
+func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, work func(*platform, []dependency) []result) ([]result, error) {
 	starting, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for {
@@ -137,11 +149,11 @@ func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, w
 	}
 }
 
-func onPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database, work func([]dependency) []result) (results []result, err error) {
+func onPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database, work func(*platform, []dependency) []result) (results []result, err error) {
 	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
 	defer func() { err = errors.Join(err, p.close()) }()
 	if err := p.connect(ctx, d, true); err != nil {
 		return nil, err
 	}
-	return work(p.dependencies()), nil
+	return work(p, p.dependencies()), nil
 }

@@ -149,8 +149,8 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 			jobsCommand(operators),
 			deadLettersCommand(operators),
 			limitsCommand(operators),
-			auditCommand(withConfig, stdout, stderr, usage),
-			secretCommand(withConfig, stdout, stderr, usage),
+			auditCommand(operators),
+			secretCommand(operators),
 			backupCommand(withConfig, stdout, stderr, usage),
 			restoreCommand(withConfig, stdout, stderr, usage),
 			upgradePostgresCommand(withConfig, stdout, stderr, usage),
@@ -158,6 +158,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cli.Command {
 				Name: "init", Usage: "prepare all that is configured: database, schema, collections; may be repeated", OnUsageError: usage,
 				Action: withConfig(initialize(stdout, stderr)),
 			},
+			doctorCommand(environ, stdout, stderr, usage),
 			{
 				Name: "check", Usage: "write to and read from all that is configured, a line each", OnUsageError: usage,
 				Action: withConfig(checkAll(stdout, stderr)),

@@ -16,7 +16,6 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/secret"
 	"github.com/parley/parley/platform/webhook"
 )
 
@@ -83,12 +82,9 @@ func allowedModels(cfg *config.Config, last domain.ModelName) router.Allow {
 
 // newModelSettings keeps what workspaces say of models, and seals their keys.
 func newModelSettings(p *platform) (postgres.Models, error) {
-	master := p.master
-	if p.cfg.EncryptionKey != "" {
-		var err error
-		if master, err = secret.NewMaster(p.cfg.EncryptionKey); err != nil {
-			return postgres.Models{}, err
-		}
+	ring, err := modelRing(p.ring, p.cfg)
+	if err != nil {
+		return postgres.Models{}, err
 	}
-	return postgres.Models{DB: p.db, Box: secret.NewBox(master.Key("model keys"))}, nil
+	return postgres.Models{DB: p.db, Box: ring.Box(boxOfModels)}, nil
 }

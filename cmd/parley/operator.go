@@ -96,7 +96,7 @@ func (k operatorCommands) open(ctx context.Context, c *cli.Command, cfg *config.
 		return err
 	}
 	p.buried = append(p.buried, giveUpAnswers(p))
-	ctx = call.With(ctx, &call.Call{TraceID: strings.ReplaceAll(c.FullName(), " ", "-"), UserAgent: "operator"})
+	ctx = call.With(ctx, &call.Call{TraceID: strings.ReplaceAll(c.FullName(), " ", "-"), UserAgent: audit.Operator})
 	return explain(do(ctx, c, &operator{platform: p, admin: authpostgres.NewOperator(p.db), json: c.Bool("json"), out: k.stdout}))
 }
 
@@ -166,6 +166,12 @@ func eachID(ctx context.Context, list func(context.Context, *uuid.UUID, int) ([]
 // record writes into the audit log of a workspace, in the transaction of the context, what the operator does.
 func (o *operator) record(ctx context.Context, workspace uuid.UUID, e audit.Entry) error {
 	return o.audit.Record(call.As(ctx, workspace, uuid.Nil), e)
+}
+
+// note writes into the log of the installation, in the transaction of the context if there is one, what the operator does.
+func (o *operator) note(ctx context.Context, e audit.Entry) error {
+	ctx = call.As(ctx, audit.Installation(), uuid.Nil)
+	return o.db.Write(ctx, func(ctx context.Context) error { return o.audit.Record(ctx, e) })
 }
 
 func workspaceFlag() cli.Flag { return &cli.StringFlag{Name: "workspace", Usage: "its id"} }

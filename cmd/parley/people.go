@@ -19,7 +19,6 @@ import (
 	"github.com/parley/parley/modules/knowledge/adapters/blobs"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/gateway"
-	"github.com/parley/parley/platform/secret"
 )
 
 // permissions tell the gateway, which knows no roles, who may do what.
@@ -37,7 +36,7 @@ func permissions() map[string]gateway.Permission {
 
 func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, error) {
 	workspaces, members := postgres.NewWorkspaces(p.db), postgres.NewMembers(p.db)
-	letters := outbox.Outbox{Queue: p.jobs, Box: secret.NewBox(p.master.Key("letters"))}
+	letters := outbox.Outbox{Queue: p.jobs, Box: p.ring.Box(boxOfLetters)}
 	mailer, err := newMailer(p)
 	if err != nil {
 		return rest.People{}, err
@@ -53,7 +52,7 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 	accept.Invitations = postgres.NewInvitations(p.db, p.meter)
 	authorities := postgres.NewAuthorities(p.db)
 	accept.Inviters = authorities
-	mail := postgres.NewMailLimits(p.db, p.master.Key("mail limits"), p.now)
+	mail := postgres.NewMailLimits(p.db, p.ring.Current().Key("mail limits"), p.now)
 	p.background.Every(time.Hour, time.Minute, "forget counts of emails", mail.Forget)
 	keys := postgres.NewKeys(p.db, p.meter)
 	return rest.People{

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -74,9 +73,10 @@ type platform struct {
 	hears      []postgres.Channel
 	stopping   <-chan struct{} // closed when the program is told to stop
 	blobs      blob.Store
-	store      *resilience.Group // of calls to a MinIO; nil where files are on disk
-	periodic   []jobs.Periodic   // of the modules
-	master     secret.Master
+	store      *resilience.Group      // of calls to a MinIO; nil where files are on disk
+	periodic   []jobs.Periodic        // of the modules
+	ring       secret.Ring            // SECRET_KEY, and SECRET_PREVIOUS_KEYS
+	retired    map[string]secret.Keys // by their purpose: keys of a SECRET_KEY that is gone
 	jwt        string
 	now        func() time.Time
 	purges     []func(ctx context.Context, workspace uuid.UUID) error // remove what a purged workspace has outside the database
@@ -116,15 +116,15 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	if err := p.connect(ctx, d, false); err != nil {
 		return nil, err
 	}
-	if err := p.refuseAnotherKey(ctx); err != nil {
+	if err := p.useKey(ctx); err != nil {
 		return nil, err
 	}
-	p.audit, p.sealer = audit.NewLog(p.db), audit.NewSealer(p.db, p.master.Key("audit seal"))
+	p.audit, p.sealer = audit.NewLog(p.db), p.newSealer()
 	if err := p.openAnchor(); err != nil {
 		return nil, err
 	}
-	store := operations.NewStore(p.db, secret.NewBox(p.master.Key("answers with secrets")))
-	p.keys = webhook.Keys{Box: secret.NewBox(p.master.Key("webhook secrets"))}
+	store := operations.NewStore(p.db, p.ring.Box(boxOfAnswers))
+	p.keys = webhook.Keys{Box: p.ring.Box(boxOfWebhooks)}
 	p.guardOutside()
 	p.commands = command.NewPipeline(command.Options{
 		DB: p.db, Operations: store, Cache: p.cache(), Audit: p.audit, Fault: cfg.Fault(), Observed: p.metrics.operation,
@@ -295,68 +295,6 @@ func (p *platform) close() error {
 		failures = append(failures, p.redis.Close())
 	}
 	return errors.Join(failures...)
-}
-
-func (p *platform) takeSecrets() error {
-	var err error
-	p.jwt, err = keep(p.cfg.JWTSecret, p.cfg.DataDir, "jwt-secret")
-	if errors.Is(err, secret.ErrDamaged) {
-		return fmt.Errorf("JWT_SECRET: %w: restore it from a backup; where it is lost for good, remove it: a new one is made, and all sessions end", err)
-	}
-	if err != nil {
-		return fmt.Errorf("JWT_SECRET: %w", err)
-	}
-	p.master, err = masterOf(p.cfg)
-	return err
-}
-
-// needsKey says what is lost with a SECRET_KEY.
-const needsKey = "the seals of the audit log, stored webhook secrets, keys of models (without an ENCRYPTION_KEY) and calls that are " +
-	"sent again depend on it. Restore it from a backup; if it is lost for good, "
-
-// masterOf returns the master secret of a configuration; where none is configured, the one in the data folder.
-func masterOf(cfg *config.Config) (secret.Master, error) {
-	key, err := keep(cfg.SecretKey, cfg.DataDir, "secret-key")
-	if errors.Is(err, secret.ErrDamaged) {
-		return secret.Master{}, fmt.Errorf("SECRET_KEY: %w: %sremove the file, and parley secret adopt --yes makes a new key and has it hold", err, needsKey)
-	}
-	if err != nil {
-		return secret.Master{}, fmt.Errorf("SECRET_KEY: %w", err)
-	}
-	master, err := secret.NewMaster(key)
-	if err != nil {
-		return secret.Master{}, fmt.Errorf("SECRET_KEY: %w", err)
-	}
-	return master, nil
-}
-
-// refuseAnotherKey stops the start of a process whose SECRET_KEY is not the one that the database was first used with.
-func (p *platform) refuseAnotherKey(ctx context.Context) error {
-	first, err := p.db.IsFirstKey(ctx, p.master.Key("print"))
-	if err != nil {
-		return fmt.Errorf("compare SECRET_KEY with the one that the database knows: %w", err)
-	}
-	if !first {
-		return fmt.Errorf("SECRET_KEY: should be the key that this database was first used with%s: %sparley secret adopt --yes makes the new one hold",
-			p.keptAt("secret-key", p.cfg.SecretKey), needsKey)
-	}
-	return nil
-}
-
-// keptAt names the file that a secret is kept in; "" for one that is configured.
-func (p *platform) keptAt(name, configured string) string {
-	if configured != "" {
-		return ""
-	}
-	return " (now it is the one in " + filepath.Join(p.cfg.DataDir, name) + ", which is made anew where it is missing)"
-}
-
-// keep gives a configured secret, or one that is made once and kept in the data folder.
-func keep(configured, dir, name string) (string, error) {
-	if configured != "" {
-		return configured, nil
-	}
-	return secret.Keep(filepath.Join(dir, name))
 }
 
 // now is the clock, in the precision that Postgres keeps, so that an answer and what is read later are the same.

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +20,7 @@ import (
 	"github.com/parley/parley/platform/blob"
 	"github.com/parley/parley/platform/config"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/secret"
 )
 
 // restoreCommand is parley restore.
@@ -24,19 +28,19 @@ func restoreCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr
 	return &cli.Command{
 		Name: "restore", Usage: "verify the backup in a folder and put it where the settings say, while no parley serves", OnUsageError: wrong,
 		Arguments: []cli.Argument{&cli.StringArg{Name: "dir", UsageText: "DIR"}},
-		Flags:     []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "replace what is there"}},
+		Flags:     []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "replace what is there"}, &cli.BoolFlag{Name: "json", Usage: "print one JSON object"}},
 		Action: withConfig(func(ctx context.Context, c *cli.Command, cfg *config.Config) error {
 			if c.StringArg("dir") == "" {
 				return usageError{errors.New("DIR: should be the folder of a backup")}
 			}
-			return restoreBackup(ctx, cfg, c.StringArg("dir"), c.Bool("yes"), stdout, stderr)
+			return restoreBackup(ctx, cfg, c.StringArg("dir"), c.Bool("yes"), c.Bool("json"), stdout, stderr)
 		}),
 	}
 }
 
 // restoreBackup changes nothing before it has verified the backup and the target. Then come the files, which rows will name, the
 // database, and the secrets. Where it breaks off it can be run again, with --yes.
-func restoreBackup(ctx context.Context, cfg *config.Config, dir string, yes bool, stdout, stderr io.Writer) (err error) {
+func restoreBackup(ctx context.Context, cfg *config.Config, dir string, yes, asJSON bool, stdout, stderr io.Writer) (err error) {
 	a, err := backup.Open(dir)
 	if err != nil {
 		return err
@@ -76,8 +80,12 @@ func restoreBackup(ctx context.Context, cfg *config.Config, dir string, yes bool
 	if err := mayReplace(ctx, cfg, d, p, a, yes); err != nil {
 		return err
 	}
-	if err := restoreAll(ctx, cfg, d, p, m, a, stdout); err != nil {
+	if err := restoreAll(ctx, cfg, d, p, m, a, map[bool]io.Writer{true: stderr, false: stdout}[asJSON]); err != nil {
 		return fmt.Errorf("the target is now half restored, run parley restore again with --yes: %w", err)
+	}
+	noteBackup(ctx, d, log, actionRestore, a.Manifest)
+	if asJSON {
+		return json.NewEncoder(stdout).Encode(a.Manifest)
 	}
 	_, err = fmt.Fprintf(stdout, "restored %d parts, %d bytes, schema %d, as they were at %s\n", a.Manifest.Parts, a.Manifest.Bytes, a.Manifest.Database.Schema, a.Manifest.MadeAt.Format("2006-01-02 15:04:05 MST"))
 	return err
@@ -98,12 +106,12 @@ func fitsKey(ctx context.Context, cfg *config.Config, a *backup.Archive) error {
 		}
 		return kept.Close()
 	}
-	configured, err := printOf(cfg.SecretKey)
+	ring, _, err := presentRing(cfg)
 	if err != nil {
 		return err
 	}
-	if configured != a.Manifest.KeyPrint {
-		return usageError{errors.New("SECRET_KEY: should be that of the backup: with another one its secrets cannot be opened and its seals do not fit")}
+	if !slices.ContainsFunc(ring.Masters(), func(m secret.Master) bool { return hex.EncodeToString(m.Print()) == a.Manifest.KeyPrint }) {
+		return usageError{errors.New("SECRET_KEY: should be that of the backup, or SECRET_PREVIOUS_KEYS should have it: with another one its secrets cannot be opened and its seals do not fit")}
 	}
 	return nil
 }

@@ -4,50 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
+	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/keystore"
 )
 
 // secretCommand is parley secret.
-func secretCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr io.Writer, wrong cli.OnUsageErrorFunc) *cli.Command {
-	return &cli.Command{
-		Name: "secret", Usage: "decide which SECRET_KEY a database is used with", OnUsageError: wrong, HideHelpCommand: true,
-		Action: alone(func(_ context.Context, c *cli.Command) error { return cli.ShowSubcommandHelp(c) }),
-		Commands: []*cli.Command{{
-			Name: "adopt", Usage: "use the database with the configured SECRET_KEY from now on, where the first one is lost", OnUsageError: wrong,
-			Flags: []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "accept that what was sealed under the lost key cannot be opened again"}},
-			Action: withConfig(func(ctx context.Context, c *cli.Command, cfg *config.Config) error {
-				return adoptSecret(ctx, c.Bool("yes"), cfg, stdout, stderr)
-			}),
-		}},
-	}
+func secretCommand(k operatorCommands) *cli.Command {
+	return k.group("secret", "change the SECRET_KEY that a database is used with",
+		k.command("status", "how much is sealed under which key", secretStatus, nil),
+		k.command("rotate", "seal all that is stored with the configured SECRET_KEY, beside running servers; may be repeated", rotateSecret, nil),
+		k.command("adopt", "use the database with the configured SECRET_KEY from now on, where the first one is lost", adoptSecret, func(c *cli.Command) error {
+			if !c.Bool("yes") {
+				return errors.New("--yes: should be given: seals of the audit log and stored secrets of the lost key cannot be used again")
+			}
+			return nil
+		}, &cli.BoolFlag{Name: "yes", Usage: "accept that what was sealed under the lost key cannot be opened again"}),
+	)
 }
 
-func adoptSecret(ctx context.Context, yes bool, cfg *config.Config, stdout, stderr io.Writer) (err error) {
-	if !yes {
-		return usageError{errors.New("--yes: should be given: seals of the audit log and stored secrets of the lost key cannot be used again")}
-	}
-	master, err := masterOf(cfg)
+// adoptSecret writes the row of the audit log in the transaction of the change.
+func adoptSecret(ctx context.Context, _ *cli.Command, o *operator) error {
+	ring, err := ringOf(o.cfg)
 	if err != nil {
 		return err
 	}
-	database, err := joinDatabase(ctx, cfg, newLogger(cfg, stderr))
+	store := keystore.Store{DB: o.db}
+	before, err := store.Known(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, database.close()) }()
-	db, err := postgres.Open(ctx, postgres.Options{URL: database.url, Pooled: database.pooled(), MaxConns: 2})
+	key := ring.Current()
+	err = o.db.Write(call.As(ctx, audit.Installation(), uuid.Nil), func(ctx context.Context) error {
+		entry := audit.Entry{Action: "secret.adopt", Resource: "installation", ResourceID: audit.Installation(), Changes: map[string]any{
+			"key": key.ID().String(), "former": before.String(),
+		}}
+		return errors.Join(store.Adopt(ctx, key), o.note(ctx, entry))
+	})
 	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := db.AdoptKey(ctx, master.Key("print")); err != nil {
 		return fmt.Errorf("adopt SECRET_KEY: %w", err)
 	}
-	_, err = fmt.Fprintln(stdout, "the database is used with the configured SECRET_KEY from now on")
-	return err
+	return o.print(map[string]any{"key": key.ID().String(), "former": before.String()}, "the database is used with the configured SECRET_KEY from now on")
 }

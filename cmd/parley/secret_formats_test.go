@@ -44,7 +44,7 @@ func TestEverySecretThatTheProgramMakesIsScrubbedWhole(t *testing.T) {
 		require.NoError(t, err)
 		for name, made := range map[string]string{
 			"API key": key, "invitation": invitation, "access token": pair.Access, "refresh token": pair.Refresh, "webhook secret": webhook.NewSecret(),
-			"device token": devices.Devices{Key: []byte("key"), Now: time.Now}.Issue(uuid.New(), "hash", ""),
+			"device token": devices.Devices{Keys: secret.Keys{{Bytes: []byte("key")}}, Now: time.Now}.Issue(uuid.New(), "hash", ""),
 		} {
 			for _, around := range [][2]string{{"", ""}, {"it was ", ", and more"}, {`{"x":"`, `"}`}, {"https://example.com/a?x=", "&b=c"}} {
 				require.Equal(t, around[0]+"[removed]"+around[1], scrubber.Scrub(around[0]+made+around[1]), name)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v5"
@@ -19,6 +20,7 @@ import (
 	"github.com/parley/parley/platform/contract"
 	"github.com/parley/parley/platform/docs"
 	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/keystore"
 	"github.com/parley/parley/platform/page"
 	"github.com/parley/parley/platform/postgres"
 	"github.com/parley/parley/platform/postgres/embedded"
@@ -172,16 +174,16 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	bearers := newBearers(p, tokens)
 	visitors := newVisitors(p)
 	e, err := gateway.New(gateway.Options{
-		Contract:       calls,
-		Docs:           docs.New(pages),
-		Authenticator:  bearers,
-		Permissions:    permissions(),
-		FingerprintKey: p.master.Key("operation fingerprint"),
-		AllowOrigins:   p.cfg.CORSOrigins,
-		TrustedProxies: p.cfg.Proxies(),
-		BodyLimit:      p.cfg.BodyLimit,
-		UploadLimit:    p.cfg.FileLimit,
-		Deadline:       p.cfg.RequestTimeout,
+		Contract:        calls,
+		Docs:            docs.New(pages),
+		Authenticator:   bearers,
+		Permissions:     permissions(),
+		FingerprintKeys: slices.Concat(p.ring.Keys(keystore.Fingerprints), p.retired[keystore.Fingerprints]),
+		AllowOrigins:    p.cfg.CORSOrigins,
+		TrustedProxies:  p.cfg.Proxies(),
+		BodyLimit:       p.cfg.BodyLimit,
+		UploadLimit:     p.cfg.FileLimit,
+		Deadline:        p.cfg.RequestTimeout,
 
 		TransferDeadline: p.cfg.TransferTime,
 
@@ -229,4 +231,4 @@ func whereIs(service string) string {
 }
 
 // cursorKey signs the cursors of all lists.
-func cursorKey(p *platform) page.Key { return p.master.Key("cursor") }
+func cursorKey(p *platform) page.Key { return p.ring.Keys("cursor") }

@@ -19,7 +19,7 @@ func (p *platform) startTracing(ctx context.Context) (err error) {
 	if p.cfg.TraceEndpoint == "" {
 		return nil
 	}
-	if p.tracing, err = telemetry.NewTracing(ctx, p.cfg.TraceEndpoint, version, p.cfg.TraceShare, p.master.Key("trace sampling"), p.log); err == nil {
+	if p.tracing, err = telemetry.NewTracing(ctx, p.cfg.TraceEndpoint, version, p.cfg.TraceShare, p.ring.Current().Key("trace sampling"), p.log); err == nil {
 		p.closers = append(p.closers, p.tracing.Close)
 	}
 	return err

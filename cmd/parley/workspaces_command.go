@@ -138,7 +138,7 @@ func purgeWorkspace(ctx context.Context, c *cli.Command, o *operator) error {
 	if err != nil {
 		return err
 	}
-	o.sealer = audit.NewSealer(o.db, nil) // it seals nothing here
+	o.sealer = audit.NewSealer(o.db, nil, nil) // it seals nothing here
 	if err := o.openAnchor(); err != nil {
 		return err
 	}
@@ -156,8 +156,19 @@ func purgeWorkspace(ctx context.Context, c *cli.Command, o *operator) error {
 	if err != nil {
 		return err
 	}
+	// The row above goes with the workspace, this one stays. It comes before anything is removed, so that no purge is without it.
+	lasting := audit.Entry{Action: "workspace.purge", Resource: "workspace", ResourceID: workspace, Changes: map[string]any{
+		"name": before.Name, "deleted_at": before.DeletedAt, "members": before.Members,
+	}}
+	if err := o.note(ctx, lasting); err != nil {
+		return err
+	}
 	done, err := purge.One(ctx, workspace)
 	if err != nil {
+		return err
+	}
+	lasting.Action, lasting.Changes = "workspace.purged", map[string]any{"rows": rows, "finished": done}
+	if err := o.note(ctx, lasting); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("%s is purged, %d rows", workspace, rows)

@@ -110,6 +110,51 @@ func (q *Queries) ListSealedModelKeys(ctx context.Context, workspaceID uuid.UUID
 	return items, nil
 }
 
+const ModelKeysToReseal = `-- name: ModelKeysToReseal :many
+SELECT provider, sealed FROM model_keys
+ WHERE workspace_id = $1 AND provider > $2 AND substring(sealed FROM 1 FOR 9) <> $3::bytea
+ ORDER BY provider
+ LIMIT $4
+   FOR UPDATE
+`
+
+type ModelKeysToResealParams struct {
+	WorkspaceID uuid.UUID
+	After       string
+	Mark        []byte
+	Count       int32
+}
+
+type ModelKeysToResealRow struct {
+	Provider string
+	Sealed   []byte
+}
+
+func (q *Queries) ModelKeysToReseal(ctx context.Context, arg ModelKeysToResealParams) ([]ModelKeysToResealRow, error) {
+	rows, err := q.db.Query(ctx, ModelKeysToReseal,
+		arg.WorkspaceID,
+		arg.After,
+		arg.Mark,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ModelKeysToResealRow
+	for rows.Next() {
+		var i ModelKeysToResealRow
+		if err := rows.Scan(&i.Provider, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const PutModelKey = `-- name: PutModelKey :exec
 INSERT INTO model_keys (workspace_id, provider, sealed, last_four, base_url, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -238,4 +283,19 @@ func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]R
 		return nil, err
 	}
 	return items, nil
+}
+
+const ResealModelKey = `-- name: ResealModelKey :exec
+UPDATE model_keys SET sealed = $1 WHERE workspace_id = $2 AND provider = $3
+`
+
+type ResealModelKeyParams struct {
+	Sealed      []byte
+	WorkspaceID uuid.UUID
+	Provider    string
+}
+
+func (q *Queries) ResealModelKey(ctx context.Context, arg ResealModelKeyParams) error {
+	_, err := q.db.Exec(ctx, ResealModelKey, arg.Sealed, arg.WorkspaceID, arg.Provider)
+	return err
 }

@@ -111,6 +111,52 @@ func (q *Queries) DeleteEndpoint(ctx context.Context, arg DeleteEndpointParams) 
 	return id, err
 }
 
+const EndpointsToReseal = `-- name: EndpointsToReseal :many
+SELECT e.id, e.secrets FROM webhook_endpoints e
+ WHERE e.workspace_id = $1 AND e.id > $2
+   AND EXISTS (SELECT FROM jsonb_array_elements(e.secrets) k WHERE left(k ->> 'sealed', 12) <> $3::text)
+ ORDER BY e.id
+ LIMIT $4
+   FOR UPDATE
+`
+
+type EndpointsToResealParams struct {
+	WorkspaceID uuid.UUID
+	After       uuid.UUID
+	Mark        string
+	Count       int32
+}
+
+type EndpointsToResealRow struct {
+	ID      uuid.UUID
+	Secrets json.RawMessage
+}
+
+func (q *Queries) EndpointsToReseal(ctx context.Context, arg EndpointsToResealParams) ([]EndpointsToResealRow, error) {
+	rows, err := q.db.Query(ctx, EndpointsToReseal,
+		arg.WorkspaceID,
+		arg.After,
+		arg.Mark,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndpointsToResealRow
+	for rows.Next() {
+		var i EndpointsToResealRow
+		if err := rows.Scan(&i.ID, &i.Secrets); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const EventAnswered = `-- name: EventAnswered :exec
 WITH answered AS (
     UPDATE webhook_events e SET status = 'processed', processed_at = now(), thread_id = $1, turn_id = (
@@ -521,6 +567,21 @@ func (q *Queries) LockEndpoint(ctx context.Context, arg LockEndpointParams) (Loc
 		&i.ResponsibleID,
 	)
 	return i, err
+}
+
+const ResealEndpoint = `-- name: ResealEndpoint :exec
+UPDATE webhook_endpoints SET secrets = $1 WHERE workspace_id = $2 AND id = $3
+`
+
+type ResealEndpointParams struct {
+	Secrets     json.RawMessage
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+func (q *Queries) ResealEndpoint(ctx context.Context, arg ResealEndpointParams) error {
+	_, err := q.db.Exec(ctx, ResealEndpoint, arg.Secrets, arg.WorkspaceID, arg.ID)
+	return err
 }
 
 const SaveEndpoint = `-- name: SaveEndpoint :one

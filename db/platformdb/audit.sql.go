@@ -182,11 +182,11 @@ func (q *Queries) CountSealed(ctx context.Context, workspaceID uuid.UUID) (Count
 
 const createSeal = `-- name: CreateSeal :one
 WITH head AS (
-    INSERT INTO audit_seal_heads AS h (workspace_id, seq, mac_seq, mac_rows, mac)
-    VALUES ($1, $2, $6, $7, $8)
+    INSERT INTO audit_seal_heads AS h (workspace_id, seq, mac_seq, mac_rows, mac, key_id)
+    VALUES ($1, $2, $7, $8, $9, $6::bytea)
     ON CONFLICT (workspace_id) DO UPDATE -- a head that does not fit stays as it is: nothing may hide that
        SET seq = excluded.seq, mac_seq = coalesce(excluded.mac_seq, h.mac_seq), mac_rows = coalesce(excluded.mac_rows, h.mac_rows),
-           mac = coalesce(excluded.mac, h.mac)
+           mac = coalesce(excluded.mac, h.mac), key_id = CASE WHEN excluded.mac IS NULL THEN h.key_id ELSE excluded.key_id END
 ), counted AS ( -- for analytics: a row is in one seal
     INSERT INTO analytics_outbox (workspace_id, kind, count, at)
     SELECT $1, 'audit', count(*), min(a.created_at)
@@ -194,8 +194,8 @@ WITH head AS (
       JOIN audit_log a ON a.workspace_id = $1 AND a.id = sealed.id
      GROUP BY (a.created_at AT TIME ZONE 'UTC')::date
 )
-INSERT INTO audit_seals (workspace_id, seq, row_ids, sealed_at, mac)
-VALUES ($1, $2, $3::uuid[], $4, $5)
+INSERT INTO audit_seals (workspace_id, seq, row_ids, sealed_at, mac, key_id)
+VALUES ($1, $2, $3::uuid[], $4, $5, $6::bytea)
 RETURNING seq
 `
 
@@ -205,6 +205,7 @@ type CreateSealParams struct {
 	RowIds      []uuid.UUID
 	SealedAt    time.Time
 	Mac         []byte
+	KeyID       []byte
 	MacSeq      *int64
 	MacRows     *int64
 	HeadMac     []byte
@@ -217,6 +218,7 @@ func (q *Queries) CreateSeal(ctx context.Context, arg CreateSealParams) (int64, 
 		arg.RowIds,
 		arg.SealedAt,
 		arg.Mac,
+		arg.KeyID,
 		arg.MacSeq,
 		arg.MacRows,
 		arg.HeadMac,
@@ -360,7 +362,7 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ListAud
 }
 
 const listSeals = `-- name: ListSeals :many
-SELECT seq, row_ids, sealed_at, mac FROM audit_seals
+SELECT seq, row_ids, sealed_at, mac, key_id FROM audit_seals
  WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3
 `
 
@@ -375,6 +377,7 @@ type ListSealsRow struct {
 	RowIds   []uuid.UUID
 	SealedAt time.Time
 	Mac      []byte
+	KeyID    []byte
 }
 
 func (q *Queries) ListSeals(ctx context.Context, arg ListSealsParams) ([]ListSealsRow, error) {
@@ -391,6 +394,7 @@ func (q *Queries) ListSeals(ctx context.Context, arg ListSealsParams) ([]ListSea
 			&i.RowIds,
 			&i.SealedAt,
 			&i.Mac,
+			&i.KeyID,
 		); err != nil {
 			return nil, err
 		}
@@ -489,6 +493,22 @@ func (q *Queries) RecordAudit(ctx context.Context, arg RecordAuditParams) error 
 	return err
 }
 
+const rekeySealHead = `-- name: RekeySealHead :exec
+UPDATE audit_seal_heads SET mac = $1, key_id = $2::bytea WHERE workspace_id = $3
+`
+
+type RekeySealHeadParams struct {
+	Mac         []byte
+	KeyID       []byte
+	WorkspaceID uuid.UUID
+}
+
+// The same head under another key.
+func (q *Queries) RekeySealHead(ctx context.Context, arg RekeySealHeadParams) error {
+	_, err := q.db.Exec(ctx, rekeySealHead, arg.Mac, arg.KeyID, arg.WorkspaceID)
+	return err
+}
+
 const rowsToSeal = `-- name: RowsToSeal :many
 SELECT a.id FROM audit_log a WHERE a.workspace_id = $2 AND a.created_at >= $3
 EXCEPT
@@ -525,7 +545,7 @@ func (q *Queries) RowsToSeal(ctx context.Context, arg RowsToSealParams) ([]uuid.
 }
 
 const sealHead = `-- name: SealHead :one
-SELECT h.seq, coalesce(h.mac_seq, 0)::bigint AS mac_seq, coalesce(h.mac_rows, 0)::bigint AS mac_rows, h.mac, h.anchored_seq,
+SELECT h.seq, coalesce(h.mac_seq, 0)::bigint AS mac_seq, coalesce(h.mac_rows, 0)::bigint AS mac_rows, h.mac, h.key_id, h.anchored_seq,
        s.mac AS seal_mac, coalesce(s.sealed_at, 'epoch')::timestamptz AS sealed_at,
        coalesce((SELECT sum(cardinality(t.row_ids)) FROM audit_seals t
                   WHERE t.workspace_id = h.workspace_id AND t.seq > h.mac_seq), 0)::bigint AS rows_after
@@ -539,6 +559,7 @@ type SealHeadRow struct {
 	MacSeq      int64
 	MacRows     int64
 	Mac         []byte
+	KeyID       []byte
 	AnchoredSeq int64
 	SealMac     []byte
 	SealedAt    time.Time
@@ -555,6 +576,7 @@ func (q *Queries) SealHead(ctx context.Context, workspaceID uuid.UUID) (SealHead
 		&i.MacSeq,
 		&i.MacRows,
 		&i.Mac,
+		&i.KeyID,
 		&i.AnchoredSeq,
 		&i.SealMac,
 		&i.SealedAt,
@@ -564,13 +586,14 @@ func (q *Queries) SealHead(ctx context.Context, workspaceID uuid.UUID) (SealHead
 }
 
 const setSealHead = `-- name: SetSealHead :exec
-UPDATE audit_seal_heads SET seq = $1, mac_seq = $1, mac_rows = $2, mac = $3 WHERE workspace_id = $4
+UPDATE audit_seal_heads SET seq = $1, mac_seq = $1, mac_rows = $2, mac = $3, key_id = $4::bytea WHERE workspace_id = $5
 `
 
 type SetSealHeadParams struct {
 	Seq         int64
 	MacRows     *int64
 	Mac         []byte
+	KeyID       []byte
 	WorkspaceID uuid.UUID
 }
 
@@ -579,6 +602,7 @@ func (q *Queries) SetSealHead(ctx context.Context, arg SetSealHeadParams) error 
 		arg.Seq,
 		arg.MacRows,
 		arg.Mac,
+		arg.KeyID,
 		arg.WorkspaceID,
 	)
 	return err

@@ -738,6 +738,21 @@ func (q *Queries) ReopenDelivery(ctx context.Context, arg ReopenDeliveryParams) 
 	return i, err
 }
 
+const resealSubscription = `-- name: ResealSubscription :exec
+UPDATE webhook_subscriptions SET secrets = $1 WHERE workspace_id = $2 AND id = $3
+`
+
+type ResealSubscriptionParams struct {
+	Secrets     json.RawMessage
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+func (q *Queries) ResealSubscription(ctx context.Context, arg ResealSubscriptionParams) error {
+	_, err := q.db.Exec(ctx, resealSubscription, arg.Secrets, arg.WorkspaceID, arg.ID)
+	return err
+}
+
 const saveSubscription = `-- name: SaveSubscription :exec
 UPDATE webhook_subscriptions
    SET url = $1, events = $2, status = $3, disabled_reason = $4,
@@ -811,4 +826,50 @@ type SubscriptionWorksParams struct {
 func (q *Queries) SubscriptionWorks(ctx context.Context, arg SubscriptionWorksParams) error {
 	_, err := q.db.Exec(ctx, subscriptionWorks, arg.WorkspaceID, arg.ID)
 	return err
+}
+
+const subscriptionsToReseal = `-- name: SubscriptionsToReseal :many
+SELECT s.id, s.secrets FROM webhook_subscriptions s
+ WHERE s.workspace_id = $1 AND s.id > $2
+   AND EXISTS (SELECT FROM jsonb_array_elements(s.secrets) k WHERE left(k ->> 'sealed', 12) <> $3::text)
+ ORDER BY s.id
+ LIMIT $4
+   FOR UPDATE
+`
+
+type SubscriptionsToResealParams struct {
+	WorkspaceID uuid.UUID
+	After       uuid.UUID
+	Mark        string
+	Count       int32
+}
+
+type SubscriptionsToResealRow struct {
+	ID      uuid.UUID
+	Secrets json.RawMessage
+}
+
+func (q *Queries) SubscriptionsToReseal(ctx context.Context, arg SubscriptionsToResealParams) ([]SubscriptionsToResealRow, error) {
+	rows, err := q.db.Query(ctx, subscriptionsToReseal,
+		arg.WorkspaceID,
+		arg.After,
+		arg.Mark,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SubscriptionsToResealRow
+	for rows.Next() {
+		var i SubscriptionsToResealRow
+		if err := rows.Scan(&i.ID, &i.Secrets); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

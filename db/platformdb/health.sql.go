@@ -7,6 +7,7 @@ package platformdb
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -34,16 +35,34 @@ func (q *Queries) DatabaseBytes(ctx context.Context) (int64, error) {
 	return column_1, err
 }
 
-const isFirstKey = `-- name: IsFirstKey :one
-SELECT app.is_first_key($1::bytea)::boolean
+const installationKey = `-- name: InstallationKey :one
+SELECT key_print::bytea AS key_print, ids_from::timestamptz AS ids_from FROM app.installation_key($1::bytea)
 `
 
-// Whether a master secret, by its print, is the one that this database was first used with.
-func (q *Queries) IsFirstKey(ctx context.Context, print []byte) (bool, error) {
-	row := q.db.QueryRow(ctx, isFirstKey, print)
-	var column_1 bool
-	err := row.Scan(&column_1)
-	return column_1, err
+type InstallationKeyRow struct {
+	KeyPrint []byte
+	IdsFrom  time.Time
+}
+
+// The print of the master secret that this database is used with, which the first that asks makes its own, and from when on ids of
+// keys are written.
+func (q *Queries) InstallationKey(ctx context.Context, print []byte) (InstallationKeyRow, error) {
+	row := q.db.QueryRow(ctx, installationKey, print)
+	var i InstallationKeyRow
+	err := row.Scan(&i.KeyPrint, &i.IdsFrom)
+	return i, err
+}
+
+const knownKey = `-- name: KnownKey :one
+SELECT coalesce(app.known_key(), '')::bytea AS key_print
+`
+
+// The same print, without making one; empty where there is none.
+func (q *Queries) KnownKey(ctx context.Context) ([]byte, error) {
+	row := q.db.QueryRow(ctx, knownKey)
+	var key_print []byte
+	err := row.Scan(&key_print)
+	return key_print, err
 }
 
 const ping = `-- name: Ping :one

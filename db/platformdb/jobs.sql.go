@@ -428,6 +428,61 @@ func (q *Queries) HurryJob(ctx context.Context, arg HurryJobParams) (HurryJobRow
 	return i, err
 }
 
+const jobsToReseal = `-- name: JobsToReseal :many
+SELECT j.id, false AS dead, j.payload
+  FROM job_queue j
+ WHERE j.workspace_id = $2 AND j.kind = $3 AND j.id > $4 AND left(j.payload ->> $5::text, 12) <> $6::text
+ UNION ALL
+SELECT d.id, true, d.payload
+  FROM dead_letter_queue d
+ WHERE d.workspace_id = $2 AND d.kind = $3 AND d.id > $4 AND left(d.payload ->> $5::text, 12) <> $6::text
+ ORDER BY 1
+ LIMIT $1
+`
+
+type JobsToResealParams struct {
+	Count       int32
+	WorkspaceID uuid.UUID
+	Kind        string
+	After       uuid.UUID
+	Name        string
+	Mark        string
+}
+
+type JobsToResealRow struct {
+	ID      uuid.UUID
+	Dead    bool
+	Payload json.RawMessage
+}
+
+// Jobs of a kind and their dead letters whose payload has a text under a name that does not begin as it should.
+func (q *Queries) JobsToReseal(ctx context.Context, arg JobsToResealParams) ([]JobsToResealRow, error) {
+	rows, err := q.db.Query(ctx, jobsToReseal,
+		arg.Count,
+		arg.WorkspaceID,
+		arg.Kind,
+		arg.After,
+		arg.Name,
+		arg.Mark,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []JobsToResealRow
+	for rows.Next() {
+		var i JobsToResealRow
+		if err := rows.Scan(&i.ID, &i.Dead, &i.Payload); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listJobs = `-- name: ListJobs :many
 SELECT id, kind, key, status, priority, attempt, failures, max_attempts, operation_id, trace_id, run_at, started_at, finished_at,
        created_at, coalesce(errors -> -1 ->> 'error', '')::text AS last_error
@@ -795,6 +850,49 @@ func (q *Queries) RequeueJob(ctx context.Context, arg RequeueJobParams) error {
 		arg.TraceID,
 		arg.Priority,
 		arg.MaxAttempts,
+	)
+	return err
+}
+
+const resealJob = `-- name: ResealJob :exec
+UPDATE job_queue SET payload = $1 WHERE workspace_id = $2 AND id = $3 AND payload = $4
+`
+
+type ResealJobParams struct {
+	Payload     json.RawMessage
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Before      json.RawMessage
+}
+
+// Replaces the payload of a job, unless that has changed.
+func (q *Queries) ResealJob(ctx context.Context, arg ResealJobParams) error {
+	_, err := q.db.Exec(ctx, resealJob,
+		arg.Payload,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Before,
+	)
+	return err
+}
+
+const resealLetter = `-- name: ResealLetter :exec
+UPDATE dead_letter_queue SET payload = $1 WHERE workspace_id = $2 AND id = $3 AND payload = $4
+`
+
+type ResealLetterParams struct {
+	Payload     json.RawMessage
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Before      json.RawMessage
+}
+
+func (q *Queries) ResealLetter(ctx context.Context, arg ResealLetterParams) error {
+	_, err := q.db.Exec(ctx, resealLetter,
+		arg.Payload,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Before,
 	)
 	return err
 }

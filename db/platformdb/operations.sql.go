@@ -12,6 +12,54 @@ import (
 	"github.com/google/uuid"
 )
 
+const answersToReseal = `-- name: AnswersToReseal :many
+SELECT actor_id, id, body FROM operations
+ WHERE workspace_id = $1 AND sealed AND (actor_id, id) > ($2::uuid, $3::uuid) AND substring(body FROM 1 FOR 9) <> $4::bytea
+ ORDER BY actor_id, id
+ LIMIT $5
+   FOR UPDATE
+`
+
+type AnswersToResealParams struct {
+	WorkspaceID uuid.UUID
+	AfterActor  uuid.UUID
+	AfterID     uuid.UUID
+	Mark        []byte
+	Count       int32
+}
+
+type AnswersToResealRow struct {
+	ActorID uuid.UUID
+	ID      uuid.UUID
+	Body    []byte
+}
+
+func (q *Queries) AnswersToReseal(ctx context.Context, arg AnswersToResealParams) ([]AnswersToResealRow, error) {
+	rows, err := q.db.Query(ctx, answersToReseal,
+		arg.WorkspaceID,
+		arg.AfterActor,
+		arg.AfterID,
+		arg.Mark,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AnswersToResealRow
+	for rows.Next() {
+		var i AnswersToResealRow
+		if err := rows.Scan(&i.ActorID, &i.ID, &i.Body); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const claimOperation = `-- name: ClaimOperation :exec
 SELECT app.claim_operation($1::uuid, $2::uuid, $3::uuid, $4::bytea, $5::smallint)
 `
@@ -131,6 +179,27 @@ func (q *Queries) FinishOperation(ctx context.Context, arg FinishOperationParams
 		arg.Etag,
 		arg.Body,
 		arg.Sealed,
+		arg.WorkspaceID,
+		arg.ActorID,
+		arg.ID,
+	)
+	return err
+}
+
+const resealAnswer = `-- name: ResealAnswer :exec
+UPDATE operations SET body = $1::bytea WHERE workspace_id = $2 AND actor_id = $3 AND id = $4 AND sealed
+`
+
+type ResealAnswerParams struct {
+	Body        []byte
+	WorkspaceID uuid.UUID
+	ActorID     uuid.UUID
+	ID          uuid.UUID
+}
+
+func (q *Queries) ResealAnswer(ctx context.Context, arg ResealAnswerParams) error {
+	_, err := q.db.Exec(ctx, resealAnswer,
+		arg.Body,
 		arg.WorkspaceID,
 		arg.ActorID,
 		arg.ID,

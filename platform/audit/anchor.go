@@ -19,6 +19,7 @@ import (
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/blob"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/secret"
 )
 
 // Anchor keeps the head of each workspace's log outside the database: what was removed from the end of a log shows in it.
@@ -146,6 +147,26 @@ func (a *Anchoring) Run(ctx context.Context) error {
 	return nil
 }
 
+// Renew has the anchor of one workspace, which the context is in, name the current key, if the log goes on from it. Renewed is
+// false where there is no anchor to renew, or the log does not go on from it.
+func (a *Anchoring) Renew(ctx context.Context, workspace uuid.UUID) (renewed bool, err error) {
+	before, err := a.sealer.anchor.read(ctx, workspace)
+	switch {
+	case errors.Is(err, errNoAnchor) || errors.Is(err, errAnchorForm):
+		return false, nil
+	case err != nil:
+		return false, err
+	case secret.IDOf(before.KeyID) == a.sealer.keys.Current().ID:
+		return false, nil
+	}
+	if err := a.anchor(ctx, workspace); errors.Is(err, errAhead) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
 // anchor writes the head of one workspace, which the context is in.
 func (a *Anchoring) anchor(ctx context.Context, workspace uuid.UUID) error {
 	s := a.sealer
@@ -176,7 +197,7 @@ func (a *Anchoring) anchor(ctx context.Context, workspace uuid.UUID) error {
 			return err
 		}
 	}
-	if before.Seal < head.Seal { // else another process was quicker
+	if before.Seal < head.Seal || secret.IDOf(before.KeyID) != s.keys.Current().ID && s.isCurrent(head.Head) { // else another process was quicker
 		if err := s.anchor.write(ctx, head.Head); err != nil {
 			return err
 		}

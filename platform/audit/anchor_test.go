@@ -64,7 +64,7 @@ func newAnchored(t *testing.T) *anchored {
 
 // fresh has the sealer and the writer of the anchor of a process that has just started.
 func (a *anchored) fresh() {
-	a.sealer = audit.NewSealer(a.db, a.key)
+	a.sealer = audit.NewSealer(a.db, keysOf(a.key), nil)
 	a.sealer.Anchored(a.anchor)
 	a.keep = audit.NewAnchoring(a.sealer, slog.New(slog.DiscardHandler))
 }
@@ -119,7 +119,7 @@ func TestTheReleaseBeforeMaySealBesideThisOne(t *testing.T) {
 	workspace := l.three(t)
 	l.do(t, `UPDATE audit_seal_heads SET mac_seq = NULL, mac_rows = NULL, mac = NULL`) // all seals are of the release before
 	l.do(t, `UPDATE audit_seal_progress SET adopt_until = NULL, adopt_mac = NULL`)
-	l.sealer = audit.NewSealer(l.db, l.key)
+	l.sealer = audit.NewSealer(l.db, keysOf(l.key), nil)
 	require.Equal(t, audit.Verification{Sealed: 6, Seals: 3}, l.verify(t, workspace), "not adopted yet")
 	require.NoError(t, l.sealer.Seal(t.Context()))
 	var rows int
@@ -144,7 +144,7 @@ func TestTheReleaseBeforeMaySealBesideThisOne(t *testing.T) {
 	closed.truncate(t, other)
 	closed.do(t, `UPDATE audit_seal_heads SET mac_seq = NULL, mac_rows = NULL, mac = NULL`)
 	closed.do(t, `UPDATE audit_seal_progress SET adopt_until = adopt_until + interval '1 day'`)
-	closed.sealer = audit.NewSealer(closed.db, closed.key)
+	closed.sealer = audit.NewSealer(closed.db, keysOf(closed.key), nil)
 	closed.record(t, other, 1)
 	require.NoError(t, closed.sealer.Seal(t.Context()))
 	require.False(t, closed.verify(t, other).Intact(), "the time for it cannot be changed")

@@ -14,6 +14,7 @@ import (
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/secret"
 )
 
 // Head is the end of a workspace's sealed log, authenticated by a key that is not in the database. A copy of it is what an
@@ -25,11 +26,12 @@ type Head struct {
 	SealedAt  time.Time `json:"sealed_at"`
 	SealMAC   []byte    `json:"seal_mac"`
 	MAC       []byte    `json:"mac"`
+	KeyID     []byte    `json:"key_id,omitempty"` // of the key of MAC; empty: a release before ids made it
 }
 
 // headMAC computes what a head's MAC should be. The MACs of seals begin with another length, so that none is the other's.
-func (s *Sealer) headMAC(h Head) []byte {
-	m := hmac.New(sha256.New, s.key)
+func headMAC(key []byte, h Head) []byte {
+	m := hmac.New(sha256.New, key)
 	chunk(m, []byte("audit head"))
 	chunk(m, h.Workspace[:])
 	for _, n := range []int64{h.Seal, h.Rows, h.SealedAt.UnixMicro()} {
@@ -39,8 +41,34 @@ func (s *Sealer) headMAC(h Head) []byte {
 	return m.Sum(nil)
 }
 
-// fits tells whether a head was made with our key.
-func (s *Sealer) fits(h Head) bool { return hmac.Equal(h.MAC, s.headMAC(h)) }
+// signed returns a head with the MAC and the id of the current key.
+func (s *Sealer) signed(h Head) Head {
+	key := s.keys.Current()
+	h.MAC, h.KeyID = headMAC(key.Bytes, h), key.ID[:]
+	return h
+}
+
+// fits tells whether a head was made with the key that it names, or where it names none with one of ours.
+func (s *Sealer) fits(h Head) bool {
+	keys := s.keys
+	if id := secret.IDOf(h.KeyID); len(h.KeyID) > 0 {
+		named, found := s.keys.Find(id)
+		if !found {
+			return false
+		}
+		keys = secret.Keys{named}
+	}
+	return keys.Any(func(key []byte) bool { return hmac.Equal(h.MAC, headMAC(key, h)) })
+}
+
+// unknown returns the id of the key that a head names and that is not known; false where there is none.
+func (s *Sealer) unknown(h Head) (secret.KeyID, bool) {
+	if len(h.KeyID) == 0 {
+		return secret.KeyID{}, false
+	}
+	_, found := s.keys.Find(secret.IDOf(h.KeyID))
+	return secret.IDOf(h.KeyID), !found
+}
 
 // storedHead is the head as the database has it.
 type storedHead struct {
@@ -61,7 +89,7 @@ func readHead(ctx context.Context, q *platformdb.Queries, workspace uuid.UUID) (
 		return storedHead{}, fmt.Errorf("read the head of the seals: %w", err)
 	}
 	return storedHead{
-		Head:  Head{Workspace: workspace, Seal: r.MacSeq, Rows: r.MacRows, SealedAt: r.SealedAt, SealMAC: r.SealMac, MAC: r.Mac},
+		Head:  Head{Workspace: workspace, Seal: r.MacSeq, Rows: r.MacRows, SealedAt: r.SealedAt, SealMAC: r.SealMac, MAC: r.Mac, KeyID: r.KeyID},
 		found: true, seq: r.Seq, rowsAfter: r.RowsAfter, anchored: r.AnchoredSeq,
 	}, nil
 }
@@ -115,7 +143,7 @@ func (s *Sealer) readAdoption(ctx context.Context) (until time.Time, err error) 
 			until = until.Add(adoptFor)
 		}
 		err := s.db.Write(ctx, func(ctx context.Context) error {
-			return platformdb.New(s.db.In(ctx)).BeginAuditAdoption(ctx, platformdb.BeginAuditAdoptionParams{Until: until, Mac: s.adoptionMAC(until)})
+			return platformdb.New(s.db.In(ctx)).BeginAuditAdoption(ctx, platformdb.BeginAuditAdoptionParams{Until: until, Mac: adoptionMAC(s.keys.Current().Bytes, until)})
 		})
 		if err != nil {
 			return until, err
@@ -124,14 +152,15 @@ func (s *Sealer) readAdoption(ctx context.Context) (until time.Time, err error) 
 			return until, err
 		}
 	}
-	if !set(stored) || !hmac.Equal(stored.AdoptMac, s.adoptionMAC(stored.AdoptUntil)) {
+	ours := func(key []byte) bool { return hmac.Equal(stored.AdoptMac, adoptionMAC(key, stored.AdoptUntil)) }
+	if !set(stored) || !s.keys.Any(ours) {
 		return time.Time{}, nil // somebody has changed it
 	}
 	return stored.AdoptUntil, nil
 }
 
-func (s *Sealer) adoptionMAC(until time.Time) []byte {
-	m := hmac.New(sha256.New, s.key)
+func adoptionMAC(key []byte, until time.Time) []byte {
+	m := hmac.New(sha256.New, key)
 	chunk(m, []byte("audit adoption"))
 	_ = binary.Write(m, binary.BigEndian, until.UnixMicro()) // a hash does not fail
 	return m.Sum(nil)
@@ -200,6 +229,6 @@ func (s *Sealer) setHead(ctx context.Context, workspace uuid.UUID) (Head, error)
 		}
 		h.SealedAt, h.SealMAC = newest.SealedAt, newest.Mac
 	}
-	h.MAC = s.headMAC(h)
-	return h, q.SetSealHead(ctx, platformdb.SetSealHeadParams{WorkspaceID: workspace, Seq: h.Seal, MacRows: &h.Rows, Mac: h.MAC})
+	h = s.signed(h)
+	return h, q.SetSealHead(ctx, platformdb.SetSealHeadParams{WorkspaceID: workspace, Seq: h.Seal, MacRows: &h.Rows, Mac: h.MAC, KeyID: h.KeyID})
 }

@@ -17,13 +17,15 @@ import (
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/call"
 	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/secret"
 )
 
 // Sealer makes changes to the log evident, also those of somebody with all rights in the database: it chains batches of
 // rows under a key that is not there. It works in the background, so that no change waits for it.
 type Sealer struct {
 	db     *postgres.DB
-	key    []byte
+	keys   secret.Keys  // the current one makes MACs, all check them
+	past   secret.Keys  // check seals that a head under one of keys covers, and nothing else
 	deepAt atomic.Int64 // when a run last looked back all the way, in Unix seconds
 	doneAt atomic.Int64 // when a run last sealed all that it found, in Unix seconds
 
@@ -39,8 +41,11 @@ func (s *Sealer) Lag() time.Duration {
 	return time.Since(time.Unix(s.doneAt.Load(), 0))
 }
 
-// NewSealer makes a Sealer.
-func NewSealer(db *postgres.DB, key []byte) *Sealer { return &Sealer{db: db, key: key} }
+// NewSealer makes a Sealer. Past keys are those of a SECRET_KEY that is no longer known: they only check seals that the head of
+// their log covers, so nobody who has one can make a log.
+func NewSealer(db *postgres.DB, keys, past secret.Keys) *Sealer {
+	return &Sealer{db: db, keys: keys, past: past}
+}
 
 // Anchored has the sealer compare logs with an anchor. It is to be called before anything else.
 func (s *Sealer) Anchored(a *Anchor) { s.anchor = a }
@@ -76,6 +81,18 @@ func (s *Sealer) Seal(ctx context.Context) error {
 		s.deepAt.Store(now)
 	}
 	return nil
+}
+
+// Waiting counts the workspaces with rows in no seal, and says when all workspaces were last sealed whole: at the Unix epoch, if never.
+func (s *Sealer) Waiting(ctx context.Context) (workspaces int, since time.Time, err error) {
+	pending, err := platformdb.New(s.db.In(ctx)).AuditToSeal(ctx, 0)
+	if err != nil {
+		return 0, since, fmt.Errorf("look for rows to seal: %w", err)
+	}
+	if len(pending) > 0 {
+		since = pending[0].Since
+	}
+	return len(pending), since, nil
 }
 
 func (s *Sealer) seal(ctx context.Context, look int32) error {
@@ -140,13 +157,16 @@ func (s *Sealer) sealWorkspace(ctx context.Context, p platformdb.AuditToSealRow)
 }
 
 func (s *Sealer) create(ctx context.Context, q *platformdb.Queries, r seal) (mac []byte, err error) {
-	if _, mac, err = s.mac(ctx, q, r); err != nil {
+	rows, err := readSealed(ctx, q, r)
+	if err != nil {
 		return nil, err
 	}
-	params := platformdb.CreateSealParams{WorkspaceID: r.workspace, Seq: r.seq, RowIds: r.rows, SealedAt: r.at, Mac: mac}
+	key := s.keys.Current()
+	mac = sealMAC(key.Bytes, r, rows)
+	params := platformdb.CreateSealParams{WorkspaceID: r.workspace, Seq: r.seq, RowIds: r.rows, SealedAt: r.at, Mac: mac, KeyID: key.ID[:]}
 	if r.believed {
 		params.MacSeq, params.MacRows = &r.seq, &r.total
-		params.HeadMac = s.headMAC(Head{Workspace: r.workspace, Seal: r.seq, Rows: r.total, SealedAt: r.at, SealMAC: mac})
+		params.HeadMac = s.signed(Head{Workspace: r.workspace, Seal: r.seq, Rows: r.total, SealedAt: r.at, SealMAC: mac}).MAC
 	}
 	_, err = q.CreateSeal(ctx, params)
 	return mac, err
@@ -164,23 +184,23 @@ type seal struct {
 	believed bool  // the head before it fits, so that one of this seal may be made
 }
 
-// mac computes a seal: HMAC-SHA-256 over the seal before, its own number, time and count, and every row with its length.
-// It says how many of the rows are there.
-func (s *Sealer) mac(ctx context.Context, q *platformdb.Queries, r seal) (found int, mac []byte, err error) {
-	h := hmac.New(sha256.New, s.key)
+// readSealed reads the rows that a seal names, as it covers them; fewer where some are gone.
+func readSealed(ctx context.Context, q *platformdb.Queries, r seal) ([]string, error) {
+	return q.ReadForSeal(ctx, platformdb.ReadForSealParams{WorkspaceID: r.workspace, Ids: r.rows})
+}
+
+// sealMAC computes a seal: HMAC-SHA-256 over the seal before, its own number, time and count, and every row with its length.
+func sealMAC(key []byte, r seal, rows []string) []byte {
+	h := hmac.New(sha256.New, key)
 	chunk(h, r.previous)
 	chunk(h, r.workspace[:])
 	for _, n := range []int64{r.seq, r.at.UnixMicro(), int64(len(r.rows))} {
 		_ = binary.Write(h, binary.BigEndian, n) // a hash does not fail
 	}
-	rows, err := q.ReadForSeal(ctx, platformdb.ReadForSealParams{WorkspaceID: r.workspace, Ids: r.rows})
-	if err != nil {
-		return 0, nil, err
-	}
 	for _, row := range rows {
 		chunk(h, []byte(row))
 	}
-	return len(rows), h.Sum(nil), nil
+	return h.Sum(nil)
 }
 
 func chunk(h hash.Hash, b []byte) {

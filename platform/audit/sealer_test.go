@@ -30,7 +30,7 @@ func newLedger(t *testing.T) *ledger {
 	url := pg.URL(t)
 	db := pg.Open(t, url)
 	key := []byte("a key that is not in the database")
-	l := &ledger{db: db, log: audit.NewLog(db), sealer: audit.NewSealer(db, key), key: key, super: pg.Superuser(t, url)}
+	l := &ledger{db: db, log: audit.NewLog(db), sealer: audit.NewSealer(db, keysOf(key), nil), key: key, super: pg.Superuser(t, url)}
 	l.do(t, `SET session_replication_role = replica`) // no trigger stops this one
 	return l
 }
@@ -160,7 +160,7 @@ func TestALogThatWasMovedToAnotherServerStillVerifiesAndGoesOn(t *testing.T) {
 	var other pgtest.Server
 	url := other.Start(t)
 	db := pg.Open(t, url)
-	moved := &ledger{db: db, log: audit.NewLog(db), sealer: audit.NewSealer(db, l.key), super: pg.Superuser(t, url)}
+	moved := &ledger{db: db, log: audit.NewLog(db), sealer: audit.NewSealer(db, keysOf(l.key), nil), super: pg.Superuser(t, url)}
 	for _, table := range []string{"audit_log", "audit_seals", "audit_seal_heads", "audit_seal_progress"} {
 		var data bytes.Buffer
 		_, err := l.super.PgConn().CopyTo(t.Context(), &data, "COPY "+table+" TO STDOUT")
@@ -177,7 +177,7 @@ func TestAnotherKeyMakesNoSealThatFits(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	workspace := l.three(t)
-	v, err := audit.NewSealer(l.db, []byte("the key of a forger")).Verify(in(t, workspace))
+	v, err := audit.NewSealer(l.db, keysOf([]byte("the key of a forger")), nil).Verify(in(t, workspace))
 	require.NoError(t, err)
 	require.NotNil(t, v.Broken)
 	require.EqualValues(t, 1, *v.Broken)
@@ -289,6 +289,6 @@ func TestARowOfASlowTransactionIsSealedByTheRunThatLooksBackAllTheWay(t *testing
 	l.do(t, `UPDATE audit_log SET created_at = now() - interval '5 minutes' WHERE id = (SELECT max(id::text)::uuid FROM audit_log)`)
 	require.NoError(t, l.sealer.Seal(t.Context()))
 	require.Equal(t, audit.Verification{Sealed: 1, Unsealed: 1, Seals: 1}, l.verify(t, workspace), "every run looks at everything")
-	require.NoError(t, audit.NewSealer(l.db, l.key).Seal(t.Context()))
+	require.NoError(t, audit.NewSealer(l.db, keysOf(l.key), nil).Seal(t.Context()))
 	require.Equal(t, audit.Verification{Sealed: 2, Seals: 2}, l.verify(t, workspace))
 }

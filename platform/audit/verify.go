@@ -5,24 +5,27 @@ import (
 	"crypto/hmac"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/platformdb"
 	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/secret"
 )
 
 // Verification is what Verify found.
 type Verification struct {
 	Sealed, Unsealed, Seals int64
 	Broken                  *int64       // the number of the first seal that does not fit, or is gone; nil: none
+	UnknownKeys             []string     // ids of keys that seals, the head or the anchor name and that this process does not know
 	Anchor                  *AnchorCheck // nil: there is no anchor
 }
 
 // Intact tells whether the log is as it was written, for all that can be known.
 func (v Verification) Intact() bool {
-	return v.Broken == nil && (v.Anchor == nil || v.Anchor.State != Restored && v.Anchor.State != Invalid)
+	return v.Broken == nil && len(v.UnknownKeys) == 0 && (v.Anchor == nil || v.Anchor.State != Restored && v.Anchor.State != Invalid)
 }
 
 // AnchorState says how a log compares with its anchor.
@@ -58,7 +61,7 @@ type Point struct {
 // anchor.
 func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
 	q, workspace := platformdb.New(s.db.InReport(ctx)), call.From(ctx).Principal.WorkspaceID
-	v := verifying{sealer: s, q: q, workspace: workspace}
+	v := verifying{sealer: s, q: q, workspace: workspace, key: s.keys.Current()}
 	if _, err := s.adopting(ctx); err != nil {
 		return v.Verification, err
 	}
@@ -89,6 +92,7 @@ func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
 type verifying struct {
 	Verification
 	sealer    *Sealer
+	key       secret.Key // of the last seal that fitted
 	q         *platformdb.Queries
 	workspace uuid.UUID
 	head      storedHead
@@ -116,16 +120,16 @@ func (v *verifying) readSeals(ctx context.Context) error {
 		}
 		for _, stored := range seals {
 			r := seal{workspace: v.workspace, seq: stored.Seq, at: stored.SealedAt, rows: stored.RowIds, previous: v.last.previous}
-			found, mac, err := v.sealer.mac(ctx, v.q, r)
+			rows, err := readSealed(ctx, v.q, r)
 			if err != nil {
 				return fmt.Errorf("read the sealed rows: %w", err)
 			}
 			if stored.Seq != v.last.seq+1 {
 				v.broken(v.last.seq + 1)
-			} else if found != len(r.rows) || !hmac.Equal(mac, stored.Mac) {
+			} else if len(rows) != len(r.rows) || !v.fits(r, rows, stored.Mac, stored.KeyID) {
 				v.broken(stored.Seq)
 			}
-			v.Sealed += int64(found)
+			v.Sealed += int64(len(rows))
 			v.Seals++
 			v.total += int64(len(r.rows))
 			v.note(stored, v.total)
@@ -134,6 +138,36 @@ func (v *verifying) readSeals(ctx context.Context) error {
 		if len(seals) < sealsRead {
 			return nil
 		}
+	}
+}
+
+// fits tells whether a seal was made with the key that it names, or where it names none with any that is known. One of a key that is
+// not known cannot be told to be broken: the key is noted.
+func (v *verifying) fits(r seal, rows []string, mac, keyID []byte) bool {
+	keys := slices.Concat(secret.Keys{v.key}, v.sealer.keys)
+	if v.head.MAC != nil && r.seq <= v.head.Seal { // no past key can add to a log
+		keys = append(keys, v.sealer.past...)
+	}
+	if id := secret.IDOf(keyID); len(keyID) > 0 {
+		named, found := keys.Find(id)
+		if !found {
+			v.unknownKey(id)
+			return true
+		}
+		keys = secret.Keys{named}
+	}
+	for _, key := range keys {
+		if hmac.Equal(mac, sealMAC(key.Bytes, r, rows)) {
+			v.key = key
+			return true
+		}
+	}
+	return false
+}
+
+func (v *verifying) unknownKey(id secret.KeyID) {
+	if !slices.Contains(v.UnknownKeys, id.String()) {
+		v.UnknownKeys = append(v.UnknownKeys, id.String())
 	}
 }
 
@@ -169,8 +203,14 @@ func (v *verifying) checkHead(ctx context.Context) error {
 		v.broken(v.last.seq + 1)
 	}
 	switch {
-	case v.head.MAC != nil && (!v.sealer.fits(v.head.Head) || v.headAt != v.head.Rows):
+	case v.head.MAC != nil && v.headAt != v.head.Rows:
 		v.broken(v.last.seq + 1)
+	case v.head.MAC != nil && !v.sealer.fits(v.head.Head):
+		if id, unknown := v.sealer.unknown(v.head.Head); unknown {
+			v.unknownKey(id)
+		} else {
+			v.broken(v.last.seq + 1)
+		}
 	case v.head.MAC == nil && v.head.seq > 0:
 		adopting, err := v.sealer.adopting(ctx)
 		if err == nil && !adopting {
@@ -196,6 +236,9 @@ func (v *verifying) readAnchor(ctx context.Context) {
 		v.Anchor.State = Behind
 	case errors.Is(err, errAnchorForm) || err == nil && (h.Workspace != v.workspace || !v.sealer.fits(h)):
 		v.Anchor.State = Invalid
+		if id, unknown := v.sealer.unknown(h); unknown {
+			v.unknownKey(id)
+		}
 	case err != nil:
 		v.Anchor.State = Unreachable
 	default:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	cache "github.com/go-pkgz/expirable-cache/v3"
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/parley/parley/platform/call"
@@ -36,7 +37,11 @@ const (
 // CacheKey names this call's operation.
 func CacheKey(ctx context.Context) string {
 	c := call.From(ctx)
-	return "operation:" + c.Principal.WorkspaceID.String() + ":" + c.Principal.UserID.String() + ":" + c.Operation.ID.String()
+	return cacheKey(c.Principal.WorkspaceID, c.Principal.UserID, c.Operation.ID)
+}
+
+func cacheKey(workspace, actor, operation uuid.UUID) string {
+	return "operation:" + workspace.String() + ":" + actor.String() + ":" + operation.String()
 }
 
 // MemoryCache has the newest answers of this process.

@@ -5,13 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/parley/parley/platform/secret"
 )
 
 // DefaultLimit is how many rows a page has where the client names no limit, unless the list says otherwise.
 const DefaultLimit = 20
 
-// Key signs the cursors of all lists.
-type Key []byte
+// Key signs the cursors of all lists; former keys check those that they have signed.
+type Key = secret.Keys
 
 // List describes a list that is read page by page. T is a row, P the position of a row, a small struct with JSON tags.
 type List[T, P any] struct {

@@ -131,24 +131,6 @@ func (db *DB) Ping(ctx context.Context) error {
 	return translate(err)
 }
 
-// IsFirstKey tells whether a master secret, by its print of 32 bytes, is the one that this database was first used with;
-// the first that asks makes it so.
-func (db *DB) IsFirstKey(ctx context.Context, keyPrint []byte) (first bool, err error) {
-	err = db.WriteOnce(ctx, func(ctx context.Context) (err error) {
-		first, err = platformdb.New(db.In(ctx)).IsFirstKey(ctx, keyPrint)
-		return err
-	})
-	return first, err
-}
-
-// AdoptKey makes a master secret, by its print of 32 bytes, the one that this database is used with from now on.
-func (db *DB) AdoptKey(ctx context.Context, keyPrint []byte) error {
-	return db.WriteOnce(ctx, func(ctx context.Context) error {
-		_, err := platformdb.New(db.In(ctx)).AdoptKey(ctx, keyPrint)
-		return err
-	})
-}
-
 // Pool is how the pool is used.
 type Pool struct {
 	Busy, Idle, Most int

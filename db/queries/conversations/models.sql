@@ -44,3 +44,13 @@ SELECT provider, sealed, coalesce(base_url, '') AS base_url FROM model_keys WHER
 
 -- name: DeleteModelKey :one
 DELETE FROM model_keys WHERE workspace_id = @workspace_id AND provider = @provider RETURNING provider;
+
+-- name: ModelKeysToReseal :many
+SELECT provider, sealed FROM model_keys
+ WHERE workspace_id = @workspace_id AND provider > @after AND substring(sealed FROM 1 FOR 9) <> @mark::bytea
+ ORDER BY provider
+ LIMIT @count
+   FOR UPDATE;
+
+-- name: ResealModelKey :exec
+UPDATE model_keys SET sealed = @sealed WHERE workspace_id = @workspace_id AND provider = @provider;

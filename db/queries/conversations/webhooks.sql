@@ -151,3 +151,14 @@ SELECT e.id, e.endpoint_id, e.webhook_id, e.kind, e.conversation_id, e.operation
              THEN 'failed' ELSE e.status END)::text AS status
   FROM webhook_events e
  WHERE e.workspace_id = @workspace_id AND e.id = @id;
+
+-- name: EndpointsToReseal :many
+SELECT e.id, e.secrets FROM webhook_endpoints e
+ WHERE e.workspace_id = @workspace_id AND e.id > @after
+   AND EXISTS (SELECT FROM jsonb_array_elements(e.secrets) k WHERE left(k ->> 'sealed', 12) <> @mark::text)
+ ORDER BY e.id
+ LIMIT @count
+   FOR UPDATE;
+
+-- name: ResealEndpoint :exec
+UPDATE webhook_endpoints SET secrets = @secrets WHERE workspace_id = @workspace_id AND id = @id;

@@ -49,7 +49,7 @@ SELECT seq, mac FROM audit_seals WHERE workspace_id = @workspace_id ORDER BY seq
 -- name: SealHead :one
 -- What the workspace's newest seal is said to be, and what its mac covers of the seal that it names; rows_after are those of
 -- seals behind that.
-SELECT h.seq, coalesce(h.mac_seq, 0)::bigint AS mac_seq, coalesce(h.mac_rows, 0)::bigint AS mac_rows, h.mac, h.anchored_seq,
+SELECT h.seq, coalesce(h.mac_seq, 0)::bigint AS mac_seq, coalesce(h.mac_rows, 0)::bigint AS mac_rows, h.mac, h.key_id, h.anchored_seq,
        s.mac AS seal_mac, coalesce(s.sealed_at, 'epoch')::timestamptz AS sealed_at,
        coalesce((SELECT sum(cardinality(t.row_ids)) FROM audit_seals t
                   WHERE t.workspace_id = h.workspace_id AND t.seq > h.mac_seq), 0)::bigint AS rows_after
@@ -67,7 +67,11 @@ RETURNING (mac IS NULL)::boolean AS bare;
 SELECT coalesce(max(seq), 0)::bigint AS seq, coalesce(sum(cardinality(row_ids)), 0)::bigint AS rows FROM audit_seals WHERE workspace_id = @workspace_id;
 
 -- name: SetSealHead :exec
-UPDATE audit_seal_heads SET seq = @seq, mac_seq = @seq, mac_rows = @mac_rows, mac = @mac WHERE workspace_id = @workspace_id;
+UPDATE audit_seal_heads SET seq = @seq, mac_seq = @seq, mac_rows = @mac_rows, mac = @mac, key_id = @key_id::bytea WHERE workspace_id = @workspace_id;
+
+-- name: RekeySealHead :exec
+-- The same head under another key.
+UPDATE audit_seal_heads SET mac = @mac, key_id = @key_id::bytea WHERE workspace_id = @workspace_id;
 
 -- name: FindSeal :one
 SELECT sealed_at, mac FROM audit_seals WHERE workspace_id = @workspace_id AND seq = @seq;
@@ -87,11 +91,11 @@ SELECT app.begin_audit_adoption(@until, @mac);
 
 -- name: CreateSeal :one
 WITH head AS (
-    INSERT INTO audit_seal_heads AS h (workspace_id, seq, mac_seq, mac_rows, mac)
-    VALUES (@workspace_id, @seq, sqlc.narg('mac_seq'), sqlc.narg('mac_rows'), sqlc.narg('head_mac'))
+    INSERT INTO audit_seal_heads AS h (workspace_id, seq, mac_seq, mac_rows, mac, key_id)
+    VALUES (@workspace_id, @seq, sqlc.narg('mac_seq'), sqlc.narg('mac_rows'), sqlc.narg('head_mac'), @key_id::bytea)
     ON CONFLICT (workspace_id) DO UPDATE -- a head that does not fit stays as it is: nothing may hide that
        SET seq = excluded.seq, mac_seq = coalesce(excluded.mac_seq, h.mac_seq), mac_rows = coalesce(excluded.mac_rows, h.mac_rows),
-           mac = coalesce(excluded.mac, h.mac)
+           mac = coalesce(excluded.mac, h.mac), key_id = CASE WHEN excluded.mac IS NULL THEN h.key_id ELSE excluded.key_id END
 ), counted AS ( -- for analytics: a row is in one seal
     INSERT INTO analytics_outbox (workspace_id, kind, count, at)
     SELECT @workspace_id, 'audit', count(*), min(a.created_at)
@@ -99,12 +103,12 @@ WITH head AS (
       JOIN audit_log a ON a.workspace_id = @workspace_id AND a.id = sealed.id
      GROUP BY (a.created_at AT TIME ZONE 'UTC')::date
 )
-INSERT INTO audit_seals (workspace_id, seq, row_ids, sealed_at, mac)
-VALUES (@workspace_id, @seq, @row_ids::uuid[], @sealed_at, @mac)
+INSERT INTO audit_seals (workspace_id, seq, row_ids, sealed_at, mac, key_id)
+VALUES (@workspace_id, @seq, @row_ids::uuid[], @sealed_at, @mac, @key_id::bytea)
 RETURNING seq;
 
 -- name: ListSeals :many
-SELECT seq, row_ids, sealed_at, mac FROM audit_seals
+SELECT seq, row_ids, sealed_at, mac, key_id FROM audit_seals
  WHERE workspace_id = @workspace_id AND seq > @after ORDER BY seq LIMIT @count;
 
 -- name: CheckUnsealed :one

@@ -170,3 +170,14 @@ RETURNING d.id, d.subscription_id, d.event_id, d.event_type, d.status, d.attempt
 
 -- name: ExpireWebhooks :one
 SELECT app.expire_webhooks(@most::integer)::integer;
+
+-- name: SubscriptionsToReseal :many
+SELECT s.id, s.secrets FROM webhook_subscriptions s
+ WHERE s.workspace_id = @workspace_id AND s.id > @after
+   AND EXISTS (SELECT FROM jsonb_array_elements(s.secrets) k WHERE left(k ->> 'sealed', 12) <> @mark::text)
+ ORDER BY s.id
+ LIMIT @count
+   FOR UPDATE;
+
+-- name: ResealSubscription :exec
+UPDATE webhook_subscriptions SET secrets = @secrets WHERE workspace_id = @workspace_id AND id = @id;

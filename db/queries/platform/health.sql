@@ -1,9 +1,14 @@
 -- name: Ping :one
 SELECT 1::integer;
 
--- name: IsFirstKey :one
--- Whether a master secret, by its print, is the one that this database was first used with.
-SELECT app.is_first_key(@print::bytea)::boolean;
+-- name: InstallationKey :one
+-- The print of the master secret that this database is used with, which the first that asks makes its own, and from when on ids of
+-- keys are written.
+SELECT key_print::bytea AS key_print, ids_from::timestamptz AS ids_from FROM app.installation_key(@print::bytea);
+
+-- name: KnownKey :one
+-- The same print, without making one; empty where there is none.
+SELECT coalesce(app.known_key(), '')::bytea AS key_print;
 
 -- name: AdoptKey :one
 SELECT true FROM app.adopt_key(@print::bytea);

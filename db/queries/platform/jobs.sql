@@ -209,3 +209,22 @@ SELECT dead.workspace_id, @letter_id, dead.id, dead.kind, dead.key, dead.target,
 RETURNING dead_letter_queue.id, dead_letter_queue.job_id, dead_letter_queue.kind, dead_letter_queue.key, dead_letter_queue.payload,
           dead_letter_queue.operation_id, dead_letter_queue.trace_id, dead_letter_queue.attempts, dead_letter_queue.failures,
           dead_letter_queue.created_at;
+
+-- name: JobsToReseal :many
+-- Jobs of a kind and their dead letters whose payload has a text under a name that does not begin as it should.
+SELECT j.id, false AS dead, j.payload
+  FROM job_queue j
+ WHERE j.workspace_id = @workspace_id AND j.kind = @kind AND j.id > @after AND left(j.payload ->> @name::text, 12) <> @mark::text
+ UNION ALL
+SELECT d.id, true, d.payload
+  FROM dead_letter_queue d
+ WHERE d.workspace_id = @workspace_id AND d.kind = @kind AND d.id > @after AND left(d.payload ->> @name::text, 12) <> @mark::text
+ ORDER BY 1
+ LIMIT @count;
+
+-- name: ResealJob :exec
+-- Replaces the payload of a job, unless that has changed.
+UPDATE job_queue SET payload = @payload WHERE workspace_id = @workspace_id AND id = @id AND payload = @before;
+
+-- name: ResealLetter :exec
+UPDATE dead_letter_queue SET payload = @payload WHERE workspace_id = @workspace_id AND id = @id AND payload = @before;

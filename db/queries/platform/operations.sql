@@ -21,3 +21,13 @@ SELECT app.expire_operations(@most::integer)::integer;
 
 -- name: ExpireSealedAnswers :one
 SELECT app.expire_sealed_answers()::integer;
+
+-- name: AnswersToReseal :many
+SELECT actor_id, id, body FROM operations
+ WHERE workspace_id = @workspace_id AND sealed AND (actor_id, id) > (@after_actor::uuid, @after_id::uuid) AND substring(body FROM 1 FOR 9) <> @mark::bytea
+ ORDER BY actor_id, id
+ LIMIT @count
+   FOR UPDATE;
+
+-- name: ResealAnswer :exec
+UPDATE operations SET body = @body::bytea WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND id = @id AND sealed;

@@ -203,10 +203,14 @@ type AuditVerification struct {
 	// BrokenSeal the number of the first seal that does not fit, or is gone
 	BrokenSeal *int64 `json:"broken_seal"`
 
-	// Intact false where a seal does not fit, or the anchor has seen more than the log has
+	// Intact false where a seal does not fit or cannot be checked, or the anchor has seen more than the log has
 	Intact     bool  `json:"intact"`
 	SealedRows int64 `json:"sealed_rows"`
 	Seals      int64 `json:"seals"`
+
+	// UnknownKeys Ids of keys that seals were made with and that this installation does not know, so that they cannot be checked: a former
+	// SECRET_KEY was taken away before `parley secret rotate` had ended. Empty as a rule.
+	UnknownKeys []string `json:"unknown_keys"`
 
 	// UnsealedRows written in the last seconds and not sealed yet
 	UnsealedRows int64 `json:"unsealed_rows"`

@@ -107,7 +107,7 @@ func (e auditExport) next(after audit.Position) ([]audit.Row, error) {
 func (s Server) VerifyAudit(ctx context.Context, _ VerifyAuditRequestObject) (VerifyAuditResponseObject, error) {
 	v, err := s.Sealer.Verify(ctx)
 	return VerifyAudit200JSONResponse{
-		Intact: v.Intact(), SealedRows: v.Sealed, UnsealedRows: v.Unsealed, Seals: v.Seals, BrokenSeal: v.Broken, Anchor: toAnchor(v.Anchor),
+		Intact: v.Intact(), SealedRows: v.Sealed, UnsealedRows: v.Unsealed, Seals: v.Seals, BrokenSeal: v.Broken, UnknownKeys: append([]string{}, v.UnknownKeys...), Anchor: toAnchor(v.Anchor),
 	}, err
 }
 

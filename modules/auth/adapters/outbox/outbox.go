@@ -45,6 +45,11 @@ func (o Outbox) Open(ctx context.Context, sealed []byte) (l domain.Letter, err e
 	return l, json.Unmarshal(plain, &l)
 }
 
+// Reseal is a secret.Resealer of emails that are queued or were given up.
+func (o Outbox) Reseal(ctx context.Context, after string, limit int) (secret.Batch, error) {
+	return o.Queue.Reseal(ctx, Kind, "letter", o.Box, bound(ctx), after, limit)
+}
+
 func bound(ctx context.Context) []byte {
 	return []byte("letter of " + call.From(ctx).Principal.WorkspaceID.String())
 }

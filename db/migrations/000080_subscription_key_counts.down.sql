@@ -1,0 +1,2 @@
+DROP POLICY door ON webhook_subscriptions;
+REVOKE SELECT (secrets) ON webhook_subscriptions FROM parley_door;

@@ -1,0 +1,11 @@
+REVOKE UPDATE (payload) ON dead_letter_queue FROM parley_app;
+REVOKE SELECT (kind, payload) ON dead_letter_queue FROM parley_door;
+DROP FUNCTION app.workspaces_to_reseal(bytea, bytea, uuid, integer);
+DROP FUNCTION app.sealed_keys();
+DROP FUNCTION app.retire_key(bytea, text, bytea);
+DROP FUNCTION app.retired_keys();
+DROP TABLE retired_keys;
+DROP FUNCTION app.known_key();
+DROP FUNCTION app.installation_key(bytea);
+REVOKE UPDATE (ids_from) ON installation FROM parley_door;
+ALTER TABLE installation DROP COLUMN ids_from;
