@@ -3,15 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"github.com/urfave/cli/v3"
 )
 
 // operate runs a command of an operator with --json, and gives its lines.
@@ -198,6 +201,12 @@ func TestAnOperatorPurgesWhatIsDeletedAndNothingElse(t *testing.T) {
 		require.Zero(t, count(t, super, `SELECT count(*) FROM `+table+` WHERE workspace_id = $1`, ada.workspace), table)
 	}
 	require.Equal(t, before, eve.state(t, super), "another workspace was touched")
+	lasting := operate(t, p.settings, "audit", "list", "--installation", "--action", "workspace.purge")
+	require.Len(t, lasting, 1)
+	require.Equal(t, ada.workspace, lasting[0]["resource_id"])
+	require.Equal(t, "operator", lasting[0]["user_agent"])
+	require.Equal(t, "Acme", lasting[0]["changes"].(map[string]any)["name"])
+	require.Len(t, operate(t, p.settings, "audit", "list", "--installation", "--action", "workspace.purged"), 1)
 	require.Contains(t, refused(t, exitFailed, p.settings, purge...), "there is no such workspace")
 }
 
@@ -263,4 +272,49 @@ func TestAnOperatorWorksOnAnEmbeddedDatabaseRunningOrNot(t *testing.T) {
 	limit := operate(t, environ, "limits", "show", "--metric", "bots")
 	require.Len(t, limit, 1)
 	require.InDelta(t, 1, limit[0]["limit"], 0)
+}
+
+func TestWhatOperatorsDidIsSealedAndOutlivesWorkspaces(t *testing.T) {
+	t.Parallel()
+	p := start(t, "UPKEEP_INTERVAL=100ms")
+	ada := p.register(t)
+	require.Equal(t, http.StatusNoContent, ada.delete(t, "/v1/workspaces/"+ada.workspace).Status)
+	operate(t, p.settings, "workspaces", "purge", "--workspace", ada.workspace, "--yes")
+	var line map[string]any
+	require.Eventually(t, func() bool {
+		line = operate(t, p.settings, "audit", "verify", "--installation")[0]
+		return line["sealed_rows"] == 2.0 && line["unsealed_rows"] == 0.0
+	}, patience, tick)
+	require.Equal(t, true, line["intact"])
+	operate(t, p.settings, "audit", "adopt", "--installation")
+	require.Equal(t, []string{"audit.adopt", "workspace.purged", "workspace.purge"}, column(operate(t, p.settings, "audit", "list", "--installation"), "action"))
+	require.Zero(t, p.number(t, `SELECT count(*) FROM audit_log WHERE user_agent <> 'operator'`), "the rows of the workspace are gone, these stay")
+	require.Len(t, operate(t, p.settings, "audit", "list", "--installation", "--limit", "2"), 2)
+	require.Contains(t, refused(t, exitUsage, p.settings, "audit", "list"), "say either --workspace")
+
+	p.sql(t, `SET session_replication_role = replica; DELETE FROM audit_log WHERE action = 'workspace.purged'`)
+	code, out, _ := tool(t, p.settings, "audit", "verify", "--all")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "NOT INTACT, seal 1 does not fit")
+}
+
+func TestEveryCommandOfAnOperatorSpeaksJSON(t *testing.T) {
+	t.Parallel()
+	var without []string
+	for _, group := range newCommand(nil, io.Discard, io.Discard).Commands {
+		commands := group.Commands
+		switch group.Name {
+		case "backup", "restore", "doctor":
+			commands = []*cli.Command{group}
+		case "users", "workspaces", "jobs", "dead-letters", "limits", "audit", "secret":
+		default:
+			continue
+		}
+		for _, c := range commands {
+			if !slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "json") }) {
+				without = append(without, group.Name+" "+c.Name)
+			}
+		}
+	}
+	require.Empty(t, without)
 }
