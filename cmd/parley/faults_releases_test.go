@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -30,7 +31,7 @@ var builtReleaseBefore = sync.OnceValues(func() (string, error) {
 		{"tar", "-x", "-f", archive, "-C", sources},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			return "", &exec.Error{Name: strings.Join(args, " ") + ": " + string(out), Err: err}
+			return "", fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 	}
 	return build("parley-before", filepath.Join(sources, "cmd", "parley"))
