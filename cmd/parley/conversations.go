@@ -71,7 +71,7 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turns turnUseCase
 		Retry:          turns.retry,
 		Cancel:         turns.cancel,
 		Follow:         turns.follow,
-		Records:        turns.records,
+		Views:          turns.views,
 		Threads:        threads,
 		CreateEndpoint: usecases.CreateEndpoint{Endpoints: endpoints, Keys: secrets, Now: p.now},
 		ChangeEndpoint: usecases.ChangeEndpoint{Endpoints: endpoints, Keys: secrets},

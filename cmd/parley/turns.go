@@ -28,7 +28,7 @@ type turnUseCases struct {
 	recover usecases.RecoverTurn
 	cancel  usecases.CancelTurn
 	follow  usecases.FollowTurn
-	records postgres.Records
+	views   postgres.TurnViews
 	turns   *postgres.Turns
 }
 
@@ -36,34 +36,34 @@ type turnUseCases struct {
 func newTurns(p *platform, model router.Router) turnUseCases {
 	publisher := countedTurns{events.Events{Publisher: p.events}, p.metrics, p.log}
 	turns := postgres.NewTurns(p.db, model.Default, publisher, p.meter.Limits)
-	records, pieces := postgres.Records{DB: p.db, Limits: p.meter.Limits}, postgres.Pieces{DB: p.db}
-	cancels := countedCancels{records, publisher}
-	hub := live.NewHub(pieces, records, p.log)
+	views, chunks := postgres.TurnViews{DB: p.db, Limits: p.meter.Limits}, postgres.Chunks{DB: p.db}
+	cancels := countedCancels{views, publisher}
+	hub := live.NewHub(chunks, views, p.log)
 	p.attempts = hub
 	p.hears = append(p.hears,
-		notifications.Channel{Name: "parley_turns", Heard: hub.HearTurn}, notifications.Channel{Name: "parley_cancels", Heard: hub.HearCancel})
-	p.periodic = append(p.periodic, pieces.Expiry())
+		notifications.Channel{Name: "parley_turns", Heard: hub.OnTurnChanged}, notifications.Channel{Name: "parley_cancels", Heard: hub.OnCancelRequested})
+	p.periodic = append(p.periodic, chunks.Expiry())
 
 	runner := newOperations(p)
 	run := usecases.RunTurn{
 		AskModel:   usecases.AskModel{Model: model, Timeout: p.cfg.ModelTimeout, Now: p.now},
-		Operations: runner, Turns: turns, Cancels: cancels, Pieces: pieces, Live: hub, Events: publisher,
+		Operations: runner, Turns: turns, Cancels: cancels, Chunks: chunks, Live: hub, Events: publisher,
 		Lease: p.cfg.ModelTimeout + p.cfg.JobLease,
 	}
 	stream := usecases.StreamTurn{Operations: runner, Live: hub, Running: &p.running}
 	return turnUseCases{
-		take:    usecases.TakeTurn{RunTurn: run, Leases: turns, Threads: postgres.NewThreads(p.db), Queue: hub, Records: records, Stream: stream},
-		retry:   usecases.RetryTurn{RunTurn: run, Records: records, Stream: stream},
+		take:    usecases.TakeTurn{RunTurn: run, Leases: turns, Threads: postgres.NewThreads(p.db), Queue: hub, Views: views, Stream: stream},
+		retry:   usecases.RetryTurn{RunTurn: run, Views: views, Stream: stream},
 		recover: usecases.RecoverTurn{RunTurn: run, Leases: turns},
 		cancel: usecases.CancelTurn{
-			Operations: runner, Records: records, Cancels: cancels, Pieces: pieces, Live: hub, Timeout: cancelTimeout, Now: p.now,
+			Operations: runner, Views: views, Cancels: cancels, Chunks: chunks, Live: hub, Timeout: cancelTimeout, Now: p.now,
 		},
 		follow: usecases.FollowTurn{
-			Records: records, Pieces: pieces, Live: hub, Poll: p.cfg.JobPoll, Idle: streamIdle,
+			Views: views, Chunks: chunks, Live: hub, Poll: p.cfg.JobPoll, Idle: streamIdle,
 			Longest: 2*p.cfg.ModelTimeout + p.cfg.JobLease, Stop: p.stopping, Now: p.now,
 		},
-		records: records,
-		turns:   turns,
+		views: views,
+		turns: turns,
 	}
 }
 

@@ -73,7 +73,7 @@ type Choice struct {
 	Models          []ModelName
 	Temperature     *float64 // nil: as the model likes
 	MaxOutputTokens *int     // nil: as many as the model likes
-	HistoryLimit    int      // earlier messages that it is told, at the most
+	HistoryLimit    int      // earlier messages that it is told, at most
 }
 
 // defaultHistory is how many earlier messages a model is told where the bot does not say.
@@ -96,8 +96,8 @@ func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (
 	}
 	c := Choice{Temperature: of.Temperature, HistoryLimit: defaultHistory}
 	if of.MaxOutputTokens != nil {
-		most := int(*of.MaxOutputTokens)
-		c.MaxOutputTokens = &most
+		limit := int(*of.MaxOutputTokens)
+		c.MaxOutputTokens = &limit
 	}
 	if of.HistoryLimit != nil {
 		c.HistoryLimit = int(*of.HistoryLimit)

@@ -61,11 +61,11 @@ func TestWhateverIsStoredNoPromptIsInvalid(t *testing.T) {
 	t.Parallel()
 	// The same numbers in every run.
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"user: a", "user: b", "assistant: c", "assistant: d", "user:  ", "assistant: \n", "system: x", "tool: y"}
+	chunks := []string{"user: a", "user: b", "assistant: c", "assistant: d", "user:  ", "assistant: \n", "system: x", "tool: y"}
 	for range 20_000 {
 		stored := make([]string, random.IntN(9))
 		for i := range stored {
-			stored[i] = pieces[random.IntN(len(pieces))]
+			stored[i] = chunks[random.IntN(len(chunks))]
 		}
 		given, content := domain.Alternate(domain.Speaking(history(stored...)), "new")
 		for i, m := range given {

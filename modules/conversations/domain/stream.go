@@ -30,13 +30,13 @@ type Event struct {
 // AttemptSpan is how many numbers an attempt has.
 const AttemptSpan = 1_000_000
 
-// Within an attempt: turn.created, message.created, a number for each piece of text, and the end. The last four numbers are
+// Within an attempt: turn.created, message.created, a number for each chunk of text, and the end. The last four numbers are
 // for an end whose place behind the text is not certain, and for a text that begins anew there. Whatever of the attempt a
 // reader has seen, their numbers are higher.
 const (
 	seqCreated = 1
 	seqMessage = 2
-	seqPieces  = 3
+	seqChunks  = 3
 
 	seqMessageAnew = AttemptSpan - 3
 	seqTextAnew    = AttemptSpan - 2
@@ -44,21 +44,21 @@ const (
 	seqEnd         = AttemptSpan
 )
 
-// PiecesKept is how long, after the end of a turn, it is known in which pieces its answer was said.
-const PiecesKept = 24 * time.Hour
+// ChunksKept is how long, after the end of a turn, it is known in which chunks its answer was said.
+const ChunksKept = 24 * time.Hour
 
 // AttemptAt gives the attempt that a position is in.
 func AttemptAt(position int64) int { return int(max(position-1, 0)/AttemptSpan) + 1 }
 
-// PiecesAt gives how many pieces of an attempt a reader has who is at a position.
-func PiecesAt(attempt int, position int64) int {
+// ChunksAt gives how many chunks of an attempt a reader has who is at a position.
+func ChunksAt(attempt int, position int64) int {
 	return int(max(0, position-int64(attempt-1)*AttemptSpan-seqMessage))
 }
 
 // Events gives what a reader who is at a position has not seen yet; nothing where the reader has seen the turn's last event.
-// The pieces are those of the turn's attempt, from the one with number first on, which must be no later than the reader's
+// The chunks are those of the turn's attempt, from the one with number first on, which must be no later than the reader's
 // next. Of a turn that has ended all are wanted, and what is missing of its text is given in one.
-func (r Record) Events(pieces []string, first int, position int64, now time.Time) []Event {
+func (r TurnView) Events(chunks []string, first int, position int64, now time.Time) []Event {
 	at := r.within(position)
 	var events []Event
 	if at < seqCreated {
@@ -69,13 +69,13 @@ func (r Record) Events(pieces []string, first int, position int64, now time.Time
 	}
 	switch {
 	case !r.Ended():
-		for i := max(0, int(at)-seqMessage-first); i < len(pieces); i++ {
-			events = append(events, Event{Sequence: int64(seqPieces + first + i), Type: EventMessageDelta, Text: pieces[i]})
+		for i := max(0, int(at)-seqMessage-first); i < len(chunks); i++ {
+			events = append(events, Event{Sequence: int64(seqChunks + first + i), Type: EventMessageDelta, Text: chunks[i]})
 		}
-	case r.isNumbered(pieces, now):
-		events = append(events, r.numberedEnd(r.said(pieces), at)...)
+	case r.isNumbered(chunks, now):
+		events = append(events, r.numberedEnd(r.said(chunks), at)...)
 	default:
-		events = append(events, r.unnumberedEnd(pieces, at)...)
+		events = append(events, r.unnumberedEnd(chunks, at)...)
 	}
 	for i := range events {
 		events[i].Sequence += int64(r.Attempt-1) * AttemptSpan
@@ -83,48 +83,48 @@ func (r Record) Events(pieces []string, first int, position int64, now time.Time
 	return events
 }
 
-// Beyond reports whether a position is beyond all events of the turn, so that no reader can be there. Pieces are all of its
+// Beyond reports whether a position is beyond all events of the turn, so that no reader can be there. Chunks are all of its
 // attempt; known is false where the attempt may have said more than that.
-func (r Record) Beyond(pieces []string, known bool, position int64, now time.Time) bool {
+func (r TurnView) Beyond(chunks []string, known bool, position int64, now time.Time) bool {
 	at := r.within(position)
 	switch {
 	case AttemptAt(position) > r.Attempt:
 		return true
 	case !r.Ended():
-		return known && at > int64(seqMessage+len(pieces))
+		return known && at > int64(seqMessage+len(chunks))
 	default:
-		return r.isNumbered(pieces, now) && at > int64(seqPieces+len(r.said(pieces))+1)
+		return r.isNumbered(chunks, now) && at > int64(seqChunks+len(r.said(chunks))+1)
 	}
 }
 
 // within gives a position as a number of the turn's attempt: 0 for a reader of an earlier one, who begins anew.
-func (r Record) within(position int64) int64 {
+func (r TurnView) within(position int64) int64 {
 	return max(position-int64(r.Attempt-1)*AttemptSpan, 0)
 }
 
 // isNumbered reports whether it is certain which numbers the events of an ended turn have: where it was completed, and its
-// pieces are all there, or it was never streamed.
-func (r Record) isNumbered(pieces []string, now time.Time) bool {
+// chunks are all there, or it was never streamed.
+func (r TurnView) isNumbered(chunks []string, now time.Time) bool {
 	if r.Status != TurnCompleted || r.Answer == nil {
 		return false
 	}
-	recent := r.FinishedAt != nil && now.Sub(*r.FinishedAt) < PiecesKept
-	return strings.Join(pieces, "") == r.Answer.Content || len(pieces) == 0 && recent
+	recent := r.FinishedAt != nil && now.Sub(*r.FinishedAt) < ChunksKept
+	return strings.Join(chunks, "") == r.Answer.Content || len(chunks) == 0 && recent
 }
 
-// said gives the pieces of a turn's answer: the text is one where it was never streamed.
-func (r Record) said(pieces []string) []string {
-	if len(pieces) == 0 && r.Answer.Content != "" {
+// said gives the chunks of a turn's answer: the text is one where it was never streamed.
+func (r TurnView) said(chunks []string) []string {
+	if len(chunks) == 0 && r.Answer.Content != "" {
 		return []string{r.Answer.Content}
 	}
-	return pieces
+	return chunks
 }
 
 // numberedEnd gives the events from the text on: the end has the numbers behind it.
-func (r Record) numberedEnd(pieces []string, at int64) (events []Event) {
-	answer := int64(seqPieces + len(pieces))
-	if seen := min(len(pieces), int(max(0, at-seqMessage))); seen < len(pieces) {
-		events = append(events, Event{Sequence: answer - 1, Type: EventMessageDelta, Text: strings.Join(pieces[seen:], "")})
+func (r TurnView) numberedEnd(chunks []string, at int64) (events []Event) {
+	answer := int64(seqChunks + len(chunks))
+	if seen := min(len(chunks), int(max(0, at-seqMessage))); seen < len(chunks) {
+		events = append(events, Event{Sequence: answer - 1, Type: EventMessageDelta, Text: strings.Join(chunks[seen:], "")})
 	}
 	if at < answer {
 		events = append(events, Event{Sequence: answer, Type: EventMessageCompleted})
@@ -137,18 +137,18 @@ func (r Record) numberedEnd(pieces []string, at int64) (events []Event) {
 
 // unnumberedEnd gives the events from the text on: the end has the last numbers of the attempt. The text begins anew where
 // the reader may have another one.
-func (r Record) unnumberedEnd(pieces []string, at int64) (events []Event) {
+func (r TurnView) unnumberedEnd(chunks []string, at int64) (events []Event) {
 	seen := int(max(0, at-seqMessage))
-	if r.Answer != nil && (seen > len(pieces) || strings.Join(pieces, "") != r.Answer.Content) {
+	if r.Answer != nil && (seen > len(chunks) || strings.Join(chunks, "") != r.Answer.Content) {
 		if at > seqMessage && at < seqMessageAnew {
 			events = append(events, Event{Sequence: seqMessageAnew, Type: EventMessageCreated})
 		}
 		if at < seqTextAnew {
 			events = append(events, Event{Sequence: seqTextAnew, Type: EventMessageDelta, Text: r.Answer.Content})
 		}
-	} else if seen < len(pieces) {
+	} else if seen < len(chunks) {
 		events = append(events, Event{
-			Sequence: int64(seqMessage + len(pieces)), Type: EventMessageDelta, Text: strings.Join(pieces[seen:], ""),
+			Sequence: int64(seqMessage + len(chunks)), Type: EventMessageDelta, Text: strings.Join(chunks[seen:], ""),
 		})
 	}
 	if r.Answer != nil && at < seqAnswer {
@@ -160,7 +160,7 @@ func (r Record) unnumberedEnd(pieces []string, at int64) (events []Event) {
 	return events
 }
 
-func (r Record) last() EventType {
+func (r TurnView) last() EventType {
 	switch r.Status {
 	case TurnCompleted:
 		return EventTurnCompleted

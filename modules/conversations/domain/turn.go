@@ -119,8 +119,8 @@ func (t *Turn) Answer(content string, now time.Time) Message {
 
 // Partial makes the assistant's message of a turn that is cancelled, of what was said so far. Its content is empty where none
 // of that is visible.
-func (t *Turn) Partial(pieces []string, now time.Time) Message {
-	said := strings.Join(pieces, "")
+func (t *Turn) Partial(chunks []string, now time.Time) Message {
+	said := strings.Join(chunks, "")
 	if !IsVisible(said) {
 		said = ""
 	}
@@ -138,7 +138,7 @@ type Reply struct {
 	Usage
 	Begun      bool // the provider was at work, and so charges for it
 	Latency    time.Duration
-	FirstToken time.Duration // until the first piece of text; 0: there was none
+	FirstToken time.Duration // until the first chunk of text; 0: there was none
 }
 
 // FinishedBy is the reason why the model ended, as it is written down; nil: it was not told.
@@ -150,7 +150,7 @@ func (r Reply) FinishedBy() *string {
 	return &why
 }
 
-// FirstTokenMS is FirstToken in milliseconds, as it is written down; nil: there was no piece of text.
+// FirstTokenMS is FirstToken in milliseconds, as it is written down; nil: there was no chunk of text.
 func (r Reply) FirstTokenMS() *int64 {
 	if r.FirstToken == 0 {
 		return nil

@@ -62,12 +62,12 @@ func (p Prompt) Tokens() int {
 
 // Asked is what a router adds for the one model that it has chosen.
 type Asked struct {
-	Model           string           // as its provider calls it
-	History         []domain.Message // earlier ones of the thread, oldest first
-	Temperature     *float64
-	MaxOutputTokens *int
-	Access          *Access       // nil: the operator's
-	Patience        time.Duration // until the first piece of text; 0: as long as the whole may take
+	Model            string           // as its provider calls it
+	History          []domain.Message // earlier ones of the thread, oldest first
+	Temperature      *float64
+	MaxOutputTokens  *int
+	Access           *Access       // nil: the operator's
+	FirstTextTimeout time.Duration // until the first text; 0: as long as the whole answer may take
 }
 
 // Access is a workspace's own to a provider. Its key is in no log: it is only ever passed by pointer.
@@ -93,7 +93,7 @@ type Budget interface {
 type Recall interface {
 	// Recall gives at most so many of the newest messages of a thread before a number, oldest first, that have at most
 	// so many bytes together; and the workspace's own accesses by provider.
-	Recall(ctx context.Context, thread uuid.UUID, before int64, most, bytes int) (Recalled, error)
+	Recall(ctx context.Context, thread uuid.UUID, before int64, limit, bytes int) (Recalled, error)
 }
 
 // Recalled is what Recall gives.

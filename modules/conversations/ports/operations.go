@@ -17,7 +17,7 @@ type Operations interface {
 	// Recover resumes a turn whose process has not finished it. The call in the context is that of the turn's operation.
 	Recover(ctx context.Context, o Operation) error
 	// RunOnce runs a step in one transaction. The record goes into the audit log.
-	RunOnce(ctx context.Context, record AuditRecord, step func(ctx context.Context) (domain.Record, error)) (Answer, error)
+	RunOnce(ctx context.Context, record AuditRecord, step func(ctx context.Context) (domain.TurnView, error)) (Answer, error)
 	// Find returns the stored answer of the caller's operation, if there is one.
 	Find(ctx context.Context) (answer Answer, found bool, err error)
 }

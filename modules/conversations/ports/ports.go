@@ -99,7 +99,7 @@ type Leases interface {
 	// Free gives up a thread's turn if its lease has run out so long ago; it says whether it did.
 	Free(ctx context.Context, thread uuid.UUID, ago time.Duration, why string) (bool, error)
 	// Abandoned finds turns, in all workspaces, whose lease has run out: first the oldest of each workspace.
-	Abandoned(ctx context.Context, most int) ([]Abandoned, error)
+	Abandoned(ctx context.Context, limit int) ([]Abandoned, error)
 }
 
 // Abandoned is a turn whose lease has run out.

@@ -16,9 +16,9 @@ import (
 // far is kept. A process that does not respond within Timeout is passed over.
 type CancelTurn struct {
 	Operations ports.Operations
-	Records    ports.Records
+	Views      ports.TurnViews
 	Cancels    ports.Cancels
-	Pieces     ports.Pieces
+	Chunks     ports.Chunks
 	Live       ports.Live
 	Timeout    time.Duration // for the process that runs the turn
 	Now        func() time.Time
@@ -30,13 +30,13 @@ func (u CancelTurn) Do(ctx context.Context, thread, turn uuid.UUID) (ports.Answe
 	if err := u.request(ctx, thread, turn); err != nil {
 		return ports.Answer{}, err
 	}
-	record := ports.AuditRecord{Action: "turn.cancel", Thread: thread, Turn: turn}
-	cancel := func(ctx context.Context) (domain.Record, error) {
+	entry := ports.AuditRecord{Action: "turn.cancel", Thread: thread, Turn: turn}
+	cancel := func(ctx context.Context) (domain.TurnView, error) {
 		return u.cancel(ctx, thread, turn, call.From(ctx).Operation.ID)
 	}
-	answer, err := u.Operations.RunOnce(ctx, record, cancel)
+	answer, err := u.Operations.RunOnce(ctx, entry, cancel)
 	if errors.Is(err, ports.ErrOvertaken) { // the turn ended between the reading and the writing: reading it again shows how
-		answer, err = u.Operations.RunOnce(ctx, record, cancel)
+		answer, err = u.Operations.RunOnce(ctx, entry, cancel)
 	}
 	return answer, err
 }
@@ -46,8 +46,8 @@ const endPoll = 200 * time.Millisecond // between looks at a turn whose end is w
 // request asks for the turn to be cancelled by the caller's operation, and waits until it has ended, for Timeout at most. It may be
 // repeated.
 func (u CancelTurn) request(ctx context.Context, thread, turn uuid.UUID) error {
-	record, err := u.Records.Get(ctx, thread, turn)
-	if err != nil || record.Ended() {
+	view, err := u.Views.Get(ctx, thread, turn)
+	if err != nil || view.Ended() {
 		return err
 	}
 	changed, stop := u.Live.Watch(turn)
@@ -55,7 +55,7 @@ func (u CancelTurn) request(ctx context.Context, thread, turn uuid.UUID) error {
 	if err := u.Cancels.Request(ctx, turn); err != nil {
 		return err
 	}
-	u.Live.Cancel(turn, record.Attempt)
+	u.Live.Cancel(turn, view.Attempt)
 	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
 	defer cancel()
 	look := time.NewTicker(endPoll)
@@ -67,7 +67,7 @@ func (u CancelTurn) request(ctx context.Context, thread, turn uuid.UUID) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if record, err = u.Records.Get(ctx, thread, turn); err != nil || record.Ended() {
+		if view, err = u.Views.Get(ctx, thread, turn); err != nil || view.Ended() {
 			return nil // cancel finds out
 		}
 	}
@@ -75,35 +75,35 @@ func (u CancelTurn) request(ctx context.Context, thread, turn uuid.UUID) error {
 
 // cancel returns the turn that the operation has cancelled. One that still runs is cancelled with the text that is stored of it:
 // what its process brings afterwards is dropped.
-func (u CancelTurn) cancel(ctx context.Context, thread, turn, operation uuid.UUID) (domain.Record, error) {
-	record, err := u.Records.Get(ctx, thread, turn)
+func (u CancelTurn) cancel(ctx context.Context, thread, turn, operation uuid.UUID) (domain.TurnView, error) {
+	view, err := u.Views.Get(ctx, thread, turn)
 	if err != nil {
-		return record, err
+		return view, err
 	}
-	if record.Status == domain.TurnCancelled && record.CancelledBy == operation {
-		return record, nil
+	if view.Status == domain.TurnCancelled && view.CancelledBy == operation {
+		return view, nil
 	}
-	if record.Ended() {
-		return record, ports.ErrTurnEnded.With("status", record.Status)
+	if view.Ended() {
+		return view, ports.ErrTurnEnded.With("status", view.Status)
 	}
-	pieces, _, err := u.Pieces.List(ctx, turn, record.Attempt, 0)
+	chunks, _, err := u.Chunks.List(ctx, turn, view.Attempt, 0)
 	if err != nil {
-		return record, err
+		return view, err
 	}
 	t := domain.Turn{
-		ID: record.ID, ThreadID: thread, OperationID: record.OperationID, User: record.User, Attempt: record.Attempt, StartedAt: record.CreatedAt,
-		Asked: domain.ModelName{Provider: record.Provider, Name: record.Model},
+		ID: view.ID, ThreadID: thread, OperationID: view.OperationID, User: view.User, Attempt: view.Attempt, StartedAt: view.CreatedAt,
+		Asked: domain.ModelName{Provider: view.Provider, Name: view.Model},
 	}
-	partial := t.Partial(pieces, u.Now())
-	record.Usage = domain.Usage{ // the process that knows more has not responded
-		InputTokens: new(domain.TokensOf(len(record.User.Content))), OutputTokens: new(domain.TokensOf(len(partial.Content))), Estimated: true,
+	partial := t.Partial(chunks, u.Now())
+	view.Usage = domain.Usage{ // the process that knows more has not responded
+		InputTokens: new(domain.TokensOf(len(view.User.Content))), OutputTokens: new(domain.TokensOf(len(partial.Content))), Estimated: true,
 	}
-	if err := u.Cancels.Cancel(ctx, t, partial, record.Reply); err != nil {
-		return record, err
+	if err := u.Cancels.Cancel(ctx, t, partial, view.Reply); err != nil {
+		return view, err
 	}
-	record.Status, record.FinishedAt, record.CancelledBy = domain.TurnCancelled, &partial.CreatedAt, operation
+	view.Status, view.FinishedAt, view.CancelledBy = domain.TurnCancelled, &partial.CreatedAt, operation
 	if partial.Content != "" {
-		record.Answer = &partial
+		view.Answer = &partial
 	}
-	return record, nil
+	return view, nil
 }

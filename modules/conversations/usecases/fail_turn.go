@@ -16,13 +16,13 @@ const maxReason = 2000 // characters of an error that are stored
 // turn, or it failed.
 func (a *attempt) fail(ctx context.Context, cause error) error {
 	if a.writer != nil {
-		if err := a.writer.Rest(ctx); err != nil {
+		if err := a.writer.Flush(ctx); err != nil {
 			return err
 		}
 	}
 	switch {
 	case a.writer != nil && errors.Is(cause, ports.ErrCancel):
-		return a.Cancels.Cancel(ctx, *a.turn, a.turn.Partial([]string{a.writer.Said()}, a.Now()), a.reply)
+		return a.Cancels.Cancel(ctx, *a.turn, a.turn.Partial([]string{a.writer.Text()}, a.Now()), a.reply)
 	case a.writer != nil && errors.Is(cause, ports.ErrCut):
 		return a.Turns.Cut(ctx, *a.turn, a.reply, a.Now())
 	}

@@ -11,15 +11,15 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// FollowTurn tells what a turn says, from a position on, until the turn has ended: out of this process' memory where it
-// runs here, else out of the database.
+// FollowTurn passes the events of a turn to a reader, from a position on, until the turn has ended. It reads them from the memory of
+// this process where the turn runs here, and else from the database.
 type FollowTurn struct {
-	Records ports.Records
-	Pieces  ports.Pieces
+	Views   ports.TurnViews
+	Chunks  ports.Chunks
 	Live    ports.Live
-	Poll    time.Duration // where no notification tells of a change
-	Idle    time.Duration // after which a sign of life is given
-	Longest time.Duration // that a turn is followed
+	Poll    time.Duration // between looks, where no notification is received
+	Idle    time.Duration // without events, after which the reader receives a sign of life
+	Longest time.Duration // for which a turn is followed
 	Stop    <-chan struct{}
 	Now     func() time.Time
 }
@@ -27,43 +27,44 @@ type FollowTurn struct {
 // ErrNoSuchEvent says that the turn has had no event at the position of its reader.
 var ErrNoSuchEvent = errors.New("conversations: the turn has had no such event")
 
-// Teller is given what is new, and nothing as a sign of life, also at the beginning. Its error ends the following.
-type Teller func(r domain.Record, events []domain.Event) error
+// WriteEvents writes new events of a turn; none are a sign of life, which is also the first call where the turn runs without new
+// ones. Its error ends the following.
+type WriteEvents func(turn domain.TurnView, events []domain.Event) error
 
-// Check finds the turn: ports.ErrTurnNotFound where the thread of the caller's workspace has none.
+// Check returns ports.ErrTurnNotFound where the thread of the caller's workspace has no such turn.
 func (u FollowTurn) Check(ctx context.Context, thread, turn uuid.UUID) error {
-	_, err := u.Records.Get(ctx, thread, turn)
+	_, err := u.Views.Get(ctx, thread, turn)
 	return err
 }
 
-// Do follows a turn that is there. It returns nil after the turn's last event, without a word where the reader has had
-// that, and also when it will not follow any longer: then whoever reads may take it up from its position, here or elsewhere.
-// A position that no reader can be at is ErrNoSuchEvent.
-func (u FollowTurn) Do(ctx context.Context, thread, turn uuid.UUID, position int64, tell Teller) error {
+// Do follows a turn. It returns nil after the turn's last event, without a call of write where the reader has that event, and also
+// when it follows no longer: then the reader may continue from its position, here or in another process. The error is ErrNoSuchEvent
+// where no reader can be at the position.
+func (u FollowTurn) Do(ctx context.Context, thread, turn uuid.UUID, position int64, write WriteEvents) error {
 	ctx, cancel := context.WithTimeout(ctx, u.Longest)
 	defer cancel()
 	changed, stop := u.Live.Watch(turn)
 	defer stop()
-	var told time.Time
+	var written time.Time
 	for {
 		now, err := u.look(ctx, thread, turn, position)
 		if err != nil {
 			return err
 		}
-		if told.IsZero() && now.beyond {
+		if written.IsZero() && now.beyond {
 			return ErrNoSuchEvent
 		}
-		idle := !now.record.Ended() && u.Now().Sub(told) >= u.Idle // also at the beginning
+		idle := !now.turn.Ended() && u.Now().Sub(written) >= u.Idle // also at the beginning
 		if len(now.events) > 0 || idle {
-			if err := tell(now.record, now.events); err != nil {
+			if err := write(now.turn, now.events); err != nil {
 				return err
 			}
-			told = u.Now()
+			written = u.Now()
 		}
 		if len(now.events) > 0 {
 			position = now.events[len(now.events)-1].Sequence
 		}
-		if now.record.Ended() {
+		if now.turn.Ended() {
 			return nil
 		}
 		here := u.Live.Streaming(turn) != nil
@@ -90,34 +91,34 @@ func (u FollowTurn) stopping(here bool) <-chan struct{} {
 	return u.Stop
 }
 
-// view is a turn as a reader finds it.
-type view struct {
-	record domain.Record
-	events []domain.Event // that the reader has not seen
-	beyond bool           // the reader is where nobody can be
+// followed is a turn as a reader at a position finds it.
+type followed struct {
+	turn   domain.TurnView
+	events []domain.Event // that the reader has not read
+	beyond bool           // no reader can be at the position
 	wait   time.Duration  // for more
 }
 
-func (u FollowTurn) look(ctx context.Context, thread, turn uuid.UUID, position int64) (view, error) {
+func (u FollowTurn) look(ctx context.Context, thread, turn uuid.UUID, position int64) (followed, error) {
 	if log := u.Live.Streaming(turn); log != nil {
-		record, pieces := log.Turn(), log.From(0)
-		return u.view(record, pieces, 0, position, true, u.Idle), nil
+		view, chunks := log.Turn(), log.From(0)
+		return u.followed(view, chunks, 0, position, true, u.Idle), nil
 	}
-	record, err := u.Records.Get(ctx, thread, turn)
+	view, err := u.Views.Get(ctx, thread, turn)
 	if err != nil {
-		return view{}, err
+		return followed{}, err
 	}
 	after := 0
-	if !record.Ended() {
-		after = domain.PiecesAt(record.Attempt, position)
+	if !view.Ended() {
+		after = domain.ChunksAt(view.Attempt, position)
 	}
-	pieces, first, err := u.Pieces.List(ctx, turn, record.Attempt, after)
-	return u.view(record, pieces, first, position, record.Ended(), u.Poll), err
+	chunks, first, err := u.Chunks.List(ctx, turn, view.Attempt, after)
+	return u.followed(view, chunks, first, position, view.Ended(), u.Poll), err
 }
 
-// view makes one of a turn and its pieces, of which known tells whether the attempt has no others.
-func (u FollowTurn) view(r domain.Record, pieces []string, first int, position int64, known bool, wait time.Duration) view {
-	return view{
-		record: r, events: r.Events(pieces, first, position, u.Now()), beyond: r.Beyond(pieces, known, position, u.Now()), wait: wait,
+// followed is a turn with its chunks, the first of which has a number. Complete says that the attempt has no others.
+func (u FollowTurn) followed(v domain.TurnView, chunks []string, first int, position int64, complete bool, wait time.Duration) followed {
+	return followed{
+		turn: v, events: v.Events(chunks, first, position, u.Now()), beyond: v.Beyond(chunks, complete, position, u.Now()), wait: wait,
 	}
 }

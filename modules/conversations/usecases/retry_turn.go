@@ -14,31 +14,31 @@ import (
 // RetryTurn makes another attempt at a turn that failed and is the last of its thread, under an operation of its own.
 type RetryTurn struct {
 	RunTurn
-	Records ports.Records
-	Stream  StreamTurn
+	Views  ports.TurnViews
+	Stream StreamTurn
 }
 
 // Do retries a turn and returns its answer. Errors are ports.ErrTurnNotFound, ports.ErrNotRetryable and those of TakeTurn.
 func (u RetryTurn) Do(ctx context.Context, thread, turn uuid.UUID) (ports.Answer, error) {
-	record, err := u.Records.Get(ctx, thread, turn)
+	view, err := u.Views.Get(ctx, thread, turn)
 	if err != nil {
 		return ports.Answer{}, err
 	}
-	return u.retry(ctx, record, nil)
+	return u.retry(ctx, view, nil)
 }
 
 // DoStreamed retries a turn while a reader reads its events from a position on.
 func (u RetryTurn) DoStreamed(ctx context.Context, thread, turn uuid.UUID, position int64, read Reader) error {
-	record, err := u.Records.Get(ctx, thread, turn)
+	view, err := u.Views.Get(ctx, thread, turn)
 	if err != nil {
 		return err
 	}
-	take := func(started func(uuid.UUID)) (ports.Answer, error) { return u.retry(ctx, record, started) }
+	take := func(started func(uuid.UUID)) (ports.Answer, error) { return u.retry(ctx, view, started) }
 	find := func(context.Context) (uuid.UUID, error) { return turn, nil }
 	return u.Stream.do(ctx, streamedTurn{take: take, find: find, position: position, read: read})
 }
 
-func (u RetryTurn) retry(ctx context.Context, r domain.Record, started func(uuid.UUID)) (ports.Answer, error) {
+func (u RetryTurn) retry(ctx context.Context, r domain.TurnView, started func(uuid.UUID)) (ports.Answer, error) {
 	turn := domain.Turn{ID: r.ID, ThreadID: r.ThreadID, ActorID: r.ActorID, OperationID: r.OperationID}
 	a := u.attempt(&turn, started)
 	op := a.operation()

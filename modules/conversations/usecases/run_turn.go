@@ -18,7 +18,7 @@ type RunTurn struct {
 	Operations ports.Operations
 	Turns      ports.Turns
 	Cancels    ports.Cancels
-	Pieces     ports.Pieces
+	Chunks     ports.Chunks
 	Live       ports.Live
 	Events     ports.Events
 	Lease      time.Duration // of an attempt: longer than the model may take, by the time that the second transaction needs
@@ -32,7 +32,7 @@ type attempt struct {
 	noWait  bool
 
 	reply  domain.Reply
-	writer ports.Voice // nil: the model was not asked
+	writer ports.StreamWriter // nil: the model was not asked
 }
 
 func (u RunTurn) attempt(turn *domain.Turn, started func(turn uuid.UUID)) *attempt {
@@ -68,7 +68,7 @@ func (a *attempt) work(ctx context.Context) (err error) {
 	}
 	streamed := a.started != nil
 	if !streamed && a.turn.Attempt > 1 { // the readers of an earlier attempt read this one too
-		if streamed, err = a.Pieces.Any(ctx, a.turn.ID); err != nil {
+		if streamed, err = a.Chunks.Any(ctx, a.turn.ID); err != nil {
 			return err
 		}
 	}
@@ -78,7 +78,7 @@ func (a *attempt) work(ctx context.Context) (err error) {
 		a.started(a.turn.ID)
 	}
 	if err = context.Cause(ctx); err == nil {
-		a.reply, err = a.Ask(ctx, *a.turn, a.writer.Say)
+		a.reply, err = a.Ask(ctx, *a.turn, a.writer.Write)
 	}
 	switch cause := context.Cause(ctx); {
 	case err != nil && errors.Is(cause, ports.ErrCancel):
@@ -94,7 +94,7 @@ func (a *attempt) finish(ctx context.Context) (domain.CompletedTurn, error) {
 	if a.turn.Done != nil {
 		return domain.CompletedTurn{Turn: *a.turn, Answer: *a.turn.Done, Reply: a.turn.DoneBy}, nil
 	}
-	if err := a.writer.Rest(ctx); err != nil {
+	if err := a.writer.Flush(ctx); err != nil {
 		return domain.CompletedTurn{}, err
 	}
 	done := domain.CompletedTurn{Turn: *a.turn, Answer: a.turn.Answer(a.reply.Content, a.Now()), Reply: a.reply}

@@ -18,8 +18,8 @@ type TakeTurn struct {
 	RunTurn
 	Leases  ports.Leases
 	Threads ports.Threads
-	Queue   ports.Room
-	Records ports.Records
+	Queue   ports.ThreadQueue
+	Views   ports.TurnViews
 	Stream  StreamTurn
 }
 
@@ -42,7 +42,7 @@ func (u TakeTurn) Do(ctx context.Context, in NewTurn) (ports.Answer, error) {
 // call under the same operation; 0 for any other.
 func (u TakeTurn) DoStreamed(ctx context.Context, in NewTurn, position int64, read Reader) error {
 	take := func(started func(uuid.UUID)) (ports.Answer, error) { return u.take(ctx, in, started) }
-	return u.Stream.do(ctx, streamedTurn{take: take, find: u.Records.OfOperation, position: position, read: read})
+	return u.Stream.do(ctx, streamedTurn{take: take, find: u.Views.OfOperation, position: position, read: read})
 }
 
 // take takes a turn. Started is called when it is stored and its model is asked; nil: nobody reads its events.

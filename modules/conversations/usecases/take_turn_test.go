@@ -89,16 +89,16 @@ func (operations) Run(ctx context.Context, o ports.Operation) (ports.Answer, err
 // live registers attempts that nobody cancels or reads.
 type live struct{ ports.Live }
 
-func (live) Begin(ctx context.Context, _ domain.Turn, _ bool) (context.Context, ports.Voice) {
+func (live) Begin(ctx context.Context, _ domain.Turn, _ bool) (context.Context, ports.StreamWriter) {
 	return ctx, writer{}
 }
 
-type writer struct{ ports.Voice }
+type writer struct{ ports.StreamWriter }
 
-func (writer) Say(string)                 {}
-func (writer) Close()                     {}
-func (writer) Rest(context.Context) error { return nil }
-func (writer) End()                       {}
+func (writer) Write(string)                {}
+func (writer) Close()                      {}
+func (writer) Flush(context.Context) error { return nil }
+func (writer) End()                        {}
 
 func take(m model, kept *turns) usecases.TakeTurn {
 	return usecases.TakeTurn{Leases: kept, RunTurn: usecases.RunTurn{

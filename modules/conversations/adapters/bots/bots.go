@@ -9,10 +9,9 @@ import (
 	"github.com/parley/parley/modules/bots"
 )
 
-// Bots implements ports.Bots.
+// Bots asks the catalog of the bots module.
 type Bots struct{ Catalog bots.Catalog }
 
-// Exists implements ports.Bots.
 func (b Bots) Exists(ctx context.Context, bot uuid.UUID) (bool, error) {
 	return b.Catalog.Exists(ctx, bot)
 }

@@ -10,15 +10,14 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// Model implements ports.Model.
+// Model repeats the message, word by word.
 type Model struct {
 	Delay time.Duration // for each word; 0: none
 }
 
-// Name implements ports.Model.
 func (Model) Name() (provider, model string) { return "echo", "echo" }
 
-// Reply implements ports.Model, a word at a time.
+// Reply sends one word at a time.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	content := "Echo: " + p.Content
 	for word := range strings.SplitAfterSeq(content, " ") {

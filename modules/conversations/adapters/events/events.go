@@ -18,7 +18,7 @@ const (
 	turnFailed    = "turn.failed"
 )
 
-// Events implements ports.Events.
+// Events publishes turns to the webhook subscriptions of their workspace.
 type Events struct{ Publisher *events.Publisher }
 
 type turn struct {
@@ -70,7 +70,6 @@ type failure struct {
 	Details map[string]any `json:"details"`
 }
 
-// TurnCompleted implements ports.Events.
 func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
 	return e.publish(ctx, turnCompleted, t, completed{
 		turn: toTurn(t), UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
@@ -81,7 +80,6 @@ func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.
 	})
 }
 
-// TurnFailed implements ports.Events.
 func (e Events) TurnFailed(ctx context.Context, t domain.Turn, _ domain.Reply, why *fail.Error) error {
 	return e.publish(ctx, turnFailed, t, failed{turn: toTurn(t), Error: failure{Code: why.Code, Message: why.Message, Details: why.Details}})
 }

@@ -13,17 +13,16 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Model implements ports.Model.
+// Model is a model with a deadline, circuit breakers and repetition.
 type Model struct {
 	Model ports.Model
 	Group *resilience.Group
 	Own   *resilience.Group // for keys of workspaces, whose failures concern no operator; nil: Group
 }
 
-// Name implements ports.Model.
 func (m Model) Name() (provider, model string) { return m.Model.Name() }
 
-var errNothingYet = errors.New("the model had said nothing yet when there was no more patience")
+var errNoText = errors.New("the model sent no text in time")
 
 // Reply has the model answer. A failure before the first piece of text is tried again, as the group has it; after that
 // never: what was said is said, and the failure says nothing of whether the model works.
@@ -35,8 +34,8 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		first := func() bool { return true }
-		if p.Patience > 0 {
-			first = time.AfterFunc(p.Patience, func() { cancel(errNothingYet) }).Stop
+		if p.FirstTextTimeout > 0 {
+			first = time.AfterFunc(p.FirstTextTimeout, func() { cancel(errNoText) }).Stop
 			defer first()
 		}
 		said := 0
@@ -50,7 +49,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 		switch {
 		case err != nil && said > 0:
 			return resilience.Final(resilience.Uncounted(err))
-		case err != nil && errors.Is(context.Cause(ctx), errNothingYet):
+		case err != nil && errors.Is(context.Cause(ctx), errNoText):
 			return resilience.Final(err)
 		}
 		return err

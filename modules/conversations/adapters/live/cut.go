@@ -10,8 +10,8 @@ import (
 func (h *Hub) Cut() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, v := range h.running {
-		v.cancel(ports.ErrCut)
+	for _, a := range h.running {
+		a.cancel(ports.ErrCut)
 	}
 }
 

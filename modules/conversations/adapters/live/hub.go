@@ -1,11 +1,11 @@
-// Package live knows the attempts that run in this process: it cancels them, and lets those who follow a turn read what
-// it says while it says it. Followers read one log, each at its own pace, so that a slow one holds nothing and keeps
-// nobody waiting.
+// Package live knows the attempts at turns that run in this process: it cancels them, and lets the readers of a turn read its text
+// while it is generated. Readers share one log and read it at their own pace: a slow one delays nobody and needs no buffer.
 package live
 
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,67 +18,69 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// Hub implements ports.Live and ports.Room.
+var (
+	_ ports.Live        = (*Hub)(nil)
+	_ ports.ThreadQueue = (*Hub)(nil)
+)
+
+// Hub knows the attempts that run in this process, their readers, and the calls that wait for a thread. It is safe for concurrent use.
 type Hub struct {
-	pieces  ports.Pieces
+	chunks  ports.Chunks
 	cancels ports.Cancels
 	log     *slog.Logger
 	writes  writes
 
 	mu       sync.Mutex
-	running  map[uuid.UUID]*voice
+	running  map[uuid.UUID]*attempt
 	under    map[operation]uuid.UUID // streamed turns by their operation
 	watchers map[uuid.UUID]map[chan struct{}]struct{}
-	early    [earlyMost]attempt // cancelled before they were heard of, the newest of them
+	early    [maxEarly]attemptKey // cancelled before they were registered, the newest ones
 	next     int
 	queues   map[queueKey][]*place
 	closed   bool          // no attempt begins any more
-	ended    chan struct{} // told when an attempt has ended
+	ended    chan struct{} // receives when an attempt has ended
 }
 
 type operation struct{ workspace, actor, id uuid.UUID }
 
-type attempt struct {
+type attemptKey struct {
 	turn   uuid.UUID
 	number int
 }
 
-const earlyMost = 64 // cancellations that are remembered
+const maxEarly = 64 // cancellations that are remembered
 
 // NewHub makes a Hub.
-func NewHub(pieces ports.Pieces, cancels ports.Cancels, log *slog.Logger) *Hub {
+func NewHub(chunks ports.Chunks, cancels ports.Cancels, log *slog.Logger) *Hub {
 	return &Hub{
-		pieces: pieces, cancels: cancels, log: log,
-		running: map[uuid.UUID]*voice{}, under: map[operation]uuid.UUID{},
+		chunks: chunks, cancels: cancels, log: log,
+		running: map[uuid.UUID]*attempt{}, under: map[operation]uuid.UUID{},
 		watchers: map[uuid.UUID]map[chan struct{}]struct{}{}, queues: map[queueKey][]*place{}, ended: make(chan struct{}, 1),
 	}
 }
 
-// Begin implements ports.Live.
-func (h *Hub) Begin(ctx context.Context, t domain.Turn, streamed bool) (context.Context, ports.Voice) {
+func (h *Hub) Begin(ctx context.Context, t domain.Turn, streamed bool) (context.Context, ports.StreamWriter) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c := call.From(ctx)
-	v := &voice{
-		hub: h, ctx: ctx, cancel: cancel, record: t.Record(), streamed: streamed,
+	a := &attempt{
+		hub: h, ctx: ctx, cancel: cancel, view: t.View(), streamed: streamed,
 		operation: operation{c.Principal.WorkspaceID, c.Principal.UserID, c.Operation.ID},
 	}
-	v.written = sync.NewCond(&v.mu)
+	a.written = sync.NewCond(&a.mu)
 	h.mu.Lock()
-	h.running[t.ID] = v
+	h.running[t.ID] = a
 	if streamed {
-		h.under[v.operation] = t.ID
+		h.under[a.operation] = t.ID
 	}
-	for _, a := range h.early {
-		if a == (attempt{t.ID, t.Attempt}) {
-			cancel(ports.ErrCancel)
-		}
+	if slices.Contains(h.early[:], attemptKey{t.ID, t.Attempt}) {
+		cancel(ports.ErrCancel)
 	}
 	if h.closed {
 		cancel(ports.ErrCut)
 	}
 	h.mu.Unlock()
 	h.changed(t.ID)
-	return ctx, v
+	return ctx, a
 }
 
 // pause is how long a stream waits between two batches.
@@ -88,17 +90,15 @@ func (h *Hub) pause() time.Duration {
 	return max(batchTime, time.Duration(len(h.under))*streamTime)
 }
 
-// Streaming implements ports.Live.
 func (h *Hub) Streaming(turn uuid.UUID) ports.Log {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if v := h.running[turn]; v != nil && v.streamed {
-		return v
+	if a := h.running[turn]; a != nil && a.streamed {
+		return a
 	}
 	return nil
 }
 
-// StreamingUnder implements ports.Live.
 func (h *Hub) StreamingUnder(ctx context.Context) uuid.UUID {
 	c := call.From(ctx)
 	h.mu.Lock()
@@ -106,7 +106,6 @@ func (h *Hub) StreamingUnder(ctx context.Context) uuid.UUID {
 	return h.under[operation{c.Principal.WorkspaceID, c.Principal.UserID, c.Operation.ID}]
 }
 
-// Watch implements ports.Live.
 func (h *Hub) Watch(turn uuid.UUID) (changed <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
 	h.mu.Lock()
@@ -124,7 +123,7 @@ func (h *Hub) Watch(turn uuid.UUID) (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// changed tells the watchers of a turn.
+// changed wakes the watchers of a turn.
 func (h *Hub) changed(turn uuid.UUID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -140,23 +139,22 @@ func poke(ch chan struct{}) {
 	}
 }
 
-// Cancel implements ports.Live.
 func (h *Hub) Cancel(turn uuid.UUID, number int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v := h.running[turn]
-	if v == nil {
-		h.early[h.next%earlyMost] = attempt{turn, number}
+	a := h.running[turn]
+	if a == nil {
+		h.early[h.next%maxEarly] = attemptKey{turn, number}
 		h.next++
 		return
 	}
-	if v.record.Attempt == number {
-		v.cancel(ports.ErrCancel)
+	if a.view.Attempt == number {
+		a.cancel(ports.ErrCancel)
 	}
 }
 
-// HearTurn is for notifications that something has changed in a turn; the empty one says that some were missed.
-func (h *Hub) HearTurn(payload string) {
+// OnTurnChanged is called for notifications that something has changed in a turn; the empty one says that some were missed.
+func (h *Hub) OnTurnChanged(payload string) {
 	if id, err := uuid.Parse(payload); err == nil {
 		h.changed(id)
 		return
@@ -170,8 +168,8 @@ func (h *Hub) HearTurn(payload string) {
 	}
 }
 
-// HearCancel is for notifications that an attempt is to be cancelled; the empty one says that some were missed.
-func (h *Hub) HearCancel(payload string) {
+// OnCancelRequested is called for notifications that an attempt is to be cancelled; the empty one says that some were missed.
+func (h *Hub) OnCancelRequested(payload string) {
 	id, number, _ := strings.Cut(payload, "/")
 	turn, err := uuid.Parse(id)
 	n, wrong := strconv.Atoi(number)
@@ -180,9 +178,9 @@ func (h *Hub) HearCancel(payload string) {
 		return
 	}
 	h.mu.Lock()
-	missed := make([]*voice, 0, len(h.running))
-	for _, v := range h.running {
-		missed = append(missed, v)
+	missed := make([]*attempt, 0, len(h.running))
+	for _, a := range h.running {
+		missed = append(missed, a)
 	}
 	h.mu.Unlock()
 	if len(missed) > 0 {
@@ -190,19 +188,19 @@ func (h *Hub) HearCancel(payload string) {
 	}
 }
 
-// recheck asks for each attempt that runs whether it is wanted to be cancelled.
-func (h *Hub) recheck(running []*voice) {
-	for _, v := range running {
-		ctx, cancel := context.WithTimeout(v.ctx, writePatience)
-		wanted, err := h.cancels.Requested(ctx, v.record.ID, v.record.Attempt)
+// recheck cancels the attempts whose turns are to be cancelled.
+func (h *Hub) recheck(running []*attempt) {
+	for _, a := range running {
+		ctx, cancel := context.WithTimeout(a.ctx, writeTimeout)
+		wanted, err := h.cancels.Requested(ctx, a.view.ID, a.view.Attempt)
 		cancel()
-		if err != nil && v.ctx.Err() == nil {
-			h.log.WarnContext(v.ctx, "whether a turn is to be cancelled cannot be read", "error", err)
+		if err != nil && a.ctx.Err() == nil {
+			h.log.WarnContext(a.ctx, "reading whether a turn is to be cancelled failed", "error", err)
 		}
 		if wanted {
-			v.cancel(ports.ErrCancel)
+			a.cancel(ports.ErrCancel)
 		}
 	}
 }
 
-const writePatience = 5 * time.Second // for one statement
+const writeTimeout = 5 * time.Second // for one statement

@@ -18,9 +18,9 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// table keeps pieces as Postgres does: a batch that comes again takes the place of the first.
+// table keeps chunks as Postgres does: a batch that comes again takes the place of the first.
 type table struct {
-	ports.Pieces
+	ports.Chunks
 	mu      sync.Mutex
 	batches map[int][]string
 	writes  int
@@ -37,7 +37,7 @@ func (p *table) count(n int) {
 	p.most = max(p.most, p.calls)
 }
 
-func (p *table) Append(_ context.Context, _ uuid.UUID, _, first int, pieces []string) error {
+func (p *table) Append(_ context.Context, _ uuid.UUID, _, first int, chunks []string) error {
 	p.count(1)
 	defer p.count(-1)
 	if p.hold != nil {
@@ -46,8 +46,8 @@ func (p *table) Append(_ context.Context, _ uuid.UUID, _, first int, pieces []st
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.writes++
-	if len(pieces) > 0 {
-		p.batches[first] = pieces // also where an error follows: its commit may have come through
+	if len(chunks) > 0 {
+		p.batches[first] = chunks // also where an error follows: its commit may have come through
 	}
 	return p.err
 }
@@ -60,8 +60,8 @@ func (p *table) text() (text string) {
 		if !ok {
 			return text
 		}
-		for _, piece := range batch {
-			text += piece
+		for _, chunk := range batch {
+			text += chunk
 		}
 		at += len(batch)
 	}
@@ -94,16 +94,16 @@ func TestWhatAStreamSaysIsKeptWholeThoughTheTableFailsOrIsSlow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := hub(p, wishes{})
-			_, voice := h.Begin(t.Context(), turn(), true)
-			voice.Say("a")
-			require.Eventually(t, func() bool { return p.text() == "a" }, patient, time.Millisecond, "the first piece waits")
-			voice.Say("b")
-			voice.Say("c")
-			voice.Close()
-			_ = voice.Rest(t.Context())
+			_, writer := h.Begin(t.Context(), turn(), true)
+			writer.Write("a")
+			require.Eventually(t, func() bool { return p.text() == "a" }, patient, time.Millisecond, "the first chunk waits")
+			writer.Write("b")
+			writer.Write("c")
+			writer.Close()
+			_ = writer.Flush(t.Context())
 			require.Equal(t, "abc", p.text())
-			require.Equal(t, "abc", voice.Said())
-			voice.End()
+			require.Equal(t, "abc", writer.Text())
+			writer.End()
 		})
 	}
 }
@@ -113,13 +113,13 @@ func TestATableThatHangsKeepsNobodyFromSpeakingOrReading(t *testing.T) {
 	p := &table{hold: make(chan struct{})}
 	h := hub(p, wishes{})
 	one := turn()
-	_, voice := h.Begin(t.Context(), one, true)
+	_, writer := h.Begin(t.Context(), one, true)
 	for range 1000 {
-		voice.Say("x")
+		writer.Write("x")
 	}
 	require.Len(t, h.Streaming(one.ID).From(0), 1000)
 	close(p.hold)
-	voice.End()
+	writer.End()
 	require.Nil(t, h.Streaming(one.ID))
 }
 
@@ -130,11 +130,11 @@ func TestManyStreamsAreStoredByFewWriters(t *testing.T) {
 	p := &table{hold: make(chan struct{})}
 	h := hub(p, wishes{})
 	before := runtime.NumGoroutine()
-	voices := make([]ports.Voice, streams)
+	voices := make([]ports.StreamWriter, streams)
 	for i := range voices {
 		ctx := call.With(t.Context(), &call.Call{Operation: call.Operation{ID: uuid.New()}})
 		_, voices[i] = h.Begin(ctx, turn(), true)
-		voices[i].Say("a")
+		voices[i].Write("a")
 	}
 	require.Less(t, runtime.NumGoroutine()-before, streams/2)
 	close(p.hold)
@@ -144,8 +144,8 @@ func TestManyStreamsAreStoredByFewWriters(t *testing.T) {
 		return p.writes == streams
 	}, patient, time.Millisecond, "all had their turn")
 	require.LessOrEqual(t, p.most, 4, "batches at once")
-	for _, voice := range voices {
-		voice.End()
+	for _, writer := range voices {
+		writer.End()
 	}
 }
 
@@ -154,17 +154,17 @@ func TestATurnThatIsNotStreamedKeepsNothingAndCanBeCancelled(t *testing.T) {
 	p := &table{}
 	h := hub(p, wishes{})
 	one := turn()
-	ctx, voice := h.Begin(t.Context(), one, false)
-	voice.Say("a")
+	ctx, writer := h.Begin(t.Context(), one, false)
+	writer.Write("a")
 	require.Nil(t, h.Streaming(one.ID))
-	h.HearCancel(one.ID.String() + "/2")
+	h.OnCancelRequested(one.ID.String() + "/2")
 	require.NoError(t, ctx.Err(), "another attempt was meant")
-	h.HearCancel(one.ID.String() + "/1")
+	h.OnCancelRequested(one.ID.String() + "/1")
 	require.True(t, cancelled(ctx)())
-	voice.Close()
-	require.NoError(t, voice.Rest(t.Context()))
+	writer.Close()
+	require.NoError(t, writer.Flush(t.Context()))
 	require.Zero(t, p.writes)
-	voice.End()
+	writer.End()
 }
 
 // The notification may come before the attempt has begun here, or be lost with its connection.
@@ -172,17 +172,17 @@ func TestACancellationIsNotMissed(t *testing.T) {
 	t.Parallel()
 	h := hub(&table{}, wishes{})
 	early := turn()
-	h.HearCancel(early.ID.String() + "/1")
-	ctx, voice := h.Begin(t.Context(), early, false)
+	h.OnCancelRequested(early.ID.String() + "/1")
+	ctx, writer := h.Begin(t.Context(), early, false)
 	require.True(t, cancelled(ctx)())
-	voice.End()
+	writer.End()
 
 	h = hub(&table{}, wishes{all: true})
-	ctx, voice = h.Begin(t.Context(), turn(), false)
+	ctx, writer = h.Begin(t.Context(), turn(), false)
 	require.NoError(t, ctx.Err())
-	h.HearCancel("") // connected anew
+	h.OnCancelRequested("") // connected anew
 	require.Eventually(t, cancelled(ctx), patient, time.Millisecond)
-	voice.End()
+	writer.End()
 }
 
 func TestAFollowerIsToldOfChangesHereAndElsewhere(t *testing.T) {
@@ -192,19 +192,19 @@ func TestAFollowerIsToldOfChangesHereAndElsewhere(t *testing.T) {
 	changed, stop := h.Watch(here.ID)
 	defer stop()
 	other, stopOther := h.Watch(elsewhere)
-	_, voice := h.Begin(t.Context(), here, true)
+	_, writer := h.Begin(t.Context(), here, true)
 	<-changed
-	voice.Say("a")
+	writer.Write("a")
 	<-changed
-	voice.End()
+	writer.End()
 	<-changed
-	h.HearTurn(elsewhere.String())
+	h.OnTurnChanged(elsewhere.String())
 	<-other
-	h.HearTurn("") // some were missed
+	h.OnTurnChanged("") // some were missed
 	<-other
 	<-changed
 	stopOther()
-	h.HearTurn(elsewhere.String())
+	h.OnTurnChanged(elsewhere.String())
 	require.Empty(t, other)
 }
 
@@ -212,7 +212,7 @@ func TestTheQueueForAThreadIsInOrderAndBounded(t *testing.T) {
 	t.Parallel()
 	h := hub(&table{}, wishes{})
 	thread := uuid.New()
-	places := make([]ports.Place, 9)
+	places := make([]ports.QueuePlace, 9)
 	for i := range places {
 		var err error
 		places[i], err = h.Enter(t.Context(), thread)
@@ -250,11 +250,11 @@ func TestTheFirstInTheQueueIsWokenByTheEndOfATurn(t *testing.T) {
 	t.Parallel()
 	h := hub(&table{}, wishes{})
 	one := turn()
-	_, voice := h.Begin(t.Context(), one, false)
+	_, writer := h.Begin(t.Context(), one, false)
 	p, err := h.Enter(t.Context(), one.ThreadID)
 	require.NoError(t, err)
 	require.NoError(t, p.Wait(t.Context()))
-	voice.End()
+	writer.End()
 	began := time.Now()
 	require.NoError(t, p.Wait(t.Context()))
 	require.Less(t, time.Since(began), 200*time.Millisecond)
@@ -263,19 +263,19 @@ func TestTheFirstInTheQueueIsWokenByTheEndOfATurn(t *testing.T) {
 func TestAHubThatClosesCutsAttemptsShortAndWaitsForWhatCameOfThem(t *testing.T) {
 	t.Parallel()
 	h := live.NewHub(&table{batches: map[int][]string{}}, wishes{}, slog.New(slog.DiscardHandler))
-	ctx, voice := h.Begin(t.Context(), domain.Turn{ID: uuid.New(), Attempt: 1}, false)
+	ctx, writer := h.Begin(t.Context(), domain.Turn{ID: uuid.New(), Attempt: 1}, false)
 	require.NoError(t, ctx.Err())
 	closed := make(chan int, 1)
 	go func() { closed <- h.Close(t.Context()) }()
 	<-ctx.Done()
 	require.ErrorIs(t, context.Cause(ctx), ports.ErrCut)
 	require.Empty(t, closed, "what came of it is not stored yet")
-	voice.End()
+	writer.End()
 	require.Equal(t, 1, <-closed)
-	late, voice := h.Begin(t.Context(), domain.Turn{ID: uuid.New(), Attempt: 1}, false)
+	late, writer := h.Begin(t.Context(), domain.Turn{ID: uuid.New(), Attempt: 1}, false)
 	require.ErrorIs(t, context.Cause(late), ports.ErrCut, "one that began meanwhile")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Equal(t, 1, h.Close(ended), "it waits no longer than it may")
-	voice.End()
+	writer.End()
 }

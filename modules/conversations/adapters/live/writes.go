@@ -14,19 +14,19 @@ const (
 	streamTime = 2 * time.Millisecond
 )
 
-// writes stores what streamed attempts say, in batches. Attempts take turns, in the order in which they had something to
-// store. The goroutines that write end when nothing is left. It is safe for concurrent use.
+// writes stores the chunks of streamed attempts in batches, in the order in which the attempts had some. Its goroutines end when
+// nothing is left. It is safe for concurrent use.
 type writes struct {
 	mu      sync.Mutex
-	due     []*voice
+	due     []*attempt
 	writers int
 }
 
-// add queues an attempt that has something to store.
-func (w *writes) add(v *voice) {
+// add queues an attempt that has chunks to store.
+func (w *writes) add(a *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.due = append(w.due, v)
+	w.due = append(w.due, a)
 	if w.writers < maxWriters {
 		w.writers++
 		go w.run()
@@ -34,13 +34,13 @@ func (w *writes) add(v *voice) {
 }
 
 func (w *writes) run() {
-	for v := w.next(); v != nil; v = w.next() {
-		v.store()
+	for a := w.next(); a != nil; a = w.next() {
+		a.store()
 	}
 }
 
-// next takes the attempt that has waited longest; nil where none waits, and then the writer is to end.
-func (w *writes) next() *voice {
+// next takes the attempt that has waited longest; nil where none waits: then the goroutine ends.
+func (w *writes) next() *attempt {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.due) == 0 {
@@ -48,8 +48,8 @@ func (w *writes) next() *voice {
 		w.writers--
 		return nil
 	}
-	v := w.due[0]
+	a := w.due[0]
 	w.due[0] = nil
 	w.due = w.due[1:]
-	return v
+	return a
 }

@@ -112,7 +112,6 @@ func (s *Server) Asked() <-chan struct{} { return s.asked }
 // Gone tells of each caller who went before its answer was whole.
 func (s *Server) Gone() <-chan struct{} { return s.gone }
 
-// ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, _ := io.ReadAll(r.Body)
 	call := Call{Path: r.URL.Path, Query: r.URL.RawQuery, Header: r.Header.Clone()}

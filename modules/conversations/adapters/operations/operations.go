@@ -23,7 +23,7 @@ type Operations struct {
 	Nowait   command.Bound // the same for operations that do not wait
 	// The stored forms of answers.
 	EncodeCompleted func(domain.CompletedTurn) command.Encoder
-	EncodeTurn      func(domain.Record) command.Encoder
+	EncodeTurn      func(domain.TurnView) command.Encoder
 }
 
 // Run runs a turn in two transactions, as a command.Long.
@@ -42,7 +42,7 @@ func (o Operations) Recover(ctx context.Context, op ports.Operation) error {
 }
 
 // RunOnce runs a step in one transaction.
-func (o Operations) RunOnce(ctx context.Context, record ports.AuditRecord, step func(ctx context.Context) (domain.Record, error)) (ports.Answer, error) {
+func (o Operations) RunOnce(ctx context.Context, record ports.AuditRecord, step func(ctx context.Context) (domain.TurnView, error)) (ports.Answer, error) {
 	a, err := o.Pipeline.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		turn, err := step(ctx)
 		return command.Outcome{Answer: o.EncodeTurn(turn), Audit: entry(record)}, err

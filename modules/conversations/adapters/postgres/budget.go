@@ -12,14 +12,14 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// Budget implements ports.Budget.
+// Budget reserves costs of turns in the limit of their workspace.
 type Budget struct {
 	DB     *postgres.DB
 	Limits usage.Limits // of workspaces that have none of their own
 	Now    func() time.Time
 }
 
-// Reserve implements ports.Budget. It commits at once.
+// Reserve commits at once.
 func (b Budget) Reserve(ctx context.Context, turn uuid.UUID, attempt int, micros int64) error {
 	err := b.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, b.DB)

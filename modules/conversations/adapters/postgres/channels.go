@@ -12,13 +12,12 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Channels implements ports.Channels.
+// Channels lists endpoints and the events that they have received.
 type Channels struct{ db *postgres.DB }
 
 // NewChannels makes Channels.
 func NewChannels(db *postgres.DB) *Channels { return &Channels{db} }
 
-// Endpoints implements ports.Channels.
 func (c *Channels) Endpoints(ctx context.Context, before *ports.IDPosition, limit int) ([]domain.Endpoint, error) {
 	q, workspace := queries(ctx, c.db)
 	rows, err := q.ListEndpoints(ctx, conversationsdb.ListEndpointsParams{WorkspaceID: workspace, Before: before.Before(), Count: int32(limit)})
@@ -32,7 +31,6 @@ func (c *Channels) Endpoints(ctx context.Context, before *ports.IDPosition, limi
 	return list, nil
 }
 
-// Events implements ports.Channels.
 func (c *Channels) Events(ctx context.Context, f ports.EventFilter, before *ports.IDPosition, limit int) ([]domain.InboundEvent, error) {
 	q, workspace := listQueries(ctx, c.db)
 	rows, err := q.ListEvents(ctx, conversationsdb.ListEventsParams{
@@ -48,7 +46,6 @@ func (c *Channels) Events(ctx context.Context, f ports.EventFilter, before *port
 	return list, nil
 }
 
-// Event implements ports.Channels.
 func (c *Channels) Event(ctx context.Context, id uuid.UUID) (domain.InboundEvent, error) {
 	q, workspace := queries(ctx, c.db)
 	r, err := q.GetEvent(ctx, conversationsdb.GetEventParams{WorkspaceID: workspace, ID: id, JobKind: AnswerKind})

@@ -92,7 +92,7 @@ func TestAReservationEndsWithItsTurn(t *testing.T) {
 		},
 		"cancelled": func(s *bundle, turn domain.Turn) error {
 			return s.db.Write(s.me, func(ctx context.Context) error {
-				return postgres.Records{DB: s.db}.Cancel(ctx, turn, turn.Partial([]string{"hel"}, now), costs(10))
+				return postgres.TurnViews{DB: s.db}.Cancel(ctx, turn, turn.Partial([]string{"hel"}, now), costs(10))
 			})
 		},
 	} {

@@ -14,13 +14,12 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Endpoints implements ports.Endpoints.
+// Endpoints stores webhook endpoints.
 type Endpoints struct{ db *postgres.DB }
 
 // NewEndpoints makes Endpoints.
 func NewEndpoints(db *postgres.DB) *Endpoints { return &Endpoints{db} }
 
-// Create implements ports.Endpoints.
 func (s *Endpoints) Create(ctx context.Context, e domain.Endpoint) error {
 	q, workspace := queries(ctx, s.db)
 	_, err := q.CreateEndpoint(ctx, conversationsdb.CreateEndpointParams{
@@ -30,21 +29,18 @@ func (s *Endpoints) Create(ctx context.Context, e domain.Endpoint) error {
 	return endpointError(err, "create the endpoint")
 }
 
-// Get implements ports.Endpoints.
 func (s *Endpoints) Get(ctx context.Context, id uuid.UUID) (domain.Endpoint, error) {
 	q, workspace := queries(ctx, s.db)
 	row, err := q.GetEndpoint(ctx, conversationsdb.GetEndpointParams{WorkspaceID: workspace, ID: id})
 	return toEndpoint(row), endpointError(err, "read the endpoint")
 }
 
-// Lock implements ports.Endpoints.
 func (s *Endpoints) Lock(ctx context.Context, id uuid.UUID) (domain.Endpoint, error) {
 	q, workspace := queries(ctx, s.db)
 	row, err := q.LockEndpoint(ctx, conversationsdb.LockEndpointParams{WorkspaceID: workspace, ID: id})
 	return toEndpoint(conversationsdb.GetEndpointRow(row)), endpointError(err, "read the endpoint")
 }
 
-// Save implements ports.Endpoints.
 func (s *Endpoints) Save(ctx context.Context, e domain.Endpoint) error {
 	q, workspace := queries(ctx, s.db)
 	_, err := q.SaveEndpoint(ctx, conversationsdb.SaveEndpointParams{
@@ -54,7 +50,6 @@ func (s *Endpoints) Save(ctx context.Context, e domain.Endpoint) error {
 	return endpointError(err, "save the endpoint")
 }
 
-// Delete implements ports.Endpoints.
 func (s *Endpoints) Delete(ctx context.Context, id uuid.UUID) error {
 	q, workspace := queries(ctx, s.db)
 	_, err := q.DeleteEndpoint(ctx, conversationsdb.DeleteEndpointParams{WorkspaceID: workspace, ID: id})

@@ -36,7 +36,7 @@ func answerTarget(endpoint uuid.UUID) string {
 	return strconv.Itoa(int(endpoint[len(endpoint)-1]) % answerTargets)
 }
 
-// Inbox implements ports.Inbox.
+// Inbox stores the events that endpoints receive, with the jobs that answer them.
 type Inbox struct {
 	DB     *postgres.DB
 	Queue  *jobs.Queue
@@ -45,7 +45,6 @@ type Inbox struct {
 	Now    func() time.Time
 }
 
-// Find implements ports.Inbox.
 func (i Inbox) Find(ctx context.Context, endpoint uuid.UUID) (ports.Mailbox, error) {
 	q, _ := queries(ctx, i.DB)
 	row, err := q.FindEndpoint(ctx, endpoint)
@@ -54,8 +53,8 @@ func (i Inbox) Find(ctx context.Context, endpoint uuid.UUID) (ports.Mailbox, err
 	}, endpointError(err, "find the endpoint")
 }
 
-// Take implements ports.Inbox. Event, job and audit row are one transaction. Over the limit of events it answers
-// fail.ErrLimitReached and stores nothing.
+// Take stores event, job and audit row in one transaction. Over the limit of events it returns fail.ErrLimitReached and stores
+// nothing.
 func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, fresh bool, err error) {
 	payload, body := e.Payload, json.RawMessage(nil)
 	if contract.HasLongNumber(e.Payload) { // which jsonb would write out
@@ -112,7 +111,6 @@ func (i Inbox) EndpointDisabled(ctx context.Context, endpoint uuid.UUID) error {
 	return nil
 }
 
-// ToAnswer implements ports.Inbox.
 func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, error) {
 	q, workspace := queries(ctx, i.DB)
 	r, err := q.GetEventToAnswer(ctx, conversationsdb.GetEventToAnswerParams{WorkspaceID: workspace, ID: event, Kind: AnswerKind})
@@ -140,7 +138,7 @@ func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, er
 	return w, nil
 }
 
-// OpenThread implements ports.Inbox. It commits at once.
+// OpenThread commits at once.
 func (i Inbox) OpenThread(ctx context.Context, c domain.Channel) (thread uuid.UUID, err error) {
 	err = i.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, i.DB)
@@ -169,7 +167,6 @@ func (i Inbox) GivenUp(ctx context.Context, payload json.RawMessage) error {
 	return nil
 }
 
-// Answered implements ports.Inbox.
 func (i Inbox) Answered(ctx context.Context, w ports.Waiting, also func(ctx context.Context) error) error {
 	err := i.DB.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, i.DB)

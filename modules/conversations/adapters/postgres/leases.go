@@ -14,7 +14,6 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Busy implements ports.Leases.
 func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
 	q, workspace := queries(ctx, s.db)
 	row, err := q.FindRunningTurn(ctx, conversationsdb.FindRunningTurnParams{WorkspaceID: workspace, ThreadID: thread})
@@ -30,7 +29,7 @@ func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
 // errAbandoned is what subscribers are told of a turn that was given up.
 var errAbandoned = fail.New(fail.Internal, "INTERNAL_ERROR", "the turn did not live to its answer: send the message as a new operation")
 
-// Free implements ports.Leases. It commits at once.
+// Free commits at once.
 func (s *Turns) Free(ctx context.Context, thread uuid.UUID, ago time.Duration, why string) (bool, error) {
 	err := s.db.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, s.db)
@@ -58,9 +57,8 @@ func (s *Turns) Free(ctx context.Context, thread uuid.UUID, ago time.Duration, w
 	return true, nil
 }
 
-// Abandoned implements ports.Leases.
-func (s *Turns) Abandoned(ctx context.Context, most int) ([]ports.Abandoned, error) {
-	rows, err := conversationsdb.New(s.db.In(ctx)).AbandonedTurns(ctx, int32(most))
+func (s *Turns) Abandoned(ctx context.Context, limit int) ([]ports.Abandoned, error) {
+	rows, err := conversationsdb.New(s.db.In(ctx)).AbandonedTurns(ctx, int32(limit))
 	if err != nil {
 		return nil, fmt.Errorf("look for abandoned turns: %w", err)
 	}
@@ -74,8 +72,8 @@ func (s *Turns) Abandoned(ctx context.Context, most int) ([]ports.Abandoned, err
 }
 
 // CountAbandoned counts the turns of all workspaces whose lease has run out, up to a number.
-func CountAbandoned(ctx context.Context, db *postgres.DB, most int) (int, error) {
-	n, err := conversationsdb.New(db.In(ctx)).CountAbandonedTurns(ctx, int32(most))
+func CountAbandoned(ctx context.Context, db *postgres.DB, limit int) (int, error) {
+	n, err := conversationsdb.New(db.In(ctx)).CountAbandonedTurns(ctx, int32(limit))
 	if err != nil {
 		return 0, fmt.Errorf("count abandoned turns: %w", err)
 	}

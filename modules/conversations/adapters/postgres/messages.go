@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Messages implements ports.Threads. A message has the feedback of the caller. Where contents have more than page.MaxBytes
+// Messages returns messages with the feedback of the caller. Where contents have more than page.MaxBytes
 // together, there are fewer messages, but one more than fit.
 func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Reading, limit int) ([]domain.Message, error) {
 	query, bound := conversationsdb.ListMessages, int64(0)
@@ -41,13 +41,13 @@ func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Rea
 
 // readMessages reads rows straight into messages: of the calls that are made often this one has the most of them, and what
 // the generated code makes of a row in between took a fifth of its processor time.
-func (t *Threads) readMessages(ctx context.Context, most int, query string, args ...any) ([]domain.Message, error) {
+func (t *Threads) readMessages(ctx context.Context, limit int, query string, args ...any) ([]domain.Message, error) {
 	rows, err := t.db.InPipeline(ctx).Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	list := make([]domain.Message, 0, most)
+	list := make([]domain.Message, 0, limit)
 	var status string
 	var rating, comment *string
 	var ratedAt *time.Time
@@ -66,7 +66,6 @@ func (t *Threads) readMessages(ctx context.Context, most int, query string, args
 	return list, rows.Err()
 }
 
-// Rate implements ports.Opinions.
 func (t *Threads) Rate(ctx context.Context, o domain.Opinion) (domain.Message, error) {
 	q, workspace := queries(ctx, t.db)
 	row, err := q.RateMessage(ctx, conversationsdb.RateMessageParams{

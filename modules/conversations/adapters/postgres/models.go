@@ -15,17 +15,18 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Models implements ports.ModelSettings and ports.Recall. Keys are sealed by the box, each for its workspace and provider.
+// Models stores the settings of models and keys for them, and reads threads for prompts. Keys are sealed by the box, each for its
+// workspace and provider.
 type Models struct {
 	DB  *postgres.DB
 	Box *secret.Box
 }
 
-// Recall implements ports.Recall, by one query.
-func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, most, bytes int) (ports.Recalled, error) {
+// Recall reads by one query.
+func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, limit, bytes int) (ports.Recalled, error) {
 	q, workspace := queries(ctx, m.DB)
 	rows, err := q.RecallThread(ctx, conversationsdb.RecallThreadParams{
-		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(most), MostBytes: int64(bytes), Refused: refusedTexts(),
+		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(limit), MostBytes: int64(bytes), Refused: refusedTexts(),
 	})
 	if err != nil {
 		return ports.Recalled{}, fmt.Errorf("recall the thread: %w", err)
@@ -72,7 +73,6 @@ func (m Models) open(workspace uuid.UUID, provider string, sealed []byte, baseUR
 	return ports.Access{Key: string(key), BaseURL: baseURL}, nil
 }
 
-// Defaults implements ports.ModelSettings.
 func (m Models) Defaults(ctx context.Context) (domain.ModelDefaults, error) {
 	q, workspace := queries(ctx, m.DB)
 	row, err := q.GetModelSettings(ctx, workspace)
@@ -82,7 +82,6 @@ func (m Models) Defaults(ctx context.Context) (domain.ModelDefaults, error) {
 	return toDefaults(row.DefaultModel, row.Fallbacks), nil
 }
 
-// SetDefaults implements ports.ModelSettings.
 func (m Models) SetDefaults(ctx context.Context, d domain.ModelDefaults, at time.Time) error {
 	q, workspace := queries(ctx, m.DB)
 	err := q.PutModelSettings(ctx, conversationsdb.PutModelSettingsParams{
@@ -94,7 +93,6 @@ func (m Models) SetDefaults(ctx context.Context, d domain.ModelDefaults, at time
 	return nil
 }
 
-// Keys implements ports.ModelSettings.
 func (m Models) Keys(ctx context.Context) ([]domain.ModelKey, error) {
 	q, workspace := queries(ctx, m.DB)
 	rows, err := q.ListModelKeys(ctx, workspace)
@@ -108,7 +106,6 @@ func (m Models) Keys(ctx context.Context) ([]domain.ModelKey, error) {
 	return keys, nil
 }
 
-// PutKey implements ports.ModelSettings.
 func (m Models) PutKey(ctx context.Context, k domain.ModelKey) error {
 	q, workspace := queries(ctx, m.DB)
 	err := q.PutModelKey(ctx, conversationsdb.PutModelKeyParams{
@@ -121,7 +118,6 @@ func (m Models) PutKey(ctx context.Context, k domain.ModelKey) error {
 	return nil
 }
 
-// DeleteKey implements ports.ModelSettings.
 func (m Models) DeleteKey(ctx context.Context, provider string) error {
 	q, workspace := queries(ctx, m.DB)
 	_, err := q.DeleteModelKey(ctx, conversationsdb.DeleteModelKeyParams{WorkspaceID: workspace, Provider: provider})

@@ -16,14 +16,14 @@ import (
 
 func (s *bundle) cancel(turn domain.Turn, said string) error {
 	return s.db.Write(s.me, func(ctx context.Context) error {
-		return postgres.Records{DB: s.db}.Cancel(ctx, turn, turn.Partial([]string{said}, now), domain.Reply{})
+		return postgres.TurnViews{DB: s.db}.Cancel(ctx, turn, turn.Partial([]string{said}, now), domain.Reply{})
 	})
 }
 
 func TestWhoEndsATurnFirstHasEndedIt(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	records := postgres.Records{DB: s.db}
+	records := postgres.TurnViews{DB: s.db}
 	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
 	require.NoError(t, err)
 	require.NoError(t, s.cancel(turn, "half"))
@@ -48,7 +48,7 @@ func TestWhoEndsATurnFirstHasEndedIt(t *testing.T) {
 func TestPiecesAreKeptInTheirOrderForADay(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	pieces := postgres.Pieces{DB: s.db}
+	pieces := postgres.Chunks{DB: s.db}
 	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
 	require.NoError(t, err)
 	streamed, err := pieces.Any(s.me, turn.ID)
@@ -82,7 +82,7 @@ func TestPiecesAreKeptInTheirOrderForADay(t *testing.T) {
 func TestACancellationIsOfOneAttemptAndOfWhoAskedFirst(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	records := postgres.Records{DB: s.db}
+	records := postgres.TurnViews{DB: s.db}
 	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
 	require.NoError(t, err)
 	wanted := func(attempt int) bool {

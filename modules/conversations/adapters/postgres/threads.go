@@ -14,7 +14,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Threads implements ports.Threads.
+// Threads stores threads and what users think of their messages.
 type Threads struct{ db *postgres.DB }
 
 // NewThreads makes Threads.
@@ -29,7 +29,6 @@ func listQueries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries
 	return conversationsdb.New(db.InList(ctx)), call.From(ctx).Principal.WorkspaceID
 }
 
-// Create implements ports.Threads.
 func (t *Threads) Create(ctx context.Context, thread domain.Thread) error {
 	q, workspace := queries(ctx, t.db)
 	err := q.CreateThread(ctx, conversationsdb.CreateThreadParams{
@@ -42,7 +41,6 @@ func (t *Threads) Create(ctx context.Context, thread domain.Thread) error {
 	return nil
 }
 
-// Get implements ports.Threads.
 func (t *Threads) Get(ctx context.Context, id uuid.UUID) (domain.Thread, error) {
 	q, workspace := conversationsdb.New(t.db.InPipeline(ctx)), call.From(ctx).Principal.WorkspaceID
 	row, err := q.GetThread(ctx, conversationsdb.GetThreadParams{WorkspaceID: workspace, ID: id})
@@ -55,7 +53,6 @@ func (t *Threads) Get(ctx context.Context, id uuid.UUID) (domain.Thread, error) 
 	return toThread(row), nil
 }
 
-// Change implements ports.Threads.
 func (t *Threads) Change(ctx context.Context, id uuid.UUID, c ports.ThreadChanges) (domain.Thread, error) {
 	q, workspace := queries(ctx, t.db)
 	_, err := q.ChangeThread(ctx, conversationsdb.ChangeThreadParams{
@@ -70,7 +67,6 @@ func (t *Threads) Change(ctx context.Context, id uuid.UUID, c ports.ThreadChange
 	return t.Get(ctx, id)
 }
 
-// List implements ports.Threads.
 func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.ThreadPosition, limit int) ([]domain.Thread, error) {
 	q, workspace := listQueries(ctx, t.db)
 	params := conversationsdb.ListThreadsParams{WorkspaceID: workspace, Count: int32(limit), Status: (*string)(f.Status)}

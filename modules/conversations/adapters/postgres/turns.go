@@ -17,13 +17,13 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// Turns implements ports.Turns.
+// Turns stores turns.
 type Turns struct {
-	db     *postgres.DB
-	last   domain.ModelName // who answers where no settings say
-	events ports.Events
-	limits json.RawMessage
-	most   int64 // that turns of a workspace may cost in a month; 0: no limit
+	db      *postgres.DB
+	last    domain.ModelName // who answers where no settings say
+	events  ports.Events
+	limits  json.RawMessage
+	maxCost int64 // that turns of a workspace may cost in a month; 0: no limit
 
 	process *uuid.UUID // that runs the turns; nil: their leases end by themselves alone
 }
@@ -31,13 +31,12 @@ type Turns struct {
 // NewTurns makes Turns. The last model answers where neither bot nor workspace names one. Events publishes the turns that are given up. The limits
 // hold turns, messages, tokens and costs: Start answers fail.ErrLimitReached.
 func NewTurns(db *postgres.DB, last domain.ModelName, events ports.Events, limits usage.Limits) *Turns {
-	return &Turns{db: db, last: last, events: events, limits: limits.JSON(), most: limits[usage.Cost]}
+	return &Turns{db: db, last: last, events: events, limits: limits.JSON(), maxCost: limits[usage.Cost]}
 }
 
 // In says which process runs the turns that begin here: one of Processes.
 func (s *Turns) In(process uuid.UUID) { s.process = &process }
 
-// Start implements ports.Turns.
 func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	q, workspace := queries(ctx, s.db)
 	row, err := q.StartTurn(ctx, conversationsdb.StartTurnParams{
@@ -66,7 +65,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	case err != nil:
 		return fmt.Errorf("start the turn: %w", err)
 	}
-	t.CostLimited = s.most > 0 || row.Limited
+	t.CostLimited = s.maxCost > 0 || row.Limited
 	t.User.Seq, t.Channel = row.UserSeq, toChannel(row.EndpointID, row.ConversationID)
 	t.Defaults, t.Asked = toDefaults(row.DefaultModel, row.Fallbacks), domain.ModelName{Provider: row.Provider, Name: row.Model}
 	if row.BotID != nil {
@@ -85,7 +84,7 @@ func archived(refused error) error {
 	return ports.ErrThreadArchived
 }
 
-// Resume implements ports.Turns. While the turn may still be running it answers command.ErrInProgress.
+// Resume returns command.ErrInProgress while the turn may still be running.
 func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error) {
 	q, workspace := queries(ctx, s.db)
 	err := q.LockThreadOfOperation(ctx, conversationsdb.LockThreadOfOperationParams{
@@ -171,7 +170,7 @@ func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.
 	if own {
 		return nil, command.ErrInProgress // it is there to be replayed by now
 	}
-	r, err := Records{DB: s.db}.Get(ctx, thread, turn)
+	r, err := TurnViews{DB: s.db}.Get(ctx, thread, turn)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +184,6 @@ func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.
 	return t, nil
 }
 
-// Complete implements ports.Turns.
 func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
 	end := ended(ctx, t, domain.TurnCompleted, answer.CreatedAt, reply, s.limits)
 	end.LatencyMs, end.Answered = new(int32(reply.Latency.Milliseconds())), true
@@ -203,7 +201,6 @@ func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Messa
 	return nil
 }
 
-// Fail implements ports.Turns.
 func (s *Turns) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, told domain.Failure, at time.Time) error {
 	end := ended(ctx, t, domain.TurnFailed, at, reply, s.limits)
 	end.FinishReason, end.Error, end.ErrorCode, end.ErrorMessage = nil, &why, &told.Code, &told.Message
@@ -221,7 +218,6 @@ func (s *Turns) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why
 	return nil
 }
 
-// Cut implements ports.Turns.
 func (s *Turns) Cut(ctx context.Context, t domain.Turn, reply domain.Reply, at time.Time) error {
 	q, workspace := queries(ctx, s.db)
 	err := q.CutTurn(ctx, conversationsdb.CutTurnParams{

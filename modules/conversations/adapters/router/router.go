@@ -26,7 +26,7 @@ type Provider struct {
 	Forgets bool // whether it needs nothing but the message: then nothing is read for it
 }
 
-// Router implements ports.Model.
+// Router has a turn answered by the model that its bot names, and by the next one of the bot where that fails.
 type Router struct {
 	Providers map[string]Provider
 	Default   domain.ModelName // where neither bot nor workspace says
@@ -40,7 +40,7 @@ type Router struct {
 // slack is what of a turn's time is not given to models, so that what guards one finds out first that it hangs.
 const slack = 500 * time.Millisecond
 
-// Name implements ports.Model: who answers until the settings of a bot have been read.
+// Name is the model that answers where no settings name one.
 func (r Router) Name() (provider, model string) { return r.Default.Provider, r.Default.Name }
 
 // Reply has the models answer. One that fails before its first piece of text is followed by the next one. What all of them
@@ -52,12 +52,12 @@ func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)
 		return domain.Reply{}, err
 	}
 	recall := sync.OnceValues(func() (ports.Recalled, error) {
-		return r.Recall.Recall(ctx, p.ThreadID, p.Seq, choice.HistoryLimit, r.Table.mostBytes(choice.Models))
+		return r.Recall.Recall(ctx, p.ThreadID, p.Seq, choice.HistoryLimit, r.Table.maxBytes(choice.Models))
 	})
 	spent := domain.Usage{ChargedMicros: new(int64(0))}
 	var failed failures
 	for i, m := range choice.Models {
-		p.Patience = patience(ctx, len(choice.Models), i)
+		p.FirstTextTimeout = firstTextTimeout(ctx, len(choice.Models), i)
 		said := false
 		reply, err := r.ask(ctx, m, choice, p, *spent.ChargedMicros, recall, func(text string) {
 			said = true
@@ -121,8 +121,8 @@ func (r Router) ask(
 	case !r.Allow.Allows(m):
 		return domain.Reply{}, ports.ErrModelNotAllowed.With("model", m.String())
 	}
-	if most := r.Table.most(m, p); most > 0 && p.Limited {
-		if err := r.Budget.Reserve(ctx, p.TurnID, p.Attempt, before+most); err != nil {
+	if cost := r.Table.maxCost(m, p); cost > 0 && p.Limited {
+		if err := r.Budget.Reserve(ctx, p.TurnID, p.Attempt, before+cost); err != nil {
 			return domain.Reply{}, err
 		}
 	}
@@ -160,9 +160,9 @@ func (r Router) Away(ctx context.Context, p ports.Prompt, own []string) time.Dur
 	return shortest
 }
 
-// patience is how long one of several models has for its first piece of text: its share of what is left. A single one
+// firstTextTimeout is how long one of several models has for its first text: its share of what is left. A single one
 // has all the time.
-func patience(ctx context.Context, models, at int) time.Duration {
+func firstTextTimeout(ctx context.Context, models, at int) time.Duration {
 	end, ok := ctx.Deadline()
 	if models == 1 || !ok {
 		return 0

@@ -60,14 +60,14 @@ func hangs(ctx context.Context, _ ports.Prompt, _ func(string)) (domain.Reply, e
 // memory is what is recalled, and how often it was.
 type memory struct {
 	ports.Recalled
-	err         error
-	times       atomic.Int32
-	most, bytes int
+	err          error
+	times        atomic.Int32
+	limit, bytes int
 }
 
-func (m *memory) Recall(_ context.Context, _ uuid.UUID, _ int64, most, bytes int) (ports.Recalled, error) {
+func (m *memory) Recall(_ context.Context, _ uuid.UUID, _ int64, limit, bytes int) (ports.Recalled, error) {
 	m.times.Add(1)
-	m.most, m.bytes = most, bytes
+	m.limit, m.bytes = limit, bytes
 	return m.Recalled, m.err
 }
 
@@ -255,7 +255,7 @@ func TestTheModelIsToldWhatFitsIntoItsWindow(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, append([]domain.Message(nil), history[len(history)-test.kept:]...), b.openai.asked[0].History)
 			require.Equal(t, p.Pinned.Instruction, b.openai.asked[0].Pinned.Instruction, "the instruction is never cut")
-			require.Equal(t, []int{6, 3 * test.window}, []int{b.memory.most, b.memory.bytes})
+			require.Equal(t, []int{6, 3 * test.window}, []int{b.memory.limit, b.memory.bytes})
 		})
 	}
 }

@@ -40,8 +40,8 @@ func (t Table) hasWindow(m domain.ModelName) bool {
 	return e.Window > 0
 }
 
-// mostBytes bounds what is read of a thread, for the widest window of the models.
-func (t Table) mostBytes(models []domain.ModelName) int {
+// maxBytes bounds what is read of a thread, for the widest window of the models.
+func (t Table) maxBytes(models []domain.ModelName) int {
 	widest := 0
 	for _, m := range models {
 		widest = max(widest, t.entry(m).Window)
@@ -67,8 +67,8 @@ func longestAnswer(p ports.Prompt) int {
 	return usualAnswer
 }
 
-// most is what the answer to a prompt may cost in millionths of the currency, by an estimate; 0 where a price is not known.
-func (t Table) most(m domain.ModelName, p ports.Prompt) int64 {
+// maxCost is what the answer to a prompt may cost in millionths of the currency, by an estimate; 0 where a price is not known.
+func (t Table) maxCost(m domain.ModelName, p ports.Prompt) int64 {
 	cost := t.cost(m, domain.Usage{InputTokens: new(p.Tokens()), OutputTokens: new(longestAnswer(p))})
 	if cost == nil {
 		return 0

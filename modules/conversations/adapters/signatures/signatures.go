@@ -16,20 +16,18 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// Keys implements ports.Keys.
+// Keys makes and seals webhook secrets, and verifies what was signed with them.
 type Keys struct {
 	Keys webhook.Keys
 	Now  func() time.Time
 }
 
-// New implements ports.Keys.
 func (k Keys) New(endpoint uuid.UUID) (domain.Keyring, string, error) {
 	ring, secret := k.Keys.New(endpoint)
 	raw, err := json.Marshal(ring)
 	return raw, secret, err
 }
 
-// Rotate implements ports.Keys.
 func (k Keys) Rotate(raw domain.Keyring, endpoint uuid.UUID, overlap time.Duration) (domain.Keyring, string, error) {
 	ring, err := read(raw)
 	if err != nil {
@@ -40,7 +38,6 @@ func (k Keys) Rotate(raw domain.Keyring, endpoint uuid.UUID, overlap time.Durati
 	return raw, secret, err
 }
 
-// Verify implements ports.Keys.
 func (k Keys) Verify(raw domain.Keyring, endpoint uuid.UUID, signed ports.Signed) (string, error) {
 	ring, err := read(raw)
 	if err != nil {

@@ -18,7 +18,6 @@ import (
 
 const defaultOverlap = 24 * time.Hour
 
-// CreateWebhookEndpoint implements the call.
 func (s Server) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpointRequestObject) (CreateWebhookEndpointResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		e, secret, err := s.CreateEndpoint.Do(ctx, usecases.NewEndpoint{
@@ -36,7 +35,6 @@ func (s Server) CreateWebhookEndpoint(ctx context.Context, r CreateWebhookEndpoi
 	return stored{answer}, err
 }
 
-// ChangeWebhookEndpoint implements the call.
 func (s Server) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpointRequestObject) (ChangeWebhookEndpointResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		e, err := s.ChangeEndpoint.Do(ctx, r.EndpointID, usecases.EndpointChanges{
@@ -51,7 +49,6 @@ func (s Server) ChangeWebhookEndpoint(ctx context.Context, r ChangeWebhookEndpoi
 	return stored{answer}, err
 }
 
-// RotateWebhookEndpointSecret implements the call.
 func (s Server) RotateWebhookEndpointSecret(ctx context.Context, r RotateWebhookEndpointSecretRequestObject) (RotateWebhookEndpointSecretResponseObject, error) {
 	overlap := overlapOf(r.Body)
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
@@ -72,7 +69,6 @@ func overlapOf(body *RotateSecretRequest) time.Duration {
 	return time.Duration(*body.OverlapSeconds) * time.Second
 }
 
-// DeleteWebhookEndpoint implements the call.
 func (s Server) DeleteWebhookEndpoint(ctx context.Context, r DeleteWebhookEndpointRequestObject) (DeleteWebhookEndpointResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		err := s.Endpoints.Delete(ctx, r.EndpointID)
@@ -84,7 +80,6 @@ func (s Server) DeleteWebhookEndpoint(ctx context.Context, r DeleteWebhookEndpoi
 	return stored{answer}, err
 }
 
-// GetWebhookEndpoint implements the call.
 func (s Server) GetWebhookEndpoint(ctx context.Context, r GetWebhookEndpointRequestObject) (GetWebhookEndpointResponseObject, error) {
 	e, err := s.Endpoints.Get(ctx, r.EndpointID)
 	return GetWebhookEndpoint200JSONResponse(toEndpoint(e)), err
@@ -99,7 +94,6 @@ func (s Server) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpoints
 	return ListWebhookEndpoints200JSONResponse{Items: page.Map(p.Items, toEndpoint), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// ReceiveWebhook implements the call.
 func (s Server) ReceiveWebhook(ctx context.Context, r ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error) {
 	body, err := io.ReadAll(r.Body) // the gateway has bounded it
 	if err != nil {
@@ -136,7 +130,6 @@ func (s Server) ListWebhookEvents(ctx context.Context, r ListWebhookEventsReques
 	return ListWebhookEvents200JSONResponse{Items: page.Map(p.Items, toEvent), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// GetWebhookEvent implements the call.
 func (s Server) GetWebhookEvent(ctx context.Context, r GetWebhookEventRequestObject) (GetWebhookEventResponseObject, error) {
 	e, err := s.Channels.Event(ctx, r.EventID)
 	return GetWebhookEvent200JSONResponse{

@@ -66,7 +66,7 @@ func newFrames(ctx context.Context, w http.ResponseWriter, thread, turn uuid.UUI
 	})
 }
 
-// close tells the reader that its right has ended, and returns errClosed. Where the stream has not begun it returns the end
+// close writes to the reader that its right has ended, and returns errClosed. Where the stream has not begun it returns the end
 // itself, which is then answered as an error.
 func (f *frames) close(end *access.End) error {
 	switch {
@@ -113,8 +113,8 @@ func (f *frames) setDeadline() error {
 	return f.control.SetWriteDeadline(deadline)
 }
 
-// tell implements usecases.Teller: all that is new goes out in one piece.
-func (f *frames) tell(r domain.Record, events []domain.Event) error {
+// writeEvents writes new events in one piece: it is a usecases.WriteEvents.
+func (f *frames) writeEvents(r domain.TurnView, events []domain.Event) error {
 	if end := access.EndOf(f.ctx, nil); end != nil {
 		return end
 	}
@@ -151,8 +151,8 @@ func (f *frames) tell(r domain.Record, events []domain.Event) error {
 	return nil
 }
 
-// data is what an event tells, in the form of the document's TurnEvent.
-func (f *frames) data(r domain.Record, e domain.Event) any {
+// data is an event in the form of the TurnEvent of the OpenAPI document.
+func (f *frames) data(r domain.TurnView, e domain.Event) any {
 	switch e.Type {
 	case domain.EventTurnCreated:
 		return TurnCreated{

@@ -36,8 +36,7 @@ const (
 	pieceSize = 32 << 10
 )
 
-// VisitListMessagesResponse implements ListMessagesResponseObject. A large page is sent in pieces: in JSON its contents may
-// have six times their bytes.
+// VisitListMessagesResponse writes the page. A large one is sent in pieces: in JSON its contents may have six times their bytes.
 func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	size := 256
 	for _, m := range p.items {

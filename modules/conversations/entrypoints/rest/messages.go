@@ -41,7 +41,7 @@ func bytesOfMessage(m domain.Message) int {
 	return len(m.Content) + len(m.Feedback.Comment)
 }
 
-// RateMessage implements the call. What a comment says is not for the audit log.
+// RateMessage stores what the user thinks of an answer. The text of a comment is not for the audit log.
 func (s Server) RateMessage(ctx context.Context, r RateMessageRequestObject) (RateMessageResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		user := call.From(ctx).Principal.UserID
@@ -57,7 +57,6 @@ func (s Server) RateMessage(ctx context.Context, r RateMessageRequestObject) (Ra
 	return stored{answer}, err
 }
 
-// ExportThread implements the call.
 func (s Server) ExportThread(ctx context.Context, r ExportThreadRequestObject) (ExportThreadResponseObject, error) {
 	export := &threadExport{ctx: ctx, threads: s.Threads, thread: r.ThreadID}
 	var err error // the first page is read before the answer begins, so that a refusal is an answer
@@ -90,7 +89,6 @@ func (e *threadExport) read(from ports.Reading) (p exportPage, err error) {
 	return p, nil
 }
 
-// VisitExportThreadResponse implements ExportThreadResponseObject.
 func (e *threadExport) VisitExportThreadResponse(w http.ResponseWriter) error {
 	release, err := gateway.Hold(w, page.MaxBytes)
 	if err != nil {

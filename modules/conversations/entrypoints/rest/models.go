@@ -10,13 +10,11 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// GetModelSettings implements the call.
 func (s Server) GetModelSettings(ctx context.Context, _ GetModelSettingsRequestObject) (GetModelSettingsResponseObject, error) {
 	d, err := s.Models.Defaults(ctx)
 	return GetModelSettings200JSONResponse(toModelSettings(d)), err
 }
 
-// PutModelSettings implements the call.
 func (s Server) PutModelSettings(ctx context.Context, r PutModelSettingsRequestObject) (PutModelSettingsResponseObject, error) {
 	var d domain.ModelDefaults
 	if r.Body.DefaultModel != nil {
@@ -39,13 +37,11 @@ func (s Server) PutModelSettings(ctx context.Context, r PutModelSettingsRequestO
 	return stored{answer}, err
 }
 
-// ListModelKeys implements the call.
 func (s Server) ListModelKeys(ctx context.Context, _ ListModelKeysRequestObject) (ListModelKeysResponseObject, error) {
 	keys, err := s.Models.Keys(ctx)
 	return ListModelKeys200JSONResponse{Items: page.Map(keys, toModelKey)}, err
 }
 
-// PutModelKey implements the call.
 func (s Server) PutModelKey(ctx context.Context, r PutModelKeyRequestObject) (PutModelKeyResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		key, err := s.PutKey.Do(ctx, r.Provider, r.Body.APIKey, r.Body.BaseURL)
@@ -59,7 +55,6 @@ func (s Server) PutModelKey(ctx context.Context, r PutModelKeyRequestObject) (Pu
 	return stored{answer}, err
 }
 
-// DeleteModelKey implements the call.
 func (s Server) DeleteModelKey(ctx context.Context, r DeleteModelKeyRequestObject) (DeleteModelKeyResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		err := s.Models.DeleteKey(ctx, r.Provider)

@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// Server implements the generated server interface.
+// Server serves the calls.
 type Server struct {
 	Create         usecases.CreateThread
 	Change         usecases.ChangeThread
@@ -26,7 +26,7 @@ type Server struct {
 	Cancel         usecases.CancelTurn
 	Follow         usecases.FollowTurn
 	Threads        ports.Threads
-	Records        ports.Records
+	Views          ports.TurnViews
 	CreateEndpoint usecases.CreateEndpoint
 	ChangeEndpoint usecases.ChangeEndpoint
 	Receive        usecases.ReceiveEvent
@@ -51,7 +51,6 @@ func (s Server) Mount(e *echo.Echo) {
 
 const defaultMessages = 100 // on a page
 
-// CreateThread implements the call.
 func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (CreateThreadResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		p := call.From(ctx).Principal
@@ -71,7 +70,6 @@ func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (
 	return stored{answer}, err
 }
 
-// GetThread implements the call.
 func (s Server) GetThread(ctx context.Context, r GetThreadRequestObject) (GetThreadResponseObject, error) {
 	thread, err := s.Threads.Get(ctx, r.ThreadID)
 	return GetThread200JSONResponse(toThread(thread)), err

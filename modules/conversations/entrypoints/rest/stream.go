@@ -87,7 +87,7 @@ func (t turnStream) read(ctx context.Context, w http.ResponseWriter, start useca
 	defer unwatch()
 	out, stop := newFrames(ctx, w, t.thread, start.Turn, start.Position)
 	defer stop()
-	err := t.server.Follow.Do(ctx, t.thread, start.Turn, start.Position, out.tell)
+	err := t.server.Follow.Do(ctx, t.thread, start.Turn, start.Position, out.writeEvents)
 	if end := access.EndOf(ctx, err); end != nil { // the database may have refused a read before the watcher knew
 		if err = out.close(end); err != nil {
 			return fmt.Errorf("%w: %w", usecases.ErrAccessEnded, err)

@@ -12,7 +12,6 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// CreateWebhookSubscription implements the call.
 func (s Server) CreateWebhookSubscription(ctx context.Context, r CreateWebhookSubscriptionRequestObject) (CreateWebhookSubscriptionResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		sub, secret, err := s.Subscriptions.Create(ctx, r.Body.URL, names(r.Body.Events), r.Body.EndpointID)
@@ -28,7 +27,6 @@ func (s Server) CreateWebhookSubscription(ctx context.Context, r CreateWebhookSu
 	return stored{answer}, err
 }
 
-// ChangeWebhookSubscription implements the call.
 func (s Server) ChangeWebhookSubscription(ctx context.Context, r ChangeWebhookSubscriptionRequestObject) (ChangeWebhookSubscriptionResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		changes := events.Changes{URL: r.Body.URL, Status: (*string)(r.Body.Status)}
@@ -45,7 +43,6 @@ func (s Server) ChangeWebhookSubscription(ctx context.Context, r ChangeWebhookSu
 	return stored{answer}, err
 }
 
-// RotateWebhookSubscriptionSecret implements the call.
 func (s Server) RotateWebhookSubscriptionSecret(ctx context.Context, r RotateWebhookSubscriptionSecretRequestObject) (RotateWebhookSubscriptionSecretResponseObject, error) {
 	overlap := overlapOf(r.Body)
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
@@ -59,7 +56,6 @@ func (s Server) RotateWebhookSubscriptionSecret(ctx context.Context, r RotateWeb
 	return stored{answer}, err
 }
 
-// DeleteWebhookSubscription implements the call.
 func (s Server) DeleteWebhookSubscription(ctx context.Context, r DeleteWebhookSubscriptionRequestObject) (DeleteWebhookSubscriptionResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		err := s.Subscriptions.Delete(ctx, r.SubscriptionID)
@@ -71,7 +67,6 @@ func (s Server) DeleteWebhookSubscription(ctx context.Context, r DeleteWebhookSu
 	return stored{answer}, err
 }
 
-// PingWebhookSubscription implements the call.
 func (s Server) PingWebhookSubscription(ctx context.Context, r PingWebhookSubscriptionRequestObject) (PingWebhookSubscriptionResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		d, err := s.Subscriptions.Ping(ctx, r.SubscriptionID)
@@ -83,7 +78,6 @@ func (s Server) PingWebhookSubscription(ctx context.Context, r PingWebhookSubscr
 	return stored{answer}, err
 }
 
-// GetWebhookSubscription implements the call.
 func (s Server) GetWebhookSubscription(ctx context.Context, r GetWebhookSubscriptionRequestObject) (GetWebhookSubscriptionResponseObject, error) {
 	sub, err := s.Subscriptions.Get(ctx, r.SubscriptionID)
 	return GetWebhookSubscription200JSONResponse(toSubscription(sub)), err
@@ -114,7 +108,6 @@ func (s Server) ListWebhookDeliveries(ctx context.Context, r ListWebhookDeliveri
 	return ListWebhookDeliveries200JSONResponse{Items: page.Map(p.Items, toDelivery), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// GetWebhookDelivery implements the call.
 func (s Server) GetWebhookDelivery(ctx context.Context, r GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error) {
 	d, err := s.Subscriptions.Delivery(ctx, r.DeliveryID)
 	if err != nil {
@@ -126,7 +119,6 @@ func (s Server) GetWebhookDelivery(ctx context.Context, r GetWebhookDeliveryRequ
 	}, nil
 }
 
-// RetryWebhookDelivery implements the call.
 func (s Server) RetryWebhookDelivery(ctx context.Context, r RetryWebhookDeliveryRequestObject) (RetryWebhookDeliveryResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		d, err := s.Subscriptions.Again(ctx, r.DeliveryID)

@@ -23,7 +23,6 @@ func (s Server) ListThreads(ctx context.Context, r ListThreadsRequestObject) (Li
 	return ListThreads200JSONResponse{Items: page.Map(p.Items, toThread), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// ChangeThread implements the call.
 func (s Server) ChangeThread(ctx context.Context, r ChangeThreadRequestObject) (ChangeThreadResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		thread, err := s.Change.Do(ctx, r.ThreadID, ports.ThreadChanges{

@@ -68,6 +68,6 @@ func EncodeCompleted(t domain.CompletedTurn) command.Encoder {
 }
 
 // EncodeTurn is the answer of an operation that cancelled a turn.
-func EncodeTurn(t domain.Record) command.Encoder {
+func EncodeTurn(t domain.TurnView) command.Encoder {
 	return CancelTurn200JSONResponse(toTurnRecord(t)).VisitCancelTurnResponse
 }

@@ -11,28 +11,27 @@ import (
 
 // ListTurns lists the turns of a thread, newest first.
 func (s Server) ListTurns(ctx context.Context, r ListTurnsRequestObject) (ListTurnsResponseObject, error) {
-	p, err := page.List[domain.Record, ports.MessagePosition]{
+	p, err := page.List[domain.TurnView, ports.MessagePosition]{
 		Name: "turns", Filter: r.ThreadID.String(), Size: bytesOfTurn,
-		Position: func(t domain.Record) ports.MessagePosition { return ports.MessagePosition{Seq: t.User.Seq} },
-		Read: func(ctx context.Context, before *ports.MessagePosition, limit int) ([]domain.Record, error) {
-			return s.Records.List(ctx, r.ThreadID, before, limit)
+		Position: func(t domain.TurnView) ports.MessagePosition { return ports.MessagePosition{Seq: t.User.Seq} },
+		Read: func(ctx context.Context, before *ports.MessagePosition, limit int) ([]domain.TurnView, error) {
+			return s.Views.List(ctx, r.ThreadID, before, limit)
 		},
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return ListTurns200JSONResponse{Items: page.Map(p.Items, toTurnRecord), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 // bytesOfTurn is how many bytes of text a turn in a list has: what it had said when it was cancelled.
-func bytesOfTurn(t domain.Record) int {
+func bytesOfTurn(t domain.TurnView) int {
 	if t.Answer == nil {
 		return 0
 	}
 	return len(t.Answer.Content)
 }
 
-// GetTurn implements the call.
 func (s Server) GetTurn(ctx context.Context, r GetTurnRequestObject) (GetTurnResponseObject, error) {
-	record, err := s.Records.Get(ctx, r.ThreadID, r.TurnID)
-	return GetTurn200JSONResponse(toTurnRecord(record)), err
+	turn, err := s.Views.Get(ctx, r.ThreadID, r.TurnID)
+	return GetTurn200JSONResponse(toTurnRecord(turn)), err
 }
 
 // FollowTurn answers with the events of a turn.
@@ -49,7 +48,7 @@ func (s Server) FollowTurn(ctx context.Context, r FollowTurnRequestObject) (Foll
 	}), nil
 }
 
-func toTurnRecord(r domain.Record) TurnRecord {
+func toTurnRecord(r domain.TurnView) TurnRecord {
 	t := TurnRecord{
 		ID: r.ID, ThreadID: r.ThreadID, Status: TurnStatus(r.Status), Attempt: r.Attempt, OperationID: r.OperationID,
 		BotID: r.BotID, BotVersion: toVersion(r.BotVersion), Provider: r.Provider, Model: r.Model, Usage: toTurnUsage(r),
@@ -77,6 +76,6 @@ func toVersion(n *int) *int32 {
 	return new(int32(*n))
 }
 
-func toTurnUsage(r domain.Record) TurnUsage {
+func toTurnUsage(r domain.TurnView) TurnUsage {
 	return TurnUsage{InputTokens: r.InputTokens, CachedTokens: r.CachedTokens, OutputTokens: r.OutputTokens, CostMicros: r.CostMicros, Estimated: r.Estimated}
 }

@@ -17,8 +17,8 @@ const (
 	TurnCancelled TurnStatus = "cancelled"
 )
 
-// Record is a turn as it is told of: its state, and what it cost.
-type Record struct {
+// TurnView is a turn as it is read: its state, its usage and its cost.
+type TurnView struct {
 	ID, ThreadID, ActorID, OperationID uuid.UUID
 	BotID                              *uuid.UUID // nil in a thread without a bot
 	BotVersion                         *int
@@ -40,11 +40,11 @@ type Failure struct {
 }
 
 // Ended tells whether the turn runs no longer.
-func (r Record) Ended() bool { return r.Status != TurnRunning }
+func (r TurnView) Ended() bool { return r.Status != TurnRunning }
 
-// Record is the turn as it is told of while it runs.
-func (t *Turn) Record() Record {
-	r := Record{
+// View is the turn as it is read while it runs.
+func (t *Turn) View() TurnView {
+	r := TurnView{
 		ID: t.ID, ThreadID: t.ThreadID, ActorID: t.ActorID, OperationID: t.OperationID, Status: TurnRunning,
 		Attempt: t.Attempt, User: t.User, CreatedAt: t.StartedAt,
 	}

@@ -19,27 +19,26 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// Records implements ports.Records and ports.Cancels.
-type Records struct {
+// TurnViews reads and cancels turns.
+type TurnViews struct {
 	DB     *postgres.DB
 	Limits usage.Limits // of which cancelled turns may bring a warning
 }
 
-// Get implements ports.Records.
-func (r Records) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Record, error) {
+func (r TurnViews) Get(ctx context.Context, thread, turn uuid.UUID) (domain.TurnView, error) {
 	q, workspace := queries(ctx, r.DB)
 	row, err := q.GetTurn(ctx, conversationsdb.GetTurnParams{WorkspaceID: workspace, ThreadID: thread, TurnID: turn})
 	if postgres.IsMissing(err) {
-		return domain.Record{}, ports.ErrTurnNotFound
+		return domain.TurnView{}, ports.ErrTurnNotFound
 	}
 	if err != nil {
-		return domain.Record{}, fmt.Errorf("read the turn: %w", err)
+		return domain.TurnView{}, fmt.Errorf("read the turn: %w", err)
 	}
-	return toRecord(row), nil
+	return toTurnView(row), nil
 }
 
-// List implements ports.Records. Of the records' messages only what a cancelled turn had said has its content.
-func (r Records) List(ctx context.Context, thread uuid.UUID, before *ports.MessagePosition, limit int) ([]domain.Record, error) {
+// List returns no texts of messages but the partial answers of cancelled turns.
+func (r TurnViews) List(ctx context.Context, thread uuid.UUID, before *ports.MessagePosition, limit int) ([]domain.TurnView, error) {
 	q, workspace := queries(ctx, r.DB)
 	p := conversationsdb.ListTurnsParams{WorkspaceID: workspace, ThreadID: thread, Before: math.MaxInt64, Count: int32(limit), MaxBytes: page.MaxBytes}
 	if before != nil {
@@ -54,15 +53,14 @@ func (r Records) List(ctx context.Context, thread uuid.UUID, before *ports.Messa
 			return nil, err
 		}
 	}
-	records := make([]domain.Record, len(rows))
+	views := make([]domain.TurnView, len(rows))
 	for i, row := range rows {
-		records[i] = toRecord(conversationsdb.GetTurnRow(row))
+		views[i] = toTurnView(conversationsdb.GetTurnRow(row))
 	}
-	return records, nil
+	return views, nil
 }
 
-// OfOperation implements ports.Records.
-func (r Records) OfOperation(ctx context.Context) (uuid.UUID, error) {
+func (r TurnViews) OfOperation(ctx context.Context) (uuid.UUID, error) {
 	q, workspace := queries(ctx, r.DB)
 	c := call.From(ctx)
 	id, err := q.FindTurnOfOperation(ctx, conversationsdb.FindTurnOfOperationParams{
@@ -77,8 +75,8 @@ func (r Records) OfOperation(ctx context.Context) (uuid.UUID, error) {
 	return id, nil
 }
 
-// Request implements ports.Cancels. It commits at once.
-func (r Records) Request(ctx context.Context, turn uuid.UUID) error {
+// Request commits at once.
+func (r TurnViews) Request(ctx context.Context, turn uuid.UUID) error {
 	operation := call.From(ctx).Operation.ID
 	err := r.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, r.DB)
@@ -91,8 +89,7 @@ func (r Records) Request(ctx context.Context, turn uuid.UUID) error {
 	return nil
 }
 
-// Requested implements ports.Cancels.
-func (r Records) Requested(ctx context.Context, turn uuid.UUID, attempt int) (bool, error) {
+func (r TurnViews) Requested(ctx context.Context, turn uuid.UUID, attempt int) (bool, error) {
 	q, workspace := queries(ctx, r.DB)
 	wanted, err := q.GetCancelRequest(ctx, conversationsdb.GetCancelRequestParams{WorkspaceID: workspace, TurnID: turn, Attempt: int32(attempt)})
 	if postgres.IsMissing(err) {
@@ -101,8 +98,7 @@ func (r Records) Requested(ctx context.Context, turn uuid.UUID, attempt int) (bo
 	return wanted, err
 }
 
-// Cancel implements ports.Cancels.
-func (r Records) Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error {
+func (r TurnViews) Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error {
 	q, workspace := queries(ctx, r.DB)
 	at := partial.CreatedAt
 	end := ended(ctx, t, domain.TurnCancelled, at, reply, r.Limits.JSON())
@@ -129,8 +125,8 @@ func (r Records) Cancel(ctx context.Context, t domain.Turn, partial domain.Messa
 	return q.TellOfTurn(ctx, t.ID.String())
 }
 
-func toRecord(row conversationsdb.GetTurnRow) domain.Record {
-	r := domain.Record{
+func toTurnView(row conversationsdb.GetTurnRow) domain.TurnView {
+	r := domain.TurnView{
 		ID: row.ID, ThreadID: row.ThreadID, ActorID: row.ActorID, OperationID: row.OperationID, BotID: row.BotID,
 		BotVersion: toInt(row.BotVersion), Status: domain.TurnStatus(row.Status), Attempt: int(row.Attempt),
 		Reply: domain.Reply{

@@ -12,18 +12,18 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Pieces implements ports.Pieces.
-type Pieces struct{ DB *postgres.DB }
+// Chunks stores the text of streamed attempts.
+type Chunks struct{ DB *postgres.DB }
 
-// Append implements ports.Pieces. The same batch may be appended again, also grown.
-func (p Pieces) Append(ctx context.Context, turn uuid.UUID, attempt, first int, pieces []string) error {
-	err := p.DB.Write(ctx, func(ctx context.Context) error {
-		q, workspace := queries(ctx, p.DB)
-		if len(pieces) == 0 {
+// Append may be called again for the same batch, also with more chunks.
+func (c Chunks) Append(ctx context.Context, turn uuid.UUID, attempt, first int, chunks []string) error {
+	err := c.DB.Write(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, c.DB)
+		if len(chunks) == 0 {
 			return q.TellOfTurn(ctx, turn.String())
 		}
 		return q.AppendTurnEvents(ctx, conversationsdb.AppendTurnEventsParams{
-			WorkspaceID: workspace, TurnID: turn, Attempt: int32(attempt), First: int32(first), Pieces: pieces,
+			WorkspaceID: workspace, TurnID: turn, Attempt: int32(attempt), First: int32(first), Pieces: chunks,
 		})
 	})
 	if err != nil {
@@ -32,9 +32,8 @@ func (p Pieces) Append(ctx context.Context, turn uuid.UUID, attempt, first int, 
 	return nil
 }
 
-// List implements ports.Pieces.
-func (p Pieces) List(ctx context.Context, turn uuid.UUID, attempt, after int) (pieces []string, first int, err error) {
-	q, workspace := queries(ctx, p.DB)
+func (c Chunks) List(ctx context.Context, turn uuid.UUID, attempt, after int) (chunks []string, first int, err error) {
+	q, workspace := queries(ctx, c.DB)
 	rows, err := q.ListTurnEvents(ctx, conversationsdb.ListTurnEventsParams{
 		WorkspaceID: workspace, TurnID: turn, Attempt: int32(attempt), After: int32(after),
 	})
@@ -45,14 +44,13 @@ func (p Pieces) List(ctx context.Context, turn uuid.UUID, attempt, after int) (p
 		if i == 0 {
 			first = int(row.First)
 		}
-		pieces = append(pieces, row.Pieces...)
+		chunks = append(chunks, row.Pieces...)
 	}
-	return pieces, first, nil
+	return chunks, first, nil
 }
 
-// Any implements ports.Pieces.
-func (p Pieces) Any(ctx context.Context, turn uuid.UUID) (bool, error) {
-	q, workspace := queries(ctx, p.DB)
+func (c Chunks) Any(ctx context.Context, turn uuid.UUID) (bool, error) {
+	q, workspace := queries(ctx, c.DB)
 	streamed, err := q.WasStreamed(ctx, conversationsdb.WasStreamedParams{WorkspaceID: workspace, TurnID: turn})
 	if err != nil {
 		return false, fmt.Errorf("ask whether the turn was streamed: %w", err)
@@ -63,10 +61,10 @@ func (p Pieces) Any(ctx context.Context, turn uuid.UUID) (bool, error) {
 const expireBatch = 1000 // rows at a time
 
 // Expiry is the task that removes what was said more than a day ago.
-func (p Pieces) Expiry() jobs.Periodic {
+func (c Chunks) Expiry() jobs.Periodic {
 	return jobs.Periodic{Name: "expire turn events", Every: time.Hour, Lease: 10 * time.Minute, Do: func(ctx context.Context) error {
 		for {
-			if n, err := p.Expire(ctx); err != nil || n == 0 {
+			if n, err := c.Expire(ctx); err != nil || n == 0 {
 				return err
 			}
 		}
@@ -74,9 +72,9 @@ func (p Pieces) Expiry() jobs.Periodic {
 }
 
 // Expire does what Expiry does, some at a time. It says how many rows it removed: 0 means that there are no more.
-func (p Pieces) Expire(ctx context.Context) (removed int, err error) {
-	err = p.DB.WriteOnce(ctx, func(ctx context.Context) error {
-		n, err := conversationsdb.New(p.DB.In(ctx)).ExpireTurnEvents(ctx, expireBatch)
+func (c Chunks) Expire(ctx context.Context) (removed int, err error) {
+	err = c.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		n, err := conversationsdb.New(c.DB.In(ctx)).ExpireTurnEvents(ctx, expireBatch)
 		removed = int(n)
 		return err
 	})

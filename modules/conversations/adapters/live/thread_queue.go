@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	waitingMost = 8                      // calls that wait for one thread, in this process
-	lookAgain   = 250 * time.Millisecond // at a thread that is busy with a turn of another process
+	maxWaiting = 8                      // calls that wait for one thread, in this process
+	lookAgain  = 250 * time.Millisecond // at a thread that is busy with a turn of another process
 )
 
 // queueKey names the queue of a thread. The workspace is part of it, so that no caller can reach the queue of another
@@ -28,12 +28,11 @@ type place struct {
 	tried bool
 }
 
-// Enter implements ports.Room.
-func (h *Hub) Enter(ctx context.Context, thread uuid.UUID) (ports.Place, error) {
+func (h *Hub) Enter(ctx context.Context, thread uuid.UUID) (ports.QueuePlace, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	key := queueKey{call.From(ctx).Principal.WorkspaceID, thread}
-	if len(h.queues[key]) > waitingMost { // the first of them need not wait
+	if len(h.queues[key]) > maxWaiting { // the first of them need not wait
 		return nil, ports.ErrThreadBusy
 	}
 	p := &place{hub: h, queue: key, wake: make(chan struct{}, 1)}
@@ -41,7 +40,6 @@ func (h *Hub) Enter(ctx context.Context, thread uuid.UUID) (ports.Place, error) 
 	return p, nil
 }
 
-// Wait implements ports.Place.
 func (p *place) Wait(ctx context.Context) error {
 	for {
 		p.hub.mu.Lock()
@@ -70,7 +68,6 @@ func (p *place) Wait(ctx context.Context) error {
 	}
 }
 
-// Leave implements ports.Place.
 func (p *place) Leave() {
 	h := p.hub
 	h.mu.Lock()
