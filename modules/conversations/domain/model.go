@@ -12,7 +12,7 @@ import (
 
 // The providers of models.
 const (
-	Echo      = "echo" // no model at all: it repeats what it hears
+	Echo      = "echo" // no model at all: it repeats the message
 	OpenAI    = "openai"
 	Anthropic = "anthropic"
 )
@@ -73,10 +73,10 @@ type Choice struct {
 	Models          []ModelName
 	Temperature     *float64 // nil: as the model likes
 	MaxOutputTokens *int     // nil: as many as the model likes
-	HistoryLimit    int      // earlier messages that it is told, at most
+	HistoryLimit    int      // earlier messages in its prompt, at most
 }
 
-// defaultHistory is how many earlier messages a model is told where the bot does not say.
+// defaultHistory is how many earlier messages a prompt has where the bot names no limit.
 const defaultHistory = 20
 
 // Choose reads the settings of a bot's version. Where they name no model the workspace's default answers, and where

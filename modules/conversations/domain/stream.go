@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// EventType says what an event of a stream tells.
+// EventType is the type of an event of a stream.
 type EventType string
 
 // The events of a stream, in their order. MessageCreated begins the answer's text anew: what was said before it is void.
@@ -44,18 +44,18 @@ const (
 	seqEnd         = AttemptSpan
 )
 
-// ChunksKept is how long, after the end of a turn, it is known in which chunks its answer was said.
+// ChunksKept is how long the chunks of an answer are stored after the end of its turn.
 const ChunksKept = 24 * time.Hour
 
-// AttemptAt gives the attempt that a position is in.
+// AttemptAt returns the attempt that a position is in.
 func AttemptAt(position int64) int { return int(max(position-1, 0)/AttemptSpan) + 1 }
 
-// ChunksAt gives how many chunks of an attempt a reader has who is at a position.
+// ChunksAt returns how many chunks of an attempt a reader at a position has.
 func ChunksAt(attempt int, position int64) int {
 	return int(max(0, position-int64(attempt-1)*AttemptSpan-seqMessage))
 }
 
-// Events gives what a reader who is at a position has not seen yet; nothing where the reader has seen the turn's last event.
+// Events returns the events that a reader at a position has not read yet; none where the reader has the last one.
 // The chunks are those of the turn's attempt, from the one with number first on, which must be no later than the reader's
 // next. Of a turn that has ended all are wanted, and what is missing of its text is given in one.
 func (r TurnView) Events(chunks []string, first int, position int64, now time.Time) []Event {
@@ -73,7 +73,7 @@ func (r TurnView) Events(chunks []string, first int, position int64, now time.Ti
 			events = append(events, Event{Sequence: int64(seqChunks + first + i), Type: EventMessageDelta, Text: chunks[i]})
 		}
 	case r.isNumbered(chunks, now):
-		events = append(events, r.numberedEnd(r.said(chunks), at)...)
+		events = append(events, r.numberedEnd(r.answerChunks(chunks), at)...)
 	default:
 		events = append(events, r.unnumberedEnd(chunks, at)...)
 	}
@@ -93,11 +93,11 @@ func (r TurnView) Beyond(chunks []string, known bool, position int64, now time.T
 	case !r.Ended():
 		return known && at > int64(seqMessage+len(chunks))
 	default:
-		return r.isNumbered(chunks, now) && at > int64(seqChunks+len(r.said(chunks))+1)
+		return r.isNumbered(chunks, now) && at > int64(seqChunks+len(r.answerChunks(chunks))+1)
 	}
 }
 
-// within gives a position as a number of the turn's attempt: 0 for a reader of an earlier one, who begins anew.
+// within returns a position as a number of the turn's attempt: 0 for a reader of an earlier one, who begins anew.
 func (r TurnView) within(position int64) int64 {
 	return max(position-int64(r.Attempt-1)*AttemptSpan, 0)
 }
@@ -112,15 +112,15 @@ func (r TurnView) isNumbered(chunks []string, now time.Time) bool {
 	return strings.Join(chunks, "") == r.Answer.Content || len(chunks) == 0 && recent
 }
 
-// said gives the chunks of a turn's answer: the text is one where it was never streamed.
-func (r TurnView) said(chunks []string) []string {
+// answerChunks returns the chunks of a turn's answer: the text is one where it was never streamed.
+func (r TurnView) answerChunks(chunks []string) []string {
 	if len(chunks) == 0 && r.Answer.Content != "" {
 		return []string{r.Answer.Content}
 	}
 	return chunks
 }
 
-// numberedEnd gives the events from the text on: the end has the numbers behind it.
+// numberedEnd returns the events from the text on: the end has the numbers behind it.
 func (r TurnView) numberedEnd(chunks []string, at int64) (events []Event) {
 	answer := int64(seqChunks + len(chunks))
 	if seen := min(len(chunks), int(max(0, at-seqMessage))); seen < len(chunks) {
@@ -135,7 +135,7 @@ func (r TurnView) numberedEnd(chunks []string, at int64) (events []Event) {
 	return events
 }
 
-// unnumberedEnd gives the events from the text on: the end has the last numbers of the attempt. The text begins anew where
+// unnumberedEnd returns the events from the text on: the end has the last numbers of the attempt. The text begins anew where
 // the reader may have another one.
 func (r TurnView) unnumberedEnd(chunks []string, at int64) (events []Event) {
 	seen := int(max(0, at-seqMessage))

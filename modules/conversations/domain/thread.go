@@ -58,7 +58,7 @@ func NewThread(workspace, by uuid.UUID, bot *uuid.UUID, now time.Time) Thread {
 	}
 }
 
-// Label gives the thread a title and metadata; nil metadata are none: {}.
+// Label sets title and metadata; nil metadata are none: {}.
 func (t *Thread) Label(title string, metadata json.RawMessage) error {
 	if len(metadata) == 0 {
 		metadata = json.RawMessage("{}")
@@ -70,7 +70,7 @@ func (t *Thread) Label(title string, metadata json.RawMessage) error {
 	return nil
 }
 
-// CheckTitle answers ErrTitle for what is none.
+// CheckTitle returns ErrTitle for a title that is too long.
 func CheckTitle(title string) error {
 	if utf8.RuneCountInString(title) > maxTitle {
 		return ErrTitle
@@ -78,7 +78,7 @@ func CheckTitle(title string) error {
 	return nil
 }
 
-// CheckMetadata answers ErrMetadata for what is none.
+// CheckMetadata returns ErrMetadata for what is no object or too large.
 func CheckMetadata(metadata json.RawMessage) error {
 	var compact bytes.Buffer
 	if json.Compact(&compact, metadata) != nil || compact.Len() > maxMetadata || compact.Bytes()[0] != '{' {

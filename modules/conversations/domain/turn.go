@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Role is who said a message.
+// Role is the author of a message.
 type Role string
 
 // The roles of a message.
@@ -19,7 +19,7 @@ const (
 	RoleAssistant Role = "assistant"
 )
 
-// Message is one thing said in a thread. Seq orders the messages of a thread; time does not.
+// Message is one message of a thread. Seq orders the messages of a thread; time does not.
 type Message struct {
 	ID          uuid.UUID
 	ThreadID    uuid.UUID
@@ -42,7 +42,7 @@ type Turn struct {
 	User        Message
 	Pinned      *Pinned // nil in a thread without a bot
 	Defaults    ModelDefaults
-	Asked       ModelName // who is to answer, by the settings; its provider is UnknownProvider where they name none
+	Asked       ModelName // the model that the settings name; its provider is UnknownProvider where they name none
 	Channel     *Channel  // nil in a thread of our own
 	Attempt     int
 	CostLimited bool // the workspace may have a limit of costs
@@ -67,13 +67,13 @@ type Pinned struct {
 	Settings    json.RawMessage
 }
 
-// ErrContent and ErrBlank say what a message may hold.
+// Errors of the content of a message.
 var (
 	ErrContent = errors.New("must have 1 to 50000 characters")
 	ErrBlank   = errors.New("must have at least one visible character")
 )
 
-// CheckContent answers ErrContent or ErrBlank for what no message may hold.
+// CheckContent returns ErrContent or ErrBlank for what no message may hold.
 func CheckContent(content string) error {
 	if n := utf8.RuneCountInString(content); n < 1 || n > 50_000 {
 		return ErrContent
@@ -117,14 +117,14 @@ func (t *Turn) Answer(content string, now time.Time) Message {
 	}
 }
 
-// Partial makes the assistant's message of a turn that is cancelled, of what was said so far. Its content is empty where none
-// of that is visible.
+// Partial makes the assistant's message of a turn that is cancelled, of the text so far. Its content is empty where none of that is
+// visible.
 func (t *Turn) Partial(chunks []string, now time.Time) Message {
-	said := strings.Join(chunks, "")
-	if !IsVisible(said) {
-		said = ""
+	text := strings.Join(chunks, "")
+	if !IsVisible(text) {
+		text = ""
 	}
-	answer := t.Answer(said, now)
+	answer := t.Answer(text, now)
 	answer.Cancelled = true
 	return answer
 }
@@ -132,16 +132,16 @@ func (t *Turn) Partial(chunks []string, now time.Time) Message {
 // Reply is what a model answered, and what it has used.
 type Reply struct {
 	Content         string
-	Provider, Model string       // who answered, or failed; empty: nobody was chosen
+	Provider, Model string       // the model that answered, or failed; empty: none was chosen
 	Own             bool         // it was asked with a key of the workspace's
-	FinishReason    FinishReason // empty: it was not told
+	FinishReason    FinishReason // empty: not known
 	Usage
 	Begun      bool // the provider was at work, and so charges for it
 	Latency    time.Duration
 	FirstToken time.Duration // until the first chunk of text; 0: there was none
 }
 
-// FinishedBy is the reason why the model ended, as it is written down; nil: it was not told.
+// FinishedBy is FinishReason as it is stored and sent; nil: not known.
 func (r Reply) FinishedBy() *string {
 	if r.FinishReason == "" {
 		return nil
@@ -150,7 +150,7 @@ func (r Reply) FinishedBy() *string {
 	return &why
 }
 
-// FirstTokenMS is FirstToken in milliseconds, as it is written down; nil: there was no chunk of text.
+// FirstTokenMS is FirstToken in milliseconds; nil: there was no text.
 func (r Reply) FirstTokenMS() *int64 {
 	if r.FirstToken == 0 {
 		return nil
@@ -164,7 +164,7 @@ type FinishReason string
 
 // The reasons.
 const (
-	FinishStop   FinishReason = "stop"   // it had said all
-	FinishLength FinishReason = "length" // it might say no more
-	FinishFilter FinishReason = "filter" // its provider would not let it
+	FinishStop   FinishReason = "stop"   // the answer is complete
+	FinishLength FinishReason = "length" // the limit of tokens was reached
+	FinishFilter FinishReason = "filter" // the provider's content filter ended it
 )

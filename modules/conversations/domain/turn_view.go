@@ -33,13 +33,13 @@ type TurnView struct {
 	FinishedAt                         *time.Time
 }
 
-// Failure is what callers receive of why a turn failed.
+// Failure is the reason why a turn failed, as callers receive it.
 type Failure struct {
 	Code, Message string
 	Details       map[string]any // nil where there are none
 }
 
-// Ended tells whether the turn runs no longer.
+// Ended reports whether the turn has ended.
 func (r TurnView) Ended() bool { return r.Status != TurnRunning }
 
 // View is the turn as it is read while it runs.

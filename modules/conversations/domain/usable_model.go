@@ -43,5 +43,5 @@ type KeyTest struct {
 	Latency                     time.Duration
 }
 
-// OK tells whether the key works.
+// OK reports whether the key works.
 func (k KeyTest) OK() bool { return k.Code == "" }

@@ -33,7 +33,7 @@ func sum[N int | int64](a, b *N) *N {
 // maxTokens is far beyond any window, and so small that what it costs can be counted.
 const maxTokens = 1_000_000_000
 
-// Believable is the usage without counts of tokens that cannot be: a server may tell anything, and they count towards limits.
+// Believable is the usage without counts of tokens that cannot be: a server may send anything, and they count towards limits.
 func (u Usage) Believable() Usage {
 	for _, n := range []**int{&u.InputTokens, &u.OutputTokens, &u.CachedTokens} {
 		if *n != nil && (**n < 0 || **n > maxTokens) {

@@ -5,7 +5,7 @@ import (
 	"unicode"
 )
 
-// IsVisible tells whether a text has at least one character that a reader can see. White space, control and format characters
+// IsVisible reports whether a text has at least one character that a reader can see. White space, control and format characters
 // (zero width, byte order marks, marks of direction), characters that are drawn as nothing by default (variation selectors,
 // fillers of Hangul) and blank symbols are not visible. Providers of models refuse messages without a visible character.
 func IsVisible(text string) bool { return strings.ContainsFunc(text, isVisibleRune) }

@@ -58,7 +58,7 @@ func NameModel(e *fail.Error, model string) *fail.Error {
 // HintDetail is in the details of a failure where the server has nothing at the path that was asked: its address is wrong.
 const HintDetail = "hint"
 
-// PermanentModelFailure tells whether asking the same model for the same again would fail again.
+// PermanentModelFailure reports whether asking the same model for the same again would fail again.
 func PermanentModelFailure(err error) bool {
 	for _, permanent := range []error{
 		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer,

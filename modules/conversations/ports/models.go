@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures about models that adapters and use cases answer.
+// Errors about models.
 var (
 	ErrModelNotAllowed = fail.New(fail.Invalid, "MODEL_NOT_ALLOWED",
 		"this model is not served with the operator's key: set settings.model of the bot, or the default of PUT /v1/model-settings, to "+
@@ -18,14 +18,13 @@ var (
 	ErrModelKeyNotFound = fail.New(fail.NotFound, "NOT_FOUND", "this workspace has no key of its own for this provider")
 )
 
-// Model answers. It is given all that it may know; it keeps nothing.
+// Model answers prompts. It has no state.
 type Model interface {
-	// Name says who answers, for the record: provider and model.
+	// Name returns the provider and the model that answer, to be stored.
 	Name() (provider, model string)
-	// Reply answers a prompt. It tells each piece of the answer's text as it comes, by say, one after the other and never
-	// after it has returned; together they are the reply's Content. What was said before a failure is lost to Reply's
-	// caller, who may have kept it; what was used before it is in the reply all the same.
-	Reply(ctx context.Context, p Prompt, say func(text string)) (domain.Reply, error)
+	// Reply answers a prompt. It passes each piece of the answer's text to write as it comes, one after the other and never after it
+	// has returned; together they are the reply's Content. After a failure the reply has no Content, but what was used.
+	Reply(ctx context.Context, p Prompt, write func(text string)) (domain.Reply, error)
 }
 
 // Prompt is what a model is asked.
@@ -85,13 +84,13 @@ type ModelGuard interface {
 // Budget holds a workspace to its limit of costs.
 type Budget interface {
 	// Reserve keeps so many millionths of the currency for an attempt that runs, in place of what was kept for it before. It
-	// answers fail.ErrLimitReached where the limit has no room for it beside what others have spent and reserved.
+	// returns fail.ErrLimitReached where the limit has no room for it beside what others have spent and reserved.
 	Reserve(ctx context.Context, turn uuid.UUID, attempt int, micros int64) error
 }
 
-// Recall knows what a model has to be told besides the message.
+// Recall reads what a prompt needs besides the message.
 type Recall interface {
-	// Recall gives at most so many of the newest messages of a thread before a number, oldest first, that have at most
+	// Recall returns at most so many of the newest messages of a thread before a number, oldest first, that have at most
 	// so many bytes together; and the workspace's own accesses by provider.
 	Recall(ctx context.Context, thread uuid.UUID, before int64, limit, bytes int) (Recalled, error)
 }
@@ -110,6 +109,6 @@ type ModelSettings interface {
 	Keys(ctx context.Context) ([]domain.ModelKey, error)
 	// PutKey encrypts and keeps a key, in the place of the one that was there for its provider.
 	PutKey(ctx context.Context, k domain.ModelKey) error
-	// DeleteKey answers ErrModelKeyNotFound where there is none.
+	// DeleteKey returns ErrModelKeyNotFound where there is none.
 	DeleteKey(ctx context.Context, provider string) error
 }

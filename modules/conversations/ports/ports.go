@@ -1,4 +1,4 @@
-// Package ports says what the use cases of conversations need from outside.
+// Package ports has the interfaces that the use cases of conversations need, and the errors that callers receive.
 package ports
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures that adapters and use cases answer.
+// Errors of threads and turns.
 var (
 	ErrThreadNotFound  = fail.New(fail.NotFound, "THREAD_NOT_FOUND", "there is no such thread in this workspace")
 	ErrMessageNotFound = fail.New(fail.NotFound, "NOT_FOUND", "there is no such message in this workspace")
@@ -26,26 +26,26 @@ var (
 	ErrModel           = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "the model did not answer: send the same call again").After(time.Second)
 )
 
-// Threads keeps the threads of the caller's workspace.
+// Threads stores the threads of the caller's workspace.
 type Threads interface {
 	Create(ctx context.Context, t domain.Thread) error
 	Get(ctx context.Context, id uuid.UUID) (domain.Thread, error)
-	// Change changes what is not nil; ErrThreadNotFound where there is no such thread.
+	// Change changes the fields that are not nil; ErrThreadNotFound where there is no such thread.
 	Change(ctx context.Context, id uuid.UUID, c ThreadChanges) (domain.Thread, error)
-	// List leafs through threads, newest first.
+	// List lists threads, newest first.
 	List(ctx context.Context, f ThreadFilter, after *ThreadPosition, limit int) ([]domain.Thread, error)
-	// Messages leafs through a thread; ErrThreadNotFound where there is none.
+	// Messages lists the messages of a thread; ErrThreadNotFound where there is no such thread.
 	Messages(ctx context.Context, thread uuid.UUID, from Reading, limit int) ([]domain.Message, error)
 }
 
-// ThreadChanges is what is to be changed in a thread; what is nil stays.
+// ThreadChanges are the changes of a thread; nil leaves a field as it is.
 type ThreadChanges struct {
 	Title    *string
 	Metadata json.RawMessage
 	Status   *domain.ThreadStatus
 }
 
-// ThreadFilter narrows the list of threads; what is nil does not.
+// ThreadFilter narrows the list of threads; nil does not.
 type ThreadFilter struct {
 	BotID  *uuid.UUID           `json:"b,omitempty"`
 	Status *domain.ThreadStatus `json:"s,omitempty"`
@@ -57,10 +57,10 @@ type Reading struct {
 	Backwards bool             // newest first
 }
 
-// Opinions keeps what users think of answers.
+// Opinions stores the feedback of users on answers.
 type Opinions interface {
-	// Rate stores an opinion in place of the user's earlier one and gives the message with it. ErrMessageNotFound where
-	// there is no such message, ErrNoAnswer where it is nobody's answer.
+	// Rate stores an opinion in the place of the user's earlier one and returns the message with it. ErrMessageNotFound where
+	// there is no such message, ErrNoAnswer where it is the message of a user.
 	Rate(ctx context.Context, o domain.Opinion) (domain.Message, error)
 }
 
@@ -75,30 +75,30 @@ type MessagePosition struct {
 	Seq int64 `json:"s"`
 }
 
-// Turns keeps turns.
+// Turns stores turns.
 type Turns interface {
 	// Start stores a turn with its user message, numbers it and pins the bot's version: one statement, which may be the
-	// last of a transaction. ErrThreadNotFound or ErrThreadBusy undo it whole.
+	// last of a transaction. ErrThreadNotFound and ErrThreadBusy, where another turn runs there, roll it back.
 	Start(ctx context.Context, t *domain.Turn) error
-	// Resume takes the next attempt of an operation's turn: one that failed, or whose lease has run out. One that another
-	// operation has completed is given with its answer (Done).
+	// Resume begins the next attempt at an operation's turn that failed, or whose lease has run out. A turn that another operation has
+	// completed has its answer (Done).
 	Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error)
 	// Complete stores the answer, if this attempt still holds the turn.
 	Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
-	// Fail stores that the attempt failed, why, what it has used, and what callers receive of it; the user message stays.
-	Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, told domain.Failure, at time.Time) error
-	// Cut gives the lease of an attempt back that was cut short and counts what it has used, so that the next attempt may begin
-	// at once, in any process. Nothing changes where another attempt has begun or the turn has ended.
+	// Fail stores that the attempt failed, the reason, its usage, and the failure that callers receive; the user message stays.
+	Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, failure domain.Failure, at time.Time) error
+	// Cut ends the lease of an attempt that was cut short and counts its usage, so that the next attempt may begin at once, in any
+	// process. Nothing changes where another attempt has begun or the turn has ended.
 	Cut(ctx context.Context, t domain.Turn, reply domain.Reply, at time.Time) error
 }
 
-// Leases is about turns that hold their thread, and about those that do so no longer.
+// Leases finds the turns that hold their thread, and ends those whose process is gone.
 type Leases interface {
-	// Busy names the turn that runs in a thread; the zero id where none does any more.
+	// Busy returns the turn that runs in a thread; the zero id where none does.
 	Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error)
-	// Free gives up a thread's turn if its lease has run out so long ago; it says whether it did.
+	// Free ends the turn of a thread as failed if its lease ran out that long ago, and reports whether it did.
 	Free(ctx context.Context, thread uuid.UUID, ago time.Duration, why string) (bool, error)
-	// Abandoned finds turns, in all workspaces, whose lease has run out: first the oldest of each workspace.
+	// Abandoned returns turns of all workspaces whose lease has run out: first the oldest of each workspace.
 	Abandoned(ctx context.Context, limit int) ([]Abandoned, error)
 }
 
@@ -108,15 +108,15 @@ type Abandoned struct {
 	Attempt                                     int
 }
 
-// Events tells the outside, in the transaction of the context, what has become of turns.
+// Events publishes the ends of turns, in the transaction of the context.
 type Events interface {
 	TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
-	// TurnFailed tells that an attempt has failed; the reply names whom it was asked of, where that is known.
+	// TurnFailed publishes that an attempt has failed. The reply names the model, where one was chosen.
 	TurnFailed(ctx context.Context, t domain.Turn, reply domain.Reply, why *fail.Error) error
 }
 
-// Bots is what threads need to know of bots.
+// Bots reads the bots of the bots module.
 type Bots interface {
-	// Exists tells whether there is such a bot that threads may be opened with; of an archived one the error says so.
+	// Exists reports whether there is a bot that threads may be opened with. For an archived one it returns an error.
 	Exists(ctx context.Context, bot uuid.UUID) (bool, error)
 }

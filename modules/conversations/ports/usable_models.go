@@ -35,7 +35,7 @@ type Providers interface {
 	Try(ctx context.Context, provider, model string, own Access) error
 }
 
-// TestLimits bounds how often the keys of a workspace are tested; it answers RATE_LIMIT_EXCEEDED.
+// TestLimits bounds how often the keys of a workspace are tested; it returns RATE_LIMIT_EXCEEDED.
 type TestLimits interface {
 	Allow(ctx context.Context, key string) error
 }

@@ -16,7 +16,7 @@ type ChangeEndpoint struct {
 	Keys      ports.Keys
 }
 
-// EndpointChanges say what is to become of an endpoint; what is nil stays.
+// EndpointChanges are the changes of an endpoint; nil leaves a field as it is.
 type EndpointChanges struct {
 	Name       *string
 	BotID      *uuid.UUID
@@ -47,7 +47,7 @@ func (u ChangeEndpoint) Do(ctx context.Context, id uuid.UUID, c EndpointChanges)
 	return e, u.Endpoints.Save(ctx, e)
 }
 
-// Rotate gives the endpoint a new secret, which is not shown again.
+// Rotate makes a new secret for the endpoint and returns it. It is not shown again.
 func (u ChangeEndpoint) Rotate(ctx context.Context, id uuid.UUID, overlap time.Duration) (e domain.Endpoint, secret string, err error) {
 	if e, err = u.Endpoints.Lock(ctx, id); err != nil {
 		return e, "", err

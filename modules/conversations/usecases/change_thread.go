@@ -11,10 +11,10 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// ChangeThread labels a thread anew, archives it or takes it up again.
+// ChangeThread changes the labels of a thread, archives it or makes it active again.
 type ChangeThread struct{ Threads ports.Threads }
 
-// Do changes what is not nil. A turn that runs in the thread goes on to its end, also where the thread is archived.
+// Do changes the fields that are not nil. A turn that runs in the thread goes on to its end, also where the thread is archived.
 func (u ChangeThread) Do(ctx context.Context, id uuid.UUID, c ports.ThreadChanges) (domain.Thread, error) {
 	var wrong error
 	if c.Title != nil {

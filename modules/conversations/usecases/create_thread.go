@@ -1,4 +1,5 @@
-// Package usecases has the steps of conversations, one file each.
+// Package usecases has the use cases of conversations, one file each. A turn is in several: take_turn.go begins it, run_turn.go is
+// what each attempt does, and fail_turn.go how an attempt without an answer ends.
 package usecases
 
 import (
@@ -19,7 +20,7 @@ type CreateThread struct {
 	Now     func() time.Time
 }
 
-// NewThread is what CreateThread is asked for.
+// NewThread is what CreateThread needs.
 type NewThread struct {
 	WorkspaceID, By uuid.UUID
 	BotID           *uuid.UUID // nil: without a bot

@@ -13,25 +13,25 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// ListModels says which models a workspace can use.
+// ListModels lists the models that a workspace can use.
 type ListModels struct {
 	Operator  ports.OperatorModels
 	Keys      ports.OwnKeys
 	Providers ports.Providers
 }
 
-// UsableModels is what ListModels finds.
+// UsableModels is the result of ListModels.
 type UsableModels struct {
 	Models   []domain.UsableModel
 	Patterns []string             // names that are served beside those of the list, such as openai/gpt-4o*
 	Missing  []domain.ListFailure // why models are missing from the list
 }
 
-// codeListCut is that of a provider that has more models than a list may have.
+// codeListCut is the code of a provider that has more models than a list may have.
 const codeListCut = "LIST_CUT"
 
-// Do lists the operator's models, and those of the providers that the workspace has keys of its own for, which are asked at
-// once. A provider that does not answer costs the list its models alone.
+// Do lists the operator's models, and those of the providers that the workspace has keys of its own for, which are asked
+// concurrently. Where a provider does not answer, its models alone are missing.
 func (u ListModels) Do(ctx context.Context) (UsableModels, error) {
 	own, err := u.Keys.OwnKeys(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func (f *UsableModels) missing(provider string, why *fail.Error) {
 	f.Missing = append(f.Missing, domain.ListFailure{Provider: provider, Source: domain.OwnKey, Code: why.Code, Message: why.Message})
 }
 
-// listFailure is what the answer says of a failure to list: why, where that is a matter of the key.
+// listFailure is what the caller receives of a failure to list: the reason, where the key is the cause.
 func listFailure(err error) *fail.Error {
 	if ports.PermanentModelFailure(err) || errors.Is(err, fail.ErrTooManyReads) {
 		return fail.From(err)

@@ -10,14 +10,14 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// PutModelKey lets a workspace ask a provider with a key of its own.
+// PutModelKey stores a key of the workspace for a provider, in the place of the operator's.
 type PutModelKey struct {
 	Settings ports.ModelSettings
-	CheckURL func(raw string) error // in words for whoever set it
+	CheckURL func(raw string) error // the error is shown to the caller
 	Now      func() time.Time
 }
 
-// Do keeps the key, which is not shown again.
+// Do stores the key. It is not shown again.
 func (u PutModelKey) Do(ctx context.Context, provider, secret string, baseURL *string) (domain.ModelKey, error) {
 	var wrong []fail.Field
 	key, err := domain.NewModelKey(provider, secret, baseURL)

@@ -11,17 +11,17 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// PutModelSettings says which models answer in a workspace where a bot does not say.
+// PutModelSettings stores the models of a workspace for bots that name none.
 type PutModelSettings struct {
 	Settings ports.ModelSettings
 	Unserved UnservedModels
 	Now      func() time.Time
 }
 
-// SettingWarning says what is likely wrong with a setting that is stored all the same.
+// SettingWarning is a likely mistake in a setting that is stored all the same.
 type SettingWarning struct{ Field, Code, Message string }
 
-// Do replaces the settings, and returns a warning for each model that nobody serves.
+// Do replaces the settings, and returns a warning for each model that no key serves.
 func (u PutModelSettings) Do(ctx context.Context, d domain.ModelDefaults) ([]SettingWarning, error) {
 	var wrong []fail.Field
 	check := func(field, name string) {

@@ -12,13 +12,13 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// RateMessage keeps what a user thinks of an answer.
+// RateMessage stores the feedback of a user on an answer.
 type RateMessage struct {
 	Opinions ports.Opinions
 	Now      func() time.Time
 }
 
-// Do puts the opinion in place of the user's earlier one.
+// Do stores the feedback in the place of the user's earlier one.
 func (u RateMessage) Do(ctx context.Context, message, user uuid.UUID, rating domain.Rating, comment string) (domain.Message, error) {
 	feedback, err := domain.NewFeedback(rating, comment, u.Now())
 	switch {

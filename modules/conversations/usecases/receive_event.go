@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// ReceiveEvent takes in what an outside system sends to an endpoint, once for each of the sender's ids.
+// ReceiveEvent stores an event that an outside system sends to an endpoint, once for each of the sender's ids.
 type ReceiveEvent struct {
 	Inbox    ports.Inbox
 	Keys     ports.Keys
@@ -22,7 +22,7 @@ type ReceiveEvent struct {
 	Refusals ports.Refusals
 }
 
-// Receipt is what a sender is told.
+// Receipt is what the sender of an event receives.
 type Receipt struct {
 	EventID   uuid.UUID
 	Duplicate bool

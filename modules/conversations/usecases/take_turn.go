@@ -3,6 +3,7 @@ package usecases
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -71,6 +72,44 @@ func (u TakeTurn) prepare(ctx context.Context, in NewTurn) (domain.Turn, error) 
 		return turn, wrongContent("content", err)
 	}
 	return turn, nil
+}
+
+const (
+	// maxBusyTries is how often a turn is tried in a thread whose running turn ends before its id can be read: the refusal
+	// names that turn.
+	maxBusyTries = 50
+	// recoverFirst is for how long after the end of its lease a turn is left to RecoverTurn, before another turn may take its
+	// thread.
+	recoverFirst = 10 * time.Second
+)
+
+// runIfFree runs a turn unless another one runs in its thread: then the error is ports.ErrThreadBusy with that turn. The unique
+// index llm_turns_one_running decides, when the turn is stored.
+func (u TakeTurn) runIfFree(ctx context.Context, a *attempt) (ports.Answer, error) {
+	for range maxBusyTries {
+		answer, err := u.Operations.Run(ctx, a.operation())
+		if !errors.Is(err, ports.ErrThreadBusy) {
+			return answer, err
+		}
+		if err := u.freeThread(ctx, a.turn.ThreadID); err != nil {
+			return ports.Answer{}, err
+		}
+	}
+	return ports.Answer{}, ports.ErrThreadBusy
+}
+
+// freeThread ends the turn that runs in a busy thread where its lease ran out long ago and nothing has recovered it. It returns
+// nil where the thread is free by now, and else ports.ErrThreadBusy with the turn that runs.
+func (u TakeTurn) freeThread(ctx context.Context, thread uuid.UUID) error {
+	freed, err := u.Leases.Free(ctx, thread, recoverFirst, "its lease ran out and another turn took the thread")
+	if err != nil || freed {
+		return err
+	}
+	active, err := u.Leases.Busy(ctx, thread)
+	if err != nil || active == uuid.Nil {
+		return err
+	}
+	return ports.ErrThreadBusy.With("active_turn_id", active)
 }
 
 // wrongContent says what is wrong with the text of a message.

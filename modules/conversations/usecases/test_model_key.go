@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// TestModelKey finds out whether a workspace's own key works, by one call to its provider.
+// TestModelKey tests a workspace's own key by one call to its provider.
 type TestModelKey struct {
 	Keys      ports.OwnKeys
 	Providers ports.Providers

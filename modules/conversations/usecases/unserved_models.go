@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// UnservedModels finds the names of models that nobody answers to in the caller's workspace.
+// UnservedModels finds the names of models that no key serves in the caller's workspace.
 type UnservedModels struct {
 	Operator ports.OperatorModels
 	Settings ports.ModelSettings
@@ -22,7 +22,7 @@ const CodeNotServed = "MODEL_NOT_SERVED"
 // maxShownName is how many bytes of a name a message repeats.
 const maxShownName = 100
 
-// NotServed says of a model what has to be done for it to answer.
+// NotServed is the message for a model that no key serves, with the remedy.
 func NotServed(name string) string {
 	if len(name) > maxShownName {
 		name = strings.ToValidUTF8(name[:maxShownName], "") + "…"

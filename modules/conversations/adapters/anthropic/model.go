@@ -35,7 +35,7 @@ type Model struct {
 	EndWait  time.Duration // for the rest of an answer whose end is told; 0: 2 s
 }
 
-// Name gives the provider.
+// Name returns the provider.
 func (Model) Name() (provider, model string) { return domain.Anthropic, "" }
 
 var errNothingMore = errors.New("the answer has ended")
@@ -102,7 +102,7 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (*http.Response, error) 
 	return answer, nil
 }
 
-// asRefusal gives the library's error for an HTTP answer that is none, also where its body is not in Anthropic's form.
+// asRefusal returns the library's error for an HTTP answer that is none, also where its body is not in Anthropic's form.
 func asRefusal(answer *http.Response, err error) error {
 	if _, ok := errors.AsType[*sdk.Error](err); ok || answer == nil || answer.StatusCode < 400 {
 		return err

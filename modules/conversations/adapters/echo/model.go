@@ -1,4 +1,4 @@
-// Package echo is the model that repeats what it hears: enough to build against, and what runs until a real one is set.
+// Package echo is the model that repeats the message: enough to build against, and what runs until a real one is set.
 package echo
 
 import (

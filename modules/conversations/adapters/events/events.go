@@ -1,4 +1,4 @@
-// Package events tells the subscribers of a workspace what has become of its turns.
+// Package events publishes the ends of turns to the webhook subscriptions of their workspace.
 package events
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// The types of the events; api/openapi.yaml has what they tell.
+// The types of the events; api/openapi.yaml has their data.
 const (
 	turnCompleted = "turn.completed"
 	turnFailed    = "turn.failed"

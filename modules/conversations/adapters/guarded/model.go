@@ -24,10 +24,9 @@ func (m Model) Name() (provider, model string) { return m.Model.Name() }
 
 var errNoText = errors.New("the model sent no text in time")
 
-// Reply has the model answer. A failure before the first piece of text is tried again, as the group has it; after that
-// never: what was said is said, and the failure says nothing of whether the model works.
-// What it has used in all tries is in the reply, also of a failure.
-func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (reply domain.Reply, err error) {
+// Reply has the model answer. A failure before the first text is tried again, as the policy of the group says; later ones are not, as the
+// text was passed on already. The usage of all tries is in the reply, also after a failure.
+func (m Model) Reply(ctx context.Context, p ports.Prompt, write func(text string)) (reply domain.Reply, err error) {
 	var before domain.Usage // of tries that failed
 	group, target, source := m.target(ctx, p.Model, p.Access != nil)
 	err = group.For(source).DoSafe(ctx, target, func(ctx context.Context) error {
@@ -38,16 +37,16 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 			first = time.AfterFunc(p.FirstTextTimeout, func() { cancel(errNoText) }).Stop
 			defer first()
 		}
-		said := 0
+		size := 0
 		reply, err = m.Model.Reply(ctx, p, func(text string) {
 			first()
-			said += len(text)
-			say(text)
+			size += len(text)
+			write(text)
 		})
-		before = before.Plus(used(p, reply, said, err == nil))
+		before = before.Plus(used(p, reply, size, err == nil))
 		reply.Usage = before
 		switch {
-		case err != nil && said > 0:
+		case err != nil && size > 0:
 			return resilience.Final(resilience.Uncounted(err))
 		case err != nil && errors.Is(context.Cause(ctx), errNoText):
 			return resilience.Final(err)
@@ -57,9 +56,9 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	return reply, err
 }
 
-// used is what one call has used: what its provider has told, else an estimate, where the provider was at work. Said is how
-// many bytes of text came; a provider that did not end its answer (whole) has not told all that it made of it.
-func used(p ports.Prompt, r domain.Reply, said int, whole bool) domain.Usage {
+// used is the usage of one call: what its provider has sent, else an estimate, where the provider was at work. Size is how many bytes
+// of text came; a provider that did not end its answer (whole) has not counted all of it.
+func used(p ports.Prompt, r domain.Reply, size int, whole bool) domain.Usage {
 	u := r.Believable()
 	if !r.Begun {
 		return u
@@ -67,13 +66,13 @@ func used(p ports.Prompt, r domain.Reply, said int, whole bool) domain.Usage {
 	if u.InputTokens == nil {
 		u.InputTokens, u.Estimated = new(p.Tokens()), true
 	}
-	if output := domain.TokensOf(said); u.OutputTokens == nil || !whole && *u.OutputTokens < output {
+	if output := domain.TokensOf(size); u.OutputTokens == nil || !whole && *u.OutputTokens < output {
 		u.OutputTokens, u.Estimated = new(output), true
 	}
 	return u
 }
 
-// Away tells for how long the provider's model of a name will not be asked for the workspace of the context, because it has
+// Away returns for how long the provider's model of a name will not be asked for the workspace of the context, because it has
 // failed too often or wants to be left alone; 0: it is asked now. Own is whether the workspace asks with a key of its own.
 func (m Model) Away(ctx context.Context, model string, own bool) time.Duration {
 	group, target, source := m.target(ctx, model, own)

@@ -23,7 +23,7 @@ type Turns struct {
 // Try takes a place for the caller's turn if there is one now.
 func (t Turns) Try(ctx context.Context) (leave func(), ok bool) { return t.Slots.Try(parties(ctx)...) }
 
-// Wait takes a place, and waits for it up to MaxWait. It answers ports.ErrTooManyTurns where there is none.
+// Wait takes a place, and waits for it up to MaxWait. It returns ports.ErrTooManyTurns where there is none.
 func (t Turns) Wait(ctx context.Context) (leave func(), err error) {
 	leave, err = t.Slots.Wait(ctx, t.MaxWait, parties(ctx)...)
 	if errors.Is(err, resilience.ErrNoSlot) {

@@ -70,7 +70,7 @@ func (r Refusal) clean(message string) string {
 	return message
 }
 
-// repeats tells whether a message has words of the prompt in it.
+// repeats reports whether a message has words of the prompt in it.
 func (r Refusal) repeats(message string) bool {
 	texts := []string{r.Prompt.Content}
 	if r.Prompt.Pinned != nil {

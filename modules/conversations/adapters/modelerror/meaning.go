@@ -125,7 +125,7 @@ func (w words) isCredentials() bool {
 			"invalid authentication")
 }
 
-// isWrongAddress tells whether the error is not of a provider that looked for the model, but of a server that has nothing at the
+// isWrongAddress reports whether the error is not of a provider that looked for the model, but of a server that has nothing at the
 // path.
 func (w words) isWrongAddress(status int) bool {
 	switch {

@@ -1,4 +1,4 @@
-// Package modelerror tells what the error of a model's provider means: whether it passes by itself, and if not, which of the
+// Package modelerror finds out what the error of a model's provider means: whether it passes by itself, and if not, which of the
 // permanent failures of ports it is. Providers that speak the same protocol word their errors differently.
 package modelerror
 
@@ -75,7 +75,7 @@ func checkAddress(own bool) string {
 	return "ask the operator to check the base URL of the provider"
 }
 
-// isTemporary tells whether a status says that the same call may succeed later.
+// isTemporary reports whether a status says that the same call may succeed later.
 func isTemporary(status int) bool {
 	switch status {
 	case 0, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests:

@@ -132,7 +132,7 @@ func (w words) status() int {
 	return 0
 }
 
-// has tells whether one of the codes is one of these, whatever their case.
+// has reports whether one of the codes is one of these, whatever their case.
 func (w words) has(codes ...string) bool {
 	for _, have := range w.codes {
 		for _, want := range codes {
@@ -144,7 +144,7 @@ func (w words) has(codes ...string) bool {
 	return false
 }
 
-// says tells whether the message has one of these phrases, which are in lower case.
+// says reports whether the message has one of these phrases, which are in lower case.
 func (w words) says(phrases ...string) bool {
 	text := strings.ToLower(w.message)
 	for _, phrase := range phrases {

@@ -26,7 +26,7 @@ var ErrIncomplete = errors.New("the answer is not whole")
 // succeed when it is repeated.
 type GaveUpError struct{ Reason string }
 
-// Error gives the server's reason.
+// Error returns the server's reason.
 func (e GaveUpError) Error() string { return "the server gave up: " + e.Reason }
 
 // Part is what one event adds to an answer.
@@ -111,7 +111,7 @@ type answer struct {
 	done    bool // the server has said that the answer is whole
 }
 
-// add takes a part, and tells whether the answer is over.
+// add takes a part, and reports whether the answer is over.
 func (a *answer) add(p Part) (over bool) {
 	a.repeats = a.repeats || a.end != untold && p.hasContent()
 	a.write(a.thought.next(p.Text))
@@ -133,7 +133,7 @@ func (a *answer) add(p Part) (over bool) {
 	return a.end != untold && !a.repeats && !p.hasContent() && p.Total
 }
 
-// mayBeOver tells whether nothing more need come after a part. A reason that comes with text may be one that the server
+// mayBeOver reports whether nothing more need come after a part. A reason that comes with text may be one that the server
 // tells with every event; it counts only together with the usage.
 func (a *answer) mayBeOver(p Part) bool {
 	return a.end != untold && !a.repeats && (!p.hasContent() || p.Total)

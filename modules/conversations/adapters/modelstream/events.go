@@ -39,7 +39,7 @@ type decoder struct {
 
 func newDecoder(body io.Reader) *decoder { return &decoder{in: bufio.NewReader(body)} }
 
-// next gives the next event; after the last one it answers io.EOF.
+// next returns the next event; after the last one it answers io.EOF.
 func (d *decoder) next() (event, error) {
 	if !d.begun {
 		if err := d.begin(); err != nil {

@@ -10,7 +10,7 @@ import (
 // unsupported is how servers say that they do not know a parameter, or not for the model that is asked.
 var unsupported = regexp.MustCompile(`(?i)unsupported|deprecated|n[o']t support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed`)
 
-// UnsupportedParameter gives a function that tells whether a refusal, an HTTP 400 or 422, says of a parameter that the
+// UnsupportedParameter returns a function that reports whether a refusal, an HTTP 400 or 422, says of a parameter that the
 // server does not support it; nil: the answer is not such a refusal. The body can be read again afterwards.
 func UnsupportedParameter(refusal *http.Response) (names func(parameter string) bool) {
 	if refusal == nil || refusal.StatusCode != http.StatusBadRequest && refusal.StatusCode != http.StatusUnprocessableEntity {

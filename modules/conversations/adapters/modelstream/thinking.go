@@ -58,7 +58,7 @@ func (t *thinking) next(piece string) string {
 	return t.rest()
 }
 
-// rest gives what is held when the text has ended.
+// rest returns what is held when the text has ended.
 func (t *thinking) rest() string {
 	text := t.held
 	t.held = ""

@@ -188,7 +188,7 @@ func refuse(w http.ResponseWriter, r *http.Request, script Script, body string) 
 	}}))
 }
 
-// openAI gives the frames of a Chat Completion up to its last piece of text, and those that make it whole.
+// openAI returns the frames of a Chat Completion up to its last piece of text, and those that make it whole.
 func openAI(s Script) (before, after []string) {
 	frame := func(delta map[string]any, finish any, usage any) string {
 		choices := []any{}
@@ -213,7 +213,7 @@ func openAI(s Script) (before, after []string) {
 	return before, append(after, "data: [DONE]")
 }
 
-// anthropic gives the frames of a Message up to its last piece of text, and those that make it whole.
+// anthropic returns the frames of a Message up to its last piece of text, and those that make it whole.
 func anthropic(s Script) (before, after []string) {
 	frame := func(kind string, rest map[string]any) string {
 		rest["type"] = kind

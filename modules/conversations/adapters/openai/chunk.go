@@ -124,7 +124,7 @@ func decode(kind string, data []byte) (modelstream.Part, error) {
 	return part, nil
 }
 
-// isWhole tells whether a completion has its message in one piece. Some servers name the events of a stream so too.
+// isWhole reports whether a completion has its message in one piece. Some servers name the events of a stream so too.
 func (c chunk) isWhole() bool {
 	for _, choice := range c.Choices {
 		if choice.Delta != nil {
@@ -134,7 +134,7 @@ func (c chunk) isWhole() bool {
 	return len(c.Choices) > 0
 }
 
-// isError tells whether the field error of an event says that there is one: some servers send it with every event, empty.
+// isError reports whether the field error of an event says that there is one: some servers send it with every event, empty.
 func isError(raw json.RawMessage) bool {
 	switch string(raw) {
 	case "", "null", `""`, "{}", "false":

@@ -32,7 +32,7 @@ type Model struct {
 	EndWait  time.Duration // for the rest of an answer whose end is told; 0: 2 s
 }
 
-// Name gives the provider.
+// Name returns the provider.
 func (Model) Name() (provider, model string) { return domain.OpenAI, "" }
 
 var errNothingMore = errors.New("the answer has ended")
@@ -59,7 +59,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	return reply, m.failure(ctx, err, true, p)
 }
 
-// ask sends the prompt, and gives the answer once its head is there and is no refusal. Sent tells whether the last call
+// ask sends the prompt, and gives the answer once its head is there and is no refusal. Sent reports whether the last call
 // has been sent whole.
 func (m Model) ask(ctx context.Context, p ports.Prompt) (answer *http.Response, sent func() bool, err error) {
 	key, base, client := m.Key, m.URL, m.Client
@@ -118,7 +118,7 @@ func credentials(target *url.URL, key string) []option.RequestOption {
 	return []option.RequestOption{option.WithAPIKey(key)}
 }
 
-// asRefusal gives the library's error for an HTTP answer that is none, also where its body is not in OpenAI's form.
+// asRefusal returns the library's error for an HTTP answer that is none, also where its body is not in OpenAI's form.
 func asRefusal(answer *http.Response, err error) error {
 	if _, ok := errors.AsType[*sdk.Error](err); ok || err == nil || answer == nil || answer.StatusCode < 400 {
 		return err

@@ -48,7 +48,7 @@ func params(p ports.Prompt, public bool) sdk.ChatCompletionNewParams {
 	return body
 }
 
-// adjust changes the parameter that a server has refused as one that it does not support, and tells whether it has: the
+// adjust changes the parameter that a server has refused as one that it does not support, and reports whether it has: the
 // bound of the output goes by its other name, a temperature and the wish for usage are left out. Adjusted are the parameters
 // that were changed before; none is changed twice.
 func adjust(body *sdk.ChatCompletionNewParams, refusal *http.Response, adjusted map[string]bool) bool {

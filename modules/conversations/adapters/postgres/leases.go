@@ -26,7 +26,7 @@ func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
 	return row.ID, nil
 }
 
-// errAbandoned is what subscribers are told of a turn that was given up.
+// errAbandoned is the error of a turn that was given up, as subscribers receive it.
 var errAbandoned = fail.New(fail.Internal, "INTERNAL_ERROR", "the turn did not live to its answer: send the message as a new operation")
 
 // Free commits at once.

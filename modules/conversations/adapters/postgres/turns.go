@@ -29,7 +29,7 @@ type Turns struct {
 }
 
 // NewTurns makes Turns. The last model answers where neither bot nor workspace names one. Events publishes the turns that are given up. The limits
-// hold turns, messages, tokens and costs: Start answers fail.ErrLimitReached.
+// hold turns, messages, tokens and costs: Start returns fail.ErrLimitReached.
 func NewTurns(db *postgres.DB, last domain.ModelName, events ports.Events, limits usage.Limits) *Turns {
 	return &Turns{db: db, last: last, events: events, limits: limits.JSON(), maxCost: limits[usage.Cost]}
 }
@@ -76,7 +76,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	return nil
 }
 
-// archived says what it is that takes no turns.
+// archived is the error of a thread, or a bot, that is archived.
 func archived(refused error) error {
 	if postgres.RefusedFor(refused) == "bot" {
 		return ports.ErrBotArchived
@@ -135,7 +135,7 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 }
 
 // whyNot says why a turn cannot be resumed: it runs, it was cancelled, or the thread has moved on. One that another
-// operation has brought to its end meanwhile needs no more than to be told of.
+// operation has completed meanwhile is returned with its answer.
 func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUID) (*domain.Turn, error) {
 	q, _ := queries(ctx, s.db)
 	state, err := q.GetTurnState(ctx, conversationsdb.GetTurnStateParams{
@@ -157,7 +157,7 @@ func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUI
 	}
 }
 
-// broughtBy gives a turn that another operation than the caller's has completed.
+// broughtBy returns a turn that another operation than the caller's has completed.
 func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.Turn, error) {
 	q, workspace := queries(ctx, s.db)
 	caller := call.From(ctx)
@@ -201,11 +201,11 @@ func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Messa
 	return nil
 }
 
-func (s *Turns) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, told domain.Failure, at time.Time) error {
+func (s *Turns) Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, failure domain.Failure, at time.Time) error {
 	end := ended(ctx, t, domain.TurnFailed, at, reply, s.limits)
-	end.FinishReason, end.Error, end.ErrorCode, end.ErrorMessage = nil, &why, &told.Code, &told.Message
-	if told.Details != nil {
-		details, err := json.Marshal(told.Details)
+	end.FinishReason, end.Error, end.ErrorCode, end.ErrorMessage = nil, &why, &failure.Code, &failure.Message
+	if failure.Details != nil {
+		details, err := json.Marshal(failure.Details)
 		if err != nil {
 			return fmt.Errorf("encode why the turn failed: %w", err)
 		}
@@ -257,7 +257,7 @@ func toInt64(n *int) *int64 {
 	return new(int64(*n))
 }
 
-// known makes NULL of what was not told.
+// known is NULL for an empty text.
 func known(text string) *string {
 	if text == "" {
 		return nil

@@ -110,7 +110,7 @@ func (p *Providers) ask(ctx context.Context, provider string, own ports.Access) 
 	return l
 }
 
-// isName tells whether what a provider lists can be named in settings.
+// isName reports whether what a provider lists can be named in settings.
 func isName(name string) bool {
 	return domain.IsVisible(name) && len(name) <= maxNameBytes && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -14,13 +14,13 @@ type Allow struct {
 	Patterns []string // such as openai/gpt-4o*, where * stands for any text; or echo
 }
 
-// Allows tells whether a model is one of them.
+// Allows reports whether a model is one of them.
 func (a Allow) Allows(m domain.ModelName) bool {
 	name := m.String()
 	return a.All || slices.Contains(a.Names, name) || slices.ContainsFunc(a.Patterns, func(p string) bool { return matches(p, name) })
 }
 
-// matches tells whether a name is what a pattern says, in which * stands for any text, the empty one and slashes included.
+// matches reports whether a name is what a pattern says, in which * stands for any text, the empty one and slashes included.
 func matches(pattern, name string) bool {
 	parts := strings.Split(pattern, "*")
 	first, last := parts[0], parts[len(parts)-1]

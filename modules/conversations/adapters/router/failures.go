@@ -26,14 +26,14 @@ type failures []failure
 func (f failures) outcome(spent domain.Usage) (domain.Reply, error) {
 	at := f.counting()
 	counts := f[at]
-	e := counts.told()
+	e := counts.shown()
 	var others []map[string]any
 	var text strings.Builder
 	for i, other := range f {
 		if i == at {
 			continue
 		}
-		others = append(others, map[string]any{"provider": other.model.Provider, "model": other.model.Name, "code": other.told().Code})
+		others = append(others, map[string]any{"provider": other.model.Provider, "model": other.model.Name, "code": other.shown().Code})
 		fmt.Fprintf(&text, "; %s: %s", other.model, other.reason())
 	}
 	if others != nil {
@@ -87,8 +87,8 @@ func (f failure) weight() int {
 	}
 }
 
-// told is what callers receive of a failure.
-func (f failure) told() *fail.Error {
+// shown is what callers receive of a failure.
+func (f failure) shown() *fail.Error {
 	switch f.weight() {
 	case overLimit, notAllowed: // its details are its own
 		return fail.From(f.err)
@@ -104,7 +104,7 @@ func (f failure) told() *fail.Error {
 	}
 }
 
-// isOfTenant tells whether the operator can do nothing about a failure: it is of a key or server of the workspace's own, or of what
+// isOfTenant reports whether the operator can do nothing about a failure: it is of a key or server of the workspace's own, or of what
 // the workspace asks for.
 func (f failure) isOfTenant() bool {
 	switch f.weight() {

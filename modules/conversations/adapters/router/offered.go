@@ -49,7 +49,7 @@ func (a Allow) literal() []string {
 	return append(slices.Clone(a.Names), slices.DeleteFunc(slices.Clone(a.Patterns), func(p string) bool { return strings.Contains(p, "*") })...)
 }
 
-// Serves tells whether a model answers with the operator's keys.
+// Serves reports whether a model answers with the operator's keys.
 func (r Router) Serves(m domain.ModelName) bool {
 	return r.Providers[m.Provider].Shared && r.Allow.Allows(m)
 }

@@ -15,7 +15,7 @@ import (
 // Guarded is a model with what guards it.
 type Guarded interface {
 	ports.Model
-	// Away tells for how long its model of a name will not be asked; own: with a key of the workspace's.
+	// Away returns for how long its model of a name will not be asked; own: with a key of the workspace's.
 	Away(ctx context.Context, model string, own bool) time.Duration
 }
 
@@ -135,7 +135,7 @@ func (r Router) ask(
 // NotAsked reports whether an error of Reply says that no model was asked, and for how long none will be.
 func (r Router) NotAsked(err error) (wait time.Duration, ok bool) { return resilience.IsRefused(err) }
 
-// Away tells for how long none of a bot's models will be asked, because they have failed too often; 0: one is asked now.
+// Away returns for how long none of a bot's models will be asked, because they have failed too often; 0: one is asked now.
 // Own are the providers that the workspace of the context has keys of its own for.
 func (r Router) Away(ctx context.Context, p ports.Prompt, own []string) time.Duration {
 	choice, err := r.choose(p)

@@ -31,7 +31,7 @@ func (t Table) entry(m domain.ModelName) Entry {
 	return e
 }
 
-// hasWindow tells whether the operator has said how many tokens a model takes.
+// hasWindow reports whether the operator has said how many tokens a model takes.
 func (t Table) hasWindow(m domain.ModelName) bool {
 	e, ok := t[m.String()]
 	if !ok {

@@ -18,18 +18,18 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// RecoverOptions are what RecoverTurns works with.
+// RecoverOptions are the options of RecoverTurns.
 type RecoverOptions struct {
 	Leases  ports.Leases
 	Recover usecases.RecoverTurn
 	// Slots bounds how many of these turns run at once, and shares that among workspaces. They are not those of calls, which
 	// begin turns beside these.
 	Slots *resilience.Slots
-	Poll  time.Duration // how often to look for turns that no notification has told of
+	Poll  time.Duration // between looks for turns that no notification has named
 	Log   *slog.Logger
 }
 
-// RecoverTurns goes on with turns whose process gave them back, or did not live to finish them.
+// RecoverTurns looks for turns whose process stopped or died before it finished them, and recovers them.
 type RecoverTurns struct {
 	RecoverOptions
 	wake    chan struct{}
@@ -54,7 +54,7 @@ func (r *RecoverTurns) Wake() {
 	}
 }
 
-// Run takes up what it finds until the context ends. The attempts that it has begun go on then.
+// Run recovers turns until the context ends. Attempts that have begun then go on.
 func (r *RecoverTurns) Run(ctx context.Context) {
 	poll := time.NewTicker(r.Poll)
 	defer poll.Stop()
@@ -71,7 +71,7 @@ func (r *RecoverTurns) Run(ctx context.Context) {
 	}
 }
 
-// Do takes up what it finds and has places for. It returns when those attempts have begun, and does not wait for their ends.
+// Do recovers the turns that it finds and has places for. It returns when those attempts have begun, without waiting for their ends.
 func (r *RecoverTurns) Do(ctx context.Context) error {
 	r.waiting.Store(false)
 	for ctx.Err() == nil {
@@ -86,8 +86,8 @@ func (r *RecoverTurns) Do(ctx context.Context) error {
 	return nil
 }
 
-// begin begins attempts at turns, some at a time, and says how many have begun. They are taken in no order, so that processes
-// which have found the same turns are in each other's way less.
+// begin begins attempts at turns, some at a time, and returns how many have begun. The order is random, so that processes that have
+// found the same turns collide less often.
 func (r *RecoverTurns) begin(ctx context.Context, found []ports.Abandoned) (begun int) {
 	var n atomic.Int64
 	var work []func()
@@ -134,8 +134,8 @@ func (r *RecoverTurns) freed(leave func()) {
 	}
 }
 
-// attempt makes an attempt at a turn. Started is called when its model is asked. One turn's failure keeps no other from its
-// turn: the model's is stored with the turn.
+// attempt makes an attempt at a turn. Started is called when its model is about to be asked. A failure does not affect other turns: that
+// of a model is stored with its turn.
 func (r *RecoverTurns) attempt(ctx context.Context, a ports.Abandoned, started func()) {
 	err := background.Survive(ctx, func(ctx context.Context) error { return r.recover(ctx, a, started) })
 	if !isKept(err) {
@@ -143,7 +143,7 @@ func (r *RecoverTurns) attempt(ctx context.Context, a ports.Abandoned, started f
 	}
 }
 
-// isKept tells whether an error is what became of a turn, which is stored with it, and no trouble of the recovery.
+// isKept reports whether an error is the outcome of a turn, which is stored with it, and not a failure of the recovery itself.
 func isKept(err error) bool {
 	for _, known := range []error{fail.ErrInProgress, ports.ErrModel, ports.ErrCancel, fail.ErrLimitReached} {
 		if errors.Is(err, known) {

@@ -37,7 +37,7 @@ func negotiate(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	}
 }
 
-// isZero tells whether a weight says that what it stands at is not wanted (RFC 9110, 12.4.2): 0, or with up to three zeros.
+// isZero reports whether a weight says that what it stands at is not wanted (RFC 9110, 12.4.2): 0, or with up to three zeros.
 func isZero(weight string) bool {
 	q, err := strconv.ParseFloat(weight, 64)
 	return err == nil && q == 0

@@ -36,7 +36,7 @@ func (s Server) ChangeThread(ctx context.Context, r ChangeThreadRequestObject) (
 	return stored{answer}, err
 }
 
-// threadChanges are what the audit log is told: of the metadata, which may hold anything, only that they changed.
+// threadChanges is what the audit log has: of the metadata, which may hold anything, only that they changed.
 func threadChanges(body *ChangeThreadRequest) map[string]any {
 	changes := map[string]any{}
 	if body.Title != nil {
