@@ -7,7 +7,7 @@
 #   FUZZTIME   how long fuzz lets each target run               (default 10s)
 #   VERSION    what `parley version` tells                      (default: git describe, else dev)
 #   COMPOSE_PROFILES  what up starts: infra, or app for Parley itself too  (default infra)
-# The server's own variables (DATABASE_URL, HTTP_ADDR, …) are in env.example; dev passes them on.
+# The server's own variables (DATABASE_URL, HTTP_ADDR, …) are in env.example; dev passes them on, and reads those of .env.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -37,8 +37,8 @@ help: ## list every target with what it does
 .PHONY: dev
 dev: modules postgres ## serve on this machine; build and restart when a source changes; data stays in .parley
 	@go -C .tools build -buildvcs=false -o ../bin/devloop ./devloop
-	@echo "building: the first time fetches and compiles every module, which takes a while"
-	@LOG_FORMAT=$${LOG_FORMAT:-text} exec bin/devloop -bin bin/parley -watch $(SOURCES) -build "$(MAKE) build" -- serve
+	@[ -x bin/parley ] || .tools/first-build
+	@LOG_FORMAT=$${LOG_FORMAT:-text} exec bin/devloop -bin bin/parley -watch $(SOURCES) -build "$(MAKE) build" -env .env -- serve
 
 .PHONY: demo
 demo: modules ## walk register, bot, instruction, thread, turn against the running server, step by step
@@ -61,7 +61,7 @@ migrate-down: build ## take the newest migration back
 .PHONY: test
 test: modules postgres ## run every test; ends with a line that counts
 	@go test -C .tools/bench ./... >/dev/null || go test -C .tools/bench ./...
-	@$(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) $(PKG)
+	@$(TOOL) gotestsum --format pkgname-and-test-fails -- -timeout=30m $(TESTFLAGS) $(PKG)
 
 .PHONY: test-newest
 test-newest: modules ## the tests of the schema and of what speaks to Postgres, on PostgreSQL 18 (Linux on x86-64)

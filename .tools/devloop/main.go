@@ -8,12 +8,16 @@
 // 0.8 stops with SIGKILL; reflex 0.3 (2021) stops before it builds. Here the server alone is asked,
 // once, and nothing goes on before it is gone.
 //
-//	devloop -bin bin/parley -watch cmd,modules,platform,db,api -build "make build" -- serve
+// It reads the file of -env, lines of NAME=value, for the server; what is in the environment already wins. A server that ends with
+// exit code 2, as it does for a wrong setting, ends the loop with the same code: no change of the sources would help.
+//
+//	devloop -bin bin/parley -watch cmd,modules,platform,db,api -build "make build" -env .env -- serve
 package main
 
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -25,6 +29,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/joho/godotenv"
 )
 
 const (
@@ -32,11 +38,23 @@ const (
 	patience = 20 * time.Second       // for a clean stop; then SIGKILL
 )
 
+// exitUsage is the exit code of a server that was started wrongly.
+const exitUsage = 2
+
+var errWrongSetting = errors.New("the server does not start with these settings: correct what it says above, in .env or the environment")
+
 func main() {
 	bin := flag.String("bin", "bin/parley", "the program that -build makes")
 	watch := flag.String("watch", ".", "files and folders to watch, comma separated")
 	build := flag.String("build", "make build", "the command that builds, split at spaces")
+	env := flag.String("env", "", "a file of variables for the server; it need not exist")
 	flag.Parse()
+	if *env != "" {
+		if err := godotenv.Load(*env); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(os.Stderr, "dev: %s: %v\n", *env, err)
+			os.Exit(exitUsage)
+		}
+	}
 	runtime.LockOSThread() // the kernel's word at the death of a parent is about its thread
 
 	signals := make(chan os.Signal, 2)
@@ -44,6 +62,9 @@ func main() {
 	l := &loop{bin: *bin, build: strings.Fields(*build), args: flag.Args(), watch: strings.Split(*watch, ","), signals: signals}
 	if err := l.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "dev:", err)
+		if errors.Is(err, errWrongSetting) {
+			os.Exit(exitUsage)
+		}
 		os.Exit(1)
 	}
 }
@@ -79,6 +100,9 @@ func (l *loop) run() error {
 			l.stop()
 			return nil
 		case <-l.serverDone():
+			if l.server.cmd.ProcessState.ExitCode() == exitUsage {
+				return errWrongSetting
+			}
 			say("the server has stopped (%s); it starts again on the next change, Ctrl-C ends", l.server.cmd.ProcessState)
 			l.server = nil
 		case <-time.After(interval):

@@ -1,84 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/parley/parley/platform/pgtest"
 )
-
-var pg pgtest.Server
-
-func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
-
-// startParley builds the real program, runs it on a database of the test's own, and gives the address of its API.
-func startParley(t *testing.T) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), "parley")
-	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "../parley").CombinedOutput()
-	require.NoError(t, err, "%s", built)
-	cmd := exec.Command(bin, "serve")
-	cmd.Env = []string{"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + pg.URL(t), "DATA_DIR=" + t.TempDir()}
-	log, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	serving, ended := make(chan string, 1), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for lines := bufio.NewScanner(log); lines.Scan(); {
-			var line struct{ Msg, Address string }
-			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-				serving <- line.Address
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		require.NoError(t, cmd.Process.Signal(os.Interrupt))
-		<-ended
-		require.NoError(t, cmd.Wait(), "it stops in good order")
-	})
-	select {
-	case address := <-serving:
-		return address
-	case <-ended:
-		require.FailNow(t, "parley ended before it served")
-	case <-time.After(time.Minute):
-		require.FailNow(t, "parley does not serve")
-	}
-	return ""
-}
 
 func demo(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, problems bytes.Buffer
 	code = run(t.Context(), args, &out, &problems)
 	return code, out.String(), problems.String()
-}
-
-func TestTheDemoWalksTheRealProgramAsOftenAsOneLikes(t *testing.T) {
-	t.Parallel()
-	url := startParley(t)
-	for range 2 { // another address each time, so the second run meets no conflict
-		code, out, problems := demo(t, "-url", url+"/")
-		require.Equal(t, exitOK, code, "%s%s", out, problems)
-		require.Empty(t, problems)
-		for _, part := range []string{
-			"U1 ", "POST /v1/auth/register", "201 Created", "U3 ", "U5 ", "current_version: 2", "U10 ",
-			"Echo: Where is my order?", "X-Operation-Replayed: true", "All went well",
-		} {
-			require.Contains(t, out, part)
-		}
-	}
 }
 
 func TestTheDemoSaysWhatToDoWhereNoServerIs(t *testing.T) {

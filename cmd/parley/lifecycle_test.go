@@ -468,6 +468,14 @@ func TestAPortThatIsTakenIsOneClearLine(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Len(t, problems(stderr), 1, stderr)
 	require.Regexp(t, `^parley: HTTP_ADDR: should be an address that is free: .*`+regexp.QuoteMeta(taken.Addr().String()), problems(stderr)[0])
+
+	data := t.TempDir() // with a database of its own: it is found before that is made
+	code, _, stderr = tool(t, []string{"DATA_DIR=" + data, "HTTP_ADDR=" + taken.Addr().String()}, "serve")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, problems(stderr)[0], "HTTP_ADDR")
+	made, err := os.ReadDir(data)
+	require.NoError(t, err)
+	require.Empty(t, made)
 }
 
 // requireAway wants every call refused as DOWNSTREAM_UNAVAILABLE while the process itself is well.

@@ -129,7 +129,7 @@ func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate, *migrati
 		return errors.Join(fmt.Errorf("prepare the migration: %w", err), driver.Close())
 	}
 	mg.LockTimeout = migrationWait
-	mg.Log = migrateLog{m.log}
+	mg.Log = migrateLog{log: m.log, driver: driver}
 	stop := context.AfterFunc(ctx, func() { mg.GracefulStop <- true })
 	defer stop()
 	err = step(mg, driver)
@@ -180,9 +180,19 @@ func isDuplicate(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "42710" || pg.Code == stateUniqueViolation)
 }
 
-type migrateLog struct{ log *slog.Logger }
+// migrateLog logs each migration that golang-migrate applied, with how long it ran. The library's own duration begins when it
+// reads the file, which it does for many migrations in advance.
+type migrateLog struct {
+	log    *slog.Logger
+	driver *migrationDriver
+}
 
+// Printf logs one message of the library. That of a migration has its name and the library's duration.
 func (l migrateLog) Printf(format string, args ...any) {
+	if len(args) == 2 && format == "%v (%v)\n" {
+		l.log.Info("migration", "step", args[0], "took", time.Since(l.driver.began))
+		return
+	}
 	l.log.Info("migration", "step", strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
 

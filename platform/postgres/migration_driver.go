@@ -42,6 +42,8 @@ type migrationDriver struct {
 	sums []MigrationSum
 	lock int64  // the advisory lock that the library's own driver takes too
 	tx   pgx.Tx // of the migration that runs; nil: none does
+
+	began time.Time // when the migration that ran last began
 }
 
 // newMigrationDriver connects, and makes the table of the version where there is none.
@@ -124,6 +126,7 @@ func (d *migrationDriver) Drop() error { return errors.ErrUnsupported }
 
 // Run applies a migration. It is committed by the SetVersion that follows.
 func (d *migrationDriver) Run(migration io.Reader) error {
+	d.began = time.Now()
 	text, err := io.ReadAll(migration)
 	if err != nil {
 		return fmt.Errorf("read the migration: %w", err)
