@@ -22,7 +22,10 @@ type Operation struct {
 	Permission string
 }
 
-var methods = []string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+// isMethod reports whether a key of a path is a call of it.
+func isMethod(key string) bool {
+	return slices.Contains([]string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}, key)
+}
 
 // Publish returns a written document as clients read it: without the keys that only our code generator reads (x-go-…), with the
 // permission of each call in its description, and with examples of answers, which are given by operation id and status.
@@ -105,7 +108,7 @@ func (d Document) ForTag(tag string) Document {
 		kept := &yaml.Node{Kind: yaml.MappingNode}
 		calls := 0
 		for key, value := range pairs(item) {
-			isCall := slices.Contains(methods, key)
+			isCall := isMethod(key)
 			if isCall && tagOf(value) != tag {
 				continue
 			}
@@ -171,7 +174,7 @@ type calledAt struct {
 func (d Document) calls() (calls []calledAt) {
 	for path, item := range pairs(field(d.root, "paths")) {
 		for method, node := range pairs(item) {
-			if !slices.Contains(methods, method) {
+			if !isMethod(method) {
 				continue
 			}
 			calls = append(calls, calledAt{node: node, Operation: Operation{

@@ -42,22 +42,26 @@ type menu struct {
 type menuLink struct{ Title, Path string }
 
 // markdown renders pages. Headings have anchors, and links between pages lead to where the server has them.
-func markdown() goldmark.Markdown {
-	return goldmark.New(
-		goldmark.WithExtensions(extension.GFM),
-		goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(&anchorLinks{}, 100))),
-		goldmark.WithRendererOptions(html.WithUnsafe()), // the pages are our own; whatever they have runs under the policy of the page
-	)
+type markdown struct {
+	goldmark.Markdown
+
+	broken parser.ContextKey // of the error of a link that leads nowhere on the server
 }
 
-// brokenLink is the key under which anchorLinks reports a link that leads nowhere on the server.
-var brokenLink = parser.NewContextKey()
+func newMarkdown() markdown {
+	broken := parser.NewContextKey()
+	return markdown{broken: broken, Markdown: goldmark.New(
+		goldmark.WithExtensions(extension.GFM),
+		goldmark.WithParserOptions(parser.WithAutoHeadingID(), parser.WithASTTransformers(util.Prioritized(&anchorLinks{broken}, 100))),
+		goldmark.WithRendererOptions(html.WithUnsafe()), // the pages are our own; whatever they have runs under the policy of the page
+	)}
+}
 
 // anchorLinks rewrites links and adds a link to each heading.
-type anchorLinks struct{}
+type anchorLinks struct{ broken parser.ContextKey }
 
 // Transform rewrites the links of one parsed page. It notes a link that leads nowhere in pc.
-func (*anchorLinks) Transform(doc *ast.Document, _ gmtext.Reader, pc parser.Context) {
+func (a *anchorLinks) Transform(doc *ast.Document, _ gmtext.Reader, pc parser.Context) {
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
 			return ast.WalkContinue, nil
@@ -76,7 +80,7 @@ func (*anchorLinks) Transform(doc *ast.Document, _ gmtext.Reader, pc parser.Cont
 		case *ast.Link:
 			target, err := served(string(n.Destination))
 			if err != nil {
-				pc.Set(brokenLink, err)
+				pc.Set(a.broken, err)
 			}
 			n.Destination = []byte(target)
 		}
@@ -106,10 +110,10 @@ func served(link string) (string, error) {
 }
 
 // render makes HTML of a page.
-func render(md goldmark.Markdown, source []byte) (rendered, error) {
+func render(md markdown, source []byte) (rendered, error) {
 	pc := parser.NewContext()
 	doc := md.Parser().Parse(gmtext.NewReader(source), parser.WithContext(pc))
-	if err, _ := pc.Get(brokenLink).(error); err != nil {
+	if err, _ := pc.Get(md.broken).(error); err != nil {
 		return rendered{}, err
 	}
 	var out bytes.Buffer
@@ -164,7 +168,7 @@ func plain(n ast.Node, source []byte) string {
 }
 
 // menus reads the sidebar from the list of guides: a group of links for each of its headings.
-func menus(md goldmark.Markdown, source []byte) (groups []menu) {
+func menus(md markdown, source []byte) (groups []menu) {
 	doc := md.Parser().Parse(gmtext.NewReader(source))
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
@@ -188,7 +192,7 @@ func menus(md goldmark.Markdown, source []byte) (groups []menu) {
 }
 
 // readGuides renders every page of a folder, by name without .md.
-func readGuides(md goldmark.Markdown, guides fs.FS) (map[string]rendered, error) {
+func readGuides(md markdown, guides fs.FS) (map[string]rendered, error) {
 	files, err := fs.Glob(guides, "*.md")
 	if err != nil {
 		return nil, fmt.Errorf("read the guides: %w", err)

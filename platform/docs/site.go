@@ -78,7 +78,7 @@ func build(source Source) (map[string]asset, error) {
 	if err != nil {
 		return nil, err
 	}
-	md := markdown()
+	md := newMarkdown()
 	guides, err := readGuides(md, source.Guides)
 	if err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func tagsOf(document Document) (tags []tag) {
 		t := tag{Name: name, Path: referencePath + "/" + name, Description: descriptions[name]}
 		for _, op := range operations {
 			if op.Tag == name {
-				t.Calls = append(t.Calls, linkedCall{Operation: op, Link: t.Path + "#?route=" + op.Method + "-" + routeName.Replace(op.Path)})
+				t.Calls = append(t.Calls, linkedCall{Operation: op, Link: t.Path + "#?route=" + op.Method + "-" + routeName(op.Path)})
 			}
 		}
 		tags = append(tags, t)
@@ -187,8 +187,8 @@ func tagsOf(document Document) (tags []tag) {
 	return tags
 }
 
-// routeName is how the reference's renderer names a path in an address.
-var routeName = strings.NewReplacer("{", "-", "}", "-")
+// routeName returns how the reference's renderer names a path in an address.
+func routeName(path string) string { return strings.NewReplacer("{", "-", "}", "-").Replace(path) }
 
 // entry is a place that the search finds.
 type entry struct {
