@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	osuser "os/user"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -39,7 +40,11 @@ func TestPointInTimeRecovery(t *testing.T) {
 	p = startAlone(t, own(first))
 	ada := p.register(t)
 	ada.makeBot(t, "in the base backup")
-	runProgram(t, "pg_basebackup", "--host="+socket, "--username=postgres", "--pgdata="+base, "--wal-method=fetch", "--checkpoint=fast")
+	out, err := exec.CommandContext(t.Context(), "pg_basebackup", "--host="+socket, "--username=postgres", "--pgdata="+base, "--wal-method=fetch", "--checkpoint=fast").CombinedOutput()
+	if strings.Contains(string(out), "incompatible server version") {
+		t.Skipf("recovery: the pg_basebackup of this machine is older than its server: %s", out)
+	}
+	require.NoError(t, err, string(out))
 
 	ada.makeBot(t, "before the target")
 	require.Equal(t, http.StatusCreated, ada.upload(t, "a.txt", savedText).Status)
