@@ -119,5 +119,5 @@ func TestAuditCommandsSayWhatTheyWant(t *testing.T) {
 	stranger.settings = append(append([]string{}, p.settings...), "SECRET_KEY="+uuid.NewString())
 	code, _, told := stranger.parley(t, "audit", "adopt", "--all")
 	require.Equal(t, exitFailed, code)
-	require.Contains(t, told, "SECRET_KEY: should be that of the processes that serve")
+	require.Contains(t, told, "SECRET_KEY: should be the key that this database")
 }

@@ -201,6 +201,7 @@ func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) 
 	left, current := int64(anchors), r.ring.Current()
 	var lost int64
 	var lines []sealedLine
+	var told strings.Builder
 	for _, c := range counts {
 		switch c.State {
 		case "current":
@@ -211,6 +212,7 @@ func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) 
 			left += c.Count
 		}
 		lines = append(lines, c)
+		told.WriteString("\n  " + c.String())
 	}
 	unopened := min(int64(r.stuck), left-int64(anchors)) // no key opens them, so no former one is needed for them
 	complete := left == unopened
@@ -227,9 +229,7 @@ func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) 
 	}
 	text := fmt.Sprintf("%d texts were sealed anew with the key %s; %d are left under former keys, %d cannot be opened, %d were sealed with unknown keys",
 		r.total(), current.ID(), left-unopened, unopened, lost)
-	for _, line := range lines {
-		text += "\n  " + line.String()
-	}
+	text += told.String()
 	if complete {
 		text += "\nSECRET_PREVIOUS_KEYS is needed no more"
 	}
