@@ -55,6 +55,9 @@ var moreThanIDs = map[string]struct{ gives, why string }{
 	"app.announce_invitation(text,bytea)":                        {"boolean", "counts of a mailbox"},
 	"app.expire_account_events(integer)":                         {"integer", "a number of rows: upkeep of the directory"},
 	"app.is_first_key(bytea)":                                    {"boolean", "of the installation"},
+	"app.known_key()":                                            {"bytea", "of the installation"},
+	"app.installation_key(bytea)":                                {"key_print bytea, ids_from timestamp with time zone", "of the installation"},
+	"app.retired_keys()":                                         {"key_id bytea, purpose text, sealed bytea, retired_at timestamp with time zone", "of the installation"},
 	"app.audit_adoption()":                                       {"adopt_until timestamp with time zone, adopt_mac bytea, heads boolean", "of the installation"},
 
 	// which row, and when or at which attempt, so that whoever works on it as its tenant can compare and set
@@ -66,6 +69,7 @@ var moreThanIDs = map[string]struct{ gives, why string }{
 	// numbers: each server is kept up and measured by itself
 	"app.begin_periodic(text,uuid,double precision)": {"double precision", "seconds until a task is due"},
 	"app.analytics_depth(integer)":                   {"integer", "a number for metrics"},
+	"app.sealed_keys()":                              {"kind text, key bytea, count bigint", "how many sealed texts there are under each key"},
 	"app.queue_depth()":                              {"queued bigint, running bigint, dead bigint, oldest_seconds double precision", "numbers for metrics"},
 	"app.expire_jobs(integer)":                       {"integer", "a number of rows: upkeep by age, which each server does for all its workspaces"},
 	"app.expire_operations(integer)":                 {"integer", "as expire_jobs"},
