@@ -9,10 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,13 +100,7 @@ func TestFaultHostileReadersTakeLittleMemoryAndNothingFromOthers(t *testing.T) {
 // peakMemory is the most memory that the process has had, in KiB.
 func (s *site) peakMemory(t *testing.T) int {
 	t.Helper()
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(s.child.process.Pid) + "/status")
-	require.NoError(t, err)
-	peak := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
-	require.NotNil(t, peak)
-	kib, err := strconv.Atoi(string(peak[1]))
-	require.NoError(t, err)
-	return kib
+	return s.memory(t, "VmHWM")
 }
 
 // unread is a connection of which no more is read than is asked for.

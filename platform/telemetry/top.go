@@ -153,7 +153,7 @@ func (s *spaceSaving) Swap(i, j int) {
 }
 
 func (s *spaceSaving) Push(e any) {
-	entry := e.(topEntry) //nolint:forcetypeassert // heap.Push passes on what it is given
+	entry, _ := e.(topEntry) // heap.Push passes on what add gives it
 	s.places[entry.key] = len(s.entries)
 	s.entries = append(s.entries, entry)
 }

@@ -68,7 +68,7 @@ func TestAFloodOfWorkspacesHidesNoHeavyOne(t *testing.T) {
 	t.Parallel()
 	const keys, adds, heavy, k = 20_000, 100_000, 5, 10
 	for seed := range uint64(5) {
-		random := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // a test's
+		random := rand.New(rand.NewPCG(seed, seed))
 		top, clock := newTop()
 		ids, truth, total := make([]uuid.UUID, keys), map[string]float64{}, 0.0
 		for i := range ids {

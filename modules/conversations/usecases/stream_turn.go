@@ -51,8 +51,9 @@ type streamedTurn struct {
 
 // takenTurn is the result of a call that takes a turn.
 type takenTurn struct {
-	answer ports.Answer
-	err    error
+	answer  ports.Answer
+	err     error
+	started bool // the turn was stored and its model asked
 }
 
 // do takes a turn and has it read meanwhile. It returns when the turn has ended, also when the reader is gone, or when the reader's
@@ -75,14 +76,14 @@ func (u StreamTurn) do(ctx context.Context, t streamedTurn) error {
 	over := make(chan struct{})
 	u.Running.Go(func() {
 		defer close(over)
-		taken <- t.takeSafely(started)
+		end := t.takeSafely(started)
+		taken <- end
+		if end.started {
+			time.AfterFunc(lastEventTimeout, cancel)
+		}
 	})
 	select {
 	case turn := <-started:
-		go func() {
-			<-over
-			time.AfterFunc(lastEventTimeout, cancel)
-		}()
 		err := t.read(reading, StreamStart{Turn: turn}) // of this attempt nobody has read anything
 		if !errors.Is(err, ErrAccessEnded) {
 			<-over
@@ -106,8 +107,12 @@ func (t streamedTurn) takeSafely(started chan<- uuid.UUID) (end takenTurn) {
 			end.err = fail.ErrInternal.Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
 	}()
-	var once sync.Once
-	end.answer, end.err = t.take(func(turn uuid.UUID) { once.Do(func() { started <- turn }) })
+	end.answer, end.err = t.take(func(turn uuid.UUID) {
+		if !end.started {
+			end.started = true
+			started <- turn
+		}
+	})
 	return end
 }
 

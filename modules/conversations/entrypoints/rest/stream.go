@@ -47,7 +47,8 @@ func wantsStream(ctx context.Context) bool { return ctx.Value(streamKey{}) != ni
 
 // turnStream answers with the events of a turn.
 type turnStream struct {
-	server Server
+	follow *usecases.FollowTurn // not the Server: it is large, and would lie on the stack of each stream several times
+	access *access.Watcher
 	ctx    context.Context //nolint:containedctx // the generated Visit methods have none
 	thread uuid.UUID
 	from   position
@@ -55,7 +56,7 @@ type turnStream struct {
 }
 
 func (s Server) stream(ctx context.Context, thread uuid.UUID, from position, run func(context.Context, usecases.Reader) error) turnStream {
-	return turnStream{server: s, ctx: ctx, thread: thread, from: from, run: run}
+	return turnStream{follow: &s.Follow, access: s.Access, ctx: ctx, thread: thread, from: from, run: run}
 }
 
 // VisitTakeTurnResponse writes the events.
@@ -83,11 +84,11 @@ func (t turnStream) read(ctx context.Context, w http.ResponseWriter, start useca
 	if start.Replayed {
 		w.Header().Set(command.HeaderReplayed, "true")
 	}
-	ctx, unwatch := t.server.Access.Watch(ctx)
+	ctx, unwatch := t.access.Watch(ctx)
 	defer unwatch()
 	out, stop := newFrames(ctx, w, t.thread, start.Turn, start.Position)
 	defer stop()
-	err := t.server.Follow.Do(ctx, t.thread, start.Turn, start.Position, out.writeEvents)
+	err := t.follow.Do(ctx, t.thread, start.Turn, start.Position, out.writeEvents)
 	if end := access.EndOf(ctx, err); end != nil { // the database may have refused a read before the watcher knew
 		if err = out.close(end); err != nil {
 			return fmt.Errorf("%w: %w", usecases.ErrAccessEnded, err)
