@@ -55,19 +55,7 @@ func (p *platform) addGauges() {
 			}
 		})
 	})
-	m.Gauge(telemetry.Family{Name: "connections", Help: "connections of clients that are open, and that may be", Labels: []string{"state"}}, func() []telemetry.Sample {
-		if p.connections == nil {
-			return nil
-		}
-		open, limit := p.connections.Open()
-		return []telemetry.Sample{{Labels: []string{"open"}, Value: float64(open)}, {Labels: []string{"most"}, Value: float64(limit)}}
-	})
-	m.Counter(telemetry.Family{Name: "connections_refused_total", Help: "connections that were refused, as too many were open"}, func() []telemetry.Sample {
-		if p.connections == nil {
-			return nil
-		}
-		return []telemetry.Sample{{Value: float64(p.connections.Refused())}}
-	})
+	p.addConnections()
 	m.Gauge(telemetry.Family{Name: "files_free_bytes", Help: "room on the disk that uploaded files are written to, or pass on their way to a bucket"}, func() []telemetry.Sample {
 		free, err := blob.FreeBytes(p.filesDir)
 		if err != nil {
@@ -115,6 +103,24 @@ func (p *platform) addGauges() {
 	p.addCounts()
 	p.addTopWorkspaces()
 	p.addStatements()
+}
+
+// addConnections registers the counts of connections that clients have open.
+func (p *platform) addConnections() {
+	m := p.metrics
+	m.Gauge(telemetry.Family{Name: "connections", Help: "connections of clients that are open, and that may be", Labels: []string{"state"}}, func() []telemetry.Sample {
+		if p.connections == nil {
+			return nil
+		}
+		open, limit := p.connections.Open()
+		return []telemetry.Sample{{Labels: []string{"open"}, Value: float64(open)}, {Labels: []string{"most"}, Value: float64(limit)}}
+	})
+	m.Counter(telemetry.Family{Name: "connections_refused_total", Help: "connections that were refused, as too many were open"}, func() []telemetry.Sample {
+		if p.connections == nil {
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(p.connections.Refused())}}
+	})
 }
 
 // addStatements adds what the statements of the database took, by the names of their queries, whose number is fixed.
