@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,6 +108,8 @@ func TestTheDocumentationWorksInABrowser(t *testing.T) {
 			groups, err := chromedp.Run(page, chromedp.Evaluate[string](`[...document.querySelectorAll("#sidebar h2")].map((h) => h.textContent.trim()).join()`))
 			require.NoError(t, err)
 			require.Equal(t, "Using the API,Running it,Reference", groups)
+			pages, err := chromedp.Run(page, chromedp.Evaluate[string](`[...document.querySelectorAll("#sidebar a")].map((a) => a.getAttribute("href")).join()`))
+			require.NoError(t, err)
 			require.NoError(t, chromedp.Do(page, chromedp.Click(`#sidebar a[href="/docs/guides/people"]`)))
 			until(`!!document.querySelector("#what-a-role-may-do")`)
 			until(`document.documentElement.scrollWidth <= innerWidth`)
@@ -117,6 +120,11 @@ func TestTheDocumentationWorksInABrowser(t *testing.T) {
 			until(explored("bots.write"))
 			until(explored("published_version"))
 			open("/docs/reference/conversations#?route=post-/v1/conversations/threads/-thread_id-/turn", explored("turns.take"))
+			for path := range strings.SplitSeq(pages, ",") {
+				if strings.HasPrefix(path, "/docs/guides/") {
+					open(path, `!!document.querySelector("main h1")`)
+				}
+			}
 			require.Empty(t, complaints())
 		})
 	}
