@@ -43,8 +43,8 @@ type Endpoint struct {
 	ResponsibleID uuid.UUID // the member or API key who is responsible for it: its creator, or who has adopted it
 }
 
-// ErrName says what a name may be.
-var ErrName = errors.New("must have 1 to 200 characters")
+// errName says what a name may be.
+var errName = errors.New("must have 1 to 200 characters")
 
 // NewEndpoint makes an endpoint without secrets.
 func NewEndpoint(name string, bot, by uuid.UUID, now time.Time) (Endpoint, error) {
@@ -55,7 +55,7 @@ func NewEndpoint(name string, bot, by uuid.UUID, now time.Time) (Endpoint, error
 // Rename gives the endpoint another name.
 func (e *Endpoint) Rename(name string) error {
 	if n := utf8.RuneCountInString(name); n < 1 || n > 200 {
-		return ErrName
+		return errName
 	}
 	e.Name = name
 	return nil

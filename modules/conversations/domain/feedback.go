@@ -29,16 +29,16 @@ type Feedback struct {
 // What no feedback may have.
 var (
 	ErrRating  = errors.New("must be good or bad")
-	ErrComment = errors.New("must have at most 2000 characters")
+	errComment = errors.New("must have at most 2000 characters")
 )
 
-// NewFeedback checks what a user thinks; the error is ErrRating or ErrComment.
+// NewFeedback checks what a user thinks; the error is ErrRating or errComment.
 func NewFeedback(rating Rating, comment string, now time.Time) (Feedback, error) {
 	if rating != Good && rating != Bad {
 		return Feedback{}, ErrRating
 	}
 	if utf8.RuneCountInString(comment) > maxComment {
-		return Feedback{}, ErrComment
+		return Feedback{}, errComment
 	}
 	return Feedback{Rating: rating, Comment: comment, At: now}, nil
 }

@@ -79,7 +79,7 @@ func NewInboundEvent(endpoint uuid.UUID, senderID string, payload []byte) (Inbou
 	if n := utf8.RuneCountInString(m.ConversationID); n < 1 || n > 256 {
 		return InboundEvent{}, ErrConversationID
 	}
-	if err := CheckContent(m.Text); err != nil {
+	if err := checkContent(m.Text); err != nil {
 		return InboundEvent{}, err
 	}
 	e.Status, e.ConversationID = EventReceived, &m.ConversationID

@@ -44,8 +44,8 @@ const (
 	seqEnd         = AttemptSpan
 )
 
-// ChunksKept is how long the chunks of an answer are stored after the end of its turn.
-const ChunksKept = 24 * time.Hour
+// chunksKept is how long the chunks of an answer are stored after the end of its turn.
+const chunksKept = 24 * time.Hour
 
 // AttemptAt returns the attempt that a position is in.
 func AttemptAt(position int64) int { return int(max(position-1, 0)/AttemptSpan) + 1 }
@@ -108,7 +108,7 @@ func (r TurnView) isNumbered(chunks []string, now time.Time) bool {
 	if r.Status != TurnCompleted || r.Answer == nil {
 		return false
 	}
-	recent := r.FinishedAt != nil && now.Sub(*r.FinishedAt) < ChunksKept
+	recent := r.FinishedAt != nil && now.Sub(*r.FinishedAt) < chunksKept
 	return strings.Join(chunks, "") == r.Answer.Content || len(chunks) == 0 && recent
 }
 

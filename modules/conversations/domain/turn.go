@@ -73,8 +73,8 @@ var (
 	ErrBlank   = errors.New("must have at least one visible character")
 )
 
-// CheckContent returns ErrContent or ErrBlank for what no message may hold.
-func CheckContent(content string) error {
+// checkContent returns ErrContent or ErrBlank for what no message may hold.
+func checkContent(content string) error {
 	if n := utf8.RuneCountInString(content); n < 1 || n > 50_000 {
 		return ErrContent
 	}
@@ -86,7 +86,7 @@ func CheckContent(content string) error {
 
 // NewTurn prepares a turn; its number and version it gets when it is stored. ErrContent or ErrBlank for what no message may hold.
 func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) (Turn, error) {
-	if err := CheckContent(content); err != nil {
+	if err := checkContent(content); err != nil {
 		return Turn{}, err
 	}
 	return NewTurnOfEvent(thread, actor, operation, content, lease, now), nil

@@ -8,7 +8,7 @@ import (
 )
 
 // Permanent failures of a model: asking again for the same would fail again. Nothing repeats them, they open no circuit
-// breaker, and callers get 422. Details have provider and model, and where the provider told them, status, provider_code and
+// breaker, and callers get 422. Details have provider and model, and where the provider sent them, status, provider_code and
 // provider_message.
 var (
 	ErrModelCredentials = fail.New(fail.Invalid, "MODEL_CREDENTIALS",

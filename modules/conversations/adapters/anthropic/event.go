@@ -34,7 +34,7 @@ type block struct {
 	Text string `json:"text"`
 }
 
-// usage is in tokens; what the cache held and took is told beside the rest of the input.
+// usage is in tokens; what the cache held and took is sent beside the rest of the input.
 type usage struct {
 	Input     *float64 `json:"input_tokens"`
 	CacheRead *float64 `json:"cache_read_input_tokens"`
@@ -92,14 +92,14 @@ func (b block) part() modelstream.Part {
 	return modelstream.Part{Text: b.Text}
 }
 
-// count adds counts to those that were told before. They only grow; an event leaves out what it does not know, or has 0.
+// count adds counts to those that were sent before. They only grow; an event leaves out what it does not know, or has 0.
 // The input is known where any part of it is.
 func (d *decoder) count(u usage) modelstream.Usage {
-	for _, n := range []struct{ all, told **float64 }{
+	for _, n := range []struct{ all, sent **float64 }{
 		{&d.usage.Input, &u.Input}, {&d.usage.CacheRead, &u.CacheRead}, {&d.usage.CacheMade, &u.CacheMade}, {&d.usage.Output, &u.Output},
 	} {
-		if told := *n.told; told != nil && (*n.all == nil || **n.all < *told) && *told <= maxTokens {
-			*n.all = told
+		if sent := *n.sent; sent != nil && (*n.all == nil || **n.all < *sent) && *sent <= maxTokens {
+			*n.all = sent
 		}
 	}
 	total := modelstream.Usage{Output: tokens(d.usage.Output)}

@@ -21,7 +21,7 @@ const maxListed = 1000
 func (m Model) Models(ctx context.Context, own ports.Access) (names []string, more bool, err error) {
 	base := own.BaseURL
 	if base == "" {
-		base = PublicURL
+		base = publicURL
 	}
 	target, err := url.Parse(base)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// PublicURL is where Anthropic itself is.
-const PublicURL = "https://api.anthropic.com"
+// publicURL is where Anthropic itself is.
+const publicURL = "https://api.anthropic.com"
 
 const (
 	usualAnswer = 4096 // tokens: this provider wants a bound, also where the bot has none
@@ -29,10 +29,10 @@ const (
 
 // Model asks a server of Anthropic's Messages.
 type Model struct {
-	Key, URL string        // the operator's; no URL: PublicURL
+	Key, URL string        // the operator's; no URL: publicURL
 	Client   *http.Client  // for the operator's server
 	Guarded  *http.Client  // for servers that workspaces name
-	EndWait  time.Duration // for the rest of an answer whose end is told; 0: 2 s
+	EndWait  time.Duration // for the rest of an answer whose end was announced; 0: 2 s
 }
 
 // Name returns the provider.
@@ -71,7 +71,7 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (*http.Response, error) 
 		key, base, client = p.Access.Key, p.Access.BaseURL, m.Guarded
 	}
 	if base == "" {
-		base = PublicURL
+		base = publicURL
 	}
 	target, err := url.Parse(base)
 	if err != nil {

@@ -12,7 +12,7 @@ type words struct {
 	codes   []string // strings that name the error, the most telling first
 	number  int      // a number in their place, which mostly is a status of HTTP; 0: none
 	message string
-	tokens  int // of the model's window, where it is told beside the message; 0: it is not
+	tokens  int // of the model's window, where it is sent beside the message; 0: it is not
 }
 
 // depth bounds how deep errors within errors are looked for.

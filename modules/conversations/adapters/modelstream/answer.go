@@ -19,8 +19,8 @@ const (
 	usageWait  = 2 * time.Second
 )
 
-// ErrIncomplete says that an answer ended before its server had said that it is whole.
-var ErrIncomplete = errors.New("the answer is not whole")
+// errIncomplete says that an answer ended before its server had said that it is whole.
+var errIncomplete = errors.New("the answer is not whole")
 
 // GaveUpError says that a server ended its answer for a reason of its own, such as a lack of resources. The same call may
 // succeed when it is repeated.
@@ -48,15 +48,15 @@ type Source struct {
 	Body   io.Reader
 	Decode func(kind string, data []byte) (Part, error) // the data are valid during the call only
 	Stop   func()                                       // ends the reading of Body with an error
-	Wait   time.Duration                                // for the rest of an answer whose end is told; 0: 2 s
+	Wait   time.Duration                                // for the rest of an answer whose end was announced; 0: 2 s
 }
 
 // Read reads an answer to its end and passes its text to say, piece by piece; white space at its beginning waits for
 // something visible. The reply has the usage also where Read fails. It fails with ports.ErrContentFiltered or
-// ports.ErrEmptyAnswer, with a GaveUpError, with ErrIncomplete, or with the error of Body or Decode.
+// ports.ErrEmptyAnswer, with a GaveUpError, with one for an answer that is not whole, or with the error of Body or Decode.
 //
 // An answer ends with [DONE], with a Part that is the last, with the end of Body, or where its reason and its usage are
-// told. Where a server tells the reason and then neither sends more nor closes the connection, Read waits for Source.Wait.
+// sent. Where a server sends the reason and then neither sends more nor closes the connection, Read waits for Source.Wait.
 func Read(from Source, say func(text string)) (domain.Reply, error) {
 	a := answer{say: say}
 	wait := from.Wait
@@ -107,7 +107,7 @@ type answer struct {
 	usage   domain.Usage
 	end     ending
 	reason  string
-	repeats bool // text has come after a reason: this server tells one with every event
+	repeats bool // text has come after a reason: this server sends one with every event
 	done    bool // the server has said that the answer is whole
 }
 
@@ -134,7 +134,7 @@ func (a *answer) add(p Part) (over bool) {
 }
 
 // mayBeOver reports whether nothing more need come after a part. A reason that comes with text may be one that the server
-// tells with every event; it counts only together with the usage.
+// sends with every event; it counts only together with the usage.
 func (a *answer) mayBeOver(p Part) bool {
 	return a.end != untold && !a.repeats && (!p.hasContent() || p.Total)
 }
@@ -150,7 +150,7 @@ func (a *answer) write(piece string) {
 	}
 }
 
-// result is what has come of the answer when reading it has ended, with err or without. An answer whose end was told is
+// result is what has come of the answer when reading it has ended, with err or without. An answer whose end was announced is
 // whole, whatever happens to the connection afterwards.
 func (a *answer) result(err error) (domain.Reply, error) {
 	if err == nil || a.end != untold {
@@ -164,7 +164,7 @@ func (a *answer) result(err error) (domain.Reply, error) {
 	case a.end == failed:
 		return reply, GaveUpError{a.reason}
 	case a.end == untold && (!a.done || !a.visible && !refused):
-		return reply, ErrIncomplete
+		return reply, errIncomplete
 	case refused && !a.visible:
 		return reply, resilience.Answered(a.filtered())
 	case !a.visible:
@@ -191,9 +191,9 @@ func (a *answer) filtered() error {
 	return err
 }
 
-// raise takes over a count that is told: counts of an answer only grow, and some servers tell 0 where they do not know.
-func raise(n **int, told *int) {
-	if told != nil && (*n == nil || **n < *told) {
-		*n = told
+// raise takes over a count that is sent: counts of an answer only grow, and some servers send 0 where they do not know.
+func raise(n **int, sent *int) {
+	if sent != nil && (*n == nil || **n < *sent) {
+		*n = sent
 	}
 }

@@ -101,9 +101,9 @@ func decode(kind string, data []byte) (modelstream.Part, error) {
 		return modelstream.Part{}, &ssestream.StreamError{Message: "the server ended its answer with an error", Event: event}
 	}
 	part := modelstream.Part{Last: c.Object == "chat.completion" && c.isWhole()}
-	told := c.Usage
-	if told == nil {
-		told = c.Groq.Usage
+	sent := c.Usage
+	if sent == nil {
+		sent = c.Groq.Usage
 	}
 	for _, choice := range c.Choices {
 		m := choice.Message
@@ -116,11 +116,11 @@ func decode(kind string, data []byte) (modelstream.Part, error) {
 		if choice.FinishReason != "" {
 			part.Reason = choice.FinishReason
 		}
-		if told == nil {
-			told = choice.Usage
+		if sent == nil {
+			sent = choice.Usage
 		}
 	}
-	part.Usage, part.Total = told.tokens(), told != nil
+	part.Usage, part.Total = sent.tokens(), sent != nil
 	return part, nil
 }
 

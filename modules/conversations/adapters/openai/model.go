@@ -21,15 +21,15 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// PublicURL is where OpenAI itself is.
-const PublicURL = "https://api.openai.com/v1"
+// publicURL is where OpenAI itself is.
+const publicURL = "https://api.openai.com/v1"
 
 // Model asks a server of OpenAI's Chat Completions.
 type Model struct {
-	Key, URL string        // the operator's; no key: the server wants none; no URL: PublicURL
+	Key, URL string        // the operator's; no key: the server wants none; no URL: publicURL
 	Client   *http.Client  // for the operator's server
 	Guarded  *http.Client  // for servers that workspaces name
-	EndWait  time.Duration // for the rest of an answer whose end is told; 0: 2 s
+	EndWait  time.Duration // for the rest of an answer whose end was announced; 0: 2 s
 }
 
 // Name returns the provider.
@@ -67,7 +67,7 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (answer *http.Response, 
 		key, base, client = p.Access.Key, p.Access.BaseURL, m.Guarded
 	}
 	if base == "" {
-		base = PublicURL
+		base = publicURL
 	}
 	target, err := url.Parse(base)
 	if err != nil {
@@ -79,7 +79,7 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (answer *http.Response, 
 	if target.RawQuery != "" { // as Azure wants it: ?api-version=2024-10-21
 		path += "?" + target.RawQuery
 	}
-	body, adjusted := params(p, base == PublicURL), map[string]bool{}
+	body, adjusted := params(p, base == publicURL), map[string]bool{}
 	for {
 		traced, isSent := webhook.TraceSent(ctx)
 		answer = nil

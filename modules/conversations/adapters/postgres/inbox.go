@@ -23,8 +23,8 @@ import (
 // AnswerKind is that of the jobs that answer messages which came in.
 const AnswerKind = "webhook.answer"
 
-// AnswerPayload is that of such a job.
-type AnswerPayload struct {
+// answerPayload is that of such a job.
+type answerPayload struct {
 	EventID uuid.UUID `json:"event_id"`
 }
 
@@ -75,7 +75,7 @@ func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, f
 		}
 		id = row.ID
 		if e.Status == domain.EventReceived {
-			err = i.Queue.Enqueue(ctx, AnswerKind, AnswerPayload{EventID: id}, jobs.Options{
+			err = i.Queue.Enqueue(ctx, AnswerKind, answerPayload{EventID: id}, jobs.Options{
 				Key: e.OperationID.String(), Target: answerTarget(e.EndpointID),
 			})
 		}
@@ -156,7 +156,7 @@ func (i Inbox) OpenThread(ctx context.Context, c domain.Channel) (thread uuid.UU
 // GivenUp wakes the job of the message behind one whose job is given up, in the transaction of the context. Payload is that of
 // the job.
 func (i Inbox) GivenUp(ctx context.Context, payload json.RawMessage) error {
-	var of AnswerPayload
+	var of answerPayload
 	if err := json.Unmarshal(payload, &of); err != nil {
 		return nil //nolint:nilerr // a payload that cannot be read is why the job is given up
 	}

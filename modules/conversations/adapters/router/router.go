@@ -88,7 +88,7 @@ func (r Router) choose(p ports.Prompt) (domain.Choice, error) {
 	return choice, nil
 }
 
-// ask asks one model, with what it is to be told besides. Before is what the attempt has been charged for others.
+// ask asks one model, with the history that it needs. Before is what the attempt has been charged for others.
 func (r Router) ask(
 	ctx context.Context, m domain.ModelName, choice domain.Choice, p ports.Prompt, before int64,
 	recall func() (ports.Recalled, error), say func(string),
