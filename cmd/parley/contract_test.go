@@ -110,7 +110,9 @@ func (c contractTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	res.Body = io.NopCloser(bytes.NewReader(got))
 	c.check(req, sent, res, got)
 	c.said.hear(req.Header.Get("Authorization"), sent)
-	c.said.hearAnswer(got)
+	if strings.HasPrefix(req.URL.Path, "/v1/") { // the document shows tokens of its own
+		c.said.hearAnswer(got)
+	}
 	return res, nil
 }
 
