@@ -27,6 +27,7 @@ import (
 // envDefault its value where it is unset, production its value where it is unset and APP_ENV is production, if that
 // is another one.
 type Config struct {
+	Version        string        // of the program, which the environment does not say
 	AppEnv         string        `env:"APP_ENV" envDefault:"development" want:"development or production" help:"production refuses what is only fit for development, and has limits by default: those below with a second default"`
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" want:"host:port" help:"where the API listens"`
 	MetricsAddr    string        `env:"METRICS_ADDR" want:"host:port, another than HTTP_ADDR" help:"where /metrics is for a Prometheus, not to be reached from outside; empty: nowhere"`

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/parley/parley/platform/background"
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/fail"
+)
+
+const (
+	checkPatience   = 10 * time.Second // for the check of one dependency
+	preparePatience = time.Minute      // for the preparation of one other than the database
+	pingPatience    = 5 * time.Second
+)
+
+// result is what came of one dependency.
+type result struct {
+	name string
+	err  error
+	note string // what an operator should know although all is well
+
+	optional bool // servers start and serve without it
+}
+
+// checkAll is parley check: it tries every dependency, all at once, and prints a line each.
+func checkAll(stdout, stderr io.Writer) configAction {
+	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
+		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(p *platform, list []dependency) []result {
+			return checkKey(ctx, p, checkEach(ctx, list))
+		})
+		if err != nil {
+			return err
+		}
+		return tell(stdout, cfg, results, "All infra checks passed.")
+	}
+}
+
+// checkEach tries every dependency, all at once.
+func checkEach(ctx context.Context, list []dependency) []result {
+	waiting := make([]<-chan error, len(list))
+	for i, d := range list {
+		waiting[i] = inTime(ctx, checkPatience, d.Check)
+	}
+	results := make([]result, len(list))
+	for i, d := range list {
+		results[i] = result{name: d.name, err: <-waiting[i], optional: d.optional}
+	}
+	return results
+}
+
+// initialize is parley init: it prepares every dependency, one after the other, and prints a line each. What cannot be
+// prepared keeps none of the others from it.
+func initialize(stdout, stderr io.Writer) configAction {
+	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
+		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(_ *platform, list []dependency) (results []result) {
+			for _, d := range list {
+				patience := preparePatience
+				if !d.optional {
+					patience = startPatience
+				}
+				err := <-inTime(ctx, patience, d.Prepare)
+				if err == nil && d.ping != nil { // some have nothing to prepare, and have to be there all the same
+					err = <-inTime(ctx, pingPatience, d.ping)
+				}
+				results = append(results, result{name: d.name, err: err})
+			}
+			return results
+		})
+		if err != nil {
+			return err
+		}
+		return tell(stdout, cfg, results, "All infra is prepared.")
+	}
+}
+
+// inTime runs a piece of work and gives its end, or that there was none in time, should it not even heed its context.
+func inTime(ctx context.Context, patience time.Duration, work func(ctx context.Context) error) <-chan error {
+	ended := make(chan error, 2)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
+	stop := context.AfterFunc(ctx, func() { ended <- context.Cause(ctx) })
+	go func() {
+		defer cancel()
+		err := work(ctx)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // it heeds the context, and was quicker than we
+		}
+		if stop() {
+			ended <- err
+		}
+	}()
+	return ended
+}
+
+// tell prints a line for each result, and at the end, where all is well, the last one.
+func tell(stdout io.Writer, cfg *config.Config, results []result, last string) error {
+	failed := 0
+	for _, r := range results {
+		if r.err == nil {
+			line := "[OK] " + r.name
+			if r.note != "" {
+				line += ": " + r.note
+			}
+			fmt.Fprintln(stdout, line)
+			continue
+		}
+		failed++
+		fmt.Fprintf(stdout, "[FAIL] %s: %s\n", r.name, cfg.Hide(why(r.err)))
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d failed", failed, len(results))
+	}
+	_, err := fmt.Fprintln(stdout, last)
+	return err
+}
+
+// why is an error in one line for an operator, who wants the cause and not what callers are told.
+func why(err error) string {
+	text := strings.ReplaceAll(err.Error(), fail.ErrUnavailable.Error()+": ", "")
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// onDependencies does work on what is configured, with the database there if it can be. An embedded one that another
+// parley has is used where it is; if it is stopped meanwhile, all is done again.
+func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, work func(*platform, []dependency) []result) ([]result, error) {
+	starting, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for {
+		d, opened := joinDatabase(starting, cfg, log)
+		if opened != nil {
+			d = absent(cfg)
+		}
+		results, err := onPlatform(ctx, cfg, log, d, work)
+		if opened != nil && len(results) > 0 {
+			results[0].err = opened // of the database, the first: why it could not be opened says more
+		}
+		gone := d.joined && !d.answers(starting)
+		if err = errors.Join(err, d.close()); err != nil || !gone || starting.Err() != nil {
+			return results, err
+		}
+	}
+}
+
+func onPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database, work func(*platform, []dependency) []result) (results []result, err error) {
+	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.connect(ctx, d, true); err != nil {
+		return nil, err
+	}
+	return work(p, p.dependencies()), nil
+}

@@ -1,0 +1,163 @@
+// Package app puts the program together: the subcommands, and what each of them needs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+		
+	"github.com/urfave/cli/v3"
+
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/reaper"
+)
+
+// Exit codes.
+const (
+	ExitOK     = 0
+	ExitFailed = 1 // it was tried and failed
+	ExitUsage  = 2 // a wrong flag or setting: nothing was tried
+)
+
+// RunUnderReaper runs this program once more, as a child that is not process 1.
+func RunUnderReaper(args, environ []string, stderr io.Writer) int {
+	self, err := os.Executable()
+	code := ExitFailed
+	if err == nil {
+		code, err = reaper.Run(self, args, environ)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "parley:", err)
+		return ExitFailed
+	}
+	return code
+}
+
+// usageError is a mistake of whoever called; it exits with ExitUsage.
+type usageError struct{ error }
+
+// Run runs the program with the arguments of its command line, the first of which is its name, and returns its exit code. It writes
+// one line a problem to stderr. It is safe for concurrent use, as it changes nothing of the process.
+func Run(ctx context.Context, version string, args, environ []string, stdout, stderr io.Writer) int {
+	err := newCommand(version, environ, stdout, stderr).Run(ctx, args)
+	if err == nil {
+		return ExitOK
+	}
+	for _, problem := range split(err) {
+		fmt.Fprintln(stderr, "parley:", problem)
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return ExitUsage
+	}
+	return ExitFailed
+}
+
+// split gives the errors that were joined.
+func split(err error) []error {
+	if usage, ok := errors.AsType[usageError](err); ok {
+		err = usage.error
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		all = append(all, split(one)...)
+	}
+	return all
+}
+
+// alone has an action refuse what stands behind its command: no command of ours takes arguments.
+func alone(do cli.ActionFunc) cli.ActionFunc {
+	return func(ctx context.Context, c *cli.Command) error {
+		if c.Args().Present() {
+			return usageError{fmt.Errorf("%q is no command of parley: see parley --help", c.Args().First())}
+		}
+		return do(ctx, c)
+	}
+}
+
+func newCommand(version string, environ []string, stdout, stderr io.Writer) *cli.Command {
+	withConfig := func(do configAction) cli.ActionFunc {
+		return alone(func(ctx context.Context, c *cli.Command) error {
+			cfg, err := config.Load(environ)
+			if err != nil {
+				return usageError{err}
+			}
+			cfg.Version = version
+			return do(ctx, c, cfg)
+		})
+	}
+	tell := func(text string) cli.ActionFunc {
+		return alone(func(context.Context, *cli.Command) error {
+			_, err := io.WriteString(stdout, text)
+			return err
+		})
+	}
+	serveAction := withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
+		return serve(ctx, cfg, stderr)
+	})
+	usage := func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
+	operators := operatorCommands{withConfig: withConfig, stdout: stdout, stderr: stderr, wrong: usage}
+	return &cli.Command{
+		Name:  "parley",
+		Usage: "the backend of a platform where businesses build AI bots",
+		Description: "Settings come from the environment; env.example lists them all.\n" +
+			"With none set, parley serves on 127.0.0.1:8080 with a Postgres of its own under .parley.\n" +
+			"Exit codes: 0 done, 1 failed, 2 wrong flag or setting.",
+		Version:         version,
+		HideVersion:     true,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // Run writes errors
+		OnUsageError:    usage,
+		Action:          serveAction,
+		HideHelpCommand: true,
+		Commands: []*cli.Command{
+			{Name: "serve", Usage: "serve the API until SIGINT or SIGTERM (the default)", Action: serveAction, OnUsageError: usage},
+			{
+				Name: "worker", Usage: "do background jobs and serve nothing, until SIGINT or SIGTERM", OnUsageError: usage,
+				Action: withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error { return work(ctx, cfg, stderr) }),
+			},
+			migrateCommand(withConfig, stdout, stderr, usage),
+			usersCommand(operators),
+			workspacesCommand(operators),
+			jobsCommand(operators),
+			deadLettersCommand(operators),
+			limitsCommand(operators),
+			auditCommand(operators),
+			secretCommand(operators),
+			backupCommand(withConfig, stdout, stderr, usage),
+			restoreCommand(withConfig, stdout, stderr, usage),
+			upgradePostgresCommand(withConfig, stdout, stderr, usage),
+			{
+				Name: "init", Usage: "prepare all that is configured: database, schema, collections; may be repeated", OnUsageError: usage,
+				Action: withConfig(initialize(stdout, stderr)),
+			},
+			doctorCommand(environ, stdout, stderr, usage),
+			{
+				Name: "check", Usage: "write to and read from all that is configured, a line each", OnUsageError: usage,
+				Action: withConfig(checkAll(stdout, stderr)),
+			},
+			{
+				Name: "health", Usage: "ask whether the process lives, at HTTP_ADDR and else at METRICS_ADDR: exit code 0 or 1", OnUsageError: usage,
+				Action: withConfig(health(stdout)),
+			},
+			{
+				Name: "openapi", Usage: "print the OpenAPI document", OnUsageError: usage,
+				Action: alone(printDocument(stdout)),
+			},
+			{
+				Name: "env", Usage: "print every setting with its default: the text of env.example", OnUsageError: usage,
+				Action: tell(config.Example()),
+			},
+			{
+				Name: "version", Usage: "print the version", OnUsageError: usage,
+				Action: tell("parley " + version + "\n"),
+			},
+		},
+	}
+}

@@ -1,0 +1,192 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/parley/parley/platform/dedupe"
+	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/redisclient"
+)
+
+// service is something that keeps what is ours, inside this process or out.
+type service interface {
+	// Prepare makes what is missing. It may be called again, and by many at once.
+	Prepare(ctx context.Context) error
+	// Check really writes, reads that, and takes it back.
+	Check(ctx context.Context) error
+}
+
+// dependency is a service that this program stands on as it is configured.
+type dependency struct {
+	name string
+	service
+	ping     func(ctx context.Context) error // a cheap look, for /readyz; nil: it is in what others look at
+	optional bool                            // we are ready without it, unless READINESS_STRICT is true
+}
+
+// dependencies are all of them, in the order in which they are told. parley init prepares them, parley check tries them,
+// /readyz pings them, and a server prepares at its start those that are optional.
+func (p *platform) dependencies() []dependency {
+	list := []dependency{{name: "postgres", service: schema{p.migrator, p.db}, ping: p.db.Ping}}
+	if p.redis != nil {
+		list = append(list, dependency{name: "redis", service: redisService{p.redis}, optional: true, ping: func(ctx context.Context) error {
+			return redisclient.Ping(ctx, p.redis, p.redisCalls)
+		}})
+	} else {
+		list = append(list, dependency{name: "memory", service: memoryService{p.limiter, p.marks}})
+	}
+	list = append(list, p.blobService)
+	if p.clickhouse != nil {
+		list = append(list, dependency{name: "clickhouse", service: p.clickhouse, optional: true, ping: p.clickhouse.Ping})
+	}
+	return append(list, p.vectorService)
+}
+
+// checks are the dependencies that /readyz tells of.
+func (p *platform) checks() (checks []gateway.Check) {
+	for _, d := range p.dependencies() {
+		if d.ping != nil {
+			checks = append(checks, gateway.Check{Name: d.name, Optional: d.optional && !p.cfg.Strict, Probe: d.ping})
+		}
+	}
+	return append(checks, gateway.Check{Name: "files", Optional: true, Probe: p.roomForFiles}) // a full disk takes no reads out
+}
+
+// firstPatience is how long a start waits for the first try at what is optional: one that is there is prepared by then, so
+// that the first requests find it, and one that hangs delays no more than this.
+const firstPatience = 3 * time.Second
+
+// prepareOptional prepares what a server can start without: it waits a little for the first try, and tries again beside
+// the requests until it has succeeded.
+func (p *platform) prepareOptional() {
+	if !p.cfg.MigrateOnStart {
+		return // the operator runs parley init
+	}
+	var first sync.WaitGroup
+	for _, d := range p.dependencies() {
+		if !d.optional {
+			continue
+		}
+		first.Add(1)
+		tried, done := sync.OnceFunc(first.Done), false
+		p.background.Every(time.Minute, preparePatience, "prepare "+d.name, func(ctx context.Context) error {
+			defer tried()
+			if done {
+				return nil
+			}
+			err := d.Prepare(ctx)
+			done = err == nil
+			return err
+		})
+	}
+	all := make(chan struct{})
+	go func() {
+		first.Wait()
+		close(all)
+	}()
+	select {
+	case <-all:
+	case <-time.After(firstPatience):
+	}
+}
+
+// schema is the database with our tables in it.
+type schema struct {
+	migrator *postgres.Migrator
+	db       *postgres.DB
+}
+
+// Prepare makes the database, the roles and the tables.
+func (s schema) Prepare(ctx context.Context) error {
+	if err := s.migrator.EnsureDatabase(ctx); err != nil {
+		return err
+	}
+	return s.migrator.Up(ctx)
+}
+
+// compare wants the schema to be what the migrations make.
+func (s schema) compare(ctx context.Context) error {
+	if err := s.migrator.Drift(ctx); err != nil {
+		return err
+	}
+	different, err := s.migrator.Differences(ctx)
+	if err != nil || len(different) == 0 {
+		return err
+	}
+	return fmt.Errorf("the schema differs from that of the migrations in %d lines, which parley migrate repair lists; the first: %s", len(different), different[0])
+}
+
+// Check wants the schema up to date and as the migrations make it, then writes and reads.
+func (s schema) Check(ctx context.Context) error {
+	at, newest, dirty, err := s.migrator.Status(ctx)
+	switch {
+	case err != nil:
+		return err
+	case dirty:
+		return fmt.Errorf("an earlier release was killed while it migrated to version %d: run parley migrate repair", at)
+	case at < newest:
+		return fmt.Errorf("the schema is at version %d of %d: run parley init", at, newest)
+	case at == newest:
+		if err := s.compare(ctx); err != nil {
+			return err
+		}
+	}
+	return s.db.Check(ctx)
+}
+
+// redisService is the Redis that limits, marks and answers are shared through.
+type redisService struct{ client *redis.Client }
+
+// Prepare does nothing: its keys come and go.
+func (redisService) Prepare(context.Context) error { return nil }
+
+// Check sets a key, gets it and deletes it.
+func (r redisService) Check(ctx context.Context) error {
+	ctx = redisclient.Unguarded(ctx)
+	key, value := "parley:check:"+uuid.NewString(), uuid.NewString()
+	if err := r.client.Set(ctx, key, value, time.Minute).Err(); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	got, err := r.client.Get(ctx, key).Result()
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	if got != value {
+		return errors.New("what was written is not what is read")
+	}
+	if err := r.client.Del(ctx, key).Err(); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	return nil
+}
+
+// memoryService is what stands in for Redis: limits and marks of this process alone.
+type memoryService struct {
+	limiter ratelimit.Limiter
+	marks   dedupe.Marks
+}
+
+// Prepare does nothing.
+func (memoryService) Prepare(context.Context) error { return nil }
+
+// Check counts a call and keeps a mark.
+func (m memoryService) Check(ctx context.Context) error {
+	key := "check:" + uuid.NewString()
+	if !m.limiter.Allow(ctx, key, ratelimit.Limit{Max: 1, Window: time.Second}).Allowed {
+		return errors.New("the first call of a caller is not allowed")
+	}
+	m.marks.Put(ctx, key, key)
+	if got, found := m.marks.Find(ctx, key); !found || got != key {
+		return errors.New("what was marked is not found")
+	}
+	return nil
+}

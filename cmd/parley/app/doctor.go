@@ -1,0 +1,135 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/parley/parley/platform/config"
+)
+
+// state is how bad a finding of parley doctor is.
+type state string
+
+// The states of findings.
+const (
+	fine    state = "ok"
+	warning state = "warning" // all is served, and somebody should look at it
+	broken  state = "broken"  // something is not served, or will not be after the next start
+)
+
+// finding is what parley doctor has to say of one thing.
+type finding struct {
+	Name   string `json:"name"`
+	State  state  `json:"state"`
+	What   string `json:"what"`
+	Remedy string `json:"remedy,omitempty"` // "" where all is well
+}
+
+// doctorCommand is parley doctor. Settings that are wrong are findings too, so it reads them itself.
+func doctorCommand(environ []string, stdout, stderr io.Writer, wrong cli.OnUsageErrorFunc) *cli.Command {
+	return &cli.Command{
+		Name: "doctor", Usage: "tell what is wrong and what to do: exit code 1 where something is broken, 0 where there are only warnings", OnUsageError: wrong,
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"}},
+		Action: alone(func(ctx context.Context, c *cli.Command) error {
+			cfg, err := config.Load(environ)
+			if err != nil {
+				return tellFindings(stdout, &config.Config{}, c.Bool("json"), wrongSettings(err))
+			}
+			findings, err := examine(ctx, cfg, stderr)
+			if err != nil {
+				return err
+			}
+			return tellFindings(stdout, cfg, c.Bool("json"), append(settingsFindings(cfg), findings...))
+		}),
+	}
+}
+
+// tellFindings prints a line for each, and fails where one is broken. It shows no secret of the configuration.
+func tellFindings(stdout io.Writer, cfg *config.Config, asJSON bool, findings []finding) error {
+	count := map[state]int{}
+	for _, f := range findings {
+		count[f.State]++
+		f.What, f.Remedy = oneLine(cfg.Hide(f.What)), cfg.Hide(f.Remedy)
+		var err error
+		if asJSON {
+			err = json.NewEncoder(stdout).Encode(f)
+		} else {
+			text := fmt.Sprintf("[%s] %s: %s\n", strings.ToUpper(string(f.State)), f.Name, f.What)
+			if f.Remedy != "" {
+				text += "  -> " + f.Remedy + "\n"
+			}
+			_, err = io.WriteString(stdout, text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !asJSON {
+		fmt.Fprintf(stdout, "%d ok, %d warnings, %d broken\n", count[fine], count[warning], count[broken])
+	}
+	if count[broken] > 0 {
+		return fmt.Errorf("%d of %d are broken", count[broken], len(findings))
+	}
+	return nil
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// wrongSettings is a finding for each setting that is wrong.
+func wrongSettings(err error) (findings []finding) {
+	for _, problem := range split(err) {
+		findings = append(findings, finding{"settings", broken, problem.Error(), "set it as it says: no command works before; parley env lists all settings"})
+	}
+	return findings
+}
+
+// settingsFindings tells of settings that are allowed and that somebody may not mean.
+func settingsFindings(cfg *config.Config) (findings []finding) {
+	warn := func(what, remedy string) { findings = append(findings, finding{"settings", warning, what, remedy}) }
+	if cfg.Production() {
+		if cfg.WebhookPrivate {
+			warn("WEBHOOK_ALLOW_PRIVATE is true in production: tenants reach into your network", "leave it out")
+		}
+		if cfg.SMTPURL == "" {
+			warn("no SMTP_URL: invitations are not sent by email", "set SMTP_URL and MAIL_FROM, or pass invitation tokens on by hand")
+		}
+		if cfg.AuditAnchor == "none" || cfg.AuditAnchor == "" && cfg.DatabaseURL != "" {
+			warn("no AUDIT_ANCHOR: rows that are removed from the end of an audit log do not show", "set AUDIT_ANCHOR=files")
+		}
+		if cfg.MetricsAddr == "" {
+			warn("no METRICS_ADDR: nobody can be alerted", "set METRICS_ADDR and have a Prometheus read it")
+		}
+	} else if !strings.HasPrefix(cfg.HTTPAddr, "127.0.0.1:") && !strings.HasPrefix(cfg.HTTPAddr, "localhost:") && !strings.HasPrefix(cfg.HTTPAddr, "[::1]:") {
+		warn("APP_ENV is development, and HTTP_ADDR can be reached from outside", "set APP_ENV=production, which has limits by default")
+	}
+	if len(findings) == 0 {
+		return []finding{{"settings", fine, "they can be used", ""}}
+	}
+	return findings
+}
+
+// examine looks at the database and all else that is configured, running or not.
+func examine(ctx context.Context, cfg *config.Config, stderr io.Writer) ([]finding, error) {
+	var found []finding // of the last run: an embedded database that stops meanwhile is looked at again
+	results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(p *platform, list []dependency) []result {
+		results := checkEach(ctx, list)
+		found = nil
+		if p.db.Ping(ctx) == nil {
+			found = p.storedFindings(ctx)
+		}
+		return results
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]finding, 0, len(results)+len(found))
+	for i, r := range results {
+		all = append(all, dependencyFinding(cfg, r, i == 0))
+	}
+	return append(all, found...), nil
+}

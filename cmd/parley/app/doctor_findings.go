@@ -1,0 +1,220 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	turns "github.com/parley/parley/modules/conversations/adapters/postgres"
+	"github.com/parley/parley/platform/analytics"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/blob"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/jobs"
+)
+
+// From when on parley doctor warns.
+const (
+	jobsLate      = 5 * time.Minute // for the oldest job that is due
+	sealsLate     = 10 * time.Minute
+	backupLate    = 7 * 24 * time.Hour
+	outboxLong    = 100_000 // rows
+	diskLow       = 5 << 30 // bytes
+	diskFull      = 256 << 20
+	smtpDialLimit = 5 * time.Second
+)
+
+// dependencyFinding makes a finding of what parley check tries. The first dependency is the database.
+func dependencyFinding(cfg *config.Config, r result, database bool) finding {
+	f := finding{Name: r.name, State: fine, What: "it was written to and read from"}
+	if r.err == nil {
+		return f
+	}
+	f.State, f.What = broken, why(r.err)
+	switch {
+	case database:
+		f.Remedy = "see that it runs and that DATABASE_URL leads to it (embedded: that DATA_DIR can be read); what is told of the schema is mended by parley init, " +
+			"or by parley migrate repair"
+	case r.optional && !cfg.Strict:
+		f.State = warning
+		f.Remedy = "see that it runs and that its address and password are right; until then parley goes on without it"
+	default:
+		f.Remedy = "see that it runs, and that its address, password and rights, or the folder's, are right"
+	}
+	return f
+}
+
+// storedFindings are those of a database that answers, and of this machine.
+func (p *platform) storedFindings(ctx context.Context) (findings []finding) {
+	findings = append(findings, p.diskFindings()...)
+	findings = append(findings, p.fileFinding(), p.smtpFinding(ctx))
+	at, newest, _, err := p.migrator.Status(ctx)
+	if err != nil || at < newest {
+		return append(findings, finding{"stored data", warning, "it was not looked at, as the schema is not that of this program", "run parley init, then this again"})
+	}
+	if at > newest {
+		findings = append(findings, finding{"schema", warning, fmt.Sprintf("it is at version %d, and this program knows %d: a newer release has been here", at, newest),
+			"use that release here too"})
+	}
+	p.jobs = jobs.NewQueue(p.db, jobs.NewRegistry())
+	p.sealer = audit.NewSealer(p.db, nil, nil) // it seals nothing here
+	for _, look := range []struct {
+		name string
+		do   func(context.Context) ([]finding, error)
+	}{
+		{checkedKey, p.keyFindings}, {"jobs", p.jobFindings}, {"turns", p.turnFindings}, {"audit log", p.sealFindings},
+		{"analytics", p.analyticsFindings}, {"backup", p.backupFindings},
+	} {
+		var found []finding
+		err := <-inTime(ctx, checkPatience, func(ctx context.Context) (err error) {
+			found, err = look.do(ctx)
+			return err
+		})
+		if err != nil {
+			found = []finding{{look.name, broken, why(err), "see what the database says of it"}}
+		}
+		findings = append(findings, found...)
+	}
+	return findings
+}
+
+// graded is a finding that is a warning where there is something to do.
+func graded(name string, warn bool, what, remedy string) []finding {
+	if warn {
+		return []finding{{name, warning, what, remedy}}
+	}
+	return []finding{{name, fine, what, ""}}
+}
+
+func (p *platform) keyFindings(ctx context.Context) ([]finding, error) {
+	note, err := p.keyState(ctx)
+	if err != nil {
+		return []finding{{checkedKey, broken, why(err), "put the key that is missing into SECRET_PREVIOUS_KEYS, then run parley secret rotate; where it is lost for good, parley secret adopt --yes"}}, nil
+	}
+	if note != "" {
+		return []finding{{checkedKey, warning, note, "when every process has the new key, run parley secret rotate, then take the former one out of SECRET_PREVIOUS_KEYS"}}, nil
+	}
+	return graded(checkedKey, false, "all is sealed under it", ""), nil
+}
+
+func (p *platform) jobFindings(ctx context.Context) ([]finding, error) {
+	d, err := p.jobs.Depth(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waiting := fmt.Sprintf("%d wait, %d run, the one that is due for longest has waited %s", d.Queued, d.Running, d.Oldest.Round(time.Second))
+	return append(graded("jobs", d.Oldest > jobsLate, waiting, "start parley worker, or raise WORKERS; parley jobs list tells which they are"),
+		graded("dead letters", d.Dead > 0, fmt.Sprintf("%d jobs were given up", d.Dead), "parley dead-letters list tells why; mend the cause, then parley dead-letters retry")...), nil
+}
+
+func (p *platform) turnFindings(ctx context.Context) ([]finding, error) {
+	n, err := turns.CountAbandoned(ctx, p.db, abandonedCounted)
+	if err != nil {
+		return nil, err
+	}
+	return graded("turns", n > 0, fmt.Sprintf("%d wait for a process to go on with them", n), "start a parley that serves; if one does, look at its log for \"recover\""), nil
+}
+
+func (p *platform) sealFindings(ctx context.Context) ([]finding, error) {
+	n, since, err := p.sealer.Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	what := "all rows are sealed, or were written in the last minutes"
+	late := n > 0 && time.Since(since) > sealsLate
+	if late {
+		what = fmt.Sprintf("%d workspaces have rows that are not sealed; all was sealed last at %s", n, since.UTC().Format(time.RFC3339))
+		if since.Unix() <= 0 {
+			what = fmt.Sprintf("%d workspaces have rows that are not sealed, and nothing ever was", n)
+		}
+	}
+	return graded("audit log", late, what, "start a parley that serves: it seals every UPKEEP_INTERVAL; if one does, look at its log for \"seal the audit log\""), nil
+}
+
+func (p *platform) analyticsFindings(ctx context.Context) ([]finding, error) {
+	n, err := analytics.Depth(ctx, p.db)
+	if err != nil {
+		return nil, err
+	}
+	return graded("analytics", n >= outboxLong, fmt.Sprintf("%d rows wait to be counted", n), "see that ClickHouse runs, where one is configured, and that a parley has WORKERS above 0"), nil
+}
+
+func (p *platform) backupFindings(ctx context.Context) ([]finding, error) {
+	rows, err := p.installationLog(ctx, actionBackup, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return graded("backup", true, "parley backup has not made any; other ways are not seen", "run parley backup DIR, every day, to another machine"), nil
+	}
+	age := time.Since(rows[0].CreatedAt)
+	return graded("backup", age > backupLate, "parley backup made the last one at "+rows[0].CreatedAt.UTC().Format(time.RFC3339), "run parley backup DIR, every day, to another machine"), nil
+}
+
+// installationLog reads the newest rows of an action in the log of the installation.
+func (p *platform) installationLog(ctx context.Context, action string, limit int) ([]audit.Row, error) {
+	ctx = call.With(ctx, &call.Call{Principal: call.Principal{WorkspaceID: audit.Installation()}})
+	return audit.NewLog(p.db).List(ctx, audit.Filter{Action: &action}, nil, limit)
+}
+
+// diskFindings tell of the room for the embedded database and for files.
+func (p *platform) diskFindings() (findings []finding) {
+	for _, dir := range []struct{ name, path string }{{"disk of DATA_DIR", p.cfg.DataDir}, {"disk of files", p.filesDir}} {
+		free, err := blob.FreeBytes(dir.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it is not used
+		}
+		f := finding{Name: dir.name, State: fine, What: fmt.Sprintf("%d MiB are free in %s", free>>20, dir.path)}
+		switch {
+		case err != nil:
+			f.State, f.What, f.Remedy = broken, err.Error(), "see that the folder can be read"
+		case free < max(diskFull, p.cfg.FileLimit):
+			f.State, f.Remedy = broken, "make room: uploads are refused, and an embedded database stops when it is full"
+		case free < diskLow:
+			f.State, f.Remedy = warning, "make room before it is full"
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// fileFinding tells of kept secrets that others on this machine can read.
+func (p *platform) fileFinding() finding {
+	f := finding{Name: "kept secrets", State: fine, What: "nobody else can read them, or there are none"}
+	for _, name := range keptSecrets() {
+		path := filepath.Join(p.cfg.DataDir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			return finding{f.Name, warning, path + " can be read by others on this machine", "chmod 600 " + path}
+		}
+	}
+	return f
+}
+
+// smtpFinding tells whether the mail server can be reached; it sends nothing.
+func (p *platform) smtpFinding(ctx context.Context) finding {
+	f := finding{Name: "smtp", State: fine, What: "there is none"}
+	if p.cfg.SMTPURL == "" {
+		return f
+	}
+	u, err := url.Parse(p.cfg.SMTPURL)
+	if err == nil {
+		port := map[bool]string{true: "465", false: "587"}[u.Scheme == "smtps"]
+		if u.Port() != "" {
+			port = u.Port()
+		}
+		var conn net.Conn
+		if conn, err = (&net.Dialer{Timeout: smtpDialLimit}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port)); err == nil {
+			_ = conn.Close()
+			f.What = "it can be reached"
+			return f
+		}
+	}
+	return finding{f.Name, warning, why(err), "see that the mail server runs and that SMTP_URL leads to it: invitations wait, and are dead letters after some days"}
+}

@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/keystore"
+	"github.com/parley/parley/platform/secret"
+)
+
+// The purposes of the boxes that what is stored is sealed in.
+const (
+	boxOfAnswers  = "answers with secrets"
+	boxOfWebhooks = "webhook secrets"
+	boxOfModels   = "model keys"
+	boxOfLetters  = "letters"
+)
+
+// needsKey says what is lost with a SECRET_KEY.
+const needsKey = "the seals of the audit log, stored webhook secrets, keys of models (without an ENCRYPTION_KEY) and calls that are " +
+	"sent again depend on it. Restore it from a backup; if it is lost for good, "
+
+func (p *platform) takeSecrets() error {
+	var err error
+	p.jwt, err = keep(p.cfg.JWTSecret, p.cfg.DataDir, "jwt-secret")
+	if errors.Is(err, secret.ErrDamaged) {
+		return fmt.Errorf("JWT_SECRET: %w: restore it from a backup; where it is lost for good, remove it: a new one is made, and all sessions end", err)
+	}
+	if err != nil {
+		return fmt.Errorf("JWT_SECRET: %w", err)
+	}
+	p.ring, err = ringOf(p.cfg)
+	return err
+}
+
+// ringOf returns the master secrets of a configuration; where no SECRET_KEY is configured, the one in the data folder.
+func ringOf(cfg *config.Config) (secret.Ring, error) {
+	key, err := keep(cfg.SecretKey, cfg.DataDir, "secret-key")
+	if errors.Is(err, secret.ErrDamaged) {
+		return secret.Ring{}, fmt.Errorf("SECRET_KEY: %w: %sremove the file, and parley secret adopt --yes makes a new key and has it hold", err, needsKey)
+	}
+	if err != nil {
+		return secret.Ring{}, fmt.Errorf("SECRET_KEY: %w", err)
+	}
+	return newRing(key, cfg)
+}
+
+// presentRing is ringOf for one who only looks: it makes no SECRET_KEY. found is false where there is none.
+func presentRing(cfg *config.Config) (ring secret.Ring, found bool, err error) {
+	key := cfg.SecretKey
+	if key == "" {
+		kept, err := os.ReadFile(filepath.Join(cfg.DataDir, "secret-key"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return ring, false, nil
+		}
+		if err != nil {
+			return ring, false, fmt.Errorf("SECRET_KEY: %w", err)
+		}
+		key = string(kept)
+	}
+	ring, err = newRing(key, cfg)
+	return ring, err == nil, err
+}
+
+// newRing makes a ring of a SECRET_KEY and SECRET_PREVIOUS_KEYS.
+func newRing(key string, cfg *config.Config) (secret.Ring, error) {
+	current, err := secret.NewMaster(key)
+	if err != nil {
+		return secret.Ring{}, fmt.Errorf("SECRET_KEY: %w", err)
+	}
+	var former []secret.Master
+	for _, text := range cfg.SecretPrevious {
+		m, err := secret.NewMaster(text)
+		if err != nil {
+			return secret.Ring{}, fmt.Errorf("SECRET_PREVIOUS_KEYS: %w", err)
+		}
+		former = append(former, m)
+		if m, err := secret.NewMaster(strings.TrimSpace(text)); err == nil { // people write a space behind a comma
+			former = append(former, m)
+		}
+	}
+	return secret.NewRing(current, former...), nil
+}
+
+// modelRing is the ring for keys of models: an ENCRYPTION_KEY is its current key, and what SECRET_KEY has sealed before is read.
+func modelRing(ring secret.Ring, cfg *config.Config) (secret.Ring, error) {
+	if cfg.EncryptionKey == "" {
+		return ring, nil
+	}
+	own, err := secret.NewMaster(cfg.EncryptionKey)
+	if err != nil {
+		return secret.Ring{}, fmt.Errorf("ENCRYPTION_KEY: %w", err)
+	}
+	return ring.With(own), nil
+}
+
+// useKey stops a process whose keys are not those that the database is used with, and reads the retired ones.
+func (p *platform) useKey(ctx context.Context) error {
+	store := keystore.Store{DB: p.db}
+	ring, err := store.Use(ctx, p.ring)
+	if errors.Is(err, keystore.ErrAnotherKey) {
+		known, err := store.Known(ctx)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("SECRET_KEY: should be the key that this database was first used with, or was changed to by parley secret rotate (its id is %s, that of this one %s)%s; "+
+			"to change it, put the former one into SECRET_PREVIOUS_KEYS: %sparley secret adopt --yes makes the new one hold",
+			known, p.ring.Current().ID(), p.keptAt("secret-key", p.cfg.SecretKey), needsKey)
+	}
+	if err != nil {
+		return err
+	}
+	p.ring = ring
+	retired, lost, err := store.Retired(ctx, ring)
+	if err != nil {
+		return err
+	}
+	if lost > 0 {
+		p.log.WarnContext(ctx, "retired keys cannot be opened: seals of that time cannot be verified", "keys", lost)
+	}
+	p.retired = retired
+	return nil
+}
+
+// newSealer makes the sealer of audit logs.
+func (p *platform) newSealer() *audit.Sealer {
+	return audit.NewSealer(p.db, p.ring.Keys(keystore.AuditSeals), p.retired[keystore.AuditSeals])
+}
+
+// keptAt names the file that a secret is kept in; "" for one that is configured.
+func (p *platform) keptAt(name, configured string) string {
+	if configured != "" {
+		return ""
+	}
+	return "; now it is the one in " + filepath.Join(p.cfg.DataDir, name) + ", which is made anew where it is missing"
+}
+
+// keep gives a configured secret, or one that is made once and kept in the data folder.
+func keep(configured, dir, name string) (string, error) {
+	if configured != "" {
+		return configured, nil
+	}
+	return secret.Keep(filepath.Join(dir, name))
+}

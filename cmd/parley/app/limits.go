@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/urfave/cli/v3"
+
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/usage"
+)
+
+// limitsCommand is parley limits: what a workspace may use is for operators to say, so there is no call for it.
+func limitsCommand(k operatorCommands) *cli.Command {
+	metric := func() cli.Flag {
+		names := make([]string, 0, len(usage.Metrics()))
+		for _, m := range usage.Metrics() {
+			names = append(names, string(m))
+		}
+		return &cli.StringFlag{Name: "metric", Usage: strings.Join(names, ", ")}
+	}
+	return k.group("limits", "show what workspaces use and may use, and give one limits of its own",
+		k.command("show", "what is used and allowed", showLimits, func(c *cli.Command) error {
+			if c.String("metric") == "" {
+				return optionalWorkspace(c)
+			}
+			return errors.Join(optionalWorkspace(c), checkMetric(c))
+		}, workspaceFlag(), metric()),
+		k.command("set", "in place of what the settings say", func(ctx context.Context, c *cli.Command, o *operator) error {
+			limit := c.Int64("max")
+			return changeLimit(ctx, c, o, &limit)
+		}, func(c *cli.Command) error {
+			err := errors.Join(checkWorkspace(c), checkMetric(c))
+			if limit := c.Int64("max"); limit < 0 || limit > usage.Most {
+				err = errors.Join(err, fmt.Errorf("--max: should be a whole number from 0 to %d", usage.Most))
+			}
+			return err
+		}, workspaceFlag(), metric(), &cli.Int64Flag{Name: "max", Value: -1, Usage: "in a month, of storage at a time; 0: no limit"}),
+		k.command("unset", "have the settings hold for it again", func(ctx context.Context, c *cli.Command, o *operator) error {
+			return changeLimit(ctx, c, o, nil)
+		}, func(c *cli.Command) error { return errors.Join(checkWorkspace(c), checkMetric(c)) }, workspaceFlag(), metric()),
+	)
+}
+
+func checkWorkspace(c *cli.Command) error {
+	if _, err := uuid.Parse(c.String("workspace")); err != nil {
+		return errors.New("--workspace: should be the id of a workspace")
+	}
+	return nil
+}
+
+func checkMetric(c *cli.Command) error {
+	if !slices.Contains(usage.Metrics(), usage.Metric(c.String("metric"))) {
+		return fmt.Errorf("--metric: should be one of %v", usage.Metrics())
+	}
+	return nil
+}
+
+// changeLimit sets a limit, or takes it back where it is nil, writes that into the workspace's audit log, and prints what
+// holds now.
+func changeLimit(ctx context.Context, c *cli.Command, o *operator, limit *int64) error {
+	metric := usage.Metric(c.String("metric"))
+	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
+		err := o.db.Write(ctx, func(ctx context.Context) error {
+			action, change := "limit.unset", func() error { return o.meter.UnsetLimit(ctx, metric) }
+			if limit != nil {
+				action, change = "limit.set", func() error { return o.meter.SetLimit(ctx, metric, *limit) }
+			}
+			return errors.Join(change(), o.record(ctx, workspace, audit.Entry{
+				Action: action, Resource: "workspace", ResourceID: workspace, Changes: map[string]any{"metric": metric, "max": limit},
+			}))
+		})
+		if err != nil {
+			return err
+		}
+		return o.printLimits(ctx, workspace, "", false)
+	})
+}
+
+func showLimits(ctx context.Context, c *cli.Command, o *operator) error {
+	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
+		return o.printLimits(ctx, workspace, usage.Metric(c.String("metric")), c.String("workspace") == "")
+	})
+}
+
+// limitLine is what a workspace uses and may use of one metric, as it is printed.
+type limitLine struct {
+	Workspace *uuid.UUID   `json:"workspace_id,omitempty"`
+	Metric    usage.Metric `json:"metric"`
+	Used      int64        `json:"used"`
+	Limit     *int64       `json:"limit"` // null: none
+	Resets    *time.Time   `json:"resets_at"`
+}
+
+func toLimitLine(u usage.Used) limitLine {
+	return limitLine{Metric: u.Metric, Used: u.Amount, Limit: u.Limit, Resets: u.Resets}
+}
+
+func (l limitLine) String() string {
+	limit := "no limit"
+	if l.Limit != nil {
+		limit = fmt.Sprint(*l.Limit)
+	}
+	return fmt.Sprintf("%s %s, used %d", l.Metric, limit, l.Used)
+}
+
+// printLimits prints a line for each metric, or for one alone; a text begins with the workspace where there are several.
+func (o *operator) printLimits(ctx context.Context, workspace uuid.UUID, only usage.Metric, several bool) error {
+	list, err := o.meter.Report(ctx, usage.Month(o.now()))
+	if err != nil {
+		return err
+	}
+	for _, u := range list {
+		if only != "" && u.Metric != only {
+			continue
+		}
+		line := toLimitLine(u)
+		line.Workspace = &workspace
+		text := line.String()
+		if several {
+			text = workspace.String() + " " + text
+		}
+		if err := o.print(line, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

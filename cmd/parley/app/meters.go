@@ -1,0 +1,251 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/ports"
+	conversations "github.com/parley/parley/modules/conversations/ports"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/ratelimit"
+	"github.com/parley/parley/platform/telemetry"
+)
+
+// meters count what happens in this process. Their labels are routes, statuses, providers and names of ours: nothing that
+// a tenant chooses. The few workspaces that do most are named by their ids, in top alone.
+type meters struct {
+	*telemetry.Metrics
+	top        topWorkspaces
+	requests   func(n float64, labels ...string)
+	latency    func(took time.Duration, labels ...string)
+	own        func(took time.Duration, labels ...string)
+	operations func(n float64, labels ...string)
+	refusals   func(n float64, labels ...string)
+	sessions   func(n float64, labels ...string)
+	turns      func(n float64, labels ...string)
+	failures   func(n float64, labels ...string) // of turns
+	turnTime   func(took time.Duration, labels ...string)
+	tokens     func(n float64, labels ...string)
+	jobs       func(took time.Duration, labels ...string)
+	dead       func(n float64, labels ...string)
+	purged     func(n float64, labels ...string)
+	missing    func(n float64, labels ...string)
+}
+
+func newMeters() meters {
+	m := telemetry.NewMetrics()
+	return meters{
+		Metrics:  m,
+		top:      newTopWorkspaces(),
+		requests: m.Count(telemetry.Family{Name: "http_requests_total", Help: "requests that were answered", Labels: []string{"method", "route", "status"}}),
+		latency:  m.Time(telemetry.Family{Name: "http_request_duration_seconds", Help: "from the request to the end of its answer", Labels: []string{"method", "route"}}),
+		own:      m.Time(telemetry.Family{Name: "http_request_own_seconds", Help: "the same without the time in which the request waited for other systems, such as models", Labels: []string{"method", "route"}}),
+		operations: m.Count(telemetry.Family{
+			Name: "operations_total", Help: "calls that change something, by what they came to", Labels: []string{"outcome"},
+			Known: [][]string{{"done", "replayed", "in_progress", "reused", "expired", "failed"}},
+		}),
+		refusals: m.Count(telemetry.Family{
+			Name: "rate_limit_refusals_total", Help: "calls that came too often, by what they were counted under", Labels: []string{"limit"},
+			Known: [][]string{{"principal", "address", "auth", "session", "workspace", "turns"}},
+		}),
+		sessions: m.Count(telemetry.Family{
+			Name: "sessions_total", Help: "sessions that were opened or found stolen, by the action in the audit log", Labels: []string{"action"},
+			Known: [][]string{{"user.register", "session.open", "session.refresh", "session.revoke_stolen"}},
+		}),
+		turns: m.Count(telemetry.Family{
+			Name: "turns_total", Labels: []string{"provider", "outcome", "key"},
+			Help:  "attempts at turns, by who was asked, what came of it, and whose key or server it was: the operator's, or the workspace's own",
+			Known: [][]string{turnProviders(), {"completed", "failed", "refused", "cancelled"}, {"operator", "own"}},
+		}),
+		failures: m.Count(telemetry.Family{
+			Name: "turn_failures_total", Labels: []string{"provider", "code", "key"},
+			Help:  "attempts at turns that failed or were refused, by the code that callers got; DOWNSTREAM_UNAVAILABLE is that of failures that may pass",
+			Known: [][]string{turnProviders(), turnCodes(), {"operator", "own"}},
+		}),
+		turnTime: m.Time(telemetry.Family{Name: "turn_duration_seconds", Help: "how long models took for turns that were completed", Labels: []string{"provider"}}),
+		tokens:   m.Count(telemetry.Family{Name: "turn_tokens_total", Help: "tokens of turns that were completed", Labels: []string{"provider", "direction"}}),
+		jobs:     m.Time(telemetry.Family{Name: "job_duration_seconds", Help: "how long the handlers of jobs took, by whether they failed", Labels: []string{"kind", "outcome"}}),
+		dead: m.Count(telemetry.Family{
+			Name: "dead_letters_total", Labels: []string{"concerns"}, Known: [][]string{{"operator", "tenant"}},
+			Help: "jobs that this process has given up, by whom it concerns: the tenant, where that is whose settings, account or server failed",
+		}),
+		missing: m.Count(telemetry.Family{Name: "file_content_missing_total", Help: "downloads of files whose bytes are not in the store", Known: [][]string{}}),
+		purged:  m.Count(telemetry.Family{Name: "purged_rows_total", Help: "rows of deleted workspaces that this process has removed", Known: [][]string{}}),
+	}
+}
+
+// request counts one that was answered.
+func (m meters) request(ctx context.Context, method, route string, status int, took, outside time.Duration) {
+	m.top.call(ctx, status, took-outside)
+	if route == "" {
+		method, route = "any", "none" // the router had no place for it
+	}
+	if !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions}, method) {
+		method = "any" // it is the client's word
+	}
+	m.requests(1, method, route, strconv.Itoa(status))
+	m.latency(took, method, route)
+	m.own(took-outside, method, route)
+}
+
+func (m meters) operation(outcome string) { m.operations(1, outcome) }
+
+// countedLimiter counts whom a limiter refuses, by the part of the key that says what is counted.
+type countedLimiter struct {
+	ratelimit.Limiter
+	refused func(n float64, labels ...string)
+}
+
+// Allow implements ratelimit.Limiter.
+func (l countedLimiter) Allow(ctx context.Context, key string, limit ratelimit.Limit) ratelimit.Result {
+	return l.counted(key, l.Limiter.Allow(ctx, key, limit))
+}
+
+// Peek implements ratelimit.Limiter.
+func (l countedLimiter) Peek(ctx context.Context, key string, limit ratelimit.Limit) ratelimit.Result {
+	return l.counted(key, l.Limiter.Peek(ctx, key, limit))
+}
+
+func (l countedLimiter) counted(key string, r ratelimit.Result) ratelimit.Result {
+	if !r.Allowed {
+		kind, _, _ := strings.Cut(key, ":")
+		l.refused(1, kind)
+	}
+	return r
+}
+
+// countedSessions counts what is written of sessions.
+type countedSessions struct {
+	ports.Audit
+	count func(n float64, labels ...string)
+}
+
+// Session implements ports.Audit of auth.
+func (s countedSessions) Session(ctx context.Context, action string, session uuid.UUID) error {
+	err := s.Audit.Session(ctx, action, session)
+	if err == nil {
+		s.count(1, action)
+	}
+	return err
+}
+
+// turnProviders are the values of the label provider. No other text gets into it: tenants name models.
+func turnProviders() []string {
+	return []string{domain.Echo, domain.OpenAI, domain.Anthropic, domain.UnknownProvider}
+}
+
+// codeWrongAddress is in the label code instead of that of a failure which a wrong base URL is the cause of.
+const codeWrongAddress = "WRONG_ADDRESS"
+
+// turnCodes are those of turns that fail, which the label code has; any other one is OTHER.
+func turnCodes() []string {
+	codes := []string{fail.ErrLimitReached.Code, fail.ErrInternal.Code, codeWrongAddress, "OTHER"}
+	for _, e := range []*fail.Error{
+		conversations.ErrModel, conversations.ErrModelCredentials, conversations.ErrModelUnknown, conversations.ErrModelQuota, conversations.ErrModelRejected,
+		conversations.ErrContentFiltered, conversations.ErrContextTooLong, conversations.ErrEmptyAnswer, conversations.ErrModelNotAllowed,
+	} {
+		codes = append(codes, e.Code)
+	}
+	return codes
+}
+
+// countedTurns counts what becomes of turns.
+type countedTurns struct {
+	conversations.Events
+	meters
+	log *slog.Logger
+}
+
+// asked are the labels of whom a turn was asked of, or was to be: the provider, and whose key.
+func asked(t domain.Turn, reply domain.Reply) (provider, key string) {
+	provider, key = cmp.Or(reply.Provider, t.Asked.Provider), "operator"
+	if !slices.Contains(turnProviders(), provider) {
+		provider = domain.UnknownProvider
+	}
+	if reply.Own {
+		key = "own"
+	}
+	return provider, key
+}
+
+// TurnCompleted counts a turn and what it has used.
+func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
+	provider, key := asked(t, reply)
+	c.turns(1, provider, "completed", key)
+	c.turnTime(reply.Latency, provider)
+	for direction, n := range map[string]*int{"input": reply.InputTokens, "output": reply.OutputTokens, "cached": reply.CachedTokens} {
+		if n != nil {
+			c.tokens(float64(*n), provider, direction)
+			if direction != "cached" { // which are input too
+				c.top.tokens.Add(call.From(ctx).Principal.WorkspaceID, float64(*n))
+			}
+		}
+	}
+	return c.Events.TurnCompleted(ctx, t, answer, reply)
+}
+
+// TurnFailed counts a turn that failed, or that was refused by settings, limits or what it says, which is no trouble of a model.
+func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, reply domain.Reply, why *fail.Error) error {
+	outcome, code := "failed", why.Code
+	if why.Kind == fail.Invalid || why.Kind == fail.Forbidden {
+		outcome = "refused"
+	}
+	if _, ok := why.Details[conversations.HintDetail]; ok {
+		code = codeWrongAddress
+	}
+	if !slices.Contains(turnCodes(), code) {
+		code = "OTHER"
+	}
+	provider, key := asked(t, reply)
+	c.turns(1, provider, outcome, key)
+	c.failures(1, provider, code, key)
+	if key == "operator" && slices.Contains([]string{conversations.ErrModelCredentials.Code, conversations.ErrModelQuota.Code, codeWrongAddress}, code) {
+		c.log.WarnContext(ctx, "a provider refused the operator's access", "provider", provider, "code", code)
+	}
+	return c.Events.TurnFailed(ctx, t, reply, why)
+}
+
+// countedCancels counts turns that are cancelled beside the others.
+type countedCancels struct {
+	conversations.Cancels
+	turns countedTurns
+}
+
+// Cancel counts a turn that is cancelled.
+func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error {
+	err := c.Cancels.Cancel(ctx, t, partial, reply)
+	if err == nil {
+		provider, key := asked(t, reply)
+		c.turns.turns(1, provider, "cancelled", key)
+	}
+	return err
+}
+
+// deadLetter counts a job that is given up and has it published.
+func (p *platform) deadLetter(ctx context.Context, l jobs.WholeLetter) error {
+	err := p.events.Buried(ctx, l)
+	for _, also := range p.buried {
+		err = errors.Join(err, also(ctx, l))
+	}
+	if err == nil {
+		concerns := "operator"
+		if l.OfTenant {
+			concerns = "tenant"
+		}
+		p.metrics.dead(1, concerns)
+	}
+	return err
+}

@@ -1,0 +1,272 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
+	turns "github.com/parley/parley/modules/conversations/adapters/postgres"
+	"github.com/parley/parley/platform/analytics"
+	"github.com/parley/parley/platform/background"
+	"github.com/parley/parley/platform/blob"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/telemetry"
+)
+
+// scrapePatience is how long counting for one reading of the metrics may take.
+const scrapePatience = 2 * time.Second
+
+// purgesCounted bounds how many workspaces that wait for their purge are counted.
+const purgesCounted = 1000
+
+// abandonedCounted bounds how many turns that wait for recovery are counted.
+const abandonedCounted = 10_000
+
+// addProfiles serves what net/http/pprof has, for go tool pprof.
+func addProfiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+}
+
+// addGauges adds what is looked up when it is asked for.
+func (p *platform) addGauges() {
+	m := p.metrics
+	m.Gauge(telemetry.Family{Name: "breakers", Help: "targets outside, by the state of their circuit breakers", Labels: []string{"group", "state"}}, func() []telemetry.Sample {
+		return overGroups(p.groups(), func(g *resilience.Group) map[string]float64 {
+			states := map[string]float64{}
+			for state, n := range g.States() {
+				states[state] = float64(n)
+			}
+			return states
+		})
+	})
+	m.Counter(telemetry.Family{Name: "downstream_calls_total", Help: "calls to the outside, by what came of them", Labels: []string{"group", "outcome"}}, func() []telemetry.Sample {
+		return overGroups(p.groups(), func(g *resilience.Group) map[string]float64 {
+			c := g.Counts()
+			return map[string]float64{
+				"ok": float64(c.OK.Load()), "failed": float64(c.Failed.Load()), "refused": float64(c.Refused.Load()),
+				"canceled": float64(c.Canceled.Load()),
+			}
+		})
+	})
+	p.addConnections()
+	m.Gauge(telemetry.Family{Name: "files_free_bytes", Help: "room on the disk that uploaded files are written to, or pass on their way to a bucket"}, func() []telemetry.Sample {
+		free, err := blob.FreeBytes(p.filesDir)
+		if err != nil {
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(free)}}
+	})
+	m.Gauge(telemetry.Family{Name: "turn_slots", Help: "turns that run in this process, that wait for a place, and that may run at once", Labels: []string{"state"}}, func() []telemetry.Sample {
+		taken, waiting := p.turns.Used()
+		return []telemetry.Sample{
+			{Labels: []string{"taken"}, Value: float64(taken)}, {Labels: []string{"waiting"}, Value: float64(waiting)},
+			{Labels: []string{"most"}, Value: float64(p.cfg.ModelAtOnce)},
+		}
+	})
+	m.Gauges(p.depth,
+		telemetry.Family{Name: "jobs", Help: "jobs of all workspaces that are not done, and dead letters", Labels: []string{"state"}},
+		telemetry.Family{Name: "jobs_oldest_seconds", Help: "how long the job that is due for longest has waited"},
+	)
+	m.Gauge(telemetry.Family{Name: "database_connections", Help: "of this process, by what they do", Labels: []string{"state"}}, func() []telemetry.Sample {
+		pool := p.db.Pool()
+		return []telemetry.Sample{
+			{Labels: []string{"busy"}, Value: float64(pool.Busy)}, {Labels: []string{"idle"}, Value: float64(pool.Idle)},
+			{Labels: []string{"most"}, Value: float64(pool.Most)},
+		}
+	})
+	m.Counter(telemetry.Family{Name: "database_connection_waits_total", Help: "how often a call had to wait for a connection"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: float64(p.db.Pool().Waits)}}
+	})
+	m.Counter(telemetry.Family{Name: "database_connection_wait_seconds_total", Help: "how long calls have waited for a connection"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: p.db.Pool().Waited.Seconds()}}
+	})
+	m.Counter(telemetry.Family{
+		Name: "database_pipeline_total", Labels: []string{"what"},
+		Help: "reads that shared connections, the rounds that they went in, and connections given up in one",
+	}, func() []telemetry.Sample {
+		pool := p.db.Pool()
+		return []telemetry.Sample{
+			{Labels: []string{"read"}, Value: float64(pool.Pipelined)}, {Labels: []string{"round"}, Value: float64(pool.Rounds)},
+			{Labels: []string{"dropped"}, Value: float64(pool.Dropped)},
+		}
+	})
+	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}
+	})
+	p.addCounts()
+	p.addTopWorkspaces()
+	p.addStatements()
+}
+
+// addConnections registers the counts of connections that clients have open.
+func (p *platform) addConnections() {
+	m := p.metrics
+	m.Gauge(telemetry.Family{Name: "connections", Help: "connections of clients that are open, and that may be", Labels: []string{"state"}}, func() []telemetry.Sample {
+		if p.connections == nil {
+			return nil
+		}
+		open, limit := p.connections.Open()
+		return []telemetry.Sample{{Labels: []string{"open"}, Value: float64(open)}, {Labels: []string{"most"}, Value: float64(limit)}}
+	})
+	m.Counter(telemetry.Family{Name: "connections_refused_total", Help: "connections that were refused, as too many were open"}, func() []telemetry.Sample {
+		if p.connections == nil {
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(p.connections.Refused())}}
+	})
+}
+
+// addStatements adds what the statements of the database took, by the names of their queries, whose number is fixed.
+func (p *platform) addStatements() {
+	counter := func(name, help string, value func(c postgres.StatementCount) float64) {
+		p.metrics.Counter(telemetry.Family{Name: name, Help: help, Labels: []string{"query"}}, func() (samples []telemetry.Sample) {
+			for _, c := range p.statements.Counts() {
+				samples = append(samples, telemetry.Sample{Labels: []string{c.Query}, Value: value(c)})
+			}
+			return samples
+		})
+	}
+	counter("database_statements_total", "round trips of this process to the database, by the query of db/queries that they were made for; other: such as a COMMIT alone", func(c postgres.StatementCount) float64 { return float64(c.Calls) })
+	counter("database_statement_seconds_total", "how long they took", func(c postgres.StatementCount) float64 { return c.Time.Seconds() })
+	counter("database_slow_statements_total", "those that took as long as SLOW_STATEMENT, or longer", func(c postgres.StatementCount) float64 { return float64(c.Slow) })
+}
+
+// addCounts adds what is counted in the database when it is asked for.
+func (p *platform) addCounts() {
+	m := p.metrics
+	m.Gauge(telemetry.Family{Name: "analytics_outbox_rows", Help: "what waits to be counted for analytics; it is counted up to 100000"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		rows, err := analytics.Depth(ctx, p.db)
+		if err != nil {
+			p.log.Warn("what waits for analytics was not counted for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(rows)}}
+	})
+	m.Gauge(telemetry.Family{Name: "workspaces_to_purge", Help: "workspaces that were deleted 30 days ago and have rows left, up to 1000"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		due, err := authpostgres.NewWorkspaces(p.db).Due(ctx, purgesCounted)
+		if err != nil {
+			p.log.Warn("the workspaces to purge were not counted for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(len(due))}}
+	})
+	m.Gauge(telemetry.Family{
+		Name: "background_task_age_seconds", Help: "how long ago a background task of this process last succeeded", Labels: []string{"task"},
+	}, p.tasks(func(s background.State) float64 { return time.Since(s.Succeeded).Seconds() }))
+	m.Counter(telemetry.Family{
+		Name: "background_task_failures_total", Help: "runs of a background task of this process that failed", Labels: []string{"task"},
+	}, p.tasks(func(s background.State) float64 { return float64(s.Failures) }))
+	m.Gauge(telemetry.Family{
+		Name: "background_task_failure_age_seconds", Help: "how long ago a background task of this process last failed; none where it never has", Labels: []string{"task"},
+	}, func() (samples []telemetry.Sample) {
+		for _, s := range p.background.States() {
+			if !s.Failed.IsZero() {
+				samples = append(samples, telemetry.Sample{Labels: []string{s.Name}, Value: time.Since(s.Failed).Seconds()})
+			}
+		}
+		return samples
+	})
+	m.Gauge(telemetry.Family{Name: "long_answers", Help: "streams, downloads and exports that are under way in this process"}, func() []telemetry.Sample {
+		return []telemetry.Sample{{Value: float64(p.access.Watched())}}
+	})
+	m.Gauge(telemetry.Family{Name: "table_bytes", Help: "size of a table of the database with its indexes", Labels: []string{"table"}}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		tables, err := p.db.TableBytes(ctx)
+		if err != nil {
+			p.log.Warn("the tables were not measured for the metrics", "error", err)
+			return nil
+		}
+		samples := make([]telemetry.Sample, 0, len(tables))
+		for name, bytes := range tables {
+			samples = append(samples, telemetry.Sample{Labels: []string{name}, Value: float64(bytes)})
+		}
+		return samples
+	})
+	m.Gauge(telemetry.Family{Name: "database_bytes", Help: "size of the whole database, without the server's log of changes (WAL)"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		bytes, err := p.db.Bytes(ctx)
+		if err != nil {
+			p.log.Warn("the database was not measured for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(bytes)}}
+	})
+	m.Gauge(telemetry.Family{Name: "turns_abandoned", Help: "turns that their process left unfinished and that wait for another to go on with them, up to 10000"}, func() []telemetry.Sample {
+		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		defer cancel()
+		n, err := turns.CountAbandoned(ctx, p.db, abandonedCounted)
+		if err != nil {
+			p.log.Warn("the turns that wait for recovery were not counted for the metrics", "error", err)
+			return nil
+		}
+		return []telemetry.Sample{{Value: float64(n)}}
+	})
+}
+
+// tasks gives a sample for each background task.
+func (p *platform) tasks(value func(s background.State) float64) func() []telemetry.Sample {
+	return func() (samples []telemetry.Sample) {
+		for _, s := range p.background.States() {
+			samples = append(samples, telemetry.Sample{Labels: []string{s.Name}, Value: value(s)})
+		}
+		return samples
+	}
+}
+
+// depth counts the queue; it gives nothing while the database is away.
+func (p *platform) depth() [][]telemetry.Sample {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	defer cancel()
+	d, err := p.jobs.Depth(ctx)
+	if err != nil {
+		p.log.Warn("the queue was not counted for the metrics", "error", err)
+		return nil
+	}
+	return [][]telemetry.Sample{
+		{
+			{Labels: []string{"queued"}, Value: float64(d.Queued)}, {Labels: []string{"running"}, Value: float64(d.Running)},
+			{Labels: []string{"dead"}, Value: float64(d.Dead)},
+		},
+		{{Value: d.Oldest.Seconds()}},
+	}
+}
+
+// groups are the calls to the outside.
+func (p *platform) groups() []*resilience.Group {
+	groups := []*resilience.Group{p.targets, p.models, p.ownModels}
+	if p.redisCalls != nil {
+		groups = append(groups, p.redisCalls)
+	}
+	if p.qdrant != nil {
+		groups = append(groups, p.qdrant)
+	}
+	if p.analytics != nil {
+		groups = append(groups, p.analytics)
+	}
+	if p.store != nil {
+		groups = append(groups, p.store)
+	}
+	return groups
+}
+
+func overGroups(groups []*resilience.Group, read func(*resilience.Group) map[string]float64) (samples []telemetry.Sample) {
+	for _, g := range groups {
+		for label, n := range read(g) {
+			samples = append(samples, telemetry.Sample{Labels: []string{g.Name(), label}, Value: n})
+		}
+	}
+	return samples
+}

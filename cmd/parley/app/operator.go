@@ -1,0 +1,194 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/urfave/cli/v3"
+
+	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/background"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/events"
+	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/usage"
+)
+
+// operator is what the commands of an operator work with: a database, and as much of a platform as they need. Its actions are
+// audited with "operator" as their user agent.
+type operator struct {
+	*platform
+	admin *authpostgres.Operator
+	json  bool // print one JSON object a line
+	out   io.Writer
+}
+
+// operatorAction is a command of an operator.
+type operatorAction = func(ctx context.Context, c *cli.Command, o *operator) error
+
+// operatorCommands make subcommands: flags in front of those that all have, and what they do.
+type operatorCommands struct {
+	withConfig     func(configAction) cli.ActionFunc
+	stdout, stderr io.Writer
+	wrong          cli.OnUsageErrorFunc
+}
+
+// group is a command that has others.
+func (k operatorCommands) group(name, usage string, commands ...*cli.Command) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, OnUsageError: k.wrong, HideHelpCommand: true, Commands: commands,
+		Action: alone(func(_ context.Context, c *cli.Command) error { return cli.ShowSubcommandHelp(c) }),
+	}
+}
+
+// command is one that works on the database. Flags that are wrong (check, nil: none can be) are refused before it is opened.
+func (k operatorCommands) command(name, usage string, do operatorAction, check func(*cli.Command) error, flags ...cli.Flag) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, OnUsageError: k.wrong,
+		Flags: append(flags, &cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"}),
+		Action: k.withConfig(func(ctx context.Context, c *cli.Command, cfg *config.Config) error {
+			if check != nil {
+				if err := check(c); err != nil {
+					return usageError{err}
+				}
+			}
+			return k.open(ctx, c, cfg, do)
+		}),
+	}
+}
+
+// open opens the database, running or not, and does the command's work.
+func (k operatorCommands) open(ctx context.Context, c *cli.Command, cfg *config.Config, do operatorAction) (err error) {
+	log := newLogger(cfg, k.stderr)
+	d, err := joinDatabase(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	at, newest, dirty, err := postgres.NewMigrator(d.direct, log).Status(ctx)
+	if err != nil {
+		return err
+	}
+	if dirty || at < newest {
+		return fmt.Errorf("the database is at version %d of %d: run parley migrate up first", at, newest)
+	}
+	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.connect(ctx, d, false); err != nil {
+		return err
+	}
+	p.audit, p.kinds = audit.NewLog(p.db), jobs.NewRegistry()
+	p.jobs = jobs.NewQueue(p.db, p.kinds)
+	p.events = events.NewPublisher(p.db, p.jobs, p.now)
+	p.meter = &usage.Meter{DB: p.db, Limits: usageLimits(cfg), Events: p.events, Now: p.now}
+	deliverer := &events.Deliverer{DB: p.db}
+	if err := deliverer.Register(p.kinds); err != nil { // it is published that a job is given up
+		return err
+	}
+	p.buried = append(p.buried, giveUpAnswers(p))
+	ctx = call.With(ctx, &call.Call{TraceID: strings.ReplaceAll(c.FullName(), " ", "-"), UserAgent: audit.Operator})
+	return explain(do(ctx, c, &operator{platform: p, admin: authpostgres.NewOperator(p.db), json: c.Bool("json"), out: k.stdout}))
+}
+
+// explain makes wrong fields a usage error, a line each.
+func explain(err error) error {
+	fields := fail.WrongFields(err)
+	if len(fields) == 0 {
+		return err
+	}
+	wrong := make([]error, len(fields))
+	for i, f := range fields {
+		wrong[i] = fmt.Errorf("%s: %s", f.Field, f.Message)
+	}
+	return usageError{errors.Join(wrong...)}
+}
+
+// print writes a value as a line of JSON, or else a text.
+func (o *operator) print(value any, text string) error {
+	if o.json {
+		return json.NewEncoder(o.out).Encode(value)
+	}
+	_, err := fmt.Fprintln(o.out, text)
+	return err
+}
+
+const idsAtOnce = 500 // that are read together
+
+// eachWorkspace does work in the workspace that --workspace names, or in all.
+func (o *operator) eachWorkspace(ctx context.Context, c *cli.Command, work func(ctx context.Context, workspace uuid.UUID) error) error {
+	if c.String("workspace") != "" {
+		workspace := uuid.MustParse(c.String("workspace")) // it was checked
+		in := call.As(ctx, workspace, uuid.Nil)
+		if _, err := o.admin.Workspace(in); err != nil {
+			return err
+		}
+		return work(in, workspace)
+	}
+	return eachID(ctx, o.admin.AllWorkspaces, func(workspace uuid.UUID) error {
+		err := work(call.As(ctx, workspace, uuid.Nil), workspace)
+		if errors.Is(err, ports.ErrNoWorkspace) { // it was purged meanwhile
+			return nil
+		}
+		return err
+	})
+}
+
+// eachID does work for every id of a list that is read in pages.
+func eachID(ctx context.Context, list func(context.Context, *uuid.UUID, int) ([]uuid.UUID, error), work func(uuid.UUID) error) error {
+	var after *uuid.UUID
+	for {
+		ids, err := list(ctx, after, idsAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := work(id); err != nil {
+				return err
+			}
+		}
+		if len(ids) < idsAtOnce {
+			return nil
+		}
+		after = &ids[len(ids)-1]
+	}
+}
+
+// record writes into the audit log of a workspace, in the transaction of the context, what the operator does.
+func (o *operator) record(ctx context.Context, workspace uuid.UUID, e audit.Entry) error {
+	return o.audit.Record(call.As(ctx, workspace, uuid.Nil), e)
+}
+
+// note writes into the log of the installation, in the transaction of the context if there is one, what the operator does.
+func (o *operator) note(ctx context.Context, e audit.Entry) error {
+	ctx = call.As(ctx, audit.Installation(), uuid.Nil)
+	return o.db.Write(ctx, func(ctx context.Context) error { return o.audit.Record(ctx, e) })
+}
+
+func workspaceFlag() cli.Flag { return &cli.StringFlag{Name: "workspace", Usage: "its id"} }
+
+// checkIDs refuses flags that are no ids; those that are wanted have to be there.
+func checkIDs(c *cli.Command, wanted bool, names ...string) error {
+	var wrong []error
+	for _, name := range names {
+		if c.String(name) == "" && !wanted {
+			continue
+		}
+		if _, err := uuid.Parse(c.String(name)); err != nil {
+			wrong = append(wrong, fmt.Errorf("--%s: should be an id", name))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// optionalWorkspace checks --workspace, which may be left out.
+func optionalWorkspace(c *cli.Command) error { return checkIDs(c, false, "workspace") }

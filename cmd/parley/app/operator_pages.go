@@ -1,0 +1,57 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/gateway"
+)
+
+// operatorConnections is how many connections METRICS_ADDR holds.
+const operatorConnections = 8
+
+// operatorPages is the server at METRICS_ADDR: /metrics, /healthz, /readyz and profiles, of servers and workers. Its health
+// pages answer also while the program starts, and while HTTP_ADDR has no room for another connection.
+type operatorPages struct {
+	starting gateway.Starting
+	server   *http.Server
+}
+
+// serveOperatorPages listens at METRICS_ADDR until it is closed; without one it serves nowhere.
+func serveOperatorPages(ctx context.Context, cfg *config.Config, drain *gateway.Drain, log *slog.Logger) (*operatorPages, error) {
+	pages := &operatorPages{}
+	pages.server = &http.Server{
+		Handler: drain.Wrap(&pages.starting), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 2 * time.Minute, // a profile takes 30 seconds
+		IdleTimeout:  2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	if cfg.MetricsAddr == "" {
+		return pages, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.MetricsAddr)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_ADDR: should be an address that is free: %w", err)
+	}
+	log.Info("metrics", "address", "http://"+listener.Addr().String()+"/metrics")
+	go func() { _ = pages.server.Serve(gateway.BoundConnections(listener, operatorConnections, log)) }() // it ends when the server is closed
+	return pages, nil
+}
+
+// ready serves what is known once the program has started.
+func (o *operatorPages) ready(p *platform) {
+	p.addGauges()
+	mux := http.NewServeMux()
+	live, ready := gateway.Health(p.checks(), p.outside())
+	mux.Handle("GET /healthz", live)
+	mux.Handle("GET /readyz", ready)
+	mux.Handle("GET /metrics", p.metrics.Handler())
+	if p.cfg.Pprof() {
+		addProfiles(mux)
+	}
+	o.starting.Ready(mux)
+}

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/auth/adapters/postgres"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/fail"
+)
+
+// refused writes a forbidden change into the audit log: of the workspace that it was tried in where the caller is a member
+// there, else of the one that the caller is signed in to. A session that has ended writes nothing: the signature of its
+// token alone gives no right to that. A call without a token is in no workspace: its use case records the refusal, where
+// it knows whose account or endpoint it is about.
+func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
+	if who.UserID == uuid.Nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(call.Anyhow(context.WithoutCancel(ctx)), refusalTimeout)
+	defer cancel()
+	switch {
+	case who.HomeID == uuid.Nil:
+		p.refusedAlone(ctx, who, why)
+		return
+	case errors.Is(why, fail.ErrForbidden):
+		ctx = call.AtHome(ctx)
+	case errors.Is(why, fail.ErrDeleted) && who.KeyID != uuid.Nil:
+		ctx = call.Settled(ctx) // the key was found to be good; the entry lets none into a deleted workspace
+	}
+	err := p.recordRefusal(ctx, who, what, why)
+	if errors.Is(err, fail.ErrForbidden) { // its membership ended meanwhile
+		err = p.recordRefusal(call.AtHome(ctx), who, what, why)
+	}
+	if err != nil && !errors.Is(err, fail.ErrUnauthorized) {
+		p.log.ErrorContext(ctx, "refusal was not audited", "error", err)
+	}
+}
+
+// refusedAlone writes a forbidden change of somebody in no workspace among the events of the account, if the session is alive.
+func (p *platform) refusedAlone(ctx context.Context, who call.Principal, why error) {
+	events := postgres.NewAccountEvents(p.db)
+	err := p.db.Write(ctx, func(ctx context.Context) error {
+		return events.Record(ctx, domain.AccountEvent{UserID: who.UserID, Action: "access.refuse", Reason: fail.From(why).Code})
+	})
+	if err != nil && !errors.Is(err, fail.ErrUnauthorized) {
+		p.log.ErrorContext(ctx, "refusal was not recorded", "error", err)
+	}
+}
+
+func (p *platform) recordRefusal(ctx context.Context, who call.Principal, what string, why error) error {
+	return p.db.Write(ctx, func(ctx context.Context) error {
+		return p.audit.Record(ctx, audit.Entry{
+			Action: "access.refuse", Resource: "workspace", ResourceID: who.WorkspaceID,
+			Changes: map[string]any{"call": what, "reason": fail.From(why).Message},
+		})
+	})
+}
+
+// refusalTimeout is how long a refused caller waits for its refusal to be written down: a database that does not answer
+// must not hold it, and a connection, for ever.
+const refusalTimeout = 3 * time.Second

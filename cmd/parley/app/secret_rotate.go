@@ -1,0 +1,321 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/urfave/cli/v3"
+
+	"github.com/parley/parley/modules/auth/adapters/outbox"
+	conversations "github.com/parley/parley/modules/conversations/adapters/postgres"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/events"
+	"github.com/parley/parley/platform/keystore"
+	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/webhook"
+)
+
+const (
+	resealBatch   = 200    // texts that are sealed anew in one transaction
+	staleAtOnce   = 10_000 // workspaces that are looked for together
+	rotatePasses  = 3      // over all workspaces, for what running processes seal meanwhile
+	progressEvery = 1000   // workspaces
+)
+
+// sealedKind is a kind of sealed texts, by the name that keystore.Count has for it.
+type sealedKind struct {
+	name   string
+	reseal secret.Resealer
+}
+
+// rotation is a run of parley secret rotate.
+type rotation struct {
+	*operator
+	store     keystore.Store
+	kinds     []sealedKind
+	mark      secret.Mark
+	modelMark secret.Mark
+	anchoring *audit.Anchoring // nil: there is no anchor
+
+	resealed   map[string]int
+	stuck      int // texts and heads of this pass that no key fits
+	workspaces int
+}
+
+// rotateSecret seals everything anew that is stored under a former SECRET_KEY, one workspace a transaction. What is done is known by
+// its data alone, so it goes on where an earlier run has ended.
+func rotateSecret(ctx context.Context, _ *cli.Command, o *operator) error {
+	r, known, err := newRotation(ctx, o)
+	if err != nil {
+		return err
+	}
+	current := o.ring.Current()
+	if known != current.ID() {
+		begun := audit.Entry{Action: "secret.rotate", Resource: "installation", ResourceID: audit.Installation(), Changes: map[string]any{
+			"key": current.ID().String(), "former": known.String(),
+		}}
+		if err := o.note(ctx, begun); err != nil {
+			return err
+		}
+		if r.resealed["retired_keys"], err = r.store.Retire(ctx, o.ring); err != nil {
+			return err
+		}
+	}
+	for range rotatePasses {
+		before := r.total()
+		if err := r.pass(ctx); err != nil {
+			return err
+		}
+		if r.total() == before {
+			break
+		}
+	}
+	anchors, err := r.anchors(ctx)
+	if err != nil {
+		return err
+	}
+	return r.finish(ctx, known, anchors)
+}
+
+func newRotation(ctx context.Context, o *operator) (r *rotation, known secret.KeyID, err error) {
+	if o.ring, err = ringOf(o.cfg); err != nil {
+		return nil, known, err
+	}
+	if err := o.useKey(ctx); err != nil {
+		return nil, known, err
+	}
+	o.sealer = o.newSealer()
+	if err := o.openAnchor(); err != nil {
+		return nil, known, err
+	}
+	o.ring.IDsFrom = o.now()
+	models, err := modelRing(o.ring, o.cfg)
+	if err != nil {
+		return nil, known, err
+	}
+	r = &rotation{operator: o, store: keystore.Store{DB: o.db}, resealed: map[string]int{}}
+	webhooks, modelBox := webhook.Keys{Box: o.ring.Box(boxOfWebhooks)}, models.Box(boxOfModels)
+	r.mark, r.modelMark = webhooks.Box.Mark(), modelBox.Mark()
+	r.kinds = []sealedKind{
+		{keystore.ModelKeys, conversations.Models{DB: o.db, Box: modelBox}.Reseal},
+		{"endpoint_secrets", conversations.ResealEndpoints(o.db, webhooks)},
+		{"subscription_secrets", (&events.Subscriptions{DB: o.db, Keys: webhooks}).Reseal},
+		{"emails", outbox.Outbox{Queue: o.jobs, Box: o.ring.Box(boxOfLetters)}.Reseal},
+		{"answers", operations.NewStore(o.db, o.ring.Box(boxOfAnswers)).Reseal},
+	}
+	if o.anchor != nil {
+		r.anchoring = audit.NewAnchoring(o.sealer, o.log)
+	}
+	known, err = r.store.Known(ctx)
+	return r, known, err
+}
+
+func (r *rotation) total() (n int) {
+	for _, of := range r.resealed {
+		n += of
+	}
+	return n
+}
+
+// pass goes over all workspaces with something that is sealed under another key.
+func (r *rotation) pass(ctx context.Context) error {
+	r.stuck = 0
+	for after := uuid.Nil; ; {
+		ids, err := r.store.Stale(ctx, r.mark, r.modelMark, after, staleAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, workspace := range ids {
+			if err := r.workspace(call.As(ctx, workspace, uuid.Nil), workspace); err != nil {
+				return fmt.Errorf("workspace %s: %w", workspace, err)
+			}
+			if r.workspaces++; r.workspaces%progressEvery == 0 {
+				r.log.InfoContext(ctx, "secrets are sealed anew", "workspaces", r.workspaces, "resealed", r.total(), "at", workspace)
+			}
+			after = workspace
+		}
+		if len(ids) < staleAtOnce {
+			return nil
+		}
+	}
+}
+
+func (r *rotation) workspace(ctx context.Context, workspace uuid.UUID) error {
+	for _, kind := range r.kinds {
+		for after, more := "", true; more; {
+			done, err := kind.reseal(ctx, after, resealBatch)
+			if err != nil {
+				return err
+			}
+			r.resealed[kind.name] += done.Resealed
+			r.stuck += done.Stuck
+			after, more = done.Next, done.Next != ""
+		}
+	}
+	changed, fits, err := r.sealer.Rekey(ctx, workspace)
+	if err != nil {
+		return err
+	}
+	if changed {
+		r.resealed["audit_heads"]++
+	}
+	if !fits {
+		r.stuck++
+		r.log.WarnContext(ctx, "the head of an audit log does not fit, and stays as it is: parley audit verify tells of it", "workspace", workspace)
+	}
+	return nil
+}
+
+// anchors renews the anchors of all logs, and says how many could not be read or written.
+func (r *rotation) anchors(ctx context.Context) (failed int, err error) {
+	if r.anchoring == nil {
+		return 0, nil
+	}
+	err = r.sealer.Each(ctx, func(ctx context.Context, workspace uuid.UUID) error {
+		renewed, err := r.anchoring.Renew(ctx, workspace)
+		if renewed {
+			r.resealed["audit_anchors"]++
+		}
+		if err != nil {
+			failed++
+			r.log.WarnContext(ctx, "an anchor of the audit log was not renewed", "workspace", workspace, "error", err)
+		}
+		return nil
+	})
+	return failed, err
+}
+
+// finish counts what is left, and where that is nothing has the database be used with the new key.
+func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) error {
+	counts, err := sealedUnder(ctx, r.operator)
+	if err != nil {
+		return err
+	}
+	left, current := int64(anchors), r.ring.Current()
+	var lost int64
+	var lines []sealedLine
+	var told strings.Builder
+	for _, c := range counts {
+		switch c.State {
+		case "current":
+			continue
+		case "unknown":
+			lost += c.Count
+		default:
+			left += c.Count
+		}
+		lines = append(lines, c)
+		told.WriteString("\n  " + c.String())
+	}
+	unopened := min(int64(r.stuck), left-int64(anchors)) // no key opens them, so no former one is needed for them
+	complete := left == unopened
+	if complete && known != current.ID() {
+		err := r.db.Write(call.As(ctx, audit.Installation(), uuid.Nil), func(ctx context.Context) error {
+			return errors.Join(r.store.Adopt(ctx, current), r.note(ctx, audit.Entry{
+				Action: "secret.rotated", Resource: "installation", ResourceID: audit.Installation(),
+				Changes: map[string]any{"key": current.ID().String(), "former": known.String(), "resealed": r.resealed, "unopened": unopened, "unknown": lost},
+			}))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	text := fmt.Sprintf("%d texts were sealed anew with the key %s; %d are left under former keys, %d cannot be opened, %d were sealed with unknown keys",
+		r.total(), current.ID(), left-unopened, unopened, lost)
+	text += told.String()
+	if complete {
+		text += "\nSECRET_PREVIOUS_KEYS is needed no more"
+	}
+	err = r.print(map[string]any{
+		"key": current.ID().String(), "former": known.String(), "resealed": r.resealed, "workspaces": r.workspaces, "left": left - unopened,
+		"unopened": unopened, "unknown": lost, "complete": complete, "not_current": lines,
+	}, text)
+	if err != nil || complete {
+		return err
+	}
+	return errors.New("not all is sealed anew: a process that still seals with a former SECRET_KEY runs, or the anchor of the audit log is away; run this again when that is over")
+}
+
+// sealedLine is how much of a kind is sealed under a key, as it is printed.
+type sealedLine struct {
+	Kind  string `json:"kind"`
+	Key   string `json:"key"`   // its id; none: the texts do not name one
+	State string `json:"state"` // current, former, unnamed or unknown
+	Count int64  `json:"count"`
+}
+
+func (l sealedLine) String() string {
+	return fmt.Sprintf("%s: %d under the key %s (%s)", strings.ReplaceAll(l.Kind, "_", " "), l.Count, l.Key, l.State)
+}
+
+// sealedUnder counts what is sealed under which key, and compares the keys with those that are configured.
+func sealedUnder(ctx context.Context, o *operator) ([]sealedLine, error) {
+	return compareKeys(ctx, keystore.Store{DB: o.db}, o.ring, o.cfg)
+}
+
+func compareKeys(ctx context.Context, store keystore.Store, ring secret.Ring, cfg *config.Config) ([]sealedLine, error) {
+	models, err := modelRing(ring, cfg)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := store.Sealed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]sealedLine, len(counts))
+	for i, c := range counts {
+		of := ring
+		if c.Kind == keystore.ModelKeys {
+			of = models
+		}
+		state := "unknown"
+		switch {
+		case c.Key == of.Current().ID():
+			state = "current"
+		case c.Key == secret.KeyID{}:
+			state = "unnamed"
+		case slices.ContainsFunc(of.Masters(), func(m secret.Master) bool { return m.ID() == c.Key }):
+			state = "former"
+		}
+		lines[i] = sealedLine{c.Kind, c.Key.String(), state, c.N}
+	}
+	return lines, nil
+}
+
+// secretStatus prints what is sealed under which key.
+func secretStatus(ctx context.Context, _ *cli.Command, o *operator) (err error) {
+	ring, found, err := presentRing(o.cfg)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return errors.New("SECRET_KEY: should be set, or DATA_DIR be the folder that has the key which was made at the first start")
+	}
+	o.ring = ring
+	lines, err := sealedUnder(ctx, o)
+	if err != nil {
+		return err
+	}
+	known, err := keystore.Store{DB: o.db}.Known(ctx)
+	if err != nil {
+		return err
+	}
+	if !o.json {
+		if err := o.print(nil, fmt.Sprintf("the database is used with the key %s; SECRET_KEY is %s", known, o.ring.Current().ID())); err != nil {
+			return err
+		}
+	}
+	for _, line := range lines {
+		if err := o.print(line, line.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

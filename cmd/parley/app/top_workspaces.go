@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/telemetry"
+)
+
+// topWorkspaces finds the workspaces that this process does most for, by what it does: which one floods, fails or is slow.
+type topWorkspaces struct {
+	calls, callTime, limited, failed *telemetry.Top
+	jobs, jobTime, jobsFailed        *telemetry.Top
+	tokens                           *telemetry.Top
+}
+
+func newTopWorkspaces() topWorkspaces {
+	top := func() *telemetry.Top { return telemetry.NewTop(time.Now) }
+	return topWorkspaces{
+		calls: top(), callTime: top(), limited: top(), failed: top(), jobs: top(), jobTime: top(), jobsFailed: top(), tokens: top(),
+	}
+}
+
+// call counts a call that was answered. One that failed counts for the workspace of the token: that of X-Workspace-Id is the client's
+// word until the database has let the call in.
+func (t topWorkspaces) call(ctx context.Context, status int, own time.Duration) {
+	p := call.From(ctx).Principal
+	workspace := p.WorkspaceID
+	if status >= http.StatusBadRequest {
+		workspace = p.HomeID
+	}
+	t.calls.Add(workspace, 1)
+	t.callTime.Add(workspace, own.Seconds())
+	switch {
+	case status == http.StatusTooManyRequests:
+		t.limited.Add(workspace, 1)
+	case status >= http.StatusInternalServerError:
+		t.failed.Add(workspace, 1)
+	}
+}
+
+// job counts a job that was run.
+func (t topWorkspaces) job(ctx context.Context, took time.Duration, failed bool) {
+	workspace := call.From(ctx).Principal.WorkspaceID
+	t.jobs.Add(workspace, 1)
+	t.jobTime.Add(workspace, took.Seconds())
+	if failed {
+		t.jobsFailed.Add(workspace, 1)
+	}
+}
+
+// addTopWorkspaces adds the metrics that name workspaces. There are no more series than METRICS_WORKSPACES and one for all others.
+func (p *platform) addTopWorkspaces() {
+	gauge := func(name, help string, read func(k int) []telemetry.Sample) {
+		p.metrics.Gauge(telemetry.Family{Name: name, Help: help, Labels: []string{"workspace"}}, func() []telemetry.Sample {
+			return read(p.cfg.TopWorkspaces)
+		})
+	}
+	const most = " of the last five minutes, in this process, of the workspaces with most, and of all others together"
+	top := p.metrics.top
+	gauge("workspace_calls", "calls"+most, top.calls.Samples)
+	gauge("workspace_call_seconds", "seconds that calls took without waiting for other systems"+most, top.callTime.Samples)
+	gauge("workspace_calls_limited", "calls that were refused with 429"+most, top.limited.Samples)
+	gauge("workspace_calls_failed", "calls that were answered 5xx"+most, top.failed.Samples)
+	gauge("workspace_jobs", "jobs that were run"+most, top.jobs.Samples)
+	gauge("workspace_job_seconds", "seconds that jobs took"+most, top.jobTime.Samples)
+	gauge("workspace_jobs_failed", "runs of jobs that failed"+most, top.jobsFailed.Samples)
+	gauge("workspace_turn_tokens", "tokens of turns that were completed"+most, top.tokens.Samples)
+	gauge("workspace_turns", "turns that run now in this process or wait for a place, of the workspaces with most, and of all others together", func(k int) []telemetry.Sample {
+		counts, total := map[uuid.UUID]float64{}, 0.0
+		for workspace, n := range p.turns.Claims() {
+			counts[workspace] = float64(n)
+			total += float64(n)
+		}
+		return telemetry.TopSamples(counts, total, k)
+	})
+}

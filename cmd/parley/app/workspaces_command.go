@@ -1,0 +1,179 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/urfave/cli/v3"
+
+	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
+	"github.com/parley/parley/modules/auth/domain"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/audit"
+	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/usage"
+)
+
+// workspacesCommand is parley workspaces.
+func workspacesCommand(k operatorCommands) *cli.Command {
+	return k.group("workspaces", "list, show and purge workspaces",
+		k.command("list", "every workspace, deleted ones too", listWorkspaces, optionalWorkspace, workspaceFlag()),
+		k.command("show", "with members, usage and limits", showWorkspaces, optionalWorkspace, workspaceFlag()),
+		k.command("purge", "remove a deleted workspace for good, without waiting 30 days", purgeWorkspace, func(c *cli.Command) error {
+			err := checkIDs(c, true, "workspace")
+			if !c.Bool("yes") {
+				err = errors.Join(err, errors.New("--yes: should be given, as nothing of the workspace can be had back"))
+			}
+			return err
+		}, workspaceFlag(), &cli.BoolFlag{Name: "yes", Usage: "all that the workspace has is to be removed"}),
+	)
+}
+
+// workspaceLine is a workspace as it is printed.
+type workspaceLine struct {
+	ID        uuid.UUID    `json:"id"`
+	Name      string       `json:"name"`
+	CreatedAt time.Time    `json:"created_at"`
+	DeletedAt *time.Time   `json:"deleted_at"`
+	Members   int64        `json:"members"`
+	People    []memberLine `json:"people,omitempty"`
+	Usage     []limitLine  `json:"usage,omitempty"`
+}
+
+type memberLine struct {
+	UserID   uuid.UUID   `json:"user_id"`
+	Email    string      `json:"email"`
+	Role     domain.Role `json:"role"`
+	JoinedAt time.Time   `json:"joined_at"`
+}
+
+func (w workspaceLine) String() string {
+	text := fmt.Sprintf("%s %q, created %s, %d members", w.ID, w.Name, w.CreatedAt.UTC().Format(time.RFC3339), w.Members)
+	if w.DeletedAt != nil {
+		text += ", deleted " + w.DeletedAt.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+func (o *operator) workspaceLine(ctx context.Context) (workspaceLine, error) {
+	w, err := o.admin.Workspace(ctx)
+	return workspaceLine{
+		ID: w.ID, Name: w.Name, CreatedAt: w.CreatedAt.UTC(), DeletedAt: inUTC(w.DeletedAt), Members: w.Members,
+	}, err
+}
+
+// inUTC gives the same moment in UTC; nil for nil.
+func inUTC(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	utc := at.UTC()
+	return &utc
+}
+
+func listWorkspaces(ctx context.Context, c *cli.Command, o *operator) error {
+	return o.eachWorkspace(ctx, c, func(ctx context.Context, _ uuid.UUID) error {
+		line, err := o.workspaceLine(ctx)
+		if err != nil {
+			return err
+		}
+		return o.print(line, line.String())
+	})
+}
+
+func showWorkspaces(ctx context.Context, c *cli.Command, o *operator) error {
+	return o.eachWorkspace(ctx, c, func(ctx context.Context, _ uuid.UUID) error {
+		line, err := o.workspaceLine(ctx)
+		if err != nil {
+			return err
+		}
+		if line.People, err = o.people(ctx); err != nil {
+			return err
+		}
+		used, err := o.meter.Report(ctx, usage.Month(o.now()))
+		if err != nil {
+			return err
+		}
+		text := []string{line.String()}
+		for _, p := range line.People {
+			text = append(text, fmt.Sprintf("  %s %s %s", p.Role, p.UserID, p.Email))
+		}
+		for _, u := range used {
+			line.Usage = append(line.Usage, toLimitLine(u))
+			text = append(text, "  "+toLimitLine(u).String())
+		}
+		return o.print(line, strings.Join(text, "\n"))
+	})
+}
+
+// people reads all members of the workspace of the context.
+func (o *operator) people(ctx context.Context) (people []memberLine, err error) {
+	members := authpostgres.NewMembers(o.db)
+	var after *ports.Position
+	for {
+		page, err := members.List(ctx, after, idsAtOnce)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page {
+			people = append(people, memberLine{UserID: m.UserID, Email: m.Email, Role: m.Role, JoinedAt: m.JoinedAt.UTC()})
+			after = &ports.Position{At: m.JoinedAt, ID: m.UserID}
+		}
+		if len(page) < idsAtOnce {
+			return people, nil
+		}
+	}
+}
+
+// purgeWorkspace removes a deleted workspace by the steps of the program's own purge.
+func purgeWorkspace(ctx context.Context, c *cli.Command, o *operator) error {
+	workspace := uuid.MustParse(c.String("workspace"))
+	ctx = call.As(ctx, workspace, uuid.Nil)
+	before, err := o.admin.Workspace(ctx)
+	if err != nil {
+		return err
+	}
+	o.sealer = audit.NewSealer(o.db, nil, nil) // it seals nothing here
+	if err := o.openAnchor(); err != nil {
+		return err
+	}
+	o.purgeElsewhere()
+	var rows int64
+	purge := usecases.PurgeWorkspaces{
+		Removal: authpostgres.NewWorkspaces(o.db), Restores: o.admin, Elsewhere: o.purges,
+		Purged: func(_ context.Context, _ uuid.UUID, n int64, _ bool) { rows += n },
+	}
+	err = o.db.Write(ctx, func(ctx context.Context) error {
+		return errors.Join(purge.Begin(ctx), o.record(ctx, workspace, audit.Entry{
+			Action: "workspace.purge", Resource: "workspace", ResourceID: workspace, Changes: map[string]any{"deleted_at": before.DeletedAt},
+		}))
+	})
+	if err != nil {
+		return err
+	}
+	// The row above goes with the workspace, this one stays. It comes before anything is removed, so that no purge is without it.
+	lasting := audit.Entry{Action: "workspace.purge", Resource: "workspace", ResourceID: workspace, Changes: map[string]any{
+		"name": before.Name, "deleted_at": before.DeletedAt, "members": before.Members,
+	}}
+	if err := o.note(ctx, lasting); err != nil {
+		return err
+	}
+	done, err := purge.One(ctx, workspace)
+	if err != nil {
+		return err
+	}
+	lasting.Action, lasting.Changes = "workspace.purged", map[string]any{"rows": rows, "finished": done}
+	if err := o.note(ctx, lasting); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%s is purged, %d rows", workspace, rows)
+	if !done {
+		text = fmt.Sprintf("%s is being purged by another process", workspace)
+	}
+	return o.print(map[string]any{"id": workspace, "purged": done, "rows": rows}, text)
+}
