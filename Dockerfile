@@ -1,7 +1,7 @@
 # Parley in one container: `docker build --build-arg VERSION=$(git describe --tags --always) -t parley .`
 # `docker run -p 127.0.0.1:8080:8080 -v parley:/data parley` runs all of it, with a Postgres of its own in /data;
 # with DATABASE_URL it uses that one and starts none. The files of the last stage are put together and run by
-# cmd/parley/container_test.go too.
+# cmd/parley/app/container_test.go too.
 
 FROM --platform=$BUILDPLATFORM golang:1.26.9-bookworm@sha256:d9c68c2c51161e12fd77e4c6320687c9cd86e1af1e3ad6e6cd63ff970641453c AS build
 WORKDIR /src

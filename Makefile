@@ -74,7 +74,7 @@ test-race: modules postgres ## the same under the race detector (needs a C compi
 
 .PHONY: test-faults
 test-faults: modules postgres ## kill the program, its Postgres, its Redis and its disk under load, and count rows
-	@$(TOOL) gotestsum --format testname -- -tags faults -run TestFault -count=1 $(TESTFLAGS) ./cmd/parley
+	@$(TOOL) gotestsum --format testname -- -tags faults -run TestFault -count=1 $(TESTFLAGS) ./cmd/parley/tests/faults
 
 .PHONY: cover
 cover: modules postgres ## run every test and tell how much hand-written code they reach; writes coverage.out

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-		
+
 	"github.com/urfave/cli/v3"
 
 	"github.com/parley/parley/platform/config"
@@ -154,10 +154,7 @@ func newCommand(version string, environ []string, stdout, stderr io.Writer) *cli
 				Name: "env", Usage: "print every setting with its default: the text of env.example", OnUsageError: usage,
 				Action: tell(config.Example()),
 			},
-			{
-				Name: "version", Usage: "print the version", OnUsageError: usage,
-				Action: tell("parley " + version + "\n"),
-			},
+			{Name: "version", Usage: "print the version", OnUsageError: usage, Action: tell("parley " + version + "\n")},
 		},
 	}
 }

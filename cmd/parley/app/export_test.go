@@ -1,0 +1,40 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/parley/parley/platform/backup"
+	"github.com/parley/parley/platform/config"
+)
+
+// What the black-box tests of this folder need from within.
+var (
+	InTime     = inTime
+	HealthURL  = healthURL
+	NewCommand = newCommand
+)
+
+type (
+	Finding = finding
+	State   = state
+)
+
+const (
+	Fine         = fine
+	Warning      = warning
+	Broken       = broken
+	LastAnswers  = lastAnswers
+	StopPatience = stopPatience
+)
+
+// BackUp writes the data and the files of a database into a backup, and calls meanwhile while it lists the files.
+func BackUp(ctx context.Context, cfg *config.Config, url string, w *backup.Writer, m *backup.Manifest, meanwhile func()) error {
+	stores, err := storesOf(ctx, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stores.close() }()
+	stores.blobs = visited{stores.blobs, meanwhile}
+	return backupDataAndFiles(ctx, cfg, &database{direct: url}, stores, w, m)
+}

@@ -1,0 +1,248 @@
+package accounts
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/api"
+	"github.com/parley/parley/cmd/parley/tests/harness"
+)
+
+// samples are right bodies for the calls on something with an id; a new call of the document needs one here.
+var samples = map[string]any{
+	"changeWorkspace":   map[string]any{"name": "Other"},
+	"restoreWorkspace":  map[string]any{},
+	"leaveWorkspace":    map[string]any{},
+	"changeMember":      map[string]any{"role": "editor"},
+	"updateInstruction": map[string]any{"instruction": "Be kind."},
+	"takeTurn":          map[string]any{"content": "hello"},
+	"changeBot":         map[string]any{"name": "Other"},
+	"rollBackBot":       map[string]any{"version": 1},
+	"publishBot":        map[string]any{"version": 1},
+	"changeThread":      map[string]any{"title": "Other"},
+	"rateMessage":       map[string]any{"rating": "good"},
+
+	"changeWebhookEndpoint":           map[string]any{"name": "Other"},
+	"rotateWebhookEndpointSecret":     map[string]any{},
+	"changeWebhookSubscription":       map[string]any{"status": "disabled"},
+	"rotateWebhookSubscriptionSecret": map[string]any{},
+}
+
+// TestWhatIsAnothersIsAnsweredLikeWhatNeverWas walks every path of the document that has an id in it.
+func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, "WORKERS=0", "LIMIT_SUBSCRIPTIONS=0", "LIMIT_INVITATIONS_DAY=0") // what is retried stays queued
+	ada, eve := p.Register(t), p.Register(t)
+	super := harness.Postgres.Superuser(t, p.Database)
+	bot := ada.Post(t, "/v1/bots", map[string]any{"name": "Support"}).Text("id")
+	thread := ada.Post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).Text("id")
+	said := ada.Post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "secret"})
+	other := p.Anonymous()
+	other.Take(other.Post(t, "/v1/auth/login", map[string]any{"email": ada.Email, "password": harness.Password}))
+	another := other.Get(t, "/v1/auth/me")
+	hers := map[string]string{"bot_id": bot, "thread_id": thread, "version": "1", "a": "1", "b": "1",
+		"message_id": said.Text("assistant_message.id"), "session_id": another.Text("session_id")}
+
+	document, err := openapi3.NewLoader().LoadFromData(api.YAML)
+	require.NoError(t, err)
+	walked := 0
+	for template, item := range document.Paths.Map() {
+		if !strings.Contains(template, "_id}") {
+			continue
+		}
+		for method, operation := range item.Operations() {
+			if operation.OperationID == "receiveWebhook" {
+				continue // for senders, who are in no workspace: their secret is what lets them in
+			}
+			hers["dead_letter_id"] = harness.DeadLetter(t, super, ada.Workspace, "note") // some calls use up what they are about
+			endpoint := ada.NewEndpoint(t, bot)
+			hers["endpoint_id"], hers["event_id"] = endpoint.ID, endpoint.Says(t, "chat", "hello").Text("event_id")
+			hers["subscription_id"] = ada.Subscribe(t, "https://example.com/hook", "turn.completed").ID
+			hers["file_id"] = ada.Upload(t, "secret.txt", "secret").Text("id")
+			hers["delivery_id"] = ada.Post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).Text("id")
+			hers["thread_id"] = thread
+			if strings.Contains(template, "{turn_id}") {
+				hers["thread_id"], hers["turn_id"] = ada.TurnFor(t, operation.OperationID)
+			}
+			hers["invitation_id"], _ = ada.Invite(t, uuid.NewString()+"@example.com", "viewer")
+			hers["key_id"] = ada.Key(t, "viewer").User
+			hers["user_id"], hers["workspace_id"] = p.Join(t, ada, "editor").User, ada.Workspace
+			if operation.OperationID == "leaveWorkspace" {
+				p.Join(t, ada, "owner") // or she could not
+			}
+			own, random := template, template
+			for _, name := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(template, -1) {
+				require.Contains(t, hers, name[1], "this test does not know an id for %s", template)
+				own = strings.ReplaceAll(own, name[0], hers[name[1]])
+				value := uuid.NewString()
+				if !strings.HasSuffix(name[1], "_id") {
+					value = "1"
+				}
+				random = strings.ReplaceAll(random, name[0], value)
+			}
+			var body any
+			if operation.RequestBody != nil && operation.RequestBody.Value.Required {
+				require.Contains(t, samples, operation.OperationID, "this test does not know a body for %s", operation.OperationID)
+				body = samples[operation.OperationID]
+			}
+			for _, queries := range []string{"", "?limit=1", "?cursor=x"} {
+				foreign, never := eve.Call(t, method, own+queries, body), eve.Call(t, method, random+queries, body)
+				harness.RequireSameButTrace(t, never, foreign)
+				if queries != "?cursor=x" {
+					require.Equal(t, http.StatusNotFound, foreign.Status, "%s %s", method, own)
+				}
+			}
+			require.Less(t, ada.Call(t, method, own, body).Status, 300, "%s %s: the owner, after the stranger", method, own)
+			if operation.OperationID == "deleteWorkspace" {
+				require.Equal(t, http.StatusOK, ada.Post(t, own+"/restore", nil).Status)
+			}
+			if operation.OperationID == "leaveWorkspace" {
+				p.Rejoin(t, ada, "owner") // her sessions have ended with it
+				other.Take(other.Post(t, "/v1/auth/login", map[string]any{"email": ada.Email, "password": harness.Password, "workspace_id": ada.Workspace}))
+				hers["session_id"] = other.Get(t, "/v1/auth/me").Text("session_id")
+			}
+			walked++
+		}
+	}
+	require.GreaterOrEqual(t, walked, 10, "the walk has missed paths")
+
+	body := func(id string) map[string]any { return map[string]any{"bot_id": id} }
+	harness.RequireSameButTrace(t, eve.Post(t, "/v1/conversations/threads", body(uuid.NewString())), eve.Post(t, "/v1/conversations/threads", body(bot)))
+	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries", "/v1/model-keys", "/v1/files"} {
+		require.Empty(t, eve.Get(t, list).Items(), "a foreign row in "+list)
+	}
+	require.Len(t, ada.Get(t, "/v1/conversations/threads/"+thread+"/messages").Items(), 4, "the stranger has left something")
+}
+
+func TestNoHeaderWidensWhatATokenAllows(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t)
+	ada, eve := p.Register(t), p.Register(t)
+	for name, headers := range map[string][]harness.Header{
+		"a workspace of others":        {{Name: "X-Workspace-Id", Value: ada.Workspace}},
+		"a workspace that never was":   {{Name: "X-Workspace-Id", Value: uuid.NewString()}},
+		"the nil workspace":            {{Name: "X-Workspace-Id", Value: uuid.Nil.String()}},
+		"garbage for a workspace":      {{Name: "X-Workspace-Id", Value: "mine"}},
+		"a blank workspace":            {{Name: "X-Workspace-Id", Value: " "}},
+		"two workspaces":               {{Name: "X-Workspace-Id", Value: eve.Workspace}, {Name: "X-Workspace-Id", Value: ada.Workspace}},
+		"her own workspace twice":      {{Name: "X-Workspace-Id", Value: eve.Workspace}, {Name: "X-Workspace-Id", Value: eve.Workspace}},
+		"another user":                 {{Name: "X-User-Id", Value: ada.User}},
+		"garbage for a user":           {{Name: "X-User-Id", Value: "me"}},
+		"a blank user":                 {{Name: "X-User-Id", Value: " "}},
+		"two users":                    {{Name: "X-User-Id", Value: eve.User}, {Name: "X-User-Id", Value: ada.User}},
+		"another user and workspace":   {{Name: "X-User-Id", Value: ada.User}, {Name: "X-Workspace-Id", Value: ada.Workspace}},
+		"her user, another workspace":  {{Name: "X-User-Id", Value: eve.User}, {Name: "X-Workspace-Id", Value: ada.Workspace}},
+		"an injection for a workspace": {{Name: "X-Workspace-Id", Value: eve.Workspace + "'; reset role; --"}},
+	} {
+		for _, a := range harness.EveryCall(t, eve, headers...) {
+			harness.RequireCode(t, a, http.StatusForbidden, "FORBIDDEN")
+		}
+		require.Empty(t, ada.Get(t, "/v1/bots").Items(), name)
+	}
+	own := []harness.Header{{Name: "X-Workspace-Id", Value: eve.Workspace}, {Name: "X-User-Id", Value: strings.ToUpper(eve.User)}}
+	for _, a := range harness.EveryCall(t, eve, own...) {
+		require.NotEqual(t, http.StatusForbidden, a.Status, a)
+		require.Equal(t, eve.Workspace, a.Header.Get("X-Workspace-Id"))
+		require.Equal(t, eve.User, a.Header.Get("X-User-Id"))
+	}
+}
+
+func TestAMemberOfTwoWorkspacesWorksInTheOneThatItNames(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t)
+	ada, eve := p.Register(t), p.Register(t)
+	super := harness.Postgres.Superuser(t, p.Database)
+	_, err := super.Exec(t.Context(), `INSERT INTO workspace_members VALUES ($1, $2, 'editor', now())`, ada.Workspace, eve.User)
+	require.NoError(t, err)
+	there := harness.Header{Name: "X-Workspace-Id", Value: ada.Workspace}
+
+	bot := eve.Post(t, "/v1/bots", map[string]any{"name": "Support"}, there)
+	require.Equal(t, http.StatusCreated, bot.Status, bot)
+	require.Equal(t, ada.Workspace, bot.Text("workspace_id"))
+	require.Equal(t, ada.Workspace, bot.Header.Get("X-Workspace-Id"))
+	require.Equal(t, "editor", eve.Get(t, "/v1/auth/me", there).Text("role"))
+	require.Len(t, ada.Get(t, "/v1/bots").Items(), 1)
+	require.Empty(t, eve.Get(t, "/v1/bots").Items(), "the token's own workspace is another")
+	harness.RequireCode(t, eve.Get(t, "/v1/bots/"+bot.Text("id")), http.StatusNotFound, "BOT_NOT_FOUND")
+
+	_, err = super.Exec(t.Context(), `DELETE FROM workspace_members WHERE workspace_id = $1 AND user_id = $2`, ada.Workspace, eve.User)
+	require.NoError(t, err)
+	harness.RequireCode(t, eve.Get(t, "/v1/bots", there), http.StatusForbidden, "FORBIDDEN")
+	require.Equal(t, http.StatusOK, eve.Get(t, "/v1/bots").Status, "her own workspace is still hers")
+}
+
+func TestNothingIsServedWithoutAGoodAccessToken(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t)
+	ada, eve := p.Register(t), p.Register(t)
+	parts := strings.Split(ada.Token, ".")
+	for name, values := range map[string][]string{
+		"none":                  nil,
+		"empty":                 {"Bearer "},
+		"another scheme":        {"Basic " + ada.Token},
+		"no scheme":             {ada.Token},
+		"garbage":               {"Bearer garbage"},
+		"dots":                  {"Bearer .."},
+		"the refresh token":     {"Bearer " + ada.Refresh},
+		"two tokens":            {"Bearer " + ada.Token, "Bearer " + eve.Token},
+		"the same token twice":  {"Bearer " + ada.Token, "Bearer " + ada.Token},
+		"two in one":            {"Bearer " + ada.Token + ", Bearer " + eve.Token},
+		"another's signature":   {"Bearer " + parts[0] + "." + parts[1] + "." + strings.Split(eve.Token, ".")[2]},
+		"another's claims":      {"Bearer " + parts[0] + "." + strings.Split(eve.Token, ".")[1] + "." + parts[2]},
+		"no signature":          {"Bearer " + parts[0] + "." + parts[1] + "."},
+		"alg none":              {"Bearer eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + parts[1] + "."},
+		"a token and more":      {"Bearer " + ada.Token + " x"},
+		"a token with a suffix": {"Bearer " + ada.Token + "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			headers := make([]harness.Header, 0, 2)
+			for _, v := range values {
+				headers = append(headers, harness.Header{Name: "Authorization", Value: v})
+			}
+			for _, a := range harness.EveryCall(t, p.Anonymous(), headers...) {
+				harness.RequireCode(t, a, http.StatusUnauthorized, "UNAUTHORIZED")
+				require.Contains(t, a.Header.Get("WWW-Authenticate"), "Bearer")
+				require.Empty(t, a.Header.Get("X-User-Id"))
+			}
+			// who may not come in does not learn either what else is wrong
+			harness.RequireCode(t, p.Anonymous().Post(t, "/v1/bots", "{", headers...), http.StatusUnauthorized, "UNAUTHORIZED")
+		})
+	}
+	require.Equal(t, http.StatusOK, p.Anonymous().Get(t, "/v1/bots", harness.Header{Name: "Authorization", Value: "bearer " + ada.Token}).Status, "RFC 9110: a scheme has no case")
+	require.Equal(t, http.StatusOK, p.Anonymous().Get(t, "/v1/bots", harness.Header{Name: "Authorization", Value: "Bearer  " + ada.Token}).Status, "RFC 9110: one or more spaces")
+	harness.RequireCode(t, p.Anonymous().Post(t, "/v1/auth/refresh", map[string]any{"refresh_token": ada.Token}), http.StatusUnauthorized, "UNAUTHORIZED")
+	require.Equal(t, http.StatusOK, p.Anonymous().Post(t, "/v1/auth/refresh", map[string]any{"refresh_token": ada.Refresh}).Status, "a wrong use of the token has ended the session")
+}
+
+func TestAnEndedSessionIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t)
+	for name, end := range map[string]string{
+		"revoked":    `UPDATE sessions SET revoked_at = now() WHERE user_id = $1`,
+		"idle":       `UPDATE sessions SET idle_expires_at = now() WHERE user_id = $1`,
+		"too old":    `UPDATE sessions SET expires_at = now() WHERE user_id = $1`,
+		"no member":  `DELETE FROM workspace_members WHERE user_id = $1`,
+		"no session": `DELETE FROM sessions WHERE user_id = $1`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ada := p.Register(t)
+			op := harness.Operation(uuid.NewString())
+			require.Equal(t, http.StatusCreated, ada.Post(t, "/v1/bots", map[string]any{"name": "a"}, op).Status)
+			_, err := harness.Postgres.Superuser(t, p.Database).Exec(t.Context(), end, ada.User)
+			require.NoError(t, err)
+			for _, a := range harness.EveryCall(t, ada) {
+				harness.RequireCode(t, a, http.StatusUnauthorized, "UNAUTHORIZED")
+			}
+			harness.RequireCode(t, ada.Post(t, "/v1/bots", map[string]any{"name": "a"}, op), http.StatusUnauthorized, "UNAUTHORIZED")
+			harness.RequireCode(t, ada.Post(t, "/v1/auth/refresh", map[string]any{"refresh_token": ada.Refresh}), http.StatusUnauthorized, "UNAUTHORIZED")
+		})
+	}
+}

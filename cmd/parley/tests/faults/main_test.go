@@ -1,0 +1,12 @@
+//go:build faults
+
+package faults
+
+import (
+	"os"
+	"testing"
+
+	"github.com/parley/parley/cmd/parley/tests/harness"
+)
+
+func TestMain(m *testing.M) { os.Exit(harness.Run(m)) }
