@@ -29,8 +29,8 @@ func dial(ctx context.Context, address string) (*connection, error) {
 
 func (c *connection) close() { _ = c.conn.Close() }
 
-// callPatience is how long one answer may take.
-const callPatience = 30 * time.Second
+// callTimeout is how long one answer may take.
+const callTimeout = 30 * time.Second
 
 // do sends a request and reads the answer's body into into; nil throws it away.
 func (c *connection) do(request []byte, into io.Writer) error {
@@ -130,7 +130,7 @@ func fetch(ctx context.Context, address string, request []byte) ([]byte, error) 
 		return nil, err
 	}
 	defer c.close()
-	if err := c.conn.SetDeadline(time.Now().Add(callPatience)); err != nil {
+	if err := c.conn.SetDeadline(time.Now().Add(callTimeout)); err != nil {
 		return nil, err
 	}
 	var body bytes.Buffer

@@ -108,7 +108,7 @@ func startTime(ctx context.Context, e *environment, dir string) (took time.Durat
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	look := time.NewTicker(lookAtStart)
 	defer look.Stop()

@@ -58,7 +58,7 @@ func load(ctx context.Context, address string, callers []caller, d time.Duration
 				return err
 			}
 			defer c.close()
-			if err := c.conn.SetDeadline(time.Now().Add(warmUp + d + callPatience)); err != nil {
+			if err := c.conn.SetDeadline(time.Now().Add(warmUp + d + callTimeout)); err != nil {
 				return err
 			}
 			for phase.Load() != over {

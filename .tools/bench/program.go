@@ -33,8 +33,8 @@ func build(ctx context.Context, into string) error {
 	return nil
 }
 
-// startPatience is how long the program may take until it serves.
-const startPatience = 30 * time.Second
+// startTimeout is how long the program may take until it serves.
+const startTimeout = 30 * time.Second
 
 // startProgram starts it on a database, logging everything into a file, and waits until it serves.
 func startProgram(ctx context.Context, e *environment, databaseURL string) (*program, error) {
@@ -51,7 +51,7 @@ func startProgram(ctx context.Context, e *environment, databaseURL string) (*pro
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
@@ -99,15 +99,15 @@ func addressIn(log []byte, message string) string {
 	return ""
 }
 
-// stopPatience is how long the program may take to stop.
-const stopPatience = 20 * time.Second
+// stopTimeout is how long the program may take to stop.
+const stopTimeout = 20 * time.Second
 
 // stop asks the program to end and waits until it has.
 func (p *program) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the program: %w", err)
 	}
-	timer := time.NewTimer(stopPatience)
+	timer := time.NewTimer(stopTimeout)
 	defer timer.Stop()
 	select {
 	case err := <-p.ended:

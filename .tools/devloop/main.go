@@ -35,7 +35,7 @@ import (
 
 const (
 	interval = 400 * time.Millisecond // between two looks at the sources
-	patience = 20 * time.Second       // for a clean stop; then SIGKILL
+	timeout = 20 * time.Second       // for a clean stop; then SIGKILL
 )
 
 // exitUsage is the exit code of a server that was started wrongly.
@@ -166,7 +166,7 @@ func (l *loop) make(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = timeout
 	return cmd.Run()
 }
 
@@ -187,7 +187,7 @@ func (l *loop) start() error {
 	return nil
 }
 
-// stop asks the server to stop and waits until it is gone; a second signal, or patience, ends it.
+// stop asks the server to stop and waits until it is gone; a second signal, or timeout, ends it.
 func (l *loop) stop() {
 	if l.server == nil {
 		return
@@ -199,8 +199,8 @@ func (l *loop) stop() {
 	case <-s.done:
 		return
 	case <-l.signals:
-	case <-time.After(patience):
-		say("the server did not stop in %s: killed", patience)
+	case <-time.After(timeout):
+		say("the server did not stop in %s: killed", timeout)
 	}
 	_ = s.cmd.Process.Kill()
 	<-s.done

@@ -17,8 +17,8 @@ const (
 	replayedHeader  = "X-Operation-Replayed"
 )
 
-// patience is how long one answer may take.
-const patience = 30 * time.Second
+// timeout is how long one answer may take.
+const timeout = 30 * time.Second
 
 // step is one call, and what its answer should be.
 type step struct {
@@ -45,7 +45,7 @@ type walker struct {
 }
 
 func newWalker(url string, out io.Writer) *walker {
-	return &walker{url: url, out: out, client: http.Client{Timeout: patience}}
+	return &walker{url: url, out: out, client: http.Client{Timeout: timeout}}
 }
 
 // journey begins a part of the walk.

@@ -236,7 +236,7 @@ type RecallThreadParams struct {
 	Before      int64
 	Most        int32
 	Refused     []string
-	MostBytes   int64
+	MaxBytes    int64
 }
 
 type RecallThreadRow struct {
@@ -258,7 +258,7 @@ func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]R
 		arg.Before,
 		arg.Most,
 		arg.Refused,
-		arg.MostBytes,
+		arg.MaxBytes,
 	)
 	if err != nil {
 		return nil, err

@@ -139,22 +139,22 @@ func extended(fingerprint []byte, parts [][]byte) []byte {
 	return mac.Sum(nil)
 }
 
-// Settled returns a context for work that goes on after the caller's right to the workspace has been checked.
-func Settled(ctx context.Context) context.Context {
+// Trusted returns a context for work that goes on after the caller's right to the workspace has been checked.
+func Trusted(ctx context.Context) context.Context {
 	c := *From(ctx)
 	c.Principal.SessionID = uuid.Nil
 	return With(ctx, &c)
 }
 
-// AtHome returns a context for work in the workspace that the caller is signed in to, whichever the call names.
-func AtHome(ctx context.Context) context.Context {
+// InHomeWorkspace returns a context for work in the workspace that the caller is signed in to, whichever the call names.
+func InHomeWorkspace(ctx context.Context) context.Context {
 	c := *From(ctx)
 	c.Principal.WorkspaceID = c.Principal.HomeID
 	return With(ctx, &c)
 }
 
-// Anyhow returns a context for work that needs no permission in the workspace of the context, as the noting down of a refusal.
-func Anyhow(ctx context.Context) context.Context {
+// WithoutPermissions returns a context for work that needs no permission in the workspace of the context, as the noting down of a refusal.
+func WithoutPermissions(ctx context.Context) context.Context {
 	c := *From(ctx)
 	c.Needs = Needs{Deleted: true, Keys: AnyKey}
 	return With(ctx, &c)

@@ -21,7 +21,7 @@ func TestSettlingAndActingAsDoNotChangeTheCallItself(t *testing.T) {
 	c := call.Call{TraceID: "t", Principal: p, Operation: call.Operation{ID: uuid.New()}}
 	ctx := call.With(context.Background(), &c)
 
-	settled := call.From(call.Settled(ctx))
+	settled := call.From(call.Trusted(ctx))
 	require.Equal(t, uuid.Nil, settled.Principal.SessionID, "the session is not asked again")
 	require.Equal(t, []any{"t", p.UserID, p.WorkspaceID, c.Operation}, []any{settled.TraceID, settled.Principal.UserID, settled.Principal.WorkspaceID, settled.Operation})
 

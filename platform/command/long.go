@@ -66,7 +66,7 @@ func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
 }
 
 func (p *Pipeline) runLong(ctx context.Context, l Long) (Answer, error) {
-	leave, err := p.flights.enter(ctx)
+	leave, err := p.inFlight.enter(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -92,7 +92,7 @@ func (p *Pipeline) runLong(ctx context.Context, l Long) (Answer, error) {
 		return Answer{}, err
 	}
 	p.Fault.Reach(fault.AfterClaim)
-	ctx = call.Settled(context.WithoutCancel(ctx))
+	ctx = call.Trusted(context.WithoutCancel(ctx))
 	answer, err := p.carryOn(ctx, l)
 	if errors.Is(err, errOvertaken) {
 		return p.replay(ctx)
@@ -150,7 +150,7 @@ var errOvertaken = errors.New("command: another attempt took the operation over"
 // operation, but for its fingerprint: so the answer is left to the database, which knows that, and is not cached. It
 // answers ErrInProgress where somebody else is at it.
 func (p *Pipeline) Recover(ctx context.Context, l Long) error {
-	leave, err := p.flights.enter(ctx)
+	leave, err := p.inFlight.enter(ctx)
 	if err != nil {
 		return err
 	}

@@ -28,8 +28,8 @@ var pg pgtest.Server
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
 const (
-	patience = 10 * time.Second
-	tick     = time.Millisecond
+	timeout = 10 * time.Second
+	tick    = time.Millisecond
 )
 
 // bundle is a pipeline and what it leaves in its database.

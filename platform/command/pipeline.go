@@ -39,7 +39,7 @@ type Outcome struct {
 // Pipeline runs changes. It is safe for concurrent use.
 type Pipeline struct {
 	Options
-	flights *flights
+	inFlight *inFlight
 }
 
 // Options are what a Pipeline works with.
@@ -54,7 +54,7 @@ type Options struct {
 }
 
 // NewPipeline makes a Pipeline.
-func NewPipeline(o Options) *Pipeline { return &Pipeline{Options: o, flights: newFlights()} }
+func NewPipeline(o Options) *Pipeline { return &Pipeline{Options: o, inFlight: newInFlight()} }
 
 // Run runs a step once for this call's operation, in one transaction with its claim, its audit row and its stored
 // answer. Whatever fails leaves nothing behind. If the operation has been done before, the step has no effect and the
@@ -86,7 +86,7 @@ func (p *Pipeline) observe(answer Answer, err error) (Answer, error) {
 }
 
 func (p *Pipeline) run(ctx context.Context, step func(ctx context.Context) (Outcome, error)) (Answer, error) {
-	leave, err := p.flights.enter(ctx)
+	leave, err := p.inFlight.enter(ctx)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -179,7 +179,7 @@ func TestManyRepetitionsHoldAtMostOneConnection(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
-	require.Eventually(t, func() bool { return s.p.Waiting(ctx) == 21 }, patience, tick)
+	require.Eventually(t, func() bool { return s.p.Waiting(ctx) == 21 }, timeout, tick)
 	_, err := s.p.Run(s.call(t, "b"), s.step)
 	require.NoError(t, err, "another operation finds a connection")
 	close(release)
@@ -267,7 +267,7 @@ func TestARepetitionInAnotherProcessWaitsForTheFirst(t *testing.T) {
 					require.NoError(t, s.su.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity
 						WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits))
 					return waits
-				}, patience, tick)
+				}, timeout, tick)
 				_, err = their.Exec(t.Context(), test.end)
 				require.NoError(t, err)
 			}

@@ -21,7 +21,7 @@ func wrongFields(root string, err error) []fail.Field {
 	wrong := leaves(root, v, nil)
 	slices.SortStableFunc(wrong, func(a, b fail.Field) int { return strings.Compare(a.Field, b.Field) })
 	wrong = slices.CompactFunc(wrong, func(a, b fail.Field) bool { return a == b })
-	wrong = wrong[:min(len(wrong), mostFields)]
+	wrong = wrong[:min(len(wrong), maxFields)]
 	for i := range wrong {
 		wrong[i].Field = short(wrong[i].Field)
 	}
@@ -30,7 +30,7 @@ func wrongFields(root string, err error) []fail.Field {
 
 // An answer must not be much larger than the body that it is about: of what is wrong with one, this much is told.
 const (
-	mostFields  = 100
+	maxFields   = 100
 	longestName = 200 // bytes
 )
 
@@ -62,7 +62,7 @@ func leaves(root string, v *jsonschema.ValidationError, found []fail.Field) []fa
 		return found
 	case *kind.AdditionalProperties:
 		slices.Sort(k.Properties)
-		for _, name := range k.Properties[:min(len(k.Properties), mostFields)] { // sorting all of them by field takes long
+		for _, name := range k.Properties[:min(len(k.Properties), maxFields)] { // sorting all of them by field takes long
 			found = append(found, fail.Field{Field: join(field, name), Code: "UNKNOWN_FIELD", Message: "is not a field of this call: leave it out"})
 		}
 		return found

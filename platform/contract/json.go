@@ -112,7 +112,7 @@ func (f *finder) nulls(value any) {
 }
 
 func (f *finder) below(name string, value any) {
-	if len(f.found) >= mostFields {
+	if len(f.found) >= maxFields {
 		return
 	}
 	f.path = append(f.path, name)
@@ -121,7 +121,7 @@ func (f *finder) below(name string, value any) {
 }
 
 func (f *finder) add(code, message string) {
-	if len(f.found) < mostFields {
+	if len(f.found) < maxFields {
 		f.found = append(f.found, fail.Field{Field: short(strings.Join(f.path, ".")), Code: code, Message: message})
 	}
 }

@@ -103,7 +103,7 @@ func wrongNumbers(body []byte, refuse func(number []byte) bool) (found []fail.Fi
 	decoder := jsontext.NewDecoder(bytes.NewReader(body))
 	for {
 		token, err := decoder.ReadToken()
-		if err != nil || len(found) == mostFields { // the end
+		if err != nil || len(found) == maxFields { // the end
 			return found
 		}
 		if token.Kind() == '0' && refuse([]byte(token.String())) {

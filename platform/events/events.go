@@ -98,9 +98,9 @@ type deadLetter struct {
 	CreatedAt   time.Time  `json:"created_at"`
 }
 
-// Buried publishes that a job was given up, in the transaction in which it is; a delivery has failed for good then. The
+// OnDeadLetter publishes that a job was given up, in the transaction in which it is; a delivery has failed for good then. The
 // death of a delivery that told of a death is not told of: that would go on for ever.
-func (p *Publisher) Buried(ctx context.Context, l jobs.WholeLetter) error {
+func (p *Publisher) OnDeadLetter(ctx context.Context, l jobs.WholeLetter) error {
 	if l.Kind == Kind {
 		q, id := platformdb.New(p.db.In(ctx)), delivery(l.Payload)
 		d, err := q.GetDelivery(ctx, platformdb.GetDeliveryParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id})

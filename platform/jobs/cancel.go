@@ -34,7 +34,7 @@ func (q *Queue) Hurry(ctx context.Context, id uuid.UUID) (kind string, err error
 }
 
 // Cancel makes a dead letter of a job that waits, in the transaction of the context. The letter can be retried. The errors are
-// ErrNoJob and ErrNotQueued. The caller does what the death of a job causes (RunnerOptions.Buried).
+// ErrNoJob and ErrNotQueued. The caller does what the death of a job causes (RunnerOptions.OnDeadLetter).
 func (q *Queue) Cancel(ctx context.Context, id uuid.UUID) (WholeLetter, error) {
 	line, err := entry(0, time.Now(), errCancelled)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	claimPatience = 10 * time.Second      // for one look into the queue
-	claimMost     = 100                   // jobs at once, of each sort of slots
-	lockedPause   = 10 * time.Millisecond // where others had locked what could have been taken; it doubles, up to Poll
+	claimTimeout = 10 * time.Second      // for one look into the queue
+	claimMost    = 100                   // jobs at once, of each sort of slots
+	lockedPause  = 10 * time.Millisecond // where others had locked what could have been taken; it doubles, up to Poll
 )
 
 // look is a way through the queue, which may take several claims where it is long.
@@ -71,7 +71,7 @@ func (r *Runner) claimLoop() {
 // claim takes some jobs and starts them. More says that the queue goes on, locked that it has ended and other processes
 // had locked jobs in it. The query is not cut short when the Runner stops: what it took would wait for the end of its lease.
 func (r *Runner) claim(p platformdb.TakeJobsParams, at *look) (more, locked bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), claimPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), claimTimeout)
 	defer cancel()
 	p.LeaseSeconds = r.Lease.Seconds()
 	p.AfterWorkspace, p.AfterKind, p.AfterTarget, p.AfterPriority = at.workspace, at.kind, at.target, at.priority

@@ -15,8 +15,8 @@ import (
 // ErrKeyTaken says that a dead letter's job is there again already, by another way than a retry of it.
 var ErrKeyTaken = fail.New(fail.Conflict, "CONFLICT", "the same job has been queued again meanwhile: discard this dead letter")
 
-// MostRetried is how many dead letters are retried at once.
-const MostRetried = 100
+// MaxRetried is how many dead letters are retried at once.
+const MaxRetried = 100
 
 // Retried is a dead letter that has become a job again.
 type Retried struct {
@@ -40,10 +40,10 @@ func (q *Queue) Retry(ctx context.Context, letter uuid.UUID) (Retried, error) {
 	return done[0], nil
 }
 
-// RetryMany is Retry for the oldest dead letters of a kind (nil: of any) and among ids (nil: all), MostRetried at the
+// RetryMany is Retry for the oldest dead letters of a kind (nil: of any) and among ids (nil: all), MaxRetried at the
 // most. Those whose key is taken stay where they are.
 func (q *Queue) RetryMany(ctx context.Context, kind *string, ids []uuid.UUID) ([]Retried, error) {
-	return q.retry(ctx, kind, ids, MostRetried)
+	return q.retry(ctx, kind, ids, MaxRetried)
 }
 
 func (q *Queue) retry(ctx context.Context, kind *string, ids []uuid.UUID, most int) ([]Retried, error) {

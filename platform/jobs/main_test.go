@@ -22,8 +22,8 @@ var pg pgtest.Server
 func TestMain(m *testing.M) { os.Exit(pg.Run(m)) }
 
 const (
-	patience = 20 * time.Second
-	tick     = 2 * time.Millisecond
+	timeout = 20 * time.Second
+	tick    = 2 * time.Millisecond
 )
 
 // bundle is a queue with two tenants.
@@ -132,7 +132,7 @@ func (s *bundle) letters(t testing.TB) int {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(timeout)
 	for !condition() {
 		select {
 		case <-deadline:
@@ -147,7 +147,7 @@ func receive[T any](t testing.TB, from <-chan T, what string) (v T) {
 	t.Helper()
 	select {
 	case v = <-from:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("in vain: " + what)
 	}
 	return v

@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-const outcomePatience = 5 * time.Second // for one try to write down what came of an attempt
+const outcomeTimeout = 5 * time.Second // for one try to write down what came of an attempt
 
 // complete writes down that an attempt has done its job.
 func (r *Runner) complete(ctx context.Context, a *attempt) {
@@ -64,10 +64,10 @@ func (r *Runner) bury(ctx context.Context, a *attempt, onlyLost bool, line []byt
 	row, err := platformdb.New(r.DB.In(ctx)).BuryJob(ctx, platformdb.BuryJobParams{
 		WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), OnlyLost: onlyLost, Error: line, LetterID: uuid.Must(uuid.NewV7()),
 	})
-	if err != nil || r.Buried == nil {
+	if err != nil || r.OnDeadLetter == nil {
 		return err
 	}
-	return r.Buried(ctx, WholeLetter{
+	return r.OnDeadLetter(ctx, WholeLetter{
 		Letter: Letter{
 			ID: row.ID, JobID: a.ID, Kind: a.Kind, Key: row.Key, Attempts: int(row.Attempts), Failures: int(row.Failures),
 			OperationID: row.OperationID, TraceID: a.trace, LastError: storable(cause.Error()), CreatedAt: row.CreatedAt,
@@ -115,7 +115,7 @@ func (r *Runner) conclude(ctx context.Context, a *attempt, what string, do func(
 
 // patiently gives a try to write something down its time.
 func (r *Runner) patiently(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, outcomePatience)
+	ctx, cancel := context.WithTimeout(ctx, outcomeTimeout)
 	defer cancel()
 	return do(ctx)
 }

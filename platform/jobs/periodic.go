@@ -61,7 +61,7 @@ func (r *Runner) turn(p Periodic) (wait time.Duration, err error) {
 	if r.work.Err() != nil { // cut short by the stop of this process: another may take it at once
 		again = 0
 	}
-	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), outcomePatience)
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
 	defer done()
 	err = r.DB.Write(ctx, func(ctx context.Context) error {
 		return platformdb.New(r.DB.In(ctx)).EndPeriodic(ctx, platformdb.EndPeriodicParams{

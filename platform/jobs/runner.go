@@ -29,11 +29,11 @@ type RunnerOptions struct {
 	// ListenURL is a direct connection to the database (not a pooler's), for notifications; empty: polling alone, unless
 	// somebody else listens to Channel and calls Wake.
 	ListenURL string
-	// Buried is told of each job that goes to the dead letters, in that transaction: what fails in it keeps the job from
+	// OnDeadLetter is told of each job that goes to the dead letters, in that transaction: what fails in it keeps the job from
 	// there until it is tried again. nil: nobody.
-	Buried func(ctx context.Context, l WholeLetter) error
-	// Around is put round each call of a handler, whose error it passes on; nil: nothing is.
-	Around func(ctx context.Context, kind string, handle func(ctx context.Context) error) error
+	OnDeadLetter func(ctx context.Context, l WholeLetter) error
+	// Middleware is put round each call of a handler, whose error it passes on; nil: nothing is.
+	Middleware func(ctx context.Context, kind string, handle func(ctx context.Context) error) error
 	// Random gives numbers from [0, 1) for the jitter of retries; nil: those of math/rand.
 	Random func() float64
 	// Now is for the history of errors; all else goes by the database's clock. nil: time.Now.
@@ -69,8 +69,8 @@ func NewRunner(o RunnerOptions) *Runner {
 	if o.Lease <= 0 {
 		o.Lease = 30 * time.Second
 	}
-	if o.Around == nil {
-		o.Around = func(ctx context.Context, _ string, handle func(context.Context) error) error { return handle(ctx) }
+	if o.Middleware == nil {
+		o.Middleware = func(ctx context.Context, _ string, handle func(context.Context) error) error { return handle(ctx) }
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64
@@ -96,7 +96,7 @@ func (r *Runner) Start() {
 
 // Channel is where the Runner is told of jobs.
 func (r *Runner) Channel() postgres.Channel {
-	return postgres.Channel{Name: "parley_jobs", Heard: func(string) { r.Wake() }}
+	return postgres.Channel{Name: "parley_jobs", OnNotify: func(string) { r.Wake() }}
 }
 
 // Wake has the Runner look for jobs now.
@@ -107,9 +107,9 @@ func (r *Runner) Wake() {
 	}
 }
 
-// returnPatience is how long a stopping process waits for handlers whose context has been ended. Their jobs have been
+// returnTimeout is how long a stopping process waits for handlers whose context has been ended. Their jobs have been
 // given back by then, so that nothing but tidiness depends on it.
-const returnPatience = time.Second
+const returnTimeout = time.Second
 
 // Stop claims no more jobs at once and lets those that run go on until the context ends. What still runs then is given
 // back at once, for another worker to take: it has not failed, so its next start does not count against MaxAttempts.
@@ -124,7 +124,7 @@ func (r *Runner) Stop(grace context.Context) {
 			r.release(a)
 		}
 		r.upkeep.Wait()
-		tidy, cancel := context.WithTimeout(context.Background(), returnPatience)
+		tidy, cancel := context.WithTimeout(context.Background(), returnTimeout)
 		defer cancel()
 		r.held.wait(tidy)
 	})

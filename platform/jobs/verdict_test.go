@@ -113,7 +113,7 @@ func TestADeathIsToldInItsTransactionOrIsNone(t *testing.T) {
 	told := make(chan jobs.WholeLetter, 8)
 	o := s.quick()
 	o.Lease = time.Minute // nobody takes the job meanwhile for lost
-	o.Buried = func(ctx context.Context, l jobs.WholeLetter) error {
+	o.OnDeadLetter = func(ctx context.Context, l jobs.WholeLetter) error {
 		if err := s.queue.Enqueue(ctx, "told", note{}, jobs.Options{Key: uuid.NewString(), RunAt: time.Now().Add(time.Hour)}); err != nil {
 			return err
 		}

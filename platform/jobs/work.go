@@ -78,7 +78,7 @@ func (r *Runner) handle(ctx context.Context, k kind, a *attempt) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	err = r.Around(ctx, a.Kind, func(ctx context.Context) error { return k.handle(ctx, r.DB, a.Info, a.payload) })
+	err = r.Middleware(ctx, a.Kind, func(ctx context.Context) error { return k.handle(ctx, r.DB, a.Info, a.payload) })
 	if err != nil && errors.Is(context.Cause(ctx), errTimeout) {
 		err = fmt.Errorf("%w (%s): %w", errTimeout, k.Timeout, err)
 	}

@@ -127,7 +127,7 @@ func TestThePoolRecoversFromATerminatedBackend(t *testing.T) {
 			failed++
 		}
 		return err == nil
-	}, patience, tick)
+	}, timeout, tick)
 	require.LessOrEqual(t, failed, 2, "no more failures than connections")
 	require.Equal(t, []uuid.UUID{s.aID}, s.seen(t, s.a), "a new connection has the wall too")
 }
@@ -139,7 +139,7 @@ func TestACallThatEndsWhileItWaitsForAConnectionTakesNone(t *testing.T) {
 	ctx, cancel := context.WithCancel(s.a)
 	failed := make(chan error, 1)
 	go func() { failed <- s.db.Write(ctx, func(ctx context.Context) error { return s.insert(ctx, s.aID) }) }()
-	require.Eventually(t, s.db.Waits, patience, tick)
+	require.Eventually(t, s.db.Waits, timeout, tick)
 	cancel()
 	require.ErrorIs(t, <-failed, fail.ErrUnavailable)
 	require.EqualValues(t, 1, s.db.Acquired())

@@ -28,9 +28,9 @@ func (db *DB) Waits() bool { return db.pool.Stat().EmptyAcquireCount() > 0 }
 func HungUp(c *pgxpool.Conn) bool { return hungUp(c.Conn()) }
 
 // Pipelines gives the pool other pipelines.
-func (db *DB) Pipelines(n int, patience, timeout time.Duration) {
+func (db *DB) Pipelines(n int, stalled, timeout time.Duration) {
 	db.pipelines = newPipelines(db.pool, n)
-	db.pipelines.patience, db.pipelines.timeout = patience, timeout
+	db.pipelines.stalled, db.pipelines.timeout = stalled, timeout
 }
 
 // Queued is how many reads wait for a pipeline.

@@ -18,10 +18,10 @@ const (
 	reconnectCap  = 10 * time.Second
 )
 
-// Channel is one that is listened to. Heard is given what each notification says; it must not wait.
+// Channel is one that is listened to. OnNotify is given what each notification says; it must not wait.
 type Channel struct {
-	Name  string
-	Heard func(payload string)
+	Name     string
+	OnNotify func(payload string)
 }
 
 // Listen hears notifications, until the context ends. It needs a direct connection, not a pooler's, and keeps it to
@@ -69,7 +69,7 @@ func listen(ctx context.Context, url string, channels []Channel) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	for _, c := range channels {
-		c.Heard("")
+		c.OnNotify("")
 	}
 	for {
 		n, err := waitFor(ctx, conn)
@@ -78,7 +78,7 @@ func listen(ctx context.Context, url string, channels []Channel) error {
 		}
 		for _, c := range channels {
 			if c.Name == n.Channel {
-				c.Heard(n.Payload)
+				c.OnNotify(n.Payload)
 			}
 		}
 	}

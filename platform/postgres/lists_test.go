@@ -88,7 +88,7 @@ func TestSlowReadsLeaveConnectionsToOthersAndTurnsToOtherWorkspaces(t *testing.T
 
 	s.db.SlowReads(50*time.Millisecond, 0) // from here on every read is slow
 	end()
-	require.Eventually(t, func() bool { return s.db.Acquired() == 0 }, patience, tick)
+	require.Eventually(t, func() bool { return s.db.Acquired() == 0 }, timeout, tick)
 	require.NoError(t, list(c), "its only slow read")
 	s.db.SlowReads(50*time.Millisecond, time.Hour)
 	stop, end = context.WithCancel(t.Context())

@@ -117,12 +117,12 @@ func (c *trips) take() (batches, queries int) {
 }
 
 const (
-	patience = 10 * time.Second
-	tick     = time.Millisecond
+	timeout = 10 * time.Second
+	tick    = time.Millisecond
 )
 
 // requireNoneOut waits until every connection is back; a broken one is closed in the background.
 func (s *bundle) requireNoneOut(t *testing.T) {
 	t.Helper()
-	require.Eventually(t, func() bool { return s.db.Acquired() == 0 }, patience, tick, "a connection is not given back")
+	require.Eventually(t, func() bool { return s.db.Acquired() == 0 }, timeout, tick, "a connection is not given back")
 }

@@ -44,7 +44,7 @@ func (s *bundle) ask(ctx context.Context, sql string, args ...any) <-chan answer
 func (s *bundle) queue(t *testing.T, ctx context.Context, n int, sql string, args ...any) <-chan answer { //nolint:revive // t first, as everywhere
 	t.Helper()
 	c := s.ask(ctx, sql, args...)
-	require.Eventually(t, func() bool { return s.db.Queued() == n }, patience, tick)
+	require.Eventually(t, func() bool { return s.db.Queued() == n }, timeout, tick)
 	return c
 }
 
@@ -65,7 +65,7 @@ func (s *bundle) requireHeld(t *testing.T, gate int) {
 	require.Eventually(t, func() bool {
 		var n int
 		return s.su.QueryRow(t.Context(), "SELECT count(*)"+gateFrom, gate).Scan(&n) == nil && n > 0
-	}, patience, tick)
+	}, timeout, tick)
 }
 
 // hold closes the first gate, has a read wait there, and gives what opens it.

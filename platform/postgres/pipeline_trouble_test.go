@@ -135,17 +135,17 @@ func TestTheFirstOfARoundIsGivenUpAlone(t *testing.T) {
 	first, open := s.hold(t)
 	other := make(chan *pgxpool.Conn) // is next to have the connection
 	go func() { other <- s.db.Raw(context.Background(), t) }()
-	require.Eventually(t, s.db.Waits, patience, tick)
+	require.Eventually(t, s.db.Waits, timeout, tick)
 	leaving, leave := context.WithCancel(s.a)
 	leaves := s.queue(t, leaving, 1, owner)
 	stay := []<-chan answer{s.queue(t, s.b, 2, owner), s.queue(t, s.b, 3, owner)}
 	open()
 	requireGot(t, s.aID, first)
 	busy := <-other
-	require.Eventually(t, func() bool { return s.db.Queued() == 0 }, patience, tick)
+	require.Eventually(t, func() bool { return s.db.Queued() == 0 }, timeout, tick)
 	leave()
 	require.ErrorIs(t, (<-leaves).err, fail.ErrUnavailable)
-	require.Eventually(t, func() bool { return s.db.Queued() == 0 }, patience, tick)
+	require.Eventually(t, func() bool { return s.db.Queued() == 0 }, timeout, tick)
 	busy.Release()
 	for _, c := range stay {
 		requireGot(t, s.bID, c)
@@ -212,7 +212,7 @@ func TestReadsLeaveConnectionsToChanges(t *testing.T) {
 		})
 	}
 	for range 50 {
-		ctx, cancel := context.WithTimeout(s.a, patience)
+		ctx, cancel := context.WithTimeout(s.a, timeout)
 		require.NoError(t, s.db.Write(ctx, func(ctx context.Context) error { return s.insert(ctx, s.aID) }))
 		cancel()
 	}

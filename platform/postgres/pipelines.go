@@ -28,10 +28,10 @@ const pipelineDepth = 16
 // It is for reads that are over at once, since they are answered in their order. Nobody depends on it: who waits while
 // nothing moves, or whose connection breaks before the answer, goes alone.
 type pipelines struct {
-	pool     *pgxpool.Pool
-	patience time.Duration   // how long a read waits while no pipeline moves, before it goes alone
-	timeout  time.Duration   // how long a read may take once its turn has come; then the connection is closed
-	tracer   pgx.QueryTracer // sees every query, but never its connection, which is nobody's own; nil: none
+	pool    *pgxpool.Pool
+	stalled time.Duration   // how long a read waits while no pipeline moves, before it goes alone
+	timeout time.Duration   // how long a read may take once its turn has come; then the connection is closed
+	tracer  pgx.QueryTracer // sees every query, but never its connection, which is nobody's own; nil: none
 
 	mu      sync.Mutex
 	free    int // pipelines that nobody uses
@@ -48,7 +48,7 @@ func newPipelines(pool *pgxpool.Pool, n int) *pipelines {
 		return nil
 	}
 	return &pipelines{
-		pool: pool, free: n, patience: time.Second, timeout: 5 * time.Second, tracer: pool.Config().ConnConfig.Tracer,
+		pool: pool, free: n, stalled: time.Second, timeout: 5 * time.Second, tracer: pool.Config().ConnConfig.Tracer,
 		names: map[string]string{},
 	}
 }
@@ -137,16 +137,16 @@ func (p *pipelines) join(q *pipelined) *pipeline {
 // wait gives the pipeline whose next results are the read's, or nil if it is not to wait any longer. A long queue is no
 // reason to leave it: what is left behind is read all the same, and would be read twice when there is least time for it.
 func (p *pipelines) wait(ctx context.Context, q *pipelined) *pipeline {
-	patience := time.NewTimer(p.patience)
-	defer patience.Stop()
+	timer := time.NewTimer(p.stalled)
+	defer timer.Stop()
 	for moves := p.moves.Load(); ; moves = p.moves.Load() {
 		select {
 		case r := <-q.turn:
 			return r
 		case <-ctx.Done():
-		case <-patience.C:
+		case <-timer.C:
 			if p.moves.Load() != moves {
-				patience.Reset(p.patience)
+				timer.Reset(p.stalled)
 				continue
 			}
 		}

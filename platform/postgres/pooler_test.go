@@ -84,7 +84,7 @@ ignore_startup_parameters = extra_float_digits
 			return false
 		}
 		return conn.Close(t.Context()) == nil
-	}, patience, tick)
+	}, timeout, tick)
 	return past.String()
 }
 

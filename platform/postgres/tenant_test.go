@@ -226,7 +226,7 @@ func TestSettledWorkGoesOnWithoutItsSession(t *testing.T) {
 	s := setup(t, 1)
 	ctx := s.session(t, "UPDATE sessions SET revoked_at = now() WHERE true")
 	require.ErrorIs(t, s.db.In(ctx).QueryRow(ctx, "SELECT 1").Scan(new(int)), fail.ErrUnauthorized)
-	require.Equal(t, []uuid.UUID{s.aID}, s.seen(t, call.Settled(ctx)))
+	require.Equal(t, []uuid.UUID{s.aID}, s.seen(t, call.Trusted(ctx)))
 }
 
 func TestOpenRefusesWhatIsNoServer(t *testing.T) {

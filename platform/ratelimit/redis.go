@@ -16,8 +16,8 @@ type Redis struct {
 	log      *slog.Logger
 }
 
-// redisPatience is what a limiter may cost a request.
-const redisPatience = 50 * time.Millisecond
+// redisTimeout is what a limiter may cost a request.
+const redisTimeout = 50 * time.Millisecond
 
 // NewRedis makes a Redis over a client, with what limits while it is away.
 func NewRedis(client *redis.Client, fallback Limiter, log *slog.Logger) *Redis {
@@ -47,7 +47,7 @@ func (r *Redis) Peek(ctx context.Context, key string, l Limit) Result {
 
 // ask counts so many calls; it is not ok where Redis does not answer in time.
 func (r *Redis) ask(ctx context.Context, key string, l Limit, calls int) (result Result, ok bool) {
-	limited, cancel := context.WithTimeout(ctx, redisPatience)
+	limited, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	res, err := r.limiter.AllowN(limited, key, redis_rate.Limit{Rate: l.Max, Burst: l.Max, Period: l.Window}, calls)
 	if err != nil {

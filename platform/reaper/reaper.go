@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// patience is how long what the program has left behind may take to end after it. The embedded database of a program
+// timeout is how long what the program has left behind may take to end after it. The embedded database of a program
 // that was killed needs some of it to stop in good order.
-const patience = 10 * time.Second
+const timeout = 10 * time.Second
 
 var errNotOne = errors.New("this process is not process 1")
 
@@ -81,7 +81,7 @@ func pass(s os.Signal, program int) {
 
 func endTheRest(alone <-chan struct{}) {
 	_ = syscall.Kill(-1, syscall.SIGTERM) // ESRCH: there is none
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-alone:

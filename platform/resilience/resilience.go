@@ -32,15 +32,15 @@ type Policy struct {
 	OpenFor     time.Duration // before one call tries again
 }
 
-// mostTargets bounds the memory of a group, as tenants choose targets; so many breakers of single sources are kept beside
+// maxTargets bounds the memory of a group, as tenants choose targets; so many breakers of single sources are kept beside
 // them. What is pushed out, which is what was not called for longest, starts anew with a closed breaker and room for all
 // its calls.
-const mostTargets = 10_000
+const maxTargets = 10_000
 
 // Group guards the calls of one sort: those to webhooks, those to models. It is safe for concurrent use.
 type Group struct {
-	// Around is put round each attempt at a target, whose error it passes on; nil: nothing is. It is set before the first call.
-	Around func(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error
+	// Middleware is put round each attempt at a target, whose error it passes on; nil: nothing is. It is set before the first call.
+	Middleware func(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error
 
 	name    string
 	policy  Policy
@@ -60,8 +60,8 @@ type Counts struct {
 func NewGroup(name string, p Policy, log *slog.Logger) *Group {
 	return &Group{
 		name: name, policy: p, log: log,
-		targets: cache.NewCache[string, *target]().WithLRU().WithMaxKeys(mostTargets),
-		sources: cache.NewCache[sourceKey, *breaker]().WithLRU().WithMaxKeys(mostTargets),
+		targets: cache.NewCache[string, *target]().WithLRU().WithMaxKeys(maxTargets),
+		sources: cache.NewCache[sourceKey, *breaker]().WithLRU().WithMaxKeys(maxTargets),
 	}
 }
 
@@ -154,10 +154,10 @@ func (c Caller) DoSafe(ctx context.Context, name string, call func(ctx context.C
 }
 
 func (g *Group) attempt(ctx context.Context, name string, call func(ctx context.Context) error) error {
-	if g.Around == nil {
+	if g.Middleware == nil {
 		return call(ctx)
 	}
-	return g.Around(ctx, g.name, name, call)
+	return g.Middleware(ctx, g.name, name, call)
 }
 
 // count keeps account of what a call came to, and takes off what only the breaker had to know.

@@ -72,9 +72,9 @@ func (s *Sentry) WithGroup(string) slog.Handler { return s }
 
 // Close sends what has not been sent yet, for a little while.
 func (s *Sentry) Close() error {
-	s.client.Flush(sentryPatience)
+	s.client.Flush(sentryTimeout)
 	s.client.Close()
 	return nil
 }
 
-const sentryPatience = 2 * time.Second
+const sentryTimeout = 2 * time.Second

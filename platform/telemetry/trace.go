@@ -30,14 +30,14 @@ type Tracing struct {
 	w3c      propagation.TraceContext
 }
 
-// exportPatience is how long a batch of spans may take on its way, and their last one when the process ends.
-const exportPatience = 5 * time.Second
+// exportTimeout is how long a batch of spans may take on its way, and their last one when the process ends.
+const exportTimeout = 5 * time.Second
 
 // NewTracing begins to send spans to the collector at endpoint (http(s)://host:port, OTLP over HTTP) of a share of all
 // traces. The key, the same in every process, keeps clients from choosing trace ids that are sent. Nobody waits for the
 // sending: what cannot be sent is lost.
 func NewTracing(ctx context.Context, endpoint, version string, share float64, key []byte, log *slog.Logger) (*Tracing, error) {
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"), otlptracehttp.WithTimeout(exportPatience))
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"), otlptracehttp.WithTimeout(exportTimeout))
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: %w", err)
 	}
@@ -127,7 +127,7 @@ func (t *Tracing) Close() error {
 	if t == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), exportPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), exportTimeout)
 	defer cancel()
 	_ = t.provider.Shutdown(ctx) // a collector that is away keeps nobody from stopping in good order
 	return nil

@@ -218,7 +218,7 @@ func TestACollectionHasANameAndASize(t *testing.T) {
 		{{Name: "", Dimensions: 1}},
 		{{Name: "Notes", Dimensions: 1}},
 		{{Name: "notes"}},
-		{{Name: "notes", Dimensions: MostDimensions + 1}},
+		{{Name: "notes", Dimensions: MaxDimensions + 1}},
 		{{Name: "notes", Dimensions: 1, Labels: []string{"a.b"}}},
 		{{Name: "notes", Dimensions: 1}, {Name: "notes", Dimensions: 1}},
 		{probe()},
@@ -248,8 +248,8 @@ func BenchmarkSearchInPostgres(b *testing.B) {
 		return v
 	}
 	text := make([]byte, 900)
-	for stored := 0; stored < MostPoints; {
-		points := make([]Point, min(MostBatch, MostPoints-stored))
+	for stored := 0; stored < MaxPoints; {
+		points := make([]Point, min(MaxBatch, MaxPoints-stored))
 		for i := range points {
 			for j := range text {
 				text[j] = byte('a' + rand.N(26))

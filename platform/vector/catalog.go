@@ -25,12 +25,12 @@ func newCatalog(collections []Collection) (catalog, error) {
 	c := catalog{append([]Collection{probe()}, collections...)}
 	seen := map[string]bool{}
 	for _, one := range c.all {
-		ok := wellNamed.MatchString(one.Name) && !seen[one.Name] && one.Dimensions >= 1 && one.Dimensions <= MostDimensions && len(one.Labels) <= MostLabels
+		ok := wellNamed.MatchString(one.Name) && !seen[one.Name] && one.Dimensions >= 1 && one.Dimensions <= MaxDimensions && len(one.Labels) <= MaxLabels
 		for _, label := range one.Labels {
 			ok = ok && wellNamed.MatchString(label)
 		}
 		if !ok {
-			return c, fmt.Errorf("vector: the collection %q should have a name of its own and 1 to %d dimensions", one.Name, MostDimensions)
+			return c, fmt.Errorf("vector: the collection %q should have a name of its own and 1 to %d dimensions", one.Name, MaxDimensions)
 		}
 		seen[one.Name] = true
 	}
@@ -52,8 +52,8 @@ func (c catalog) points(name string, points []Point) error {
 	if err != nil {
 		return err
 	}
-	if len(points) > MostBatch {
-		return invalid("%d points at once, %d are the most", len(points), MostBatch)
+	if len(points) > MaxBatch {
+		return invalid("%d points at once, %d are the most", len(points), MaxBatch)
 	}
 	seen := make(map[uuid.UUID]bool, len(points))
 	for _, p := range points {
@@ -67,8 +67,8 @@ func (c catalog) points(name string, points []Point) error {
 		if err := collection.labels(p.Labels); err != nil {
 			return err
 		}
-		if len(p.Content) > MostContent || !isText(p.Content) || p.Chunk < 0 || p.Chunk > math.MaxInt32 {
-			return invalid("the text of %s is longer than %d bytes or no text, or its number is none", p.ID, MostContent)
+		if len(p.Content) > MaxContent || !isText(p.Content) || p.Chunk < 0 || p.Chunk > math.MaxInt32 {
+			return invalid("the text of %s is longer than %d bytes or no text, or its number is none", p.ID, MaxContent)
 		}
 	}
 	return nil
@@ -79,8 +79,8 @@ func (c catalog) query(name string, q Query) error {
 	if err != nil {
 		return err
 	}
-	if q.Limit < 1 || q.Limit > MostMatches {
-		return invalid("a limit of %d, it should be 1 to %d", q.Limit, MostMatches)
+	if q.Limit < 1 || q.Limit > MaxMatches {
+		return invalid("a limit of %d, it should be 1 to %d", q.Limit, MaxMatches)
 	}
 	if !(q.MinScore >= -1 && q.MinScore <= 1) {
 		return invalid("a score of %v, it should be -1 to 1", q.MinScore)
@@ -95,8 +95,8 @@ func (c catalog) ids(name string, ids []uuid.UUID) error {
 	if _, err := c.find(name); err != nil {
 		return err
 	}
-	if len(ids) > MostBatch {
-		return invalid("%d ids at once, %d are the most", len(ids), MostBatch)
+	if len(ids) > MaxBatch {
+		return invalid("%d ids at once, %d are the most", len(ids), MaxBatch)
 	}
 	return nil
 }
@@ -127,8 +127,8 @@ func (c Collection) labels(labels map[string]string) error {
 		if !slices.Contains(c.Labels, name) {
 			return invalid("the collection %q has no label %q", c.Name, name)
 		}
-		if len(value) > MostLabel || !isText(value) {
-			return invalid("the label %q is longer than %d bytes or no text", name, MostLabel)
+		if len(value) > MaxLabel || !isText(value) {
+			return invalid("the label %q is longer than %d bytes or no text", name, MaxLabel)
 		}
 	}
 	return nil

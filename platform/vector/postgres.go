@@ -14,7 +14,7 @@ import (
 )
 
 // Postgres keeps points in the table vectors, in the transaction of the context where there is one. A search reads all of
-// a collection that the workspace has, so Upsert gives ErrFull beyond MostPoints.
+// a collection that the workspace has, so Upsert gives ErrFull beyond MaxPoints.
 type Postgres struct {
 	db *postgres.DB
 	catalog
@@ -24,7 +24,7 @@ type Postgres struct {
 // NewPostgres makes a Postgres for these collections.
 func NewPostgres(db *postgres.DB, collections ...Collection) (*Postgres, error) {
 	c, err := newCatalog(collections)
-	return &Postgres{db, c, MostPoints}, err
+	return &Postgres{db, c, MaxPoints}, err
 }
 
 // Prepare does nothing: the table comes with the migrations.

@@ -244,7 +244,7 @@ func testUnknown(t *testing.T, s *suite) {
 
 func testInvalid(t *testing.T, s *suite) {
 	t.Helper()
-	many := make([]Point, MostBatch+1)
+	many := make([]Point, MaxBatch+1)
 	for i := range many {
 		many[i] = point(1, 1, 0, 0)
 		many[i].ID = uuid.New()
@@ -261,19 +261,19 @@ func testInvalid(t *testing.T, s *suite) {
 		"no direction":       {point(1, 0, 0, 0)},
 		"no number":          {point(1, float32(math.NaN()), 0, 0)},
 		"infinite":           {point(1, float32(math.Inf(1)), 0, 0)},
-		"a long text":        change(func(p *Point) { p.Content = strings.Repeat("x", MostContent+1) }),
+		"a long text":        change(func(p *Point) { p.Content = strings.Repeat("x", MaxContent+1) }),
 		"a text with NUL":    change(func(p *Point) { p.Content = "a\x00b" }),
 		"a text of no UTF-8": change(func(p *Point) { p.Content = "\xff" }),
 		"a negative number":  change(func(p *Point) { p.Chunk = -1 }),
 		"an unknown label":   change(func(p *Point) { p.Labels["nobody"] = "x" }),
-		"a long label":       change(func(p *Point) { p.Labels["bot"] = strings.Repeat("x", MostLabel+1) }),
+		"a long label":       change(func(p *Point) { p.Labels["bot"] = strings.Repeat("x", MaxLabel+1) }),
 		"a label with NUL":   change(func(p *Point) { p.Labels["bot"] = "\x00" }),
 	} {
 		require.ErrorIs(t, s.Upsert(s.a, s.name, points), ErrInvalid, what)
 	}
 	for what, q := range map[string]Query{
 		"no limit":         {Vector: east},
-		"a large limit":    {Vector: east, Limit: MostMatches + 1},
+		"a large limit":    {Vector: east, Limit: MaxMatches + 1},
 		"a score over 1":   {Vector: east, Limit: 1, MinScore: 1.1},
 		"no score":         {Vector: east, Limit: 1, MinScore: float32(math.NaN())},
 		"no direction":     {Vector: []float32{0, 0, 0}, Limit: 1},
@@ -282,16 +282,16 @@ func testInvalid(t *testing.T, s *suite) {
 		_, err := s.Search(s.a, s.name, q)
 		require.ErrorIs(t, err, ErrInvalid, what)
 	}
-	require.ErrorIs(t, s.Delete(s.a, s.name, make([]uuid.UUID, MostBatch+1)), ErrInvalid)
+	require.ErrorIs(t, s.Delete(s.a, s.name, make([]uuid.UUID, MaxBatch+1)), ErrInvalid)
 	require.ErrorIs(t, s.DeleteWhere(s.a, s.name, Filter{Labels: map[string]string{"nobody": "x"}}), ErrInvalid)
 	require.Empty(t, s.search(t, s.a, Query{Vector: east}))
 
-	largest := many[:MostBatch]
+	largest := many[:MaxBatch]
 	for i := range largest {
-		largest[i].Content = strings.Repeat("ü", MostContent/2)
+		largest[i].Content = strings.Repeat("ü", MaxContent/2)
 	}
 	require.NoError(t, s.Upsert(s.a, s.name, largest), "the most that is allowed")
-	require.Len(t, s.search(t, s.a, Query{Vector: east, Limit: MostMatches}), MostMatches)
+	require.Len(t, s.search(t, s.a, Query{Vector: east, Limit: MaxMatches}), MaxMatches)
 }
 
 func testPrepare(t *testing.T, s *suite) {

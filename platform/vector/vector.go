@@ -1,5 +1,5 @@
 // Package vector keeps vectors (embeddings) of pieces of documents, and finds those nearest to another by their cosine:
-// in Postgres, exactly and up to MostPoints, or in a Qdrant. Everything is of the workspace that the context works for
+// in Postgres, exactly and up to MaxPoints, or in a Qdrant. Everything is of the workspace that the context works for
 // (platform/call): no vector of another is ever found, changed or deleted, whatever ids are given.
 package vector
 
@@ -13,11 +13,11 @@ import (
 // Store keeps points in collections. The collections are the program's and are named when the store is made; Prepare
 // of the adapter has to have run once before the first use. Methods may be called by many at once.
 type Store interface {
-	// Upsert stores points, at most MostBatch at once; a point whose id is there is replaced as a whole.
+	// Upsert stores points, at most MaxBatch at once; a point whose id is there is replaced as a whole.
 	Upsert(ctx context.Context, collection string, points []Point) error
 	// Search gives the points nearest to the query's vector, the best first.
 	Search(ctx context.Context, collection string, q Query) ([]Match, error)
-	// Delete removes points, at most MostBatch at once. Ids that are not there are no error.
+	// Delete removes points, at most MaxBatch at once. Ids that are not there are no error.
 	Delete(ctx context.Context, collection string, ids []uuid.UUID) error
 	// DeleteWhere removes every point that the filter lets through. An empty filter is refused, with ErrInvalid.
 	DeleteWhere(ctx context.Context, collection string, f Filter) error
@@ -25,15 +25,15 @@ type Store interface {
 
 // Bounds of what a store takes. The largest batch stays below the 4 MiB that a gRPC message may have.
 const (
-	MostDimensions = 4096
-	MostBatch      = 128  // points, or ids, in one call
-	MostMatches    = 100  // of one search
-	MostContent    = 8192 // bytes of the text of a point
-	MostLabels     = 16   // of one point
-	MostLabel      = 256  // bytes of one label
-	// MostPoints is how many points a workspace may have in one collection in Postgres, which compares a query with each of
+	MaxDimensions = 4096
+	MaxBatch      = 128  // points, or ids, in one call
+	MaxMatches    = 100  // of one search
+	MaxContent    = 8192 // bytes of the text of a point
+	MaxLabels     = 16   // of one point
+	MaxLabel      = 256  // bytes of one label
+	// MaxPoints is how many points a workspace may have in one collection in Postgres, which compares a query with each of
 	// them: that many of 384 dimensions take about half a second of one core. Qdrant has no such bound.
-	MostPoints = 20_000
+	MaxPoints = 20_000
 )
 
 // What goes wrong. The errors given wrap one of these and say what was wrong.
@@ -49,7 +49,7 @@ var (
 // another model goes into a collection of another name.
 type Collection struct {
 	Name       string   // a-z, 0-9 and _, beginning with a letter
-	Dimensions int      // of each vector, up to MostDimensions
+	Dimensions int      // of each vector, up to MaxDimensions
 	Labels     []string // names of the labels that points have and filters may ask for; formed like Name
 }
 
@@ -72,7 +72,7 @@ type Filter struct {
 // Query asks for the nearest.
 type Query struct {
 	Vector   []float32
-	Limit    int     // 1 to MostMatches
+	Limit    int     // 1 to MaxMatches
 	MinScore float32 // from -1 to 1; 0, the default, leaves out what points away
 	Filter   Filter
 }

@@ -19,8 +19,8 @@ type Key struct {
 	Until  *time.Time `json:"until,omitempty"` // nil for the newest alone, which is good until it is rotated
 }
 
-// mostKeys is how many secrets are good at once: however often somebody rotates, a keyring stays short.
-const mostKeys = 5
+// maxKeys is how many secrets are good at once: however often somebody rotates, a keyring stays short.
+const maxKeys = 5
 
 // Keys makes and opens keyrings.
 type Keys struct{ Box *secret.Box }
@@ -39,7 +39,7 @@ func (k Keys) Rotate(ring Keyring, owner uuid.UUID, overlap time.Duration, now t
 		if key.Until == nil || key.Until.After(until) {
 			key.Until = &until
 		}
-		if key.Until.After(now) && len(rotated) < mostKeys {
+		if key.Until.After(now) && len(rotated) < maxKeys {
 			rotated = append(rotated, key)
 		}
 	}

@@ -64,24 +64,24 @@ func mountAuth(e *echo.Echo, p *platform, t *tokens.Tokens, v visitors) error {
 	p.background.Every(time.Hour, time.Minute, "forget log-in attempts", attempts.Forget)
 	p.background.Every(time.Hour, 10*time.Minute, "expire account events", events.Expire)
 	p.background.Every(time.Hour, 10*time.Minute, "expire sessions", sessions.Expire)
-	opener := usecases.Opener{
+	issuer := usecases.SessionIssuer{
 		Sessions: sessions, Tokens: t, Transactions: transactions, Audit: audit, IdleLife: p.cfg.RefreshTTL, Now: p.now,
 	}
 	check := usecases.PasswordCheck{
 		Attempts: attempts, Passwords: passwords, Devices: v.Devices,
 	}
 	people, err := newPeople(p, usecases.AcceptInvitation{
-		Newcomers: users, Accounts: accounts, Check: check, Opener: opener,
+		Newcomers: users, Accounts: accounts, Check: check, Issuer: issuer,
 	})
 	if err != nil {
 		return err
 	}
 	rest.Server{
 		RegisterUser: usecases.RegisterUser{
-			Users: users, Accounts: accounts, Check: check, Opener: opener,
+			Users: users, Accounts: accounts, Check: check, Issuer: issuer,
 		},
 		LogIn: usecases.LogIn{
-			Users: users, Accounts: accounts, Check: check, Events: events, Opener: opener,
+			Users: users, Accounts: accounts, Check: check, Events: events, Issuer: issuer,
 		},
 		RefreshSession: usecases.RefreshSession{
 			Sessions: sessions, Settler: sessions, Tokens: t, Transactions: transactions, Audit: audit,

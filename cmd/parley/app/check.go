@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	checkPatience   = 10 * time.Second // for the check of one dependency
-	preparePatience = time.Minute      // for the preparation of one other than the database
-	pingPatience    = 5 * time.Second
+	checkTimeout   = 10 * time.Second // for the check of one dependency
+	prepareTimeout = time.Minute      // for the preparation of one other than the database
+	pingTimeout    = 5 * time.Second
 )
 
 // result is what came of one dependency.
@@ -48,7 +48,7 @@ func checkAll(stdout, stderr io.Writer) configAction {
 func checkEach(ctx context.Context, list []dependency) []result {
 	waiting := make([]<-chan error, len(list))
 	for i, d := range list {
-		waiting[i] = inTime(ctx, checkPatience, d.Check)
+		waiting[i] = inTime(ctx, checkTimeout, d.Check)
 	}
 	results := make([]result, len(list))
 	for i, d := range list {
@@ -63,13 +63,13 @@ func initialize(stdout, stderr io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
 		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(_ *platform, list []dependency) (results []result) {
 			for _, d := range list {
-				patience := preparePatience
+				timeout := prepareTimeout
 				if !d.optional {
-					patience = startPatience
+					timeout = startTimeout
 				}
-				err := <-inTime(ctx, patience, d.Prepare)
+				err := <-inTime(ctx, timeout, d.Prepare)
 				if err == nil && d.ping != nil { // some have nothing to prepare, and have to be there all the same
-					err = <-inTime(ctx, pingPatience, d.ping)
+					err = <-inTime(ctx, pingTimeout, d.ping)
 				}
 				results = append(results, result{name: d.name, err: err})
 			}
@@ -83,9 +83,9 @@ func initialize(stdout, stderr io.Writer) configAction {
 }
 
 // inTime runs a piece of work and gives its end, or that there was none in time, should it not even heed its context.
-func inTime(ctx context.Context, patience time.Duration, work func(ctx context.Context) error) <-chan error {
+func inTime(ctx context.Context, timeout time.Duration, work func(ctx context.Context) error) <-chan error {
 	ended := make(chan error, 2)
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 	stop := context.AfterFunc(ctx, func() { ended <- context.Cause(ctx) })
 	go func() {
 		defer cancel()
@@ -131,7 +131,7 @@ func why(err error) string {
 // onDependencies does work on what is configured, with the database there if it can be. An embedded one that another
 // parley has is used where it is; if it is stopped meanwhile, all is done again.
 func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, work func(*platform, []dependency) []result) ([]result, error) {
-	starting, cancel := context.WithTimeout(ctx, startPatience)
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
 		d, opened := joinDatabase(starting, cfg, log)

@@ -18,7 +18,7 @@ func checkKey(ctx context.Context, p *platform, results []result) []result {
 		return results
 	}
 	r := result{name: checkedKey}
-	err := <-inTime(ctx, checkPatience, func(ctx context.Context) (err error) {
+	err := <-inTime(ctx, checkTimeout, func(ctx context.Context) (err error) {
 		r.note, err = p.keyState(ctx)
 		return err
 	})

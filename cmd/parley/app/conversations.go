@@ -43,7 +43,7 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 	if err := p.keepTurns(turns); err != nil {
 		return err
 	}
-	p.buried = append(p.buried, giveUpAnswers(p))
+	p.onDeadLetter = append(p.onDeadLetter, giveUpAnswers(p))
 	answers := jobs.AnswerMessage{
 		Answer:  usecases.AnswerEvent{Inbox: newInbox(p), Turn: turns.take, Models: model, Now: p.now},
 		Timeout: p.cfg.ModelTimeout + answerTimeSlack,

@@ -95,15 +95,15 @@ func absent(cfg *config.Config) *database {
 	return &database{url: url, direct: url}
 }
 
-// stopPatience is how long the embedded database may take to stop in good order.
-const stopPatience = 20 * time.Second
+// stopTimeout is how long the embedded database may take to stop in good order.
+const stopTimeout = 20 * time.Second
 
 // close stops what openDatabase started.
 func (d *database) close() error {
 	if d.own == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	return d.own.Stop(ctx)
 }

@@ -61,9 +61,9 @@ func (p *platform) checks() (checks []gateway.Check) {
 	return append(checks, gateway.Check{Name: "files", Optional: true, Probe: p.roomForFiles}) // a full disk takes no reads out
 }
 
-// firstPatience is how long a start waits for the first try at what is optional: one that is there is prepared by then, so
+// firstTimeout is how long a start waits for the first try at what is optional: one that is there is prepared by then, so
 // that the first requests find it, and one that hangs delays no more than this.
-const firstPatience = 3 * time.Second
+const firstTimeout = 3 * time.Second
 
 // prepareOptional prepares what a server can start without: it waits a little for the first try, and tries again beside
 // the requests until it has succeeded.
@@ -78,7 +78,7 @@ func (p *platform) prepareOptional() {
 		}
 		first.Add(1)
 		tried, done := sync.OnceFunc(first.Done), false
-		p.background.Every(time.Minute, preparePatience, "prepare "+d.name, func(ctx context.Context) error {
+		p.background.Every(time.Minute, prepareTimeout, "prepare "+d.name, func(ctx context.Context) error {
 			defer tried()
 			if done {
 				return nil
@@ -95,7 +95,7 @@ func (p *platform) prepareOptional() {
 	}()
 	select {
 	case <-all:
-	case <-time.After(firstPatience):
+	case <-time.After(firstTimeout):
 	}
 }
 

@@ -49,7 +49,7 @@ func TestWhatDeploysParleyWaitsAsLongAsItsStopTakes(t *testing.T) {
 		given, err := time.ParseDuration(strings.TrimSuffix(text[1], "s") + "s")
 		require.NoError(t, err)
 		if what == "systemd" { // the database may be the embedded one
-			given -= app.StopPatience
+			given -= app.StopTimeout
 		}
 		require.GreaterOrEqual(t, given, stop, what)
 	}

@@ -73,7 +73,7 @@ func (p *platform) storedFindings(ctx context.Context) (findings []finding) {
 		{"analytics", p.analyticsFindings}, {"backup", p.backupFindings},
 	} {
 		var found []finding
-		err := <-inTime(ctx, checkPatience, func(ctx context.Context) (err error) {
+		err := <-inTime(ctx, checkTimeout, func(ctx context.Context) (err error) {
 			found, err = look.do(ctx)
 			return err
 		})

@@ -21,11 +21,11 @@ type (
 )
 
 const (
-	Fine         = fine
-	Warning      = warning
-	Broken       = broken
-	LastAnswers  = lastAnswers
-	StopPatience = stopPatience
+	Fine        = fine
+	Warning     = warning
+	Broken      = broken
+	LastAnswers = lastAnswers
+	StopTimeout = stopTimeout
 )
 
 // BackUp writes the data and the files of a database into a backup, and calls meanwhile while it lists the files.

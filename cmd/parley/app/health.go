@@ -14,8 +14,8 @@ import (
 	"github.com/parley/parley/platform/config"
 )
 
-// healthPatience is how long /healthz may take to answer at one address.
-const healthPatience = 2 * time.Second
+// healthTimeout is how long /healthz may take to answer at one address.
+const healthTimeout = 2 * time.Second
 
 // health asks the process of this machine whether it lives, at HTTP_ADDR and else at METRICS_ADDR, where workers answer too:
 // for a container, which has no other means of asking.
@@ -46,7 +46,7 @@ func health(stdout io.Writer) configAction {
 
 // askHealth returns nil where a URL answers 200.
 func askHealth(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, healthPatience)
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

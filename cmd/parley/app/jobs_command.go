@@ -191,7 +191,7 @@ func retryDeadLetters(ctx context.Context, c *cli.Command, o *operator) error {
 			n, err := o.retryLetters(ctx, workspace, func(ctx context.Context) ([]jobs.Retried, error) {
 				return o.jobs.RetryMany(ctx, optionalText(c, "kind"), nil)
 			})
-			if err != nil || n < jobs.MostRetried {
+			if err != nil || n < jobs.MaxRetried {
 				return err
 			}
 		}

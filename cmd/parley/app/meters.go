@@ -236,8 +236,8 @@ func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domai
 
 // deadLetter counts a job that is given up and has it published.
 func (p *platform) deadLetter(ctx context.Context, l jobs.WholeLetter) error {
-	err := p.events.Buried(ctx, l)
-	for _, also := range p.buried {
+	err := p.events.OnDeadLetter(ctx, l)
+	for _, also := range p.onDeadLetter {
 		err = errors.Join(err, also(ctx, l))
 	}
 	if err == nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/parley/parley/platform/telemetry"
 )
 
-// scrapePatience is how long counting for one reading of the metrics may take.
-const scrapePatience = 2 * time.Second
+// scrapeTimeout is how long counting for one reading of the metrics may take.
+const scrapeTimeout = 2 * time.Second
 
 // purgesCounted bounds how many workspaces that wait for their purge are counted.
 const purgesCounted = 1000
@@ -142,7 +142,7 @@ func (p *platform) addStatements() {
 func (p *platform) addCounts() {
 	m := p.metrics
 	m.Gauge(telemetry.Family{Name: "analytics_outbox_rows", Help: "what waits to be counted for analytics; it is counted up to 100000"}, func() []telemetry.Sample {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer cancel()
 		rows, err := analytics.Depth(ctx, p.db)
 		if err != nil {
@@ -152,7 +152,7 @@ func (p *platform) addCounts() {
 		return []telemetry.Sample{{Value: float64(rows)}}
 	})
 	m.Gauge(telemetry.Family{Name: "workspaces_to_purge", Help: "workspaces that were deleted 30 days ago and have rows left, up to 1000"}, func() []telemetry.Sample {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer cancel()
 		due, err := authpostgres.NewWorkspaces(p.db).Due(ctx, purgesCounted)
 		if err != nil {
@@ -181,7 +181,7 @@ func (p *platform) addCounts() {
 		return []telemetry.Sample{{Value: float64(p.access.Watched())}}
 	})
 	m.Gauge(telemetry.Family{Name: "table_bytes", Help: "size of a table of the database with its indexes", Labels: []string{"table"}}, func() []telemetry.Sample {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer cancel()
 		tables, err := p.db.TableBytes(ctx)
 		if err != nil {
@@ -195,7 +195,7 @@ func (p *platform) addCounts() {
 		return samples
 	})
 	m.Gauge(telemetry.Family{Name: "database_bytes", Help: "size of the whole database, without the server's log of changes (WAL)"}, func() []telemetry.Sample {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer cancel()
 		bytes, err := p.db.Bytes(ctx)
 		if err != nil {
@@ -205,7 +205,7 @@ func (p *platform) addCounts() {
 		return []telemetry.Sample{{Value: float64(bytes)}}
 	})
 	m.Gauge(telemetry.Family{Name: "turns_abandoned", Help: "turns that their process left unfinished and that wait for another to go on with them, up to 10000"}, func() []telemetry.Sample {
-		ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer cancel()
 		n, err := turns.CountAbandoned(ctx, p.db, abandonedCounted)
 		if err != nil {
@@ -228,7 +228,7 @@ func (p *platform) tasks(value func(s background.State) float64) func() []teleme
 
 // depth counts the queue; it gives nothing while the database is away.
 func (p *platform) depth() [][]telemetry.Sample {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	d, err := p.jobs.Depth(ctx)
 	if err != nil {

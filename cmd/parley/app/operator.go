@@ -95,7 +95,7 @@ func (k operatorCommands) open(ctx context.Context, c *cli.Command, cfg *config.
 	if err := deliverer.Register(p.kinds); err != nil { // it is published that a job is given up
 		return err
 	}
-	p.buried = append(p.buried, giveUpAnswers(p))
+	p.onDeadLetter = append(p.onDeadLetter, giveUpAnswers(p))
 	ctx = call.With(ctx, &call.Call{TraceID: strings.ReplaceAll(c.FullName(), " ", "-"), UserAgent: audit.Operator})
 	return explain(do(ctx, c, &operator{platform: p, admin: authpostgres.NewOperator(p.db), json: c.Bool("json"), out: k.stdout}))
 }

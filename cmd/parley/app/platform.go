@@ -38,53 +38,53 @@ import (
 
 // platform is what the modules are built on.
 type platform struct {
-	cfg        *config.Config
-	log        *slog.Logger
-	migrator   *postgres.Migrator
-	db         *postgres.DB
-	statements *postgres.Statements
-	redis      *redis.Client // nil where none is configured
-	redisCalls *resilience.Group
-	audit      *audit.Log
-	sealer     *audit.Sealer
-	anchor     *audit.Anchor // nil: none
-	commands   *command.Pipeline
-	limiter    ratelimit.Limiter
-	limits     gateway.Limits
-	background *background.Runner
-	kinds      *jobs.Registry // of the jobs that modules handle
-	jobs       *jobs.Queue
-	events     *events.Publisher
-	meter      *usage.Meter
-	keys       webhook.Keys
-	targets    *resilience.Group                                     // of webhooks
-	models     *resilience.Group                                     // with the operator's keys
-	ownModels  *resilience.Group                                     // with keys of workspaces, at whatever server they name
-	buried     []func(ctx context.Context, l jobs.WholeLetter) error // of the modules, in the transaction that gives a job up
-	turns      *resilience.Slots                                     // of the turns that run at once
-	qdrant     *resilience.Group                                     // nil where none is configured
-	analytics  *resilience.Group                                     // nil where nothing outside is asked
-	counts     analytics.Store
-	clickhouse *analytics.ClickHouse // nil where none is configured: Postgres has the counts
-	marks      dedupe.Marks
-	vectors    vector.Store
-	runner     *jobs.Runner // nil where this process does no jobs
-	direct     string       // the URL of the database past a pooler
-	hears      []postgres.Channel
-	stopping   <-chan struct{} // closed when the program is told to stop
-	blobs      blob.Store
-	store      *resilience.Group      // of calls to a MinIO; nil where files are on disk
-	periodic   []jobs.Periodic        // of the modules
-	ring       secret.Ring            // SECRET_KEY, and SECRET_PREVIOUS_KEYS
-	retired    map[string]secret.Keys // by their purpose: keys of a SECRET_KEY that is gone
-	jwt        string
-	now        func() time.Time
-	purges     []func(ctx context.Context, workspace uuid.UUID) error // remove what a purged workspace has outside the database
-	metrics    meters
-	tracing    *telemetry.Tracing // nil where no traces are made
-	closers    []func() error     // of what was begun beside the above
-	access     *access.Watcher
-	running    sync.WaitGroup // streamed turns, which may outlive their requests
+	cfg          *config.Config
+	log          *slog.Logger
+	migrator     *postgres.Migrator
+	db           *postgres.DB
+	statements   *postgres.Statements
+	redis        *redis.Client // nil where none is configured
+	redisCalls   *resilience.Group
+	audit        *audit.Log
+	sealer       *audit.Sealer
+	anchor       *audit.Anchor // nil: none
+	commands     *command.Pipeline
+	limiter      ratelimit.Limiter
+	limits       gateway.Limits
+	background   *background.Runner
+	kinds        *jobs.Registry // of the jobs that modules handle
+	jobs         *jobs.Queue
+	events       *events.Publisher
+	meter        *usage.Meter
+	keys         webhook.Keys
+	targets      *resilience.Group                                     // of webhooks
+	models       *resilience.Group                                     // with the operator's keys
+	ownModels    *resilience.Group                                     // with keys of workspaces, at whatever server they name
+	onDeadLetter []func(ctx context.Context, l jobs.WholeLetter) error // of the modules, in the transaction that gives a job up
+	turns        *resilience.Slots                                     // of the turns that run at once
+	qdrant       *resilience.Group                                     // nil where none is configured
+	analytics    *resilience.Group                                     // nil where nothing outside is asked
+	counts       analytics.Store
+	clickhouse   *analytics.ClickHouse // nil where none is configured: Postgres has the counts
+	marks        dedupe.Marks
+	vectors      vector.Store
+	runner       *jobs.Runner // nil where this process does no jobs
+	direct       string       // the URL of the database past a pooler
+	hears        []postgres.Channel
+	stopping     <-chan struct{} // closed when the program is told to stop
+	blobs        blob.Store
+	store        *resilience.Group      // of calls to a MinIO; nil where files are on disk
+	periodic     []jobs.Periodic        // of the modules
+	ring         secret.Ring            // SECRET_KEY, and SECRET_PREVIOUS_KEYS
+	retired      map[string]secret.Keys // by their purpose: keys of a SECRET_KEY that is gone
+	jwt          string
+	now          func() time.Time
+	purges       []func(ctx context.Context, workspace uuid.UUID) error // remove what a purged workspace has outside the database
+	metrics      meters
+	tracing      *telemetry.Tracing // nil where no traces are made
+	closers      []func() error     // of what was begun beside the above
+	access       *access.Watcher
+	running      sync.WaitGroup // streamed turns, which may outlive their requests
 
 	filesDir    string // that uploads are written to, at the end or on their way
 	pages       *operatorPages
@@ -174,7 +174,7 @@ func (p *platform) guardOutside() {
 	p.turns = resilience.NewSlots(p.cfg.ModelAtOnce)
 	for _, g := range p.groups() {
 		if g != p.redisCalls { // each call makes several, and they are short
-			g.Around = p.aroundCall
+			g.Middleware = p.aroundCall
 		}
 	}
 }
@@ -213,7 +213,7 @@ func (p *platform) prepareJobs() error {
 	}
 	p.runner = jobs.NewRunner(jobs.RunnerOptions{
 		DB: p.db, Registry: p.kinds, Log: p.log, Workers: p.cfg.Workers, Pools: jobPools(p.cfg), Poll: p.cfg.JobPoll, Lease: p.cfg.JobLease,
-		Buried: p.deadLetter, Around: p.aroundJob,
+		OnDeadLetter: p.deadLetter, Middleware: p.aroundJob,
 	})
 	return nil
 }

@@ -43,7 +43,7 @@ func (p *platform) keepTurns(turns turnUseCases) error {
 		}
 		return err
 	})
-	p.hears = append(p.hears, notifications.Channel{Name: "parley_recovery", Heard: func(string) { p.recovery.Wake() }})
+	p.hears = append(p.hears, notifications.Channel{Name: "parley_recovery", OnNotify: func(string) { p.recovery.Wake() }})
 	return nil
 }
 

@@ -22,20 +22,20 @@ func (p *platform) refused(ctx context.Context, who call.Principal, what string,
 	if who.UserID == uuid.Nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(call.Anyhow(context.WithoutCancel(ctx)), refusalTimeout)
+	ctx, cancel := context.WithTimeout(call.WithoutPermissions(context.WithoutCancel(ctx)), refusalTimeout)
 	defer cancel()
 	switch {
 	case who.HomeID == uuid.Nil:
 		p.refusedAlone(ctx, who, why)
 		return
 	case errors.Is(why, fail.ErrForbidden):
-		ctx = call.AtHome(ctx)
+		ctx = call.InHomeWorkspace(ctx)
 	case errors.Is(why, fail.ErrDeleted) && who.KeyID != uuid.Nil:
-		ctx = call.Settled(ctx) // the key was found to be good; the entry lets none into a deleted workspace
+		ctx = call.Trusted(ctx) // the key was found to be good; the entry lets none into a deleted workspace
 	}
 	err := p.recordRefusal(ctx, who, what, why)
 	if errors.Is(err, fail.ErrForbidden) { // its membership ended meanwhile
-		err = p.recordRefusal(call.AtHome(ctx), who, what, why)
+		err = p.recordRefusal(call.InHomeWorkspace(ctx), who, what, why)
 	}
 	if err != nil && !errors.Is(err, fail.ErrUnauthorized) {
 		p.log.ErrorContext(ctx, "refusal was not audited", "error", err)

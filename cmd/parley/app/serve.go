@@ -27,8 +27,8 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// startPatience is how long the database may take to come up, and the rest of the program after it was migrated.
-const startPatience = 2 * time.Minute
+// startTimeout is how long the database may take to come up, and the rest of the program after it was migrated.
+const startTimeout = 2 * time.Minute
 
 // heapGrowth is how far the heap grows, in percent of what lives, before it is collected, unless GOGC says otherwise: what
 // lives here is small, some 10 MB, and collecting it at 100 % took a fifth of the processor time of a page of messages.
@@ -123,7 +123,7 @@ func withPlatform(
 	if err := embedded.MakeFolder(cfg.DataDir, 0o755); err != nil { // the embedded database's user has to pass through
 		return fmt.Errorf("DATA_DIR: should be a folder that can be made and written: %w", err)
 	}
-	opening, cancel := context.WithTimeout(ctx, startPatience)
+	opening, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	database, err := openDatabase(opening, cfg, log)
 	if err != nil {
@@ -133,7 +133,7 @@ func withPlatform(
 	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(database.direct, log)); err != nil { // as long as it takes
 		return err
 	}
-	starting, cancel := context.WithTimeout(ctx, startPatience)
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	p, err := newPlatform(starting, cfg, log, database)
 	if err != nil {

@@ -41,7 +41,7 @@ func newTurns(p *platform, model router.Router) turnUseCases {
 	hub := live.NewHub(chunks, views, p.log)
 	p.attempts = hub
 	p.hears = append(p.hears,
-		notifications.Channel{Name: "parley_turns", Heard: hub.OnTurnChanged}, notifications.Channel{Name: "parley_cancels", Heard: hub.OnCancelRequested})
+		notifications.Channel{Name: "parley_turns", OnNotify: hub.OnTurnChanged}, notifications.Channel{Name: "parley_cancels", OnNotify: hub.OnCancelRequested})
 	p.periodic = append(p.periodic, chunks.Expiry())
 
 	runner := newOperations(p)

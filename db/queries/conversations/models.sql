@@ -15,7 +15,7 @@ WITH newest AS (
             WHERE t.workspace_id = @workspace_id AND t.id = n.turn_id AND t.status = 'failed') = ANY (@refused::text[]), false)
 )
 SELECT h.seq, h.role, h.content, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url
-  FROM history h WHERE h.total <= @most_bytes::bigint
+  FROM history h WHERE h.total <= @max_bytes::bigint
  UNION ALL
 SELECT 0, '', '', k.provider, k.sealed, coalesce(k.base_url, '') FROM model_keys k WHERE k.workspace_id = @workspace_id
  ORDER BY 1;

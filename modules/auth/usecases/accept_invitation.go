@@ -18,7 +18,7 @@ type AcceptInvitation struct {
 	Newcomers   ports.Newcomers
 	Accounts    ports.Accounts
 	Check       PasswordCheck
-	Opener      Opener
+	Issuer      SessionIssuer
 }
 
 // Acceptance is what AcceptInvitation is given.
@@ -39,7 +39,7 @@ func (u AcceptInvitation) Do(ctx context.Context, in Acceptance) (Grant, error) 
 		return Grant{}, err
 	case guest.Accepted && guest.OperationID != in.OperationID:
 		return Grant{}, ports.ErrInvitationUsed
-	case !guest.Accepted && !u.Opener.Now().Before(guest.ExpiresAt):
+	case !guest.Accepted && !u.Issuer.Now().Before(guest.ExpiresAt):
 		return Grant{}, ports.ErrInvitationExpired
 	case guest.UserID == uuid.Nil:
 		return u.register(ctx, guest, in)
@@ -63,9 +63,9 @@ func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in A
 		return Grant{}, ports.ErrInvitationNotFound
 	}
 	user := domain.Registration{
-		UserID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, OperationID: in.OperationID, At: u.Opener.Now(),
+		UserID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: hash, OperationID: in.OperationID, At: u.Issuer.Now(),
 	}
-	grant, err := u.Opener.Open(ctx, guest.WorkspaceID, user.UserID, in.Client, "invitation.accept", func(ctx context.Context) error {
+	grant, err := u.Issuer.Open(ctx, guest.WorkspaceID, user.UserID, in.Client, "invitation.accept", func(ctx context.Context) error {
 		if err := u.checkInviter(ctx, guest); err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Accep
 	if guest.Accepted {
 		action = "session.open"
 	}
-	grant, err := u.Opener.Open(ctx, guest.WorkspaceID, guest.UserID, in.Client, action, func(ctx context.Context) error {
+	grant, err := u.Issuer.Open(ctx, guest.WorkspaceID, guest.UserID, in.Client, action, func(ctx context.Context) error {
 		if err := u.Accounts.ReplacePassword(ctx, guest.UserID, guest.PasswordHash, guest.PasswordHash); err != nil {
 			return err // it was changed meanwhile
 		}
@@ -115,7 +115,7 @@ func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Accep
 			if err := u.checkInviter(ctx, guest); err != nil {
 				return err
 			}
-			if err := u.Invitations.Accept(ctx, guest, guest.UserID, in.OperationID, u.Opener.Now()); err != nil {
+			if err := u.Invitations.Accept(ctx, guest, guest.UserID, in.OperationID, u.Issuer.Now()); err != nil {
 				return err
 			}
 		}

@@ -17,7 +17,7 @@ type LogIn struct {
 	Accounts ports.Accounts
 	Check    PasswordCheck
 	Events   ports.AccountEvents
-	Opener   Opener
+	Issuer   SessionIssuer
 }
 
 // Credentials are what LogIn is given.
@@ -68,7 +68,7 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 	if err != nil {
 		return Grant{}, err
 	}
-	grant, err := u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
+	grant, err := u.Issuer.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
 		// also where it is the same: a password that is being changed opens no session that would outlive the change
 		if err := u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, hash); err != nil {
 			return err

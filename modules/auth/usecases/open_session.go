@@ -18,8 +18,8 @@ type Grant struct {
 	DeviceToken string // for the next log-in of this client; "" where no password was given
 }
 
-// Opener opens sessions; register and login share it.
-type Opener struct {
+// SessionIssuer opens sessions; the use cases that log somebody in share it.
+type SessionIssuer struct {
 	Sessions     ports.Sessions
 	Tokens       ports.Tokens
 	Transactions ports.Transactions
@@ -29,7 +29,7 @@ type Opener struct {
 }
 
 // Open signs a user in, in a workspace or, with the zero id, in none, within one transaction together with what has to be done first (nil: nothing).
-func (o Opener) Open(ctx context.Context, workspace, user uuid.UUID, client domain.Client, action string, first func(ctx context.Context) error) (Grant, error) {
+func (o SessionIssuer) Open(ctx context.Context, workspace, user uuid.UUID, client domain.Client, action string, first func(ctx context.Context) error) (Grant, error) {
 	session := domain.NewSession(workspace, user, o.Tokens.KeyID(), client, o.IdleLife, o.Now())
 	tokens, err := o.Tokens.Pair(session)
 	if err != nil {

@@ -16,7 +16,7 @@ type RegisterUser struct {
 	Users    ports.Users
 	Accounts ports.Accounts
 	Check    PasswordCheck
-	Opener   Opener
+	Issuer   SessionIssuer
 }
 
 // Registration is what RegisterUser is asked for.
@@ -41,11 +41,11 @@ func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	r, err := domain.NewRegistration(email, hash, in.WorkspaceName, in.OperationID, u.Opener.Now())
+	r, err := domain.NewRegistration(email, hash, in.WorkspaceName, in.OperationID, u.Issuer.Now())
 	if err != nil {
 		return Grant{}, err
 	}
-	grant, err := u.Opener.Open(ctx, r.WorkspaceID, r.UserID, in.Client, "user.register", func(ctx context.Context) error {
+	grant, err := u.Issuer.Open(ctx, r.WorkspaceID, r.UserID, in.Client, "user.register", func(ctx context.Context) error {
 		if err := u.Users.Register(ctx, r); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 	if err != nil {
 		return Grant{}, err
 	}
-	grant, err := u.Opener.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
+	grant, err := u.Issuer.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
 		if err := u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, login.PasswordHash); err != nil {
 			return err // as at log-in
 		}

@@ -82,8 +82,8 @@ func (w *world) Session(_ context.Context, action string, _ uuid.UUID) error {
 	return nil
 }
 
-func (w *world) opener() usecases.Opener {
-	return usecases.Opener{Sessions: w, Tokens: w, Transactions: w, Audit: w, IdleLife: time.Hour, Now: time.Now}
+func (w *world) issuer() usecases.SessionIssuer {
+	return usecases.SessionIssuer{Sessions: w, Tokens: w, Transactions: w, Audit: w, IdleLife: time.Hour, Now: time.Now}
 }
 
 var operation = uuid.New()
@@ -110,7 +110,7 @@ func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &world{login: test.login}
-			grant, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Registration{
+			grant, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Registration{
 				Email: "ada@example.com", Password: test.password, WorkspaceName: "Acme", OperationID: test.operation,
 			})
 			require.Equal(t, test.audit, w.opened)
@@ -130,7 +130,7 @@ func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.
 func TestARepeatedRegistrationIsNoWayRoundTheLogInsRules(t *testing.T) {
 	t.Parallel()
 	again := func(w *world, password string) error {
-		_, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Registration{
+		_, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Registration{
 			Email: "ada@example.com", Password: password, WorkspaceName: "Acme", OperationID: operation,
 		})
 		return err
@@ -146,10 +146,10 @@ func TestARepeatedRegistrationIsNoWayRoundTheLogInsRules(t *testing.T) {
 func TestARegistrationTellsWhatIsWrongWithIt(t *testing.T) {
 	t.Parallel()
 	w := &world{}
-	_, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
+	_, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
 	require.ErrorIs(t, err, fail.ErrValidation)
 	require.Len(t, fail.From(err).Details["errors"], 3, "every wrong field at once")
-	_, err = usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
+	_, err = usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
 	require.ErrorIs(t, err, fail.ErrValidation)
 }
 
@@ -172,7 +172,7 @@ func TestAnUnknownAddressIsAnsweredLikeAWrongPassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &world{login: test.login}
-			_, err := usecases.LogIn{Users: w, Accounts: w, Check: w.check(), Opener: w.opener()}.Do(t.Context(), usecases.Credentials{Email: test.email, Password: test.pass})
+			_, err := usecases.LogIn{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Credentials{Email: test.email, Password: test.pass})
 			require.Equal(t, []string{test.hash}, w.verified)
 			if test.ok {
 				require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 
 const (
 	parentDir = "EMBEDDED_TEST_PARENT_DIR" // makes the test binary act as a parley on this folder
-	patience  = 20 * time.Second
+	timeout   = 20 * time.Second
 	tick      = 5 * time.Millisecond
 )
 
@@ -56,7 +56,7 @@ func newFolder(t *testing.T) string {
 
 func testContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -106,14 +106,14 @@ func requireNoServer(t *testing.T, dir string) {
 	require.Eventually(t, func() bool {
 		living, err := livingServers(filepath.Join(dir, "data"))
 		return err == nil && len(living) == 0
-	}, patience, tick, "a postgres still lives on %s", dir)
+	}, timeout, tick, "a postgres still lives on %s", dir)
 }
 
 func waitDone(t *testing.T, s *Server) {
 	t.Helper()
 	select {
 	case <-s.Done():
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("the server does not end")
 	}
 }

@@ -25,7 +25,7 @@ const (
 	port            = 5432 // names the socket file; nothing listens on TCP
 
 	// After SIGQUIT Postgres itself kills what still lives after 5 s.
-	quitPatience = 10 * time.Second
+	quitTimeout = 10 * time.Second
 )
 
 // Server is a running PostgreSQL server. Its methods may be called from many
@@ -116,12 +116,12 @@ func (s *Server) quit() error {
 	if err := s.signal(syscall.SIGQUIT); err != nil {
 		return err
 	}
-	patience := time.NewTimer(quitPatience)
-	defer patience.Stop()
+	timer := time.NewTimer(quitTimeout)
+	defer timer.Stop()
 	select {
 	case <-s.done:
 		return nil
-	case <-patience.C:
+	case <-timer.C:
 	}
 	if err := s.signal(syscall.SIGKILL); err != nil {
 		return err

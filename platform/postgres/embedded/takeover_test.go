@@ -117,7 +117,7 @@ func requireZombie(t *testing.T, pid int) {
 	require.Eventually(t, func() bool {
 		stat, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
 		return err == nil && strings.HasPrefix(string(stat), "Z")
-	}, patience, tick)
+	}, timeout, tick)
 }
 
 func TestLivingOrphanIsEndedBeforeAStart(t *testing.T) {
@@ -164,6 +164,6 @@ func runOrphan(t *testing.T, dir string) int {
 	gone := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(gone) }()
 	t.Cleanup(func() { _ = cmd.Process.Kill(); <-gone; _ = log.file.Close() })
-	require.Eventually(t, s.saysReady, patience, tick)
+	require.Eventually(t, s.saysReady, timeout, tick)
 	return cmd.Process.Pid
 }

@@ -60,7 +60,7 @@ func TestMessagesWaitWhileTheBotOfTheirEndpointIsArchived(t *testing.T) {
 	waits := func() bool {
 		return harness.Count(t, super, `SELECT count(*) FROM job_queue WHERE kind = 'webhook.answer' AND status = 'queued' AND failures = 0 AND attempt > 0`) == 1
 	}
-	require.Eventually(t, waits, harness.Patience, harness.Tick, "it is put off and has not failed")
+	require.Eventually(t, waits, harness.Timeout, harness.Tick, "it is put off and has not failed")
 	require.Equal(t, "received", ada.Get(t, "/v1/webhook-events/"+event).Text("status"))
 	require.Empty(t, ada.Get(t, "/v1/dead-letters").Items())
 	require.Equal(t, http.StatusOK, ada.Patch(t, "/v1/bots/"+bot, map[string]any{"status": "active"}).Status)
@@ -68,7 +68,7 @@ func TestMessagesWaitWhileTheBotOfTheirEndpointIsArchived(t *testing.T) {
 
 	ada.Archive(t, "/v1/bots/"+bot)
 	event = chat.Says(t, "c", "two").Text("event_id")
-	require.Eventually(t, waits, harness.Patience, harness.Tick)
+	require.Eventually(t, waits, harness.Timeout, harness.Tick)
 	_, err := super.Exec(t.Context(), `UPDATE webhook_events SET received_at = now() - interval '8 days' WHERE id = $1`, event)
 	require.NoError(t, err)
 	_, err = super.Exec(t.Context(), `UPDATE job_queue SET run_at = now() WHERE kind = 'webhook.answer'`)

@@ -42,7 +42,7 @@ func TestFaultFewOpenFilesRefuseAtOnce(t *testing.T) {
 	}
 	seen := map[int]int{}
 	for begun := time.Now(); seen[0]+seen[http.StatusServiceUnavailable] < 50 || seen[http.StatusServiceUnavailable] == 0; {
-		require.Less(t, time.Since(begun), faultPatience)
+		require.Less(t, time.Since(begun), faultTimeout)
 		before := time.Now()
 		status, _ := fresh(*s.url.Load() + "/healthz")
 		require.NotEqual(t, http.StatusOK, status)
@@ -67,7 +67,7 @@ func TestFaultFewOpenFilesRefuseAtOnce(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status, _ := fresh(*s.url.Load() + "/healthz")
 		return status == http.StatusOK
-	}, faultPatience, 20*time.Millisecond)
+	}, faultTimeout, 20*time.Millisecond)
 	u.must(createBot)
 	require.Contains(t, s.child.log.String(), `"msg":"open files","limit":128`)
 }

@@ -52,7 +52,7 @@ func TestFaultDiskFullIs503AndNothingIsHalfWritten(t *testing.T) {
 	}
 	pause(t.Context(), 300*time.Millisecond)
 	fill(t, filepath.Join(dir, "filler"))
-	require.Eventually(t, func() bool { return s.seen(http.StatusServiceUnavailable) >= 60 }, faultPatience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return s.seen(http.StatusServiceUnavailable) >= 60 }, faultTimeout, 20*time.Millisecond)
 	read, err := u.send(t.Context(), u.token, http.MethodGet, "/v1/bots/"+u.bot, "")
 	require.NoError(t, err)
 	require.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, read.Status, read)

@@ -124,7 +124,7 @@ func (s *site) openUnread(t *testing.T, ctx context.Context, token, path string)
 // status reads the head of the answer; 0 where none comes.
 func (u *unread) status() int {
 	if u.head == nil {
-		_ = u.SetReadDeadline(time.Now().Add(2 * faultPatience))
+		_ = u.SetReadDeadline(time.Now().Add(2 * faultTimeout))
 		var err error
 		if u.head, err = http.ReadResponse(u.in, nil); err != nil {
 			return 0

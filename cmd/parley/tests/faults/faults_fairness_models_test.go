@@ -110,7 +110,7 @@ func TestFaultOneWorkspaceCannotStopTheSharedModel(t *testing.T) {
 			}
 			defer flood.Wait()
 			defer stop()
-			require.Eventually(t, func() bool { return asked.Load() >= afterTurns }, faultPatience, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return asked.Load() >= afterTurns }, faultTimeout, 10*time.Millisecond)
 			f := figures{statuses: map[int]int{}}
 			for range victimHas {
 				began := time.Now()

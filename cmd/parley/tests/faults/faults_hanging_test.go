@@ -52,7 +52,7 @@ func TestFaultRedisThatHangsCostsAFewCallsAMoment(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := u.try(u.plan(updateInstruction, ""))
 		return err == nil && strings.Contains(s.child.log.String(), "a target works again")
-	}, faultPatience, 50*time.Millisecond)
+	}, faultTimeout, 50*time.Millisecond)
 }
 
 // An S3 that hangs fails an upload within seconds, and after a few of them at once.
@@ -82,7 +82,7 @@ func TestFaultS3ThatHangsFailsUploadsSoon(t *testing.T) {
 	s.launch()
 	u := s.register()
 	ada := u.here()
-	require.Eventually(t, func() bool { return ada.Upload(t, "a.txt", "hello").Status == http.StatusCreated }, faultPatience, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return ada.Upload(t, "a.txt", "hello").Status == http.StatusCreated }, faultTimeout, 100*time.Millisecond)
 	wire.delay.Store(int64(time.Hour))
 	for i, size := range []int{100_000, 20 << 20} { // one request, and several
 		begun := time.Now()
@@ -96,5 +96,5 @@ func TestFaultS3ThatHangsFailsUploadsSoon(t *testing.T) {
 	harness.RequireCode(t, ada.Upload(t, "d.txt", "hello"), http.StatusServiceUnavailable, "DOWNSTREAM_UNAVAILABLE")
 	require.Less(t, time.Since(begun), 2*time.Second, "the breaker is open")
 	wire.delay.Store(0)
-	require.Eventually(t, func() bool { return ada.Upload(t, "e.txt", "hello").Status == http.StatusCreated }, faultPatience, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return ada.Upload(t, "e.txt", "hello").Status == http.StatusCreated }, faultTimeout, 100*time.Millisecond)
 }

@@ -119,14 +119,14 @@ func TestFaultAFrozenWorkerPastItsLeaseHasNoEffect(t *testing.T) {
 	other.launch()
 	<-asked // the other has taken the job, once the lease had run out
 	done := `SELECT count(*) FROM job_queue WHERE workspace_id = $1 AND kind = 'webhook.deliver' AND status = 'done' AND attempt = 2`
-	require.Eventually(t, func() bool { return u.one(t, db, done) == 1 }, faultPatience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return u.one(t, db, done) == 1 }, faultTimeout, 20*time.Millisecond)
 
 	require.NoError(t, frozen.child.process.Signal(syscall.SIGCONT))
 	close(release)
 	require.Eventually(t, func() bool {
 		a, err := frozen.send(t.Context(), "", http.MethodGet, "/readyz", "")
 		return err == nil && a.Status == http.StatusOK
-	}, faultPatience, 20*time.Millisecond)
+	}, faultTimeout, 20*time.Millisecond)
 	frozen.stopGently(t) // so that whatever it still meant to write is written
 	require.Equal(t, 1, u.one(t, db, done))
 	require.Equal(t, 1, u.one(t, db, `SELECT count(*) FROM webhook_attempts WHERE workspace_id = $1`), "only one attempt counts")
@@ -142,7 +142,7 @@ func (s *site) stopGently(t *testing.T) {
 	require.NoError(t, s.child.process.Signal(syscall.SIGTERM))
 	select {
 	case <-s.child.done:
-	case <-time.After(faultPatience):
+	case <-time.After(faultTimeout):
 		t.Fatal("the program does not stop")
 	}
 }
@@ -174,7 +174,7 @@ func TestFaultTheSameWebhookFiftyTimesWithoutAndWithRedis(t *testing.T) {
 	fifty("dead")
 	r.flush(t)
 	fifty("alive")
-	require.Eventually(t, func() bool { return u.one(t, db, unfinishedJobs) == 0 }, faultPatience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return u.one(t, db, unfinishedJobs) == 0 }, faultTimeout, 20*time.Millisecond)
 	require.Equal(t, map[string]int{"dead": 1, "alive": 1}, u.count(t, db, `SELECT webhook_id, count(*) FROM webhook_events WHERE workspace_id = $1 AND status = 'processed' GROUP BY 1`))
 	require.Equal(t, map[string]int{"dead": 1, "alive": 1, "Echo: dead": 1, "Echo: alive": 1}, u.count(t, db, `SELECT content, count(*) FROM messages WHERE workspace_id = $1 GROUP BY 1`))
 	require.Zero(t, u.one(t, db, deadJobs))
@@ -203,7 +203,7 @@ func TestFaultATargetThatIsDownForAnHourIsToldOfEverythingOnce(t *testing.T) {
 			_, err := db.Exec(t.Context(), sql, u.workspace, minutes)
 			require.NoError(t, err)
 		}
-		require.Eventually(t, func() bool { return u.one(t, db, dueJobs) == 0 }, faultPatience, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return u.one(t, db, dueJobs) == 0 }, faultTimeout, 10*time.Millisecond)
 	}
 	for range 20 {
 		passes(3)
@@ -258,7 +258,7 @@ func TestFaultPoisonGoesToTheDeadLettersAndKeepsNobodyUp(t *testing.T) {
 	}
 	s.kill()
 	s.launch()
-	require.Eventually(t, func() bool { return u.one(t, db, unfinishedJobs) == 0 }, faultPatience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return u.one(t, db, unfinishedJobs) == 0 }, faultTimeout, 20*time.Millisecond)
 	require.Equal(t, map[string]int{"nobody's": 1, "webhook.answer": 2, "webhook.deliver": 1},
 		u.count(t, db, `SELECT kind, count(*) FROM dead_letter_queue WHERE workspace_id = $1 GROUP BY 1`))
 	require.Equal(t, map[string]int{"1": 4}, u.count(t, db, `SELECT attempts, count(*) FROM dead_letter_queue WHERE workspace_id = $1 GROUP BY 1`), "tried once")

@@ -105,7 +105,7 @@ func TestFaultTurnKilledAfterTheModelAnsweredIsFinishedOnce(t *testing.T) { //no
 		u.launch()
 		require.Eventually(t, func() bool {
 			return len(u.count(t, db, `SELECT id, 1 FROM llm_turns WHERE workspace_id = $1 AND status = 'completed'`)) == 1
-		}, faultPatience, 20*time.Millisecond)
+		}, faultTimeout, 20*time.Millisecond)
 		a, err := u.settle(0, o)
 		require.NoError(t, err)
 		require.Equal(t, "true", a.Header.Get("X-Operation-Replayed"))
@@ -191,7 +191,7 @@ func TestFaultKilledAtRandomMomentsAnOperationTakesEffectOnce(t *testing.T) {
 // killedTurnsMayBeTaken ends all leases while no process lives that could hold one: not before the database, too, has
 // done with what the dead process had sent.
 func killedTurnsMayBeTaken(db *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(context.Background(), faultPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), faultTimeout)
 	defer cancel()
 	for left := 1; left > 0; pause(ctx, 5*time.Millisecond) {
 		err := db.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'parley-under-fault'`).Scan(&left)

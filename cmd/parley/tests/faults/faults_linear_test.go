@@ -155,8 +155,8 @@ func TestFaultHistoriesUnderCrashesAreLinearizable(t *testing.T) {
 	for _, e := range edits {
 		versions.add(0, e.sent, e.came, seenVersion{true, e.version}, true)
 	}
-	require.Equal(t, porcupine.Ok, porcupine.CheckOperationsTimeout(operationModel(), operations.calls, faultPatience), "operations")
-	require.Equal(t, porcupine.Ok, porcupine.CheckOperationsTimeout(versionModel(), versions.calls, faultPatience), "versions")
+	require.Equal(t, porcupine.Ok, porcupine.CheckOperationsTimeout(operationModel(), operations.calls, faultTimeout), "operations")
+	require.Equal(t, porcupine.Ok, porcupine.CheckOperationsTimeout(versionModel(), versions.calls, faultTimeout), "versions")
 	t.Logf("%d calls of operations, %d edits and reads", len(operations.calls), len(versions.calls))
 }
 

@@ -99,7 +99,7 @@ func (u *user) try(o *op) (harness.Answer, error) {
 // settle sends an operation until the answer says what came of it. Only what says "not now" is followed by another try;
 // every other failure, a 500 above all, is a fault of ours.
 func (u *user) settle(client int, o *op) (harness.Answer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), faultPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), faultTimeout)
 	defer cancel()
 	var last string
 	for ; ctx.Err() == nil; pause(ctx, time.Duration(10+rand.IntN(40))*time.Millisecond) {

@@ -58,7 +58,7 @@ func TestFaultRestartingBehindNginxLosesNoCall(t *testing.T) {
 		require.Eventually(t, func() bool { // it says so, and serves
 			a, err := s.send(t.Context(), "", http.MethodGet, "/readyz", "")
 			return err == nil && a.Status == http.StatusServiceUnavailable && a.Text("reason") == "stopping"
-		}, faultPatience, 5*time.Millisecond)
+		}, faultTimeout, 5*time.Millisecond)
 		a, err := s.send(t.Context(), u.token, http.MethodGet, "/v1/bots/"+u.bot, "")
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, a.Status, a)
@@ -116,7 +116,7 @@ func startNginx(t *testing.T, program string, addresses map[string]string) {
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", addresses["127.0.0.1:8080"])
 		return err == nil && conn.Close() == nil
-	}, faultPatience, 20*time.Millisecond)
+	}, faultTimeout, 20*time.Millisecond)
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

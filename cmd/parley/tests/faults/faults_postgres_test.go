@@ -56,7 +56,7 @@ func TestFaultPostgresKilledIs503AndThenAllIsWell(t *testing.T) {
 		require.Eventually(t, func() bool { // what was under way is over
 			_, err := pgx.Connect(t.Context(), c.server.URL("parley"))
 			return err != nil
-		}, faultPatience, 10*time.Millisecond)
+		}, faultTimeout, 10*time.Millisecond)
 		for _, call := range [][3]string{
 			{http.MethodPost, "/v1/bots", `{"name":"x"}`},
 			{http.MethodPut, "/v1/bots/" + u.bot + "/instruction", `{"instruction":"x"}`},
@@ -95,7 +95,7 @@ func TestFaultPostgresConnectionCutAroundCommitAnOperationTakesEffectOnce(t *tes
 		before := wire.cuts.Load()
 		load := u.work(0, 4, kind)
 		wire.cutOneIn.Store(6)
-		require.Eventually(t, func() bool { return wire.cuts.Load() >= before+25 }, faultPatience, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return wire.cuts.Load() >= before+25 }, faultTimeout, 10*time.Millisecond)
 		wire.cutOneIn.Store(0)
 		load.stop()
 	}

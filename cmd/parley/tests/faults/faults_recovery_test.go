@@ -86,7 +86,7 @@ func TestFaultAThousandTurnsOfAKilledProcessAreTakenUpWithinThirtySeconds(t *tes
 		case n > 0 && first == 0:
 			first = time.Since(killed)
 		}
-		require.Less(t, time.Since(killed), 3*faultPatience, "they are not taken up")
+		require.Less(t, time.Since(killed), 3*faultTimeout, "they are not taken up")
 	}
 	slices.Sort(waits)
 	t.Logf("%d turns: the first were taken up after %s, all after %s; a turn of the second tenant began in %s before, then in %s (median), %s (most), of %d",
@@ -100,7 +100,7 @@ func TestFaultAThousandTurnsOfAKilledProcessAreTakenUpWithinThirtySeconds(t *tes
 	}
 	require.Eventually(t, func() bool {
 		return u.one(t, db, `SELECT count(*) FROM llm_turns WHERE workspace_id = $1 AND status = 'completed'`) == turns
-	}, 2*faultPatience, 100*time.Millisecond)
+	}, 2*faultTimeout, 100*time.Millisecond)
 	require.Equal(t, map[string]int{"user": turns, "assistant": turns}, u.count(t, db, `SELECT role, count(*) FROM messages WHERE workspace_id = $1 GROUP BY 1`))
 	require.Equal(t, map[string]int{"2": turns}, u.count(t, db, `SELECT attempt, count(*) FROM llm_turns WHERE workspace_id = $1 GROUP BY 1`))
 }
@@ -132,12 +132,12 @@ func TestFaultTurnsThatAStopCutsShortGoOnAtOnce(t *testing.T) {
 	at := time.Now()
 	require.Eventually(t, func() bool {
 		return u.one(t, db, `SELECT count(*) FROM llm_turns WHERE workspace_id = $1 AND attempt = 2`) == turns
-	}, faultPatience, 10*time.Millisecond)
+	}, faultTimeout, 10*time.Millisecond)
 	t.Logf("%d turns were taken up %s after the signal", turns, time.Since(at).Round(time.Millisecond))
 	sites[0].died()
 	require.Eventually(t, func() bool {
 		return u.one(t, db, `SELECT count(*) FROM llm_turns WHERE workspace_id = $1 AND status = 'completed'`) == turns
-	}, faultPatience, 100*time.Millisecond)
+	}, faultTimeout, 100*time.Millisecond)
 	require.Equal(t, map[string]int{"user": turns, "assistant": turns}, u.count(t, db, `SELECT role, count(*) FROM messages WHERE workspace_id = $1 GROUP BY 1`))
 }
 
@@ -159,9 +159,9 @@ func TestFaultAFrozenProcessLeavesItsTurnsToTheOthers(t *testing.T) {
 	require.NoError(t, sites[0].child.process.Signal(syscall.SIGSTOP))
 	require.Eventually(t, func() bool {
 		return u.one(t, db, `SELECT count(*) FROM llm_turns WHERE workspace_id = $1 AND attempt = 2 AND status = 'completed'`) == 1
-	}, faultPatience, 20*time.Millisecond)
+	}, faultTimeout, 20*time.Millisecond)
 	require.NoError(t, sites[0].child.process.Signal(syscall.SIGCONT))
-	require.Eventually(t, func() bool { return strings.Contains(sites[0].child.log.String(), "took this one for dead") }, faultPatience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(sites[0].child.log.String(), "took this one for dead") }, faultTimeout, 20*time.Millisecond)
 	a, err := sites[0].send(context.Background(), u.token, http.MethodGet, "/readyz", "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, a.Status, "it goes on: %s", a)

@@ -131,7 +131,7 @@ func (r *redisServer) start(t *testing.T) {
 	}
 	client := redis.NewClient(&redis.Options{Addr: r.address})
 	defer client.Close()
-	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, faultPatience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, faultTimeout, 10*time.Millisecond)
 }
 
 func (r *redisServer) kill() {

@@ -33,8 +33,8 @@ import (
 // The fault suite: the real binary as a child process, on a Postgres of the test's own that writes as durably as in
 // production. Clients send each operation again until they have a definite answer; then rows are counted.
 
-// faultPatience is how long anything here may take to come good again.
-const faultPatience = 60 * time.Second
+// faultTimeout is how long anything here may take to come good again.
+const faultTimeout = 60 * time.Second
 
 // cluster is a Postgres server that a test owns, and may kill.
 type cluster struct {
@@ -61,7 +61,7 @@ func startClusterIn(t *testing.T, dir string) *cluster {
 
 func (c *cluster) start(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), faultPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), faultTimeout)
 	defer cancel()
 	var err error
 	c.server, err = embedded.Start(ctx, embedded.Options{Dir: c.dir, Log: slog.New(slog.DiscardHandler)})
@@ -169,7 +169,7 @@ func (s *site) launch(settings ...string) {
 		s.url.Store(&url)
 	case <-c.done:
 		s.t.Fatalf("the program ended:\n%s", c.log.tail())
-	case <-time.After(faultPatience):
+	case <-time.After(faultTimeout):
 		s.t.Fatalf("the program does not serve:\n%s", c.log.tail())
 	}
 }
@@ -185,7 +185,7 @@ func (s *site) died() {
 	s.t.Helper()
 	select {
 	case <-s.child.done:
-	case <-time.After(faultPatience):
+	case <-time.After(faultTimeout):
 		s.t.Fatalf("the program did not reach its fault point:\n%s", s.child.log.tail())
 	}
 }

@@ -31,7 +31,7 @@ func TestFaultKilledInTheMiddleOfAStream(t *testing.T) {
 	for range 4 {
 		last = stream.Until("message.delta")
 	}
-	require.Eventually(t, func() bool { return u.one(t, db, `SELECT count(*) FROM turn_events WHERE workspace_id = $1`) > 0 }, faultPatience, 1e7)
+	require.Eventually(t, func() bool { return u.one(t, db, `SELECT count(*) FROM turn_events WHERE workspace_id = $1`) > 0 }, faultTimeout, 1e7)
 	s.kill()
 	s.launch("ECHO_DELAY=1ms")
 	_, err := db.Exec(t.Context(), `UPDATE llm_turns SET lease_until = now() - interval '1 s' WHERE status = 'running'`)

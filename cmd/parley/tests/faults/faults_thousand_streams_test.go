@@ -151,7 +151,7 @@ func TestFaultAThousandStreamsOfASlowModelTakeLittleMemoryAndAddLittleDelay(t *t
 			ended[i] = told.read(res.Body, sync.OnceFunc(func() { open.Add(1) }))
 		})
 	})
-	require.Eventually(t, func() bool { return open.Load() == streams }, 2*faultPatience, 10*time.Millisecond, "%d are open", &open)
+	require.Eventually(t, func() bool { return open.Load() == streams }, 2*faultTimeout, 10*time.Millisecond, "%d are open", &open)
 	t.Logf("%d streams were opened in %v", streams, time.Since(began).Round(time.Millisecond))
 	percentile, words := told.during(t.Context(), span)
 	peak := s.memory(t, "VmHWM")

@@ -133,8 +133,8 @@ func Unit(t *testing.T) string {
 }
 
 const (
-	Patience = 30 * time.Second
-	Tick     = 20 * time.Millisecond
+	Timeout = 30 * time.Second
+	Tick    = 20 * time.Millisecond
 )
 
 // OpenFolder is a temporary folder that the embedded database's user can pass through, when we are root.
@@ -177,7 +177,7 @@ func SpawnCommand(t *testing.T, cmd *exec.Cmd) *Child {
 		close(c.exited)
 	}()
 	t.Cleanup(func() { c.End(t, syscall.SIGTERM) })
-	c.Client = &http.Client{Transport: ContractTransport{T: t, Contract: LoadedContract()}, Timeout: Patience}
+	c.Client = &http.Client{Transport: ContractTransport{T: t, Contract: LoadedContract()}, Timeout: Timeout}
 	return c
 }
 
@@ -188,7 +188,7 @@ func (c *Child) Serving(t *testing.T) *Child {
 	case c.URL = <-c.Log.Serving:
 	case <-c.exited:
 		t.Fatalf("parley ended:\n%s", c.Log)
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		t.Fatalf("parley does not serve:\n%s", c.Log)
 	}
 	return c
@@ -200,7 +200,7 @@ func (c *Child) Wait(t *testing.T) int {
 	select {
 	case <-c.exited:
 		return c.Cmd.ProcessState.ExitCode()
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		t.Fatalf("parley does not end:\n%s", c.Log)
 		return 0
 	}
@@ -218,7 +218,7 @@ func (c *Child) End(t *testing.T, s os.Signal) int {
 func Tool(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, failed bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
 	defer cancel()
 	code = app.Run(ctx, "test", append([]string{"parley"}, args...), environ, &out, &failed)
 	return code, out.String(), failed.String()

@@ -67,10 +67,10 @@ func startAlone(t *testing.T, environ []string) *harness.Program {
 		return <-code
 	})
 	t.Cleanup(func() { stop() })
-	p := &harness.Program{Log: log, Client: &http.Client{Timeout: harness.Patience}, Settings: environ, Stop: stop}
+	p := &harness.Program{Log: log, Client: &http.Client{Timeout: harness.Timeout}, Settings: environ, Stop: stop}
 	select {
 	case p.URL = <-log.Serving:
-	case <-time.After(harness.Patience):
+	case <-time.After(harness.Timeout):
 		t.Fatalf("parley does not serve:\n%s", log)
 	}
 	return p

@@ -201,7 +201,7 @@ func TestTheEmbeddedDatabaseIsPreparedByManyAndCheckedWhileItIsServed(t *testing
 	p := &harness.Program{Log: log, Client: http.DefaultClient}
 	select {
 	case p.URL = <-log.Serving:
-	case <-time.After(harness.Patience):
+	case <-time.After(harness.Timeout):
 		t.Fatalf("parley does not serve:\n%s", log)
 	}
 	check()

@@ -175,7 +175,7 @@ func requireReaped(t *testing.T, one int) {
 	require.Eventually(t, func() bool {
 		_, err := os.Stat("/proc/" + strconv.Itoa(orphan))
 		return errors.Is(err, os.ErrNotExist)
-	}, harness.Patience, harness.Tick, "the orphan's remains stay")
+	}, harness.Timeout, harness.Tick, "the orphan's remains stay")
 }
 
 type process struct {

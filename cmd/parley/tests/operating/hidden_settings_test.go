@@ -115,7 +115,7 @@ func TestAProgramThatServesLogsNoSecretSetting(t *testing.T) {
 	requireHidden(t, hidden, string(ready.Raw), "readyz")
 	require.Eventually(t, func() bool {
 		return strings.Contains(p.Log.String(), "smtp") || strings.Contains(p.Log.String(), "mail")
-	}, harness.Patience, harness.Tick)
+	}, harness.Timeout, harness.Tick)
 	require.Equal(t, app.ExitOK, p.Stop())
 	requireHidden(t, hidden, p.Log.String(), "the log")
 }

@@ -70,7 +70,7 @@ func TestTheBinary(t *testing.T) {
 		require.Eventually(t, func() bool {
 			stat, err := exec.CommandContext(t.Context(), "ps", "-o", "stat=", "-p", postmaster[1]).Output()
 			return err != nil || strings.HasPrefix(string(stat), "Z")
-		}, harness.Patience, harness.Tick, "postgres lives on without its parent")
+		}, harness.Timeout, harness.Tick, "postgres lives on without its parent")
 
 		second := harness.Spawn(t, binary, environ).Serving(t)
 		ada.Program = second.Program
@@ -343,7 +343,7 @@ func TestAStartThatMigratesLives(t *testing.T) {
 		require.NoError(t, err)
 		return res.StatusCode, string(raw)
 	}
-	require.Eventually(t, func() bool { status, _ := ask("/healthz"); return status == http.StatusOK }, harness.Patience, harness.Tick)
+	require.Eventually(t, func() bool { status, _ := ask("/healthz"); return status == http.StatusOK }, harness.Timeout, harness.Tick)
 	status, body := ask("/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, body, `"migrating"`)
@@ -351,7 +351,7 @@ func TestAStartThatMigratesLives(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, body, "DOWNSTREAM_UNAVAILABLE")
 	require.NoError(t, tx.Rollback(t.Context()))
-	require.Eventually(t, func() bool { status, _ := ask("/readyz"); return status == http.StatusOK }, harness.Patience, harness.Tick)
+	require.Eventually(t, func() bool { status, _ := ask("/readyz"); return status == http.StatusOK }, harness.Timeout, harness.Tick)
 	stop()
 	require.Equal(t, app.ExitOK, <-ended)
 }
@@ -378,7 +378,7 @@ func TestAPortThatIsTakenIsOneClearLine(t *testing.T) {
 // requireAway wants every call refused as DOWNSTREAM_UNAVAILABLE while the process itself is well.
 func requireAway(t *testing.T, ada *harness.Caller) {
 	t.Helper()
-	require.Eventually(t, func() bool { return ada.Get(t, "/readyz").Status == http.StatusServiceUnavailable }, harness.Patience, harness.Tick)
+	require.Eventually(t, func() bool { return ada.Get(t, "/readyz").Status == http.StatusServiceUnavailable }, harness.Timeout, harness.Tick)
 	ready := ada.Get(t, "/readyz")
 	require.Equal(t, "not_ready", ready.Text("status"), ready)
 	require.Equal(t, "failed", ready.Text("checks.postgres.status"))
@@ -397,10 +397,10 @@ func requireAway(t *testing.T, ada *harness.Caller) {
 // requireBack wants all well again, and an operation that was refused meanwhile to be done when it is sent again.
 func requireBack(t *testing.T, ada *harness.Caller, refused harness.Header) {
 	t.Helper()
-	require.Eventually(t, func() bool { return ada.Get(t, "/readyz").Status == http.StatusOK }, harness.Patience, harness.Tick)
+	require.Eventually(t, func() bool { return ada.Get(t, "/readyz").Status == http.StatusOK }, harness.Timeout, harness.Tick)
 	require.Eventually(t, func() bool {
 		return ada.Post(t, "/v1/bots", map[string]any{"name": "Again"}, refused).Status == http.StatusCreated
-	}, harness.Patience, harness.Tick)
+	}, harness.Timeout, harness.Tick)
 	require.Equal(t, http.StatusOK, ada.Get(t, "/v1/auth/me").Status)
 	require.Len(t, ada.Get(t, "/v1/bots").Items(), 2)
 }

@@ -254,7 +254,7 @@ func TestWhatOperatorsDidIsSealedAndOutlivesWorkspaces(t *testing.T) {
 	require.Eventually(t, func() bool {
 		line = harness.Operate(t, p.Settings, "audit", "verify", "--installation")[0]
 		return line["sealed_rows"] == 2.0 && line["unsealed_rows"] == 0.0
-	}, harness.Patience, harness.Tick)
+	}, harness.Timeout, harness.Tick)
 	require.Equal(t, true, line["intact"])
 	harness.Operate(t, p.Settings, "audit", "adopt", "--installation")
 	require.Equal(t, []string{"audit.adopt", "workspace.purged", "workspace.purge"}, column(harness.Operate(t, p.Settings, "audit", "list", "--installation"), "action"))

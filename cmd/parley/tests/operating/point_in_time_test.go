@@ -61,7 +61,7 @@ func TestPointInTimeRecovery(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(filepath.Join(archive, segment))
 		return err == nil
-	}, harness.Patience, harness.Tick, "the log is not archived")
+	}, harness.Timeout, harness.Tick, "the log is not archived")
 	require.NoError(t, conn.Close(t.Context()))
 	require.Equal(t, app.ExitOK, p.Stop())
 

@@ -112,7 +112,7 @@ func TestAKeyIsChangedBesideRunningServersAndNothingIsLost(t *testing.T) {
 	require.Len(t, harness.Operate(t, alone.Settings, "dead-letters", "retry"), 1)
 	require.Eventually(t, func() bool {
 		return alone.Number(t, `SELECT count(*) FROM job_queue WHERE kind = 'mail.send' AND status = 'done'`) == 2
-	}, harness.Patience, harness.Tick, "an email cannot be opened")
+	}, harness.Timeout, harness.Tick, "an email cannot be opened")
 	require.Equal(t, 1, alone.Number(t, `SELECT count(*) FROM audit_log WHERE action = 'secret.rotated' AND user_agent = 'operator'`))
 	_, out, _ = harness.Tool(t, alone.Settings, "audit", "verify", "--all")
 	require.NotContains(t, out, "NOT INTACT")
@@ -145,7 +145,7 @@ func TestARotationThatIsKilledGoesOnWhereItWas(t *testing.T) {
 	killed := harness.Spawn(t, binary, environ, "secret", "rotate")
 	sealed := `SELECT count(*) FROM webhook_endpoints, jsonb_array_elements(secrets) k WHERE get_byte(decode(left(k ->> 'sealed', 12), 'base64'), 1) = get_byte(decode('` +
 		idOfKey(t, nextKey) + `', 'hex'), 0)`
-	require.Eventually(t, func() bool { return p.Number(t, sealed) == 2 }, harness.Patience, harness.Tick)
+	require.Eventually(t, func() bool { return p.Number(t, sealed) == 2 }, harness.Timeout, harness.Tick)
 	require.NoError(t, killed.Cmd.Process.Kill())
 	killed.Wait(t)
 	require.NoError(t, tx.Rollback(t.Context()))

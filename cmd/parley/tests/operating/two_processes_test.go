@@ -46,7 +46,7 @@ func newPair(t *testing.T, settings ...string) pair {
 		c.Database = database
 	}
 	turns := inTurn{base: a.Client.Transport, hosts: []string{host(t, a.URL), host(t, b.URL)}, n: new(atomic.Int64)}
-	either := &harness.Program{URL: a.URL, Database: database, Client: &http.Client{Transport: turns, Timeout: harness.Patience}}
+	either := &harness.Program{URL: a.URL, Database: database, Client: &http.Client{Transport: turns, Timeout: harness.Timeout}}
 	return pair{a: a, b: b, either: either, data: []string{dataA, dataB}}
 }
 
@@ -267,7 +267,7 @@ func TestTwoProcessesGoOnWithTurnsThatAStopCutsShort(t *testing.T) {
 	follower.Until("message.delta")
 	answered := make(chan harness.Answer, 1)
 	go func() { answered <- here.Post(t, silent+"/turn", harness.Says(content), plain) }()
-	require.Eventually(t, func() bool { return here.Number(t, "SELECT count(*) FROM llm_turns WHERE status = 'running'") == 2 }, harness.Patience, harness.Tick)
+	require.Eventually(t, func() bool { return here.Number(t, "SELECT count(*) FROM llm_turns WHERE status = 'running'") == 2 }, harness.Timeout, harness.Tick)
 	stream.Until("message.delta")
 
 	require.NoError(t, p.a.Cmd.Process.Signal(syscall.SIGTERM))
@@ -296,7 +296,7 @@ func TestTwoProcessesGoOnWithTurnsThatAStopCutsShort(t *testing.T) {
 	require.Eventually(t, func() bool {
 		a := there.Post(t, silent+"/turn", harness.Says(content), plain)
 		return a.Status == http.StatusOK && a.Text("assistant_message.content") == "Echo: "+content
-	}, harness.Patience, harness.Tick)
+	}, harness.Timeout, harness.Tick)
 	for _, path := range []string{thread, silent} {
 		require.Len(t, there.Get(t, path+"/messages").Items(), 2)
 	}

@@ -294,7 +294,7 @@ func TestAMessageThatMayBeAnsweredLaterUsesUpNoAttemptsOfThoseBehind(t *testing.
 	chat := ada.NewEndpoint(t, bot)
 	first, second := chat.Says(t, "c", "#busy").Text("event_id"), chat.Says(t, "c", "Hi").Text("event_id")
 	failures := "SELECT coalesce(sum(j.failures), 0) FROM job_queue j JOIN webhook_events e ON e.operation_id::text = j.key WHERE e.id = "
-	require.Eventually(t, func() bool { return ada.Number(t, failures+"'"+first+"'") >= 2 }, harness.Patience, harness.Tick)
+	require.Eventually(t, func() bool { return ada.Number(t, failures+"'"+first+"'") >= 2 }, harness.Timeout, harness.Tick)
 	require.Equal(t, 0, ada.Number(t, failures+"'"+second+"'"))
 	require.Equal(t, "received", ada.Get(t, "/v1/webhook-events/"+second).Text("status"), "in the order in which they came")
 	require.Positive(t, s.asked.Load())

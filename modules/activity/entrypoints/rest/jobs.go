@@ -77,7 +77,7 @@ func (s Server) RetryDeadLetters(ctx context.Context, r RetryDeadLettersRequestO
 		done, err := s.Jobs.RetryMany(ctx, r.Body.Kind, ids)
 		items := page.Map(done, toRetried)
 		return command.Outcome{
-			Answer: RetryDeadLetters200JSONResponse{Items: items, HasMore: len(done) == jobs.MostRetried && ids == nil}.VisitRetryDeadLettersResponse,
+			Answer: RetryDeadLetters200JSONResponse{Items: items, HasMore: len(done) == jobs.MaxRetried && ids == nil}.VisitRetryDeadLettersResponse,
 			Audit: audit.Entry{
 				Action: "dead_letter.retry_many", Resource: "workspace", ResourceID: call.From(ctx).Principal.WorkspaceID,
 				Changes: map[string]any{"retried": items},

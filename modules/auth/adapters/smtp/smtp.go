@@ -23,7 +23,7 @@ type Mailer struct {
 	options []mail.Option
 }
 
-const patience = 20 * time.Second
+const timeout = 20 * time.Second
 
 // New makes a Mailer of smtp://user:password@host:port, which takes to TLS where the server offers it and sends a password
 // over nothing else, or smtps://…, which is TLS from the start.
@@ -32,7 +32,7 @@ func New(address, from string) (*Mailer, error) {
 	if err != nil || u.Hostname() == "" {
 		return nil, errors.New("SMTP_URL: should be smtp://user:password@host:port")
 	}
-	m := &Mailer{host: u.Hostname(), from: from, options: []mail.Option{mail.WithTimeout(patience)}}
+	m := &Mailer{host: u.Hostname(), from: from, options: []mail.Option{mail.WithTimeout(timeout)}}
 	port := 587
 	switch {
 	case u.Scheme == "smtps":

@@ -75,7 +75,7 @@ func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutRespon
 			return nil, err
 		}
 	}
-	answer, err := s.Commands.Run(call.AtHome(ctx), func(ctx context.Context) (command.Outcome, error) {
+	answer, err := s.Commands.Run(call.InHomeWorkspace(ctx), func(ctx context.Context) (command.Outcome, error) {
 		return command.Outcome{
 			Answer: Logout204Response{}.VisitLogoutResponse,
 			Audit:  audit.Entry{Action: "session.close", Resource: "session", ResourceID: p.SessionID},

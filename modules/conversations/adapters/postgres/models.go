@@ -26,7 +26,7 @@ type Models struct {
 func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, limit, bytes int) (ports.Recalled, error) {
 	q, workspace := queries(ctx, m.DB)
 	rows, err := q.RecallThread(ctx, conversationsdb.RecallThreadParams{
-		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(limit), MostBytes: int64(bytes), Refused: refusedTexts(),
+		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(limit), MaxBytes: int64(bytes), Refused: refusedTexts(),
 	})
 	if err != nil {
 		return ports.Recalled{}, fmt.Errorf("recall the thread: %w", err)

@@ -11,9 +11,9 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// flights lets one call at a time through for an operation, so that of many repetitions in this process at most one
+// inFlight lets one call at a time through for an operation, so that of many repetitions in this process at most one
 // holds a connection; the others wait here.
-type flights struct {
+type inFlight struct {
 	mu      sync.Mutex
 	waiting map[flightKey]*flight
 }
@@ -25,10 +25,10 @@ type flight struct {
 	calls int           // in the air or waiting
 }
 
-func newFlights() *flights { return &flights{waiting: map[flightKey]*flight{}} }
+func newInFlight() *inFlight { return &inFlight{waiting: map[flightKey]*flight{}} }
 
 // enter waits for this call's turn, up to waitForOther, then ErrInProgress.
-func (f *flights) enter(ctx context.Context) (leave func(), err error) {
+func (f *inFlight) enter(ctx context.Context) (leave func(), err error) {
 	c := call.From(ctx)
 	key := flightKey{c.Principal.WorkspaceID, c.Principal.UserID, c.Operation.ID}
 	f.mu.Lock()
