@@ -108,7 +108,7 @@ func (s *Sealer) seal(ctx context.Context, look int32) error {
 	for _, p := range pending {
 		err := s.db.Write(call.As(ctx, p.WorkspaceID, uuid.Nil), func(ctx context.Context) error { return s.sealWorkspace(ctx, p) })
 		switch {
-		case postgres.Violates(err, "audit_seals_pkey"):
+		case postgres.Violates(err, "audit_seals_pkey") || errors.Is(err, errSealedMeanwhile):
 			whole = false // another process is at it
 		case err != nil:
 			failures = append(failures, fmt.Errorf("seal workspace %s: %w", p.WorkspaceID, err))
@@ -122,6 +122,9 @@ func (s *Sealer) seal(ctx context.Context, look int32) error {
 	})
 }
 
+// errSealedMeanwhile says that another process has sealed in the workspace at the same time. The next run goes on from its seal.
+var errSealedMeanwhile = errors.New("audit: another process has sealed meanwhile")
+
 // sealWorkspace seals all of a workspace's rows at once: a seal that is there means that what was older is sealed.
 func (s *Sealer) sealWorkspace(ctx context.Context, p platformdb.AuditToSealRow) error {
 	q := platformdb.New(s.db.In(ctx))
@@ -132,6 +135,15 @@ func (s *Sealer) sealWorkspace(ctx context.Context, p platformdb.AuditToSealRow)
 	head, err := readHead(ctx, q, p.WorkspaceID)
 	if err != nil {
 		return err
+	}
+	if head.seq > last.Seq { // seals were removed, or another process has sealed between the two reads: last is then not the last
+		again, err := q.LastSeal(ctx, p.WorkspaceID)
+		if err != nil && !postgres.IsMissing(err) {
+			return err
+		}
+		if again.Seq != last.Seq {
+			return errSealedMeanwhile
+		}
 	}
 	total, believed, err := s.sealedRows(ctx, q, head, last.Seq)
 	if err != nil {

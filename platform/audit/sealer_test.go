@@ -241,6 +241,46 @@ func TestSealersOfSeveralProcessesMakeOneChain(t *testing.T) {
 	}
 }
 
+// A seal that another process makes between two reads of a sealer must not be left out of the chain.
+func TestSealersThatRunWhileRowsComeMakeOneChain(t *testing.T) {
+	t.Parallel()
+	l, workspace := newLedger(t), uuid.New()
+	written := make(chan struct{})
+	errs := make(chan error, 4)
+	for range 4 {
+		go func() {
+			for {
+				select {
+				case <-written:
+					errs <- nil
+					return
+				default:
+				}
+				if err := l.sealer.Seal(t.Context()); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	const rows = 300
+	for range rows {
+		l.record(t, workspace, 1)
+	}
+	close(written)
+	for range 4 {
+		require.NoError(t, <-errs)
+	}
+	require.Eventually(t, func() bool {
+		require.NoError(t, l.sealer.Seal(t.Context()))
+		return l.verify(t, workspace).Unsealed == 0
+	}, 30*time.Second, 10*time.Millisecond)
+	v := l.verify(t, workspace)
+	require.Nil(t, v.Broken)
+	require.EqualValues(t, rows, v.Sealed)
+	require.Greater(t, v.Seals, int64(10), "sealers had something to do beside each other")
+}
+
 func TestMoreRowsThanAPageAreSealedAndVerifiedWhole(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
