@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -206,6 +207,33 @@ func TestNoPackageHasABadName(t *testing.T) {
 		for _, d := range s.file.Decls {
 			f, ok := d.(*ast.FuncDecl)
 			require.False(t, ok && f.Recv == nil && f.Name.Name == "init", "%s/%s has an init()", s.dir, s.name)
+		}
+	}
+}
+
+// style.md has the words to use in their place.
+func TestThePrivateWordsOfTheFirstVersionDoNotReturn(t *testing.T) {
+	t.Parallel()
+	name := regexp.MustCompile(`Patience|^[mM]ost[A-Z]`)
+	comment := regexp.MustCompile(`(?i)\b(told|walls?|doors?|patience)\b`)
+	require.True(t, name.MatchString("stopPatience") && name.MatchString("mostTargets") && comment.MatchString("// who is told of events"))
+	for _, s := range sources(t) {
+		if ast.IsGenerated(s.file) {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if id, ok := n.(*ast.Ident); ok {
+				require.False(t, name.MatchString(id.Name), "%s: the name %s", s.fset.Position(id.Pos()), id.Name)
+			}
+			return true
+		})
+		if s.test || within(s.dir, "cmd/parley/tests") {
+			continue
+		}
+		for _, group := range s.file.Comments {
+			for _, c := range group.List {
+				require.False(t, comment.MatchString(c.Text), "%s: %s", s.fset.Position(c.Pos()), c.Text)
+			}
 		}
 	}
 }
