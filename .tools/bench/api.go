@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// api prepares what is measured, through the program's own front door.
+// api sets up what is measured, through the public HTTP API of the program.
 type api struct{ address string }
 
 func (a api) post(ctx context.Context, token, path, body string, into any) error {

@@ -121,7 +121,7 @@ func announce(ctx context.Context, conn *pgx.Conn, run int, targets []target) er
 	return conn.SendBatch(ctx, batch).Close()
 }
 
-// facts tells what the figures depend on.
+// facts returns the Postgres version and the settings that the figures depend on.
 func facts(ctx context.Context, conn *pgx.Conn) (string, error) {
 	var version, fsync, commit, pageWrites string
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('fsync'),

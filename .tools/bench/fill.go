@@ -17,10 +17,10 @@ const (
 	fillPart = 100_000 // turns of which the rows go in with one COPY
 )
 
-// fill puts old data into the database by COPY, as a superuser: messages of them, half as many turns and rows of the
-// audit log, a tenth as many operations, and their threads; shape.go and rows.go tell how it looks. A fifth goes into the
-// workspaces of the targets, the rest into others. All indexes and constraints are there meanwhile. It tells the size that
-// the database has then.
+// fill inserts old data into the database with COPY, as a superuser: the given number of messages, half as many turns
+// and audit rows, a tenth as many operations, and their threads. shape.go and rows.go define what the data looks like.
+// A fifth of it belongs to the workspaces of the targets, the rest to other workspaces. All indexes and constraints
+// exist while it runs. It returns the size of the database afterwards.
 func (m *match) fill(ctx context.Context, messages int, targets []target, progress io.Writer) (size string, err error) {
 	s, err := newShape(messages/2, targets, time.Now())
 	if err != nil {

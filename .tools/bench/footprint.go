@@ -49,7 +49,8 @@ func highest(ctx context.Context, pid int, d time.Duration) (most int64) {
 	}
 }
 
-// reportFootprint tells of the program's memory, and starts it anew, with a Postgres of its own, to tell how long that takes.
+// reportFootprint reports the memory of the program. It then starts the program again, with a Postgres of its own, and
+// reports how long that takes.
 func (m *match) reportFootprint(ctx context.Context, idle int64, cells []cell, s settings, out, progress io.Writer) error {
 	var most int64
 	clients, during := slices.Max(s.clients), ""

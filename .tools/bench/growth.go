@@ -29,7 +29,8 @@ func (m *match) playOurs(ctx context.Context, s settings, targets []target, prog
 	return cells, nil
 }
 
-// reportGrowth tells what each call costs more since there is old data: before holds what was measured without it.
+// reportGrowth reports how much more each call costs after old data was added. before holds the cells measured without
+// that data.
 func reportGrowth(w io.Writer, messages int, size string, before, after []cell) error {
 	if len(before) == 0 {
 		return nil

@@ -150,7 +150,7 @@ func (m *match) measure(ctx context.Context, s settings, targets []target, stdou
 	return m.profile(ctx, s, targets[:s.clients[0]], stderr)
 }
 
-// machineLoad tells how busy the machine was before: others may share it.
+// machineLoad returns the load of the machine before the run: other processes may share it.
 func machineLoad() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -15,7 +15,7 @@ type cell struct {
 	ours, theirs []sample
 }
 
-// notes tell what the figures mean and in what the two sides differ.
+// notes explains what the figures mean and how the two sides differ.
 const notes = `
 ratio: median over the rounds of our requests/s over pgbench's transactions/s in the same round.
 CPU: processor time of parley over that of all processes of its Postgres, while parley is measured.

@@ -68,8 +68,8 @@ func makeScript(samples [][]transaction, own map[string]string) (script, error) 
 	return script{text: w.opening() + body.String(), variables: w.variables}, nil
 }
 
-// relaxes tells whether a statement lets its commit not wait for the disk. That the program may do so for the first half
-// of a turn is a merit of its own: the other side has synchronous_commit on, for each of its transactions.
+// relaxes reports whether a statement turns synchronous_commit off, so that its commit does not wait for the disk. The
+// program does so in the first transaction of a turn. pgbench keeps synchronous_commit on in all of its transactions.
 func relaxes(s statement) bool {
 	return strings.Contains(s.sql, "set_config('synchronous_commit', 'off'")
 }
@@ -152,7 +152,7 @@ func (w *writer) newExpression(args []argument) string {
 	return ":" + name
 }
 
-// progression tells whether a parameter is a number that rises evenly.
+// progression reports whether a parameter is a number that rises evenly.
 func progression(args []argument) (start, step int64, ok bool) {
 	numbers := make([]int64, len(args))
 	for i, a := range args {

@@ -136,7 +136,7 @@ func (s *shape) operationID(t oldTurn) uuid.UUID {
 	return id
 }
 
-// rising makes a version 7 UUID of a time as uuid.NewV7 does, with what is random there told by a kind and a number.
+// rising returns a version 7 UUID for a time, as uuid.NewV7 does. Its random part is derived from a kind and a number.
 func rising(at time.Time, kind string, number int) uuid.UUID {
 	sum := digest(kind, number)
 	id := uuid.UUID(sum[:16])

@@ -181,7 +181,7 @@ func (l *loop) start() error {
 	}
 	l.server = &server{cmd: cmd, done: make(chan struct{})}
 	go func(s *server) {
-		_ = s.cmd.Wait() // ProcessState tells it
+		_ = s.cmd.Wait() // ProcessState has the result
 		close(s.done)
 	}(l.server)
 	return nil
@@ -248,7 +248,7 @@ func (l *loop) sources() string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// skipped tells of files that no build reads: tests, pages, what editors leave about.
+// skipped reports whether a file is not used by any build: a test, a Markdown page, or a file left by an editor.
 func skipped(name string) bool {
 	for _, end := range []string{"_test.go", ".md", "~", ".swp", ".swx", ".tmp", ".orig"} {
 		if strings.HasSuffix(name, end) {

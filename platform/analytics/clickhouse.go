@@ -69,8 +69,8 @@ func (o ClickHouseOptions) open(database string) (driver.Conn, error) {
 // Close closes the connections.
 func (c *ClickHouse) Close() error { return c.conn.Close() }
 
-// Export implements Store. A batch is fixed first, then inserted under its id, then dropped from the outbox; whatever is
-// cut short in between is done again with the same rows, and ClickHouse, which knows the id, inserts nothing twice.
+// Export fixes a batch, inserts it under its id, and then removes it from the outbox. An export that is interrupted is
+// repeated with the same rows and the same id, so ClickHouse inserts nothing twice.
 func (c *ClickHouse) Export(ctx context.Context, most int) (int, error) {
 	var batch []platformdb.TakeAnalyticsRow
 	err := c.outbox.Write(ctx, func(ctx context.Context) (err error) {
@@ -140,7 +140,6 @@ func (c *ClickHouse) insert(ctx context.Context, batch []platformdb.TakeAnalytic
 	return insert.Send()
 }
 
-// Counts implements Store.
 func (c *ClickHouse) Counts(ctx context.Context, q Query) (list []Counts, err error) {
 	err = c.read(ctx, "counts.sql", q, func(rows driver.Rows) error {
 		var r Counts
@@ -154,7 +153,6 @@ func (c *ClickHouse) Counts(ctx context.Context, q Query) (list []Counts, err er
 	return list, err
 }
 
-// Latencies implements Store.
 func (c *ClickHouse) Latencies(ctx context.Context, q Query) (list []Latency, err error) {
 	err = c.read(ctx, "latencies.sql", q, func(rows driver.Rows) error {
 		var (
@@ -171,8 +169,8 @@ func (c *ClickHouse) Latencies(ctx context.Context, q Query) (list []Latency, er
 	return list, err
 }
 
-// read makes a query for the workspace of the context: there is no wall in ClickHouse, so every one is bound to it here.
-// Days of UTC are read from the roll-ups, those of another time zone from the single rows.
+// read runs a query for the workspace of the context. ClickHouse has no row-level security, so each query is restricted
+// to the workspace here. Periods in UTC are read from the roll-ups, those in another time zone from the single rows.
 func (c *ClickHouse) read(ctx context.Context, name string, q Query, scan func(driver.Rows) error) error {
 	file := "queries/" + name
 	if q.local() {
@@ -202,7 +200,7 @@ func (c *ClickHouse) read(ctx context.Context, name string, q Query, scan func(d
 		if err != nil {
 			return err
 		}
-		defer rows.Close() //nolint:errcheck // Err has told it
+		defer rows.Close() //nolint:errcheck // rows.Err reports the failure
 		for rows.Next() {
 			if err := scan(rows); err != nil {
 				return err
@@ -240,7 +238,7 @@ const (
 	unknownDatabase = 81
 )
 
-// isUnknown tells whether an error says that our database or a table in it is not there.
+// isUnknown reports whether an error says that the database or one of its tables does not exist.
 func isUnknown(err error) bool {
 	e, ok := errors.AsType[*clickhouse.Exception](err)
 	return ok && (e.Code == unknownTable || e.Code == unknownDatabase)

@@ -19,7 +19,7 @@ func Exporting(s Store, every time.Duration) jobs.Periodic {
 	return jobs.Periodic{Name: "export analytics", Every: every, Lease: time.Minute, Do: func(ctx context.Context) error {
 		_, err := ExportAll(ctx, s)
 		if _, refused := resilience.IsRefused(err); refused {
-			return nil // the breaker has told that the server is away; what is to be counted waits
+			return nil // the breaker has logged that the server is unavailable; the rows stay in the outbox
 		}
 		return err
 	}}
@@ -39,7 +39,7 @@ func ExportAll(ctx context.Context, s Store) (rows int, err error) {
 // deepest is how far Depth counts.
 const deepest = 100_000
 
-// Depth tells how many rows of all workspaces wait to be counted, up to 100,000.
+// Depth returns how many rows of all workspaces wait in the outbox, up to 100,000.
 func Depth(ctx context.Context, db *postgres.DB) (int, error) {
 	n, err := platformdb.New(db.In(ctx)).AnalyticsDepth(ctx, deepest)
 	if err != nil {

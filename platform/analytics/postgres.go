@@ -16,7 +16,6 @@ type Postgres struct{ db *postgres.DB }
 // NewPostgres makes a Postgres.
 func NewPostgres(db *postgres.DB) Postgres { return Postgres{db} }
 
-// Export implements Store.
 func (p Postgres) Export(ctx context.Context, most int) (n int, err error) {
 	err = p.db.WriteOnce(ctx, func(ctx context.Context) error {
 		moved, err := platformdb.New(p.db.In(ctx)).RollUpAnalytics(ctx, platformdb.RollUpAnalyticsParams{Most: int32(most), Bounds: Bounds()})
@@ -29,7 +28,6 @@ func (p Postgres) Export(ctx context.Context, most int) (n int, err error) {
 	return n, nil
 }
 
-// Counts implements Store.
 func (p Postgres) Counts(ctx context.Context, q Query) ([]Counts, error) {
 	if q.local() {
 		return p.localCounts(ctx, q)
@@ -48,7 +46,6 @@ func (p Postgres) Counts(ctx context.Context, q Query) ([]Counts, error) {
 	return list, err
 }
 
-// Latencies implements Store.
 func (p Postgres) Latencies(ctx context.Context, q Query) ([]Latency, error) {
 	if q.local() {
 		return p.localLatencies(ctx, q)

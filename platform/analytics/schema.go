@@ -71,7 +71,7 @@ func (c *ClickHouse) createDatabase(ctx context.Context) error {
 	return execute(ctx, conn, "queries/create_database.sql", clickhouse.Parameters{"name": c.options.Database})
 }
 
-// Ping tells whether the server answers.
+// Ping returns an error if the server does not answer.
 func (c *ClickHouse) Ping(ctx context.Context) error { return c.conn.Ping(ctx) }
 
 // Check prepares the server, then writes to it and reads that back. It counts nothing.

@@ -48,7 +48,8 @@ func (s *Sealer) signed(h Head) Head {
 	return h
 }
 
-// fits tells whether a head was made with the key that it names, or where it names none with one of ours.
+// fits reports whether the MAC of a head was made with the key that the head names. If the head names no key, any known
+// key may match.
 func (s *Sealer) fits(h Head) bool {
 	keys := s.keys
 	if id := secret.IDOf(h.KeyID); len(h.KeyID) > 0 {
@@ -116,8 +117,8 @@ func (s *Sealer) sealedRows(ctx context.Context, q *platformdb.Queries, h stored
 // before runs beside it, that makes some.
 const adoptFor = 24 * time.Hour
 
-// adopting tells whether heads without a MAC are to be adopted as they are. That is so once in the life of a database that
-// had seals before heads were authenticated, and never in another.
+// adopting reports whether heads without a MAC are adopted as they are. That happens once in the life of a database
+// that had seals before heads were authenticated, and never in another database.
 func (s *Sealer) adopting(ctx context.Context) (bool, error) {
 	if until := s.adoptUntil.Load(); until != nil {
 		return time.Now().Before(*until), nil

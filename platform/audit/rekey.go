@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// isCurrent tells whether a head names the current key.
+// isCurrent reports whether a head names the current key.
 func (s *Sealer) isCurrent(h Head) bool { return secret.IDOf(h.KeyID) == s.keys.Current().ID }
 
 // Rekey makes the MAC of a workspace's head anew with the current key; the context is in the workspace. A head that does not fit the

@@ -23,7 +23,7 @@ type Verification struct {
 	Anchor                  *AnchorCheck // nil: there is no anchor
 }
 
-// Intact tells whether the log is as it was written, for all that can be known.
+// Intact reports whether the log is unchanged since it was written, as far as can be verified.
 func (v Verification) Intact() bool {
 	return v.Broken == nil && len(v.UnknownKeys) == 0 && (v.Anchor == nil || v.Anchor.State != Restored && v.Anchor.State != Invalid)
 }
@@ -141,8 +141,8 @@ func (v *verifying) readSeals(ctx context.Context) error {
 	}
 }
 
-// fits tells whether a seal was made with the key that it names, or where it names none with any that is known. One of a key that is
-// not known cannot be told to be broken: the key is noted.
+// fits reports whether the MAC of a seal was made with the key that the seal names. If the seal names no key, any known
+// key may match. A seal under an unknown key cannot be verified: fits records the key in UnknownKeys and returns true.
 func (v *verifying) fits(r seal, rows []string, mac, keyID []byte) bool {
 	keys := slices.Concat(secret.Keys{v.key}, v.sealer.keys)
 	if v.head.MAC != nil && r.seq <= v.head.Seal { // no past key can add to a log

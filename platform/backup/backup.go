@@ -32,7 +32,7 @@ type Manifest struct {
 	Format   int             `json:"format"`
 	MadeAt   time.Time       `json:"made_at"`
 	Program  string          `json:"program"`   // the version of parley
-	KeyPrint string          `json:"key_print"` // of SECRET_KEY, in hex: tells whether another one is it
+	KeyPrint string          `json:"key_print"` // of SECRET_KEY, in hex: identifies the key without revealing it
 	Database postgres.Dumped `json:"database"`
 	Parts    int             `json:"parts"`
 	Bytes    int64           `json:"bytes"`
@@ -95,7 +95,7 @@ func (w *Writer) Put(ctx context.Context, key string, content io.Reader) error {
 	return nil
 }
 
-// Has tells whether a part was added.
+// Has reports whether a part was added.
 func (w *Writer) Has(ctx context.Context, key string) (bool, error) {
 	content, err := w.store.Get(ctx, key, 0, 0)
 	if errors.Is(err, blob.ErrNotFound) {

@@ -65,7 +65,7 @@ func (d *Disk) Prepare(context.Context) error {
 // Check writes, reads and deletes a file.
 func (d *Disk) Check(ctx context.Context) error { return try(ctx, d) }
 
-// Put implements Store. The bytes are on the disk, under their name, when it returns.
+// Put stores the content. The bytes are on the disk, under their name, when it returns.
 func (d *Disk) Put(ctx context.Context, key string, content io.Reader) (size int64, err error) {
 	if err := checkKey(key); err != nil {
 		return 0, err
@@ -113,7 +113,6 @@ func (d *Disk) sync(folder string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Get implements Store.
 func (d *Disk) Get(_ context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -137,7 +136,7 @@ func (d *Disk) Get(_ context.Context, key string, offset, length int64) (io.Read
 	return section{io.LimitReader(file, length), file}, nil
 }
 
-// Delete implements Store. The folder stays: another file may be on its way into it.
+// Delete removes a file. It keeps the folder, because another file may be about to be stored in it.
 func (d *Disk) Delete(_ context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return err
@@ -148,12 +147,12 @@ func (d *Disk) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// isAbsent tells whether a file is not there: nor would it be where a part of its path is a file.
+// isAbsent reports whether an error says that a file does not exist. That includes a path of which a parent is a file.
 func isAbsent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// List implements Store. It reads the names of whole folders, so that one must not have very many.
+// List reads the names of whole folders, so a folder must not hold very many files.
 func (d *Disk) List(ctx context.Context, prefix, after string, most int) ([]Object, error) {
 	w := walk{ctx: ctx, files: d.root.FS(), prefix: prefix, after: after, most: most}
 	if err := w.into(""); err != nil {

@@ -28,7 +28,6 @@ const answerTimeout = 8 * time.Second
 
 var errStore = errors.New("blob: the store answered that it is in trouble")
 
-// RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	var res *http.Response
@@ -53,7 +52,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel()
 		return nil, err
 	}
-	res.Body = &body{content: res.Body, cancel: cancel} // also of an answer that tells of trouble: the client reads it
+	res.Body = &body{content: res.Body, cancel: cancel} // also for an error response: the client reads its body
 	return res, nil
 }
 

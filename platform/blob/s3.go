@@ -102,8 +102,7 @@ func (s *S3) Ping(ctx context.Context) error {
 	return translate(err)
 }
 
-// Put implements Store. The whole of it goes through the spool first: what the bucket is sent is there, of known length,
-// and never the half of something.
+// Put writes the whole content to the spool first. The bucket therefore receives complete content of a known length.
 func (s *S3) Put(ctx context.Context, key string, content io.Reader) (size int64, err error) {
 	if err := checkKey(key); err != nil {
 		return 0, err
@@ -132,7 +131,6 @@ func (s *S3) Put(ctx context.Context, key string, content io.Reader) (size int64
 	return size, nil
 }
 
-// Get implements Store.
 func (s *S3) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -161,7 +159,6 @@ func (s *S3) Get(ctx context.Context, key string, offset, length int64) (io.Read
 	return content, nil
 }
 
-// Delete implements Store.
 func (s *S3) Delete(ctx context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return err
@@ -173,7 +170,6 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// List implements Store.
 func (s *S3) List(ctx context.Context, prefix, after string, most int) ([]Object, error) {
 	var found []Object
 	for o := range s.client.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{

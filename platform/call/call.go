@@ -23,7 +23,8 @@ type Call struct {
 	Needs     Needs
 	IP        netip.Addr // of the client; invalid where unknown
 	UserAgent string
-	// Familiar tells whether a device, or somebody from the network of the client, has logged in before, to whichever account.
+	// Familiar reports whether the device, or somebody from the network of the client, has logged in before, to any
+	// account.
 	Familiar bool
 	// DeviceToken is what the client sent of an earlier log-in, a secret; "" where it sent none.
 	DeviceToken string

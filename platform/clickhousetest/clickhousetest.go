@@ -43,7 +43,7 @@ func Do(t testing.TB, address, query string) {
 	require.Equal(t, http.StatusOK, res.StatusCode, query)
 }
 
-// Proxy stands before a server and misbehaves as it is told.
+// Proxy forwards requests to a ClickHouse server and fails as a test configures it.
 type Proxy struct {
 	URL string
 

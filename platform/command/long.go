@@ -20,8 +20,9 @@ import (
 type Long struct {
 	// Audit is written with Begin.
 	Audit audit.Entry
-	// Seen says that what the work brings is seen before its end, as a stream is: a crash of the database's server does not
-	// lose what Begin has stored, and a repetition that finds the work running is told so at once, to join it.
+	// Seen says that the result of Work is visible before its end, as a stream is. A crash of the database server does
+	// not lose what Begin has stored. A repetition that finds the work running receives ErrInProgress at once, so that
+	// it can join the work.
 	Seen bool
 	// Wide says that Begin makes more than one query.
 	Wide bool
@@ -42,7 +43,7 @@ type Long struct {
 	Finish func(ctx context.Context) (Encoder, error)
 	// Fail keeps that Work failed, in a transaction; the operation stays unfinished and may be sent again.
 	Fail func(ctx context.Context, cause error) error
-	// Ended is called when the attempt is over and what came of it is committed, or could not be. nil: nobody is told.
+	// Ended is called when the attempt is over and what came of it is committed, or could not be. nil: it is not called.
 	Ended func()
 }
 

@@ -49,7 +49,8 @@ type Options struct {
 	Cache      operations.Cache
 	Audit      *audit.Log
 	Fault      *fault.Point // nil but in fault tests
-	// Observed is told what each operation came to: done, replayed, in_progress, reused, expired or failed; nil: nobody is.
+	// Observed receives the outcome of each operation: done, replayed, in_progress, reused, expired or failed. nil: it
+	// is not called.
 	Observed func(outcome string)
 }
 
@@ -63,7 +64,7 @@ func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outc
 	return p.observe(p.run(ctx, step))
 }
 
-// observe tells what an operation came to.
+// observe passes the outcome of an operation to Observed.
 func (p *Pipeline) observe(answer Answer, err error) (Answer, error) {
 	if p.Observed == nil {
 		return answer, err

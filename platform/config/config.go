@@ -1,4 +1,5 @@
-// Package config reads the environment, once, at the start. Everything wrong is told at once, a line a variable.
+// Package config reads the configuration from the environment, once, at the start. It reports all errors together, one
+// line for each variable.
 package config
 
 import (
@@ -287,7 +288,7 @@ const maxPrevious = 8 // SECRET_PREVIOUS_KEYS
 // production is the value of APP_ENV that refuses what is only fit for development and sets limits by default.
 const production = "production"
 
-// Production tells whether APP_ENV is production.
+// Production reports whether APP_ENV is production.
 func (c *Config) Production() bool { return c.AppEnv == production }
 
 // Connections is how many connections to the database this process may hold. More than a few a core make nothing quicker,
@@ -296,10 +297,10 @@ func (c *Config) Connections() int32 {
 	if c.DatabaseConns > 0 {
 		return c.DatabaseConns
 	}
-	return int32(min(20, max(10, 5*runtime.GOMAXPROCS(0)))) // a server has 100 for all, unless told otherwise
+	return int32(min(20, max(10, 5*runtime.GOMAXPROCS(0)))) // Postgres allows 100 for all clients by default
 }
 
-// Pprof tells whether profiles are served.
+// Pprof reports whether the process serves profiles.
 func (c *Config) Pprof() bool { return c.Profiles == "true" || c.Profiles == "" && !c.Production() }
 
 // Proxies are TrustedProxies, parsed.
@@ -338,7 +339,7 @@ func isPostgres(s string) bool { return isURL(s, "postgres", "postgresql") }
 
 func isRedis(s string) bool { return isURL(s, "redis", "rediss", "unix") }
 
-// isMailServer tells whether a text is empty or smtp(s)://user:password@host:port, of which only the host must be there.
+// isMailServer reports whether a text is empty or smtp(s)://user:password@host:port. Only the host is required.
 func isMailServer(s string) bool {
 	u, err := url.Parse(s)
 	if s == "" || err != nil {
@@ -348,13 +349,13 @@ func isMailServer(s string) bool {
 	return err == nil && port > 0 && isURL(s, "smtp", "smtps") && u.Hostname() != "" && (u.Path == "" || u.Path == "/") && u.RawQuery == ""
 }
 
-// isURL tells whether a text is empty or a URL of one of these schemes.
+// isURL reports whether a text is empty or a URL of one of these schemes.
 func isURL(s string, schemes ...string) bool {
 	u, err := url.Parse(s)
 	return s == "" || err == nil && slices.Contains(schemes, u.Scheme)
 }
 
-// isServer tells whether a text is empty or http(s)://host[:port] and no more.
+// isServer reports whether a text is empty or exactly http(s)://host[:port].
 func isServer(s string) bool {
 	u, err := url.Parse(s)
 	if s == "" || err != nil {
@@ -365,7 +366,7 @@ func isServer(s string) bool {
 		strings.TrimSuffix(s, "/") == u.Scheme+"://"+u.Host
 }
 
-// isKey tells whether a text can go out as a header.
+// isKey reports whether a text can be sent as the value of an HTTP header.
 func isKey(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }

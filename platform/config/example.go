@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Variable is one environment variable, as env.example and --help tell of it.
+// Variable describes one environment variable for env.example and --help.
 type Variable struct {
 	Name       string
 	Default    string // where it is unset or empty

@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// isDSN tells whether a text is empty or has the parts of a Sentry DSN.
+// isDSN reports whether a text is empty or has the parts of a Sentry DSN.
 func isDSN(s string) bool {
 	u, err := url.Parse(s)
 	return s == "" || err == nil && isURL(s, "http", "https") && u.User.Username() != "" && u.Host != "" && len(u.Path) > 1
 }
 
-// isSecret tells whether a text is empty or can be one half of a pair of keys.
+// isSecret reports whether a text is empty or is valid as one half of a key pair.
 func isSecret(s string, least int) bool {
 	return s == "" || len(s) >= least && isKey(s)
 }

@@ -25,10 +25,10 @@ const dearest = 1_000_000_000 // a thousand of the currency for a million tokens
 // ModelTable is ModelPrices, parsed, by provider/name.
 func (c *Config) ModelTable() map[string]ModelPrice { return c.prices }
 
-// HasOpenAI tells whether the operator has a key or a server that everybody may ask.
+// HasOpenAI reports whether the operator has configured an OpenAI key or server for all workspaces.
 func (c *Config) HasOpenAI() bool { return c.OpenAIKey != "" || c.OpenAIURL != "" }
 
-// HasAnthropic tells whether the operator has a key that everybody may ask with.
+// HasAnthropic reports whether the operator has configured an Anthropic key for all workspaces.
 func (c *Config) HasAnthropic() bool { return c.AnthropicKey != "" }
 
 func (c *Config) checkModels(require func(ok bool, name string)) {
@@ -50,7 +50,7 @@ func (c *Config) checkModels(require func(ok bool, name string)) {
 // modelPattern is what an item of MODEL_ALLOW looks like.
 var modelPattern = regexp.MustCompile(`^(echo|(openai|anthropic)/\S+)$`)
 
-// isVisible tells whether an HTTP header can hold a text.
+// isVisible reports whether a text can be the value of an HTTP header.
 func isVisible(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }

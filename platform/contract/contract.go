@@ -1,5 +1,5 @@
-// Package contract holds requests to the OpenAPI document: parameters and bodies are checked against the very schemas
-// that clients read (JSON Schema 2020-12), and every wrong field is told at once.
+// Package contract validates requests against the OpenAPI document. Parameters and bodies are checked against the same
+// schemas that clients read (JSON Schema 2020-12), and every wrong field is reported at once.
 package contract
 
 import (

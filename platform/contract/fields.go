@@ -28,7 +28,7 @@ func wrongFields(root string, err error) []fail.Field {
 	return wrong
 }
 
-// An answer must not be much larger than the body that it is about: of what is wrong with one, this much is told.
+// The limits of an error response, which must not be much larger than the body that it describes.
 const (
 	maxFields   = 100
 	longestName = 200 // bytes

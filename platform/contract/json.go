@@ -27,7 +27,7 @@ func malformed(format string, args ...any) *fail.Error {
 // other fields can be looked at too; without it where a number is beyond what a double can hold.
 func ParseJSON(body []byte) (any, error) { return parse(body, isLong) }
 
-// parse reads a body, of whose numbers refuse tells which are wrong.
+// parse reads a body. refuse reports whether a number in it is wrong.
 func parse(body []byte, refuse func(number []byte) bool) (any, error) {
 	if len(body) == 0 {
 		return nil, malformed("the body is empty: send a JSON object")

@@ -55,7 +55,7 @@ func scan(body []byte, refuse func(number []byte) bool) (found scanned) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// isLong tells whether a number has more than MaxDigits when it is written out.
+// isLong reports whether a number has more than MaxDigits when it is written out.
 func isLong(number []byte) bool {
 	if len(number) <= MaxDigits && !bytes.ContainsAny(number, "eE") {
 		return false
@@ -65,10 +65,10 @@ func isLong(number []byte) bool {
 	return max(1, len(whole)+exponent)+max(0, len(fraction)-exponent) > MaxDigits
 }
 
-// HasLongNumber tells whether valid JSON has a number of more than MaxDigits.
+// HasLongNumber reports whether valid JSON contains a number with more than MaxDigits digits.
 func HasLongNumber(body []byte) bool { return scan(body, isLong).wrongNumber }
 
-// isHuge tells whether a number is beyond what a double can hold, or is written at unreasonable length.
+// isHuge reports whether a number is too large for a double or is written with too many characters.
 func isHuge(number []byte) bool {
 	if len(number) > maxNumber {
 		return true

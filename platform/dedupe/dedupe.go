@@ -1,6 +1,6 @@
-// Package dedupe remembers for a while what has been done, so that a repetition can be told without asking the database.
-// It only makes things quicker: a mark says that something is committed, and no mark says nothing. Losing all of them
-// loses nothing.
+// Package dedupe remembers for a limited time which work has been committed, so that a repetition is recognized without
+// a query to the database. It is an optimization only: a mark means that the work is committed, and a missing mark
+// means nothing. Losing all marks is harmless.
 package dedupe
 
 import (
@@ -31,10 +31,8 @@ func NewMemory(life time.Duration, most int) *Memory {
 	return &Memory{cache.NewCache[string, string]().WithLRU().WithMaxKeys(most).WithTTL(life)}
 }
 
-// Find implements Marks.
 func (m *Memory) Find(_ context.Context, key string) (string, bool) { return m.entries.Get(key) }
 
-// Put implements Marks.
 func (m *Memory) Put(_ context.Context, key, value string) { m.entries.Add(key, value) }
 
 // Redis shares marks between processes.
@@ -52,7 +50,6 @@ func NewRedis(client *redis.Client, life time.Duration, log *slog.Logger) *Redis
 // prefix keeps our keys apart from others in a Redis that is shared.
 const prefix = "parley:"
 
-// Find implements Marks.
 func (r *Redis) Find(ctx context.Context, key string) (string, bool) {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
@@ -60,7 +57,7 @@ func (r *Redis) Find(ctx context.Context, key string) (string, bool) {
 	return value, err == nil
 }
 
-// Put implements Marks. It goes on when the caller has gone: what it says is true.
+// Put stores the mark even if the context is canceled, because what the mark says stays true.
 func (r *Redis) Put(ctx context.Context, key, value string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
 	defer cancel()

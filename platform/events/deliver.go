@@ -121,8 +121,8 @@ func (d *Deliverer) send(ctx context.Context, to platformdb.GetDeliveryToSendRow
 	return result, fail.OfTenant(err) // whose server it is
 }
 
-// gone tells whether a target is to be asked no more: it says so, or it has failed for giveUpAfter. Time in which nothing
-// was tried does not count.
+// gone reports whether a subscription is to be disabled: its target answered 410 Gone, or it has failed for
+// giveUpAfter. Time without an attempt does not count.
 func (d *Deliverer) gone(to platformdb.GetDeliveryToSendRow, r webhook.Result) bool {
 	if r.Status == http.StatusGone {
 		return true

@@ -1,12 +1,12 @@
-// Package events tells the outside what has happened in a workspace: a change publishes an event in its transaction, and
-// every subscription that wants it gets a delivery, which is a job. An event is delivered at least once, under an id
-// (webhook-id) that stays the same in every attempt, signed as Standard Webhooks has it
+// Package events sends outgoing webhooks for the events of a workspace. A change publishes an event in its transaction,
+// and every subscription to its type receives a delivery, which is a job. An event is delivered at least once, under an
+// id (webhook-id) that is the same in every attempt. Deliveries are signed as Standard Webhooks specifies
 // (https://www.standardwebhooks.com).
 //
-// A delivery is pending → delivered, or after the last attempt → failed, with its job in the dead letters. A subscription
-// whose target has failed for five days, in which it was asked again and again, is disabled, one whose target says 410 Gone at
-// once. A delivery that is due while its subscription is disabled, by anyone, becomes a dead letter; one of a subscription that
-// was deleted ends as failed and leaves none.
+// A delivery is pending, then delivered, or failed after its last attempt. The job of a failed delivery becomes a dead
+// letter. A subscription is disabled when its target has failed repeatedly for five days, or at once when the target
+// answers 410 Gone. A delivery that is due while its subscription is disabled, by anyone, becomes a dead letter. A
+// delivery of a deleted subscription ends as failed and leaves no dead letter.
 package events
 
 import (
@@ -38,7 +38,7 @@ const (
 // Event is what has happened.
 type Event struct {
 	Type string // object.verb in the past: turn.completed
-	Data any    // what a subscriber is told, in JSON
+	Data any    // the data that a subscriber receives, encoded as JSON
 	// EndpointID is the webhook endpoint whose conversation it concerns; nil: none.
 	EndpointID *uuid.UUID
 }
@@ -85,7 +85,7 @@ func (p *Publisher) Publish(ctx context.Context, e Event) error {
 	return platformdb.New(p.db.In(ctx)).PublishEvent(ctx, params)
 }
 
-// deadLetter is what a subscriber is told of a job that was given up. Its payload stays here.
+// deadLetter is the data of a dead-letter event. It does not contain the payload of the job.
 type deadLetter struct {
 	ID          uuid.UUID  `json:"dead_letter_id"`
 	JobID       uuid.UUID  `json:"job_id"`
@@ -98,8 +98,9 @@ type deadLetter struct {
 	CreatedAt   time.Time  `json:"created_at"`
 }
 
-// OnDeadLetter publishes that a job was given up, in the transaction in which it is; a delivery has failed for good then. The
-// death of a delivery that told of a death is not told of: that would go on for ever.
+// OnDeadLetter publishes an event that a job was given up, in the transaction that moves the job to the dead letters.
+// If the job is a delivery, the delivery ends as failed. The failed delivery of a dead-letter event publishes no event,
+// as that would repeat without end.
 func (p *Publisher) OnDeadLetter(ctx context.Context, l jobs.WholeLetter) error {
 	if l.Kind == Kind {
 		q, id := platformdb.New(p.db.In(ctx)), delivery(l.Payload)

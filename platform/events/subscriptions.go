@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// What callers are told.
+// Errors that callers of this package receive.
 var (
 	ErrNoSubscription = fail.New(fail.NotFound, "NOT_FOUND", "there is no such webhook subscription in this workspace")
 	ErrNoDelivery     = fail.New(fail.NotFound, "NOT_FOUND", "there is no such delivery in this workspace")
@@ -29,7 +29,7 @@ const (
 	Disabled = "disabled"
 )
 
-// Subscription is where, and of what, a workspace wants to be told.
+// Subscription says which events of a workspace are sent to which URL.
 type Subscription struct {
 	ID             uuid.UUID
 	URL            string

@@ -61,7 +61,8 @@ func (e *Error) Error() string {
 // Unwrap gives the cause, which is for logs only.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is makes errors.Is tell of which declared error this is a copy: a code such as CONFLICT is shared by several.
+// Is reports whether this error is a copy of the declared error target. Errors are compared by origin and not by code,
+// because several declared errors share a code such as CONFLICT.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.origin() == e.origin()
@@ -118,7 +119,8 @@ func OfTenant(err error) error {
 	return ofTenant{err}
 }
 
-// IsOfTenant tells whether an error is of a tenant's own settings, account or server, so that no operator can mend it.
+// IsOfTenant reports whether an error is caused by a tenant's own settings, account or server, so that an operator
+// cannot fix it.
 func IsOfTenant(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	_, marked := errors.AsType[ofTenant](err)

@@ -46,7 +46,7 @@ func Parse(text string) (*Point, error) {
 	return p, nil
 }
 
-// Set tells whether this is the configured point.
+// Set reports whether name is the configured fault point.
 func (p *Point) Set(name string) bool { return p != nil && p.name == name }
 
 // Reach kills the process with SIGKILL if this is the point and its time has come.

@@ -115,8 +115,8 @@ func ownerOf(p call.Principal) uuid.UUID {
 	return p.UserID
 }
 
-// refusals tells of forbidden changes, wherever in the chain they were refused. What a limit refuses is not forbidden: it
-// leaves no trace.
+// refusals passes each forbidden change to Refused, wherever in the chain it was forbidden. A change that a rate limit
+// rejects is not forbidden and is not reported.
 func refusals(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -169,7 +169,7 @@ func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 		}
 		p.WorkspaceID = id // the entry of the first transaction refuses it to all but its members
 	}
-	if id, err := parseID(c.Param("workspace_id")); err == nil { // one that is malformed is told of with the other parameters
+	if id, err := parseID(c.Param("workspace_id")); err == nil { // a malformed one is reported with the other parameters
 		if len(req.Header.Values(HeaderWorkspaceID)) > 0 && id != p.WorkspaceID {
 			return fail.ErrForbidden
 		}
@@ -294,7 +294,8 @@ func check(c *echo.Context, op *contract.Operation, body []byte) error {
 	return fail.Fields(wrong...)
 }
 
-// setFingerprint sets what tells this request from others under the same operation id.
+// setFingerprint sets the fingerprints of the request, which distinguish different requests under the same operation
+// id.
 func setFingerprint(o *call.Operation, keys secret.Keys, req *http.Request, body []byte) {
 	canonical := contract.Canonical(body)
 	under := func(key secret.Key) (f call.FormerFingerprint) {
@@ -315,7 +316,8 @@ func setFingerprint(o *call.Operation, keys secret.Keys, req *http.Request, body
 // where on to answer, not what is asked for: a call that continues its stream is the same operation.
 const lastEventID = "last_event_id"
 
-// fingerprint tells requests apart: HMAC-SHA-256 over method, path, sorted query and body, each with its length.
+// fingerprint returns an HMAC-SHA-256 over the method, path, sorted query and body of a request, each with its length.
+// Different requests have different fingerprints.
 func fingerprint(key []byte, req *http.Request, body []byte) []byte {
 	mac := hmac.New(sha256.New, key)
 	values := req.URL.Query()

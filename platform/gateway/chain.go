@@ -33,9 +33,9 @@ const (
 
 var traceID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// beginCall makes the call that the rest of the way is told of, and gives it a deadline, a trace id and an operation id, so
-// that every answer carries both. The trace id is that of X-Trace-Id, else of
-// traceparent where traces are made, else of X-Request-Id, which many proxies add to every request, else a new one.
+// beginCall puts a new call into the context, with a deadline, a trace id and an operation id. Every response carries
+// both ids. The trace id is taken from X-Trace-Id, else from traceparent if tracing is enabled, else from X-Request-Id,
+// which many proxies add to every request; else it is new.
 func beginCall(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {

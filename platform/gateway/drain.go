@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Drain tells clients and load balancers that a process stops, while it still serves. From Begin on /readyz answers 503
-// with the reason "stopping", every other call is served as before, and each answer closes its connection, so that
-// clients which keep theirs open go elsewhere. It is safe for concurrent use.
+// Drain announces to clients and load balancers that the process is stopping, while it still serves requests. After
+// Begin, /readyz answers 503 with the reason "stopping". Every other call is served as before, and each response closes
+// its connection, so that clients with open connections move to another process. It is safe for concurrent use.
 type Drain struct{ begun atomic.Bool }
 
 // Begin starts the drain of all handlers that were wrapped.

@@ -47,7 +47,7 @@ type Options struct {
 	Limiter          ratelimit.Limiter
 	Visitors         Visitors
 	Limits           Limits
-	// Refused is told of a change that was forbidden; the principal's workspace is the one of its token.
+	// Refused receives each change that was forbidden. The principal's workspace is the one of its token.
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
 	// Access ends long answers when the caller's right to them ends.
 	Access *access.Watcher

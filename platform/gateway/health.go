@@ -15,12 +15,12 @@ import (
 // Check asks a dependency for a sign of life.
 type Check struct {
 	Name     string
-	Optional bool // its failure is told but does not make us unready
+	Optional bool // its failure is reported but does not make the process unready
 	Probe    func(ctx context.Context) error
 }
 
-// Outside is calls of one sort that leave us. How many targets are not asked, as they have failed, is told and makes
-// nobody unready; which they are is nobody's business here.
+// Outside is one group of calls to other systems. The number of targets whose circuit breaker is open is reported and
+// does not make the process unready. The targets themselves are not named here.
 type Outside struct {
 	Name string
 	Open func() int // targets whose circuit breaker is open

@@ -77,7 +77,7 @@ func (f *inFlight) hold(who caller, bytes int64) {
 // release takes bytes back that were counted for a caller.
 func (f *inFlight) release(who caller, bytes int64) { f.hold(who, -bytes) }
 
-// full tells whether a caller may have no more, so that its calls are refused before their work is done.
+// full reports whether a caller has reached its limit, so that its calls are rejected before work is spent on them.
 func (f *inFlight) full(who caller) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -72,8 +72,8 @@ func strangers(o Options) echo.MiddlewareFunc {
 	}
 }
 
-// countsByAddress tells whether a failure counts against the address of the caller. What a sender does wrong after its
-// signature was verified does not: its endpoint has a limit of its own.
+// countsByAddress reports whether a failure counts against the address of the caller. A failure after the signature of
+// the sender was verified does not: the endpoint has a limit of its own.
 func countsByAddress(op *contract.Operation, k fail.Kind) bool {
 	if op.Signed && (k == fail.Invalid || k == fail.Forbidden || k == fail.Conflict) {
 		return false
@@ -104,12 +104,12 @@ func networkOf(c *echo.Context) netip.Prefix {
 	return netip.PrefixFrom(ip, ip.BitLen())
 }
 
-// Visitors tells who has logged in before. It knows networks and devices, and nothing of accounts, so that what it changes
-// tells nobody which accounts there are.
+// Visitors knows who has logged in before, by network and device. It does not know accounts, so its effect on a
+// response does not reveal which accounts exist.
 type Visitors interface {
 	// Device names the device of a device token that was given here and is not too old; "" for any other text.
 	Device(token string) string
-	// Knows tells whether somebody has logged in from the network of an address.
+	// Knows reports whether somebody has logged in from the network of an address.
 	Knows(ip netip.Addr) bool
 }
 

@@ -52,7 +52,7 @@ func openBody(c *echo.Context, limit int64) error {
 	return nil
 }
 
-// upload is a body whose failures are told as those of every other body.
+// upload is a request body whose read errors are converted to the errors of the API.
 type upload struct {
 	io.ReadCloser
 	limit int64

@@ -26,7 +26,7 @@ type look struct {
 // startOfQueue is where a way begins: before all groups.
 func startOfQueue() look { return look{priority: -1 << 15} }
 
-// claimLoop takes jobs whenever there is room for more, and else waits to be told of some.
+// claimLoop claims jobs while slots are free. Otherwise it waits for a notification or for the next poll.
 func (r *Runner) claimLoop() {
 	poll := time.NewTicker(r.Poll)
 	defer poll.Stop()

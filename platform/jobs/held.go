@@ -32,7 +32,7 @@ type held struct {
 	pools pools
 	mu    sync.Mutex
 	by    map[*attempt]struct{}
-	freed chan struct{} // told when a slot has become free
+	freed chan struct{} // receives a value when a slot becomes free
 }
 
 func newHeld(p pools) *held {

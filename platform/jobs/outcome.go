@@ -59,7 +59,7 @@ func (r *Runner) failure(ctx context.Context, a *attempt, b Backoff, cause error
 	}
 }
 
-// bury moves a job to the dead letters and tells whoever wants to know, in one transaction.
+// bury moves a job to the dead letters and calls OnDeadLetter, in one transaction.
 func (r *Runner) bury(ctx context.Context, a *attempt, onlyLost bool, line []byte, cause error) error {
 	row, err := platformdb.New(r.DB.In(ctx)).BuryJob(ctx, platformdb.BuryJobParams{
 		WorkspaceID: a.WorkspaceID, ID: a.ID, Attempt: int32(a.Attempt), OnlyLost: onlyLost, Error: line, LetterID: uuid.Must(uuid.NewV7()),

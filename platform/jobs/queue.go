@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Queue takes jobs and tells of them. It is safe for concurrent use.
+// Queue enqueues jobs and reads them. It is safe for concurrent use.
 type Queue struct {
 	db       *postgres.DB
 	registry *Registry

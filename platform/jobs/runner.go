@@ -22,15 +22,15 @@ type RunnerOptions struct {
 	Workers int
 	// Pools are those of kinds that need slots of their own, by name.
 	Pools map[string]Pool
-	// Poll is how often to look for jobs that no notification has told of; 0: a second.
+	// Poll is the interval at which the Runner looks for jobs without a notification; 0: 1 s.
 	Poll time.Duration
 	// Lease is how long a worker may be silent before its jobs are taken from it; 0: 30 s. It says so thrice as often.
 	Lease time.Duration
 	// ListenURL is a direct connection to the database (not a pooler's), for notifications; empty: polling alone, unless
 	// somebody else listens to Channel and calls Wake.
 	ListenURL string
-	// OnDeadLetter is told of each job that goes to the dead letters, in that transaction: what fails in it keeps the job from
-	// there until it is tried again. nil: nobody.
+	// OnDeadLetter receives each job that moves to the dead letters, in the transaction that moves it. If it fails, the
+	// job stays where it is and is tried again. nil: it is not called.
 	OnDeadLetter func(ctx context.Context, l WholeLetter) error
 	// Middleware is put round each call of a handler, whose error it passes on; nil: nothing is.
 	Middleware func(ctx context.Context, kind string, handle func(ctx context.Context) error) error
@@ -94,7 +94,7 @@ func (r *Runner) Start() {
 	}
 }
 
-// Channel is where the Runner is told of jobs.
+// Channel returns the notification channel on which the Runner is notified of new jobs.
 func (r *Runner) Channel() postgres.Channel {
 	return postgres.Channel{Name: "parley_jobs", OnNotify: func(string) { r.Wake() }}
 }

@@ -28,7 +28,8 @@ type patient struct {
 
 func (p patient) Unwrap() error { return p.error }
 
-// RetryAfter marks a failure after which the job waits for at least a while, as whoever was asked has told.
+// RetryAfter marks a failure after which the job waits for at least the given time, which the called system has asked
+// for.
 func RetryAfter(err error, wait time.Duration) error { return patient{err, wait} }
 
 func retryAfter(err error) time.Duration {
@@ -44,7 +45,7 @@ type notYet struct {
 
 func (n notYet) Error() string { return "not yet: " + n.reason }
 
-// IsNotYet tells whether a handler has put its job off.
+// IsNotYet reports whether a handler has postponed its job.
 func IsNotYet(err error) bool {
 	_, ok := errors.AsType[notYet](err)
 	return ok

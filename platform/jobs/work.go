@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// Failures that a history tells of and no handler made.
+// Failures that the history of a job records and that no handler has returned.
 var (
 	errUnknownKind = errors.New("nobody handles jobs of this kind")
 	errLost        = errors.New("its worker was lost: the lease ran out")

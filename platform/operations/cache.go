@@ -54,10 +54,8 @@ func NewMemoryCache() *MemoryCache {
 	return &MemoryCache{cache.NewCache[string, Cached]().WithLRU().WithMaxKeys(cacheEntries).WithTTL(cacheLife)}
 }
 
-// Get implements Cache.
 func (m *MemoryCache) Get(_ context.Context, key string) (Cached, bool) { return m.entries.Get(key) }
 
-// Put implements Cache.
 func (m *MemoryCache) Put(_ context.Context, key string, c Cached) {
 	if len(c.Answer.Body) <= cacheLargest {
 		m.entries.Add(key, c)
@@ -72,7 +70,6 @@ func NewRedisCache(client *redis.Client, log *slog.Logger) *RedisCache {
 	return &RedisCache{dedupe.NewRedis(client, cacheLife, log)}
 }
 
-// Get implements Cache.
 func (m *RedisCache) Get(ctx context.Context, key string) (c Cached, found bool) {
 	text, ok := m.marks.Find(ctx, key)
 	if !ok || json.Unmarshal([]byte(text), &c) != nil {
@@ -81,7 +78,6 @@ func (m *RedisCache) Get(ctx context.Context, key string) (c Cached, found bool)
 	return c, true
 }
 
-// Put implements Cache.
 func (m *RedisCache) Put(ctx context.Context, key string, c Cached) {
 	if len(c.Answer.Body) > cacheLargest {
 		return

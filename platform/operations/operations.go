@@ -50,10 +50,10 @@ func (s *Store) Claim(ctx context.Context) error {
 	})
 }
 
-// IsClaimed tells whether err says that another call has claimed the operation before.
+// IsClaimed reports whether err says that another call has already claimed the operation.
 func IsClaimed(err error) bool { return postgres.Violates(err, "operations_pkey") }
 
-// IsInFlight tells whether err says that another call holds the claim in a transaction that has not ended yet.
+// IsInFlight reports whether err says that another call holds the claim in a transaction that has not ended yet.
 func IsInFlight(err error) bool { return postgres.IsLockTimeout(err) }
 
 // Finish queues the storing of the answer.

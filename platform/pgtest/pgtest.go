@@ -124,7 +124,8 @@ func (s *Server) Open(t testing.TB, url string) *postgres.DB {
 	return db
 }
 
-// Superuser connects past the wall, to look at rows as no caller may and to do them harm.
+// Superuser connects as a superuser, for whom row-level security does not apply, to read and change rows in ways that
+// no caller can.
 func (s *Server) Superuser(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

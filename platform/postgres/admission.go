@@ -60,7 +60,8 @@ func (db *DB) Refused(ctx context.Context, calls []*call.Call) ([]error, error) 
 	return refused, nil
 }
 
-// refusal is what a caller would be told. One for a reason that this program does not know is a refusal all the same.
+// refusal returns the error that a caller receives for a refusal by the database. A refusal for a reason that this
+// program does not know becomes fail.ErrUnauthorized.
 func refusal(err *pgconn.PgError) error {
 	if e, ok := errors.AsType[*fail.Error](translate(err)); ok {
 		return e

@@ -33,7 +33,7 @@ func (db *DB) Rehearse(ctx context.Context, fn func(ctx context.Context) error) 
 	return err
 }
 
-// Check writes a row and reads it through the tenant wall, as parley_app, and leaves nothing behind.
+// Check writes a row and reads it back under row-level security, as parley_app. It leaves nothing behind.
 func (db *DB) Check(ctx context.Context) error {
 	return db.Rehearse(ctx, func(ctx context.Context) error {
 		sound, err := platformdb.New(db.In(ctx)).SeesOnly(ctx, call.From(ctx).Principal.WorkspaceID)

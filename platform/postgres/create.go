@@ -43,7 +43,7 @@ func (m *Migrator) EnsureDatabase(ctx context.Context) error {
 	return create(ctx, conn, name)
 }
 
-// Reaches tells whether a database can be connected to.
+// Reaches reports whether a connection to the database can be opened.
 func Reaches(ctx context.Context, url string) bool {
 	conn, err := pgx.Connect(ctx, url)
 	return err == nil && conn.Close(ctx) == nil

@@ -258,7 +258,8 @@ type Use struct {
 	Clients int64 // connections beside the one that asks
 }
 
-// Used tells how the database behind a URL is used.
+// Used returns the schema version of the database behind a URL, whether it holds a workspace or an account, and how
+// many other clients are connected.
 func Used(ctx context.Context, url string) (u Use, err error) {
 	conn, err := copyingConn(ctx, url)
 	if err != nil {
@@ -285,7 +286,8 @@ func Used(ctx context.Context, url string) (u Use, err error) {
 	return u, err
 }
 
-// anyRows tells whether there is a workspace or an account. Who may not see them all may not say that there are none.
+// anyRows reports whether there is a workspace or an account. It returns true if row-level security prevents the role
+// from seeing all rows.
 func anyRows(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	q := platformdb.New(conn)
 	tables, err := q.DumpedTables(ctx)

@@ -74,7 +74,8 @@ func translate(err error) error {
 	return err
 }
 
-// isRefusal tells whether one of our own functions raised err: the answer, however often one asks.
+// isRefusal reports whether one of our own SQL functions raised err. Such an error stays the same when the query is
+// repeated.
 func isRefusal(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && strings.HasPrefix(pg.Code, "PY")
@@ -98,9 +99,9 @@ func limitReached(pg *pgconn.PgError) error {
 	return e
 }
 
-// isNotNow tells whether a state says: try again later. 08 connection, 25006 a server
-// that only reads, as after a failover, 40 rolled back, 53 resources, 57014 canceled by
-// statement_timeout, 57P operator, 58 system, 25P03 idle in transaction.
+// isNotNow reports whether an SQLSTATE says that the query may be tried again later: 08 connection; 25006 a server that
+// only reads, as after a failover; 40 rolled back; 53 resources; 57014 canceled by statement_timeout; 57P operator; 58
+// system; 25P03 idle in transaction.
 func isNotNow(code string) bool {
 	return slices.ContainsFunc([]string{"08", "25006", "40", "53", "57014", "57P", "58", "25P03"}, func(class string) bool {
 		return strings.HasPrefix(code, class)
@@ -116,13 +117,13 @@ func (e oneLine) Error() string {
 
 func (e oneLine) Unwrap() error { return e.error }
 
-// Violates tells whether err is the violation of this unique or foreign key constraint.
+// Violates reports whether err is a violation of this unique or foreign key constraint.
 func Violates(err error, constraint string) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (pg.Code == stateUniqueViolation || pg.Code == stateForeignKey) && pg.ConstraintName == constraint
 }
 
-// IsMissing tells whether the query found no row, or app.require raised because it did not.
+// IsMissing reports whether the query found no row, or app.require raised because it found none.
 func IsMissing(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && pg.Code == stateMissing || errors.Is(err, pgx.ErrNoRows)
@@ -136,13 +137,13 @@ func RefusedFor(err error) string {
 	return ""
 }
 
-// isCanceled tells whether the database has ended a statement before its end, as at its timeout.
+// isCanceled reports whether the database canceled a statement before its end, as at its timeout.
 func isCanceled(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && pg.Code == stateCanceled
 }
 
-// IsLockTimeout tells whether a statement gave up waiting for a lock.
+// IsLockTimeout reports whether a statement gave up waiting for a lock.
 func IsLockTimeout(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == stateLockTimeout

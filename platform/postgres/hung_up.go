@@ -8,9 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// hungUp tells whether the server has ended an idle connection, as it does when it stops or a backend is terminated: a
-// look at the socket, with no round trip and no waiting. A server has nothing to say on an idle connection but that, or
-// a notice, for which a new connection is a small price. The look cannot see a server that has vanished without a word.
+// hungUp reports whether the server has ended an idle connection, as it does when it stops or a backend is terminated.
+// It inspects the socket, without a round trip and without waiting. On an idle connection a server sends only that, or
+// a notice; replacing the connection after a notice costs little. hungUp does not detect a server that has vanished
+// without closing the connection.
 func hungUp(c *pgx.Conn) bool {
 	conn := c.PgConn().Conn()
 	if tls, ok := conn.(interface{ NetConn() net.Conn }); ok {

@@ -24,10 +24,10 @@ type Channel struct {
 	OnNotify func(payload string)
 }
 
-// Listen hears notifications, until the context ends. It needs a direct connection, not a pooler's, and keeps it to
-// itself: one is enough for all channels. When it is lost it is made anew; as notifications may have been missed meanwhile,
-// each channel is also told "" after each (re)connection. Notifications are a hint: whoever needs to be sure looks by
-// itself too.
+// Listen receives notifications until the context ends. It needs a direct connection, not a pooler's, and holds it
+// exclusively; one connection serves all channels. A lost connection is opened again. As notifications may have been
+// missed meanwhile, each channel also receives "" after each (re)connection. Notifications are a hint: a caller that
+// must not miss anything also polls.
 func Listen(ctx context.Context, url string, log *slog.Logger, channels ...Channel) {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, reconnectCap) {
 		began := time.Now()

@@ -83,8 +83,8 @@ func (m *Migrator) Down(ctx context.Context, steps int) error {
 	})
 }
 
-// Status tells the version that the database is at (0: empty), the newest one that this program has, and whether a
-// migration broke off half-way (dirty).
+// Status returns the version of the database (0: empty), the newest version that this program has, and whether a
+// migration was interrupted (dirty).
 func (m *Migrator) Status(ctx context.Context) (at, newest uint, dirty bool, err error) {
 	if newest, err = Newest(); err != nil {
 		return 0, 0, false, err

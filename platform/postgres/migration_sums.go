@@ -87,7 +87,7 @@ type DriftError struct {
 	At      uint
 	Missing []uint // migrations before At that were not applied
 	Changed []uint // migrations whose files were other ones when they were applied
-	Unknown bool   // nothing tells what was applied, and the schema is not the one of At
+	Unknown bool   // it is not recorded what was applied, and the schema is not the one of At
 }
 
 func (e *DriftError) Error() string {
@@ -183,7 +183,8 @@ func SchemaDifferences(live []string) (different []string) {
 	return different
 }
 
-// additional tells whether a line is of something that an operator may add: an index, or a table with all that it has.
+// additional reports whether a line describes something that an operator may add: an index, or a table with everything
+// that belongs to it.
 func additional(line string, ours map[string]bool) bool {
 	kind, rest, _ := strings.Cut(line, " ")
 	switch kind {

@@ -72,8 +72,8 @@ func (o Options) tracer() pgx.QueryTracer {
 	return multitracer.New(all...)
 }
 
-// settings hold for every connection, whatever it is used for: the working role, so that the tenant wall stands even
-// when the URL names a superuser, and ends for what would otherwise hang.
+// settings apply to every connection: the role of the program, so that row-level security applies even when the URL
+// names a superuser, and timeouts for statements and idle transactions.
 const settings = `SET ROLE parley_app; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '15s'`
 
 // Open makes the pool and waits until the server answers.
@@ -141,7 +141,7 @@ type Pool struct {
 	Pipelined, Rounds, Dropped int64
 }
 
-// Pool tells how the pool is used now.
+// Pool returns the current usage of the connection pool.
 func (db *DB) Pool() Pool {
 	s := db.pool.Stat()
 	pool := Pool{

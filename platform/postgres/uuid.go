@@ -13,7 +13,6 @@ import (
 // binary nor such a UUID is left to pgx.
 type uuidCodec struct{ pgtype.UUIDCodec }
 
-// PlanEncode implements pgtype.Codec.
 func (c uuidCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
 	if format == pgtype.BinaryFormatCode {
 		switch value.(type) {
@@ -24,7 +23,6 @@ func (c uuidCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any
 	return c.UUIDCodec.PlanEncode(m, oid, format, value)
 }
 
-// PlanScan implements pgtype.Codec.
 func (c uuidCodec) PlanScan(m *pgtype.Map, oid uint32, format int16, target any) pgtype.ScanPlan {
 	if format == pgtype.BinaryFormatCode {
 		switch target.(type) {
@@ -37,7 +35,7 @@ func (c uuidCodec) PlanScan(m *pgtype.Map, oid uint32, format int16, target any)
 	return c.UUIDCodec.PlanScan(m, oid, format, target)
 }
 
-// DecodeValue implements pgtype.Codec: what is scanned into any is a uuid.UUID too.
+// DecodeValue returns a uuid.UUID also for a value that is scanned into any.
 func (c uuidCodec) DecodeValue(m *pgtype.Map, oid uint32, format int16, source []byte) (any, error) {
 	value, err := c.UUIDCodec.DecodeValue(m, oid, format, source)
 	if id, ok := value.([16]byte); ok {
@@ -48,7 +46,7 @@ func (c uuidCodec) DecodeValue(m *pgtype.Map, oid uint32, format int16, source [
 
 type encodeUUID struct{}
 
-// Encode implements pgtype.EncodePlan. A nil pointer is NULL before it comes here.
+// Encode writes the bytes of a UUID. A nil pointer has been encoded as NULL before Encode is called.
 func (encodeUUID) Encode(value any, buf []byte) ([]byte, error) {
 	switch id := value.(type) {
 	case uuid.UUID:
@@ -64,7 +62,6 @@ type scanUUID struct{}
 
 var errNullUUID = errors.New("NULL is no UUID")
 
-// Scan implements pgtype.ScanPlan.
 func (scanUUID) Scan(source []byte, target any) error {
 	if source == nil {
 		return errNullUUID
@@ -82,7 +79,6 @@ func (scanUUID) Scan(source []byte, target any) error {
 
 type scanNullableUUID struct{}
 
-// Scan implements pgtype.ScanPlan.
 func (scanNullableUUID) Scan(source []byte, target any) error {
 	id, ok := target.(**uuid.UUID)
 	if !ok {

@@ -31,7 +31,6 @@ func NewMemory(now func() time.Time) *Memory {
 	return m
 }
 
-// Peek implements Limiter.
 func (m *Memory) Peek(_ context.Context, key string, l Limit) Result {
 	s := m.shard(key)
 	s.mu.Lock()
@@ -44,7 +43,6 @@ func (m *Memory) shard(key string) *shard {
 	return &m.shards[maphash.String(m.seed, key)%uint64(len(m.shards))]
 }
 
-// Allow implements Limiter.
 func (m *Memory) Allow(_ context.Context, key string, l Limit) Result {
 	s := m.shard(key)
 	s.mu.Lock()

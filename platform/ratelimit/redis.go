@@ -24,7 +24,6 @@ func NewRedis(client *redis.Client, fallback Limiter, log *slog.Logger) *Redis {
 	return &Redis{limiter: redis_rate.NewLimiter(client), fallback: fallback, log: log}
 }
 
-// Allow implements Limiter.
 func (r *Redis) Allow(ctx context.Context, key string, l Limit) Result {
 	if result, ok := r.ask(ctx, key, l, 1); ok {
 		return result
@@ -32,7 +31,6 @@ func (r *Redis) Allow(ctx context.Context, key string, l Limit) Result {
 	return r.fallback.Allow(ctx, key, l)
 }
 
-// Peek implements Limiter.
 func (r *Redis) Peek(ctx context.Context, key string, l Limit) Result {
 	result, ok := r.ask(ctx, key, l, 0)
 	if !ok {

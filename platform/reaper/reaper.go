@@ -54,7 +54,7 @@ func Run(path string, args, environ []string) (code int, err error) {
 	}
 }
 
-// reap waits for children until none is left, and tells of the end of one of them.
+// reap waits for child processes until none is left, and sends the status of the one whose pid is program to ended.
 func reap(program int, ended chan<- syscall.WaitStatus) {
 	for {
 		var status syscall.WaitStatus

@@ -128,7 +128,7 @@ func (b *breaker) delayed() time.Duration {
 	return max(0, time.Until(time.Unix(0, until)))
 }
 
-// isOpen tells whether a breaker let a call not through.
+// isOpen reports whether a breaker rejected a call.
 func isOpen(err error) bool {
 	return errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)
 }

@@ -22,13 +22,14 @@ type refused struct {
 
 func (r refused) Unwrap() error { return r.error }
 
-// refusal is what callers are told: they may try again when the breaker lets the next one through.
+// refusal returns the error for a call that was not made. It says when the breaker lets the next call through, at least
+// 1 s from now.
 func refusal(wait time.Duration, cause error) error {
 	wait = max(wait, 0)
 	return refused{fail.ErrUnavailable.After(max(wait, time.Second)).Because(cause), wait}
 }
 
-// IsRefused tells whether err says that the target was not asked, and for how long it will not be.
+// IsRefused reports whether err says that the target was not called, and for how long it will not be.
 func IsRefused(err error) (wait time.Duration, ok bool) {
 	r, ok := errors.AsType[refused](err)
 	return r.wait, ok

@@ -51,7 +51,7 @@ type Group struct {
 	counts  Counts
 }
 
-// Counts tells what has come of the calls of a group since the start.
+// Counts counts the calls of a group since the start, by outcome.
 type Counts struct {
 	OK, Failed, Refused, Canceled atomic.Int64
 }
@@ -214,7 +214,7 @@ func (c Caller) Away(name string) time.Duration {
 // Name is what sort of calls the group guards.
 func (g *Group) Name() string { return g.name }
 
-// Counts tells what has come of the group's calls.
+// Counts returns the counters of the calls of the group.
 func (g *Group) Counts() *Counts { return &g.counts }
 
 // States counts the targets by the state of their breakers: closed, half-open, open. One that is open for single sources

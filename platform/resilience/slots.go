@@ -137,7 +137,8 @@ func (s *Slots) mayTake(parties []uuid.UUID) bool {
 	return s.free > 0 && (holds == 0 || holds < slotsShare*(s.free-s.reserve))
 }
 
-// mayWait tells whether the parties have less than an equal share of the places, those that they wait for included.
+// mayWait reports whether the parties have less than an equal share of the slots, including the slots that they wait
+// for.
 func (s *Slots) mayWait(parties []uuid.UUID) bool {
 	active := len(s.owners)
 	if s.owners[parties[0]] == 0 {
@@ -175,7 +176,7 @@ func add(counts map[uuid.UUID]int, key uuid.UUID, n int) {
 	}
 }
 
-// Used tells how many places are taken, and how many callers wait for one.
+// Used returns how many slots are taken, and how many callers wait for one.
 func (s *Slots) Used() (taken, waiting int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -25,7 +25,8 @@ func IDOf(stored []byte) (id KeyID) {
 	return id
 }
 
-// Print returns 32 bytes that tell one master secret from another. A database keeps that of the one that it is used with.
+// Print returns a 32-byte fingerprint of the master secret. A database stores the fingerprint of the master secret that
+// it is used with.
 func (m Master) Print() []byte { return m.Key("print") }
 
 // ID returns the id of the master secret: the first bytes of its print.
@@ -52,7 +53,8 @@ func (k Keys) Find(id KeyID) (Key, bool) {
 	return k[i], true
 }
 
-// Any tells whether a check holds for a key. It tries them all, so that its time does not tell which.
+// Any reports whether a check succeeds for one of the keys. It tries all keys, so that its time does not reveal which
+// one matched.
 func (k Keys) Any(check func(key []byte) bool) bool {
 	found := false
 	for _, key := range k {

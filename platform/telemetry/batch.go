@@ -30,7 +30,7 @@ func NewBatch(to io.Writer) *Batch {
 	return b
 }
 
-// Write implements io.Writer. It fails where writing what it holds does.
+// Write adds a line to the batch. It returns an error if the held lines have to be written first and that fails.
 func (b *Batch) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

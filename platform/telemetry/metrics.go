@@ -68,7 +68,7 @@ func (m *Metrics) Counter(f Family, read func() []Sample) {
 	m.add(prometheus.CounterValue, func() [][]Sample { return [][]Sample{read()} }, f)
 }
 
-// Count adds a counter that is told of what happens; what it gives takes how much, and the values of the labels.
+// Count registers a counter. The returned function adds n to it, for the values of the labels.
 func (m *Metrics) Count(f Family) func(n float64, labels ...string) {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.called(f), Help: f.Help}, f.Labels)
 	m.registry.MustRegister(c)
@@ -125,14 +125,12 @@ type asked struct {
 	read  func() [][]Sample
 }
 
-// Describe implements prometheus.Collector.
 func (a asked) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range a.descs {
 		out <- d
 	}
 }
 
-// Collect implements prometheus.Collector.
 func (a asked) Collect(out chan<- prometheus.Metric) {
 	for i, samples := range a.read() {
 		for _, s := range samples {

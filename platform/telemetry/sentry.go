@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// Sentry is a log handler that tells a Sentry of errors, with the ids of the call and without personal data.
+// Sentry is a log handler that sends errors to a Sentry server, with the ids of the call and without personal data.
 type Sentry struct {
 	client   *sentry.Client
 	scrubber *Scrubber
@@ -33,10 +33,8 @@ func NewSentry(dsn, environment, release string, scrubber *Scrubber) (*Sentry, e
 	return &Sentry{client: client, scrubber: scrubber}, nil
 }
 
-// Enabled implements slog.Handler.
 func (s *Sentry) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
 
-// Handle implements slog.Handler.
 func (s *Sentry) Handle(ctx context.Context, r slog.Record) error {
 	c := call.From(ctx)
 	event := sentry.NewEvent()
@@ -62,12 +60,11 @@ func (s *Sentry) Handle(ctx context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs implements slog.Handler.
 func (s *Sentry) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &Sentry{s.client, s.scrubber, append(slices.Clip(s.attrs), attrs...)}
 }
 
-// WithGroup implements slog.Handler; names of groups are left out.
+// WithGroup returns s unchanged: names of groups are left out.
 func (s *Sentry) WithGroup(string) slog.Handler { return s }
 
 // Close sends what has not been sent yet, for a little while.

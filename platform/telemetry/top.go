@@ -23,10 +23,10 @@ const TopWindow = topSlots * topSlot
 // Other is the label of all workspaces that are not among those with most.
 const Other = "other"
 
-// Top counts something by workspace over the last TopWindow, and finds the workspaces with most, in bounded memory: under 600 KB,
-// however many workspaces there are. It uses the space-saving algorithm (Metwally, Agrawal, El Abbadi, 2005) with amounts. What it
-// tells of a workspace is never more than the truth, and exact while a 30th of a window sees no more than a few hundred
-// workspaces; the total is always exact. It is safe for concurrent use.
+// Top counts an amount by workspace over the last TopWindow, and finds the workspaces with the highest totals. It uses
+// less than 600 KB of memory, however many workspaces there are. The algorithm is space-saving (Metwally, Agrawal, El
+// Abbadi, 2005) with amounts. The figure of a workspace is never above the true value. It is exact while a 30th of a
+// window contains no more than a few hundred workspaces. The total is always exact. It is safe for concurrent use.
 type Top struct {
 	now    func() time.Time
 	shards [topShards]topShard

@@ -61,7 +61,6 @@ type patient struct {
 	away atomic.Bool
 }
 
-// ExportSpans implements sdk.SpanExporter.
 func (p *patient) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	err := p.SpanExporter.ExportSpans(ctx, spans)
 	if was := p.away.Swap(err != nil); err != nil && !was {
@@ -86,8 +85,8 @@ func (t *Tracing) Extract(ctx context.Context, h http.Header) (_ context.Context
 	return trace.ContextWithRemoteSpanContext(ctx, plain), parent.TraceID().String()
 }
 
-// Start begins a span; its end is told whether what it is about has failed. Where the context has no span yet, the span
-// belongs to the trace of the call: so do all that are begun for one call, wherever they are.
+// Start begins a span. end takes the error of the operation, nil if it succeeded. If the context has no span, the new
+// span belongs to the trace of the call, as do all spans of that call.
 func (t *Tracing) Start(ctx context.Context, name string, attributes map[string]string) (_ context.Context, end func(err error)) {
 	if t == nil {
 		return ctx, func(error) {}
@@ -136,7 +135,6 @@ func (t *Tracing) Close() error {
 // ids gives the first span of a call the trace id that the call has.
 type ids struct{}
 
-// NewIDs implements sdk.IDGenerator.
 func (i ids) NewIDs(ctx context.Context) (traceID trace.TraceID, span trace.SpanID) {
 	if c := call.From(ctx); c.TraceID != "" {
 		return TraceOf(c.TraceID), i.NewSpanID(ctx, traceID)
@@ -145,7 +143,6 @@ func (i ids) NewIDs(ctx context.Context) (traceID trace.TraceID, span trace.Span
 	return traceID, i.NewSpanID(ctx, traceID)
 }
 
-// NewSpanID implements sdk.IDGenerator.
 func (ids) NewSpanID(context.Context, trace.TraceID) (id trace.SpanID) {
 	_, _ = rand.Read(id[:])
 	return id

@@ -14,7 +14,8 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Meter counts, tells and warns, for the workspace of the context. It is safe for concurrent use.
+// Meter counts the usage of the workspace of the context, reports it, and publishes warnings. It is safe for concurrent
+// use.
 type Meter struct {
 	DB     *postgres.DB
 	Limits Limits
@@ -71,8 +72,8 @@ func (u Used) Remaining() *int64 {
 	return &left
 }
 
-// Report tells what was used in a month, given by its first day. Of one that is not the present one it tells no limits,
-// for they may have been others then, and no levels, of which only the present one is known.
+// Report returns what was used in a month, given by its first day. For a month other than the present one it returns no
+// limits, as they may have been different then, and no levels, as only their present values are known.
 func (m *Meter) Report(ctx context.Context, month time.Time) ([]Used, error) {
 	present := month.Equal(Month(m.Now()))
 	metrics := []string{}
@@ -108,13 +109,13 @@ func (m *Meter) Report(ctx context.Context, month time.Time) ([]Used, error) {
 	return list, nil
 }
 
-// Warning is the type of the event that a limit comes near; api/openapi.yaml has what it tells.
+// Warning is the type of the event that a limit is close; api/openapi.yaml describes its data.
 const Warning = "limit.warning"
 
 // Kind is that of the jobs that publish it. SQL queues them (app.use), once for a workspace, metric and month.
 const Kind = "limit.warn"
 
-// warning is the payload of such a job, and what a subscriber is told.
+// warning is the payload of a job of Kind, and the data of the event that it publishes.
 type warning struct {
 	Metric Metric     `json:"metric"`
 	Month  string     `json:"month"`

@@ -29,7 +29,7 @@ const (
 	Subscriptions Metric = "webhook_subscriptions"
 )
 
-// level tells whether a metric is one.
+// level reports whether a metric is a level, which does not begin anew each month.
 func (m Metric) level() bool {
 	return m == Storage || m == Bots || m == Members || m == Keys || m == Subscriptions
 }
@@ -45,7 +45,7 @@ const Most = 1_000_000_000_000_000_000
 // Limits are those of every workspace that has none of its own; what is missing or 0 is no limit.
 type Limits map[Metric]int64
 
-// JSON is how SQL is told of them.
+// JSON returns the limits above 0 in the form that the SQL functions take.
 func (l Limits) JSON() json.RawMessage {
 	set := Limits{}
 	for metric, most := range l {

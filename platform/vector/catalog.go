@@ -138,7 +138,7 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)
 }
 
-// isText tells whether both databases can keep a text.
+// isText reports whether both databases can store a text: it is valid UTF-8 without NUL.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func length(v []float32) float64 {

@@ -39,7 +39,6 @@ func (p *Postgres) queries(ctx context.Context) (*platformdb.Queries, uuid.UUID)
 	return platformdb.New(p.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
 }
 
-// Upsert implements Store.
 func (p *Postgres) Upsert(ctx context.Context, collection string, points []Point) error {
 	if err := p.points(collection, points); err != nil || len(points) == 0 {
 		return err
@@ -68,7 +67,6 @@ func (p *Postgres) Upsert(ctx context.Context, collection string, points []Point
 	return told("store vectors", err)
 }
 
-// Search implements Store.
 func (p *Postgres) Search(ctx context.Context, collection string, q Query) ([]Match, error) {
 	if err := p.query(collection, q); err != nil {
 		return nil, err
@@ -91,7 +89,6 @@ func (p *Postgres) Search(ctx context.Context, collection string, q Query) ([]Ma
 	return matches, nil
 }
 
-// Delete implements Store.
 func (p *Postgres) Delete(ctx context.Context, collection string, ids []uuid.UUID) error {
 	if err := p.ids(collection, ids); err != nil || len(ids) == 0 {
 		return err
@@ -102,7 +99,6 @@ func (p *Postgres) Delete(ctx context.Context, collection string, ids []uuid.UUI
 	}))
 }
 
-// DeleteWhere implements Store.
 func (p *Postgres) DeleteWhere(ctx context.Context, collection string, f Filter) error {
 	if err := p.filter(collection, f); err != nil {
 		return err

@@ -80,7 +80,6 @@ func (q *Qdrant) Check(ctx context.Context) error {
 	return check(call.As(ctx, uuid.New(), uuid.New()), q, q.all)
 }
 
-// Upsert implements Store.
 func (q *Qdrant) Upsert(ctx context.Context, collection string, points []Point) error {
 	if err := q.points(collection, points); err != nil || len(points) == 0 {
 		return err
@@ -96,7 +95,6 @@ func (q *Qdrant) Upsert(ctx context.Context, collection string, points []Point) 
 	})
 }
 
-// Search implements Store.
 func (q *Qdrant) Search(ctx context.Context, collection string, query Query) ([]Match, error) {
 	if err := q.query(collection, query); err != nil {
 		return nil, err
@@ -125,7 +123,6 @@ func (q *Qdrant) Search(ctx context.Context, collection string, query Query) ([]
 	return matches, nil
 }
 
-// Delete implements Store.
 func (q *Qdrant) Delete(ctx context.Context, collection string, ids []uuid.UUID) error {
 	if err := q.ids(collection, ids); err != nil || len(ids) == 0 {
 		return err
@@ -137,7 +134,6 @@ func (q *Qdrant) Delete(ctx context.Context, collection string, ids []uuid.UUID)
 	return q.remove(ctx, collection, Filter{}, qdrant.NewMatchKeywords(keyPoint, texts...))
 }
 
-// DeleteWhere implements Store.
 func (q *Qdrant) DeleteWhere(ctx context.Context, collection string, f Filter) error {
 	if err := q.filter(collection, f); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Prepare makes the collections and their indexes where they are missing. It may be called again, and by many at once.
-// A collection that somebody made with other dimensions stays as it is: Check and Upsert tell of it.
+// Prepare creates missing collections and indexes. It is idempotent and may be called concurrently. A collection that
+// exists with other dimensions stays as it is: Check and Upsert return an error for it.
 func (q *Qdrant) Prepare(ctx context.Context) error {
 	for _, c := range q.all {
 		if err := q.prepare(ctx, c); err != nil {
@@ -88,7 +88,7 @@ func (q *Qdrant) ask(ctx context.Context, target string, do func(ctx context.Con
 	}))
 }
 
-// isAnswer tells whether the server works and does not want this very call.
+// isAnswer reports whether a status code means that the server works and rejects this particular call.
 func isAnswer(c codes.Code) bool {
 	switch c {
 	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.Unauthenticated,

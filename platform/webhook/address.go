@@ -31,8 +31,8 @@ func notPublic() []netip.Prefix {
 	return prefixes
 }
 
-// isPublic tells whether an address is one of the open internet. IPv6 counts only from 2000::/3, which is all that has
-// been given out (https://www.iana.org/assignments/ipv6-address-space).
+// isPublic reports whether an address belongs to the public internet. For IPv6 only 2000::/3 qualifies, which is all
+// that has been allocated (https://www.iana.org/assignments/ipv6-address-space).
 func isPublic(a netip.Addr, refused []netip.Prefix) bool {
 	if a.Zone() != "" || a.Is4In6() || a.Is6() && !netip.MustParsePrefix("2000::/3").Contains(a) {
 		return false
@@ -50,8 +50,8 @@ const (
 	maxHost = 255
 )
 
-// CheckURL tells what is wrong with the URL of a target, in words for whoever set it. Where a name leads is only known
-// when it is called: the client of NewClient looks then.
+// CheckURL returns an error that says what is wrong with the URL of a target, worded for the user who set it. The
+// addresses of a host name are not checked here: the client of NewClient checks them when it connects.
 func CheckURL(raw string, allowPrivate bool) error {
 	const shape = "must be an https:// URL with a host, without user, password or fragment, of 2000 bytes at the most"
 	u, err := url.Parse(raw)

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// TraceSent returns a context for a request, and a function that tells whether that request has been sent whole.
+// TraceSent returns a context for a request, and a function that reports whether that request has been sent completely.
 func TraceSent(ctx context.Context) (traced context.Context, sent func() bool) {
 	var whole atomic.Bool
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

@@ -92,10 +92,10 @@ func Sign(secrets []string, id string, at time.Time, body []byte) (http.Header, 
 	return h, nil
 }
 
-// Verify tells whether one of the secrets has signed a message within the last five minutes (or, as clocks differ, the
-// next), and gives its id. The headers have the names of Standard Webhooks or those of Svix, which count where there is none
-// of Standard Webhooks: the two are never mixed. The errors are ErrHeader, ErrTimestamp and ErrSignature; with no secrets, or
-// none that is fit to sign with, nothing is believed.
+// Verify reports whether one of the secrets has signed a message within the last five minutes (or the next five, as
+// clocks differ), and returns the id of the message. The headers have the names of Standard Webhooks or those of Svix.
+// The Svix headers are used only if there is no header of Standard Webhooks: the two are never mixed. The errors are
+// ErrHeader, ErrTimestamp and ErrSignature. If there are no secrets, or none that can sign, every message is rejected.
 func Verify(secrets []string, h http.Header, body []byte, now time.Time) (id string, err error) {
 	if h, err = signedHeaders(h); err != nil {
 		return "", err
@@ -137,8 +137,8 @@ func signedHeaders(h http.Header) (http.Header, error) {
 	return signed, nil
 }
 
-// isID tells whether a text can be an id: printable ASCII without the dot that separates it from the timestamp in what
-// is signed, so that no two messages have one signature.
+// isID reports whether a text is valid as an id: printable ASCII without a dot. A dot separates the id from the
+// timestamp in the signed text, so an id with a dot would allow two messages to have the same signature.
 func isID(id string) bool {
 	if id == "" || len(id) > maxIDSize {
 		return false

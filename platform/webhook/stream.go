@@ -30,7 +30,6 @@ func streaming(t *http.Transport) *http.Client {
 // bounded ends answers that are too long, as if they had broken off.
 type bounded struct{ http.RoundTripper }
 
-// RoundTrip implements http.RoundTripper.
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.RoundTripper.RoundTrip(r)
 	if err != nil {

@@ -138,7 +138,7 @@ func giveTo(data string, who account) error {
 		return fmt.Errorf("cannot open the data folder: %w", err)
 	}
 	defer func() { _ = root.Close() }()
-	// The folder itself comes last: its owner tells that all is done.
+	// The folder itself comes last: its owner marks that everything in it is done.
 	give := func(name string, _ fs.DirEntry, err error) error {
 		if err != nil || name == "." {
 			return err

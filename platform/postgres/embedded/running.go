@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Running gives the URL of a database of the server that runs in the folder dir, whoever started it: for one who was told
-// ErrInUse and only wants to talk to it. It may be stopped at any time. ok is false while it is not ready.
+// Running returns the URL of a database of the server that runs in the folder dir, whoever started it. It is for a
+// caller that received ErrInUse and only needs a connection. The server may be stopped at any time. ok is false while
+// it is not ready.
 func Running(dir, database string) (url string, ok bool) {
 	content, err := os.ReadFile(filepath.Join(dir, "data", pidFile))
 	if err != nil {
@@ -21,7 +22,8 @@ func Running(dir, database string) (url string, ok bool) {
 	return socketURL(strings.TrimSpace(lines[4]), database), true
 }
 
-// Nowhere is the URL of a database that is not there, for what has to be told so: the folder dir could have been its.
+// Nowhere returns the URL of a database that does not exist, as if its server ran in the folder dir. It is for code
+// that must be given a URL although there is no database.
 func Nowhere(dir, database string) string {
 	return socketURL(filepath.Join(dir, "socket"), database)
 }

@@ -131,8 +131,8 @@ func fill(ctx context.Context, o Options, before, after binaries, dir, work stri
 	return transfer(ctx, from.URL(defaultDatabase), to.URL(defaultDatabase))
 }
 
-// exchangeByRename is exchange for a system that has no such call. Between its steps there is no data at one of the paths:
-// who finds none at the first is told where it is (lostData).
+// exchangeByRename replaces exchange on a system without that call. Between its steps one of the two paths holds no
+// data. lostData reports where the data is if a process finds none at the first path.
 func exchangeByRename(a, b string) error {
 	between := b + ".new"
 	if err := os.Rename(b, between); err != nil {
