@@ -60,7 +60,7 @@ func settle(ctx context.Context, a api, number int) (target, error) {
 	return a.newThread(ctx, t)
 }
 
-// newThread gives the target with an empty thread.
+// newThread returns the target with a new empty thread.
 func (a api) newThread(ctx context.Context, t target) (target, error) {
 	var thread struct{ ID string }
 	err := a.post(ctx, t.token, "/v1/conversations/threads", `{"bot_id":"`+t.bot+`"}`, &thread)
@@ -78,7 +78,7 @@ func settleAll(ctx context.Context, a api, n int) ([]target, error) {
 	})
 }
 
-// newThreads gives the targets with an empty thread each.
+// newThreads returns the targets, each with a new empty thread.
 func newThreads(ctx context.Context, a api, targets []target) ([]target, error) {
 	return each(ctx, targets, func(ctx context.Context, _ int, t target) (target, error) { return a.newThread(ctx, t) })
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/parley/parley/modules/auth/domain"
 )
 
-// authClients is how many call at once, where that is one of the numbers of clients.
+// authClients is how many clients call at once, if that is one of the numbers of clients.
 const authClients = 8
 
 func (s settings) authClients() int {
@@ -101,7 +101,7 @@ func whoAmI(t target) caller {
 	return func(c *connection) error { return c.do(request, nil) }
 }
 
-// logIn opens a session. It slows nobody down, as its password is right.
+// logIn opens a session. The password is correct, so the log-in is not delayed.
 func logIn(t target) caller {
 	request := post("", "/v1/auth/login", credentials(t))
 	return func(c *connection) error { return c.do(request, nil) }
@@ -144,7 +144,7 @@ func refresher(ctx context.Context, a api, t target) (caller, error) {
 
 func credentials(t target) string { return `{"email":"` + t.email + `","password":"` + password + `"}` }
 
-// hashing gives how many passwords a second are verified here by what the program verifies them with, as many at once as it does.
+// hashing returns how many passwords per second the hash function of the program verifies here, with the concurrency of the program.
 func hashing(ctx context.Context, d time.Duration) (perSecond float64, err error) {
 	passwords, err := argon2id.New()
 	if err != nil {

@@ -13,7 +13,7 @@ type target struct {
 	email                                               string
 }
 
-// columns gives the column of bench.clients by its value for this target.
+// columns maps each value of this target to the column of bench.clients that holds it.
 func (t target) columns() map[string]string {
 	return map[string]string{
 		t.workspace: "workspace", t.user: "usr", t.session: "session", t.bot: "bot", t.pages: "pages", t.thread: "thread",

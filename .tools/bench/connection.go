@@ -29,10 +29,10 @@ func dial(ctx context.Context, address string) (*connection, error) {
 
 func (c *connection) close() { _ = c.conn.Close() }
 
-// callTimeout is how long one answer may take.
+// callTimeout is the timeout of one response.
 const callTimeout = 30 * time.Second
 
-// do sends a request and reads the answer's body into into; nil throws it away.
+// do sends a request and reads the body of the response into into; nil discards it.
 func (c *connection) do(request []byte, into io.Writer) error {
 	if _, err := c.conn.Write(request); err != nil {
 		return err
@@ -123,7 +123,7 @@ func once(ctx context.Context, address string, request []byte) error {
 	return err
 }
 
-// fetch makes one call on a connection of its own and gives the body of the answer.
+// fetch makes one call on a new connection and returns the body of the response.
 func fetch(ctx context.Context, address string, request []byte) ([]byte, error) {
 	c, err := dial(ctx, address)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// usage is processor time: of who asks, of the program, and of all processes of its Postgres.
+// usage is the processor time of the client, of the program, and of all processes of its Postgres.
 type usage struct{ client, program, postgres time.Duration }
 
 func (u usage) minus(v usage) usage {
@@ -23,7 +23,7 @@ func (u usage) plus(v usage) usage {
 // meter reads processor times from /proc. Where there is none (not Linux), they are zero.
 type meter struct{ program, postmaster int }
 
-// read gives what client, the program and Postgres have used so far.
+// read returns the processor time that the client, the program and Postgres have used so far.
 func (m meter) read(client int) usage {
 	u := usage{client: processTime(client), program: processTime(m.program)}
 	u.postgres = family(m.postmaster)

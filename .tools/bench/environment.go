@@ -92,7 +92,7 @@ func (e *environment) close() error {
 	return err
 }
 
-// findPgbench looks in PATH and where Debian and Homebrew put it.
+// findPgbench searches PATH and the folders in which Debian and Homebrew install pgbench.
 func findPgbench() (string, error) {
 	if path, err := exec.LookPath("pgbench"); err == nil {
 		return path, nil

@@ -65,9 +65,9 @@ func (m *match) fill(ctx context.Context, messages int, targets []target, progre
 	return size, nil
 }
 
-// filler opens a connection to fill over. It looks up no foreign key: shape.go gives no row a reference to what is not
-// filled beside it, which rows_test.go holds it to, and the looking up would take longer than the filling. CHECKs and
-// unique indexes are as always. What it commits is on the disk with the checkpoint at the end.
+// filler opens a connection for filling. Foreign keys are not checked: every row that shape.go references is filled
+// too, which rows_test.go verifies, and the checks would take longer than the filling. CHECK constraints and unique
+// indexes apply as usual. The checkpoint at the end writes everything that was committed to the disk.
 func (m *match) filler(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.Connect(ctx, m.url)
 	if err != nil {
@@ -119,7 +119,7 @@ func (p *part) Values() ([]any, error) { return p.current[0], nil }
 
 func (p *part) Err() error { return nil }
 
-// copyOwners makes the workspaces that are not there yet, each with a user who owns it and a bot.
+// copyOwners creates the missing workspaces, each with a user who owns it and a bot.
 func (m *match) copyOwners(ctx context.Context, s *shape) error {
 	conn, err := m.filler(ctx)
 	if err != nil {

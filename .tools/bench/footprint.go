@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// lookAtMemory is between two looks at how much memory the program has.
+// lookAtMemory is the interval between two measurements of the memory of the program.
 const lookAtMemory = 50 * time.Millisecond
 
 // resident is how many bytes of a process are in memory, from /proc; 0 where there is none (not Linux).
@@ -31,7 +31,8 @@ func resident(pid int) int64 {
 	return kilobytes << 10
 }
 
-// highest waits for d, or until the context ends, and gives the most memory that it saw a process have meanwhile.
+// highest waits for d, or until the context ends, and returns the highest memory use of the process that it has
+// measured.
 func highest(ctx context.Context, pid int, d time.Duration) (most int64) {
 	end := time.NewTimer(d)
 	defer end.Stop()
@@ -89,7 +90,7 @@ func (m *match) reportFootprint(ctx context.Context, idle int64, cells []cell, s
 
 func megabytes(n int64) float64 { return float64(n) / 1e6 }
 
-// lookAtStart is between two looks at whether the program is ready.
+// lookAtStart is the interval between two checks whether the program is ready.
 const lookAtStart = 2 * time.Millisecond
 
 // startTime runs the program as one who gives it nothing but a data folder, until it is ready.
@@ -130,7 +131,7 @@ func startTime(ctx context.Context, e *environment, dir string) (took time.Durat
 	}
 }
 
-// freeAddress is one on which nobody listens, for now.
+// freeAddress returns an address on which no process listens at the moment.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

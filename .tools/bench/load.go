@@ -29,11 +29,11 @@ const (
 // warmUp runs before the measuring: connections, caches and the processor's clock find their pace.
 const warmUp = 500 * time.Millisecond
 
-// caller makes its next request over a connection and reads the answer.
+// caller makes its next request over a connection and reads the response.
 type caller func(*connection) error
 
-// callersFor are callers that make a call again and again: each time under a random operation id, as clients do who may
-// have to send it again, where it changes something.
+// callersFor returns callers that repeat a call. A call that changes something has a new random operation id each time,
+// like a call of a client that may have to repeat it.
 func callersFor(call hotCall, targets []target) []caller {
 	return callersOf(targets, func(t target) caller {
 		if call.writes {
@@ -44,8 +44,8 @@ func callersFor(call hotCall, targets []target) []caller {
 	})
 }
 
-// load has every caller call over a connection of its own, again and again, one at a time, and measures for d. The callers
-// share one thread: more would look for work on the cores that what is measured runs on.
+// load makes every caller call repeatedly over a connection of its own, one call at a time, and measures for d. The
+// callers share one thread, because further threads would compete for the cores with what is measured.
 func load(ctx context.Context, address string, callers []caller, d time.Duration, m meter) (sample, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var phase atomic.Int32

@@ -1,10 +1,10 @@
 // Command bench measures the three hot calls of the real program over HTTP against pgbench, which sends the same SQL to
-// the same Postgres: what is lost between the database and the client is ours. Then it has our queue of jobs worked off,
-// against that of riverqueue/river. `make bench` runs it; see -help: it can fill the database with old data first, and
-// measure the calls of sessions too.
+// the same Postgres. The difference is the cost of the program between the database and the client. It then measures
+// the job queue against that of riverqueue/river. `make bench` runs it. See -help: it can fill the database with old
+// data first, and measure the calls of sessions too.
 //
-// Nothing of the SQL is written down here. The program is run once with a tap before its database; what it sends there
-// for each call becomes a pgbench script (script.go says how). Then the two sides are measured in turns.
+// The SQL is not repeated here. The program is run once with a tap before its database; what it sends there for each
+// call becomes a pgbench script (script.go describes how). Then the two sides are measured alternately.
 package main
 
 import (
@@ -109,7 +109,7 @@ func settleBefore(ctx context.Context, e *environment, n int) (targets []target,
 // minutes until the next checkpoint, and it would be measured as if it were always so.
 const afterFill = 40 * time.Second
 
-// measure measures all that is asked for of calls, and prints it.
+// measure measures all requested calls and prints the results.
 func (m *match) measure(ctx context.Context, s settings, targets []target, stdout, stderr io.Writer) (err error) {
 	idle := resident(m.meter.program)
 	var before []cell

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// profile makes every call at the first number of clients once more, with the program's own profiles taken meanwhile, into
-// a folder as CALL.profile (where the processor was) and CALL.allocs (what was allocated), for go tool pprof. Profiling
-// costs something, so this is no part of what is measured.
+// profile makes every call at the first number of clients once more, while the program's own profiles are taken. It
+// writes them to a folder as CALL.profile (processor time) and CALL.allocs (allocations), for go tool pprof. Profiling
+// has a cost, so these calls are not part of the measurement.
 func (m *match) profile(ctx context.Context, s settings, targets []target, progress io.Writer) error {
 	folder := s.profiles
 	if folder == "" {
@@ -44,7 +44,7 @@ func (m *match) profile(ctx context.Context, s settings, targets []target, progr
 	return nil
 }
 
-// download keeps what an address answers.
+// download stores the response of an address in a file.
 func download(ctx context.Context, address, file string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil) //nolint:gosec // G704: the address is that of the program we started
 	if err != nil {

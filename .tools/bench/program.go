@@ -87,7 +87,7 @@ func execute(binary string, log *os.File, env []string) (*program, error) {
 	return p, nil
 }
 
-// addressIn finds the address in a log line with this message; "" while it is not there.
+// addressIn returns the address in a log line with this message; "" if there is no such line yet.
 func addressIn(log []byte, message string) string {
 	lines := bufio.NewScanner(bytes.NewReader(log))
 	for lines.Scan() {
@@ -102,7 +102,7 @@ func addressIn(log []byte, message string) string {
 // stopTimeout is how long the program may take to stop.
 const stopTimeout = 20 * time.Second
 
-// stop asks the program to end and waits until it has.
+// stop asks the program to end and waits until it has ended.
 func (p *program) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the program: %w", err)

@@ -24,7 +24,7 @@ type argument struct {
 	isUUID bool
 }
 
-// transaction is what goes out in one pipeline. What answers one request is a list of them.
+// transaction is the list of statements that are sent in one pipeline. One request needs a list of transactions.
 type transaction []statement
 
 // script is a pgbench script and the values that its variables start with.
@@ -37,11 +37,11 @@ const firstTick = "tick" // the variable that has to be higher in every run of p
 
 var placeholder = regexp.MustCompile(`\$[0-9]+`)
 
-// makeScript turns several samples of one call, taken one after the other for the same caller, into a pgbench script
-// of the same statements. Where the samples agree a parameter is constant, or, if own has its value, one that each
-// client has for itself; own maps values to names of columns in the table of clients. Where they differ it is fresh: a
-// UUID is made anew, in rising order if it is a version 7 and at random otherwise; a number that rises evenly goes on
-// rising; of all else (times, fingerprints, the stored answer) the first sample's is used again.
+// makeScript turns several samples of one call, taken one after the other for the same caller, into a pgbench script of
+// the same statements. A parameter that is equal in all samples is constant, or, if own contains its value, a value of
+// the client; own maps values to names of columns in the table of clients. A parameter that differs is new each time: a
+// UUID is created, in rising order if it has version 7 and at random otherwise; a number that rises evenly continues to
+// rise. For everything else (times, fingerprints, the stored response) the value of the first sample is used again.
 func makeScript(samples [][]transaction, own map[string]string) (script, error) {
 	if len(samples) < 3 {
 		return script{}, errors.New("three samples tell a counter from a coincidence")
@@ -74,7 +74,7 @@ func relaxes(s statement) bool {
 	return strings.Contains(s.sql, "set_config('synchronous_commit', 'off'")
 }
 
-// writer makes the variables of a script as its statements ask for them.
+// writer creates the variables of a script that its statements need.
 type writer struct {
 	names     map[string]string // expressions by the samples of a parameter, so that an id is the same wherever it stands
 	own       map[string]string
@@ -102,7 +102,7 @@ func (w *writer) statement(samples []statement) string {
 	}) + ";\n"
 }
 
-// expression gives what stands for a parameter.
+// expression returns the text that replaces a parameter.
 func (w *writer) expression(args []argument) string {
 	first := args[0]
 	if first.null {

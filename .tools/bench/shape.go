@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// The shape of old data.
+// The parameters of the old data.
 const (
 	others       = 200                 // workspaces beside the measured ones
 	shareOf      = 5                   // every fifth turn is of a measured workspace
@@ -81,7 +81,7 @@ func newShape(turns int, targets []target, now time.Time) (*shape, error) {
 	return s, nil
 }
 
-// turn gives the turn of a number.
+// turn returns the turn with a number.
 func (s *shape) turn(number int) oldTurn {
 	at := s.cycle[number%len(s.cycle)]
 	o := &s.owners[at.owner]
@@ -124,7 +124,8 @@ func (s *shape) time(number int) time.Time {
 	return s.begin.Add(time.Duration(float64(span) / float64(s.turns) * float64(number)))
 }
 
-// threadID, turnID and operationID are like those of the program: rising, but for an operation's, which callers choose.
+// threadID, turnID and operationID are like the ids of the program: rising, except those of operations, which callers
+// choose.
 func (s *shape) threadID(t oldTurn) uuid.UUID { return rising(s.time(t.first), "thread", t.first) }
 
 func (s *shape) turnID(t oldTurn) uuid.UUID { return rising(t.at, "turn", t.number) }

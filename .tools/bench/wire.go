@@ -18,7 +18,7 @@ type sent struct {
 	values  [][]byte
 }
 
-// tap stands between a program and Postgres on a unix socket and notes what the program sends.
+// tap is a proxy between a program and Postgres on a unix socket that records what the program sends.
 type tap struct {
 	listener net.Listener
 	upstream string
@@ -49,7 +49,7 @@ func openTap(ctx context.Context, dir, upstream string) (*tap, error) {
 
 func (t *tap) close() { _ = t.listener.Close() }
 
-// take gives what was sent since the last take.
+// take returns what was sent since the last call of take.
 func (t *tap) take() [][]sent {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,14 +58,15 @@ func (t *tap) take() [][]sent {
 	return batches
 }
 
-// connectionSettings gives the simple statements that every connection starts with.
+// connectionSettings returns the simple statements that every connection starts with.
 func (t *tap) connectionSettings() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.settings)
 }
 
-// pass serves one connection. A message is noted before it is passed on, so that what has been answered has been noted.
+// pass serves one connection. It records a message before it forwards it, so that every message that has been answered
+// has been recorded.
 func (t *tap) pass(ctx context.Context, client net.Conn) {
 	defer hangUp(client)
 	server, err := (&net.Dialer{}).DialContext(ctx, "unix", t.upstream)

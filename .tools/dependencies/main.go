@@ -1,9 +1,9 @@
-// Command dependencies lists the Go modules that are in the program parley. It checks that their licenses are allowed,
-// and writes two files: the texts of the licenses, and a software bill of materials (SBOM) in CycloneDX's JSON format.
+// Command dependencies lists the Go modules in the program parley. It checks that their licenses are allowed, and
+// writes two files: the texts of the licenses, and a software bill of materials (SBOM) in the JSON format of CycloneDX.
 //
-// It reads the sources in the module cache and asks the network for nothing that is in there. GOOS, GOARCH and
-// CGO_ENABLED choose the program, as they do for go build. The same sources give the same files, byte for byte.
-// It prints one line for each problem and exits with 1 where there is any, with 2 where it was called wrongly.
+// It reads the sources in the module cache and downloads nothing that is in there. GOOS, GOARCH and CGO_ENABLED select
+// the program, as for go build. The same sources result in the same files, byte for byte. It prints one line for each
+// problem. The exit code is 1 if there is a problem, and 2 if it was called incorrectly.
 package main
 
 import (

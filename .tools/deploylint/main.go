@@ -1,7 +1,8 @@
-// Command deploylint checks the manifests for Kubernetes without a cluster: it builds each kustomization with kustomize' own
-// library, and decodes each object strictly into the type of Kubernetes' API, so that a field that does not exist, or has
-// another type, is found. What only a server validates, such as the form of a quantity's unit or of a name, is checked here as far
-// as the libraries do. It prints one line for each problem and exits with 1 where there is any.
+// Command deploylint checks the Kubernetes manifests without a cluster. It builds each kustomization with the library
+// of kustomize, and decodes each object strictly into its Kubernetes API type, so that an unknown field, or a field of
+// another type, is found. Rules that only a server validates, such as the form of the unit of a quantity or of a name,
+// are checked as far as the libraries do so. It prints one line for each problem. The exit code is 1 if there is a
+// problem.
 package main
 
 import (
@@ -89,7 +90,8 @@ func podOf(object runtime.Object) *corev1.PodSpec {
 	return nil
 }
 
-// lintPod looks at what the restricted level of Pod Security wants, and whether what a pod refers to exists.
+// lintPod checks the requirements of the restricted level of Pod Security, and whether the objects that a pod refers to
+// exist.
 func lintPod(id string, pod *corev1.PodSpec, names map[string]bool) (problems []string) {
 	say := func(text string) { problems = append(problems, id+": "+text) }
 	if s := pod.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.SeccompProfile == nil {

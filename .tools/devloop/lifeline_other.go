@@ -4,7 +4,7 @@ package main
 
 import "syscall"
 
-// own gives the server a process group of its own.
+// own starts the server in a process group of its own.
 func own() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

@@ -1,12 +1,12 @@
-// Devloop is the local loop behind `make dev`: it builds, serves, and on a change of the sources
-// builds again and restarts. A build that fails, or that makes the same binary, leaves the running
-// server alone.
+// Devloop is the development loop of `make dev`: it builds and runs the server. When the sources
+// change it builds again and restarts the server. A build that fails, or that results in the same
+// binary, leaves the running server alone.
 //
 // It is written here because the kept tools that were tried do not stop a server which has a
 // database of its own: air 1.67 interrupts the whole process tree, the Postgres under the server
 // included, twice, and starts the next server after 5 s whether or not the last one is gone; modd
-// 0.8 stops with SIGKILL; reflex 0.3 (2021) stops before it builds. Here the server alone is asked,
-// once, and nothing goes on before it is gone.
+// 0.8 stops with SIGKILL; reflex 0.3 (2021) stops before it builds. This loop asks only the server to
+// stop, once, and continues when the server has ended.
 //
 // It reads the file of -env, lines of NAME=value, for the server; what is in the environment already wins. A server that ends with
 // exit code 2, as it does for a wrong setting, ends the loop with the same code: no change of the sources would help.
@@ -35,7 +35,7 @@ import (
 
 const (
 	interval = 400 * time.Millisecond // between two looks at the sources
-	timeout = 20 * time.Second       // for a clean stop; then SIGKILL
+	timeout  = 20 * time.Second       // for a clean stop; then SIGKILL
 )
 
 // exitUsage is the exit code of a server that was started wrongly.
@@ -110,7 +110,7 @@ func (l *loop) run() error {
 	}
 }
 
-// settled looks again a little later, so that an editor or a checkout is finished before a build.
+// settled checks the sources again a little later, so that an editor or a checkout has finished before a build.
 func (l *loop) settled(first string) string {
 	if l.server == nil {
 		return first
@@ -119,8 +119,8 @@ func (l *loop) settled(first string) string {
 	return l.sources()
 }
 
-// rebuild builds and, where that made another program or none is running, restarts. It reports
-// true when a signal came meanwhile and all is stopped.
+// rebuild builds the program, and restarts the server if the program has changed or none is running. It returns true if
+// a signal arrived meanwhile and everything is stopped.
 func (l *loop) rebuild() (bool, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -170,8 +170,8 @@ func (l *loop) make(ctx context.Context) error {
 	return cmd.Run()
 }
 
-// start runs the program in a process group of its own: a Ctrl-C in the terminal reaches this loop
-// alone, which then asks the server once.
+// start runs the program in a process group of its own. A Ctrl-C in the terminal therefore reaches only this loop,
+// which then asks the server to stop once.
 func (l *loop) start() error {
 	cmd := exec.Command(l.bin, l.args...) // #nosec G204 -- named by the Makefile
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -187,7 +187,7 @@ func (l *loop) start() error {
 	return nil
 }
 
-// stop asks the server to stop and waits until it is gone; a second signal, or timeout, ends it.
+// stop asks the server to stop and waits until it has ended. A second signal, or timeout, kills it.
 func (l *loop) stop() {
 	if l.server == nil {
 		return

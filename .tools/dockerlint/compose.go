@@ -136,7 +136,7 @@ func lintService(s types.ServiceConfig, once, ours bool, ports map[string]string
 	}
 }
 
-// lintOurs looks at a service that runs the image that is built here.
+// lintOurs checks a service that runs the image that is built here.
 func lintOurs(s types.ServiceConfig, say func(string)) {
 	if s.Build != nil {
 		if _, err := os.Stat(s.Build.Context); err != nil {

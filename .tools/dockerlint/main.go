@@ -1,8 +1,8 @@
-// Command dockerlint checks Dockerfile, .dockerignore, compose.yaml and the workflows of GitHub without a container engine:
-// the first with the rules of `docker build --check`, which are BuildKit's own, compose.yaml with the loader of docker
-// compose, for every profile. Beside them it applies rules of Parley: images and actions are named by digest, no service
-// has a default password, no secret is sent to the builder, and workflows have no more permissions than they need.
-// It prints one line for each problem and exits with 1 where there is any.
+// Command dockerlint checks Dockerfile, .dockerignore, compose.yaml and the GitHub workflows without a container
+// engine. It checks Dockerfile with the rules of `docker build --check`, which are those of BuildKit, and compose.yaml
+// with the loader of docker compose, for every profile. It also applies rules of Parley: images and actions are named
+// by digest, no service has a default password, no secret is sent to the builder, and workflows have no more
+// permissions than they need. It prints one line for each problem. The exit code is 1 if there is a problem.
 package main
 
 import (

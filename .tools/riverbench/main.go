@@ -1,6 +1,7 @@
-// Command riverbench works off a queue of riverqueue/river, as `river bench --num-total-jobs` does: so many jobs that do
-// nothing are inserted, then a client with so many workers takes them. It prints how many were inserted and worked a
-// second. make bench runs it beside our own queue; it is a module of its own, so that river is no dependency of Parley.
+// Command riverbench works off a queue of riverqueue/river, like `river bench --num-total-jobs`: it inserts a number of
+// empty jobs, and then runs a client with a number of workers. It prints how many jobs were inserted and worked off per
+// second. make bench runs it beside our own queue. It is a module of its own, so that river is not a dependency of
+// Parley.
 package main
 
 import (

@@ -3,8 +3,8 @@
 //
 //	snapshot -parley bin/parley -version v0.1.0 -out db/testdata/releases/v0.1.0.tar.gz
 //
-// It wants the server programs of PostgreSQL 15, so that the dump goes into every version that Parley works with, and
-// pg_dump and psql beside them.
+// It needs the server programs of PostgreSQL 15, so that the dump can be loaded into every version that Parley supports,
+// and pg_dump and psql in the same folder.
 package main
 
 import (

@@ -27,7 +27,7 @@ func byHand(workspace string) []string {
 	}
 }
 
-// fill makes the rows by hand, waits until the background tasks have filled their tables, and notes what is there.
+// fill inserts rows, waits until the background tasks have filled their tables, and records the result in the manifest.
 func (s *server) fill(ctx context.Context, m *manifest) error {
 	for _, sql := range byHand(m.Workspace) {
 		if _, err := s.sql(ctx, sql); err != nil {
@@ -79,7 +79,7 @@ func (s *server) count(ctx context.Context, m *manifest) error {
 	return nil
 }
 
-// paths are the lists and single things whose answers the test compares, as they do not change with time.
+// paths returns the lists and single resources whose responses the test compares, because they do not change with time.
 func paths(m manifest) []string {
 	list := []string{
 		"/v1/auth/me", "/v1/workspaces", "/v1/members", "/v1/api-keys", "/v1/bots", "/v1/files", m.File, "/v1/model-settings", "/v1/model-keys",

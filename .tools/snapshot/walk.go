@@ -26,7 +26,7 @@ type walk struct {
 	skipped []string
 }
 
-// answer is the body of a call that went well.
+// answer is the body of a successful response.
 type answer map[string]any
 
 func (a answer) text(path string) string {
@@ -150,7 +150,7 @@ func (w *walk) models(ctx context.Context) {
 	w.call(ctx, w.Access, "PUT", "/v1/model-keys/openai", map[string]any{"api_key": "sk-12345678"})
 }
 
-// channels: an event that comes in and is answered, and deliveries to a target that does not answer.
+// channels creates an inbound event that is answered, and deliveries to a target that does not answer.
 func (w *walk) channels(ctx context.Context, bot string) {
 	sub := w.call(ctx, w.Access, "POST", "/v1/webhook-subscriptions", map[string]any{"url": "http://127.0.0.1:9/", "events": []string{"turn.completed"}})
 	w.call(ctx, w.Access, "POST", "/v1/webhook-subscriptions/"+sub.text("id")+"/ping", nil)

@@ -1,6 +1,6 @@
-// Package access ends answers that take long, such as streams, downloads and exports, when the caller's right to them ends:
-// its session or key, its membership, its role, its workspace. A call is let in by the first statement of its transaction;
-// what is written long after that is for the Watcher to stop.
+// Package access ends long responses, such as streams, downloads and exports, when the right of the caller ends: its
+// session or key, its membership, its role, or its workspace. The first statement of a transaction checks the caller
+// only once. The Watcher stops responses that are still being written long after that.
 package access
 
 import (
@@ -31,17 +31,18 @@ const (
 )
 
 const (
-	// Interval is how often Check is to be called. A right that ends is noticed after this time at the most.
+	// Interval is how often Check has to be called. It is also the longest time until a right that has ended is
+	// noticed.
 	Interval = time.Second
-	// MaxUnverified is how long answers go on while the database cannot be asked.
+	// MaxUnverified is how long responses continue while the database cannot be queried.
 	MaxUnverified = 15 * time.Second
 
 	checkTimeout = 3 * time.Second // for one statement
 	maxBatch     = 500             // callers in one statement
 )
 
-// End is the error of a caller whose right has ended. It wraps what a call would be answered now, such as
-// fail.ErrUnauthorized.
+// End is the error of a caller whose right has ended. It wraps the error that a new call of the caller would receive,
+// such as fail.ErrUnauthorized.
 type End struct {
 	Reason Reason
 	cause  error
@@ -51,11 +52,11 @@ func (e *End) Error() string {
 	return "the caller's right has ended (" + string(e.Reason) + "): " + e.cause.Error()
 }
 
-// Unwrap gives what a call would be answered now.
+// Unwrap returns the error that a new call of the caller would receive.
 func (e *End) Unwrap() error { return e.cause }
 
-// EndOf returns the End that err is, or that has ended the context of Watch; nil where the caller's right has not ended. An
-// error is one where the database has refused the call of the context.
+// EndOf returns the End in err, or the End that is the cause of a context of Watch. It returns nil if the caller's
+// right has not ended. An error in which the database has refused the call of the context is an End too.
 func EndOf(ctx context.Context, err error) *End {
 	if end, ok := errors.AsType[*End](context.Cause(ctx)); ok {
 		return end
@@ -82,8 +83,8 @@ func endOf(c *call.Call, err error) *End {
 	return nil
 }
 
-// Watcher knows the callers of the answers that are under way in this process, and checks all of them together. It is safe
-// for concurrent use.
+// Watcher tracks the callers of all long responses in this process, and checks them together. It is safe for concurrent
+// use.
 type Watcher struct {
 	refused func(ctx context.Context, calls []*call.Call) ([]error, error)
 	now     func() time.Time
@@ -102,20 +103,20 @@ type caller struct {
 	deleted                             bool
 }
 
-// answers are those of one caller.
+// answers are the long responses of one caller.
 type answers struct {
 	call    *call.Call
 	cancels map[*context.CancelCauseFunc]struct{}
 }
 
-// NewWatcher returns a Watcher. Refused returns for each call an error, nil if it would be let in now, as
+// NewWatcher returns a Watcher. refused returns one error for each call, nil if the call would be admitted now, as
 // postgres.DB.Refused does.
 func NewWatcher(refused func(ctx context.Context, calls []*call.Call) ([]error, error), now func() time.Time, log *slog.Logger) *Watcher {
 	return &Watcher{refused: refused, now: now, log: log, callers: map[caller]*answers{}}
 }
 
-// Watch returns a context that ends, with an *End as its cause, when the right of the caller in ctx ends. Stop must be
-// called when the answer is over. A caller whose right is settled is not watched.
+// Watch returns a context that is canceled, with an *End as its cause, when the right of the caller in ctx ends. stop
+// must be called when the response is complete. A caller whose right is already settled is not watched.
 func (w *Watcher) Watch(ctx context.Context) (watched context.Context, stop func()) {
 	c := call.From(ctx)
 	if c.Principal.SessionID == uuid.Nil {
@@ -142,7 +143,7 @@ func (w *Watcher) Watch(ctx context.Context) (watched context.Context, stop func
 	}
 }
 
-// Watched returns how many answers are watched.
+// Watched returns how many responses are watched.
 func (w *Watcher) Watched() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,8 +153,9 @@ func (w *Watcher) Watched() (n int) {
 	return n
 }
 
-// Check asks once for all callers, a batch of them at a time, and ends the answers of those whose right has ended. It is to
-// be called every Interval. While it cannot ask, answers go on for MaxUnverified; a failure is logged, not returned.
+// Check queries the rights of all callers once, in batches, and ends the responses of callers whose right has ended. It
+// has to be called every Interval. If the query fails, responses continue for MaxUnverified; the failure is logged and
+// not returned.
 func (w *Watcher) Check(ctx context.Context) error {
 	w.mu.Lock()
 	keys, calls := make([]caller, 0, len(w.callers)), make([]*call.Call, 0, len(w.callers))
@@ -198,7 +200,7 @@ func (w *Watcher) checkBatch(ctx context.Context, keys []caller, calls []*call.C
 	}
 }
 
-// end ends the answers of a caller. The lock is held.
+// end ends the long responses of a caller. The lock must be held.
 func (w *Watcher) end(key caller, a *answers, end *End) {
 	for cancel := range a.cancels {
 		(*cancel)(end)

@@ -1,10 +1,10 @@
-// Package analytics counts what a workspace does: turns, messages, tokens, costs, latencies, webhook events, entries of
-// the audit log. The statements that finish such a thing leave a row in analytics_outbox; an exporter moves the rows into
-// the roll-ups of a Store, once in effect; reports are read from these.
+// Package analytics counts what happens in a workspace: turns, messages, tokens, costs, latencies, webhook events and
+// audit log entries. The statements that complete such an item insert a row into analytics_outbox. An exporter moves
+// the rows into the roll-ups of a Store, effectively once. Reports are read from the roll-ups.
 //
-// A turn is counted once, by what became of it, on the day (UTC) when it ended: where a failed one is taken up again its
-// failure is taken back. Its messages are counted with it, its latency where it was completed. An event belongs to the
-// bot of its endpoint. An entry of the audit log belongs to no bot, and is counted when it is sealed.
+// A turn is counted once, by its outcome, on the day (UTC) on which it ended. If a failed turn is resumed, its failure
+// is no longer counted. The messages of a turn are counted with it, and its latency if it completed. An event belongs
+// to the bot of its endpoint. An audit log entry belongs to no bot and is counted when it is sealed.
 package analytics
 
 import (
@@ -19,19 +19,19 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Store has the roll-ups. What it reads is of the workspace of the context alone.
+// Store holds the roll-ups. It reads only those of the workspace of the context.
 type Store interface {
-	// Export moves at most so many rows of the outbox into the roll-ups and says how many: 0 when there are no more.
-	// Where it fails, or the process dies in it, nothing is lost and nothing counted twice: the next call does the rest.
-	// Several may run at once.
+	// Export moves at most the given number of rows from the outbox into the roll-ups, and returns how many it moved; 0
+	// means that the outbox is empty. If it fails or the process is killed, nothing is lost and nothing is counted
+	// twice: the next call continues. It may run in several processes at once.
 	Export(ctx context.Context, most int) (int, error)
-	// Counts sums what is counted in each period. A period without anything is not there; the order is any.
+	// Counts returns the sums of each period, in any order. A period without data is omitted.
 	Counts(ctx context.Context, q Query) ([]Counts, error)
-	// Latencies gives the histogram of each period in the same way.
+	// Latencies returns the histogram of each period, in any order. A period without data is omitted.
 	Latencies(ctx context.Context, q Query) ([]Latency, error)
 }
 
-// Query says what a report is about: days of a time zone from From on and before To.
+// Query selects the data of a report: the days of a time zone from From on and before To.
 type Query struct {
 	From, To time.Time      // dates, at midnight UTC whatever the zone
 	Zone     *time.Location // whose days they are; nil: UTC
@@ -39,7 +39,7 @@ type Query struct {
 	BotID    *uuid.UUID     // nil: all that is counted
 }
 
-// Counts is what is counted of a period, which is named by its first day.
+// Counts holds the counts of a period, which is named by its first day.
 type Counts struct {
 	Period                                time.Time
 	Turns, Completed, Failed              int64 // Turns are also those that neither succeeded nor failed
@@ -47,23 +47,23 @@ type Counts struct {
 	InputTokens, OutputTokens, CostMicros int64
 }
 
-// Latency says how many completed turns of a period are in a bucket of the histogram.
+// Latency is the number of completed turns of a period in one bucket of the histogram.
 type Latency struct {
 	Period time.Time
 	Bucket int
 	Turns  int64
 }
 
-// Period is the report of one.
+// Period is the report of one period.
 type Period struct {
 	Counts
 
 	Latency Histogram
 }
 
-// Report has every period of a query, the oldest first, and all of them together.
+// Report holds every period of a query, oldest first, and their total.
 type Report struct {
-	// AsOf is up to when turns and events are counted. What came later may be in it or not.
+	// AsOf is the time up to which turns and events are counted. Later ones may or may not be included.
 	AsOf    time.Time
 	Periods []Period
 	Total   Period
@@ -76,7 +76,7 @@ type Reports struct {
 	Now   func() time.Time
 }
 
-// Read makes the report of the caller's workspace.
+// Read returns the report of the workspace of the caller.
 func (r Reports) Read(ctx context.Context, q Query) (Report, error) {
 	// First, and also where the roll-ups are elsewhere: our database is who knows whether the caller may still ask.
 	asOf, err := r.asOf(ctx)

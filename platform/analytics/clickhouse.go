@@ -20,14 +20,14 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// ClickHouseOptions say where a ClickHouse is and as whom to go there.
+// ClickHouseOptions are the address and the credentials of a ClickHouse server.
 type ClickHouseOptions struct {
 	URL                      string // http://host:port or https://host:port
 	Database, User, Password string
 }
 
-// ClickHouse keeps the roll-ups, and all that was counted, in a ClickHouse. Every call of it goes through the guard; what
-// comes of a server that is away is of kind fail.Unavailable.
+// ClickHouse stores the roll-ups, and every counted row, in a ClickHouse server. Every call goes through the guard. An
+// unavailable server results in errors of kind fail.Unavailable.
 type ClickHouse struct {
 	outbox   *postgres.DB
 	conn     driver.Conn
@@ -37,7 +37,7 @@ type ClickHouse struct {
 	prepared atomic.Bool
 }
 
-// NewClickHouse makes a ClickHouse. It connects when it is asked something.
+// NewClickHouse returns a ClickHouse. It connects at the first call.
 func NewClickHouse(outbox *postgres.DB, o ClickHouseOptions, guard *resilience.Group) (*ClickHouse, error) {
 	conn, err := o.open(o.Database)
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *ClickHouse) Export(ctx context.Context, most int) (int, error) {
 	return len(batch), nil
 }
 
-// Forget removes all that was counted of a workspace. It may be repeated.
+// Forget removes all data of a workspace. It is idempotent.
 func (c *ClickHouse) Forget(ctx context.Context, workspace uuid.UUID) error {
 	if err := c.Prepare(ctx); err != nil {
 		return err
@@ -210,9 +210,9 @@ func (c *ClickHouse) read(ctx context.Context, name string, q Query, scan func(d
 	})
 }
 
-// ask makes one call of the server, which is prepared first where this process has not done that. What it reads into has
-// to be empty again when it is called a second time. The workspace is the one that asks, empty for the program itself: one
-// that asks for too much is refused by itself.
+// ask makes one call to the server, and first prepares the server if this process has not done so. call may be called
+// twice and must then start with empty results. workspace is the source of the call, empty for the program itself: a
+// workspace that makes too expensive queries is refused alone.
 func (c *ClickHouse) ask(ctx context.Context, workspace string, call func(ctx context.Context) error) error {
 	err := c.guard.For(workspace).Do(ctx, "clickhouse", func(ctx context.Context) error {
 		if !c.prepared.Load() {

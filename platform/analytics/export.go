@@ -11,10 +11,10 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// ExportBatch is how many rows are moved at once, at the most.
+// ExportBatch is the maximum number of rows moved at once.
 const ExportBatch = 1000
 
-// Exporting is the task that empties the outbox, as one process of all.
+// Exporting returns the periodic task that empties the outbox. Only one of all processes runs it at a time.
 func Exporting(s Store, every time.Duration) jobs.Periodic {
 	return jobs.Periodic{Name: "export analytics", Every: every, Lease: time.Minute, Do: func(ctx context.Context) error {
 		_, err := ExportAll(ctx, s)
@@ -25,7 +25,7 @@ func Exporting(s Store, every time.Duration) jobs.Periodic {
 	}}
 }
 
-// ExportAll empties the outbox, a batch at a time, and says how many rows it has moved.
+// ExportAll empties the outbox in batches, and returns how many rows it has moved.
 func ExportAll(ctx context.Context, s Store) (rows int, err error) {
 	for {
 		n, err := s.Export(ctx, ExportBatch)

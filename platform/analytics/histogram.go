@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// The buckets of latencies are log-linear: 16 of one millisecond each, then each doubling of the time has 16 of equal
-// width. A bucket is so at most a sixteenth of its beginning wide, and its middle off by at most 3.2 % from what is in it.
+// The buckets of latencies are log-linear: 16 buckets of one millisecond each, then 16 buckets of equal width for each
+// doubling of the time. The width of a bucket is at most a sixteenth of its lower bound, so its middle differs by at
+// most 3.2 % from the values in it.
 const (
 	bucketsPerDoubling = 16
 	doublings          = 20 // up to 2^24 ms, which is over four hours; the last bucket has what took longer
 )
 
-// Bounds are where the buckets begin, in milliseconds, in their order. Whoever rolls up goes by these.
+// Bounds returns the lower bounds of the buckets in milliseconds, in ascending order. All roll-ups use these bounds.
 func Bounds() []int32 {
 	bounds := make([]int32, 0, bucketsPerDoubling*(1+doublings))
 	for ms := range int32(bucketsPerDoubling) {
@@ -32,11 +33,11 @@ func bucketOf(bounds []int32, ms int32) int {
 	return max(sort.Search(len(bounds), func(i int) bool { return bounds[i] > ms })-1, 0)
 }
 
-// Histogram has how many turns are in which bucket.
+// Histogram holds the number of turns in each bucket.
 type Histogram map[int]int64
 
-// Quantile gives the latency that the part q of the turns, in (0, 1], did not exceed, by nearest rank and within 3.2 %;
-// nil where there are no turns.
+// Quantile returns the latency that the fraction q of the turns, in (0, 1], did not exceed, by nearest rank and within
+// 3.2 %. It returns nil if there are no turns.
 func (h Histogram) Quantile(q float64) *time.Duration {
 	bounds, all := Bounds(), int64(0)
 	for _, n := range h {
@@ -54,7 +55,7 @@ func (h Histogram) Quantile(q float64) *time.Duration {
 	return middle(bounds, len(bounds)-1)
 }
 
-// middle is what stands for all that is in a bucket, in whole milliseconds.
+// middle returns the value that represents a bucket, in whole milliseconds.
 func middle(bounds []int32, i int) *time.Duration {
 	ms := bounds[i]
 	if i+1 < len(bounds) {

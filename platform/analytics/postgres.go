@@ -10,10 +10,11 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Postgres keeps the roll-ups beside what they count. A row leaves the outbox in the transaction that counts it.
+// Postgres stores the roll-ups in the same database as the data that they count. A row is removed from the outbox in
+// the transaction that counts it.
 type Postgres struct{ db *postgres.DB }
 
-// NewPostgres makes a Postgres.
+// NewPostgres returns a Postgres.
 func NewPostgres(db *postgres.DB) Postgres { return Postgres{db} }
 
 func (p Postgres) Export(ctx context.Context, most int) (n int, err error) {

@@ -15,8 +15,8 @@ import (
 	"github.com/parley/parley/db"
 )
 
-// Prepare makes the database and the tables of db/clickhouse where they are not there yet. It may be called again, and by
-// many at once; a schema that is newer than this program stays as it is.
+// Prepare creates the database and the missing tables of db/clickhouse. It is idempotent and may be called
+// concurrently. It leaves a schema that is newer than this program unchanged.
 func (c *ClickHouse) Prepare(ctx context.Context) error {
 	err := execute(ctx, c.conn, "queries/create_versions.sql", nil)
 	if isUnknown(err) {
@@ -48,8 +48,8 @@ func (c *ClickHouse) Prepare(ctx context.Context) error {
 	return nil
 }
 
-// apply makes what a file has, if it is newer than the version that is there, and notes that. A file that is applied by
-// two at once, or by one that died before the note, does no harm, as each says IF NOT EXISTS.
+// apply executes a file if it is newer than the present version, and records its version. Repeated or concurrent
+// execution of a file is harmless, as each statement says IF NOT EXISTS.
 func (c *ClickHouse) apply(ctx context.Context, file string, at uint32) error {
 	number, _, _ := strings.Cut(file, "_")
 	version, err := strconv.ParseUint(number, 10, 32)
@@ -74,7 +74,7 @@ func (c *ClickHouse) createDatabase(ctx context.Context) error {
 // Ping returns an error if the server does not answer.
 func (c *ClickHouse) Ping(ctx context.Context) error { return c.conn.Ping(ctx) }
 
-// Check prepares the server, then writes to it and reads that back. It counts nothing.
+// Check prepares the server, writes a row and reads it back. The row is not counted.
 func (c *ClickHouse) Check(ctx context.Context) error {
 	if err := c.Prepare(ctx); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (c *ClickHouse) Check(ctx context.Context) error {
 	return nil
 }
 
-// execute makes a statement of db/clickhouse that gives nothing.
+// execute runs a statement of db/clickhouse that returns no rows.
 func execute(ctx context.Context, conn driver.Conn, name string, p clickhouse.Parameters) error {
 	text, err := statement(name)
 	if err != nil {

@@ -19,9 +19,9 @@ type Adoption struct {
 	Before    *Head // that the anchor had; nil: none, or none that could be read
 }
 
-// Adopt takes the end of a workspace's log as it is, on the word of an operator who knows why it differs from its head or its
-// anchor: a backup was restored, or the anchor was lost. It writes that into the log, and puts the head into the anchor, where
-// there is one. A row or seal within the log that was changed stays broken.
+// Adopt accepts the end of a workspace's log as it is. An operator calls it who knows why the log differs from its head
+// or its anchor: a backup was restored, or the anchor was lost. Adopt records this in the log, and stores the head in
+// the anchor, if there is one. A changed row or seal within the log stays broken.
 func (s *Sealer) Adopt(ctx context.Context, log *Log, workspace uuid.UUID) (Adoption, error) {
 	// The trace and operation of the call stay.
 	ctx = call.As(ctx, workspace, uuid.Nil)
@@ -63,7 +63,8 @@ func (s *Sealer) Adopt(ctx context.Context, log *Log, workspace uuid.UUID) (Adop
 	return done, s.noteAnchored(ctx, workspace, head.Seal)
 }
 
-// Each calls do for every workspace that has seals, or had; the context is in it. It joins what fails.
+// Each calls do for every workspace that has or had seals; the context passed to do is in that workspace. It returns
+// the joined errors.
 func (s *Sealer) Each(ctx context.Context, do func(ctx context.Context, workspace uuid.UUID) error) error {
 	return s.eachHead(ctx, allHeads, do)
 }

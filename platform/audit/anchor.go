@@ -22,14 +22,14 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Anchor keeps the head of each workspace's log outside the database: what was removed from the end of a log shows in it.
-// It is safe for concurrent use.
+// Anchor stores the head of each workspace's log outside the database, so that rows removed from the end of a log are
+// detected. It is safe for concurrent use.
 type Anchor struct {
 	store blob.Store
 	name  string
 }
 
-// NewAnchor makes an anchor in a store, which is named to those who verify a log.
+// NewAnchor returns an Anchor in a store. The results of Verify name the store by name.
 func NewAnchor(store blob.Store, name string) *Anchor { return &Anchor{store, name} }
 
 const (
@@ -37,7 +37,7 @@ const (
 	maxAnchor     = 4096            // bytes of one
 )
 
-// What reading an anchor may fail with, beside a store that does not answer.
+// Errors of reading an anchor, besides those of an unavailable store.
 var (
 	errNoAnchor   = errors.New("audit: there is no anchor of this workspace")
 	errAnchorForm = errors.New("audit: the anchor is not one that we have written")
@@ -87,8 +87,8 @@ func (a *Anchor) Forget(ctx context.Context, workspace uuid.UUID) error {
 	return nil
 }
 
-// Anchoring writes the heads of logs to the anchor of a sealer, in the background: neither changes nor seals wait for it.
-// It never puts a head in place of one that the log does not go on from: that is for Adopt, on the word of an operator.
+// Anchoring writes the heads of logs to the anchor of a sealer, in the background: neither changes nor seals wait for
+// it. It never replaces a head with one that does not continue it; only Adopt does that, on request of an operator.
 // Several processes may do it at once.
 type Anchoring struct {
 	sealer *Sealer
@@ -99,7 +99,7 @@ type Anchoring struct {
 	refused map[uuid.UUID]time.Time // workspaces whose log does not go on from its anchor: until when they are left alone
 }
 
-// NewAnchoring makes an Anchoring for a sealer that has an anchor.
+// NewAnchoring returns an Anchoring for a sealer that has an anchor.
 func NewAnchoring(s *Sealer, log *slog.Logger) *Anchoring {
 	return &Anchoring{sealer: s, log: log, refused: map[uuid.UUID]time.Time{}}
 }
@@ -114,7 +114,8 @@ const (
 // errAhead says that a log does not go on from its anchor.
 var errAhead = errors.New("audit: the log does not go on from its anchor: a backup was restored, or the end of the log was removed; parley audit verify tells of it, parley audit adopt takes the log as it is")
 
-// Run writes every head that is not in the anchor yet. A store that is away is logged once, and tried again the next time.
+// Run writes every head that is not in the anchor yet. An unavailable store is logged once and tried again at the next
+// run.
 func (a *Anchoring) Run(ctx context.Context) error {
 	var writers errgroup.Group
 	writers.SetLimit(anchorsAtOnce)
@@ -147,8 +148,8 @@ func (a *Anchoring) Run(ctx context.Context) error {
 	return nil
 }
 
-// Renew has the anchor of one workspace, which the context is in, name the current key, if the log goes on from it. Renewed is
-// false where there is no anchor to renew, or the log does not go on from it.
+// Renew writes the anchor of the workspace of the context again under the current key, if the log continues from the
+// anchor. renewed is false if there is no anchor to renew or the log does not continue from it.
 func (a *Anchoring) Renew(ctx context.Context, workspace uuid.UUID) (renewed bool, err error) {
 	before, err := a.sealer.anchor.read(ctx, workspace)
 	switch {
@@ -218,7 +219,7 @@ func (a *Anchoring) isRefused(workspace uuid.UUID) bool {
 	return time.Now().Before(a.refused[workspace])
 }
 
-// refuse leaves a workspace alone for a while, and says so.
+// refuse skips a workspace for a while, and logs that.
 func (a *Anchoring) refuse(ctx context.Context, workspace uuid.UUID) {
 	a.log.ErrorContext(ctx, "audit log does not go on from its anchor", "workspace", workspace, "error", errAhead)
 	a.mu.Lock()

@@ -1,5 +1,5 @@
-// Package audit writes who changed what. The command pipeline calls it within the transaction of the change, so that
-// there is no change without its row and no row without its change.
+// Package audit records who changed what. The command pipeline calls it in the transaction of the change, so that every
+// change has an audit row and every audit row has a change.
 package audit
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Entry says what happened to what. Passwords, tokens and message texts are never in it.
+// Entry is one audited change. It never contains passwords, tokens or message texts.
 type Entry struct {
 	Action     string // object.verb: bot.create
 	Resource   string // the kind of thing: bot
@@ -23,20 +23,21 @@ type Entry struct {
 	Changes    any // an object; nil: {}
 }
 
-// Operator is the user agent in rows about what an operator did with the program's commands.
+// Operator is the user agent in rows about actions of an operator with the commands of the program.
 const Operator = "operator"
 
-// Installation returns the workspace, which there is not, whose log is that of the whole installation: what an operator does that is
-// of no workspace, or that outlives it. It is sealed and verified as every other log is.
+// Installation returns the id of a workspace that does not exist, whose log is that of the whole installation. It
+// records actions of an operator that belong to no workspace or outlive it. It is sealed and verified like every other
+// log.
 func Installation() uuid.UUID { return uuid.UUID{15: 1} }
 
-// Log writes entries into audit_log.
+// Log inserts entries into audit_log.
 type Log struct{ db *postgres.DB }
 
-// NewLog makes a Log.
+// NewLog returns a Log.
 func NewLog(db *postgres.DB) *Log { return &Log{db: db} }
 
-// known makes NULL of the zero id: a call that was refused before it had an operation, work that nobody asked for.
+// known converts the zero id to NULL: for a call that was refused before it had an operation, and for background work.
 func known(id uuid.UUID) *uuid.UUID {
 	if id == uuid.Nil {
 		return nil
@@ -44,8 +45,8 @@ func known(id uuid.UUID) *uuid.UUID {
 	return &id
 }
 
-// Record queues the row of an entry in the transaction of the context. Who, under which operation and from where it
-// takes from the call.
+// Record queues the row of an entry in the transaction of the context. The actor, the operation and the origin are
+// taken from the call.
 func (l *Log) Record(ctx context.Context, e Entry) error {
 	changes := []byte("{}")
 	if e.Changes != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Head is the end of a workspace's sealed log, authenticated by a key that is not in the database. A copy of it is what an
-// anchor keeps.
+// Head is the end of the sealed log of a workspace, authenticated with a key that is not in the database. An anchor
+// stores a copy of it.
 type Head struct {
 	Workspace uuid.UUID `json:"workspace_id"`
 	Seal      int64     `json:"seal"` // the number of the newest seal; 0: there is none

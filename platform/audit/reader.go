@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// Row is an entry as it was written.
+// Row is an entry of the log as it was written.
 type Row struct {
 	ID, WorkspaceID     uuid.UUID
 	UserID, OperationID *uuid.UUID
@@ -27,7 +27,7 @@ type Row struct {
 	CreatedAt           time.Time
 }
 
-// Filter narrows the log; what is nil narrows nothing.
+// Filter selects entries of the log; a nil field selects all.
 type Filter struct {
 	UserID       *uuid.UUID
 	KeyID        *uuid.UUID
@@ -39,17 +39,17 @@ type Filter struct {
 	To           *time.Time // before
 }
 
-// Position is a place in the log: behind the row that was written at this time under this id.
+// Position is a position in the log: after the row with this time and id.
 type Position struct {
 	At time.Time `json:"t"`
 	ID uuid.UUID `json:"i"`
 }
 
-// Position is the place behind the row.
+// Position returns the position after the row.
 func (r Row) Position() Position { return Position{r.CreatedAt, r.ID} }
 
-// List reads the log of the caller's workspace, newest first, on from a position or from the start. The errors are also
-// fail.ErrTooBroad and fail.ErrTooManyReads.
+// List returns entries of the log of the caller's workspace, newest first, after a position or from the start. Its
+// errors include fail.ErrTooBroad and fail.ErrTooManyReads.
 func (l *Log) List(ctx context.Context, f Filter, after *Position, limit int) ([]Row, error) {
 	var before Position
 	if after != nil {

@@ -13,9 +13,10 @@ import (
 // isCurrent reports whether a head names the current key.
 func (s *Sealer) isCurrent(h Head) bool { return secret.IDOf(h.KeyID) == s.keys.Current().ID }
 
-// Rekey makes the MAC of a workspace's head anew with the current key; the context is in the workspace. A head that does not fit the
-// key that it names stays as it is, or what was done to the log would be hidden; so does one of a key that is not known. Seals stay too: the head covers them, so nobody with their key can
-// change them.
+// Rekey computes the MAC of a workspace's head again with the current key; the context must be in the workspace. It
+// leaves a head unchanged if it does not match the key that it names, as a new MAC would hide that the log was changed,
+// or if its key is unknown. Seals stay unchanged too: the head covers them, so that nobody with their key can change
+// them.
 func (s *Sealer) Rekey(ctx context.Context, workspace uuid.UUID) (changed, fits bool, err error) {
 	err = s.db.Write(ctx, func(ctx context.Context) error {
 		q := platformdb.New(s.db.In(ctx))

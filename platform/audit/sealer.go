@@ -20,8 +20,9 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Sealer makes changes to the log evident, also those of somebody with all rights in the database: it chains batches of
-// rows under a key that is not there. It works in the background, so that no change waits for it.
+// Sealer makes changes to the log detectable, including changes by somebody with all rights in the database. It chains
+// batches of rows with a key that is not stored in the database. It works in the background, so that no change waits
+// for it.
 type Sealer struct {
 	db     *postgres.DB
 	keys   secret.Keys  // the current one makes MACs, all check them
@@ -33,7 +34,7 @@ type Sealer struct {
 	adoptUntil atomic.Pointer[time.Time] // nil: not read yet
 }
 
-// Lag is how long ago this process last sealed all that there was; 0 before its first run.
+// Lag returns the time since this process last sealed all rows; 0 before its first run.
 func (s *Sealer) Lag() time.Duration {
 	if s.doneAt.Load() == 0 {
 		return 0
@@ -41,29 +42,30 @@ func (s *Sealer) Lag() time.Duration {
 	return time.Since(time.Unix(s.doneAt.Load(), 0))
 }
 
-// NewSealer makes a Sealer. Past keys are those of a SECRET_KEY that is no longer known: they only check seals that the head of
-// their log covers, so nobody who has one can make a log.
+// NewSealer returns a Sealer. past are the keys of a SECRET_KEY that is no longer known. They only verify seals that
+// the head of their log covers, so that nobody who has such a key can forge a log.
 func NewSealer(db *postgres.DB, keys, past secret.Keys) *Sealer {
 	return &Sealer{db: db, keys: keys, past: past}
 }
 
-// Anchored has the sealer compare logs with an anchor. It is to be called before anything else.
+// Anchored makes the sealer compare logs with an anchor. It must be called before any other method.
 func (s *Sealer) Anchored(a *Anchor) { s.anchor = a }
 
 const (
 	sealPage  = 1000    // rows of one seal at the most
 	sealLook  = 100_000 // rows looked for at once: a look costs as much as there is to seal
 	sealsRead = 20      // seals read at once
-	// A run looks at what was written since the run before, and a little further back: what it costs goes by that.
+	// A run reads the rows since the previous run, and of a short time before it. Its cost depends on their number.
 	shallowLook = 15 // seconds
-	// Every deepEvery one looks back by lookBack, which is longer than any transaction of ours lasts (statement_timeout, idle_in_transaction_session_timeout): a row
-	// that a run could not see yet is found by the next, and one that appears still later was not written by us.
+	// Once per deepEvery, a run reads the rows of the last lookBack. That is longer than any transaction of the program
+	// lasts (statement_timeout, idle_in_transaction_session_timeout). A row that a run cannot see yet is found by the
+	// next such run, and a row that appears still later was not written by the program.
 	lookBack  = 600 // seconds
 	deepEvery = 300 // seconds, so that such a row is in a seal before Verify wonders at it
 )
 
-// Seal seals what has been written since the last time, in every workspace. Several processes may call it at once; who
-// comes second in a workspace fails harmlessly on a seal's number and tries again the next time.
+// Seal seals all rows that were written since the last seal, in every workspace. It may run in several processes at
+// once: the second one in a workspace fails without harm on the number of its seal, and tries again at the next run.
 func (s *Sealer) Seal(ctx context.Context) error {
 	look, now := int32(shallowLook), time.Now().Unix()
 	deep := now-s.deepAt.Load() >= deepEvery
@@ -83,7 +85,8 @@ func (s *Sealer) Seal(ctx context.Context) error {
 	return nil
 }
 
-// Waiting counts the workspaces with rows in no seal, and says when all workspaces were last sealed whole: at the Unix epoch, if never.
+// Waiting returns the number of workspaces with unsealed rows, and the time at which all rows of all workspaces were
+// last sealed; the Unix epoch if never.
 func (s *Sealer) Waiting(ctx context.Context) (workspaces int, since time.Time, err error) {
 	pending, err := platformdb.New(s.db.In(ctx)).AuditToSeal(ctx, 0)
 	if err != nil {
@@ -125,7 +128,7 @@ func (s *Sealer) seal(ctx context.Context, look int32) error {
 // errSealedMeanwhile says that another process has sealed in the workspace at the same time. The next run goes on from its seal.
 var errSealedMeanwhile = errors.New("audit: another process has sealed meanwhile")
 
-// sealWorkspace seals all of a workspace's rows at once: a seal that is there means that what was older is sealed.
+// sealWorkspace seals all rows of a workspace at once: a seal means that all older rows are sealed.
 func (s *Sealer) sealWorkspace(ctx context.Context, p platformdb.AuditToSealRow) error {
 	q := platformdb.New(s.db.In(ctx))
 	last, err := q.LastSeal(ctx, p.WorkspaceID)

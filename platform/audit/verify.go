@@ -15,7 +15,7 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Verification is what Verify found.
+// Verification is the result of Verify.
 type Verification struct {
 	Sealed, Unsealed, Seals int64
 	Broken                  *int64       // the number of the first seal that does not fit, or is gone; nil: none
@@ -41,24 +41,24 @@ const (
 	Restored    AnchorState = "restored"    // the anchor has seen more than the log has: a backup was restored, or the end of the log was removed
 )
 
-// AnchorCheck is what came of comparing a log with its anchor.
+// AnchorCheck is the result of comparing a log with its anchor.
 type AnchorCheck struct {
 	State AnchorState
 	Store string // what keeps the anchor
 	Head  *Head  // that the anchor has; nil: none that can be read
-	// RestoredTo is the newest seal that the log has kept of what the anchor has seen; its number is 0 where it has kept none.
-	// nil: the log was not restored.
+	// RestoredTo is the newest seal in the log that the anchor has recorded. Its number is 0 if the log contains none
+	// of them. nil: the log was not restored.
 	RestoredTo *Point
 }
 
-// Point is a place in a sealed log.
+// Point is a position in a sealed log.
 type Point struct {
 	Seal     int64
 	SealedAt time.Time
 }
 
-// Verify reads every row and seal of the caller's workspace and recomputes, then compares their end with the head and the
-// anchor.
+// Verify reads every row and seal of the caller's workspace and computes the seals again. It then compares the end of
+// the log with the head and the anchor.
 func (s *Sealer) Verify(ctx context.Context) (Verification, error) {
 	q, workspace := platformdb.New(s.db.InReport(ctx)), call.From(ctx).Principal.WorkspaceID
 	v := verifying{sealer: s, q: q, workspace: workspace, key: s.keys.Current()}
@@ -187,7 +187,7 @@ func (v *verifying) note(stored platformdb.ListSealsRow, total int64) {
 	}
 }
 
-// checkHead holds the seals that are there to the head.
+// checkHead compares the seals with the head.
 func (v *verifying) checkHead(ctx context.Context) error {
 	if !v.head.found && v.last.seq > 0 { // the first seal may have come after the head was looked for
 		head, err := readHead(ctx, v.q, v.workspace)

@@ -1,4 +1,4 @@
-// Package background runs what has to be done every now and then beside the requests.
+// Package background runs periodic tasks beside the requests.
 package background
 
 import (
@@ -21,7 +21,7 @@ type Runner struct {
 	states map[string]*State
 }
 
-// State is what has come of a task so far.
+// State is the outcome of the runs of a task so far.
 type State struct {
 	Name      string
 	Succeeded time.Time // when it last did; when it began, where it never has
@@ -29,14 +29,14 @@ type State struct {
 	Failures  int       // runs that failed since the start of the process
 }
 
-// NewRunner makes a Runner.
+// NewRunner returns a Runner.
 func NewRunner(log *slog.Logger) *Runner {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Runner{log: log, ctx: ctx, cancel: cancel, states: map[string]*State{}}
 }
 
-// Every runs work at once and then at each interval, where it is not still at it; one run may take as long as limit says.
-// A failure is logged and counted, and the next run tries again.
+// Every runs work at once and then at each interval, unless the previous run is still in progress. limit bounds the
+// time of one run. A failure is logged and counted, and the next run tries again.
 func (r *Runner) Every(interval, limit time.Duration, name string, work func(ctx context.Context) error) {
 	r.mu.Lock()
 	if r.states[name] == nil {
@@ -76,7 +76,7 @@ func (r *Runner) note(name string, err error) {
 	r.states[name].Succeeded = time.Now()
 }
 
-// States gives what has come of each task, in no order.
+// States returns the state of each task, in no order.
 func (r *Runner) States() []State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +87,7 @@ func (r *Runner) States() []State {
 	return states
 }
 
-// Survive makes an error of a panic: one bad task must not end the requests that are being served.
+// Survive calls work and converts a panic into an error, so that one task cannot stop the process that serves requests.
 func Survive(ctx context.Context, work func(ctx context.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -97,7 +97,7 @@ func Survive(ctx context.Context, work func(ctx context.Context) error) (err err
 	return work(ctx)
 }
 
-// Stop ends all tasks and waits for those that run.
+// Stop cancels all tasks and waits for those that run.
 func (r *Runner) Stop() {
 	r.cancel()
 	r.tasks.Wait()

@@ -1,5 +1,5 @@
-// Package backup writes and reads the folder of a backup: parts under keys, each with its SHA-256, and a manifest that is
-// written last, so that a folder without one is no backup.
+// Package backup writes and reads the folder of a backup: parts under keys, each with its SHA-256, and a manifest. The
+// manifest is written last, so that a folder without one is not a backup.
 package backup
 
 import (
@@ -27,7 +27,7 @@ const (
 	partsFile    = "parts.jsonl"
 )
 
-// Manifest says what a backup is of.
+// Manifest describes a backup.
 type Manifest struct {
 	Format   int             `json:"format"`
 	MadeAt   time.Time       `json:"made_at"`
@@ -40,14 +40,14 @@ type Manifest struct {
 	PartsSum string `json:"parts_sha256"`
 }
 
-// Part is a part of a backup, a line of its list.
+// Part is one part of a backup, a line of the list of parts.
 type Part struct {
 	Key  string `json:"key"`
 	Size int64  `json:"size"`
 	Sum  string `json:"sha256"` // in hex
 }
 
-// Writer makes a backup.
+// Writer writes a backup.
 type Writer struct {
 	dir   string
 	store *blob.Disk
@@ -57,7 +57,7 @@ type Writer struct {
 	bytes int64
 }
 
-// Create begins a backup in a folder that is empty or not there yet.
+// Create starts a backup in a folder that is empty or does not exist.
 func Create(dir string) (*Writer, error) {
 	if entries, err := os.ReadDir(dir); len(entries) > 0 {
 		return nil, fmt.Errorf("the folder %s is not empty: name one that is, or that is not there yet", dir)
@@ -107,7 +107,7 @@ func (w *Writer) Has(ctx context.Context, key string) (bool, error) {
 	return true, content.Close()
 }
 
-// Finish ends the backup with its manifest, of which it fills in what it knows itself.
+// Finish completes the backup with its manifest, and fills in the fields that it knows itself.
 func (w *Writer) Finish(m Manifest) (Manifest, error) {
 	m.Format, m.Parts, m.Bytes, m.PartsSum = format, w.parts, w.bytes, hex.EncodeToString(w.sum.Sum(nil))
 	if err := w.list.Sync(); err != nil {
@@ -124,10 +124,10 @@ func (w *Writer) Finish(m Manifest) (Manifest, error) {
 	return m, nil
 }
 
-// Close ends the writing, whether it was finished or not.
+// Close closes the files of the writer, whether the backup was finished or not.
 func (w *Writer) Close() error { return errors.Join(w.list.Close(), w.store.Close()) }
 
-// WriteFile writes a file of mode 0600 that is there whole or not at all, by a temporary one beside it.
+// WriteFile writes a file of mode 0600 atomically, by way of a temporary file beside it.
 func WriteFile(temporary, path string, content []byte) error {
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -143,14 +143,14 @@ func WriteFile(temporary, path string, content []byte) error {
 	return os.Rename(temporary, path)
 }
 
-// Archive is a backup that was made.
+// Archive is an existing backup.
 type Archive struct {
 	Manifest Manifest
 	dir      string
 	store    *blob.Disk
 }
 
-// Open opens a backup. Close ends it.
+// Open opens a backup. Close must be called at the end.
 func Open(dir string) (*Archive, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -172,15 +172,15 @@ func Open(dir string) (*Archive, error) {
 	return a, nil
 }
 
-// Close lets the folder go.
+// Close closes the folder.
 func (a *Archive) Close() error { return a.store.Close() }
 
-// Get reads a part.
+// Get returns a reader of a part.
 func (a *Archive) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 	return a.store.Get(ctx, key, 0, -1)
 }
 
-// Each gives every part of the list, in the order in which they were added.
+// Each calls fn for every part of the list, in the order in which they were added.
 func (a *Archive) Each(fn func(Part) error) error {
 	file, err := os.Open(filepath.Join(a.dir, partsFile))
 	if err != nil {
@@ -200,7 +200,8 @@ func (a *Archive) Each(fn func(Part) error) error {
 	return lines.Err()
 }
 
-// Verify reads every part and compares it with its checksum, and the list of them with that of the manifest.
+// Verify reads every part and compares it with its checksum. It compares the list of parts with the checksum in the
+// manifest.
 func (a *Archive) Verify(ctx context.Context) error {
 	file, err := os.Open(filepath.Join(a.dir, partsFile))
 	if err != nil {

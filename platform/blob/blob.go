@@ -1,5 +1,5 @@
-// Package blob keeps bytes under keys: in a folder on disk, or in a bucket of MinIO or another S3. It knows nothing of
-// what they are; who may see them is decided by whoever asks.
+// Package blob stores bytes under keys: in a folder on disk, or in a bucket of MinIO or another S3 server. It does not
+// interpret them and does not check permissions: the caller decides who may read them.
 package blob
 
 import (
@@ -13,31 +13,32 @@ import (
 	"time"
 )
 
-// Store keeps bytes. It is safe for concurrent use. Bytes under a key are there whole or not at all, whatever fails.
-// A key is refused with ErrKey where it is none; a store that does not answer is fail.ErrUnavailable, one that is full
-// fail.ErrStorageFull.
+// Store stores bytes under keys. It is safe for concurrent use. Writes are atomic: the bytes of a key exist completely
+// or not at all, whatever fails. An invalid key is refused with ErrKey. An unavailable store returns
+// fail.ErrUnavailable, and a full one fail.ErrStorageFull.
 type Store interface {
-	// Put stores what it reads until io.EOF, however much, and says how much; what was there before is replaced. It
-	// holds no more than a small part of it in memory. An error of the reader is passed on and leaves nothing behind.
+	// Put stores everything that it reads until io.EOF, without a size limit, and returns the size. It replaces
+	// existing bytes of the key. It holds only a small part in memory. An error of the reader is returned, and then
+	// nothing is stored.
 	Put(ctx context.Context, key string, content io.Reader) (size int64, err error)
-	// Get reads length bytes from an offset on; a negative length is all that follow. It answers ErrNotFound. ctx must
-	// live until the reader is closed.
+	// Get returns a reader of length bytes from offset on; a negative length reads to the end. It returns ErrNotFound
+	// if the key does not exist. ctx must stay alive until the reader is closed.
 	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
-	// Delete removes the bytes; none there is no error.
+	// Delete removes the bytes of a key. A missing key is not an error.
 	Delete(ctx context.Context, key string) error
-	// List gives the objects whose keys start with a prefix, in the order of their keys' bytes and behind one key, so
-	// many at the most: the next page goes on behind the last key of this one.
+	// List returns the objects whose keys start with prefix and are greater than after, in the byte order of their
+	// keys, at most the given number. The next page starts after the last key of this one.
 	List(ctx context.Context, prefix, after string, most int) ([]Object, error)
 }
 
-// Object is what is known of stored bytes.
+// Object describes stored bytes.
 type Object struct {
 	Key      string
 	Size     int64
 	StoredAt time.Time // by the clock of the store
 }
 
-// What a Store answers beside fail.ErrUnavailable.
+// Errors of a Store, besides fail.ErrUnavailable.
 var (
 	ErrNotFound = errors.New("blob: there is nothing under this key")
 	ErrKey      = errors.New("blob: a key has up to 512 bytes of letters, digits, dots, dashes and slashes, and no part of it starts with a dot")

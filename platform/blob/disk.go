@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// Disk keeps bytes as files in a folder, which nobody else may read. It takes no name out of it, not by a link either.
+// Disk stores bytes as files in a folder that no other user may read. No key leads outside the folder, not even through
+// a symbolic link.
 type Disk struct{ root *os.Root }
 
 const (
@@ -25,7 +26,7 @@ const (
 	fileMode      = 0o600
 )
 
-// NewDisk makes a Disk in a folder, and the folder where it is not there. Close ends it.
+// NewDisk returns a Disk in a folder, which it creates if it does not exist. Close must be called at the end.
 func NewDisk(dir string) (*Disk, error) {
 	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return nil, fmt.Errorf("make the folder for files: %w", err)
@@ -41,10 +42,10 @@ func NewDisk(dir string) (*Disk, error) {
 	return d, nil
 }
 
-// Close gives the folder back.
+// Close closes the folder.
 func (d *Disk) Close() error { return d.root.Close() }
 
-// Prepare removes what writers that died long ago have left unfinished.
+// Prepare removes unfinished files of writers that died long ago.
 func (d *Disk) Prepare(context.Context) error {
 	list, err := fs.ReadDir(d.root.FS(), unfinished)
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// guard has every request to a store pass the Group: the deadline there is for sending it and for the head of the answer.
-// A store that takes no bytes of a request, and answers nothing, for answerTimeout hangs: the request fails.
-// The body of an answer may take as long as its reader likes, but not as long as the store likes.
+// guard makes every request to a store pass the Group. The deadline of the Group applies to sending the request and to
+// the response header. A store that accepts no bytes of a request, and sends no response, for answerTimeout is
+// considered hanging: the request fails. Reading the body of a response may take as long as the reader needs, but the
+// store must not stall.
 type guard struct {
 	base   http.RoundTripper
 	group  *resilience.Group
@@ -23,7 +24,7 @@ type guard struct {
 // longestPause is how long a store may leave a reader waiting for the next bytes.
 const longestPause = 30 * time.Second
 
-// answerTimeout is how long a store may take to answer after it has taken some bytes of a request.
+// answerTimeout is how long a store may take to respond after it has accepted some bytes of a request.
 const answerTimeout = 8 * time.Second
 
 var errStore = errors.New("blob: the store answered that it is in trouble")
@@ -56,7 +57,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// body ends an answer whose bytes do not come.
+// body is a response body that fails if the store sends no bytes.
 type body struct {
 	content io.ReadCloser
 	cancel  context.CancelFunc
@@ -73,8 +74,8 @@ func (b *body) Close() error {
 	return b.content.Close()
 }
 
-// watch ends a request that makes no progress for answerTimeout. It is safe for concurrent use: a body may still be read
-// when the answer is there.
+// watch cancels a request that makes no progress for answerTimeout. It is safe for concurrent use: the request body may
+// still be read when the response has arrived.
 type watch struct {
 	mu    sync.Mutex
 	timer *time.Timer // nil: it has ended

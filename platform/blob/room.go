@@ -18,7 +18,7 @@ func storageFull(err error) error {
 	return err
 }
 
-// FreeBytes returns how much may still be written to the disk that a folder is on; 0 where it can hold no more files.
+// FreeBytes returns how many bytes may still be written to the disk of a folder; 0 if the disk cannot hold more files.
 func FreeBytes(dir string) (int64, error) {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(dir, &disk); err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// S3 keeps bytes in a bucket of MinIO, or of whoever else speaks S3.
+// S3 stores bytes in a bucket of MinIO or another S3 server.
 type S3 struct {
 	client minio.Core
 	bucket string
@@ -30,7 +30,8 @@ type S3Options struct {
 	Endpoint             string // http(s)://host:port
 	AccessKey, SecretKey string
 	Bucket               string
-	// Spool is a folder for what is on its way: a sender may be slow, and that is not to look as if the bucket were.
+	// Spool is a folder for content before it is sent to the bucket. A slow sender therefore does not look like a slow
+	// bucket.
 	Spool string
 	Group *resilience.Group // every request goes through it
 }
@@ -41,7 +42,7 @@ const partSize = 8 << 20 // bytes
 // region is what the signatures say: MinIO does not care, and naming one saves asking for it.
 const region = "us-east-1"
 
-// NewS3 makes an S3. It asks nothing yet: a store that is away is no reason not to start.
+// NewS3 returns an S3. It makes no request, so that an unavailable server does not prevent the start of the program.
 func NewS3(o S3Options) (*S3, error) {
 	u, err := url.Parse(o.Endpoint)
 	if err != nil {
@@ -69,13 +70,13 @@ func NewS3(o S3Options) (*S3, error) {
 	return &S3{client: minio.Core{Client: client}, bucket: o.Bucket, spool: o.Spool, idle: transport.CloseIdleConnections}, nil
 }
 
-// Close ends connections that are idle.
+// Close closes idle connections.
 func (s *S3) Close() error {
 	s.idle()
 	return nil
 }
 
-// Prepare makes the bucket where it is not there, however many do so at once.
+// Prepare creates the bucket if it does not exist. It may be called concurrently.
 func (s *S3) Prepare(ctx context.Context) error {
 	exists, err := s.client.BucketExists(ctx, s.bucket)
 	if err != nil || exists {
@@ -93,7 +94,7 @@ func (s *S3) Prepare(ctx context.Context) error {
 // Check writes, reads and deletes an object.
 func (s *S3) Check(ctx context.Context) error { return try(ctx, s) }
 
-// Ping asks for the bucket: a sign of life.
+// Ping requests the bucket and returns an error if the server does not answer.
 func (s *S3) Ping(ctx context.Context) error {
 	exists, err := s.client.BucketExists(ctx, s.bucket)
 	if err == nil && !exists {

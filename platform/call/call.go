@@ -1,5 +1,5 @@
-// Package call holds what is known of the call that is being served: who calls, under which operation and trace.
-// The gateway makes it, the layers beneath read it from the context. Background work makes its own.
+// Package call holds the data of the call that is being served: the caller, the operation and the trace. The gateway
+// creates it, and the layers below read it from the context. Background work creates its own.
 package call
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Call is one call in progress. It is written by the gateway only, before the use case runs.
+// Call is one call in progress. Only the gateway writes to it, before the use case runs.
 type Call struct {
 	TraceID   string
 	Principal Principal
@@ -26,16 +26,16 @@ type Call struct {
 	// Familiar reports whether the device, or somebody from the network of the client, has logged in before, to any
 	// account.
 	Familiar bool
-	// DeviceToken is what the client sent of an earlier log-in, a secret; "" where it sent none.
+	// DeviceToken is the device token of an earlier log-in that the client sent, a secret; "" if it sent none.
 	DeviceToken string
-	// Outside is how long the call has waited for other systems, such as models, in nanoseconds; nil: nobody measures it.
-	// It is written wherever such a wait ends, by any goroutine of the call.
+	// Outside is the time that the call has waited for other systems, such as models, in nanoseconds; nil: it is not
+	// measured. Any goroutine of the call may add to it, at the end of such a wait.
 	Outside *atomic.Int64
-	// TraceGiven says that the trace id is one that the client brought.
+	// TraceGiven says that the client sent the trace id.
 	TraceGiven bool
 }
 
-// Waited adds the time that the call of the context has waited for another system.
+// Waited adds a time that the call of the context has waited for another system.
 func Waited(ctx context.Context, d time.Duration) {
 	if c := From(ctx); c.Outside != nil {
 		c.Outside.Add(int64(d))
@@ -46,17 +46,20 @@ func Waited(ctx context.Context, d time.Duration) {
 type Principal struct {
 	WorkspaceID uuid.UUID
 	UserID      uuid.UUID
-	// KeyID names the API key that acts in place of a user; UserID and SessionID are the same then. The zero id: a user acts.
+	// KeyID is the id of the API key that acts in place of a user. UserID and SessionID have the same value then. The
+	// zero id: a user acts.
 	KeyID uuid.UUID
-	// SessionID names the session, or API key, that the database checks at the start of every transaction. The zero id means
-	// that the right to the workspace is settled already: work that goes on after the first transaction, log-in, jobs.
+	// SessionID is the id of the session, or API key, that the database checks at the start of every transaction. The
+	// zero id means that the right to the workspace has been checked already: for work after the first transaction,
+	// log-in, and jobs.
 	SessionID uuid.UUID
-	// HomeID is the workspace of the access token, which X-Workspace-Id does not change: the session is looked for there and nowhere
-	// else. The zero id with a SessionID: the user is in no workspace.
+	// HomeID is the workspace of the access token, which X-Workspace-Id does not change. The session is looked up only
+	// in this workspace. The zero id with a SessionID: the user is in no workspace.
 	HomeID uuid.UUID
 }
 
-// Needs is what the database holds the principal to at the start of every transaction, unless its right is settled.
+// Needs are the requirements that the database checks for the principal at the start of every transaction, unless its
+// right has been checked already.
 type Needs struct {
 	Roles   []string // one of them; none: any member
 	Deleted bool     // the workspace may be deleted
@@ -72,26 +75,28 @@ const (
 	WholeKey Keys = "whole" // not those that are limited to some bots
 )
 
-// Operation is what makes a retry safe: the id that the client gave (or was given), and a fingerprint of the request.
+// Operation makes a retry safe: it is the operation id, sent by the client or assigned, and a fingerprint of the
+// request.
 type Operation struct {
 	ID          uuid.UUID
 	Given       bool   // the id is the client's
 	Fingerprint []byte // HMAC-SHA-256 over method, path, query and body; Completed adds a body that is streamed
-	// Earlier is the fingerprint of version 1, nil where it is the same: a release that stored it took the bytes of a JSON
-	// body as they came.
+	// Earlier is the fingerprint of version 1, computed from the bytes of a JSON body as they were sent; nil if it
+	// equals Fingerprint.
 	Earlier []byte
-	// Former are the fingerprints under former keys: an operation that was stored before the key was changed has one of them.
+	// Former are the fingerprints with former keys. An operation that was stored before the key was changed has one of
+	// them.
 	Former []FormerFingerprint
 }
 
-// FormerFingerprint is a fingerprint under a former key, and that of version 1.
+// FormerFingerprint is a fingerprint with a former key, and its version 1.
 type FormerFingerprint struct{ Fingerprint, Earlier []byte }
 
 // FingerprintVersion is the version of Fingerprint: 2 is over the body in canonical JSON (RFC 8785 for order and spacing;
 // numbers keep their text), 1 was over its bytes.
 const FingerprintVersion = 2
 
-// SameRequest reports whether a fingerprint that was stored under a version is that of this call's request.
+// SameRequest reports whether a stored fingerprint of the given version belongs to the request of this call.
 func (o Operation) SameRequest(stored []byte, version int) bool {
 	same := func(fingerprint, earlier []byte) bool {
 		if version < FingerprintVersion && earlier != nil {
@@ -111,7 +116,7 @@ type key struct{}
 // With puts a call into a context.
 func With(ctx context.Context, c *Call) context.Context { return context.WithValue(ctx, key{}, c) }
 
-// From gives the call of a context; outside any call an empty one.
+// From returns the call of a context; an empty call if the context has none.
 func From(ctx context.Context) *Call {
 	if c, ok := ctx.Value(key{}).(*Call); ok {
 		return c
@@ -119,8 +124,8 @@ func From(ctx context.Context) *Call {
 	return &Call{}
 }
 
-// Completed returns a context for a request whose body was streamed, once it has been read: the gateway knew the rest
-// of it, and this adds to the fingerprint what was read, part by part.
+// Completed returns a context for a request whose streamed body has been read. The fingerprint of the gateway does not
+// include a streamed body; Completed adds the given parts of it to the fingerprint.
 func Completed(ctx context.Context, parts ...[]byte) context.Context {
 	c := *From(ctx)
 	c.Operation.Fingerprint = extended(c.Operation.Fingerprint, parts)
@@ -154,23 +159,24 @@ func InHomeWorkspace(ctx context.Context) context.Context {
 	return With(ctx, &c)
 }
 
-// WithoutPermissions returns a context for work that needs no permission in the workspace of the context, as the noting down of a refusal.
+// WithoutPermissions returns a context for work that needs no permission in the workspace of the context, such as the
+// recording of a refusal.
 func WithoutPermissions(ctx context.Context) context.Context {
 	c := *From(ctx)
 	c.Needs = Needs{Deleted: true, Keys: AnyKey}
 	return With(ctx, &c)
 }
 
-// As returns a context in which user acts in workspace, its right to do so being settled: for calls that come
-// without a token, once they know who calls.
+// As returns a context in which user acts in workspace without a further check of its right. It is for calls without a
+// token, once the caller is known.
 func As(ctx context.Context, workspace, user uuid.UUID) context.Context {
 	c := *From(ctx)
 	c.Principal = Principal{WorkspaceID: workspace, UserID: user}
 	return With(ctx, &c)
 }
 
-// For returns a context for work of an actor in a workspace under an operation, the right to it being settled: for what
-// comes without a token and brings an identity of its own, as a webhook does.
+// For returns a context for work of an actor in a workspace under an operation, without a further check of its right.
+// It is for requests without a token that carry an identity of their own, such as webhooks.
 func For(ctx context.Context, workspace, actor, operation uuid.UUID) context.Context {
 	c := *From(As(ctx, workspace, actor))
 	digest := sha256.Sum256(slices.Concat(actor[:], operation[:])) // of one request there is one operation, and the other way round

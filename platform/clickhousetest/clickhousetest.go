@@ -1,5 +1,5 @@
-// Package clickhousetest gives tests a database of their own in a real ClickHouse, that of TEST_CLICKHOUSE_HTTP. Where
-// there is none, the test is skipped, by name.
+// Package clickhousetest provides tests with a database of their own in a real ClickHouse server, the one of
+// TEST_CLICKHOUSE_HTTP. If there is none, the test is skipped, by name.
 package clickhousetest
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Server gives the address of the server and a name for a database, which is dropped with the test. It is not made.
+// Server returns the address of the server and the name of a database, which is dropped at the end of the test. It does
+// not create the database.
 func Server(t testing.TB) (address, database string) {
 	t.Helper()
 	address = os.Getenv("TEST_CLICKHOUSE_HTTP") //nolint:forbidigo // a setting of the tests, not of the program
@@ -30,7 +31,7 @@ func Server(t testing.TB) (address, database string) {
 	return address, database
 }
 
-// Do has the server do something.
+// Do runs a query on the server.
 func Do(t testing.TB, address, query string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -52,7 +53,7 @@ type Proxy struct {
 	cuts     atomic.Int64
 }
 
-// NewProxy starts a proxy, which ends with the test.
+// NewProxy starts a proxy, which stops at the end of the test.
 func NewProxy(t testing.TB, address string) *Proxy {
 	t.Helper()
 	target, err := url.Parse(address)
@@ -84,10 +85,11 @@ func NewProxy(t testing.TB, address string) *Proxy {
 
 const seen = "X-Cut"
 
-// Away cuts every connection, or no more.
+// Away makes the proxy close every connection, or stop doing so.
 func (p *Proxy) Away(away bool) { p.away.Store(away) }
 
-// CutAfter lets the server do what has this text in its query, and keeps the answer from the caller; "" ends that.
+// CutAfter makes the proxy forward requests with this text in their query to the server, but withhold the responses
+// from the caller; "" ends that.
 func (p *Proxy) CutAfter(text string) {
 	if text == "" {
 		p.cutAfter.Store(nil)
@@ -96,5 +98,5 @@ func (p *Proxy) CutAfter(text string) {
 	p.cutAfter.Store(&text)
 }
 
-// Cuts says how many answers have been kept back.
+// Cuts returns how many responses were withheld.
 func (p *Proxy) Cuts() int64 { return p.cuts.Load() }

@@ -8,16 +8,16 @@ import (
 	"github.com/parley/parley/platform/operations"
 )
 
-// HeaderReplayed marks the answer of an earlier call under the same operation id.
+// HeaderReplayed is the header that marks a response as the stored one of an earlier call under the same operation id.
 const HeaderReplayed = "X-Operation-Replayed"
 
-// Answer is what the caller gets: fresh, or that of an earlier call.
+// Answer is the response for the caller: a new one, or the stored one of an earlier call.
 type Answer struct {
 	operations.Answer
 	Replayed bool
 }
 
-// Write sends the answer.
+// Write sends the response.
 func (a Answer) Write(w http.ResponseWriter) error {
 	h := w.Header()
 	for name, value := range map[string]string{"Content-Type": a.ContentType, "Location": a.Location, "ETag": a.ETag} {

@@ -15,10 +15,10 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Long is a change that calls out in its middle, and so takes two transactions: no transaction and no connection is
-// held while it waits. What it does after Begin goes on to its end also when the client goes away.
+// Long is a change that calls another system between two transactions. It holds no transaction and no connection while
+// it waits for that system. Everything after Begin continues to the end even if the client disconnects.
 type Long struct {
-	// Audit is written with Begin.
+	// Audit is the audit entry, written in the transaction of Begin.
 	Audit audit.Entry
 	// Seen says that the result of Work is visible before its end, as a stream is. A crash of the database server does
 	// not lose what Begin has stored. A repetition that finds the work running receives ErrInProgress at once, so that
@@ -26,22 +26,23 @@ type Long struct {
 	Seen bool
 	// Wide says that Begin makes more than one query.
 	Wide bool
-	// Bound limits how many such changes run at once; nil: nothing does. A call that it refuses has stored nothing.
+	// Bound limits how many such changes run at once; nil: there is no limit. A call that it rejects has stored
+	// nothing.
 	Bound Bound
-	// Begin opens the work. It runs in the transaction of the claim and may make one query, its last statement, unless it
-	// is Wide. A crash of the database's server may lose it, until Finish has been committed, unless it is Seen or Wide:
-	// nothing is acknowledged before.
+	// Begin starts the work. It runs in the transaction of the claim. It may make one query, its last statement, unless
+	// Wide is set. Unless Seen or Wide is set, a crash of the database server may lose it until Finish has been
+	// committed; nothing is acknowledged before that.
 	Begin func(ctx context.Context) error
-	// Resume takes over work that an earlier call under this operation began and did not finish, in a transaction.
-	// It answers ErrInProgress while that call may still be at it.
+	// Resume takes over work that an earlier call under this operation began and did not finish, in a transaction. It
+	// returns ErrInProgress while that call may still be working.
 	Resume func(ctx context.Context) error
-	// Work calls out.
+	// Work calls the other system.
 	Work func(ctx context.Context) error
-	// Finish keeps what Work brought, in a transaction with the stored answer. It fails for want of a row (app.require)
-	// when another call has taken the work over meanwhile: then what Work brought is dropped, and the caller is given
-	// that other call's answer.
+	// Finish stores the result of Work, in one transaction with the stored response. It fails because of a missing row
+	// (app.require) if another call has taken the work over. The result of Work is then discarded, and the caller
+	// receives the response of the other call.
 	Finish func(ctx context.Context) (Encoder, error)
-	// Fail keeps that Work failed, in a transaction; the operation stays unfinished and may be sent again.
+	// Fail records that Work failed, in a transaction. The operation stays unfinished and may be sent again.
 	Fail func(ctx context.Context, cause error) error
 	// Ended is called when the attempt is over and what came of it is committed, or could not be. nil: it is not called.
 	Ended func()
@@ -49,9 +50,9 @@ type Long struct {
 
 // Bound limits how many changes run at once.
 type Bound interface {
-	// Try takes a place if the caller may have one at once. Whoever has a place gives it back by leave.
+	// Try takes a slot if the caller may have one at once. The caller returns the slot by calling leave.
 	Try(ctx context.Context) (leave func(), ok bool)
-	// Wait takes a place, and may wait for it. Its error says when to try again.
+	// Wait takes a slot, and may wait for it. Its error says when to try again.
 	Wait(ctx context.Context) (leave func(), err error)
 }
 
@@ -61,7 +62,7 @@ const (
 	tidyUp       = 15 * time.Second       // for the second transaction, whose caller may be gone
 )
 
-// RunLong runs a Long once for this call's operation.
+// RunLong runs a Long once for the operation of the call.
 func (p *Pipeline) RunLong(ctx context.Context, l Long) (Answer, error) {
 	return p.observe(p.runLong(ctx, l))
 }
@@ -147,9 +148,9 @@ func (p *Pipeline) begin(ctx context.Context, l Long) error {
 // errOvertaken says that another attempt has finished the work, or is at it.
 var errOvertaken = errors.New("command: another attempt took the operation over")
 
-// Recover goes on with work that a process began and did not live to finish; the call in the context is that of the
-// operation, but for its fingerprint: so the answer is left to the database, which knows that, and is not cached. It
-// answers ErrInProgress where somebody else is at it.
+// Recover continues work that a process began and did not finish because it died. The call in the context is that of
+// the operation, without its fingerprint. The response is therefore stored in the database, which has the fingerprint,
+// and is not cached. It returns ErrInProgress if another process is working on the operation.
 func (p *Pipeline) Recover(ctx context.Context, l Long) error {
 	leave, err := p.inFlight.enter(ctx)
 	if err != nil {
@@ -166,7 +167,7 @@ func (p *Pipeline) Recover(ctx context.Context, l Long) error {
 	return err
 }
 
-// carryOn does the work and keeps what comes of it.
+// carryOn does the work and stores its result.
 func (p *Pipeline) carryOn(ctx context.Context, l Long) (Answer, error) {
 	if l.Ended != nil {
 		defer l.Ended()

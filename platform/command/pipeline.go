@@ -18,21 +18,22 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Failures of a call under an operation id that was used before. Use cases know them by their names in fail.
+// Errors of a call under an operation id that was used before. Use cases use their names in package fail.
 var (
 	ErrInProgress = fail.ErrInProgress
 	ErrExpired    = fail.ErrExpired
 	ErrReused     = fail.ErrReused
 )
 
-// Encoder writes an answer; the generated response objects have one as their Visit method.
+// Encoder writes a response; it is the Visit method of the generated response objects.
 type Encoder func(w http.ResponseWriter) error
 
-// Outcome is what a use case has come to: the answer for the caller, and what to write into the audit log.
+// Outcome is the result of a use case: the response for the caller, and the entry for the audit log.
 type Outcome struct {
 	Answer Encoder
 	Audit  audit.Entry
-	// Secret says that the answer shows a secret, for once: it is stored sealed, for an hour, and cached nowhere.
+	// Secret says that the response contains a secret, which is shown only once. The response is stored sealed, for an
+	// hour, and is not cached.
 	Secret bool
 }
 
@@ -42,7 +43,7 @@ type Pipeline struct {
 	inFlight *inFlight
 }
 
-// Options are what a Pipeline works with.
+// Options are the dependencies of a Pipeline.
 type Options struct {
 	DB         *postgres.DB
 	Operations *operations.Store
@@ -54,12 +55,12 @@ type Options struct {
 	Observed func(outcome string)
 }
 
-// NewPipeline makes a Pipeline.
+// NewPipeline returns a Pipeline.
 func NewPipeline(o Options) *Pipeline { return &Pipeline{Options: o, inFlight: newInFlight()} }
 
-// Run runs a step once for this call's operation, in one transaction with its claim, its audit row and its stored
-// answer. Whatever fails leaves nothing behind. If the operation has been done before, the step has no effect and the
-// stored answer is given again.
+// Run runs a step once for the operation of the call, in one transaction with the claim, the audit row and the stored
+// response. A failure leaves nothing behind. If the operation has been done before, the step has no effect and the
+// stored response is returned again.
 func (p *Pipeline) Run(ctx context.Context, step func(ctx context.Context) (Outcome, error)) (Answer, error) {
 	return p.observe(p.run(ctx, step))
 }
@@ -147,14 +148,14 @@ func (p *Pipeline) reach(ctx context.Context, point string) error {
 	return nil
 }
 
-// keep caches an answer that has been committed.
+// keep caches a response that has been committed.
 func (p *Pipeline) keep(ctx context.Context, a Answer) {
 	p.Cache.Put(ctx, operations.CacheKey(ctx), operations.Cached{
 		Fingerprint: call.From(ctx).Operation.Fingerprint, Version: call.FingerprintVersion, Answer: a.Answer,
 	})
 }
 
-// cached gives the answer that the cache has for this call's operation. The caller's right to it is checked anew.
+// cached returns the cached response for the operation of the call. It checks the right of the caller to it again.
 func (p *Pipeline) cached(ctx context.Context) (answer Answer, found bool, err error) {
 	c, ok := p.Cache.Get(ctx, operations.CacheKey(ctx))
 	if !ok {
@@ -169,7 +170,7 @@ func (p *Pipeline) cached(ctx context.Context) (answer Answer, found bool, err e
 	return Answer{Answer: c.Answer, Replayed: true}, true, nil
 }
 
-// store renders the answer and queues its storing.
+// store encodes the response and queues its storing.
 func (p *Pipeline) store(ctx context.Context, encode Encoder, secret bool) (Answer, error) {
 	answer, err := render(encode)
 	if err != nil {
@@ -181,7 +182,7 @@ func (p *Pipeline) store(ctx context.Context, encode Encoder, secret bool) (Answ
 	return answer, p.Operations.Finish(ctx, answer.Answer)
 }
 
-// replay gives the stored answer of an operation that was claimed before.
+// replay returns the stored response of an operation that was claimed before.
 func (p *Pipeline) replay(ctx context.Context) (Answer, error) {
 	record, err := p.Operations.Find(ctx)
 	switch {
@@ -199,8 +200,8 @@ func (p *Pipeline) replay(ctx context.Context) (Answer, error) {
 	return Answer{Answer: *record.Answer, Replayed: true}, nil
 }
 
-// Seen gives the stored answer where this call's operation has been done before: for a call whose preparation cannot be
-// repeated once it has taken effect.
+// Seen returns the stored response if the operation of the call has been done before. It is for calls whose preparation
+// cannot be repeated after it has taken effect.
 func (p *Pipeline) Seen(ctx context.Context) (answer Answer, seen bool, err error) {
 	record, err := p.Operations.Find(ctx)
 	if err != nil || record == nil {

@@ -16,7 +16,7 @@ type Variable struct {
 	Secret     bool
 }
 
-// Variables lists them all, in the order of the configuration.
+// Variables returns all variables, in the order of Config.
 func Variables() []Variable {
 	var all []Variable
 	for field := range reflect.TypeFor[Config]().Fields() {
@@ -30,8 +30,8 @@ func Variables() []Variable {
 	return all
 }
 
-// Example is the text of env.example. A variable with another default in production stands there without a value, so
-// that a copy of the file has the defaults of its APP_ENV.
+// Example returns the text of env.example. A variable whose default differs in production has no value there, so that a
+// copy of the file has the defaults of its APP_ENV.
 func Example() string {
 	var b strings.Builder
 	b.WriteString("# Every variable that parley reads, with its default. Made by `make generate`; edit platform/config/config.go.\n")

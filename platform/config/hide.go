@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Hide replaces every secret of the configuration in a text that is shown to people with ***: the values themselves and
-// the passwords in URLs, as they are and as a URL has them.
+// Hide replaces every secret of the configuration in a text with ***: the values themselves and the passwords in URLs,
+// both as they are and URL-encoded.
 func (c *Config) Hide(text string) string {
 	var secrets []string
 	value := reflect.ValueOf(c).Elem()

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// ModelPrice is what is known of a model: prices in millionths of a currency for a million tokens, nil where they are
-// not known, and the tokens that fit into its window, 0 where that is not known.
+// ModelPrice is the price of a model in millionths of a currency unit per million tokens, nil if unknown, and the size
+// of its context window in tokens, 0 if unknown.
 type ModelPrice struct {
 	Input  *int64 `json:"input"`
 	Output *int64 `json:"output"`
@@ -22,7 +22,7 @@ type ModelPrice struct {
 
 const dearest = 1_000_000_000 // a thousand of the currency for a million tokens: sums stay far from overflowing
 
-// ModelTable is ModelPrices, parsed, by provider/name.
+// ModelTable returns the parsed ModelPrices, by provider/name.
 func (c *Config) ModelTable() map[string]ModelPrice { return c.prices }
 
 // HasOpenAI reports whether the operator has configured an OpenAI key or server for all workspaces.
@@ -47,7 +47,7 @@ func (c *Config) checkModels(require func(ok bool, name string)) {
 	require(err == nil, "MODEL_PRICES")
 }
 
-// modelPattern is what an item of MODEL_ALLOW looks like.
+// modelPattern matches an item of MODEL_ALLOW.
 var modelPattern = regexp.MustCompile(`^(echo|(openai|anthropic)/\S+)$`)
 
 // isVisible reports whether a text can be the value of an HTTP header.

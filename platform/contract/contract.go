@@ -19,7 +19,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Contract is a document, ready to check requests.
+// Contract is a parsed OpenAPI document that requests are validated against.
 type Contract struct {
 	operations map[string]*Operation
 	routes     map[route]*Operation
@@ -28,7 +28,7 @@ type Contract struct {
 // route is a method and a path in Echo's form: /v1/bots/:bot_id.
 type route struct{ method, path string }
 
-// Operation is one call of the document.
+// Operation is one operation of the document.
 type Operation struct {
 	ID       string
 	Public   bool  // no access token needed
@@ -37,24 +37,24 @@ type Operation struct {
 	Transfer bool  // it moves a file, and may take the time for that: x-transfer in the document
 	Long     bool  // its answer may take long, and breaks off when the caller's right to it ends: x-long-answer
 	Limit    Limit
-	// Signed says that whoever serves the call verifies a signature over its body first, and then calls CheckBody:
-	// x-signed-body.
+	// Signed says that the handler first verifies a signature over the body and then calls CheckBody: x-signed-body.
 	Signed   bool
 	path     []parameter
 	query    []parameter
 	Template string // the path, as the document has it
-	// Permission is what a caller needs: x-permission in the document, "none" for calls about oneself.
+	// Permission is the permission that a caller needs: x-permission in the document, "none" for calls about the caller
+	// itself.
 	Permission string
-	// Deleted says that the call is for workspaces that are deleted too: x-deleted-workspace.
+	// Deleted says that the call is also allowed for deleted workspaces: x-deleted-workspace.
 	Deleted bool
-	// WithoutWorkspace says that the call is for users who are in no workspace, too: x-without-workspace.
+	// WithoutWorkspace says that the call is also allowed for users who are in no workspace: x-without-workspace.
 	WithoutWorkspace bool
 }
 
-// Each gives every call, by method and path: "GET /v1/bots".
+// Each returns every operation, by method and path: "GET /v1/bots".
 func (c *Contract) Each() map[string]*Operation { return c.operations }
 
-// Limit says which rate limit a call is under: x-rate-limit in the document.
+// Limit is the rate limit that applies to a call: x-rate-limit in the document.
 type Limit string
 
 // The rate limits.
@@ -78,7 +78,7 @@ type parameter struct {
 	passed  *atomic.Pointer[int64] // an integer that the schema has let through, most likely the next too: it reckons in fractions
 }
 
-// Format is the check behind a `format` of the document that JSON Schema does not have, or has otherwise.
+// Format is the check for a `format` of the document that JSON Schema does not define, or defines differently.
 type Format struct {
 	Name  string
 	Check func(value string) error
@@ -114,7 +114,7 @@ type parameterObject struct {
 	Schema struct{ Type any }
 }
 
-// Load reads a document in JSON.
+// Load parses a document in JSON.
 func Load(doc []byte, formats ...Format) (*Contract, error) {
 	var d document
 	if err := json.Unmarshal(doc, &d); err != nil {
@@ -142,7 +142,8 @@ func Load(doc []byte, formats ...Format) (*Contract, error) {
 	return c, nil
 }
 
-// Find gives the call for a method and a route in Echo's form (/v1/bots/:bot_id); nil where the document has none.
+// Find returns the operation for a method and a route in the form of Echo (/v1/bots/:bot_id); nil if the document has
+// none.
 func (c *Contract) Find(method, path string) *Operation { return c.routes[route{method, path}] }
 
 // Parameters checks the path and query parameters of a request.
@@ -186,8 +187,9 @@ func (p parameter) check(text string) []fail.Field {
 	return wrong
 }
 
-// CheckBody reads a body in JSON and holds it to its schema. The error is BAD_REQUEST or VALIDATION_ERROR, with every wrong
-// field at once. Numbers of a signed body may have any length that a double needs: it is kept as it was written.
+// CheckBody parses a JSON body and validates it against its schema. The error is BAD_REQUEST or VALIDATION_ERROR, with
+// every wrong field. Numbers of a signed body may be as long as a double needs, because the body is stored as it was
+// sent.
 func (o *Operation) CheckBody(body []byte) error {
 	refuse := isLong
 	if o.Signed {
@@ -202,7 +204,7 @@ func (o *Operation) CheckBody(body []byte) error {
 	return fail.Fields(fields...)
 }
 
-// Check holds a parsed body to its schema.
+// Check validates a parsed body against its schema.
 func (b *Body) Check(value any) []fail.Field { return wrongFields("", b.schema.Validate(value)) }
 
 type loader struct {

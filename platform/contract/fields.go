@@ -81,7 +81,7 @@ func join(parent, name string) string {
 	return parent + "." + name
 }
 
-// explain gives the code and the remedy for a broken keyword.
+// explain returns the code and the remedy for a violated keyword.
 func explain(k jsonschema.ErrorKind) (code, message string) {
 	switch k := k.(type) {
 	case *kind.Type:

@@ -14,17 +14,18 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// MaxDepth is how deep a body may nest.
+// MaxDepth is the maximum nesting depth of a body.
 const MaxDepth = 64
 
 func malformed(format string, args ...any) *fail.Error {
 	return fail.New(fail.Malformed, "BAD_REQUEST", fmt.Sprintf(format, args...))
 }
 
-// ParseJSON reads a body strictly (RFC 8259 and I-JSON, RFC 7493): invalid UTF-8, lone surrogates, duplicate keys,
-// trailing data, too deep a nesting, an empty body and a bare null are refused as BAD_REQUEST. Text with NUL, which Postgres
-// cannot hold, and numbers of more than MaxDigits are wrong fields: then the value is given beside the error, so that the
-// other fields can be looked at too; without it where a number is beyond what a double can hold.
+// ParseJSON parses a body strictly (RFC 8259 and I-JSON, RFC 7493). It returns BAD_REQUEST for invalid UTF-8, lone
+// surrogates, duplicate keys, trailing data, nesting deeper than MaxDepth, an empty body and a bare null. Text with
+// NUL, which Postgres cannot store, and numbers of more than MaxDigits digits are wrong fields: the value is then
+// returned together with the error, so that the other fields can be validated too. No value is returned if a number is
+// too large for a double.
 func ParseJSON(body []byte) (any, error) { return parse(body, isLong) }
 
 // parse reads a body. refuse reports whether a number in it is wrong.
@@ -57,7 +58,7 @@ func parse(body []byte, refuse func(number []byte) bool) (any, error) {
 }
 
 // Canonical returns a JSON body in the order and spacing of RFC 8785, with strings in their shortest form. Numbers keep
-// their text, so that 2^53 and 2^53+1 differ. What is not JSON is returned as it is.
+// their text, so that 2^53 and 2^53+1 differ. It returns anything that is not JSON unchanged.
 func Canonical(body []byte) []byte {
 	value := jsontext.Value(bytes.Clone(body))
 	if len(value) == 0 || value.Format(jsontext.ReorderRawObjects(true)) != nil {

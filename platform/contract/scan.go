@@ -9,8 +9,8 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// MaxDigits is how many digits a number may have when it is written out without an exponent. Postgres writes the numbers
-// of jsonb out: 1e308 would come back as 309 digits.
+// MaxDigits is the maximum number of digits of a number when it is written without an exponent. Postgres writes the
+// numbers of jsonb in that form: 1e308 would be returned as 309 digits.
 const MaxDigits = 100
 
 // maxNumber is how many characters a number may have where it is kept as it was written, and how large its exponent may
@@ -24,7 +24,7 @@ type scanned struct {
 	wrongNumber bool
 }
 
-// scan looks at the bytes of a body, which must be valid JSON.
+// scan scans the bytes of a body, which must be valid JSON.
 func scan(body []byte, refuse func(number []byte) bool) (found scanned) {
 	depth := 0
 	for i := 0; i < len(body); i++ {

@@ -12,21 +12,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Marks keeps small texts under keys. Neither method fails: marks that cannot be reached are not there.
+// Marks stores small texts under keys. Its methods do not fail: if the store is unavailable, no mark is found.
 type Marks interface {
 	Find(ctx context.Context, key string) (value string, found bool)
 	Put(ctx context.Context, key, value string)
 }
 
-// budget is how long a look may take: the database, which decides, is not much slower.
+// budget is the timeout of an access to Redis: the database, which makes the decision, is not much slower.
 const budget = 50 * time.Millisecond
 
-// Memory keeps the marks of this process.
+// Memory stores the marks of this process in memory.
 type Memory struct {
 	entries cache.Cache[string, string]
 }
 
-// NewMemory makes a Memory of so many marks at the most, each kept for a life.
+// NewMemory returns a Memory of at most the given number of marks, each kept for the duration life.
 func NewMemory(life time.Duration, most int) *Memory {
 	return &Memory{cache.NewCache[string, string]().WithLRU().WithMaxKeys(most).WithTTL(life)}
 }
@@ -42,7 +42,7 @@ type Redis struct {
 	log    *slog.Logger
 }
 
-// NewRedis makes a Redis.
+// NewRedis returns a Redis.
 func NewRedis(client *redis.Client, life time.Duration, log *slog.Logger) *Redis {
 	return &Redis{client, life, log}
 }

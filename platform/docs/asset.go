@@ -39,7 +39,7 @@ func packedAsset(kind string, packed []byte) asset {
 	return asset{kind: kind, tag: hex.EncodeToString(sum[:8]), packed: packed, plain: sync.OnceValues(func() ([]byte, error) { return gunzip(packed) })}
 }
 
-// serve gives the file, compressed only to those who take it so. It is asked for anew each time and sent when changed:
+// serve sends the file, compressed only to those who take it so. It is asked for anew each time and sent when changed:
 // a page and a script of two versions of the program must not meet.
 func (a asset) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()

@@ -1,4 +1,5 @@
-// Package docs makes the documentation that a server has at /docs: the guides, and the reference of its OpenAPI document.
+// Package docs builds the documentation that the server publishes at /docs: the guides, and the reference of its
+// OpenAPI document.
 package docs
 
 import (
@@ -15,10 +16,11 @@ import (
 // Document is an OpenAPI document whose keys keep the order in which they were written.
 type Document struct{ root *yaml.Node }
 
-// Operation is a call of the document.
+// Operation is one operation of the document.
 type Operation struct {
 	ID, Tag, Method, Path, Summary, Description string
-	// Permission is what a caller needs; "none" for calls about the caller, empty for calls without a token.
+	// Permission is the permission that a caller needs; "none" for calls about the caller, empty for calls without a
+	// token.
 	Permission string
 }
 
@@ -27,8 +29,9 @@ func isMethod(key string) bool {
 	return slices.Contains([]string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}, key)
 }
 
-// Publish returns a written document as clients read it: without the keys that only our code generator reads (x-go-…), with the
-// permission of each call in its description, and with examples of answers, which are given by operation id and status.
+// Publish returns the document in the form that clients read: without the keys that only the code generator reads
+// (x-go-…), with the permission of each call in its description, and with examples of responses. examples holds them by
+// operation id and status.
 func Publish(document, examples []byte) (Document, error) {
 	var written, answers yaml.Node
 	if err := errors.Join(yaml.Unmarshal(document, &written), yaml.Unmarshal(examples, &answers)); err != nil {
@@ -99,8 +102,8 @@ func (d Document) Tags() (names []string, descriptions map[string]string) {
 // Description returns the text at the head of the document, in Markdown.
 func (d Document) Description() string { return text(field(d.root, "info"), "description") }
 
-// ForTag returns a document of the calls of one tag and of what they refer to, so that a browser reads a tenth of it. The webhooks
-// that the server sends go with the tag webhooks.
+// ForTag returns a document with only the operations of one tag and everything that they refer to, so that a browser
+// loads about a tenth of the document. The webhooks that the server sends belong to the tag webhooks.
 func (d Document) ForTag(tag string) Document {
 	info := mapping("title", scalar(tag), "version", scalar(text(field(d.root, "info"), "version")))
 	paths := &yaml.Node{Kind: yaml.MappingNode}
@@ -186,7 +189,7 @@ func (d Document) calls() (calls []calledAt) {
 	return calls
 }
 
-// addExamples puts examples, by status, into the JSON answers of a call that have none.
+// addExamples adds examples, by status, to the JSON responses of an operation that have none.
 func addExamples(root, operation, examples *yaml.Node) {
 	for status, example := range pairs(examples) {
 		answer := field(field(operation, "responses"), status)

@@ -30,7 +30,7 @@ type rendered struct {
 	sections []section
 }
 
-// section is what stands below one heading, for the search.
+// section is the text below one heading, for the search.
 type section struct{ title, anchor, text string }
 
 // menu is a group of links of the sidebar.
@@ -60,7 +60,7 @@ func newMarkdown() markdown {
 // anchorLinks rewrites links and adds a link to each heading.
 type anchorLinks struct{ broken parser.ContextKey }
 
-// Transform rewrites the links of one parsed page. It notes a link that leads nowhere in pc.
+// Transform rewrites the links of one parsed page. It records a link without a target in pc.
 func (a *anchorLinks) Transform(doc *ast.Document, _ gmtext.Reader, pc parser.Context) {
 	_ = ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {

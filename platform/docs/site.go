@@ -19,7 +19,7 @@ var files embed.FS
 const policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Source is what a site is made of.
+// Source is the input of a site.
 type Source struct {
 	Document  []byte // the OpenAPI document, YAML
 	Examples  []byte // examples of its answers, YAML: operation id, status, example
@@ -27,8 +27,8 @@ type Source struct {
 	Changelog []byte // Markdown
 }
 
-// Site is the documentation of a server. It is made at the first request, so that a start does not wait for it. It is safe for
-// concurrent use.
+// Site is the documentation of a server. It is built at the first request, so that the start of the server does not
+// wait for it. It is safe for concurrent use.
 type Site struct {
 	build func() (map[string]asset, error)
 }
@@ -38,7 +38,8 @@ func New(source Source) *Site {
 	return &Site{build: sync.OnceValues(func() (map[string]asset, error) { return build(source) })}
 }
 
-// Serve answers a GET of a path. It reports false where the site has no such page; its error is one of the site's source.
+// Serve responds to a GET request for a path. It returns false if the site has no such page. Its error is an error in
+// the source of the site.
 func (s *Site) Serve(w http.ResponseWriter, r *http.Request, path string) (bool, error) {
 	assets, err := s.build()
 	if err != nil {

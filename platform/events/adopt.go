@@ -23,8 +23,8 @@ const (
 	reasonHeldLong = "the webhook subscription was held for seven days and nobody has adopted it"
 )
 
-// Adopt makes the caller, a member, responsible for a subscription, in the transaction of the context. Deliveries that were
-// held go on.
+// Adopt makes the caller, who is a member, responsible for a subscription, in the transaction of the context. Held
+// deliveries are resumed.
 func (s *Subscriptions) Adopt(ctx context.Context, id uuid.UUID) (Subscription, error) {
 	q, workspace := s.queries(ctx)
 	row, err := q.AdoptSubscription(ctx, platformdb.AdoptSubscriptionParams{
@@ -49,7 +49,7 @@ func (s *Subscriptions) release(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// hold has a delivery wait that is held, and gives it up when it has waited for holdTime.
+// hold postpones a held delivery, and gives it up after holdTime.
 func (d *Deliverer) hold(createdAt, heldAt time.Time) error {
 	if createdAt.After(heldAt) {
 		heldAt = createdAt

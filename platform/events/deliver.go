@@ -44,14 +44,14 @@ type Deliverer struct {
 	Now    func() time.Time
 }
 
-// Register has the Deliverer do the jobs.
+// Register registers the Deliverer as the handler of its jobs.
 func (d *Deliverer) Register(r *jobs.Registry) error {
 	return jobs.Register(r, Kind, jobs.KindOptions{
 		Pool: Pool, Timeout: jobTimeout, MaxAttempts: attempts, Backoff: jobs.Backoff{Base: firstWait, Cap: longestWait},
 	}, d.Do)
 }
 
-// Do makes one attempt.
+// Do makes one attempt at a delivery.
 func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
 	workspace := call.From(ctx).Principal.WorkspaceID
 	to, err := platformdb.New(d.DB.In(ctx)).GetDeliveryToSend(ctx, platformdb.GetDeliveryToSendParams{WorkspaceID: workspace, ID: job.Payload.DeliveryID})
@@ -95,7 +95,7 @@ func (d *Deliverer) Do(ctx context.Context, job jobs.Job[payload]) error {
 // errDisabled is why deliveries of a subscription that is disabled are dead letters.
 var errDisabled = fail.OfTenant(errors.New("the webhook subscription is disabled: enable it, then retry this dead letter"))
 
-// send asks the target.
+// send sends the delivery to the target.
 func (d *Deliverer) send(ctx context.Context, to platformdb.GetDeliveryToSendRow) (result webhook.Result, err error) {
 	var ring webhook.Keyring
 	if err := json.Unmarshal(to.Secrets, &ring); err != nil {
@@ -131,8 +131,8 @@ func (d *Deliverer) gone(to platformdb.GetDeliveryToSendRow, r webhook.Result) b
 		d.Now().Sub(*to.FailingSince) > giveUpAfter && d.Now().Sub(*to.LastFailedAt) <= maxPause
 }
 
-// recordEnded stores an attempt that was ended because its target is slow and there are many such, and gives the reason as
-// an error. It is no failure of the target, and the job is not counted as failed either.
+// recordEnded stores an attempt that was canceled because its target is slow and no slot for slow targets was free, and
+// returns the reason as an error. It is not a failure of the target, and the job does not count it as a failure.
 func (d *Deliverer) recordEnded(ctx context.Context, to platformdb.GetDeliveryToSendRow, at time.Time, r webhook.Result) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
@@ -163,8 +163,8 @@ func newAttempt(ctx context.Context, to platformdb.GetDeliveryToSendRow, at time
 	return attempt
 }
 
-// record writes down what came of an attempt, with the end of the job where the target took the delivery or it was a ping,
-// for which nobody waits. A job whose subscription is disabled here has to become a dead letter.
+// record stores the result of an attempt. It also ends the job if the target accepted the delivery or the delivery is a
+// ping, which is not repeated. A job whose subscription is disabled here has to become a dead letter.
 func (d *Deliverer) record(ctx context.Context, job jobs.Job[payload], to platformdb.GetDeliveryToSendRow, at time.Time, r webhook.Result, cause error) error {
 	workspace := call.From(ctx).Principal.WorkspaceID
 	attempt := newAttempt(ctx, to, at, r, cause)
@@ -195,7 +195,7 @@ func (d *Deliverer) record(ctx context.Context, job jobs.Job[payload], to platfo
 	})
 }
 
-// disable gives a subscription up, and says so in the audit log.
+// disable disables a subscription, and records that in the audit log.
 func (d *Deliverer) disable(ctx context.Context, subscription uuid.UUID, r webhook.Result) error {
 	reason := fmt.Sprintf("the target has failed for more than %d days", int(giveUpAfter.Hours()/24))
 	if r.Status == http.StatusGone {

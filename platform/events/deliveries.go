@@ -17,7 +17,7 @@ import (
 // pending is the state of a delivery that has not ended.
 const pending = "pending"
 
-// Delivery is one event on its way to one subscription.
+// Delivery is one event for one subscription.
 type Delivery struct {
 	ID, SubscriptionID, EventID uuid.UUID // ID is the webhook-id
 	EventType, Status           string    // status: pending, delivered or failed
@@ -26,7 +26,7 @@ type Delivery struct {
 	FinishedAt                  *time.Time
 }
 
-// Attempt is what came of asking a target once.
+// Attempt is the result of one request to a target.
 type Attempt struct {
 	Number   int
 	At       time.Time
@@ -36,20 +36,20 @@ type Attempt struct {
 	Error    *string // nil: delivered
 }
 
-// WholeDelivery is a Delivery with what a list leaves out.
+// WholeDelivery is a Delivery with the fields that a list omits.
 type WholeDelivery struct {
 	Delivery
 	Body json.RawMessage // as it is signed and sent
 	Log  []Attempt       // the last 100, the newest first
 }
 
-// Filter narrows the list of deliveries; what is nil narrows nothing.
+// Filter selects deliveries; a nil field selects all.
 type Filter struct {
 	SubscriptionID *uuid.UUID
 	Status         *string
 }
 
-// Deliveries reads those of the caller's workspace, the newest first, on from one or from the start.
+// Deliveries returns the deliveries of the caller's workspace, newest first, following the one with the id before, or from the start.
 func (s *Subscriptions) Deliveries(ctx context.Context, f Filter, before *uuid.UUID, limit int) ([]Delivery, error) {
 	rows, err := platformdb.New(s.DB.InList(ctx)).ListDeliveries(ctx, platformdb.ListDeliveriesParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, SubscriptionID: f.SubscriptionID, Status: f.Status, Count: int32(limit),
@@ -64,7 +64,7 @@ func (s *Subscriptions) Deliveries(ctx context.Context, f Filter, before *uuid.U
 	return list, nil
 }
 
-// Delivery reads one with its attempts.
+// Delivery returns one delivery with its attempts.
 func (s *Subscriptions) Delivery(ctx context.Context, id uuid.UUID) (WholeDelivery, error) {
 	q, workspace := s.queries(ctx)
 	r, err := q.GetDelivery(ctx, platformdb.GetDeliveryParams{WorkspaceID: workspace, ID: id})
@@ -88,8 +88,8 @@ func (s *Subscriptions) Delivery(ctx context.Context, id uuid.UUID) (WholeDelive
 	return whole, nil
 }
 
-// Again has a delivery attempted now, with all its attempts before it, whatever became of it, in the transaction of the
-// context. Its id stays, so that a receiver that had it knows.
+// Again queues a new attempt at a delivery, with a full number of attempts, whatever its state, in the transaction of
+// the context. The delivery keeps its id, so that a receiver recognizes an event that it has already received.
 func (s *Subscriptions) Again(ctx context.Context, id uuid.UUID) (Delivery, error) {
 	q, workspace := s.queries(ctx)
 	r, err := q.ReopenDelivery(ctx, platformdb.ReopenDeliveryParams{WorkspaceID: workspace, ID: id})
@@ -103,8 +103,8 @@ func (s *Subscriptions) Again(ctx context.Context, id uuid.UUID) (Delivery, erro
 	return d, s.Queue.Again(ctx, Kind, payload{DeliveryID: id}, jobs.Options{Key: id.String(), Target: webhook.Host(r.URL)})
 }
 
-// Ping delivers an event that says nothing to one subscription, also to one that is disabled, in the transaction of the
-// context: to see whether its target is there.
+// Ping delivers a test event without content to one subscription, even if it is disabled, in the transaction of the
+// context. It shows whether the target responds.
 func (s *Subscriptions) Ping(ctx context.Context, id uuid.UUID) (Delivery, error) {
 	sub, err := s.Get(ctx, id)
 	if err != nil {
@@ -142,7 +142,8 @@ func withoutBody(r platformdb.GetDeliveryRow) Delivery {
 	})
 }
 
-// Expiry is the task that removes deliveries that ended more than 30 days ago, and inbound events of more than 90.
+// Expiry returns the periodic task that removes deliveries that ended more than 30 days ago, and inbound events that
+// are older than 90 days.
 func (s *Subscriptions) Expiry() jobs.Periodic {
 	return jobs.Periodic{Name: "expire webhooks", Every: time.Hour, Lease: 10 * time.Minute, Do: func(ctx context.Context) error {
 		for {
@@ -155,7 +156,7 @@ func (s *Subscriptions) Expiry() jobs.Periodic {
 
 const expireBatch = 1000 // rows of a table at a time
 
-// Expire does what Expiry does, some at a time. It says how many it removed: 0 means that there are no more.
+// Expire removes one batch of what Expiry removes, and returns how many it removed; 0 means that there are no more.
 func (s *Subscriptions) Expire(ctx context.Context) (removed int, err error) {
 	err = s.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		n, err := platformdb.New(s.DB.In(ctx)).ExpireWebhooks(ctx, expireBatch)

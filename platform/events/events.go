@@ -29,17 +29,17 @@ const (
 	Ping              = "ping" // asked for by a person, to try a subscription
 )
 
-// Kind is that of the jobs that deliver, and Pool the name of the pool of slots that they take.
+// Kind is the kind of the jobs that deliver events, and Pool the name of the pool of slots that they use.
 const (
 	Kind = "webhook.deliver"
 	Pool = "deliveries"
 )
 
-// Event is what has happened.
+// Event is an event of a workspace.
 type Event struct {
 	Type string // object.verb in the past: turn.completed
 	Data any    // the data that a subscriber receives, encoded as JSON
-	// EndpointID is the webhook endpoint whose conversation it concerns; nil: none.
+	// EndpointID is the webhook endpoint whose conversation the event concerns; nil: none.
 	EndpointID *uuid.UUID
 }
 
@@ -62,13 +62,13 @@ type Publisher struct {
 	now   func() time.Time
 }
 
-// NewPublisher makes a Publisher.
+// NewPublisher returns a Publisher.
 func NewPublisher(db *postgres.DB, queue *jobs.Queue, now func() time.Time) *Publisher {
 	return &Publisher{db, queue, now}
 }
 
-// Publish queues the deliveries of an event in the transaction of the context: one statement, which for most events
-// finds that nobody wants them.
+// Publish queues the deliveries of an event in the transaction of the context. It is one statement, which for most
+// events finds no subscription.
 func (p *Publisher) Publish(ctx context.Context, e Event) error {
 	body, err := json.Marshal(message{Type: e.Type, Timestamp: p.now(), Data: e.Data})
 	if err != nil {
@@ -121,7 +121,7 @@ func (p *Publisher) OnDeadLetter(ctx context.Context, l jobs.WholeLetter) error 
 	}})
 }
 
-// delivery gives the id in a job's payload; the zero id where it has none, as that of a poisoned job.
+// delivery returns the id in the payload of a job; the zero id if it has none, as in an invalid payload.
 func delivery(raw json.RawMessage) uuid.UUID {
 	var p payload
 	if err := json.Unmarshal(raw, &p); err != nil {
@@ -130,7 +130,7 @@ func delivery(raw json.RawMessage) uuid.UUID {
 	return p.DeliveryID
 }
 
-// The states in which a delivery ends.
+// The final states of a delivery.
 const (
 	delivered = "delivered"
 	failed    = "failed"

@@ -8,7 +8,7 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Reseal is a secret.Resealer of the secrets of subscriptions.
+// Reseal seals the secrets of subscriptions with the current key, as a secret.Resealer.
 func (s *Subscriptions) Reseal(ctx context.Context, after string, limit int) (done secret.Batch, err error) {
 	position, err := secret.PositionOf(after)
 	if err != nil {

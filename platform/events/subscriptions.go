@@ -45,13 +45,14 @@ type Subscription struct {
 	ring webhook.Keyring
 }
 
-// Subscriptions keeps those of the caller's workspace.
+// Subscriptions manages the webhook subscriptions of the caller's workspace.
 type Subscriptions struct {
 	DB           *postgres.DB
 	Queue        *jobs.Queue
 	Keys         webhook.Keys
 	AllowPrivate bool // whether URLs may lead to addresses that are not public
-	// Room queues, in the transaction of the context, that the workspace must have room for one more subscription.
+	// Room queues, in the transaction of the context, the check that the limit of the workspace allows one more
+	// subscription.
 	Room func(ctx context.Context) error
 	Now  func() time.Time
 }
@@ -60,8 +61,8 @@ func (s *Subscriptions) queries(ctx context.Context) (*platformdb.Queries, uuid.
 	return platformdb.New(s.DB.In(ctx)), call.From(ctx).Principal.WorkspaceID
 }
 
-// Create makes a subscription, in the transaction of the context, and gives the secret that its deliveries are signed
-// with, which is not shown again.
+// Create creates a subscription, in the transaction of the context, and returns the secret that signs its deliveries.
+// The secret is not shown again.
 func (s *Subscriptions) Create(ctx context.Context, url string, events []string, endpoint *uuid.UUID) (sub Subscription, shown string, err error) {
 	if err := s.check(url); err != nil {
 		return sub, "", err
@@ -99,15 +100,16 @@ func (s *Subscriptions) check(url string) error {
 	return nil
 }
 
-// Changes say what is to become of a subscription; what is nil stays.
+// Changes are changes to a subscription; a nil field stays unchanged.
 type Changes struct {
 	URL    *string
 	Events *[]string
 	Status *string
 }
 
-// Change changes a subscription, in the transaction of the context. To enable it forgives what has failed. Whoever changes the
-// URL becomes responsible for the subscription, as the deliveries go where that caller says; one that is held has to be adopted.
+// Change changes a subscription, in the transaction of the context. Enabling it resets its failures. A caller who
+// changes the URL becomes responsible for the subscription, because that caller decides where the deliveries go. A held
+// subscription has to be adopted.
 func (s *Subscriptions) Change(ctx context.Context, id uuid.UUID, c Changes) (Subscription, error) {
 	caller := call.From(ctx).Principal.UserID
 	if c.URL != nil {
@@ -139,8 +141,9 @@ func (s *Subscriptions) Change(ctx context.Context, id uuid.UUID, c Changes) (Su
 	return sub, s.save(ctx, sub)
 }
 
-// Rotate gives a subscription a new secret, in the transaction of the context. Until the overlap is over deliveries are
-// signed with the old one too, so that the receiver can change over at any moment in between.
+// Rotate creates a new secret for a subscription, in the transaction of the context. Until the overlap has passed,
+// deliveries are also signed with the old secret, so that the receiver can change to the new one at any time in
+// between.
 func (s *Subscriptions) Rotate(ctx context.Context, id uuid.UUID, overlap time.Duration) (sub Subscription, shown string, err error) {
 	if sub, err = s.lock(ctx, id); err != nil {
 		return sub, "", err
@@ -149,8 +152,8 @@ func (s *Subscriptions) Rotate(ctx context.Context, id uuid.UUID, overlap time.D
 	return sub, shown, s.save(ctx, sub)
 }
 
-// Delete ends a subscription, in the transaction of the context. Its deliveries stay to be looked at; those that wait, as they
-// are held or have failed, end now.
+// Delete deletes a subscription, in the transaction of the context. Its deliveries can still be read. Deliveries that
+// wait, because they are held or have failed, end now.
 func (s *Subscriptions) Delete(ctx context.Context, id uuid.UUID) error {
 	q, workspace := s.queries(ctx)
 	_, err := q.DeleteSubscription(ctx, platformdb.DeleteSubscriptionParams{WorkspaceID: workspace, ID: id})
@@ -160,7 +163,7 @@ func (s *Subscriptions) Delete(ctx context.Context, id uuid.UUID) error {
 	return s.release(ctx, id)
 }
 
-// Get reads a subscription.
+// Get returns a subscription.
 func (s *Subscriptions) Get(ctx context.Context, id uuid.UUID) (Subscription, error) {
 	q, workspace := s.queries(ctx)
 	row, err := q.GetSubscription(ctx, platformdb.GetSubscriptionParams{WorkspaceID: workspace, ID: id})
@@ -170,7 +173,7 @@ func (s *Subscriptions) Get(ctx context.Context, id uuid.UUID) (Subscription, er
 	return toSubscription(row)
 }
 
-// List reads the subscriptions of the caller's workspace, the newest first, on from one or from the start.
+// List returns the subscriptions of the caller's workspace, newest first, following the one with the id before, or from the start.
 func (s *Subscriptions) List(ctx context.Context, before *uuid.UUID, limit int) ([]Subscription, error) {
 	q, workspace := s.queries(ctx)
 	rows, err := q.ListSubscriptions(ctx, platformdb.ListSubscriptionsParams{WorkspaceID: workspace, Before: before, Count: int32(limit)})
@@ -218,7 +221,7 @@ func toSubscription(r platformdb.GetSubscriptionRow) (Subscription, error) {
 	return sub, nil
 }
 
-// orMissing makes the answer for what is not there out of the database's word for it.
+// orMissing converts the error of the database for a missing row into missing.
 func orMissing(err error, missing *fail.Error, what string) error {
 	switch {
 	case err == nil:

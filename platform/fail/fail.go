@@ -1,6 +1,6 @@
-// Package fail has the errors that callers of the API see: a kind, a stable code, a message that is safe to show,
-// and details. Domain and use cases return them, adapters turn driver errors into them at their edge, and
-// platform/gateway writes them as the one error format. Causes are kept for the log and never shown.
+// Package fail defines the errors that callers of the API receive: a kind, a stable code, a message that is safe to
+// show, and details. Domain and use cases return them. Adapters convert driver errors into them at their edge.
+// platform/gateway writes them in the one error format. Causes are recorded for the log and never shown.
 package fail
 
 import (
@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Kind says what sort of failure it is; the gateway makes the HTTP status of it.
+// Kind is the kind of a failure; the gateway maps it to an HTTP status.
 type Kind int
 
-// The kinds, each with the HTTP status that it becomes.
+// The kinds, each with its HTTP status.
 const (
 	Internal         Kind = iota // 500
 	Malformed                    // 400: not understood as sent
@@ -32,8 +32,8 @@ const (
 	Unavailable                  // 503: something behind us does not answer
 )
 
-// Error is a failure that a caller may see. Errors are values: With, After and Because return changed copies,
-// so that an error may be declared once and shared.
+// Error is a failure that a caller may see. Errors are values: With, After and Because return changed copies, so that a
+// declared error may be shared.
 type Error struct {
 	Kind       Kind
 	Code       string         // stable, UPPER_SNAKE
@@ -58,7 +58,7 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Message + ": " + e.cause.Error()
 }
 
-// Unwrap gives the cause, which is for logs only.
+// Unwrap returns the cause, which is for logs only.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Is reports whether this error is a copy of the declared error target. Errors are compared by origin and not by code,
@@ -81,7 +81,7 @@ func (e *Error) copy() *Error {
 	return &c
 }
 
-// With returns a copy with one more detail.
+// With returns a copy with an additional detail.
 func (e *Error) With(key string, value any) *Error {
 	c := e.copy()
 	c.Details = maps.Clone(e.Details)
@@ -92,14 +92,14 @@ func (e *Error) With(key string, value any) *Error {
 	return c
 }
 
-// After returns a copy that says when to try again.
+// After returns a copy that says after which time the caller may try again.
 func (e *Error) After(d time.Duration) *Error {
 	c := e.copy()
 	c.RetryAfter = d
 	return c
 }
 
-// OfTenant returns a copy that is of the tenant's own settings, account or server.
+// OfTenant returns a copy that is marked as caused by the tenant's own settings, account or server.
 func (e *Error) OfTenant() *Error {
 	c := e.copy()
 	c.Tenant = true
@@ -111,7 +111,8 @@ type ofTenant struct{ error }
 
 func (o ofTenant) Unwrap() error { return o.error }
 
-// OfTenant marks an error that is of a tenant's own settings, account or server, where callers do not see it. Nil stays nil.
+// OfTenant marks an error as caused by the tenant's own settings, account or server, where callers do not see the
+// error. It returns nil for nil.
 func OfTenant(err error) error {
 	if err == nil {
 		return nil
@@ -141,10 +142,10 @@ type Field struct {
 	Message string `json:"message"` // says the remedy
 }
 
-// ErrValidation is what errors.Is matches for every answer of Fields.
+// ErrValidation matches, by errors.Is, every error that Fields returns.
 var ErrValidation = New(Invalid, "VALIDATION_ERROR", "the request has wrong fields")
 
-// Fields is the error for wrong fields, all at once; nil where there are none.
+// Fields returns one error for all wrong fields; nil if there are none.
 func Fields(wrong ...Field) error {
 	if len(wrong) == 0 {
 		return nil
@@ -158,7 +159,7 @@ func Fields(wrong ...Field) error {
 	return e
 }
 
-// WrongFields gives the fields of an error that Fields made; of any other error none.
+// WrongFields returns the fields of an error that Fields returned, and none for any other error.
 func WrongFields(err error) []Field {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -184,14 +185,14 @@ var (
 	ErrUnavailable  = New(Unavailable, "DOWNSTREAM_UNAVAILABLE", "a service behind this one does not answer: try again shortly").After(time.Second)
 )
 
-// Failures of a call under an operation id that was used before.
+// Errors of a call under an operation id that was used before.
 var (
 	ErrInProgress = New(Conflict, "OPERATION_IN_PROGRESS", "this operation is still running: send the same call again").After(time.Second)
 	ErrExpired    = New(Conflict, "OPERATION_EXPIRED", "this operation was done long ago and its answer is no longer kept: look whether it took effect; make a new id for a new request")
 	ErrReused     = New(Invalid, "OPERATION_ID_REUSED", "this X-Operation-Id was used for another request: make a new one for every new request")
 )
 
-// From finds the Error in a chain; what is none becomes ErrInternal with the error as its cause.
+// From returns the Error in the chain of err. If there is none, it returns ErrInternal with err as its cause.
 func From(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

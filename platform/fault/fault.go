@@ -1,4 +1,4 @@
-// Package fault kills the process at a named point, for the tests that prove what a crash there does: FAULT_POINT.
+// Package fault kills the process at the named point of FAULT_POINT. It is for tests of crashes.
 package fault
 
 import (
@@ -19,13 +19,14 @@ const (
 	AfterModelCall = "after-model-call"
 )
 
-// Point is where, and the how manieth time, the process kills itself. A nil Point never does.
+// Point is the point at which the process kills itself, and the number of times that it is reached until then. A nil
+// Point never kills the process.
 type Point struct {
 	name string
 	left atomic.Int64
 }
 
-// Parse reads "name" or "name:n"; "" is no point. The error says what it should be.
+// Parse parses "name" or "name:n"; "" returns no point. The error says which form is expected.
 func Parse(text string) (*Point, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // no point, which is a valid Point
@@ -49,7 +50,8 @@ func Parse(text string) (*Point, error) {
 // Set reports whether name is the configured fault point.
 func (p *Point) Set(name string) bool { return p != nil && p.name == name }
 
-// Reach kills the process with SIGKILL if this is the point and its time has come.
+// Reach kills the process with SIGKILL if name is the configured point and it has been reached the configured number of
+// times.
 func (p *Point) Reach(name string) {
 	if p.Set(name) && p.left.Add(-1) == 0 {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

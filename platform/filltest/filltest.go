@@ -1,4 +1,4 @@
-// Package filltest fills values for tests that look for fields which a mapping forgets.
+// Package filltest fills values for tests that find fields which a mapping omits.
 package filltest
 
 import (
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Fill returns a T in which every exported field, in structs at any depth too, has a value that is not zero. Texts and numbers
-// differ from field to field; a named text type gets a text that is none of its constants.
+// Fill returns a T in which every exported field, at any depth of nested structs, has a non-zero value. Texts and
+// numbers differ from field to field. A named text type receives a text that is none of its constants.
 func Fill[T any](t testing.TB) T {
 	t.Helper()
 	var filled T
@@ -56,8 +56,8 @@ func fill(t testing.TB, v reflect.Value, next *int) {
 	}
 }
 
-// RequireFull fails the test where an exported field of v, at any depth, is zero, but for those that are named by their path, such
-// as "Content" or "Owner.Name".
+// RequireFull fails the test if an exported field of v, at any depth, is zero. Fields in except are allowed to be zero;
+// they are named by path, such as "Content" or "Owner.Name".
 func RequireFull(t testing.TB, v any, except ...string) {
 	t.Helper()
 	requireFull(t, reflect.ValueOf(v), "", except)

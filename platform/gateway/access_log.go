@@ -12,23 +12,23 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// LogAddress is how much of a caller's address is logged.
+// LogAddress says how much of the address of a caller is logged.
 type LogAddress string
 
-// What is logged of an address.
+// The values of LogAddress.
 const (
 	FullAddress    LogAddress = "full"
 	NetworkAddress LogAddress = "network" // a /24 of IPv4, a /48 of IPv6
 	NoAddress      LogAddress = "none"
 )
 
-// Prefixes of networks that are logged in place of addresses, in bits.
+// Prefix lengths, in bits, of the networks that are logged instead of addresses.
 const (
 	networkV4 = 24
 	networkV6 = 48
 )
 
-// of gives what is logged; "" for nothing.
+// of returns what is logged of an address; "" for nothing.
 func (l LogAddress) of(ip netip.Addr) string {
 	switch {
 	case !ip.IsValid() || l == NoAddress || l == "":
@@ -50,8 +50,8 @@ func (l LogAddress) of(ip netip.Addr) string {
 // slowCall is how long a call takes that is always logged.
 const slowCall = time.Second
 
-// accessLog writes one line a request, and has an error answered first so that the line knows the status. Of calls that went
-// well and took no second it may leave out most (Options.LogSample).
+// accessLog writes one line per request. It lets an error be answered first, so that the line contains the status. It
+// may omit most successful calls that took less than a second (Options.LogSample).
 func accessLog(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {

@@ -21,7 +21,7 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Refusals of the gateway.
+// Errors of the gateway.
 var (
 	errOperationID = fail.New(fail.Malformed, "INVALID_OPERATION_ID", "X-Operation-Id must be one UUID, or left out")
 	errUserID      = fail.New(fail.Forbidden, "FORBIDDEN", "X-User-Id is not the user of the access token: leave it out")
@@ -31,8 +31,8 @@ var (
 	errMediaType = fail.New(fail.Unsupported, "UNSUPPORTED_MEDIA_TYPE", "send the body as Content-Type: application/json")
 )
 
-// admit lets a request of the contract in: it finds out who calls and in which workspace, under which operation, and
-// reads and checks what was sent. Requests for what the contract does not have go on to the router's 404 and 405.
+// admit prepares a request of an operation of the contract: it authenticates the caller, determines the workspace and
+// the operation id, and reads and validates the input. Other requests are passed on to the 404 and 405 of the router.
 func admit(o Options) echo.MiddlewareFunc {
 	flight := newInFlight(o.BodyLimit)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -49,7 +49,7 @@ func admit(o Options) echo.MiddlewareFunc {
 	}
 }
 
-// prepare reads and checks what was sent with a call of which it is known who makes it, and has it served.
+// prepare reads and validates the input of a call whose caller is known, and calls the next handler.
 func prepare(c *echo.Context, op *contract.Operation, o Options, next echo.HandlerFunc) error {
 	if _, err := operationID(c.Request().Header); err != nil && op.Limit != contract.NoLimit {
 		return err
@@ -80,8 +80,8 @@ func prepare(c *echo.Context, op *contract.Operation, o Options, next echo.Handl
 	return telling(op, next(c))
 }
 
-// identify finds out who calls and whether not too often: by address where there is no token, or none that is good. A user
-// has one limit over all workspaces, and all keys of a workspace have one together.
+// identify authenticates the caller and applies its rate limit: by address if there is no valid token. A user has one
+// limit over all workspaces, and all keys of a workspace share one.
 func identify(c *echo.Context, op *contract.Operation, o Options) error {
 	switch {
 	case op.Limit == contract.NoLimit:
@@ -183,8 +183,8 @@ func authenticate(c *echo.Context, op *contract.Operation, o Options) error {
 	return nil
 }
 
-// authenticateAlone lets a user in who is in no workspace: to calls that the document says are for such, and to no workspace
-// that the request names. Whether its session is alive, the first transaction says.
+// authenticateAlone admits a user who is in no workspace, to operations that the document marks for such users, and to
+// no workspace that the request names. The first transaction checks whether the session is valid.
 func authenticateAlone(c *echo.Context, op *contract.Operation, p call.Principal) error {
 	if !op.WithoutWorkspace || len(c.Request().Header.Values(HeaderWorkspaceID)) > 0 {
 		return errNoWorkspace
@@ -204,7 +204,7 @@ func sameID(text string, id uuid.UUID) bool {
 	return err == nil && parsed == id
 }
 
-// parseID takes the 36-character form only: uuid.Parse knows others, of which one id would have several spellings.
+// parseID accepts only the 36-character form. uuid.Parse accepts others too, which would give one id several spellings.
 func parseID(text string) (uuid.UUID, error) {
 	if len(text) != len(uuid.Nil.String()) {
 		return uuid.Nil, errors.New("a UUID has 36 characters")
@@ -212,7 +212,7 @@ func parseID(text string) (uuid.UUID, error) {
 	return uuid.Parse(text)
 }
 
-// operationID gives the id of the client; the zero id where it sent none.
+// operationID returns the operation id that the client sent; the zero id if it sent none.
 func operationID(h http.Header) (uuid.UUID, error) {
 	values := h.Values(HeaderOperationID)
 	if len(values) == 0 {
@@ -276,7 +276,8 @@ func isJSON(contentType []string) bool {
 	return err == nil && kind == echo.MIMEApplicationJSON && (!ok || strings.EqualFold(charset, "utf-8"))
 }
 
-// check holds parameters and body to the document, all wrong fields at once. A signed body is checked by whoever verifies it.
+// check validates parameters and body against the document, and reports all wrong fields at once. The handler that
+// verifies the signature checks a signed body.
 func check(c *echo.Context, op *contract.Operation, body []byte) error {
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
@@ -312,8 +313,8 @@ func setFingerprint(o *call.Operation, keys secret.Keys, req *http.Request, body
 	}
 }
 
-// lastEventID is the query parameter with the id of the last event that the reader of a stream has received. It says from
-// where on to answer, not what is asked for: a call that continues its stream is the same operation.
+// lastEventID is the query parameter with the id of the last event that the reader of a stream has received. It selects
+// where the response starts and not what is requested: a call that continues its stream is the same operation.
 const lastEventID = "last_event_id"
 
 // fingerprint returns an HMAC-SHA-256 over the method, path, sorted query and body of a request, each with its length.

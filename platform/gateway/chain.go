@@ -98,7 +98,8 @@ func clientTraceID(h http.Header) string {
 	return ""
 }
 
-// broken gives the error of a request that failed by our fault, as its span is to know; it has been answered by then.
+// broken returns the error of a request that failed because of a server error, for its span. The request has been
+// answered before.
 func broken(c *echo.Context, err error) error {
 	if r, unwrapErr := echo.UnwrapResponse(c.Response()); err == nil && unwrapErr == nil && r.Status >= http.StatusInternalServerError {
 		return fail.ErrInternal
@@ -129,7 +130,8 @@ func recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// securityHeaders are those of OWASP for an API: nothing is to be cached, framed or guessed. All answers share the values.
+// securityHeaders sets the headers that OWASP recommends for an API: nothing may be cached, framed or sniffed. All
+// responses share the values.
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	headers := map[string][]string{
 		"X-Content-Type-Options":    {"nosniff"},

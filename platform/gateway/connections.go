@@ -15,8 +15,9 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Connections is a listener that holds at most a number of connections. It refuses those beyond at once: with a short 503,
-// and where many are refused at the same moment by closing them. So clients do not hang until a descriptor is free.
+// Connections is a listener with a maximum number of open connections. It rejects further connections at once, with a
+// short 503 response, or by closing them if many are rejected at the same moment. Clients therefore do not hang until a
+// file descriptor is free.
 type Connections struct {
 	net.Listener
 	limit         int64
@@ -28,7 +29,7 @@ type Connections struct {
 }
 
 const (
-	// RefusalDescriptors is how many descriptors Connections uses beside those of its limit.
+	// RefusalDescriptors is how many file descriptors Connections uses in addition to its limit.
 	RefusalDescriptors = maxRefusals + 1
 	maxRefusals        = 16
 	refusalTimeout     = time.Second // for a client to send its request and take the refusal
@@ -48,7 +49,7 @@ func (c *Connections) Open() (open, limit int64) { return c.open.Load(), c.limit
 // Refused returns how many connections have been refused since the start.
 func (c *Connections) Refused() int64 { return c.refused.Load() }
 
-// Accept returns the next connection that there is room for. Only one goroutine may call it at a time.
+// Accept returns the next connection within the limit. Only one goroutine may call it at a time.
 func (c *Connections) Accept() (net.Conn, error) {
 	for {
 		conn, err := c.Listener.Accept()
@@ -91,14 +92,14 @@ func (c *Connections) closeNext() {
 	}
 }
 
-// refusal is the answer to a connection that is refused.
+// refusal returns the response to a connection that is rejected.
 func refusal() []byte {
 	body := `{"code":"` + fail.ErrUnavailable.Code + `","message":"too many connections are open: try again shortly","trace_id":"none","details":null}` + "\n"
 	return []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\nRetry-After: 1\r\n" +
 		HeaderTraceID + ": none\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
 }
 
-// refuse answers the first request of a connection with 503, whatever it asks for, and closes it.
+// refuse answers the first request of a connection with 503, whatever it requests, and closes the connection.
 func (c *Connections) refuse(conn net.Conn) {
 	select {
 	case c.refusing <- struct{}{}:
@@ -122,7 +123,7 @@ func (c *Connections) refuse(conn net.Conn) {
 	}()
 }
 
-// boundConn gives its place back when it is closed.
+// boundConn is a connection that no longer counts against the limit once it is closed.
 type boundConn struct {
 	net.Conn
 	closed func()
@@ -133,7 +134,7 @@ func (c *boundConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite is what net/http closes a connection with while the client may still send.
+// CloseWrite closes the writing side. net/http calls it to close a connection while the client may still send.
 func (c *boundConn) CloseWrite() error {
 	if conn, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return conn.CloseWrite()

@@ -12,10 +12,10 @@ import (
 // its connection, so that clients with open connections move to another process. It is safe for concurrent use.
 type Drain struct{ begun atomic.Bool }
 
-// Begin starts the drain of all handlers that were wrapped.
+// Begin starts the drain of all wrapped handlers.
 func (d *Drain) Begin() { d.begun.Store(true) }
 
-// Wrap returns a handler that serves as another one does until Begin is called.
+// Wrap returns a handler that serves like next until Begin is called.
 func (d *Drain) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !d.begun.Load() {

@@ -94,7 +94,8 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	}
 }
 
-// translate gives the framework's own errors the codes of the contract; ours pass as they are.
+// translate converts the framework's own errors to errors with the codes of the contract. It returns errors of the
+// program unchanged.
 func translate(err error) *fail.Error {
 	var ours *fail.Error
 	var framework interface{ StatusCode() int }

@@ -1,5 +1,5 @@
-// Package gateway is the one entrance: an Echo middleware chain that every request passes, the one error format, and
-// the health and documentation pages. What a request must have to get in is decided here and nowhere else.
+// Package gateway is the HTTP entry point: an Echo middleware chain that every request passes, the one error format,
+// and the health and documentation pages. The conditions for admitting a request are checked only here.
 package gateway
 
 import (
@@ -22,13 +22,13 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Authenticator finds out whose access token it is. It answers fail.ErrUnauthorized for a bad one. Whether the session
-// still lives and its user is a member, the database says at the start of every transaction.
+// Authenticator verifies access tokens. It returns fail.ErrUnauthorized for an invalid one. It does not check whether
+// the session is still valid and its user is a member: the database checks that at the start of every transaction.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (call.Principal, error)
 }
 
-// Options make a gateway.
+// Options configure a gateway.
 type Options struct {
 	Contract        *contract.Contract
 	Docs            *docs.Site // the pages at /docs
@@ -40,7 +40,7 @@ type Options struct {
 	BodyLimit       int64          // bytes
 	UploadLimit     int64          // bytes of a file
 	Deadline        time.Duration  // for one request
-	// TransferDeadline is that of a request which moves a file.
+	// TransferDeadline is the deadline of a request that transfers a file.
 	TransferDeadline time.Duration
 	Checks           []Check
 	Outside          []Outside
@@ -49,45 +49,47 @@ type Options struct {
 	Limits           Limits
 	// Refused receives each change that was forbidden. The principal's workspace is the one of its token.
 	Refused func(ctx context.Context, p call.Principal, what string, why error)
-	// Access ends long answers when the caller's right to them ends.
+	// Access ends long responses when the right of the caller ends.
 	Access *access.Watcher
-	// Trace is asked for the traceparent of a request and for a span of it; nil: nobody is.
+	// Trace reads the traceparent of a request and creates its span; nil: no spans are created.
 	Trace Tracer
-	// Observed receives each request that was answered; nil: nobody does. The route is that of the router, empty for none;
-	// outside is the part of took that the request waited for other systems.
+	// Observed receives each request that was answered; nil: it is not called. route is the route of the router, empty
+	// if none matched. outside is the part of took during which the request waited for other systems.
 	Observed func(ctx context.Context, method, route string, status int, took, outside time.Duration)
 	Log      *slog.Logger
-	// LogAddress is what the log says of where a call came from; LogSample makes it leave out all but one of so many calls that
-	// went well.
+	// LogAddress says how much of the address of a caller is logged. LogSample makes the log contain only one of that
+	// many successful calls.
 	LogAddress LogAddress
 	LogSample  int
 }
 
-// Tracer makes spans; that of telemetry is one.
+// Tracer creates spans; telemetry.Tracing is one.
 type Tracer interface {
-	// Extract puts the parent span that a client has named into the context, and gives its trace id, "" for none.
+	// Extract puts the parent span that the client named into the context, and returns its trace id, "" if there is
+	// none.
 	Extract(ctx context.Context, h http.Header) (with context.Context, traceID string)
 	// Start begins a span of the call in the context.
 	Start(ctx context.Context, name string, attributes map[string]string) (with context.Context, end func(err error))
 }
 
-// Limits are how much callers may do.
+// Limits are the rate limits of callers.
 type Limits struct {
 	General ratelimit.Limit // a user over all workspaces, all keys of a workspace together, and an address that is not signed in
 	Auth    ratelimit.Limit // an address that registers or logs in
-	// Strangers is for all who register or log in from networks and devices that nobody has logged in from before.
+	// Strangers applies to everybody together who registers or logs in from networks and devices from which nobody has
+	// logged in before.
 	Strangers ratelimit.Limit
-	// Workspace is for all who are signed in to a workspace together, its API keys too; a Max of 0: none.
+	// Workspace applies to all users and API keys of a workspace together; a Max of 0: no limit.
 	Workspace ratelimit.Limit
 }
 
-// Permission says who may make the calls that need it.
+// Permission says who may make the calls that require it.
 type Permission struct {
 	Roles []string  // of members and keys
 	Keys  call.Keys // which API keys
 }
 
-// NoPermission is what calls about oneself need.
+// NoPermission is the permission of calls about the caller itself.
 const NoPermission = "none"
 
 // checkPermissions wants to know of every call that needs a token who may make it, before any is served.
@@ -101,7 +103,8 @@ func checkPermissions(o Options) error {
 	return errors.Join(unknown...)
 }
 
-// New makes an Echo with the whole chain, the health pages and the documentation on it. The modules add their routes.
+// New returns an Echo with the whole middleware chain, the health pages and the documentation. The modules add their
+// routes.
 func New(o Options) (*echo.Echo, error) {
 	if err := checkPermissions(o); err != nil {
 		return nil, err
@@ -133,9 +136,9 @@ func New(o Options) (*echo.Echo, error) {
 // answerSlack is what a call may take beyond its own time: to wait for its turn, and to keep and send what came of it.
 const answerSlack = 30 * time.Second
 
-// NewServer makes an HTTP server that gives slow clients no hold on us, and calls the time that they are given: deadline
-// is that of a request's context, which net/http ends when the time for reading is over; longest is what a call may take
-// that goes on beyond it.
+// NewServer returns an HTTP server whose timeouts close the connections of slow clients but leave calls the time that
+// they are allowed. deadline is the deadline of the context of a request, which net/http ends when the read timeout has
+// passed. longest is the maximum duration of a call that may continue beyond deadline.
 func NewServer(handler http.Handler, deadline, longest time.Duration, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,

@@ -11,7 +11,7 @@ import (
 // maxHeadBytes is how much of a body a HEAD request lets a handler write before it is stopped.
 const maxHeadBytes = 64 << 10
 
-// errHeadDone ends the writing of a body that nobody receives.
+// errHeadDone ends the writing of a body that is not sent, because the method is HEAD.
 var errHeadDone = errors.New("gateway: the request was HEAD")
 
 // headAsGet serves HEAD as GET (RFC 9110, 9.3.2): same status and headers. net/http leaves the body out, because the
@@ -54,7 +54,7 @@ func (w *headWriter) FlushError() error {
 
 func (w *headWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// allowHead adds HEAD to the Allow header of a 405 answer whose path takes GET.
+// allowHead adds HEAD to the Allow header of a 405 response whose path supports GET.
 func allowHead(h http.Header) {
 	if allow := h.Get(echo.HeaderAllow); strings.Contains(allow, http.MethodGet) && !strings.Contains(allow, http.MethodHead) {
 		h.Set(echo.HeaderAllow, allow+", "+http.MethodHead)

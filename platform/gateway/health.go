@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Check asks a dependency for a sign of life.
+// Check checks whether a dependency responds.
 type Check struct {
 	Name     string
 	Optional bool // its failure is reported but does not make the process unready
@@ -36,7 +36,8 @@ type checkResult struct {
 	Open   *int   `json:"open_breakers,omitempty"`
 }
 
-// Health returns the pages /healthz, 200 while the process lives, and /readyz, 200 while what it needs answers.
+// Health returns the handlers of /healthz, which answers 200 while the process runs, and of /readyz, which answers 200
+// while the required dependencies respond.
 func Health(checks []Check, outside []Outside) (live, ready http.HandlerFunc) {
 	live = func(w http.ResponseWriter, _ *http.Request) {
 		writeHealth(w, http.StatusOK, map[string]string{"status": "ok"})
@@ -71,7 +72,8 @@ func addHealth(e *echo.Echo, checks []Check, outside []Outside) {
 	e.GET("/readyz", echo.WrapHandler(ready))
 }
 
-// probeAll asks all at once. The text of an error is not shown, as it may name hosts and users: its code is enough.
+// probeAll runs all checks concurrently. It does not show the text of an error, which may name hosts and users; the
+// code is enough.
 func probeAll(ctx context.Context, checks []Check) (map[string]checkResult, bool) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

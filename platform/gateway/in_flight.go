@@ -19,8 +19,8 @@ import (
 var errInFlight = fail.New(fail.TooMany, "RATE_LIMIT_EXCEEDED",
 	"too much of what you have sent or asked for is still on its way: read the answers, then send the call again").After(time.Second)
 
-// inFlight bounds the bytes of the bodies that this process holds at a time: request bodies from when they are read until
-// their call ends, and answers while they are written. It is safe for concurrent use.
+// inFlight bounds the bytes of the bodies that this process holds at a time: request bodies from reading until the end
+// of their call, and responses while they are written. It is safe for concurrent use.
 type inFlight struct {
 	max   int64 // bytes of one caller
 	total int64 // bytes of all callers
@@ -47,13 +47,14 @@ const (
 	fullCallers = 8       // so many callers with all that they may have: then others may have one body each
 )
 
-// newInFlight makes one for bodies of at most so many bytes.
+// newInFlight returns an inFlight for bodies of at most bodyLimit bytes.
 func newInFlight(bodyLimit int64) *inFlight {
 	most := max(minInFlight, 2*bodyLimit)
 	return &inFlight{max: most, total: fullCallers * most, held: map[caller]share{}}
 }
 
-// reserve counts bytes for a caller, unless it would have too many then. One who has none may always have one body.
+// reserve counts bytes for a caller, unless the caller would then exceed its limit. A caller that holds none may always
+// have one body.
 func (f *inFlight) reserve(who caller, bytes int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -96,8 +97,8 @@ func (f *inFlight) add(who caller, bytes int64) {
 	f.held[who] = held
 }
 
-// countBytes counts the bytes of a call, of which admit has found out who makes it, and refuses it where its caller has too
-// many in flight already.
+// countBytes counts the bytes of a call after admit has identified the caller. It rejects the call if the caller
+// already has too many bytes in flight.
 func countBytes(c *echo.Context, op *contract.Operation, f *inFlight, serve func() error) error {
 	if op.Limit == contract.NoLimit {
 		return serve()
@@ -147,8 +148,8 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// countedWriter counts the bytes of an answer while they are written. An answer begins with its first bytes, so that one
-// which only reads can still be refused when they are there.
+// countedWriter counts the bytes of a response while they are written. A response starts with its first bytes, so that
+// a call that only reads can still be rejected at that point.
 type countedWriter struct {
 	http.ResponseWriter
 	flight  *inFlight
@@ -209,9 +210,8 @@ func (w *countedWriter) begin() {
 	w.begun = true
 }
 
-// Hold counts bytes that an answer holds for as long as it is written, besides those that it is just writing: it is for
-// answers that are written piece by piece. It refuses the call where its caller has too many in flight; release takes the
-// bytes back.
+// Hold counts bytes that a response holds in memory while it is written in parts, in addition to the bytes that are
+// being written. It rejects the call if its caller has too many bytes in flight. release returns the bytes.
 func Hold(w http.ResponseWriter, bytes int64) (release func(), err error) {
 	for {
 		switch inner := w.(type) {

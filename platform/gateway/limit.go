@@ -20,13 +20,13 @@ import (
 
 var errTooMany = fail.New(fail.TooMany, "RATE_LIMIT_EXCEEDED", "too many calls: wait as long as Retry-After says")
 
-// slowDown counts a call under a key and refuses it where there were too many. The answer's RateLimit headers are
+// slowDown counts a call under a key and rejects it if there were too many. The RateLimit headers of the response are
 // those of draft-ietf-httpapi-ratelimit-headers-03.
 func slowDown(c *echo.Context, limiter ratelimit.Limiter, key string, l ratelimit.Limit) error {
 	return tellLimit(c, limiter.Allow(c.Request().Context(), key, l))
 }
 
-// tellLimit sets the headers about a limit, and gives the refusal where there is one.
+// tellLimit sets the headers about a limit, and returns an error if the limit is exceeded.
 func tellLimit(c *echo.Context, r ratelimit.Result) error {
 	setHeaders(c.Response().Header(),
 		"Ratelimit-Limit", strconv.Itoa(r.Limit),
@@ -54,7 +54,7 @@ func checkFailures(c *echo.Context, o Options) error {
 	return nil
 }
 
-// strangers slows down, by address, whoever brings no good session or signature to a call that limits by it.
+// strangers limits, by address, callers without a valid session or signature on operations that limit by address.
 func strangers(o Options) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -81,8 +81,8 @@ func countsByAddress(op *contract.Operation, k fail.Kind) bool {
 	return k != fail.TooMany && statusOf(k) < http.StatusInternalServerError
 }
 
-// holdWorkspace counts a call for the workspace that its caller is signed in to. It is no member's fault alone, so it is
-// answered as the workspace's other limits are.
+// holdWorkspace counts a call against the limit of the workspace that its caller is signed in to. No single member
+// causes the excess, so the response is that of the other limits of the workspace.
 func holdWorkspace(c *echo.Context, o Options, workspace uuid.UUID) error {
 	if o.Limits.Workspace.Max == 0 {
 		return nil
@@ -95,7 +95,7 @@ func holdWorkspace(c *echo.Context, o Options, workspace uuid.UUID) error {
 		With("resets_at", nil).After(max(r.RetryAfter, time.Second))
 }
 
-// networkOf gives the network that one customer has: the address, of IPv6 the /64.
+// networkOf returns the network of one customer: the address for IPv4, the /64 for IPv6.
 func networkOf(c *echo.Context) netip.Prefix {
 	ip := call.From(c.Request().Context()).IP
 	if ip.Is6() {
@@ -107,7 +107,8 @@ func networkOf(c *echo.Context) netip.Prefix {
 // Visitors knows who has logged in before, by network and device. It does not know accounts, so its effect on a
 // response does not reveal which accounts exist.
 type Visitors interface {
-	// Device names the device of a device token that was given here and is not too old; "" for any other text.
+	// Device returns the device of a device token that this server has issued and that is not too old; "" for any other
+	// text.
 	Device(token string) string
 	// Knows reports whether somebody has logged in from the network of an address.
 	Knows(ip netip.Addr) bool
@@ -122,8 +123,8 @@ type bucket struct {
 	limit ratelimit.Limit
 }
 
-// buckets gives the networks of a client without a token, the narrowest first: its address, or of IPv6 the /64 that one
-// customer has, and the /56 and /48 that a customer may have, which may make two and four times as many calls.
+// buckets returns the networks of a client without a token, narrowest first: the address for IPv4; for IPv6 the /64 of
+// one customer, and the /56 and /48 that a customer may have, which may make two and four times as many calls.
 func buckets(c *echo.Context, kind string, l ratelimit.Limit) []bucket {
 	ip := call.From(c.Request().Context()).IP
 	if !ip.Is6() {
@@ -152,9 +153,9 @@ func slowNetwork(c *echo.Context, limiter ratelimit.Limiter, kind string, l rate
 	return nil
 }
 
-// slowLogIn counts a call that tries a password. A device that logged in before counts by itself, wherever it is. A network
-// from which somebody did counts by its narrowest bucket alone, so that strangers who use up the wider ones, or the limit of
-// all strangers together, do not keep it out.
+// slowLogIn counts a call that tries a password. A device that has logged in before is counted by itself, from any
+// address. A network from which somebody has logged in is counted by its narrowest bucket only. Unknown clients that
+// use up the wider buckets, or the limit of all unknown clients, therefore do not lock it out.
 func slowLogIn(c *echo.Context, o Options) error {
 	caller := call.From(c.Request().Context())
 	if device := o.Visitors.Device(caller.DeviceToken); device != "" {
@@ -175,13 +176,14 @@ func slowLogIn(c *echo.Context, o Options) error {
 	return nil
 }
 
-// SessionLimiter slows down the refreshing of one session, whatever address it comes from: an office shares one.
+// SessionLimiter limits how often one session is refreshed, from any address. It is not limited by address, because an
+// office shares one.
 type SessionLimiter struct {
 	Limiter ratelimit.Limiter
 	Limit   ratelimit.Limit
 }
 
-// Allow answers RATE_LIMIT_EXCEEDED where a session is refreshed too often.
+// Allow returns RATE_LIMIT_EXCEEDED if a session is refreshed too often.
 func (s SessionLimiter) Allow(ctx context.Context, session string) error {
 	if r := s.Limiter.Allow(ctx, "session:"+session, s.Limit); !r.Allowed {
 		return errTooMany.After(max(r.RetryAfter, time.Second))

@@ -10,8 +10,8 @@ import (
 	"github.com/parley/parley/platform/access"
 )
 
-// watch breaks the answer off when the caller's right to it ends: nothing more is read for it or written, and what a reader
-// who does not read has not taken is dropped. Stop must be called when the answer is over.
+// watch aborts the response when the right of the caller ends: nothing more is read for it or written, and pending
+// output that the reader has not taken is dropped. stop must be called when the response is complete.
 func (o Options) watch(c *echo.Context) (stop func()) {
 	ctx, unwatch := o.Access.Watch(c.Request().Context())
 	w := c.Response()

@@ -18,9 +18,9 @@ const (
 	writeBuffer = 256 << 10
 )
 
-// CloseStalled returns a listener whose connections are closed when a client has taken nothing for 15 seconds of what is
-// being written to it. A connection on which nothing is being written is not closed by it, and the write deadlines that
-// are set on a connection hold besides.
+// CloseStalled returns a listener that closes a connection when its client has accepted no byte of pending output for
+// 15 seconds. It does not close a connection without pending output. Write deadlines that are set on a connection also
+// apply.
 func CloseStalled(l net.Listener) net.Listener { return stallListener{l, stallTimeout} }
 
 type stallListener struct {
@@ -51,7 +51,7 @@ func (c *stallConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// SetWriteDeadline may be called beside Write, which then ends at that time.
+// SetWriteDeadline may be called concurrently with Write, which then ends at the new deadline.
 func (c *stallConn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +59,8 @@ func (c *stallConn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// look sets when the next look is taken at what a client has taken, and gives the deadline that holds besides.
+// look sets the time of the next check of what the client has accepted, and returns the write deadline that also
+// applies.
 func (c *stallConn) look() (deadline time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,7 +93,7 @@ func (c *stallConn) Write(p []byte) (written int, err error) {
 	return written, nil
 }
 
-// CloseWrite is what net/http closes a connection with while the client may still send.
+// CloseWrite closes the writing side. net/http calls it to close a connection while the client may still send.
 func (c *stallConn) CloseWrite() error {
 	if conn, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return conn.CloseWrite()

@@ -9,12 +9,13 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Starting is the handler of a server while the rest of the program still starts, and maybe migrates the database, which can
-// take as long as there is data: it lives (/healthz), is not ready (/readyz says migrating), and refuses every call with 503
-// and Retry-After. From Ready on it is the handler that Ready was given.
+// Starting is the handler of a server while the rest of the program starts. A migration of the database may take long,
+// depending on the amount of data. Until Ready is called, /healthz reports that the process is alive, /readyz reports
+// "migrating", and every call is answered with 503 and Retry-After. After Ready, it uses the handler that was passed to
+// Ready.
 type Starting struct{ ready atomic.Pointer[http.Handler] }
 
-// Ready has all further calls answered by a handler.
+// Ready makes handler answer all further calls.
 func (s *Starting) Ready(handler http.Handler) { s.ready.Store(&handler) }
 
 // retryStart is when to send a call again that came while the program started, in seconds.

@@ -23,7 +23,8 @@ var (
 	errBrokeOff   = fail.New(fail.Malformed, "BAD_REQUEST", "the body broke off")
 )
 
-// giveTime lets a request that moves a file take longer than the server lets others: called once it is known who calls.
+// giveTime extends the deadlines of a request that transfers a file beyond those of other requests. It is called once
+// the caller is known.
 func giveTime(c *echo.Context, d time.Duration) error {
 	control, end := http.NewResponseController(c.Response()), time.Now().Add(d)
 	if err := errors.Join(control.SetReadDeadline(end.Add(time.Second)), control.SetWriteDeadline(end.Add(answerSlack))); err != nil {
@@ -32,7 +33,7 @@ func giveTime(c *echo.Context, d time.Duration) error {
 	return nil
 }
 
-// openBody leaves the body of an upload to whoever serves the call, bounded, once its head is right.
+// openBody leaves the bounded body of an upload to the handler, once the request header is valid.
 func openBody(c *echo.Context, limit int64) error {
 	req := c.Request()
 	types := req.Header.Values(echo.HeaderContentType)

@@ -14,7 +14,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// What is refused to an operator who changes a job.
+// Errors of changes to a job by an operator.
 var (
 	ErrNoJob     = fail.New(fail.NotFound, "NOT_FOUND", "there is no such job in this workspace; one that was given up is a dead letter")
 	ErrNotQueued = fail.New(fail.Conflict, "CONFLICT", "the job does not wait: it runs or is done")
@@ -23,8 +23,8 @@ var (
 // errCancelled is why a job that was cancelled is a dead letter.
 var errCancelled = errors.New("an operator has cancelled the job")
 
-// Hurry has a job that waits run now, in the transaction of the context, and returns its kind. The errors are ErrNoJob and
-// ErrNotQueued.
+// Hurry makes a waiting job run now, in the transaction of the context, and returns its kind. The errors are ErrNoJob
+// and ErrNotQueued.
 func (q *Queue) Hurry(ctx context.Context, id uuid.UUID) (kind string, err error) {
 	row, err := platformdb.New(q.db.In(ctx)).HurryJob(ctx, platformdb.HurryJobParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id})
 	if err != nil {
@@ -33,8 +33,8 @@ func (q *Queue) Hurry(ctx context.Context, id uuid.UUID) (kind string, err error
 	return row.Kind, nil
 }
 
-// Cancel makes a dead letter of a job that waits, in the transaction of the context. The letter can be retried. The errors are
-// ErrNoJob and ErrNotQueued. The caller does what the death of a job causes (RunnerOptions.OnDeadLetter).
+// Cancel moves a waiting job to the dead letters, in the transaction of the context. The dead letter can be retried.
+// The errors are ErrNoJob and ErrNotQueued. The caller must do what RunnerOptions.OnDeadLetter does for a dead letter.
 func (q *Queue) Cancel(ctx context.Context, id uuid.UUID) (WholeLetter, error) {
 	line, err := entry(0, time.Now(), errCancelled)
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/parley/parley/db/platformdb"
 )
 
-// Depth is how much work waits, over all workspaces.
+// Depth is the number of jobs over all workspaces, by state.
 type Depth struct {
 	Queued, Running, Dead int
 	Oldest                time.Duration // how long the job that is due for longest has waited; 0: none is due
 }
 
-// Depth counts what waits.
+// Depth returns the number of jobs by state.
 func (q *Queue) Depth(ctx context.Context) (Depth, error) {
 	row, err := platformdb.New(q.db.In(ctx)).QueueDepth(ctx)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 const expireBatch = 1000 // rows of a table at a time
 
-// Expiry is the task that removes jobs done more than 7 days ago and dead letters older than 90 days.
+// Expiry returns the periodic task that removes jobs done more than 7 days ago and dead letters older than 90 days.
 func (q *Queue) Expiry() Periodic {
 	return Periodic{Name: "expire jobs", Every: time.Hour, Lease: 10 * time.Minute, Do: func(ctx context.Context) error {
 		for {
@@ -21,7 +21,7 @@ func (q *Queue) Expiry() Periodic {
 	}}
 }
 
-// Expire does what Expiry does, some at a time. It says how many it removed: 0 means that there are no more.
+// Expire removes one batch of what Expiry removes, and returns how many it removed; 0 means that there are no more.
 func (q *Queue) Expire(ctx context.Context) (removed int, err error) {
 	err = q.db.WriteOnce(ctx, func(ctx context.Context) error {
 		n, err := platformdb.New(q.db.In(ctx)).ExpireJobs(ctx, expireBatch)

@@ -60,8 +60,8 @@ func (h *held) free() {
 	}
 }
 
-// takeSlowSlot gives the slot of an attempt that has become slow back for a slow one. It answers false where there is none
-// for it and the pool wants it ended.
+// takeSlowSlot exchanges the slot of an attempt that has become slow for a slow slot. It returns false if no slow slot
+// is free and the pool says that the attempt ends then.
 func (h *held) takeSlowSlot(a *attempt) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -106,7 +106,7 @@ func (h *held) all() []*attempt {
 	return list
 }
 
-// room gives what a claim has to know of the slots, and whether any is free.
+// room returns what a claim needs to know about the slots, and whether any is free.
 func (h *held) room(kinds map[string]KindOptions) (p platformdb.TakeJobsParams, free bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 
 const maxErrorText = 2000 // characters of an error that are kept
 
-// Failure is one entry of a job's history of errors, of which the last 20 are kept.
+// Failure is one entry in the error history of a job. The last 20 entries are kept.
 type Failure struct {
 	Attempt int       `json:"attempt"`
 	At      time.Time `json:"at"`

@@ -62,8 +62,8 @@ func (r *Runner) rescue(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// rescueOne takes one job, as its tenant, from a worker that is silent; an error that postgres.IsMissing knows where it has gone on
-// since.
+// rescueOne takes one job, as its tenant, from a worker that sends no heartbeat. It returns an error for which
+// postgres.IsMissing returns true if the job has continued since.
 func (r *Runner) rescueOne(ctx context.Context, workspace, id uuid.UUID) error {
 	a := &attempt{Info: Info{ID: id, WorkspaceID: workspace}}
 	in := asTenant(ctx, a)

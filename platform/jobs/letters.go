@@ -12,20 +12,21 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// ErrKeyTaken says that a dead letter's job is there again already, by another way than a retry of it.
+// ErrKeyTaken says that the job of a dead letter has been queued again in another way than by a retry.
 var ErrKeyTaken = fail.New(fail.Conflict, "CONFLICT", "the same job has been queued again meanwhile: discard this dead letter")
 
-// MaxRetried is how many dead letters are retried at once.
+// MaxRetried is the maximum number of dead letters that are retried at once.
 const MaxRetried = 100
 
-// Retried is a dead letter that has become a job again.
+// Retried is a dead letter that is a job again.
 type Retried struct {
 	LetterID, JobID uuid.UUID
 	Kind            string
 }
 
-// Retry makes the job of a dead letter anew, with all its attempts before it, and removes the letter, in the
-// transaction of the context. The job keeps key, operation and trace of its cause. The errors are ErrNoLetter and ErrKeyTaken.
+// Retry queues the job of a dead letter again, with a full number of attempts, and removes the dead letter, in the
+// transaction of the context. The job keeps the key, the operation and the trace of its cause. The errors are
+// ErrNoLetter and ErrKeyTaken.
 func (q *Queue) Retry(ctx context.Context, letter uuid.UUID) (Retried, error) {
 	done, err := q.retry(ctx, nil, []uuid.UUID{letter}, 1)
 	if err != nil {
@@ -40,8 +41,8 @@ func (q *Queue) Retry(ctx context.Context, letter uuid.UUID) (Retried, error) {
 	return done[0], nil
 }
 
-// RetryMany is Retry for the oldest dead letters of a kind (nil: of any) and among ids (nil: all), MaxRetried at the
-// most. Those whose key is taken stay where they are.
+// RetryMany retries the oldest dead letters of a kind (nil: any) among ids (nil: all), at most MaxRetried. Dead letters
+// whose key is taken stay where they are.
 func (q *Queue) RetryMany(ctx context.Context, kind *string, ids []uuid.UUID) ([]Retried, error) {
 	return q.retry(ctx, kind, ids, MaxRetried)
 }
@@ -64,8 +65,8 @@ func (q *Queue) retry(ctx context.Context, kind *string, ids []uuid.UUID, most i
 	return list, nil
 }
 
-// Discard removes a dead letter, in the transaction of the context, and says of what kind it was. The error is
-// ErrNoLetter where there is none.
+// Discard removes a dead letter, in the transaction of the context, and returns its kind. The error is ErrNoLetter if
+// there is none.
 func (q *Queue) Discard(ctx context.Context, letter uuid.UUID) (kind string, err error) {
 	kind, err = platformdb.New(q.db.In(ctx)).DiscardLetter(ctx, platformdb.DiscardLetterParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: letter,

@@ -127,7 +127,7 @@ func (r *Runner) statement(do func(context.Context, *platformdb.Queries) error) 
 	}
 }
 
-// release gives an attempt back when the process stops.
+// release returns an attempt to the queue when the process stops.
 func (r *Runner) release(a *attempt) {
 	ctx := asTenant(context.Background(), a)
 	err := r.patiently(ctx, r.statement(func(ctx context.Context, q *platformdb.Queries) error {

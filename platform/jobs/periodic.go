@@ -8,18 +8,19 @@ import (
 	"github.com/parley/parley/db/platformdb"
 )
 
-// Periodic is work that one process of all does every so often. It is not of a workspace and no job: a run that is
-// missed is not made up for, and a failure is logged and tried again the next time.
+// Periodic is work that one of all processes does at an interval. It belongs to no workspace and is not a job: a missed
+// run is not repeated, and a failure is logged and tried again at the next run.
 type Periodic struct {
 	Name  string        // the same in every process
 	Every time.Duration // from the end of a run to the next
-	// Lease is how long a run may take at the most. A process that dies in it keeps others from the task no longer than that.
+	// Lease is the maximum duration of a run. If a process dies during a run, no other process takes the task for at
+	// most that time.
 	Lease time.Duration
 	Do    func(ctx context.Context) error
 }
 
-// Every has the Runner take its turn at periodic work, once it is started. Whoever finds it due and free takes it, so
-// that the work goes on whichever process dies.
+// Every adds periodic work to the Runner, which does it once it is started. Any process that finds the work due and
+// free takes it, so that it continues when a process dies.
 func (r *Runner) Every(p Periodic) {
 	r.upkeep.Go(func() {
 		for {
@@ -38,7 +39,7 @@ func (r *Runner) Every(p Periodic) {
 	})
 }
 
-// turn does the work if it is due and nobody is at it, and says how long there will be nothing to do.
+// turn does the work if it is due and no other process does it, and returns how long there will be nothing to do.
 func (r *Runner) turn(p Periodic) (wait time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(r.work, p.Lease)
 	defer cancel()

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// Pool bounds how many attempts at the jobs of some kinds a process runs at once. Each takes a slot. There are three sorts of
-// slots, so that targets which are slow, or may be, take none from those that are quick.
+// Pool limits how many attempts at the jobs of some kinds run at once in a process. Each attempt takes a slot. There
+// are three sorts of slots, so that targets which are slow, or may be, take no slots from quick targets.
 //
-// A workspace takes at most half of each sort, rounded up.
+// A workspace takes at most half of the slots of each sort, rounded up.
 type Pool struct {
 	Quick int // for jobs whose target was quick
 	New   int // for jobs whose target is not known
 	Slow  int // for jobs whose target was slow in the last 10 minutes
-	// SlowAfter is after how long an attempt is slow: it gives its slot back then and takes a slow one. 0: no attempt is
-	// slow, and all targets are new.
+	// SlowAfter is the duration after which an attempt is slow. A slow attempt returns its slot and takes a slow one.
+	// 0: no attempt is slow, and all targets are new.
 	SlowAfter time.Duration
-	// EndSlow says what becomes of a slow attempt for which no slow slot is free. True: its context is ended with the cause
-	// ErrNoSlowSlot, and the job waits for one, which is no failure. False: it goes on beside those that have one, so that
-	// at most (Quick + New) × (timeout / SlowAfter) attempts do.
+	// EndSlow says what happens to a slow attempt if no slow slot is free. True: its context is canceled with the cause
+	// ErrNoSlowSlot, and the job waits for a slow slot, which does not count as a failure. False: it continues without
+	// a slot, so that at most (Quick + New) × (timeout / SlowAfter) attempts do so.
 	EndSlow bool
-	// PerTarget is how many slots of each sort go to one target over all workspaces, of which one workspace takes half; 0: no
-	// bound.
+	// PerTarget is how many slots of each sort one target may take over all workspaces. One workspace takes at most
+	// half of them. 0: no limit.
 	PerTarget int
 }
 
@@ -43,13 +43,14 @@ const (
 	slow
 )
 
-// slots gives how many there are of a sort.
+// slots returns the number of slots of a sort.
 func (p Pool) slots(s sort) int { return [...]int{quick: p.Quick, fresh: p.New, slow: p.Slow}[s] }
 
-// ErrNoSlowSlot is the cause of the end of a handler's context where its target is slow and all slow slots are taken.
+// ErrNoSlowSlot is the cause with which the context of a handler is canceled if its target is slow and no slow slot is
+// free.
 var ErrNoSlowSlot = errors.New("jobs: the target is slow, and no slot for slow targets is free")
 
-// For how long it is remembered of a target that it was slow, unless it is quick again before, or that it was quick.
+// How long a target is remembered as slow, unless it becomes quick earlier, or as quick.
 const (
 	slowFor  = 10 * time.Minute
 	quickFor = 30 * 24 * time.Hour
@@ -80,7 +81,7 @@ func newPools(workers int, named map[string]Pool) pools {
 	return p
 }
 
-// of gives the number of a kind's pool: the common one where it names none that there is.
+// of returns the index of the pool of a kind: the common pool if the kind names no existing pool.
 func (p pools) of(k KindOptions) int { return p.number[k.Pool] }
 
 // limit is how many jobs of a kind run at once, beside what the slots bound. Of the common pool no kind takes more than half.

@@ -22,26 +22,28 @@ type Queue struct {
 	registry *Registry
 }
 
-// NewQueue makes a Queue for jobs of the kinds that a Registry knows, or will know once the program serves.
+// NewQueue returns a Queue for jobs of the kinds in a Registry. Kinds may be registered later, before the program
+// serves requests.
 func NewQueue(db *postgres.DB, r *Registry) *Queue { return &Queue{db: db, registry: r} }
 
-// Options of one job; the zero value is right for most.
+// Options are the options of one job; the zero value is suitable for most jobs.
 type Options struct {
-	// Key makes a job the same as one before: of a workspace, kind and key there is one job, as long as it is queued,
-	// runs, was done in the last 7 days or lies in the dead letters. Empty: the operation of the cause. 512 bytes at most.
+	// Key identifies a job within its workspace and kind. No second job with the same key is created while the first
+	// one is queued, runs, was done in the last 7 days, or is in the dead letters. Empty: the operation of the cause.
+	// 512 bytes at most.
 	Key string
-	// Priority: within a workspace the lower goes first.
+	// Priority orders the jobs of a workspace: lower values run first.
 	Priority int16
-	// RunAt is before when it does not run; zero: at once.
+	// RunAt is the earliest time at which the job runs; zero: at once.
 	RunAt time.Time
-	// MaxAttempts is with how many failures it dies; 0: what its kind says.
+	// MaxAttempts is the number of failures after which the job moves to the dead letters; 0: the number of its kind.
 	MaxAttempts int
-	// Target is what the job waits for, such as the host that it calls: jobs of a workspace and kind with the same target
-	// are slow together (Pool). Empty: nothing in particular.
+	// Target is what the job waits for, such as the host that it calls. Jobs of a workspace and kind with the same
+	// target are treated as slow together (Pool). Empty: nothing in particular.
 	Target string
 }
 
-// What Enqueue refuses. These are mistakes of the program, not of a caller of the API.
+// Errors of Enqueue. They are mistakes of the program, not of a caller of the API.
 var (
 	ErrUnknownKind = errors.New("jobs: nobody has registered this kind")
 	ErrNoKey       = errors.New("jobs: a job needs a key where its cause is no operation, or is a job of the same kind")
@@ -57,9 +59,9 @@ const (
 // nul finds what JSON allows in a string and Postgres does not: \u0000, unless its backslash is itself escaped.
 var nul = regexp.MustCompile(`(^|[^\\])(\\\\)*\\u0000`)
 
-// Enqueue queues a job in the transaction of the context (postgres.DB.Write): it is there when that commits, or not at
-// all. It belongs to the workspace of the call and inherits its operation and trace. A job that is there already under
-// its key makes nothing, and that is no error. Workers wake when the transaction commits.
+// Enqueue queues a job in the transaction of the context (postgres.DB.Write): the job exists if and only if that
+// commits. It belongs to the workspace of the call and inherits its operation and trace. If a job with the same key
+// exists, Enqueue does nothing and returns no error. Workers are notified when the transaction commits.
 func (q *Queue) Enqueue(ctx context.Context, kind string, payload any, o Options) error {
 	p, err := q.params(ctx, kind, payload, o)
 	if err != nil {
@@ -68,8 +70,8 @@ func (q *Queue) Enqueue(ctx context.Context, kind string, payload any, o Options
 	return platformdb.New(q.db.In(ctx)).EnqueueJob(ctx, p)
 }
 
-// Again is Enqueue that has the job under its key run now and with all its attempts before it also where it was there
-// already: waiting, done or dead. One that runs is left to it.
+// Again is like Enqueue, but if a job with the same key is waiting, done or dead, that job runs now, with a full number
+// of attempts. A job that is running is left alone.
 func (q *Queue) Again(ctx context.Context, kind string, payload any, o Options) error {
 	p, err := q.params(ctx, kind, payload, o)
 	if err != nil {
@@ -81,7 +83,8 @@ func (q *Queue) Again(ctx context.Context, kind string, payload any, o Options) 
 	})
 }
 
-// MaxAttempts is with how many failures a job of a kind dies; 0 where nobody has registered it.
+// MaxAttempts returns the number of failures after which a job of a kind moves to the dead letters; 0 if the kind is
+// not registered.
 func (q *Queue) MaxAttempts(kind string) int {
 	k, _ := q.registry.find(kind)
 	return k.MaxAttempts
@@ -127,7 +130,7 @@ func (q *Queue) params(ctx context.Context, kind string, payload any, o Options)
 
 type runningKey struct{}
 
-// running gives the kind of the job that the context is of; "" outside of one.
+// running returns the kind of the job that runs in the context; "" outside of a job.
 func running(ctx context.Context) string {
 	kind, _ := ctx.Value(runningKey{}).(string)
 	return kind

@@ -14,10 +14,10 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// ErrNoLetter is the answer for a dead letter that is not there, or not in this workspace.
+// ErrNoLetter is the error for a dead letter that does not exist in this workspace.
 var ErrNoLetter = fail.New(fail.NotFound, "NOT_FOUND", "there is no such dead letter in this workspace")
 
-// Row is a job as its workspace sees it.
+// Row is a job as shown to its workspace.
 type Row struct {
 	ID                             uuid.UUID
 	Kind, Key, Status              string // status: queued, running or done
@@ -29,10 +29,10 @@ type Row struct {
 	StartedAt, FinishedAt          *time.Time
 }
 
-// Filter narrows the list of jobs; what is nil narrows nothing.
+// Filter selects jobs; a nil field selects all.
 type Filter struct{ Status, Kind *string }
 
-// List reads the jobs of the caller's workspace, the newest first, on from a job or from the start.
+// List returns the jobs of the caller's workspace, newest first, following the job with the id before, or from the start.
 func (q *Queue) List(ctx context.Context, f Filter, before *uuid.UUID, limit int) ([]Row, error) {
 	rows, err := platformdb.New(q.db.InList(ctx)).ListJobs(ctx, platformdb.ListJobsParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Status: f.Status, Kind: f.Kind, Count: int32(limit),
@@ -51,7 +51,7 @@ func (q *Queue) List(ctx context.Context, f Filter, before *uuid.UUID, limit int
 	return list, nil
 }
 
-// Letter is a job that has been given up.
+// Letter is a dead letter: a job that has been given up.
 type Letter struct {
 	ID, JobID          uuid.UUID
 	Kind, Key          string
@@ -61,16 +61,17 @@ type Letter struct {
 	CreatedAt          time.Time // when it was given up
 }
 
-// WholeLetter is a Letter with what a list leaves out.
+// WholeLetter is a Letter with the fields that a list omits.
 type WholeLetter struct {
 	Letter
 	Payload json.RawMessage
 	Errors  []Failure // the last 20, the newest last
-	// OfTenant says, where a letter is written, that what failed is the tenant's own, so that no operator can mend it.
+	// OfTenant says, when a dead letter is written, that the failure is caused by the tenant's own settings, account or
+	// server, so that an operator cannot fix it.
 	OfTenant bool
 }
 
-// Letters reads the dead letters of the caller's workspace, the newest first, on from one or from the start.
+// Letters returns the dead letters of the caller's workspace, newest first, following the one with the id before, or from the start.
 func (q *Queue) Letters(ctx context.Context, kind *string, before *uuid.UUID, limit int) ([]Letter, error) {
 	rows, err := platformdb.New(q.db.InList(ctx)).ListLetters(ctx, platformdb.ListLettersParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Kind: kind, Count: int32(limit),
@@ -85,7 +86,7 @@ func (q *Queue) Letters(ctx context.Context, kind *string, before *uuid.UUID, li
 	return list, nil
 }
 
-// Letter reads one dead letter; the error is ErrNoLetter where there is none.
+// Letter returns one dead letter; the error is ErrNoLetter if there is none.
 func (q *Queue) Letter(ctx context.Context, id uuid.UUID) (WholeLetter, error) {
 	r, err := platformdb.New(q.db.In(ctx)).GetLetter(ctx, platformdb.GetLetterParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id,

@@ -12,17 +12,19 @@ import (
 
 // KindOptions say how the jobs of a kind are run.
 type KindOptions struct {
-	// Timeout ends the context of an attempt; 0: a minute. A handler that goes on all the same loses its job to another
-	// attempt one lease later.
+	// Timeout bounds the context of an attempt; 0: a minute. If a handler continues after that, another attempt takes
+	// its job one lease later.
 	Timeout time.Duration
-	// Concurrency is how many of the kind run at once in a process; 0: as its Pool says. Of the common pool no kind takes more
-	// than half.
+	// Concurrency is how many jobs of the kind run at once in a process; 0: the limit of its Pool. In the common pool
+	// no kind takes more than half of the slots.
 	Concurrency int
-	// Pool is the name of the pool whose slots the kind takes (RunnerOptions.Pools); empty, or not there: the common one.
+	// Pool is the name of the pool whose slots the kind takes (RunnerOptions.Pools). If it is empty or does not exist,
+	// the kind uses the common pool.
 	Pool string
-	// MaxAttempts is with how many failures a job dies that was queued without a number of its own; 0: 10.
+	// MaxAttempts is the number of failures after which a job without a number of its own moves to the dead letters; 0:
+	// 10.
 	MaxAttempts int
-	// Backoff says how long a failed job waits; zero: DefaultBackoff.
+	// Backoff is the delay before a failed job is tried again; zero: DefaultBackoff.
 	Backoff Backoff
 }
 
@@ -31,13 +33,13 @@ const (
 	defaultMaxAttempts = 10
 )
 
-// Registry knows the kinds of jobs and who handles them. It is safe for concurrent use.
+// Registry holds the kinds of jobs and their handlers. It is safe for concurrent use.
 type Registry struct {
 	mu    sync.RWMutex
 	kinds map[string]kind
 }
 
-// NewRegistry makes an empty Registry.
+// NewRegistry returns an empty Registry.
 func NewRegistry() *Registry { return &Registry{kinds: map[string]kind{}} }
 
 // kind is a handler whose payload type has been hidden.
@@ -46,9 +48,9 @@ type kind struct {
 	handle func(ctx context.Context, db *postgres.DB, info Info, payload []byte) error
 }
 
-// Register says what is done with the jobs of a kind, whose payload is JSON of P. A field of the payload that P does not
-// have is passed over, as the job may have been queued by another version of the program. Registering a kind twice is a
-// mistake in the wiring, which Register answers.
+// Register registers the handler of a kind, whose payload is JSON of P. Fields of the payload that P does not have are
+// ignored, because another version of the program may have queued the job. Register returns an error if the kind is
+// already registered.
 func Register[P any](r *Registry, name string, o KindOptions, handle func(ctx context.Context, job Job[P]) error) error {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
@@ -81,7 +83,7 @@ func (r *Registry) find(name string) (kind, bool) {
 	return k, ok
 }
 
-// options gives the kinds.
+// options returns the options of all kinds.
 func (r *Registry) options() map[string]KindOptions {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Reseal seals texts in the payloads of a kind's jobs and dead letters anew, as a secret.Resealer does: each payload is an object
-// that has a sealed text under a name.
+// Reseal seals texts in the payloads of a kind's jobs and dead letters with the current key, as a secret.Resealer does.
+// Each payload is an object that holds a sealed text under name.
 func (q *Queue) Reseal(ctx context.Context, kind, name string, box *secret.Box, bound []byte, after string, limit int) (done secret.Batch, err error) {
 	position, err := secret.PositionOf(after)
 	if err != nil {

@@ -13,30 +13,31 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// RunnerOptions are what a Runner works with. DB, Registry and Log are needed.
+// RunnerOptions are the options of a Runner. DB, Registry and Log are required.
 type RunnerOptions struct {
 	DB       *postgres.DB
 	Registry *Registry
 	Log      *slog.Logger
-	// Workers is how many jobs of the common pool run at once; 0: 4. No workspace and no kind takes more than half of them.
+	// Workers is how many jobs of the common pool run at once; 0: 4. One workspace or kind takes at most half of them.
 	Workers int
-	// Pools are those of kinds that need slots of their own, by name.
+	// Pools are the pools of kinds that need slots of their own, by name.
 	Pools map[string]Pool
 	// Poll is the interval at which the Runner looks for jobs without a notification; 0: 1 s.
 	Poll time.Duration
-	// Lease is how long a worker may be silent before its jobs are taken from it; 0: 30 s. It says so thrice as often.
+	// Lease is how long a worker may send no heartbeat before other workers take its jobs; 0: 30 s. It sends a
+	// heartbeat three times per lease.
 	Lease time.Duration
-	// ListenURL is a direct connection to the database (not a pooler's), for notifications; empty: polling alone, unless
-	// somebody else listens to Channel and calls Wake.
+	// ListenURL is the URL of a direct connection to the database (not a pooler's), for notifications. If it is empty,
+	// the Runner only polls, unless another listener on Channel calls Wake.
 	ListenURL string
 	// OnDeadLetter receives each job that moves to the dead letters, in the transaction that moves it. If it fails, the
 	// job stays where it is and is tried again. nil: it is not called.
 	OnDeadLetter func(ctx context.Context, l WholeLetter) error
-	// Middleware is put round each call of a handler, whose error it passes on; nil: nothing is.
+	// Middleware wraps each call of a handler and must return the error of the handler; nil: there is none.
 	Middleware func(ctx context.Context, kind string, handle func(ctx context.Context) error) error
-	// Random gives numbers from [0, 1) for the jitter of retries; nil: those of math/rand.
+	// Random returns numbers from [0, 1) for the jitter of retries; nil: math/rand.
 	Random func() float64
-	// Now is for the history of errors; all else goes by the database's clock. nil: time.Now.
+	// Now returns the time for the history of errors; everything else uses the clock of the database. nil: time.Now.
 	Now func() time.Time
 }
 
@@ -55,10 +56,10 @@ type Runner struct {
 	stopped sync.Once
 }
 
-// ErrStopping is the cause of the end of a handler's context when its process stops.
+// ErrStopping is the cause with which the context of a handler is canceled when its process stops.
 var ErrStopping = errors.New("jobs: the process stops")
 
-// NewRunner makes a Runner; it does nothing before Start.
+// NewRunner returns a Runner; it does nothing before Start.
 func NewRunner(o RunnerOptions) *Runner {
 	if o.Workers <= 0 {
 		o.Workers = 4
@@ -84,7 +85,7 @@ func NewRunner(o RunnerOptions) *Runner {
 	return r
 }
 
-// Start begins to work. Every wants to be called before it or after it, Register before it.
+// Start starts the Runner. Every may be called before or after Start, Register only before it.
 func (r *Runner) Start() {
 	r.claimer.Go(r.claimLoop)
 	r.upkeep.Go(func() { r.every(r.Lease/3, "extend the leases of jobs", r.heartbeat) })
@@ -99,7 +100,7 @@ func (r *Runner) Channel() postgres.Channel {
 	return postgres.Channel{Name: "parley_jobs", OnNotify: func(string) { r.Wake() }}
 }
 
-// Wake has the Runner look for jobs now.
+// Wake makes the Runner look for jobs now.
 func (r *Runner) Wake() {
 	select {
 	case r.wake <- struct{}{}:
@@ -111,9 +112,10 @@ func (r *Runner) Wake() {
 // given back by then, so that nothing but tidiness depends on it.
 const returnTimeout = time.Second
 
-// Stop claims no more jobs at once and lets those that run go on until the context ends. What still runs then is given
-// back at once, for another worker to take: it has not failed, so its next start does not count against MaxAttempts.
-// The context of its handler is ended, and what that still brings is dropped. Stop returns when all is given back.
+// Stop claims no further jobs and lets running jobs continue until the context ends. Jobs that still run then are
+// returned to the queue at once. They have not failed, so their next start does not count against MaxAttempts. The
+// contexts of their handlers are canceled, and the results of those handlers are discarded. Stop returns when all jobs
+// are returned.
 func (r *Runner) Stop(grace context.Context) {
 	r.stopped.Do(func() {
 		r.halt()

@@ -12,7 +12,7 @@ type permanent struct{ error }
 
 func (p permanent) Unwrap() error { return p.error }
 
-// Permanent marks a failure that trying again cannot mend: its job goes to the dead letters at once.
+// Permanent marks a failure that a retry cannot fix: its job moves to the dead letters at once.
 func Permanent(err error) error { return permanent{err} }
 
 func isPermanent(err error) bool {
@@ -20,7 +20,7 @@ func isPermanent(err error) bool {
 	return ok
 }
 
-// patient marks a failure that knows how long to wait.
+// patient is a failure that says how long to wait.
 type patient struct {
 	error
 	delay time.Duration
@@ -51,5 +51,6 @@ func IsNotYet(err error) bool {
 	return ok
 }
 
-// NotYet has a job wait for a while, which is no failure: it may wait so for ever, so what it waits for must end by itself.
+// NotYet postpones a job, which does not count as a failure. There is no limit to the number of times, so the condition
+// that the job waits for must end by itself.
 func NotYet(reason string, wait time.Duration) error { return notYet{reason, wait} }

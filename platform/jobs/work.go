@@ -59,7 +59,8 @@ func (r *Runner) start(a *attempt) {
 	}()
 }
 
-// asTenant makes the call that a job is: in its workspace, by nobody, under the operation and the trace of its cause.
+// asTenant returns a context with the call of a job: in its workspace, without a user, under the operation and the
+// trace of its cause.
 func asTenant(ctx context.Context, a *attempt) context.Context {
 	return context.WithValue(call.With(ctx, &call.Call{
 		TraceID:   a.trace,
@@ -68,7 +69,7 @@ func asTenant(ctx context.Context, a *attempt) context.Context {
 	}), runningKey{}, a.Kind)
 }
 
-// handle gives the job to its handler. A panic is a failure, whose stack is in the log alone.
+// handle calls the handler of the job. A panic is a failure; its stack is written to the log only.
 func (r *Runner) handle(ctx context.Context, k kind, a *attempt) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, k.Timeout, errTimeout)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Package keystore keeps what a database knows of the SECRET_KEY that it is used with: its print, keys of former ones that still
-// verify, and what is sealed under which.
+// Package keystore stores what a database knows about the SECRET_KEY that it is used with: its fingerprint, the keys of
+// former SECRET_KEYs that still verify, and which texts are sealed with which key.
 package keystore
 
 import (
@@ -19,8 +19,8 @@ import (
 // ErrAnotherKey says that a database is used with a master secret that is not in the ring.
 var ErrAnotherKey = errors.New("keystore: the database is used with another key")
 
-// Purposes of keys that are retired with their master secret: what they have signed cannot be signed anew, and has to be verified
-// later. Those of operations are needed for as long as an operation is remembered.
+// Purposes of keys that are retired with their master secret. What they have signed cannot be signed again and has to
+// be verified later. The keys of operations are needed as long as operations are remembered.
 const (
 	AuditSeals   = "audit seal"
 	Fingerprints = "operation fingerprint"
@@ -29,14 +29,15 @@ const (
 	retiredBox      = "retired keys" // the purpose of the box that they are sealed in
 )
 
-// RetiredPurposes lists them.
+// RetiredPurposes returns these purposes.
 func RetiredPurposes() []string { return []string{AuditSeals, Fingerprints} }
 
-// Store is what the database knows.
+// Store reads and writes the key records of a database.
 type Store struct{ DB *postgres.DB }
 
-// Use returns the ring with the time from which ids of keys are written. The first that uses a database makes the current master
-// secret the one that it is used with; later one of the ring has to be it, else the error is ErrAnotherKey.
+// Use returns the ring with the time from which key ids are written. The first call for a database makes the current
+// master secret the one that the database is used with. Later calls require that one to be in the ring, and otherwise
+// return ErrAnotherKey.
 func (s Store) Use(ctx context.Context, ring secret.Ring) (secret.Ring, error) {
 	var row platformdb.InstallationKeyRow
 	err := s.DB.WriteOnce(ctx, func(ctx context.Context) (err error) {
@@ -62,7 +63,8 @@ func has(ring secret.Ring, keyPrint []byte) bool {
 	return false
 }
 
-// Known returns the id of the master secret that the database is used with, without making one; the zero KeyID where there is none.
+// Known returns the id of the master secret that the database is used with, without setting it; the zero KeyID if there
+// is none.
 func (s Store) Known(ctx context.Context) (id secret.KeyID, err error) {
 	keyPrint, err := platformdb.New(s.DB.In(ctx)).KnownKey(ctx)
 	if err != nil {
@@ -72,7 +74,8 @@ func (s Store) Known(ctx context.Context) (id secret.KeyID, err error) {
 	return id, nil
 }
 
-// Adopt makes a master secret the one that the database is used with from now on, in the transaction of the context if there is one.
+// Adopt makes m the master secret that the database is used with from now on, in the transaction of the context if
+// there is one.
 func (s Store) Adopt(ctx context.Context, m secret.Master) error {
 	return s.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		_, err := platformdb.New(s.DB.In(ctx)).AdoptKey(ctx, m.Print())
@@ -80,17 +83,17 @@ func (s Store) Adopt(ctx context.Context, m secret.Master) error {
 	})
 }
 
-// Count is how many texts of a kind are sealed under a key; the zero KeyID: they do not say.
+// Count is the number of texts of a kind that are sealed with a key; the zero KeyID: the texts do not name their key.
 type Count struct {
 	Kind string
 	Key  secret.KeyID
 	N    int64
 }
 
-// ModelKeys is the kind of Count that an ENCRYPTION_KEY seals, where there is one.
+// ModelKeys is the kind of Count whose texts an ENCRYPTION_KEY seals, if there is one.
 const ModelKeys = "model_keys"
 
-// Sealed counts what is sealed in all workspaces.
+// Sealed returns the counts of sealed texts over all workspaces.
 func (s Store) Sealed(ctx context.Context) ([]Count, error) {
 	rows, err := platformdb.New(s.DB.In(ctx)).SealedKeys(ctx)
 	if err != nil {
@@ -103,7 +106,7 @@ func (s Store) Sealed(ctx context.Context) ([]Count, error) {
 	return counts, nil
 }
 
-// Stale returns the ids of so many workspaces with something that has to be sealed anew, in the order of the ids.
+// Stale returns the ids of at most limit workspaces with texts that have to be sealed again, in the order of the ids.
 func (s Store) Stale(ctx context.Context, mark, modelMark secret.Mark, after uuid.UUID, limit int) ([]uuid.UUID, error) {
 	ids, err := platformdb.New(s.DB.In(ctx)).WorkspacesToReseal(ctx, platformdb.WorkspacesToResealParams{
 		Mark: mark.Bytes, ModelMark: modelMark.Bytes, After: after, Most: int32(limit),
@@ -114,7 +117,8 @@ func (s Store) Stale(ctx context.Context, mark, modelMark secret.Mark, after uui
 	return ids, nil
 }
 
-// Retired returns the retired keys by purpose, without those that the ring has, and how many cannot be opened.
+// Retired returns the retired keys by purpose, without the keys of the ring, and the number of keys that cannot be
+// opened.
 func (s Store) Retired(ctx context.Context, ring secret.Ring) (keys map[string]secret.Keys, lost int, err error) {
 	rows, err := platformdb.New(s.DB.In(ctx)).RetiredKeys(ctx)
 	if err != nil {
@@ -139,8 +143,8 @@ func (s Store) Retired(ctx context.Context, ring secret.Ring) (keys map[string]s
 
 func retiredFor(id secret.KeyID, purpose string) []byte { return append(id[:], purpose...) }
 
-// Retire stores the keys of all former master secrets of the ring that are needed later, and seals those that are stored with the
-// current one. It returns how many it has stored or sealed anew.
+// Retire stores those keys of the former master secrets of the ring that are needed later, and seals the stored keys
+// with the current one. It returns how many keys it has stored or sealed again.
 func (s Store) Retire(ctx context.Context, ring secret.Ring) (n int, err error) {
 	box := secret.NewBox(ring.Keys(retiredBox))
 	err = s.DB.Write(ctx, func(ctx context.Context) error {

@@ -14,15 +14,15 @@ import (
 	"github.com/parley/parley/platform/dedupe"
 )
 
-// Cached is a finished operation as a cache keeps it.
+// Cached is a finished operation in a cache.
 type Cached struct {
 	Fingerprint []byte
 	Version     int // of the fingerprint; 0 in what the release before has kept, whose version is 1
 	Answer      Answer
 }
 
-// Cache makes replays quicker and nothing else: Postgres decides, and losing a cache loses nothing. What it holds is
-// only ever an answer that has been committed. Neither method fails; a cache that is away has nothing.
+// Cache makes replays faster. It is an optimization only: Postgres decides, and losing the cache is harmless. It holds
+// only responses that have been committed. Its methods do not fail; an unavailable cache returns nothing.
 type Cache interface {
 	Get(ctx context.Context, key string) (Cached, bool)
 	Put(ctx context.Context, key string, c Cached)
@@ -34,7 +34,7 @@ const (
 	cacheLargest = 16 << 10 // bytes; larger answers are left to Postgres
 )
 
-// CacheKey names this call's operation.
+// CacheKey returns the key of the operation of the call.
 func CacheKey(ctx context.Context) string {
 	c := call.From(ctx)
 	return cacheKey(c.Principal.WorkspaceID, c.Principal.UserID, c.Operation.ID)
@@ -44,12 +44,12 @@ func cacheKey(workspace, actor, operation uuid.UUID) string {
 	return "operation:" + workspace.String() + ":" + actor.String() + ":" + operation.String()
 }
 
-// MemoryCache has the newest answers of this process.
+// MemoryCache holds the newest responses of this process.
 type MemoryCache struct {
 	entries cache.Cache[string, Cached]
 }
 
-// NewMemoryCache makes a MemoryCache.
+// NewMemoryCache returns a MemoryCache.
 func NewMemoryCache() *MemoryCache {
 	return &MemoryCache{cache.NewCache[string, Cached]().WithLRU().WithMaxKeys(cacheEntries).WithTTL(cacheLife)}
 }
@@ -62,10 +62,10 @@ func (m *MemoryCache) Put(_ context.Context, key string, c Cached) {
 	}
 }
 
-// RedisCache has answers that processes share, as marks.
+// RedisCache holds responses that processes share, as marks.
 type RedisCache struct{ marks dedupe.Marks }
 
-// NewRedisCache makes a RedisCache.
+// NewRedisCache returns a RedisCache.
 func NewRedisCache(client *redis.Client, log *slog.Logger) *RedisCache {
 	return &RedisCache{dedupe.NewRedis(client, cacheLife, log)}
 }

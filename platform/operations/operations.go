@@ -1,5 +1,5 @@
-// Package operations keeps what has been done under which operation id, and the answer that was given: the table
-// behind the promise that a call sent again takes effect once.
+// Package operations stores which operation ids have been used, and the responses that were sent. This table is the
+// basis of idempotency: a call that is sent again takes effect once.
 package operations
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Answer is an HTTP answer as it was sent: what a repetition gets, byte for byte.
+// Answer is an HTTP response as it was sent. A repetition receives the same bytes.
 type Answer struct {
 	Status      int
 	ContentType string
@@ -34,11 +34,12 @@ type Store struct {
 	box *secret.Box
 }
 
-// NewStore makes a Store. Answers that show a secret are sealed in the box.
+// NewStore returns a Store. The box seals responses that contain a secret.
 func NewStore(db *postgres.DB, box *secret.Box) *Store { return &Store{db, box} }
 
-// Claim queues the claim of this call's operation in the transaction of the context. If it is claimed already,
-// the transaction fails with an error for which IsClaimed holds, and nothing behind the claim has run.
+// Claim queues the claim of the operation of the call in the transaction of the context. If the operation is already
+// claimed, the transaction fails with an error for which IsClaimed returns true, and no statement after the claim has
+// run.
 func (s *Store) Claim(ctx context.Context) error {
 	c := call.From(ctx)
 	return platformdb.New(s.db.In(ctx)).ClaimOperation(ctx, platformdb.ClaimOperationParams{
@@ -56,17 +57,16 @@ func IsClaimed(err error) bool { return postgres.Violates(err, "operations_pkey"
 // IsInFlight reports whether err says that another call holds the claim in a transaction that has not ended yet.
 func IsInFlight(err error) bool { return postgres.IsLockTimeout(err) }
 
-// Finish queues the storing of the answer.
+// Finish queues the storing of the response.
 func (s *Store) Finish(ctx context.Context, a Answer) error { return s.finish(ctx, a, false) }
 
-// FinishSealed is Finish for an answer that shows a secret: nobody can read it in the database, and it is kept for an
-// hour only.
+// FinishSealed is Finish for a response that contains a secret. The response is stored sealed, and only for an hour.
 func (s *Store) FinishSealed(ctx context.Context, a Answer) error {
 	a.Body = s.box.Seal(a.Body, sealContext(ctx))
 	return s.finish(ctx, a, true)
 }
 
-// sealContext binds a sealed answer to its operation.
+// sealContext returns the context that binds a sealed response to its operation.
 func sealContext(ctx context.Context) []byte { return []byte(CacheKey(ctx)) }
 
 func (s *Store) finish(ctx context.Context, a Answer, sealed bool) error {
@@ -84,7 +84,7 @@ func (s *Store) finish(ctx context.Context, a Answer, sealed bool) error {
 	})
 }
 
-// Find reads the record of this call's operation; nil where there is none.
+// Find returns the record of the operation of the call; nil if there is none.
 func (s *Store) Find(ctx context.Context) (*Record, error) {
 	c := call.From(ctx)
 	row, err := platformdb.New(s.db.In(ctx)).FindOperation(ctx, platformdb.FindOperationParams{
@@ -116,8 +116,8 @@ func (s *Store) Find(ctx context.Context) (*Record, error) {
 	return record, nil
 }
 
-// Expire empties the answers of operations older than seven days, of which a tombstone stays for ninety more, and
-// removes older ones, some at a time. It says whether there may be more.
+// Expire removes the responses of operations older than seven days, of which it keeps a tombstone for ninety more days,
+// and removes older operations. It processes one batch, and returns whether there may be more.
 func (s *Store) Expire(ctx context.Context) (more bool, err error) {
 	touched := 0
 	err = s.db.WriteOnce(ctx, func(ctx context.Context) error {
@@ -131,7 +131,7 @@ func (s *Store) Expire(ctx context.Context) (more bool, err error) {
 	return touched >= expireBatch, nil
 }
 
-// ExpireSealed empties sealed answers that are older than an hour.
+// ExpireSealed removes sealed responses that are older than an hour.
 func (s *Store) ExpireSealed(ctx context.Context) error {
 	err := s.db.WriteOnce(ctx, func(ctx context.Context) error {
 		_, err := platformdb.New(s.db.In(ctx)).ExpireSealedAnswers(ctx)

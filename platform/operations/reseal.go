@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Reseal is a secret.Resealer of answers that show a secret.
+// Reseal seals responses that contain a secret with the current key, as a secret.Resealer.
 func (s *Store) Reseal(ctx context.Context, after string, limit int) (done secret.Batch, err error) {
 	actor, id, _ := strings.Cut(after, " ")
 	afterActor, err := secret.PositionOf(actor)

@@ -9,17 +9,17 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// DefaultLimit is how many rows a page has where the client names no limit, unless the list says otherwise.
+// DefaultLimit is the number of rows of a page if the client names no limit, unless the list has another default.
 const DefaultLimit = 20
 
-// Key signs the cursors of all lists; former keys check those that they have signed.
+// Key signs the cursors of all lists; former keys verify the cursors that they have signed.
 type Key = secret.Keys
 
-// List describes a list that is read page by page. T is a row, P the position of a row, a small struct with JSON tags.
+// List describes a paginated list. T is a row. P is the position of a row, a small struct with JSON tags.
 type List[T, P any] struct {
 	Name string // goes into the signature of the cursors, so that no list takes another's
-	// Filter is whatever narrows the list: a cursor holds only for the filter that it was made with. A string is used as it is,
-	// any other value as its JSON.
+	// Filter is the filter of the list: a cursor is valid only for the filter that it was created with. A string is
+	// used as it is, any other value as its JSON.
 	Filter   any
 	Read     func(ctx context.Context, after *P, limit int) ([]T, error)
 	Position func(T) P
@@ -27,15 +27,15 @@ type List[T, P any] struct {
 	Limit    int         // rows of a page where the client names no limit; 0: DefaultLimit
 }
 
-// Page is a part of a list.
+// Page is one page of a list.
 type Page[T any] struct {
 	Items      []T
 	HasMore    bool
 	NextCursor *string // nil on the last page
 }
 
-// Page reads the page behind a cursor; nil stands for the first page, and for the Limit of the list. A cursor that was not made for
-// this list gives ErrCursor.
+// Page returns the page after a cursor. A nil cursor stands for the first page, and a nil limit for the Limit of the
+// list. It returns ErrCursor for a cursor that was not created for this list.
 func (l List[T, P]) Page(ctx context.Context, key Key, cursor *string, limit *int) (Page[T], error) {
 	filter, ok := l.Filter.(string)
 	if !ok && l.Filter != nil {

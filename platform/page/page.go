@@ -1,5 +1,5 @@
-// Package page cuts lists into pages. A cursor is opaque to clients, signed, and bound to the workspace and the list
-// that it was made for: anything else is refused.
+// Package page divides lists into pages. A cursor is opaque to clients and signed. It is bound to the workspace and the
+// list that it was created for; any other use is refused.
 package page
 
 import (
@@ -15,24 +15,25 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// ErrCursor says that a cursor was not made by us for this list.
+// ErrCursor says that a cursor was not created by this server for this list.
 var ErrCursor = fail.New(fail.Malformed, "BAD_REQUEST", "cursor is not one that this list gave: start again without it")
 
 const macSize = 16 // bytes of HMAC-SHA-256 that are kept
 
-// Cursors makes and reads cursors. P is the position of the last row of a page, a small struct with JSON tags.
+// Cursors encodes and decodes cursors. P is the position of the last row of a page, a small struct with JSON tags.
 type Cursors[P any] struct {
 	keys secret.Keys
 	list string
 }
 
-// NewCursors makes the cursors of one list. Its name goes into the signature, so that no list takes another's.
-// Cursors are signed with the current key; those that were signed with a former one are taken too.
+// NewCursors returns the Cursors of one list. The name of the list is part of the signature, so that a cursor of one
+// list is not valid for another. Cursors are signed with the current key; cursors that were signed with a former key
+// are accepted too.
 func NewCursors[P any](keys secret.Keys, list string) Cursors[P] {
 	return Cursors[P]{keys: keys, list: list}
 }
 
-// Encode makes the cursor that goes on after a position. Filter is whatever narrows the list, in a stable form.
+// Encode returns the cursor that continues after a position. filter is the filter of the list, in a stable form.
 func (c Cursors[P]) Encode(ctx context.Context, filter string, after P) (string, error) {
 	position, err := json.Marshal(after)
 	if err != nil {
@@ -41,7 +42,7 @@ func (c Cursors[P]) Encode(ctx context.Context, filter string, after P) (string,
 	return base64.RawURLEncoding.EncodeToString(slices.Concat(c.sign(ctx, c.keys.Current().Bytes, filter, position), position)), nil
 }
 
-// Decode reads a cursor; nil stands for the first page. The error is ErrCursor.
+// Decode decodes a cursor; nil stands for the first page. The error is ErrCursor.
 func (c Cursors[P]) Decode(ctx context.Context, filter string, cursor *string) (*P, error) {
 	if cursor == nil {
 		return nil, nil //nolint:nilnil // no cursor is no position
@@ -72,7 +73,7 @@ func (c Cursors[P]) sign(ctx context.Context, key []byte, filter string, positio
 	return mac.Sum(nil)[:macSize]
 }
 
-// Cut takes one row more than limit has, as it was read, and gives the page and whether more follow.
+// Cut takes the rows that were read, one more than limit, and returns the rows of the page and whether more follow.
 func Cut[T any](rows []T, limit int) (items []T, more bool) {
 	if len(rows) > limit {
 		return rows[:limit], true
@@ -80,11 +81,11 @@ func Cut[T any](rows []T, limit int) (items []T, more bool) {
 	return rows, false
 }
 
-// MaxBytes is how many bytes the texts of the rows of a page may have together.
+// MaxBytes is the maximum total size of the texts in the rows of a page, in bytes.
 const MaxBytes = 512 << 10
 
-// CutBytes is Cut for rows whose texts may be large, of which size gives the bytes: a page ends before the row with which it
-// would have more than MaxBytes. Its first row is always on it.
+// CutBytes is Cut for rows with large texts; size returns the size of a row in bytes. A page ends before the row with
+// which it would exceed MaxBytes. It always contains its first row.
 func CutBytes[T any](rows []T, limit int, size func(T) int) (items []T, more bool) {
 	total := 0
 	for i, row := range rows {
@@ -95,7 +96,7 @@ func CutBytes[T any](rows []T, limit int, size func(T) int) (items []T, more boo
 	return rows, false
 }
 
-// Next makes the cursor behind the last item of a page; nil where none follows.
+// Next returns the cursor after the last item of a page; nil if no page follows.
 func Next[T, P any](ctx context.Context, c Cursors[P], filter string, items []T, more bool, position func(T) P) (*string, error) {
 	if !more {
 		return nil, nil //nolint:nilnil // the last page has no next
@@ -104,7 +105,7 @@ func Next[T, P any](ctx context.Context, c Cursors[P], filter string, items []T,
 	return &next, err
 }
 
-// Limit is how many rows a page has: what the client asked for, or the list's default.
+// Limit returns the number of rows of a page: the number that the client asked for, or the default of the list.
 func Limit(asked *int, otherwise int) int {
 	if asked == nil {
 		return otherwise
@@ -112,7 +113,7 @@ func Limit(asked *int, otherwise int) int {
 	return *asked
 }
 
-// Map translates the rows of a page; never nil, so that an empty page is [] in JSON.
+// Map converts the rows of a page. It never returns nil, so that an empty page is [] in JSON.
 func Map[From, To any](rows []From, translate func(From) To) []To {
 	out := make([]To, len(rows))
 	for i, row := range rows {

@@ -1,5 +1,5 @@
-// Package pgtest gives tests a real Postgres: one server a test binary, one database a test, made from a migrated
-// template in some 30 ms, so that tests run in parallel and see nothing of one another.
+// Package pgtest provides tests with a real Postgres: one server per test binary, and one database per test, copied
+// from a migrated template in some 30 ms. Tests therefore run in parallel and do not affect each other.
 package pgtest
 
 import (
@@ -48,8 +48,8 @@ func (s *Server) Run(m *testing.M) int {
 	return m.Run()
 }
 
-// Start starts a server for one test, which ends with it, and gives the URL of a migrated database: for a test of what
-// goes from one server to another.
+// Start starts a server for one test, which stops at the end of the test, and returns the URL of a migrated database.
+// It is for tests that move data from one server to another.
 func (s *Server) Start(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "parley-test-") //nolint:usetesting // the server's user cannot reach t.TempDir when we are root
@@ -85,13 +85,13 @@ func (s *Server) exec(ctx context.Context, database, sql string) error {
 	return err
 }
 
-// URL makes a migrated database for one test and gives its URL, as superuser.
+// URL creates a migrated database for one test and returns its URL, as superuser.
 func (s *Server) URL(t testing.TB) string {
 	t.Helper()
 	return s.make(t, "TEMPLATE "+template+" STRATEGY file_copy")
 }
 
-// EmptyURL makes a database without our schema.
+// EmptyURL creates a database without the schema of the program, and returns its URL.
 func (s *Server) EmptyURL(t testing.TB) string {
 	t.Helper()
 	return s.make(t, "")
@@ -115,7 +115,7 @@ func (s *Server) DB(t testing.TB) *postgres.DB {
 	return s.Open(t, s.URL(t))
 }
 
-// Open opens a pool that is closed with the test.
+// Open opens a pool that is closed at the end of the test.
 func (s *Server) Open(t testing.TB, url string) *postgres.DB {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), postgres.Options{URL: url, MaxConns: 8})

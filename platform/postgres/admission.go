@@ -27,9 +27,9 @@ type caller struct {
 	Deleted   bool       `json:"deleted"`
 }
 
-// Refused asks, in one round trip, which of several calls would be refused if they were made now. It returns an error for
-// each call, in their order, nil for those that would be let in: fail.ErrUnauthorized and the like, as the first statement
-// of their transaction would. A call whose right is settled is let in.
+// Refused queries, in one round trip, which of several calls would be refused if they were made now. It returns one
+// error for each call, in the same order: nil for a call that would be admitted, else the error of the first statement
+// of its transaction, such as fail.ErrUnauthorized. A call whose right has already been checked is admitted.
 func (db *DB) Refused(ctx context.Context, calls []*call.Call) ([]error, error) {
 	callers := make([]caller, 0, len(calls))
 	for i, c := range calls {

@@ -13,8 +13,8 @@ import (
 
 var errRehearsed = errors.New("postgres: rolled back as it was meant to be")
 
-// Rehearse runs fn as a user of a workspace that is made for it, in a transaction that is always rolled back: for a look
-// whether writing works that leaves nothing behind. It must not be called within a Write.
+// Rehearse runs fn as a user of a workspace that is created for it, in a transaction that is always rolled back. It
+// checks that writing works, and leaves nothing behind. It must not be called within Write.
 func (db *DB) Rehearse(ctx context.Context, fn func(ctx context.Context) error) error {
 	workspace := uuid.New()
 	ctx = call.As(ctx, workspace, uuid.New())
@@ -47,7 +47,7 @@ func (db *DB) Check(ctx context.Context) error {
 	})
 }
 
-// TableBytes gives the size of each table of ours in bytes, with its indexes.
+// TableBytes returns the size of each table of the program in bytes, including its indexes.
 func (db *DB) TableBytes(ctx context.Context) (map[string]int64, error) {
 	rows, err := platformdb.New(db.In(ctx)).TableBytes(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func (db *DB) TableBytes(ctx context.Context) (map[string]int64, error) {
 	return sizes, nil
 }
 
-// Bytes gives the size of the whole database in bytes, without the server's log of changes (WAL).
+// Bytes returns the size of the whole database in bytes, without the write-ahead log (WAL).
 func (db *DB) Bytes(ctx context.Context) (int64, error) {
 	bytes, err := platformdb.New(db.In(ctx)).DatabaseBytes(ctx)
 	if err != nil {

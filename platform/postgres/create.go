@@ -20,7 +20,7 @@ const (
 // maintenance is the database that every server has and that others are made from.
 const maintenance = "postgres"
 
-// EnsureDatabase makes the database that the URL names where the server has none of that name. Many may do so at once.
+// EnsureDatabase creates the database of the URL if the server has none of that name. It may be called concurrently.
 func (m *Migrator) EnsureDatabase(ctx context.Context) error {
 	cfg, err := pgx.ParseConfig(m.url)
 	if err != nil {

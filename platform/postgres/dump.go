@@ -17,7 +17,7 @@ import (
 	"github.com/parley/parley/db/platformdb"
 )
 
-// Dumped says what a dump of a database holds.
+// Dumped describes the content of a dump.
 type Dumped struct {
 	Postgres  string           `json:"postgres"` // the server's version
 	Schema    uint             `json:"schema"`   // the version of the schema
@@ -33,17 +33,17 @@ type DumpedTable struct {
 	Rows    int64    `json:"rows"`
 }
 
-// DumpedSequence is a sequence of a dump and the last number that it gave.
+// DumpedSequence is a sequence of a dump and the last number that it returned.
 type DumpedSequence struct {
 	Schema string `json:"schema"`
 	Name   string `json:"name"`
 	Value  int64  `json:"value"`
 }
 
-// plainName is a name that can stand in a key as it is.
+// plainName matches a name that can be part of a key unchanged.
 var plainName = regexp.MustCompile(`^[a-z0-9_]+$`)
 
-// Key names the content of the table in a dump. A table of an operator may have any name.
+// Key returns the key of the content of the table in a dump. A table of an operator may have any name.
 func (t DumpedTable) Key() string {
 	name := t.Name
 	if !plainName.MatchString(name) {
@@ -60,9 +60,10 @@ func (t DumpedTable) sanitized() (table, columns string) {
 	return pgx.Identifier{t.Schema, t.Name}.Sanitize(), strings.Join(names, ", ")
 }
 
-// Dump reads all rows of the database behind a URL, as they are at one moment, while it is used, and gives the content of
-// each table to put. It holds rows alone: their tables are made by the migrations, so that a dump of one major version of
-// Postgres goes into any other, and no pg_dump is needed. The user must be one whom row-level security keeps from nothing.
+// Dump reads all rows of the database behind a URL from one snapshot, while the database is in use, and passes the
+// content of each table to put. A dump contains only rows, as the migrations create the tables. It can therefore be
+// loaded into any other major version of Postgres, and pg_dump is not needed. Row-level security must not restrict the
+// user.
 func Dump(ctx context.Context, url string, put func(key string, content io.Reader) error) (d Dumped, err error) {
 	conn, err := copyingConn(ctx, url)
 	if err != nil {
@@ -147,9 +148,10 @@ func dumpTable(ctx context.Context, conn *pgx.Conn, t DumpedTable, put func(stri
 	return tag.RowsAffected(), nil
 }
 
-// Load puts a dump into a database whose schema has the version of the dump, in place of the rows that the migrations have
-// made there. It does all or nothing. Foreign keys are taken away meanwhile and put back at the end, which checks them all.
-// Foreign are the tables of the dump that the schema does not have, such as those of an operator: they are left out.
+// Load loads a dump into a database whose schema has the version of the dump, and replaces the rows that the migrations
+// have inserted there. It is atomic. Foreign keys are dropped meanwhile and added again at the end, which checks all
+// rows. foreign are the tables of the dump that the schema does not have, such as tables of an operator: they are left
+// out.
 func Load(ctx context.Context, url string, d Dumped, get func(key string) (io.ReadCloser, error)) (foreign []DumpedTable, err error) {
 	conn, err := copyingConn(ctx, url)
 	if err != nil {
@@ -251,7 +253,7 @@ func execAll(ctx context.Context, tx pgx.Tx, statements []string) error {
 	return nil
 }
 
-// Use is how a database is used, for one who would replace what is in it.
+// Use describes how a database is used, for a caller that is about to replace its content.
 type Use struct {
 	Version uint  // of its schema; 0: none
 	Held    bool  // by a workspace or an account

@@ -35,8 +35,9 @@ const (
 // detailSuspended is the detail of stateSessionEnded for an API key that is suspended, not revoked.
 const detailSuspended = "suspended"
 
-// translate turns what a driver says into our errors where the database itself is the one to know: refused entry,
-// database away. The rest is for the adapter, which knows its constraints: see Violates and IsMissing.
+// translate converts driver errors to errors of the program if the database itself decides: access was refused, or the
+// database is unavailable. All other errors are left to the adapter, which knows its constraints: see Violates and
+// IsMissing.
 func translate(err error) error {
 	if err == nil {
 		return nil
@@ -108,7 +109,7 @@ func isNotNow(code string) bool {
 	})
 }
 
-// oneLine is an error for an operator: the driver gives each address that it tried a line of its own.
+// oneLine is an error on one line, for an operator: the driver writes each address that it tried on a line of its own.
 type oneLine struct{ error }
 
 func (e oneLine) Error() string {
@@ -129,7 +130,7 @@ func IsMissing(err error) bool {
 	return ok && pg.Code == stateMissing || errors.Is(err, pgx.ErrNoRows)
 }
 
-// RefusedFor gives what app.refuse said that stood in the way; "" where it did not raise.
+// RefusedFor returns the reason that app.refuse gave in err; "" if app.refuse did not raise err.
 func RefusedFor(err error) string {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == stateRefused {
 		return pg.Message

@@ -18,7 +18,7 @@ const (
 	reconnectCap  = 10 * time.Second
 )
 
-// Channel is one that is listened to. OnNotify is given what each notification says; it must not wait.
+// Channel is a notification channel. OnNotify receives the payload of each notification; it must not block.
 type Channel struct {
 	Name     string
 	OnNotify func(payload string)
@@ -84,8 +84,8 @@ func listen(ctx context.Context, url string, channels []Channel) error {
 	}
 }
 
-// waitFor gives the next notification. A server that is silent is asked whether it is still there: a
-// connection that has died quietly would be silent for ever.
+// waitFor returns the next notification. If the server sends nothing, waitFor checks that it is still reachable: a
+// connection that was lost without notice would stay silent forever.
 func waitFor(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 	for {
 		waiting, cancel := context.WithTimeout(ctx, listenSilence)

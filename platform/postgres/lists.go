@@ -25,14 +25,14 @@ const (
 	maxRemembered = 1000             // workspaces, before those that are slow no longer are looked for
 )
 
-// InList is In for a list that callers may filter. Its statement is planned for the filters that are given, and has five
-// seconds: then the answer is fail.ErrTooBroad. Such reads hold at most half of the connections: one half of that is for
-// workspaces with reads that were slow of late, the other for all others, and of either one workspace has half. Over it they
-// wait a little, then the answer is fail.ErrTooManyReads.
+// InList is In for a list that callers may filter. Its statement is planned for the given filters and has a timeout of
+// five seconds, after which the error is fail.ErrTooBroad. Such reads hold at most half of the connections. One half of
+// these is for workspaces whose reads were slow recently, the other half for all other workspaces. One workspace takes
+// at most half of either. Further reads wait a little, and then return fail.ErrTooManyReads.
 func (db *DB) InList(ctx context.Context) Conn { return db.inSlow(ctx, listTimeout, true) }
 
-// InReport is InList for a read that has to go through much and that no filter could narrow: its statements have thirty
-// seconds.
+// InReport is InList for a read that has to scan much data and that no filter could narrow: its statements have a
+// timeout of thirty seconds.
 func (db *DB) InReport(ctx context.Context) Conn { return db.inSlow(ctx, reportTimeout, false) }
 
 func (db *DB) inSlow(ctx context.Context, timeout time.Duration, filtered bool) Conn {
@@ -51,8 +51,8 @@ type slowRead struct {
 // lane is a share of the connections.
 type lane int
 
-// A workspace reads in the quick lane until one of its reads was slow, then for a while in the slow one: workspaces whose
-// reads are slow keep each other waiting, and nobody else.
+// A workspace reads in the quick lane until one of its reads is slow, and then for a while in the slow lane. Workspaces
+// with slow reads therefore delay only each other.
 const (
 	quickLane lane = iota
 	slowLane
@@ -76,7 +76,7 @@ type workspaceReads struct {
 	slowUntil time.Time              // it reads in the slow lane
 }
 
-// newSlowReads makes slowReads for a pool of so many connections.
+// newSlowReads returns the slowReads of a pool with that many connections.
 func newSlowReads(connections int32) *slowReads {
 	s := &slowReads{wait: slowReadWait, slow: slowReadTime, workspaces: map[uuid.UUID]*workspaceReads{}}
 	half := max(1, int64(connections)/2)

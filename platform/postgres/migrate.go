@@ -17,22 +17,23 @@ import (
 	"github.com/parley/parley/db/platformdb"
 )
 
-// Migrator brings a database to a version of the schema. Several processes may do so at once: golang-migrate's
-// advisory lock lets one work and the others find it done. It needs a direct connection, not a pooler's.
+// Migrator migrates a database to a version of the schema. Several processes may do so at once: with the advisory lock
+// of golang-migrate, one of them migrates and the others find the work done. It needs a direct connection, not a
+// pooler's.
 type Migrator struct {
 	url string
 	log *slog.Logger
 }
 
-// NewMigrator makes a Migrator for the database behind a URL, whose user owns the schema.
+// NewMigrator returns a Migrator for the database behind a URL, whose user owns the schema.
 func NewMigrator(url string, log *slog.Logger) *Migrator { return &Migrator{url: url, log: log} }
 
 // migrationWait is how long a process waits for another one that is migrating: as long as there is data.
 const migrationWait = time.Hour
 
-// Up makes the roles and applies every migration that is missing. A schema that is newer than this program is left as it is:
-// migrations expand first, so that the release before can be served beside a newer one and started again. It answers a
-// DriftError where other migrations than this program's were applied.
+// Up creates the roles and applies every missing migration. It leaves a schema that is newer than this program as it
+// is: migrations expand first, so that the previous release can run on the newer schema. It returns a DriftError if
+// other migrations than those of this program were applied.
 func (m *Migrator) Up(ctx context.Context) error {
 	if err := m.ensureRoles(ctx); err != nil {
 		return err
@@ -57,7 +58,7 @@ func (m *Migrator) Up(ctx context.Context) error {
 	})
 }
 
-// soundVersion gives the version of the schema, 0 for none. It fails where an earlier release was killed while it migrated.
+// soundVersion returns the version of the schema, 0 for none. It returns an error if an earlier release was killed during a migration.
 func soundVersion(mg *migrate.Migrate) (uint, error) {
 	at, dirty, err := mg.Version()
 	if errors.Is(err, migrate.ErrNilVersion) {
@@ -73,7 +74,7 @@ func soundVersion(mg *migrate.Migrate) (uint, error) {
 	return at, nil
 }
 
-// Down takes back the newest steps migrations; steps 0 takes back all of them. The roles stay.
+// Down reverts the newest steps migrations; steps 0 reverts all of them. The roles stay.
 func (m *Migrator) Down(ctx context.Context, steps int) error {
 	return m.run(ctx, func(mg *migrate.Migrate, _ *migrationDriver) error {
 		if steps == 0 {
@@ -97,7 +98,7 @@ func (m *Migrator) Status(ctx context.Context) (at, newest uint, dirty bool, err
 	return at, newest, dirty, err
 }
 
-// Newest is the number of the last migration in the program.
+// Newest returns the number of the last migration of the program.
 func Newest() (uint, error) {
 	sums, err := Migrations()
 	if err != nil || len(sums) == 0 {
@@ -113,7 +114,7 @@ func (m *Migrator) run(ctx context.Context, step func(*migrate.Migrate, *migrati
 	}
 	// A migration that row security would silently show no rows to fails instead.
 	cfg.RuntimeParams["row_security"] = "off"
-	// But making an SQL function over a walled table is no such query, though its check takes it for one and refuses
+	// Creating an SQL function over a table with row-level security is no such query, but its check treats it as one and refuses
 	// it to an owner who is no superuser. (pg_dump, whose files have both settings too, does the same.)
 	cfg.RuntimeParams["check_function_bodies"] = "off"
 	driver, err := newMigrationDriver(ctx, cfg, m.log)
@@ -187,7 +188,8 @@ type migrateLog struct {
 	driver *migrationDriver
 }
 
-// Printf logs one message of the library. That of a migration has its name and the library's duration.
+// Printf logs one message of golang-migrate. The message of a migration contains its name and the duration that
+// golang-migrate measured.
 func (l migrateLog) Printf(format string, args ...any) {
 	if len(args) == 2 && format == "%v (%v)\n" {
 		l.log.Info("migration", "step", args[0], "took", time.Since(l.driver.began))
@@ -198,7 +200,7 @@ func (l migrateLog) Printf(format string, args ...any) {
 
 func (l migrateLog) Verbose() bool { return false }
 
-// Rebuild takes back all that the database has of our schema, with its rows, and makes that of a version.
+// Rebuild removes the schema of the program from the database, including its rows, and creates the schema of a version.
 func (m *Migrator) Rebuild(ctx context.Context, version uint) error {
 	if err := m.ensureRoles(ctx); err != nil {
 		return err

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// migrationLockTimeout is how long a migration waits for a lock, and keeps whoever comes after it waiting.
+	// migrationLockTimeout is how long a migration waits for a lock, during which later sessions wait behind it.
 	migrationLockTimeout = "2s"
 	// migrationTries is how often a migration is tried that does not get its locks, as while pg_dump runs.
 	migrationTries = 100
@@ -32,9 +32,10 @@ const (
 	standalone = "-- standalone:"
 )
 
-// migrationDriver is a driver of golang-migrate. Unlike the library's own it commits a migration together with the version that
-// it leads to: a process that is killed leaves the schema at the version before or at the one after, never between them.
-// And who waits for its lock holds no snapshot meanwhile, which CREATE INDEX CONCURRENTLY would wait for.
+// migrationDriver is a driver of golang-migrate. Unlike the library's own driver, it commits a migration together with
+// the version that it leads to: if the process is killed, the schema is at the version before or after the migration,
+// never between them. A process that waits for its lock holds no snapshot, for which CREATE INDEX CONCURRENTLY would
+// wait.
 type migrationDriver struct {
 	ctx  context.Context //nolint:containedctx // the library's interface has none
 	conn *pgx.Conn
@@ -85,12 +86,12 @@ func newMigrationDriver(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logg
 	return d, d.Unlock()
 }
 
-// Open is not used: newMigrationDriver is.
+// Open is not used: newMigrationDriver creates the driver.
 func (d *migrationDriver) Open(string) (database.Driver, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// Close ends the connection, and the lock with it.
+// Close closes the connection, which releases the lock.
 func (d *migrationDriver) Close() error { return d.conn.Close(context.WithoutCancel(d.ctx)) }
 
 // Lock waits until no other process migrates.
@@ -106,13 +107,13 @@ func (d *migrationDriver) Lock() error {
 	}
 }
 
-// Unlock lets the next process migrate.
+// Unlock releases the lock, so that the next process can migrate.
 func (d *migrationDriver) Unlock() error {
 	return platformdb.New(d.conn).UnlockSchema(context.WithoutCancel(d.ctx), d.lock)
 }
 
-// Version gives the version of the schema, database.NilVersion for none, and whether an earlier release was killed between
-// a migration and the storing of its version.
+// Version returns the version of the schema, database.NilVersion if there is none, and whether an earlier release was
+// killed between a migration and the storing of its version.
 func (d *migrationDriver) Version() (version int, dirty bool, err error) {
 	row, err := platformdb.New(d.conn).SchemaVersion(d.ctx)
 	if IsMissing(err) {
@@ -121,7 +122,7 @@ func (d *migrationDriver) Version() (version int, dirty bool, err error) {
 	return int(row.Version), row.Dirty, err
 }
 
-// Drop is not used: the down files take the schema back.
+// Drop is not used: the down migrations remove the schema.
 func (d *migrationDriver) Drop() error { return errors.ErrUnsupported }
 
 // Run applies a migration. It is committed by the SetVersion that follows.
@@ -167,8 +168,8 @@ func (d *migrationDriver) runInTransaction(text string) (err error) {
 	return nil
 }
 
-// runStandalone runs a statement that Postgres wants outside of a transaction. Indexes that an earlier try has left invalid
-// go first, so that the statement makes them anew.
+// runStandalone runs a statement that Postgres requires outside of a transaction. It first drops indexes that an
+// earlier attempt has left invalid, so that the statement creates them again.
 func (d *migrationDriver) runStandalone(text string) error {
 	left, err := platformdb.New(d.conn).InvalidIndexes(d.ctx)
 	if err != nil {
@@ -197,8 +198,9 @@ func (d *migrationDriver) begin() (pgx.Tx, error) {
 	return tx, nil
 }
 
-// SetVersion stores, with the migration that ran, which version the schema has now; database.NilVersion is none. That a
-// migration begins (dirty) is not stored: its transaction says so by itself.
+// SetVersion stores the version of the schema, together with the migration that ran; database.NilVersion is none. It
+// does not store that a migration begins (dirty), because the migration and its version are committed in one
+// transaction.
 func (d *migrationDriver) SetVersion(version int, dirty bool) (err error) {
 	if dirty {
 		return nil

@@ -17,19 +17,20 @@ import (
 	"github.com/parley/parley/db/platformdb"
 )
 
-// MigrationSum is what is known of a migration of this program, as a line of db/migrations.sum has it.
+// MigrationSum describes a migration of this program, as a line of db/migrations.sum.
 type MigrationSum struct {
 	Version  uint
 	Checksum string // SHA-256 of the up file, in hex
 	Schema   string // SHA-256 of the schema after it, in hex, as DescribeSchema describes it
 }
 
-// String is the line.
+// String returns the line of db/migrations.sum.
 func (s MigrationSum) String() string {
 	return fmt.Sprintf("%06d %s %s", s.Version, s.Checksum, s.Schema)
 }
 
-// Migrations lists the migrations of this program, in their order. Schema is empty where migrations.sum does not have it yet.
+// Migrations returns the migrations of this program, in order. Schema is empty if migrations.sum does not contain it
+// yet.
 func Migrations() (list []MigrationSum, err error) {
 	ups, err := fs.Glob(db.Migrations, "migrations/*.up.sql")
 	if err != nil {
@@ -58,7 +59,7 @@ func Migrations() (list []MigrationSum, err error) {
 	return list, nil
 }
 
-// DescribeSchema gives what a database has in our schemas, a line a thing, in order.
+// DescribeSchema returns a description of the schemas of the program in a database, one line per object, in order.
 func DescribeSchema(ctx context.Context, conn interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }) ([]string, error) {
@@ -73,13 +74,13 @@ func DescribeSchema(ctx context.Context, conn interface {
 	return lines, nil
 }
 
-// Checksum is the SHA-256 of a text, in hex.
+// Checksum returns the SHA-256 of a text, in hex.
 func Checksum(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 
-// SchemaChecksum is the checksum of what DescribeSchema gives.
+// SchemaChecksum returns the checksum of the lines of DescribeSchema.
 func SchemaChecksum(lines []string) string { return Checksum(strings.Join(lines, "\n")) }
 
 // DriftError says that a schema was not made by the migrations of this program.
@@ -105,7 +106,7 @@ func (e *DriftError) Error() string {
 		": run parley migrate repair, which says what is different"
 }
 
-// checkDrift answers a DriftError where a database at a version was not brought there by migrations with these sums.
+// checkDrift returns a DriftError if other migrations than those with these checksums brought a database to a version.
 func checkDrift(ctx context.Context, conn *pgx.Conn, at uint, sums []MigrationSum) error {
 	if at == 0 {
 		return nil
@@ -138,7 +139,7 @@ func checkDrift(ctx context.Context, conn *pgx.Conn, at uint, sums []MigrationSu
 	return nil
 }
 
-// appliedMigrations gives the checksums of what was applied; none where that was not recorded.
+// appliedMigrations returns the checksums of the applied migrations; none if they were not recorded.
 func appliedMigrations(ctx context.Context, conn *pgx.Conn) (map[uint]string, error) {
 	q := platformdb.New(conn)
 	kept, err := q.HasAppliedMigrations(ctx)
@@ -159,8 +160,8 @@ func appliedMigrations(ctx context.Context, conn *pgx.Conn) (map[uint]string, er
 	return applied, nil
 }
 
-// SchemaDifferences gives the lines in which a schema is not that of the newest migration: "- " what should be there, "+ " what
-// should not, without tables and indexes of an operator's own.
+// SchemaDifferences returns the lines in which a schema differs from that of the newest migration: "- " for what is
+// missing, and "+ " for what should not exist. Tables and indexes that an operator has added are left out.
 func SchemaDifferences(live []string) (different []string) {
 	want := strings.Split(strings.TrimSuffix(db.Schema, "\n"), "\n")
 	for _, line := range want {

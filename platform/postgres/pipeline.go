@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pipeline is one round of reads on one connection. It belongs to the one whose turn it is, who passes it on.
+// pipeline is one round of reads on one connection. It belongs to the read whose turn it is, which passes it on.
 type pipeline struct {
 	of     *pipelines
 	reads  []*pipelined
@@ -95,7 +95,7 @@ func (r *pipeline) watch(ctx context.Context) {
 	}
 }
 
-// read gives the rows of the read whose turn it is, which pass the pipeline on when they are closed.
+// read returns the rows of the read whose turn it is. Closing them passes the pipeline to the next read.
 func (r *pipeline) read(q *pipelined) (pgx.Rows, error) {
 	err := r.entered(q.tag)
 	var result *pgconn.ResultReader
@@ -131,7 +131,7 @@ func (r *pipeline) entered(tag int64) error {
 	return err
 }
 
-// result gives the next result of the read whose turn it is.
+// result returns the next result of the read whose turn it is.
 func (r *pipeline) result() (*pgconn.ResultReader, error) {
 	if r.broken {
 		return nil, errAlone
@@ -147,8 +147,8 @@ func (r *pipeline) result() (*pgconn.ResultReader, error) {
 	return reader, nil
 }
 
-// end reads the end of a read's transaction, behind its last result or its failure. A refusal by one of our functions is
-// an answer like any other; after any other failure the connection is not used again.
+// end reads the end of a read's transaction, after its last result or its failure. A refusal by one of our SQL
+// functions is a normal result. After any other failure the connection is not used again.
 func (r *pipeline) end(failure error) error {
 	if failure == nil || isRefusal(failure) {
 		result, err := r.wire.GetResults()
@@ -161,7 +161,7 @@ func (r *pipeline) end(failure error) error {
 	return failure
 }
 
-// pass gives the pipeline to the next read, and ends it behind the last.
+// pass hands the pipeline to the next read, and ends it after the last one.
 func (r *pipeline) pass() {
 	r.of.moves.Add(1)
 	if r.cut != nil {
@@ -192,7 +192,7 @@ func (r *pipeline) pass() {
 	r.of.next()
 }
 
-// passOver reads past all that was sent for the read whose turn it is: nobody waits for it any more.
+// passOver reads and discards all results of the read whose turn it is, because its caller no longer waits.
 func (r *pipeline) passOver() {
 	var err error
 	for range len(pipelined{}.statements) {

@@ -16,17 +16,17 @@ import (
 // pipelineDepth is how many reads are on their way on one connection.
 const pipelineDepth = 16
 
-// pipelines let reads of many callers share connections, in the pipeline mode of the protocol
-// (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING). While all of the few pipelines are
-// at work reads wait; the one that is ready first sends all of them in one go. Behind each stands a Sync, so each stays
-// a transaction of its own, entered for its own caller: a refused entry ends its own read and no other. Under load a read
-// costs a fraction of the system calls and of the waking up of processes that it costs alone.
+// pipelines lets reads of many callers share connections, in the pipeline mode of the protocol
+// (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING). Reads wait while all of the
+// few pipelines are busy. The first pipeline that is free sends all waiting reads together. Each read is followed by a
+// Sync, so that it is a transaction of its own, entered for its own caller: a refused entry ends only its own read.
+// Under load a read costs a fraction of the system calls and process switches of a single read.
 //
-// That nobody is given what is another's does not hang on the counting of results: each entry says back the tag of its
-// read, and rows are believed only behind the right one.
+// The assignment of rows to callers does not depend on counting results: each entry returns the tag of its read, and
+// rows are accepted only after the right tag.
 //
-// It is for reads that are over at once, since they are answered in their order. Nobody depends on it: who waits while
-// nothing moves, or whose connection breaks before the answer, goes alone.
+// It is for short reads, because results are returned in order. No read depends on it: if a read waits while no results
+// arrive, or its connection breaks before the result, it is executed alone.
 type pipelines struct {
 	pool    *pgxpool.Pool
 	stalled time.Duration   // how long a read waits while no pipeline moves, before it goes alone
@@ -62,7 +62,8 @@ type pipelined struct {
 	traced     context.Context //nolint:containedctx // the tracer's, from its start to its end
 }
 
-// The states of a read. Who gives it its turn and who stops to wait for it both leave waiting, and one of them wins.
+// The states of a read. The goroutine that gives a read its turn and the goroutine that stops waiting both change the
+// state from waiting, and only one of them succeeds.
 const (
 	waiting int32 = iota
 	served
@@ -74,7 +75,7 @@ var (
 	errMixedUp = errors.New("postgres: the results in a pipeline are not those that were asked for")
 )
 
-// tag gives the tag of a read, which no other has.
+// tag returns the tag of a read, which is unique.
 func (p *pipelines) tag() int64 {
 	if p == nil {
 		return 0
@@ -82,8 +83,8 @@ func (p *pipelines) tag() int64 {
 	return p.tags.Add(1)
 }
 
-// query gives the rows of a read. They are to be closed soon: others wait for what is behind them. Its error is the
-// database's refusal, or errAlone.
+// query returns the rows of a read. They must be closed soon, because later reads wait for them. Its error is the
+// refusal of the database, or errAlone.
 func (p *pipelines) query(ctx context.Context, tag int64, entry, query statement) (pgx.Rows, error) {
 	q := &pipelined{tag: tag, statements: [2]statement{entry, query}}
 	if p.tracer != nil {
@@ -118,7 +119,7 @@ func (p *pipelines) rows(ctx context.Context, q *pipelined) (pgx.Rows, error) {
 	return r.read(q)
 }
 
-// join gives a pipeline if one is free, else puts the read behind those that wait.
+// join returns a pipeline if one is free, and otherwise appends the read to the waiting ones.
 func (p *pipelines) join(q *pipelined) *pipeline {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,8 +135,9 @@ func (p *pipelines) join(q *pipelined) *pipeline {
 	return nil
 }
 
-// wait gives the pipeline whose next results are the read's, or nil if it is not to wait any longer. A long queue is no
-// reason to leave it: what is left behind is read all the same, and would be read twice when there is least time for it.
+// wait returns the pipeline whose next results belong to the read, or nil if the read should not wait any longer. A
+// long queue is not a reason to leave it: the results of an abandoned read are read anyway, so the read would be
+// executed twice when the load is highest.
 func (p *pipelines) wait(ctx context.Context, q *pipelined) *pipeline {
 	timer := time.NewTimer(p.stalled)
 	defer timer.Stop()
@@ -200,8 +202,8 @@ func (p *pipelines) spent(q *pipelined) *pipeline {
 	return &pipeline{of: p, reads: []*pipelined{q}, sent: true, broken: true}
 }
 
-// name gives the name of a prepared statement. Were it pgx's own for the SQL, who goes alone would find it too, but would
-// not know how to forget one whose plan has become wrong.
+// name returns the name of a prepared statement. It differs from the name that pgx uses for the same SQL: a read that
+// is executed alone would otherwise find the statement, but could not discard it when its plan has become invalid.
 func (p *pipelines) name(sql string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,12 +1,12 @@
-// Package postgres is the way to the database: a bounded pool, transactions that travel in the context and know for
-// whom they work, driver errors turned into ours, migrations.
+// Package postgres provides access to the database: a bounded connection pool, transactions that are carried in the
+// context and belong to a caller, the conversion of driver errors, and migrations.
 //
-// A transaction costs as few round trips as can be. Statements without a result (sqlc's :exec) are only queued; they
-// go out together with the next query, or with the commit. So a change that needs no answer from the database is one
-// round trip: entry, claim, effects, audit, answer and commit. The entry, always the first statement, is what checks
-// the session and sets the tenant: whatever it refuses, nothing behind it runs.
+// A transaction needs as few round trips as possible. Statements without a result (sqlc's :exec) are queued and sent
+// together with the next query, or with the commit. A change that needs no result from the database is therefore one
+// round trip: entry, claim, effects, audit, response and commit. The entry is always the first statement. It checks the
+// session and sets the tenant; if it refuses the call, no later statement runs.
 //
-// Reads that are over at once (DB.InPipeline) share round trips under load, each still a transaction of its own: see
+// Short reads (DB.InPipeline) share round trips under load. Each of them is still a transaction of its own: see
 // pipelines.
 package postgres
 
@@ -34,18 +34,19 @@ type DB struct {
 	slowReads *slowReads
 }
 
-// Options say which server and how much of it.
+// Options configure the connection to a server and the size of the pool.
 type Options struct {
 	URL      string
 	MaxConns int32           // 0: 20
 	Tracer   pgx.QueryTracer // sees every statement; nil: none
 	Lazy     bool            // do not wait for an answer: whether the server is there shows at the first use
-	// Pooled says that a pooler is between, which may have each transaction done on another connection: nothing is
-	// prepared there, unless the URL says so by default_query_exec_mode=cache_statement (PgBouncer can since 1.21).
+	// Pooled says that a pooler is between the program and the server, which may run each transaction on another
+	// connection. Statements are then not prepared, unless the URL contains default_query_exec_mode=cache_statement
+	// (PgBouncer supports that since 1.21).
 	Pooled bool
-	// Spans is where spans of the statements go, without their values; nil: none are made.
+	// Spans creates the spans of the statements, without their values; nil: no spans are created.
 	Spans trace.TracerProvider
-	// Statements measures the statements; nil: nothing does.
+	// Statements measures the statements; nil: they are not measured.
 	Statements *Statements
 }
 
@@ -76,7 +77,7 @@ func (o Options) tracer() pgx.QueryTracer {
 // names a superuser, and timeouts for statements and idle transactions.
 const settings = `SET ROLE parley_app; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '15s'`
 
-// Open makes the pool and waits until the server answers.
+// Open creates the pool and waits until the server answers.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	cfg, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
@@ -125,19 +126,20 @@ func nameOf(sql string) string {
 	return name
 }
 
-// Ping asks the server for a sign of life.
+// Ping returns an error if the server does not answer.
 func (db *DB) Ping(ctx context.Context) error {
 	_, err := platformdb.New(db.pool).Ping(ctx)
 	return translate(err)
 }
 
-// Pool is how the pool is used.
+// Pool is the usage of the connection pool.
 type Pool struct {
 	Busy, Idle, Most int
 	Waited           time.Duration // for a connection, by all callers since the start
 	Waits            int64         // how often one had to
 
-	// Pipelined reads since the start, the rounds that they went in, and the connections that were given up on the way.
+	// Pipelined is the number of pipelined reads since the start, Rounds the number of round trips that carried them,
+	// and Dropped the number of connections that were closed on the way.
 	Pipelined, Rounds, Dropped int64
 }
 

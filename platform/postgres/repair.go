@@ -14,7 +14,7 @@ import (
 	"github.com/parley/parley/db"
 )
 
-// Drift answers a DriftError where other migrations than this program's led to the schema.
+// Drift returns a DriftError if the schema was created by other migrations than those of this program.
 func (m *Migrator) Drift(ctx context.Context) error {
 	return m.run(ctx, func(mg *migrate.Migrate, d *migrationDriver) error {
 		at, err := soundVersion(mg)
@@ -25,8 +25,8 @@ func (m *Migrator) Drift(ctx context.Context) error {
 	})
 }
 
-// Differences compares the schema, line by line, with that of this program's newest migration (SchemaDifferences). A schema
-// that is at another version is not compared.
+// Differences returns the lines in which the schema differs from that of the newest migration of this program
+// (SchemaDifferences). It does not compare a schema of another version.
 func (m *Migrator) Differences(ctx context.Context) (different []string, err error) {
 	conn, err := pgx.Connect(ctx, m.url)
 	if err != nil {
@@ -43,10 +43,11 @@ func (m *Migrator) Differences(ctx context.Context) (different []string, err err
 // errNotTheSchema rolls a trial back.
 var errNotTheSchema = errors.New("postgres: the schema is still another one")
 
-// Repair finds out which version the schema has, by comparing it with what this program's migrations make, and stores that. A
-// migration that was left out before newer ones were applied is applied, if the schema is then that of its version. Where no
-// version fits, it changes nothing and answers the lines that differ from the newest; with force it stores that the schema
-// is that of the version which the database says it has. Report says in a line what was done.
+// Repair determines the version of the schema by comparing it with the schemas that the migrations of this program
+// create, and stores that version. A migration that was left out before newer ones were applied is applied, if the
+// schema then matches its version. If no version matches, Repair changes nothing and returns an error and the lines
+// that differ from the newest version. With force it then stores the version that the database records. report says in
+// one line what was done.
 func (m *Migrator) Repair(ctx context.Context, force bool) (report string, different []string, err error) {
 	err = m.run(ctx, func(mg *migrate.Migrate, d *migrationDriver) error {
 		if err := d.Lock(); err != nil {
@@ -92,8 +93,8 @@ func (d *migrationDriver) store(version int) error {
 	})
 }
 
-// applyMissing applies the migrations that were left out before newer ones were applied, where that makes the schema of the
-// version. It answers an empty report where there are none, or where they do not.
+// applyMissing applies the migrations that were left out before newer ones were applied, if that results in the schema
+// of the version. It returns an empty report if there are none, or if the schema does not match.
 func (d *migrationDriver) applyMissing(at uint) (report string, err error) {
 	drift, ok := errors.AsType[*DriftError](checkDrift(d.ctx, d.conn, at, d.sums))
 	if !ok || len(drift.Missing) == 0 {

@@ -11,7 +11,7 @@ type rows struct {
 	err    error
 }
 
-// Close is safe to call twice. A failure that only shows at the end, of the commit, is given by Err.
+// Close may be called twice. Err returns a failure that occurs only at the end, at the commit.
 func (r *rows) Close() {
 	if r.closed {
 		return
@@ -21,7 +21,7 @@ func (r *rows) Close() {
 	r.err = r.over(r.Rows.Err())
 }
 
-// Next closes the rows at their end, so that Err, asked next, knows of the commit too.
+// Next closes the rows after the last one, so that a following Err includes the result of the commit.
 func (r *rows) Next() bool {
 	if r.Rows.Next() {
 		return true
@@ -30,7 +30,7 @@ func (r *rows) Next() bool {
 	return false
 }
 
-// Err gives the failure of the query or of its commit.
+// Err returns the failure of the query or of its commit.
 func (r *rows) Err() error {
 	if r.closed {
 		return r.err

@@ -12,10 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Statements measures how long round trips to the database take, and logs those that are slow: the names of their queries, the time,
-// and what is known of the call, but no values. Statements that are sent together are measured together, since Postgres answers
-// them together; they count for the last query among them. A read that shares a connection with others waits for its turn, and that
-// counts. Statements is a tracer of pgx, and safe for concurrent use.
+// Statements measures the duration of round trips to the database, and logs slow ones: the names of their queries, the
+// time, and the data of the call, but no values. Statements that are sent together are measured together, as Postgres
+// answers them together, and are attributed to the last query among them. For a read that shares a connection with
+// others, the wait for its turn is included. Statements is a tracer of pgx, and safe for concurrent use.
 type Statements struct {
 	slow time.Duration
 	log  *slog.Logger
@@ -31,25 +31,25 @@ type Statements struct {
 
 type statementCounts struct{ calls, slow, nanos atomic.Int64 }
 
-// StatementCount is what the round trips for a query came to since the start.
+// StatementCount holds the totals of the round trips of a query since the start.
 type StatementCount struct {
 	Query       string // its name in db/queries, or OtherStatements
 	Calls, Slow int64  // Slow are the calls that took as long as is logged, or longer
 	Time        time.Duration
 }
 
-// OtherStatements is the name of all statements that are no query of db/queries, such as COMMIT.
+// OtherStatements is the name of all statements that are not a query of db/queries, such as COMMIT.
 const OtherStatements = "other"
 
 // maxSlowLines is how many slow statements are logged in a second: when the database is slow, all are.
 const maxSlowLines = 10
 
-// NewStatements returns Statements that log what takes as long as slow, or longer; 0: nothing.
+// NewStatements returns Statements that log round trips which take at least slow; 0: none are logged.
 func NewStatements(slow time.Duration, log *slog.Logger) *Statements {
 	return &Statements{slow: slow, log: log, counts: map[string]*statementCounts{}}
 }
 
-// Counts gives what each query that was called came to, in no order.
+// Counts returns the totals of each query that was called, in no order.
 func (s *Statements) Counts() []StatementCount {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -162,7 +162,7 @@ func (s *Statements) mayLog(now time.Time) (skipped int, ok bool) {
 	return skipped, true
 }
 
-// of gives the counts of a query. Their number is bounded by that of the queries in the program.
+// of returns the totals of a query. Their number is bounded by the number of queries in the program.
 func (s *Statements) of(name string) *statementCounts {
 	s.mu.RLock()
 	c := s.counts[name]

@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Conn is what the generated queries run on: see the package comment for when a statement really goes out.
+// Conn executes the generated queries. The package comment says when a statement is sent.
 type Conn interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -25,8 +25,8 @@ type Conn interface {
 
 type txKey struct{}
 
-// In gives the transaction of the context. Outside one every query is a read-only transaction of its own, one round
-// trip, entered for the caller in the context.
+// In returns the transaction of the context. Outside a transaction, every query is a read-only transaction of its own,
+// in one round trip, for the caller in the context.
 func (db *DB) In(ctx context.Context) Conn {
 	if t, ok := ctx.Value(txKey{}).(*tx); ok {
 		return t
@@ -34,8 +34,8 @@ func (db *DB) In(ctx context.Context) Conn {
 	return reader{db: db}
 }
 
-// InPipeline is In for a read that is over at once, by a key or a page of an index: outside a transaction it may share a
-// round trip with such reads of others. What its arguments point to must not be changed afterwards.
+// InPipeline is In for a short read, by a key or of one page of an index. Outside a transaction it may share a round
+// trip with short reads of other callers. The data that its arguments point to must not be changed afterwards.
 func (db *DB) InPipeline(ctx context.Context) Conn {
 	if t, ok := ctx.Value(txKey{}).(*tx); ok {
 		return t
@@ -43,14 +43,14 @@ func (db *DB) InPipeline(ctx context.Context) Conn {
 	return reader{db: db, pipelines: db.pipelines}
 }
 
-// Write runs fn in a transaction for the caller in the context, and commits what it queued when fn returns nil.
-// Inside another Write it is part of that one.
+// Write runs fn in a transaction for the caller in the context, and commits the queued statements when fn returns nil.
+// Inside another Write it is part of that transaction.
 func (db *DB) Write(ctx context.Context, fn func(ctx context.Context) error) error {
 	return db.write(ctx, &tx{db: db}, fn)
 }
 
-// WriteOnce is Write for an fn that makes at most one query, its last statement: entry, effects, query and commit are
-// then one round trip. What fn returns cannot undo a query that has succeeded; the SQL itself has to raise.
+// WriteOnce is Write for an fn that makes at most one query, its last statement. Entry, effects, query and commit are
+// then one round trip. An error that fn returns cannot undo a query that has succeeded; the SQL itself has to raise.
 func (db *DB) WriteOnce(ctx context.Context, fn func(ctx context.Context) error) error {
 	return db.write(ctx, &tx{db: db, once: true}, fn)
 }
@@ -67,20 +67,20 @@ func (db *DB) write(ctx context.Context, t *tx, fn func(ctx context.Context) err
 	return t.commit(ctx)
 }
 
-// Relax queues that the commit of the transaction of the context does not wait for the disk: for one whose loss in a
-// crash of the server nobody can notice.
+// Relax queues that the commit of the transaction of the context does not wait for the disk. It is for a transaction
+// whose loss in a crash of the server nobody can notice.
 func (db *DB) Relax(ctx context.Context) error { return platformdb.New(db.In(ctx)).RelaxCommit(ctx) }
 
-// Flush sends what the transaction of the context has queued, and waits for it.
+// Flush sends the queued statements of the transaction of the context, and waits for their results.
 func (db *DB) Flush(ctx context.Context) error {
 	_, err := platformdb.New(db.In(ctx)).Ping(ctx)
 	return err
 }
 
-// Admitted asks the database whether the caller of the context is let in: one round trip, nothing else.
+// Admitted checks in the database whether the caller of the context is admitted. It is one round trip.
 func (db *DB) Admitted(ctx context.Context) error { return db.Flush(ctx) }
 
-// tx is one transaction, from its queue to its end.
+// tx is one transaction, including its queue of statements.
 type tx struct {
 	db    *DB
 	conn  *pgxpool.Conn // nil until the first round trip
@@ -126,7 +126,7 @@ func (t *tx) enter(ctx context.Context, readOnly string, tag int64) {
 	}
 }
 
-// Exec queues a statement; its failure is seen at the next query or at the commit. The tag is always empty.
+// Exec queues a statement. Its failure is returned by the next query or by the commit. The tag is always empty.
 func (t *tx) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	if t.err != nil || t.done {
 		return pgconn.CommandTag{}, errors.Join(t.err, errOver)
@@ -135,7 +135,7 @@ func (t *tx) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag
 	return pgconn.CommandTag{}, nil
 }
 
-// Query sends everything queued and itself.
+// Query sends all queued statements and the query.
 func (t *tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if t.err != nil {
 		return nil, t.err
@@ -242,7 +242,7 @@ func (t *tx) commit(ctx context.Context) error {
 	return nil
 }
 
-// fail records the first failure, translated, and gives the connection back.
+// fail records the first failure, translated, and releases the connection.
 func (t *tx) fail(err error) error {
 	if t.err == nil {
 		t.err = translate(err)

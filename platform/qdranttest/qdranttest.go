@@ -1,4 +1,5 @@
-// Package qdranttest gives tests a Qdrant: that of TEST_QDRANT_URL. Where none is named, the test is skipped, by name.
+// Package qdranttest provides tests with a Qdrant server, the one of TEST_QDRANT_URL. If there is none, the test is
+// skipped, by name.
 package qdranttest
 
 import (
@@ -6,7 +7,7 @@ import (
 	"testing"
 )
 
-// URL names it, for a QDRANT_URL.
+// URL returns the URL of the server, for a QDRANT_URL.
 func URL(t testing.TB) string {
 	t.Helper()
 	address := os.Getenv("TEST_QDRANT_URL") //nolint:forbidigo // a setting of the tests, not of the program

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Memory limits within one process. Its memory is bounded: keys that owe nothing are forgotten, and when a shard is
-// full all the same, of callers that still owe, some are.
+// Memory limits within one process. Its memory is bounded: keys that have their whole limit available are forgotten,
+// and if a shard is full anyway, some other keys are forgotten too.
 type Memory struct {
 	now    func() time.Time
 	seed   maphash.Seed
@@ -22,7 +22,7 @@ type shard struct {
 
 const shardKeys = 8192 // 32 shards of these, some 40 MB at the very most
 
-// NewMemory makes a Memory.
+// NewMemory returns a Memory.
 func NewMemory(now func() time.Time) *Memory {
 	m := &Memory{now: now, seed: maphash.MakeSeed()}
 	for i := range m.shards {

@@ -1,5 +1,5 @@
-// Package ratelimit says who has to slow down: the generic cell rate algorithm (GCRA, ITU-T I.371), by which a caller
-// may spend a window's worth at once and then gets it back evenly.
+// Package ratelimit limits the rate of calls with the generic cell rate algorithm (GCRA, ITU-T I.371). A caller may use
+// the calls of a whole window at once, and then regains them evenly over time.
 package ratelimit
 
 import (
@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Limit is how much is allowed: Max calls in each Window.
+// Limit allows Max calls in each Window.
 type Limit struct {
 	Max    int
 	Window time.Duration
 }
 
-// Result is what a limiter says of a call.
+// Result is the decision of a limiter about a call.
 type Result struct {
 	Allowed    bool
 	Limit      int
@@ -23,15 +23,15 @@ type Result struct {
 	Reset      time.Duration // until the whole of the limit is there again
 }
 
-// Limiter counts a call under a key. It is safe for concurrent use, and has an answer also when what is behind it fails.
+// Limiter counts calls by key. It is safe for concurrent use. It returns a result even if its backend fails.
 type Limiter interface {
 	Allow(ctx context.Context, key string, l Limit) Result
-	// Peek says whether the next call under a key would be allowed, and counts nothing.
+	// Peek returns whether the next call under a key would be allowed, without counting it.
 	Peek(ctx context.Context, key string, l Limit) Result
 }
 
-// decide is GCRA: due is when the next call would be on time (its theoretical arrival time). It gives the next due time,
-// which counts only where the call is allowed.
+// decide is the GCRA: due is the time at which the next call would be on time (its theoretical arrival time). It
+// returns the next due time, which applies only if the call is allowed.
 func decide(due, now time.Time, l Limit) (Result, time.Time) {
 	interval := l.Window / time.Duration(l.Max)
 	if due.Before(now) {

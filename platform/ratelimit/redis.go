@@ -9,7 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis limits over all processes that share a Redis. While it does not answer, each process limits by itself.
+// Redis limits across all processes that share a Redis server. While the server does not answer, each process limits by
+// itself.
 type Redis struct {
 	limiter  *redis_rate.Limiter
 	fallback Limiter
@@ -19,7 +20,7 @@ type Redis struct {
 // redisTimeout is what a limiter may cost a request.
 const redisTimeout = 50 * time.Millisecond
 
-// NewRedis makes a Redis over a client, with what limits while it is away.
+// NewRedis returns a Redis for a client. fallback limits while the server is unavailable.
 func NewRedis(client *redis.Client, fallback Limiter, log *slog.Logger) *Redis {
 	return &Redis{limiter: redis_rate.NewLimiter(client), fallback: fallback, log: log}
 }

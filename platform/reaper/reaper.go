@@ -1,8 +1,8 @@
-// Package reaper is what a program needs round it to be process 1 of a container. The kernel gives process 1 every
-// orphan, whose remains stay until it looks, and sends it no signal that it has not asked for.
+// Package reaper runs a program under process 1 of a container. The kernel makes process 1 the parent of every orphaned
+// process, which stays a zombie until process 1 waits for it. It sends process 1 only signals that it handles.
 //
-// The program runs as a child of it, not in it: who waits for "any child" takes the end of a child away from os/exec,
-// which waits for it by its number, and here that would be the embedded database.
+// The program runs as a child of process 1 and not in it. Waiting for "any child" would take the exit status of a child
+// from os/exec, which waits for the child by its pid. Here that child would be the embedded database.
 package reaper
 
 import (
@@ -21,11 +21,11 @@ const timeout = 10 * time.Second
 var errNotOne = errors.New("this process is not process 1")
 
 // Run starts the program of these arguments and this environment, on the standard streams of this process. Until it
-// ends, Run passes every signal on to it and waits for whatever becomes a child of this process; then it asks all that
-// is left to end, and waits for that too. It gives the program's exit code, or 128 and the number of the signal that
-// ended it.
+// ends, Run forwards every signal to it and waits for all children of this process. Then it sends SIGTERM to all
+// remaining processes, and waits for them too. It returns the exit code of the program, or 128 plus the number of the
+// signal that ended it.
 //
-// It refuses to run in any other process than 1, where "all that is left" would be all that its user runs.
+// It refuses to run in a process other than 1, where "all remaining processes" would be all processes of the user.
 func Run(path string, args, environ []string) (code int, err error) {
 	if os.Getpid() != 1 {
 		return 0, errNotOne
@@ -69,7 +69,7 @@ func reap(program int, ended chan<- syscall.WaitStatus) {
 	}
 }
 
-// pass gives a signal on, but for those that are about this process itself.
+// pass forwards a signal to the program, except signals that concern this process itself.
 func pass(s os.Signal, program int) {
 	if s == syscall.SIGCHLD || s == syscall.SIGURG { // a child has ended; the Go runtime talks to itself
 		return

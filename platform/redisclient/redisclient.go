@@ -1,5 +1,6 @@
-// Package redisclient makes clients of Redis whose commands pass a circuit breaker: a Redis that hangs costs a few calls a
-// short time, and those behind them nothing, until it is tried again. Only what may be forgotten is kept there.
+// Package redisclient creates Redis clients whose commands pass a circuit breaker. A server that hangs delays a few
+// calls for a short time; later calls fail at once, until the server is tried again. Redis stores only data that may be
+// lost.
 package redisclient
 
 import (
@@ -13,20 +14,20 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Timeout bounds a command, in a group made for New. Callers that bound theirs by a context have to allow a little more, or
-// what hangs does not count as failed.
+// Timeout bounds a command, in a group made for New. A caller that bounds its commands with a context has to allow a
+// little more, or a hanging command does not count as failed.
 const Timeout = 40 * time.Millisecond
 
-// New returns a client whose commands go through a group. A command that is refused, as the breaker is open, fails at once
-// with an error for which resilience.IsRefused holds.
+// New returns a client whose commands go through a group. A command that the open breaker refuses fails at once with an
+// error for which resilience.IsRefused returns true.
 func New(o *redis.Options, group *resilience.Group) *redis.Client {
 	client := redis.NewClient(o)
 	client.AddHook(guard{group, o.Addr})
 	return client
 }
 
-// Ping asks Redis for a sign of life. It fails at once while the breaker of the group is open, and else waits as long as the
-// context lasts.
+// Ping returns an error if the server does not answer. It fails at once while the breaker of the group is open, and
+// otherwise waits until the context ends.
 func Ping(ctx context.Context, client *redis.Client, group *resilience.Group) error {
 	if group.Away(client.Options().Addr) > 0 {
 		return fail.ErrUnavailable.Because(errors.New("it has failed too often, and is not asked for a while"))
@@ -36,7 +37,7 @@ func Ping(ctx context.Context, client *redis.Client, group *resilience.Group) er
 
 type unguarded struct{}
 
-// Unguarded returns a context whose commands do not pass the breaker: for checks, which may take their time.
+// Unguarded returns a context whose commands do not pass the breaker. It is for checks, which may take longer.
 func Unguarded(ctx context.Context) context.Context { return context.WithValue(ctx, unguarded{}, true) }
 
 type guard struct {
@@ -44,7 +45,7 @@ type guard struct {
 	target string
 }
 
-// DialHook leaves dialing as it is: it is part of a command.
+// DialHook leaves dialing unchanged, because it is part of a command.
 func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook guards a command.

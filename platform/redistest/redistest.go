@@ -1,5 +1,5 @@
-// Package redistest gives tests a real Redis: that of TEST_REDIS_URL, else a redis-server of the test's own on a unix
-// socket. Where there is neither, the test is skipped, by name.
+// Package redistest provides tests with a real Redis server: the one of TEST_REDIS_URL, else a redis-server of the
+// test's own on a unix socket. If there is neither, the test is skipped, by name.
 package redistest
 
 import (
@@ -13,13 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Client connects to it.
+// Client returns a client of the server.
 func Client(t testing.TB) *redis.Client {
 	t.Helper()
 	return connect(t, URL(t))
 }
 
-// URL names it, for a REDIS_URL, once it answers.
+// URL returns the URL of the server, for a REDIS_URL, once it answers.
 func URL(t testing.TB) string {
 	t.Helper()
 	url := os.Getenv("TEST_REDIS_URL") //nolint:forbidigo // a setting of the tests, not of the program
@@ -40,7 +40,7 @@ func connect(t testing.TB, url string) *redis.Client {
 	return client
 }
 
-// serve starts a server and gives its socket.
+// serve starts a server and returns its socket.
 func serve(t testing.TB) string {
 	t.Helper()
 	binary, err := exec.LookPath("redis-server")

@@ -18,7 +18,7 @@ type target struct {
 	quorum  *quorum             // of calls with one
 }
 
-// breaker is a circuit breaker that also knows until when it lets nobody through.
+// breaker is a circuit breaker that also knows until when it rejects all calls.
 type breaker struct {
 	*gobreaker.CircuitBreaker[struct{}]
 	room   *semaphore.Weighted // nil: no bound
@@ -39,7 +39,7 @@ func (g *Group) target(name string) *target {
 	})
 }
 
-// breaker gives the one that the caller's failures open.
+// breaker returns the breaker that the failures of the caller open.
 func (c Caller) breaker(name string) *breaker {
 	if c.source == "" {
 		return c.group.target(name).breaker
@@ -49,7 +49,7 @@ func (c Caller) breaker(name string) *breaker {
 	})
 }
 
-// getOrAdd gives what a group keeps under a key, and makes it where there is nothing.
+// getOrAdd returns the value of a key, and creates it if there is none.
 func getOrAdd[K comparable, V any](g *Group, kept cache.Cache[K, V], key K, create func() V) V {
 	if v, ok := kept.Get(key); ok {
 		return v
@@ -106,7 +106,7 @@ func (t *target) closed(source string, openFor time.Duration) time.Duration {
 	return max(t.quorum.left(), t.breaker.closed(openFor))
 }
 
-// closed is for how long the breaker lets nobody through; 0: it does.
+// closed returns for how long the breaker rejects all calls; 0: it accepts calls.
 func (b *breaker) closed(openFor time.Duration) time.Duration {
 	if b.State() != gobreaker.StateOpen {
 		return 0
@@ -114,12 +114,12 @@ func (b *breaker) closed(openFor time.Duration) time.Duration {
 	return max(b.left(openFor), time.Millisecond)
 }
 
-// left is for how long an open breaker lets nobody through.
+// left returns for how long an open breaker still rejects all calls.
 func (b *breaker) left(openFor time.Duration) time.Duration {
 	return time.Until(time.Unix(0, b.opened.Load()).Add(openFor))
 }
 
-// delayed is for how long the target wants to be left alone; 0: it may be asked.
+// delayed returns for how long the target has asked not to be called; 0: it may be called.
 func (b *breaker) delayed() time.Duration {
 	until := b.until.Load()
 	if until == 0 {

@@ -7,14 +7,14 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Why a call was not made, and why one was ended.
+// The reasons why a call was not made, or was ended.
 var (
 	errFull  = errors.New("as many calls as may run to this target are running")
 	errOpen  = errors.New("the target has failed too often, or wants to be left alone for a while")
 	errHangs = errors.New("the target did not answer in time")
 )
 
-// refused says that a target was not asked.
+// refused says that a target was not called.
 type refused struct {
 	error
 	wait time.Duration
@@ -43,8 +43,8 @@ type answered struct{ error }
 
 func (a answered) Unwrap() error { return a.error }
 
-// Answered marks a failure that shows that the target works and does not want this very call, as an HTTP 4xx does: it is
-// no reason to stop asking, nor to repeat the call.
+// Answered marks a failure that shows that the target works and rejects this particular call, such as an HTTP 4xx. It
+// does not open the breaker, and the call is not repeated.
 func Answered(err error) error { return answered{err} }
 
 // final is a failure that comes again, or whose call has shown something already.
@@ -52,8 +52,8 @@ type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
-// Final marks a failure that counts, and whose call is not to be repeated though others of its sort may be: it has had an
-// effect that somebody has seen, or has taken as long as there was patience for.
+// Final marks a failure that counts for the breaker but must not be repeated, although other calls of the group may be.
+// The call has had a visible effect, or has used all the time that was allowed for it.
 func Final(err error) error { return final{err} }
 
 // uncounted is a failure that says nothing of the target.
@@ -64,11 +64,11 @@ type uncounted struct {
 
 func (u uncounted) Unwrap() error { return u.error }
 
-// Uncounted marks a failure that does not show whether the target works, such as a time-out of a target that had begun to
-// answer: the breaker takes no notice of it.
+// Uncounted marks a failure that does not show whether the target works, such as a timeout of a target that had begun
+// to answer. The breaker ignores it.
 func Uncounted(err error) error { return uncounted{error: err} }
 
-// maxDelay bounds for how long a target may say that it wants to be left alone.
+// maxDelay bounds for how long a target may ask not to be called.
 const maxDelay = 5 * time.Minute
 
 // Busy marks the failure of a call that was too much for a target, as an HTTP 429 is. The breaker takes no notice of it,
@@ -76,7 +76,7 @@ const maxDelay = 5 * time.Minute
 // five minutes at the most.
 func Busy(wait time.Duration, err error) error { return uncounted{err, min(wait, maxDelay)} }
 
-// delay is for how long err says that the target is not to be asked.
+// delay returns for how long the target must not be called according to err.
 func delay(err error) time.Duration {
 	u, _ := errors.AsType[uncounted](err)
 	return u.wait

@@ -7,11 +7,11 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// soon is how long a target may want to be left alone for a repetition to be worth waiting for.
+// soon is the longest delay that a target may ask for so that a repetition is worth waiting for.
 const soon = time.Second
 
-// Status sorts the failure that an HTTP answer is, by its status: of a 4xx the target works (Answered), a 429 says that it
-// was too much (Busy). Wait is for how long it does not want to be asked; 0: it did not say.
+// Status classifies an HTTP error response by its status: a 4xx becomes Answered, and a 429 becomes Busy. wait is the
+// time after which the target accepts calls again; 0: unknown.
 func Status(status int, wait time.Duration, err error) error {
 	if wait > 0 {
 		err = fail.ErrUnavailable.After(wait).Because(err)

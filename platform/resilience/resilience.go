@@ -1,9 +1,9 @@
-// Package resilience stands around every call to the outside: a deadline, a bulkhead (so many at once and no more),
-// repetition where that is safe, and a circuit breaker for each target, which stops asking one that has failed several
-// times in a row. So a target that hangs or is away costs its own calls and nobody else's.
+// Package resilience wraps every call to another system with a deadline, a bulkhead (a maximum number of concurrent
+// calls), retries if they are safe, and a circuit breaker for each target, which stops calls to a target that has failed
+// several times in a row. A target that hangs or is unavailable therefore affects only its own calls.
 //
-// Where tenants share a target, calls are made for a source (Group.For): the failures of one tenant then stop nobody but
-// that tenant. Slots share a bounded number of places among tenants.
+// If tenants share a target, calls are made for a source (Group.For): the failures of one tenant then stop only the calls
+// of that tenant. Slots divide a bounded number of slots among tenants.
 package resilience
 
 import (
@@ -32,14 +32,15 @@ type Policy struct {
 	OpenFor     time.Duration // before one call tries again
 }
 
-// maxTargets bounds the memory of a group, as tenants choose targets; so many breakers of single sources are kept beside
-// them. What is pushed out, which is what was not called for longest, starts anew with a closed breaker and room for all
-// its calls.
+// maxTargets bounds the memory of a group, as tenants choose targets. The same number of breakers of single sources is
+// kept in addition. A target that is evicted, which is the least recently called one, starts again with a closed
+// breaker and an empty bulkhead.
 const maxTargets = 10_000
 
-// Group guards the calls of one sort: those to webhooks, those to models. It is safe for concurrent use.
+// Group guards the calls of one kind, such as those to webhooks or those to models. It is safe for concurrent use.
 type Group struct {
-	// Middleware is put round each attempt at a target, whose error it passes on; nil: nothing is. It is set before the first call.
+	// Middleware wraps each attempt at a target and must return its error; nil: there is none. It must be set before
+	// the first call.
 	Middleware func(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error
 
 	name    string
@@ -56,7 +57,7 @@ type Counts struct {
 	OK, Failed, Refused, Canceled atomic.Int64
 }
 
-// NewGroup makes a Group.
+// NewGroup returns a Group.
 func NewGroup(name string, p Policy, log *slog.Logger) *Group {
 	return &Group{
 		name: name, policy: p, log: log,
@@ -65,34 +66,34 @@ func NewGroup(name string, p Policy, log *slog.Logger) *Group {
 	}
 }
 
-// Caller makes the calls of one source.
+// Caller makes the calls of one source, such as a workspace.
 type Caller struct {
 	group  *Group
 	source string
 }
 
-// For gives the group to one source of calls, such as a workspace. Each source has a circuit breaker of its own for each
-// target, which its failures open for it alone; for all sources a target's breaker opens by the failures of several
-// (Policy.Sources), or by those of the program itself, which is the empty source.
+// For returns the Caller of a source of calls, such as a workspace. Each source has a circuit breaker of its own for
+// each target, which its failures open for that source only. The breaker of a target opens for all sources when several
+// sources fail (Policy.Sources), or when calls of the program itself fail, which is the empty source.
 func (g *Group) For(source string) Caller { return Caller{g, source} }
 
-// Do is Caller.Do of the program itself.
+// Do is Caller.Do for the program itself.
 func (g *Group) Do(ctx context.Context, name string, call func(ctx context.Context) error) error {
 	return g.For("").Do(ctx, name, call)
 }
 
-// DoSafe is Caller.DoSafe of the program itself.
+// DoSafe is Caller.DoSafe for the program itself.
 func (g *Group) DoSafe(ctx context.Context, name string, call func(ctx context.Context) error) error {
 	return g.For("").DoSafe(ctx, name, call)
 }
 
-// Away is Caller.Away of the program itself.
+// Away is Caller.Away for the program itself.
 func (g *Group) Away(name string) time.Duration { return g.For("").Away(name) }
 
-// Do calls a target once. Where its breaker is open, or the bulkhead is full, it answers at once with an error for which
-// IsRefused holds, of kind fail.Unavailable, and the target is not asked. The end of the caller's own context is nobody's
-// failure, unless the attempt's deadline had passed before: so a caller whose deadline is to show that a target hangs
-// has to be more patient than Policy.Timeout.
+// Do calls a target once. If its breaker is open, or the bulkhead is full, it returns at once an error of kind
+// fail.Unavailable for which IsRefused returns true, and the target is not called. The end of the caller's own context
+// does not count as a failure, unless the deadline of the attempt had passed before. A caller whose deadline is meant
+// to detect a hanging target must therefore allow more than Policy.Timeout.
 func (c Caller) Do(ctx context.Context, name string, call func(ctx context.Context) error) error {
 	g, t, b := c.group, c.group.target(name), c.breaker(name)
 	if wait := max(t.closed(c.source, g.policy.OpenFor), b.delayed()); wait > 0 {
@@ -130,8 +131,8 @@ func (c Caller) Do(ctx context.Context, name string, call func(ctx context.Conte
 	return g.count(b, err)
 }
 
-// DoSafe is Do for a call that may be repeated: after a failure it is, with a growing pause. Its error is the first
-// failure's where a repetition was refused: the target was asked, and IsRefused does not hold.
+// DoSafe is Do for a call that may be repeated: after a failure it is repeated, with growing delays. If a repetition is
+// refused, the error is that of the first failure: the target was called, so IsRefused returns false.
 func (c Caller) DoSafe(ctx context.Context, name string, call func(ctx context.Context) error) error {
 	var failed error
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
@@ -194,8 +195,8 @@ func enter(ctx context.Context, room *semaphore.Weighted, wait time.Duration) er
 	return nil
 }
 
-// Away is for how long a target will not be asked for the source; 0: it is asked now. It is for work that is better
-// not begun.
+// Away returns for how long a target will not be called for the source; 0: it is called now. It is for work that is
+// better not begun while the target is unavailable.
 func (c Caller) Away(name string) time.Duration {
 	t, ok := c.group.targets.Peek(name)
 	if !ok {
@@ -211,14 +212,14 @@ func (c Caller) Away(name string) time.Duration {
 	return max(away, b.delayed(), b.closed(openFor))
 }
 
-// Name is what sort of calls the group guards.
+// Name returns the kind of calls that the group guards.
 func (g *Group) Name() string { return g.name }
 
 // Counts returns the counters of the calls of the group.
 func (g *Group) Counts() *Counts { return &g.counts }
 
-// States counts the targets by the state of their breakers: closed, half-open, open. One that is open for single sources
-// is closed.
+// States returns the number of targets by the state of their breakers: closed, half-open, open. A target whose breaker
+// is open only for single sources counts as closed.
 func (g *Group) States() map[string]int {
 	states := map[string]int{
 		gobreaker.StateClosed.String(): 0, gobreaker.StateHalfOpen.String(): 0, gobreaker.StateOpen.String(): 0,

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// ErrNoSlot says that no place was free for these parties, and that they have no claim to wait longer for one.
+// ErrNoSlot says that no slot was free for these parties, and that they may not wait longer for one.
 var ErrNoSlot = errors.New("resilience: as many as may run at once are running")
 
 const (
@@ -19,11 +19,12 @@ const (
 	slotsShare = 3 // times what is free: that many places a party may hold
 )
 
-// Slots share a bounded number of places fairly among parties, such as workspaces. A party gets a place at once while it
-// holds fewer than three times the free ones: alone it gets two thirds of all, two get three in seven each, and some are
-// always left for whoever comes next. An eighth of the places is kept for parties that hold none.
+// Slots divide a bounded number of slots fairly among parties, such as workspaces. A party receives a slot at once while
+// it holds fewer than three times the number of free slots. A single party can take two thirds of all slots, and two
+// parties three sevenths each, so some slots are always free for the next party. An eighth of the slots is reserved for
+// parties that hold none.
 //
-// What is taken for several parties, such as a workspace and a user, counts for each of them. Slots are safe for
+// A slot that is taken for several parties, such as a workspace and a user, counts for each of them. Slots are safe for
 // concurrent use.
 type Slots struct {
 	mu      sync.Mutex
@@ -41,7 +42,7 @@ type waiter struct {
 	ready   chan struct{} // closed when it has its place
 }
 
-// NewSlots makes Slots with a number of places, of which there must be one at least.
+// NewSlots returns Slots with a total number of slots, which must be at least one.
 func NewSlots(total int) *Slots {
 	return &Slots{
 		total: total, free: total, reserve: min(max(1, total/slotsKept), total-1),
@@ -49,7 +50,7 @@ func NewSlots(total int) *Slots {
 	}
 }
 
-// Try takes a place if the parties may have one at once.
+// Try takes a slot if the parties may have one at once.
 func (s *Slots) Try(parties ...uuid.UUID) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,9 +62,9 @@ func (s *Slots) Try(parties ...uuid.UUID) (leave func(), ok bool) {
 	return s.leaver(parties), true
 }
 
-// Wait takes a place, and waits for one as long as wait says at the most: those who hold least are served first. It answers
-// ErrNoSlot when that has passed, and at once where the parties have their equal share of all places or wait for it
-// already, and the context's cause when that ends first.
+// Wait takes a slot, and waits for it for at most wait; the parties that hold the fewest slots are served first. It
+// returns ErrNoSlot when that time has passed, and at once if the parties have their equal share of all slots,
+// including slots that they already wait for. It returns the cause of the context if the context ends first.
 func (s *Slots) Wait(ctx context.Context, wait time.Duration, parties ...uuid.UUID) (leave func(), err error) {
 	if leave, ok := s.Try(parties...); ok {
 		return leave, nil
@@ -99,7 +100,7 @@ func (s *Slots) Wait(ctx context.Context, wait time.Duration, parties ...uuid.UU
 	return nil, err
 }
 
-// leaver gives the function that gives a place back. It may be called more than once.
+// leaver returns the function that releases a slot. That function may be called more than once.
 func (s *Slots) leaver(parties []uuid.UUID) func() {
 	return sync.OnceFunc(func() {
 		s.mu.Lock()
@@ -113,7 +114,7 @@ func (s *Slots) leaver(parties []uuid.UUID) func() {
 	})
 }
 
-// serve gives places to those who wait and may have one, first to those who hold least.
+// serve assigns free slots to waiting callers that may have one, first to those that hold the fewest.
 func (s *Slots) serve() {
 	for {
 		next := -1
@@ -183,7 +184,7 @@ func (s *Slots) Used() (taken, waiting int) {
 	return s.total - s.free, len(s.queue)
 }
 
-// Claims gives how many places each party holds and waits for that a place is taken for first, such as the workspace.
+// Claims returns how many slots each first party, such as the workspace, holds and waits for.
 func (s *Slots) Claims() map[uuid.UUID]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

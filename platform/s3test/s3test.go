@@ -1,5 +1,5 @@
-// Package s3test gives tests a real S3: that of TEST_MINIO_ENDPOINT, TEST_MINIO_ACCESS_KEY and TEST_MINIO_SECRET_KEY. Where
-// none is named, the test is skipped, by name.
+// Package s3test provides tests with a real S3 server: that of TEST_MINIO_ENDPOINT, TEST_MINIO_ACCESS_KEY and
+// TEST_MINIO_SECRET_KEY. If there is none, the test is skipped, by name.
 package s3test
 
 import (
@@ -9,10 +9,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Server is an S3, and a bucket of the test's own, which is not there yet.
+// Server is an S3 server, and the name of a bucket of the test's own, which does not exist yet.
 type Server struct{ Endpoint, AccessKey, SecretKey, Bucket string }
 
-// Named gives it.
+// Named returns the Server.
 func Named(t testing.TB) Server {
 	t.Helper()
 	s := Server{

@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Box seals small texts that have to be read again: AES-256-GCM with random nonces (NIST SP 800-38D), which bears some
-// four thousand million texts under one key. It seals with its current key and opens what any of its keys has sealed. It is
-// safe for concurrent use.
+// Box encrypts small texts that have to be read again, with AES-256-GCM and random nonces (NIST SP 800-38D), which
+// allows about 2^32 texts under one key. It seals with its current key and opens texts that any of its keys has sealed.
+// It is safe for concurrent use.
 type Box struct {
 	keys    []boxKey  // the current one first
 	idsFrom time.Time // before it sealed texts have no id of their key
@@ -42,7 +42,7 @@ var (
 	ErrUnknownKey = fmt.Errorf("%w: it was sealed with another one", ErrSealed)
 )
 
-// NewBox makes a Box with keys of 32 bytes each.
+// NewBox returns a Box with keys of 32 bytes each.
 func NewBox(keys Keys) *Box {
 	b := &Box{}
 	for _, key := range keys {
@@ -62,7 +62,7 @@ func NewBox(keys Keys) *Box {
 	return b
 }
 
-// Seal makes a text unreadable, and bound to its context: what it is of, such as the id of its row.
+// Seal encrypts a text and binds it to its context, such as the id of its row.
 func (b *Box) Seal(plain, context []byte) []byte {
 	if time.Now().Before(b.idsFrom) {
 		return b.keys[0].aead.Seal([]byte{withoutID}, nil, plain, context) //nolint:gosec // it makes its own nonce
@@ -73,7 +73,8 @@ func (b *Box) Seal(plain, context []byte) []byte {
 // prefix is what every text begins with that is sealed with the current key and its id.
 func (b *Box) prefix() []byte { return append([]byte{withID}, b.keys[0].id[:]...) }
 
-// Open gives back what was sealed for this context; else ErrSealed, which is ErrUnknownKey for the text of another key.
+// Open returns the text that was sealed for this context. It returns ErrSealed if it cannot, or ErrUnknownKey, which
+// wraps it, if the text names an unknown key.
 func (b *Box) Open(sealed, context []byte) ([]byte, error) {
 	id, cut := KeyID{}, 1
 	switch {
@@ -99,7 +100,8 @@ func (b *Box) Open(sealed, context []byte) ([]byte, error) {
 	return nil, ErrSealed
 }
 
-// Reseal returns a text sealed with the current key and its id; nil where it is already. The error is that of Open.
+// Reseal returns a text sealed with the current key and its id; nil if the text is sealed so already. Its errors are
+// those of Open.
 func (b *Box) Reseal(sealed, context []byte) ([]byte, error) {
 	if bytes.HasPrefix(sealed, b.prefix()) {
 		return nil, nil
@@ -111,7 +113,7 @@ func (b *Box) Reseal(sealed, context []byte) ([]byte, error) {
 	return b.keys[0].aead.Seal(b.prefix(), nil, plain, context), nil //nolint:gosec // it makes its own nonce
 }
 
-// Mark is what texts begin with that need no Reseal: as bytes, and as base64 has it.
+// Mark is the prefix of texts that need no Reseal: as bytes, and in base64.
 type Mark struct {
 	Bytes  []byte
 	Base64 string
@@ -122,15 +124,15 @@ func (b *Box) Mark() Mark {
 	return Mark{b.prefix(), base64.StdEncoding.EncodeToString(b.prefix())}
 }
 
-// Batch is what came of sealing some texts of a workspace anew.
+// Batch is the result of resealing some texts of a workspace.
 type Batch struct {
 	Resealed int
 	Stuck    int    // that their key does not open, or none where they name none; they stay as they are
 	Next     string // the position after the last one; "" where none follows
 }
 
-// Count counts a text by what Reseal has returned of it, and says whether it is to be stored. One of a key that is not known is not
-// counted.
+// Count counts a text by the result of Reseal, and returns whether the new text is to be stored. It does not count a
+// text of an unknown key.
 func (b *Batch) Count(again []byte, err error) (store bool) {
 	switch {
 	case err == nil && again != nil:
@@ -142,11 +144,11 @@ func (b *Batch) Count(again []byte, err error) (store bool) {
 	return false
 }
 
-// Resealer seals some texts of one kind in the workspace of the context anew, in one transaction: at most so many after a position, ""
-// at first.
+// Resealer seals some texts of one kind in the workspace of the context again, in one transaction: at most limit after
+// a position, "" at first.
 type Resealer func(ctx context.Context, after string, limit int) (Batch, error)
 
-// PositionOf reads a position that is an id; that of "" is before all others.
+// PositionOf parses a position that is an id; the position "" is before all ids.
 func PositionOf(after string) (uuid.UUID, error) {
 	if after == "" {
 		return uuid.Nil, nil

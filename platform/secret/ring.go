@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// KeyID names a master secret, and all keys that are derived from it, without telling anything of them. The zero KeyID is none.
+// KeyID identifies a master secret, and all keys that are derived from it, without revealing anything about them. The
+// zero KeyID is none.
 type KeyID [8]byte
 
 // String returns the id in hex, as operators read it; "none" for the zero KeyID.
@@ -17,7 +18,7 @@ func (id KeyID) String() string {
 	return hex.EncodeToString(id[:])
 }
 
-// IDOf reads an id as a table has it; the zero KeyID where the column is NULL or of another length.
+// IDOf returns an id as a table stores it; the zero KeyID if the column is NULL or has another length.
 func IDOf(stored []byte) (id KeyID) {
 	if len(stored) == len(id) {
 		copy(id[:], stored)
@@ -29,7 +30,7 @@ func IDOf(stored []byte) (id KeyID) {
 // it is used with.
 func (m Master) Print() []byte { return m.Key("print") }
 
-// ID returns the id of the master secret: the first bytes of its print.
+// ID returns the id of the master secret: the first bytes of its fingerprint (Print).
 func (m Master) ID() KeyID { return KeyID(m.Print()[:len(KeyID{})]) }
 
 // Key is the key for one purpose, with the id of the master secret that it is derived from.
@@ -38,13 +39,14 @@ type Key struct {
 	Bytes []byte // 32
 }
 
-// Keys are the keys for one purpose: the first is the current one, which writes; the others only read what was written before.
+// Keys are the keys for one purpose. The first is the current one, which seals and signs; the others only read what was
+// written with them.
 type Keys []Key
 
-// Current returns the key that writes.
+// Current returns the current key, which seals and signs.
 func (k Keys) Current() Key { return k[0] }
 
-// Find returns the key with an id; false where there is none.
+// Find returns the key with an id; false if there is none.
 func (k Keys) Find(id KeyID) (Key, bool) {
 	i := slices.IndexFunc(k, func(key Key) bool { return key.ID == id })
 	if i < 0 {
@@ -65,16 +67,17 @@ func (k Keys) Any(check func(key []byte) bool) bool {
 	return found
 }
 
-// Ring is the current master secret with former ones, which read what was written under them.
+// Ring is the current master secret and the former ones, which only read what was written with them.
 type Ring struct {
 	masters  []Master // the current one first, each once
 	changing bool     // former ones were configured
-	// IDsFrom is when boxes begin to write the id of their key. Processes of a release that cannot read one may run beside this
-	// one before that. Where there are former keys it does not matter: they are for this release only.
+	// IDsFrom is the time from which boxes write the id of their key. Until then, processes of a release that cannot
+	// read such texts may run beside this one. It does not apply if there are former keys, which only this release
+	// supports.
 	IDsFrom time.Time
 }
 
-// NewRing makes a Ring.
+// NewRing returns a Ring.
 func NewRing(current Master, former ...Master) Ring {
 	r := Ring{masters: []Master{current}, changing: len(former) > 0}
 	for _, m := range former {
@@ -85,20 +88,20 @@ func NewRing(current Master, former ...Master) Ring {
 	return r
 }
 
-// Current returns the master secret that writes.
+// Current returns the current master secret.
 func (r Ring) Current() Master { return r.masters[0] }
 
 // Masters returns all master secrets, the current one first.
 func (r Ring) Masters() []Master { return slices.Clone(r.masters) }
 
-// With returns a ring of which another master secret is the current one, and all of this one are former ones.
+// With returns a ring with another current master secret, in which all master secrets of this ring are former ones.
 func (r Ring) With(current Master) Ring {
 	changed := NewRing(current, r.masters...)
 	changed.IDsFrom, changed.changing = r.IDsFrom, r.changing
 	return changed
 }
 
-// Keys derives the keys for a purpose.
+// Keys returns the keys for a purpose.
 func (r Ring) Keys(purpose string) Keys {
 	keys := make(Keys, len(r.masters))
 	for i, m := range r.masters {
@@ -107,7 +110,7 @@ func (r Ring) Keys(purpose string) Keys {
 	return keys
 }
 
-// Box makes the box for a purpose.
+// Box returns the box for a purpose.
 func (r Ring) Box(purpose string) *Box {
 	b := NewBox(r.Keys(purpose))
 	if !r.changing {

@@ -1,5 +1,5 @@
-// Package secret makes keys for single purposes out of one master secret (HKDF-SHA-256, RFC 5869), so that no key
-// serves two ends and a change of JWT_SECRET breaks no fingerprint and no cursor.
+// Package secret derives keys for single purposes from one master secret (HKDF-SHA-256, RFC 5869). No key serves two
+// purposes, and a change of JWT_SECRET invalidates no fingerprint and no cursor.
 package secret
 
 import (
@@ -14,10 +14,10 @@ import (
 	"path/filepath"
 )
 
-// MinLength is how many bytes a secret has at least.
+// MinLength is the minimum length of a secret in bytes.
 const MinLength = 32
 
-// Master is the secret that the others are derived from.
+// Master is the secret that other keys are derived from.
 type Master struct{ bytes []byte }
 
 // NewMaster takes a secret of at least MinLength bytes.
@@ -28,7 +28,7 @@ func NewMaster(secret string) (Master, error) {
 	return Master{[]byte(secret)}, nil
 }
 
-// Key derives the 32-byte key for a purpose.
+// Key returns the 32-byte key for a purpose.
 func (m Master) Key(purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, m.bytes, nil, "parley/"+purpose, 32)
 	if err != nil {
@@ -37,14 +37,15 @@ func (m Master) Key(purpose string) []byte {
 	return key
 }
 
-// Format is a regular expression for the secrets that Keep makes.
+// Format is a regular expression that matches secrets that Keep creates.
 const Format = `\b[0-9a-f]{64}\b`
 
 // ErrDamaged says that the file of a secret has fewer than MinLength bytes.
 var ErrDamaged = fmt.Errorf("is damaged (it has fewer than %d bytes)", MinLength)
 
-// Keep reads the secret in a file, or makes one the first time: 32 random bytes in hex, mode 0600. Two processes that
-// make it at once end up with the same one. It returns ErrDamaged for a file that is too short, and leaves that as it is.
+// Keep returns the secret in a file. The first time it creates one: 32 random bytes in hex, mode 0600. Two processes
+// that create it at once receive the same one. It returns ErrDamaged for a file that is too short, and leaves the file
+// unchanged.
 func Keep(path string) (string, error) {
 	if secret, err := os.ReadFile(path); err == nil {
 		if len(secret) < MinLength {

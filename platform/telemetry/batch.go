@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Batch is a writer in front of another that spares it many small writes: of lines that come close together it makes one.
-// A line after a while of silence goes out at once, any other after a tenth of a second at the latest. What is held is lost
-// where the process is killed. It is safe for concurrent use.
+// Batch is a writer that combines many small writes to another writer: lines that are written shortly after each other
+// are written together. A line after a pause is written at once, any other line after at most 100 ms. Held lines are
+// lost if the process is killed. It is safe for concurrent use.
 type Batch struct {
 	mu    sync.Mutex
 	to    io.Writer
@@ -22,7 +22,7 @@ const (
 	batchTime  = 100 * time.Millisecond
 )
 
-// NewBatch makes a Batch in front of a writer.
+// NewBatch returns a Batch in front of a writer.
 func NewBatch(to io.Writer) *Batch {
 	b := &Batch{to: to, held: make([]byte, 0, batchBytes)}
 	b.timer = time.AfterFunc(time.Hour, func() { _ = b.Flush() })
@@ -50,7 +50,7 @@ func (b *Batch) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Flush writes what is held.
+// Flush writes the held lines.
 func (b *Batch) Flush() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

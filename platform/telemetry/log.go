@@ -1,4 +1,4 @@
-// Package telemetry is what an operator sees of the program: for now its log.
+// Package telemetry provides logs, metrics, traces and error reports for the operator.
 package telemetry
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// NewLogger makes a logger that writes JSON, or with format "text" lines for people. What is known of the call in the
+// NewLogger returns a logger that writes JSON, or with format "text" lines for people. What is known of the call in the
 // context (trace, operation, workspace, user) is on every line. A Batch holds no warning back.
 func NewLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}

@@ -10,35 +10,35 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics is what a Prometheus may read: numbers that are asked for when it does so. No label has a value that a tenant
-// chooses, so that their number is bounded.
+// Metrics is a registry of metrics for Prometheus, which are read at each scrape. No label has a value that a tenant
+// chooses, so that the number of series is bounded.
 type Metrics struct {
 	registry *prometheus.Registry
 	names    []string
 }
 
-// NewMetrics makes Metrics with those of the Go runtime and of the process.
+// NewMetrics returns Metrics with the metrics of the Go runtime and of the process.
 func NewMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Handler serves them in the format that the reader asks for.
+// Handler returns an HTTP handler that writes the metrics in the format that the client asks for.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
-// Names are those of the metrics that were added, also of those that have counted nothing yet.
+// Names returns the names of the registered metrics, including those that have counted nothing yet.
 func (m *Metrics) Names() []string { return m.names }
 
-// called notes a metric, and gives its whole name.
+// called records the name of a metric, and returns its full name.
 func (m *Metrics) called(f Family) string {
 	m.names = append(m.names, prefix+f.Name)
 	return prefix + f.Name
 }
 
-// Sample is a number with the values of its labels.
+// Sample is a value with the values of its labels.
 type Sample struct {
 	Labels []string
 	Value  float64
@@ -48,22 +48,23 @@ type Sample struct {
 type Family struct {
 	Name, Help string
 	Labels     []string
-	// Known are values of each label, of which every combination of a counter is there from the start, at 0: an alert on its
-	// growth then sees the first event too. Nil: a combination begins with its first event.
+	// Known are values of each label. A counter starts at 0 for every combination of them, so that an alert on its
+	// growth detects the first event too. Nil: a combination starts with its first event.
 	Known [][]string
 }
 
-// Gauge adds a metric that goes up and down; read gives its samples, or none where they cannot be had.
+// Gauge registers a metric that rises and falls; read returns its samples, or none if they are unavailable.
 func (m *Metrics) Gauge(f Family, read func() []Sample) {
 	m.add(prometheus.GaugeValue, func() [][]Sample { return [][]Sample{read()} }, f)
 }
 
-// Gauges adds metrics that are found out together: read gives the samples of each, in their order, or nothing.
+// Gauges registers metrics that are read together: read returns the samples of each, in the order of families, or
+// nothing.
 func (m *Metrics) Gauges(read func() [][]Sample, families ...Family) {
 	m.add(prometheus.GaugeValue, read, families...)
 }
 
-// Counter adds a metric that only grows while the process lives.
+// Counter registers a metric that only grows while the process lives.
 func (m *Metrics) Counter(f Family, read func() []Sample) {
 	m.add(prometheus.CounterValue, func() [][]Sample { return [][]Sample{read()} }, f)
 }
@@ -96,7 +97,8 @@ func combinations(values [][]string) [][]string {
 	return all
 }
 
-// Time adds a histogram of how long something took, in seconds; what it gives takes the values of the labels too.
+// Time registers a histogram of durations, in seconds. The returned function records a duration for the values of the
+// labels.
 func (m *Metrics) Time(f Family) func(took time.Duration, labels ...string) {
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: m.called(f), Help: f.Help, Buckets: bounds()}, f.Labels)
 	m.registry.MustRegister(h)
@@ -118,7 +120,7 @@ func (m *Metrics) add(kind prometheus.ValueType, read func() [][]Sample, familie
 	m.registry.MustRegister(asked{descs, kind, read})
 }
 
-// asked are metrics that are read when they are asked for.
+// asked is a collector of metrics that are read at each scrape.
 type asked struct {
 	descs []*prometheus.Desc
 	kind  prometheus.ValueType

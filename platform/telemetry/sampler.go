@@ -13,15 +13,16 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// sampler chooses the traces that are sent. A trace id of our own is chosen by a keyed digest of it, so that all processes
-// with the same key choose alike. A trace id that a client has brought is chosen at random, call by call: whoever finds
-// one that is sent gains nothing by using it again. What a client's traceparent says of sampling is not looked at.
+// sampler chooses the traces that are sent. Trace ids of the program are chosen by a keyed digest, so that all
+// processes with the same key make the same choice. Trace ids that a client has sent are chosen at random, call by
+// call: a client that finds one that is sent gains nothing by using it again. The sampling flag in a traceparent is
+// ignored.
 type sampler struct {
 	share float64 // of all traces, from 0 to 1
 	key   []byte
 }
 
-// newSampler makes a sampler that is asked for the first span of a call in this process; the spans beneath it follow it.
+// newSampler returns a sampler for the first span of a call in this process; the spans below it follow its decision.
 func newSampler(share float64, key []byte) sdk.Sampler {
 	s := sampler{share, key}
 	return sdk.ParentBased(s, sdk.WithRemoteParentSampled(s), sdk.WithRemoteParentNotSampled(s))

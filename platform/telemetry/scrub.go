@@ -24,8 +24,9 @@ func everywhere() []string {
 	}
 }
 
-// NewScrubber makes a Scrubber of regular expressions, each of which matches one kind of secret: the packages that make
-// secrets have the formats of theirs. hide removes secrets that are known by their value, such as those of the settings.
+// NewScrubber returns a Scrubber for regular expressions, each of which matches one kind of secret. The packages that
+// create secrets export these formats. hide removes secrets that are known by their value, such as those of the
+// configuration.
 func NewScrubber(hide func(text string) string, formats ...string) (*Scrubber, error) {
 	pattern, err := regexp.Compile(strings.Join(append(formats, everywhere()...), "|"))
 	if err != nil {
@@ -34,7 +35,7 @@ func NewScrubber(hide func(text string) string, formats ...string) (*Scrubber, e
 	return &Scrubber{pattern, hide}, nil
 }
 
-// Scrub gives the text with [removed] in place of each secret.
+// Scrub returns the text with [removed] in place of each secret.
 func (s *Scrubber) Scrub(text string) string {
 	if s == nil {
 		return "[removed]"

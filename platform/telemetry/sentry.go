@@ -19,8 +19,8 @@ type Sentry struct {
 	attrs    []slog.Attr
 }
 
-// NewSentry makes a Sentry; the DSN says where it is. The scrubber removes secrets from all texts of an event. Events go
-// out beside what the program does, and are lost where they cannot.
+// NewSentry returns a Sentry for the server of the DSN. The scrubber removes secrets from all texts of an event. Events
+// are sent in the background, and are lost if they cannot be sent.
 func NewSentry(dsn, environment, release string, scrubber *Scrubber) (*Sentry, error) {
 	client, err := sentry.NewClient(sentry.ClientOptions{
 		Dsn: dsn, Environment: environment, Release: release,
@@ -67,7 +67,7 @@ func (s *Sentry) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup returns s unchanged: names of groups are left out.
 func (s *Sentry) WithGroup(string) slog.Handler { return s }
 
-// Close sends what has not been sent yet, for a little while.
+// Close sends pending events, for a short time at most.
 func (s *Sentry) Close() error {
 	s.client.Flush(sentryTimeout)
 	s.client.Close()

@@ -17,10 +17,10 @@ const (
 	topKeys   = 64               // that a slot of a shard knows
 )
 
-// TopWindow is how far back a Top looks.
+// TopWindow is the period that a Top covers.
 const TopWindow = topSlots * topSlot
 
-// Other is the label of all workspaces that are not among those with most.
+// Other is the label of all workspaces that are not among those with the highest totals.
 const Other = "other"
 
 // Top counts an amount by workspace over the last TopWindow, and finds the workspaces with the highest totals. It uses
@@ -32,10 +32,10 @@ type Top struct {
 	shards [topShards]topShard
 }
 
-// NewTop returns a Top that goes by the clock now.
+// NewTop returns a Top that uses the clock now.
 func NewTop(now func() time.Time) *Top { return &Top{now: now} }
 
-// Add counts an amount for a workspace. What is of no workspace, or no amount, is not counted.
+// Add adds an amount for a workspace. It ignores the zero workspace id and amounts that are not positive.
 func (t *Top) Add(workspace uuid.UUID, amount float64) {
 	if workspace == uuid.Nil || amount <= 0 {
 		return
@@ -45,8 +45,8 @@ func (t *Top) Add(workspace uuid.UUID, amount float64) {
 
 func (t *Top) slot() int64 { return t.now().UnixNano() / int64(topSlot) }
 
-// Samples gives the k workspaces with most, by their ids, and the rest as Other. What was counted for nobody within the window
-// gives no sample.
+// Samples returns the k workspaces with the highest totals, by id, and the rest as Other. A total of zero within the
+// window has no sample.
 func (t *Top) Samples(k int) []Sample {
 	counts, total := map[uuid.UUID]float64{}, 0.0
 	for i := range t.shards {
@@ -55,7 +55,8 @@ func (t *Top) Samples(k int) []Sample {
 	return TopSamples(counts, total, k)
 }
 
-// TopSamples gives a sample for each of the k workspaces with most, and one for what is left of the total, as Other.
+// TopSamples returns a sample for each of the k workspaces with the highest counts, and one for the rest of the total,
+// as Other.
 func TopSamples(counts map[uuid.UUID]float64, total float64, k int) []Sample {
 	if total <= 0 {
 		return nil
@@ -91,7 +92,7 @@ func (s *topShard) add(slot int64, key uuid.UUID, amount float64) {
 	(*at).add(key, amount)
 }
 
-// read adds what the slots of the window have to counts, gives their total, and forgets slots before it.
+// read adds the amounts of the slots of the window to counts, returns their total, and removes older slots.
 func (s *topShard) read(slot int64, counts map[uuid.UUID]float64) (total float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

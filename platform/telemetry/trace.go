@@ -23,7 +23,7 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// Tracing makes spans and sends them to an OpenTelemetry collector. The nil Tracing makes none and costs nothing.
+// Tracing creates spans and sends them to an OpenTelemetry collector. The nil Tracing creates none and has no cost.
 type Tracing struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
@@ -33,9 +33,9 @@ type Tracing struct {
 // exportTimeout is how long a batch of spans may take on its way, and their last one when the process ends.
 const exportTimeout = 5 * time.Second
 
-// NewTracing begins to send spans to the collector at endpoint (http(s)://host:port, OTLP over HTTP) of a share of all
-// traces. The key, the same in every process, keeps clients from choosing trace ids that are sent. Nobody waits for the
-// sending: what cannot be sent is lost.
+// NewTracing returns a Tracing that sends the spans of a share of all traces to the collector at endpoint
+// (http(s)://host:port, OTLP over HTTP). The key must be the same in every process. It prevents clients from choosing
+// trace ids that are sampled. Sending is asynchronous: spans that cannot be sent are lost.
 func NewTracing(ctx context.Context, endpoint, version string, share float64, key []byte, log *slog.Logger) (*Tracing, error) {
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"), otlptracehttp.WithTimeout(exportTimeout))
 	if err != nil {
@@ -54,7 +54,8 @@ func newTracing(exporter sdk.SpanExporter, version string, sampler sdk.Sampler) 
 	return &Tracing{provider: provider, tracer: provider.Tracer("parley")}
 }
 
-// patient says once that the collector is away, and once that it is back, instead of at each batch.
+// patient logs once when the collector becomes unavailable and once when it is available again, instead of at each
+// batch.
 type patient struct {
 	sdk.SpanExporter
 	log  *slog.Logger
@@ -71,8 +72,8 @@ func (p *patient) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) err
 	return nil
 }
 
-// Extract puts the traceparent of a request (W3C Trace Context) into the context, and gives its trace id; "" where there
-// is none. Its flags and the tracestate are the client's business: they are left out.
+// Extract puts the traceparent of a request (W3C Trace Context) into the context, and returns its trace id; "" if there
+// is none. It ignores the flags and the tracestate, which the client controls.
 func (t *Tracing) Extract(ctx context.Context, h http.Header) (_ context.Context, traceID string) {
 	if t == nil {
 		return ctx, ""
@@ -105,7 +106,8 @@ func (t *Tracing) Start(ctx context.Context, name string, attributes map[string]
 	}
 }
 
-// Transport has a client send the traceparent with what it asks for, and makes a span of it; nil is that of net/http.
+// Transport returns a transport that sends the traceparent with each request and creates a span for it; a nil base is
+// that of net/http.
 func (t *Tracing) Transport(base http.RoundTripper) http.RoundTripper {
 	if t == nil {
 		return base
@@ -113,7 +115,7 @@ func (t *Tracing) Transport(base http.RoundTripper) http.RoundTripper {
 	return otelhttp.NewTransport(base, otelhttp.WithTracerProvider(t.provider), otelhttp.WithPropagators(t.w3c))
 }
 
-// Provider is for libraries that make spans by themselves; nil where there are none.
+// Provider returns the tracer provider for libraries that create spans themselves; nil if tracing is disabled.
 func (t *Tracing) Provider() trace.TracerProvider {
 	if t == nil {
 		return nil
@@ -121,7 +123,7 @@ func (t *Tracing) Provider() trace.TracerProvider {
 	return t.provider
 }
 
-// Close sends what has not been sent yet.
+// Close sends pending spans.
 func (t *Tracing) Close() error {
 	if t == nil {
 		return nil
@@ -132,7 +134,7 @@ func (t *Tracing) Close() error {
 	return nil
 }
 
-// ids gives the first span of a call the trace id that the call has.
+// ids creates the ids of spans. The first span of a call has the trace id of the call.
 type ids struct{}
 
 func (i ids) NewIDs(ctx context.Context) (traceID trace.TraceID, span trace.SpanID) {
@@ -148,8 +150,8 @@ func (ids) NewSpanID(context.Context, trace.TraceID) (id trace.SpanID) {
 	return id
 }
 
-// TraceOf is the OpenTelemetry trace of a call's X-Trace-Id: the same where that has its form, 32 hexadecimal digits,
-// else a digest of it.
+// TraceOf returns the OpenTelemetry trace id for the X-Trace-Id of a call: the same id if it consists of 32 hexadecimal
+// digits, else a digest of it.
 func TraceOf(id string) trace.TraceID {
 	if traceID, err := trace.TraceIDFromHex(id); err == nil {
 		return traceID

@@ -23,17 +23,18 @@ type Meter struct {
 	Now    func() time.Time
 }
 
-// Add queues, in the transaction of the context, that n more of a metric is used, or given back where n is below 0; once a
-// transaction. Where there is no room for it the next query or the commit answers fail.ErrLimitReached, and nothing of the
-// transaction stays. What conversations use is counted by their own statements.
+// Add queues, in the transaction of the context, that n more of a metric is used, or returned if n is below 0. It may
+// be called once per transaction. If the limit does not allow it, the next query or the commit returns
+// fail.ErrLimitReached, and the transaction is rolled back. The usage of conversations is counted by their own
+// statements.
 func (m *Meter) Add(ctx context.Context, metric Metric, n int64) error {
 	return platformdb.New(m.DB.In(ctx)).UseMetric(ctx, platformdb.UseMetricParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Moment: m.Now(), Metric: string(metric), Amount: n, Limits: m.Limits.JSON(),
 	})
 }
 
-// Check answers fail.ErrLimitReached where there is no room for n more of a metric now: for whoever is about to do
-// something dear before the transaction whose Add decides.
+// Check returns fail.ErrLimitReached if the limit does not allow n more of a metric now. It is for expensive work
+// before the transaction in which Add makes the decision.
 func (m *Meter) Check(ctx context.Context, metric Metric, n int64) error {
 	list, err := m.Report(ctx, Month(m.Now()))
 	if err != nil {
@@ -47,15 +48,16 @@ func (m *Meter) Check(ctx context.Context, metric Metric, n int64) error {
 	return nil
 }
 
-// Room queues, in the transaction of the context, that there has to be room for one more of what is counted as it is: bots,
-// members, keys. It goes before what adds one. Who adds at the same time waits, so the limit is held exactly.
+// Room queues, in the transaction of the context, the check that the limit allows one more of a metric whose present
+// number is counted: bots, members, keys. It must be called before the statement that adds one. Concurrent additions
+// wait for each other, so the limit is exact.
 func (m *Meter) Room(ctx context.Context, metric Metric) error {
 	return platformdb.New(m.DB.In(ctx)).MakeRoom(ctx, platformdb.MakeRoomParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Metric: string(metric), Most: m.Limits[metric],
 	})
 }
 
-// Used is what was used of one metric.
+// Used is the usage of one metric.
 type Used struct {
 	Metric Metric
 	Amount int64
@@ -63,7 +65,7 @@ type Used struct {
 	Resets *time.Time // when it begins anew; nil: it does not
 }
 
-// Remaining is how much is left; nil where there is no limit.
+// Remaining returns how much of the limit is left; nil if there is no limit.
 func (u Used) Remaining() *int64 {
 	if u.Limit == nil {
 		return nil
@@ -112,7 +114,8 @@ func (m *Meter) Report(ctx context.Context, month time.Time) ([]Used, error) {
 // Warning is the type of the event that a limit is close; api/openapi.yaml describes its data.
 const Warning = "limit.warning"
 
-// Kind is that of the jobs that publish it. SQL queues them (app.use), once for a workspace, metric and month.
+// Kind is the kind of the jobs that publish the warning. SQL queues them (app.use), once per workspace, metric and
+// month.
 const Kind = "limit.warn"
 
 // warning is the payload of a job of Kind, and the data of the event that it publishes.
@@ -124,7 +127,7 @@ type warning struct {
 	Resets *time.Time `json:"resets_at"`
 }
 
-// Register has the Meter do these jobs.
+// Register registers the Meter as the handler of these jobs.
 func (m *Meter) Register(r *jobs.Registry) error {
 	return jobs.Register(r, Kind, jobs.KindOptions{Timeout: time.Minute}, m.warn)
 }
@@ -135,7 +138,7 @@ func (m *Meter) warn(ctx context.Context, job jobs.Job[warning]) error {
 	})
 }
 
-// SetLimit gives the workspace of the context a limit of its own, 0 for none, whatever the settings say.
+// SetLimit sets a limit for the workspace of the context that overrides the configuration; 0 for none.
 func (m *Meter) SetLimit(ctx context.Context, metric Metric, most int64) error {
 	return m.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		_, err := platformdb.New(m.DB.In(ctx)).SetLimit(ctx, platformdb.SetLimitParams{
@@ -145,7 +148,7 @@ func (m *Meter) SetLimit(ctx context.Context, metric Metric, most int64) error {
 	})
 }
 
-// UnsetLimit has the settings hold for the workspace of the context again.
+// UnsetLimit makes the limit of the configuration apply to the workspace of the context again.
 func (m *Meter) UnsetLimit(ctx context.Context, metric Metric) error {
 	return m.DB.Write(ctx, func(ctx context.Context) error {
 		return platformdb.New(m.DB.In(ctx)).UnsetLimit(ctx, platformdb.UnsetLimitParams{

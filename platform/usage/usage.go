@@ -1,10 +1,11 @@
-// Package usage counts what a workspace uses in a month, holds it to its limits, and warns when a limit comes near.
+// Package usage counts what a workspace uses in a month, enforces its limits, and publishes a warning when a limit is
+// close.
 //
-// Counting, check and warning are app.use, a function in SQL that stands in the very statement which causes the use: it is
-// counted with its effect or not at all, a call that is sent again counts once, and no further round trip is made. Calls
-// one after another are held to a limit exactly; of calls at once each may find the last room that is left, so that a
-// limit can be passed by as many as run at that moment. What turns may cost is reserved before their models are asked
-// (app.reserve_cost), which is exact. Where no limit is set nothing is summed up.
+// The SQL function app.use counts, checks and warns. It is part of the statement that causes the use: the use is counted
+// if and only if its effect is committed, a repeated call counts once, and no further round trip is needed. A limit is
+// exact for sequential calls. Concurrent calls may each find the last remaining unit, so that a limit can be exceeded by
+// the number of calls that run at that moment. The cost of turns is reserved before their models are called
+// (app.reserve_cost), which is exact. If no limit is set, nothing is summed up.
 package usage
 
 import (
@@ -12,10 +13,10 @@ import (
 	"time"
 )
 
-// Metric is something that is counted.
+// Metric is a quantity that is counted.
 type Metric string
 
-// The metrics. From Storage on they are levels: they go up and down, and do not begin anew each month.
+// The metrics. From Storage on they are levels, which rise and fall and are not reset each month.
 const (
 	Turns         Metric = "turns"    // begun, whatever became of them
 	Tokens        Metric = "tokens"   // of turns, those of question and answer
@@ -34,7 +35,7 @@ func (m Metric) level() bool {
 	return m == Storage || m == Bots || m == Members || m == Keys || m == Subscriptions
 }
 
-// Metrics gives them all, in the order in which they are shown.
+// Metrics returns all metrics, in the order in which they are shown.
 func Metrics() []Metric {
 	return []Metric{Turns, Tokens, Messages, WebhookEvents, Cost, Storage, Bots, Members, Keys, Subscriptions}
 }
@@ -42,7 +43,7 @@ func Metrics() []Metric {
 // Most is the highest limit that can be set.
 const Most = 1_000_000_000_000_000_000
 
-// Limits are those of every workspace that has none of its own; what is missing or 0 is no limit.
+// Limits are the limits of every workspace without limits of its own; a missing metric or 0 is no limit.
 type Limits map[Metric]int64
 
 // JSON returns the limits above 0 in the form that the SQL functions take.
@@ -57,7 +58,7 @@ func (l Limits) JSON() json.RawMessage {
 	return raw
 }
 
-// Month gives the first day of a time's month, in UTC, where months begin here.
+// Month returns the first day of the month of a time, in UTC. Months begin in UTC.
 func Month(at time.Time) time.Time {
 	at = at.UTC()
 	return time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)

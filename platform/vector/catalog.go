@@ -14,7 +14,8 @@ import (
 // probe is the collection that Check works on where the program has none of its own, and beside those it has.
 func probe() Collection { return Collection{Name: "probe", Dimensions: 4} }
 
-// catalog has the collections of a store, and holds what is asked of them to their form: both adapters refuse the same.
+// catalog holds the collections of a store and validates requests for them, so that both adapters refuse the same
+// requests.
 type catalog struct {
 	all []Collection
 }
@@ -149,7 +150,7 @@ func length(v []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// unit gives the vector of length 1 in the same direction.
+// unit returns the vector of length 1 in the same direction.
 func unit(v []float32) []float32 {
 	n, out := length(v), make([]float32, len(v))
 	for i, x := range v {

@@ -13,21 +13,21 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Postgres keeps points in the table vectors, in the transaction of the context where there is one. A search reads all of
-// a collection that the workspace has, so Upsert gives ErrFull beyond MaxPoints.
+// Postgres stores points in the table vectors, in the transaction of the context if there is one. A search reads the
+// whole collection of the workspace, so Upsert returns ErrFull beyond MaxPoints.
 type Postgres struct {
 	db *postgres.DB
 	catalog
 	most int64
 }
 
-// NewPostgres makes a Postgres for these collections.
+// NewPostgres returns a Postgres for these collections.
 func NewPostgres(db *postgres.DB, collections ...Collection) (*Postgres, error) {
 	c, err := newCatalog(collections)
 	return &Postgres{db, c, MaxPoints}, err
 }
 
-// Prepare does nothing: the table comes with the migrations.
+// Prepare does nothing: the migrations create the table.
 func (*Postgres) Prepare(context.Context) error { return nil }
 
 // Check writes, finds and deletes a point in each collection, in a transaction that is rolled back.

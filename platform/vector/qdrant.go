@@ -18,10 +18,10 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Qdrant keeps points in a Qdrant, which several programs may share: each of our collections is one of its, for all
-// workspaces, under a name that begins with "parley_". Every search and every deletion carries the workspace as a
-// filter. As ids there are of the whole collection, a point goes by one made of workspace and id, so that no workspace
-// can replace another's.
+// Qdrant stores points in a Qdrant server, which several programs may share. Each collection is one collection of the
+// server, for all workspaces, under a name that begins with "parley_". Every search and every deletion carries the
+// workspace as a filter. Ids are unique only within a collection of Qdrant, so the id of a point is derived from its
+// workspace and its id: no workspace can replace the points of another.
 type Qdrant struct {
 	client *qdrant.Client
 	guard  *resilience.Group
@@ -39,7 +39,7 @@ type QdrantOptions struct {
 // qdrantPort is that of gRPC where a URL names none.
 const qdrantPort = 6334
 
-// NewQdrant makes a Qdrant for these collections. It does not connect yet.
+// NewQdrant returns a Qdrant for these collections. It does not connect yet.
 func NewQdrant(o QdrantOptions, collections ...Collection) (*Qdrant, error) {
 	c, err := newCatalog(collections)
 	if err != nil {
@@ -67,7 +67,7 @@ func NewQdrant(o QdrantOptions, collections ...Collection) (*Qdrant, error) {
 // Close ends the connection.
 func (q *Qdrant) Close() error { return q.client.Close() }
 
-// Ping asks the server for a sign of life. It does not count for the breaker of the other calls.
+// Ping returns an error if the server does not answer. It does not count for the breaker of the other calls.
 func (q *Qdrant) Ping(ctx context.Context) error {
 	return q.ask(ctx, q.target+" (health)", func(ctx context.Context) error {
 		_, err := q.client.HealthCheck(ctx)

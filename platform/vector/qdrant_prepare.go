@@ -62,7 +62,7 @@ func (q *Qdrant) prepare(ctx context.Context, c Collection) error {
 	return nil
 }
 
-// index makes the index of a key; one that is there stays. Points of a workspace are kept together.
+// index creates the index of a key; an existing one stays. The points of a workspace are stored together.
 func (q *Qdrant) index(ctx context.Context, c Collection, key string) error {
 	params := &qdrant.KeywordIndexParams{EnableHnsw: new(key == keyWorkspace)} // the graph is built along the workspace alone
 	if key == keyWorkspace {
@@ -77,7 +77,7 @@ func (q *Qdrant) index(ctx context.Context, c Collection, key string) error {
 	})
 }
 
-// ask makes a call through the guard; each of ours may be repeated.
+// ask makes a call through the guard. All calls may be repeated.
 func (q *Qdrant) ask(ctx context.Context, target string, do func(ctx context.Context) error) error {
 	return translate(q.guard.DoSafe(ctx, target, func(ctx context.Context) error {
 		err := do(ctx)

@@ -1,6 +1,6 @@
-// Package vector keeps vectors (embeddings) of pieces of documents, and finds those nearest to another by their cosine:
-// in Postgres, exactly and up to MaxPoints, or in a Qdrant. Everything is of the workspace that the context works for
-// (platform/call): no vector of another is ever found, changed or deleted, whatever ids are given.
+// Package vector stores vectors (embeddings) of parts of documents, and finds the nearest ones by cosine: in Postgres,
+// exactly and up to MaxPoints, or in Qdrant. All operations apply to the workspace of the context (platform/call): no
+// vector of another workspace is ever found, changed or deleted, whatever ids are given.
 package vector
 
 import (
@@ -10,20 +10,20 @@ import (
 	"github.com/google/uuid"
 )
 
-// Store keeps points in collections. The collections are the program's and are named when the store is made; Prepare
-// of the adapter has to have run once before the first use. Methods may be called by many at once.
+// Store stores points in collections. The program defines the collections when it creates the store. Prepare of the
+// adapter must have run once before the first use. Its methods are safe for concurrent use.
 type Store interface {
-	// Upsert stores points, at most MaxBatch at once; a point whose id is there is replaced as a whole.
+	// Upsert stores points, at most MaxBatch at once. A point with an existing id replaces the old point completely.
 	Upsert(ctx context.Context, collection string, points []Point) error
-	// Search gives the points nearest to the query's vector, the best first.
+	// Search returns the points nearest to the vector of the query, the nearest first.
 	Search(ctx context.Context, collection string, q Query) ([]Match, error)
-	// Delete removes points, at most MaxBatch at once. Ids that are not there are no error.
+	// Delete removes points, at most MaxBatch at once. Missing ids are not an error.
 	Delete(ctx context.Context, collection string, ids []uuid.UUID) error
-	// DeleteWhere removes every point that the filter lets through. An empty filter is refused, with ErrInvalid.
+	// DeleteWhere removes every point that matches the filter. It returns ErrInvalid for an empty filter.
 	DeleteWhere(ctx context.Context, collection string, f Filter) error
 }
 
-// Bounds of what a store takes. The largest batch stays below the 4 MiB that a gRPC message may have.
+// Limits of a store. The largest batch stays below 4 MiB, the maximum size of a gRPC message.
 const (
 	MaxDimensions = 4096
 	MaxBatch      = 128  // points, or ids, in one call
@@ -31,12 +31,13 @@ const (
 	MaxContent    = 8192 // bytes of the text of a point
 	MaxLabels     = 16   // of one point
 	MaxLabel      = 256  // bytes of one label
-	// MaxPoints is how many points a workspace may have in one collection in Postgres, which compares a query with each of
-	// them: that many of 384 dimensions take about half a second of one core. Qdrant has no such bound.
+	// MaxPoints is how many points a workspace may have in one collection in Postgres, which compares a query with each
+	// of them: for that many points of 384 dimensions this takes about half a second of one core. Qdrant has no such
+	// limit.
 	MaxPoints = 20_000
 )
 
-// What goes wrong. The errors given wrap one of these and say what was wrong.
+// Errors of a store. The returned errors wrap one of these and contain the details.
 var (
 	ErrUnknownCollection = errors.New("vector: the program has no such collection")
 	ErrNotPrepared       = errors.New("vector: the collection is not there yet: run parley init")
@@ -45,15 +46,15 @@ var (
 	ErrFull              = errors.New("vector: the collection has no room for more in this workspace")
 )
 
-// Collection is one sort of points. Neither its dimensions nor the meaning of its vectors may ever change: what comes of
-// another model goes into a collection of another name.
+// Collection is a set of points of one kind. Its dimensions and the meaning of its vectors must never change: the
+// vectors of another model need a collection of another name.
 type Collection struct {
 	Name       string   // a-z, 0-9 and _, beginning with a letter
 	Dimensions int      // of each vector, up to MaxDimensions
 	Labels     []string // names of the labels that points have and filters may ask for; formed like Name
 }
 
-// Point is a vector and what it stands for.
+// Point is a vector and the part of a document that it represents.
 type Point struct {
 	ID         uuid.UUID
 	Vector     []float32 // of any length but 0; only its direction counts
@@ -63,13 +64,13 @@ type Point struct {
 	Labels     map[string]string
 }
 
-// Filter lets through the points that are of the document and have each of the labels. What is empty lets everything through.
+// Filter selects the points that belong to the document and have each of the labels. An empty field selects all points.
 type Filter struct {
 	DocumentID uuid.UUID
 	Labels     map[string]string
 }
 
-// Query asks for the nearest.
+// Query selects the points nearest to a vector.
 type Query struct {
 	Vector   []float32
 	Limit    int     // 1 to MaxMatches

@@ -67,7 +67,7 @@ func CheckURL(raw string, allowPrivate bool) error {
 	return nil
 }
 
-// Host gives the host of a URL, without its port, in lower case and at most 255 bytes long; "" where it has none.
+// Host returns the host of a URL, without its port, in lower case and at most 255 bytes long; "" if it has none.
 func Host(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -77,8 +77,8 @@ func Host(raw string) string {
 	return host[:min(len(host), maxHost)]
 }
 
-// mayBePublic looks at a host before it is resolved. A name whose last label is a number is an address in a form that
-// only some resolvers know (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+// mayBePublic checks a host before it is resolved. A name whose last label is a number is an address in a form that
+// only some resolvers accept (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 func mayBePublic(host string) bool {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return isPublic(a, notPublic())

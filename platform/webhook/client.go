@@ -27,9 +27,10 @@ const (
 	longestRefusal = 24 * time.Hour
 )
 
-// NewClient makes the client for URLs that tenants choose. It looks at the address that it is about to connect to, after
-// the name has been resolved, so that no name and no redirect leads it to where only we should get; it follows no
-// redirects and no proxy settings, and bounds whatever an answer may cost. AllowPrivate lifts the guard, for development.
+// NewClient returns an HTTP client for URLs that tenants choose. It checks each address when it connects, after the
+// name has been resolved, so that no name and no redirect leads to an address of the internal network. It follows no
+// redirects, ignores proxy settings, and bounds the time and size of a response. allowPrivate disables the address
+// check, for development.
 func NewClient(allowPrivate bool) *http.Client {
 	return &http.Client{CheckRedirect: stay, Transport: newTransport(allowPrivate)}
 }
@@ -63,7 +64,7 @@ func newTransport(allowPrivate bool) *http.Transport {
 	}
 }
 
-// Result is what came of one attempt.
+// Result is the result of one attempt.
 type Result struct {
 	Status     int // 0: there was no answer
 	Latency    time.Duration
@@ -103,7 +104,7 @@ func Deliver(ctx context.Context, client *http.Client, url string, signed http.H
 	return result, fmt.Errorf("it answered %d", result.Status)
 }
 
-// Why says in few words why there was no answer. It says nothing of what is where in our network.
+// Why returns in a few words why there was no response. It reveals nothing about the internal network.
 func Why(err error) error {
 	var network net.Error
 	var resolve *net.DNSError
@@ -123,11 +124,11 @@ func Why(err error) error {
 	}
 }
 
-// code is what the code of an error looks like.
+// code matches an error code.
 var code = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
 
-// Code gives what a server calls its error, where it is a code, else "". Whatever else it says may hold parts of a key or
-// of what it was sent.
+// Code returns the error code of a server if said is a code, else "". Other texts may contain parts of a key or of the
+// request.
 func Code(said string) string {
 	if !code.MatchString(said) {
 		return ""
@@ -135,16 +136,17 @@ func Code(said string) string {
 	return said
 }
 
-// readable makes of an answer's bytes what can be stored and shown.
+// readable converts the bytes of a response to text that can be stored and shown.
 func readable(raw []byte) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(string(raw), "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// statusOverloaded is what Anthropic answers where others answer 503.
+// statusOverloaded is the status that Anthropic sends where other servers send 503.
 const statusOverloaded = 529
 
-// RetryAfter reads the headers of an answer that says: not now; 0: it does not say for how long. Retry-After has seconds or
-// a date (RFC 9110, 10.2.3), of some servers with a fraction; retry-after-ms, of Azure and OpenAI, is more exact.
+// RetryAfter returns the delay that a response asks for in its headers; 0 if there is none. Retry-After contains
+// seconds (with a fraction from some servers) or a date (RFC 9110, 10.2.3). retry-after-ms, from Azure and OpenAI, is
+// more exact.
 func RetryAfter(answer *http.Response, now time.Time) time.Duration {
 	switch answer.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, statusOverloaded:

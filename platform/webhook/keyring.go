@@ -10,28 +10,29 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Keyring is the secrets of one endpoint or subscription, the newest first, sealed, as they are stored.
+// Keyring holds the sealed secrets of one endpoint or subscription, newest first, as they are stored.
 type Keyring []Key
 
-// Key is one of them.
+// Key is one secret of a Keyring.
 type Key struct {
 	Sealed []byte     `json:"sealed"`
 	Until  *time.Time `json:"until,omitempty"` // nil for the newest alone, which is good until it is rotated
 }
 
-// maxKeys is how many secrets are good at once: however often somebody rotates, a keyring stays short.
+// maxKeys is the maximum number of secrets that are valid at once, which bounds the size of a keyring after frequent
+// rotation.
 const maxKeys = 5
 
-// Keys makes and opens keyrings.
+// Keys creates and opens keyrings.
 type Keys struct{ Box *secret.Box }
 
-// New makes a keyring for its owner, and the secret that is in it: nobody can be shown it again.
+// New returns a keyring for its owner, and the secret in it, which cannot be shown again.
 func (k Keys) New(owner uuid.UUID) (ring Keyring, shown string) {
 	shown = NewSecret()
 	return Keyring{{Sealed: k.Box.Seal([]byte(shown), owner[:])}}, shown
 }
 
-// Rotate puts a new secret in front; the one that was there stays good for a while more.
+// Rotate adds a new secret as the first one. The previous secret stays valid for the duration overlap.
 func (k Keys) Rotate(ring Keyring, owner uuid.UUID, overlap time.Duration, now time.Time) (rotated Keyring, shown string) {
 	rotated, shown = k.New(owner)
 	until := now.Add(overlap)
@@ -46,7 +47,7 @@ func (k Keys) Rotate(ring Keyring, owner uuid.UUID, overlap time.Duration, now t
 	return rotated, shown
 }
 
-// Open gives the secrets that are good now, the newest first.
+// Open returns the secrets that are valid now, newest first.
 func (k Keys) Open(ring Keyring, owner uuid.UUID, now time.Time) ([]string, error) {
 	secrets := make([]string, 0, len(ring))
 	for _, key := range ring {
@@ -62,8 +63,8 @@ func (k Keys) Open(ring Keyring, owner uuid.UUID, now time.Time) ([]string, erro
 	return secrets, nil
 }
 
-// Reseal seals the secrets of a keyring, as it is stored, with the current key, and counts them. It returns nil where nothing is to
-// be stored; secrets that cannot be opened stay as they are.
+// Reseal seals the secrets of a stored keyring with the current key, and counts them in batch. It returns nil if there
+// is nothing to store. Secrets that cannot be opened stay unchanged.
 func (k Keys) Reseal(stored []byte, owner uuid.UUID, batch *secret.Batch) ([]byte, error) {
 	var ring Keyring
 	if err := json.Unmarshal(stored, &ring); err != nil {

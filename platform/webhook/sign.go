@@ -1,9 +1,9 @@
-// Package webhook has what webhooks need in both directions: signatures as Standard Webhooks has them, secrets that are
-// stored sealed, and a client that cannot be sent to addresses which are not public.
+// Package webhook provides the parts that inbound and outbound webhooks need: signatures as Standard Webhooks specifies
+// them, secrets that are stored sealed, and a client that does not connect to addresses which are not public.
 //
 // The specification is https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md; its own
-// library signs and compares. What it lets pass is refused here first: an empty or short secret, with which anybody
-// could sign, a header that is there twice, and a clock that cannot be set.
+// library signs and compares. This package first refuses what the library accepts: an empty or short secret, with which
+// anybody could sign, and a repeated header. It also takes the time as a parameter, which the library does not.
 package webhook
 
 import (
@@ -27,7 +27,7 @@ const (
 	HeaderSignature = standardwebhooks.HeaderWebhookSignature
 )
 
-// The same headers under the names that Svix gives them, from whose scheme Standard Webhooks was made
+// The same headers under the names of Svix, on whose scheme Standard Webhooks is based
 // (https://docs.svix.com/receiving/verifying-payloads/how-manual).
 const (
 	SvixID        = "svix-id"
@@ -35,7 +35,7 @@ const (
 	SvixSignature = "svix-signature"
 )
 
-// Why a message is not believed.
+// The reasons why a message is rejected.
 var (
 	ErrHeader    = errors.New("webhook: a header is missing, there twice or malformed")
 	ErrTimestamp = errors.New("webhook: the timestamp is more than five minutes off")
@@ -51,10 +51,10 @@ const (
 	maxIDSize     = 256
 )
 
-// SecretFormat is a regular expression for a secret, also as part of a URL.
+// SecretFormat is a regular expression that matches a secret, also as part of a URL.
 const SecretFormat = secretPrefix + `[\w+/=%-]+`
 
-// NewSecret makes a secret, in the form in which people pass it on.
+// NewSecret returns a new secret in its text form.
 func NewSecret() string {
 	raw := make([]byte, newSecretSize)
 	_, _ = rand.Read(raw) // never fails (crypto/rand)
@@ -70,7 +70,8 @@ func key(secret string) (*standardwebhooks.Webhook, error) {
 	return standardwebhooks.NewWebhookRaw(raw)
 }
 
-// Sign gives the headers of a message, with a signature by each secret. Each attempt is signed anew, under the same id.
+// Sign returns the headers of a message, with a signature by each secret. Each attempt is signed again, under the same
+// id.
 func Sign(secrets []string, id string, at time.Time, body []byte) (http.Header, error) {
 	if len(secrets) == 0 || !isID(id) {
 		return nil, errors.New("webhook: a message is signed with a secret and has an id")

@@ -10,11 +10,11 @@ const (
 	longestRefused = 64 << 10  // bytes of one that is no 2xx
 )
 
-// NewStreamClient is NewClient for servers that tenants choose and that answer piece by piece, as models do: it waits for
-// the head of an answer as long as the call's context does.
+// NewStreamClient is NewClient for servers that tenants choose and that stream their response, as models do: it waits
+// for the response header until the context of the call ends.
 func NewStreamClient(allowPrivate bool) *http.Client { return streaming(newTransport(allowPrivate)) }
 
-// NewTrustedStreamClient is the same for servers that the operator chooses: they may be anywhere, and behind a proxy.
+// NewTrustedStreamClient is NewStreamClient for servers that the operator chooses: any address and a proxy are allowed.
 func NewTrustedStreamClient() *http.Client {
 	t := newTransport(true)
 	t.Proxy = http.ProxyFromEnvironment
@@ -27,7 +27,7 @@ func streaming(t *http.Transport) *http.Client {
 	return &http.Client{CheckRedirect: stay, Transport: bounded{t}}
 }
 
-// bounded ends answers that are too long, as if they had broken off.
+// bounded ends responses that are too long, as if the connection had been lost.
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {

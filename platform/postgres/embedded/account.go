@@ -56,8 +56,8 @@ func (a account) attributes(death syscall.Signal) *syscall.SysProcAttr {
 	return attributes
 }
 
-// reaches tries whether this user can enter a folder. It asks the kernel
-// rather than the mode bits, which do not know of access lists and mounts.
+// reaches checks whether this user can enter a folder. It asks the kernel rather than reading the mode bits, which do
+// not include access lists and mounts.
 func (a account) reaches(folder string) error {
 	if !a.drop {
 		return nil

@@ -2,5 +2,5 @@
 
 package embedded
 
-// exchange gives each of two folders the other's name.
+// exchange swaps the names of two folders.
 func exchange(a, b string) error { return exchangeByRename(a, b) }

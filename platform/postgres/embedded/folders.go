@@ -41,7 +41,7 @@ func makeFolder(dir string, who account) (string, error) {
 	return dir, who.reaches(dir)
 }
 
-// MakeFolder makes a folder and the folders above it that are missing, with a mode that the umask does not narrow.
+// MakeFolder creates a folder and its missing parents, with a mode that the umask does not restrict.
 func MakeFolder(dir string, mode fs.FileMode) error {
 	info, err := os.Stat(dir)
 	if err == nil {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrInUse says that the folder has a living owner. The error that Start
-// returns wraps it and names the folder and, where known, the process.
+// ErrInUse says that a running process uses the folder. The error that Start returns wraps it and names the folder and,
+// if known, the process.
 var ErrInUse = errors.New("another parley already uses this data folder")
 
 // folderLock is a lock that the kernel drops when this process ends, however

@@ -47,8 +47,8 @@ func endOrphans(ctx context.Context, data string, log *slog.Logger) error {
 	}
 }
 
-// tellToEnd asks the leading process for a fast shutdown, or each process
-// where the leader is dead. Each hears it once.
+// tellToEnd sends the leading process the signal for a fast shutdown, or each process if the leader is dead. Each
+// process receives it once.
 func tellToEnd(living []int, leader int, told map[int]bool, log *slog.Logger) error {
 	if slices.Contains(living, -leader) {
 		return fmt.Errorf("somebody works on the data in single-user mode (process %d): end that first", -leader)

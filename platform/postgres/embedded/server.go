@@ -45,8 +45,8 @@ type Server struct {
 
 // URL returns the connection URL of a database of this server, for pgx and for
 // golang-migrate (which wants "pgx5" in place of the scheme "postgres"). It
-// connects as the superuser "postgres" and holds no secret. Start has made the
-// database "parley"; others are the caller's to make.
+// connects as the superuser "postgres" and holds no secret. Start has created
+// the database "parley"; the caller creates others.
 //
 // The URL names host, port, user, database and sslmode, so PGHOST and its
 // kind do not change where it leads; PGOPTIONS, PGSERVICE, PGREQUIREAUTH and

@@ -16,7 +16,7 @@ import (
 
 const defaultMaxConnections = 100
 
-// Options say where a server keeps its data and how it runs.
+// Options configure where a server stores its data and how it runs.
 type Options struct {
 	// Dir is the folder that holds everything of this server: its data, its
 	// lock, its log. It is made when missing. It must be on a local disk:
@@ -25,7 +25,7 @@ type Options struct {
 	// BinDir is the folder of initdb and postgres. When empty they are looked
 	// for in PATH and where Debian and Homebrew put them.
 	BinDir string
-	// Log hears of starts and repairs; errors are returned, not logged. Nil means silence.
+	// Log receives messages about starts and repairs; errors are returned and not logged. Nil: nothing is logged.
 	Log *slog.Logger
 	// Unsafe switches fsync, full_page_writes and synchronous_commit off. A
 	// crash of the machine may then destroy the whole data folder: for tests.
@@ -36,9 +36,9 @@ type Options struct {
 	Settings []string
 }
 
-// Start starts the server of the folder o.Dir, after making its data folder
-// and the database "parley" where they are missing, and returns when it
-// accepts connections. ctx bounds the start only: the server lives until Stop
+// Start starts the server of the folder o.Dir and returns when it accepts
+// connections. It creates the data folder and the database "parley" if they
+// are missing. ctx bounds the start only: the server lives until Stop
 // or until this process ends.
 //
 // It returns ErrInUse when another process, or another Server of this one,

@@ -11,16 +11,17 @@ import (
 	"strconv"
 )
 
-// Upgraded says what an upgrade has done.
+// Upgraded is the result of an upgrade.
 type Upgraded struct {
 	From, To int    // major versions
 	Kept     string // where the old data is
 }
 
-// Upgrade moves the data of the folder o.Dir to the major version of the binaries in o.BinDir: it starts a server of the old
-// version, whose binaries are in oldBin, or where Start looks for them, and an empty one of the new version, has copy bring
-// everything from the one to the other, by their URLs, and puts the new data in the place of the old, in one step. The old data stays beside
-// it. Whatever fails, and whenever this process is killed, the folder is as it was before, or wholly upgraded.
+// Upgrade moves the data of the folder o.Dir to the major version of the binaries in o.BinDir. It starts a server of
+// the old version, whose binaries are in oldBin or where Start looks for them, and an empty server of the new version.
+// transfer copies everything from the first to the second, by their URLs. The new data then replaces the old data in
+// one step, and the old data stays beside it. If anything fails or this process is killed, the folder is either
+// unchanged or upgraded completely.
 func Upgrade(ctx context.Context, o Options, oldBin string, transfer func(ctx context.Context, from, to string) error) (u Upgraded, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
