@@ -1,5 +1,5 @@
-// Package auth is the face of the auth module: users, workspaces, sessions. Other modules and the gateway use what is
-// here and nothing behind it.
+// Package auth is the public interface of the auth module: users, workspaces, sessions. Other modules and the gateway
+// use only what is declared here.
 package auth
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// Authenticator finds out whose access token it is; fail.ErrUnauthorized for a bad one. Whether the session still
-// lives, the database says when the first transaction of the call is entered.
+// Authenticator finds the principal of an access token. It returns fail.ErrUnauthorized for a bad token. It does not
+// check that the session is still alive: the database does, when the first transaction of the call begins.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (call.Principal, error)
 }

@@ -1,4 +1,4 @@
-// Package bots is the face of the bots module: what other modules may ask of it.
+// Package bots is the public interface of the bots module for other modules.
 package bots
 
 import (
@@ -7,8 +7,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// Catalog knows the bots of the caller's workspace.
+// Catalog looks up the bots of the caller's workspace.
 type Catalog interface {
-	// Exists tells whether there is such a bot that threads may be opened with; of an archived one the error says so.
+	// Exists reports whether there is such a bot with which threads may be opened. For an archived bot it returns an
+	// error that says so.
 	Exists(ctx context.Context, bot uuid.UUID) (bool, error)
 }

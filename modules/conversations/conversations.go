@@ -1,14 +1,14 @@
-// Package conversations is the face of the conversations module: what other modules may ask of it.
+// Package conversations is the public interface of the conversations module for other modules.
 package conversations
 
 import "context"
 
-// Models knows which models answer in the caller's workspace.
+// Models reports which models are available in the caller's workspace.
 type Models interface {
 	// Warn returns a warning, by the name, for each name of a model that nobody serves, with a key of the operator's or the
 	// workspace's own.
 	Warn(ctx context.Context, names []string) (map[string]Warning, error)
 }
 
-// Warning says what is likely wrong with something that is stored all the same.
+// Warning describes a value that is stored as it is and is probably a mistake.
 type Warning struct{ Code, Message string }

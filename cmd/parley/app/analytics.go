@@ -7,15 +7,15 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Bounds of the calls to ClickHouse.
+// Limits of the calls to ClickHouse.
 const (
 	analyticsTimeout = 15 * time.Second
 	analyticsCalls   = 16 // at once
 	analyticsEach    = 8  // of one workspace
 )
 
-// chooseCounts decides where what is counted is kept: in the ClickHouse that is configured, else in our own database. A
-// ClickHouse that is away is no reason not to start.
+// chooseCounts chooses where counts are stored: in the configured ClickHouse, else in our own database. The program
+// starts even where ClickHouse is not available.
 func (p *platform) chooseCounts() (err error) {
 	if p.cfg.ClickHouseHost == "" {
 		p.counts = analytics.NewPostgres(p.db)
@@ -35,7 +35,7 @@ func (p *platform) chooseCounts() (err error) {
 	return nil
 }
 
-// reports reads what is counted.
+// reports returns the reader of the counts.
 func (p *platform) reports() analytics.Reports {
 	return analytics.Reports{DB: p.db, Store: p.counts, Now: p.now}
 }

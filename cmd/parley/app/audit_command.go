@@ -45,14 +45,14 @@ func (p *platform) openAnchor() error {
 	return nil
 }
 
-// keepAnchor begins to write heads of the audit log to the anchor, where there is one.
+// keepAnchor starts to write the heads of the audit logs to the anchor, if there is one.
 func (p *platform) keepAnchor() {
 	if p.anchor != nil {
 		p.background.Every(p.cfg.UpkeepInterval, 10*time.Minute, "anchor the audit log", audit.NewAnchoring(p.sealer, p.log).Run)
 	}
 }
 
-// auditCommand is parley audit: for the operator who has restored a backup, or lost the anchor.
+// auditCommand is parley audit, for an operator who has restored a backup or lost the anchor.
 func auditCommand(k operatorCommands) *cli.Command {
 	all := func() cli.Flag { return &cli.BoolFlag{Name: "all", Usage: "every workspace, and what operators did"} }
 	installation := func() cli.Flag {
@@ -73,7 +73,7 @@ func auditCommand(k operatorCommands) *cli.Command {
 
 const maxListed = 10_000 // entries of a log
 
-// checkLogs wants one of the flags that say which log.
+// checkLogs requires one of the flags that select a log.
 func checkLogs(orAll bool) func(*cli.Command) error {
 	return func(c *cli.Command) error {
 		given := 0
@@ -92,7 +92,7 @@ func checkLogs(orAll bool) func(*cli.Command) error {
 	}
 }
 
-// namedLog is the workspace whose log the flags name.
+// namedLog returns the workspace whose log the flags select.
 func namedLog(c *cli.Command) uuid.UUID {
 	if c.Bool("installation") {
 		return audit.Installation()
@@ -100,13 +100,13 @@ func namedLog(c *cli.Command) uuid.UUID {
 	return uuid.MustParse(c.String("workspace")) // it was checked
 }
 
-// onLogs does work on the log of one workspace, or of every one that has seals.
+// onLogs runs work on the log of one workspace, or of every workspace that has seals.
 func onLogs(work func(ctx context.Context, o *operator, workspace uuid.UUID) error) operatorAction {
 	return func(ctx context.Context, c *cli.Command, o *operator) (err error) {
 		if o.ring, err = ringOf(o.cfg); err != nil {
 			return err
 		}
-		if err := o.useKey(ctx); err != nil { // what it would write would fit nowhere
+		if err := o.useKey(ctx); err != nil { // with another key it would write seals that do not verify
 			return err
 		}
 		o.sealer = o.newSealer()
@@ -133,7 +133,7 @@ type entryLine struct {
 	Resource    string          `json:"resource_type"`
 	ResourceID  *uuid.UUID      `json:"resource_id"`
 	Changes     json.RawMessage `json:"changes"`
-	UserAgent   string          `json:"user_agent"` // operator: one of these commands
+	UserAgent   string          `json:"user_agent"` // operator: written by one of these commands
 	TraceID     string          `json:"trace_id"`
 }
 
@@ -178,10 +178,10 @@ func listLog(ctx context.Context, c *cli.Command, o *operator) error {
 	return nil
 }
 
-// errNotIntact ends a command that has told what is wrong already.
+// errNotIntact ends a command that has already printed what is wrong.
 var errNotIntact = errors.New("the log is not intact")
 
-// verifiedLine is what came of verifying a log, as it is printed.
+// verifiedLine is the printed result of verifying a log.
 type verifiedLine struct {
 	Workspace   uuid.UUID `json:"workspace_id"`
 	Intact      bool      `json:"intact"`
@@ -226,7 +226,7 @@ func verifyLog(ctx context.Context, o *operator, workspace uuid.UUID) error {
 	return nil
 }
 
-// adoptLog writes into the log itself that it was adopted.
+// adoptLog adopts a log, and records that in the log itself.
 func adoptLog(ctx context.Context, o *operator, workspace uuid.UUID) error {
 	done, err := o.sealer.Adopt(ctx, o.audit, workspace)
 	if err != nil {

@@ -23,7 +23,7 @@ func newTokens(p *platform) (*tokens.Tokens, error) {
 	})
 }
 
-// formats have the contract check addresses and passwords as the domain does.
+// formats returns the checks of addresses and passwords for the request validation, which are those of the domain.
 func formats() []contract.Format {
 	return []contract.Format{
 		{Name: "email", Check: func(text string) error {
@@ -33,14 +33,14 @@ func formats() []contract.Format {
 		{Name: "password", Check: func(text string) error {
 			_, err := domain.NewPassword(text)
 			if errors.Is(err, domain.ErrPasswordLength) {
-				return nil // minLength and maxLength say it
+				return nil // minLength and maxLength check it
 			}
 			return err
 		}},
 	}
 }
 
-// visitors tells the gateway which networks and devices have logged in before.
+// visitors looks up for the gateway which networks and devices have logged in before.
 type visitors struct {
 	*postgres.Attempts
 	devices.Devices

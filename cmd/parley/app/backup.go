@@ -25,18 +25,18 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// The keys of a backup's parts begin with what they are of.
+// Prefixes of the keys of a backup's parts.
 const (
 	backupFiles    = "files/"
 	backupDatabase = "database/"
 	backupSecrets  = "secrets/"
 	backupAnchor   = "anchor/"
 
-	anchorPrefix = "audit-anchor/" // of the anchor, in whichever store it is
+	anchorPrefix = "audit-anchor/" // of the anchor, in either store
 	listedAtOnce = 1000            // keys of a store
 )
 
-// keptSecrets are the files of DATA_DIR that secrets are kept in, where they are not settings.
+// keptSecrets returns the files of DATA_DIR in which secrets are stored that are not set in the configuration.
 func keptSecrets() []string { return []string{"jwt-secret", "secret-key"} }
 
 // backupCommand is parley backup.
@@ -101,8 +101,8 @@ const (
 	actionRestore = "backup.restore"
 )
 
-// noteBackup writes into the log of the installation that a backup was made or restored. It is good without that: the schema may be
-// one that has no such log.
+// noteBackup records in the log of the installation that a backup was made or restored. A failure does not fail the
+// command: an older schema has no such log.
 func noteBackup(ctx context.Context, d *database, log *slog.Logger, action string, m backup.Manifest) {
 	db, err := postgres.Open(ctx, postgres.Options{URL: d.url, Pooled: d.pooled(), MaxConns: 2})
 	if err == nil {
@@ -119,10 +119,11 @@ func noteBackup(ctx context.Context, d *database, log *slog.Logger, action strin
 	}
 }
 
-// backupDataAndFiles copies in an order that makes all rows fit their files, while parley serves: the bytes of a file are written
-// before the row that names them and removed after it. So the files come first, then the database as it is at one
-// moment, then the files that came meanwhile: what a row names was either there the first time, or is there the second.
-// The anchor of the audit log comes before the database, as it must never be ahead of it.
+// backupDataAndFiles copies files and database while parley serves, in an order that keeps all rows and their files
+// consistent. The bytes of a file are written before the row that names them, and removed after it. So the first pass
+// copies the files, then the database is copied as of one moment, then a second pass copies the files that were added
+// in the meantime. A file that a row names exists in the first or the second pass. The anchor of the audit log is
+// copied before the database, because it must never be ahead of it.
 func backupDataAndFiles(ctx context.Context, cfg *config.Config, d *database, p *platform, w *backup.Writer, m *backup.Manifest) (err error) {
 	if err := backupAnchorFolder(ctx, cfg, w); err != nil {
 		return err
@@ -142,7 +143,7 @@ func backupDataAndFiles(ctx context.Context, cfg *config.Config, d *database, p 
 	})
 }
 
-// backupStore adds the objects of a store that are wanted. One that was removed since it was listed is left out.
+// backupStore copies the wanted objects of a store. It skips an object that was removed after it was listed.
 func backupStore(ctx context.Context, store blob.Store, w *backup.Writer, prefix string, wanted func(key string) (bool, error)) error {
 	for after := ""; ; {
 		list, err := store.List(ctx, "", after, listedAtOnce)
@@ -190,7 +191,8 @@ func backupSecretFiles(ctx context.Context, cfg *config.Config, w *backup.Writer
 	return nil
 }
 
-// anchorFolder is the folder of the audit log's anchor that lies in DATA_DIR; one that AUDIT_ANCHOR names elsewhere is not ours to copy.
+// anchorFolder returns the folder of the audit log's anchor where it is in DATA_DIR. A folder elsewhere that
+// AUDIT_ANCHOR names is not part of the backup.
 func anchorFolder(cfg *config.Config) string {
 	if cfg.AuditAnchor != "" || cfg.DatabaseURL != "" {
 		return ""
@@ -211,7 +213,7 @@ func backupAnchorFolder(ctx context.Context, cfg *config.Config, w *backup.Write
 	return backupStore(ctx, disk, w, backupAnchor, func(string) (bool, error) { return true, nil })
 }
 
-// storesOf is as much of a platform as has the files.
+// storesOf makes a platform that has only the stores of files.
 func storesOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (*platform, error) {
 	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
 	if err := p.openBlobs(ctx); err != nil {
@@ -220,7 +222,7 @@ func storesOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (*platf
 	return p, nil
 }
 
-// keyPrint is what tells one SECRET_KEY from another, in hex; "" where none was made yet.
+// keyPrint returns a fingerprint of SECRET_KEY, in hex; "" where no key exists yet.
 func keyPrint(cfg *config.Config) (string, error) {
 	ring, found, err := presentRing(cfg)
 	if err != nil || !found {

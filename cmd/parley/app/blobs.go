@@ -10,14 +10,14 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Bounds of the calls to MinIO: each is for a part of a file at the most.
+// Limits of the calls to MinIO. Each call is for at most one part of a file.
 const (
 	storeTimeout = 30 * time.Second
 	storeCalls   = 64 // at once
 	storeWait    = 5 * time.Second
 )
 
-// openBlobs chooses where the bytes of files are kept. A MinIO that is away is no reason not to start.
+// openBlobs chooses where the bytes of files are stored. The program starts even where MinIO is not available.
 func (p *platform) openBlobs(ctx context.Context) error {
 	p.filesDir = filepath.Join(p.cfg.DataDir, "spool")
 	if p.cfg.MinioEndpoint == "" {
@@ -45,8 +45,8 @@ func (p *platform) openBlobs(ctx context.Context) error {
 	return nil
 }
 
-// roomForFiles fails where the disk that uploads are written to has no room for the largest file. Then uploads fail, and all
-// else is served.
+// roomForFiles returns an error where the disk for uploads has no space for the largest file. Then uploads fail, and
+// everything else is served.
 func (p *platform) roomForFiles(context.Context) error {
 	free, err := blob.FreeBytes(p.filesDir)
 	if err == nil && free < p.cfg.FileLimit {

@@ -22,16 +22,16 @@ const (
 	pingTimeout    = 5 * time.Second
 )
 
-// result is what came of one dependency.
+// result is the result of the check of one dependency.
 type result struct {
 	name string
 	err  error
-	note string // what an operator should know although all is well
+	note string // what an operator should know although the check passed
 
 	optional bool // servers start and serve without it
 }
 
-// checkAll is parley check: it tries every dependency, all at once, and prints a line each.
+// checkAll is parley check: it checks every dependency, all at once, and prints one line for each.
 func checkAll(stdout, stderr io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
 		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(p *platform, list []dependency) []result {
@@ -44,7 +44,7 @@ func checkAll(stdout, stderr io.Writer) configAction {
 	}
 }
 
-// checkEach tries every dependency, all at once.
+// checkEach checks every dependency, all at once.
 func checkEach(ctx context.Context, list []dependency) []result {
 	waiting := make([]<-chan error, len(list))
 	for i, d := range list {
@@ -57,8 +57,8 @@ func checkEach(ctx context.Context, list []dependency) []result {
 	return results
 }
 
-// initialize is parley init: it prepares every dependency, one after the other, and prints a line each. What cannot be
-// prepared keeps none of the others from it.
+// initialize is parley init: it prepares every dependency, one after the other, and prints one line for each. A failure
+// does not stop the preparation of the others.
 func initialize(stdout, stderr io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
 		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(_ *platform, list []dependency) (results []result) {
@@ -68,7 +68,7 @@ func initialize(stdout, stderr io.Writer) configAction {
 					timeout = startTimeout
 				}
 				err := <-inTime(ctx, timeout, d.Prepare)
-				if err == nil && d.ping != nil { // some have nothing to prepare, and have to be there all the same
+				if err == nil && d.ping != nil { // some need no preparation, but must be available
 					err = <-inTime(ctx, pingTimeout, d.ping)
 				}
 				results = append(results, result{name: d.name, err: err})
@@ -82,7 +82,8 @@ func initialize(stdout, stderr io.Writer) configAction {
 	}
 }
 
-// inTime runs a piece of work and gives its end, or that there was none in time, should it not even heed its context.
+// inTime runs work, and sends its error, or a timeout error where it has not returned in time, even if it ignores its
+// context.
 func inTime(ctx context.Context, timeout time.Duration, work func(ctx context.Context) error) <-chan error {
 	ended := make(chan error, 2)
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
@@ -91,7 +92,7 @@ func inTime(ctx context.Context, timeout time.Duration, work func(ctx context.Co
 		defer cancel()
 		err := work(ctx)
 		if err != nil && ctx.Err() != nil {
-			err = context.Cause(ctx) // it heeds the context, and was quicker than we
+			err = context.Cause(ctx) // it noticed the end of the context before the timer sent its error
 		}
 		if stop() {
 			ended <- err
@@ -100,7 +101,7 @@ func inTime(ctx context.Context, timeout time.Duration, work func(ctx context.Co
 	return ended
 }
 
-// tell prints a line for each result, and at the end, where all is well, the last one.
+// tell prints one line for each result. If all checks have passed, it prints last at the end.
 func tell(stdout io.Writer, cfg *config.Config, results []result, last string) error {
 	failed := 0
 	for _, r := range results {
@@ -122,14 +123,14 @@ func tell(stdout io.Writer, cfg *config.Config, results []result, last string) e
 	return err
 }
 
-// why is an error in one line for an operator, who wants the cause and not what callers are told.
+// why returns an error as one line for an operator: the cause, without the message for callers.
 func why(err error) string {
 	text := strings.ReplaceAll(err.Error(), fail.ErrUnavailable.Error()+": ", "")
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// onDependencies does work on what is configured, with the database there if it can be. An embedded one that another
-// parley has is used where it is; if it is stopped meanwhile, all is done again.
+// onDependencies runs work on the configured dependencies, with the database where it can be opened. It uses an
+// embedded database that another parley process has started; if that stops in the meantime, the work is repeated.
 func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, work func(*platform, []dependency) []result) ([]result, error) {
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -140,7 +141,7 @@ func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, w
 		}
 		results, err := onPlatform(ctx, cfg, log, d, work)
 		if opened != nil && len(results) > 0 {
-			results[0].err = opened // of the database, the first: why it could not be opened says more
+			results[0].err = opened // the first result is that of the database: the error of opening it says more
 		}
 		gone := d.joined && !d.answers(starting)
 		if err = errors.Join(err, d.close()); err != nil || !gone || starting.Err() != nil {

@@ -12,7 +12,7 @@ import (
 
 const checkedKey = "secret key" // the name of its line
 
-// checkKey adds what there is to say of SECRET_KEY, where the database, the first of the results, can be asked.
+// checkKey adds the result for SECRET_KEY where the database, the first of the results, is available.
 func checkKey(ctx context.Context, p *platform, results []result) []result {
 	if results[0].err != nil {
 		return results
@@ -25,8 +25,8 @@ func checkKey(ctx context.Context, p *platform, results []result) []result {
 	return append(results, result{name: checkedKey, err: err, note: r.note})
 }
 
-// keyState fails where the keys that are configured do not fit the database, or what is stored was sealed under others. It returns
-// what is still to be done.
+// keyState returns an error where the configured keys do not fit the database or what is stored was sealed with other
+// keys. Its note says what is left to do.
 func (p *platform) keyState(ctx context.Context) (note string, err error) {
 	store := keystore.Store{DB: p.db}
 	known, err := store.Known(ctx)
@@ -38,7 +38,7 @@ func (p *platform) keyState(ctx context.Context) (note string, err error) {
 	case err != nil:
 		return "", err
 	case !found && known == secret.KeyID{}:
-		return "", nil // nobody has served here yet
+		return "", nil // no server has used this database yet
 	case !found:
 		return "", fmt.Errorf("SECRET_KEY is not set and DATA_DIR holds none, and the database is used with the key %s", known)
 	}

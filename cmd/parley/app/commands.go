@@ -1,4 +1,4 @@
-// Package app puts the program together: the subcommands, and what each of them needs.
+// Package app builds the program: its subcommands, and what each of them needs.
 package app
 
 import (
@@ -17,11 +17,11 @@ import (
 // Exit codes.
 const (
 	ExitOK     = 0
-	ExitFailed = 1 // it was tried and failed
-	ExitUsage  = 2 // a wrong flag or setting: nothing was tried
+	ExitFailed = 1 // the command ran and failed
+	ExitUsage  = 2 // a wrong flag or setting: nothing was done
 )
 
-// RunUnderReaper runs this program once more, as a child that is not process 1.
+// RunUnderReaper runs this program again, as a child that is not process 1.
 func RunUnderReaper(args, environ []string, stderr io.Writer) int {
 	self, err := os.Executable()
 	code := ExitFailed
@@ -35,11 +35,12 @@ func RunUnderReaper(args, environ []string, stderr io.Writer) int {
 	return code
 }
 
-// usageError is a mistake of whoever called; it exits with ExitUsage.
+// usageError is a mistake in the call of the program; it exits with ExitUsage.
 type usageError struct{ error }
 
-// Run runs the program with the arguments of its command line, the first of which is its name, and returns its exit code. It writes
-// one line a problem to stderr. It is safe for concurrent use, as it changes nothing of the process.
+// Run runs the program with the arguments of its command line, the first of which is its name, and returns its exit
+// code. It writes one line for each problem to stderr. It is safe for concurrent use, because it changes no state of
+// the process.
 func Run(ctx context.Context, version string, args, environ []string, stdout, stderr io.Writer) int {
 	err := newCommand(version, environ, stdout, stderr).Run(ctx, args)
 	if err == nil {
@@ -54,7 +55,7 @@ func Run(ctx context.Context, version string, args, environ []string, stdout, st
 	return ExitFailed
 }
 
-// split gives the errors that were joined.
+// split returns the errors that were joined.
 func split(err error) []error {
 	if usage, ok := errors.AsType[usageError](err); ok {
 		err = usage.error
@@ -70,7 +71,7 @@ func split(err error) []error {
 	return all
 }
 
-// alone has an action refuse what stands behind its command: no command of ours takes arguments.
+// alone makes an action refuse arguments after its command: none of our commands takes any.
 func alone(do cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
 		if c.Args().Present() {

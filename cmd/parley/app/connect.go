@@ -15,7 +15,8 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// connect makes the ways to all that we depend on. Only the database is waited for, and lazily not even that.
+// connect makes the clients of all dependencies. It waits only for the database, and not even for that if lazily is
+// set.
 func (p *platform) connect(ctx context.Context, d *database, lazily bool) (err error) {
 	if err := p.connectRedis(); err != nil {
 		return err
@@ -32,7 +33,7 @@ func (p *platform) connect(ctx context.Context, d *database, lazily bool) (err e
 	return errors.Join(p.openBlobs(ctx), p.chooseCounts(), p.connectVectors())
 }
 
-// connectRedis prepares the limiter; a Redis that is away is no reason not to start.
+// connectRedis prepares the rate limiter. The program starts even where Redis is not available.
 func (p *platform) connectRedis() error {
 	memory := ratelimit.NewMemory(time.Now)
 	p.limiter, p.marks = memory, dedupe.NewMemory(markLife, markMost)
@@ -41,7 +42,7 @@ func (p *platform) connectRedis() error {
 	}
 	o, err := redis.ParseURL(p.cfg.RedisURL)
 	if err != nil {
-		return errors.New("REDIS_URL: should be redis://user:password@host:port/0") // the error may show the password
+		return errors.New("REDIS_URL: should be redis://user:password@host:port/0") // the parsing error may contain the password
 	}
 	o.DialTimeout, o.MaxRetries, o.ContextTimeoutEnabled = time.Second, -1, true
 	p.redisCalls = resilience.NewGroup("redis", resilience.Policy{
@@ -52,7 +53,7 @@ func (p *platform) connectRedis() error {
 	return nil
 }
 
-// Marks of what came in over webhooks: senders repeat within a day, if at all.
+// Marks of deliveries that came in over webhooks: senders repeat a delivery within a day, if at all.
 const (
 	markLife = 24 * time.Hour
 	markMost = 100_000

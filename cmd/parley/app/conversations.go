@@ -54,7 +54,7 @@ func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, cat
 // answerTimeSlack is how much longer than its model a job that answers a message may take.
 const answerTimeSlack = 30 * time.Second
 
-// How a workspace tests its keys for models.
+// Limits for the test of a workspace's model keys.
 const (
 	keyTestTimeout  = 15 * time.Second
 	keyTestsAMinute = 10
@@ -89,7 +89,7 @@ func newConversationsServer(p *platform, catalog bots.Catalog, turns turnUseCase
 	}
 }
 
-// giveUpAnswers returns what is done about an answer to an inbound webhook whose job is given up.
+// giveUpAnswers returns the function that runs when the job for an answer to an inbound webhook is given up.
 func giveUpAnswers(p *platform) func(context.Context, queue.WholeLetter) error {
 	return func(ctx context.Context, l queue.WholeLetter) error {
 		if l.Kind != postgres.AnswerKind {

@@ -17,18 +17,18 @@ import (
 	"github.com/parley/parley/platform/telemetry"
 )
 
-// database is where the program's Postgres is: one of its own, or the one that DATABASE_URL names.
+// database is the Postgres of the program: an embedded one, or the one that DATABASE_URL names.
 type database struct {
 	url    string // for the pool
 	direct string // past a pooler, for migrations
 	own    *embedded.Server
-	joined bool // it is embedded in another process, which may stop it
+	joined bool // it is embedded in another process, which may stop it at any time
 }
 
-// pooled tells whether the pool's way to it goes through a pooler.
+// pooled reports whether the connections of the pool go through a pooler.
 func (d *database) pooled() bool { return d.url != d.direct }
 
-// openDatabase finds or starts it.
+// openDatabase connects to the configured database, or starts the embedded one.
 func openDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*database, error) {
 	if cfg.DatabaseURL != "" {
 		return &database{url: cfg.DatabaseURL, direct: cfg.DirectURL()}, nil
@@ -53,10 +53,10 @@ func embeddedFolder(cfg *config.Config) (string, error) {
 	return dir, nil
 }
 
-// joinPause is between two looks at a database that another process is starting or stopping.
+// joinPause is the time between two checks of a database that another process is starting or stopping.
 const joinPause = 50 * time.Millisecond
 
-// joinDatabase is openDatabase for one who can also work on an embedded database that another process has.
+// joinDatabase is openDatabase for commands that can also use an embedded database that another process has started.
 func joinDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*database, error) {
 	for {
 		d, err := openDatabase(ctx, cfg, log)
@@ -80,12 +80,12 @@ func joinDatabase(ctx context.Context, cfg *config.Config, log *slog.Logger) (*d
 	}
 }
 
-// answers tells whether the database can be reached.
+// answers reports whether the database can be reached.
 func (d *database) answers(ctx context.Context) bool {
 	return postgres.Reaches(ctx, d.direct)
 }
 
-// absent is an embedded database that could not be opened: what wants it finds nothing there.
+// absent returns a database that stands for an embedded one that could not be opened: every connection to it fails.
 func absent(cfg *config.Config) *database {
 	dir, err := embeddedFolder(cfg)
 	if err != nil {
@@ -95,10 +95,10 @@ func absent(cfg *config.Config) *database {
 	return &database{url: url, direct: url}
 }
 
-// stopTimeout is how long the embedded database may take to stop in good order.
+// stopTimeout is how long the embedded database may take for an orderly stop.
 const stopTimeout = 20 * time.Second
 
-// close stops what openDatabase started.
+// close stops what openDatabase has started.
 func (d *database) close() error {
 	if d.own == nil {
 		return nil
@@ -108,7 +108,7 @@ func (d *database) close() error {
 	return d.own.Stop(ctx)
 }
 
-// where says whose database it is, for the log.
+// where returns "embedded" or "DATABASE_URL", for the log.
 func (d *database) where() string {
 	if d.own != nil {
 		return "embedded"
@@ -116,7 +116,8 @@ func (d *database) where() string {
 	return "DATABASE_URL"
 }
 
-// lost is closed when a database of our own has ended by itself; of others we learn by their silence.
+// lost returns a channel that is closed when our own embedded database has stopped by itself. For other databases it is
+// nil: their loss is noticed only when calls fail.
 func (d *database) lost() <-chan struct{} {
 	if d.own == nil {
 		return nil
@@ -157,7 +158,7 @@ func migrateCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr
 	}
 }
 
-// withMigrator gives the work a migrator on the configured database.
+// withMigrator runs work with a migrator of the configured database.
 func withMigrator(ctx context.Context, cfg *config.Config, stderr io.Writer, work func(*postgres.Migrator) error) error {
 	log := newLogger(cfg, stderr)
 	db, err := openDatabase(ctx, cfg, log)

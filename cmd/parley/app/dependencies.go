@@ -17,24 +17,24 @@ import (
 	"github.com/parley/parley/platform/redisclient"
 )
 
-// service is something that keeps what is ours, inside this process or out.
+// service is something that stores our data, inside this process or outside.
 type service interface {
-	// Prepare makes what is missing. It may be called again, and by many at once.
+	// Prepare creates what is missing. It may be called again, and by many processes at once.
 	Prepare(ctx context.Context) error
-	// Check really writes, reads that, and takes it back.
+	// Check writes test data, reads it, and removes it.
 	Check(ctx context.Context) error
 }
 
-// dependency is a service that this program stands on as it is configured.
+// dependency is a service that this program needs as it is configured.
 type dependency struct {
 	name string
 	service
-	ping     func(ctx context.Context) error // a cheap look, for /readyz; nil: it is in what others look at
-	optional bool                            // we are ready without it, unless READINESS_STRICT is true
+	ping     func(ctx context.Context) error // a cheap check, for /readyz; nil: the check of another dependency covers it
+	optional bool                            // the program is ready without it, unless READINESS_STRICT is true
 }
 
-// dependencies are all of them, in the order in which they are told. parley init prepares them, parley check tries them,
-// /readyz pings them, and a server prepares at its start those that are optional.
+// dependencies returns all dependencies, in the order in which they are reported. parley init prepares them, parley
+// check checks them, /readyz pings them, and a server prepares the optional ones at its start.
 func (p *platform) dependencies() []dependency {
 	list := []dependency{{name: "postgres", service: schema{p.migrator, p.db}, ping: p.db.Ping}}
 	if p.redis != nil {
@@ -51,7 +51,7 @@ func (p *platform) dependencies() []dependency {
 	return append(list, p.vectorService)
 }
 
-// checks are the dependencies that /readyz tells of.
+// checks returns the dependencies that /readyz reports.
 func (p *platform) checks() (checks []gateway.Check) {
 	for _, d := range p.dependencies() {
 		if d.ping != nil {
@@ -61,12 +61,12 @@ func (p *platform) checks() (checks []gateway.Check) {
 	return append(checks, gateway.Check{Name: "files", Optional: true, Probe: p.roomForFiles}) // a full disk takes no reads out
 }
 
-// firstTimeout is how long a start waits for the first try at what is optional: one that is there is prepared by then, so
-// that the first requests find it, and one that hangs delays no more than this.
+// firstTimeout is how long the start waits for the first attempt to prepare the optional dependencies. A dependency
+// that is available is prepared by then, before the first requests; one that hangs does not delay the start further.
 const firstTimeout = 3 * time.Second
 
-// prepareOptional prepares what a server can start without: it waits a little for the first try, and tries again beside
-// the requests until it has succeeded.
+// prepareOptional prepares the optional dependencies. It waits up to firstTimeout for the first attempt, and retries in
+// the background until it has succeeded.
 func (p *platform) prepareOptional() {
 	if !p.cfg.MigrateOnStart {
 		return // the operator runs parley init
@@ -99,7 +99,7 @@ func (p *platform) prepareOptional() {
 	}
 }
 
-// schema is the database with our tables in it.
+// schema is the database with our tables.
 type schema struct {
 	migrator *postgres.Migrator
 	db       *postgres.DB
@@ -113,7 +113,7 @@ func (s schema) Prepare(ctx context.Context) error {
 	return s.migrator.Up(ctx)
 }
 
-// compare wants the schema to be what the migrations make.
+// compare returns an error where the schema differs from what the migrations create.
 func (s schema) compare(ctx context.Context) error {
 	if err := s.migrator.Drift(ctx); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s schema) compare(ctx context.Context) error {
 	return fmt.Errorf("the schema differs from that of the migrations in %d lines, which parley migrate repair lists; the first: %s", len(different), different[0])
 }
 
-// Check wants the schema up to date and as the migrations make it, then writes and reads.
+// Check requires that the schema is up to date and as the migrations create it, then writes and reads.
 func (s schema) Check(ctx context.Context) error {
 	at, newest, dirty, err := s.migrator.Status(ctx)
 	switch {
@@ -143,10 +143,10 @@ func (s schema) Check(ctx context.Context) error {
 	return s.db.Check(ctx)
 }
 
-// redisService is the Redis that limits, marks and answers are shared through.
+// redisService is the Redis that shares limits, marks and stored responses between processes.
 type redisService struct{ client *redis.Client }
 
-// Prepare does nothing: its keys come and go.
+// Prepare does nothing: Redis needs no schema.
 func (redisService) Prepare(context.Context) error { return nil }
 
 // Check sets a key, gets it and deletes it.
@@ -169,7 +169,7 @@ func (r redisService) Check(ctx context.Context) error {
 	return nil
 }
 
-// memoryService is what stands in for Redis: limits and marks of this process alone.
+// memoryService replaces Redis: it has the limits and marks of this process only.
 type memoryService struct {
 	limiter ratelimit.Limiter
 	marks   dedupe.Marks

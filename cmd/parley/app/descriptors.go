@@ -20,16 +20,16 @@ const (
 	minConnections  = 16
 )
 
-// descriptors says what the open files of a process are for.
+// descriptors is how the open files of a process are divided.
 type descriptors struct {
 	limit       int // of the process
-	outgoing    int // kept for calls to models, webhook targets and services, and for files
-	wanted      int // that all calls and files that are allowed at once would take
+	outgoing    int // reserved for calls to models, webhook targets and services, and for files
+	wanted      int // how many all allowed concurrent calls and files would need
 	connections int // of clients
 }
 
-// shareDescriptors divides a limit: first what the process and its database need, then at most half of the rest for calls
-// that go out and files, then connections of clients.
+// shareDescriptors divides a limit of open files. The process and its database have what they need; outgoing calls and
+// files have at most half of the rest; connections of clients have what is left.
 func shareDescriptors(limit int, cfg *config.Config) (descriptors, error) {
 	needed := ownDescriptors + int(cfg.Connections())
 	wanted := fileDescriptors + cfg.ModelAtOnce + storeCalls
@@ -48,8 +48,8 @@ func shareDescriptors(limit int, cfg *config.Config) (descriptors, error) {
 	return d, nil
 }
 
-// connectionLimit returns how many connections of clients there may be. The Go runtime has raised the soft limit of open
-// files to the hard one by now.
+// connectionLimit returns how many client connections are allowed. The Go runtime has already raised the soft limit of
+// open files to the hard limit.
 func connectionLimit(ctx context.Context, cfg *config.Config, log *slog.Logger) (int, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

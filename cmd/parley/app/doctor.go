@@ -12,25 +12,25 @@ import (
 	"github.com/parley/parley/platform/config"
 )
 
-// state is how bad a finding of parley doctor is.
+// state is the severity of a finding of parley doctor.
 type state string
 
 // The states of findings.
 const (
 	fine    state = "ok"
-	warning state = "warning" // all is served, and somebody should look at it
+	warning state = "warning" // everything is served, but an operator should look at it
 	broken  state = "broken"  // something is not served, or will not be after the next start
 )
 
-// finding is what parley doctor has to say of one thing.
+// finding is one result of parley doctor.
 type finding struct {
 	Name   string `json:"name"`
 	State  state  `json:"state"`
 	What   string `json:"what"`
-	Remedy string `json:"remedy,omitempty"` // "" where all is well
+	Remedy string `json:"remedy,omitempty"` // "" where nothing has to be done
 }
 
-// doctorCommand is parley doctor. Settings that are wrong are findings too, so it reads them itself.
+// doctorCommand is parley doctor. It reads the settings itself, because wrong settings are findings too.
 func doctorCommand(environ []string, stdout, stderr io.Writer, wrong cli.OnUsageErrorFunc) *cli.Command {
 	return &cli.Command{
 		Name: "doctor", Usage: "tell what is wrong and what to do: exit code 1 where something is broken, 0 where there are only warnings", OnUsageError: wrong,
@@ -49,7 +49,8 @@ func doctorCommand(environ []string, stdout, stderr io.Writer, wrong cli.OnUsage
 	}
 }
 
-// tellFindings prints a line for each, and fails where one is broken. It shows no secret of the configuration.
+// tellFindings prints one line for each finding, and returns an error where one is broken. It prints no secret of the
+// configuration.
 func tellFindings(stdout io.Writer, cfg *config.Config, asJSON bool, findings []finding) error {
 	count := map[state]int{}
 	for _, f := range findings {
@@ -80,7 +81,7 @@ func tellFindings(stdout io.Writer, cfg *config.Config, asJSON bool, findings []
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// wrongSettings is a finding for each setting that is wrong.
+// wrongSettings returns a finding for each wrong setting.
 func wrongSettings(err error) (findings []finding) {
 	for _, problem := range split(err) {
 		findings = append(findings, finding{"settings", broken, problem.Error(), "set it as it says: no command works before; parley env lists all settings"})
@@ -88,7 +89,7 @@ func wrongSettings(err error) (findings []finding) {
 	return findings
 }
 
-// settingsFindings tells of settings that are allowed and that somebody may not mean.
+// settingsFindings returns warnings about settings that are allowed and may be a mistake.
 func settingsFindings(cfg *config.Config) (findings []finding) {
 	warn := func(what, remedy string) { findings = append(findings, finding{"settings", warning, what, remedy}) }
 	if cfg.Production() {
@@ -113,7 +114,7 @@ func settingsFindings(cfg *config.Config) (findings []finding) {
 	return findings
 }
 
-// examine looks at the database and all else that is configured, running or not.
+// examine checks the database and all other configured dependencies, whether parley runs or not.
 func examine(ctx context.Context, cfg *config.Config, stderr io.Writer) ([]finding, error) {
 	var found []finding // of the last run: an embedded database that stops meanwhile is looked at again
 	results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(p *platform, list []dependency) []result {

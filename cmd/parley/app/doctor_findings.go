@@ -20,7 +20,7 @@ import (
 	"github.com/parley/parley/platform/jobs"
 )
 
-// From when on parley doctor warns.
+// Thresholds above which parley doctor warns.
 const (
 	jobsLate      = 5 * time.Minute // for the oldest job that is due
 	sealsLate     = 10 * time.Minute
@@ -31,7 +31,7 @@ const (
 	smtpDialLimit = 5 * time.Second
 )
 
-// dependencyFinding makes a finding of what parley check tries. The first dependency is the database.
+// dependencyFinding makes a finding of a result of parley check. The first dependency is the database.
 func dependencyFinding(cfg *config.Config, r result, database bool) finding {
 	f := finding{Name: r.name, State: fine, What: "it was written to and read from"}
 	if r.err == nil {
@@ -51,7 +51,7 @@ func dependencyFinding(cfg *config.Config, r result, database bool) finding {
 	return f
 }
 
-// storedFindings are those of a database that answers, and of this machine.
+// storedFindings returns the findings about a database that can be reached, and about this machine.
 func (p *platform) storedFindings(ctx context.Context) (findings []finding) {
 	findings = append(findings, p.diskFindings()...)
 	findings = append(findings, p.fileFinding(), p.smtpFinding(ctx))
@@ -85,7 +85,7 @@ func (p *platform) storedFindings(ctx context.Context) (findings []finding) {
 	return findings
 }
 
-// graded is a finding that is a warning where there is something to do.
+// graded returns one finding, which is a warning if warn is set.
 func graded(name string, warn bool, what, remedy string) []finding {
 	if warn {
 		return []finding{{name, warning, what, remedy}}
@@ -164,7 +164,7 @@ func (p *platform) installationLog(ctx context.Context, action string, limit int
 	return audit.NewLog(p.db).List(ctx, audit.Filter{Action: &action}, nil, limit)
 }
 
-// diskFindings tell of the room for the embedded database and for files.
+// diskFindings returns findings about the free space for the embedded database and for files.
 func (p *platform) diskFindings() (findings []finding) {
 	for _, dir := range []struct{ name, path string }{{"disk of DATA_DIR", p.cfg.DataDir}, {"disk of files", p.filesDir}} {
 		free, err := blob.FreeBytes(dir.path)
@@ -185,7 +185,7 @@ func (p *platform) diskFindings() (findings []finding) {
 	return findings
 }
 
-// fileFinding tells of kept secrets that others on this machine can read.
+// fileFinding returns a finding about stored secrets that other users of this machine can read.
 func (p *platform) fileFinding() finding {
 	f := finding{Name: "kept secrets", State: fine, What: "nobody else can read them, or there are none"}
 	for _, name := range keptSecrets() {
@@ -197,7 +197,7 @@ func (p *platform) fileFinding() finding {
 	return f
 }
 
-// smtpFinding tells whether the mail server can be reached; it sends nothing.
+// smtpFinding reports whether the mail server can be reached. It sends nothing.
 func (p *platform) smtpFinding(ctx context.Context) finding {
 	f := finding{Name: "smtp", State: fine, What: "there is none"}
 	if p.cfg.SMTPURL == "" {

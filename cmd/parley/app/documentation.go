@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/docs"
 )
 
-// documentation returns what the pages at /docs are made of.
+// documentation returns the source of the pages at /docs.
 func documentation() (docs.Source, error) {
 	guides, err := api.Guides()
 	return docs.Source{Document: api.YAML, Examples: api.Examples, Guides: guides, Changelog: api.Changelog}, err

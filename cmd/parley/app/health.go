@@ -17,8 +17,8 @@ import (
 // healthTimeout is how long /healthz may take to answer at one address.
 const healthTimeout = 2 * time.Second
 
-// health asks the process of this machine whether it lives, at HTTP_ADDR and else at METRICS_ADDR, where workers answer too:
-// for a container, which has no other means of asking.
+// health asks the process on this machine whether it is alive, at HTTP_ADDR and else at METRICS_ADDR, where workers
+// respond too. It is the health check of a container that has no other tool for it.
 func health(stdout io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
 		url, err := healthURL("HTTP_ADDR", cfg.HTTPAddr)
@@ -44,7 +44,7 @@ func health(stdout io.Writer) configAction {
 	}
 }
 
-// askHealth returns nil where a URL answers 200.
+// askHealth returns nil where a URL responds with 200.
 func askHealth(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -63,8 +63,8 @@ func askHealth(ctx context.Context, url string) error {
 	return nil
 }
 
-// healthURL is where the server that listens at the address of a setting answers: one that listens everywhere does so at
-// loopback.
+// healthURL returns the URL of the server that listens at the address of a setting. A server that listens on all
+// interfaces is called at the loopback address.
 func healthURL(setting, address string) (string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

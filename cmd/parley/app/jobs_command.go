@@ -115,7 +115,7 @@ func cancelJob(ctx context.Context, c *cli.Command, o *operator) error {
 	})
 }
 
-// changeJob changes the job that --workspace and --job name, and writes that into the audit log of its workspace.
+// changeJob changes the job that --workspace and --job name, and records that in the audit log of its workspace.
 func (o *operator) changeJob(ctx context.Context, c *cli.Command, action, done string, change func(context.Context, uuid.UUID) (kind string, err error)) error {
 	workspace, id := uuid.MustParse(c.String("workspace")), uuid.MustParse(c.String("job"))
 	var kind string
@@ -170,7 +170,7 @@ func listDeadLetters(ctx context.Context, c *cli.Command, o *operator) error {
 	})
 }
 
-// retriedLine is a dead letter that has become a job again, as it is printed and audited.
+// retriedLine is a dead letter that was queued again as a job, as it is printed and audited.
 type retriedLine struct {
 	Workspace uuid.UUID `json:"workspace_id"`
 	LetterID  uuid.UUID `json:"dead_letter_id"`
@@ -198,7 +198,8 @@ func retryDeadLetters(ctx context.Context, c *cli.Command, o *operator) error {
 	})
 }
 
-// retryLetters has some dead letters of a workspace retried in one transaction, writes that into its audit log, and prints them.
+// retryLetters queues some dead letters of a workspace again in one transaction, records that in its audit log, and
+// prints them.
 func (o *operator) retryLetters(ctx context.Context, workspace uuid.UUID, retry func(context.Context) ([]jobs.Retried, error)) (int, error) {
 	var lines []retriedLine
 	err := o.db.Write(ctx, func(ctx context.Context) error {

@@ -15,7 +15,7 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// The purposes of the boxes that what is stored is sealed in.
+// The purposes of the secret.Box values with which stored data is sealed.
 const (
 	boxOfAnswers  = "answers with secrets"
 	boxOfWebhooks = "webhook secrets"
@@ -23,7 +23,7 @@ const (
 	boxOfLetters  = "letters"
 )
 
-// needsKey says what is lost with a SECRET_KEY.
+// needsKey lists what is lost with a SECRET_KEY.
 const needsKey = "the seals of the audit log, stored webhook secrets, keys of models (without an ENCRYPTION_KEY) and calls that are " +
 	"sent again depend on it. Restore it from a backup; if it is lost for good, "
 
@@ -52,7 +52,7 @@ func ringOf(cfg *config.Config) (secret.Ring, error) {
 	return newRing(key, cfg)
 }
 
-// presentRing is ringOf for one who only looks: it makes no SECRET_KEY. found is false where there is none.
+// presentRing is ringOf for callers that only look: it creates no SECRET_KEY. found is false where there is none.
 func presentRing(cfg *config.Config) (ring secret.Ring, found bool, err error) {
 	key := cfg.SecretKey
 	if key == "" {
@@ -82,14 +82,15 @@ func newRing(key string, cfg *config.Config) (secret.Ring, error) {
 			return secret.Ring{}, fmt.Errorf("SECRET_PREVIOUS_KEYS: %w", err)
 		}
 		former = append(former, m)
-		if m, err := secret.NewMaster(strings.TrimSpace(text)); err == nil { // people write a space behind a comma
+		if m, err := secret.NewMaster(strings.TrimSpace(text)); err == nil { // users write a space after a comma
 			former = append(former, m)
 		}
 	}
 	return secret.NewRing(current, former...), nil
 }
 
-// modelRing is the ring for keys of models: an ENCRYPTION_KEY is its current key, and what SECRET_KEY has sealed before is read.
+// modelRing returns the ring for keys of models. An ENCRYPTION_KEY is its current key, and keys that SECRET_KEY has
+// sealed can still be read.
 func modelRing(ring secret.Ring, cfg *config.Config) (secret.Ring, error) {
 	if cfg.EncryptionKey == "" {
 		return ring, nil
@@ -101,7 +102,8 @@ func modelRing(ring secret.Ring, cfg *config.Config) (secret.Ring, error) {
 	return ring.With(own), nil
 }
 
-// useKey stops a process whose keys are not those that the database is used with, and reads the retired ones.
+// useKey returns an error where the configured keys are not those that the database is used with. It also reads the
+// retired keys.
 func (p *platform) useKey(ctx context.Context) error {
 	store := keystore.Store{DB: p.db}
 	ring, err := store.Use(ctx, p.ring)
@@ -134,7 +136,7 @@ func (p *platform) newSealer() *audit.Sealer {
 	return audit.NewSealer(p.db, p.ring.Keys(keystore.AuditSeals), p.retired[keystore.AuditSeals])
 }
 
-// keptAt names the file that a secret is kept in; "" for one that is configured.
+// keptAt returns a text that names the file of a secret, for an error message; "" for a configured secret.
 func (p *platform) keptAt(name, configured string) string {
 	if configured != "" {
 		return ""
@@ -142,7 +144,7 @@ func (p *platform) keptAt(name, configured string) string {
 	return "; now it is the one in " + filepath.Join(p.cfg.DataDir, name) + ", which is made anew where it is missing"
 }
 
-// keep gives a configured secret, or one that is made once and kept in the data folder.
+// keep returns a configured secret, or one that is created once and stored in the data folder.
 func keep(configured, dir, name string) (string, error) {
 	if configured != "" {
 		return configured, nil

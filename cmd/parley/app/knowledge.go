@@ -38,12 +38,13 @@ func mountKnowledge(e *echo.Echo, p *platform) error {
 // orphanTimeout is how long one run through all stored bytes may take.
 const orphanTimeout = 30 * time.Minute
 
-// inWorkspace is for work that nobody asked for, in a workspace that stored bytes name.
+// inWorkspace returns a context for background work in a workspace whose id is part of the name of stored bytes.
 func inWorkspace(ctx context.Context, workspace uuid.UUID) context.Context {
 	return call.As(ctx, workspace, uuid.Nil)
 }
 
-// contentMissing counts and logs a file whose bytes are gone: removed behind our back, or left out when a backup was restored.
+// contentMissing counts and logs a file whose bytes are missing: they were removed outside of the program, or left out
+// when a backup was restored.
 func (p *platform) contentMissing(ctx context.Context, file uuid.UUID) {
 	p.metrics.missing(1)
 	p.log.ErrorContext(ctx, "the bytes of a file are missing from the store", "file", file)

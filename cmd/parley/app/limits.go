@@ -15,7 +15,7 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// limitsCommand is parley limits: what a workspace may use is for operators to say, so there is no call for it.
+// limitsCommand is parley limits. Only operators set the limits of a workspace, so the API has no call for it.
 func limitsCommand(k operatorCommands) *cli.Command {
 	metric := func() cli.Flag {
 		names := make([]string, 0, len(usage.Metrics()))
@@ -61,8 +61,8 @@ func checkMetric(c *cli.Command) error {
 	return nil
 }
 
-// changeLimit sets a limit, or takes it back where it is nil, writes that into the workspace's audit log, and prints what
-// holds now.
+// changeLimit sets a limit, or removes it where it is nil, records that in the workspace's audit log, and prints the
+// limit that now applies.
 func changeLimit(ctx context.Context, c *cli.Command, o *operator, limit *int64) error {
 	metric := usage.Metric(c.String("metric"))
 	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
@@ -88,7 +88,7 @@ func showLimits(ctx context.Context, c *cli.Command, o *operator) error {
 	})
 }
 
-// limitLine is what a workspace uses and may use of one metric, as it is printed.
+// limitLine is the usage and the limit of a workspace for one metric, as it is printed.
 type limitLine struct {
 	Workspace *uuid.UUID   `json:"workspace_id,omitempty"`
 	Metric    usage.Metric `json:"metric"`
@@ -109,7 +109,8 @@ func (l limitLine) String() string {
 	return fmt.Sprintf("%s %s, used %d", l.Metric, limit, l.Used)
 }
 
-// printLimits prints a line for each metric, or for one alone; a text begins with the workspace where there are several.
+// printLimits prints one line for each metric, or for one metric only. With several workspaces, a line of text begins
+// with the workspace.
 func (o *operator) printLimits(ctx context.Context, workspace uuid.UUID, only usage.Metric, several bool) error {
 	list, err := o.meter.Report(ctx, usage.Month(o.now()))
 	if err != nil {

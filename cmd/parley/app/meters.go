@@ -24,8 +24,8 @@ import (
 	"github.com/parley/parley/platform/telemetry"
 )
 
-// meters count what happens in this process. Their labels are routes, statuses, providers and names of ours: nothing that
-// a tenant chooses. The few workspaces that do most are named by their ids, in top alone.
+// meters counts events of this process. Its labels are routes, statuses, providers and names of ours; no tenant can
+// choose a label. Only top names workspaces, by id, and only the few with the most load.
 type meters struct {
 	*telemetry.Metrics
 	top        topWorkspaces
@@ -87,14 +87,14 @@ func newMeters() meters {
 	}
 }
 
-// request counts one that was answered.
+// request counts a request that was answered.
 func (m meters) request(ctx context.Context, method, route string, status int, took, outside time.Duration) {
 	m.top.call(ctx, status, took-outside)
 	if route == "" {
-		method, route = "any", "none" // the router had no place for it
+		method, route = "any", "none" // the router has no route for it
 	}
 	if !slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions}, method) {
-		method = "any" // it is the client's word
+		method = "any" // the client chooses it
 	}
 	m.requests(1, method, route, strconv.Itoa(status))
 	m.latency(took, method, route)
@@ -103,18 +103,16 @@ func (m meters) request(ctx context.Context, method, route string, status int, t
 
 func (m meters) operation(outcome string) { m.operations(1, outcome) }
 
-// countedLimiter counts whom a limiter refuses, by the part of the key that says what is counted.
+// countedLimiter counts the calls that a limiter refuses, by the part of the key that says what is counted.
 type countedLimiter struct {
 	ratelimit.Limiter
 	refused func(n float64, labels ...string)
 }
 
-// Allow implements ratelimit.Limiter.
 func (l countedLimiter) Allow(ctx context.Context, key string, limit ratelimit.Limit) ratelimit.Result {
 	return l.counted(key, l.Limiter.Allow(ctx, key, limit))
 }
 
-// Peek implements ratelimit.Limiter.
 func (l countedLimiter) Peek(ctx context.Context, key string, limit ratelimit.Limit) ratelimit.Result {
 	return l.counted(key, l.Limiter.Peek(ctx, key, limit))
 }
@@ -127,13 +125,12 @@ func (l countedLimiter) counted(key string, r ratelimit.Result) ratelimit.Result
 	return r
 }
 
-// countedSessions counts what is written of sessions.
+// countedSessions counts audit entries of sessions.
 type countedSessions struct {
 	ports.Audit
 	count func(n float64, labels ...string)
 }
 
-// Session implements ports.Audit of auth.
 func (s countedSessions) Session(ctx context.Context, action string, session uuid.UUID) error {
 	err := s.Audit.Session(ctx, action, session)
 	if err == nil {
@@ -142,15 +139,15 @@ func (s countedSessions) Session(ctx context.Context, action string, session uui
 	return err
 }
 
-// turnProviders are the values of the label provider. No other text gets into it: tenants name models.
+// turnProviders returns the values of the label provider. Any other name becomes unknown, because tenants name models.
 func turnProviders() []string {
 	return []string{domain.Echo, domain.OpenAI, domain.Anthropic, domain.UnknownProvider}
 }
 
-// codeWrongAddress is in the label code instead of that of a failure which a wrong base URL is the cause of.
+// codeWrongAddress is the value of the label code for a failure that a wrong base URL has caused.
 const codeWrongAddress = "WRONG_ADDRESS"
 
-// turnCodes are those of turns that fail, which the label code has; any other one is OTHER.
+// turnCodes returns the codes of failed turns that the label code may have. Any other code becomes OTHER.
 func turnCodes() []string {
 	codes := []string{fail.ErrLimitReached.Code, fail.ErrInternal.Code, codeWrongAddress, "OTHER"}
 	for _, e := range []*fail.Error{
@@ -162,14 +159,14 @@ func turnCodes() []string {
 	return codes
 }
 
-// countedTurns counts what becomes of turns.
+// countedTurns counts the results of turns.
 type countedTurns struct {
 	conversations.Events
 	meters
 	log *slog.Logger
 }
 
-// asked are the labels of whom a turn was asked of, or was to be: the provider, and whose key.
+// asked returns the labels of the model that a turn was, or would have been, sent to: the provider, and whose key.
 func asked(t domain.Turn, reply domain.Reply) (provider, key string) {
 	provider, key = cmp.Or(reply.Provider, t.Asked.Provider), "operator"
 	if !slices.Contains(turnProviders(), provider) {
@@ -181,7 +178,7 @@ func asked(t domain.Turn, reply domain.Reply) (provider, key string) {
 	return provider, key
 }
 
-// TurnCompleted counts a turn and what it has used.
+// TurnCompleted counts a completed turn and its usage.
 func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
 	provider, key := asked(t, reply)
 	c.turns(1, provider, "completed", key)
@@ -189,7 +186,7 @@ func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer d
 	for direction, n := range map[string]*int{"input": reply.InputTokens, "output": reply.OutputTokens, "cached": reply.CachedTokens} {
 		if n != nil {
 			c.tokens(float64(*n), provider, direction)
-			if direction != "cached" { // which are input too
+			if direction != "cached" { // cached tokens are input too
 				c.top.tokens.Add(call.From(ctx).Principal.WorkspaceID, float64(*n))
 			}
 		}
@@ -197,7 +194,8 @@ func (c countedTurns) TurnCompleted(ctx context.Context, t domain.Turn, answer d
 	return c.Events.TurnCompleted(ctx, t, answer, reply)
 }
 
-// TurnFailed counts a turn that failed, or that was refused by settings, limits or what it says, which is no trouble of a model.
+// TurnFailed counts a turn that failed, or that was refused because of settings, limits or its content, which is no
+// failure of a model.
 func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, reply domain.Reply, why *fail.Error) error {
 	outcome, code := "failed", why.Code
 	if why.Kind == fail.Invalid || why.Kind == fail.Forbidden {
@@ -218,13 +216,13 @@ func (c countedTurns) TurnFailed(ctx context.Context, t domain.Turn, reply domai
 	return c.Events.TurnFailed(ctx, t, reply, why)
 }
 
-// countedCancels counts turns that are cancelled beside the others.
+// countedCancels counts cancelled turns in addition to the others.
 type countedCancels struct {
 	conversations.Cancels
 	turns countedTurns
 }
 
-// Cancel counts a turn that is cancelled.
+// Cancel counts a cancelled turn.
 func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error {
 	err := c.Cancels.Cancel(ctx, t, partial, reply)
 	if err == nil {
@@ -234,7 +232,7 @@ func (c countedCancels) Cancel(ctx context.Context, t domain.Turn, partial domai
 	return err
 }
 
-// deadLetter counts a job that is given up and has it published.
+// deadLetter counts a job that is given up, and publishes an event about it.
 func (p *platform) deadLetter(ctx context.Context, l jobs.WholeLetter) error {
 	err := p.events.OnDeadLetter(ctx, l)
 	for _, also := range p.onDeadLetter {

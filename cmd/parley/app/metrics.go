@@ -16,16 +16,16 @@ import (
 	"github.com/parley/parley/platform/telemetry"
 )
 
-// scrapeTimeout is how long counting for one reading of the metrics may take.
+// scrapeTimeout is how long the counts for one scrape of the metrics may take.
 const scrapeTimeout = 2 * time.Second
 
-// purgesCounted bounds how many workspaces that wait for their purge are counted.
+// purgesCounted is how many workspaces that wait for their purge are counted at most.
 const purgesCounted = 1000
 
-// abandonedCounted bounds how many turns that wait for recovery are counted.
+// abandonedCounted is how many turns that wait for recovery are counted at most.
 const abandonedCounted = 10_000
 
-// addProfiles serves what net/http/pprof has, for go tool pprof.
+// addProfiles serves the handlers of net/http/pprof, for go tool pprof.
 func addProfiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -34,7 +34,7 @@ func addProfiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
-// addGauges adds what is looked up when it is asked for.
+// addGauges adds the gauges that are read at each scrape.
 func (p *platform) addGauges() {
 	m := p.metrics
 	m.Gauge(telemetry.Family{Name: "breakers", Help: "targets outside, by the state of their circuit breakers", Labels: []string{"group", "state"}}, func() []telemetry.Sample {
@@ -123,7 +123,7 @@ func (p *platform) addConnections() {
 	})
 }
 
-// addStatements adds what the statements of the database took, by the names of their queries, whose number is fixed.
+// addStatements adds the durations of the database's statements, by the names of their queries, whose number is fixed.
 func (p *platform) addStatements() {
 	counter := func(name, help string, value func(c postgres.StatementCount) float64) {
 		p.metrics.Counter(telemetry.Family{Name: name, Help: help, Labels: []string{"query"}}, func() (samples []telemetry.Sample) {
@@ -138,7 +138,7 @@ func (p *platform) addStatements() {
 	counter("database_slow_statements_total", "those that took as long as SLOW_STATEMENT, or longer", func(c postgres.StatementCount) float64 { return float64(c.Slow) })
 }
 
-// addCounts adds what is counted in the database when it is asked for.
+// addCounts adds the counts that are read from the database at each scrape.
 func (p *platform) addCounts() {
 	m := p.metrics
 	m.Gauge(telemetry.Family{Name: "analytics_outbox_rows", Help: "what waits to be counted for analytics; it is counted up to 100000"}, func() []telemetry.Sample {
@@ -216,7 +216,7 @@ func (p *platform) addCounts() {
 	})
 }
 
-// tasks gives a sample for each background task.
+// tasks returns a function that samples a value of each background task.
 func (p *platform) tasks(value func(s background.State) float64) func() []telemetry.Sample {
 	return func() (samples []telemetry.Sample) {
 		for _, s := range p.background.States() {
@@ -226,7 +226,7 @@ func (p *platform) tasks(value func(s background.State) float64) func() []teleme
 	}
 }
 
-// depth counts the queue; it gives nothing while the database is away.
+// depth counts the jobs in the queue; it returns nothing while the database is not available.
 func (p *platform) depth() [][]telemetry.Sample {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
@@ -244,7 +244,7 @@ func (p *platform) depth() [][]telemetry.Sample {
 	}
 }
 
-// groups are the calls to the outside.
+// groups returns the groups of outgoing calls.
 func (p *platform) groups() []*resilience.Group {
 	groups := []*resilience.Group{p.targets, p.models, p.ownModels}
 	if p.redisCalls != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// models are what answers, and what workspaces say of that.
+// models are the models that answer turns, and the settings that workspaces have for them.
 type models struct {
 	router.Router
 	settings  postgres.Models
@@ -30,10 +30,10 @@ func (m models) unserved() usecases.UnservedModels {
 	return usecases.UnservedModels{Operator: m.Router, Settings: m.settings}
 }
 
-// face is what other modules may ask of models.
+// face returns what other modules may call of models.
 func (m models) face() conversations.Models { return inproc.Models{Unserved: m.unserved()} }
 
-// newModels makes what answers: every provider there is, since a workspace may bring its own key.
+// newModels makes the models. It includes every provider, because a workspace may have a key of its own.
 func newModels(p *platform) (models, error) {
 	last, err := domain.ParseModel(p.cfg.ModelDefault)
 	if err != nil {
@@ -64,8 +64,9 @@ func newModels(p *platform) (models, error) {
 	return models{Router: answering, settings: kept, providers: asked}, err
 }
 
-// allowedModels are those that the operator's keys serve: what MODEL_ALLOW lists, what has a price, and what answers where
-// nobody names a model. Without a list everything is, but in production only what has a price, and the echo.
+// allowedModels returns the models that the operator's keys serve: those that MODEL_ALLOW lists, those that have a
+// price, and the default model. Without MODEL_ALLOW all models are allowed, but in production only echo, the default
+// and those that have a price.
 func allowedModels(cfg *config.Config, last domain.ModelName) router.Allow {
 	allow := router.Allow{Names: []string{last.String()}, Patterns: cfg.ModelAllow}
 	for name, e := range cfg.ModelTable() {
@@ -75,12 +76,12 @@ func allowedModels(cfg *config.Config, last domain.ModelName) router.Allow {
 	}
 	if len(cfg.ModelAllow) == 0 {
 		allow.Names = append(allow.Names, domain.Echo)
-		allow.All = !cfg.Production() || slices.Contains(allow.Names, "*") // which has the price of all others
+		allow.All = !cfg.Production() || slices.Contains(allow.Names, "*") // "*" has the price of all others
 	}
 	return allow
 }
 
-// newModelSettings keeps what workspaces say of models, and seals their keys.
+// newModelSettings makes the store of the workspaces' settings for models, which seals their keys.
 func newModelSettings(p *platform) (postgres.Models, error) {
 	ring, err := modelRing(p.ring, p.cfg)
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// operator is what the commands of an operator work with: a database, and as much of a platform as they need. Its actions are
-// audited with "operator" as their user agent.
+// operator is what the commands for operators work with: a database, and the parts of a platform that they need. Its
+// actions are audited with "operator" as their user agent.
 type operator struct {
 	*platform
 	admin *authpostgres.Operator
@@ -33,17 +33,17 @@ type operator struct {
 	out   io.Writer
 }
 
-// operatorAction is a command of an operator.
+// operatorAction is the action of a command for operators.
 type operatorAction = func(ctx context.Context, c *cli.Command, o *operator) error
 
-// operatorCommands make subcommands: flags in front of those that all have, and what they do.
+// operatorCommands makes subcommands. The flags that all of them have come after their own.
 type operatorCommands struct {
 	withConfig     func(configAction) cli.ActionFunc
 	stdout, stderr io.Writer
 	wrong          cli.OnUsageErrorFunc
 }
 
-// group is a command that has others.
+// group returns a command that has subcommands.
 func (k operatorCommands) group(name, usage string, commands ...*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: usage, OnUsageError: k.wrong, HideHelpCommand: true, Commands: commands,
@@ -51,7 +51,8 @@ func (k operatorCommands) group(name, usage string, commands ...*cli.Command) *c
 	}
 }
 
-// command is one that works on the database. Flags that are wrong (check, nil: none can be) are refused before it is opened.
+// command returns a command that works on the database. It checks the flags before it opens the database; check is nil
+// where no flag can be wrong.
 func (k operatorCommands) command(name, usage string, do operatorAction, check func(*cli.Command) error, flags ...cli.Flag) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: usage, OnUsageError: k.wrong,
@@ -67,7 +68,7 @@ func (k operatorCommands) command(name, usage string, do operatorAction, check f
 	}
 }
 
-// open opens the database, running or not, and does the command's work.
+// open opens the database, whether parley runs or not, and runs the command.
 func (k operatorCommands) open(ctx context.Context, c *cli.Command, cfg *config.Config, do operatorAction) (err error) {
 	log := newLogger(cfg, k.stderr)
 	d, err := joinDatabase(ctx, cfg, log)
@@ -92,7 +93,7 @@ func (k operatorCommands) open(ctx context.Context, c *cli.Command, cfg *config.
 	p.events = events.NewPublisher(p.db, p.jobs, p.now)
 	p.meter = &usage.Meter{DB: p.db, Limits: usageLimits(cfg), Events: p.events, Now: p.now}
 	deliverer := &events.Deliverer{DB: p.db}
-	if err := deliverer.Register(p.kinds); err != nil { // it is published that a job is given up
+	if err := deliverer.Register(p.kinds); err != nil { // a job that is given up publishes an event
 		return err
 	}
 	p.onDeadLetter = append(p.onDeadLetter, giveUpAnswers(p))
@@ -100,7 +101,7 @@ func (k operatorCommands) open(ctx context.Context, c *cli.Command, cfg *config.
 	return explain(do(ctx, c, &operator{platform: p, admin: authpostgres.NewOperator(p.db), json: c.Bool("json"), out: k.stdout}))
 }
 
-// explain makes wrong fields a usage error, a line each.
+// explain turns wrong fields into a usage error, with one line for each.
 func explain(err error) error {
 	fields := fail.WrongFields(err)
 	if len(fields) == 0 {
@@ -113,7 +114,7 @@ func explain(err error) error {
 	return usageError{errors.Join(wrong...)}
 }
 
-// print writes a value as a line of JSON, or else a text.
+// print prints a value as a line of JSON, or as text.
 func (o *operator) print(value any, text string) error {
 	if o.json {
 		return json.NewEncoder(o.out).Encode(value)
@@ -124,7 +125,7 @@ func (o *operator) print(value any, text string) error {
 
 const idsAtOnce = 500 // that are read together
 
-// eachWorkspace does work in the workspace that --workspace names, or in all.
+// eachWorkspace runs work in the workspace that --workspace names, or in all.
 func (o *operator) eachWorkspace(ctx context.Context, c *cli.Command, work func(ctx context.Context, workspace uuid.UUID) error) error {
 	if c.String("workspace") != "" {
 		workspace := uuid.MustParse(c.String("workspace")) // it was checked
@@ -136,14 +137,14 @@ func (o *operator) eachWorkspace(ctx context.Context, c *cli.Command, work func(
 	}
 	return eachID(ctx, o.admin.AllWorkspaces, func(workspace uuid.UUID) error {
 		err := work(call.As(ctx, workspace, uuid.Nil), workspace)
-		if errors.Is(err, ports.ErrNoWorkspace) { // it was purged meanwhile
+		if errors.Is(err, ports.ErrNoWorkspace) { // it was purged in the meantime
 			return nil
 		}
 		return err
 	})
 }
 
-// eachID does work for every id of a list that is read in pages.
+// eachID runs work for every id of a list that is read in pages.
 func eachID(ctx context.Context, list func(context.Context, *uuid.UUID, int) ([]uuid.UUID, error), work func(uuid.UUID) error) error {
 	var after *uuid.UUID
 	for {
@@ -163,12 +164,13 @@ func eachID(ctx context.Context, list func(context.Context, *uuid.UUID, int) ([]
 	}
 }
 
-// record writes into the audit log of a workspace, in the transaction of the context, what the operator does.
+// record records an action of the operator in the audit log of a workspace, in the transaction of the context.
 func (o *operator) record(ctx context.Context, workspace uuid.UUID, e audit.Entry) error {
 	return o.audit.Record(call.As(ctx, workspace, uuid.Nil), e)
 }
 
-// note writes into the log of the installation, in the transaction of the context if there is one, what the operator does.
+// note records an action of the operator in the log of the installation, in the transaction of the context if there is
+// one.
 func (o *operator) note(ctx context.Context, e audit.Entry) error {
 	ctx = call.As(ctx, audit.Installation(), uuid.Nil)
 	return o.db.Write(ctx, func(ctx context.Context) error { return o.audit.Record(ctx, e) })
@@ -176,7 +178,7 @@ func (o *operator) note(ctx context.Context, e audit.Entry) error {
 
 func workspaceFlag() cli.Flag { return &cli.StringFlag{Name: "workspace", Usage: "its id"} }
 
-// checkIDs refuses flags that are no ids; those that are wanted have to be there.
+// checkIDs refuses flags that are not ids. If wanted is set, the flags are required.
 func checkIDs(c *cli.Command, wanted bool, names ...string) error {
 	var wrong []error
 	for _, name := range names {

@@ -12,17 +12,17 @@ import (
 	"github.com/parley/parley/platform/gateway"
 )
 
-// operatorConnections is how many connections METRICS_ADDR holds.
+// operatorConnections is how many connections METRICS_ADDR accepts at once.
 const operatorConnections = 8
 
-// operatorPages is the server at METRICS_ADDR: /metrics, /healthz, /readyz and profiles, of servers and workers. Its health
-// pages answer also while the program starts, and while HTTP_ADDR has no room for another connection.
+// operatorPages is the server at METRICS_ADDR for servers and workers: /metrics, /healthz, /readyz and profiles. Its
+// health pages also respond while the program starts, and while HTTP_ADDR has no room for another connection.
 type operatorPages struct {
 	starting gateway.Starting
 	server   *http.Server
 }
 
-// serveOperatorPages listens at METRICS_ADDR until it is closed; without one it serves nowhere.
+// serveOperatorPages listens at METRICS_ADDR until it is closed. Without METRICS_ADDR it listens nowhere.
 func serveOperatorPages(ctx context.Context, cfg *config.Config, drain *gateway.Drain, log *slog.Logger) (*operatorPages, error) {
 	pages := &operatorPages{}
 	pages.server = &http.Server{
@@ -42,7 +42,7 @@ func serveOperatorPages(ctx context.Context, cfg *config.Config, drain *gateway.
 	return pages, nil
 }
 
-// ready serves what is known once the program has started.
+// ready adds the pages that need a started program.
 func (o *operatorPages) ready(p *platform) {
 	p.addGauges()
 	mux := http.NewServeMux()

@@ -21,7 +21,8 @@ import (
 	"github.com/parley/parley/platform/gateway"
 )
 
-// permissions tell the gateway, which knows no roles, who may do what.
+// permissions returns, for the gateway, which roles and API keys have which permission. The gateway itself has no
+// roles.
 func permissions() map[string]gateway.Permission {
 	all := map[string]gateway.Permission{}
 	for _, rule := range domain.Rules() {
@@ -75,7 +76,7 @@ func newPeople(p *platform, accept usecases.AcceptInvitation) (rest.People, erro
 	}, nil
 }
 
-// newMailer takes the mail server that is configured, or notes that there is none.
+// newMailer returns the configured mail server, or a mailer that only logs.
 func newMailer(p *platform) (ports.Mailer, error) {
 	if p.cfg.SMTPURL == "" {
 		return maillog.Mailer{Log: p.log}, nil
@@ -83,15 +84,15 @@ func newMailer(p *platform) (ports.Mailer, error) {
 	return smtp.New(p.cfg.SMTPURL, p.cfg.MailFrom)
 }
 
-// newBearers tells who brings an access token or an API key.
+// newBearers returns the authenticator of access tokens and API keys.
 func newBearers(p *platform, t *tokens.Tokens) *postgres.Bearers {
 	bearers := postgres.NewBearers(p.db, t, p.now)
 	p.background.Every(p.cfg.UpkeepInterval, time.Minute, "note the use of API keys", bearers.WriteUses)
 	return bearers
 }
 
-// purgeElsewhere says what of a purged workspace is outside the database: the bytes of its files, and what was counted in
-// a ClickHouse.
+// purgeElsewhere registers the data of a purged workspace that is outside the database: the bytes of its files, and its
+// counts in a ClickHouse.
 func (p *platform) purgeElsewhere() {
 	p.purges = append(p.purges, blobs.Bytes{Store: p.blobs}.Forget)
 	if p.anchor != nil {

@@ -36,7 +36,7 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// platform is what the modules are built on.
+// platform has the shared services that the modules are built on.
 type platform struct {
 	cfg          *config.Config
 	log          *slog.Logger
@@ -71,12 +71,12 @@ type platform struct {
 	runner       *jobs.Runner // nil where this process does no jobs
 	direct       string       // the URL of the database past a pooler
 	hears        []postgres.Channel
-	stopping     <-chan struct{} // closed when the program is told to stop
+	stopping     <-chan struct{} // closed when the program receives the signal to stop
 	blobs        blob.Store
 	store        *resilience.Group      // of calls to a MinIO; nil where files are on disk
 	periodic     []jobs.Periodic        // of the modules
 	ring         secret.Ring            // SECRET_KEY, and SECRET_PREVIOUS_KEYS
-	retired      map[string]secret.Keys // by their purpose: keys of a SECRET_KEY that is gone
+	retired      map[string]secret.Keys // by their purpose: keys of a SECRET_KEY that is no longer configured
 	jwt          string
 	now          func() time.Time
 	purges       []func(ctx context.Context, workspace uuid.UUID) error // remove what a purged workspace has outside the database
@@ -154,15 +154,15 @@ func newPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *d
 	return p, nil
 }
 
-// Bounds of the calls to the outside.
+// Limits of the outgoing calls.
 const (
 	deliveryTimeout = 15 * time.Second // for one attempt at a webhook
-	modelRetries    = 1                // of a model that has said nothing yet
+	modelRetries    = 1                // while the model has sent no text yet
 	breakAfter      = 5                // failures in a row
-	breakSources    = 3                // workspaces among them for what all share not to be asked for any
+	breakSources    = 3                // workspaces that must be among them before a shared target is no longer called
 )
 
-// guardOutside puts deadlines, bulkheads and breakers round what is outside.
+// guardOutside adds deadlines, bulkheads and circuit breakers to outgoing calls.
 func (p *platform) guardOutside() {
 	p.targets = resilience.NewGroup("webhook", resilience.Policy{
 		Timeout: deliveryTimeout, Concurrency: p.cfg.Deliveries, Failures: breakAfter, OpenFor: p.cfg.BreakerOpen,
@@ -179,8 +179,9 @@ func (p *platform) guardOutside() {
 	}
 }
 
-// migrateOrRefuse brings the schema up to date, or where the operator does that by hand, wants it done. A schema that is
-// newer than this program is let through: it is that of the next version, which is being rolled out.
+// migrateOrRefuse brings the schema up to date. Where MIGRATE_ON_START is false it returns an error for a schema that
+// is not. It accepts a schema that is newer than this program, because the next version may be rolled out at the
+// moment.
 func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrator) error {
 	if cfg.MigrateOnStart {
 		return m.Up(ctx)
@@ -196,8 +197,8 @@ func migrateOrRefuse(ctx context.Context, cfg *config.Config, m *postgres.Migrat
 	}
 }
 
-// prepareJobs makes the queue, and what works it off unless this process only serves. Deliveries of events are the
-// platform's own jobs.
+// prepareJobs makes the queue, and the runner of its jobs unless this process only serves. Deliveries of events are
+// jobs of the platform itself.
 func (p *platform) prepareJobs() error {
 	p.kinds = jobs.NewRegistry()
 	p.jobs = jobs.NewQueue(p.db, p.kinds)
@@ -218,22 +219,22 @@ func (p *platform) prepareJobs() error {
 	return nil
 }
 
-// From when on what a job calls is slow.
+// Durations from which on a target of a job is slow.
 const (
 	deliverySlowAfter = time.Second
 	AnswerSlowAfter   = 5 * time.Second
 )
 
-// jobPools are the slots of jobs that wait for what is outside. A delivery to a target that was quick waits for a slot for
-// a second at most, whatever other targets do; one host gets a quarter of the slots of each sort. An answer by a slow model is
-// never ended for want of a slot, as it has cost something.
+// jobPools returns the slots of jobs that wait for outside systems. A delivery to a fast target waits at most a second
+// for a slot, whatever other targets do. One host has at most Deliveries/4 slots of each sort. An answer by
+// a slow model is never ended to free a slot, because it has already cost something.
 func jobPools(cfg *config.Config) map[string]jobs.Pool {
 	deliveries := jobs.NewPool(cfg.Deliveries, deliverySlowAfter)
 	deliveries.EndSlow, deliveries.PerTarget = true, cfg.Deliveries/4
 	return map[string]jobs.Pool{events.Pool: deliveries, answers.Pool: jobs.NewPool(cfg.Answers, AnswerSlowAfter)}
 }
 
-// usageLimits are those of workspaces that have none of their own.
+// usageLimits returns the limits of workspaces that have none of their own.
 func usageLimits(cfg *config.Config) usage.Limits {
 	return usage.Limits{
 		usage.Turns: cfg.LimitTurns, usage.Tokens: cfg.LimitTokens, usage.Messages: cfg.LimitMessages,
@@ -243,7 +244,7 @@ func usageLimits(cfg *config.Config) usage.Limits {
 	}
 }
 
-// subscriptions keeps who is told of events.
+// subscriptions returns the store of webhook subscriptions, which receive events.
 func (p *platform) subscriptions() *events.Subscriptions {
 	return &events.Subscriptions{
 		DB: p.db, Queue: p.jobs, Keys: p.keys, AllowPrivate: p.cfg.WebhookPrivate, Now: p.now,
@@ -251,8 +252,8 @@ func (p *platform) subscriptions() *events.Subscriptions {
 	}
 }
 
-// startJobs begins to do jobs, once the modules have registered who handles them. When ctx ends it stops: what runs has
-// the grace that requests have, beside them.
+// startJobs starts to run jobs, after the modules have registered their handlers. It stops when ctx ends: running jobs
+// then have the same grace period as requests, at the same time.
 func (p *platform) startJobs(ctx context.Context) {
 	p.listen()
 	p.recoverTurns(ctx)
@@ -269,7 +270,7 @@ func (p *platform) startJobs(ctx context.Context) {
 	context.AfterFunc(ctx, p.stopJobs)
 }
 
-// stopJobs returns when every job has ended or been given back, however often and from wherever it is called.
+// stopJobs returns when every job has ended or been given back. It may be called more than once and concurrently.
 func (p *platform) stopJobs() {
 	if p.runner == nil {
 		return
@@ -279,7 +280,7 @@ func (p *platform) stopJobs() {
 	p.runner.Stop(grace)
 }
 
-// close ends what newPlatform began.
+// close stops what newPlatform has started.
 func (p *platform) close() error {
 	p.stopJobs()
 	p.cutTurns()
@@ -297,5 +298,5 @@ func (p *platform) close() error {
 	return errors.Join(failures...)
 }
 
-// now is the clock, in the precision that Postgres keeps, so that an answer and what is read later are the same.
+// now returns the time in the precision of Postgres, so that a response and a later reading have the same value.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

@@ -13,15 +13,16 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Bounds of the leases of turns.
+// Limits of the leases of turns.
 const (
-	processLease = 12 * time.Second // or JOB_LEASE, if that is shorter: how long a process may be silent before others take up its turns
-	beatsALease  = 4                // how often it says in that time that it lives
+	processLease = 12 * time.Second // or JOB_LEASE, if that is shorter: how long a process may be silent before others take over its turns
+	beatsALease  = 4                // how often the process renews its lease in that time
 	beatTimeout  = 5 * time.Second  // for one beat
-	cutTimeout   = 5 * time.Second  // for what came of attempts that a stop cuts short, and once more for giving their leases back
+	cutTimeout   = 5 * time.Second  // for storing the results of attempts that a stop cuts short, and once more for releasing their leases
 )
 
-// keepTurns has others take up the turns of this process when it stops or dies, and takes up those of others.
+// keepTurns lets other processes take over the turns of this process when it stops or dies, and takes over those of
+// others.
 func (p *platform) keepTurns(turns turnUseCases) error {
 	p.process = &postgres.Process{DB: p.db, ID: uuid.New(), Lease: min(processLease, p.cfg.JobLease), Lost: func() {
 		p.log.Warn("other processes took this one for dead: it leaves its turns to them")
@@ -47,7 +48,7 @@ func (p *platform) keepTurns(turns turnUseCases) error {
 	return nil
 }
 
-// recoverTurns takes up turns of other processes until the context ends, or the program cuts its own short.
+// recoverTurns takes over turns of other processes until the context ends or the program stops its own turns.
 func (p *platform) recoverTurns(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -61,7 +62,7 @@ func (p *platform) recoverTurns(ctx context.Context) {
 	}()
 }
 
-// cutTurns cuts the turns short that run in this process, and gives their leases back, so that other processes go on with them
+// cutTurns stops the turns that run in this process, and releases their leases, so that other processes continue them
 // at once. It returns within 10 s, however often it is called.
 func (p *platform) cutTurns() {
 	p.cut.Do(func() {

@@ -14,10 +14,10 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// refused writes a forbidden change into the audit log: of the workspace that it was tried in where the caller is a member
-// there, else of the one that the caller is signed in to. A session that has ended writes nothing: the signature of its
-// token alone gives no right to that. A call without a token is in no workspace: its use case records the refusal, where
-// it knows whose account or endpoint it is about.
+// refused records a forbidden change in an audit log: that of the workspace in which it was tried where the caller is a
+// member there, else that of the workspace in which the caller is signed in. A session that has ended records nothing,
+// because the signature of its token alone does not permit that. A call without a token is in no workspace: its use
+// case records the refusal, where the account or endpoint is known.
 func (p *platform) refused(ctx context.Context, who call.Principal, what string, why error) {
 	if who.UserID == uuid.Nil {
 		return
@@ -31,10 +31,10 @@ func (p *platform) refused(ctx context.Context, who call.Principal, what string,
 	case errors.Is(why, fail.ErrForbidden):
 		ctx = call.InHomeWorkspace(ctx)
 	case errors.Is(why, fail.ErrDeleted) && who.KeyID != uuid.Nil:
-		ctx = call.Trusted(ctx) // the key was found to be good; the entry lets none into a deleted workspace
+		ctx = call.Trusted(ctx) // the key is valid; the entry does not give access to the deleted workspace
 	}
 	err := p.recordRefusal(ctx, who, what, why)
-	if errors.Is(err, fail.ErrForbidden) { // its membership ended meanwhile
+	if errors.Is(err, fail.ErrForbidden) { // the membership ended in the meantime
 		err = p.recordRefusal(call.InHomeWorkspace(ctx), who, what, why)
 	}
 	if err != nil && !errors.Is(err, fail.ErrUnauthorized) {
@@ -42,7 +42,8 @@ func (p *platform) refused(ctx context.Context, who call.Principal, what string,
 	}
 }
 
-// refusedAlone writes a forbidden change of somebody in no workspace among the events of the account, if the session is alive.
+// refusedAlone records a forbidden change of a user in no workspace as an event of the account, if the session is
+// alive.
 func (p *platform) refusedAlone(ctx context.Context, who call.Principal, why error) {
 	events := postgres.NewAccountEvents(p.db)
 	err := p.db.Write(ctx, func(ctx context.Context) error {
@@ -62,6 +63,6 @@ func (p *platform) recordRefusal(ctx context.Context, who call.Principal, what s
 	})
 }
 
-// refusalTimeout is how long a refused caller waits for its refusal to be written down: a database that does not answer
-// must not hold it, and a connection, for ever.
+// refusalTimeout is how long a refused caller waits until its refusal is recorded. A database that does not respond
+// must not hold the caller and its connection forever.
 const refusalTimeout = 3 * time.Second

@@ -38,8 +38,8 @@ func restoreCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr
 	}
 }
 
-// restoreBackup changes nothing before it has verified the backup and the target. Then come the files, which rows will name, the
-// database, and the secrets. Where it breaks off it can be run again, with --yes.
+// restoreBackup verifies the backup and the target before it changes anything. Then it restores the files, to which
+// rows refer, the database, and the secrets. After an interruption it can be run again, with --yes.
 func restoreBackup(ctx context.Context, cfg *config.Config, dir string, yes, asJSON bool, stdout, stderr io.Writer) (err error) {
 	a, err := backup.Open(dir)
 	if err != nil {
@@ -91,7 +91,7 @@ func restoreBackup(ctx context.Context, cfg *config.Config, dir string, yes, asJ
 	return err
 }
 
-// fitsKey refuses a SECRET_KEY with which nothing of the backup could be opened.
+// fitsKey returns an error for a SECRET_KEY that cannot open the secrets of the backup.
 func fitsKey(ctx context.Context, cfg *config.Config, a *backup.Archive) error {
 	if a.Manifest.KeyPrint == "" {
 		return nil
@@ -121,7 +121,8 @@ const (
 	lonelyPause = 100 * time.Millisecond
 )
 
-// lonely tells how the database is used, or fails where somebody else is connected to it.
+// lonely returns how the database is used. It returns an error where other clients are still connected after
+// lonelyWait.
 func lonely(ctx context.Context, d *database) (postgres.Use, error) {
 	for until := time.Now().Add(lonelyWait); ; {
 		use, err := postgres.Used(ctx, d.direct)
@@ -139,7 +140,8 @@ func lonely(ctx context.Context, d *database) (postgres.Use, error) {
 	}
 }
 
-// mayReplace refuses a target that is used by somebody, and one that holds something unless that is to be replaced.
+// mayReplace returns an error for a target that is in use, and for a target that is not empty unless it may be
+// replaced.
 func mayReplace(ctx context.Context, cfg *config.Config, d *database, p *platform, a *backup.Archive, yes bool) error {
 	use, err := lonely(ctx, d)
 	if err != nil {
@@ -238,8 +240,8 @@ func restoreStore(ctx context.Context, a *backup.Archive, prefix string, store b
 	})
 }
 
-// restoreAnchor fills a folder of the audit log's anchor that is empty. One that is not stays: it is there to tell that a backup was
-// restored, and parley audit adopt is how an operator agrees.
+// restoreAnchor restores the audit log's anchor into its folder if that is empty. A folder with an anchor stays as it
+// is, so that parley audit verify detects that a backup was restored; an operator accepts that with parley audit adopt.
 func restoreAnchor(ctx context.Context, cfg *config.Config, a *backup.Archive) (err error) {
 	folder := anchorFolder(cfg)
 	if folder == "" {

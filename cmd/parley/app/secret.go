@@ -27,7 +27,7 @@ func secretCommand(k operatorCommands) *cli.Command {
 	)
 }
 
-// adoptSecret writes the row of the audit log in the transaction of the change.
+// adoptSecret adopts a SECRET_KEY, and records that in the same transaction.
 func adoptSecret(ctx context.Context, _ *cli.Command, o *operator) error {
 	ring, err := ringOf(o.cfg)
 	if err != nil {

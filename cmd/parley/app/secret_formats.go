@@ -9,8 +9,8 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// SecretFormats are regular expressions for every secret that the program makes or is given. Each stands beside what makes
-// the secret; a new one is added here.
+// SecretFormats returns regular expressions for every secret that the program creates or is configured with. Each
+// expression is declared beside the code that creates the secret. Add a new one here.
 func SecretFormats() []string {
 	return []string{
 		tokens.Format, authdomain.KeyFormat, authdomain.InvitationFormat, devices.Format, webhook.SecretFormat, secret.Format,

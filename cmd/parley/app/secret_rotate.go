@@ -23,13 +23,13 @@ import (
 )
 
 const (
-	resealBatch   = 200    // texts that are sealed anew in one transaction
-	staleAtOnce   = 10_000 // workspaces that are looked for together
-	rotatePasses  = 3      // over all workspaces, for what running processes seal meanwhile
+	resealBatch   = 200    // texts that are sealed again in one transaction
+	staleAtOnce   = 10_000 // workspaces that are searched together
+	rotatePasses  = 3      // over all workspaces, for what running processes seal in the meantime
 	progressEvery = 1000   // workspaces
 )
 
-// sealedKind is a kind of sealed texts, by the name that keystore.Count has for it.
+// sealedKind is a kind of sealed texts, with its name in keystore.Count.
 type sealedKind struct {
 	name   string
 	reseal secret.Resealer
@@ -45,12 +45,12 @@ type rotation struct {
 	anchoring *audit.Anchoring // nil: there is no anchor
 
 	resealed   map[string]int
-	stuck      int // texts and heads of this pass that no key fits
+	stuck      int // texts and heads of this pass that no key can open
 	workspaces int
 }
 
-// rotateSecret seals everything anew that is stored under a former SECRET_KEY, one workspace a transaction. What is done is known by
-// its data alone, so it goes on where an earlier run has ended.
+// rotateSecret seals again everything that is sealed under a former SECRET_KEY, one workspace in each transaction. The
+// data itself shows what is done, so an interrupted run can be started again.
 func rotateSecret(ctx context.Context, _ *cli.Command, o *operator) error {
 	r, known, err := newRotation(ctx, o)
 	if err != nil {
@@ -124,7 +124,7 @@ func (r *rotation) total() (n int) {
 	return n
 }
 
-// pass goes over all workspaces with something that is sealed under another key.
+// pass handles all workspaces with something that is sealed under another key.
 func (r *rotation) pass(ctx context.Context) error {
 	r.stuck = 0
 	for after := uuid.Nil; ; {
@@ -173,7 +173,7 @@ func (r *rotation) workspace(ctx context.Context, workspace uuid.UUID) error {
 	return nil
 }
 
-// anchors renews the anchors of all logs, and says how many could not be read or written.
+// anchors renews the anchors of all logs, and returns how many could not be read or written.
 func (r *rotation) anchors(ctx context.Context) (failed int, err error) {
 	if r.anchoring == nil {
 		return 0, nil
@@ -192,7 +192,7 @@ func (r *rotation) anchors(ctx context.Context) (failed int, err error) {
 	return failed, err
 }
 
-// finish counts what is left, and where that is nothing has the database be used with the new key.
+// finish counts what is left. If nothing is left, it makes the new key that of the database.
 func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) error {
 	counts, err := sealedUnder(ctx, r.operator)
 	if err != nil {
@@ -214,7 +214,7 @@ func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) 
 		lines = append(lines, c)
 		told.WriteString("\n  " + c.String())
 	}
-	unopened := min(int64(r.stuck), left-int64(anchors)) // no key opens them, so no former one is needed for them
+	unopened := min(int64(r.stuck), left-int64(anchors)) // no key can open them, so no former key is needed for them
 	complete := left == unopened
 	if complete && known != current.ID() {
 		err := r.db.Write(call.As(ctx, audit.Installation(), uuid.Nil), func(ctx context.Context) error {
@@ -243,7 +243,7 @@ func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) 
 	return errors.New("not all is sealed anew: a process that still seals with a former SECRET_KEY runs, or the anchor of the audit log is away; run this again when that is over")
 }
 
-// sealedLine is how much of a kind is sealed under a key, as it is printed.
+// sealedLine is how many texts of a kind are sealed under a key, as it is printed.
 type sealedLine struct {
 	Kind  string `json:"kind"`
 	Key   string `json:"key"`   // its id; none: the texts do not name one
@@ -255,7 +255,7 @@ func (l sealedLine) String() string {
 	return fmt.Sprintf("%s: %d under the key %s (%s)", strings.ReplaceAll(l.Kind, "_", " "), l.Count, l.Key, l.State)
 }
 
-// sealedUnder counts what is sealed under which key, and compares the keys with those that are configured.
+// sealedUnder counts what is sealed under which key, and compares the keys with the configured ones.
 func sealedUnder(ctx context.Context, o *operator) ([]sealedLine, error) {
 	return compareKeys(ctx, keystore.Store{DB: o.db}, o.ring, o.cfg)
 }

@@ -27,11 +27,11 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// startTimeout is how long the database may take to come up, and the rest of the program after it was migrated.
+// startTimeout is how long the database may take to start, and the rest of the program after the migration.
 const startTimeout = 2 * time.Minute
 
-// heapGrowth is how far the heap grows, in percent of what lives, before it is collected, unless GOGC says otherwise: what
-// lives here is small, some 10 MB, and collecting it at 100 % took a fifth of the processor time of a page of messages.
+// heapGrowth is how far the heap grows, in percent of the live heap, before a garbage collection, unless GOGC is set.
+// The live heap is small, some 10 MB, and collecting at 100 % took a fifth of the processor time of a page of messages.
 const heapGrowth = 200
 
 // serve runs the whole program until the context ends, or the embedded database does.
@@ -44,8 +44,8 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, closeLog()) }()
-	// It listens before anything else: a port that is taken is found at once, and whoever asks whether it lives while it
-	// migrates is answered.
+	// It listens before anything else, so that a port in use is found at once, and health checks are answered during the
+	// migration.
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTPAddr)
 	if err != nil {
 		return fmt.Errorf("HTTP_ADDR: should be an address that is free: %w", err)
@@ -70,7 +70,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 			return err
 		}
 		p.startJobs(ctx)
-		debug.FreeOSMemory() // what the start has left behind, which is more than what serving needs
+		debug.FreeOSMemory() // the start allocates more than serving needs
 		starting.Ready(handler)
 		p.pages.ready(p)
 		p.log.Info("serving", "address", "http://"+listener.Addr().String(), "version", cfg.Version, "database", database.where(),
@@ -82,7 +82,7 @@ func serve(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error
 	})
 }
 
-// work does jobs and serves nothing, until the context ends or the embedded database does.
+// work runs jobs and serves nothing, until the context ends or the embedded database stops.
 func work(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error) {
 	if cfg.Workers == 0 {
 		return usageError{errors.New("WORKERS: should be 1 or more for parley worker")}
@@ -111,7 +111,7 @@ func work(ctx context.Context, cfg *config.Config, stderr io.Writer) (err error)
 	})
 }
 
-// withPlatform runs a program on the platform, and ends the platform after it.
+// withPlatform runs a program on the platform, and closes the platform after it.
 func withPlatform(
 	ctx context.Context, cfg *config.Config, log *slog.Logger, drain *gateway.Drain, program func(*platform, *database) error,
 ) (err error) {
@@ -120,7 +120,7 @@ func withPlatform(
 		return err
 	}
 	defer func() { _ = pages.server.Close() }()
-	if err := embedded.MakeFolder(cfg.DataDir, 0o755); err != nil { // the embedded database's user has to pass through
+	if err := embedded.MakeFolder(cfg.DataDir, 0o755); err != nil { // the user of the embedded database needs access
 		return fmt.Errorf("DATA_DIR: should be a folder that can be made and written: %w", err)
 	}
 	opening, cancel := context.WithTimeout(ctx, startTimeout)
@@ -130,7 +130,7 @@ func withPlatform(
 		return err
 	}
 	defer func() { err = errors.Join(err, database.close()) }()
-	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(database.direct, log)); err != nil { // as long as it takes
+	if err := migrateOrRefuse(ctx, cfg, postgres.NewMigrator(database.direct, log)); err != nil { // without a timeout
 		return err
 	}
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
@@ -144,7 +144,8 @@ func withPlatform(
 	return program(p, database)
 }
 
-// outside is what /readyz tells of the breakers: of targets that others choose. What we depend on is asked itself.
+// outside returns the circuit breakers that /readyz reports: those of targets that others choose. Our own dependencies
+// are checked directly.
 func (p *platform) outside() []gateway.Outside {
 	var list []gateway.Outside
 	for _, g := range []*resilience.Group{p.targets, p.models} {
@@ -153,7 +154,7 @@ func (p *platform) outside() []gateway.Outside {
 	return list
 }
 
-// newHandler puts the modules behind the gateway.
+// newHandler makes the HTTP handler: the gateway with the modules behind it.
 func newHandler(p *platform) (*echo.Echo, error) {
 	document, err := api.JSON()
 	if err != nil {
@@ -221,7 +222,7 @@ func newHandler(p *platform) (*echo.Echo, error) {
 	return e, mountConversations(e, p, calls, catalog, answering)
 }
 
-// whereIs names the host of a service that the program is connected to, and nothing secret of its URL; "none" for none.
+// whereIs returns the host of a service, and no secret of its URL; "none" for none.
 func whereIs(service string) string {
 	u, err := url.Parse(service)
 	if err != nil || service == "" {
@@ -230,5 +231,5 @@ func whereIs(service string) string {
 	return u.Host + map[bool]string{true: u.Path}[u.Host == ""] // of a socket its path
 }
 
-// cursorKey signs the cursors of all lists.
+// cursorKey returns the key that signs the cursors of all lists.
 func cursorKey(p *platform) page.Key { return p.ring.Keys("cursor") }

@@ -14,23 +14,23 @@ import (
 
 var errDatabaseLost = errors.New("the embedded database has ended: see postgres.log under DATA_DIR")
 
-// serving is a server that runs, and how it stops.
+// serving is a running server, and how it stops.
 type serving struct {
 	server  *http.Server
 	ended   <-chan error    // receives why the server has ended by itself
 	lost    <-chan struct{} // closed when the embedded database has ended
 	drain   *gateway.Drain
-	delay   time.Duration   // between the signal and the end of accepting calls
+	delay   time.Duration   // between the signal and the time when no more calls are accepted
 	drained func()          // ends the streams that follow turns of other processes
-	grace   time.Duration   // for the calls that run then
+	grace   time.Duration   // for the calls that still run then
 	turns   *sync.WaitGroup // that may outlive their calls
-	cut     func()          // cuts the turns short that run after the grace
+	cut     func()          // stops the turns that still run after the grace period
 	log     *slog.Logger
 }
 
-// until serves until the context ends. Then /readyz is 503 and everything is served for the delay, so that load balancers
-// take the process out. After that no call is accepted, and those that run, and turns that outlive theirs, have the grace. Turns
-// that run after it are cut short, for other processes to go on with.
+// until serves until the context ends. Then /readyz returns 503 and everything is served for the delay, so that load
+// balancers remove the process. After that no call is accepted. Running calls, and turns that outlive their calls, have
+// the grace period. Turns that still run after it are stopped, and other processes continue them.
 func (s serving) until(ctx context.Context) error {
 	var cause error
 	select {
@@ -69,15 +69,15 @@ func (s serving) until(ctx context.Context) error {
 	if stopping.Err() == nil {
 		return cause
 	}
-	s.cut() // other processes go on with the turns that run still, and their calls are answered so
+	s.cut() // other processes continue the turns that still run, and the calls of these turns get a response that says so
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
 	defer cancel()
 	if err := s.server.Shutdown(last); err != nil {
 		s.log.Warn("requests were cut off", "error", err)
-		_ = s.server.Close() // what is cut off rolls back
+		_ = s.server.Close() // unfinished transactions roll back
 	}
 	return cause
 }
 
-// lastAnswers is how long the answers may take of calls whose turns were cut short.
+// lastAnswers is how long the responses to calls whose turns were stopped may take.
 const lastAnswers = time.Second

@@ -11,7 +11,8 @@ import (
 	"github.com/parley/parley/platform/telemetry"
 )
 
-// topWorkspaces finds the workspaces that this process does most for, by what it does: which one floods, fails or is slow.
+// topWorkspaces finds the workspaces with the most load in this process, by kind of load, such as calls, failures and
+// time.
 type topWorkspaces struct {
 	calls, callTime, limited, failed *telemetry.Top
 	jobs, jobTime, jobsFailed        *telemetry.Top
@@ -25,8 +26,8 @@ func newTopWorkspaces() topWorkspaces {
 	}
 }
 
-// call counts a call that was answered. One that failed counts for the workspace of the token: that of X-Workspace-Id is the client's
-// word until the database has let the call in.
+// call counts a call that was answered. A failed call counts for the workspace of the token, because X-Workspace-Id is
+// unverified until the database has accepted the call.
 func (t topWorkspaces) call(ctx context.Context, status int, own time.Duration) {
 	p := call.From(ctx).Principal
 	workspace := p.WorkspaceID

@@ -14,7 +14,7 @@ import (
 	"github.com/parley/parley/platform/telemetry"
 )
 
-// startTracing begins to send spans, where a collector is configured.
+// startTracing starts to send spans where a collector is configured.
 func (p *platform) startTracing(ctx context.Context) (err error) {
 	if p.cfg.TraceEndpoint == "" {
 		return nil
@@ -25,7 +25,7 @@ func (p *platform) startTracing(ctx context.Context) (err error) {
 	return err
 }
 
-// tracer is what the gateway makes spans with; nil where none are made.
+// tracer returns what the gateway makes spans with; nil where no spans are made.
 func (p *platform) tracer() gateway.Tracer {
 	if p.tracing == nil {
 		return nil
@@ -33,7 +33,7 @@ func (p *platform) tracer() gateway.Tracer {
 	return p.tracing
 }
 
-// aroundJob makes a span of a job, in the trace of its cause, and measures it.
+// aroundJob measures a job and makes a span of it, in the trace of its cause.
 func (p *platform) aroundJob(ctx context.Context, kind string, handle func(ctx context.Context) error) error {
 	start := time.Now()
 	ctx, end := p.tracing.Start(ctx, "job "+kind, nil)
@@ -54,7 +54,7 @@ func (p *platform) aroundJob(ctx context.Context, kind string, handle func(ctx c
 	return err
 }
 
-// aroundCall makes a span of a call to the outside.
+// aroundCall makes a span of an outgoing call.
 func (p *platform) aroundCall(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error {
 	ctx, end := p.tracing.Start(ctx, "call "+group, map[string]string{"parley.target": target})
 	err, start := errPanic, time.Now()
@@ -66,10 +66,10 @@ func (p *platform) aroundCall(ctx context.Context, group, target string, attempt
 	return err
 }
 
-// errPanic is what is measured of work that has not returned.
+// errPanic is the error that is measured for work that panicked.
 var errPanic = errors.New("it panicked")
 
-// openLog makes the log of a program that runs for long: errors are told to a Sentry too, where one is configured.
+// openLog makes the log of a long-running program. Errors are also sent to Sentry, where it is configured.
 func openLog(cfg *config.Config, w io.Writer) (log *slog.Logger, closeLog func() error, err error) {
 	batch := telemetry.NewBatch(w)
 	log = newLogger(cfg, batch)
@@ -82,7 +82,7 @@ func openLog(cfg *config.Config, w io.Writer) (log *slog.Logger, closeLog func()
 	}
 	s, err := telemetry.NewSentry(cfg.SentryDSN, cfg.AppEnv, cfg.Version, scrubber)
 	if err != nil {
-		return nil, nil, usageError{errors.New("SENTRY_DSN: should be https://key@host/project")} // the error may show the key
+		return nil, nil, usageError{errors.New("SENTRY_DSN: should be https://key@host/project")} // the parsing error may contain the key
 	}
 	closeAll := func() error { return errors.Join(s.Close(), batch.Flush()) }
 	return slog.New(slog.NewMultiHandler(log.Handler(), s)), closeAll, nil

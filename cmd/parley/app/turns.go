@@ -18,7 +18,7 @@ import (
 const (
 	streamIdle    = 15 * time.Second // after which a stream sends a comment
 	cancelTimeout = 5 * time.Second  // for the process that runs a turn that is cancelled
-	turnWait      = 2 * time.Second  // of a call for one of the turns that run to end, where as many run as may
+	turnWait      = 2 * time.Second  // of a call for a free slot where the maximum number of turns runs
 )
 
 // turnUseCases are the use cases of turns, which calls and jobs share.
@@ -32,7 +32,7 @@ type turnUseCases struct {
 	turns   *postgres.Turns
 }
 
-// newTurns builds the use cases of turns, and has the program receive the notifications about turns.
+// newTurns builds the use cases of turns, and subscribes the program to the notifications about turns.
 func newTurns(p *platform, model router.Router) turnUseCases {
 	publisher := countedTurns{events.Events{Publisher: p.events}, p.metrics, p.log}
 	turns := postgres.NewTurns(p.db, model.Default, publisher, p.meter.Limits)
@@ -67,7 +67,7 @@ func newTurns(p *platform, model router.Router) turnUseCases {
 	}
 }
 
-// newOperations runs turns in the command pipeline, as many at once as there are places.
+// newOperations makes the command pipeline that runs turns, as many at once as there are slots.
 func newOperations(p *platform) operations.Operations {
 	bound := guarded.Turns{Slots: p.turns, MaxWait: turnWait, Refused: func() { p.metrics.refusals(1, "turns") }}
 	nowait := bound
@@ -77,7 +77,8 @@ func newOperations(p *platform) operations.Operations {
 	}
 }
 
-// listen hears the notifications of the database, on one connection for all who want them, until the platform is closed.
+// listen receives the notifications of the database, on one connection for all subscribers, until the platform is
+// closed.
 func (p *platform) listen() {
 	channels := p.hears
 	if p.runner != nil {

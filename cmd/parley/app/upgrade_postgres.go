@@ -46,7 +46,7 @@ func upgradePostgres(ctx context.Context, cfg *config.Config, oldBin string, std
 	return err
 }
 
-// transfer copies everything of a database into another one, whose migrator is given, by way of a folder within dir.
+// transfer copies a whole database into another one, whose migrator is m, through a folder within dir.
 func transfer(ctx context.Context, dir, from string, m *postgres.Migrator, to string) (err error) {
 	folder, err := os.MkdirTemp(dir, ".upgrade-")
 	if err != nil {

@@ -63,7 +63,7 @@ func listUsers(ctx context.Context, c *cli.Command, o *operator) error {
 	line := func(user uuid.UUID) error {
 		ctx := call.As(ctx, uuid.Nil, user)
 		u, err := o.admin.User(ctx)
-		if errors.Is(err, ports.ErrNoUser) { // it was removed meanwhile
+		if errors.Is(err, ports.ErrNoUser) { // the user was removed in the meantime
 			return nil
 		}
 		if err != nil {
@@ -117,7 +117,7 @@ func (o *operator) findUser(ctx context.Context, c *cli.Command) (domain.User, e
 	return o.admin.User(call.As(ctx, uuid.Nil, login.UserID))
 }
 
-// readPassword reads a password from standard input, or makes one; it says whether it was made.
+// readPassword reads a password from standard input, or makes one; made reports which.
 func readPassword(c *cli.Command) (text string, made bool, err error) {
 	if !c.Bool("password-stdin") {
 		return strings.ToLower(rand.Text()), true, nil
@@ -129,7 +129,7 @@ func readPassword(c *cli.Command) (text string, made bool, err error) {
 	return strings.TrimRight(line, "\r\n"), false, nil
 }
 
-// printUser prints what was done to a user; a password that was made is told here and nowhere else.
+// printUser prints what was done to a user. A generated password is printed here and nowhere else.
 func (o *operator) printUser(value map[string]any, text, password string, made bool) error {
 	if made {
 		value["password"] = password
@@ -252,8 +252,8 @@ func enableUser(ctx context.Context, c *cli.Command, o *operator) error {
 	}, fmt.Sprintf("user %s is enabled: %d API keys and %d webhook subscriptions work again", u.ID, ended.Keys, ended.Subscriptions))
 }
 
-// inWorkspacesOf does a step in each workspace of a user, in a transaction each, with a row in its audit log, and adds up what
-// came of them.
+// inWorkspacesOf runs a step in each workspace of a user, each in a transaction of its own with a row in its audit log,
+// and adds up the results.
 func (o *operator) inWorkspacesOf(ctx context.Context, user uuid.UUID, action string, step func(context.Context, uuid.UUID) (domain.Ended, error)) (all domain.Ended, err error) {
 	workspaces, err := o.admin.WorkspacesOf(call.As(ctx, uuid.Nil, user))
 	if err != nil {

@@ -7,10 +7,11 @@ import (
 	"github.com/parley/parley/platform/vector"
 )
 
-// collections are those that modules keep vectors in. None does yet: the store is there, prepared and checked.
+// collections returns the vector collections of the modules. No module has one yet; the store itself is prepared and
+// checked.
 func collections() []vector.Collection { return nil }
 
-// Bounds of the calls to Qdrant.
+// Limits of the calls to Qdrant.
 const (
 	vectorTimeout = 10 * time.Second
 	vectorCalls   = 64 // at once
@@ -18,7 +19,7 @@ const (
 	vectorRetries = 2
 )
 
-// connectVectors makes the store of vectors: in Postgres, or in the Qdrant that is configured.
+// connectVectors makes the store of vectors: in Postgres, or in the configured Qdrant.
 func (p *platform) connectVectors() error {
 	if p.cfg.QdrantURL == "" {
 		store, err := vector.NewPostgres(p.db, collections()...)

@@ -67,7 +67,7 @@ func (o *operator) workspaceLine(ctx context.Context) (workspaceLine, error) {
 	}, err
 }
 
-// inUTC gives the same moment in UTC; nil for nil.
+// inUTC returns the same time in UTC; nil for nil.
 func inUTC(at *time.Time) *time.Time {
 	if at == nil {
 		return nil
@@ -130,7 +130,7 @@ func (o *operator) people(ctx context.Context) (people []memberLine, err error) 
 	}
 }
 
-// purgeWorkspace removes a deleted workspace by the steps of the program's own purge.
+// purgeWorkspace removes a deleted workspace with the steps of the automatic purge.
 func purgeWorkspace(ctx context.Context, c *cli.Command, o *operator) error {
 	workspace := uuid.MustParse(c.String("workspace"))
 	ctx = call.As(ctx, workspace, uuid.Nil)
@@ -156,7 +156,8 @@ func purgeWorkspace(ctx context.Context, c *cli.Command, o *operator) error {
 	if err != nil {
 		return err
 	}
-	// The row above goes with the workspace, this one stays. It comes before anything is removed, so that no purge is without it.
+	// The entry above is removed with the workspace; this one stays. It is written before anything is removed, so that
+	// every purge has one.
 	lasting := audit.Entry{Action: "workspace.purge", Resource: "workspace", ResourceID: workspace, Changes: map[string]any{
 		"name": before.Name, "deleted_at": before.DeletedAt, "members": before.Members,
 	}}

@@ -1,4 +1,4 @@
-// Package domain has the reports of what a workspace has used.
+// Package domain has the reports of the usage of a workspace.
 package domain
 
 import (
@@ -8,19 +8,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// Span is what days a report is about: from the first on, before the last. Its periods are days or months.
+// Span is the range of days of a report: from the first day on, before the last. Its periods are days or months.
 type Span struct {
-	From, To time.Time      // dates, at midnight UTC whatever the zone
-	Zone     *time.Location // whose days they are
+	From, To time.Time      // dates, at midnight UTC in any zone
+	Zone     *time.Location // the time zone of the days
 	Monthly  bool
 }
 
 const (
-	spanDays    = 30  // where nothing else is asked for
+	spanDays    = 30  // the default
 	maxSpanDays = 366 // of one report
 )
 
-// What days of a report may be.
+// Errors of the days of a report.
 var (
 	ErrSpanDay   = errors.New("must be a day from 2000-01-01 to 2100-01-01")
 	ErrSpanEmpty = errors.New("must be a day after from")
@@ -28,13 +28,13 @@ var (
 	ErrSpanFrom  = errors.New("must be today or earlier, and at most 366 days ago, where to is not given")
 )
 
-// SpanError says what is wrong with the days of a report; nil is what is right.
+// SpanError says which of the days of a report are wrong; a nil field is right.
 type SpanError struct{ From, To error }
 
 func (e *SpanError) Error() string { return errors.Join(e.From, e.To).Error() }
 
-// NewSpan checks the days of a report. Without to it ends with today, without from it has 30 days. What is wrong with
-// them is a *SpanError.
+// NewSpan checks the days of a report. Without to it ends with today, without from it has 30 days. Wrong days are a
+// *SpanError.
 func NewSpan(from, to *time.Time, zone *time.Location, monthly bool, now time.Time) (Span, error) {
 	wrong := SpanError{From: wrongDay(from), To: wrongDay(to)}
 	if wrong.From != nil || wrong.To != nil {
@@ -68,7 +68,7 @@ func wrongDay(day *time.Time) error {
 	return nil
 }
 
-// ErrZone says what a time zone is.
+// ErrZone states what a time zone must be.
 var ErrZone = errors.New("must be the IANA name of a time zone, such as Europe/Berlin or UTC")
 
 // NewZone returns the time zone of an IANA name.
@@ -80,23 +80,23 @@ func NewZone(name string) (*time.Location, error) {
 	return zone, nil
 }
 
-// Report is what is counted in a span: every period of it, the oldest first, and all of them together.
+// Report has the counts of a span: of every period, the oldest first, and of all periods together.
 type Report struct {
 	AsOf    time.Time // up to when turns and events are counted
 	Periods []ReportPeriod
 	Total   ReportPeriod
 }
 
-// ReportPeriod is what is counted in a period, which is named by its first day.
+// ReportPeriod has the counts of a period, which is named by its first day.
 type ReportPeriod struct {
 	Start                                 time.Time
-	Turns, Completed, Failed              int64 // Turns are all that have ended
+	Turns, Completed, Failed              int64 // Turns are all turns that have ended
 	Messages, WebhookEvents, AuditEntries int64
 	InputTokens, OutputTokens, CostMicros int64
 	P50, P95, P99                         *time.Duration // of the completed turns; nil where there are none
 }
 
-// ErrorRate is the part of the turns that failed; 0 where there are none.
+// ErrorRate returns the share of turns that failed; 0 where there are none.
 func (p ReportPeriod) ErrorRate() float64 {
 	if p.Turns <= 0 {
 		return 0
@@ -104,7 +104,7 @@ func (p ReportPeriod) ErrorRate() float64 {
 	return float64(p.Failed) / float64(p.Turns)
 }
 
-// ReportOn says what a report is about; a nil bot is all of the workspace.
+// ReportOn selects the data of a report; a nil bot is the whole workspace.
 type ReportOn struct {
 	Span  Span
 	BotID *uuid.UUID

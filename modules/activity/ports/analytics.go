@@ -1,4 +1,4 @@
-// Package ports declares what the use cases of activity need of the outside.
+// Package ports declares what the use cases of activity need from outside.
 package ports
 
 import (
@@ -7,8 +7,8 @@ import (
 	"github.com/parley/parley/modules/activity/domain"
 )
 
-// Analytics has what is counted of the caller's workspace, seconds behind. A bot that is not of this workspace has
-// nothing.
+// Analytics reads the counts of the caller's workspace, which are some seconds old. For a bot of another workspace the
+// counts are zero.
 type Analytics interface {
 	Report(ctx context.Context, on domain.ReportOn) (domain.Report, error)
 }

@@ -1,4 +1,4 @@
-// Package usecases has what a workspace can see of itself, a use case a file.
+// Package usecases has the use cases of activity, one file each.
 package usecases
 
 import (
@@ -13,13 +13,13 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Report reads what the workspace has used and how its turns went.
+// Report reads the usage of the workspace and the results of its turns.
 type Report struct {
 	Analytics ports.Analytics
 	Now       func() time.Time
 }
 
-// ReportWanted is what a caller asks for; nil days are those that a report has without being asked.
+// ReportWanted is the input of Report; nil days are the defaults.
 type ReportWanted struct {
 	From, To *time.Time
 	Zone     *string // the IANA name of a time zone; nil: UTC
@@ -27,7 +27,7 @@ type ReportWanted struct {
 	BotID    *uuid.UUID
 }
 
-// Do makes the report, and says which days it is about.
+// Do makes the report, and returns the days that it covers.
 func (u Report) Do(ctx context.Context, w ReportWanted) (domain.Span, domain.Report, error) {
 	zone := time.UTC
 	if w.Zone != nil {

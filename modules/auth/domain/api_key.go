@@ -12,30 +12,30 @@ import (
 	"github.com/google/uuid"
 )
 
-// KeyPrefix begins every API key, so that one which lies about is known for what it is.
+// KeyPrefix begins every API key, so that a leaked key is recognized.
 const KeyPrefix = "pk_"
 
 // KeyFormat is a regular expression for the text of an API key.
 const KeyFormat = KeyPrefix + `[\w-]+`
 
-// APIKey is what a program calls with. Its text is shown once and not kept.
+// APIKey is a key with which a program calls the API. Its text is shown once and not stored.
 type APIKey struct {
 	ID         uuid.UUID
 	Name       string
 	Hint       string // how its text begins
 	Role       Role
-	Bots       []uuid.UUID // that it is limited to; none: all
+	Bots       []uuid.UUID // the bots that it is limited to; none: all
 	CreatedBy  uuid.UUID
 	CreatedAt  time.Time
 	ExpiresAt  *time.Time // nil: never
 	LastUsedAt *time.Time // to a minute or so
 	RevokedAt  *time.Time
 
-	ResponsibleID uuid.UUID  // the member by whose authority it works
-	SuspendedAt   *time.Time // since when it is refused, as that authority has ended; nil: it is not
+	ResponsibleID uuid.UUID  // the member whose authority it depends on
+	SuspendedAt   *time.Time // when it was suspended because that authority ended; nil: it is not suspended
 }
 
-// What a key must be like.
+// Errors of NewAPIKey.
 var (
 	ErrKeyName    = errors.New("must have 1 to 200 characters and not be blank")
 	ErrKeyRole    = errors.New("must be editor or viewer")
@@ -43,7 +43,7 @@ var (
 	ErrKeyBotsMax = errors.New("must be 1 to 100 bots")
 )
 
-// NewAPIKey makes a key and its text, of 32 random bytes.
+// NewAPIKey makes a key and its text, which contains 32 random bytes.
 func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
 	n := utf8.RuneCountInString(k.Name)
 	switch {
@@ -65,7 +65,8 @@ func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
 
 func isKeyRole(r Role) bool { return r == Editor || r == Viewer }
 
-// HashOf is how a secret of 32 random bytes is kept: nobody tries those out, so a quick hash does.
+// HashOf returns the hash under which a secret of 32 random bytes is stored. A fast hash is enough, because nobody can
+// guess 32 random bytes.
 func HashOf(text string) []byte {
 	sum := sha256.Sum256([]byte(text))
 	return sum[:]

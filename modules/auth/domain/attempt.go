@@ -7,30 +7,31 @@ import (
 	"github.com/google/uuid"
 )
 
-// DeviceLife is how long a device token is good after the log-in that gave it.
+// DeviceLife is how long a device token is valid after the log-in that issued it.
 const DeviceLife = 180 * 24 * time.Hour
 
-// Origin is where a password for an account comes from.
+// Origin is where an attempt to log in to an account comes from.
 type Origin struct {
-	Account string // the address, whether anybody has it or not; of somebody who is signed in their id
+	Account string // the address, with or without an account; for a signed-in user, the user's id
 	IP      netip.Addr
-	// Trusted names what the account knows already, a device or a session; "" where it is nothing of that kind. It is
-	// limited by itself, whatever comes from elsewhere.
+	// Trusted names a device or session that the account already knows; "" where there is none. It has a limit of its
+	// own, which attempts from elsewhere do not use up.
 	Trusted string
 }
 
-// Attempt is a password that is tried, and what its failure counts for.
+// Attempt is one try of a password, and the counters that its failure adds to.
 type Attempt struct {
 	Counter string    // counts failures of this account and origin
-	Account string    // counts those of all unknown networks of the account; "": it is not one of them
-	Network string    // is remembered when the password is right; "": nothing is
+	Account string    // counts failures of all unknown networks of the account; "": does not apply
+	Network string    // is stored when the password is right; "": nothing is stored
 	Begun   time.Time // by the clock of the database
 }
 
-// Network gives the network that an address is remembered by: its /24, or the /64 that one customer has; "" for no address.
+// Network returns the network under which an address is stored: its /24 for IPv4, its /64 for IPv6, which one customer
+// has. It returns "" for no address.
 func Network(ip netip.Addr) string { return prefix(ip, 64) }
 
-// Known is an attempt of a trusted origin, or from a network that the account was logged in to from before.
+// Known returns the attempt of a trusted origin, or of a network from which the account was logged in to before.
 func (o Origin) Known() Attempt {
 	if o.Trusted != "" {
 		return Attempt{Counter: o.Trusted + " of " + o.Account, Network: Network(o.IP)}
@@ -38,12 +39,13 @@ func (o Origin) Known() Attempt {
 	return Attempt{Counter: "network " + Network(o.IP) + " of " + o.Account, Network: Network(o.IP)}
 }
 
-// Unknown is an attempt from elsewhere. Failures are counted by /24 or /48, which one provider's customer may have whole.
+// Unknown returns the attempt of any other origin. Its failures are counted by /24 or /48, because one customer of a
+// provider may have a whole /48.
 func (o Origin) Unknown() Attempt {
 	return Attempt{Counter: "strangers of " + prefix(o.IP, 48) + " to " + o.Account, Account: o.Account, Network: Network(o.IP)}
 }
 
-// prefix gives the network of an address: /24 of IPv4, or so many bits of IPv6.
+// prefix returns the network of an address: the /24 of IPv4, or that many bits of IPv6.
 func prefix(ip netip.Addr, bits int) string {
 	if !ip.IsValid() {
 		return ""
@@ -54,7 +56,7 @@ func prefix(ip netip.Addr, bits int) string {
 	return netip.PrefixFrom(ip, bits).Masked().String()
 }
 
-// Device is a client that has logged in to an account, as its token says.
+// Device is a client that has logged in to an account, as its token states.
 type Device struct {
 	ID       uuid.UUID
 	UserID   uuid.UUID

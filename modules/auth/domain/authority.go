@@ -6,14 +6,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// Authority is what a member may have others do in the workspace. What was given beyond it ends when the member's role changes.
+// Authority is what a member may let others do in the workspace. What exceeds it ends when the member's role changes.
 type Authority struct {
 	Invites    []Role // roles that the member may invite with
 	Keys       []Role // roles of API keys that work while the member is responsible for them
 	Subscribes bool   // whether events are delivered to webhook subscriptions that the member is responsible for
 }
 
-// AuthorityOf gives the authority of a role. The empty role, of somebody who is no member, has none.
+// AuthorityOf returns the authority of a role. The empty role, of a user who is not a member, has none.
 func AuthorityOf(role Role) Authority {
 	a := Authority{Subscribes: role.May(ManageWebhooks)}
 	for _, other := range []Role{Owner, Admin, Editor, Viewer} {
@@ -27,7 +27,7 @@ func AuthorityOf(role Role) Authority {
 	return a
 }
 
-// Ended counts what ended with an authority.
+// Ended counts what was stopped because an authority ended.
 type Ended struct {
 	Invitations   int // that were revoked
 	Keys          int // API keys that were suspended
@@ -41,7 +41,7 @@ const (
 	EndpointResource     = "webhook_endpoint"
 )
 
-// Resource is something that works by the authority of a member or an API key.
+// Resource is something that depends on the authority of a member or an API key.
 type Resource struct {
 	Kind          string
 	ID            uuid.UUID

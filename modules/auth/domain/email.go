@@ -1,4 +1,4 @@
-// Package domain has users, workspaces and sessions, and the rules that hold for them whatever stores or serves them.
+// Package domain has users, workspaces and sessions, and their rules.
 package domain
 
 import (
@@ -19,11 +19,11 @@ type Email struct {
 	given   string // as it was written, trimmed and lower-cased; "" for an address without a canonical form
 }
 
-// ErrEmail says what an address must look like.
+// ErrEmail states what an address must look like.
 var ErrEmail = errors.New("must be a plain e-mail address of 3 to 320 characters, such as ada@example.com: no name, comment, quotes or invisible characters")
 
-// NewEmail gives the canonical form of an address; ErrEmail where there is none. Whether a mailbox exists it cannot say
-// (RFC 5321, 3.5.3).
+// NewEmail returns the canonical form of an address, or ErrEmail where there is none. It does not check that the
+// mailbox exists (RFC 5321, 3.5.3).
 func NewEmail(text string) (Email, error) {
 	given := strings.ToLower(strings.TrimSpace(text))
 	if n := utf8.RuneCountInString(given); n < 3 || n > 320 {
@@ -47,8 +47,8 @@ func NewEmail(text string) (Email, error) {
 	return Email{address: address, given: given}, nil
 }
 
-// GivenEmail gives an address as accounts may have it that are older than the canonical form; ErrEmail where no account
-// can have it.
+// GivenEmail returns an address in a form that accounts older than the canonical form may have. It returns ErrEmail
+// where no account can have the address.
 func GivenEmail(text string) (Email, error) {
 	if email, err := NewEmail(text); err == nil {
 		return email, nil
@@ -65,8 +65,8 @@ func GivenEmail(text string) (Email, error) {
 
 func (e Email) String() string { return e.address }
 
-// Forms gives the forms in which an account of this address may be stored, the likeliest first: as it was written, in
-// canonical form, and with the domain in Unicode, which older accounts may have. Most addresses have one.
+// Forms returns the forms in which an account of this address may be stored, the most likely first: as it was written,
+// in canonical form, and with the domain in Unicode, which older accounts may have. Most addresses have one form.
 func (e Email) Forms() []string {
 	if e.given == "" {
 		return []string{e.address}
@@ -85,12 +85,12 @@ func (e Email) Forms() []string {
 	return forms
 }
 
-// hosts is the profile by which domains are written in ASCII (UTS 46, non-transitional).
+// hosts returns the profile that converts domains to ASCII (UTS 46, non-transitional).
 func hosts() *idna.Profile {
 	return idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.Transitional(false), idna.VerifyDNSLength(true))
 }
 
-// isDotAtom tells whether a local part needs no quotes (RFC 5322, 3.2.3; RFC 6532 for what is not ASCII).
+// isDotAtom reports whether a local part needs no quotes (RFC 5322, 3.2.3; RFC 6532 for what is not ASCII).
 func isDotAtom(local string) bool {
 	if local == "" || strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 		return false
@@ -100,7 +100,7 @@ func isDotAtom(local string) bool {
 	})
 }
 
-// isInvisible tells whether a character is not to be seen, or changes how others are shown: spaces, controls, format
+// isInvisible reports whether a character is invisible or changes how others are shown: spaces, controls, format
 // characters such as U+200B and those of bidirectional text, and variation selectors.
 func isInvisible(r rune) bool {
 	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Zs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)

@@ -16,7 +16,7 @@ const invitationPrefix = "inv_"
 // InvitationFormat is a regular expression for the token of an invitation.
 const InvitationFormat = invitationPrefix + `[\w-]+`
 
-// Invitation asks somebody into a workspace. Its token is shown once and not kept.
+// Invitation invites a person to a workspace. Its token is shown once and not stored.
 type Invitation struct {
 	ID         uuid.UUID
 	Email      string
@@ -26,10 +26,10 @@ type Invitation struct {
 	ExpiresAt  time.Time
 	AcceptedAt *time.Time
 	RevokedAt  *time.Time
-	Announced  bool // an email goes out; it is not read again
+	Announced  bool // an email is sent; this field is not read again
 }
 
-// NewInvitation makes an invitation and its token, of 32 random bytes.
+// NewInvitation makes an invitation and its token, which contains 32 random bytes.
 func NewInvitation(email Email, role Role, by uuid.UUID, now time.Time) (i Invitation, token string) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // it never fails
@@ -38,7 +38,7 @@ func NewInvitation(email Email, role Role, by uuid.UUID, now time.Time) (i Invit
 	}, invitationPrefix + base64.RawURLEncoding.EncodeToString(secret)
 }
 
-// Guest is who brings the token of an invitation.
+// Guest is the person who presents the token of an invitation.
 type Guest struct {
 	Invitation   uuid.UUID
 	WorkspaceID  uuid.UUID
@@ -49,7 +49,7 @@ type Guest struct {
 	OperationID  uuid.UUID // the call that accepted
 	UserID       uuid.UUID // of the address; the zero id: nobody has it yet
 	PasswordHash string
-	// WorkspaceName is read only where nobody has the address yet, for the check of the new password.
+	// WorkspaceName is read only where no account has the address yet. The new password is checked against it.
 	WorkspaceName string
 }
 
@@ -58,7 +58,7 @@ type Letter struct {
 	To      string `json:"to"`
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
-	// Withheld is 1 where the email does not go out, as its mailbox has had enough. It is queued all the same, and as long as
-	// any other: who invites does not see what others have sent there.
+	// Withheld is 1 where the email is not sent, because its mailbox has received too many. It is queued all the same,
+	// with a payload of the same length, so that the inviter does not see what others have sent to the mailbox.
 	Withheld int `json:"withheld"`
 }

@@ -11,11 +11,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Password is what a user chose, in Unicode normalization form C: two keyboards that write the same character differently
-// give the same password. It is neither trimmed nor shortened, and does not print.
+// Password is a password that a user chose, in Unicode normalization form C, so that keyboards that encode the same
+// character differently produce the same password. It is neither trimmed nor shortened. Formatting it does not print
+// the text.
 type Password struct{ text string }
 
-// Why a password is refused.
+// Errors of NewPassword.
 var (
 	ErrPasswordLength = errors.New("must have 8 to 128 characters")
 	ErrPasswordWeak   = errors.New("is too easy to guess: use several words that do not belong together, and none of your address or workspace")
@@ -26,7 +27,8 @@ const (
 	estimatedLength  = 32 // characters that are estimated at a time, for the time of an estimate grows with their cube
 )
 
-// NewPassword checks a password that is to be set. Words of the context, such as the user's address, make it no stronger.
+// NewPassword checks a password that is to be set. Words of the context, such as the user's address, add nothing to its
+// strength.
 func NewPassword(text string, context ...string) (Password, error) {
 	text = norm.NFC.String(text)
 	if n := utf8.RuneCountInString(text); n < 8 || n > 128 {
@@ -38,11 +40,12 @@ func NewPassword(text string, context ...string) (Password, error) {
 	return Password{text}, nil
 }
 
-// KnownPassword gives a password that was verified, to be hashed anew. It may be older than the rules of NewPassword.
+// KnownPassword returns a password that was verified, to be hashed again. It may be older than the rules of
+// NewPassword.
 func KnownPassword(text string) Password { return Password{norm.NFC.String(text)} }
 
-// PasswordForms gives the texts that a hash may have been made of when this is the right password: its normal form, and
-// the text as it is, which was hashed before passwords were normalised.
+// PasswordForms returns the texts from which a hash may have been made when this is the right password: its normal
+// form, and the unchanged text, which was hashed before passwords were normalized.
 func PasswordForms(text string) []string {
 	normal := norm.NFC.String(text)
 	if normal == text {
@@ -51,7 +54,7 @@ func PasswordForms(text string) []string {
 	return []string{normal, text}
 }
 
-// PasswordContext gives the words that a password must not be made of: those of the user's address and workspace.
+// PasswordContext returns the words that a password must not be made of: those of the user's address and workspace.
 func PasswordContext(email, workspace string) []string {
 	local, host, _ := strings.Cut(email, "@")
 	context := []string{email}
@@ -64,7 +67,8 @@ func PasswordContext(email, workspace string) []string {
 	return context
 }
 
-// isStrong estimates how hard a password is to guess. A long one is as strong as its beginning or its end.
+// isStrong reports whether a password is hard to guess. A long password is strong if its beginning or its end is
+// strong.
 func isStrong(text string, context []string) bool {
 	var words []string
 	for _, word := range context {
@@ -77,7 +81,7 @@ func isStrong(text string, context []string) bool {
 	})
 }
 
-// ends gives a text, or the beginning and the end of a long one.
+// ends returns a text, or the beginning and the end of a long one.
 func ends(text string) []string {
 	if len(text) <= estimatedLength {
 		return []string{text}
@@ -85,8 +89,8 @@ func ends(text string) []string {
 	return []string{text[:estimatedLength], text[len(text)-estimatedLength:]}
 }
 
-// inASCII writes letters of other scripts as Latin ones, neighbors as neighbors, for the estimator knows repetitions and
-// sequences of those only.
+// inASCII maps letters of other scripts to Latin ones, so that neighbors stay neighbors. The estimator finds
+// repetitions and sequences in Latin letters only.
 func inASCII(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < utf8.RuneSelf {
@@ -96,10 +100,10 @@ func inASCII(text string) string {
 	}, text)
 }
 
-// Reveal gives the text, for hashing.
+// Reveal returns the text, for hashing.
 func (p Password) Reveal() string { return p.text }
 
 func (Password) String() string { return "[password]" }
 
-// GoString keeps it out of %#v too.
+// GoString keeps the text out of %#v.
 func (Password) GoString() string { return "[password]" }

@@ -2,10 +2,10 @@ package domain
 
 import "slices"
 
-// Permission is what a call needs; the document names it for each call (x-permission).
+// Permission is what a call needs. The OpenAPI document names it for each call (x-permission).
 type Permission string
 
-// The permissions that use cases ask for themselves; the others are held to at the entry of a transaction alone.
+// The permissions that use cases check themselves. The others are checked only when a transaction begins.
 const (
 	ManageMembers  Permission = "members.manage"
 	ManageWebhooks Permission = "webhooks.manage"
@@ -16,19 +16,19 @@ type KeyUse int
 
 // The uses. A key has a role like a member, and never more than that role.
 const (
-	NoKey    KeyUse = iota // about people, or about the workspace itself
-	WholeKey               // not one that is limited to some bots, which would see those of others here
+	NoKey    KeyUse = iota // for people, or for the workspace itself
+	WholeKey               // not a key that is limited to some bots, which would see data of other bots here
 	AnyKey
 )
 
-// Rule says who has a permission.
+// Rule states which roles and keys have a permission.
 type Rule struct {
 	Permission                   Permission
 	Owner, Admin, Editor, Viewer bool
 	Keys                         KeyUse
 }
 
-// Rules is the table of who may do what. It is what the whole program goes by.
+// Rules returns the table of permissions, roles and keys. The whole program uses this table.
 func Rules() []Rule {
 	const yes, no = true, false
 	return []Rule{
@@ -56,7 +56,7 @@ func Rules() []Rule {
 	}
 }
 
-// Roles gives the roles that have the permission of a rule, from most to least.
+// Roles returns the roles that have the permission of a rule, from most to least.
 func (r Rule) Roles() (roles []Role) {
 	for _, cell := range []struct {
 		role Role
@@ -69,17 +69,17 @@ func (r Rule) Roles() (roles []Role) {
 	return roles
 }
 
-// May tells whether a role has a permission.
+// May reports whether a role has a permission.
 func (r Role) May(p Permission) bool {
 	return slices.ContainsFunc(Rules(), func(rule Rule) bool {
 		return rule.Permission == p && slices.Contains(rule.Roles(), r)
 	})
 }
 
-// MayInvite tells whether a role may invite somebody with another.
+// MayInvite reports whether a role may invite a person with another role.
 func (r Role) MayInvite(with Role) bool { return r.May(ManageMembers) && !with.Above(r) }
 
-// Above tells whether a role is more than another.
+// Above reports whether a role has more permissions than another.
 func (r Role) Above(other Role) bool {
 	order := []Role{Viewer, Editor, Admin, Owner}
 	return slices.Index(order, r) > slices.Index(order, other)

@@ -25,14 +25,14 @@ type Registration struct {
 	Email         Email
 	PasswordHash  string
 	WorkspaceName string
-	OperationID   uuid.UUID // the call that registered, by which a repetition of it is known
+	OperationID   uuid.UUID // the call that registered; a repetition of the call is recognized by it
 	At            time.Time
 }
 
-// ErrWorkspaceName says what a workspace may be called.
+// ErrWorkspaceName states the rule for the name of a workspace.
 var ErrWorkspaceName = errors.New("must have 1 to 200 characters and not be blank")
 
-// NewRegistration gives a user and a workspace their ids.
+// NewRegistration makes a user and a workspace with new ids.
 func NewRegistration(email Email, passwordHash, workspaceName string, operation uuid.UUID, now time.Time) (Registration, error) {
 	if err := CheckName(workspaceName); err != nil {
 		return Registration{}, err
@@ -48,15 +48,15 @@ func NewRegistration(email Email, passwordHash, workspaceName string, operation 
 	}, nil
 }
 
-// Login is what is known of the user behind an address.
+// Login is what log-in reads about the user of an address.
 type Login struct {
 	UserID       uuid.UUID
-	WorkspaceID  uuid.UUID // where the user signs in; the zero id: it is in none, or not in the one that it wants
+	WorkspaceID  uuid.UUID // where the user signs in; the zero id: the user is in no workspace, or not in the requested one
 	PasswordHash string
 	OperationID  uuid.UUID // the call that registered
 }
 
-// Account is what a change of the password needs to know of a user.
+// Account is what a change of the password reads about a user.
 type Account struct {
 	Email, PasswordHash string
 	WorkspaceName       string // of the workspace of the call; "" where the user is not in it
@@ -66,9 +66,9 @@ type Account struct {
 type Profile struct {
 	UserID        uuid.UUID
 	Email         string
-	WorkspaceID   uuid.UUID // the zero id: it is in none
+	WorkspaceID   uuid.UUID // the zero id: the user is in no workspace
 	WorkspaceName string
 	Role          Role
-	Memberships   []Membership // in all its workspaces, a hundred at the most
+	Memberships   []Membership // in all workspaces of the user, 100 at most
 	CreatedAt     time.Time
 }

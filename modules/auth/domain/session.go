@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	// RefreshGrace is how long a spent refresh token still gives the current one: for many tabs and lost answers.
+	// RefreshGrace is how long a used refresh token still returns the current one, for clients with many tabs and for
+	// lost responses.
 	RefreshGrace = 10 * time.Second
-	// SessionLife is how long a session lives at the most, however busy it is.
+	// SessionLife is how long a session lives at most, even if it is used all the time.
 	SessionLife = 60 * 24 * time.Hour
 )
 
@@ -21,18 +22,18 @@ type Client struct {
 	UserAgent string
 }
 
-// Session is a signed-in user. Every claim of its refresh token is in it, so that the token can be made again and
+// Session is a signed-in user. It contains every claim of its refresh token, so that the token can be made again and
 // need not be stored.
 type Session struct {
 	ID          uuid.UUID
-	WorkspaceID uuid.UUID // the zero id: its user is in no workspace
+	WorkspaceID uuid.UUID // the zero id: the user is in no workspace
 	UserID      uuid.UUID
-	Generation  int         // of the refresh token that is good now, from 1
+	Generation  int         // of the refresh token that is valid now, from 1
 	RotatedAt   time.Time   // when that generation began
 	Retirements []time.Time // when the generations before it ended, newest last, as far as grace reaches
 	KeyID       string      // the key that signs that generation
-	// WorkspaceTokenGeneration is the generation whose refresh token names the workspace. Another number than Generation: that one
-	// was made by a release that did not name it, and is made again as it was.
+	// WorkspaceTokenGeneration is the generation whose refresh token names the workspace. If it differs from Generation,
+	// an older release made the current token without the workspace, and the token is made again in that form.
 	WorkspaceTokenGeneration int
 	IdleExpiresAt            time.Time
 	ExpiresAt                time.Time
@@ -41,7 +42,7 @@ type Session struct {
 	Client                   Client
 }
 
-// NewSession signs a user in.
+// NewSession makes the session of a user who signs in.
 func NewSession(workspace, user uuid.UUID, keyID string, client Client, idle time.Duration, now time.Time) Session {
 	s := Session{
 		ID:          uuid.Must(uuid.NewV7()),
@@ -66,25 +67,26 @@ func (s *Session) begin(generation int, keyID string, idle time.Duration, now ti
 	}
 }
 
-// TokenNamesWorkspace tells whether the refresh token of the current generation names the workspace of the session.
+// TokenNamesWorkspace reports whether the refresh token of the current generation names the workspace of the session.
 func (s *Session) TokenNamesWorkspace() bool {
 	return s.WorkspaceID != uuid.Nil && s.WorkspaceTokenGeneration == s.Generation
 }
 
-// Alive tells whether the session may still be used.
+// Alive reports whether the session may still be used.
 func (s *Session) Alive(now time.Time) bool {
 	return s.RevokedAt == nil && now.Before(s.IdleExpiresAt) && now.Before(s.ExpiresAt)
 }
 
-// Refreshed is what came of presenting a refresh token.
+// Refreshed is the result of presenting a refresh token.
 type Refreshed int
 
 const (
 	// Rotated means that a new generation has begun.
 	Rotated Refreshed = iota
-	// Repeated means that the token was spent a moment ago: the current one is to be given again, nothing moved.
+	// Repeated means that the token was used a moment ago. The current token is returned again, and the session does not
+	// change.
 	Repeated
-	// Stolen means that a token was used that must not be in anybody's hands; the session is revoked.
+	// Stolen means that an old token was used, which nobody should have any more; the session is revoked.
 	Stolen
 )
 
@@ -103,7 +105,7 @@ func (s *Session) Refresh(generation int, keyID string, idle time.Duration, now 
 	return Stolen
 }
 
-// withinGrace gives the retirements that are still within grace; they are the newest ones.
+// withinGrace returns the retirements that are still within the grace period; they are the newest ones.
 func (s *Session) withinGrace(now time.Time) []time.Time {
 	i := slices.IndexFunc(s.Retirements, func(t time.Time) bool { return now.Sub(t) <= RefreshGrace })
 	if i < 0 {
@@ -112,7 +114,7 @@ func (s *Session) withinGrace(now time.Time) []time.Time {
 	return slices.Clone(s.Retirements[i:])
 }
 
-// Revoke ends the session; once ended it stays so.
+// Revoke ends the session. A session that has ended stays ended.
 func (s *Session) Revoke(now time.Time) {
 	if s.RevokedAt == nil {
 		s.RevokedAt = &now

@@ -15,10 +15,11 @@ type Member struct {
 	JoinedAt time.Time
 }
 
-// Team is who a change of a workspace's people is about: all its owners, whoever makes the change, whomever it is about.
+// Team has the members that a change of a workspace's members depends on, with their roles: all owners, the member who
+// makes the change, and the member whom it is about.
 type Team map[uuid.UUID]Role
 
-// What a Team refuses.
+// Errors of Team.
 var (
 	ErrNotPermitted = errors.New("your role does not allow it")
 	ErrNoMember     = errors.New("is no member of the workspace")
@@ -27,7 +28,7 @@ var (
 	ErrLastOwner    = errors.New("a workspace keeps an owner")
 )
 
-// ChangeRole has a member give another, or itself, another role.
+// ChangeRole checks and makes the change when one member gives another, or itself, another role.
 func (t Team) ChangeRole(by, who uuid.UUID, to Role) error {
 	switch err := t.manage(by, who); {
 	case err != nil:
@@ -43,7 +44,7 @@ func (t Team) ChangeRole(by, who uuid.UUID, to Role) error {
 	return nil
 }
 
-// Invite tells whether a member may ask somebody in with a role.
+// Invite returns an error where a member may not invite a person with a role.
 func (t Team) Invite(by uuid.UUID, role Role) error {
 	switch {
 	case !t[by].May(ManageMembers):
@@ -55,7 +56,7 @@ func (t Team) Invite(by uuid.UUID, role Role) error {
 	}
 }
 
-// Remove has a member remove another, or itself.
+// Remove checks and makes the change when one member removes another, or itself.
 func (t Team) Remove(by, who uuid.UUID) error {
 	if err := t.manage(by, who); err != nil {
 		return err
@@ -63,7 +64,7 @@ func (t Team) Remove(by, who uuid.UUID) error {
 	return t.Leave(who)
 }
 
-// Leave has a member go.
+// Leave checks and makes the change when a member leaves.
 func (t Team) Leave(who uuid.UUID) error {
 	if t[who] == "" {
 		return ErrNoMember

@@ -6,15 +6,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// User is an account as an operator sees it.
+// User is an account, as an operator sees it.
 type User struct {
 	ID         uuid.UUID
 	Email      string
 	CreatedAt  time.Time
-	DisabledAt *time.Time // since when it cannot log in; nil: it can
+	DisabledAt *time.Time // since when the user cannot log in; nil: not disabled
 }
 
-// WorkspaceSummary is a workspace as an operator sees it.
+// WorkspaceSummary is a workspace, as an operator sees it.
 type WorkspaceSummary struct {
 	ID        uuid.UUID
 	Name      string

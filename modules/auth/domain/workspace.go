@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Workspace is a workspace as one of its members sees it.
+// Workspace is a workspace, as one of its members sees it.
 type Workspace struct {
 	ID        uuid.UUID
 	Name      string
@@ -26,7 +26,8 @@ type Membership struct {
 	DeletedAt   *time.Time `json:"deleted_at"`
 }
 
-// CheckName answers ErrWorkspaceName or ErrNameText for what no workspace may be called. Older ones may have such names.
+// CheckName returns ErrWorkspaceName or ErrNameText for a name that a workspace must not have. Older workspaces may
+// have such names.
 func CheckName(name string) error {
 	if n := utf8.RuneCountInString(name); n < 1 || n > 200 || strings.TrimSpace(name) == "" {
 		return ErrWorkspaceName
@@ -34,16 +35,16 @@ func CheckName(name string) error {
 	return checkNameText(name)
 }
 
-// WorkspaceOf gives the id of the workspace that a user makes by an operation: the same each time, so that the operation
-// can be known again in that workspace.
+// WorkspaceOf returns the id of the workspace that a user creates by an operation. It is the same each time, so that a
+// repeated operation is found again in that workspace.
 func WorkspaceOf(user, operation uuid.UUID) uuid.UUID { return uuid.NewSHA1(user, operation[:]) }
 
-// NewWorkspace is made by its first owner.
+// NewWorkspace makes a workspace; the caller becomes its first owner.
 func NewWorkspace(id uuid.UUID, name string, now time.Time) (Workspace, error) {
 	return Workspace{ID: id, Name: name, Role: Owner, CreatedAt: now, JoinedAt: now}, CheckName(name)
 }
 
-// Rename gives the workspace another name.
+// Rename changes the name of the workspace.
 func (w *Workspace) Rename(name string) error {
 	if err := CheckName(name); err != nil {
 		return err

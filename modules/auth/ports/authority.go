@@ -8,20 +8,22 @@ import (
 	"github.com/parley/parley/modules/auth/domain"
 )
 
-// Authorities ends what works by the authority of the members of the workspace of the context, and lists it.
+// Authorities lists and stops what depends on the authority of members of the workspace of the context.
 type Authorities interface {
-	// End ends what a member gave or made beyond what is left to it, in the transaction of the context: it revokes
-	// invitations, suspends API keys and holds webhook subscriptions, also those that the member's keys made.
+	// End stops what a member gave or made beyond the authority that is left, in the transaction of the context. It
+	// revokes invitations, suspends API keys and holds webhook subscriptions, including those that the member's keys
+	// made.
 	End(ctx context.Context, member uuid.UUID, left domain.Authority) (domain.Ended, error)
-	// Resources leafs through what a member or an API key is responsible for, newest first; for a member with what its keys are.
+	// Resources lists what a member or an API key is responsible for, newest first, one page at a time. For a member the
+	// list includes what the member's keys are responsible for.
 	Resources(ctx context.Context, of uuid.UUID, before *uuid.UUID, limit int) ([]domain.Resource, error)
-	// WasMember tells whether a user is a member, or was one and has left something.
+	// WasMember reports whether a user is a member, or was a member and still has resources there.
 	WasMember(ctx context.Context, user uuid.UUID) (bool, error)
 }
 
-// Inviters looks at who gave an invitation.
+// Inviters reads who sent an invitation.
 type Inviters interface {
-	// LockInviter gives the role that the inviter has now, and keeps others from changing it until the transaction ends. It is
-	// empty where the inviter is no member any more.
+	// LockInviter returns the role that the inviter has now, and locks it until the transaction ends. The role is empty
+	// where the inviter is no longer a member.
 	LockInviter(ctx context.Context, invitation uuid.UUID) (domain.Role, error)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures that an operator, or a user who is disabled, gets.
+// Errors for operators, and for users who are disabled.
 var (
 	ErrAccountDisabled = fail.New(fail.Forbidden, "ACCOUNT_DISABLED", "this account is disabled: ask whoever runs this service")
 	ErrNoUser          = fail.New(fail.NotFound, "NOT_FOUND", "there is no such user")
@@ -18,20 +18,21 @@ var (
 	ErrNotDeleted      = fail.New(fail.Conflict, "CONFLICT", "the workspace is not deleted: only a deleted one can be purged")
 )
 
-// Control changes the account of the user of the context, on the word of an operator.
+// Control changes the account of the user of the context for an operator.
 type Control interface {
 	// SetPassword replaces the hash of the password; ErrNoUser where there is no such user.
 	SetPassword(ctx context.Context, user uuid.UUID, hash string) error
-	// Disable keeps the user from logging in; ErrNoUser where there is no such user. Disabled already it stays so.
+	// Disable prevents the user from logging in; ErrNoUser where there is no such user. It does nothing for a user who
+	// is already disabled.
 	Disable(ctx context.Context, user uuid.UUID) error
-	// Enable takes Disable back; ErrNoUser where there is no such user.
+	// Enable undoes Disable; ErrNoUser where there is no such user.
 	Enable(ctx context.Context, user uuid.UUID) error
-	// RestoreAuthority takes back what was stopped of a member of the workspace of the context since a time.
+	// RestoreAuthority starts again what was stopped of a member of the workspace of the context since a time.
 	RestoreAuthority(ctx context.Context, member uuid.UUID, since time.Time) (domain.Ended, error)
 }
 
-// RestoreTime ends the time in which a deleted workspace can be restored.
+// RestoreTime ends the period in which a deleted workspace can be restored.
 type RestoreTime interface {
-	// EndRestoreTime has the workspace of the context purged from now on; ErrNotDeleted where it is not deleted.
+	// EndRestoreTime makes the workspace of the context due for purging now; ErrNotDeleted where it is not deleted.
 	EndRestoreTime(ctx context.Context) error
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures of workspaces and their people.
+// Errors of workspaces and members.
 var (
 	ErrWorkspaceNotFound  = fail.New(fail.NotFound, "WORKSPACE_NOT_FOUND", "you are in no such workspace")
 	ErrRestoreOver        = fail.New(fail.Forbidden, "WORKSPACE_DELETED", "this workspace was deleted more than 30 days ago: it cannot be restored any more")
@@ -28,113 +28,120 @@ var (
 	ErrLastOwner          = fail.New(fail.Conflict, "LAST_OWNER", "a workspace keeps an owner: make somebody else one first")
 )
 
-// Workspaces keeps workspaces.
+// Workspaces stores workspaces.
 type Workspaces interface {
-	// Create stores a workspace, which the context is in, with the caller as its owner.
+	// Create stores a workspace, which is that of the context, with the caller as its owner.
 	Create(ctx context.Context, w domain.Workspace) error
-	// Get gives the workspace of the context; ErrWorkspaceNotFound where the caller is no member.
+	// Get returns the workspace of the context; ErrWorkspaceNotFound where the caller is not a member.
 	Get(ctx context.Context) (domain.Workspace, error)
 	// Rename queues the change of the name.
 	Rename(ctx context.Context, w domain.Workspace) error
-	// List leafs through the caller's workspaces, in the order in which it joined them.
+	// List returns a page of the caller's workspaces, in the order in which the caller joined them.
 	List(ctx context.Context, after *Position, limit int) ([]domain.Workspace, error)
 }
 
-// Removal deletes workspaces, and takes that back.
+// Removal deletes, restores and purges workspaces.
 type Removal interface {
-	// Delete queues the deletion of the workspace of the context; deleted already it stays so.
+	// Delete queues the deletion of the workspace of the context. It does nothing for a workspace that is already
+	// deleted.
 	Delete(ctx context.Context, at time.Time) error
-	// Restore queues that it is deleted no longer, unless it is due: then it stays deleted.
+	// Restore queues the restoration of the workspace. A workspace that is due for its purge stays deleted.
 	Restore(ctx context.Context) error
-	// Due gives so many workspaces whose time to be restored is over, the longest deleted first.
+	// Due returns at most limit workspaces that can no longer be restored, the longest deleted first.
 	Due(ctx context.Context, limit int) ([]uuid.UUID, error)
-	// Purge removes some rows of one, and in the end the workspace.
+	// Purge removes some rows of a workspace, and the workspace itself after its last row.
 	Purge(ctx context.Context, workspace uuid.UUID) (PurgeStep, error)
 }
 
-// PurgeStep is what one step of a purge has come to. Neither Done nor More: another process is at it.
+// PurgeStep is the result of one step of a purge. If neither Done nor More is set, another process is purging the
+// workspace.
 type PurgeStep struct {
 	Done bool // nothing is left
 	More bool // there are rows left
 	Rows int64
 }
 
-// Members keeps who is in the workspace of the context.
+// Members stores the members of the workspace of the context.
 type Members interface {
-	// List leafs through the members, in the order in which they joined.
+	// List returns a page of the members, in the order in which they joined.
 	List(ctx context.Context, after *Position, limit int) ([]domain.Member, error)
-	// Get gives one; ErrMemberNotFound where there is none.
+	// Get returns a member; ErrMemberNotFound where there is none.
 	Get(ctx context.Context, user uuid.UUID) (domain.Member, error)
-	// Lock gives the owners and the people named, and keeps others from changing them until the transaction ends.
+	// Lock returns the owners and the named people, and locks them until the transaction ends.
 	Lock(ctx context.Context, people ...uuid.UUID) (domain.Team, error)
 	// ChangeRole queues the change of a member's role.
 	ChangeRole(ctx context.Context, user uuid.UUID, role domain.Role) error
-	// Remove queues the end of a membership, and of the sessions that were opened by it.
+	// Remove queues the end of a membership, and of the sessions that depend on it.
 	Remove(ctx context.Context, user uuid.UUID) error
 }
 
-// Keys keeps API keys.
+// Keys stores API keys.
 type Keys interface {
-	// Create queues a key, by the hash of its text; ErrBotNotFound where one of its bots is none of the workspace's. The
-	// commit fails with LIMIT_REACHED where there is no room for one more, and with FORBIDDEN where its creator was removed
-	// or demoted meanwhile.
+	// Create queues a key, stored as the hash of its text; ErrBotNotFound where one of its bots is not in the workspace.
+	// The commit fails with LIMIT_REACHED where the workspace may not have one more key, and with FORBIDDEN where the
+	// creator was removed or demoted in the meantime.
 	Create(ctx context.Context, k domain.APIKey, hash []byte) error
-	// List leafs through the keys, newest first.
+	// List returns a page of the keys, newest first.
 	List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.APIKey, error)
-	// Revoke ends a key and holds the webhook subscriptions that it is responsible for; it tells the key's name and how many
-	// it held. ErrKeyNotFound where there is no key that is not revoked.
+	// Revoke ends a key and holds the webhook subscriptions that it is responsible for. It returns the key's name and
+	// how many subscriptions it held; ErrKeyNotFound where there is no such key or it is already revoked.
 	Revoke(ctx context.Context, id uuid.UUID) (name string, held int, err error)
-	// Adopt makes a member responsible for a key, which works again; ErrKeyNotFound where there is no key that is not revoked.
+	// Adopt makes a member responsible for a key, and a suspended key works again; ErrKeyNotFound where there is no such
+	// key or it is revoked.
 	Adopt(ctx context.Context, id, member uuid.UUID) (domain.APIKey, error)
-	// Has tells whether there is, or was, a key.
+	// Has reports whether there is, or was, such a key.
 	Has(ctx context.Context, id uuid.UUID) (bool, error)
 }
 
-// Invitations keeps who was asked into a workspace.
+// Invitations stores invitations to workspaces.
 type Invitations interface {
-	// Create queues an invitation of the workspace of the context, in place of an open one of the same address, by the hash
-	// of its token; ErrAlreadyMember where a member has the address.
+	// Create queues an invitation of the workspace of the context, stored as the hash of its token. It replaces an open
+	// invitation of the same address; ErrAlreadyMember where a member has the address.
 	Create(ctx context.Context, i domain.Invitation, hash []byte) error
-	// List leafs through the invitations, newest first.
+	// List returns a page of the invitations, newest first.
 	List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.Invitation, error)
-	// Revoke takes an invitation back and tells whose it was; ErrInvitationNotFound where none is open.
+	// Revoke revokes an invitation and returns its address; ErrInvitationNotFound where none is open.
 	Revoke(ctx context.Context, id uuid.UUID) (email string, err error)
-	// Find looks a token up by its hash, in no workspace; ErrInvitationNotFound where it is none, or was revoked.
+	// Find looks up a token by its hash, outside of any workspace; ErrInvitationNotFound where there is no such token or
+	// it was revoked.
 	Find(ctx context.Context, hash []byte) (domain.Guest, error)
-	// Accept makes a user a member, and uses the invitation up; ErrInvitationUsed where somebody was quicker. The commit
-	// fails with LIMIT_REACHED where there is no room for one more member.
+	// Accept makes a user a member, and uses the invitation up; ErrInvitationUsed where another call has used it first.
+	// The commit fails with LIMIT_REACHED where the workspace may not have one more member.
 	Accept(ctx context.Context, g domain.Guest, user, operation uuid.UUID, at time.Time) error
 }
 
-// Newcomers keeps users who register by an invitation.
+// Newcomers stores users who register with an invitation.
 type Newcomers interface {
 	// Welcome stores a user without a workspace of its own; ErrEmailExists where the address is taken.
 	Welcome(ctx context.Context, r domain.Registration) error
 }
 
-// MailLimits bounds how many emails go out. Each purpose has counts of its own, so that none uses up those of another.
+// MailLimits limits how many emails are sent. Each purpose has its own counters, so that no purpose uses up the limit
+// of another.
 type MailLimits interface {
-	// CountInvitation counts an invitation of today, for the workspace and for who invites, in the transaction of the context;
-	// fail.ErrLimitReached where one of them has made as many as daily says. 0 is no limit.
+	// CountInvitation counts an invitation of today, for the workspace and for the inviter, in the transaction of the
+	// context; fail.ErrLimitReached where either has already made as many as daily allows. A daily limit of 0 is no
+	// limit.
 	CountInvitation(ctx context.Context, workspace, inviter uuid.UUID, daily int64) error
-	// Announce tells whether an email about an invitation goes to an address: not while too many invitations to it are open,
-	// or it has had enough of them today. It counts the email in the transaction of the context.
+	// Announce reports whether an email about an invitation may be sent to an address, and counts the email in the
+	// transaction of the context. It returns false while too many invitations to the address are open, or after it has
+	// received too many emails today.
 	Announce(ctx context.Context, email domain.Email) (bool, error)
 }
 
-// Outbox sends letters after the change that they belong to.
+// Outbox sends emails after the commit of the change that they belong to.
 type Outbox interface {
-	// Post queues a letter in the transaction of the context. Nobody can read it in the database.
+	// Post queues an email in the transaction of the context. It is stored encrypted.
 	Post(ctx context.Context, l domain.Letter) error
 }
 
-// Mailer sends letters.
+// Mailer sends emails.
 type Mailer interface {
-	// Send sends a letter at once. A failure that repeating cannot mend is ErrUndeliverable.
+	// Send sends an email at once. A failure that a retry cannot fix is ErrUndeliverable.
 	Send(ctx context.Context, l domain.Letter) error
 }
 
-// ErrUndeliverable says that a letter will never be delivered.
+// ErrUndeliverable means that an email will never be delivered.
 var ErrUndeliverable = errors.New("the letter cannot be delivered")
 
 // Position is a place in a list of people or workspaces.

@@ -1,4 +1,4 @@
-// Package ports says what the use cases of auth need from outside.
+// Package ports declares what the use cases of auth need from outside.
 package ports
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures that adapters and use cases answer.
+// Errors that adapters and use cases return.
 var (
 	ErrEmailExists        = fail.New(fail.Conflict, "EMAIL_ALREADY_EXISTS", "this e-mail address is registered already: log in")
 	ErrInvalidCredentials = fail.New(fail.Unauthenticated, "INVALID_CREDENTIALS", "the e-mail address or the password is wrong")
@@ -21,66 +21,70 @@ var (
 	ErrBadRefreshToken    = fail.New(fail.Unauthenticated, "UNAUTHORIZED", "the refresh token is wrong, expired, spent or revoked: log in")
 )
 
-// Users keeps users and their workspaces.
+// Users stores users and their workspaces.
 type Users interface {
 	// Register stores a user, its workspace and its membership as owner; ErrEmailExists where the address is taken.
 	Register(ctx context.Context, r domain.Registration) error
-	// FindLogin looks an address up in all its forms, in no workspace; nil where nobody has it. The zero id wants no
-	// workspace in particular.
+	// FindLogin looks up an address in all its forms, outside of any workspace; nil where no account has it. The zero id
+	// requests no workspace in particular.
 	FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error)
-	// Profile is the caller in the workspace of the call, which may be none.
+	// Profile returns the caller in the workspace of the call, if there is one.
 	Profile(ctx context.Context) (domain.Profile, error)
 }
 
-// Accounts keeps the password of the caller.
+// Accounts stores the password of the caller.
 type Accounts interface {
-	// Current gives the caller's account, and the name of the workspace of the call.
+	// Current returns the caller's account, and the name of the workspace of the call.
 	Current(ctx context.Context) (domain.Account, error)
-	// ReplacePassword sets another hash in place of the one that was read; ErrPasswordChanged if that is gone, and
-	// ErrAccountDisabled where the user is disabled: the transaction must not go on then.
+	// ReplacePassword replaces the hash that was read by another. It returns ErrPasswordChanged if the stored hash is no
+	// longer the one that was read, and ErrAccountDisabled where the user is disabled; the transaction must not continue
+	// after either.
 	ReplacePassword(ctx context.Context, user uuid.UUID, oldHash, newHash string) error
 }
 
-// Attempts limits wrong passwords by account and origin, whether anybody has the account or not. Only failures are counted,
-// when they are known to be some: of attempts at the same time the first that end are counted, and once the origin has to
-// wait no other is told whether its password was right.
+// Attempts limits wrong passwords by account and origin, including for addresses without an account. Only failures
+// count, and they count when the attempt ends. Once the origin has to wait, every other attempt that was in progress
+// fails with ErrTooManyAttempts, whether its password was right or wrong.
 type Attempts interface {
-	// Begin says what a password counts for that is tried for a user, the zero id for nobody; ErrTooManyAttempts while its
-	// origin has to wait.
+	// Begin starts an attempt for a user and returns the counters that its failure adds to; the zero id is for an
+	// address without an account. It returns ErrTooManyAttempts while the origin has to wait.
 	Begin(ctx context.Context, user uuid.UUID, origin domain.Origin) (domain.Attempt, error)
-	// Fail counts a wrong password; ErrTooManyAttempts where its origin has to wait meanwhile.
+	// Fail counts a wrong password; ErrTooManyAttempts where the origin has to wait by now.
 	Fail(ctx context.Context, a domain.Attempt) error
-	// Pass ends an attempt with the right password, in the transaction of the context or one of its own: it forgets failures
-	// and remembers the network for the user of the context; ErrTooManyAttempts where its origin has to wait meanwhile.
+	// Pass ends an attempt whose password was right, in the transaction of the context or in one of its own. It clears
+	// failures and stores the network for the user of the context; ErrTooManyAttempts where the origin has to wait by
+	// now.
 	Pass(ctx context.Context, a domain.Attempt) error
 }
 
-// Devices makes and reads device tokens, by which an account knows clients that logged in to it before.
+// Devices makes and reads device tokens. By such a token an account recognizes clients that logged in to it before.
 type Devices interface {
 	// Issue makes a token for an account with this password hash; earlier is the token that the client had, "" for none.
 	Issue(user uuid.UUID, passwordHash, earlier string) string
-	// Trusted names the device of a token that is good for an account with this password hash; "" where it is not.
+	// Trusted returns the device of a token that is valid for an account with this password hash; "" where it is not.
 	Trusted(token string, user uuid.UUID, passwordHash string) string
 }
 
-// Settler finds a workspace for sessions that were opened in none.
+// Settler finds a workspace for sessions that were opened outside of any workspace.
 type Settler interface {
-	// Settle moves a session, in the transaction of the context, into the first workspace of its user, and says which; the zero
-	// id where the user is still in none.
+	// Settle moves a session, in the transaction of the context, into the first workspace of its user, and returns that
+	// workspace; the zero id where the user is still in no workspace.
 	Settle(ctx context.Context, session uuid.UUID) (workspace uuid.UUID, err error)
 }
 
-// Sessions keeps sessions: in their workspace, or by their user where they are in none.
+// Sessions stores sessions: in their workspace, or by their user where they are in none.
 type Sessions interface {
 	Create(ctx context.Context, s domain.Session) error
-	// Owner says whose session it is, looked up in no workspace; ErrBadRefreshToken where there is none.
+	// Owner returns the workspace and the user of a session. It looks outside of any workspace; ErrBadRefreshToken where
+	// there is no such session.
 	Owner(ctx context.Context, session uuid.UUID) (workspace, user uuid.UUID, err error)
-	// Lock reads a session of the workspace of the context, or of its user outside of any, and keeps others from changing it until the transaction ends.
+	// Lock reads a session of the workspace of the context, or of its user outside of any, and locks it until the
+	// transaction ends.
 	Lock(ctx context.Context, session uuid.UUID) (domain.Session, error)
 	Save(ctx context.Context, s domain.Session) error
-	// EndOthers ends every session of the caller but one, in every workspace, and says how many.
+	// EndOthers ends every session of the caller but one, in every workspace, and returns how many it ended.
 	EndOthers(ctx context.Context, keep uuid.UUID) (int, error)
-	// List leafs through the caller's living sessions in the workspace, newest first.
+	// List returns a page of the caller's living sessions in the workspace, newest first.
 	List(ctx context.Context, after *SessionPosition, limit int) ([]domain.Session, error)
 }
 
@@ -90,18 +94,20 @@ type SessionPosition struct {
 	ID uuid.UUID `json:"i"`
 }
 
-// Passwords hashes, slowly. Both answer 503 when too many wait.
+// Passwords hashes and verifies passwords, which is slow on purpose. Hash and Verify return a 503 error when too many
+// callers wait.
 type Passwords interface {
 	Hash(ctx context.Context, p domain.Password) (string, error)
-	// Verify tells whether a password is the one behind a hash. The empty hash, for nobody, costs the same time.
+	// Verify reports whether a hash was made from a password. The empty hash, of an unknown user, costs the same time
+	// and never matches.
 	Verify(ctx context.Context, password, hash string) (bool, error)
-	// Outdated tells whether a hash was made with other parameters than are used now.
+	// Outdated reports whether a hash was made with parameters other than those in use now.
 	Outdated(hash string) bool
 }
 
 // Tokens makes and reads the tokens of sessions.
 type Tokens interface {
-	// KeyID names the key that signs now.
+	// KeyID returns the id of the key that signs now.
 	KeyID() string
 	// Pair makes the tokens of a session; the refresh token is the same each time for the same generation.
 	Pair(s domain.Session) (Pair, error)
@@ -109,39 +115,39 @@ type Tokens interface {
 	ReadRefresh(token string) (RefreshClaims, error)
 }
 
-// RefreshClaims are what a refresh token says.
+// RefreshClaims are the claims of a refresh token.
 type RefreshClaims struct {
 	SessionID, UserID uuid.UUID
 	Generation        int
-	WithoutWorkspace  bool      // its session was in no workspace when it was made
-	WorkspaceID       uuid.UUID // the zero id: it does not say, as one of a release that did not name it
+	WithoutWorkspace  bool      // its session was in no workspace when the token was made
+	WorkspaceID       uuid.UUID // the zero id: the token does not name one, because an older release made it
 }
 
-// Pair is what a client gets.
+// Pair is the pair of tokens that a client receives.
 type Pair struct {
 	Access    string
 	Refresh   string
-	ExpiresIn int // seconds that the access token is good
+	ExpiresIn int // how long the access token is valid
 }
 
-// Transactions runs work for a user in a workspace that is known without a token. ErrMembershipEnded: it opens a session, and
-// the user is no member of the workspace any more.
+// Transactions runs work for a user in a workspace that is known without a token. It returns ErrMembershipEnded where
+// the work opens a session and the user is no longer a member of the workspace.
 type Transactions interface {
 	As(ctx context.Context, workspace, user uuid.UUID, work func(ctx context.Context) error) error
 }
 
-// Limits says when a session is refreshed too often.
+// Limits reports when a session is refreshed too often.
 type Limits interface {
 	Allow(ctx context.Context, session string) error
 }
 
-// Audit writes what happened to a session, in the transaction of the context.
+// Audit records what happened to a session, in the transaction of the context.
 type Audit interface {
 	Session(ctx context.Context, action string, session uuid.UUID) error
 }
 
-// AccountEvents keeps what happened to the account of a user outside of any workspace.
+// AccountEvents stores events of a user's account outside of any workspace.
 type AccountEvents interface {
-	// Record stores an event at once, whatever comes of the call.
+	// Record stores an event at once. The event stays stored where the call fails.
 	Record(ctx context.Context, e domain.AccountEvent) error
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// AcceptInvitation makes whoever brings a token a member, and signs it in.
+// AcceptInvitation makes the person who presents a token a member, and signs the person in.
 type AcceptInvitation struct {
 	Invitations ports.Invitations
 	Inviters    ports.Inviters
@@ -21,7 +21,7 @@ type AcceptInvitation struct {
 	Issuer      SessionIssuer
 }
 
-// Acceptance is what AcceptInvitation is given.
+// Acceptance is the input of AcceptInvitation.
 type Acceptance struct {
 	Token, Password string
 	DeviceToken     string // of an earlier log-in; "" for none
@@ -29,9 +29,9 @@ type Acceptance struct {
 	Client          domain.Client
 }
 
-// Do accepts. The password is that of the account of the address, or one for a new account. The same call again opens
-// another session, while the membership lasts. An invitation is good only while the inviter may give it: to others it is one
-// that was revoked.
+// Do accepts an invitation. The password is that of the account of the address, or one for a new account. The same call
+// again opens another session, while the membership lasts. An invitation is valid only while the inviter may send it;
+// otherwise the error is the same as for a revoked one.
 func (u AcceptInvitation) Do(ctx context.Context, in Acceptance) (Grant, error) {
 	guest, err := u.Invitations.Find(ctx, domain.HashOf(in.Token))
 	switch {
@@ -48,7 +48,7 @@ func (u AcceptInvitation) Do(ctx context.Context, in Acceptance) (Grant, error) 
 	}
 }
 
-// register makes an account for somebody who has none.
+// register makes an account for a person who has none.
 func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in Acceptance) (Grant, error) {
 	password, err := domain.NewPassword(in.Password, domain.PasswordContext(guest.Email, guest.WorkspaceName)...)
 	if err != nil {
@@ -84,7 +84,7 @@ func (u AcceptInvitation) register(ctx context.Context, guest domain.Guest, in A
 	return grant, nil
 }
 
-// checkInviter holds whoever gave the invitation to their role as it is now, until the transaction ends.
+// checkInviter locks the inviter's role until the transaction ends, and checks that the inviter may still invite.
 func (u AcceptInvitation) checkInviter(ctx context.Context, guest domain.Guest) error {
 	role, err := u.Inviters.LockInviter(ctx, guest.Invitation)
 	if err != nil {
@@ -96,7 +96,7 @@ func (u AcceptInvitation) checkInviter(ctx context.Context, guest domain.Guest) 
 	return nil
 }
 
-// join is for somebody who has an account, and proves it as at log-in.
+// join adds a person who has an account. The password is verified as at log-in.
 func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Acceptance) (Grant, error) {
 	login := &domain.Login{UserID: guest.UserID, PasswordHash: guest.PasswordHash}
 	attempt, err := u.Check.Verify(ctx, guest.Email, in.Password, login, in.Client.IP, in.DeviceToken)
@@ -109,7 +109,7 @@ func (u AcceptInvitation) join(ctx context.Context, guest domain.Guest, in Accep
 	}
 	grant, err := u.Issuer.Open(ctx, guest.WorkspaceID, guest.UserID, in.Client, action, func(ctx context.Context) error {
 		if err := u.Accounts.ReplacePassword(ctx, guest.UserID, guest.PasswordHash, guest.PasswordHash); err != nil {
-			return err // it was changed meanwhile
+			return err // the password was changed in the meantime
 		}
 		if !guest.Accepted {
 			if err := u.checkInviter(ctx, guest); err != nil {

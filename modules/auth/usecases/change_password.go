@@ -17,13 +17,13 @@ type ChangePassword struct {
 	Sessions ports.Sessions
 }
 
-// NewPassword is a password that has been checked and hashed and may now be set.
+// NewPassword is a password that has been checked and hashed and can be set.
 type NewPassword struct {
 	attempt          domain.Attempt
 	oldHash, newHash string
 }
 
-// Prepare does the slow part, which no transaction waits for: it verifies the current password and hashes the new one.
+// Prepare does the slow part outside of a transaction: it verifies the current password and hashes the new one.
 func (u ChangePassword) Prepare(ctx context.Context, user uuid.UUID, current, next string) (NewPassword, error) {
 	account, err := u.Accounts.Current(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func (u ChangePassword) Prepare(ctx context.Context, user uuid.UUID, current, ne
 	return prepared, err
 }
 
-// Do sets the prepared password; every session of the user but this one ends.
+// Do sets the prepared password, and ends every session of the user but this one.
 func (u ChangePassword) Do(ctx context.Context, user, session uuid.UUID, p NewPassword) error {
 	if err := u.Accounts.ReplacePassword(ctx, user, p.oldHash, p.newHash); err != nil {
 		return err

@@ -11,26 +11,26 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// ChangeRole gives a member another role, and ends what works by an authority that the member has no longer.
+// ChangeRole changes the role of a member, and stops what depends on an authority that the member no longer has.
 type ChangeRole struct {
 	Members     ports.Members
 	Authorities ports.Authorities
 }
 
-// RoleChange is what ChangeRole is asked for.
+// RoleChange is the input of ChangeRole.
 type RoleChange struct {
 	By, Who uuid.UUID
 	To      domain.Role
 }
 
-// ChangedRole is what ChangeRole has done.
+// ChangedRole is the result of ChangeRole.
 type ChangedRole struct {
 	Member domain.Member
 	Before domain.Role
 	Ended  domain.Ended
 }
 
-// Do changes the role. The owners are locked, so that of two who step down at once one stays.
+// Do changes the role. It locks the owners, so that of two owners who step down at the same time one stays.
 func (u ChangeRole) Do(ctx context.Context, in RoleChange) (done ChangedRole, err error) {
 	team, err := u.Members.Lock(ctx, in.By, in.Who)
 	if err != nil {
@@ -52,7 +52,7 @@ func (u ChangeRole) Do(ctx context.Context, in RoleChange) (done ChangedRole, er
 	return done, err
 }
 
-// refusal is what a caller is told of a rule of teams.
+// refusal returns the error for the caller where a change breaks a rule of teams.
 func refusal(err error) error {
 	for rule, failure := range map[error]*fail.Error{
 		domain.ErrNotPermitted: fail.ErrNotAllowed,

@@ -16,7 +16,7 @@ type CreateAPIKey struct {
 	Now  func() time.Time
 }
 
-// Do makes the key that is asked for. Its text is given here and never again.
+// Do makes the requested key. It returns the text of the key, which is not stored and cannot be read later.
 func (u CreateAPIKey) Do(ctx context.Context, wanted domain.APIKey) (key domain.APIKey, text string, err error) {
 	key, text, err = domain.NewAPIKey(wanted, u.Now())
 	for field, rule := range map[string]error{

@@ -10,15 +10,15 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 )
 
-// CreateUser makes a user with a workspace, without signing it in.
+// CreateUser makes a user with a workspace, without signing the user in.
 type CreateUser struct {
 	Users     ports.Users
 	Passwords ports.Passwords
 	Now       func() time.Time
 }
 
-// Prepare checks what the user is to be and hashes the password, which is slow and belongs into no transaction. Its errors
-// name the fields email, password and workspace_name.
+// Prepare checks the input and hashes the password. It is slow and must not run in a transaction. Its errors name the
+// fields email, password and workspace_name.
 func (u CreateUser) Prepare(ctx context.Context, email, password, workspaceName string) (domain.Registration, error) {
 	address, emailErr := domain.NewEmail(email)
 	checked, passwordErr := domain.NewPassword(password, domain.PasswordContext(email, workspaceName)...)
@@ -34,8 +34,8 @@ func (u CreateUser) Prepare(ctx context.Context, email, password, workspaceName 
 	return domain.NewRegistration(address, hash, workspaceName, uuid.New(), u.Now())
 }
 
-// Do stores the user and its workspace in the transaction of the context, which is that user in that workspace;
-// ErrEmailExists where the address is taken.
+// Do stores the user and its workspace in the transaction of the context, which must be that of this user in this
+// workspace; ErrEmailExists where the address is taken.
 func (u CreateUser) Do(ctx context.Context, r domain.Registration) error {
 	return u.Users.Register(ctx, r)
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 )
 
-// CreateWorkspace makes another workspace for somebody who has one.
+// CreateWorkspace makes another workspace for a user.
 type CreateWorkspace struct {
 	Workspaces ports.Workspaces
 	Now        func() time.Time
 }
 
-// Do makes the workspace with this id, in whose tenant the context is.
+// Do makes the workspace with this id. The context must already be in the tenant of that workspace.
 func (u CreateWorkspace) Do(ctx context.Context, id uuid.UUID, name string) (domain.Workspace, error) {
 	w, err := domain.NewWorkspace(id, name, u.Now())
 	if err != nil {

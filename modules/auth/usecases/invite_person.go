@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// InvitePerson asks somebody into a workspace.
+// InvitePerson invites a person to a workspace.
 type InvitePerson struct {
 	Workspaces  ports.Workspaces
 	Members     ports.Members
@@ -23,15 +23,16 @@ type InvitePerson struct {
 	Now         func() time.Time
 }
 
-// NewGuest is whom InvitePerson is asked to invite.
+// NewGuest is the input of InvitePerson.
 type NewGuest struct {
 	By    uuid.UUID
 	Email string
 	Role  domain.Role
 }
 
-// Do invites, and queues the email that says so. The token is given here and in the email, and never again. An address gets
-// no more than so many emails, whoever invites it; the answer is the same.
+// Do makes an invitation and queues its email. It returns the token, which is also in the email and cannot be read
+// later. An address receives a limited number of emails, whoever invites it; the result is the same where the email is
+// withheld.
 func (u InvitePerson) Do(ctx context.Context, in NewGuest) (invitation domain.Invitation, token string, err error) {
 	email, err := domain.NewEmail(in.Email)
 	if err != nil {
@@ -67,7 +68,7 @@ func (u InvitePerson) Do(ctx context.Context, in NewGuest) (invitation domain.In
 	return invitation, token, u.Outbox.Post(ctx, letter(inviter, workspace, invitation, token))
 }
 
-// letter says who invites whom to what.
+// letter returns the email about an invitation: who invites whom to which workspace.
 func letter(by domain.Member, w domain.Workspace, i domain.Invitation, token string) domain.Letter {
 	inviter := domain.MailAddress(by.Email)
 	l := domain.Letter{

@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// LogIn opens a session with an address and a password.
+// LogIn opens a session for an address and a password.
 type LogIn struct {
 	Users    ports.Users
 	Accounts ports.Accounts
@@ -20,18 +20,19 @@ type LogIn struct {
 	Issuer   SessionIssuer
 }
 
-// Credentials are what LogIn is given.
+// Credentials are the input of LogIn.
 type Credentials struct {
 	Email, Password string
 	DeviceToken     string    // of an earlier log-in; "" for none
-	Workspace       uuid.UUID // where to work; the zero id: wherever
+	Workspace       uuid.UUID // the requested workspace; the zero id: any
 	Client          domain.Client
 }
 
-// Do logs in. The session of a user who is in no workspace is in none. An unknown address costs the same time and gives the same answers as a wrong password.
+// Do logs a user in. The session of a user without a workspace is in no workspace. An unknown address costs the same
+// time and returns the same errors as a wrong password.
 func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 	email, err := domain.GivenEmail(in.Email)
-	if err != nil { // nobody has such an address
+	if err != nil { // no account has such an address
 		if _, err := u.Check.Passwords.Verify(ctx, in.Password, ""); err != nil {
 			return Grant{}, err
 		}
@@ -39,7 +40,8 @@ func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 	}
 	grant, err := u.open(ctx, email, in)
 	if errors.Is(err, ports.ErrPasswordChanged) || errors.Is(err, ports.ErrMembershipEnded) {
-		// Between the check and the opening: the password may only have been hashed again, and there may be another workspace.
+		// The stored password may change between the check and the opening. It may only have been hashed again, and the
+		// user may now be in another workspace.
 		grant, err = u.open(ctx, email, in)
 	}
 	if errors.Is(err, ports.ErrPasswordChanged) {
@@ -48,7 +50,8 @@ func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 	return grant, err
 }
 
-// open looks at the password as it is now; ErrPasswordChanged where it is another by the time the session is opened.
+// open reads the password hash again when it opens the session; ErrPasswordChanged where it has changed in the
+// meantime.
 func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Grant, error) {
 	login, err := u.Users.FindLogin(ctx, email, in.Workspace)
 	if err != nil {
@@ -58,7 +61,7 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 	if err != nil {
 		return Grant{}, err
 	}
-	if login.WorkspaceID == uuid.Nil && in.Workspace != uuid.Nil { // said to nobody but who knows the password
+	if login.WorkspaceID == uuid.Nil && in.Workspace != uuid.Nil { // only after the password was verified
 		if err := u.Check.Attempts.Pass(ctx, attempt); err != nil {
 			return Grant{}, err
 		}
@@ -69,7 +72,8 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 		return Grant{}, err
 	}
 	grant, err := u.Issuer.Open(ctx, login.WorkspaceID, login.UserID, in.Client, "session.open", func(ctx context.Context) error {
-		// also where it is the same: a password that is being changed opens no session that would outlive the change
+		// The hash is replaced even where it is the same: a password that is being changed opens no session that would
+		// outlive the change.
 		if err := u.Accounts.ReplacePassword(ctx, login.UserID, login.PasswordHash, hash); err != nil {
 			return err
 		}
@@ -85,8 +89,7 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 	return grant, nil
 }
 
-// renewed hashes a password again where its hash was made with parameters of the past; otherwise it gives the hash
-// back.
+// renewed hashes a password again where its hash was made with outdated parameters; otherwise it returns the same hash.
 func (u LogIn) renewed(ctx context.Context, password, hash string) (string, error) {
 	if !u.Check.Passwords.Outdated(hash) {
 		return hash, nil
@@ -94,7 +97,7 @@ func (u LogIn) renewed(ctx context.Context, password, hash string) (string, erro
 	return u.Check.Passwords.Hash(ctx, domain.KnownPassword(password))
 }
 
-// refuse records and gives the refusal of a user who is no member of the workspace that it wants.
+// refuse records and returns the error for a user who is not a member of the requested workspace.
 func (u LogIn) refuse(ctx context.Context, user, wanted uuid.UUID) error {
 	err := u.Events.Record(ctx, domain.AccountEvent{
 		UserID: user, Action: "session.refuse", Reason: fail.ErrForbidden.Code, WantedWorkspace: wanted,
@@ -105,7 +108,7 @@ func (u LogIn) refuse(ctx context.Context, user, wanted uuid.UUID) error {
 	return fail.ErrForbidden
 }
 
-// refuseDisabled records and gives the refusal of a user who is disabled.
+// refuseDisabled records and returns the error for a user who is disabled.
 func (u LogIn) refuseDisabled(ctx context.Context, user uuid.UUID, attempt domain.Attempt) error {
 	refusal := u.Check.Disabled(ctx, attempt)
 	if !errors.Is(refusal, ports.ErrAccountDisabled) {

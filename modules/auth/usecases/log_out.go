@@ -18,8 +18,8 @@ type LogOut struct {
 	Now          func() time.Time
 }
 
-// Do ends a session of the user at once: its tokens are refused from the commit on. ErrSessionNotFound where the user
-// has no such session that is alive.
+// Do ends a session of the user: its tokens are refused from the commit on. It returns ErrSessionNotFound where the
+// user has no such session that is alive.
 func (u LogOut) Do(ctx context.Context, user, id uuid.UUID) error {
 	session, err := u.Sessions.Lock(ctx, id)
 	if errors.Is(err, ports.ErrBadRefreshToken) || err == nil && (session.UserID != user || !session.Alive(u.Now())) {
@@ -32,7 +32,7 @@ func (u LogOut) Do(ctx context.Context, user, id uuid.UUID) error {
 	return u.Sessions.Save(ctx, session)
 }
 
-// WithoutWorkspace is Do for the session of a user who is in no workspace, in a transaction of its own.
+// WithoutWorkspace does the same as Do for the session of a user who is in no workspace, in a transaction of its own.
 func (u LogOut) WithoutWorkspace(ctx context.Context, user, id uuid.UUID) error {
 	return u.Transactions.As(ctx, uuid.Nil, user, func(ctx context.Context) error {
 		if err := u.Do(ctx, user, id); err != nil {

@@ -1,4 +1,4 @@
-// Package usecases has the steps of auth, one file each.
+// Package usecases has the use cases of auth, one file each.
 package usecases
 
 import (
@@ -15,10 +15,10 @@ import (
 type Grant struct {
 	Session     domain.Session
 	Tokens      ports.Pair
-	DeviceToken string // for the next log-in of this client; "" where no password was given
+	DeviceToken string // for the next log-in of this client; "" where no password was sent
 }
 
-// SessionIssuer opens sessions; the use cases that log somebody in share it.
+// SessionIssuer opens sessions. The use cases that sign a user in share it.
 type SessionIssuer struct {
 	Sessions     ports.Sessions
 	Tokens       ports.Tokens
@@ -28,7 +28,8 @@ type SessionIssuer struct {
 	Now          func() time.Time
 }
 
-// Open signs a user in, in a workspace or, with the zero id, in none, within one transaction together with what has to be done first (nil: nothing).
+// Open signs a user in, in a workspace or, with the zero id, in none. It runs first, if it is not nil, in the same
+// transaction.
 func (o SessionIssuer) Open(ctx context.Context, workspace, user uuid.UUID, client domain.Client, action string, first func(ctx context.Context) error) (Grant, error) {
 	session := domain.NewSession(workspace, user, o.Tokens.KeyID(), client, o.IdleLife, o.Now())
 	tokens, err := o.Tokens.Pair(session)

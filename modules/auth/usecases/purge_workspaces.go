@@ -9,25 +9,25 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 )
 
-// PurgeWorkspaces removes what is left of workspaces that were deleted and not restored in time.
+// PurgeWorkspaces removes the remaining data of workspaces that were deleted and not restored in time.
 type PurgeWorkspaces struct {
 	Removal ports.Removal
-	// Restores is needed by Begin alone.
+	// Restores is needed only by Begin.
 	Restores ports.RestoreTime
-	// Elsewhere removes what is kept outside the database, before its rows go; it may be asked again.
+	// Elsewhere removes data outside the database, before the rows of the workspace are removed. It may be called again.
 	Elsewhere []func(ctx context.Context, workspace uuid.UUID) error
-	// Purged is called after each round of steps in which rows of a workspace went, with how many.
+	// Purged is called after each round of steps that removed rows of a workspace, with their number.
 	Purged func(ctx context.Context, workspace uuid.UUID, rows int64, done bool)
 }
 
 // purgesAtOnce is how many workspaces are purged by one call.
 const purgesAtOnce = 10
 
-// purgeRound is how many steps one workspace has before the next one's turn comes.
+// purgeRound is how many steps of one workspace run before the next workspace has its turn.
 const purgeRound = 10
 
-// Do purges what is due, in steps, until nothing is left or the context ends; the next call goes on then. One workspace's
-// failure keeps no other from its end.
+// Do purges the workspaces that are due, in steps, until nothing is left or the context ends; the next call continues.
+// A failure in one workspace does not stop the purge of others.
 func (u PurgeWorkspaces) Do(ctx context.Context) error {
 	due, err := u.Removal.Due(ctx, purgesAtOnce)
 	if err != nil {
@@ -48,11 +48,11 @@ func (u PurgeWorkspaces) Do(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// Begin has the deleted workspace of the context purged from now on, by One or by the next Do of any process; ErrNotDeleted
-// where it is not deleted.
+// Begin makes the deleted workspace of the context due for purging now, by One or by the next Do of any process;
+// ErrNotDeleted where it is not deleted.
 func (u PurgeWorkspaces) Begin(ctx context.Context) error { return u.Restores.EndRestoreTime(ctx) }
 
-// One purges one workspace to its end, if it may be purged; done is false where another process purges it now.
+// One purges one workspace completely, if it is due; done is false where another process purges it now.
 func (u PurgeWorkspaces) One(ctx context.Context, workspace uuid.UUID) (done bool, err error) {
 	gone := false
 	one := u

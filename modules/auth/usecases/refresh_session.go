@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 )
 
-// RefreshSession changes a refresh token for new tokens.
+// RefreshSession exchanges a refresh token for new tokens.
 type RefreshSession struct {
 	Sessions     ports.Sessions
 	Settler      ports.Settler
@@ -23,9 +23,10 @@ type RefreshSession struct {
 	Now          func() time.Time
 }
 
-// Do refreshes. A spent token is taken for theft, but for a moment of grace: its session is revoked, for good, before
-// the refusal is given. A session that was opened in no workspace moves into the first that its user is in by now. Only the workspace
-// that the token names is asked; a token that names none, of a release that did not write it, costs a search for its session first.
+// Do refreshes a session. A used token counts as stolen, except within the grace period: its session is revoked for
+// good before the error is returned. A session that was opened in no workspace moves into the first workspace of its
+// user, if there is one by now. Do looks for the session only in the workspace that the token names. For a token that
+// names none, made by an older release, it first searches for the session.
 func (u RefreshSession) Do(ctx context.Context, token string) (Grant, error) {
 	given, err := u.Tokens.ReadRefresh(token)
 	if err != nil {
@@ -41,7 +42,7 @@ func (u RefreshSession) Do(ctx context.Context, token string) (Grant, error) {
 		grant, err := u.refresh(ctx, uuid.Nil, given.UserID, given)
 		if !errors.Is(err, ports.ErrBadRefreshToken) {
 			return grant, err
-		} // or else it has moved
+		} // otherwise the session has moved
 	}
 	workspace, user, err := u.Sessions.Owner(ctx, given.SessionID)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// RegisterUser makes a user with a workspace, and signs it in.
+// RegisterUser makes a user with a workspace, and signs the user in.
 type RegisterUser struct {
 	Users    ports.Users
 	Accounts ports.Accounts
@@ -19,7 +19,7 @@ type RegisterUser struct {
 	Issuer   SessionIssuer
 }
 
-// Registration is what RegisterUser is asked for.
+// Registration is the input of RegisterUser.
 type Registration struct {
 	Email, Password, WorkspaceName string
 	DeviceToken                    string // of an earlier log-in; "" for none
@@ -27,8 +27,8 @@ type Registration struct {
 	Client                         domain.Client
 }
 
-// Do registers. The same call again (same operation, same password) opens another session of the user that the first
-// one made; any other call with a taken address gets ErrEmailExists.
+// Do registers a user. The same call again (same operation, same password) opens another session of the user that the
+// first one made; any other call with a taken address returns ErrEmailExists.
 func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
 	email, emailErr := domain.NewEmail(in.Email)
 	password, passwordErr := domain.NewPassword(in.Password, domain.PasswordContext(in.Email, in.WorkspaceName)...)
@@ -61,7 +61,7 @@ func (u RegisterUser) Do(ctx context.Context, in Registration) (Grant, error) {
 	return grant, nil
 }
 
-// again is for an address that is taken: it may be this very call, sent twice.
+// again handles an address that is taken. The call may be a repetition of the one that registered it.
 func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registration) (Grant, error) {
 	login, err := u.Users.FindLogin(ctx, email, uuid.Nil)
 	if err != nil {
@@ -70,7 +70,7 @@ func (u RegisterUser) again(ctx context.Context, email domain.Email, in Registra
 	if login == nil || login.OperationID != in.OperationID {
 		return Grant{}, ports.ErrEmailExists
 	}
-	attempt, err := u.Check.Verify(ctx, email.String(), in.Password, login, in.Client.IP, in.DeviceToken) // it counts as a log-in
+	attempt, err := u.Check.Verify(ctx, email.String(), in.Password, login, in.Client.IP, in.DeviceToken) // counts as a log-in
 	if errors.Is(err, ports.ErrInvalidCredentials) {
 		return Grant{}, ports.ErrEmailExists
 	}

@@ -9,13 +9,13 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 )
 
-// RemoveMember ends a membership, and what works by the authority of the member.
+// RemoveMember ends a membership, and stops what depends on the authority of the member.
 type RemoveMember struct {
 	Members     ports.Members
 	Authorities ports.Authorities
 }
 
-// Do removes a member for another. From the commit on neither a session nor an API key of the member lets anybody in, and its
+// Do removes a member for another. From the commit on the sessions and API keys of the member are refused, and its
 // invitations are revoked.
 func (u RemoveMember) Do(ctx context.Context, by, who uuid.UUID) (domain.Ended, error) {
 	team, err := u.Members.Lock(ctx, by, who)
@@ -28,7 +28,7 @@ func (u RemoveMember) Do(ctx context.Context, by, who uuid.UUID) (domain.Ended, 
 	return u.end(ctx, who)
 }
 
-// Leave ends the member's own membership.
+// Leave ends the caller's own membership.
 func (u RemoveMember) Leave(ctx context.Context, who uuid.UUID) (domain.Ended, error) {
 	team, err := u.Members.Lock(ctx, who)
 	if err != nil {

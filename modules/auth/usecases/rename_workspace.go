@@ -8,12 +8,12 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// RenameWorkspace gives a workspace another name.
+// RenameWorkspace changes the name of a workspace.
 type RenameWorkspace struct {
 	Workspaces ports.Workspaces
 }
 
-// Do renames the workspace of the context and tells what it was called before.
+// Do renames the workspace of the context and returns its previous name.
 func (u RenameWorkspace) Do(ctx context.Context, name string) (renamed domain.Workspace, before string, err error) {
 	w, err := u.Workspaces.Get(ctx)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// ResetPassword sets a password without the current one, on the word of an operator, and ends all sessions of the user.
+// ResetPassword sets a password without the current one, for an operator, and ends all sessions of the user.
 type ResetPassword struct {
 	Control   ports.Control
 	Sessions  ports.Sessions
@@ -18,7 +18,7 @@ type ResetPassword struct {
 	Passwords ports.Passwords
 }
 
-// Prepare checks a password for the user of an address and hashes it, which is slow and belongs into no transaction.
+// Prepare checks a password for the user of an address and hashes it. It is slow and must not run in a transaction.
 func (u ResetPassword) Prepare(ctx context.Context, email, password string) (hash string, err error) {
 	checked, err := domain.NewPassword(password, domain.PasswordContext(email, "")...)
 	if err != nil {
@@ -27,8 +27,8 @@ func (u ResetPassword) Prepare(ctx context.Context, email, password string) (has
 	return u.Passwords.Hash(ctx, checked)
 }
 
-// Do sets the password that was prepared, in the transaction of the context, which is that user in no workspace. It returns
-// how many sessions it ended. A user who is disabled stays so.
+// Do sets the prepared password in the transaction of the context, which must be that of this user in no workspace. It
+// returns how many sessions it ended. A disabled user stays disabled.
 func (u ResetPassword) Do(ctx context.Context, user uuid.UUID, hash string) (sessions int, err error) {
 	if err := u.Control.SetPassword(ctx, user, hash); err != nil {
 		return 0, err

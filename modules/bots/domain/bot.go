@@ -26,8 +26,8 @@ const (
 	maxSettings    = 64 << 10 // bytes of JSON without spaces
 )
 
-// Content is the part of a bot that has versions: its instruction and its settings. NewContent checks the limits, which are for
-// what comes in; RestoreContent takes what is stored as it is.
+// Content is the part of a bot that has versions: its instruction and its settings. NewContent checks the limits for
+// new content; RestoreContent accepts stored content as it is.
 type Content struct {
 	instruction string
 	settings    json.RawMessage
@@ -61,8 +61,8 @@ func checkInstruction(instruction string) error {
 	return nil
 }
 
-// RestoreContent gives content that is stored. It was checked when it came in and is not checked again: the database writes
-// JSON with more spaces than came in, and a limit may be lower today.
+// RestoreContent returns stored content. It was checked when it was created and is not checked again: the database
+// writes JSON with more spaces than were sent, and a limit may be lower today.
 func RestoreContent(instruction string, settings json.RawMessage) Content {
 	return Content{instruction: instruction, settings: settings}
 }
@@ -79,7 +79,7 @@ func (c Content) Instruction() string { return c.instruction }
 // Settings is a JSON object.
 func (c Content) Settings() json.RawMessage { return c.settings }
 
-// Attributes are what clients set of a bot and what has no versions.
+// Attributes are the fields of a bot that clients set and that have no versions.
 type Attributes struct{ Name string }
 
 func (a Attributes) check() error {
@@ -123,7 +123,7 @@ func NewBot(workspace, by uuid.UUID, attributes Attributes, content Content, now
 	}, nil
 }
 
-// Changes are what a client changes of a bot without writing a version. What is nil stays.
+// Changes are the changes that a client makes to a bot without writing a version. A nil field stays as it is.
 type Changes struct {
 	Name   *string
 	Status *Status // Active or Archived: no bot becomes a draft again

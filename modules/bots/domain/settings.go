@@ -10,7 +10,7 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Warning is something about what was sent that is stored as it is and probably not meant.
+// Warning describes a setting that is stored as it is and is probably a mistake.
 type Warning struct{ Field, Code, Message string }
 
 const (
@@ -60,7 +60,7 @@ func unknownSetting(key string, known []string) Warning {
 	return Warning{Field: "settings." + key, Code: "UNKNOWN_SETTING", Message: message}
 }
 
-// plainKey returns a key without what differs between snake_case, kebab-case and camelCase.
+// plainKey returns a key in a form that is the same in snake_case, kebab-case and camelCase.
 func plainKey(key string) string {
 	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
 }

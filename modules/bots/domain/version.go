@@ -11,7 +11,7 @@ import (
 
 const maxNote = 500
 
-// Version is the content of a bot at one time, with a note; it is never rewritten.
+// Version is the content of a bot at one time, with a note. A version never changes.
 type Version struct {
 	BotID     uuid.UUID
 	Number    int
@@ -21,13 +21,13 @@ type Version struct {
 	CreatedAt time.Time
 }
 
-// Pointer is one of the two that a bot has into its versions.
+// Pointer names one of the two pointers that a bot has into its versions.
 type Pointer string
 
 // The pointers.
 const (
 	Current   Pointer = "current"   // the newest version
-	Published Pointer = "published" // the one that answers
+	Published Pointer = "published" // the version that turns use
 )
 
 // Cause is why a pointer was changed.
@@ -41,7 +41,7 @@ const (
 	Publish  Cause = "publish"
 )
 
-// PointerChange says that a pointer named another version from then on; it is never rewritten.
+// PointerChange records that a pointer names another version from then on. It never changes.
 type PointerChange struct {
 	Number  int // the order of a bot's pointer changes; 0 until it is stored
 	Pointer Pointer
@@ -52,32 +52,32 @@ type PointerChange struct {
 	At      time.Time
 }
 
-// Change is what a use case did to a bot: a version that it wrote, pointers that it changed.
+// Change is the result of a use case: the version that it wrote, and the pointers that it changed.
 type Change struct {
 	Version    *Version // nil: none was written
 	Pointers   []PointerChange
 	Unarchived bool // the bot was archived and is active now, so that it counts towards the limit of bots again
 }
 
-// Edition says who writes a version, when and why.
+// Edition is who writes a version, when and why.
 type Edition struct {
 	By   uuid.UUID
 	At   time.Time
 	Note string
-	Hold bool // the published version stays what it is
+	Hold bool // the published version stays the same
 }
 
 // ErrArchived says that a bot is archived.
 var ErrArchived = errors.New("the bot is archived")
 
-// First is how the bot began: version 1, current and published.
+// First returns the change that creates the bot: version 1, current and published.
 func (b *Bot) First() Change {
 	e := Edition{By: b.CreatedBy, At: b.CreatedAt}
 	v := Version{BotID: b.ID, Number: 1, Content: b.Content, CreatedBy: b.CreatedBy, CreatedAt: b.CreatedAt}
 	return Change{Version: &v, Pointers: []PointerChange{e.point(Current, 0, 1, Create), e.point(Published, 0, 1, Create)}}
 }
 
-// Rewrite gives the bot new content as its next version.
+// Rewrite makes new content the next version of the bot.
 func (b *Bot) Rewrite(content Content, e Edition) (Change, error) {
 	if content.instruction == "" {
 		return Change{}, &RuleError{Field: "instruction", Rule: "must not be empty"}
@@ -85,8 +85,8 @@ func (b *Bot) Rewrite(content Content, e Edition) (Change, error) {
 	return b.write(content, e, Edit)
 }
 
-// RollBack gives the bot the content of an old version as its next one. An old version may be what no new one may: its
-// content is not looked at.
+// RollBack makes the content of an old version the next version of the bot. The content is not checked, because old
+// versions may break rules that hold for new ones.
 func (b *Bot) RollBack(old Version, e Edition) (Change, error) {
 	if e.Note == "" {
 		e.Note = fmt.Sprintf("back to version %d", old.Number)
@@ -109,7 +109,8 @@ func (b *Bot) write(content Content, e Edition, cause Cause) (Change, error) {
 	return c, nil
 }
 
-// Publish has a version of the bot answer, and makes a draft active. ErrArchived: it would not answer.
+// Publish makes a version of the bot the one that turns use, and makes a draft active. It returns ErrArchived for an
+// archived bot.
 func (b *Bot) Publish(version int, by uuid.UUID, now time.Time) (Change, error) {
 	if b.Status == Archived {
 		return Change{}, ErrArchived
@@ -126,7 +127,7 @@ func (e Edition) point(p Pointer, from, to int, cause Cause) PointerChange {
 	return PointerChange{Pointer: p, From: from, To: to, Cause: cause, By: e.By, At: e.At}
 }
 
-// Difference is what has to be done to one version to get another.
+// Difference is the difference between two versions.
 type Difference struct {
 	Instruction string // a unified diff
 	Settings    []byte // a JSON patch (RFC 6902)

@@ -5,8 +5,9 @@ import (
 	"unicode"
 )
 
-// isVisible tells whether a text has at least one character that a reader can see. The rule is that of conversations, whose
-// models refuse blank texts (a test of cmd/parley compares the two, as domains import nothing of each other).
+// isVisible reports whether a text has at least one character that a reader can see. The rule is the same as in
+// conversations, because models refuse blank texts. A test of cmd/parley compares the two, because domains do not
+// import each other.
 func isVisible(text string) bool { return strings.ContainsFunc(text, isVisibleRune) }
 
 const (

@@ -1,4 +1,4 @@
-// Package ports declares what the use cases of bots need of the outside.
+// Package ports declares what the use cases of bots need from outside.
 package ports
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures that adapters return.
+// Errors that adapters return.
 var (
 	ErrBotNotFound     = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
 	ErrVersionNotFound = fail.New(fail.NotFound, "NOT_FOUND", "the bot has no such version")
@@ -21,13 +21,13 @@ var (
 	ErrArchived        = fail.New(fail.Conflict, "CONFLICT", "the bot is archived: make it active first")
 )
 
-// Bots keeps the bots of the caller's workspace.
+// Bots stores the bots of the caller's workspace.
 type Bots interface {
 	Create(ctx context.Context, b domain.Bot) error
 	Get(ctx context.Context, id uuid.UUID) (domain.Bot, error)
-	// Lock reads a bot and keeps others from changing it until the transaction ends.
+	// Lock reads a bot and locks it until the transaction ends.
 	Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error)
-	// Save stores a bot that is locked, with what has become of it.
+	// Save stores a locked bot and its change.
 	Save(ctx context.Context, b domain.Bot, c domain.Change) error
 	// Status returns ErrBotNotFound where there is no such bot.
 	Status(ctx context.Context, id uuid.UUID) (domain.Status, error)
@@ -38,7 +38,7 @@ type Events interface {
 	BotUpdated(ctx context.Context, b domain.Bot) error
 }
 
-// Models knows which models answer in the caller's workspace.
+// Models reports which models are available in the caller's workspace.
 type Models interface {
 	// Warn returns a warning for each of the named models that nobody serves.
 	Warn(ctx context.Context, named []domain.NamedModel) ([]domain.Warning, error)
@@ -57,9 +57,9 @@ type BotReader interface {
 	PointerChanges(ctx context.Context, bot uuid.UUID, after *PointerChangePosition, limit int) ([]domain.PointerChange, error)
 }
 
-// BotFilter narrows the list of bots; what is nil does not.
+// BotFilter narrows the list of bots. A nil field does not filter.
 type BotFilter struct {
-	NamePart *string        `json:"q,omitempty"` // in whatever case
+	NamePart *string        `json:"q,omitempty"` // ignoring case
 	Status   *domain.Status `json:"s,omitempty"`
 }
 
@@ -67,7 +67,7 @@ type BotFilter struct {
 type Comparer interface {
 	// Hash returns the same text for the same content, whatever the order and the spaces of its JSON.
 	Hash(c domain.Content) (string, error)
-	// Diff returns what turns a into b.
+	// Diff returns the changes from a to b.
 	Diff(a, b domain.Version) (domain.Difference, error)
 }
 
@@ -87,7 +87,7 @@ type PointerChangePosition struct {
 	Number int `json:"m"`
 }
 
-// Invalid turns a broken rule of the domain into the answer for it; other errors pass.
+// Invalid returns the error for callers where a rule of the domain was broken. It returns other errors unchanged.
 func Invalid(err error) error {
 	if errors.Is(err, domain.ErrArchived) {
 		return ErrArchived

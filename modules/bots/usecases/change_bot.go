@@ -10,15 +10,15 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// ChangeBot changes what of a bot has no versions.
+// ChangeBot changes the fields of a bot that have no versions.
 type ChangeBot struct {
 	Bots   ports.Bots
 	Events ports.Events
 	Now    func() time.Time
 }
 
-// Do renames the bot, activates or archives it. To activate an archived bot fails with LIMIT_REACHED where the workspace may
-// not have one more.
+// Do renames, activates or archives the bot. Activating an archived bot fails with LIMIT_REACHED where the workspace
+// may not have one more.
 func (u ChangeBot) Do(ctx context.Context, id uuid.UUID, changes domain.Changes) (domain.Bot, error) {
 	bot, err := u.Bots.Lock(ctx, id)
 	if err != nil {

@@ -15,7 +15,7 @@ type CompareVersions struct {
 	Compare ports.Comparer
 }
 
-// Do returns what turns version a into version b.
+// Do returns the changes from version a to version b.
 func (u CompareVersions) Do(ctx context.Context, bot uuid.UUID, a, b int) (domain.Difference, error) {
 	va, vb, err := u.Reader.Pair(ctx, bot, a, b)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package usecases has what can be done with bots, a use case a file.
+// Package usecases has the use cases of bots, one file each.
 package usecases
 
 import (
@@ -19,7 +19,7 @@ type CreateBot struct {
 	Now    func() time.Time
 }
 
-// NewBot is what CreateBot is asked for.
+// NewBot is the input of CreateBot.
 type NewBot struct {
 	WorkspaceID, By uuid.UUID
 	Attributes      domain.Attributes

@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// PublishBot chooses the version of a bot that answers.
+// PublishBot chooses the version of a bot that turns use.
 type PublishBot struct {
 	Bots   ports.Bots
 	Reader ports.BotReader
@@ -18,7 +18,7 @@ type PublishBot struct {
 	Now    func() time.Time
 }
 
-// Do publishes the version, and returns which was published before.
+// Do publishes the version, and returns the one that was published before.
 func (u PublishBot) Do(ctx context.Context, id, by uuid.UUID, version int) (bot domain.Bot, before int, err error) {
 	if bot, err = u.Bots.Lock(ctx, id); err != nil {
 		return domain.Bot{}, 0, err

@@ -19,12 +19,12 @@ type RollBackBot struct {
 	Now    func() time.Time
 }
 
-// OldVersion is what RollBackBot is asked for.
+// OldVersion is the input of RollBackBot.
 type OldVersion struct {
 	BotID, By uuid.UUID
 	Version   int
 	Note      string
-	Expected  int // the version that must be current; 0: whichever
+	Expected  int // the version that must be current; 0: any
 }
 
 // Do writes the version and publishes it.

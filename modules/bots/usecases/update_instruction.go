@@ -19,17 +19,17 @@ type UpdateInstruction struct {
 	Now    func() time.Time
 }
 
-// NewInstruction is what UpdateInstruction is asked for.
+// NewInstruction is the input of UpdateInstruction.
 type NewInstruction struct {
 	BotID, By   uuid.UUID
 	Instruction string
 	Settings    json.RawMessage // nil: those of the current version
 	Note        string
-	Hold        bool // the published version stays what it is
-	Expected    int  // the version that must be current; 0: whichever
+	Hold        bool // the published version stays the same
+	Expected    int  // the version that must be current; 0: any
 }
 
-// Do rewrites the bot. Two at once become two versions, one after the other.
+// Do writes a new version of the bot. Two calls at the same time write two versions, one after the other.
 func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bot, error) {
 	bot, err := lockExpected(ctx, u.Bots, in.BotID, in.Expected)
 	if err != nil {
@@ -54,7 +54,7 @@ func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bo
 	return bot, save(ctx, u.Bots, u.Events, bot, change)
 }
 
-// lockExpected locks a bot whose current version is the expected one; 0 expects none.
+// lockExpected locks a bot whose current version must be the expected one; 0 accepts any version.
 func lockExpected(ctx context.Context, bots ports.Bots, id uuid.UUID, expected int) (domain.Bot, error) {
 	bot, err := bots.Lock(ctx, id)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// warnOf returns what is probably not meant in content that is stored as it is: settings that nothing reads, and models that
-// nobody serves.
+// warnOf returns warnings about content that is stored as it is: settings that nothing reads, and models that are not
+// available.
 func warnOf(ctx context.Context, models ports.Models, c domain.Content) ([]domain.Warning, error) {
 	warnings := c.Warnings()
 	named := c.Models()

@@ -17,7 +17,7 @@ const (
 	EndpointDisabled EndpointStatus = "disabled"
 )
 
-// ArchivedRule says what the next message of a conversation does where its thread is archived.
+// ArchivedRule is what the next message of a conversation does where its thread is archived.
 type ArchivedRule string
 
 // The rules for archived threads.
@@ -26,7 +26,7 @@ const (
 	Reopen      ArchivedRule = "reopen"     // it takes the thread up again
 )
 
-// Keyring is the sealed secrets of an endpoint. What is in it only the one who sealed it knows.
+// Keyring is the sealed secrets of an endpoint. Only the package that sealed them can open them.
 type Keyring []byte
 
 // Endpoint is where an outside system sends its events to. A bot answers the messages among them.
@@ -43,7 +43,7 @@ type Endpoint struct {
 	ResponsibleID uuid.UUID // the member or API key who is responsible for it: its creator, or who has adopted it
 }
 
-// errName says what a name may be.
+// errName states the rule for a name.
 var errName = errors.New("must have 1 to 200 characters")
 
 // NewEndpoint makes an endpoint without secrets.
@@ -52,7 +52,7 @@ func NewEndpoint(name string, bot, by uuid.UUID, now time.Time) (Endpoint, error
 	return e, e.Rename(name)
 }
 
-// Rename gives the endpoint another name.
+// Rename changes the name of the endpoint.
 func (e *Endpoint) Rename(name string) error {
 	if n := utf8.RuneCountInString(name); n < 1 || n > 200 {
 		return errName
@@ -61,7 +61,7 @@ func (e *Endpoint) Rename(name string) error {
 	return nil
 }
 
-// Channel is a conversation of the outside, by the name that its sender gave it.
+// Channel is a conversation in an outside system, with the name that the system gave it.
 type Channel struct {
 	EndpointID     uuid.UUID
 	ConversationID string

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Rating is whether an answer was any good.
+// Rating is a user's rating of an answer.
 type Rating string
 
 // The ratings.
@@ -19,20 +19,20 @@ const (
 
 const maxComment = 2000
 
-// Feedback is what a user thinks of an answer.
+// Feedback is a user's feedback on an answer.
 type Feedback struct {
 	Rating  Rating
 	Comment string
-	At      time.Time // when it was last said
+	At      time.Time // when it was last changed
 }
 
-// What no feedback may have.
+// Errors of NewFeedback.
 var (
 	ErrRating  = errors.New("must be good or bad")
 	errComment = errors.New("must have at most 2000 characters")
 )
 
-// NewFeedback checks what a user thinks; the error is ErrRating or errComment.
+// NewFeedback checks a rating and a comment; the error is ErrRating or errComment.
 func NewFeedback(rating Rating, comment string, now time.Time) (Feedback, error) {
 	if rating != Good && rating != Bad {
 		return Feedback{}, ErrRating
@@ -43,7 +43,7 @@ func NewFeedback(rating Rating, comment string, now time.Time) (Feedback, error)
 	return Feedback{Rating: rating, Comment: comment, At: now}, nil
 }
 
-// Opinion is a feedback with whom and what it is from and about.
+// Opinion is a feedback with its user and the message that it is about.
 type Opinion struct {
 	MessageID, UserID uuid.UUID
 	Feedback

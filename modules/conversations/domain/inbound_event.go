@@ -13,19 +13,19 @@ import (
 // MessageReceived is the type of the events that are messages to a bot.
 const MessageReceived = "message.received"
 
-// EventStatus is what has become of an event.
+// EventStatus is the state of the processing of an event.
 type EventStatus string
 
 // The statuses of an event.
 const (
 	EventReceived  EventStatus = "received"
 	EventProcessed EventStatus = "processed"
-	EventFailed    EventStatus = "failed"  // its job lies in the dead letters
-	EventIgnored   EventStatus = "ignored" // it is of a type that does nothing
+	EventFailed    EventStatus = "failed"  // its job is in the dead letters
+	EventIgnored   EventStatus = "ignored" // events of its type have no effect
 )
 
-// InboundEvent is what an outside system has sent. The sender's id makes it the same event as one before, and gives it
-// the operation under which it takes effect.
+// InboundEvent is an event that an outside system has sent. Two events with the same sender's id are the same event.
+// The id also determines the operation under which the event takes effect.
 type InboundEvent struct {
 	ID             uuid.UUID
 	EndpointID     uuid.UUID
@@ -41,13 +41,13 @@ type InboundEvent struct {
 	TurnID         *uuid.UUID
 }
 
-// InboundMessage is what a message.received says, whatever else its sender has put in.
+// InboundMessage has the fields of a message.received. Other fields that its sender has added are ignored.
 type InboundMessage struct {
 	ConversationID string `json:"conversation_id"`
 	Text           string `json:"text"`
 }
 
-// Why an event cannot be taken.
+// Errors of NewInboundEvent.
 var (
 	ErrEventShape     = errors.New("must be an object with a type and data")
 	ErrConversationID = errors.New("must have 1 to 256 characters")
@@ -58,7 +58,7 @@ type envelope struct {
 	Data json.RawMessage `json:"data"`
 }
 
-// NewInboundEvent reads what was sent to an endpoint under the sender's id.
+// NewInboundEvent reads an event that was sent to an endpoint with the sender's id.
 func NewInboundEvent(endpoint uuid.UUID, senderID string, payload []byte) (InboundEvent, error) {
 	var sent envelope
 	if err := json.Unmarshal(payload, &sent); err != nil || sent.Type == "" || len(sent.Data) == 0 {
@@ -66,7 +66,7 @@ func NewInboundEvent(endpoint uuid.UUID, senderID string, payload []byte) (Inbou
 	}
 	e := InboundEvent{
 		ID: uuid.Must(uuid.NewV7()), EndpointID: endpoint, SenderID: senderID, Type: sent.Type, Payload: payload,
-		OperationID: uuid.NewSHA1(endpoint, []byte(senderID)), // version 5: the same whenever it is sent
+		OperationID: uuid.NewSHA1(endpoint, []byte(senderID)), // version 5: the same each time it is sent
 		Status:      EventIgnored,
 	}
 	if e.Type != MessageReceived {
@@ -86,7 +86,7 @@ func NewInboundEvent(endpoint uuid.UUID, senderID string, payload []byte) (Inbou
 	return e, nil
 }
 
-// Summary is the payload without what only its sender knows of: the type, and of a message its conversation and text.
+// Summary returns the payload without the sender's own fields: the type, and of a message its conversation and text.
 func (e InboundEvent) Summary() (json.RawMessage, error) {
 	sent := struct {
 		Type string `json:"type"`
@@ -102,7 +102,7 @@ func (e InboundEvent) Summary() (json.RawMessage, error) {
 	return json.Marshal(sent)
 }
 
-// Message reads the message that the event is. Its limits are checked when it comes in, and not again.
+// Message reads the message of the event. Its limits are checked when the event is received, and not again.
 func (e InboundEvent) Message() (m InboundMessage, err error) {
 	var sent envelope
 	if err := json.Unmarshal(e.Payload, &sent); err != nil {

@@ -17,16 +17,16 @@ const (
 	Anthropic = "anthropic"
 )
 
-// UnknownProvider is written down for settings that name a model without a provider.
+// UnknownProvider is stored for settings that name a model without a provider.
 const UnknownProvider = "unknown"
 
-// ModelName says who answers: a provider, and what it calls the model.
+// ModelName is a provider, and the provider's name of the model.
 type ModelName struct{ Provider, Name string }
 
-// ErrModelName says what the name of a model is.
+// ErrModelName states what the name of a model must be.
 var ErrModelName = errors.New("must be provider/name with the provider openai or anthropic, such as openai/gpt-4o-mini, or echo")
 
-// ParseModel reads a name as settings have it. What is behind the first slash is the provider's business.
+// ParseModel reads a name in the form that settings have. Only the provider interprets the text after the first slash.
 func ParseModel(text string) (ModelName, error) {
 	provider, name, found := strings.Cut(text, "/")
 	if !found && provider == Echo {
@@ -38,7 +38,7 @@ func ParseModel(text string) (ModelName, error) {
 	return ModelName{provider, name}, nil
 }
 
-// WrongModelError says that the settings name a model as no provider can have it. It wraps ErrModelName.
+// WrongModelError means that the settings name a model in a form that no provider has. It wraps ErrModelName.
 type WrongModelError struct {
 	Name string // as the settings have it
 	err  error
@@ -61,36 +61,37 @@ func (m ModelName) String() string {
 	}
 }
 
-// ModelDefaults are a workspace's own: what answers where a bot does not say. Empty and nil say nothing.
+// ModelDefaults are the defaults of a workspace, for bots whose settings name no model. Empty and nil fields are no
+// default.
 type ModelDefaults struct {
 	Model     string
 	Fallbacks []string
 }
 
-// Choice is which models may answer a turn, in the order in which they are asked, and how. A name that no provider can have is
-// among them under UnknownProvider: it counts as a model that nobody serves.
+// Choice is which models may answer a turn, in the order in which they are asked, and their parameters. A name that no
+// provider can have is among them under UnknownProvider: it counts as a model that is not available.
 type Choice struct {
 	Models          []ModelName
-	Temperature     *float64 // nil: as the model likes
-	MaxOutputTokens *int     // nil: as many as the model likes
+	Temperature     *float64 // nil: the model's default
+	MaxOutputTokens *int     // nil: the model's default
 	HistoryLimit    int      // earlier messages in its prompt, at most
 }
 
-// defaultHistory is how many earlier messages a prompt has where the bot names no limit.
+// defaultHistory is how many earlier messages a prompt has where the bot sets no limit.
 const defaultHistory = 20
 
-// Choose reads the settings of a bot's version. Where they name no model the workspace's default answers, and where
-// there is none either, the last one.
+// Choose reads the settings of a bot's version. Where they name no model it uses the workspace's default, and where
+// there is none, last.
 func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (Choice, error) {
 	var of struct {
 		Model           string    `json:"model"`
 		Temperature     *float64  `json:"temperature"`
-		MaxOutputTokens *float64  `json:"max_output_tokens"` // whole numbers, of which 7.0 is one to whoever has checked them
+		MaxOutputTokens *float64  `json:"max_output_tokens"` // whole numbers; clients may write them as 7.0
 		HistoryLimit    *float64  `json:"history_limit"`
 		Fallbacks       *[]string `json:"fallbacks"`
 	}
 	if len(settings) > 0 {
-		if err := jsonv2.Unmarshal(settings, &of); err != nil { // case counts: Model is a key of the client's own
+		if err := jsonv2.Unmarshal(settings, &of); err != nil { // case-sensitive: Model is a key of the client's own
 			return Choice{}, fmt.Errorf("the bot's settings: %w", err)
 		}
 	}

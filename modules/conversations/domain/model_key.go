@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ModelKey is a workspace's own access to a provider. What is secret in it is never shown again, and in no log.
+// ModelKey is a workspace's own key for a provider. Its secret is never shown again and is in no log.
 type ModelKey struct {
 	Provider  string
 	BaseURL   *string // nil: the provider's public address
@@ -15,13 +15,14 @@ type ModelKey struct {
 	secret, lastFour string
 }
 
-// ErrModelKey says what a key may be: what an HTTP header can hold, and long enough that its end gives nothing away.
+// ErrModelKey states what a key may be: what an HTTP header can contain, and long enough that its last characters do
+// not reveal it.
 var ErrModelKey = errors.New("must have 8 to 500 visible ASCII characters")
 
 // ModelKeyFormat is a regular expression for the keys that OpenAI and Anthropic give out. Other servers have keys of any form.
 const ModelKeyFormat = `\bsk-[\w-]+`
 
-// NewModelKey takes a key.
+// NewModelKey checks a key and returns it.
 func NewModelKey(provider, secret string, baseURL *string) (ModelKey, error) {
 	if provider != OpenAI && provider != Anthropic {
 		return ModelKey{}, ErrModelName
@@ -32,13 +33,13 @@ func NewModelKey(provider, secret string, baseURL *string) (ModelKey, error) {
 	return ModelKey{Provider: provider, BaseURL: baseURL, secret: secret, lastFour: secret[len(secret)-4:]}, nil
 }
 
-// KeptModelKey is a key as it is listed: without its secret.
+// KeptModelKey returns a stored key for a list, without its secret.
 func KeptModelKey(provider, lastFour string, baseURL *string, createdAt time.Time) ModelKey {
 	return ModelKey{Provider: provider, BaseURL: baseURL, CreatedAt: createdAt, lastFour: lastFour}
 }
 
-// Secret is the key itself; empty in what is listed.
+// Secret returns the key itself; empty for a listed key.
 func (k ModelKey) Secret() string { return k.secret }
 
-// LastFour are the characters by which people know it again.
+// LastFour returns the last four characters, by which users recognize the key.
 func (k ModelKey) LastFour() string { return k.lastFour }

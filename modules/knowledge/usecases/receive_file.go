@@ -25,7 +25,7 @@ type ReceiveFile struct {
 	Now   func() time.Time
 }
 
-// SniffLength is how many bytes tell what a file is.
+// SniffLength is how many bytes are needed to detect the type of a file.
 const SniffLength = 3072
 
 // SentFile is what ReceiveFile is asked for.

@@ -1,4 +1,4 @@
-// Package analytics reads what is counted from platform/analytics.
+// Package analytics reads counts from platform/analytics.
 package analytics
 
 import (

@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// GetUsageStatistics returns what was used, by period.
+// GetUsageStatistics returns the usage of the workspace, by period.
 func (s Server) GetUsageStatistics(ctx context.Context, r GetUsageStatisticsRequestObject) (GetUsageStatisticsResponseObject, error) {
 	span, report, err := s.Report.Do(ctx, toWanted(r.Params.From, r.Params.To, r.Params.Tz, r.Params.Granularity, r.Params.BotID))
 	return GetUsageStatistics200JSONResponse{
@@ -20,7 +20,7 @@ func (s Server) GetUsageStatistics(ctx context.Context, r GetUsageStatisticsRequ
 	}, err
 }
 
-// GetTurnStatistics returns how turns went, by period.
+// GetTurnStatistics returns the results of turns, by period.
 func (s Server) GetTurnStatistics(ctx context.Context, r GetTurnStatisticsRequestObject) (GetTurnStatisticsResponseObject, error) {
 	span, report, err := s.Report.Do(ctx, toWanted(r.Params.From, r.Params.To, r.Params.Tz, r.Params.Granularity, r.Params.BotID))
 	return GetTurnStatistics200JSONResponse{

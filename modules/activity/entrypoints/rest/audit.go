@@ -32,7 +32,7 @@ func (s Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAu
 	return ListAudit200JSONResponse{Items: page.Map(p.Items, toAuditEntry), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// ExportAudit sends the whole audit log, or what a filter leaves of it, as JSON lines.
+// ExportAudit sends the whole audit log, or the entries that match a filter, as JSON lines.
 func (s Server) ExportAudit(ctx context.Context, r ExportAuditRequestObject) (ExportAuditResponseObject, error) {
 	p := r.Params
 	export := auditExport{ctx: ctx, log: s.Audit, filter: audit.Filter{
@@ -44,7 +44,7 @@ func (s Server) ExportAudit(ctx context.Context, r ExportAuditRequestObject) (Ex
 	return export, err
 }
 
-// auditExport writes the log page by page; between pages it holds no connection.
+// auditExport writes the log page by page. It holds no connection between pages.
 type auditExport struct {
 	ctx    context.Context //nolint:containedctx // the generated Visit method has none
 	log    *audit.Log
@@ -54,7 +54,7 @@ type auditExport struct {
 
 const (
 	exportPage  = 500                    // rows read at once
-	exportPause = 200 * time.Millisecond // before another try where too many reads of the workspace are at work
+	exportPause = 200 * time.Millisecond // before another try where too many reads of the workspace are running
 )
 
 func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
@@ -64,7 +64,7 @@ func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
 	}
 	defer release()
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	var feed []byte // the line feed of the line before, written with the next: an export that breaks off ends without it
+	var feed []byte // the line feed of the previous line, written with the next: an export that breaks off ends without it
 	for rows := e.first; ; {
 		for _, row := range rows {
 			if _, err := w.Write(feed); err != nil {
@@ -89,7 +89,8 @@ func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
 	}
 }
 
-// next reads on from a position. The answer has begun, so a turn to read is waited for as long as the call may take.
+// next reads the page after a position. The response has already begun, so it waits for a slot to read for as long as
+// the call may take.
 func (e auditExport) next(after audit.Position) ([]audit.Row, error) {
 	for {
 		rows, err := e.log.List(e.ctx, e.filter, &after, exportPage)

@@ -1,4 +1,5 @@
-// Package rest serves the calls of activity: it decodes a request, reads or changes what the platform keeps, and encodes the answer.
+// Package rest serves the calls of activity: it decodes a request, reads or changes data of the platform, and encodes
+// the response.
 package rest
 
 import (

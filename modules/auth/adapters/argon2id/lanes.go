@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// lanes share few slots between two kinds of waiting callers: those of networks and devices that logged in before go first,
-// so that a flood of strangers does not keep them out. Every fourth slot goes to a stranger all the same. It is safe for
-// concurrent use.
+// lanes shares a few slots between two kinds of waiting callers. Callers from networks and devices that logged in
+// before go first, so that a flood of unknown callers does not keep them out. Every fourth slot still goes to an
+// unknown caller. It is safe for concurrent use.
 type lanes struct {
 	mu      sync.Mutex
 	free    int
-	given   int // slots that were handed from one caller to the next
+	given   int // slots that were passed from one caller to the next
 	longest int // of a queue
 	waiting [2]list.List
 }
@@ -27,7 +27,7 @@ const (
 
 const strangersTurn = 4 // of so many slots one goes to a stranger
 
-// acquire waits for a slot, in turn. It is false where the queue is full or the context ends first.
+// acquire waits for a slot. It returns false where the queue is full or the context ends first.
 func (l *lanes) acquire(ctx context.Context, in lane) bool {
 	l.mu.Lock()
 	if l.free > 0 {
@@ -51,7 +51,7 @@ func (l *lanes) acquire(ctx context.Context, in lane) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
-	case <-turn: // it was handed a slot meanwhile
+	case <-turn: // the slot was passed to this caller in the meantime
 		l.hand()
 	default:
 		queue.Remove(place)
@@ -66,7 +66,7 @@ func (l *lanes) release() {
 	l.hand()
 }
 
-// hand gives a slot to whoever is next.
+// hand passes a slot to the next caller.
 func (l *lanes) hand() {
 	first, second := &l.waiting[familiar], &l.waiting[stranger]
 	if (l.given+1)%strangersTurn == 0 {
@@ -82,7 +82,7 @@ func (l *lanes) hand() {
 	l.free++
 }
 
-// queued gives how many wait in a lane.
+// queued returns how many callers wait in a lane.
 func (l *lanes) queued(in lane) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,16 +16,17 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Passwords hashes and verifies passwords. Fewer hashes are worked on at once than there are cores, at least one; callers
-// from networks and devices that logged in before, and those who are signed in, go before others. Each of the two has a
-// bounded queue, beyond which callers get ErrBusy. It is safe for concurrent use.
+// Passwords hashes and verifies passwords. It works on one hash fewer at once than there are cores, and on at least
+// one. Callers from networks and devices that logged in before, and callers who are signed in, go before others. Known
+// callers and others have one bounded queue each; when that queue is full, a caller receives ErrBusy. It is safe for
+// concurrent use.
 type Passwords struct {
 	params *argon2id.Params
 	lanes  *lanes
 	nobody string // a hash that no password fits
 }
 
-// queuePerSlot bounds the wait to about two seconds.
+// queuePerSlot is how many callers may wait for each slot. It bounds the wait to about two seconds.
 const queuePerSlot = 40
 
 // ErrBusy says that too many passwords are being hashed.
@@ -45,10 +46,9 @@ func New() (*Passwords, error) {
 	return p, nil
 }
 
-// Slots gives how many hashes are worked on at once.
+// Slots returns how many hashes are worked on at once.
 func Slots() int { return max(1, runtime.GOMAXPROCS(0)-1) }
 
-// Hash implements ports.Passwords.
 func (p *Passwords) Hash(ctx context.Context, password domain.Password) (hash string, err error) {
 	err = p.inTurn(ctx, func() error {
 		hash, err = argon2id.CreateHash(password.Reveal(), p.params)
@@ -57,7 +57,6 @@ func (p *Passwords) Hash(ctx context.Context, password domain.Password) (hash st
 	return hash, err
 }
 
-// Verify implements ports.Passwords.
 func (p *Passwords) Verify(ctx context.Context, password, hash string) (ok bool, err error) {
 	known := hash != ""
 	if !known {
@@ -74,7 +73,6 @@ func (p *Passwords) Verify(ctx context.Context, password, hash string) (ok bool,
 	return ok && known, err
 }
 
-// Outdated implements ports.Passwords.
 func (p *Passwords) Outdated(hash string) bool {
 	params, _, _, err := argon2id.DecodeHash(hash)
 	return err != nil || *params != *p.params
@@ -91,7 +89,7 @@ func (p *Passwords) inTurn(ctx context.Context, work func() error) error {
 	return nil
 }
 
-// laneOf tells where a call waits. What it is for, such as an account, makes no difference.
+// laneOf returns the queue in which a call waits. What the password is for, such as an account, makes no difference.
 func laneOf(ctx context.Context) lane {
 	if c := call.From(ctx); c.Familiar || c.Principal.UserID != uuid.Nil {
 		return familiar

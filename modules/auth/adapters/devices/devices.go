@@ -1,5 +1,6 @@
-// Package devices makes and reads device tokens: they tell a log-in that its client has logged in to the account before.
-// A token alone opens nothing. It is not stored: it names user, device and time, and is authenticated with a key.
+// Package devices makes and reads device tokens. A device token shows at log-in that the client has logged in to the
+// account before. A token alone gives no access. It is not stored: it names user, device and time, and is authenticated
+// with a key.
 package devices
 
 import (
@@ -35,7 +36,7 @@ type Devices struct {
 	Now  func() time.Time
 }
 
-// Issue makes a token for the account that a password was right for. A device whose token was good keeps its id.
+// Issue makes a token for the account whose password was right. A device that sent a valid token keeps its id.
 func (d Devices) Issue(user uuid.UUID, passwordHash, earlier string) string {
 	device := uuid.New()
 	if known, ok := d.Read(earlier); ok && d.fits(known, user, passwordHash) {
@@ -50,7 +51,8 @@ func (d Devices) Issue(user uuid.UUID, passwordHash, earlier string) string {
 	return prefix + base64.RawURLEncoding.EncodeToString(append(raw, macOf(key, "token", raw)...))
 }
 
-// Read gives the device of a token that was made here and is not too old, for whichever account.
+// Read returns the device of a token, for any account. It returns false for a token that was not made here or is too
+// old.
 func (d Devices) Read(token string) (domain.Device, bool) {
 	text, ok := strings.CutPrefix(token, prefix)
 	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(length) {
@@ -67,7 +69,7 @@ func (d Devices) Read(token string) (domain.Device, bool) {
 	return device, d.Now().Before(issued.Add(domain.DeviceLife))
 }
 
-// Trusted names the device of a token that is good for an account with this password; "" where it is not.
+// Trusted returns the device of a token that is valid for an account with this password hash, or "" where it is not.
 func (d Devices) Trusted(token string, user uuid.UUID, passwordHash string) string {
 	device, ok := d.Read(token)
 	if !ok || !d.fits(device, user, passwordHash) {
@@ -76,7 +78,8 @@ func (d Devices) Trusted(token string, user uuid.UUID, passwordHash string) stri
 	return "device " + device.ID.String()
 }
 
-// Device names the device of a token that was made here and is not too old, for whichever account; "" for any other text.
+// Device returns the device of a token, for any account. It returns "" for a token that was not made here or is too
+// old.
 func (d Devices) Device(token string) string {
 	device, ok := d.Read(token)
 	if !ok {

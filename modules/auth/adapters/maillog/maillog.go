@@ -1,5 +1,6 @@
-// Package maillog stands in for a mail server where there is none: it notes that a letter would have gone out, and neither
-// to whom nor what it says, as letters have secrets. Who invites has the token in the answer of the call.
+// Package maillog replaces the mail server where none is configured. It logs that an email would have been sent, but
+// neither its recipient nor its text, because emails contain secrets. The inviter receives the token in the response of
+// the call.
 package maillog
 
 import (
@@ -12,10 +13,9 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 )
 
-// Mailer implements ports.Mailer.
+// Mailer logs emails instead of sending them.
 type Mailer struct{ Log *slog.Logger }
 
-// Send implements ports.Mailer.
 func (m Mailer) Send(ctx context.Context, l domain.Letter) error {
 	if to, err := mail.ParseAddress(l.To); err != nil || to.Address != l.To {
 		return fmt.Errorf("%w: its address is none", ports.ErrUndeliverable)

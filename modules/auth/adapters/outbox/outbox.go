@@ -1,5 +1,5 @@
-// Package outbox queues letters as jobs. What a letter says may be a secret, as the token of an invitation is, and jobs and
-// dead letters are shown to the workspace: so their payload is sealed.
+// Package outbox queues emails as jobs. The text of an email may contain a secret, such as the token of an invitation,
+// and the workspace can read its jobs and dead letters. The payload is therefore sealed.
 package outbox
 
 import (
@@ -13,21 +13,20 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Kind is that of the jobs.
+// Kind is the kind of the jobs that send emails.
 const Kind = "mail.send"
 
-// Sealed is the payload of a job.
+// Sealed is the payload of a job: a sealed email.
 type Sealed struct {
 	Letter []byte `json:"letter"`
 }
 
-// Outbox implements ports.Outbox.
+// Outbox queues emails as jobs with a sealed payload.
 type Outbox struct {
 	Queue *jobs.Queue
 	Box   *secret.Box
 }
 
-// Post implements ports.Outbox.
 func (o Outbox) Post(ctx context.Context, l domain.Letter) error {
 	plain, err := json.Marshal(l)
 	if err != nil {
@@ -36,7 +35,7 @@ func (o Outbox) Post(ctx context.Context, l domain.Letter) error {
 	return o.Queue.Enqueue(ctx, Kind, Sealed{o.Box.Seal(plain, bound(ctx))}, jobs.Options{})
 }
 
-// Open gives the letter that was sealed in the workspace of the context.
+// Open returns the email that was sealed in the workspace of the context.
 func (o Outbox) Open(ctx context.Context, sealed []byte) (l domain.Letter, err error) {
 	plain, err := o.Box.Open(sealed, bound(ctx))
 	if err != nil {
@@ -45,7 +44,7 @@ func (o Outbox) Open(ctx context.Context, sealed []byte) (l domain.Letter, err e
 	return l, json.Unmarshal(plain, &l)
 }
 
-// Reseal is a secret.Resealer of emails that are queued or were given up.
+// Reseal is a secret.Resealer of the emails in queued jobs and dead letters.
 func (o Outbox) Reseal(ctx context.Context, after string, limit int) (secret.Batch, error) {
 	return o.Queue.Reseal(ctx, Kind, "letter", o.Box, bound(ctx), after, limit)
 }

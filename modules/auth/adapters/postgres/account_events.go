@@ -15,7 +15,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// AccountEvents keeps what happened to accounts outside of any workspace.
+// AccountEvents stores events of accounts outside of any workspace.
 type AccountEvents struct{ db *postgres.DB }
 
 var _ ports.AccountEvents = (*AccountEvents)(nil)
@@ -23,10 +23,10 @@ var _ ports.AccountEvents = (*AccountEvents)(nil)
 // NewAccountEvents makes AccountEvents.
 func NewAccountEvents(db *postgres.DB) *AccountEvents { return &AccountEvents{db} }
 
-// recordTimeout bounds the writing of an event, which goes on when the client has gone away.
+// recordTimeout bounds the writing of an event. The writing continues after the client has disconnected.
 const recordTimeout = 3 * time.Second
 
-// Record stores an event in a transaction of its own. The operation, the trace and the client are those of the call.
+// Record stores an event in a transaction of its own. Operation, trace and client are taken from the call.
 func (a *AccountEvents) Record(ctx context.Context, e domain.AccountEvent) error {
 	c := call.From(ctx)
 	var ip *netip.Addr
@@ -54,7 +54,7 @@ func (a *AccountEvents) Expire(ctx context.Context) error {
 	return expire(ctx, a.db, "account events", (*authdb.Queries).ExpireAccountEvents)
 }
 
-// expire removes rows, many at once and in transactions of their own, until none is old enough.
+// expire removes rows in batches, each in a transaction of its own, until no row is old enough.
 func expire(ctx context.Context, db *postgres.DB, what string, some func(q *authdb.Queries, ctx context.Context, most int32) (int32, error)) error {
 	for {
 		var removed int32

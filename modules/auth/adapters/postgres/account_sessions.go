@@ -15,7 +15,7 @@ import (
 
 var _ ports.Settler = (*Sessions)(nil)
 
-// maxAccountSessions is how many sessions in no workspace a user has at the most: the oldest makes room.
+// maxAccountSessions is how many sessions outside of any workspace a user may have. A new session replaces the oldest.
 const maxAccountSessions = 100
 
 func (s *Sessions) createWithoutWorkspace(ctx context.Context, session domain.Session, ip *netip.Addr) error {
@@ -66,7 +66,7 @@ func (s *Sessions) saveWithoutWorkspace(ctx context.Context, session domain.Sess
 	})
 }
 
-// Settle moves a session into a workspace. The transaction goes on in that.
+// Settle moves a session into a workspace. The transaction continues in that workspace.
 func (s *Sessions) Settle(ctx context.Context, session uuid.UUID) (workspace uuid.UUID, err error) {
 	workspace, err = authdb.New(s.db.In(ctx)).SettleSession(ctx, session)
 	if err != nil {

@@ -14,13 +14,13 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Accounts implements ports.Accounts.
+// Accounts reads and changes the password of the caller.
 type Accounts struct{ db *postgres.DB }
 
 // NewAccounts makes Accounts.
 func NewAccounts(db *postgres.DB) *Accounts { return &Accounts{db} }
 
-// Current gives the caller's account; fail.ErrUnauthorized where it was removed.
+// Current returns the caller's account. It returns fail.ErrUnauthorized where the account was removed.
 func (a *Accounts) Current(ctx context.Context) (domain.Account, error) {
 	p := call.From(ctx).Principal
 	row, err := authdb.New(a.db.In(ctx)).GetAccount(ctx, authdb.GetAccountParams{ID: p.UserID, WorkspaceID: p.WorkspaceID})
@@ -33,7 +33,6 @@ func (a *Accounts) Current(ctx context.Context) (domain.Account, error) {
 	return domain.Account{Email: row.Email, PasswordHash: row.PasswordHash, WorkspaceName: row.WorkspaceName}, nil
 }
 
-// ReplacePassword implements ports.Accounts.
 func (a *Accounts) ReplacePassword(ctx context.Context, user uuid.UUID, oldHash, newHash string) error {
 	row, err := authdb.New(a.db.In(ctx)).ReplacePasswordHash(ctx, authdb.ReplacePasswordHashParams{
 		ID: user, OldHash: oldHash, NewHash: newHash,

@@ -14,12 +14,13 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// Room is asked for before something is added that is counted; it refuses where the workspace may not have one more.
+// Room checks a quota before something is added that counts towards it. It returns an error where the workspace may not
+// have one more.
 type Room interface {
 	Room(ctx context.Context, metric usage.Metric) error
 }
 
-// Keys implements ports.Keys.
+// Keys stores API keys.
 type Keys struct {
 	db   *postgres.DB
 	room Room
@@ -28,7 +29,6 @@ type Keys struct {
 // NewKeys makes Keys.
 func NewKeys(db *postgres.DB, room Room) *Keys { return &Keys{db, room} }
 
-// Create implements ports.Keys.
 func (s *Keys) Create(ctx context.Context, k domain.APIKey, hash []byte) error {
 	q, workspace := authdb.New(s.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
 	if len(k.Bots) > 0 {
@@ -49,7 +49,6 @@ func (s *Keys) Create(ctx context.Context, k domain.APIKey, hash []byte) error {
 	})
 }
 
-// List implements ports.Keys.
 func (s *Keys) List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.APIKey, error) {
 	rows, err := authdb.New(s.db.In(ctx)).ListKeys(ctx, authdb.ListKeysParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Count: int32(limit),
@@ -95,7 +94,6 @@ func (s *Keys) Adopt(ctx context.Context, id, member uuid.UUID) (domain.APIKey, 
 	return toKey(authdb.ListKeysRow(row)), nil
 }
 
-// Has tells whether there is, or was, a key.
 func (s *Keys) Has(ctx context.Context, id uuid.UUID) (bool, error) {
 	has, err := authdb.New(s.db.In(ctx)).HasKey(ctx, authdb.HasKeyParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id})
 	if err != nil {

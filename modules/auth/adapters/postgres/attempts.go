@@ -19,8 +19,8 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Attempts keeps failed log-ins, and the networks of those that succeeded. Addresses and networks are kept as keyed hashes.
-// It is safe for concurrent use.
+// Attempts stores failed log-ins, and the networks of log-ins that succeeded. Addresses and networks are stored as
+// keyed hashes. It is safe for concurrent use.
 type Attempts struct {
 	db       *postgres.DB
 	key      []byte
@@ -39,7 +39,8 @@ func NewAttempts(db *postgres.DB, key []byte) *Attempts {
 	return &Attempts{db: db, key: key, networks: networks}
 }
 
-// Knows tells whether somebody has logged in from the network of an address, as far as this process has heard of it.
+// Knows reports whether anybody has logged in from the network of an address. It looks only at the networks in the
+// memory of this process.
 func (a *Attempts) Knows(ip netip.Addr) bool {
 	network := domain.Network(ip)
 	if network == "" {
@@ -49,7 +50,8 @@ func (a *Attempts) Knows(ip netip.Addr) bool {
 	return known
 }
 
-// ReadNetworks reads the networks that were logged in from since the last time, also by other processes.
+// ReadNetworks reads the networks from which users have logged in since the last call, including those that other
+// processes stored.
 func (a *Attempts) ReadNetworks(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -66,7 +68,7 @@ func (a *Attempts) ReadNetworks(ctx context.Context) error {
 	return nil
 }
 
-// hash gives the keyed hash of a text; nil for "".
+// hash returns the keyed hash of a text; nil for "".
 func (a *Attempts) hash(text string) []byte {
 	if text == "" {
 		return nil
@@ -76,7 +78,8 @@ func (a *Attempts) hash(text string) []byte {
 	return mac.Sum(nil)
 }
 
-// Begin asks how the account stands to an origin: one round trip, the same for accounts that nobody has.
+// Begin reads the state of an account and an origin in one round trip. It costs the same for addresses without an
+// account.
 func (a *Attempts) Begin(ctx context.Context, user uuid.UUID, origin domain.Origin) (domain.Attempt, error) {
 	known, unknown := origin.Known(), origin.Unknown()
 	standing, err := authdb.New(a.db.InPipeline(ctx)).LoginStanding(ctx, authdb.LoginStandingParams{
@@ -93,7 +96,7 @@ func (a *Attempts) Begin(ctx context.Context, user uuid.UUID, origin domain.Orig
 	return unknown, tooMany(max(standing.Waits[1], standing.AccountWait))
 }
 
-// Fail commits at once.
+// Fail counts a failed attempt in a transaction of its own, which commits before it returns.
 func (a *Attempts) Fail(ctx context.Context, attempt domain.Attempt) error {
 	var wait float64
 	err := a.db.WriteOnce(ctx, func(ctx context.Context) (err error) {
@@ -124,7 +127,7 @@ func (a *Attempts) Pass(ctx context.Context, attempt domain.Attempt) error {
 	})
 }
 
-// Forget removes failures that are a day old, and networks that were not used for half a year.
+// Forget removes failures that are a day old, and networks that have not been used for half a year.
 func (a *Attempts) Forget(ctx context.Context) error {
 	return a.db.Write(ctx, func(ctx context.Context) error { return authdb.New(a.db.In(ctx)).ForgetLoginAttempts(ctx) })
 }

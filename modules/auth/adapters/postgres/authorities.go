@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Authorities keeps by whose authority things work.
+// Authorities stores which member's authority invitations, API keys and webhook subscriptions depend on.
 type Authorities struct{ db *postgres.DB }
 
 var (
@@ -24,7 +24,7 @@ var (
 // NewAuthorities makes Authorities.
 func NewAuthorities(db *postgres.DB) *Authorities { return &Authorities{db} }
 
-// End ends what a member gave or made beyond what is left to it.
+// End stops what a member gave or made beyond the authority that is left.
 func (s *Authorities) End(ctx context.Context, member uuid.UUID, left domain.Authority) (domain.Ended, error) {
 	row, err := authdb.New(s.db.In(ctx)).EndAuthority(ctx, authdb.EndAuthorityParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Member: member, Invites: names(left.Invites), Keys: names(left.Keys),
@@ -36,7 +36,7 @@ func (s *Authorities) End(ctx context.Context, member uuid.UUID, left domain.Aut
 	return domain.Ended{Invitations: int(row.Invitations), Keys: int(row.ApiKeys), Subscriptions: int(row.Subscriptions)}, nil
 }
 
-// names gives roles as SQL has them. No roles are an empty list, not NULL.
+// names returns roles as SQL expects them. For no roles it returns an empty list, not NULL.
 func names(roles []domain.Role) []string {
 	list := make([]string, len(roles))
 	for i, r := range roles {
@@ -45,7 +45,7 @@ func names(roles []domain.Role) []string {
 	return list
 }
 
-// Resources leafs through what a member or an API key is responsible for.
+// Resources lists what a member or an API key is responsible for.
 func (s *Authorities) Resources(ctx context.Context, of uuid.UUID, before *uuid.UUID, limit int) ([]domain.Resource, error) {
 	rows, err := authdb.New(s.db.In(ctx)).ListResources(ctx, authdb.ListResourcesParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ResponsibleID: of, Before: before, Count: int32(limit),
@@ -60,7 +60,6 @@ func (s *Authorities) Resources(ctx context.Context, of uuid.UUID, before *uuid.
 	return list, nil
 }
 
-// WasMember tells whether a user is a member, or was one and has left something.
 func (s *Authorities) WasMember(ctx context.Context, user uuid.UUID) (bool, error) {
 	was, err := authdb.New(s.db.In(ctx)).WasMember(ctx, authdb.WasMemberParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, UserID: user,
@@ -71,7 +70,7 @@ func (s *Authorities) WasMember(ctx context.Context, user uuid.UUID) (bool, erro
 	return was, nil
 }
 
-// LockInviter gives the role that the inviter has now.
+// LockInviter returns the role that the inviter has now.
 func (s *Authorities) LockInviter(ctx context.Context, invitation uuid.UUID) (domain.Role, error) {
 	row, err := authdb.New(s.db.In(ctx)).LockInviter(ctx, authdb.LockInviterParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: invitation,

@@ -17,13 +17,14 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Authenticator finds out who brings a token.
+// Authenticator finds the principal of a token.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (call.Principal, error)
 }
 
-// Bearers tells API keys from access tokens, which it leaves to another. Which key a text is it remembers, for that never
-// changes; whether the key is still good, the database says when the first transaction of the call is entered.
+// Bearers authenticates API keys, and passes access tokens to another Authenticator. It remembers which key a text is,
+// because that never changes. It does not check that the key is still valid: the database does, when the first
+// transaction of the call begins.
 type Bearers struct {
 	db     *postgres.DB
 	tokens Authenticator
@@ -50,7 +51,7 @@ func NewBearers(db *postgres.DB, tokens Authenticator, now func() time.Time) *Be
 	return &Bearers{db: db, tokens: tokens, known: known, now: now, used: map[uuid.UUID]keyUse{}}
 }
 
-// Authenticate gives the principal of an access token or API key, or fail.ErrUnauthorized.
+// Authenticate returns the principal of an access token or API key, or fail.ErrUnauthorized.
 func (b *Bearers) Authenticate(ctx context.Context, token string) (call.Principal, error) {
 	if !strings.HasPrefix(token, domain.KeyPrefix) {
 		return b.tokens.Authenticate(ctx, token)
@@ -72,7 +73,7 @@ func (b *Bearers) Authenticate(ctx context.Context, token string) (call.Principa
 	return p, nil
 }
 
-// note remembers that a key was used, to be written down beside the calls.
+// note remembers that a key was used. WriteUses stores it later, outside the call.
 func (b *Bearers) note(p call.Principal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,7 +82,7 @@ func (b *Bearers) note(p call.Principal) {
 	b.used[p.KeyID] = use
 }
 
-// due gives the uses to be written, of each key once a minute, and forgets keys that have not been used since.
+// due returns the uses to be stored, each key at most once a minute. It forgets keys that have not been used since.
 func (b *Bearers) due() map[uuid.UUID]keyUse {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -101,7 +102,7 @@ func (b *Bearers) due() map[uuid.UUID]keyUse {
 	return due
 }
 
-// WriteUses writes down when keys were last used, those that are still good.
+// WriteUses stores when keys were last used. It skips keys that are no longer valid.
 func (b *Bearers) WriteUses(ctx context.Context) error {
 	for id, use := range b.due() {
 		before := use.at.Add(-noteUseEvery)

@@ -15,7 +15,7 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// Invitations implements ports.Invitations.
+// Invitations stores invitations to workspaces.
 type Invitations struct {
 	db   *postgres.DB
 	room Room
@@ -24,7 +24,6 @@ type Invitations struct {
 // NewInvitations makes Invitations.
 func NewInvitations(db *postgres.DB, room Room) *Invitations { return &Invitations{db, room} }
 
-// Create implements ports.Invitations.
 func (s *Invitations) Create(ctx context.Context, i domain.Invitation, hash []byte) error {
 	q, workspace := authdb.New(s.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
 	member, err := q.HasMember(ctx, i.Email)
@@ -43,7 +42,6 @@ func (s *Invitations) Create(ctx context.Context, i domain.Invitation, hash []by
 	})
 }
 
-// List implements ports.Invitations.
 func (s *Invitations) List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.Invitation, error) {
 	rows, err := authdb.New(s.db.In(ctx)).ListInvitations(ctx, authdb.ListInvitationsParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Count: int32(limit),
@@ -61,7 +59,6 @@ func (s *Invitations) List(ctx context.Context, before *uuid.UUID, limit int) ([
 	return list, nil
 }
 
-// Revoke implements ports.Invitations.
 func (s *Invitations) Revoke(ctx context.Context, id uuid.UUID) (string, error) {
 	email, err := authdb.New(s.db.In(ctx)).RevokeInvitation(ctx, authdb.RevokeInvitationParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id,
@@ -75,7 +72,6 @@ func (s *Invitations) Revoke(ctx context.Context, id uuid.UUID) (string, error) 
 	return email, nil
 }
 
-// Find implements ports.Invitations.
 func (s *Invitations) Find(ctx context.Context, hash []byte) (domain.Guest, error) {
 	row, err := authdb.New(s.db.In(ctx)).FindInvitation(ctx, hash)
 	if postgres.IsMissing(err) {
@@ -94,7 +90,7 @@ func (s *Invitations) Find(ctx context.Context, hash []byte) (domain.Guest, erro
 	return s.newcomer(ctx, guest)
 }
 
-// newcomer looks whether an older account has another form of the address, and how the workspace is called.
+// newcomer looks up whether an older account has another form of the address, and the name of the workspace.
 func (s *Invitations) newcomer(ctx context.Context, g domain.Guest) (domain.Guest, error) {
 	email, err := domain.GivenEmail(g.Email)
 	if err != nil {
@@ -117,7 +113,6 @@ func (s *Invitations) newcomer(ctx context.Context, g domain.Guest) (domain.Gues
 	return g, nil
 }
 
-// Accept implements ports.Invitations.
 func (s *Invitations) Accept(ctx context.Context, g domain.Guest, user, operation uuid.UUID, at time.Time) error {
 	if err := s.room.Room(ctx, usage.Members); err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// MailLimits counts emails by keyed hashes of their purpose and of whom they are counted for.
+// MailLimits counts emails. A counter is stored under a keyed hash of its purpose and of whom it counts.
 type MailLimits struct {
 	db  *postgres.DB
 	key []byte
@@ -38,7 +38,7 @@ func (m *MailLimits) scope(purpose, kind, of string) []byte {
 	return mac.Sum(nil)
 }
 
-// CountInvitation makes one round trip.
+// CountInvitation counts an invitation in one round trip.
 func (m *MailLimits) CountInvitation(ctx context.Context, workspace, inviter uuid.UUID, daily int64) error {
 	exceeded, err := authdb.New(m.db.In(ctx)).CountMail(ctx, authdb.CountMailParams{
 		Scopes: [][]byte{m.scope(invitations, "workspace", workspace.String()), m.scope(invitations, "inviter", inviter.String())},
@@ -54,7 +54,7 @@ func (m *MailLimits) CountInvitation(ctx context.Context, workspace, inviter uui
 	return fail.ErrLimitReached.With("metric", "invitations").With("limit", daily).With("used", daily).With("resets_at", tomorrow)
 }
 
-// Announce makes one round trip.
+// Announce checks and counts an email in one round trip.
 func (m *MailLimits) Announce(ctx context.Context, email domain.Email) (bool, error) {
 	announced, err := authdb.New(m.db.In(ctx)).AnnounceInvitation(ctx, authdb.AnnounceInvitationParams{
 		Address: email.String(), Mailbox: m.scope(invitations, "mailbox", email.Mailbox()),
@@ -65,7 +65,7 @@ func (m *MailLimits) Announce(ctx context.Context, email domain.Email) (bool, er
 	return announced, nil
 }
 
-// Forget removes the counts of days that are over.
+// Forget removes the counters of past days.
 func (m *MailLimits) Forget(ctx context.Context) error {
 	return m.db.Write(ctx, func(ctx context.Context) error { return authdb.New(m.db.In(ctx)).ForgetMailCounts(ctx) })
 }

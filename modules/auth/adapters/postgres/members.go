@@ -13,20 +13,18 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Members implements ports.Members.
+// Members stores the members of workspaces.
 type Members struct{ db *postgres.DB }
 
 // NewMembers makes Members.
 func NewMembers(db *postgres.DB) *Members { return &Members{db} }
 
-// List implements ports.Members.
 func (s *Members) List(ctx context.Context, after *ports.Position, limit int) ([]domain.Member, error) {
 	params := authdb.ListMembersParams{Count: int32(limit)}
 	params.AfterAt, params.AfterID = parts(after)
 	return s.list(ctx, params)
 }
 
-// Get implements ports.Members.
 func (s *Members) Get(ctx context.Context, user uuid.UUID) (domain.Member, error) {
 	list, err := s.list(ctx, authdb.ListMembersParams{One: &user, Count: 1})
 	if err != nil {
@@ -50,7 +48,6 @@ func (s *Members) list(ctx context.Context, params authdb.ListMembersParams) ([]
 	return list, nil
 }
 
-// Lock implements ports.Members.
 func (s *Members) Lock(ctx context.Context, people ...uuid.UUID) (domain.Team, error) {
 	rows, err := authdb.New(s.db.In(ctx)).LockMembers(ctx, authdb.LockMembersParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, People: people,
@@ -65,14 +62,12 @@ func (s *Members) Lock(ctx context.Context, people ...uuid.UUID) (domain.Team, e
 	return team, nil
 }
 
-// ChangeRole implements ports.Members.
 func (s *Members) ChangeRole(ctx context.Context, user uuid.UUID, role domain.Role) error {
 	return authdb.New(s.db.In(ctx)).ChangeRole(ctx, authdb.ChangeRoleParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, UserID: user, Role: string(role),
 	})
 }
 
-// Remove implements ports.Members.
 func (s *Members) Remove(ctx context.Context, user uuid.UUID) error {
 	return authdb.New(s.db.In(ctx)).RemoveMember(ctx, authdb.RemoveMemberParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, UserID: user,

@@ -25,7 +25,8 @@ var (
 // NewOperator makes an Operator.
 func NewOperator(db *postgres.DB) *Operator { return &Operator{db} }
 
-// AllWorkspaces gives the ids of so many workspaces, deleted ones too, in the order of the ids; nil begins with the first.
+// AllWorkspaces returns at most limit ids of workspaces, including deleted ones, in the order of the ids; nil begins
+// with the first.
 func (o *Operator) AllWorkspaces(ctx context.Context, after *uuid.UUID, limit int) ([]uuid.UUID, error) {
 	ids, err := authdb.New(o.db.In(ctx)).AllWorkspaces(ctx, authdb.AllWorkspacesParams{After: after, Most: int32(limit)})
 	if err != nil {
@@ -34,7 +35,7 @@ func (o *Operator) AllWorkspaces(ctx context.Context, after *uuid.UUID, limit in
 	return ids, nil
 }
 
-// AllUsers gives the ids of so many users, in the order of the ids; nil begins with the first.
+// AllUsers returns at most limit ids of users, in the order of the ids; nil begins with the first.
 func (o *Operator) AllUsers(ctx context.Context, after *uuid.UUID, limit int) ([]uuid.UUID, error) {
 	ids, err := authdb.New(o.db.In(ctx)).AllUsers(ctx, authdb.AllUsersParams{After: after, Most: int32(limit)})
 	if err != nil {
@@ -43,7 +44,7 @@ func (o *Operator) AllUsers(ctx context.Context, after *uuid.UUID, limit int) ([
 	return ids, nil
 }
 
-// WorkspacesOf gives the ids of the workspaces of the user of the context, deleted ones too.
+// WorkspacesOf returns the ids of the workspaces of the user of the context, including deleted ones.
 func (o *Operator) WorkspacesOf(ctx context.Context) ([]uuid.UUID, error) {
 	ids, err := authdb.New(o.db.In(ctx)).OwnWorkspaces(ctx)
 	if err != nil {
@@ -79,7 +80,7 @@ func (o *Operator) SetPassword(ctx context.Context, user uuid.UUID, hash string)
 	return orNoUser(err, "set the password")
 }
 
-// Disable keeps the user from logging in.
+// Disable prevents the user from logging in.
 func (o *Operator) Disable(ctx context.Context, user uuid.UUID) error {
 	_, err := authdb.New(o.db.In(ctx)).DisableUser(ctx, user)
 	return orNoUser(err, "disable the user")
@@ -102,7 +103,7 @@ func orNoUser(err error, what string) error {
 	}
 }
 
-// RestoreAuthority takes back what was stopped of a member since a time.
+// RestoreAuthority starts again what was stopped of a member since a time.
 func (o *Operator) RestoreAuthority(ctx context.Context, member uuid.UUID, since time.Time) (domain.Ended, error) {
 	row, err := authdb.New(o.db.In(ctx)).RestoreAuthority(ctx, authdb.RestoreAuthorityParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Member: member, Since: since,
@@ -113,7 +114,7 @@ func (o *Operator) RestoreAuthority(ctx context.Context, member uuid.UUID, since
 	return domain.Ended{Keys: int(row.ApiKeys), Subscriptions: int(row.Subscriptions)}, nil
 }
 
-// EndRestoreTime has a deleted workspace purged from now on.
+// EndRestoreTime makes a deleted workspace due for purging now.
 func (o *Operator) EndRestoreTime(ctx context.Context) error {
 	_, err := authdb.New(o.db.In(ctx)).EndRestoreTime(ctx, call.From(ctx).Principal.WorkspaceID)
 	if postgres.IsMissing(err) {

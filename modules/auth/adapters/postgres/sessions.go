@@ -14,13 +14,12 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Sessions implements ports.Sessions.
+// Sessions stores sessions.
 type Sessions struct{ db *postgres.DB }
 
 // NewSessions makes Sessions.
 func NewSessions(db *postgres.DB) *Sessions { return &Sessions{db} }
 
-// Create implements ports.Sessions.
 func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 	var ip *netip.Addr
 	if session.Client.IP.IsValid() {
@@ -46,7 +45,6 @@ func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 	})
 }
 
-// Owner implements ports.Sessions.
 func (s *Sessions) Owner(ctx context.Context, id uuid.UUID) (workspace, user uuid.UUID, err error) {
 	row, err := authdb.New(s.db.InPipeline(ctx)).FindSession(ctx, id)
 	if postgres.IsMissing(err) {
@@ -58,7 +56,6 @@ func (s *Sessions) Owner(ctx context.Context, id uuid.UUID) (workspace, user uui
 	return row.WorkspaceID, row.UserID, nil
 }
 
-// Lock implements ports.Sessions.
 func (s *Sessions) Lock(ctx context.Context, id uuid.UUID) (domain.Session, error) {
 	p := call.From(ctx).Principal
 	if p.WorkspaceID == uuid.Nil {
@@ -97,7 +94,6 @@ func toSession(row authdb.Session) domain.Session {
 	return session
 }
 
-// EndOthers implements ports.Sessions.
 func (s *Sessions) EndOthers(ctx context.Context, keep uuid.UUID) (int, error) {
 	n, err := authdb.New(s.db.In(ctx)).EndOtherSessions(ctx, keep)
 	if err != nil {
@@ -106,7 +102,6 @@ func (s *Sessions) EndOthers(ctx context.Context, keep uuid.UUID) (int, error) {
 	return int(n), nil
 }
 
-// List implements ports.Sessions.
 func (s *Sessions) List(ctx context.Context, after *ports.SessionPosition, limit int) ([]domain.Session, error) {
 	p := call.From(ctx).Principal
 	params := authdb.ListSessionsParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID, Count: int32(limit)}
@@ -124,7 +119,6 @@ func (s *Sessions) List(ctx context.Context, after *ports.SessionPosition, limit
 	return list, nil
 }
 
-// Save implements ports.Sessions.
 func (s *Sessions) Save(ctx context.Context, session domain.Session) error {
 	if session.WorkspaceID == uuid.Nil {
 		return s.saveWithoutWorkspace(ctx, session)

@@ -12,14 +12,14 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Transactions implements ports.Transactions.
+// Transactions runs work in a transaction for a user in a workspace.
 type Transactions struct{ db *postgres.DB }
 
 // NewTransactions makes Transactions.
 func NewTransactions(db *postgres.DB) *Transactions { return &Transactions{db} }
 
-// As runs work for a user. A session that it opens needs a membership; where that has ended the answer is ErrMembershipEnded,
-// here and not in Sessions, because a statement that is queued fails at the commit.
+// As runs work for a user. A session that the work opens needs a membership; As returns ErrMembershipEnded where that
+// has ended. The check is here and not in Sessions, because a queued statement fails only at the commit.
 func (t *Transactions) As(ctx context.Context, workspace, user uuid.UUID, work func(ctx context.Context) error) error {
 	err := t.db.Write(call.As(ctx, workspace, user), work)
 	if postgres.Violates(err, "sessions_workspace_id_user_id_fkey") {

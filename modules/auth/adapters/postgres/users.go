@@ -16,13 +16,12 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Users implements ports.Users.
+// Users stores users and registers them.
 type Users struct{ db *postgres.DB }
 
 // NewUsers makes Users.
 func NewUsers(db *postgres.DB) *Users { return &Users{db} }
 
-// Register implements ports.Users.
 func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 	q := authdb.New(u.db.In(ctx))
 	err := q.CreateWorkspace(ctx, authdb.CreateWorkspaceParams{ID: r.WorkspaceID, Name: r.WorkspaceName, CreatedAt: r.At})
@@ -37,7 +36,6 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 	})
 }
 
-// Welcome implements ports.Newcomers.
 func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
 	if len(r.Email.Forms()) > 1 { // an older account may have another form of it
 		other, err := u.FindLogin(ctx, r.Email, uuid.Nil)
@@ -60,7 +58,6 @@ func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
 	return nil
 }
 
-// FindLogin implements ports.Users.
 func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error) {
 	row, err := authdb.New(u.db.InPipeline(ctx)).FindLogin(ctx, authdb.FindLoginParams{Addresses: email.Forms(), Wanted: known(workspace)})
 	if postgres.IsMissing(err) {
@@ -74,7 +71,6 @@ func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uui
 	}, nil
 }
 
-// Profile implements ports.Users.
 func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
 	p := call.From(ctx).Principal
 	if p.WorkspaceID == uuid.Nil {
@@ -112,7 +108,7 @@ func (u *Users) profileWithoutWorkspace(ctx context.Context, user uuid.UUID) (do
 	return p, nil
 }
 
-// known makes NULL of the zero id.
+// known returns nil, which is NULL in SQL, for the zero id.
 func known(id uuid.UUID) *uuid.UUID {
 	if id == uuid.Nil {
 		return nil

@@ -14,13 +14,12 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Workspaces implements ports.Workspaces.
+// Workspaces stores workspaces, deletes them, and purges them.
 type Workspaces struct{ db *postgres.DB }
 
 // NewWorkspaces makes Workspaces.
 func NewWorkspaces(db *postgres.DB) *Workspaces { return &Workspaces{db} }
 
-// Create implements ports.Workspaces.
 func (s *Workspaces) Create(ctx context.Context, w domain.Workspace) error {
 	q := authdb.New(s.db.In(ctx))
 	if err := q.CreateWorkspace(ctx, authdb.CreateWorkspaceParams{ID: w.ID, Name: w.Name, CreatedAt: w.CreatedAt}); err != nil {
@@ -31,7 +30,6 @@ func (s *Workspaces) Create(ctx context.Context, w domain.Workspace) error {
 	})
 }
 
-// Get implements ports.Workspaces.
 func (s *Workspaces) Get(ctx context.Context) (domain.Workspace, error) {
 	p := call.From(ctx).Principal
 	row, err := authdb.New(s.db.In(ctx)).GetWorkspace(ctx, authdb.GetWorkspaceParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID})
@@ -46,12 +44,10 @@ func (s *Workspaces) Get(ctx context.Context) (domain.Workspace, error) {
 	}, nil
 }
 
-// Rename implements ports.Workspaces.
 func (s *Workspaces) Rename(ctx context.Context, w domain.Workspace) error {
 	return authdb.New(s.db.In(ctx)).RenameWorkspace(ctx, authdb.RenameWorkspaceParams{WorkspaceID: w.ID, Name: w.Name})
 }
 
-// List implements ports.Workspaces.
 func (s *Workspaces) List(ctx context.Context, after *ports.Position, limit int) ([]domain.Workspace, error) {
 	params := authdb.ListWorkspacesParams{Count: int32(limit)}
 	params.AfterAt, params.AfterID = parts(after)
@@ -76,19 +72,17 @@ func parts(p *ports.Position) (*time.Time, *uuid.UUID) {
 	return &p.At, &p.ID
 }
 
-// Delete implements ports.Removal.
 func (s *Workspaces) Delete(ctx context.Context, at time.Time) error {
 	return authdb.New(s.db.In(ctx)).DeleteWorkspace(ctx, authdb.DeleteWorkspaceParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, DeletedAt: &at,
 	})
 }
 
-// Restore implements ports.Removal.
 func (s *Workspaces) Restore(ctx context.Context) error {
 	return authdb.New(s.db.In(ctx)).RestoreWorkspace(ctx, call.From(ctx).Principal.WorkspaceID)
 }
 
-// Due gives the workspaces that were deleted 30 days ago, the longest deleted first.
+// Due returns the workspaces that were deleted 30 days ago or earlier, the longest deleted first.
 func (s *Workspaces) Due(ctx context.Context, limit int) ([]uuid.UUID, error) {
 	due, err := authdb.New(s.db.In(ctx)).WorkspacesToPurge(ctx, int32(limit))
 	if err != nil {
@@ -97,8 +91,8 @@ func (s *Workspaces) Due(ctx context.Context, limit int) ([]uuid.UUID, error) {
 	return due, nil
 }
 
-// purgeStep is how long one transaction of a purge removes rows, in seconds: what it has removed is kept from vacuum, and its
-// WAL from standbys, no longer than that.
+// purgeStep is how long one transaction of a purge removes rows, in seconds. Vacuum and standbys wait at most that long
+// for the removed rows and their WAL.
 const purgeStep = 2
 
 // Purge removes rows of a workspace for two seconds.

@@ -1,4 +1,4 @@
-// Package smtp sends letters through a mail server.
+// Package smtp sends emails through a mail server.
 package smtp
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 )
 
-// Mailer implements ports.Mailer. It is safe for concurrent use.
+// Mailer sends emails through a mail server. It is safe for concurrent use.
 type Mailer struct {
 	host    string
 	from    string
@@ -25,8 +25,8 @@ type Mailer struct {
 
 const timeout = 20 * time.Second
 
-// New makes a Mailer of smtp://user:password@host:port, which takes to TLS where the server offers it and sends a password
-// over nothing else, or smtps://…, which is TLS from the start.
+// New makes a Mailer from smtp://user:password@host:port or smtps://…. With smtp it uses TLS where the server offers
+// it, and sends a password only over TLS. With smtps it uses TLS from the start.
 func New(address, from string) (*Mailer, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" {
@@ -56,7 +56,6 @@ func New(address, from string) (*Mailer, error) {
 	return m, nil
 }
 
-// Send implements ports.Mailer.
 func (m *Mailer) Send(ctx context.Context, l domain.Letter) error {
 	letter := mail.NewMsg()
 	if err := letter.From(m.from); err != nil {

@@ -41,7 +41,7 @@ const (
 // Format is a regular expression for access and refresh tokens: a JWS in compact form, whose header is a JSON object.
 const Format = `eyJ[\w-]*\.[\w-]+\.[\w-]*`
 
-// Options are what New needs.
+// Options are the settings of New.
 type Options struct {
 	Secret    string   // signs and verifies
 	Previous  []string // only verify, so that Secret can be changed while tokens are about
@@ -50,9 +50,9 @@ type Options struct {
 	Now       func() time.Time
 }
 
-// Tokens implements ports.Tokens and the gateway's authenticator. It remembers the access tokens that it has verified last,
-// for verifying costs more than the rest of a quick call: what they say never changes, and whether they have expired is
-// looked at each time.
+// Tokens makes and verifies the tokens of sessions, and authenticates calls for the gateway. It caches the access
+// tokens that it has verified last, because verifying costs more than the rest of a quick call. The claims of a token
+// never change; its expiry is checked each time.
 type Tokens struct {
 	keyID     string
 	keys      jwk.Set // by kid
@@ -106,10 +106,8 @@ func (t *Tokens) add(secret string) (kid string, err error) {
 	return kid, t.keys.AddKey(key)
 }
 
-// KeyID implements ports.Tokens.
 func (t *Tokens) KeyID() string { return t.keyID }
 
-// Pair implements ports.Tokens.
 func (t *Tokens) Pair(s domain.Session) (ports.Pair, error) {
 	now := t.now()
 	access, err := t.sign(t.keyID, typeAccess, jwt.NewBuilder().
@@ -155,7 +153,7 @@ func (t *Tokens) sign(kid, typ string, b *jwt.Builder) (string, error) {
 	return string(signed), nil
 }
 
-// Authenticate gives the principal of an access token, or fail.ErrUnauthorized.
+// Authenticate returns the principal of an access token, or fail.ErrUnauthorized.
 func (t *Tokens) Authenticate(_ context.Context, token string) (call.Principal, error) {
 	hash := sha256.Sum256([]byte(token))
 	if a, ok := t.verified.Get(hash); ok && t.now().Before(a.expires) {
@@ -196,7 +194,6 @@ func (t *Tokens) verify(token string) (a access, err error) {
 	return a, nil
 }
 
-// ReadRefresh implements ports.Tokens.
 func (t *Tokens) ReadRefresh(token string) (ports.RefreshClaims, error) {
 	parsed, err := t.parse(token, typeRefresh, claimGeneration)
 	if err != nil {
@@ -222,7 +219,7 @@ func (t *Tokens) ReadRefresh(token string) (ports.RefreshClaims, error) {
 	return claims, nil
 }
 
-// parse checks everything that makes a token ours, good now, and of this type.
+// parse checks everything that makes a token one of ours, valid now, and of this type.
 func (t *Tokens) parse(token, typ, required string) (jwt.Token, error) {
 	signature := token[strings.LastIndexByte(token, '.')+1:] // the rest is signed as it is written
 	if raw, err := base64.RawURLEncoding.DecodeString(signature); err != nil || base64.RawURLEncoding.EncodeToString(raw) != signature {
@@ -274,7 +271,7 @@ func text(t jwt.Token, claim string) (s string) {
 	return s
 }
 
-// orNull gives an id as a claim; null for the zero id.
+// orNull returns an id as a claim; null for the zero id.
 func orNull(id uuid.UUID) any {
 	if id == uuid.Nil {
 		return nil
@@ -282,7 +279,7 @@ func orNull(id uuid.UUID) any {
 	return id.String()
 }
 
-// isNull tells whether a claim is there and null: the one value that the library does not assign to any.
+// isNull reports whether a claim is present and null. Null is the one value that the library does not assign to any.
 func isNull(t jwt.Token, claim string) bool {
 	var value any
 	return t.Has(claim) && t.Get(claim, &value) != nil

@@ -11,7 +11,8 @@ import (
 	"github.com/parley/parley/platform/jobs"
 )
 
-// SendLetter sends letters that were queued. A letter may be sent twice, if its process dies between sending and noting it.
+// SendLetter sends queued emails. An email may be sent twice if its process dies after the sending and before the job
+// is marked as done.
 type SendLetter struct {
 	Mailer ports.Mailer
 	Open   func(ctx context.Context, sealed []byte) (domain.Letter, error)
@@ -22,12 +23,12 @@ type Sealed struct {
 	Letter []byte `json:"letter"`
 }
 
-// Register has SendLetter do the jobs of a kind.
+// Register registers SendLetter as the handler of jobs of a kind.
 func (s SendLetter) Register(r *jobs.Registry, kind string) error {
 	return jobs.Register(r, kind, jobs.KindOptions{Timeout: time.Minute, Concurrency: 4}, s.Do)
 }
 
-// Do makes one attempt. What it fails with is shown to the workspace, and says nothing of the letter.
+// Do makes one attempt. The workspace can read its error, which therefore contains nothing of the email.
 func (s SendLetter) Do(ctx context.Context, job jobs.Job[Sealed]) error {
 	letter, err := s.Open(ctx, job.Payload.Letter)
 	if err != nil {

@@ -38,7 +38,7 @@ func (s Server) ChangeMember(ctx context.Context, r ChangeMemberRequestObject) (
 	return stored{answer}, err
 }
 
-// RemoveMember removes a member, and answers what is left for others to adopt or delete.
+// RemoveMember removes a member, and returns the resources that are left for others to adopt or delete.
 func (s Server) RemoveMember(ctx context.Context, r RemoveMemberRequestObject) (RemoveMemberResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		done, err := s.People.Remove.Do(ctx, call.From(ctx).Principal.UserID, r.UserID)

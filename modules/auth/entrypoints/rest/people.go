@@ -7,7 +7,7 @@ import (
 	"github.com/parley/parley/modules/auth/usecases"
 )
 
-// People is what serves the calls about workspaces and who is in them.
+// People has what the calls about workspaces and their members need.
 type People struct {
 	Create      usecases.CreateWorkspace
 	Rename      usecases.RenameWorkspace

@@ -13,7 +13,8 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// ListMemberResources lists what a member is responsible for, or was and nobody has adopted yet.
+// ListMemberResources lists what a member is responsible for, including what a former member has left and nobody has
+// adopted.
 func (s Server) ListMemberResources(ctx context.Context, r ListMemberResourcesRequestObject) (ListMemberResourcesResponseObject, error) {
 	list, err := s.resources(ctx, r.UserID, r.Params.Cursor, r.Params.Limit)
 	if err == nil && len(list.Items) == 0 {
@@ -25,7 +26,7 @@ func (s Server) ListMemberResources(ctx context.Context, r ListMemberResourcesRe
 	return ListMemberResources200JSONResponse(list), err
 }
 
-// ListAPIKeyResources lists what an API key is responsible for, also one that is revoked.
+// ListAPIKeyResources lists what an API key is responsible for, including a revoked key.
 func (s Server) ListAPIKeyResources(ctx context.Context, r ListAPIKeyResourcesRequestObject) (ListAPIKeyResourcesResponseObject, error) {
 	list, err := s.resources(ctx, r.KeyID, r.Params.Cursor, r.Params.Limit)
 	if err == nil && len(list.Items) == 0 {
@@ -67,7 +68,7 @@ func toResource(r domain.Resource) Resource {
 	}
 }
 
-// ended is what the audit log has of an authority that ended: what there was none of is left out.
+// ended returns what the audit log stores about an authority that ended. It leaves out counts of zero.
 func ended(e domain.Ended) map[string]any {
 	changes := map[string]any{}
 	for name, n := range map[string]int{

@@ -1,4 +1,4 @@
-// Package rest serves the calls of auth: it decodes a request, has one use case do it, and encodes the answer.
+// Package rest serves the calls of auth: it decodes a request, calls one use case, and encodes the response.
 package rest
 
 import (
@@ -64,13 +64,14 @@ func (s Server) Refresh(ctx context.Context, r RefreshRequestObject) (RefreshRes
 	return Refresh200JSONResponse{TokenPairJSONResponse(pair(grant))}, err
 }
 
-// Logout ends the session of the call. Its row is in the workspace that it was opened in, whichever the call names.
+// Logout ends the session of the call. The session is stored in the workspace in which it was opened, whichever
+// workspace the call names.
 func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutResponseObject, error) {
 	p := call.From(ctx).Principal
 	if p.HomeID == uuid.Nil {
 		return s.logoutWithoutWorkspace(ctx, p)
 	}
-	if p.WorkspaceID != p.HomeID { // the workspace that is named must be one of the caller's all the same
+	if p.WorkspaceID != p.HomeID { // the named workspace must still be one of the caller's
 		if _, err := s.Users.Profile(ctx); err != nil {
 			return nil, err
 		}
@@ -81,14 +82,14 @@ func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutRespon
 			Audit:  audit.Entry{Action: "session.close", Resource: "session", ResourceID: p.SessionID},
 		}, s.LogOut.Do(ctx, p.UserID, p.SessionID)
 	})
-	if errors.Is(err, ports.ErrSessionNotFound) { // another call ended it while this one was let in
+	if errors.Is(err, ports.ErrSessionNotFound) { // another call ended the session after this one was authenticated
 		err = fail.ErrUnauthorized
 	}
 	return stored{answer}, err
 }
 
-// logoutWithoutWorkspace ends a session in no workspace. It is no operation, for those are of workspaces: sent again it finds
-// the session ended, as any other call does.
+// logoutWithoutWorkspace ends a session in no workspace. The call is not stored as an operation, because operations
+// belong to workspaces. A repetition finds the session ended, as any other call does.
 func (s Server) logoutWithoutWorkspace(ctx context.Context, p call.Principal) (LogoutResponseObject, error) {
 	err := s.LogOut.WithoutWorkspace(ctx, p.UserID, p.SessionID)
 	if errors.Is(err, ports.ErrSessionNotFound) {

@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// maxLeft is how many resources the answer to the removal of a member lists.
+// maxLeft is how many resources the response to the removal of a member lists at most.
 const maxLeft = 100
 
 // LogoutAll ends all sessions of the caller but the call's own.
@@ -37,7 +37,7 @@ func (s Server) ChangePassword(ctx context.Context, r ChangePasswordRequestObjec
 	prepared, err := s.Passwords.Prepare(ctx, call.From(ctx).Principal.UserID, r.Body.CurrentPassword, r.Body.NewPassword)
 	if err != nil {
 		if answer, seen, again := s.Commands.Seen(ctx); again == nil && seen {
-			return stored{answer}, nil // the first call has taken effect since
+			return stored{answer}, nil // the first call has taken effect in the meantime
 		}
 		return nil, err
 	}

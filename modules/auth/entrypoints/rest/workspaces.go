@@ -23,8 +23,8 @@ func (s Server) ListWorkspaces(ctx context.Context, r ListWorkspacesRequestObjec
 	return ListWorkspaces200JSONResponse{Items: page.Map(p.Items, toWorkspace), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// CreateWorkspace makes a workspace of the caller. It is an operation of the workspace that it makes: once the caller is let in where
-// it is signed in to, it goes on there.
+// CreateWorkspace makes a workspace of the caller. The call is first checked in the workspace in which the caller is
+// signed in. It is then stored as an operation of the new workspace.
 func (s Server) CreateWorkspace(ctx context.Context, r CreateWorkspaceRequestObject) (CreateWorkspaceResponseObject, error) {
 	if _, err := s.Users.Profile(ctx); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (s Server) LeaveWorkspace(ctx context.Context, _ LeaveWorkspaceRequestObjec
 	return stored{answer}, foreign(err)
 }
 
-// foreign answers for a workspace that is another's, or never was, as for anything else by its id.
+// foreign returns the error for a workspace of others, which is the same as for one that does not exist.
 func foreign(err error) error {
 	if errors.Is(err, fail.ErrForbidden) {
 		return ports.ErrWorkspaceNotFound

@@ -1,4 +1,4 @@
-// Package compare tells contents of bots apart, by forms that others have settled.
+// Package compare hashes and compares the contents of bots in standard formats: RFC 8785, unified diff, RFC 6902.
 package compare
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/parley/parley/modules/bots/domain"
 )
 
-// Comparer implements ports.Comparer.
+// Comparer compares the contents of bots.
 type Comparer struct{}
 
-// Hash implements ports.Comparer: SHA-256, in hex, of the canonical form (RFC 8785) of instruction and settings. Numbers
-// are the same where a double is the same.
+// Hash returns the SHA-256, in hex, of the canonical form (RFC 8785) of instruction and settings. Two numbers are the
+// same where they are the same double.
 func (Comparer) Hash(c domain.Content) (string, error) {
 	content, err := json.Marshal(map[string]any{"instruction": c.Instruction(), "settings": c.Settings()})
 	if err != nil {
@@ -33,7 +33,7 @@ func (Comparer) Hash(c domain.Content) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Diff implements ports.Comparer: a unified diff of the instructions, a JSON patch (RFC 6902) of the settings.
+// Diff returns a unified diff of the instructions and a JSON patch (RFC 6902) of the settings.
 func (Comparer) Diff(a, b domain.Version) (domain.Difference, error) {
 	patch, err := jsondiff.CompareJSON(a.Content.Settings(), b.Content.Settings(), jsondiff.UnmarshalFunc(exactly))
 	if err != nil {

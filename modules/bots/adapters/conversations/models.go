@@ -1,4 +1,4 @@
-// Package conversations asks the conversations module, through its face, what bots need to know.
+// Package conversations calls the conversations module for bots.
 package conversations
 
 import (
@@ -11,7 +11,7 @@ import (
 
 var _ ports.Models = Models{}
 
-// Models knows which models answer in the caller's workspace.
+// Models reports which models are available in the caller's workspace.
 type Models struct{ Face conversations.Models }
 
 // Warn returns a warning for each of the named models that nobody serves, in their order.

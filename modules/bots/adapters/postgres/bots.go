@@ -1,4 +1,4 @@
-// Package postgres keeps bots and their versions in Postgres.
+// Package postgres stores bots and their versions in Postgres.
 package postgres
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// Bots keeps bots and their versions. Its methods run in the transaction of the context, or in one of their own.
+// Bots stores bots and their versions. Its methods run in the transaction of the context, or in one of their own.
 type Bots struct {
 	db    *postgres.DB
 	quota Quota
@@ -26,7 +26,8 @@ var (
 	_ ports.BotReader = (*Bots)(nil)
 )
 
-// Quota is asked before a bot is created or leaves the archive; it refuses where the workspace may not have one more.
+// Quota is checked before a bot is created or leaves the archive. It returns an error where the workspace may not have
+// one more.
 type Quota interface {
 	Room(ctx context.Context, metric usage.Metric) error
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// record stores a change of a bot: its version first, for the pointers name it.
+// record stores a change of a bot. The version is stored first, because the pointers refer to it.
 func (b *Bots) record(ctx context.Context, bot uuid.UUID, c domain.Change) error {
 	q, workspace := b.queries(ctx)
 	if v := c.Version; v != nil {
@@ -56,7 +56,7 @@ func (b *Bots) PointerChanges(ctx context.Context, bot uuid.UUID, after *ports.P
 	if err != nil {
 		return nil, fmt.Errorf("list the pointer changes: %w", err)
 	}
-	if len(rows) == 0 && after == nil { // every bot has a first
+	if len(rows) == 0 && after == nil { // every bot has a first change
 		return nil, ports.ErrBotNotFound
 	}
 	list := make([]domain.PointerChange, len(rows))

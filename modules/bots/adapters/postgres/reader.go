@@ -13,7 +13,6 @@ import (
 	"github.com/parley/parley/platform/page"
 )
 
-// List implements ports.BotReader.
 func (b *Bots) List(ctx context.Context, f ports.BotFilter, after *ports.BotPosition, limit int) ([]domain.Bot, error) {
 	params := botsdb.ListBotsParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, Count: int32(limit), NamePart: f.NamePart, Status: (*string)(f.Status)}
 	if after != nil {
@@ -26,7 +25,6 @@ func (b *Bots) List(ctx context.Context, f ports.BotFilter, after *ports.BotPosi
 	return page.Map(rows, toBot), nil
 }
 
-// Versions implements ports.BotReader.
 func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.VersionPosition, limit int) ([]domain.Version, error) {
 	q, workspace := b.queries(ctx)
 	params := botsdb.ListVersionsParams{WorkspaceID: workspace, BotID: bot, Count: int32(limit), MaxBytes: page.MaxBytes}
@@ -44,13 +42,11 @@ func (b *Bots) Versions(ctx context.Context, bot uuid.UUID, after *ports.Version
 	return page.Map(rows, toVersion), nil
 }
 
-// Version implements ports.BotReader.
 func (b *Bots) Version(ctx context.Context, bot uuid.UUID, number int) (domain.Version, error) {
 	v, _, err := b.Pair(ctx, bot, number, number)
 	return v, err
 }
 
-// Pair implements ports.BotReader.
 func (b *Bots) Pair(ctx context.Context, bot uuid.UUID, first, second int) (va, vb domain.Version, err error) {
 	q, workspace := b.queries(ctx)
 	rows, err := q.GetVersions(ctx, botsdb.GetVersionsParams{

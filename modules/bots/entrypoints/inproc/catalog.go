@@ -1,4 +1,4 @@
-// Package inproc implements the face of bots for the other modules of the process.
+// Package inproc lets the other modules of the process call bots.
 package inproc
 
 import (
@@ -11,10 +11,9 @@ import (
 	"github.com/parley/parley/modules/bots/ports"
 )
 
-// Catalog implements bots.Catalog.
+// Catalog looks up bots for other modules.
 type Catalog struct{ Bots ports.Bots }
 
-// Exists implements bots.Catalog.
 func (c Catalog) Exists(ctx context.Context, bot uuid.UUID) (bool, error) {
 	status, err := c.Bots.Status(ctx, bot)
 	if errors.Is(err, ports.ErrBotNotFound) {

@@ -18,10 +18,10 @@ func toChanges(body ChangeBotJSONRequestBody) domain.Changes {
 	return domain.Changes{Name: body.Name, Status: (*domain.Status)(body.Status)}
 }
 
-// created is what the audit log has of a new bot.
+// created returns the changes that the audit log stores for a new bot.
 func created(b domain.Bot) map[string]any { return map[string]any{"name": b.Name} }
 
-// changed is what the audit log has of changes.
+// changed returns the changes that the audit log stores for a changed bot.
 func changed(c domain.Changes) map[string]any {
 	changes := map[string]any{}
 	if c.Name != nil {
@@ -48,7 +48,7 @@ func toBot(b domain.Bot) Bot {
 	}
 }
 
-// toWritten is toBot for the answer of a call that has written a version.
+// toWritten is toBot for the response of a call that has written a version.
 func toWritten(b domain.Bot) Bot {
 	bot := toBot(b)
 	for _, w := range b.Warnings {
@@ -96,14 +96,14 @@ func toPointerMove(m domain.PointerChange) PointerMove {
 	return move
 }
 
-// tag is the ETag of a bot: its current version.
+// tag returns the ETag of a bot: its current version.
 func tag(b domain.Bot) *string {
 	t := strconv.Quote(strconv.Itoa(b.CurrentVersion))
 	return &t
 }
 
-// expected reads If-Match: one version in quotes, as tag writes it, or the same as a weak ETag, which proxies that compress
-// make of it. 0 stands for any version: none is given, or *.
+// expected reads If-Match. It accepts one version in quotes, as tag writes it, and the same as a weak ETag, which
+// proxies that compress make of it. It returns 0, for any version, where the header is missing or *.
 func expected(header *string) (int, error) {
 	if header == nil || *header == "*" {
 		return 0, nil

@@ -79,11 +79,13 @@ func (m Model) Away(ctx context.Context, model string, own bool) time.Duration {
 	return group.For(source).Away(target)
 }
 
-// maxName is how many bytes of a model's name tell targets apart: tenants choose names, and targets are kept in memory.
+// maxName is how many bytes of a model's name distinguish targets. It bounds the memory for targets, because tenants
+// choose the names.
 const maxName = 200
 
-// target names a breaker: one for each provider, model and key. At the operator's key the workspaces are sources, so that
-// the trouble of one is not that of others; a workspace's own key is a target of that workspace.
+// target returns the circuit breaker's target: one for each provider, model and key. With the operator's key the
+// workspaces are sources, so that failures of one workspace do not affect others. A workspace's own key is a target of
+// that workspace.
 func (m Model) target(ctx context.Context, model string, own bool) (group *resilience.Group, target, source string) {
 	provider, _ := m.Model.Name()
 	target, source = provider+"/"+model[:min(len(model), maxName)], call.From(ctx).Principal.WorkspaceID.String()

@@ -22,15 +22,15 @@ type Format struct {
 	Want   Want
 }
 
-// Want is what an adapter has to make of a format.
+// Want is the result that an adapter must return for a format.
 type Want struct {
 	Text    string
 	Finish  domain.FinishReason
-	Usage   []int         // input, cached, output; nil: none is told
+	Usage   []int         // input, cached, output; nil: none is sent
 	Err     error         // a permanent failure
-	Message string        // what the provider says of it
-	Fails   bool          // it is a failure that may pass
-	Wait    time.Duration // for which the server does not want to be asked, of such a failure
+	Message string        // the provider's error message
+	Fails   bool          // it is a temporary failure
+	Wait    time.Duration // how long the server asks not to be called, after such a failure
 }
 
 // Formats are all named formats.

@@ -1,4 +1,4 @@
-// Package modeltest is a server for tests that answers as the providers of models do, and as they do when all is not well.
+// Package modeltest is a server for tests that responds as the providers of models do, including their failures.
 package modeltest
 
 import (
@@ -13,28 +13,28 @@ import (
 	"time"
 )
 
-// Script is how one call is answered. The zero Script is a whole answer: "Hello there".
+// Script is the response to one call. The zero Script is a whole answer: "Hello there".
 type Script struct {
 	Pieces     []string // of text; nil: "Hello", " there"; empty: none
-	Status     int      // other than 0: it refuses with this
+	Status     int      // other than 0: the call is refused with this status
 	Code       string   // of the refusal, which also repeats the key and the prompt, as some servers do
 	RetryAfter string
 	Body       string // of the refusal, byte for byte, in place of one with Code
-	Hangs      bool   // it says nothing at all, not even the head of an answer
-	Stalls     bool   // after the pieces it says nothing more until the caller has gone
+	Hangs      bool   // it sends nothing at all, not even the head of a response
+	Stalls     bool   // after the pieces it sends nothing more until the caller has gone
 	Breaks     bool   // after the pieces the connection ends
-	Ends       bool   // after the pieces the answer ends, without saying that it is whole
+	Ends       bool   // after the pieces the response ends, without saying that it is whole
 	Malformed  bool   // after the pieces comes something that is no JSON
 	Fails      bool   // after the pieces comes an error
 	Finish     string
 	Input      int // tokens, the cached ones included
 	Cached     int
 	Output     int
-	Mute       bool   // it does not tell its usage
-	Format     string // other than empty: it answers as Formats has it under this name, and nothing else counts
+	Mute       bool   // it does not send its usage
+	Format     string // not empty: it responds with this entry of Formats, and ignores all other fields
 }
 
-// Call is what the server was asked.
+// Call is a request that the server has received.
 type Call struct {
 	Path   string
 	Query  string
@@ -92,24 +92,24 @@ func New(t testing.TB, scripts ...Script) *Server {
 	return s
 }
 
-// Then has the next calls answered by these scripts; those after them get whole answers.
+// Then makes the next calls use these scripts; the calls after them get whole answers.
 func (s *Server) Then(scripts ...Script) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.scripts = append(s.scripts, scripts...)
 }
 
-// Calls are those that it was asked.
+// Calls returns the calls that the server has received.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]Call{}, s.calls...)
 }
 
-// Asked tells of each call that stalls or hangs, once it has been answered so far.
+// Asked returns a channel that receives a value for each call that stalls or hangs, once what comes before that was sent.
 func (s *Server) Asked() <-chan struct{} { return s.asked }
 
-// Gone tells of each caller who went before its answer was whole.
+// Gone returns a channel that receives a value for each caller who has left before its response was whole.
 func (s *Server) Gone() <-chan struct{} { return s.gone }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

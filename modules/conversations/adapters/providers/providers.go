@@ -1,5 +1,5 @@
-// Package providers asks the providers of models with the keys of workspaces, apart from turns: which models they have, and
-// whether a key works.
+// Package providers calls the providers of models with the keys of workspaces, outside of turns: it lists their models,
+// and checks whether a key works.
 package providers
 
 import (
@@ -21,8 +21,8 @@ import (
 
 const (
 	listTimeout  = 5 * time.Second
-	listed       = 5 * time.Minute  // how long a list is remembered
-	notListed    = 30 * time.Second // how long a failure is, so that a provider that hangs is not waited for again and again
+	listed       = 5 * time.Minute  // how long a list is cached
+	notListed    = 30 * time.Second // how long a failure is cached, so that callers do not wait again and again for a provider that hangs
 	maxRemember  = 1000             // lists
 	maxNames     = 500              // models of a list
 	maxNameBytes = 200
@@ -30,7 +30,7 @@ const (
 	triedTokens  = 16 // of the answer of a model that is tried
 )
 
-// Provider is one that lists its models. Both are asked with the workspace's own key alone.
+// Provider is a provider that lists its models. Its methods are called only with a workspace's own key.
 type Provider interface {
 	ports.Model
 	// Models returns the names of the models; more says that there are others.
@@ -44,14 +44,14 @@ type Providers struct {
 	lists     cache.Cache[listKey, list]
 }
 
-// listKey tells lists apart: those of two workspaces or keys are never shared.
+// listKey is the key of the cache of lists. Two workspaces or keys never share a list.
 type listKey struct {
 	workspace uuid.UUID
 	provider  string
 	key       [sha256.Size]byte
 }
 
-// list is what a provider has listed, or why it has not.
+// list is the list of a provider, or the error of listing.
 type list struct {
 	names []string
 	cut   bool
