@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// EndpointStatus says whether an endpoint takes events.
+// EndpointStatus says whether an endpoint accepts events.
 type EndpointStatus string
 
 // The statuses of an endpoint.
@@ -29,7 +29,7 @@ const (
 // Keyring is the sealed secrets of an endpoint. Only the package that sealed them can open them.
 type Keyring []byte
 
-// Endpoint is where an outside system sends its events to. A bot answers the messages among them.
+// Endpoint is where an outside system sends its events. A bot answers the messages among them.
 type Endpoint struct {
 	ID        uuid.UUID
 	Name      string

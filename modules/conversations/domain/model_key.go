@@ -19,7 +19,7 @@ type ModelKey struct {
 // not reveal it.
 var ErrModelKey = errors.New("must have 8 to 500 visible ASCII characters")
 
-// ModelKeyFormat is a regular expression for the keys that OpenAI and Anthropic give out. Other servers have keys of any form.
+// ModelKeyFormat is a regular expression for the keys of OpenAI and Anthropic. Keys of other servers may have any form.
 const ModelKeyFormat = `\bsk-[\w-]+`
 
 // NewModelKey checks a key and returns it.

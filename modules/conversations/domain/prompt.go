@@ -6,7 +6,8 @@ package domain
 // paragraph separates messages that become one.
 const paragraph = "\n\n"
 
-// Speaking returns the messages of a history that a model can be given: those of the user and the assistant that are visible.
+// Speaking returns the messages of a history that can be sent to a model: those of the user and the assistant that are
+// visible.
 func Speaking(history []Message) []Message {
 	speaking := make([]Message, 0, len(history))
 	for _, m := range history {
@@ -17,10 +18,10 @@ func Speaking(history []Message) []Message {
 	return speaking
 }
 
-// Alternate makes a history and the user's message after it one that every provider takes: the history begins with the user,
-// user and assistant alternate in it, and its last message is the assistant's. Messages of one role in a row become one, in
-// paragraphs; those of the user at the end of the history, which were not answered, come before the content. The history must
-// be of Speaking.
+// Alternate converts a history and the user's message after it into a form that every provider accepts. The history
+// begins with the user, user and assistant alternate in it, and its last message is the assistant's. Consecutive
+// messages of one role become one, in paragraphs. Unanswered messages of the user at the end of the history are put
+// before the content. The history must be a result of Speaking.
 func Alternate(history []Message, content string) (alternating []Message, withUnanswered string) {
 	for _, m := range history {
 		last := len(alternating) - 1

@@ -8,7 +8,8 @@ import (
 // EventType is the type of an event of a stream.
 type EventType string
 
-// The events of a stream, in their order. MessageCreated begins the answer's text anew: what was said before it is void.
+// The events of a stream, in their order. MessageCreated starts the text of the answer again: the text sent before it
+// is void.
 const (
 	EventTurnCreated      EventType = "turn.created"
 	EventMessageCreated   EventType = "message.created"
@@ -20,19 +21,19 @@ const (
 )
 
 // Event is one event of a turn's stream. Sequence numbers begin at 1; those of each further attempt begin after a
-// multiple of AttemptSpan, so that a number always says which attempt it is of.
+// multiple of AttemptSpan, so that a number always identifies its attempt.
 type Event struct {
 	Sequence int64
 	Type     EventType
 	Text     string // of a delta
 }
 
-// AttemptSpan is how many numbers an attempt has.
+// AttemptSpan is how many sequence numbers an attempt has.
 const AttemptSpan = 1_000_000
 
-// Within an attempt: turn.created, message.created, a number for each chunk of text, and the end. The last four numbers are
-// for an end whose place behind the text is not certain, and for a text that begins anew there. Whatever of the attempt a
-// reader has seen, their numbers are higher.
+// Numbers within an attempt: turn.created, message.created, one for each chunk of text, and the end. The last four
+// numbers are for an end whose place after the text is not certain, and for a text that starts again there. They are
+// higher than any other number of the attempt that a reader can have.
 const (
 	seqCreated = 1
 	seqMessage = 2
@@ -50,14 +51,14 @@ const chunksKept = 24 * time.Hour
 // AttemptAt returns the attempt that a position is in.
 func AttemptAt(position int64) int { return int(max(position-1, 0)/AttemptSpan) + 1 }
 
-// ChunksAt returns how many chunks of an attempt a reader at a position has.
+// ChunksAt returns how many chunks of an attempt a reader at a position has received.
 func ChunksAt(attempt int, position int64) int {
 	return int(max(0, position-int64(attempt-1)*AttemptSpan-seqMessage))
 }
 
-// Events returns the events that a reader at a position has not read yet; none where the reader has the last one.
-// The chunks are those of the turn's attempt, from the one with number first on, which must be no later than the reader's
-// next. Of a turn that has ended all are wanted, and what is missing of its text is given in one.
+// Events returns the events after a reader's position; none where the reader has the last one. The chunks are those of
+// the turn's attempt, from the one with number first on, which must be no later than the reader's next. For a turn that
+// has ended, all following chunks are required, and text that is in no chunk is returned as one event.
 func (r TurnView) Events(chunks []string, first int, position int64, now time.Time) []Event {
 	at := r.within(position)
 	var events []Event
@@ -83,8 +84,8 @@ func (r TurnView) Events(chunks []string, first int, position int64, now time.Ti
 	return events
 }
 
-// Beyond reports whether a position is beyond all events of the turn, so that no reader can be there. Chunks are all of its
-// attempt; known is false where the attempt may have said more than that.
+// Beyond reports whether a position is after all events of the turn, so that no reader can be there. Chunks are all
+// known chunks of its attempt; known is false where the attempt may have more.
 func (r TurnView) Beyond(chunks []string, known bool, position int64, now time.Time) bool {
 	at := r.within(position)
 	switch {
@@ -97,13 +98,13 @@ func (r TurnView) Beyond(chunks []string, known bool, position int64, now time.T
 	}
 }
 
-// within returns a position as a number of the turn's attempt: 0 for a reader of an earlier one, who begins anew.
+// within returns a position as a number of the turn's attempt: 0 for a reader of an earlier attempt, who starts again.
 func (r TurnView) within(position int64) int64 {
 	return max(position-int64(r.Attempt-1)*AttemptSpan, 0)
 }
 
-// isNumbered reports whether it is certain which numbers the events of an ended turn have: where it was completed, and its
-// chunks are all there, or it was never streamed.
+// isNumbered reports whether the numbers of the events of an ended turn are certain: where it was completed, and its
+// chunks are all stored, or it was never streamed.
 func (r TurnView) isNumbered(chunks []string, now time.Time) bool {
 	if r.Status != TurnCompleted || r.Answer == nil {
 		return false
@@ -112,7 +113,7 @@ func (r TurnView) isNumbered(chunks []string, now time.Time) bool {
 	return strings.Join(chunks, "") == r.Answer.Content || len(chunks) == 0 && recent
 }
 
-// answerChunks returns the chunks of a turn's answer: the text is one where it was never streamed.
+// answerChunks returns the chunks of a turn's answer. The text is one chunk where it was never streamed.
 func (r TurnView) answerChunks(chunks []string) []string {
 	if len(chunks) == 0 && r.Answer.Content != "" {
 		return []string{r.Answer.Content}
@@ -120,7 +121,7 @@ func (r TurnView) answerChunks(chunks []string) []string {
 	return chunks
 }
 
-// numberedEnd returns the events from the text on: the end has the numbers behind it.
+// numberedEnd returns the events from the text on. The end has the numbers after the text.
 func (r TurnView) numberedEnd(chunks []string, at int64) (events []Event) {
 	answer := int64(seqChunks + len(chunks))
 	if seen := min(len(chunks), int(max(0, at-seqMessage))); seen < len(chunks) {
@@ -135,8 +136,8 @@ func (r TurnView) numberedEnd(chunks []string, at int64) (events []Event) {
 	return events
 }
 
-// unnumberedEnd returns the events from the text on: the end has the last numbers of the attempt. The text begins anew where
-// the reader may have another one.
+// unnumberedEnd returns the events from the text on. The end has the last numbers of the attempt. The text starts again
+// where the reader may have another one.
 func (r TurnView) unnumberedEnd(chunks []string, at int64) (events []Event) {
 	seen := int(max(0, at-seqMessage))
 	if r.Answer != nil && (seen > len(chunks) || strings.Join(chunks, "") != r.Answer.Content) {

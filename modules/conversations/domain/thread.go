@@ -1,4 +1,4 @@
-// Package domain has threads, messages and turns, and the rules that hold for them.
+// Package domain has threads, messages and turns, and their rules.
 package domain
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// ThreadStatus is where a thread is in its life.
+// ThreadStatus is whether a thread is active or archived.
 type ThreadStatus string
 
 // The statuses of a thread.
@@ -25,7 +25,7 @@ const (
 	maxMetadata = 16 << 10 // bytes of JSON without spaces
 )
 
-// ErrTitle and ErrMetadata say what a thread may be labeled with.
+// ErrTitle and ErrMetadata state the rules for the labels of a thread.
 var (
 	ErrTitle    = errors.New("must have at most 200 characters")
 	ErrMetadata = errors.New("must be an object of at most 16384 bytes of JSON without spaces")
@@ -36,13 +36,13 @@ type Thread struct {
 	ID            uuid.UUID
 	WorkspaceID   uuid.UUID
 	BotID         *uuid.UUID // nil: without a bot
-	Channel       *Channel   // nil: opened by a call
+	Channel       *Channel   // nil: opened by an API call
 	Status        ThreadStatus
 	Title         string
 	Metadata      json.RawMessage // an object
 	CreatedBy     uuid.UUID
 	CreatedAt     time.Time
-	LastMessageAt *time.Time // nil: nothing has been said
+	LastMessageAt *time.Time // nil: the thread has no message
 }
 
 // NewThread opens a thread.
@@ -78,7 +78,7 @@ func CheckTitle(title string) error {
 	return nil
 }
 
-// CheckMetadata returns ErrMetadata for what is no object or too large.
+// CheckMetadata returns ErrMetadata for metadata that are not an object or are too large.
 func CheckMetadata(metadata json.RawMessage) error {
 	var compact bytes.Buffer
 	if json.Compact(&compact, metadata) != nil || compact.Len() > maxMetadata || compact.Bytes()[0] != '{' {

@@ -28,12 +28,12 @@ type Message struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
-	Feedback    *Feedback // of the user who reads it; nil: none
-	Cancelled   bool      // the answer of a turn that was cancelled: it breaks off
+	Feedback    *Feedback // of the user who reads the message; nil: none
+	Cancelled   bool      // the answer of a cancelled turn, which may be incomplete
 }
 
-// Turn is a user's message and the answer to it. Its two messages are numbered when it starts, the version of the bot
-// is pinned then, and only the attempt that holds the lease may end it.
+// Turn is a user's message and the answer to it. When it starts, its two messages are numbered and the version of the
+// bot is pinned. Only the attempt that holds the lease may end it.
 type Turn struct {
 	ID          uuid.UUID
 	ThreadID    uuid.UUID
@@ -43,13 +43,13 @@ type Turn struct {
 	Pinned      *Pinned // nil in a thread without a bot
 	Defaults    ModelDefaults
 	Asked       ModelName // the model that the settings name; its provider is UnknownProvider where they name none
-	Channel     *Channel  // nil in a thread of our own
+	Channel     *Channel  // nil in a thread that was opened by an API call
 	Attempt     int
 	CostLimited bool // the workspace may have a limit of costs
 	LeaseUntil  time.Time
 	StartedAt   time.Time
-	Done        *Message // the answer, where another operation has brought it meanwhile
-	DoneBy      Reply    // of what is Done
+	Done        *Message // the answer, where another operation has completed the turn in the meantime
+	DoneBy      Reply    // the reply that belongs to Done
 }
 
 // CompletedTurn is a turn with its answer.
@@ -59,7 +59,7 @@ type CompletedTurn struct {
 	Reply  Reply
 }
 
-// Pinned is the version of a bot that answers in a turn.
+// Pinned is the version of a bot that a turn uses.
 type Pinned struct {
 	BotID       uuid.UUID
 	Version     int
@@ -73,7 +73,7 @@ var (
 	ErrBlank   = errors.New("must have at least one visible character")
 )
 
-// checkContent returns ErrContent or ErrBlank for what no message may hold.
+// checkContent returns ErrContent or ErrBlank for a content that no message may have.
 func checkContent(content string) error {
 	if n := utf8.RuneCountInString(content); n < 1 || n > 50_000 {
 		return ErrContent
@@ -84,7 +84,8 @@ func checkContent(content string) error {
 	return nil
 }
 
-// NewTurn prepares a turn; its number and version it gets when it is stored. ErrContent or ErrBlank for what no message may hold.
+// NewTurn prepares a turn. Its number and version are set when it is stored. It returns ErrContent or ErrBlank for a
+// content that no message may have.
 func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) (Turn, error) {
 	if err := checkContent(content); err != nil {
 		return Turn{}, err
@@ -92,7 +93,7 @@ func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Dura
 	return NewTurnOfEvent(thread, actor, operation, content, lease, now), nil
 }
 
-// NewTurnOfEvent is NewTurn for a message that is stored already, as an event that came in and was checked then.
+// NewTurnOfEvent is NewTurn for the message of a stored event, which was checked when the event was received.
 func NewTurnOfEvent(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) Turn {
 	return Turn{
 		ID:          uuid.Must(uuid.NewV7()),
@@ -117,8 +118,8 @@ func (t *Turn) Answer(content string, now time.Time) Message {
 	}
 }
 
-// Partial makes the assistant's message of a turn that is cancelled, of the text so far. Its content is empty where none of that is
-// visible.
+// Partial makes the assistant's message of a cancelled turn from the text so far. Its content is empty where none of
+// that text is visible.
 func (t *Turn) Partial(chunks []string, now time.Time) Message {
 	text := strings.Join(chunks, "")
 	if !IsVisible(text) {
@@ -129,19 +130,19 @@ func (t *Turn) Partial(chunks []string, now time.Time) Message {
 	return answer
 }
 
-// Reply is what a model answered, and what it has used.
+// Reply is the answer of a model, and its usage.
 type Reply struct {
 	Content         string
 	Provider, Model string       // the model that answered, or failed; empty: none was chosen
-	Own             bool         // it was asked with a key of the workspace's
-	FinishReason    FinishReason // empty: not known
+	Own             bool         // the workspace's own key was used
+	FinishReason    FinishReason // empty: unknown
 	Usage
-	Begun      bool // the provider was at work, and so charges for it
+	Begun      bool // the provider has worked on the call, and so charges for it
 	Latency    time.Duration
 	FirstToken time.Duration // until the first chunk of text; 0: there was none
 }
 
-// FinishedBy is FinishReason as it is stored and sent; nil: not known.
+// FinishedBy returns FinishReason as it is stored and sent; nil where it is unknown.
 func (r Reply) FinishedBy() *string {
 	if r.FinishReason == "" {
 		return nil
@@ -150,7 +151,7 @@ func (r Reply) FinishedBy() *string {
 	return &why
 }
 
-// FirstTokenMS is FirstToken in milliseconds; nil: there was no text.
+// FirstTokenMS returns FirstToken in milliseconds; nil where there was no text.
 func (r Reply) FirstTokenMS() *int64 {
 	if r.FirstToken == 0 {
 		return nil
@@ -159,7 +160,7 @@ func (r Reply) FirstTokenMS() *int64 {
 	return &ms
 }
 
-// FinishReason is why a model ended its answer.
+// FinishReason is the reason why a model ended its answer.
 type FinishReason string
 
 // The reasons.

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// TurnStatus is what has become of a turn.
+// TurnStatus is the state of a turn.
 type TurnStatus string
 
 // The statuses.
@@ -24,11 +24,11 @@ type TurnView struct {
 	BotVersion                         *int
 	Status                             TurnStatus
 	Attempt                            int
-	Reply                                        // of the last attempt, but for its content and what was charged
+	Reply                                        // of the last attempt, without its content and what was charged
 	Failure                            *Failure  // of a failed turn
 	CancelledBy                        uuid.UUID // the operation that cancelled it
 	User                               Message
-	Answer                             *Message // nil while there is none; of a cancelled turn what was said so far
+	Answer                             *Message // nil while there is none; the partial answer of a cancelled turn
 	CreatedAt                          time.Time
 	FinishedAt                         *time.Time
 }
@@ -42,7 +42,7 @@ type Failure struct {
 // Ended reports whether the turn has ended.
 func (r TurnView) Ended() bool { return r.Status != TurnRunning }
 
-// View is the turn as it is read while it runs.
+// View returns the turn as it is read while it runs.
 func (t *Turn) View() TurnView {
 	r := TurnView{
 		ID: t.ID, ThreadID: t.ThreadID, ActorID: t.ActorID, OperationID: t.OperationID, Status: TurnRunning,
@@ -54,8 +54,8 @@ func (t *Turn) View() TurnView {
 	return r
 }
 
-// AnswerID is the id of a turn's answer: known before there is one, and the same for whoever brings it. It is the
-// turn's own but for its last bit.
+// AnswerID returns the id of a turn's answer. It is known before the answer exists, and is the same for every attempt.
+// It differs from the id of the turn only in the last bit.
 func AnswerID(turn uuid.UUID) uuid.UUID {
 	turn[len(turn)-1] ^= 1
 	return turn

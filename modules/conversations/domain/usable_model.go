@@ -2,13 +2,13 @@ package domain
 
 import "time"
 
-// KeySource says whose key a provider is asked with.
+// KeySource is whose key a provider is called with.
 type KeySource string
 
 // The sources of keys.
 const (
 	OperatorKey KeySource = "operator"
-	OwnKey      KeySource = "own_key" // of the workspace; it takes the place of the operator's for its provider
+	OwnKey      KeySource = "own_key" // of the workspace; it replaces the operator's for its provider
 )
 
 // UsableModel is a model that a workspace can name in settings.
@@ -18,26 +18,26 @@ type UsableModel struct {
 	ModelFacts
 }
 
-// ModelFacts is what is known of a model.
+// ModelFacts is the known data of a model.
 type ModelFacts struct {
-	Window int          // tokens; 0: not known
-	Prices *ModelPrices // nil: not known
+	Window int          // tokens; 0: unknown
+	Prices *ModelPrices // nil: unknown
 }
 
-// ModelPrices are what a million tokens of a model cost, in millionths of the operator's currency.
+// ModelPrices are the prices of a million tokens of a model, in millionths of the operator's currency.
 type ModelPrices struct {
 	Input, Output int64
-	Cached        *int64 // nil: cached input costs what other input costs
+	Cached        *int64 // nil: cached input has the price of other input
 }
 
-// ListFailure says why models of a provider are missing from a list.
+// ListFailure is the reason why models of a provider are missing from a list.
 type ListFailure struct {
 	Provider      string
 	Source        KeySource
 	Code, Message string
 }
 
-// KeyTest is what came of asking a provider with a key.
+// KeyTest is the result of calling a provider with a key.
 type KeyTest struct {
 	Code, Message, ProviderCode string // empty where the key works
 	Latency                     time.Duration

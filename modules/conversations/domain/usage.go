@@ -1,16 +1,16 @@
 package domain
 
-// Usage is what calls of models have used. What is nil is not known.
+// Usage is the usage of model calls. A nil field is unknown.
 type Usage struct {
 	InputTokens   *int
 	OutputTokens  *int
 	CachedTokens  *int   // of the input
 	CostMicros    *int64 // in millionths of the currency of the prices
-	ChargedMicros *int64 // of the cost, what was asked with the operator's keys: it counts towards the workspace's limit
-	Estimated     bool   // some of it the provider did not report: it is an estimate from the texts
+	ChargedMicros *int64 // the part of the cost at the operator's keys, which counts towards the workspace's limit
+	Estimated     bool   // the provider did not report some of it: that part is an estimate from the texts
 }
 
-// Plus is the usage together with that of another call.
+// Plus returns the usage together with that of another call.
 func (u Usage) Plus(more Usage) Usage {
 	return Usage{
 		InputTokens: sum(u.InputTokens, more.InputTokens), OutputTokens: sum(u.OutputTokens, more.OutputTokens),
@@ -19,7 +19,7 @@ func (u Usage) Plus(more Usage) Usage {
 	}
 }
 
-// sum adds what is known; nil where neither is.
+// sum adds the known numbers; nil where neither is known.
 func sum[N int | int64](a, b *N) *N {
 	switch {
 	case a == nil:
@@ -30,10 +30,11 @@ func sum[N int | int64](a, b *N) *N {
 	return new(*a + *b)
 }
 
-// maxTokens is far beyond any window, and so small that what it costs can be counted.
+// maxTokens is far more than any context window, and small enough that its cost does not overflow.
 const maxTokens = 1_000_000_000
 
-// Believable is the usage without counts of tokens that cannot be: a server may send anything, and they count towards limits.
+// Believable returns the usage without impossible counts of tokens. A server may send anything, and the counts apply to
+// limits.
 func (u Usage) Believable() Usage {
 	for _, n := range []**int{&u.InputTokens, &u.OutputTokens, &u.CachedTokens} {
 		if *n != nil && (**n < 0 || **n > maxTokens) {
@@ -43,12 +44,12 @@ func (u Usage) Believable() Usage {
 	return u
 }
 
-// bytesPerToken is a careful guess. Providers do not agree on what a token is, and most do not say how they count: English
-// has about four bytes a token, Russian and Chinese three to six, code and numbers about three.
+// bytesPerToken is a conservative estimate. Providers differ in what a token is, and most do not document how they
+// count: English has about four bytes a token, Russian and Chinese three to six, code and numbers about three.
 const bytesPerToken = 3
 
-// TokensOf estimates how many tokens a text of so many bytes is.
+// TokensOf estimates the tokens of a text from its bytes.
 func TokensOf(bytes int) int { return (bytes + bytesPerToken - 1) / bytesPerToken }
 
-// BytesOf is how long a text of so many tokens is estimated to be.
+// BytesOf estimates the bytes of a text from its tokens.
 func BytesOf(tokens int) int { return tokens * bytesPerToken }

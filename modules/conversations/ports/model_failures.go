@@ -7,8 +7,8 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Permanent failures of a model: asking again for the same would fail again. Nothing repeats them, they open no circuit
-// breaker, and callers get 422. Details have provider and model, and where the provider sent them, status, provider_code and
+// Permanent failures of a model: the same call would fail again. Nothing retries them, they open no circuit breaker,
+// and callers receive 422. Details have provider and model, and where the provider sent them, status, provider_code and
 // provider_message.
 var (
 	ErrModelCredentials = fail.New(fail.Invalid, "MODEL_CREDENTIALS",
@@ -25,7 +25,8 @@ var (
 		"the message does not fit into the model's window beside the instruction: shorten them, lower settings.max_output_tokens or settings.history_limit, or set settings.model to a model with a larger window")
 	ErrEmptyAnswer = fail.New(fail.Invalid, "EMPTY_ANSWER",
 		"the model ended without any text, as it does when it spends all its tokens on reasoning: raise settings.max_output_tokens of the bot, or set settings.model to another model")
-	// ErrModelNotConfigured is for a model that nobody was asked for: its name has no provider, or there is no key for that.
+	// ErrModelNotConfigured is the failure of a model that was not called: its name has no provider, or there is no key
+	// for the provider.
 	ErrModelNotConfigured = fail.New(fail.Invalid, "MODEL_NOT_FOUND",
 		"no provider that is configured here serves the bot's model: "+nameAnother+", or PUT /v1/model-keys/{provider}").
 		With("reason", "MODEL_NOT_CONFIGURED")
@@ -35,8 +36,8 @@ const nameAnother = "set settings.model of the bot, or the default of PUT /v1/mo
 
 const maxModelName = 200 // characters of a model's name in a message
 
-// NameModel returns an error whose message names the model, where it is that there is no such model; any other error it returns
-// as it is. The name is provider/name, or what the settings have in its place.
+// NameModel returns an error whose message names the model, if the error says that there is no such model; it returns
+// any other error unchanged. The name is provider/name, or the text in the settings.
 func NameModel(e *fail.Error, model string) *fail.Error {
 	if name := []rune(model); len(name) > maxModelName {
 		model = string(name[:maxModelName]) + "…"
@@ -55,10 +56,11 @@ func NameModel(e *fail.Error, model string) *fail.Error {
 	return named
 }
 
-// HintDetail is in the details of a failure where the server has nothing at the path that was asked: its address is wrong.
+// HintDetail is in the details of a failure where the server has nothing at the requested path, because its address is
+// wrong.
 const HintDetail = "hint"
 
-// PermanentModelFailure reports whether asking the same model for the same again would fail again.
+// PermanentModelFailure reports whether the same call to the same model would fail again.
 func PermanentModelFailure(err error) bool {
 	for _, permanent := range []error{
 		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer,

@@ -8,11 +8,12 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 )
 
-// Operations runs what changes a turn, once for the operation id of the call in the context. Whoever sends the call again
-// receives the stored answer. Errors are fail.ErrInProgress, fail.ErrExpired and fail.ErrReused, and those of the steps.
+// Operations runs the changes of a turn, once for the operation id of the call in the context. A repetition of the call
+// receives the stored answer. Errors are fail.ErrInProgress, fail.ErrExpired and fail.ErrReused, and those of the
+// steps.
 type Operations interface {
-	// Run runs a turn in two transactions with its work between them: meanwhile neither a transaction nor a connection is held.
-	// What follows Begin goes on to its end, also when the caller goes away.
+	// Run runs a turn in two transactions with its work between them. During the work neither a transaction nor a
+	// connection is held. The steps after Begin run to their end, even if the caller disconnects.
 	Run(ctx context.Context, o Operation) (Answer, error)
 	// Recover resumes a turn whose process has not finished it. The call in the context is that of the turn's operation.
 	Recover(ctx context.Context, o Operation) error
@@ -22,7 +23,7 @@ type Operations interface {
 	Find(ctx context.Context) (answer Answer, found bool, err error)
 }
 
-// AuditRecord is what the audit log says of a change to a turn.
+// AuditRecord is the entry of the audit log about a change to a turn.
 type AuditRecord struct {
 	Action       string // such as turn.create
 	Thread, Turn uuid.UUID
@@ -32,12 +33,12 @@ type AuditRecord struct {
 // the second.
 type Operation struct {
 	Audit AuditRecord
-	// Streamed says that readers see what Work brings before its end: what Begin stores then outlives a crash of the
+	// Streamed says that readers see results of Work before its end. Then the changes of Begin survive a crash of the
 	// database server, and a repetition that finds the work running is refused at once.
 	Streamed bool
-	// Resumes says that Begin resumes a turn that is there, by more than one query.
+	// Resumes says that Begin resumes an existing turn, with more than one query.
 	Resumes bool
-	// NoWait says that the turn waits for no place among those that run at once.
+	// NoWait says that the turn does not wait for a slot among the turns that run at once.
 	NoWait bool
 
 	// Begin stores the turn by one query, its last statement, unless it Resumes.
@@ -45,13 +46,14 @@ type Operation struct {
 	// Resume takes over the turn that an earlier call under this operation has begun and not finished. It returns
 	// fail.ErrInProgress while that call may still run.
 	Resume func(ctx context.Context) error
-	// Work asks the model.
+	// Work calls the model.
 	Work func(ctx context.Context) error
-	// Finish stores what Work brought. Where another attempt has finished the turn, the caller receives that one's answer.
+	// Finish stores the result of Work. Where another attempt has finished the turn, the caller receives the answer of
+	// that attempt.
 	Finish func(ctx context.Context) (domain.CompletedTurn, error)
-	// Fail stores that Work failed. The operation may be sent again.
+	// Fail stores that Work failed. The operation may be repeated.
 	Fail func(ctx context.Context, cause error) error
-	// Ended is called once the outcome is committed, or could not be.
+	// Ended is called after the outcome is committed, or could not be committed.
 	Ended func()
 }
 
@@ -59,5 +61,5 @@ type Operation struct {
 type Answer struct {
 	TurnID   uuid.UUID // of an operation that took or retried a turn
 	Body     []byte    // JSON
-	Replayed bool      // an earlier call has brought it
+	Replayed bool      // it is the answer of an earlier call
 }

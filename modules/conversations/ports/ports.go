@@ -51,7 +51,7 @@ type ThreadFilter struct {
 	Status *domain.ThreadStatus `json:"s,omitempty"`
 }
 
-// Reading says from where a thread is read, and in which direction.
+// Reading is the position and the direction in which a thread is read.
 type Reading struct {
 	After     *MessagePosition // nil: from the end that comes first
 	Backwards bool             // newest first
@@ -59,7 +59,7 @@ type Reading struct {
 
 // Opinions stores the feedback of users on answers.
 type Opinions interface {
-	// Rate stores an opinion in the place of the user's earlier one and returns the message with it. ErrMessageNotFound where
+	// Rate stores an opinion, replaces the user's earlier one, and returns the message with it. ErrMessageNotFound where
 	// there is no such message, ErrNoAnswer where it is the message of a user.
 	Rate(ctx context.Context, o domain.Opinion) (domain.Message, error)
 }
@@ -77,28 +77,29 @@ type MessagePosition struct {
 
 // Turns stores turns.
 type Turns interface {
-	// Start stores a turn with its user message, numbers it and pins the bot's version: one statement, which may be the
-	// last of a transaction. ErrThreadNotFound and ErrThreadBusy, where another turn runs there, roll it back.
+	// Start stores a turn with its user message, numbers it and pins the bot's version, in one statement, which may be
+	// the last of a transaction. ErrThreadNotFound and ErrThreadBusy, where another turn runs there, roll the
+	// transaction back.
 	Start(ctx context.Context, t *domain.Turn) error
-	// Resume begins the next attempt at an operation's turn that failed, or whose lease has run out. A turn that another operation has
-	// completed has its answer (Done).
+	// Resume begins the next attempt at an operation's turn that failed, or whose lease has run out. A turn that another
+	// operation has completed has its answer in Done.
 	Resume(ctx context.Context, actor, operation uuid.UUID, lease time.Time) (*domain.Turn, error)
 	// Complete stores the answer, if this attempt still holds the turn.
 	Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
 	// Fail stores that the attempt failed, the reason, its usage, and the failure that callers receive; the user message stays.
 	Fail(ctx context.Context, t domain.Turn, reply domain.Reply, why string, failure domain.Failure, at time.Time) error
-	// Cut ends the lease of an attempt that was cut short and counts its usage, so that the next attempt may begin at once, in any
-	// process. Nothing changes where another attempt has begun or the turn has ended.
+	// Cut ends the lease of an attempt that was stopped and counts its usage, so that the next attempt may begin at
+	// once, in any process. Nothing changes where another attempt has begun or the turn has ended.
 	Cut(ctx context.Context, t domain.Turn, reply domain.Reply, at time.Time) error
 }
 
-// Leases finds the turns that hold their thread, and ends those whose process is gone.
+// Leases finds the turns that hold their thread, and ends those whose process has died.
 type Leases interface {
 	// Busy returns the turn that runs in a thread; the zero id where none does.
 	Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error)
 	// Free ends the turn of a thread as failed if its lease ran out that long ago, and reports whether it did.
 	Free(ctx context.Context, thread uuid.UUID, ago time.Duration, why string) (bool, error)
-	// Abandoned returns turns of all workspaces whose lease has run out: first the oldest of each workspace.
+	// Abandoned returns turns of all workspaces whose lease has run out: the oldest of each workspace first.
 	Abandoned(ctx context.Context, limit int) ([]Abandoned, error)
 }
 
@@ -117,6 +118,6 @@ type Events interface {
 
 // Bots reads the bots of the bots module.
 type Bots interface {
-	// Exists reports whether there is a bot that threads may be opened with. For an archived one it returns an error.
+	// Exists reports whether there is a bot with which threads may be opened. For an archived bot it returns an error.
 	Exists(ctx context.Context, bot uuid.UUID) (bool, error)
 }

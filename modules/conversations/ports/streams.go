@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures of calls on turns.
+// Errors of calls on turns.
 var (
 	ErrTurnNotFound  = fail.New(fail.NotFound, "NOT_FOUND", "there is no such turn in this thread")
 	ErrTurnEnded     = fail.New(fail.Conflict, "CONFLICT", "this turn has ended: there is nothing to cancel")
@@ -21,11 +21,11 @@ var (
 // ErrCancel is the cause of the end of the context of an attempt that is cancelled.
 var ErrCancel = errors.New("conversations: the turn is cancelled")
 
-// ErrCut is the cause of the end of the context of an attempt that is cut short because its process stops or was presumed dead: another
-// attempt resumes the turn.
+// ErrCut is the cause of the end of the context of an attempt that is stopped because its process stops or was presumed
+// dead. Another attempt resumes the turn.
 var ErrCut = errors.New("conversations: the attempt is cut short and another goes on with the turn")
 
-// ErrOvertaken says that an attempt does not run any more: its turn has ended, or another attempt has begun.
+// ErrOvertaken means that an attempt no longer runs: its turn has ended, or another attempt has begun.
 var ErrOvertaken = errors.New("conversations: the attempt does not run any more")
 
 // TurnViews reads turns.
@@ -41,36 +41,37 @@ type TurnViews interface {
 
 // Cancels ends turns.
 type Cancels interface {
-	// Request asks the process of a running turn to cancel it. The caller's operation has cancelled the turn if it was the
-	// first to ask.
+	// Request asks the process of a running turn to cancel it. If the caller's operation is the first to ask, it is the
+	// one that cancels the turn.
 	Request(ctx context.Context, turn uuid.UUID) error
-	// Requested reports whether an attempt that runs is to be cancelled.
+	// Requested reports whether a running attempt is to be cancelled.
 	Requested(ctx context.Context, turn uuid.UUID, attempt int) (bool, error)
-	// Cancel stores that an attempt was cancelled, with its usage and the text so far; without text no message is stored.
-	// ErrOvertaken rolls the transaction back.
+	// Cancel stores that an attempt was cancelled, with its usage and the text so far. Without text no message is
+	// stored. ErrOvertaken rolls the transaction back.
 	Cancel(ctx context.Context, t domain.Turn, partial domain.Message, reply domain.Reply) error
 }
 
 // Chunks stores the text of streamed attempts, in the chunks in which the model sent it.
 type Chunks interface {
-	// Append stores chunks, the first of which has a number, and notifies the processes that follow the turn. Within a
-	// transaction it is part of that.
+	// Append stores chunks, the first of which has number first, and notifies the processes that follow the turn. Within
+	// a transaction it is part of that.
 	Append(ctx context.Context, turn uuid.UUID, attempt, first int, chunks []string) error
-	// List returns the stored chunks of an attempt, from the one with number after on or a little before it.
+	// List returns the stored chunks of an attempt, from the one with number after on or from a slightly earlier one.
 	List(ctx context.Context, turn uuid.UUID, attempt, after int) (chunks []string, first int, err error)
 	// Any reports whether an attempt of the turn was streamed.
 	Any(ctx context.Context, turn uuid.UUID) (bool, error)
 }
 
-// Live knows the attempts that run in this process, and receives notifications about those of other processes.
+// Live holds the attempts that run in this process, and receives notifications about those of other processes.
 type Live interface {
-	// Begin registers an attempt. Its context ends with the cause ErrCancel when it is cancelled, and ErrCut when it is cut short.
+	// Begin registers an attempt. Its context ends with the cause ErrCancel when it is cancelled, and ErrCut when it is
+	// stopped for another attempt.
 	Begin(ctx context.Context, t domain.Turn, streamed bool) (context.Context, StreamWriter)
 	// Streaming returns the log of a turn that this process streams; nil where it does not.
 	Streaming(turn uuid.UUID) Log
 	// StreamingUnder returns the turn that this process streams for the caller's operation; the zero id where there is none.
 	StreamingUnder(ctx context.Context) uuid.UUID
-	// Watch returns a channel that receives when a turn may have changed. Several changes may come as one.
+	// Watch returns a channel that receives when a turn may have changed. Several changes may arrive as one.
 	Watch(turn uuid.UUID) (changed <-chan struct{}, stop func())
 	// Cancel cancels an attempt if it runs here.
 	Cancel(turn uuid.UUID, attempt int)

@@ -22,7 +22,7 @@ var (
 type Endpoints interface {
 	Create(ctx context.Context, e domain.Endpoint) error
 	Get(ctx context.Context, id uuid.UUID) (domain.Endpoint, error)
-	// Lock reads an endpoint and keeps others from changing it until the transaction ends.
+	// Lock reads an endpoint and locks it until the transaction ends.
 	Lock(ctx context.Context, id uuid.UUID) (domain.Endpoint, error)
 	Save(ctx context.Context, e domain.Endpoint) error
 	Delete(ctx context.Context, id uuid.UUID) error
@@ -36,23 +36,25 @@ type Adopter interface {
 
 // Inbox stores the events that outside systems send, and which of them are answered.
 type Inbox interface {
-	// Find returns an endpoint for a sender, who belongs to no workspace.
+	// Find returns an endpoint for a sender, outside of any workspace.
 	Find(ctx context.Context, endpoint uuid.UUID) (Mailbox, error)
-	// Take stores an event with the job that answers it, at once, in the workspace of the context. Where the sender's id
-	// is known already it stores nothing, and returns the id of the event that is there.
+	// Take stores an event with the job that answers it, in a transaction of its own, in the workspace of the context.
+	// Where an event with the sender's id exists it stores nothing, and returns the id of the existing event.
 	Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, fresh bool, err error)
 	// ToAnswer reads a message; ErrEventNotFound where it is no longer stored.
 	ToAnswer(ctx context.Context, event uuid.UUID) (Waiting, error)
-	// OpenThread returns the thread of a conversation, ready for its next message: its first message opens it, it has the bot of
-	// the endpoint, and where it is archived it is taken up again or followed by a new one, as the endpoint says.
+	// OpenThread returns the thread of a conversation, ready for its next message. The first message opens the thread,
+	// with the bot of the endpoint. An archived thread is made active again or replaced by a new one, as the endpoint's
+	// rule says.
 	OpenThread(ctx context.Context, c domain.Channel) (uuid.UUID, error)
 	// Answered stores that a message is answered, in one transaction with also.
 	Answered(ctx context.Context, w Waiting, also func(ctx context.Context) error) error
 }
 
-// Refusals stores what was forbidden to senders.
+// Refusals records what senders were refused.
 type Refusals interface {
-	// EndpointDisabled records, at once and in the workspace of the context, that an event came in for an endpoint that is disabled.
+	// EndpointDisabled records, in a transaction of its own in the workspace of the context, that an event was received
+	// for a disabled endpoint.
 	EndpointDisabled(ctx context.Context, endpoint uuid.UUID) error
 }
 
@@ -63,18 +65,18 @@ type Mailbox struct {
 	Keys        domain.Keyring
 }
 
-// Waiting is a message that was received and is not answered yet.
+// Waiting is a received message that is not answered yet.
 type Waiting struct {
 	domain.InboundEvent
-	Thread      uuid.UUID     // the zero id: its conversation has none yet
-	ThreadReady bool          // the thread is active and has the bot of the endpoint, or holds the turn of this message already
-	Earlier     int           // messages of its conversation that came before it and wait as well, 30 at the most
-	EarlierDue  time.Duration // until the first of them is tried again; not above 0: it is due, or being answered
+	Thread      uuid.UUID     // the zero id: its conversation has no thread yet
+	ThreadReady bool          // the thread is active and has the bot of the endpoint, or already has the turn of this message
+	Earlier     int           // earlier messages of its conversation that wait as well, 30 at most
+	EarlierDue  time.Duration // until the first of them is tried again; 0 or less: it is due, or being answered
 
-	// By what models its bot would answer now.
+	// The settings of the models that its bot would use now.
 	Settings json.RawMessage
 	Defaults domain.ModelDefaults
-	OwnKeys  []string // the providers that the workspace has a key of its own for
+	OwnKeys  []string // the providers for which the workspace has a key of its own
 }
 
 // Keys makes and seals secrets of endpoints, and verifies the signatures of senders.
@@ -86,19 +88,20 @@ type Keys interface {
 	Verify(ring domain.Keyring, endpoint uuid.UUID, signed Signed) (senderID string, err error)
 }
 
-// Signed is a body with the headers of its signature. A header that was not sent is not among them.
+// Signed is a body with the headers of its signature. It has only the headers that were sent.
 type Signed struct {
 	Headers map[string]string
 	Body    []byte
 }
 
-// Marks remembers for a while what has been done, so that a repetition is recognized without a query. It may forget at any moment.
+// Marks remembers for a while what was done, so that a repetition is recognized without a query. It may forget at any
+// time.
 type Marks interface {
 	Find(ctx context.Context, key string) (value string, found bool)
 	Put(ctx context.Context, key, value string)
 }
 
-// SenderLimits limits how much a sender sends; it returns RATE_LIMIT_EXCEEDED.
+// SenderLimits limits how many events a sender sends; it returns RATE_LIMIT_EXCEEDED.
 type SenderLimits interface {
 	Allow(ctx context.Context, key string) error
 }

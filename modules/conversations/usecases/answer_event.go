@@ -14,8 +14,9 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// AnswerEvent has the bot of an endpoint answer a message that was received there: in the thread of the sender's conversation, after
-// the messages received before it. The turn has the operation of the event, so that there is one turn however often Do is called.
+// AnswerEvent answers a received message with the bot of its endpoint, in the thread of the sender's conversation,
+// after the messages received before it. The turn has the operation of the event, so that there is one turn however
+// often Do is called.
 type AnswerEvent struct {
 	Inbox  ports.Inbox
 	Turn   TakeTurn
@@ -31,7 +32,7 @@ type Postponed struct {
 
 func (p *Postponed) Error() string { return p.Reason }
 
-// Unanswerable is the error of a message that another try would not answer either.
+// Unanswerable is the error of a message that a retry would not answer either.
 type Unanswerable struct{ error }
 
 // Unwrap returns why the message cannot be answered.
@@ -45,8 +46,8 @@ const (
 	modelAway   = "the model has failed too often just now"
 )
 
-// Do answers a message, or finds it answered. Finish runs in the transaction that stores that the message is answered. Errors are
-// *Postponed, *Unanswerable, and any other where the next try may succeed.
+// Do answers a message, unless it is already answered. Finish runs in the transaction that stores that the message is
+// answered. Errors are *Postponed, *Unanswerable, and any other where a retry may succeed.
 func (u AnswerEvent) Do(ctx context.Context, event uuid.UUID, finish func(ctx context.Context) error) error {
 	w, err := u.Inbox.ToAnswer(ctx, event)
 	switch {
@@ -81,12 +82,12 @@ func (u AnswerEvent) Do(ctx context.Context, event uuid.UUID, finish func(ctx co
 	return u.Inbox.Answered(ctx, w, finish)
 }
 
-// outcome is what follows from the error of the message's turn: nil where the message needs no further try.
+// outcome converts the error of the message's turn: nil where the message needs no retry.
 func (u AnswerEvent) outcome(err error, received time.Time) error {
 	wait, notAsked := u.Models.NotAsked(err)
 	waited := u.Now().Sub(received)
 	switch {
-	case err == nil, errors.Is(err, ports.ErrCancel): // somebody has cancelled the answer
+	case err == nil, errors.Is(err, ports.ErrCancel): // the answer was cancelled
 		return nil
 	case notAsked:
 		return &Postponed{modelAway, wait}
@@ -96,7 +97,7 @@ func (u AnswerEvent) outcome(err error, received time.Time) error {
 		return &Postponed{"another turn has the thread", turnWait}
 	case errors.Is(err, fail.ErrInProgress):
 		return &Postponed{"the turn was begun and is not given up yet", turnWait}
-	case errors.Is(err, ports.ErrBotArchived) && waited < maxBotWait: // until it is active again, or the endpoint has another
+	case errors.Is(err, ports.ErrBotArchived) && waited < maxBotWait: // until it is active again, or the endpoint has another bot
 		return &Postponed{"the bot of the endpoint is archived", archivedWait(waited)}
 	case errors.Is(err, fail.ErrLimitReached): // until a new month, or until an operator raises the limit
 		return &Postponed{"the workspace has reached a limit", limitWait}
@@ -108,6 +109,6 @@ func (u AnswerEvent) outcome(err error, received time.Time) error {
 	}
 }
 
-// archivedWait returns how long a message that has waited for a while for an archived bot waits before the next try: as long
-// again, so that a bot that was archived for a moment answers soon, and limitWait at most.
+// archivedWait returns how long a message whose bot is archived waits for the next try: as long as it has waited so
+// far, so that a bot that was archived for a moment answers soon, and at most limitWait.
 func archivedWait(waited time.Duration) time.Duration { return min(max(waited, turnWait), limitWait) }

@@ -11,19 +11,20 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// AskModel has a model answer a turn.
+// AskModel calls a model to answer a turn.
 type AskModel struct {
 	Model   ports.Model
 	Timeout time.Duration // for the whole answer
 	Now     func() time.Time
 }
 
-// timeoutSlack is how much longer than Timeout the model has: the guard of the model has the same Timeout and must be the first to
-// find that the model hangs, or it would take that for a caller who has left.
+// timeoutSlack is how much longer than Timeout the context of the call lasts. The guard of the model has the same
+// Timeout and must be the first to detect that the model hangs. Otherwise it would take the timeout for a caller who
+// has left.
 const timeoutSlack = 250 * time.Millisecond
 
-// Ask asks the model of a turn and passes the text on, by write, while it is generated. Where the model fails, the error says when
-// to send the call again, and the reply what was used all the same.
+// Ask calls the model of a turn and passes the text to write while it is generated. Where the model fails, the error
+// says when to repeat the call, and the reply has the usage all the same.
 func (u AskModel) Ask(ctx context.Context, t domain.Turn, write func(text string)) (domain.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.Timeout+timeoutSlack)
 	defer cancel()
@@ -55,7 +56,8 @@ func promptOf(t domain.Turn) ports.Prompt {
 	}
 }
 
-// modelFailure is what callers receive of a model's failure. An error that is neither a permanent failure nor a limit may pass.
+// modelFailure returns the error for callers of a model's failure. An error that is neither a permanent failure nor a
+// limit counts as temporary.
 func modelFailure(err error) *fail.Error {
 	if ports.PermanentModelFailure(err) || errors.Is(err, ports.ErrModel) || errors.Is(err, fail.ErrLimitReached) {
 		return fail.From(err)

@@ -12,8 +12,8 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// CancelTurn cancels a turn that runs. It asks the process that runs the turn to stop, so that the model's call ends and the text so
-// far is kept. A process that does not respond within Timeout is passed over.
+// CancelTurn cancels a running turn. It asks the process that runs the turn to stop, so that the model's call ends and
+// the text so far is stored. Where the process does not respond within Timeout, it cancels the turn itself.
 type CancelTurn struct {
 	Operations ports.Operations
 	Views      ports.TurnViews
@@ -24,8 +24,8 @@ type CancelTurn struct {
 	Now        func() time.Time
 }
 
-// Do cancels a turn and returns it as the answer. Errors are ports.ErrTurnNotFound, and ports.ErrTurnEnded where the turn has come
-// to another end.
+// Do cancels a turn and returns it as the answer. Errors are ports.ErrTurnNotFound, and ports.ErrTurnEnded where the
+// turn has ended in another way.
 func (u CancelTurn) Do(ctx context.Context, thread, turn uuid.UUID) (ports.Answer, error) {
 	if err := u.request(ctx, thread, turn); err != nil {
 		return ports.Answer{}, err
@@ -41,10 +41,10 @@ func (u CancelTurn) Do(ctx context.Context, thread, turn uuid.UUID) (ports.Answe
 	return answer, err
 }
 
-const endPoll = 200 * time.Millisecond // between looks at a turn whose end is waited for, where no notification is received
+const endPoll = 200 * time.Millisecond // between checks of a turn whose end is waited for, where no notification is received
 
-// request asks for the turn to be cancelled by the caller's operation, and waits until it has ended, for Timeout at most. It may be
-// repeated.
+// request requests that the caller's operation cancels the turn, and waits until the turn has ended, at most for
+// Timeout. It may be repeated.
 func (u CancelTurn) request(ctx context.Context, thread, turn uuid.UUID) error {
 	view, err := u.Views.Get(ctx, thread, turn)
 	if err != nil || view.Ended() {
@@ -68,13 +68,13 @@ func (u CancelTurn) request(ctx context.Context, thread, turn uuid.UUID) error {
 			return nil
 		}
 		if view, err = u.Views.Get(ctx, thread, turn); err != nil || view.Ended() {
-			return nil // cancel finds out
+			return nil // cancel reads the state
 		}
 	}
 }
 
-// cancel returns the turn that the operation has cancelled. One that still runs is cancelled with the text that is stored of it:
-// what its process brings afterwards is dropped.
+// cancel returns the turn that the operation has cancelled. A turn that still runs is cancelled with its stored text;
+// later results of its process are dropped.
 func (u CancelTurn) cancel(ctx context.Context, thread, turn, operation uuid.UUID) (domain.TurnView, error) {
 	view, err := u.Views.Get(ctx, thread, turn)
 	if err != nil {
@@ -95,7 +95,7 @@ func (u CancelTurn) cancel(ctx context.Context, thread, turn, operation uuid.UUI
 		Asked: domain.ModelName{Provider: view.Provider, Name: view.Model},
 	}
 	partial := t.Partial(chunks, u.Now())
-	view.Usage = domain.Usage{ // the process that knows more has not responded
+	view.Usage = domain.Usage{ // the process that has the usage has not responded
 		InputTokens: new(domain.TokensOf(len(view.User.Content))), OutputTokens: new(domain.TokensOf(len(partial.Content))), Estimated: true,
 	}
 	if err := u.Cancels.Cancel(ctx, t, partial, view.Reply); err != nil {

@@ -14,7 +14,7 @@ import (
 // ChangeThread changes the labels of a thread, archives it or makes it active again.
 type ChangeThread struct{ Threads ports.Threads }
 
-// Do changes the fields that are not nil. A turn that runs in the thread goes on to its end, also where the thread is archived.
+// Do changes the fields that are not nil. A running turn continues to its end, even if the thread is archived.
 func (u ChangeThread) Do(ctx context.Context, id uuid.UUID, c ports.ThreadChanges) (domain.Thread, error) {
 	var wrong error
 	if c.Title != nil {
@@ -29,7 +29,7 @@ func (u ChangeThread) Do(ctx context.Context, id uuid.UUID, c ports.ThreadChange
 	return u.Threads.Change(ctx, id, c)
 }
 
-// wrongLabel names every wrong field of a label.
+// wrongLabel returns an error that names every wrong field of a label.
 func wrongLabel(err error) error {
 	var wrong []fail.Field
 	for field, rule := range map[string]error{"title": domain.ErrTitle, "metadata": domain.ErrMetadata} {

@@ -11,21 +11,21 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// CreateEndpoint makes an address for the events of an outside system.
+// CreateEndpoint creates an endpoint for the events of an outside system.
 type CreateEndpoint struct {
 	Endpoints ports.Endpoints
 	Keys      ports.Keys
 	Now       func() time.Time
 }
 
-// NewEndpoint is what CreateEndpoint needs; a nil OnArchived is a new thread.
+// NewEndpoint is the input of CreateEndpoint; a nil OnArchived means a new thread.
 type NewEndpoint struct {
 	Name       string
 	BotID, By  uuid.UUID
 	OnArchived *domain.ArchivedRule
 }
 
-// Do makes the endpoint and returns its secret, which is not shown again.
+// Do creates the endpoint and returns its secret, which is not shown again.
 func (u CreateEndpoint) Do(ctx context.Context, in NewEndpoint) (e domain.Endpoint, secret string, err error) {
 	if e, err = domain.NewEndpoint(in.Name, in.BotID, in.By, u.Now()); err != nil {
 		return e, "", wrongName(err)

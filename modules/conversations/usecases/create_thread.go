@@ -1,5 +1,5 @@
-// Package usecases has the use cases of conversations, one file each. A turn is in several: take_turn.go begins it, run_turn.go is
-// what each attempt does, and fail_turn.go how an attempt without an answer ends.
+// Package usecases has the use cases of conversations, one file each. A turn is in several: take_turn.go begins it,
+// run_turn.go has the steps of each attempt, and fail_turn.go the end of an attempt without an answer.
 package usecases
 
 import (
@@ -20,7 +20,7 @@ type CreateThread struct {
 	Now     func() time.Time
 }
 
-// NewThread is what CreateThread needs.
+// NewThread is the input of CreateThread.
 type NewThread struct {
 	WorkspaceID, By uuid.UUID
 	BotID           *uuid.UUID // nil: without a bot

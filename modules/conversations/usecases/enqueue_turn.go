@@ -8,11 +8,13 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// lastTryTime is what is left of a request's time when it stops waiting in the queue: enough to begin a turn or to be refused.
+// lastTryTime is the remaining time of a request when it stops waiting in the queue: enough to begin a turn or to be
+// refused.
 const lastTryTime = 500 * time.Millisecond
 
-// enqueue runs a turn when those before it in its thread have ended. It holds nothing while it waits. The thread is read first,
-// which checks the caller's permission: a caller that may not take a turn there neither waits nor learns whether the queue is full.
+// enqueue runs a turn when the turns before it in its thread have ended. It holds no connection while it waits. It
+// reads the thread first, which checks the caller's permission: a caller that may not take a turn there neither waits
+// nor learns whether the queue is full.
 func (u TakeTurn) enqueue(ctx context.Context, in NewTurn, a *attempt) (ports.Answer, error) {
 	if _, err := u.Threads.Get(ctx, in.ThreadID); err != nil {
 		return ports.Answer{}, err

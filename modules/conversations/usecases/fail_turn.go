@@ -12,8 +12,8 @@ import (
 
 const maxReason = 2000 // characters of an error that are stored
 
-// fail stores how an attempt without an answer has ended: it was cancelled, it was cut short for another attempt to go on with the
-// turn, or it failed.
+// fail stores how an attempt without an answer has ended: it was cancelled, it was stopped for another attempt to
+// continue the turn, or it failed.
 func (a *attempt) fail(ctx context.Context, cause error) error {
 	if a.writer != nil {
 		if err := a.writer.Flush(ctx); err != nil {
@@ -29,7 +29,8 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 	return a.storeFailure(ctx, cause)
 }
 
-// storeFailure stores that the model failed and what it has used. The user's message stays, and the operation may be sent again.
+// storeFailure stores that the model failed, and its usage. The user's message stays, and the operation may be
+// repeated.
 func (a *attempt) storeFailure(ctx context.Context, cause error) error {
 	why, shown := []rune(storable(cause.Error())), fail.From(cause)
 	failure := domain.Failure{Code: shown.Code, Message: shown.Message, Details: shown.Details}

@@ -11,24 +11,24 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// FollowTurn passes the events of a turn to a reader, from a position on, until the turn has ended. It reads them from the memory of
-// this process where the turn runs here, and else from the database.
+// FollowTurn passes the events of a turn to a reader, from a position on, until the turn has ended. It reads them from
+// the memory of this process where the turn runs here, else from the database.
 type FollowTurn struct {
 	Views   ports.TurnViews
 	Chunks  ports.Chunks
 	Live    ports.Live
-	Poll    time.Duration // between looks, where no notification is received
-	Idle    time.Duration // without events, after which the reader receives a sign of life
-	Longest time.Duration // for which a turn is followed
+	Poll    time.Duration // between checks, where no notification is received
+	Idle    time.Duration // without events, after which a keep-alive is sent
+	Longest time.Duration // the maximum time for which a turn is followed
 	Stop    <-chan struct{}
 	Now     func() time.Time
 }
 
-// ErrNoSuchEvent says that the turn has had no event at the position of its reader.
+// ErrNoSuchEvent means that the turn has no event at the position of its reader.
 var ErrNoSuchEvent = errors.New("conversations: the turn has had no such event")
 
-// WriteEvents writes new events of a turn; none are a sign of life, which is also the first call where the turn runs without new
-// ones. Its error ends the following.
+// WriteEvents writes new events of a turn. A call without events is a keep-alive, which is also the first call if the
+// turn runs and has no new events. Its error ends FollowTurn.Do.
 type WriteEvents func(turn domain.TurnView, events []domain.Event) error
 
 // Check returns ports.ErrTurnNotFound where the thread of the caller's workspace has no such turn.
@@ -37,9 +37,9 @@ func (u FollowTurn) Check(ctx context.Context, thread, turn uuid.UUID) error {
 	return err
 }
 
-// Do follows a turn. It returns nil after the turn's last event, without a call of write where the reader has that event, and also
-// when it follows no longer: then the reader may continue from its position, here or in another process. The error is ErrNoSuchEvent
-// where no reader can be at the position.
+// Do follows a turn. It returns nil after the turn's last event, without a call of write where the reader already has
+// that event. It also returns nil when it stops following, and the reader may then continue from its position, here or
+// in another process. The error is ErrNoSuchEvent where no reader can be at the position.
 func (u FollowTurn) Do(ctx context.Context, thread, turn uuid.UUID, position int64, write WriteEvents) error {
 	ctx, cancel := context.WithTimeout(ctx, u.Longest)
 	defer cancel()
@@ -83,7 +83,8 @@ func (u FollowTurn) Do(ctx context.Context, thread, turn uuid.UUID, position int
 	}
 }
 
-// stopping is when the process stops. A turn that runs here is followed to its end.
+// stopping returns a channel that is closed when the process stops. It returns nil for a turn that runs here, which is
+// followed to its end.
 func (u FollowTurn) stopping(here bool) <-chan struct{} {
 	if here {
 		return nil
@@ -91,12 +92,12 @@ func (u FollowTurn) stopping(here bool) <-chan struct{} {
 	return u.Stop
 }
 
-// followed is a turn as a reader at a position finds it.
+// followed is a turn with the events for a reader at a position.
 type followed struct {
 	turn   domain.TurnView
 	events []domain.Event // that the reader has not read
 	beyond bool           // no reader can be at the position
-	wait   time.Duration  // for more
+	wait   time.Duration  // until the next check
 }
 
 func (u FollowTurn) look(ctx context.Context, thread, turn uuid.UUID, position int64) (followed, error) {
@@ -116,7 +117,8 @@ func (u FollowTurn) look(ctx context.Context, thread, turn uuid.UUID, position i
 	return u.followed(view, chunks, first, position, view.Ended(), u.Poll), err
 }
 
-// followed is a turn with its chunks, the first of which has a number. Complete says that the attempt has no others.
+// followed returns a turn with the events for a reader. Chunks are its chunks from number first on; complete says that
+// the attempt has no others.
 func (u FollowTurn) followed(v domain.TurnView, chunks []string, first int, position int64, complete bool, wait time.Duration) followed {
 	return followed{
 		turn: v, events: v.Events(chunks, first, position, u.Now()), beyond: v.Beyond(chunks, complete, position, u.Now()), wait: wait,

@@ -23,15 +23,15 @@ type ListModels struct {
 // UsableModels is the result of ListModels.
 type UsableModels struct {
 	Models   []domain.UsableModel
-	Patterns []string             // names that are served beside those of the list, such as openai/gpt-4o*
+	Patterns []string             // names that are served in addition to those of the list, such as openai/gpt-4o*
 	Missing  []domain.ListFailure // why models are missing from the list
 }
 
 // codeListCut is the code of a provider that has more models than a list may have.
 const codeListCut = "LIST_CUT"
 
-// Do lists the operator's models, and those of the providers that the workspace has keys of its own for, which are asked
-// concurrently. Where a provider does not answer, its models alone are missing.
+// Do lists the operator's models, and those of the providers for which the workspace has keys of its own. The providers
+// are called concurrently. Where a provider does not respond, only its models are missing.
 func (u ListModels) Do(ctx context.Context) (UsableModels, error) {
 	own, err := u.Keys.OwnKeys(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func (f *UsableModels) missing(provider string, why *fail.Error) {
 	f.Missing = append(f.Missing, domain.ListFailure{Provider: provider, Source: domain.OwnKey, Code: why.Code, Message: why.Message})
 }
 
-// listFailure is what the caller receives of a failure to list: the reason, where the key is the cause.
+// listFailure returns the error for callers of a failure to list. It has the reason where the key is the cause.
 func listFailure(err error) *fail.Error {
 	if ports.PermanentModelFailure(err) || errors.Is(err, fail.ErrTooManyReads) {
 		return fail.From(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// PutModelKey stores a key of the workspace for a provider, in the place of the operator's.
+// PutModelKey stores a key of the workspace for a provider, which replaces the operator's.
 type PutModelKey struct {
 	Settings ports.ModelSettings
 	CheckURL func(raw string) error // the error is shown to the caller

@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// PutModelSettings stores the models of a workspace for bots that name none.
+// PutModelSettings stores the default models of a workspace.
 type PutModelSettings struct {
 	Settings ports.ModelSettings
 	Unserved UnservedModels

@@ -18,7 +18,7 @@ type RateMessage struct {
 	Now      func() time.Time
 }
 
-// Do stores the feedback in the place of the user's earlier one.
+// Do stores the feedback and replaces the user's earlier one.
 func (u RateMessage) Do(ctx context.Context, message, user uuid.UUID, rating domain.Rating, comment string) (domain.Message, error) {
 	feedback, err := domain.NewFeedback(rating, comment, u.Now())
 	switch {

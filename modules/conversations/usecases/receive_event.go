@@ -22,14 +22,14 @@ type ReceiveEvent struct {
 	Refusals ports.Refusals
 }
 
-// Receipt is what the sender of an event receives.
+// Receipt is the response to the sender of an event.
 type Receipt struct {
 	EventID   uuid.UUID
 	Duplicate bool
 }
 
-// Do takes the event in. When it returns the event is safe: it is stored, with the job that will answer it. Nothing counts
-// against the limit of the endpoint, and nothing of the body is read, before its signature is verified.
+// Do receives an event. When it returns, the event is stored with the job that will answer it. Before its signature is
+// verified, nothing counts towards the limit of the endpoint and nothing of the body is parsed.
 func (u ReceiveEvent) Do(ctx context.Context, endpoint uuid.UUID, signed ports.Signed) (Receipt, error) {
 	box, err := u.Inbox.Find(ctx, endpoint)
 	if err != nil {
@@ -66,11 +66,11 @@ func (u ReceiveEvent) Do(ctx context.Context, endpoint uuid.UUID, signed ports.S
 	if err != nil {
 		return Receipt{}, err
 	}
-	u.Marks.Put(ctx, mark, id.String()) // only now: it says that the database has it
+	u.Marks.Put(ctx, mark, id.String()) // only after the commit: a mark means that the database has the event
 	return Receipt{EventID: id, Duplicate: !fresh}, nil
 }
 
-// wrongEvent says what is wrong with an event that the contract has let through.
+// wrongEvent returns the error for an event that the request schema allows but the domain does not.
 func wrongEvent(err error) error {
 	field := "body"
 	switch {

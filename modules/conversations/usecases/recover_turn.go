@@ -7,7 +7,7 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// RecoverTurn makes another attempt at a turn whose process stopped or died before it could finish it.
+// RecoverTurn makes another attempt at a turn whose process stopped or died before it had finished it.
 type RecoverTurn struct {
 	RunTurn
 	Leases ports.Leases

@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// RunTurn is what all attempts at turns have in common, whether the turn is new, retried or recovered.
+// RunTurn is the common part of all attempts at turns, whether the turn is new, retried or recovered.
 type RunTurn struct {
 	AskModel
 	Operations ports.Operations
@@ -21,7 +21,7 @@ type RunTurn struct {
 	Chunks     ports.Chunks
 	Live       ports.Live
 	Events     ports.Events
-	Lease      time.Duration // of an attempt: longer than the model may take, by the time that the second transaction needs
+	Lease      time.Duration // of an attempt: longer than the model's timeout, by the time that the second transaction needs
 }
 
 // attempt is one attempt at a turn, in the steps of ports.Operation.
@@ -60,14 +60,14 @@ func (a *attempt) resume(ctx context.Context) error {
 	return nil
 }
 
-// work asks the model and keeps what it writes for the readers of the turn. A turn that another operation has completed
-// meanwhile has its answer.
+// work calls the model and keeps its text for the readers of the turn. A turn that another operation has completed in
+// the meantime has its answer.
 func (a *attempt) work(ctx context.Context) (err error) {
 	if a.turn.Done != nil {
 		return nil
 	}
 	streamed := a.started != nil
-	if !streamed && a.turn.Attempt > 1 { // the readers of an earlier attempt read this one too
+	if !streamed && a.turn.Attempt > 1 { // the readers of an earlier attempt read this attempt too
 		if streamed, err = a.Chunks.Any(ctx, a.turn.ID); err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (a *attempt) finish(ctx context.Context) (domain.CompletedTurn, error) {
 	return done, a.Events.TurnCompleted(ctx, done.Turn, done.Answer, done.Reply)
 }
 
-// end lets the readers of the turn see its end.
+// end shows the readers of the turn its end.
 func (a *attempt) end() {
 	if a.writer != nil {
 		a.writer.End()

@@ -18,30 +18,30 @@ import (
 type StreamTurn struct {
 	Operations ports.Operations
 	Live       ports.Live
-	Running    *sync.WaitGroup // turns that may outlive their calls: the program's stop waits for them
+	Running    *sync.WaitGroup // turns that may outlive their calls: the stop of the program waits for them
 }
 
-// Reader reads the events of a turn from a position on and returns when it has read the last one. A reader that goes away, or reads
-// too slowly, returns nil. The error wraps ErrAccessEnded where the reader may not read any more.
+// Reader reads the events of a turn from a position on and returns when it has read the last one. It returns nil where
+// the client has left or reads too slowly. The error wraps ErrAccessEnded where the reader may no longer read.
 type Reader func(ctx context.Context, from StreamStart) error
 
-// StreamStart is where a Reader begins.
+// StreamStart is the turn and the position at which a Reader begins.
 type StreamStart struct {
 	Turn     uuid.UUID
 	Position int64 // the sequence number of the last event that the reader has; 0: none
 	Replayed bool  // the turn is the stored answer of an earlier call
 }
 
-// ErrAccessEnded says that the reader's right to a turn has ended. The turn goes on.
+// ErrAccessEnded means that the reader's right to read a turn has ended. The turn continues.
 var ErrAccessEnded = errors.New("conversations: the reader may not read the turn any more")
 
 const (
-	lastEventTimeout = 5 * time.Second        // for the last event, once the turn has ended: an end that could not be stored is not waited for
+	lastEventTimeout = 5 * time.Second        // for the last event, after the turn has ended; it is the limit where the end could not be stored
 	maxFindTries     = 20                     // to find the turn of an operation that is just being begun
 	findInterval     = 100 * time.Millisecond // between them
 )
 
-// streamedTurn is a turn that is taken while it is read.
+// streamedTurn is a turn that is read while it runs.
 type streamedTurn struct {
 	take     func(started func(turn uuid.UUID)) (ports.Answer, error)
 	find     func(ctx context.Context) (turn uuid.UUID, err error) // the turn of the caller's operation
@@ -56,8 +56,9 @@ type takenTurn struct {
 	started bool // the turn was stored and its model asked
 }
 
-// do takes a turn and has it read meanwhile. It returns when the turn has ended, also when the reader is gone, or when the reader's
-// right ends. A turn that runs already under the caller's operation, or has ended, is read from the reader's position.
+// do takes a turn and calls read at the same time. It returns when the turn has ended, even if the reader has left, or
+// when the reader's right ends. A turn that already runs under the caller's operation, or has ended, is read from the
+// reader's position.
 func (u StreamTurn) do(ctx context.Context, t streamedTurn) error {
 	reading, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -84,7 +85,7 @@ func (u StreamTurn) do(ctx context.Context, t streamedTurn) error {
 	})
 	select {
 	case turn := <-started:
-		err := t.read(reading, StreamStart{Turn: turn}) // of this attempt nobody has read anything
+		err := t.read(reading, StreamStart{Turn: turn}) // nobody has read events of this attempt yet
 		if !errors.Is(err, ErrAccessEnded) {
 			<-over
 		}
@@ -100,7 +101,7 @@ func (u StreamTurn) do(ctx context.Context, t streamedTurn) error {
 	}
 }
 
-// takeSafely takes the turn. It runs in a goroutine of its own, where nobody else recovers from a panic.
+// takeSafely takes the turn. It runs in a goroutine of its own, and recovers from a panic.
 func (t streamedTurn) takeSafely(started chan<- uuid.UUID) (end takenTurn) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -116,7 +117,7 @@ func (t streamedTurn) takeSafely(started chan<- uuid.UUID) (end takenTurn) {
 	return end
 }
 
-// join has the turn read that runs under the caller's operation in another process.
+// join calls read for the turn that runs under the caller's operation in another process.
 func (t streamedTurn) join(ctx, reading context.Context, inProgress error) error {
 	for range maxFindTries {
 		turn, err := t.find(ctx)
@@ -135,7 +136,7 @@ func (t streamedTurn) join(ctx, reading context.Context, inProgress error) error
 	return inProgress
 }
 
-// replay has the turn of a stored answer read.
+// replay calls read for the turn of a stored answer.
 func (t streamedTurn) replay(reading context.Context, a ports.Answer) error {
 	return t.read(reading, StreamStart{Turn: a.TurnID, Position: t.position, Replayed: a.Replayed})
 }

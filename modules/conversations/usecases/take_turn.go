@@ -13,8 +13,9 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// TakeTurn takes a turn in a thread from its beginning to its end: it stores the user's message, has a model answer and stores
-// the answer. A turn that an earlier call under the same operation has begun is resumed; one that is done is not repeated.
+// TakeTurn takes a turn in a thread from its beginning to its end: it stores the user's message, calls a model and
+// stores the answer. A turn that an earlier call under the same operation has begun is resumed; a completed turn is not
+// repeated.
 type TakeTurn struct {
 	RunTurn
 	Leases  ports.Leases
@@ -24,29 +25,29 @@ type TakeTurn struct {
 	Stream  StreamTurn
 }
 
-// NewTurn is what TakeTurn needs. The turn is that of the actor and the operation of the call in the context.
+// NewTurn is the input of TakeTurn. The turn is that of the actor and the operation of the call in the context.
 type NewTurn struct {
 	ThreadID uuid.UUID
 	Content  string // of the user's message
-	Enqueue  bool   // wait for the turns before it in the thread; else a busy thread is refused
-	NoWait   bool   // do not wait for a place among the turns that run at once
+	Enqueue  bool   // wait for the turns before it in the thread; otherwise a busy thread is an error
+	NoWait   bool   // do not wait for a slot among the turns that run at once
 	Checked  bool   // the content was checked when it was received
 }
 
-// Do takes the turn and returns its answer. Errors are wrong fields, those of ports.Operations, ports.ErrThreadBusy with the turn
-// that runs, ports.ErrTooManyTurns, and why the model has failed.
+// Do takes the turn and returns its answer. Errors are wrong fields, those of ports.Operations, ports.ErrThreadBusy
+// with the running turn, ports.ErrTooManyTurns, and the failure of the model.
 func (u TakeTurn) Do(ctx context.Context, in NewTurn) (ports.Answer, error) {
 	return u.take(ctx, in, nil)
 }
 
-// DoStreamed takes the turn while a reader reads its events. Position is that of a reader who has read some of them in an earlier
-// call under the same operation; 0 for any other.
+// DoStreamed takes the turn while a reader reads its events. Position is the last event that the reader has received in
+// an earlier call under the same operation; 0 for any other reader.
 func (u TakeTurn) DoStreamed(ctx context.Context, in NewTurn, position int64, read Reader) error {
 	take := func(started func(uuid.UUID)) (ports.Answer, error) { return u.take(ctx, in, started) }
 	return u.Stream.do(ctx, streamedTurn{take: take, find: u.Views.OfOperation, position: position, read: read})
 }
 
-// take takes a turn. Started is called when it is stored and its model is asked; nil: nobody reads its events.
+// take takes a turn. Started is called when the turn is stored and its model is called; nil: nobody reads its events.
 func (u TakeTurn) take(ctx context.Context, in NewTurn, started func(uuid.UUID)) (ports.Answer, error) {
 	turn, err := u.prepare(ctx, in)
 	if err != nil {
@@ -60,7 +61,7 @@ func (u TakeTurn) take(ctx context.Context, in NewTurn, started func(uuid.UUID))
 	return u.runIfFree(ctx, a)
 }
 
-// prepare makes the turn. Nothing is stored.
+// prepare makes the turn. It stores nothing.
 func (u TakeTurn) prepare(ctx context.Context, in NewTurn) (domain.Turn, error) {
 	c := call.From(ctx)
 	actor, operation, now := c.Principal.UserID, c.Operation.ID, u.Now()
@@ -83,8 +84,8 @@ const (
 	recoverFirst = 10 * time.Second
 )
 
-// runIfFree runs a turn unless another one runs in its thread: then the error is ports.ErrThreadBusy with that turn. The unique
-// index llm_turns_one_running decides, when the turn is stored.
+// runIfFree runs a turn unless another one runs in its thread: then the error is ports.ErrThreadBusy with that turn.
+// The unique index llm_turns_one_running decides, when the turn is stored.
 func (u TakeTurn) runIfFree(ctx context.Context, a *attempt) (ports.Answer, error) {
 	for range maxBusyTries {
 		answer, err := u.Operations.Run(ctx, a.operation())
@@ -98,8 +99,8 @@ func (u TakeTurn) runIfFree(ctx context.Context, a *attempt) (ports.Answer, erro
 	return ports.Answer{}, ports.ErrThreadBusy
 }
 
-// freeThread ends the turn that runs in a busy thread where its lease ran out long ago and nothing has recovered it. It returns
-// nil where the thread is free by now, and else ports.ErrThreadBusy with the turn that runs.
+// freeThread ends the running turn of a busy thread if its lease ran out long ago and nothing has recovered it. It
+// returns nil where the thread is free by now, else ports.ErrThreadBusy with the running turn.
 func (u TakeTurn) freeThread(ctx context.Context, thread uuid.UUID) error {
 	freed, err := u.Leases.Free(ctx, thread, recoverFirst, "its lease ran out and another turn took the thread")
 	if err != nil || freed {
@@ -112,7 +113,7 @@ func (u TakeTurn) freeThread(ctx context.Context, thread uuid.UUID) error {
 	return ports.ErrThreadBusy.With("active_turn_id", active)
 }
 
-// wrongContent says what is wrong with the text of a message.
+// wrongContent returns the error for the text of a message, with its field.
 func wrongContent(field string, err error) error {
 	code := "INVALID"
 	if errors.Is(err, domain.ErrBlank) {

@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// TestModelKey tests a workspace's own key by one call to its provider.
+// TestModelKey tests a workspace's own key with one call to its provider.
 type TestModelKey struct {
 	Keys      ports.OwnKeys
 	Providers ports.Providers
@@ -21,8 +21,8 @@ type TestModelKey struct {
 	Now       func() time.Time
 }
 
-// Do tests the key for a provider; where a model is named, whether that one answers with it. ErrModelKeyNotFound where the
-// workspace has no key of its own, RATE_LIMIT_EXCEEDED where it tests too often.
+// Do tests the key for a provider and, if a model is named, whether that model answers with the key. It returns
+// ErrModelKeyNotFound where the workspace has no key of its own, and RATE_LIMIT_EXCEEDED where it tests too often.
 func (u TestModelKey) Do(ctx context.Context, workspace uuid.UUID, provider, model string) (domain.KeyTest, error) {
 	name := ""
 	if model != "" {
@@ -50,8 +50,8 @@ func (u TestModelKey) Do(ctx context.Context, workspace uuid.UUID, provider, mod
 	return keyTest(err, u.Now().Sub(start)), nil
 }
 
-// keyTest is the result of a test that ended with an error. A model that has taken the key and returned no text, as it was
-// given few tokens or would not answer, has shown that the key works.
+// keyTest returns the result of a test that ended with an error. A model that has accepted the key and returned no
+// text, because it had few tokens or refused to answer, shows that the key works.
 func keyTest(err error, took time.Duration) domain.KeyTest {
 	test := domain.KeyTest{Latency: took}
 	switch {

@@ -19,10 +19,10 @@ type UnservedModels struct {
 // CodeNotServed is the code of a warning about a model that no provider serves, and NotServed its message.
 const CodeNotServed = "MODEL_NOT_SERVED"
 
-// maxShownName is how many bytes of a name a message repeats.
+// maxShownName is how many bytes of a name a message repeats at most.
 const maxShownName = 100
 
-// NotServed is the message for a model that no key serves, with the remedy.
+// NotServed returns the message for a model that no key serves, with the remedy.
 func NotServed(name string) string {
 	if len(name) > maxShownName {
 		name = strings.ToValidUTF8(name[:maxShownName], "") + "…"
@@ -30,8 +30,8 @@ func NotServed(name string) string {
 	return fmt.Sprintf("is saved, but nobody serves %s in this workspace, and turns with it fail: name one of GET /v1/models, or bring a key of its provider by PUT /v1/model-keys/{provider}", name)
 }
 
-// Do returns those of the names, in their order and without empty ones, that are served neither with the operator's keys nor with one of the
-// workspace's own, which serves whatever its provider does. Keys are read only where they matter.
+// Do returns those of the names that neither the operator's keys nor the workspace's own keys serve, in their order and
+// without empty ones. A workspace's own key serves all models of its provider. Keys are read only where they matter.
 func (u UnservedModels) Do(ctx context.Context, names []string) ([]string, error) {
 	var unserved []string
 	var keys []domain.ModelKey
@@ -58,7 +58,7 @@ func (u UnservedModels) Do(ctx context.Context, names []string) ([]string, error
 	return unserved, nil
 }
 
-// providerOf is the provider in a name or pattern.
+// providerOf returns the provider in a name or pattern.
 func providerOf(name string) string {
 	provider, _, _ := strings.Cut(name, "/")
 	return provider

@@ -1,4 +1,4 @@
-// Package ports declares what the use cases of knowledge need of the outside.
+// Package ports declares what the use cases of knowledge need from outside.
 package ports
 
 import (
@@ -12,23 +12,23 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// Failures of files.
+// Errors of files.
 var (
 	ErrFileNotFound   = fail.New(fail.NotFound, "NOT_FOUND", "there is no such file in this workspace")
 	ErrContentMissing = fail.New(fail.NotFound, "FILE_CONTENT_MISSING", "the file is known, but its bytes are missing: upload it again, or ask whoever operates this server to restore them")
 	ErrFileTooLarge   = fail.New(fail.TooLarge, "PAYLOAD_TOO_LARGE", "the file is too large")
 )
 
-// Files keeps what is known of the files of the caller's workspace.
+// Files stores the data of the files of the caller's workspace.
 type Files interface {
 	Create(ctx context.Context, f domain.File) error
-	// Get answers ErrFileNotFound.
+	// Get returns ErrFileNotFound where there is no such file.
 	Get(ctx context.Context, id uuid.UUID) (domain.File, error)
-	// List gives them newest first.
+	// List lists files, newest first.
 	List(ctx context.Context, after *FilePosition, limit int) ([]domain.File, error)
-	// Delete removes a file and, once that is committed, its bytes. It answers ErrFileNotFound.
+	// Delete removes a file and, after the commit, its bytes. It returns ErrFileNotFound where there is no such file.
 	Delete(ctx context.Context, id uuid.UUID) (domain.File, error)
-	// Known gives those of the ids that are there.
+	// Known returns those of the ids that exist.
 	Known(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 }
 
@@ -38,23 +38,24 @@ type FilePosition struct {
 	ID uuid.UUID `json:"i"`
 }
 
-// BytesKey names the bytes of a file.
+// BytesKey identifies the bytes of a file.
 type BytesKey struct{ WorkspaceID, FileID uuid.UUID }
 
-// Bytes keeps the bytes of files. It is in no transaction: they are there before their file is, and after it.
+// Bytes stores the bytes of files, outside of any transaction. The bytes exist before their file is created, and after
+// it is deleted.
 type Bytes interface {
-	// Keep stores all that it reads, or nothing.
+	// Keep stores everything that it reads, or nothing.
 	Keep(ctx context.Context, k BytesKey, content io.Reader) (size int64, err error)
-	// Open reads from an offset on. It answers ErrFileNotFound.
+	// Open reads from an offset on. It returns ErrFileNotFound where there are no such bytes.
 	Open(ctx context.Context, k BytesKey, offset int64) (io.ReadCloser, error)
-	// Remove removes them; none there is no error.
+	// Remove removes the bytes; it is no error where there are none.
 	Remove(ctx context.Context, k BytesKey) error
-	// Stored gives a page of all bytes of all workspaces, and the place behind it: "" is the first and, as an answer,
-	// says that there are no more.
+	// Stored returns a page of all bytes of all workspaces, and the position after it. The position "" is the beginning
+	// as an argument, and means the end as a result.
 	Stored(ctx context.Context, after string) (page []StoredBytes, next string, err error)
 }
 
-// StoredBytes says since when bytes are there.
+// StoredBytes is a key with the time since when its bytes exist.
 type StoredBytes struct {
 	BytesKey
 	At time.Time

@@ -1,4 +1,4 @@
-// Package usecases has what can be done with files, a use case a file.
+// Package usecases has the use cases of files, one file each.
 package usecases
 
 import (
@@ -8,10 +8,10 @@ import (
 	"github.com/parley/parley/modules/knowledge/ports"
 )
 
-// CreateFile makes a file of bytes that ReceiveFile has stored.
+// CreateFile creates a file of bytes that ReceiveFile has stored.
 type CreateFile struct{ Files ports.Files }
 
-// Do makes the file.
+// Do creates the file.
 func (u CreateFile) Do(ctx context.Context, f domain.File) (domain.File, error) {
 	return f, u.Files.Create(ctx, f)
 }

@@ -12,7 +12,7 @@ import (
 // DeleteFile removes a file, and later its bytes.
 type DeleteFile struct{ Files ports.Files }
 
-// Do gives the file that was there.
+// Do returns the deleted file.
 func (u DeleteFile) Do(ctx context.Context, id uuid.UUID) (domain.File, error) {
 	return u.Files.Delete(ctx, id)
 }

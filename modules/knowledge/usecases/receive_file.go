@@ -15,11 +15,11 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// ReceiveFile stores the bytes of a file that is not there yet: CreateFile makes it one. Bytes of which no file comes are
-// removed by RemoveOrphans.
+// ReceiveFile stores the bytes of a file that does not exist yet; CreateFile creates it. RemoveOrphans removes bytes of
+// which no file is created.
 type ReceiveFile struct {
 	Bytes ports.Bytes
-	// Sniff says what a file is by its first bytes, up to SniffLength of them.
+	// Sniff returns the type of a file by its first bytes, SniffLength at most.
 	Sniff func(head []byte) (contentType string)
 	Limit int64 // bytes
 	Now   func() time.Time
@@ -28,14 +28,14 @@ type ReceiveFile struct {
 // SniffLength is how many bytes are needed to detect the type of a file.
 const SniffLength = 3072
 
-// SentFile is what ReceiveFile is asked for.
+// SentFile is the input of ReceiveFile.
 type SentFile struct {
 	WorkspaceID, By uuid.UUID
-	Name            string // as the sender has it
+	Name            string // as it was sent
 	Content         io.Reader
 }
 
-// Do reads the content to its end. It answers ErrFileTooLarge, or the error of the content.
+// Do reads the content to its end. It returns ErrFileTooLarge, or the error of reading the content.
 func (u ReceiveFile) Do(ctx context.Context, in SentFile) (domain.File, error) {
 	name, err := domain.NewFileName(in.Name)
 	if err != nil {
@@ -63,7 +63,7 @@ func (u ReceiveFile) Do(ctx context.Context, in SentFile) (domain.File, error) {
 	return f, nil
 }
 
-// Discard removes the bytes of a file that none is made of. A failure is left to RemoveOrphans.
+// Discard removes the bytes of a file that is not created. RemoveOrphans removes them where it fails.
 func (u ReceiveFile) Discard(ctx context.Context, f domain.File) error {
 	return u.Bytes.Remove(ctx, keyOf(f))
 }
@@ -72,7 +72,7 @@ func keyOf(f domain.File) ports.BytesKey {
 	return ports.BytesKey{WorkspaceID: f.WorkspaceID, FileID: f.ID}
 }
 
-// bounded fails with ErrFileTooLarge where there is more than it may give.
+// bounded is a reader that returns ErrFileTooLarge after its limit.
 type bounded struct {
 	io.Reader
 	left, limit int64

@@ -11,19 +11,20 @@ import (
 	"github.com/parley/parley/modules/knowledge/ports"
 )
 
-// RemoveOrphans removes bytes that belong to no file: of uploads that were cut short between their bytes and their file.
+// RemoveOrphans removes bytes that belong to no file. They are of uploads that were interrupted after the bytes were
+// stored.
 type RemoveOrphans struct {
 	Files ports.Files
 	Bytes ports.Bytes
-	// In gives a context for work in a workspace: of each only its own files are asked for.
+	// In returns a context for work in a workspace, in which only the files of that workspace are read.
 	In  func(ctx context.Context, workspace uuid.UUID) context.Context
 	Now func() time.Time
 }
 
-// orphanAge is far beyond the time from the last byte of an upload to its file, whatever the clocks say.
+// orphanAge is much longer than the time from the last byte of an upload to its file, even if clocks differ.
 const orphanAge = time.Hour
 
-// Do goes through all bytes there are.
+// Do checks all stored bytes.
 func (u RemoveOrphans) Do(ctx context.Context) error {
 	for after := ""; ; {
 		page, next, err := u.Bytes.Stored(ctx, after)

@@ -11,8 +11,8 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/modelstream"
 )
 
-// event is what is read of an event of a Message, or of a whole one. Text is that of blocks of type text: thinking, and
-// calls of tools, are blocks of their own.
+// event has the fields that are read of an event of a Message, or of a whole Message. Text is that of blocks of type
+// text; thinking and tool calls are blocks of their own.
 type event struct {
 	Type    string `json:"type"`
 	Message struct {
@@ -34,7 +34,7 @@ type block struct {
 	Text string `json:"text"`
 }
 
-// usage is in tokens; what the cache held and took is sent beside the rest of the input.
+// usage is in tokens. Tokens that were read from and written to the cache are sent beside the rest of the input.
 type usage struct {
 	Input     *float64 `json:"input_tokens"`
 	CacheRead *float64 `json:"cache_read_input_tokens"`
@@ -84,7 +84,7 @@ func (d *decoder) decode(kind string, data []byte) (modelstream.Part, error) {
 	return modelstream.Part{}, nil // ping, content_block_stop, and what is new
 }
 
-// part is what a block or a delta of one adds.
+// part returns what a block, or a delta of one, adds to the answer.
 func (b block) part() modelstream.Part {
 	if b.Type != "" && b.Type != "text" && b.Type != "text_delta" {
 		return modelstream.Part{Reasoning: true}
@@ -92,8 +92,8 @@ func (b block) part() modelstream.Part {
 	return modelstream.Part{Text: b.Text}
 }
 
-// count adds counts to those that were sent before. They only grow; an event leaves out what it does not know, or has 0.
-// The input is known where any part of it is.
+// count adds counts to those that were sent before. Counts only grow; an event leaves out counts that it does not have,
+// or sends 0. The input count is set where any part of it is.
 func (d *decoder) count(u usage) modelstream.Usage {
 	for _, n := range []struct{ all, sent **float64 }{
 		{&d.usage.Input, &u.Input}, {&d.usage.CacheRead, &u.CacheRead}, {&d.usage.CacheMade, &u.CacheMade}, {&d.usage.Output, &u.Output},
@@ -110,7 +110,7 @@ func (d *decoder) count(u usage) modelstream.Usage {
 	return total
 }
 
-// maxTokens is far beyond what an answer can have, and so small that sums of it are numbers still.
+// maxTokens is far more than an answer can have, and small enough that sums of it do not overflow.
 const maxTokens = 1 << 40
 
 func tokens(n *float64) *int {

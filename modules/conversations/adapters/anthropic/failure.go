@@ -18,8 +18,8 @@ import (
 
 var errBrokeOff = errors.New("anthropic broke off its answer")
 
-// failure returns what went wrong, in words that may be stored and logged, and how it is to be counted: a server that has begun
-// to answer (begun) and takes too long is one that works.
+// failure returns the error of a call, in a form that may be stored and logged, and that counts correctly for the
+// circuit breaker: a server that has begun to answer (begun) and takes too long is not down.
 func (m Model) failure(ctx context.Context, err error, begun bool, p ports.Prompt) error {
 	if ctx.Err() != nil {
 		err := fmt.Errorf("anthropic did not answer: %w", context.Cause(ctx))
@@ -34,12 +34,12 @@ func (m Model) failure(ctx context.Context, err error, begun bool, p ports.Promp
 	}
 	if answer, ok := errors.AsType[*sdk.Error](err); ok {
 		refusal.Status = answer.StatusCode
-		if refusal.Status < 300 { // it came within the answer, whose status had gone before
+		if refusal.Status < 300 { // it came within the answer, after the status was sent
 			refusal.Body = []byte(answer.RawJSON())
 			return refusal.Err()
 		}
 		refusal.RetryAfter = webhook.RetryAfter(answer.Response, time.Now())
-		refusal.Body, _ = io.ReadAll(answer.Response.Body) // which the library has read
+		refusal.Body, _ = io.ReadAll(answer.Response.Body) // the library has already read it
 		return refusal.Err()
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok {

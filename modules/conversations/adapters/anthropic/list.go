@@ -13,11 +13,11 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// maxListed is how many models the provider is asked for at once: the most that it allows.
+// maxListed is how many models are requested at once: the maximum of the provider.
 const maxListed = 1000
 
-// Models returns what the provider calls its models that a key may use, the newest first; more says that there are others.
-// The errors are those of Reply.
+// Models returns the provider's names of the models that a key may use, the newest first; more says that there are
+// others. The errors are those of Reply.
 func (m Model) Models(ctx context.Context, own ports.Access) (names []string, more bool, err error) {
 	base := own.BaseURL
 	if base == "" {
@@ -36,7 +36,7 @@ func (m Model) Models(ctx context.Context, own ports.Access) (names []string, mo
 	err = api.Get(ctx, "v1/models?"+query.Encode(), nil, &answer)
 	if err == nil {
 		defer func() { _ = answer.Body.Close() }() // what was read counts
-		if answer.StatusCode > 299 {               // a redirect, which nobody follows
+		if answer.StatusCode > 299 {               // a redirect, which is not followed
 			err = &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer}
 		}
 	}

@@ -1,5 +1,5 @@
-// Package anthropic asks models by Anthropic's Messages. It repeats a call only without a temperature that the model does not
-// take: what else is repeated, and for how long, is for whoever guards it.
+// Package anthropic calls models with Anthropic's Messages API. It repeats a call only without a temperature that the
+// model does not support. All other retries are made by the guard of the model.
 package anthropic
 
 import (
@@ -19,15 +19,15 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// publicURL is where Anthropic itself is.
+// publicURL is the URL of Anthropic's public API.
 const publicURL = "https://api.anthropic.com"
 
 const (
-	usualAnswer = 4096 // tokens: this provider wants a bound, also where the bot has none
-	hottest     = 1    // of its temperatures
+	usualAnswer = 4096 // tokens: this provider requires a limit, also where the bot has none
+	hottest     = 1    // the highest temperature
 )
 
-// Model asks a server of Anthropic's Messages.
+// Model calls a server of Anthropic's Messages API.
 type Model struct {
 	Key, URL string        // the operator's; no URL: publicURL
 	Client   *http.Client  // for the operator's server
@@ -40,7 +40,7 @@ func (Model) Name() (provider, model string) { return domain.Anthropic, "" }
 
 var errNothingMore = errors.New("the answer has ended")
 
-// Reply asks a model and reads its answer, as ports.Model has it.
+// Reply calls a model and reads its answer, as specified by ports.Model.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -64,7 +64,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	return reply, m.failure(ctx, err, true, p)
 }
 
-// ask sends the prompt, and gives the answer once its head is there and is no refusal.
+// ask sends the prompt, and returns the response once its head has come and is no error.
 func (m Model) ask(ctx context.Context, p ports.Prompt) (*http.Response, error) {
 	key, base, client := m.Key, m.URL, m.Client
 	if p.Access != nil {
@@ -94,7 +94,7 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (*http.Response, error) 
 	if err != nil {
 		return nil, asRefusal(answer, err)
 	}
-	if answer.StatusCode > 299 { // a redirect, which nobody follows
+	if answer.StatusCode > 299 { // a redirect, which is not followed
 		_ = answer.Body.Close()
 		answer.Body = http.NoBody
 		return nil, &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer}
@@ -102,7 +102,8 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (*http.Response, error) 
 	return answer, nil
 }
 
-// asRefusal returns the library's error for an HTTP answer that is none, also where its body is not in Anthropic's form.
+// asRefusal returns the library's error for an HTTP response that is an error, also where its body is not in
+// Anthropic's form.
 func asRefusal(answer *http.Response, err error) error {
 	if _, ok := errors.AsType[*sdk.Error](err); ok || answer == nil || answer.StatusCode < 400 {
 		return err
@@ -110,7 +111,7 @@ func asRefusal(answer *http.Response, err error) error {
 	return &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer}
 }
 
-// params are the body of the call.
+// params returns the body of the call.
 func params(p ports.Prompt) sdk.MessageNewParams {
 	body := sdk.MessageNewParams{Model: p.Model, MaxTokens: usualAnswer}
 	if p.Pinned != nil && p.Pinned.Instruction != "" {

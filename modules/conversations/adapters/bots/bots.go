@@ -1,4 +1,4 @@
-// Package bots asks the bots module, through its face, what conversations need to know.
+// Package bots calls the bots module for conversations.
 package bots
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/parley/parley/modules/bots"
 )
 
-// Bots asks the catalog of the bots module.
+// Bots calls the catalog of the bots module.
 type Bots struct{ Catalog bots.Catalog }
 
 func (b Bots) Exists(ctx context.Context, bot uuid.UUID) (bool, error) {

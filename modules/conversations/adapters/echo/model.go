@@ -1,4 +1,5 @@
-// Package echo is the model that repeats the message: enough to build against, and what runs until a real one is set.
+// Package echo is a model that repeats the message. It is for development, and is the default until a real model is
+// configured.
 package echo
 
 import (
@@ -29,7 +30,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	return domain.Reply{Content: content, FinishReason: domain.FinishStop}, nil
 }
 
-// pause takes the time of one word.
+// pause waits for the time of one word.
 func (m Model) pause(ctx context.Context) error {
 	if m.Delay <= 0 {
 		return nil

@@ -1,4 +1,4 @@
-// Package guarded puts a deadline, circuit breakers and repetition round a model, and bounds how many turns run at once.
+// Package guarded adds a deadline, circuit breakers and retries to a model, and bounds how many turns run at once.
 package guarded
 
 import (
@@ -13,21 +13,22 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Model is a model with a deadline, circuit breakers and repetition.
+// Model is a model with a deadline, circuit breakers and retries.
 type Model struct {
 	Model ports.Model
 	Group *resilience.Group
-	Own   *resilience.Group // for keys of workspaces, whose failures concern no operator; nil: Group
+	Own   *resilience.Group // for keys of workspaces, whose failures are not the operator's; nil: Group
 }
 
 func (m Model) Name() (provider, model string) { return m.Model.Name() }
 
 var errNoText = errors.New("the model sent no text in time")
 
-// Reply has the model answer. A failure before the first text is tried again, as the policy of the group says; later ones are not, as the
-// text was passed on already. The usage of all tries is in the reply, also after a failure.
+// Reply calls the model. It retries a failure before the first text, by the policy of the group. It does not retry
+// later failures, because the text was already passed on. The reply has the usage of all attempts, also after a
+// failure.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, write func(text string)) (reply domain.Reply, err error) {
-	var before domain.Usage // of tries that failed
+	var before domain.Usage // of attempts that failed
 	group, target, source := m.target(ctx, p.Model, p.Access != nil)
 	err = group.For(source).DoSafe(ctx, target, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -56,8 +57,9 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, write func(text string
 	return reply, err
 }
 
-// used is the usage of one call: what its provider has sent, else an estimate, where the provider was at work. Size is how many bytes
-// of text came; a provider that did not end its answer (whole) has not counted all of it.
+// used returns the usage of one call: what its provider has sent, else an estimate if the provider has worked on the
+// call. Size is the received text in bytes. If the answer did not end (whole is false), the provider's count is
+// incomplete.
 func used(p ports.Prompt, r domain.Reply, size int, whole bool) domain.Usage {
 	u := r.Believable()
 	if !r.Begun {
@@ -72,8 +74,8 @@ func used(p ports.Prompt, r domain.Reply, size int, whole bool) domain.Usage {
 	return u
 }
 
-// Away returns for how long the provider's model of a name will not be asked for the workspace of the context, because it has
-// failed too often or wants to be left alone; 0: it is asked now. Own is whether the workspace asks with a key of its own.
+// Away returns for how long the model will not be called for the workspace of the context, because it has failed too
+// often or has asked for a pause; 0: it is called now. Own is whether the workspace uses a key of its own.
 func (m Model) Away(ctx context.Context, model string, own bool) time.Duration {
 	group, target, source := m.target(ctx, model, own)
 	return group.For(source).Away(target)

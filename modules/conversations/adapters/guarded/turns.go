@@ -16,14 +16,14 @@ import (
 // all together. It is a command.Bound.
 type Turns struct {
 	Slots   *resilience.Slots
-	MaxWait time.Duration // for a place
-	Refused func()        // called for each turn that gets no place
+	MaxWait time.Duration // for a slot
+	Refused func()        // called for each turn that is refused for want of a slot
 }
 
-// Try takes a place for the caller's turn if there is one now.
+// Try takes a slot for the caller's turn if one is free now.
 func (t Turns) Try(ctx context.Context) (leave func(), ok bool) { return t.Slots.Try(parties(ctx)...) }
 
-// Wait takes a place, and waits for it up to MaxWait. It returns ports.ErrTooManyTurns where there is none.
+// Wait takes a slot, and waits for it up to MaxWait. It returns ports.ErrTooManyTurns where none becomes free.
 func (t Turns) Wait(ctx context.Context) (leave func(), err error) {
 	leave, err = t.Slots.Wait(ctx, t.MaxWait, parties(ctx)...)
 	if errors.Is(err, resilience.ErrNoSlot) {
@@ -33,7 +33,7 @@ func (t Turns) Wait(ctx context.Context) (leave func(), err error) {
 	return leave, err
 }
 
-// parties are for whom a place is taken: the workspace, and whoever acts.
+// parties returns for whom a slot counts: the workspace, and the actor over all workspaces.
 func parties(ctx context.Context) []uuid.UUID {
 	p := call.From(ctx).Principal
 	return []uuid.UUID{p.WorkspaceID, p.UserID}

@@ -33,13 +33,13 @@ type attempt struct {
 	closed  bool        // nothing more is stored beside the turn
 }
 
-// storing says what happens to chunks that are not in the table yet.
+// storing is the state of the chunks that are not in the table yet.
 type storing int
 
 const (
 	idle    storing = iota // there are none: the next one is queued
 	queued                 // they wait for a writer
-	writing                // a writer is at it
+	writing                // a writer writes them
 	paused                 // they wait for the time of the next batch
 )
 
@@ -71,7 +71,7 @@ func (a *attempt) Write(text string) {
 	}
 }
 
-// queue notes that the chunks wait for a writer, and reports whether they are to be queued. The lock is held.
+// queue records that the chunks wait for a writer, and reports whether they must be queued. The caller holds the lock.
 func (a *attempt) queue() bool {
 	if !a.streamed || a.closed || a.storing != idle || a.stored == len(a.chunks) {
 		return false
@@ -83,8 +83,8 @@ func (a *attempt) queue() bool {
 // maxOtherEvents is the largest number of events of a stream that have no text.
 const maxOtherEvents = 10
 
-// store writes chunks into the table while the turn runs: the first one at once, then in batches. What cannot be written now is part
-// of the next batch, and at last of Flush.
+// store writes chunks into the table while the turn runs: the first one at once, then in batches. Chunks that cannot be
+// written now are part of the next batch, and finally of Flush.
 func (a *attempt) store() {
 	a.mu.Lock()
 	if a.closed {
@@ -144,7 +144,7 @@ func (a *attempt) unstored() (first int, chunks []string) {
 	return a.stored, a.chunks[a.stored:len(a.chunks):len(a.chunks)]
 }
 
-// Close ends the storing beside the turn, and waits for the batch that is being written.
+// Close ends the storing of chunks, and waits for the batch that is being written.
 func (a *attempt) Close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

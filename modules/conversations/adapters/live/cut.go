@@ -6,7 +6,7 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// Cut cuts short the attempts that run here. It does not wait for them.
+// Cut stops the attempts that run here. It does not wait for them.
 func (h *Hub) Cut() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -15,8 +15,8 @@ func (h *Hub) Cut() {
 	}
 }
 
-// Close cuts short the attempts that run here, and those that begin from now on, and waits until what came of them is stored,
-// or the context ends. It says how many there were.
+// Close stops the attempts that run here, and those that begin from now on, and waits until their results are stored or
+// the context ends. It returns how many there were.
 func (h *Hub) Close(ctx context.Context) (attempts int) {
 	h.mu.Lock()
 	h.closed = true

@@ -1,5 +1,6 @@
-// Package live knows the attempts at turns that run in this process: it cancels them, and lets the readers of a turn read its text
-// while it is generated. Readers share one log and read it at their own pace: a slow one delays nobody and needs no buffer.
+// Package live holds the attempts at turns that run in this process. It cancels them, and lets the readers of a turn
+// read its text while it is generated. Readers share one log and read it at their own pace: a slow reader delays no
+// other and needs no buffer.
 package live
 
 import (
@@ -23,7 +24,8 @@ var (
 	_ ports.ThreadQueue = (*Hub)(nil)
 )
 
-// Hub knows the attempts that run in this process, their readers, and the calls that wait for a thread. It is safe for concurrent use.
+// Hub holds the attempts that run in this process, their readers, and the calls that wait for a thread. It is safe for
+// concurrent use.
 type Hub struct {
 	chunks  ports.Chunks
 	cancels ports.Cancels
@@ -135,7 +137,7 @@ func (h *Hub) changed(turn uuid.UUID) {
 func poke(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:
-	default: // it will look anyway
+	default: // it will read the turn anyway
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 
 const (
 	maxWaiting = 8                      // calls that wait for one thread, in this process
-	lookAgain  = 250 * time.Millisecond // at a thread that is busy with a turn of another process
+	lookAgain  = 250 * time.Millisecond // between checks of a thread in which a turn of another process runs
 )
 
-// queueKey names the queue of a thread. The workspace is part of it, so that no caller can reach the queue of another
-// workspace, whatever id it names.
+// queueKey identifies the queue of a thread. The workspace is part of it, so that no caller can reach the queue of
+// another workspace with any id.
 type queueKey struct{ workspace, thread uuid.UUID }
 
 // place is one caller's position in a queue.
@@ -32,7 +32,7 @@ func (h *Hub) Enter(ctx context.Context, thread uuid.UUID) (ports.QueuePlace, er
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	key := queueKey{call.From(ctx).Principal.WorkspaceID, thread}
-	if len(h.queues[key]) > maxWaiting { // the first of them need not wait
+	if len(h.queues[key]) > maxWaiting { // the first call need not wait
 		return nil, ports.ErrThreadBusy
 	}
 	p := &place{hub: h, queue: key, wake: make(chan struct{}, 1)}

@@ -6,16 +6,16 @@ import (
 )
 
 const (
-	maxWriters = 4 // batches that are written at once: streams must not take the requests' connections
+	maxWriters = 4 // batches that are written at once: streams must leave connections for requests
 
-	// A stream waits for batchTime between two batches, or for streamTime for each stream that runs, if that is longer: however
-	// many there are, they write no more than 500 batches a second.
+	// A stream waits between two batches for batchTime, or for streamTime times the number of running streams if that is
+	// longer. All streams together write at most 500 batches a second.
 	batchTime  = 100 * time.Millisecond
 	streamTime = 2 * time.Millisecond
 )
 
-// writes stores the chunks of streamed attempts in batches, in the order in which the attempts had some. Its goroutines end when
-// nothing is left. It is safe for concurrent use.
+// writes stores the chunks of streamed attempts in batches, in the order in which the attempts were queued. Its
+// goroutines end when nothing is left. It is safe for concurrent use.
 type writes struct {
 	mu      sync.Mutex
 	due     []*attempt
@@ -39,7 +39,7 @@ func (w *writes) run() {
 	}
 }
 
-// next takes the attempt that has waited longest; nil where none waits: then the goroutine ends.
+// next takes the attempt that has waited longest; nil where none waits, which ends the goroutine.
 func (w *writes) next() *attempt {
 	w.mu.Lock()
 	defer w.mu.Unlock()

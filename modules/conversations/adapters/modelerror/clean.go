@@ -9,11 +9,11 @@ import (
 const (
 	maxMessage = 300 // characters of a provider's message that are shown
 	maxLooked  = 4 << 10
-	minQuoted  = 12 // characters of a prompt by which it is known that a message repeats it
+	minQuoted  = 12 // characters of a prompt that a message must contain to count as repeating it
 )
 
-// private is what looks like a secret or like an address: URLs, addresses of people and of hosts, keys, also those of which the middle
-// is hidden by stars, names of accounts, and long words with digits.
+// private matches what may be a secret or an address: URLs, addresses of people and of hosts, keys, including keys
+// whose middle is masked by stars, names of accounts, and long words with digits.
 var private = regexp.MustCompile(strings.Join([]string{
 	`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>)\]]+`,
 	`[\w.+-]+@[\w-]+(\.[\w-]+)+`,
@@ -32,8 +32,8 @@ var private = regexp.MustCompile(strings.Join([]string{
 	`\b[A-Za-z]\w{15,}\d\w*\b`,
 }, "|"))
 
-// clean returns what may be shown of a provider's message: on one line, without the key and what looks like a secret or an address,
-// cut. A message that repeats what the model was asked is left out whole.
+// clean returns the part of a provider's message that may be shown: one line, without the key and what may be a secret
+// or an address, and truncated. It returns "" for a message that repeats the prompt.
 func (r Refusal) clean(message string) string {
 	if len(message) > maxLooked {
 		message = message[:maxLooked]
@@ -70,7 +70,7 @@ func (r Refusal) clean(message string) string {
 	return message
 }
 
-// repeats reports whether a message has words of the prompt in it.
+// repeats reports whether a message contains words of the prompt.
 func (r Refusal) repeats(message string) bool {
 	texts := []string{r.Prompt.Content}
 	if r.Prompt.Pinned != nil {

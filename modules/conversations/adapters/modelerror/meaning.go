@@ -8,8 +8,8 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// meaning returns the permanent failure that an error of this status is; nil: it may pass. Status 0 is that of an error within an
-// answer, which has none.
+// meaning returns the permanent failure for an error with this status; nil for a temporary failure. Status 0 is that of
+// an error within an answer, which has no status.
 func (w words) meaning(status int) *fail.Error {
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -54,9 +54,9 @@ func (w words) meaning(status int) *fail.Error {
 	}
 }
 
-// meaningOfTooMany is meaning for 429, which providers also send where the account has no credit left, or where a single request has
-// more tokens than a minute may have. Gemini says of its limits a minute what OpenAI says of the account: "You exceeded your
-// current quota, please check your plan and billing details".
+// meaningOfTooMany is meaning for 429. Providers also send 429 where the account has no credit left, or where a single
+// request has more tokens than are allowed in a minute. Gemini uses for its limits per minute the message that OpenAI
+// uses for the account: "You exceeded your current quota, please check your plan and billing details".
 func (w words) meaningOfTooMany() *fail.Error {
 	switch {
 	case w.has("insufficient_quota", "billing_*", "exceeded_current_quota_error", "insufficient_balance", "insufficient_credits"), w.says(noCredit()...):
@@ -88,7 +88,7 @@ func (w words) isTooLong() bool {
 			"request too large for", "exceed the configured limit", "prompt token count", "max_tokens must be at least 1, got -")
 }
 
-// noCredit are phrases of providers whose account has to be paid for first.
+// noCredit returns phrases of providers whose account has no credit.
 func noCredit() []string {
 	return []string{
 		"credit balance is too low", "insufficient balance", "insufficient credit", "insufficient fund", "requires more credits",
@@ -103,7 +103,7 @@ func (w words) isQuota() bool {
 		w.says(noCredit()...) || w.says("billing details", "account is in good standing", "credit limit")
 }
 
-// aboutModel is how messages say that there is no such model.
+// aboutModel matches messages that say that there is no such model.
 var aboutModel = regexp.MustCompile(`(?i)\bmodel\b.{0,200}\b(does not exist|doesn't exist|not exist|not found|is not available|not supported for generatecontent|been decommissioned|been deprecated|been retired)`)
 
 func (w words) isUnknownModel() bool {
@@ -125,8 +125,8 @@ func (w words) isCredentials() bool {
 			"invalid authentication")
 }
 
-// isWrongAddress reports whether the error is not of a provider that looked for the model, but of a server that has nothing at the
-// path.
+// isWrongAddress reports whether the error comes from a server that has nothing at the path, and not from a provider
+// that has looked for the model.
 func (w words) isWrongAddress(status int) bool {
 	switch {
 	case status >= 300 && status < 400, status == http.StatusMethodNotAllowed:

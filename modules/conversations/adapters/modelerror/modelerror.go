@@ -1,5 +1,5 @@
-// Package modelerror finds out what the error of a model's provider means: whether it passes by itself, and if not, which of the
-// permanent failures of ports it is. Providers that speak the same protocol word their errors differently.
+// Package modelerror interprets the errors of models' providers: whether an error is temporary, and if not, which of
+// the permanent failures of ports it is. Providers that speak the same protocol use different messages.
 package modelerror
 
 import (
@@ -23,8 +23,9 @@ type Refusal struct {
 	Prompt     ports.Prompt  // what is shown of the error does not repeat it
 }
 
-// Err returns the failure that the error is. A permanent one is an error of ports with details; any other one is left to
-// whoever guards the model. Its text may be stored and logged: of the provider's words it has the code alone.
+// Err returns the failure for the error. A permanent failure is an error of ports with details; any other error is
+// handled by the guard of the model. Its text may be stored and logged: it contains the provider's code, but not the
+// provider's message.
 func (r Refusal) Err() error {
 	said := parse(r.Body)
 	status := r.Status
@@ -44,7 +45,8 @@ func (r Refusal) Err() error {
 	}
 }
 
-// detailed adds to a failure what the provider said. With the operator's key that is no word of the key or its account.
+// detailed adds the provider's message to a failure. With the operator's key it adds nothing about the key or its
+// account.
 func (r Refusal) detailed(failure *fail.Error, said words, status int) *fail.Error {
 	if r.Status >= 300 {
 		failure = failure.With("status", r.Status)
@@ -67,7 +69,7 @@ func (r Refusal) detailed(failure *fail.Error, said words, status int) *fail.Err
 	return failure
 }
 
-// checkAddress says what a wrong address is mended by.
+// checkAddress returns the hint how to fix a wrong address.
 func checkAddress(own bool) string {
 	if own {
 		return "check base_url of PUT /v1/model-keys/{provider}"

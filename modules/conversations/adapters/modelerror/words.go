@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// words are what a provider says of an error.
+// words has the parts of a provider's error.
 type words struct {
-	codes   []string // strings that name the error, the most telling first
-	number  int      // a number in their place, which mostly is a status of HTTP; 0: none
+	codes   []string // strings that name the error, the most specific first
+	number  int      // a number in their place, which mostly is an HTTP status; 0: none
 	message string
-	tokens  int // of the model's window, where it is sent beside the message; 0: it is not
+	tokens  int // of the model's context window, where it is sent beside the message; 0: it is not sent
 }
 
-// depth bounds how deep errors within errors are looked for.
+// depth is how deep nested errors are searched.
 const depth = 4
 
-// parse reads a body. One that is not JSON, such as the page of a proxy, says nothing.
+// parse reads a body. For a body that is not JSON, such as the page of a proxy, the result is empty.
 func parse(body []byte) words {
 	var v any
 	if json.Unmarshal(body, &v) != nil {
@@ -29,8 +29,8 @@ func parse(body []byte) words {
 	return w
 }
 
-// read takes in an error in any of the forms that servers send: {"error": {…}}, {"error": "text"}, a list of such, {"message": …},
-// {"detail": …}, and each of them within another.
+// read reads an error in any of the forms that servers send: {"error": {…}}, {"error": "text"}, a list of such,
+// {"message": …}, {"detail": …}, and each of them within another.
 func (w *words) read(v any, left int) {
 	if left == 0 {
 		return
@@ -66,10 +66,10 @@ func (w *words) read(v any, left int) {
 	}
 }
 
-// isCode is what a code looks like.
+// isCode matches an error code.
 var isCode = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{1,63}$`)
 
-// name takes in a code, of which a list may name several.
+// name reads a code, or a list of codes.
 func (w *words) name(v any) {
 	switch v := v.(type) {
 	case float64:
@@ -89,18 +89,18 @@ func (w *words) count(n int) {
 	}
 }
 
-// code is the most telling code; empty: there is none.
+// code returns the most specific code; "" where there is none.
 func (w words) code() string {
 	if len(w.codes) > 0 {
 		return w.codes[0]
 	}
-	if w.number > 0 && (w.number < 100 || w.number > 599) { // another number than a status of HTTP
+	if w.number > 0 && (w.number < 100 || w.number > 599) { // another number than an HTTP status
 		return strconv.Itoa(w.number)
 	}
 	return ""
 }
 
-// status is the status of HTTP that an error within an answer would have had; 0: it does not say.
+// status returns the HTTP status that an error within an answer would have had; 0 where it has none.
 func (w words) status() int {
 	if w.number >= 400 && w.number <= 599 {
 		return w.number
@@ -155,7 +155,7 @@ func (w words) says(phrases ...string) bool {
 	return false
 }
 
-// windows are how messages name how many tokens a model takes at the most.
+// windows match how messages name the model's maximum number of tokens.
 var windows = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`maximum context length (?:is|of) (\d[\d,]*)`,
 	`maximum context length: (\d[\d,]*)`,
@@ -174,13 +174,13 @@ var windows = regexp.MustCompile(`(?i)` + strings.Join([]string{
 	`input length should be \[\d+, ?(\d[\d,]*)\]`,
 }, "|"))
 
-// bounds of what is believed to be a window.
+// Limits of a plausible context window.
 const (
 	minWindow = 128
 	maxWindow = 100_000_000
 )
 
-// window is how many tokens the model takes, by the error; 0: it does not say.
+// window returns the model's context window in tokens, as the error states it; 0 where it does not.
 func (w words) window() int {
 	n := w.tokens
 	if n == 0 {

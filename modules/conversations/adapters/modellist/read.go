@@ -1,4 +1,4 @@
-// Package modellist reads the answers of providers that list their models. OpenAI's and Anthropic's have one form.
+// Package modellist reads providers' lists of models. Those of OpenAI and Anthropic have the same form.
 package modellist
 
 import (
@@ -7,12 +7,12 @@ import (
 	"io"
 )
 
-// maxBytes bounds what is read of an answer.
+// maxBytes is how much of a response is read at most.
 const maxBytes = 1 << 20
 
 var errForm = errors.New("the server did not list its models as the provider does, or in more than 1 MiB")
 
-// Read returns the names in an answer; more says that the provider has other models too.
+// Read returns the names in a response; more says that the provider has other models too.
 func Read(body io.Reader) (names []string, more bool, err error) {
 	var list struct {
 		Object string `json:"object"`

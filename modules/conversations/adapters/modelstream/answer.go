@@ -19,11 +19,11 @@ const (
 	usageWait  = 2 * time.Second
 )
 
-// errIncomplete says that an answer ended before its server had said that it is whole.
+// errIncomplete means that a response ended before its server had marked it as complete.
 var errIncomplete = errors.New("the answer is not whole")
 
-// GaveUpError says that a server ended its answer for a reason of its own, such as a lack of resources. The same call may
-// succeed when it is repeated.
+// GaveUpError means that a server ended its answer for a reason of its own, such as a lack of resources. The same call
+// may succeed when it is repeated.
 type GaveUpError struct{ Reason string }
 
 // Error returns the server's reason.
@@ -32,7 +32,7 @@ func (e GaveUpError) Error() string { return "the server gave up: " + e.Reason }
 // Part is what one event adds to an answer.
 type Part struct {
 	Text      string
-	Refusal   string // what the provider says instead of an answer
+	Refusal   string // the provider's text in place of an answer
 	Reasoning bool   // the event has reasoning of the model, which is never shown
 	Reason    string // why the answer ends; empty: it does not yet
 	Usage     Usage
@@ -40,7 +40,7 @@ type Part struct {
 	Last      bool // the answer is whole: nothing comes after this event
 }
 
-// Usage is how many tokens a server has counted so far; nil: it did not say.
+// Usage is how many tokens a server has counted so far; nil: it has sent no count.
 type Usage struct{ Input, Cached, Output *int }
 
 // Source is where an answer comes from.
@@ -133,8 +133,8 @@ func (a *answer) add(p Part) (over bool) {
 	return a.end != untold && !a.repeats && !p.hasContent() && p.Total
 }
 
-// mayBeOver reports whether nothing more need come after a part. A reason that comes with text may be one that the server
-// sends with every event; it counts only together with the usage.
+// mayBeOver reports whether the answer may be complete after a part. A reason that comes with text may be one that the
+// server sends with every event; it counts only together with the usage.
 func (a *answer) mayBeOver(p Part) bool {
 	return a.end != untold && !a.repeats && (!p.hasContent() || p.Total)
 }
@@ -150,8 +150,8 @@ func (a *answer) write(piece string) {
 	}
 }
 
-// result is what has come of the answer when reading it has ended, with err or without. An answer whose end was announced is
-// whole, whatever happens to the connection afterwards.
+// result returns the answer when reading has ended, with err or without. An answer whose end was announced is complete,
+// whatever happens to the connection afterwards.
 func (a *answer) result(err error) (domain.Reply, error) {
 	if err == nil || a.end != untold {
 		a.write(a.thought.rest())
@@ -176,7 +176,7 @@ func (a *answer) result(err error) (domain.Reply, error) {
 	return reply, nil
 }
 
-// filtered is the failure of an answer that the provider withholds, with what the provider says of it.
+// filtered returns the failure for an answer that the provider withholds, with the provider's message.
 func (a *answer) filtered() error {
 	err := ports.ErrContentFiltered
 	if code := webhook.Code(strings.ToLower(a.reason)); code != "" {
@@ -191,7 +191,7 @@ func (a *answer) filtered() error {
 	return err
 }
 
-// raise takes over a count that is sent: counts of an answer only grow, and some servers send 0 where they do not know.
+// raise updates a count. Counts of an answer only grow, and some servers send 0 for an unknown count.
 func raise(n **int, sent *int) {
 	if sent != nil && (*n == nil || **n < *sent) {
 		*n = sent

@@ -1,5 +1,5 @@
-// Package modelstream reads what the servers of models answer: server-sent events, or one JSON document where a server does
-// not stream. It knows no provider; it collects the text, the usage and the reason of the end.
+// Package modelstream reads the responses of models' servers: server-sent events, or one JSON document where a server
+// does not stream. It is independent of the provider. It collects the text, the usage and the reason of the end.
 package modelstream
 
 import (
@@ -39,7 +39,7 @@ type decoder struct {
 
 func newDecoder(body io.Reader) *decoder { return &decoder{in: bufio.NewReader(body)} }
 
-// next returns the next event; after the last one it answers io.EOF.
+// next returns the next event; after the last one it returns io.EOF.
 func (d *decoder) next() (event, error) {
 	if !d.begun {
 		if err := d.begin(); err != nil {
@@ -87,8 +87,8 @@ func (d *decoder) next() (event, error) {
 	return event{kind, d.data}, nil
 }
 
-// begin finds out what the answer is. The content type does not say it reliably: some servers stream as
-// application/json, some send a document as text/event-stream. No event begins with a brace.
+// begin detects the format of the response. The content type is not reliable: some servers stream as application/json,
+// some send a document as text/event-stream. No event begins with a brace.
 func (d *decoder) begin() error {
 	d.begun = true
 	for {
@@ -108,7 +108,7 @@ func (d *decoder) begin() error {
 	}
 }
 
-// line reads a line, without its end. With the last one it answers io.EOF.
+// line reads a line, without its end. With the last line it returns io.EOF.
 func (d *decoder) line() ([]byte, error) {
 	d.current = d.current[:0]
 	for {

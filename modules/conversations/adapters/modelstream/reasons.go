@@ -6,14 +6,14 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 )
 
-// ending is what the reason of an end means for the answer.
+// ending is the meaning of the reason with which an answer ends.
 type ending int
 
 const (
-	untold  ending = iota // there is none
-	whole                 // the model has said all
-	cut                   // it might say no more
-	blocked               // its provider would not let it
+	untold  ending = iota // no reason was sent
+	whole                 // the model has finished its answer
+	cut                   // the answer was cut off, mostly by a limit of length
+	blocked               // the provider has filtered the answer
 	failed                // the server gave up: the same call may succeed when it is repeated
 )
 
@@ -43,7 +43,7 @@ func endingOf(reason string) ending {
 	}
 }
 
-// finishReason is the reason as it is stored.
+// finishReason returns the reason as it is stored.
 func (e ending) finishReason() domain.FinishReason {
 	switch e {
 	case whole:

@@ -7,7 +7,7 @@ import (
 	"regexp"
 )
 
-// unsupported is how servers say that they do not know a parameter, or not for the model that is asked.
+// unsupported matches messages that say that a parameter is not supported, by the server or by the model.
 var unsupported = regexp.MustCompile(`(?i)unsupported|deprecated|n[o']t support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed`)
 
 // UnsupportedParameter returns a function that reports whether a refusal, an HTTP 400 or 422, says of a parameter that the

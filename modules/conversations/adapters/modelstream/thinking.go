@@ -10,7 +10,7 @@ const (
 	thinkEnd   = "</think>"
 )
 
-// thinking takes the reasoning away that a server leaves at the beginning of the text, in <think> and </think>, as vLLM,
+// thinking removes the reasoning that a server leaves at the beginning of the text, in <think> and </think>, as vLLM,
 // SGLang, llama.cpp and Ollama do where they have no parser for a model's reasoning.
 type thinking struct {
 	state thinkingState
@@ -22,11 +22,11 @@ type thinkingState int
 const (
 	unsure   thinkingState = iota // the text may begin with reasoning
 	inside                        // of the reasoning
-	behind                        // the reasoning: white space is left out
+	behind                        // after the reasoning: white space is left out
 	answered                      // the text is the answer
 )
 
-// next takes a piece of the text, and gives what of the text so far is the answer's and was not given before.
+// next adds a piece of the text, and returns the part of the answer that was not returned before.
 func (t *thinking) next(piece string) string {
 	t.held += piece
 	if t.state == unsure {
@@ -58,7 +58,7 @@ func (t *thinking) next(piece string) string {
 	return t.rest()
 }
 
-// rest returns what is held when the text has ended.
+// rest returns the text that is still held when the text has ended.
 func (t *thinking) rest() string {
 	text := t.held
 	t.held = ""

@@ -10,8 +10,8 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/modelstream"
 )
 
-// chunk is what is read of an event of a Chat Completion, or of a whole one. The library's own types do not fit: they take
-// content that is a list for text, and null in error for an error.
+// chunk has the fields that are read of an event of a Chat Completion, or of a whole one. The library's own types do
+// not fit: they read content that is a list as text, and null in error as an error.
 type chunk struct {
 	Object  string          `json:"object"`
 	Error   json.RawMessage `json:"error"`
@@ -44,7 +44,7 @@ type content struct {
 	other bool // there is something that is not text
 }
 
-// UnmarshalJSON reads content in whatever form it has.
+// UnmarshalJSON reads content in any of its forms.
 func (c *content) UnmarshalJSON(raw []byte) error {
 	switch raw[0] {
 	case '"':
@@ -124,7 +124,8 @@ func decode(kind string, data []byte) (modelstream.Part, error) {
 	return part, nil
 }
 
-// isWhole reports whether a completion has its message in one piece. Some servers name the events of a stream so too.
+// isWhole reports whether a completion has its message in one piece. Some servers use the same object type for the
+// events of a stream.
 func (c chunk) isWhole() bool {
 	for _, choice := range c.Choices {
 		if choice.Delta != nil {
@@ -143,7 +144,7 @@ func isError(raw json.RawMessage) bool {
 	return true
 }
 
-// tokens are the counts; some servers send a part of them only.
+// tokens returns the counts; some servers send only a part of them.
 func (u *usage) tokens() modelstream.Usage {
 	if u == nil {
 		return modelstream.Usage{}
@@ -160,7 +161,7 @@ func (u *usage) tokens() modelstream.Usage {
 	return modelstream.Usage{Input: count(u.Prompt), Cached: cached, Output: count(u.Completion)}
 }
 
-// count is a number of tokens; nil where there is none, or none that can be.
+// count returns a number of tokens; nil where there is none or it is not valid.
 func count(n *float64) *int {
 	if n == nil || *n < 0 || *n > 1<<40 {
 		return nil

@@ -20,8 +20,8 @@ import (
 
 var errBrokeOff = errors.New("openai broke off its answer")
 
-// failure returns what went wrong, in words that may be stored and logged, and how it is to be counted: a server that has begun
-// to answer (begun) and takes too long is one that works.
+// failure returns the error of a call, in a form that may be stored and logged, and that counts correctly for the
+// circuit breaker: a server that has begun to answer (begun) and takes too long is not down.
 func (m Model) failure(ctx context.Context, err error, begun bool, p ports.Prompt) error {
 	if ctx.Err() != nil {
 		err := fmt.Errorf("openai did not answer: %w", context.Cause(ctx))
@@ -37,7 +37,7 @@ func (m Model) failure(ctx context.Context, err error, begun bool, p ports.Promp
 	if answer, ok := errors.AsType[*sdk.Error](err); ok {
 		refusal.Status = answer.StatusCode
 		refusal.RetryAfter = webhook.RetryAfter(answer.Response, time.Now())
-		refusal.Body, _ = io.ReadAll(answer.Response.Body) // which the library has read
+		refusal.Body, _ = io.ReadAll(answer.Response.Body) // the library has already read it
 		return refusal.Err()
 	}
 	if broken, ok := errors.AsType[*ssestream.StreamError](err); ok {

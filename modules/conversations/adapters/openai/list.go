@@ -12,7 +12,8 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// Models returns what the provider calls its models that a key may use, in its order. The errors are those of Reply.
+// Models returns the provider's names of the models that a key may use, in the provider's order. The errors are those
+// of Reply.
 func (m Model) Models(ctx context.Context, own ports.Access) (names []string, more bool, err error) {
 	base := own.BaseURL
 	if base == "" {
@@ -32,7 +33,7 @@ func (m Model) Models(ctx context.Context, own ports.Access) (names []string, mo
 	err = api.Get(ctx, path, nil, &answer)
 	if err == nil {
 		defer func() { _ = answer.Body.Close() }() // what was read counts
-		if answer.StatusCode > 299 {               // a redirect, which nobody follows
+		if answer.StatusCode > 299 {               // a redirect, which is not followed
 			err = &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer}
 		}
 	}

@@ -1,6 +1,6 @@
-// Package openai asks models by OpenAI's Chat Completions, which many other servers speak too: Azure, Mistral, Groq,
-// DeepSeek, OpenRouter, Ollama, vLLM, llama.cpp, Yandex. It repeats a call only without a parameter that the server does
-// not support: what else is repeated, and for how long, is for whoever guards it.
+// Package openai calls models with OpenAI's Chat Completions API, which many other servers support too: Azure, Mistral,
+// Groq, DeepSeek, OpenRouter, Ollama, vLLM, llama.cpp, Yandex. It repeats a call only without a parameter that the
+// server does not support. All other retries are made by the guard of the model.
 package openai
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/parley/parley/platform/webhook"
 )
 
-// publicURL is where OpenAI itself is.
+// publicURL is the URL of OpenAI's public API.
 const publicURL = "https://api.openai.com/v1"
 
-// Model asks a server of OpenAI's Chat Completions.
+// Model calls a server of OpenAI's Chat Completions API.
 type Model struct {
 	Key, URL string        // the operator's; no key: the server wants none; no URL: publicURL
 	Client   *http.Client  // for the operator's server
@@ -37,7 +37,7 @@ func (Model) Name() (provider, model string) { return domain.OpenAI, "" }
 
 var errNothingMore = errors.New("the answer has ended")
 
-// Reply asks a model and reads its answer, as ports.Model has it.
+// Reply calls a model and reads its answer, as specified by ports.Model.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	reading, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -59,8 +59,8 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	return reply, m.failure(ctx, err, true, p)
 }
 
-// ask sends the prompt, and gives the answer once its head is there and is no refusal. Sent reports whether the last call
-// has been sent whole.
+// ask sends the prompt, and returns the response once its head has come and is no error. Sent reports whether the last
+// call was sent completely.
 func (m Model) ask(ctx context.Context, p ports.Prompt) (answer *http.Response, sent func() bool, err error) {
 	key, base, client := m.Key, m.URL, m.Client
 	if p.Access != nil {
@@ -104,8 +104,9 @@ var (
 	entraToken = regexp.MustCompile(`^eyJ[\w-]+\.[\w-]+\.[\w-]+$`)
 )
 
-// credentials puts the key where a server looks for it. Azure, and a gateway that stands before it under a name of its own,
-// wants it in api-key: it takes an Authorization for a token of Microsoft Entra, and some refuse a call that has both.
+// credentials puts the key where a server expects it. Azure, and a gateway in front of it with a host name of its own,
+// expects it in api-key: it reads an Authorization header as a token of Microsoft Entra, and some refuse a call that
+// has both.
 func credentials(target *url.URL, key string) []option.RequestOption {
 	host := target.Hostname()
 	isAzure := azure.MatchString(host) || target.Query().Has("api-version") && !otherAzure.MatchString(host)
@@ -118,7 +119,8 @@ func credentials(target *url.URL, key string) []option.RequestOption {
 	return []option.RequestOption{option.WithAPIKey(key)}
 }
 
-// asRefusal returns the library's error for an HTTP answer that is none, also where its body is not in OpenAI's form.
+// asRefusal returns the library's error for an HTTP response that is an error, also where its body is not in OpenAI's
+// form.
 func asRefusal(answer *http.Response, err error) error {
 	if _, ok := errors.AsType[*sdk.Error](err); ok || err == nil || answer == nil || answer.StatusCode < 400 {
 		return err

@@ -12,15 +12,16 @@ import (
 )
 
 var (
-	// reasoningModel are OpenAI's models that know max_completion_tokens alone, also behind a prefix such as openai/o3.
-	// Deployments at Azure usually have the names of their models; gpt-35-turbo is not one of them.
+	// reasoningModel matches OpenAI's models that support only max_completion_tokens, also after a prefix such as
+	// openai/o3. Deployments at Azure usually have the names of their models; gpt-35-turbo is not one of them.
 	reasoningModel = regexp.MustCompile(`(?i)(^|/)(o[1-9]|gpt-[5-9])([.-]|$)`)
-	// fixedTemperature are those of them that refuse every temperature but their own. Later ones take it in some modes.
+	// fixedTemperature matches those of them that refuse every temperature but their default. Later models accept it in
+	// some modes.
 	fixedTemperature = regexp.MustCompile(`(?i)(^|/)(o[1-9]|gpt-5)(-mini|-nano|-pro|-preview)?(-\d[\d-]*)?$`)
 )
 
-// params are the body of the call. OpenAI's reasoning models know max_completion_tokens alone, other servers often only
-// the older max_tokens; adjust repairs a wrong guess.
+// params returns the body of the call. OpenAI's reasoning models support only max_completion_tokens, other servers
+// often only the older max_tokens; adjust corrects a wrong guess.
 func params(p ports.Prompt, public bool) sdk.ChatCompletionNewParams {
 	body := sdk.ChatCompletionNewParams{
 		Model:         p.Model,
@@ -48,8 +49,8 @@ func params(p ports.Prompt, public bool) sdk.ChatCompletionNewParams {
 	return body
 }
 
-// adjust changes the parameter that a server has refused as one that it does not support, and reports whether it has: the
-// bound of the output goes by its other name, a temperature and the wish for usage are left out. Adjusted are the parameters
+// adjust changes a parameter that a server has refused as unsupported, and reports whether it has changed one. It
+// renames the limit of the output, and removes the temperature and the request for usage. Adjusted are the parameters
 // that were changed before; none is changed twice.
 func adjust(body *sdk.ChatCompletionNewParams, refusal *http.Response, adjusted map[string]bool) bool {
 	names := modelstream.UnsupportedParameter(refusal)

@@ -1,4 +1,4 @@
-// Package operations runs turns in the command pipeline, which makes a call that is sent again take effect once.
+// Package operations runs turns in the command pipeline, so that a repeated call takes effect only once.
 package operations
 
 import (
@@ -19,7 +19,7 @@ var _ ports.Operations = Operations{}
 // Operations runs turns. It is safe for concurrent use.
 type Operations struct {
 	Pipeline *command.Pipeline
-	Bound    command.Bound // of the turns that run at once, for which callers wait a little
+	Bound    command.Bound // of the turns that run at once; callers wait a little for a slot
 	Nowait   command.Bound // the same for operations that do not wait
 	// The stored forms of answers.
 	EncodeCompleted func(domain.CompletedTurn) command.Encoder
@@ -77,7 +77,8 @@ func (o Operations) long(op ports.Operation, turn *uuid.UUID) command.Long {
 	return long
 }
 
-// toAnswer is the answer of an operation that took a turn. A replayed one names its turn in its body alone.
+// toAnswer returns the answer of an operation that took a turn. A replayed answer has the id of its turn only in its
+// body.
 func toAnswer(a command.Answer, turn uuid.UUID) (ports.Answer, error) {
 	if a.Replayed {
 		var body struct {

@@ -12,14 +12,14 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// Budget reserves costs of turns in the limit of their workspace.
+// Budget reserves costs of turns within the limit of their workspace.
 type Budget struct {
 	DB     *postgres.DB
 	Limits usage.Limits // of workspaces that have none of their own
 	Now    func() time.Time
 }
 
-// Reserve commits at once.
+// Reserve reserves the costs in a transaction of its own, which commits before it returns.
 func (b Budget) Reserve(ctx context.Context, turn uuid.UUID, attempt int, micros int64) error {
 	err := b.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, b.DB)

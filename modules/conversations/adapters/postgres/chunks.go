@@ -15,7 +15,7 @@ import (
 // Chunks stores the text of streamed attempts.
 type Chunks struct{ DB *postgres.DB }
 
-// Append may be called again for the same batch, also with more chunks.
+// Append stores chunks. It may be called again for the same batch, also with more chunks.
 func (c Chunks) Append(ctx context.Context, turn uuid.UUID, attempt, first int, chunks []string) error {
 	err := c.DB.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, c.DB)
@@ -60,7 +60,7 @@ func (c Chunks) Any(ctx context.Context, turn uuid.UUID) (bool, error) {
 
 const expireBatch = 1000 // rows at a time
 
-// Expiry is the task that removes what was said more than a day ago.
+// Expiry returns the task that removes chunks that are more than a day old.
 func (c Chunks) Expiry() jobs.Periodic {
 	return jobs.Periodic{Name: "expire turn events", Every: time.Hour, Lease: 10 * time.Minute, Do: func(ctx context.Context) error {
 		for {
@@ -71,7 +71,7 @@ func (c Chunks) Expiry() jobs.Periodic {
 	}}
 }
 
-// Expire does what Expiry does, some at a time. It says how many rows it removed: 0 means that there are no more.
+// Expire removes one batch of expired chunks. It returns how many rows it has removed; 0 means that none is left.
 func (c Chunks) Expire(ctx context.Context) (removed int, err error) {
 	err = c.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		n, err := conversationsdb.New(c.DB.In(ctx)).ExpireTurnEvents(ctx, expireBatch)

@@ -20,16 +20,17 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// AnswerKind is that of the jobs that answer messages which came in.
+// AnswerKind is the kind of the jobs that answer received messages.
 const AnswerKind = "webhook.answer"
 
-// answerPayload is that of such a job.
+// answerPayload is the payload of such a job.
 type answerPayload struct {
 	EventID uuid.UUID `json:"event_id"`
 }
 
-// answerTargets is into how many targets the endpoints of a workspace fall: where the model of one is slow, the answers of
-// others are not held up with it, mostly. It bounds what a claim of jobs has to look at, however many endpoints there are.
+// answerTargets is into how many job targets the endpoints of a workspace are divided. Where the model of one endpoint
+// is slow, it delays only the endpoints of the same target. The number bounds how many targets a claim of jobs has to
+// read, however many endpoints there are.
 const answerTargets = 8
 
 func answerTarget(endpoint uuid.UUID) string {
@@ -53,11 +54,11 @@ func (i Inbox) Find(ctx context.Context, endpoint uuid.UUID) (ports.Mailbox, err
 	}, endpointError(err, "find the endpoint")
 }
 
-// Take stores event, job and audit row in one transaction. Over the limit of events it returns fail.ErrLimitReached and stores
-// nothing.
+// Take stores event, job and audit row in one transaction. Where the limit of events is reached it returns
+// fail.ErrLimitReached and stores nothing.
 func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, fresh bool, err error) {
 	payload, body := e.Payload, json.RawMessage(nil)
-	if contract.HasLongNumber(e.Payload) { // which jsonb would write out
+	if contract.HasLongNumber(e.Payload) { // jsonb would write such a number in full
 		if payload, err = e.Summary(); err != nil {
 			return uuid.Nil, false, err
 		}
@@ -97,7 +98,7 @@ func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, f
 	return id, false, nil
 }
 
-// EndpointDisabled writes the refusal into the audit log.
+// EndpointDisabled records the refusal in the audit log.
 func (i Inbox) EndpointDisabled(ctx context.Context, endpoint uuid.UUID) error {
 	err := i.DB.Write(ctx, func(ctx context.Context) error {
 		return i.Audit.Record(ctx, audit.Entry{
@@ -138,7 +139,7 @@ func (i Inbox) ToAnswer(ctx context.Context, event uuid.UUID) (ports.Waiting, er
 	return w, nil
 }
 
-// OpenThread commits at once.
+// OpenThread opens the thread of a conversation in a transaction of its own, which commits before it returns.
 func (i Inbox) OpenThread(ctx context.Context, c domain.Channel) (thread uuid.UUID, err error) {
 	err = i.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, i.DB)
@@ -153,8 +154,8 @@ func (i Inbox) OpenThread(ctx context.Context, c domain.Channel) (thread uuid.UU
 	return thread, nil
 }
 
-// GivenUp wakes the job of the message behind one whose job is given up, in the transaction of the context. Payload is that of
-// the job.
+// GivenUp wakes the job of the message after one whose job is given up, in the transaction of the context. Payload is
+// the payload of the job that is given up.
 func (i Inbox) GivenUp(ctx context.Context, payload json.RawMessage) error {
 	var of answerPayload
 	if err := json.Unmarshal(payload, &of); err != nil {

@@ -26,10 +26,10 @@ func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
 	return row.ID, nil
 }
 
-// errAbandoned is the error of a turn that was given up, as subscribers receive it.
+// errAbandoned is the error of a turn that was given up. Webhook subscribers receive it.
 var errAbandoned = fail.New(fail.Internal, "INTERNAL_ERROR", "the turn did not live to its answer: send the message as a new operation")
 
-// Free commits at once.
+// Free ends a turn in a transaction of its own, which commits before it returns.
 func (s *Turns) Free(ctx context.Context, thread uuid.UUID, ago time.Duration, why string) (bool, error) {
 	err := s.db.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, s.db)
@@ -71,7 +71,7 @@ func (s *Turns) Abandoned(ctx context.Context, limit int) ([]ports.Abandoned, er
 	return list, nil
 }
 
-// CountAbandoned counts the turns of all workspaces whose lease has run out, up to a number.
+// CountAbandoned counts the turns of all workspaces whose lease has run out, at most limit of them.
 func CountAbandoned(ctx context.Context, db *postgres.DB, limit int) (int, error) {
 	n, err := conversationsdb.New(db.In(ctx)).CountAbandonedTurns(ctx, int32(limit))
 	if err != nil {

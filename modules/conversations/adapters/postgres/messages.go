@@ -16,8 +16,8 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Messages returns messages with the feedback of the caller. Where contents have more than page.MaxBytes
-// together, there are fewer messages, but one more than fit.
+// Messages returns messages with the feedback of the caller. Where their contents have more than page.MaxBytes
+// together, it returns as many messages as fit, and one more.
 func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Reading, limit int) ([]domain.Message, error) {
 	query, bound := conversationsdb.ListMessages, int64(0)
 	if from.Backwards {
@@ -39,8 +39,8 @@ func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Rea
 	return list, nil
 }
 
-// readMessages reads rows straight into messages: of the calls that are made often this one has the most of them, and what
-// the generated code makes of a row in between took a fifth of its processor time.
+// readMessages reads rows directly into messages. It is the most frequent reading of many rows, and the intermediate
+// rows of the generated code took a fifth of its processor time.
 func (t *Threads) readMessages(ctx context.Context, limit int, query string, args ...any) ([]domain.Message, error) {
 	rows, err := t.db.InPipeline(ctx).Query(ctx, query, args...)
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 	"github.com/parley/parley/platform/secret"
 )
 
-// Models stores the settings of models and keys for them, and reads threads for prompts. Keys are sealed by the box, each for its
+// Models stores the settings of models and keys for them, and reads threads for prompts. The box seals each key for its
 // workspace and provider.
 type Models struct {
 	DB  *postgres.DB
 	Box *secret.Box
 }
 
-// Recall reads by one query.
+// Recall reads everything with one query.
 func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, limit, bytes int) (ports.Recalled, error) {
 	q, workspace := queries(ctx, m.DB)
 	rows, err := q.RecallThread(ctx, conversationsdb.RecallThreadParams{
@@ -130,7 +130,7 @@ func (m Models) DeleteKey(ctx context.Context, provider string) error {
 	return nil
 }
 
-// sealedFor is what a key is bound to, so that one that is moved to another row cannot be opened there.
+// sealedFor returns the additional data of a sealed key: a key that is moved to another row cannot be opened there.
 func sealedFor(workspace uuid.UUID, provider string) []byte {
 	return append(workspace[:], provider...)
 }

@@ -12,18 +12,19 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Process is the one that runs here, among those that run turns. While it says that it lives, its turns are its own; the
-// turns of one that is silent are given back by the others.
+// Process is this process among those that run turns. It holds its turns as long as it renews its lease with Beat.
+// Other processes release the turns of a process that is silent.
 type Process struct {
 	DB    *postgres.DB
 	ID    uuid.UUID
 	Lease time.Duration // how long it may be silent
-	Lost  func()        // called when the others have taken it for dead
+	Lost  func()        // called when other processes have presumed this one dead
 
 	begun, left atomic.Bool
 }
 
-// Beat says that the process lives, and gives back the turns of those that have been silent. It says how many turns there were.
+// Beat renews the lease of the process, and releases the turns of processes whose lease has run out. It returns how
+// many turns it has released.
 func (p *Process) Beat(ctx context.Context) (turns int, err error) {
 	if p.left.Load() {
 		return 0, nil
@@ -43,7 +44,7 @@ func (p *Process) Beat(ctx context.Context) (turns int, err error) {
 	return int(row.Turns), nil
 }
 
-// Leave gives back the turns that the process still runs, and ends its beats. It says how many turns there were.
+// Leave releases the turns that the process still runs, and ends its beats. It returns how many turns there were.
 func (p *Process) Leave(ctx context.Context) (turns int, err error) {
 	p.left.Store(true)
 	err = p.DB.WriteOnce(ctx, func(ctx context.Context) error {

@@ -1,4 +1,4 @@
-// Package postgres keeps threads, messages and turns in Postgres.
+// Package postgres stores threads, messages and turns in Postgres.
 package postgres
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/parley/parley/platform/postgres"
 )
 
-// Threads stores threads and what users think of their messages.
+// Threads stores threads and the feedback on their messages.
 type Threads struct{ db *postgres.DB }
 
 // NewThreads makes Threads.
@@ -24,7 +24,7 @@ func queries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries, uu
 	return conversationsdb.New(db.In(ctx)), call.From(ctx).Principal.WorkspaceID
 }
 
-// listQueries is queries for a list that callers may filter.
+// listQueries returns the queries for a list that callers may filter.
 func listQueries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries, uuid.UUID) {
 	return conversationsdb.New(db.InList(ctx)), call.From(ctx).Principal.WorkspaceID
 }

@@ -22,7 +22,7 @@ import (
 // TurnViews reads and cancels turns.
 type TurnViews struct {
 	DB     *postgres.DB
-	Limits usage.Limits // of which cancelled turns may bring a warning
+	Limits usage.Limits // with a cancelled turn the usage may reach the warning level of these
 }
 
 func (r TurnViews) Get(ctx context.Context, thread, turn uuid.UUID) (domain.TurnView, error) {
@@ -37,7 +37,7 @@ func (r TurnViews) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Turn
 	return toTurnView(row), nil
 }
 
-// List returns no texts of messages but the partial answers of cancelled turns.
+// List returns the turns of a thread. It returns no texts except the partial answers of cancelled turns.
 func (r TurnViews) List(ctx context.Context, thread uuid.UUID, before *ports.MessagePosition, limit int) ([]domain.TurnView, error) {
 	q, workspace := queries(ctx, r.DB)
 	p := conversationsdb.ListTurnsParams{WorkspaceID: workspace, ThreadID: thread, Before: math.MaxInt64, Count: int32(limit), MaxBytes: page.MaxBytes}
@@ -48,7 +48,7 @@ func (r TurnViews) List(ctx context.Context, thread uuid.UUID, before *ports.Mes
 	if err != nil {
 		return nil, fmt.Errorf("list turns: %w", err)
 	}
-	if len(rows) == 0 { // a thread without any, or none at all
+	if len(rows) == 0 { // a thread without turns, or no such thread
 		if _, err := NewThreads(r.DB).Get(ctx, thread); err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (r TurnViews) OfOperation(ctx context.Context) (uuid.UUID, error) {
 	return id, nil
 }
 
-// Request commits at once.
+// Request asks for a turn to be cancelled in a transaction of its own, which commits before it returns.
 func (r TurnViews) Request(ctx context.Context, turn uuid.UUID) error {
 	operation := call.From(ctx).Operation.ID
 	err := r.DB.WriteOnce(ctx, func(ctx context.Context) error {
@@ -102,7 +102,7 @@ func (r TurnViews) Cancel(ctx context.Context, t domain.Turn, partial domain.Mes
 	q, workspace := queries(ctx, r.DB)
 	at := partial.CreatedAt
 	end := ended(ctx, t, domain.TurnCancelled, at, reply, r.Limits.JSON())
-	if !t.StartedAt.IsZero() { // or the turn was taken up again: when its attempt began is not known here
+	if !t.StartedAt.IsZero() { // zero where the turn was resumed: the start of its attempt is not known here
 		end.LatencyMs = new(int32(at.Sub(t.StartedAt).Milliseconds()))
 	}
 	end.Answered, end.FinishReason = partial.Content != "", nil
@@ -166,7 +166,7 @@ func toTurnView(row conversationsdb.GetTurnRow) domain.TurnView {
 	return r
 }
 
-// toDetails reads what only Fail writes.
+// toDetails reads the details of a failure, which only Fail writes.
 func toDetails(raw []byte) (details map[string]any) {
 	if len(raw) == 0 || json.Unmarshal(raw, &details) != nil {
 		return nil

@@ -20,21 +20,21 @@ import (
 // Turns stores turns.
 type Turns struct {
 	db      *postgres.DB
-	last    domain.ModelName // who answers where no settings say
+	last    domain.ModelName // the model where no settings name one
 	events  ports.Events
 	limits  json.RawMessage
-	maxCost int64 // that turns of a workspace may cost in a month; 0: no limit
+	maxCost int64 // the maximum costs of a workspace's turns in a month; 0: no limit
 
-	process *uuid.UUID // that runs the turns; nil: their leases end by themselves alone
+	process *uuid.UUID // the process that runs the turns; nil: their leases only end by time
 }
 
-// NewTurns makes Turns. The last model answers where neither bot nor workspace names one. Events publishes the turns that are given up. The limits
-// hold turns, messages, tokens and costs: Start returns fail.ErrLimitReached.
+// NewTurns makes Turns. Last is the model where neither bot nor workspace names one. Events publishes the turns that
+// are given up. The limits apply to turns, messages, tokens and costs: Start returns fail.ErrLimitReached.
 func NewTurns(db *postgres.DB, last domain.ModelName, events ports.Events, limits usage.Limits) *Turns {
 	return &Turns{db: db, last: last, events: events, limits: limits.JSON(), maxCost: limits[usage.Cost]}
 }
 
-// In says which process runs the turns that begin here: one of Processes.
+// In sets the process that runs the turns that begin here: the ID of a Process.
 func (s *Turns) In(process uuid.UUID) { s.process = &process }
 
 func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
@@ -60,7 +60,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		return archived(err)
 	case postgres.Violates(err, "llm_turns_one_running"):
 		return ports.ErrThreadBusy
-	case postgres.Violates(err, "llm_turns_operation_key"): // its claim is no longer kept, the turn is
+	case postgres.Violates(err, "llm_turns_operation_key"): // the operation's record has expired, but the turn still exists
 		return command.ErrExpired
 	case err != nil:
 		return fmt.Errorf("start the turn: %w", err)
@@ -76,7 +76,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	return nil
 }
 
-// archived is the error of a thread, or a bot, that is archived.
+// archived returns the error for an archived thread or bot.
 func archived(refused error) error {
 	if postgres.RefusedFor(refused) == "bot" {
 		return ports.ErrBotArchived
@@ -119,7 +119,7 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 		Asked:       domain.ModelName{Provider: row.Provider, Name: row.Model},
 		Attempt:     int(row.Attempt),
 		LeaseUntil:  lease,
-		CostLimited: true, // it was not asked
+		CostLimited: true, // assumed: the query does not read it
 	}
 	pinned, err := q.GetPinnedVersion(ctx, conversationsdb.GetPinnedVersionParams{WorkspaceID: workspace, TurnID: t.ID})
 	if err != nil {
@@ -134,8 +134,8 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 	return t, nil
 }
 
-// whyNot says why a turn cannot be resumed: it runs, it was cancelled, or the thread has moved on. One that another
-// operation has completed meanwhile is returned with its answer.
+// whyNot returns why a turn cannot be resumed: it is running, it was cancelled, or the thread has newer turns. A turn
+// that another operation has completed in the meantime is returned with its answer.
 func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUID) (*domain.Turn, error) {
 	q, _ := queries(ctx, s.db)
 	state, err := q.GetTurnState(ctx, conversationsdb.GetTurnStateParams{
@@ -157,7 +157,7 @@ func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUI
 	}
 }
 
-// broughtBy returns a turn that another operation than the caller's has completed.
+// broughtBy returns a turn that was completed by another operation than the caller's.
 func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.Turn, error) {
 	q, workspace := queries(ctx, s.db)
 	caller := call.From(ctx)
@@ -231,7 +231,7 @@ func (s *Turns) Cut(ctx context.Context, t domain.Turn, reply domain.Reply, at t
 	return nil
 }
 
-// ended is what is stored of the end of an attempt, whatever its end is.
+// ended returns the columns that every end of an attempt stores.
 func ended(ctx context.Context, t domain.Turn, status domain.TurnStatus, at time.Time, reply domain.Reply, limits json.RawMessage) conversationsdb.FinishTurnParams {
 	return conversationsdb.FinishTurnParams{
 		WorkspaceID: call.From(ctx).Principal.WorkspaceID, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(status), FinishedAt: &at,
@@ -257,7 +257,7 @@ func toInt64(n *int) *int64 {
 	return new(int64(*n))
 }
 
-// known is NULL for an empty text.
+// known returns nil, which is NULL in SQL, for an empty text.
 func known(text string) *string {
 	if text == "" {
 		return nil

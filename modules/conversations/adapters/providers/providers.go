@@ -26,8 +26,8 @@ const (
 	maxRemember  = 1000             // lists
 	maxNames     = 500              // models of a list
 	maxNameBytes = 200
-	maxAtOnce    = 32 // calls, of which a workspace alone gets two thirds
-	triedTokens  = 16 // of the answer of a model that is tried
+	maxAtOnce    = 32 // calls; one workspace has at most two thirds of them
+	triedTokens  = 16 // tokens of the answer when a model is tested
 )
 
 // Provider is a provider that lists its models. Its methods are called only with a workspace's own key.
@@ -37,7 +37,7 @@ type Provider interface {
 	Models(ctx context.Context, own ports.Access) (names []string, more bool, err error)
 }
 
-// Providers asks providers. It is safe for concurrent use.
+// Providers calls the providers of models. It is safe for concurrent use.
 type Providers struct {
 	providers map[string]Provider
 	slots     *resilience.Slots
@@ -58,7 +58,7 @@ type list struct {
 	err   error
 }
 
-// New makes Providers, by their names.
+// New makes Providers of the providers by their names.
 func New(providers map[string]Provider) *Providers {
 	return &Providers{
 		providers: providers, slots: resilience.NewSlots(maxAtOnce),
@@ -66,8 +66,8 @@ func New(providers map[string]Provider) *Providers {
 	}
 }
 
-// List returns the models of a provider that the own key of the context's workspace may use: at most 500; cut says that there
-// are more. It is remembered for five minutes, a failure for 30 seconds.
+// List returns the models of a provider that the own key of the context's workspace may use: at most 500; cut says that
+// there are more. A list is cached for five minutes, a failure for 30 seconds.
 func (p *Providers) List(ctx context.Context, provider string, own ports.Access) (names []string, cut bool, err error) {
 	key := listKey{call.From(ctx).Principal.WorkspaceID, provider, sha256.Sum256([]byte(own.BaseURL + "\x00" + own.Key))}
 	if l, ok := p.lists.Get(key); ok {
@@ -75,7 +75,7 @@ func (p *Providers) List(ctx context.Context, provider string, own ports.Access)
 	}
 	l := p.ask(ctx, provider, own)
 	switch {
-	case errors.Is(l.err, fail.ErrTooManyReads), ctx.Err() != nil: // it says nothing of the provider
+	case errors.Is(l.err, fail.ErrTooManyReads), ctx.Err() != nil: // not an error of the provider
 	case l.err != nil:
 		p.lists.Set(key, l, notListed)
 	default:
@@ -110,12 +110,13 @@ func (p *Providers) ask(ctx context.Context, provider string, own ports.Access) 
 	return l
 }
 
-// isName reports whether what a provider lists can be named in settings.
+// isName reports whether a listed name is valid in settings.
 func isName(name string) bool {
 	return domain.IsVisible(name) && len(name) <= maxNameBytes && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// Try asks a provider once with the own key of the context's workspace: for its models, or where one is named for an answer.
+// Try makes one call to a provider with the own key of the context's workspace: it lists the models, or asks the named
+// model for an answer.
 func (p *Providers) Try(ctx context.Context, provider, model string, own ports.Access) error {
 	leave, err := p.enter(ctx)
 	if err != nil {
@@ -131,7 +132,7 @@ func (p *Providers) Try(ctx context.Context, provider, model string, own ports.A
 	return err
 }
 
-// enter takes one of the places for calls.
+// enter takes one of the slots for calls.
 func (p *Providers) enter(ctx context.Context) (leave func(), err error) {
 	leave, err = p.slots.Wait(ctx, listTimeout, call.From(ctx).Principal.WorkspaceID)
 	if errors.Is(err, resilience.ErrNoSlot) {

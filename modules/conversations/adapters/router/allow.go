@@ -7,20 +7,21 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 )
 
-// Allow says which models the operator's keys serve. The keys of workspaces serve whatever their providers do.
+// Allow is which models the operator's keys serve. The keys of workspaces serve all models of their providers.
 type Allow struct {
 	All      bool
 	Names    []string // such as openai/gpt-4o-mini, or echo
 	Patterns []string // such as openai/gpt-4o*, where * stands for any text; or echo
 }
 
-// Allows reports whether a model is one of them.
+// Allows reports whether a model is allowed.
 func (a Allow) Allows(m domain.ModelName) bool {
 	name := m.String()
 	return a.All || slices.Contains(a.Names, name) || slices.ContainsFunc(a.Patterns, func(p string) bool { return matches(p, name) })
 }
 
-// matches reports whether a name is what a pattern says, in which * stands for any text, the empty one and slashes included.
+// matches reports whether a name matches a pattern, in which * stands for any text, including the empty text and
+// slashes.
 func matches(pattern, name string) bool {
 	parts := strings.Split(pattern, "*")
 	first, last := parts[0], parts[len(parts)-1]

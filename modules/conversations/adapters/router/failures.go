@@ -11,18 +11,18 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// failure is why one model did not answer.
+// failure is the reason why one model did not answer.
 type failure struct {
 	model domain.ModelName
 	reply domain.Reply
 	err   error
 }
 
-// failures are those of a turn's models, in the order in which they were asked.
+// failures are the failures of a turn's models, in the order in which they were asked.
 type failures []failure
 
-// outcome returns what callers receive of them: the one that counts, by itself with the provider and the model that it is of, and
-// what became of the others in details.others.
+// outcome returns the error for the caller: the failure that counts, with its provider and model, and the failures of
+// the other models in details.others.
 func (f failures) outcome(spent domain.Usage) (domain.Reply, error) {
 	at := f.counting()
 	counts := f[at]
@@ -46,8 +46,9 @@ func (f failures) outcome(spent domain.Usage) (domain.Reply, error) {
 	return counts.reply, e.Because(fmt.Errorf("%s: %w%s", counts.model, counts.reason(), text.String()))
 }
 
-// counting is the index of the failure that counts. A model that may answer later counts most, the last of several: then it is
-// worth trying again. Of permanent ones the first counts: it is that of the model that the bot names.
+// counting returns the index of the failure that counts. A model that may answer later counts most, and of several such
+// the last one, because then a retry may succeed. Of permanent failures the first counts: it is that of the model that
+// the bot names.
 func (f failures) counting() int {
 	best := 0
 	for i, one := range f {
@@ -59,13 +60,13 @@ func (f failures) counting() int {
 	return best
 }
 
-// The weights of failures.
+// The weights of failures, in ascending order.
 const (
 	neverAsked = iota // there is no provider or key for it
 	notAllowed
 	permanent
-	overLimit // of the workspace; it passes with the month
-	mayPass   // it was not asked, and may be later
+	overLimit // of the workspace; the next month has a new limit
+	mayPass   // it was not asked now, and may be later
 	hasFailed // it was asked, and may answer later
 )
 
@@ -87,10 +88,10 @@ func (f failure) weight() int {
 	}
 }
 
-// shown is what callers receive of a failure.
+// shown returns the failure as callers receive it.
 func (f failure) shown() *fail.Error {
 	switch f.weight() {
-	case overLimit, notAllowed: // its details are its own
+	case overLimit, notAllowed: // it already has its details
 		return fail.From(f.err)
 	case neverAsked, permanent:
 		e := ports.NameModel(fail.From(f.err), f.model.String()).With("model", f.model.Name)
@@ -104,8 +105,8 @@ func (f failure) shown() *fail.Error {
 	}
 }
 
-// isOfTenant reports whether the operator can do nothing about a failure: it is of a key or server of the workspace's own, or of what
-// the workspace asks for.
+// isOfTenant reports whether a failure is caused by the workspace, so that the operator cannot fix it: by a key or
+// server of its own, or by the content of its request.
 func (f failure) isOfTenant() bool {
 	switch f.weight() {
 	case neverAsked, notAllowed, overLimit:
@@ -118,7 +119,7 @@ func (f failure) isOfTenant() bool {
 	}
 }
 
-// reason is what is stored of a failure: without the message for callers, where it is a permanent one.
+// reason returns the error that is stored for a failure: without the message for callers, where it is a permanent one.
 func (f failure) reason() error {
 	if cause := fail.From(f.err).Unwrap(); cause != nil && ports.PermanentModelFailure(f.err) {
 		return cause
@@ -126,7 +127,7 @@ func (f failure) reason() error {
 	return f.err
 }
 
-// notConfigured is the failure of settings that name a model as no provider can have it.
+// notConfigured returns the failure for settings that name a model in a form that no provider has.
 func notConfigured(err error) error {
 	e := ports.ErrModelNotConfigured.Because(err)
 	if wrong, ok := errors.AsType[domain.WrongModelError](err); ok {
@@ -135,7 +136,7 @@ func notConfigured(err error) error {
 	return e
 }
 
-// answered returns what a model has replied, or the failure that its answer is where it has no visible text.
+// answered returns the reply of a model, or an error where its answer has no visible text.
 func answered(reply domain.Reply, err error) (domain.Reply, error) {
 	if err != nil || domain.IsVisible(reply.Content) {
 		return reply, err

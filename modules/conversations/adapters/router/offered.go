@@ -7,7 +7,7 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 )
 
-// maxOffered bounds the list of the operator's models.
+// maxOffered is how many of the operator's models are listed at most.
 const maxOffered = 500
 
 // Offered returns the models that the operator's keys serve: those known by name, in order, and patterns of any others.
@@ -44,17 +44,17 @@ func (r Router) patterns() (patterns []string) {
 	return patterns
 }
 
-// literal returns the names that are allowed as they stand.
+// literal returns the allowed names that contain no pattern.
 func (a Allow) literal() []string {
 	return append(slices.Clone(a.Names), slices.DeleteFunc(slices.Clone(a.Patterns), func(p string) bool { return strings.Contains(p, "*") })...)
 }
 
-// Serves reports whether a model answers with the operator's keys.
+// Serves reports whether the operator's keys serve a model.
 func (r Router) Serves(m domain.ModelName) bool {
 	return r.Providers[m.Provider].Shared && r.Allow.Allows(m)
 }
 
-// Facts returns what the operator's table says of a model.
+// Facts returns the data of a model in the operator's table.
 func (r Router) Facts(m domain.ModelName) domain.ModelFacts {
 	e, ok := r.Table[m.String()]
 	if !ok {

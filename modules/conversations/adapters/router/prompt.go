@@ -5,13 +5,13 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// reasonBlank is in the details of ErrModelRejected where the message has no visible character, as one may have that was
-// stored before such were refused.
+// reasonBlank is in the details of ErrModelRejected where the message has no visible character. A message that was
+// stored before such messages were refused may be blank.
 const reasonBlank = "BLANK_MESSAGE"
 
-// valid returns the prompt with as much of the history as there is room for (in tokens), as one that every provider takes, whatever is stored: roles
-// alternate, nothing is blank, and without a visible instruction there is none. The error is ports.ErrModelRejected for a
-// blank message.
+// valid returns the prompt in a form that every provider accepts, whatever is stored, with as much of the history as
+// fits into room (in tokens). Roles alternate, nothing is blank, and an instruction that is not visible is left out.
+// The error is ports.ErrModelRejected for a blank message.
 func valid(room int, p ports.Prompt, history []domain.Message) (ports.Prompt, error) {
 	if !domain.IsVisible(p.Content) {
 		return p, ports.ErrModelRejected.With("reason", reasonBlank)

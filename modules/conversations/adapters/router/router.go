@@ -1,4 +1,5 @@
-// Package router has the models answer that a bot, its workspace or the operator names, one after the other until one does.
+// Package router calls the models that a bot, its workspace or the operator names, one after the other until one
+// answers.
 package router
 
 import (
@@ -12,24 +13,24 @@ import (
 	"github.com/parley/parley/platform/resilience"
 )
 
-// Guarded is a model with what guards it.
+// Guarded is a model with its guard.
 type Guarded interface {
 	ports.Model
-	// Away returns for how long its model of a name will not be asked; own: with a key of the workspace's.
+	// Away returns for how long a model will not be called. Own is whether the call uses a key of the workspace.
 	Away(ctx context.Context, model string, own bool) time.Duration
 }
 
-// Provider is who has models.
+// Provider is a provider of models.
 type Provider struct {
 	Guarded
-	Shared  bool // whether everybody may ask it, the operator having a key or a server of its own
-	Forgets bool // whether it needs nothing but the message: then nothing is read for it
+	Shared  bool // all workspaces may use it, because the operator has a key or a server for it
+	Forgets bool // it needs only the message: the history is not read for it
 }
 
-// Router has a turn answered by the model that its bot names, and by the next one of the bot where that fails.
+// Router answers a turn with the model that its bot names, and with the bot's next model where that fails.
 type Router struct {
 	Providers map[string]Provider
-	Default   domain.ModelName // where neither bot nor workspace says
+	Default   domain.ModelName // where neither bot nor workspace names a model
 	Recall    ports.Recall
 	Table     Table
 	Allow     Allow
@@ -37,15 +38,16 @@ type Router struct {
 	Windows   *Windows
 }
 
-// slack is what of a turn's time is not given to models, so that what guards one finds out first that it hangs.
+// slack is the part of a turn's time that models do not have, so that the guard of a model is the first to detect that
+// it hangs.
 const slack = 500 * time.Millisecond
 
-// Name is the model that answers where no settings name one.
+// Name returns the model that answers where no settings name one.
 func (r Router) Name() (provider, model string) { return r.Default.Provider, r.Default.Name }
 
-// Reply has the models answer. One that fails before its first piece of text is followed by the next one. What all of them
-// have used is in the reply, also of a failure, and what it cost. A failure is an error of package fail: ports.ErrModel where a
-// model may answer later, else the permanent failure that matters most; its reply names the model that it is of.
+// Reply calls the models. If a model fails before its first text, the next one is called. The reply has the usage and
+// the costs of all of them, also after a failure. A failure is an error of package fail: ports.ErrModel where a model
+// may answer later, else the most important permanent failure; the reply names the model of that failure.
 func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	choice, err := r.choose(p)
 	if err != nil {
@@ -88,7 +90,8 @@ func (r Router) choose(p ports.Prompt) (domain.Choice, error) {
 	return choice, nil
 }
 
-// ask asks one model, with the history that it needs. Before is what the attempt has been charged for others.
+// ask calls one model, with the history that it needs. Before is what the attempt has already been charged for other
+// models.
 func (r Router) ask(
 	ctx context.Context, m domain.ModelName, choice domain.Choice, p ports.Prompt, before int64,
 	recall func() (ports.Recalled, error), say func(string),
@@ -135,12 +138,12 @@ func (r Router) ask(
 // NotAsked reports whether an error of Reply says that no model was asked, and for how long none will be.
 func (r Router) NotAsked(err error) (wait time.Duration, ok bool) { return resilience.IsRefused(err) }
 
-// Away returns for how long none of a bot's models will be asked, because they have failed too often; 0: one is asked now.
-// Own are the providers that the workspace of the context has keys of its own for.
+// Away returns for how long none of a bot's models will be called, because they have failed too often; 0: one is called
+// now. Own are the providers for which the workspace of the context has keys of its own.
 func (r Router) Away(ctx context.Context, p ports.Prompt, own []string) time.Duration {
 	choice, err := r.choose(p)
 	if err != nil {
-		return 0 // the turn says so
+		return 0 // the turn returns the error
 	}
 	shortest := time.Duration(0)
 	for _, m := range choice.Models {
@@ -160,8 +163,8 @@ func (r Router) Away(ctx context.Context, p ports.Prompt, own []string) time.Dur
 	return shortest
 }
 
-// firstTextTimeout is how long one of several models has for its first text: its share of what is left. A single one
-// has all the time.
+// firstTextTimeout returns how long one of several models has for its first text: its share of the remaining time. A
+// single model has all of it.
 func firstTextTimeout(ctx context.Context, models, at int) time.Duration {
 	end, ok := ctx.Deadline()
 	if models == 1 || !ok {

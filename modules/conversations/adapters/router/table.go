@@ -5,19 +5,19 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// Entry is what is known of a model: prices in millionths of a currency for a million tokens, nil where they are not
-// known, and the tokens that fit into its window, 0 where that is not known.
+// Entry has the data of a model: prices in millionths of a currency for a million tokens, nil where unknown, and the
+// context window in tokens, 0 where unknown.
 type Entry struct {
-	Input, Output, Cached *int64 // Cached nil: cached input costs what other input costs
+	Input, Output, Cached *int64 // Cached nil: cached input has the price of other input
 	Window                int
 }
 
-// Table has the entries, by names such as openai/gpt-4o-mini; that of * is for models that are not in it.
+// Table has the entries by name, such as openai/gpt-4o-mini. The entry of * is for models that are not in the table.
 type Table map[string]Entry
 
 const (
-	usualWindow = 32_000 // tokens, of a model that nothing is known of
-	usualAnswer = 4_000  // tokens that are kept free for an answer of which nothing is said
+	usualWindow = 32_000 // tokens, of a model without data
+	usualAnswer = 4_000  // tokens that are reserved for an answer without a limit
 )
 
 func (t Table) entry(m domain.ModelName) Entry {
@@ -31,7 +31,7 @@ func (t Table) entry(m domain.ModelName) Entry {
 	return e
 }
 
-// hasWindow reports whether the operator has said how many tokens a model takes.
+// hasWindow reports whether the operator has configured the context window of a model.
 func (t Table) hasWindow(m domain.ModelName) bool {
 	e, ok := t[m.String()]
 	if !ok {
@@ -40,7 +40,7 @@ func (t Table) hasWindow(m domain.ModelName) bool {
 	return e.Window > 0
 }
 
-// maxBytes bounds what is read of a thread, for the widest window of the models.
+// maxBytes returns how much of a thread is read at most, for the largest context window of the models.
 func (t Table) maxBytes(models []domain.ModelName) int {
 	widest := 0
 	for _, m := range models {
@@ -49,8 +49,8 @@ func (t Table) maxBytes(models []domain.ModelName) int {
 	return domain.BytesOf(widest)
 }
 
-// cut returns the newest messages that have room in a prompt beside the instruction and the message. The first
-// of them is a user's.
+// cut returns the newest messages that fit into a prompt with the instruction and the message. The first of them is a
+// user's.
 func cut(room int, p ports.Prompt, history []domain.Message) []domain.Message {
 	left := room - ports.TokensOf(p.Content)
 	if p.Pinned != nil {
@@ -59,7 +59,7 @@ func cut(room int, p ports.Prompt, history []domain.Message) []domain.Message {
 	return newest(history, left)
 }
 
-// longestAnswer is how many tokens the answer to a prompt is expected to have at the most.
+// longestAnswer returns the expected maximum of tokens of the answer to a prompt.
 func longestAnswer(p ports.Prompt) int {
 	if p.MaxOutputTokens != nil {
 		return *p.MaxOutputTokens
@@ -67,7 +67,8 @@ func longestAnswer(p ports.Prompt) int {
 	return usualAnswer
 }
 
-// maxCost is what the answer to a prompt may cost in millionths of the currency, by an estimate; 0 where a price is not known.
+// maxCost returns an estimate of the maximum cost of the answer to a prompt, in millionths of the currency; 0 where a
+// price is unknown.
 func (t Table) maxCost(m domain.ModelName, p ports.Prompt) int64 {
 	cost := t.cost(m, domain.Usage{InputTokens: new(p.Tokens()), OutputTokens: new(longestAnswer(p))})
 	if cost == nil {
@@ -78,7 +79,7 @@ func (t Table) maxCost(m domain.ModelName, p ports.Prompt) int64 {
 
 const million = 1_000_000
 
-// cost is what was used in millionths of the currency, rounded up; nil where a price or a count is not known.
+// cost returns the cost of a usage in millionths of the currency, rounded up; nil where a price or a count is unknown.
 func (t Table) cost(m domain.ModelName, r domain.Usage) *int64 {
 	e := t.entry(m)
 	if e.Input == nil || e.Output == nil || r.InputTokens == nil || r.OutputTokens == nil {

@@ -16,23 +16,23 @@ import (
 )
 
 const (
-	maxWindows = 10_000        // of models that are remembered
-	windowTTL  = 6 * time.Hour // after which it is found out anew: servers are set up anew
+	maxWindows = 10_000        // of models that are cached
+	windowTTL  = 6 * time.Hour // after which it is determined again, because servers may be reconfigured
 )
 
-// Windows remembers, in this process, how many tokens models take that the operator's table has no window of, as their providers
-// have said in refusing a prompt. It is safe for concurrent use. The nil Windows knows nothing.
+// Windows caches, in this process, the context windows of models that are not in the operator's table. It learns them
+// from the errors with which providers refuse a prompt. It is safe for concurrent use. The nil Windows is empty.
 type Windows struct{ kept cache.Cache[windowKey, int] }
 
-// windowKey is a model with the operator's key, or one with the key of a workspace at the server that it names: no workspace
-// changes what holds for others.
+// windowKey is a model with the operator's key, or a model with the key of a workspace at the server that the workspace
+// names. No workspace can change the entries of others.
 type windowKey struct {
 	model     domain.ModelName
 	workspace uuid.UUID
 	url       string
 }
 
-// NewWindows returns Windows that know nothing yet.
+// NewWindows returns empty Windows.
 func NewWindows() *Windows {
 	return &Windows{cache.NewCache[windowKey, int]().WithLRU().WithMaxKeys(maxWindows).WithTTL(windowTTL)}
 }
@@ -51,8 +51,8 @@ func (w *Windows) learn(k windowKey, tokens int) {
 	}
 }
 
-// keys are under which a window is remembered: what the provider says of a model, and what was found out by trying, which depends on
-// the texts of the workspace.
+// keys returns the keys of a model's windows: said for the number that the provider has stated, tried for the one found
+// by trying, which depends on the texts of the workspace.
 func keys(ctx context.Context, m domain.ModelName, own *ports.Access) (said, tried windowKey) {
 	tried = windowKey{model: m, workspace: call.From(ctx).Principal.WorkspaceID}
 	if own == nil {
@@ -60,11 +60,12 @@ func keys(ctx context.Context, m domain.ModelName, own *ports.Access) (said, tri
 	}
 	tried.url = own.BaseURL
 	said = tried
-	said.url += " " // beside the other: no address ends so
+	said.url += " " // different from the other: no address ends with a space
 	return said, tried
 }
 
-// room is how many tokens a prompt may have beside its answer: by the operator's table, else by what was learned, else as usual.
+// room returns how many tokens a prompt may have beside its answer: by the operator's table, else by the learned
+// window, else by the default.
 func (r Router) room(ctx context.Context, m domain.ModelName, p ports.Prompt) int {
 	said, tried := keys(ctx, m, p.Access)
 	window := r.Windows.find(said)
@@ -77,8 +78,8 @@ func (r Router) room(ctx context.Context, m domain.ModelName, p ports.Prompt) in
 	return window - answerRoom(p, window)
 }
 
-// answerRoom is how many tokens of a window that was learned are kept free for the answer: half of it at the most, where nothing is
-// said of the answer.
+// answerRoom returns how many tokens of a learned window are reserved for the answer: at most half of it, where the
+// answer has no limit.
 func answerRoom(p ports.Prompt, window int) int {
 	if p.MaxOutputTokens != nil {
 		return *p.MaxOutputTokens
@@ -86,8 +87,8 @@ func answerRoom(p ports.Prompt, window int) int {
 	return min(usualAnswer, window/2)
 }
 
-// reply has a provider's model answer. Where it says that the prompt is too long it is asked once more with half of the history, or
-// with less where it has said how much fits, and what it takes is remembered.
+// reply calls a provider's model. Where the model refuses the prompt as too long, it is called once more with half of
+// the history, or with less where it has stated how much fits. The learned window is cached.
 func (r Router) reply(ctx context.Context, provider Provider, m domain.ModelName, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	said := false
 	speak := func(text string) {
@@ -104,7 +105,7 @@ func (r Router) reply(ctx context.Context, provider Provider, m domain.ModelName
 	}
 	named, _ := fail.From(err).Details["window"].(int)
 	ofModel, ofTexts := keys(ctx, m, p.Access)
-	fits := named > 0 && named < asked // else the estimate of these texts is wrong
+	fits := named > 0 && named < asked // else the estimate for these texts is wrong
 	if fits && !r.Table.hasWindow(m) {
 		r.Windows.learn(ofModel, named)
 	}
@@ -128,7 +129,7 @@ func (r Router) reply(ctx context.Context, provider Provider, m domain.ModelName
 	return reply, err
 }
 
-// newest returns the newest messages that have so many tokens at the most. The first of them is a user's.
+// newest returns the newest messages with at most that many tokens. The first of them is a user's.
 func newest(history []domain.Message, tokens int) []domain.Message {
 	first := len(history)
 	for first > 0 && ports.TokensOf(history[first-1].Content) <= tokens {

@@ -1,4 +1,4 @@
-// Package signatures makes and checks the secrets of webhook endpoints, as Standard Webhooks has it.
+// Package signatures makes and checks the secrets of webhook endpoints, as specified by Standard Webhooks.
 package signatures
 
 import (

@@ -1,4 +1,4 @@
-// Package inproc serves the face of conversations to the other modules of the process.
+// Package inproc lets the other modules of the process call conversations.
 package inproc
 
 import (
@@ -10,10 +10,10 @@ import (
 
 var _ conversations.Models = Models{}
 
-// Models knows which models answer in the caller's workspace.
+// Models reports which models are available in the caller's workspace.
 type Models struct{ Unserved usecases.UnservedModels }
 
-// Warn returns a warning for each name of a model that nobody serves.
+// Warn returns a warning for each name of a model that no key serves.
 func (m Models) Warn(ctx context.Context, names []string) (map[string]conversations.Warning, error) {
 	unserved, err := m.Unserved.Do(ctx, names)
 	if err != nil || len(unserved) == 0 {

@@ -25,7 +25,7 @@ type Message struct {
 // Pool is the name of the pool of slots that answers take.
 const Pool = "answers"
 
-// Register has AnswerMessage do the jobs of a kind.
+// Register registers AnswerMessage as the handler of jobs of a kind.
 func (a AnswerMessage) Register(r *jobs.Registry, kind string) error {
 	return jobs.Register(r, kind, jobs.KindOptions{Pool: Pool, Timeout: a.Timeout}, a.Do)
 }

@@ -22,10 +22,9 @@ import (
 type RecoverOptions struct {
 	Leases  ports.Leases
 	Recover usecases.RecoverTurn
-	// Slots bounds how many of these turns run at once, and shares that among workspaces. They are not those of calls, which
-	// begin turns beside these.
+	// Slots bounds how many of these turns run at once, and divides the slots among workspaces. Calls have other slots.
 	Slots *resilience.Slots
-	Poll  time.Duration // between looks for turns that no notification has named
+	Poll  time.Duration // between checks for turns without a notification
 	Log   *slog.Logger
 }
 
@@ -33,12 +32,12 @@ type RecoverOptions struct {
 type RecoverTurns struct {
 	RecoverOptions
 	wake    chan struct{}
-	waiting atomic.Bool // some were found for which no place was free
+	waiting atomic.Bool // some turns were found for which no slot was free
 }
 
 const (
 	batch    = 256 // turns that are read at once
-	starters = 4   // attempts that begin at once: they must not take the connections of calls
+	starters = 4   // attempts that begin at once: they must leave connections for calls
 )
 
 // NewRecoverTurns makes RecoverTurns.
@@ -46,15 +45,15 @@ func NewRecoverTurns(o RecoverOptions) *RecoverTurns {
 	return &RecoverTurns{RecoverOptions: o, wake: make(chan struct{}, 1)}
 }
 
-// Wake has Run look for turns now.
+// Wake makes Run check for turns now.
 func (r *RecoverTurns) Wake() {
 	select {
 	case r.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // a check is already due
 	}
 }
 
-// Run recovers turns until the context ends. Attempts that have begun then go on.
+// Run recovers turns until the context ends. Attempts that have begun then continue.
 func (r *RecoverTurns) Run(ctx context.Context) {
 	poll := time.NewTicker(r.Poll)
 	defer poll.Stop()
@@ -71,7 +70,8 @@ func (r *RecoverTurns) Run(ctx context.Context) {
 	}
 }
 
-// Do recovers the turns that it finds and has places for. It returns when those attempts have begun, without waiting for their ends.
+// Do recovers the turns that it finds and has slots for. It returns when those attempts have begun, without waiting for
+// their ends.
 func (r *RecoverTurns) Do(ctx context.Context) error {
 	r.waiting.Store(false)
 	for ctx.Err() == nil {
@@ -86,8 +86,8 @@ func (r *RecoverTurns) Do(ctx context.Context) error {
 	return nil
 }
 
-// begin begins attempts at turns, some at a time, and returns how many have begun. The order is random, so that processes that have
-// found the same turns collide less often.
+// begin starts attempts at turns, some at a time, and returns how many have begun. The order is random, so that
+// processes that have found the same turns collide less often.
 func (r *RecoverTurns) begin(ctx context.Context, found []ports.Abandoned) (begun int) {
 	var n atomic.Int64
 	var work []func()
@@ -126,7 +126,7 @@ func (r *RecoverTurns) begin(ctx context.Context, found []ports.Abandoned) (begu
 	return int(n.Load())
 }
 
-// freed gives a place back, and looks for turns that wait for one.
+// freed releases a slot, and checks for turns that wait for one.
 func (r *RecoverTurns) freed(leave func()) {
 	leave()
 	if r.waiting.Load() {
@@ -134,8 +134,8 @@ func (r *RecoverTurns) freed(leave func()) {
 	}
 }
 
-// attempt makes an attempt at a turn. Started is called when its model is about to be asked. A failure does not affect other turns: that
-// of a model is stored with its turn.
+// attempt makes an attempt at a turn. Started is called when its model is about to be called. A failure does not affect
+// other turns: a failure of a model is stored with its turn.
 func (r *RecoverTurns) attempt(ctx context.Context, a ports.Abandoned, started func()) {
 	err := background.Survive(ctx, func(ctx context.Context) error { return r.recover(ctx, a, started) })
 	if !isKept(err) {

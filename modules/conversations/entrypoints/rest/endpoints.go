@@ -95,7 +95,7 @@ func (s Server) ListWebhookEndpoints(ctx context.Context, r ListWebhookEndpoints
 }
 
 func (s Server) ReceiveWebhook(ctx context.Context, r ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error) {
-	body, err := io.ReadAll(r.Body) // the gateway has bounded it
+	body, err := io.ReadAll(r.Body) // the gateway limits its size
 	if err != nil {
 		return nil, fmt.Errorf("read the body: %w", err)
 	}
@@ -103,7 +103,7 @@ func (s Server) ReceiveWebhook(ctx context.Context, r ReceiveWebhookRequestObjec
 	return ReceiveWebhook200JSONResponse{EventID: receipt.EventID, Duplicate: receipt.Duplicate}, err
 }
 
-// signatureOf returns the headers that say who has sent an event.
+// signatureOf returns the headers that identify the sender of an event.
 func signatureOf(p ReceiveWebhookParams) map[string]string {
 	sent := map[string]string{}
 	for name, value := range map[string]*string{

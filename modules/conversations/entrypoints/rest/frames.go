@@ -18,23 +18,24 @@ import (
 	"github.com/parley/parley/platform/call"
 )
 
-// closeTimeout is how long a reader whose right has ended may take for what is being written to it, stream.closed included.
+// closeTimeout is how long a reader whose right has ended may take to receive what is being written, including
+// stream.closed.
 const closeTimeout = 500 * time.Millisecond
 
 const writeChunk = 64 << 10 // bytes
 
-// reconnectAfter is how long a client is to wait, in milliseconds, before it takes a stream up that broke off.
+// reconnectAfter is how long a client should wait, in milliseconds, before it reconnects to an interrupted stream.
 const reconnectAfter = 1000
 
 var (
-	// errReaderGone says that the events cannot be written any more.
+	// errReaderGone means that events can no longer be written.
 	errReaderGone = errors.New("rest: the reader of a stream is gone")
-	// errClosed says that the stream was closed because the reader's right has ended.
+	// errClosed means that the stream was closed because the reader's right has ended.
 	errClosed = errors.New("rest: the stream is closed")
 )
 
-// frames writes events as server-sent ones. Its context is that of access.Watcher: once the reader's right has ended nothing
-// is written but stream.closed.
+// frames writes events as server-sent events. Its context is that of access.Watcher: after the reader's right has ended
+// only stream.closed is written.
 type frames struct {
 	ctx      context.Context //nolint:containedctx // of the one answer
 	w        http.ResponseWriter
@@ -50,7 +51,7 @@ type frames struct {
 	closes bool // the reader's right has ended
 }
 
-// newFrames returns frames for a reader who is at a position. Stop must be called when the answer is over.
+// newFrames returns frames for a reader who is at a position. Stop must be called when the response is complete.
 func newFrames(ctx context.Context, w http.ResponseWriter, thread, turn uuid.UUID, position int64) (f *frames, stop func() bool) {
 	f = &frames{
 		ctx: ctx, w: w, control: http.NewResponseController(w), trace: call.From(ctx).TraceID, thread: thread, turn: turn, position: position,
@@ -62,12 +63,12 @@ func newFrames(ctx context.Context, w http.ResponseWriter, thread, turn uuid.UUI
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.closes = true
-		_ = f.control.SetWriteDeadline(time.Now().Add(closeTimeout)) // a reader who does not read is cut off
+		_ = f.control.SetWriteDeadline(time.Now().Add(closeTimeout)) // a reader who does not read is disconnected
 	})
 }
 
-// close writes to the reader that its right has ended, and returns errClosed. Where the stream has not begun it returns the end
-// itself, which is then answered as an error.
+// close writes to the reader that its right has ended, and returns errClosed. Where the stream has not begun it returns
+// the end itself, which is then returned as an error response.
 func (f *frames) close(end *access.End) error {
 	switch {
 	case f.over:
@@ -85,12 +86,12 @@ func (f *frames) close(end *access.End) error {
 	if err != nil {
 		return fmt.Errorf("encode an event: %w", err)
 	}
-	_ = f.write(fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", f.position, StreamClosedTypeStreamClosed, data)) // a reader who is gone needs it not
+	_ = f.write(fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", f.position, StreamClosedTypeStreamClosed, data)) // ignored: the reader may be gone
 	return errClosed
 }
 
-// write sends bytes at once, in chunks: what is written counts as in flight for the reader until it is taken, and a long
-// text that is not read must not use up what its other calls may have in flight.
+// write sends bytes at once, in chunks. Written bytes count as in flight for the reader until they are received. A long
+// text that is not read must not use up the reader's limit for its other calls.
 func (f *frames) write(p []byte) error {
 	for chunk := range slices.Chunk(p, writeChunk) {
 		if err := f.setDeadline(); err != nil {
@@ -106,14 +107,14 @@ func (f *frames) write(p []byte) error {
 func (f *frames) setDeadline() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	deadline := time.Time{} // none: gateway.CloseStalled lets go of who does not read
+	deadline := time.Time{} // none: gateway.CloseStalled disconnects a reader who does not read
 	if f.closes {
 		deadline = time.Now().Add(closeTimeout)
 	}
 	return f.control.SetWriteDeadline(deadline)
 }
 
-// writeEvents writes new events in one piece: it is a usecases.WriteEvents.
+// writeEvents writes new events with one write. It is a usecases.WriteEvents.
 func (f *frames) writeEvents(r domain.TurnView, events []domain.Event) error {
 	if end := access.EndOf(f.ctx, nil); end != nil {
 		return end
@@ -123,7 +124,7 @@ func (f *frames) writeEvents(r domain.TurnView, events []domain.Event) error {
 		fmt.Fprintf(&out, "retry: %d\n", reconnectAfter)
 	}
 	if len(events) == 0 {
-		if f.position > 0 { // a block without an id would unset that of a client, as the HTML standard has it
+		if f.position > 0 { // by the HTML standard a block without an id would reset the client's
 			fmt.Fprintf(&out, "id: %d\n", f.position)
 		}
 		out.WriteString(": still here\n\n")
@@ -151,7 +152,7 @@ func (f *frames) writeEvents(r domain.TurnView, events []domain.Event) error {
 	return nil
 }
 
-// data is an event in the form of the TurnEvent of the OpenAPI document.
+// data returns an event as the TurnEvent of the OpenAPI document.
 func (f *frames) data(r domain.TurnView, e domain.Event) any {
 	switch e.Type {
 	case domain.EventTurnCreated:

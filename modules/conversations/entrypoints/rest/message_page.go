@@ -15,34 +15,35 @@ import (
 	"github.com/parley/parley/platform/gateway"
 )
 
-// messagePage is a MessageList, written straight from the messages: it is the longest of the answers that are asked for
-// often, and encoding/json took a quarter of the processor time of the call.
+// messagePage is a MessageList that is written directly from the messages. It is the longest of the frequent responses,
+// and encoding/json took a quarter of the processor time of the call.
 type messagePage struct {
 	items []domain.Message
 	more  bool
 	next  *string
 }
 
-// messageBytes is what a message takes in JSON beside its content, and a little for what has to be escaped in that.
+// messageBytes is the size of a message in JSON without its content, with a little room for escapes in the content.
 const messageBytes = 384
 
-// bodies are what pages were written into, to be used again.
+// bodies are buffers for pages, which are reused.
 var bodies = sync.Pool{New: func() any { return new([]byte) }} //nolint:gochecknoglobals // buffers have no state
 
 const (
-	// largestBody is what a body may have to be kept for the next page, and to be sent in one piece.
+	// largestBody is the largest buffer that is kept for the next page, and the largest body that is sent in one piece.
 	largestBody = 64 << 10
-	// pieceSize is what a body that is sent in pieces collects for each of them, beside the message that goes over it.
+	// pieceSize is how much of a larger body is collected for a piece, before the message that exceeds it.
 	pieceSize = 32 << 10
 )
 
-// VisitListMessagesResponse writes the page. A large one is sent in pieces: in JSON its contents may have six times their bytes.
+// VisitListMessagesResponse writes the page. A large page is sent in pieces, because in JSON its contents may have six
+// times their bytes.
 func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	size := 256
 	for _, m := range p.items {
 		size += messageBytes + len(m.Content)
 	}
-	kept, _ := bodies.Get().(*[]byte) // nothing else is put there
+	kept, _ := bodies.Get().(*[]byte) // the pool contains nothing else
 	body := (*kept)[:0]
 	defer func() {
 		if *kept = body; cap(body) <= largestBody {
@@ -79,7 +80,7 @@ func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	return err
 }
 
-// append writes the page behind b. After each message it lets flush take what there is so far.
+// append appends the page to b. After each message it calls flush with what there is so far.
 func (p messagePage) append(b []byte, flush func(b []byte) ([]byte, error)) ([]byte, error) {
 	b = append(b, `{"has_more":`...)
 	b = strconv.AppendBool(b, p.more)
@@ -101,11 +102,12 @@ func (p messagePage) append(b []byte, flush func(b []byte) ([]byte, error)) ([]b
 		return append(b, "null}\n"...), nil
 	}
 	b = append(b, '"')
-	b = append(b, *p.next...) // base64url: nothing to escape
+	b = append(b, *p.next...) // base64url needs no escaping
 	return append(b, "\"}\n"...), nil
 }
 
-// appendMessage writes what toMessage gives. It fails where the content is not UTF-8, which Postgres does not keep.
+// appendMessage appends the same JSON as toMessage. It returns an error where the content is not UTF-8, which Postgres
+// cannot store.
 func appendMessage(b []byte, m domain.Message) ([]byte, error) {
 	b = append(b, `{"content":`...)
 	b, err := jsontext.AppendQuote(b, m.Content)

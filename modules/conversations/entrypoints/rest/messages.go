@@ -33,7 +33,7 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 	return messagePage{p.Items, p.HasMore, p.NextCursor}, err
 }
 
-// bytesOfMessage is how many bytes the texts of a message have.
+// bytesOfMessage returns how many bytes the texts of a message have.
 func bytesOfMessage(m domain.Message) int {
 	if m.Feedback == nil {
 		return len(m.Content)
@@ -41,7 +41,7 @@ func bytesOfMessage(m domain.Message) int {
 	return len(m.Content) + len(m.Feedback.Comment)
 }
 
-// RateMessage stores what the user thinks of an answer. The text of a comment is not for the audit log.
+// RateMessage stores the user's feedback on an answer. The audit log does not contain the comment.
 func (s Server) RateMessage(ctx context.Context, r RateMessageRequestObject) (RateMessageResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		user := call.From(ctx).Principal.UserID
@@ -59,12 +59,12 @@ func (s Server) RateMessage(ctx context.Context, r RateMessageRequestObject) (Ra
 
 func (s Server) ExportThread(ctx context.Context, r ExportThreadRequestObject) (ExportThreadResponseObject, error) {
 	export := &threadExport{ctx: ctx, threads: s.Threads, thread: r.ThreadID}
-	var err error // the first page is read before the answer begins, so that a refusal is an answer
+	var err error // the first page is read before the response begins, so that an error can still be returned
 	export.first, err = export.read(ports.Reading{})
 	return export, err
 }
 
-// threadExport writes a thread page by page; between pages it holds no connection.
+// threadExport writes a thread page by page. It holds no connection between pages.
 type threadExport struct {
 	ctx     context.Context //nolint:containedctx // the generated Visit method has none
 	threads ports.Threads
@@ -72,13 +72,13 @@ type threadExport struct {
 	first   exportPage
 }
 
-// exportPage is what an export has read and not yet written.
+// exportPage is the part of an export that is read and not yet written.
 type exportPage struct {
 	rows []domain.Message
 	more bool
 }
 
-const exportRows = 100 // messages read at once, if they are not too many bytes
+const exportRows = 100 // messages read at once, if they have not too many bytes
 
 func (e *threadExport) read(from ports.Reading) (p exportPage, err error) {
 	rows, err := e.threads.Messages(e.ctx, e.thread, from, exportRows+1)
@@ -96,7 +96,7 @@ func (e *threadExport) VisitExportThreadResponse(w http.ResponseWriter) error {
 	}
 	defer release()
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	var feed []byte // the line feed of the line before, written with the next: an export that breaks off ends without it
+	var feed []byte // the line feed of the previous line, written with the next: an interrupted export ends without it
 	p := e.first
 	for e.first.rows = nil; ; {
 		for _, row := range p.rows {

@@ -66,7 +66,7 @@ func (s Server) DeleteModelKey(ctx context.Context, r DeleteModelKeyRequestObjec
 	return stored{answer}, err
 }
 
-// modelChange is of the workspace as a whole: its settings and keys have no ids.
+// modelChange returns an audit entry of the whole workspace, because its settings and keys have no ids.
 func modelChange(ctx context.Context, action string, changes any) audit.Entry {
 	return audit.Entry{Action: action, Resource: "workspace", ResourceID: call.From(ctx).Principal.WorkspaceID, Changes: changes}
 }

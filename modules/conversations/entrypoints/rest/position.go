@@ -8,14 +8,15 @@ import (
 	"github.com/parley/parley/platform/fail"
 )
 
-// position is where the reader of a stream is: the id of the last event that it has received. The zero position is the
-// beginning.
+// position is the position of a stream's reader: the id of the last event that it has received. The zero position is
+// the beginning.
 type position struct {
 	id    int64
-	field string // of the request, that says so
+	field string // the field of the request that has the position
 }
 
-// positionOf reads a position. The header is newer than the query: EventSource sends it when it connects again, to the same URL.
+// positionOf reads a position. The header takes precedence over the query, because EventSource sends it when it
+// reconnects to the same URL.
 func positionOf(header, query *string) (position, error) {
 	p, text := position{field: "Last-Event-ID"}, header
 	if text == nil || *text == "" {
@@ -31,8 +32,8 @@ func positionOf(header, query *string) (position, error) {
 	return p, nil
 }
 
-// positionOfOperation reads the position of a call that takes a turn, and that was sent before with the same operation id:
-// under another one it would take a turn of its own.
+// positionOfOperation reads the position of a call that takes a turn. The call must be a repetition with the same
+// operation id, because another id would take a turn of its own.
 func positionOfOperation(ctx context.Context, header, query *string) (position, error) {
 	p, err := positionOf(header, query)
 	if err == nil && p.id > 0 && !call.From(ctx).Operation.Given {
@@ -43,7 +44,7 @@ func positionOfOperation(ctx context.Context, header, query *string) (position, 
 	return p, err
 }
 
-// invalid is the refusal of a position that the stream does not have.
+// invalid returns the error for a position that the stream does not have.
 func (p position) invalid() error {
 	return fail.Fields(fail.Field{Field: p.field, Code: "INVALID", Message: "must be the id of an event of this turn"})
 }

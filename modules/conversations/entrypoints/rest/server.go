@@ -1,4 +1,4 @@
-// Package rest serves the calls of conversations: it decodes a request, has one use case do it, and encodes the answer.
+// Package rest serves the calls of conversations: it decodes a request, calls one use case, and encodes the response.
 package rest
 
 import (

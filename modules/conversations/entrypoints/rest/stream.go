@@ -21,7 +21,7 @@ const eventStream = "text/event-stream" // https://html.spec.whatwg.org/multipag
 
 type streamKey struct{}
 
-// negotiate remembers whether the client asks for a stream.
+// negotiate stores whether the client asks for a stream.
 func negotiate(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	return func(c *echo.Context, request any) (any, error) {
 		req := c.Request()
@@ -37,7 +37,8 @@ func negotiate(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	}
 }
 
-// isZero reports whether a weight says that what it stands at is not wanted (RFC 9110, 12.4.2): 0, or with up to three zeros.
+// isZero reports whether a weight of the Accept header is zero, which means not acceptable (RFC 9110, 12.4.2): 0, or 0
+// with up to three decimal zeros.
 func isZero(weight string) bool {
 	q, err := strconv.ParseFloat(weight, 64)
 	return err == nil && q == 0
@@ -45,14 +46,14 @@ func isZero(weight string) bool {
 
 func wantsStream(ctx context.Context) bool { return ctx.Value(streamKey{}) != nil }
 
-// turnStream answers with the events of a turn.
+// turnStream is a response with the events of a turn.
 type turnStream struct {
-	follow *usecases.FollowTurn // not the Server: it is large, and would lie on the stack of each stream several times
+	follow *usecases.FollowTurn // not the Server, which is large and would be several times on the stack of each stream
 	access *access.Watcher
 	ctx    context.Context //nolint:containedctx // the generated Visit methods have none
 	thread uuid.UUID
 	from   position
-	run    func(ctx context.Context, read usecases.Reader) error // has the turn read
+	run    func(ctx context.Context, read usecases.Reader) error // runs the turn and calls read
 }
 
 func (s Server) stream(ctx context.Context, thread uuid.UUID, from position, run func(context.Context, usecases.Reader) error) turnStream {
@@ -70,16 +71,17 @@ func (t turnStream) VisitFollowTurnResponse(w http.ResponseWriter) error { retur
 
 func (t turnStream) write(w http.ResponseWriter) error {
 	err := t.run(t.ctx, func(ctx context.Context, start usecases.StreamStart) error { return t.read(ctx, w, start) })
-	if errors.Is(err, errClosed) { // the answer has said why it ends
+	if errors.Is(err, errClosed) { // the response has already said why it ends
 		return nil
 	}
 	return err
 }
 
-// read writes the events of a turn. The answer begins with the first, so that what fails before is an error as everywhere; where
-// there is none after the reader's position it is 204, which ends an EventSource. A client that goes away, or does not read, is
-// let go. When the reader's right ends the stream does, by stream.closed, and the error is ErrAccessEnded with errClosed, or with an
-// *access.End where the answer has not begun.
+// read writes the events of a turn. The response begins with the first event, so that a failure before it is an
+// ordinary error response. Where there is no event after the reader's position it is 204, which ends an EventSource. A
+// client that goes away, or does not read, is disconnected. When the reader's right ends, the stream ends with
+// stream.closed, and the error is ErrAccessEnded with errClosed, or with an *access.End where the response has not
+// begun.
 func (t turnStream) read(ctx context.Context, w http.ResponseWriter, start usecases.StreamStart) error {
 	if start.Replayed {
 		w.Header().Set(command.HeaderReplayed, "true")

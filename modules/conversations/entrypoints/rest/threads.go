@@ -36,7 +36,8 @@ func (s Server) ChangeThread(ctx context.Context, r ChangeThreadRequestObject) (
 	return stored{answer}, err
 }
 
-// threadChanges is what the audit log has: of the metadata, which may hold anything, only that they changed.
+// threadChanges returns the changes for the audit log. Of the metadata, which may contain anything, it only says that
+// they changed.
 func threadChanges(body *ChangeThreadRequest) map[string]any {
 	changes := map[string]any{}
 	if body.Title != nil {

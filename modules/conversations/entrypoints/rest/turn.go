@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/platform/operations"
 )
 
-// TakeTurn sends a message to a thread and answers with the turn, or with its events as they come.
+// TakeTurn sends a message to a thread and returns the turn, or streams its events.
 func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurnResponseObject, error) {
 	in := usecases.NewTurn{
 		ThreadID: r.ThreadID, Content: r.Body.Content, Enqueue: r.Body.OnBusy != nil && *r.Body.OnBusy == Enqueue,
@@ -43,8 +43,8 @@ func (s Server) CancelTurn(ctx context.Context, r CancelTurnRequestObject) (Canc
 	return toStored(answer), err
 }
 
-// whileAllowed answers with a turn, and withholds the answer from a caller whose right has ended meanwhile: the error is an
-// *access.End then. The turn is stored all the same.
+// whileAllowed returns the response of a turn, unless the caller's right has ended in the meantime: then the error is
+// an *access.End. The turn is stored all the same.
 func (s Server) whileAllowed(ctx context.Context, take func() (ports.Answer, error)) (stored, error) {
 	watched, stop := s.Access.Watch(ctx)
 	defer stop()
@@ -55,19 +55,19 @@ func (s Server) whileAllowed(ctx context.Context, take func() (ports.Answer, err
 	return toStored(answer), err
 }
 
-// toStored is the answer of an operation on a turn, as it is sent.
+// toStored returns the response of an operation on a turn.
 func toStored(a ports.Answer) stored {
 	return stored{command.Answer{
 		Answer: operations.Answer{Status: http.StatusOK, ContentType: "application/json", Body: a.Body}, Replayed: a.Replayed,
 	}}
 }
 
-// EncodeCompleted is the answer of an operation that took a turn.
+// EncodeCompleted encodes the response of an operation that took a turn.
 func EncodeCompleted(t domain.CompletedTurn) command.Encoder {
 	return TakeTurn200JSONResponse(toTurn(t.Turn, t.Answer, t.Reply)).VisitTakeTurnResponse
 }
 
-// EncodeTurn is the answer of an operation that cancelled a turn.
+// EncodeTurn encodes the response of an operation that cancelled a turn.
 func EncodeTurn(t domain.TurnView) command.Encoder {
 	return CancelTurn200JSONResponse(toTurnRecord(t)).VisitCancelTurnResponse
 }

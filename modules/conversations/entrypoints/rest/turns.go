@@ -21,7 +21,7 @@ func (s Server) ListTurns(ctx context.Context, r ListTurnsRequestObject) (ListTu
 	return ListTurns200JSONResponse{Items: page.Map(p.Items, toTurnRecord), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
-// bytesOfTurn is how many bytes of text a turn in a list has: what it had said when it was cancelled.
+// bytesOfTurn returns how many bytes of text a listed turn has: its partial answer if it was cancelled.
 func bytesOfTurn(t domain.TurnView) int {
 	if t.Answer == nil {
 		return 0
@@ -34,7 +34,7 @@ func (s Server) GetTurn(ctx context.Context, r GetTurnRequestObject) (GetTurnRes
 	return GetTurn200JSONResponse(toTurnRecord(turn)), err
 }
 
-// FollowTurn answers with the events of a turn.
+// FollowTurn streams the events of a turn.
 func (s Server) FollowTurn(ctx context.Context, r FollowTurnRequestObject) (FollowTurnResponseObject, error) {
 	from, err := positionOf(r.Params.LastEventID, r.Params.LastEventIDQuery)
 	if err != nil {

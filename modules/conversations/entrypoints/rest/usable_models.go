@@ -14,12 +14,12 @@ func (s Server) ListModels(ctx context.Context, _ ListModelsRequestObject) (List
 	found, err := s.UsableModels.Do(ctx)
 	return ListModels200JSONResponse{
 		Items: page.Map(found.Models, toUsableModel), Patterns: append([]string{}, found.Patterns...),
-		Unavailable: page.Map(found.Missing, toUnavailable), // one page: there is no cursor
+		Unavailable: page.Map(found.Missing, toUnavailable), // all on one page: there is no cursor
 	}, err
 }
 
-// TestModelKey tests the workspace's own key for a provider. Nothing is held while the provider is asked; what came of it is
-// stored with the audit row. A repetition is answered without asking again.
+// TestModelKey tests the workspace's own key for a provider. Neither a transaction nor a connection is held during the
+// call to the provider. The result is stored with the audit row, and a repetition returns it without another call.
 func (s Server) TestModelKey(ctx context.Context, r TestModelKeyRequestObject) (TestModelKeyResponseObject, error) {
 	if answer, seen, err := s.Commands.Seen(ctx); seen || err != nil {
 		return stored{answer}, err
@@ -62,7 +62,7 @@ func toKeyTest(k domain.KeyTest) ModelKeyTest {
 	}
 }
 
-// orNull is nil for an empty text.
+// orNull returns nil for an empty text.
 func orNull(text string) *string {
 	if text == "" {
 		return nil

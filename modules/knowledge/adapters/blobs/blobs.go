@@ -1,4 +1,4 @@
-// Package blobs keeps the bytes of files in the blob store, under <workspace_id>/<file_id>.
+// Package blobs stores the bytes of files in the blob store, under <workspace_id>/<file_id>.
 package blobs
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/parley/parley/platform/blob"
 )
 
-// Bytes keeps the bytes of files in a blob store.
+// Bytes stores the bytes of files in a blob store.
 type Bytes struct{ Store blob.Store }
 
 var _ ports.Bytes = Bytes{}
@@ -40,7 +40,7 @@ func (b Bytes) Remove(ctx context.Context, k ports.BytesKey) error {
 	return b.Store.Delete(ctx, key(k))
 }
 
-// Stored lists what is in the store; objects with another form of key are left out.
+// Stored lists the objects of the store. It leaves out objects whose keys have another form.
 func (b Bytes) Stored(ctx context.Context, after string) (page []ports.StoredBytes, next string, err error) {
 	objects, err := b.Store.List(ctx, "", after, pageSize)
 	if err != nil {
@@ -83,5 +83,5 @@ func parse(text string) (k ports.BytesKey, ok bool) {
 	return k, errors.Join(errs[:]...) == nil && key(k) == text
 }
 
-// Sniff says what bytes are by the first of them; application/octet-stream where it does not know.
+// Sniff returns the content type of bytes by the first of them; application/octet-stream where it is unknown.
 func Sniff(head []byte) string { return mimetype.Detect(head).String() }

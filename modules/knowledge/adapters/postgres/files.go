@@ -1,4 +1,4 @@
-// Package postgres keeps what is known of files in Postgres.
+// Package postgres stores the data of files in Postgres, without their bytes.
 package postgres
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/parley/parley/platform/usage"
 )
 
-// RemoveBytesKind is that of the jobs that remove the bytes of a deleted file.
+// RemoveBytesKind is the kind of the jobs that remove the bytes of a deleted file.
 const RemoveBytesKind = "file.remove_bytes"
 
 // Deleted is the payload of those jobs.
@@ -25,11 +25,11 @@ type Deleted struct {
 	FileID uuid.UUID `json:"file_id"`
 }
 
-// Files keeps the rows of files. Its methods run in the transaction of the context, or in one of their own.
+// Files stores the rows of files. Its methods run in the transaction of the context, or in one of their own.
 type Files struct {
 	DB    *postgres.DB
 	Queue *jobs.Queue
-	Meter *usage.Meter // of the bytes that are kept
+	Meter *usage.Meter // of the stored bytes
 }
 
 var _ ports.Files = Files{}
@@ -38,7 +38,8 @@ func (f Files) queries(ctx context.Context) (*knowledgedb.Queries, uuid.UUID) {
 	return knowledgedb.New(f.DB.In(ctx)), call.From(ctx).Principal.WorkspaceID
 }
 
-// Create stores the row of a file. Where the workspace has no room for the bytes the transaction ends with fail.ErrLimitReached.
+// Create stores the row of a file. Where the workspace may not store that many bytes more, the transaction ends with
+// fail.ErrLimitReached.
 func (f Files) Create(ctx context.Context, file domain.File) error {
 	q, workspace := f.queries(ctx)
 	err := q.CreateFile(ctx, knowledgedb.CreateFileParams{

@@ -1,4 +1,4 @@
-// Package jobs does the background work of knowledge.
+// Package jobs has the background work of knowledge.
 package jobs
 
 import (
@@ -19,7 +19,7 @@ type Deleted struct {
 	FileID uuid.UUID `json:"file_id"`
 }
 
-// Register has RemoveBytes do the jobs of a kind.
+// Register registers RemoveBytes as the handler of jobs of a kind.
 func (r RemoveBytes) Register(registry *jobs.Registry, kind string) error {
 	return jobs.Register(registry, kind, jobs.KindOptions{}, r.Do)
 }

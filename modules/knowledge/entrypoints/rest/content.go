@@ -26,11 +26,11 @@ var errRange = fail.New(fail.OutOfRange, "RANGE_NOT_SATISFIABLE", "the file has 
 var (
 	byteUnit = regexp.MustCompile(`(?i)^\s*bytes\s*=`)
 	number   = regexp.MustCompile(`[0-9]+`)
-	noBytes  = regexp.MustCompile(`^bytes=\s*-0+\s*$`) // a range of the last no bytes
+	noBytes  = regexp.MustCompile(`^bytes=\s*-0+\s*$`) // a range of the last 0 bytes
 )
 
-// byteRange returns the Range header as net/http understands it: "" for a unit other than bytes and for several ranges, of
-// which the whole file is sent (RFC 9110, 14.2), and no number beyond what fits into 63 bits.
+// byteRange returns the Range header as net/http understands it. It returns "" for a unit other than bytes and for
+// several ranges, for which the whole file is sent (RFC 9110, 14.2), and limits numbers to 63 bits.
 func byteRange(value string) string {
 	unit := byteUnit.FindString(value)
 	if unit == "" || strings.Contains(value, ",") {
@@ -81,7 +81,7 @@ func (c content) VisitGetFileContentResponse(w http.ResponseWriter) error {
 	h.Set("ETag", `"`+hex.EncodeToString(c.file.SHA256[:])+`"`)
 	h.Set("Content-Type", c.file.ContentType)
 	h.Set("Content-Disposition", disposition(c.file.Name.String()))
-	h.Set("X-Content-Type-Options", "nosniff") // as every answer, but here it is vital
+	h.Set("X-Content-Type-Options", "nosniff") // set on every response, but essential here
 	h.Set("Cache-Control", "private, no-cache")
 	req := (&http.Request{Method: http.MethodGet, Header: c.asked}).WithContext(c.ctx)
 	source := &source{ctx: c.ctx, bytes: c.bytes, key: ports.BytesKey{WorkspaceID: c.file.WorkspaceID, FileID: c.file.ID}, size: c.file.Size}
@@ -96,11 +96,12 @@ func (c content) VisitGetFileContentResponse(w http.ResponseWriter) error {
 		h.Set("Content-Range", fmt.Sprintf("bytes */%d", c.file.Size))
 		return errRange
 	}
-	out.flush() // of an answer without a body
+	out.flush() // for a response without a body
 	return nil
 }
 
-// explain says why the bytes did not come. Where the file was deleted while it was on its way here, it is not there.
+// explain writes the error for bytes that could not be sent. Where the file was deleted in the meantime, the error is
+// that of a file that does not exist.
 func (c content) explain(w http.ResponseWriter, cause error) error {
 	forget(w.Header())
 	if !errors.Is(cause, ports.ErrFileNotFound) {
@@ -113,7 +114,7 @@ func (c content) explain(w http.ResponseWriter, cause error) error {
 	return ports.ErrContentMissing.Because(cause)
 }
 
-// forget takes back what was to be said of the bytes.
+// forget removes the headers that describe the bytes.
 func forget(h http.Header) {
 	for _, name := range []string{"ETag", "Content-Type", "Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges"} {
 		h.Del(name)
@@ -121,7 +122,7 @@ func forget(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// disposition has whoever gets the bytes save them, under their name (RFC 6266), and never show them.
+// disposition makes clients save the bytes under the name of the file (RFC 6266), and never show them.
 func disposition(name string) string {
 	if value := mime.FormatMediaType("attachment", map[string]string{"filename": name}); value != "" {
 		return value
@@ -129,7 +130,8 @@ func disposition(name string) string {
 	return "attachment"
 }
 
-// late writes the head of an answer with the first of its bytes, so that a failure before them can still be answered.
+// late writes the head of a response together with the first bytes, so that a failure before them can still be answered
+// with an error.
 type late struct {
 	http.ResponseWriter
 	status int
@@ -153,7 +155,7 @@ func (l *late) flush() {
 	}
 }
 
-// source reads stored bytes from any offset, and opens them when the first are read.
+// source reads stored bytes from any offset. It opens them at the first read.
 type source struct {
 	ctx   context.Context //nolint:containedctx // of the one answer
 	bytes ports.Bytes
@@ -161,7 +163,7 @@ type source struct {
 	size  int64
 	at    int64
 	open  io.ReadCloser
-	err   error // why bytes did not come
+	err   error // the error of reading the bytes
 }
 
 func (s *source) Seek(offset int64, whence int) (int64, error) {
@@ -196,7 +198,7 @@ func (s *source) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Close ends the reading.
+// Close closes the stored bytes.
 func (s *source) Close() error {
 	if s.open == nil {
 		return nil

@@ -1,4 +1,4 @@
-// Package rest serves the calls of knowledge: it decodes a request, calls one use case, and encodes the answer.
+// Package rest serves the calls of knowledge: it decodes a request, calls one use case, and encodes the response.
 package rest
 
 import (
@@ -29,17 +29,17 @@ type Server struct {
 	Bytes    ports.Bytes
 	Commands *command.Pipeline
 	Cursors  page.Key
-	// Missing receives each file that was asked for and whose bytes are not in the store.
+	// Missing is called for each requested file whose bytes are not in the store.
 	Missing func(ctx context.Context, file uuid.UUID)
 }
 
 // Mount adds the routes.
 func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
 
-// CreateFile stores an uploaded file. The bytes are stored before the operation is claimed, as its fingerprint is known only
-// behind the last of them; where they turn out to be a repetition's they are removed again.
+// CreateFile stores an uploaded file. The bytes are stored before the operation is claimed, because the fingerprint of
+// the operation is known only after the last byte. If the call is a repetition, the bytes are removed again.
 func (s Server) CreateFile(ctx context.Context, r CreateFileRequestObject) (CreateFileResponseObject, error) {
-	if err := s.Commands.DB.Admitted(ctx); err != nil { // nobody stores a byte in a workspace that is not theirs
+	if err := s.Commands.DB.Admitted(ctx); err != nil { // nobody may store bytes in a workspace of others
 		return nil, err
 	}
 	file, sent, err := s.receive(ctx, r.Body)
@@ -55,7 +55,7 @@ func (s Server) CreateFile(ctx context.Context, r CreateFileRequestObject) (Crea
 			Audit:  fileChange("create", file),
 		}, err
 	})
-	// Any other failure may have come after the commit: those bytes are left to the orphans' job.
+	// Any other failure may have come after the commit: RemoveOrphans removes those bytes if no file has them.
 	refused := errors.Is(err, fail.ErrLimitReached) || errors.Is(err, command.ErrReused) || errors.Is(err, command.ErrInProgress) || errors.Is(err, command.ErrExpired)
 	if refused || err == nil && answer.Location != location {
 		s.discard(ctx, file)
@@ -63,10 +63,10 @@ func (s Server) CreateFile(ctx context.Context, r CreateFileRequestObject) (Crea
 	return stored{answer}, err
 }
 
-// discardTimeout is how long an answer waits for bytes to be removed.
+// discardTimeout is how long a response waits for bytes to be removed.
 const discardTimeout = 5 * time.Second
 
-// discard removes bytes that no file is made of. Those that it cannot remove are the orphans' job's.
+// discard removes bytes that belong to no file. RemoveOrphans removes those that it cannot remove.
 func (s Server) discard(ctx context.Context, f domain.File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
@@ -82,7 +82,7 @@ func (s Server) DeleteFile(ctx context.Context, r DeleteFileRequestObject) (Dele
 	return stored{answer}, err
 }
 
-// GetFile returns what is known of a file.
+// GetFile returns the data of a file.
 func (s Server) GetFile(ctx context.Context, r GetFileRequestObject) (GetFileResponseObject, error) {
 	file, err := s.Files.Get(ctx, r.FileID)
 	return GetFile200JSONResponse(toFile(file)), err

@@ -15,7 +15,7 @@ import (
 // filePart is the only part that an upload has.
 const filePart = "file"
 
-// receive stores the one file of a multipart body, and gives it with the name that its sender gave it.
+// receive stores the one file of a multipart body, and returns it with the name that its sender gave it.
 func (s Server) receive(ctx context.Context, body *multipart.Reader) (file domain.File, sent string, err error) {
 	part, err := next(body)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s Server) receive(ctx context.Context, body *multipart.Reader) (file domai
 	return file, sent, err
 }
 
-// endOf answers an error where there is another part, or no end.
+// endOf returns an error where there is another part, or no end.
 func endOf(body *multipart.Reader) error {
 	part, err := next(body)
 	if err != nil || part == nil {
@@ -53,16 +53,16 @@ func endOf(body *multipart.Reader) error {
 	return unknown(part)
 }
 
-// next gives the next part as it was sent; nil behind the last.
+// next returns the next part as it was sent; nil after the last part.
 func next(body *multipart.Reader) (*multipart.Part, error) {
 	part, err := body.NextRawPart()
-	if err == io.EOF { // of a body that breaks off it is wrapped
+	if err == io.EOF { // for a truncated body io.EOF is wrapped
 		return nil, nil //nolint:nilnil // the end is no part
 	}
 	return part, broken(err)
 }
 
-// whole is the content of a part, which fails where the body breaks off within it.
+// whole reads the content of a part. It returns an error where the body ends within the part.
 type whole struct{ part *multipart.Part }
 
 func (w whole) Read(p []byte) (int, error) {
@@ -73,7 +73,8 @@ func (w whole) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// broken gives the error of a body that is not multipart/form-data, or not all of it. An error of the gateway stays as it is.
+// broken returns the error for a body that is not multipart/form-data, or is truncated. It returns an error of the
+// gateway unchanged.
 func broken(err error) error {
 	if err == nil {
 		return nil
@@ -84,7 +85,7 @@ func broken(err error) error {
 	return fail.New(fail.Malformed, "BAD_REQUEST", "the body is no multipart/form-data, or not all of it").Because(err)
 }
 
-const longestName = 100 // bytes of a part's name that an answer repeats
+const longestName = 100 // bytes of a part's name that a response repeats
 
 func unknown(part *multipart.Part) error {
 	name := part.FormName()
