@@ -40,7 +40,7 @@ func dependencyFinding(cfg *config.Config, r result, database bool) finding {
 	f.State, f.What = broken, why(r.err)
 	switch {
 	case database:
-		f.Remedy = "see that it runs and that DATABASE_URL leads to it (embedded: that DATA_DIR can be read); what is told of the schema is mended by parley init, " +
+		f.Remedy = "see that it runs and that DATABASE_URL leads to it (embedded: that DATA_DIR can be read); a wrong schema is mended by parley init, " +
 			"or by parley migrate repair"
 	case r.optional && !cfg.Strict:
 		f.State = warning

@@ -131,7 +131,7 @@ func TestAKeyThatIsLimitedToSomeBotsSeesNothingOfOthers(t *testing.T) {
 	p := harness.Start(t, "WORKERS=0")
 	ada := p.Register(t)
 	mine, other := ada.NewBot(t), ada.NewBot(t)
-	ada.Subscribe(t, "https://example.com/", "bot.updated", "turn.completed") // what the key does is told of, as what a person does
+	ada.Subscribe(t, "https://example.com/", "bot.updated", "turn.completed") // receives what the key does, as what a person does
 	here, there, free := ada.Thread(t, mine), ada.Thread(t, other), ada.Post(t, "/v1/conversations/threads", map[string]any{}).Text("id")
 	for _, thread := range []string{here, there, free} {
 		require.Equal(t, http.StatusOK, ada.Hi(t, thread).Status)

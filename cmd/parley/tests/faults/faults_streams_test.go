@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/cmd/parley/tests/harness"
 )
 
-// A process is killed while it streams a turn. The next one takes the turn up, whoever follows it is told of a new attempt
+// A process is killed while it streams a turn. The next one takes the turn up, whoever follows it receives a new attempt
 // from the event on that it had last, and the whole text is there once.
 func TestFaultKilledInTheMiddleOfAStream(t *testing.T) {
 	t.Parallel()

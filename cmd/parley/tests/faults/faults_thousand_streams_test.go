@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slowModel is an OpenAI server whose answers say a word every interval until the model is told to end them. Each word is the
+// slowModel is an OpenAI server whose answers say a word every interval until the model ends them. Each word is the
 // time at which it was sent, in nanoseconds.
 type slowModel struct {
 	*httptest.Server

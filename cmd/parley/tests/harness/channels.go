@@ -96,7 +96,7 @@ func (c *Caller) Subscribe(t *testing.T, url string, events ...string) subscript
 	return subscription{ID: a.Text("id"), Secret: a.Text("secret")}
 }
 
-// Receiver is somebody's server that is told of events. It answers 200, or what it is set to.
+// Receiver is somebody's server that receives events. It answers 200, or what it is set to.
 type Receiver struct {
 	*httptest.Server
 

@@ -200,7 +200,7 @@ func TestTheSameOperationJoinsTheStreamHereAndElsewhere(t *testing.T) {
 	require.Len(t, ada.Get(t, thread+"/messages").Items(), 2)
 }
 
-// A process is lost in the middle of a stream: who follows the turn is told of the next attempt, and begins its text anew.
+// A process is lost in the middle of a stream: whoever follows the turn receives the next attempt, and begins its text anew.
 func TestARecoveredTurnMarksANewAttemptInItsStream(t *testing.T) {
 	t.Parallel()
 	p := harness.Start(t, "UPKEEP_INTERVAL=100ms", "JOB_POLL_INTERVAL=50ms", "ECHO_DELAY=30ms")
