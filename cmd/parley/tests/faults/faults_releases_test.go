@@ -29,7 +29,7 @@ var builtReleaseBefore = sync.OnceValues(func() (string, error) {
 	defer os.RemoveAll(sources)
 	archive := filepath.Join(sources, "sources.tar")
 	for _, args := range [][]string{
-		{"git", "-C", filepath.Join("..", ".."), "archive", "-o", archive, releaseBefore},
+		{"git", "-C", "../../../..", "archive", "-o", archive, releaseBefore},
 		{"tar", "-x", "-f", archive, "-C", sources},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
@@ -42,7 +42,7 @@ var builtReleaseBefore = sync.OnceValues(func() (string, error) {
 // A rolling deploy: the release before serves beside this one on the schema of this one, and callers go to both.
 func TestFaultSessionsAreRefreshedByTwoReleasesSideBySide(t *testing.T) {
 	t.Parallel()
-	if err := exec.Command("git", "-C", filepath.Join("..", ".."), "cat-file", "-e", releaseBefore+"^{commit}").Run(); err != nil {
+	if err := exec.Command("git", "-C", "../../../..", "cat-file", "-e", releaseBefore+"^{commit}").Run(); err != nil {
 		t.Skipf("the release before cannot be built: the history here, such as that of a shallow clone, does not have commit %s", releaseBefore)
 	}
 	binary, err := harness.BuiltProgram()
