@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/parley/parley/platform/secret"
 )
 
@@ -61,4 +63,17 @@ func (l List[T, P]) Page(ctx context.Context, key Key, cursor *string, limit *in
 	}
 	next, err := Next(ctx, cursors, filter, items, more, l.Position)
 	return Page[T]{Items: items, HasMore: more, NextCursor: next}, err
+}
+
+// IDPosition is a place in a list that is sorted by id.
+type IDPosition struct {
+	ID uuid.UUID `json:"i"`
+}
+
+// Before returns the id that the page begins before; nil for the first page.
+func (p *IDPosition) Before() *uuid.UUID {
+	if p == nil {
+		return nil
+	}
+	return &p.ID
 }

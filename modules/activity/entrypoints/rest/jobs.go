@@ -15,12 +15,12 @@ import (
 // ListJobs lists the jobs of the workspace, newest first.
 func (s Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJobsResponseObject, error) {
 	f := jobs.Filter{Kind: r.Params.Kind, Status: (*string)(r.Params.Status)}
-	p, err := page.List[jobs.Row, idPosition]{
+	p, err := page.List[jobs.Row, page.IDPosition]{
 		Name: "jobs", Filter: f,
-		Read: func(ctx context.Context, after *idPosition, limit int) ([]jobs.Row, error) {
-			return s.Jobs.List(ctx, f, after.before(), limit)
+		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]jobs.Row, error) {
+			return s.Jobs.List(ctx, f, after.Before(), limit)
 		},
-		Position: func(r jobs.Row) idPosition { return idPosition{r.ID} },
+		Position: func(r jobs.Row) page.IDPosition { return page.IDPosition{ID: r.ID} },
 		Size:     func(r jobs.Row) int { return len(r.LastError) },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return ListJobs200JSONResponse{Items: page.Map(p.Items, toJob), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
@@ -28,12 +28,12 @@ func (s Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJobs
 
 // ListDeadLetters lists the dead letters of the workspace, newest first.
 func (s Server) ListDeadLetters(ctx context.Context, r ListDeadLettersRequestObject) (ListDeadLettersResponseObject, error) {
-	p, err := page.List[jobs.Letter, idPosition]{
+	p, err := page.List[jobs.Letter, page.IDPosition]{
 		Name: "dead letters", Filter: r.Params.Kind,
-		Read: func(ctx context.Context, after *idPosition, limit int) ([]jobs.Letter, error) {
-			return s.Jobs.Letters(ctx, r.Params.Kind, after.before(), limit)
+		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]jobs.Letter, error) {
+			return s.Jobs.Letters(ctx, r.Params.Kind, after.Before(), limit)
 		},
-		Position: func(l jobs.Letter) idPosition { return idPosition{l.ID} },
+		Position: func(l jobs.Letter) page.IDPosition { return page.IDPosition{ID: l.ID} },
 		Size:     func(l jobs.Letter) int { return len(l.LastError) },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return ListDeadLetters200JSONResponse{Items: page.Map(p.Items, toDeadLetter), HasMore: p.HasMore, NextCursor: p.NextCursor}, err

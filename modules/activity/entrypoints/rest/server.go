@@ -3,7 +3,6 @@
 package rest
 
 import (
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/activity/usecases"
@@ -27,15 +26,3 @@ type Server struct {
 
 // Mount adds the routes.
 func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
-
-// idPosition is a place in a list that is sorted by id.
-type idPosition struct {
-	ID uuid.UUID `json:"i"`
-}
-
-func (p *idPosition) before() *uuid.UUID {
-	if p == nil {
-		return nil
-	}
-	return &p.ID
-}

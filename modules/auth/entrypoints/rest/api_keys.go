@@ -12,12 +12,12 @@ import (
 
 // ListAPIKeys lists the API keys of the workspace, newest first.
 func (s Server) ListAPIKeys(ctx context.Context, r ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error) {
-	p, err := page.List[domain.APIKey, idPosition]{
+	p, err := page.List[domain.APIKey, page.IDPosition]{
 		Name: "api keys",
-		Read: func(ctx context.Context, after *idPosition, limit int) ([]domain.APIKey, error) {
-			return s.People.Keys.List(ctx, after.before(), limit)
+		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]domain.APIKey, error) {
+			return s.People.Keys.List(ctx, after.Before(), limit)
 		},
-		Position: func(k domain.APIKey) idPosition { return idPosition{k.ID} },
+		Position: func(k domain.APIKey) page.IDPosition { return page.IDPosition{ID: k.ID} },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return ListAPIKeys200JSONResponse{Items: page.Map(p.Items, toAPIKey), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }

@@ -13,12 +13,12 @@ import (
 
 // ListInvitations lists the invitations of the workspace, newest first.
 func (s Server) ListInvitations(ctx context.Context, r ListInvitationsRequestObject) (ListInvitationsResponseObject, error) {
-	p, err := page.List[domain.Invitation, idPosition]{
+	p, err := page.List[domain.Invitation, page.IDPosition]{
 		Name: "invitations",
-		Read: func(ctx context.Context, after *idPosition, limit int) ([]domain.Invitation, error) {
-			return s.People.Invitations.List(ctx, after.before(), limit)
+		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]domain.Invitation, error) {
+			return s.People.Invitations.List(ctx, after.Before(), limit)
 		},
-		Position: func(i domain.Invitation) idPosition { return idPosition{i.ID} },
+		Position: func(i domain.Invitation) page.IDPosition { return page.IDPosition{ID: i.ID} },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return ListInvitations200JSONResponse{Items: page.Map(p.Items, toInvitation), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }

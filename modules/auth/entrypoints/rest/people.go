@@ -1,8 +1,6 @@
 package rest
 
 import (
-	"github.com/google/uuid"
-
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
 )
@@ -22,16 +20,4 @@ type People struct {
 	Removal     ports.Removal
 	Members     ports.Members
 	Authorities ports.Authorities
-}
-
-// idPosition is a place in a list that is sorted by id.
-type idPosition struct {
-	ID uuid.UUID `json:"i"`
-}
-
-func (p *idPosition) before() *uuid.UUID {
-	if p == nil {
-		return nil
-	}
-	return &p.ID
 }

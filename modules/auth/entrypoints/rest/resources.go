@@ -51,12 +51,12 @@ func (s Server) AdoptAPIKey(ctx context.Context, r AdoptAPIKeyRequestObject) (Ad
 }
 
 func (s Server) resources(ctx context.Context, of uuid.UUID, cursor *string, limit *int) (ResourceList, error) {
-	p, err := page.List[domain.Resource, idPosition]{
+	p, err := page.List[domain.Resource, page.IDPosition]{
 		Name: "resources", Filter: of.String(),
-		Read: func(ctx context.Context, after *idPosition, limit int) ([]domain.Resource, error) {
-			return s.People.Authorities.Resources(ctx, of, after.before(), limit)
+		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]domain.Resource, error) {
+			return s.People.Authorities.Resources(ctx, of, after.Before(), limit)
 		},
-		Position: func(r domain.Resource) idPosition { return idPosition{r.ID} },
+		Position: func(r domain.Resource) page.IDPosition { return page.IDPosition{ID: r.ID} },
 	}.Page(ctx, s.Cursors, cursor, limit)
 	return ResourceList{Items: page.Map(p.Items, toResource), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
