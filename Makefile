@@ -15,6 +15,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
+# One set of flags for all that compiles, so that nothing is compiled twice.
+export CGO_ENABLED ?= 0
+export GOFLAGS ?= -trimpath
+
 ARGS ?=
 PKG ?= ./...
 TESTFLAGS ?=
@@ -41,7 +45,7 @@ dev: modules postgres ## serve on this machine; build and restart when a source 
 	@LOG_FORMAT=$${LOG_FORMAT:-text} exec bin/devloop -bin bin/parley -watch $(SOURCES) -build "$(MAKE) build" -env .env -- serve
 
 .PHONY: demo
-demo: modules ## walk register, bot, instruction, thread, turn against the running server, step by step
+demo: modules ## walk register, bot, instruction, turn, an answer that cites a document against the running server, step by step
 	@go run ./cmd/demo $(ARGS)
 
 .PHONY: build
@@ -65,16 +69,21 @@ test: modules postgres ## run every test; ends with a line that counts
 
 .PHONY: test-newest
 test-newest: modules ## the tests of the schema and of what speaks to Postgres, on PostgreSQL 18 (Linux on x86-64)
-	@bin=$$(.tools/postgres-18) && PATH=$$bin:$$PATH POSTGRES_BIN_DIR=$$bin $(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) ./db ./platform/postgres ./modules/auth/adapters/postgres ./modules/bots/adapters/postgres ./modules/conversations/adapters/postgres ./modules/knowledge/adapters/postgres
+	@bin=$$(.tools/postgres-18) && PATH=$$bin:$$PATH POSTGRES_BIN_DIR=$$bin $(TOOL) gotestsum --format pkgname-and-test-fails -- $(TESTFLAGS) ./db ./platform/data/postgres ./modules/auth/adapters/postgres ./modules/bots/adapters/postgres ./modules/channels/adapters/postgres ./modules/conversations/adapters/postgres ./modules/knowledge/adapters/postgres
 
 .PHONY: test-race
+test-race: export CGO_ENABLED := 1
 test-race: modules postgres ## the same under the race detector (needs a C compiler)
 	@[ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null || { echo "test-race: the race detector needs cgo and a C compiler (Debian: apt-get install gcc libc6-dev)" >&2; exit 1; }
 	@$(TOOL) gotestsum --format pkgname-and-test-fails -- -race $(TESTFLAGS) $(PKG)
 
 .PHONY: test-faults
 test-faults: modules postgres ## kill the program, its Postgres, its Redis and its disk under load, and count rows
-	@$(TOOL) gotestsum --format testname -- -tags faults -run TestFault -count=1 $(TESTFLAGS) ./cmd/parley/tests/faults
+	@$(TOOL) gotestsum --format testname -- -tags faults -run TestFault -count=1 -timeout=30m $(TESTFLAGS) ./cmd/parley/tests/faults
+
+.PHONY: test-clients
+test-clients: modules postgres ## walk the API with a TypeScript and a Go client of the published document, with the clients of OpenAI, LangChain and the AI SDK, and with api/postman.json
+	@.tools/test-clients
 
 .PHONY: cover
 cover: modules postgres ## run every test and tell how much hand-written code they reach; writes coverage.out
@@ -128,12 +137,18 @@ fmt: modules ## format the Go code
 	@$(TOOL) golangci-lint fmt
 
 .PHONY: generate
-generate: modules ## make the generated code anew: sqlc from db, servers from api/openapi.yaml, env.example
+generate: modules ## make the generated code anew: sqlc from db, servers and api/postman.json from api/openapi.yaml, env.example
 	@.tools/generate
 
 .PHONY: bench
 bench: modules postgres ## the hot calls against pgbench, the queue against river's, on the same Postgres
 	@CGO_ENABLED=0 go build -C .tools/bench -buildvcs=false -o "$(CURDIR)/bin/bench" . && bin/bench $(ARGS)
+
+.PHONY: bench-knowledge
+bench-knowledge: build ## hit@5, MRR and time of searches on Debian's FAQ, which apt-get downloads (Debian)
+	@[ -d bin/corpus ] || { rm -rf bin/corpus.part && mkdir -p bin/corpus.part && cd bin/corpus.part && apt-get download -qq debian-faq debian-faq-ru debian-handbook && \
+		for package in *.deb; do dpkg-deb -x $$package . || exit 1; done && mv ../corpus.part ../corpus; }
+	@CGO_ENABLED=0 go build -C .tools/bench -buildvcs=false -o "$(CURDIR)/bin/bench-knowledge" ./knowledge && bin/bench-knowledge $(ARGS)
 
 .PHONY: release-snapshot
 release-snapshot: build postgres ## pack a database filled by this program as db/testdata/releases/VERSION, for the tests of later upgrades

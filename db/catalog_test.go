@@ -11,16 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/db/botsdb"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
-// wallChecks look for holes in the tenant wall (semantics 1). Each query gives a line a hole.
+// tenancyChecks look for gaps in the tenant policies (semantics 1). Each query gives a line a hole.
 //
 // Not walled by workspace_id are, by name: schema_migrations and applied_migrations, which are the migrator's and closed to parley_app;
-// workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself; account_events and account_sessions, whose rows belong to a user;
-// login_attempts, audit_seal_progress, installation, retired_keys, upkeep, periodic_tasks, turn_processes and workspace_purges, which belong to no workspace and only the doors reach.
-var wallChecks = []string{
+// workspaces, whose id is the workspace; users, who are persons and may belong to several workspaces: each sees itself; account_devices, account_events, account_sessions, account_identities, account_links, account_totp, account_recovery_codes and account_tickets, whose rows belong to a user;
+// account_emails, sign_ins, login_attempts, audit_seal_progress, installation, retired_keys, upkeep, periodic_tasks, turn_processes and workspace_purges, which belong to no workspace and only the doors reach.
+var tenancyChecks = []string{
 	// every other table carries workspace_id, enforces row security on its owner too, and has the one policy
 	`WITH walled AS (` + walled + `)
 	 SELECT format('%s has no workspace_id uuid NOT NULL', tab) FROM walled
@@ -59,19 +59,21 @@ var wallChecks = []string{
 	 SELECT format('%s on %s lets parley_door do more than SELECT', polname, polrelid::regclass) FROM pg_policy
 	  WHERE 'parley_door'::regrole = ANY (polroles) AND (polcmd <> 'r' OR array_length(polroles, 1) <> 1)
 	    AND NOT (polname = 'purge' AND polcmd = 'd' AND pg_get_expr(polqual, polrelid) LIKE '%deleted_at < (now() - ''30 days''::interval)%')
+	    AND NOT (polname = 'erase' AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid) -- of the transaction's workspace
+	        AND pg_get_expr(polqual, polrelid) = '(workspace_id = (NULLIF(current_setting(''app.workspace_id''::text, true), ''''::text))::uuid)')
 	    AND polname || ' ' || polrelid::regclass NOT IN (
-	        'purge users', 'door account_events', 'door workspace_purges', 'progress workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door installation', 'door retired_keys', 'door upkeep', 'door audit_seal_progress', 'door operations', 'door_end sessions', 'door_expire sessions', 'door_expire account_sessions', 'door_end account_sessions',
+	        'purge users', 'door_yield users', 'door_take users', 'door account_events', 'door workspace_purges', 'progress workspace_purges', 'door login_attempts', 'door account_failures', 'door login_networks', 'door mail_counts', 'door account_emails', 'door account_links', 'door account_identities', 'door sign_ins', 'door account_tickets', 'door installation', 'door retired_keys', 'door upkeep', 'door audit_seal_progress', 'cut audit_cuts', 'cut_on audit_cuts', 'cut audit_seals', 'cut audit_log', 'door operations', 'door_end sessions', 'door_expire sessions', 'door_expire account_sessions', 'door_end account_sessions',
 	        'door job_queue', 'door job_targets', 'door dead_letter_queue', 'door periodic_tasks', 'door turn_processes', 'door_lease llm_turns', 'door webhook_deliveries', 'door event_bodies', 'door webhook_events',
-	        'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency', 'door analytics_quarters', 'door analytics_latency_quarters')
+	        'old usage_counters', 'old usage_warnings', 'door turn_events', 'door analytics_outbox', 'door analytics_daily', 'door analytics_latency', 'door analytics_quarters', 'door analytics_latency_quarters')
 	 UNION ALL
 	 SELECT format('%s on %s is one policy too many for parley_app', polname, polrelid::regclass) FROM pg_policy
-	  WHERE 'parley_app'::regrole = ANY (polroles) AND (polname <> 'key_bots' OR polpermissive) AND polname <> CASE WHEN polrelid::regclass::text IN ('users', 'account_events', 'account_sessions') THEN 'self' ELSE 'tenant' END
+	  WHERE 'parley_app'::regrole = ANY (polroles) AND (polname NOT IN ('key_bots', 'key_bots_delete', 'owner') OR polpermissive) AND polname <> CASE WHEN polrelid::regclass::text IN ('users', 'account_devices', 'account_events', 'account_sessions', 'account_links', 'account_identities', 'account_totp', 'account_recovery_codes', 'account_tickets') THEN 'self' ELSE 'tenant' END
 	 UNION ALL
 	 SELECT 'workspaces does not keep to its own id' WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = 'workspaces'::regclass
 	    AND pg_get_expr(polqual, polrelid) = '(id = (NULLIF(current_setting(''app.workspace_id''::text, true), ''''::text))::uuid)'
 	    AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid))
 	 UNION ALL
-	 SELECT format('%s does not keep to its user', tab) FROM unnest(ARRAY['account_events', 'account_sessions']) tab
+	 SELECT format('%s does not keep to its user', tab) FROM unnest(ARRAY['account_devices', 'account_events', 'account_sessions', 'account_links', 'account_identities', 'account_totp', 'account_recovery_codes', 'account_tickets']) tab
 	  WHERE NOT EXISTS (SELECT 1 FROM pg_policy WHERE polrelid = tab::regclass
 	    AND pg_get_expr(polqual, polrelid) = '(user_id = (NULLIF(current_setting(''app.user_id''::text, true), ''''::text))::uuid)'
 	    AND pg_get_expr(polwithcheck, polrelid) = pg_get_expr(polqual, polrelid))
@@ -102,7 +104,10 @@ var wallChecks = []string{
 	   FROM pg_class c, unnest(ARRAY['UPDATE', 'DELETE']) may
 	  WHERE c.relname IN ('audit_log', 'audit_seals', 'account_events', 'messages', 'bot_versions', 'bot_pointer_moves', 'webhook_attempts', 'webhook_events', 'event_bodies') AND c.relnamespace = 'public'::regnamespace
 	    AND (has_table_privilege('parley_app', c.oid, may)
-	         OR may <> 'DELETE' AND c.relname <> 'webhook_events' AND has_any_column_privilege('parley_app', c.oid, may))
+	         OR may <> 'DELETE' AND c.relname NOT IN ('webhook_events', 'messages') AND has_any_column_privilege('parley_app', c.oid, may))
+	 UNION ALL
+	 SELECT format('parley_app may change the %s of a message', attname) FROM pg_attribute -- citations lose the quotes of files that are deleted
+	  WHERE attrelid = 'messages'::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'citations' AND has_column_privilege('parley_app', attrelid, attname, 'UPDATE')
 	 UNION ALL
 	 SELECT format('parley_app may change the %s of an event', attname) FROM pg_attribute
 	  WHERE attrelid = 'webhook_events'::regclass AND attname IN ('endpoint_id', 'webhook_id', 'kind', 'payload', 'conversation_id', 'received_at')
@@ -117,8 +122,8 @@ var wallChecks = []string{
 	    AND NOT (may = 'DELETE' AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'purge')) -- of purged workspaces
 	    AND may || ' ' || c.relname NOT IN (
 	        'INSERT workspace_purges', 'INSERT installation', 'INSERT retired_keys', 'INSERT login_attempts', 'UPDATE login_attempts', 'DELETE login_attempts',
-	        'INSERT account_failures', 'UPDATE account_failures', 'DELETE account_failures', 'INSERT login_networks', 'UPDATE login_networks', 'DELETE login_networks', 'INSERT mail_counts', 'UPDATE mail_counts', 'DELETE mail_counts',
-	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'UPDATE upkeep', 'DELETE operations',
+	        'INSERT account_failures', 'UPDATE account_failures', 'DELETE account_failures', 'INSERT login_networks', 'UPDATE login_networks', 'DELETE login_networks', 'INSERT mail_counts', 'UPDATE mail_counts', 'DELETE mail_counts', 'INSERT account_emails', 'UPDATE account_emails', 'DELETE account_emails', 'DELETE account_links', 'INSERT sign_ins', 'UPDATE sign_ins', 'DELETE sign_ins', 'DELETE account_tickets',
+	        'INSERT audit_seal_progress', 'UPDATE audit_seal_progress', 'INSERT audit_cuts', 'UPDATE audit_cuts', 'UPDATE upkeep', 'DELETE operations',
 	        'DELETE job_queue', 'DELETE dead_letter_queue', 'INSERT periodic_tasks', 'UPDATE periodic_tasks', 'INSERT turn_processes', 'UPDATE turn_processes', 'DELETE turn_processes',
 	        'DELETE webhook_deliveries', 'DELETE webhook_events', 'DELETE turn_events', 'DELETE account_events', 'DELETE account_sessions', 'DELETE analytics_outbox',
 	        'INSERT analytics_daily', 'UPDATE analytics_daily', 'INSERT analytics_latency', 'UPDATE analytics_latency',
@@ -130,25 +135,27 @@ var wallChecks = []string{
 	`SELECT format('view %s shows what its owner sees', c.oid::regclass) FROM pg_class c
 	  WHERE c.relkind IN ('v', 'm') AND c.relnamespace IN ('public'::regnamespace, 'app'::regnamespace)
 	    AND NOT coalesce(c.reloptions @> ARRAY['security_invoker=true'], false)`,
-	// the narrow doors are exactly these, and closed to everybody else
+	// the cross-tenant functions are exactly these, and closed to everybody else
 	`WITH doors AS (SELECT p.* FROM pg_proc p WHERE p.prosecdef AND p.pronamespace IN ('public'::regnamespace, 'app'::regnamespace)),
 	      listed(door) AS (VALUES
-	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.enter(uuid,uuid,uuid,uuid,text[],boolean)'), ('app.find_login(text,uuid)'), ('app.find_login(text[],uuid)'),
-	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.workspaces_to_purge(integer)'), ('app.purge_workspace(uuid)'), ('app.purge_some(uuid,double precision)'), ('app.expire_sessions(integer)'), ('app.enter_key(uuid,uuid,text[],text)'),
+	         ('app.enter(uuid,uuid,uuid)'), ('app.enter(uuid,uuid,uuid,text[],boolean)'), ('app.enter(uuid,uuid,uuid,uuid,text[],boolean)'), ('app.enter(uuid,uuid,uuid,uuid,text[],boolean,boolean,boolean)'), ('app.find_login(text,uuid)'), ('app.find_login(text[],uuid)'), ('app.find_logins(text[],uuid,integer)'), ('app.find_registration(text,uuid)'), ('app.take_address(text[])'), ('app.known_to_network(uuid[],bytea)'), ('app.yield_address(text[])'), ('app.has_verified(uuid[])'), ('app.locate_unproved(double precision,integer,integer)'), ('app.remove_unproved(uuid)'), ('app.begin_set_up()'),
+	         ('app.find_api_key(bytea)'), ('app.find_invitation(bytea)'), ('app.has_member(text)'), ('app.workspaces_to_purge(integer)'), ('app.purge_workspace(uuid)'), ('app.purge_some(uuid,double precision)'), ('app.expire_sessions(integer)'), ('app.enter_key(uuid,uuid,text[],text)'), ('app.enter_end_user(uuid,uuid,uuid,uuid,text[],text)'), ('app.locate_anonymous_end_users(timestamp with time zone,timestamp with time zone,timestamp with time zone,uuid,integer)'),
 	         ('app.memberships(timestamp with time zone,uuid,integer)'), ('app.members(uuid,timestamp with time zone,uuid,integer)'),
 	         ('app.all_workspaces(uuid,integer)'), ('app.all_users(uuid,integer)'), ('app.own_workspaces()'),
-	         ('app.find_login(text)'), ('app.find_session(uuid)'), ('app.locate_invitation(bytea)'), ('app.locate_endpoint(uuid)'), ('app.locate_lost_jobs(integer)'), ('app.enter_account(uuid,uuid)'),
+	         ('app.find_login(text)'), ('app.find_session(uuid)'), ('app.locate_invitation(bytea)'), ('app.locate_endpoint(uuid)'), ('app.locate_lost_jobs(integer)'), ('app.enter_account(uuid,uuid)'), ('app.enter_account(uuid,uuid,boolean)'), ('app.expire_account_tickets(integer)'), ('app.users_to_reseal(bytea,uuid,integer)'),
 	         ('app.begin_login(bytea)'), ('app.end_login(bytea)'), ('app.end_other_sessions(uuid)'),
-	         ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'), ('app.audit_heads(text,uuid,integer)'), ('app.audit_adoption()'), ('app.begin_audit_adoption(timestamp with time zone,bytea)'),
+	         ('app.cut_audit(bigint,bigint,bigint,bytea,timestamp with time zone,bytea,bytea)'), ('app.audit_to_seal(integer)'), ('app.audit_sealed(timestamp with time zone)'), ('app.audit_heads(text,uuid,integer)'), ('app.audit_adoption()'), ('app.begin_audit_adoption(timestamp with time zone,bytea)'),
 	         ('app.forget_login_attempts()'), ('app.installation_key(bytea)'), ('app.known_key()'), ('app.retired_keys()'), ('app.retire_key(bytea,text,bytea)'), ('app.sealed_keys()'), ('app.workspaces_to_reseal(bytea,bytea,uuid,integer)'), ('app.login_standing(uuid,bytea,bytea[],bytea)'), ('app.recent_networks(timestamp with time zone,integer)'), ('app.count_mail(bytea[],bigint[])'), ('app.announce_invitation(text,bytea)'), ('app.forget_mail_counts()'), ('app.fail_login(bytea,bytea,timestamp with time zone)'), ('app.pass_login(bytea,bytea,bytea,timestamp with time zone)'), ('app.is_first_key(bytea)'), ('app.adopt_key(bytea)'),
-	         ('app.expire_operations(integer)'), ('app.abandoned_turns(integer)'), ('app.give_back_turns(uuid[])'), ('app.beat_turn_process(uuid,double precision)'),
+	         ('app.expire_operations(integer)'), ('app.locate_old_exports(integer)'), ('app.abandoned_turns(integer)'), ('app.give_back_turns(uuid[])'), ('app.beat_turn_process(uuid,double precision)'),
 	         ('app.claim_jobs(integer,double precision,text[],integer[],uuid)'),
 	         ('app.take_jobs(double precision,text[],integer[],integer[],integer,integer[],integer[],integer[],integer[],integer[],uuid[],integer[],integer[],text[],uuid,text,text,integer)'),
 	         ('app.extend_jobs(uuid[],uuid[],integer[],double precision)'), ('app.lost_jobs(integer)'), ('app.expire_jobs(integer)'),
 	         ('app.begin_periodic(text,uuid,double precision)'), ('app.end_periodic(text,uuid,double precision)'),
 	         ('app.expire_sealed_answers()'), ('app.find_webhook_endpoint(uuid)'), ('app.queue_depth()'), ('app.expire_webhooks(integer)'),
-	         ('app.expire_turn_events(integer)'), ('app.expire_account_events(integer)'), ('app.roll_up_analytics(integer,integer[])'), ('app.take_analytics(integer)'), ('app.drop_analytics(uuid)'), ('app.analytics_depth(integer)'))
-	 SELECT format('%s is no listed door', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
+	         ('app.expire_turn_events(integer)'), ('app.expire_account_events(integer)'), ('app.expire_account_links(integer)'), ('app.find_account_link(text,bytea)'), ('app.find_identity(text,text)'), ('app.claim_sign_in(bytea,timestamp with time zone)'), ('app.finish_sign_in(bytea,bytea,bytea,text,jsonb,timestamp with time zone)'), ('app.find_sign_in(bytea)'), ('app.use_sign_in(bytea)'), ('app.expire_sign_ins(integer)'), ('app.queue_account_email(uuid,text,uuid,text,text,text)'), ('app.queue_account_email(uuid,text,uuid,text,text,text,jsonb)'), ('app.take_account_emails(integer,double precision)'), ('app.locate_own_invitations(text)'), ('app.claim_account_emails(integer,double precision)'), ('app.end_account_email(uuid,integer,double precision)'), ('app.roll_up_analytics(integer,integer[])'), ('app.take_analytics(integer)'), ('app.drop_analytics(uuid)'), ('app.analytics_depth(integer)'), ('app.locate_unfinished_documents(double precision,integer)'), ('app.locate_unfinished_erasures(double precision,integer)'),
+	         ('app.erase_turns(uuid[])'), ('app.erase_message(uuid)'), ('app.erase_thread(uuid,integer)'), ('app.locate_deleted_threads(double precision,integer)'), ('app.erase_bot(uuid)'), ('app.erase_end_user(uuid)'), ('app.locate_bots_with_threads(double precision,integer)'), ('app.locate_due_retention(integer)'), ('app.remove_old(text,timestamp with time zone,uuid,integer)'), ('app.remove_old_usage(text,date,integer)'),
+	         ('app.locate_old_vectors(double precision,integer)'), ('app.search_words(text,text,integer)'), ('app.search_chunks(uuid[],text[],real[],integer[],jsonb,integer,integer)'))
+	 SELECT format('%s is no listed cross-tenant function', oid::regprocedure) FROM doors WHERE oid::regprocedure::text NOT IN (SELECT door FROM listed)
 	 UNION ALL
 	 SELECT format('%s is not there', door) FROM listed WHERE door NOT IN (SELECT oid::regprocedure::text FROM doors)
 	 UNION ALL
@@ -163,11 +170,11 @@ var wallChecks = []string{
 
 const walled = `SELECT c.oid::regclass AS tab FROM pg_class c
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')
-    AND c.relname NOT IN ('schema_migrations', 'applied_migrations', 'workspaces', 'users', 'account_events', 'account_sessions', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'retired_keys', 'upkeep', 'periodic_tasks', 'turn_processes', 'workspace_purges')`
+    AND c.relname NOT IN ('schema_migrations', 'applied_migrations', 'workspaces', 'users', 'account_devices', 'account_events', 'account_sessions', 'account_links', 'account_identities', 'sign_ins', 'account_totp', 'account_recovery_codes', 'account_tickets', 'account_emails', 'login_attempts', 'account_failures', 'login_networks', 'mail_counts', 'audit_seal_progress', 'installation', 'retired_keys', 'upkeep', 'periodic_tasks', 'turn_processes', 'workspace_purges')`
 
-// wallProblems gives the holes in the tenant wall, a line each.
-func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {
-	for _, check := range wallChecks {
+// tenancyProblems returns the gaps in the tenant policies, a line each.
+func tenancyProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err error) {
+	for _, check := range tenancyChecks {
 		rows, err := conn.Query(ctx, check)
 		if err != nil {
 			return nil, err
@@ -184,7 +191,7 @@ func wallProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err e
 
 func TestTheTenantWallHasNoHole(t *testing.T) {
 	t.Parallel()
-	problems, err := wallProblems(t.Context(), pg.Superuser(t, pg.URL(t)))
+	problems, err := tenancyProblems(t.Context(), pg.Superuser(t, pg.URL(t)))
 	require.NoError(t, err)
 	require.Empty(t, problems)
 }
@@ -195,36 +202,38 @@ func TestAHoleInTheTenantWallIsFound(t *testing.T) {
 	const sound = `CREATE TABLE notes (workspace_id uuid NOT NULL REFERENCES workspaces (id), id uuid NOT NULL, PRIMARY KEY (workspace_id, id));
 		SELECT app.wall('notes');`
 	tests := map[string]struct{ harm, found string }{
-		"a table without anything":                  {`CREATE TABLE notes (id uuid PRIMARY KEY)`, "notes has no workspace_id uuid NOT NULL"},
-		"a table without a policy":                  {`CREATE TABLE notes (workspace_id uuid PRIMARY KEY)`, "notes has no policy with exactly the tenant expression"},
-		"a table without row security":              {`CREATE TABLE notes (workspace_id uuid PRIMARY KEY)`, "notes does not enforce row security on everybody"},
-		"row security not forced":                   {sound + `ALTER TABLE notes NO FORCE ROW LEVEL SECURITY`, "notes does not enforce row security on everybody"},
-		"row security off on users":                 {`ALTER TABLE users DISABLE ROW LEVEL SECURITY`, "users does not enforce row security on everybody"},
-		"workspace_id may be null":                  {sound + `ALTER TABLE bots DROP CONSTRAINT bots_pkey CASCADE; ALTER TABLE bots ALTER workspace_id DROP NOT NULL`, "bots has no workspace_id uuid NOT NULL"},
-		"a key without the workspace":               {`CREATE TABLE notes (workspace_id uuid NOT NULL, id uuid PRIMARY KEY); SELECT app.wall('notes')`, "notes has no primary or unique key that starts with workspace_id"},
-		"a policy that checks no writes":            {sound + `ALTER POLICY tenant ON notes WITH CHECK (true)`, "notes has no policy with exactly the tenant expression"},
-		"a policy beside the wall":                  {`CREATE POLICY more ON bots TO parley_app USING (true)`, "more on bots is one policy too many for parley_app"},
-		"a policy for everybody":                    {`CREATE POLICY more ON bots USING (true)`, "more on bots lets other roles than parley_app and parley_door through"},
-		"a table of which nobody said what it has":  {sound, "notes is not classified: say in keyBots (key_bots_test.go) what it has of bots"},
-		"a table that shows a key other bots":       {`DROP POLICY key_bots ON turn_events`, "turn_events does not keep a key that is limited to some bots to their rows: its policy key_bots says "},
-		"a key that sees what it does not make":     {`DROP POLICY key_bots ON threads; SELECT app.close_to_limited_keys('threads', 'app.refuse_bot(bot_id)')`, "threads does not keep a key that is limited to some bots to their rows: its policy key_bots says CASE WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true ELSE app.refuse_bot(bot_id) END"},
-		"a key that makes rows of other bots":       {`ALTER POLICY key_bots ON threads WITH CHECK (true)`, "threads does not keep a key that is limited to some bots from making rows of others: its policy key_bots checks true"},
-		"a bot in a table that had none":            {`ALTER TABLE model_keys ADD bot_id uuid`, "model_keys has a bot_id, and is classified as if it had nothing of bots"},
-		"a table that outlives its workspace":       {sound + `REVOKE DELETE ON notes FROM parley_door`, "notes would outlive its workspace (app.let_purge)"},
-		"a door that writes":                        {`CREATE POLICY more ON bots FOR UPDATE TO parley_door USING (true)`, "more on bots lets parley_door do more than SELECT"},
-		"a key into another workspace":              {sound + `ALTER TABLE notes ADD session uuid REFERENCES sessions (id)`, "notes points at sessions without its workspace_id (notes_session_fkey)"},
-		"an audit log that can be erased":           {`GRANT DELETE ON audit_log TO parley_app`, "parley_app may DELETE audit_log"},
-		"an audit log that can be edited":           {`GRANT UPDATE (action) ON audit_log TO parley_app`, "parley_app may UPDATE audit_log"},
-		"a move of a bot that can be undone":        {`GRANT DELETE ON bot_pointer_moves TO parley_app`, "parley_app may DELETE bot_pointer_moves"},
-		"an event that can be forged":               {`GRANT UPDATE (payload) ON webhook_events TO parley_app`, "parley_app may change the payload of an event"},
-		"truncate, which row security does not see": {`GRANT TRUNCATE ON bots TO parley_app`, "parley_app may TRUNCATE bots"},
-		"a table that parley_app owns":              {sound + `ALTER TABLE notes OWNER TO parley_app`, "parley_app owns notes"},
-		"a table open to everybody":                 {`GRANT SELECT ON bots TO PUBLIC`, "everybody may SELECT bots"},
-		"a view with its owner's eyes":              {`CREATE VIEW app.all_bots AS SELECT * FROM bots`, "view app.all_bots shows what its owner sees"},
-		"a new door":                                {`CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM public.bots'`, "app.peek() is no listed door"},
-		"a door ajar":                               {`GRANT EXECUTE ON FUNCTION app.find_login(text) TO PUBLIC`, "app.find_login(text) may be executed by everybody"},
-		"a door with a search path of the caller":   {`ALTER FUNCTION app.find_login(text) RESET search_path`, "app.find_login(text) has no fixed search_path"},
-		"a door of the superuser":                   {`ALTER FUNCTION app.enter(uuid, uuid, uuid) OWNER TO CURRENT_USER`, "app.enter(uuid,uuid,uuid) is not owned by parley_door"},
+		"a table without anything":                                 {`CREATE TABLE notes (id uuid PRIMARY KEY)`, "notes has no workspace_id uuid NOT NULL"},
+		"a table without a policy":                                 {`CREATE TABLE notes (workspace_id uuid PRIMARY KEY)`, "notes has no policy with exactly the tenant expression"},
+		"a table without row security":                             {`CREATE TABLE notes (workspace_id uuid PRIMARY KEY)`, "notes does not enforce row security on everybody"},
+		"row security not forced":                                  {sound + `ALTER TABLE notes NO FORCE ROW LEVEL SECURITY`, "notes does not enforce row security on everybody"},
+		"row security off on users":                                {`ALTER TABLE users DISABLE ROW LEVEL SECURITY`, "users does not enforce row security on everybody"},
+		"workspace_id may be null":                                 {sound + `ALTER TABLE bots DROP CONSTRAINT bots_pkey CASCADE; ALTER TABLE bots ALTER workspace_id DROP NOT NULL`, "bots has no workspace_id uuid NOT NULL"},
+		"a key without the workspace":                              {`CREATE TABLE notes (workspace_id uuid NOT NULL, id uuid PRIMARY KEY); SELECT app.wall('notes')`, "notes has no primary or unique key that starts with workspace_id"},
+		"a policy that checks no writes":                           {sound + `ALTER POLICY tenant ON notes WITH CHECK (true)`, "notes has no policy with exactly the tenant expression"},
+		"a policy beside the tenant policy":                        {`CREATE POLICY more ON bots TO parley_app USING (true)`, "more on bots is one policy too many for parley_app"},
+		"a policy for everybody":                                   {`CREATE POLICY more ON bots USING (true)`, "more on bots lets other roles than parley_app and parley_door through"},
+		"a table of which nobody said what it has":                 {sound, "notes is not classified: say in keyBots (key_bots_test.go) what it has of bots"},
+		"a table that shows a key other bots":                      {`DROP POLICY key_bots ON turn_events`, "turn_events does not keep a key that is limited to some bots to their rows: its policy key_bots says "},
+		"a key that sees what it does not make":                    {`DROP POLICY key_bots ON threads; SELECT app.close_to_limited_keys('threads', 'app.refuse_bot(bot_id)')`, "threads does not keep a key that is limited to some bots to their rows: its policy key_bots says CASE WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true ELSE app.refuse_bot(bot_id) END"},
+		"a key that makes rows of other bots":                      {`ALTER POLICY key_bots ON threads WITH CHECK (true)`, "threads does not keep a key that is limited to some bots from making rows of others: its policy key_bots checks true"},
+		"a bot in a table that had none":                           {`ALTER TABLE model_keys ADD bot_id uuid`, "model_keys has a bot_id, and is classified as if it had nothing of bots"},
+		"a table that outlives its workspace":                      {sound + `REVOKE DELETE ON notes FROM parley_door`, "notes would outlive its workspace (app.let_purge)"},
+		"a cross-tenant role that writes":                          {`CREATE POLICY more ON bots FOR UPDATE TO parley_door USING (true)`, "more on bots lets parley_door do more than SELECT"},
+		"an erasure in other workspaces":                           {`ALTER POLICY erase ON messages USING (true)`, "erase on messages lets parley_door do more than SELECT"},
+		"a message that can be edited":                             {`GRANT UPDATE (content) ON messages TO parley_app`, "parley_app may change the content of a message"},
+		"a key into another workspace":                             {sound + `ALTER TABLE notes ADD session uuid REFERENCES sessions (id)`, "notes points at sessions without its workspace_id (notes_session_fkey)"},
+		"an audit log that can be erased":                          {`GRANT DELETE ON audit_log TO parley_app`, "parley_app may DELETE audit_log"},
+		"an audit log that can be edited":                          {`GRANT UPDATE (action) ON audit_log TO parley_app`, "parley_app may UPDATE audit_log"},
+		"a move of a bot that can be undone":                       {`GRANT DELETE ON bot_pointer_moves TO parley_app`, "parley_app may DELETE bot_pointer_moves"},
+		"an event that can be forged":                              {`GRANT UPDATE (payload) ON webhook_events TO parley_app`, "parley_app may change the payload of an event"},
+		"truncate, which row security does not see":                {`GRANT TRUNCATE ON bots TO parley_app`, "parley_app may TRUNCATE bots"},
+		"a table that parley_app owns":                             {sound + `ALTER TABLE notes OWNER TO parley_app`, "parley_app owns notes"},
+		"a table open to everybody":                                {`GRANT SELECT ON bots TO PUBLIC`, "everybody may SELECT bots"},
+		"a view with its owner's eyes":                             {`CREATE VIEW app.all_bots AS SELECT * FROM bots`, "view app.all_bots shows what its owner sees"},
+		"a new cross-tenant function":                              {`CREATE FUNCTION app.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM public.bots'`, "app.peek() is no listed cross-tenant function"},
+		"a cross-tenant function for everybody":                    {`GRANT EXECUTE ON FUNCTION app.find_login(text) TO PUBLIC`, "app.find_login(text) may be executed by everybody"},
+		"a cross-tenant function with a search path of the caller": {`ALTER FUNCTION app.find_login(text) RESET search_path`, "app.find_login(text) has no fixed search_path"},
+		"a cross-tenant function of the superuser":                 {`ALTER FUNCTION app.enter(uuid, uuid, uuid) OWNER TO CURRENT_USER`, "app.enter(uuid,uuid,uuid) is not owned by parley_door"},
 	}
 	url := pg.URL(t)
 	for name, test := range tests {
@@ -235,7 +244,7 @@ func TestAHoleInTheTenantWallIsFound(t *testing.T) {
 			defer tx.Rollback(context.Background())
 			_, err = tx.Exec(t.Context(), test.harm)
 			require.NoError(t, err)
-			problems, err := wallProblems(t.Context(), conn)
+			problems, err := tenancyProblems(t.Context(), conn)
 			require.NoError(t, err)
 			require.Contains(t, problems, test.found)
 		})
@@ -264,7 +273,7 @@ func TestABotNeverPointsAtAVersionThatIsNotThere(t *testing.T) {
 
 func insertBots(t *testing.T, pool *postgres.DB, workspace uuid.UUID, current int32) error {
 	t.Helper()
-	ctx, bot := call.As(t.Context(), workspace, uuid.New()), uuid.New()
+	ctx, bot := callctx.As(t.Context(), workspace, uuid.New()), uuid.New()
 	return pool.Write(ctx, func(ctx context.Context) error {
 		q := botsdb.New(pool.In(ctx))
 		_, err := pool.In(ctx).Exec(ctx, "INSERT INTO workspaces VALUES ($1, 'Acme', now())", workspace)
@@ -279,7 +288,7 @@ func insertBots(t *testing.T, pool *postgres.DB, workspace uuid.UUID, current in
 
 func countBots(t *testing.T, pool *postgres.DB, workspace uuid.UUID) (n int) {
 	t.Helper()
-	ctx := call.As(t.Context(), workspace, uuid.New())
+	ctx := callctx.As(t.Context(), workspace, uuid.New())
 	require.NoError(t, pool.In(ctx).QueryRow(ctx, "SELECT count(*) FROM bots").Scan(&n))
 	return n
 }

@@ -24,7 +24,7 @@ var SchemaLines string
 //go:embed schema.txt
 var Schema string
 
-// ClickHouse are the schema, a statement a file and in their order, and the queries that platform/analytics makes there.
+// ClickHouse are the schema, a statement a file and in their order, and the queries that platform/data/analytics makes there.
 //
 //go:embed clickhouse/schema/*.sql clickhouse/queries/*.sql
 var ClickHouse embed.FS

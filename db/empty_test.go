@@ -10,8 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley/parley/db/activitydb"
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/db/botsdb"
+	"github.com/parley/parley/db/channelsdb"
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/db/knowledgedb"
 	"github.com/parley/parley/db/platformdb"
@@ -37,8 +39,8 @@ func TestNoQueryReadsNULLIntoAValueWhereThereIsNothing(t *testing.T) {
 	run := 0
 	for _, caller := range callers {
 		for _, open := range []func(tx pgx.Tx) any{
-			func(tx pgx.Tx) any { return authdb.New(tx) }, func(tx pgx.Tx) any { return botsdb.New(tx) },
-			func(tx pgx.Tx) any { return conversationsdb.New(tx) }, func(tx pgx.Tx) any { return knowledgedb.New(tx) }, func(tx pgx.Tx) any { return platformdb.New(tx) },
+			func(tx pgx.Tx) any { return activitydb.New(tx) }, func(tx pgx.Tx) any { return authdb.New(tx) }, func(tx pgx.Tx) any { return botsdb.New(tx) },
+			func(tx pgx.Tx) any { return channelsdb.New(tx) }, func(tx pgx.Tx) any { return conversationsdb.New(tx) }, func(tx pgx.Tx) any { return knowledgedb.New(tx) }, func(tx pgx.Tx) any { return platformdb.New(tx) },
 		} {
 			queries := reflect.TypeOf(open(nil))
 			for method := range queries.Methods() {
@@ -78,6 +80,9 @@ func requireJSON(t *testing.T, result reflect.Value, query string) {
 		}
 	case reflect.Struct:
 		for i := range result.NumField() {
+			if !result.Type().Field(i).IsExported() { // of a time
+				continue
+			}
 			if raw, ok := reflect.TypeAssert[json.RawMessage](result.Field(i)); ok && raw == nil {
 				t.Error("NULL:", query, result.Type().Field(i).Name)
 			}

@@ -24,23 +24,34 @@ import (
 var lookups = []string{"api_keys_hash_key", "invitations_token_key", "sessions_id_key", "webhook_endpoints_id_key"}
 
 // directory are the tables whose rows belong to persons; memberships and workspaces lead from a person to its workspaces.
-var directory = []string{"users", "account_events", "account_sessions", "login_networks", "workspace_members", "workspaces"}
+var directory = []string{"users", "account_events", "account_sessions", "account_devices", "account_links", "account_identities", "sign_ins", "account_totp", "account_recovery_codes", "account_tickets", "account_emails", "login_networks", "workspace_members", "workspaces"}
 
 // forEarlierReleases are functions that only processes of releases before call. No rule holds them: they go.
 var forEarlierReleases = []string{
+	"app.queue_account_email(uuid,text,uuid,text,text,text)", "app.claim_account_emails(integer,double precision)",
 	"app.begin_login(bytea)", "app.end_login(bytea)", "app.claim_jobs(integer,double precision,text[],integer[],uuid)",
-	"app.end_other_sessions(uuid)", "app.enter(uuid,uuid,uuid)", "app.enter(uuid,uuid,uuid,text[],boolean)",
+	"app.end_other_sessions(uuid)", "app.enter(uuid,uuid,uuid)", "app.enter(uuid,uuid,uuid,text[],boolean)", "app.enter(uuid,uuid,uuid,uuid,text[],boolean)", "app.enter_account(uuid,uuid)",
 	"app.find_invitation(bytea)", "app.find_login(text)", "app.find_login(text,uuid)", "app.find_webhook_endpoint(uuid)",
 	"app.lost_jobs(integer)", "app.purge_workspace(uuid)",
 }
 
 // moreThanIDs are the cross-tenant functions that give more than ids, what besides, and why.
 var moreThanIDs = map[string]struct{ gives, why string }{
-	"app.enter(uuid,uuid,uuid,uuid,text[],boolean)": {"text", "the caller's own role; it asks the workspace that the token names"},
-	"app.enter_key(uuid,uuid,text[],text)":          {"text", "the key's own role; it asks the workspace of the key"},
+	"app.enter(uuid,uuid,uuid,uuid,text[],boolean,boolean,boolean)": {"text", "the caller's own role; it asks the workspace that the token names"},
+	"app.enter_key(uuid,uuid,text[],text)":                          {"text", "the key's own role; it asks the workspace of the key"},
+	"app.enter_end_user(uuid,uuid,uuid,uuid,text[],text)":           {"text", "always end_user; it asks the workspace that the token names"},
+	"app.locate_anonymous_end_users(timestamp with time zone,timestamp with time zone,timestamp with time zone,uuid,integer)": {
+		"last_token_at timestamp with time zone", "where the next page begins"},
 
 	// directory: persons, their memberships and their log-ins
-	"app.find_login(text[],uuid)": {"password_hash text", "a user is looked up by its address, and its password checked, before there is a workspace"},
+	"app.find_login(text[],uuid)":          {"password_hash text", "a user is looked up by its address, and its password checked, before there is a workspace"},
+	"app.find_logins(text[],uuid,integer)": {"password_hash text, verified boolean", "as find_login"},
+	"app.find_registration(text,uuid)":     {"password_hash text, verified boolean", "as find_login"},
+	"app.yield_address(text[])":            {"boolean", "of one address, which the directory has"},
+	"app.take_address(text[])":             {"boolean", "of one address, which the directory has"},
+	"app.has_verified(uuid[])":             {"boolean", "of persons"},
+	"app.remove_unproved(uuid)":            {"boolean", "of one person"},
+	"app.begin_set_up()":                   {"boolean", "of the directory, when it is empty"},
 	"app.memberships(timestamp with time zone,uuid,integer)": {
 		"name text, role text, created_at timestamp with time zone, joined_at timestamp with time zone, deleted_at timestamp with time zone",
 		"to choose a workspace one has to read their names: the directory keeps them beside their servers"},
@@ -54,11 +65,20 @@ var moreThanIDs = map[string]struct{ gives, why string }{
 	"app.count_mail(bytea[],bigint[])":                           {"integer", "counts by keyed hashes"},
 	"app.announce_invitation(text,bytea)":                        {"boolean", "counts of a mailbox"},
 	"app.expire_account_events(integer)":                         {"integer", "a number of rows: upkeep of the directory"},
-	"app.is_first_key(bytea)":                                    {"boolean", "of the installation"},
-	"app.known_key()":                                            {"bytea", "of the installation"},
-	"app.installation_key(bytea)":                                {"key_print bytea, ids_from timestamp with time zone", "of the installation"},
-	"app.retired_keys()":                                         {"key_id bytea, purpose text, sealed bytea, retired_at timestamp with time zone", "of the installation"},
-	"app.audit_adoption()":                                       {"adopt_until timestamp with time zone, adopt_mac bytea, heads boolean", "of the installation"},
+	"app.expire_account_links(integer)":                          {"integer", "a number of rows: upkeep of the directory"},
+	"app.claim_sign_in(bytea,timestamp with time zone)":          {"boolean", "a state that nobody owns, of the directory"},
+	"app.find_sign_in(bytea)":                                    {"browser_hash bytea, challenge text, claims jsonb, code_ends_at timestamp with time zone", "what an identity provider has said, before there is a user"},
+	"app.use_sign_in(bytea)":                                     {"boolean", "a code that nobody owns, of the directory"},
+	"app.expire_sign_ins(integer)":                               {"integer", "a number of rows: upkeep of the directory"},
+	"app.expire_account_tickets(integer)":                        {"integer", "a number of rows: upkeep of the directory"},
+	"app.find_account_link(text,bytea)":                          {"address text, expires_at timestamp with time zone", "a user is looked up by the token of an email, before there is a workspace"},
+	"app.take_account_emails(integer,double precision)": {"kind text, address text, language text, trace_id text, attempt integer, created_at timestamp with time zone, facts jsonb",
+		"emails to persons, with the addresses that the directory has"},
+	"app.is_first_key(bytea)":     {"boolean", "of the installation"},
+	"app.known_key()":             {"bytea", "of the installation"},
+	"app.installation_key(bytea)": {"key_print bytea, ids_from timestamp with time zone", "of the installation"},
+	"app.retired_keys()":          {"key_id bytea, purpose text, sealed bytea, retired_at timestamp with time zone", "of the installation"},
+	"app.audit_adoption()":        {"adopt_until timestamp with time zone, adopt_mac bytea, heads boolean", "of the installation"},
 
 	// which row, and when or at which attempt, so that whoever works on it as its tenant can compare and set
 	"app.abandoned_turns(integer)":                              {"attempt integer", "the fence of a turn that is taken up"},
@@ -66,20 +86,30 @@ var moreThanIDs = map[string]struct{ gives, why string }{
 	"app.audit_to_seal(integer)":                                {"since timestamp with time zone, sealed_at timestamp with time zone", "from when on the rows of a workspace are read to be sealed"},
 	"app.beat_turn_process(uuid,double precision)":              {"known boolean, turns integer", "a process and its own lease"},
 
+	// a search of one workspace, which row-level security would keep from its indexes
+	"app.search_words(text,text,integer)":                                     {"word text, instead_of text, chunks integer, weight real", "stems of the transaction's own workspace"},
+	"app.search_chunks(uuid[],text[],real[],integer[],jsonb,integer,integer)": {"score real", "how well a chunk of the transaction's own workspace fits"},
+
 	// numbers: each server is kept up and measured by itself
 	"app.begin_periodic(text,uuid,double precision)": {"double precision", "seconds until a task is due"},
 	"app.analytics_depth(integer)":                   {"integer", "a number for metrics"},
 	"app.sealed_keys()":                              {"kind text, key bytea, count bigint", "how many sealed texts there are under each key"},
 	"app.queue_depth()":                              {"queued bigint, running bigint, dead bigint, oldest_seconds double precision", "numbers for metrics"},
-	"app.expire_jobs(integer)":                       {"integer", "a number of rows: upkeep by age, which each server does for all its workspaces"},
-	"app.expire_operations(integer)":                 {"integer", "as expire_jobs"},
-	"app.expire_sealed_answers()":                    {"integer", "as expire_jobs"},
-	"app.expire_sessions(integer)":                   {"integer", "as expire_jobs"},
-	"app.expire_turn_events(integer)":                {"integer", "as expire_jobs"},
-	"app.expire_webhooks(integer)":                   {"integer", "as expire_jobs"},
-	"app.give_back_turns(uuid[])":                    {"integer", "a number of turns, whose leases it ends"},
-	"app.purge_some(uuid,double precision)":          {"state text, removed bigint", "how far the purge of one workspace is"},
-	"app.roll_up_analytics(integer,integer[])":       {"integer", "a number of rows, which it adds to the counts of their own workspaces"},
+	"app.cut_audit(bigint,bigint,bigint,bytea,timestamp with time zone,bytea,bytea)": {"integer", "how many rows of the transaction's own workspace it has removed"},
+	"app.expire_jobs(integer)":                 {"integer", "a number of rows: upkeep by age, which each server does for all its workspaces"},
+	"app.expire_operations(integer)":           {"integer", "as expire_jobs"},
+	"app.expire_sealed_answers()":              {"integer", "as expire_jobs"},
+	"app.expire_sessions(integer)":             {"integer", "as expire_jobs"},
+	"app.expire_turn_events(integer)":          {"integer", "as expire_jobs"},
+	"app.expire_webhooks(integer)":             {"integer", "as expire_jobs"},
+	"app.give_back_turns(uuid[])":              {"integer", "a number of turns, whose leases it ends"},
+	"app.purge_some(uuid,double precision)":    {"state text, removed bigint", "how far the purge of one workspace is"},
+	"app.roll_up_analytics(integer,integer[])": {"integer", "a number of rows, which it adds to the counts of their own workspaces"},
+
+	// in one workspace, which the policies of parley_door say
+	"app.erase_thread(uuid,integer)":                             {"boolean", "whether there is more to erase of a thread of the transaction's own workspace"},
+	"app.remove_old(text,timestamp with time zone,uuid,integer)": {"removed integer", "a number of rows of the transaction's own workspace"},
+	"app.remove_old_usage(text,date,integer)":                    {"removed integer, more boolean", "a number of rows of the transaction's own workspace"},
 
 	// hot: another round trip for each job would cost more than all else of it
 	"app.take_jobs(double precision,text[],integer[],integer[],integer,integer[],integer[],integer[],integer[],integer[],uuid[],integer[],integer[],text[],uuid,text,text,integer)": {
@@ -89,11 +119,25 @@ var moreThanIDs = map[string]struct{ gives, why string }{
 
 // readingPolicies are the policies that read tables, and why.
 var readingPolicies = map[string]string{
+	"cut audit_log":                  "a seal and a cut of the same workspace, for the removal of old rows of the log alone",
+	"cut audit_seals":                "as that of audit_log",
+	"key_bots chunks":                "the bots of the key name the base; as message_feedback",
+	"key_bots document_texts":        "as chunks",
+	"key_bots documents":             "as chunks",
+	"key_bots knowledge_bases":       "as chunks",
 	"key_bots message_feedback":      "the bot is that of the thread; only for keys that are limited to some bots, in their own workspace",
 	"key_bots messages":              "as message_feedback",
+	"key_bots retrievals":            "as turn_events",
+	"key_bots retrieved_documents":   "as turn_events",
 	"key_bots turn_events":           "the bot is that of the turn; as message_feedback",
 	"key_bots webhook_events":        "the bot is that of the endpoint; as message_feedback",
 	"key_bots webhook_subscriptions": "as webhook_events",
+	"owner llm_turns":                "the owner is that of the thread; only for whoever sees only what it owns, in its own workspace",
+	"owner message_feedback":         "as llm_turns",
+	"owner messages":                 "as llm_turns",
+	"owner retrievals":               "as llm_turns",
+	"owner retrieved_documents":      "as llm_turns",
+	"owner turn_events":              "as llm_turns",
 	"purge users":                    "a user goes only when it is a member nowhere: both are of the directory",
 }
 
@@ -246,7 +290,7 @@ func joinProblems(ctx context.Context, conn *pgx.Conn) (problems []string, err e
 }
 
 // settingsOnly are the functions of policies that read no table.
-var settingsOnly = []string{"coalesce", "nullif", "current_setting", "now", "any", "refuse_bot", "session_end", "and", "or", "not", "when", "then", "else", "using"}
+var settingsOnly = []string{"coalesce", "nullif", "current_setting", "now", "any", "refuse_bot", "refuse_key", "session_end", "date_trunc", "and", "or", "not", "when", "then", "else", "using"}
 
 var calledFunction = regexp.MustCompile(`(?i)\b([a-z_]+)\s*\(`)
 

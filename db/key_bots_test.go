@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 )
 
@@ -28,18 +29,32 @@ func byParent(condition string) botData { return botData{condition, ""} }
 // closed is for tables in which rows of all bots are mixed: app.close_to_limited_keys. Of some a key sees its own rows.
 func closed(own string) botData { return botData{own, "true"} }
 
+// byBase is for rows of knowledge bases, which such a key reads where its bots name the base, and never writes: app.let_key_read.
+func byBase(column string) botData {
+	return botData{fmt.Sprintf("COALESCE((%s = ANY (( SELECT app.known_bases() AS known_bases)::uuid[])), false)", column), "app.refuse_key()"}
+}
+
 // keyBots classifies every table. A new one needs a line here: does a row of it say anything of a bot, of its
 // conversations or of what it knows?
 var keyBots = map[string]botData{
 	"account_events":     {}, // of an account, which no key has
 	"account_sessions":   {},
+	"account_devices":    {},
+	"account_emails":     {},
+	"account_links":      {},
+	"account_totp":       {},
+	"account_tickets":    {},
+	"account_identities": {},
+	"sign_ins":           {},
 	"analytics_daily":    byBot("bot_id"),
 	"analytics_latency":  byBot("bot_id"),
 	"analytics_outbox":   byBot("bot_id"),
 	"analytics_quarters": byBot("bot_id"),
 
+	"account_recovery_codes":     {},
 	"analytics_latency_quarters": byBot("bot_id"),
 	"api_keys":                   {},
+	"audit_cuts":                 {}, // numbers and times
 	"audit_log":                  closed("false"),
 	"audit_seal_heads":           {},
 	"audit_seal_progress":        {},
@@ -47,8 +62,20 @@ var keyBots = map[string]botData{
 	"bot_pointer_moves":          byBot("bot_id"),
 	"bot_versions":               byBot("bot_id"),
 	"bots":                       byBot("id"),
+	"caller_counts":              {}, // numbers of requests, turns and tokens, and costs
 	"dead_letter_queue":          closed("false"),
 	"event_bodies":               closed("false"),
+	"knowledge_bases":            byBase("id"),
+	"documents":                  byBase("base_id"),
+	"document_texts":             {"app.sees_document(document_id)", "app.refuse_key()"},
+	"chunks":                     byBase("base_id"),
+	"document_files":             closed("false"),
+	"document_vectors":           {}, // ids, and names of models
+	"embedding_cache":            closed("false"),
+	"end_users":                  {},              // whom, and not with which bot
+	"end_user_bots":              byBot("bot_id"), // those with which bots
+	"embedding_keys":             {},              // a search reads it
+	"lexicon":                    closed("false"), // words of documents
 	"files":                      closed("false"),
 	"installation":               {},
 	"invitations":                {},
@@ -67,6 +94,8 @@ var keyBots = map[string]botData{
 	"periodic_tasks":             {},
 	"applied_migrations":         {},
 	"schema_migrations":          {},
+	"retrievals":                 byParent("app.sees_turn(turn_id)"),
+	"retrieved_documents":        byParent("app.sees_turn(turn_id)"),
 	"sessions":                   {},
 	"threads":                    byBot("bot_id"),
 	"turn_events":                byParent("app.sees_turn(turn_id)"),
@@ -75,13 +104,15 @@ var keyBots = map[string]botData{
 	"usage_counters":             {}, // sums of the whole workspace: a turn counts there
 	"usage_warnings":             {},
 	"users":                      {},
-	"vectors":                    closed("false"),
+	"vectors":                    {}, // ids and directions; what they belong to is another table
 	"webhook_attempts":           closed("false"),
 	"webhook_deliveries":         closed("(created_at = now())"),
 	"webhook_endpoints":          byBot("bot_id"),
 	"webhook_events":             byParent("app.sees_endpoint(endpoint_id)"),
 	"webhook_subscriptions":      byParent("((endpoint_id IS NULL) OR app.sees_endpoint(endpoint_id))"),
+	"workspace_exports":          closed("false"), // of the whole workspace
 	"workspace_limits":           {},
+	"workspace_retention":        {}, // a setting of the whole workspace
 	"workspace_members":          {},
 	"workspace_purges":           {},
 	"retired_keys":               {},
@@ -177,6 +208,19 @@ func TestAKeyLimitedToABotSeesTheRowsOfThatBotOnly(t *testing.T) {
 		require.Equal(t, 2, sees(whole), table)
 		require.Equal(t, want, sees(limited), table)
 	}
+	for _, table := range []string{"knowledge_bases", "documents", "document_texts", "chunks"} {
+		for _, change := range []string{"DELETE FROM " + table, "INSERT INTO " + table + " SELECT * FROM " + table, "UPDATE documents SET title = 'x'"} {
+			err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+				_, err := tx.Exec(t.Context(), `SELECT set_config('role', 'parley_app', true), app.enter_key($1, $2, '{}', 'any')`, limited, workspace)
+				require.NoError(t, err)
+				_, err = tx.Exec(t.Context(), change)
+				return err
+			})
+			var refused *pgconn.PgError
+			require.ErrorAs(t, err, &refused, change)
+			require.Equal(t, "PYKEY", refused.Code, change)
+		}
+	}
 }
 
 // fillTables makes a bot with one row in every table of a workspace, whatever its columns, and gives the bot's id.
@@ -185,8 +229,10 @@ func fillTables(t *testing.T, conn *pgx.Conn, workspace, actor uuid.UUID) (bot u
 	bot = uuid.New()
 	ids := map[string]uuid.UUID{
 		"workspace_id": workspace, "actor_id": actor, "bot_id": bot, "bots.id": bot, "thread_id": uuid.New(), "turn_id": uuid.New(), "endpoint_id": uuid.New(),
+		"base_id": uuid.New(), "document_id": uuid.New(),
 	}
 	ids["threads.id"], ids["llm_turns.id"], ids["webhook_endpoints.id"] = ids["thread_id"], ids["turn_id"], ids["endpoint_id"]
+	ids["knowledge_bases.id"], ids["documents.id"] = ids["base_id"], ids["document_id"]
 	rows, err := conn.Query(t.Context(), `SELECT c.relname::text, a.attname::text, format_type(a.atttypid, NULL)
 		  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 		 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity = ''
@@ -205,6 +251,8 @@ func fillTables(t *testing.T, conn *pgx.Conn, workspace, actor uuid.UUID) (bot u
 		switch {
 		case linked:
 			value = id.String()
+		case table == "bot_versions" && column == "settings":
+			value = fmt.Sprintf(`{"knowledge": [{"id": "%s"}]}`, ids["base_id"])
 		case kind == "uuid":
 			value = uuid.NewString()
 		case strings.HasSuffix(kind, "[]"):

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/parley/parley/platform/pgtest"
+	"github.com/parley/parley/platform/testing/pgtest"
 )
 
 var pg pgtest.Server

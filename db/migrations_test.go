@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/db"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
 )
 
 // schema describes everything in our schemas, one line a thing: what a migration may change.
@@ -184,7 +184,7 @@ func TestAnOwnerWhoIsNoSuperuserMigratesAndTheWallHoldsAgainstIt(t *testing.T) {
 	var super bool
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT rolsuper FROM pg_roles WHERE rolname = current_user").Scan(&super))
 	require.False(t, super)
-	problems, err := wallProblems(t.Context(), conn)
+	problems, err := tenancyProblems(t.Context(), conn)
 	require.NoError(t, err)
 	require.Empty(t, problems)
 

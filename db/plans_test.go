@@ -140,8 +140,10 @@ func planned(t *testing.T) *pgx.Conn {
 
 // whole are the statements that may, as their plan for all parameters tells it.
 var whole = map[string]string{
-	"CheckUnsealed": "compares every entry of a workspace with its seals",
-	"ListAudit":     "has filters that are mostly not given: it is planned for those that are, as the test below shows",
+	"CheckUnsealed":           "compares every entry of a workspace with its seals",
+	"CountThreadsBehind":      "compares every thread of a workspace that was imported",
+	"ListBotsOfKnowledgeBase": "reads the bots of a workspace when a knowledge base is deleted, and here one workspace has them all",
+	"ListAudit":               "has filters that are mostly not given: it is planned for those that are, as the test below shows",
 }
 
 func TestNoStatementReadsABigTableAsAWhole(t *testing.T) {
@@ -149,6 +151,9 @@ func TestNoStatementReadsABigTableAsAWhole(t *testing.T) {
 	conn := planned(t)
 	var problems []string
 	for name, sql := range statements(t) {
+		if strings.HasPrefix(name, "Snapshot") {
+			continue // an export reads all rows of a workspace, and here one workspace has them all
+		}
 		if whole[name] != "" || strings.HasPrefix(sql, "SET ") || strings.HasPrefix(sql, "NOTIFY ") || strings.HasPrefix(sql, "LISTEN ") {
 			continue
 		}
@@ -172,9 +177,9 @@ func TestTheHotCallsGoByTheirIndexes(t *testing.T) {
 	conn, all := planned(t), statements(t)
 	for name, indexes := range map[string][]string{
 		"GetBot":                {"bots_pkey", "bot_versions_pkey"},
-		"ListMessages":          {"messages_seq_key", "message_feedback_pkey"},
-		"ListMessagesBackwards": {"messages_seq_key", "message_feedback_pkey"},
-		"StartTurn":             {"threads_pkey", "bots_pkey", "bot_versions_pkey"}, // and model_settings, a row a workspace,
+		"ListMessages":          {"messages_seq_key", "message_feedback_pkey", "threads_pkey"}, // which may be about to be erased
+		"ListMessagesBackwards": {"messages_seq_key", "message_feedback_pkey", "threads_pkey"},
+		"StartTurn":             {"threads_pkey", "bots_pkey", "bot_versions_pkey", "bot_versions_pkey"}, // the second where a version is named; and model_settings, a row a workspace,
 		"FinishTurn":            {"llm_turns_pkey"},
 		"FinishOperation":       {"operations_pkey"},
 		"FindOperation":         {"operations_pkey"},
@@ -231,8 +236,8 @@ func TestEachFilterOfAListGoesByItsIndex(t *testing.T) {
 			"audit_log_by_type": {"resource_type =", "'bot'"}, "audit_log_by_resource": {"resource_id =", id},
 			"audit_log_by_operation": {"operation_id =", id}, "audit_log_newest": {"created_at <", early},
 		},
-		"ListJobs":    {"job_queue_by_kind": {"kind =", "'rare'"}, "job_queue_running": {"status =", "'running'"}},
-		"ListLetters": {"dead_letter_queue_by_kind": {"kind =", "'rare'"}},
+		"ListJobs":        {"job_queue_by_kind": {"kind =", "'rare'"}, "job_queue_running": {"status =", "'running'"}},
+		"ListDeadLetters": {"dead_letter_queue_by_kind": {"kind =", "'rare'"}},
 		"ListDeliveries": {
 			"webhook_deliveries_by_subscription": {"subscription_id =", id}, "webhook_deliveries_by_status": {"status =", "'failed'"},
 		},
@@ -241,7 +246,6 @@ func TestEachFilterOfAListGoesByItsIndex(t *testing.T) {
 		},
 		"ListThreads":      {"threads_by_status": {"t.status =", "'archived'"}},
 		"ListThreadsOfBot": {"threads_of_bot": {"t.bot_id =", id}},
-		"ListSessions":     {"sessions_live": {"user_id =", id}},
 	} {
 		for index, filter := range filters {
 			plan, err := explain(t.Context(), conn, name+" by "+index, all[name],

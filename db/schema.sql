@@ -1,5 +1,53 @@
 -- The schema after the last migration, as it is in force. Generated from db/migrations (go test ./db -update): never edited.
 
+CREATE TABLE account_devices (
+  user_id uuid NOT NULL,
+  device text NOT NULL,
+  network text NOT NULL,
+  first_seen_at timestamp with time zone NOT NULL,
+  last_seen_at timestamp with time zone NOT NULL,
+  CONSTRAINT account_devices_device_check CHECK ((char_length(device) <= 100)),
+  CONSTRAINT account_devices_network_check CHECK ((char_length(network) <= 50)),
+  CONSTRAINT account_devices_pkey PRIMARY KEY (user_id, device, network),
+  CONSTRAINT account_devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+ALTER TABLE account_devices ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY self ON account_devices AS PERMISSIVE FOR ALL TO parley_app
+  USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON account_devices TO parley_app;
+
+CREATE TABLE account_emails (
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  user_id uuid,
+  address text NOT NULL,
+  language text NOT NULL,
+  trace_id text NOT NULL,
+  attempt integer NOT NULL DEFAULT 0,
+  run_at timestamp with time zone NOT NULL DEFAULT now(),
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  facts jsonb NOT NULL DEFAULT '{}'::jsonb,
+  CONSTRAINT account_emails_address_check CHECK (((char_length(address) >= 3) AND (char_length(address) <= 320))),
+  CONSTRAINT account_emails_pkey PRIMARY KEY (id),
+  CONSTRAINT account_emails_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+CREATE INDEX account_emails_next ON public.account_emails USING btree (run_at, id);
+
+CREATE INDEX account_emails_of_user ON public.account_emails USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+ALTER TABLE account_emails ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON account_emails AS PERMISSIVE FOR ALL TO parley_door
+  USING (true)
+  WITH CHECK (true);
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON account_emails TO parley_door;
+
 CREATE TABLE account_events (
   user_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -54,6 +102,88 @@ CREATE POLICY door ON account_failures AS PERMISSIVE FOR ALL TO parley_door
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON account_failures TO parley_door;
 
+CREATE TABLE account_identities (
+  user_id uuid NOT NULL,
+  id uuid NOT NULL,
+  provider text NOT NULL,
+  issuer text NOT NULL,
+  subject text NOT NULL,
+  email text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone NOT NULL,
+  CONSTRAINT account_identities_issuer_check CHECK (((char_length(issuer) >= 1) AND (char_length(issuer) <= 1000))),
+  CONSTRAINT account_identities_pkey PRIMARY KEY (user_id, id),
+  CONSTRAINT account_identities_subject_check CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 255))),
+  CONSTRAINT account_identities_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+CREATE UNIQUE INDEX account_identities_by_subject ON public.account_identities USING btree (issuer, subject);
+
+ALTER TABLE account_identities ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON account_identities AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY self ON account_identities AS PERMISSIVE FOR ALL TO parley_app
+  USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON account_identities TO parley_app;
+
+GRANT SELECT (issuer, subject, user_id) ON account_identities TO parley_door;
+
+CREATE TABLE account_links (
+  user_id uuid NOT NULL,
+  purpose text NOT NULL,
+  token_hash bytea NOT NULL,
+  code_hash bytea,
+  address text NOT NULL,
+  wrong_codes integer NOT NULL DEFAULT 0,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  proved_at timestamp with time zone,
+  with_account boolean NOT NULL DEFAULT false,
+  CONSTRAINT account_links_code_hash_check CHECK ((octet_length(code_hash) = 32)),
+  CONSTRAINT account_links_pkey PRIMARY KEY (user_id, purpose),
+  CONSTRAINT account_links_token_hash_check CHECK ((octet_length(token_hash) = 32)),
+  CONSTRAINT account_links_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+CREATE INDEX account_links_by_end ON public.account_links USING btree (expires_at);
+
+CREATE UNIQUE INDEX account_links_by_token ON public.account_links USING btree (token_hash);
+
+ALTER TABLE account_links ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON account_links AS PERMISSIVE FOR ALL TO parley_door
+  USING (true)
+  WITH CHECK (true);
+
+CREATE POLICY self ON account_links AS PERMISSIVE FOR ALL TO parley_app
+  USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON account_links TO parley_app;
+
+GRANT DELETE, SELECT ON account_links TO parley_door;
+
+CREATE TABLE account_recovery_codes (
+  user_id uuid NOT NULL,
+  code_hash bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT account_recovery_codes_code_hash_check CHECK ((octet_length(code_hash) = 32)),
+  CONSTRAINT account_recovery_codes_pkey PRIMARY KEY (user_id, code_hash),
+  CONSTRAINT account_recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+ALTER TABLE account_recovery_codes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY self ON account_recovery_codes AS PERMISSIVE FOR ALL TO parley_app
+  USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT ON account_recovery_codes TO parley_app;
+
 CREATE TABLE account_sessions (
   user_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -67,6 +197,8 @@ CREATE TABLE account_sessions (
   created_at timestamp with time zone NOT NULL,
   ip inet,
   user_agent text NOT NULL,
+  authenticated_at timestamp with time zone,
+  amr text[] NOT NULL DEFAULT '{pwd}'::text[],
   CONSTRAINT account_sessions_generation_check CHECK ((generation >= 1)),
   CONSTRAINT account_sessions_pkey PRIMARY KEY (user_id, id),
   CONSTRAINT account_sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -88,9 +220,64 @@ CREATE POLICY self ON account_sessions AS PERMISSIVE FOR ALL TO parley_app
   USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
   WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
 
-GRANT DELETE, INSERT, SELECT, UPDATE (generation, idle_expires_at, kid, retirements, revoked_at, rotated_at) ON account_sessions TO parley_app;
+GRANT DELETE, INSERT, SELECT, UPDATE (amr, authenticated_at, generation, idle_expires_at, kid, retirements, revoked_at, rotated_at) ON account_sessions TO parley_app;
 
-GRANT DELETE, SELECT (expires_at, id, idle_expires_at, revoked_at, user_id), UPDATE (revoked_at) ON account_sessions TO parley_door;
+GRANT DELETE, SELECT (amr, authenticated_at, created_at, expires_at, id, idle_expires_at, revoked_at, user_id), UPDATE (revoked_at) ON account_sessions TO parley_door;
+
+CREATE TABLE account_tickets (
+  user_id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  wanted_workspace_id uuid,
+  methods text[] NOT NULL,
+  password_print bytea NOT NULL,
+  tries integer NOT NULL DEFAULT 0,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT account_tickets_pkey PRIMARY KEY (user_id, token_hash),
+  CONSTRAINT account_tickets_token_hash_check CHECK ((octet_length(token_hash) = 32)),
+  CONSTRAINT account_tickets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+CREATE INDEX account_tickets_by_end ON public.account_tickets USING btree (expires_at);
+
+ALTER TABLE account_tickets ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON account_tickets AS PERMISSIVE FOR ALL TO parley_door
+  USING (true)
+  WITH CHECK (true);
+
+CREATE POLICY self ON account_tickets AS PERMISSIVE FOR ALL TO parley_app
+  USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON account_tickets TO parley_app;
+
+GRANT DELETE, SELECT ON account_tickets TO parley_door;
+
+CREATE TABLE account_totp (
+  user_id uuid NOT NULL,
+  id uuid NOT NULL,
+  sealed bytea NOT NULL,
+  last_step bigint NOT NULL DEFAULT 0,
+  wrong_codes integer NOT NULL DEFAULT 0,
+  created_at timestamp with time zone NOT NULL,
+  confirmed_at timestamp with time zone,
+  CONSTRAINT account_totp_pkey PRIMARY KEY (user_id),
+  CONSTRAINT account_totp_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+ALTER TABLE account_totp ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON account_totp AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY self ON account_totp AS PERMISSIVE FOR ALL TO parley_app
+  USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON account_totp TO parley_app;
+
+GRANT SELECT (confirmed_at, sealed, user_id) ON account_totp TO parley_door;
 
 CREATE TABLE analytics_daily (
   workspace_id uuid NOT NULL,
@@ -361,12 +548,15 @@ CREATE TABLE api_keys (
   revoked_at timestamp with time zone,
   responsible_id uuid,
   suspended_at timestamp with time zone,
+  allowed_addresses text[],
+  limits jsonb,
+  CONSTRAINT api_keys_allowed_addresses_check CHECK (((cardinality(allowed_addresses) >= 1) AND (cardinality(allowed_addresses) <= 50))) NOT VALID,
   CONSTRAINT api_keys_bot_ids_check CHECK (((cardinality(bot_ids) >= 1) AND (cardinality(bot_ids) <= 100))),
   CONSTRAINT api_keys_hash_check CHECK ((octet_length(hash) = 32)),
   CONSTRAINT api_keys_hash_key UNIQUE (hash),
   CONSTRAINT api_keys_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
   CONSTRAINT api_keys_pkey PRIMARY KEY (workspace_id, id),
-  CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['editor'::text, 'viewer'::text]))),
+  CONSTRAINT api_keys_role_check CHECK ((role = ANY (ARRAY['editor'::text, 'viewer'::text, 'chat'::text, 'embed'::text]))),
   CONSTRAINT api_keys_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
 );
 
@@ -393,17 +583,92 @@ GRANT INSERT, SELECT, UPDATE (last_used_at, responsible_id, revoked_at, suspende
 
 GRANT DELETE, SELECT (bot_ids, created_by, expires_at, hash, id, responsible_id, revoked_at, role, suspended_at, workspace_id) ON api_keys TO parley_door;
 
+CREATE VIEW app.bot_endpoints AS
+ SELECT e.workspace_id,
+    e.bot_id,
+    e.id
+   FROM webhook_endpoints e
+  WHERE e.deleted_at IS NULL;
+
+GRANT SELECT ON app.bot_endpoints TO parley_app;
+
+CREATE VIEW app.bot_knowledge AS
+ SELECT b.workspace_id,
+    b.id AS bot_id,
+    b.name,
+    b.status,
+    v.version,
+    v.version = b.published_version AS published,
+    lower((v.settings -> 'knowledge'::text)::text)::jsonb AS bases
+   FROM bots b
+     CROSS JOIN LATERAL ( SELECT w.version,
+            w.settings
+           FROM bot_versions w
+          WHERE w.workspace_id = b.workspace_id AND w.bot_id = b.id AND (w.version = ANY (ARRAY[b.current_version, b.published_version]))
+         OFFSET 0) v
+  WHERE v.settings ? 'knowledge'::text;
+
+GRANT SELECT ON app.bot_knowledge TO parley_app;
+
+CREATE VIEW app.bot_names AS
+ SELECT b.workspace_id,
+    b.id AS bot_id,
+    b.name,
+    b.created_at
+   FROM bots b
+  WHERE b.deleted_at IS NULL AND b.status <> 'archived'::text;
+
+GRANT SELECT ON app.bot_names TO parley_app;
+
+CREATE VIEW app.channel_threads AS
+ SELECT threads.workspace_id,
+    threads.endpoint_id,
+    threads.conversation_id,
+    threads.id,
+    threads.bot_id,
+    threads.status
+   FROM threads
+  WHERE threads.endpoint_id IS NOT NULL;
+
+GRANT SELECT ON app.channel_threads TO parley_app;
+
+CREATE VIEW app.default_models AS
+ SELECT model_settings.workspace_id,
+    model_settings.default_model,
+    model_settings.fallbacks
+   FROM model_settings;
+
+GRANT SELECT ON app.default_models TO parley_app;
+
 CREATE VIEW app.live_versions AS
  SELECT b.workspace_id,
     b.id AS bot_id,
     v.version,
     v.instruction,
     v.settings,
-    b.status
+    b.status,
+    b.deleted_at
    FROM bots b
      JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.published_version;
 
 GRANT SELECT ON app.live_versions TO parley_app;
+
+CREATE VIEW app.operation_turns AS
+ SELECT llm_turns.workspace_id,
+    llm_turns.actor_id,
+    llm_turns.operation_id,
+    llm_turns.id,
+    llm_turns.thread_id
+   FROM llm_turns;
+
+GRANT SELECT ON app.operation_turns TO parley_app;
+
+CREATE VIEW app.own_model_keys AS
+ SELECT model_keys.workspace_id,
+    model_keys.provider
+   FROM model_keys;
+
+GRANT SELECT ON app.own_model_keys TO parley_app;
 
 CREATE VIEW app.resources AS
  SELECT r.workspace_id,
@@ -461,6 +726,14 @@ CREATE VIEW app.resources AS
 
 GRANT SELECT ON app.resources TO parley_app;
 
+CREATE VIEW app.thread_owners AS
+ SELECT threads.workspace_id,
+    threads.owner_id
+   FROM threads
+  WHERE threads.owner_id IS NOT NULL;
+
+GRANT SELECT ON app.thread_owners TO parley_app;
+
 CREATE VIEW app.versions AS
  SELECT bot_versions.workspace_id,
     bot_versions.bot_id,
@@ -478,6 +751,52 @@ CREATE TABLE applied_migrations (
   CONSTRAINT applied_migrations_checksum_check CHECK ((checksum ~ '^[0-9a-f]{64}$'::text)),
   CONSTRAINT applied_migrations_pkey PRIMARY KEY (version)
 );
+
+CREATE TABLE audit_cuts (
+  workspace_id uuid NOT NULL,
+  seq bigint NOT NULL,
+  rows bigint NOT NULL,
+  seal_mac bytea NOT NULL,
+  cut_at timestamp with time zone NOT NULL,
+  mac bytea NOT NULL,
+  key_id bytea NOT NULL,
+  CONSTRAINT audit_cuts_key_id_check CHECK ((octet_length(key_id) = 8)),
+  CONSTRAINT audit_cuts_mac_check CHECK ((octet_length(mac) = 32)),
+  CONSTRAINT audit_cuts_pkey PRIMARY KEY (workspace_id),
+  CONSTRAINT audit_cuts_rows_check CHECK ((rows >= 1)),
+  CONSTRAINT audit_cuts_seal_mac_check CHECK ((octet_length(seal_mac) = 32)),
+  CONSTRAINT audit_cuts_seq_check CHECK ((seq >= 1))
+);
+
+ALTER TABLE audit_cuts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY cut ON audit_cuts AS PERMISSIVE FOR INSERT TO parley_door
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY cut_on ON audit_cuts AS PERMISSIVE FOR UPDATE TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY door ON audit_cuts AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY purge ON audit_cuts AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = audit_cuts.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON audit_cuts AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = audit_cuts.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON audit_cuts AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT SELECT, UPDATE (key_id, mac) ON audit_cuts TO parley_app;
+
+GRANT DELETE, INSERT, SELECT, SELECT (workspace_id), UPDATE ON audit_cuts TO parley_door;
 
 CREATE TABLE audit_log (
   workspace_id uuid NOT NULL,
@@ -513,6 +832,11 @@ CREATE INDEX audit_log_by_user ON public.audit_log USING btree (workspace_id, us
 CREATE INDEX audit_log_newest ON public.audit_log USING btree (workspace_id, created_at);
 
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY cut ON audit_log AS PERMISSIVE FOR DELETE TO parley_door
+  USING (((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid) AND (app.audit_row_at(id, created_at) < (now() - '90 days'::interval)) AND (EXISTS ( SELECT
+   FROM audit_cuts c
+  WHERE (c.workspace_id = audit_log.workspace_id)))));
 
 CREATE POLICY door ON audit_log AS PERMISSIVE FOR SELECT TO parley_door
   USING (true);
@@ -623,6 +947,11 @@ CREATE INDEX audit_seals_by_age ON public.audit_seals USING btree (sealed_at);
 
 ALTER TABLE audit_seals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
+CREATE POLICY cut ON audit_seals AS PERMISSIVE FOR DELETE TO parley_door
+  USING (((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid) AND (EXISTS ( SELECT
+   FROM audit_cuts c
+  WHERE ((c.workspace_id = audit_seals.workspace_id) AND (c.seq >= audit_seals.seq))))));
+
 CREATE POLICY door ON audit_seals AS PERMISSIVE FOR SELECT TO parley_door
   USING (true);
 
@@ -717,6 +1046,10 @@ CREATE TABLE bot_versions (
 
 ALTER TABLE bot_versions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
+CREATE POLICY erase ON bot_versions AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY key_bots ON bot_versions AS RESTRICTIVE FOR ALL TO parley_app
   USING (
 CASE
@@ -745,7 +1078,7 @@ CREATE POLICY tenant ON bot_versions AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT ON bot_versions TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON bot_versions TO parley_door;
+GRANT DELETE, SELECT (bot_id, workspace_id), UPDATE (instruction, note, settings) ON bot_versions TO parley_door;
 
 CREATE TABLE bots (
   workspace_id uuid NOT NULL,
@@ -757,6 +1090,8 @@ CREATE TABLE bots (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   published_version integer NOT NULL DEFAULT 1,
+  deleted_at timestamp with time zone,
+  threads_deleted_at timestamp with time zone,
   CONSTRAINT bots_current_version_check CHECK ((current_version >= 1)),
   CONSTRAINT bots_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
   CONSTRAINT bots_pkey PRIMARY KEY (workspace_id, id),
@@ -769,7 +1104,15 @@ CREATE TABLE bots (
 
 CREATE INDEX bots_newest ON public.bots USING btree (workspace_id, created_at DESC, id DESC);
 
+CREATE INDEX bots_with_threads_to_erase ON public.bots USING btree (threads_deleted_at) WHERE (threads_deleted_at IS NOT NULL);
+
 ALTER TABLE bots ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON bots AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((threads_deleted_at IS NOT NULL));
+
+CREATE POLICY door_entry ON bots AS PERMISSIVE FOR SELECT TO parley_door
+  USING (((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid) AND (deleted_at IS NULL)));
 
 CREATE POLICY key_bots ON bots AS RESTRICTIVE FOR ALL TO parley_app
   USING (
@@ -799,7 +1142,103 @@ CREATE POLICY tenant ON bots AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT, UPDATE ON bots TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON bots TO parley_door;
+GRANT DELETE, SELECT (deleted_at, id, threads_deleted_at, workspace_id) ON bots TO parley_door;
+
+CREATE TABLE caller_counts (
+  workspace_id uuid NOT NULL,
+  caller_id uuid NOT NULL,
+  metric text NOT NULL,
+  period text NOT NULL,
+  began_at timestamp with time zone NOT NULL,
+  used bigint NOT NULL,
+  CONSTRAINT caller_counts_metric_check CHECK ((metric = ANY (ARRAY['requests'::text, 'turns'::text, 'tokens'::text, 'cost_micros'::text]))) NOT VALID,
+  CONSTRAINT caller_counts_period_check CHECK ((period = ANY (ARRAY['minute'::text, 'day'::text, 'month'::text]))) NOT VALID,
+  CONSTRAINT caller_counts_pkey PRIMARY KEY (workspace_id, caller_id, metric, period),
+  CONSTRAINT caller_counts_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+ALTER TABLE caller_counts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY purge ON caller_counts AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = caller_counts.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON caller_counts AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = caller_counts.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON caller_counts AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON caller_counts TO parley_app;
+
+GRANT DELETE, SELECT (workspace_id) ON caller_counts TO parley_door;
+
+CREATE TABLE chunks (
+  workspace_id uuid NOT NULL,
+  id uuid NOT NULL,
+  base_id uuid NOT NULL,
+  document_id uuid NOT NULL,
+  generation integer NOT NULL,
+  ordinal integer NOT NULL,
+  page integer,
+  start_at integer NOT NULL,
+  end_at integer NOT NULL,
+  headings text[] NOT NULL,
+  table_header text NOT NULL,
+  text text NOT NULL,
+  tsv tsvector NOT NULL,
+  CONSTRAINT chunks_ordinal_key UNIQUE (workspace_id, document_id, generation, ordinal),
+  CONSTRAINT chunks_pkey PRIMARY KEY (workspace_id, id),
+  CONSTRAINT chunks_workspace_id_document_id_fkey FOREIGN KEY (workspace_id, document_id) REFERENCES documents(workspace_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX chunks_search ON public.chunks USING gin (workspace_id, base_id, tsv) WITH (gin_pending_list_limit='1024');
+
+ALTER TABLE chunks ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON chunks AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY key_bots ON chunks AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((base_id = ANY (( SELECT app.known_bases() AS known_bases)::uuid[])), false)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY key_bots_delete ON chunks AS RESTRICTIVE FOR DELETE TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY purge ON chunks AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = chunks.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON chunks AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = chunks.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON chunks AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT ON chunks TO parley_app;
+
+GRANT DELETE, SELECT (base_id, document_id, generation, id, tsv, workspace_id) ON chunks TO parley_door;
 
 CREATE TABLE dead_letter_queue (
   workspace_id uuid NOT NULL,
@@ -858,7 +1297,397 @@ CREATE POLICY tenant ON dead_letter_queue AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT DELETE, INSERT, SELECT, UPDATE (payload) ON dead_letter_queue TO parley_app;
 
-GRANT DELETE, SELECT (created_at, id, kind, payload, workspace_id) ON dead_letter_queue TO parley_door;
+GRANT DELETE, SELECT (created_at, id, key, kind, payload, workspace_id) ON dead_letter_queue TO parley_door;
+
+CREATE TABLE document_files (
+  workspace_id uuid NOT NULL,
+  file_id uuid NOT NULL,
+  document_id uuid NOT NULL,
+  deleted_at timestamp with time zone,
+  CONSTRAINT document_files_pkey PRIMARY KEY (workspace_id, file_id, document_id),
+  CONSTRAINT document_files_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX document_files_deleted ON public.document_files USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+ALTER TABLE document_files ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON document_files AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY key_bots ON document_files AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE false
+END)
+  WITH CHECK (true);
+
+CREATE POLICY purge ON document_files AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = document_files.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON document_files AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = document_files.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON document_files AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (deleted_at) ON document_files TO parley_app;
+
+GRANT DELETE, SELECT (deleted_at, file_id, workspace_id) ON document_files TO parley_door;
+
+CREATE TABLE document_texts (
+  workspace_id uuid NOT NULL,
+  document_id uuid NOT NULL,
+  generation integer NOT NULL,
+  text text NOT NULL,
+  outline bytea NOT NULL,
+  page_starts integer[],
+  CONSTRAINT document_texts_pkey PRIMARY KEY (workspace_id, document_id, generation),
+  CONSTRAINT document_texts_workspace_id_document_id_fkey FOREIGN KEY (workspace_id, document_id) REFERENCES documents(workspace_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE document_texts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY key_bots ON document_texts AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.sees_document(document_id)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY key_bots_delete ON document_texts AS RESTRICTIVE FOR DELETE TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY purge ON document_texts AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = document_texts.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON document_texts AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = document_texts.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON document_texts AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT ON document_texts TO parley_app;
+
+GRANT DELETE, SELECT (workspace_id) ON document_texts TO parley_door;
+
+CREATE TABLE document_vectors (
+  workspace_id uuid NOT NULL,
+  document_id uuid NOT NULL,
+  generation integer NOT NULL,
+  base_id uuid NOT NULL,
+  model text NOT NULL,
+  dimensions integer NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  removed_at timestamp with time zone,
+  CONSTRAINT document_vectors_dimensions_check CHECK ((dimensions > 0)),
+  CONSTRAINT document_vectors_pkey PRIMARY KEY (workspace_id, document_id, generation),
+  CONSTRAINT document_vectors_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX document_vectors_of_base ON public.document_vectors USING btree (workspace_id, base_id, model, dimensions) WHERE (removed_at IS NULL);
+
+ALTER TABLE document_vectors ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON document_vectors AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY purge ON document_vectors AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = document_vectors.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON document_vectors AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = document_vectors.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON document_vectors AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (removed_at) ON document_vectors TO parley_app;
+
+GRANT DELETE, SELECT (created_at, document_id, generation, removed_at, workspace_id) ON document_vectors TO parley_door;
+
+CREATE TABLE documents (
+  workspace_id uuid NOT NULL,
+  id uuid NOT NULL,
+  base_id uuid NOT NULL,
+  file_id uuid,
+  title text NOT NULL,
+  metadata jsonb NOT NULL,
+  content_type text NOT NULL,
+  content_hash bytea NOT NULL,
+  size bigint NOT NULL,
+  status text NOT NULL,
+  stage text,
+  generation integer NOT NULL DEFAULT 0,
+  building integer,
+  build_size integer NOT NULL,
+  build_overlap integer NOT NULL,
+  build_reuse boolean NOT NULL DEFAULT false,
+  chunks_done integer NOT NULL DEFAULT 0,
+  chunks_total integer,
+  chunks integer NOT NULL DEFAULT 0,
+  characters integer NOT NULL DEFAULT 0,
+  text_bytes bigint NOT NULL DEFAULT 0,
+  pages integer,
+  error_code text,
+  error_message text,
+  created_by uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  indexed_at timestamp with time zone,
+  CONSTRAINT documents_content_hash_check CHECK ((octet_length(content_hash) = 32)),
+  CONSTRAINT documents_pkey PRIMARY KEY (workspace_id, id),
+  CONSTRAINT documents_stage_check CHECK ((stage = ANY (ARRAY['extract'::text, 'chunk'::text, 'embed'::text]))),
+  CONSTRAINT documents_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'extracting'::text, 'chunking'::text, 'embedding'::text, 'ready'::text, 'failed'::text, 'deleting'::text]))),
+  CONSTRAINT documents_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 300))),
+  CONSTRAINT documents_workspace_id_base_id_fkey FOREIGN KEY (workspace_id, base_id) REFERENCES knowledge_bases(workspace_id, id),
+  CONSTRAINT documents_workspace_id_file_id_fkey FOREIGN KEY (workspace_id, file_id) REFERENCES files(workspace_id, id) ON DELETE CASCADE,
+  CONSTRAINT documents_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX documents_by_file ON public.documents USING btree (workspace_id, file_id) WHERE (file_id IS NOT NULL);
+
+CREATE INDEX documents_by_status ON public.documents USING btree (workspace_id, base_id, status, id) INCLUDE (chunks);
+
+CREATE UNIQUE INDEX documents_content_key ON public.documents USING btree (workspace_id, base_id, content_hash) WHERE ((file_id IS NOT NULL) AND (status <> 'deleting'::text));
+
+CREATE INDEX documents_of_base ON public.documents USING btree (workspace_id, base_id, id);
+
+CREATE INDEX documents_unfinished ON public.documents USING btree (updated_at) WHERE (status <> ALL (ARRAY['ready'::text, 'failed'::text]));
+
+ALTER TABLE documents ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON documents AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY key_bots ON documents AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((base_id = ANY (( SELECT app.known_bases() AS known_bases)::uuid[])), false)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY key_bots_delete ON documents AS RESTRICTIVE FOR DELETE TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY purge ON documents AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = documents.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON documents AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = documents.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON documents AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (build_overlap, build_reuse, build_size, building, characters, chunks, chunks_done, chunks_total, error_code, error_message, file_id, generation, indexed_at, metadata, pages, stage, status, text_bytes, title, updated_at) ON documents TO parley_app;
+
+GRANT DELETE, SELECT (base_id, building, generation, id, metadata, status, updated_at, workspace_id) ON documents TO parley_door;
+
+CREATE TABLE embedding_cache (
+  workspace_id uuid NOT NULL,
+  hash bytea NOT NULL,
+  embedding real[] NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT embedding_cache_hash_check CHECK ((octet_length(hash) = 32)),
+  CONSTRAINT embedding_cache_pkey PRIMARY KEY (workspace_id, hash),
+  CONSTRAINT embedding_cache_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX embedding_cache_oldest ON public.embedding_cache USING btree (workspace_id, created_at);
+
+ALTER TABLE embedding_cache ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY key_bots ON embedding_cache AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE false
+END)
+  WITH CHECK (true);
+
+CREATE POLICY purge ON embedding_cache AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = embedding_cache.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON embedding_cache AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = embedding_cache.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON embedding_cache AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT ON embedding_cache TO parley_app;
+
+GRANT DELETE, SELECT (workspace_id) ON embedding_cache TO parley_door;
+
+CREATE TABLE embedding_keys (
+  workspace_id uuid NOT NULL,
+  sealed bytea NOT NULL,
+  last_four text NOT NULL,
+  model text NOT NULL,
+  base_url text,
+  dimensions integer,
+  created_by uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT embedding_keys_pkey PRIMARY KEY (workspace_id),
+  CONSTRAINT embedding_keys_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+ALTER TABLE embedding_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON embedding_keys AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY purge ON embedding_keys AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = embedding_keys.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON embedding_keys AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = embedding_keys.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON embedding_keys AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON embedding_keys TO parley_app;
+
+GRANT DELETE, SELECT (sealed, workspace_id) ON embedding_keys TO parley_door;
+
+CREATE TABLE end_user_bots (
+  workspace_id uuid NOT NULL,
+  end_user_id uuid NOT NULL,
+  bot_id uuid NOT NULL,
+  CONSTRAINT end_user_bots_pkey PRIMARY KEY (workspace_id, bot_id, end_user_id),
+  CONSTRAINT end_user_bots_workspace_id_end_user_id_fkey FOREIGN KEY (workspace_id, end_user_id) REFERENCES end_users(workspace_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX end_user_bots_of_end_user ON public.end_user_bots USING btree (workspace_id, end_user_id);
+
+ALTER TABLE end_user_bots ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY key_bots ON end_user_bots AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((bot_id = ANY ((current_setting('app.bots'::text, true))::uuid[])), false)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_bot(bot_id)
+END);
+
+CREATE POLICY purge ON end_user_bots AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = end_user_bots.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON end_user_bots AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = end_user_bots.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON end_user_bots AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT ON end_user_bots TO parley_app;
+
+GRANT DELETE, SELECT (workspace_id) ON end_user_bots TO parley_door;
+
+CREATE TABLE end_users (
+  workspace_id uuid NOT NULL,
+  id uuid NOT NULL,
+  external_id text,
+  name text NOT NULL DEFAULT ''::text,
+  metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+  created_at timestamp with time zone NOT NULL,
+  last_token_at timestamp with time zone NOT NULL,
+  revoked_at timestamp with time zone,
+  CONSTRAINT end_users_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
+  CONSTRAINT end_users_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+  CONSTRAINT end_users_name_check CHECK ((char_length(name) <= 200)),
+  CONSTRAINT end_users_pkey PRIMARY KEY (workspace_id, id),
+  CONSTRAINT end_users_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX end_users_anonymous ON public.end_users USING btree (last_token_at, id) WHERE (external_id IS NULL);
+
+CREATE UNIQUE INDEX end_users_external_key ON public.end_users USING btree (workspace_id, external_id) WHERE (external_id IS NOT NULL);
+
+ALTER TABLE end_users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON end_users AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY owner ON end_users AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.role'::text, true), ''::text) = 'end_user'::text) THEN COALESCE((id = (current_setting('app.owner'::text))::uuid), false)
+    ELSE true
+END);
+
+CREATE POLICY purge ON end_users AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = end_users.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON end_users AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = end_users.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON end_users AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (last_token_at, metadata, name, revoked_at) ON end_users TO parley_app;
+
+GRANT DELETE, SELECT (external_id, id, last_token_at, revoked_at, workspace_id) ON end_users TO parley_door;
 
 CREATE TABLE event_bodies (
   workspace_id uuid NOT NULL,
@@ -901,7 +1730,7 @@ CREATE POLICY tenant ON event_bodies AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT ON event_bodies TO parley_app;
 
-GRANT DELETE, SELECT (created_at, event_id, workspace_id) ON event_bodies TO parley_door;
+GRANT DELETE, SELECT (body, created_at, event_id, workspace_id), UPDATE (body) ON event_bodies TO parley_door;
 
 CREATE TABLE files (
   workspace_id uuid NOT NULL,
@@ -990,6 +1819,10 @@ CREATE TABLE invitations (
 
 CREATE INDEX invitations_announced ON public.invitations USING btree (email) WHERE (announced AND (accepted_at IS NULL) AND (revoked_at IS NULL));
 
+CREATE INDEX invitations_by_email ON public.invitations USING btree (email);
+
+CREATE INDEX invitations_by_guest ON public.invitations USING btree (accepted_by) WHERE (accepted_by IS NOT NULL);
+
 CREATE UNIQUE INDEX invitations_open ON public.invitations USING btree (workspace_id, email) WHERE ((accepted_at IS NULL) AND (revoked_at IS NULL));
 
 ALTER TABLE invitations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -1011,9 +1844,9 @@ CREATE POLICY tenant ON invitations AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT INSERT, SELECT, UPDATE (accepted_at, accepted_by, operation_id, revoked_at) ON invitations TO parley_app;
+GRANT INSERT, SELECT, UPDATE (accepted_at, accepted_by, email, operation_id, revoked_at) ON invitations TO parley_app;
 
-GRANT DELETE, SELECT (accepted_at, announced, email, expires_at, id, operation_id, revoked_at, role, token_hash, workspace_id) ON invitations TO parley_door;
+GRANT DELETE, SELECT (accepted_at, accepted_by, announced, email, expires_at, id, operation_id, revoked_at, role, token_hash, workspace_id) ON invitations TO parley_door;
 
 CREATE TABLE job_queue (
   workspace_id uuid NOT NULL,
@@ -1081,7 +1914,7 @@ CREATE POLICY tenant ON job_queue AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON job_queue TO parley_app;
 
-GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (attempt, lease_until, started_at, status) ON job_queue TO parley_door;
+GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (attempt, errors, lease_until, started_at, status) ON job_queue TO parley_door;
 
 CREATE TABLE job_targets (
   workspace_id uuid NOT NULL,
@@ -1119,6 +1952,112 @@ GRANT DELETE, INSERT, SELECT, UPDATE (slow, until) ON job_targets TO parley_app;
 
 GRANT DELETE, SELECT, SELECT (workspace_id) ON job_targets TO parley_door;
 
+CREATE TABLE knowledge_bases (
+  workspace_id uuid NOT NULL,
+  id uuid NOT NULL,
+  name text NOT NULL,
+  description text NOT NULL,
+  language text NOT NULL,
+  embedding_model text,
+  chunk_size integer NOT NULL,
+  chunk_overlap integer NOT NULL,
+  created_by uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  deleted_at timestamp with time zone,
+  CONSTRAINT knowledge_bases_chunk_overlap_check CHECK ((chunk_overlap >= 0)),
+  CONSTRAINT knowledge_bases_chunk_size_check CHECK ((chunk_size > 0)),
+  CONSTRAINT knowledge_bases_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+  CONSTRAINT knowledge_bases_pkey PRIMARY KEY (workspace_id, id),
+  CONSTRAINT knowledge_bases_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX knowledge_bases_deleted ON public.knowledge_bases USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+ALTER TABLE knowledge_bases ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON knowledge_bases AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY key_bots ON knowledge_bases AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((id = ANY (( SELECT app.known_bases() AS known_bases)::uuid[])), false)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY key_bots_delete ON knowledge_bases AS RESTRICTIVE FOR DELETE TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY purge ON knowledge_bases AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = knowledge_bases.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON knowledge_bases AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = knowledge_bases.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON knowledge_bases AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (chunk_overlap, chunk_size, deleted_at, description, embedding_model, name, updated_at) ON knowledge_bases TO parley_app;
+
+GRANT DELETE, SELECT (deleted_at, id, workspace_id) ON knowledge_bases TO parley_door;
+
+CREATE TABLE lexicon (
+  workspace_id uuid NOT NULL,
+  language text NOT NULL,
+  word text NOT NULL,
+  chunks integer NOT NULL,
+  CONSTRAINT lexicon_pkey PRIMARY KEY (workspace_id, language, word),
+  CONSTRAINT lexicon_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX lexicon_similar ON public.lexicon USING gin (workspace_id, language, word ext.gin_trgm_ops) WITH (gin_pending_list_limit='1024');
+
+ALTER TABLE lexicon ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON lexicon AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY key_bots ON lexicon AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE false
+END)
+  WITH CHECK (true);
+
+CREATE POLICY purge ON lexicon AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = lexicon.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON lexicon AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = lexicon.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON lexicon AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (chunks) ON lexicon TO parley_app;
+
+GRANT DELETE, SELECT (chunks, language, word, workspace_id) ON lexicon TO parley_door;
+
 CREATE TABLE llm_turns (
   workspace_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -1151,6 +2090,8 @@ CREATE TABLE llm_turns (
   usage_estimated boolean NOT NULL DEFAULT false,
   error_details jsonb,
   process_id uuid,
+  request jsonb,
+  read_until timestamp with time zone,
   CONSTRAINT llm_turns_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT llm_turns_check CHECK (((bot_id IS NULL) = (bot_version IS NULL))),
   CONSTRAINT llm_turns_check1 CHECK (((status = 'running'::text) = (finished_at IS NULL))),
@@ -1179,6 +2120,10 @@ CREATE POLICY door_lease ON llm_turns AS PERMISSIVE FOR UPDATE TO parley_door
   USING (true)
   WITH CHECK (true);
 
+CREATE POLICY erase ON llm_turns AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY key_bots ON llm_turns AS RESTRICTIVE FOR ALL TO parley_app
   USING (
 CASE
@@ -1189,6 +2134,13 @@ END)
 CASE
     WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
     ELSE app.refuse_bot(bot_id)
+END);
+
+CREATE POLICY owner ON llm_turns AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE(app.owns_thread(thread_id), false)
 END);
 
 CREATE POLICY purge ON llm_turns AS PERMISSIVE FOR DELETE TO parley_door
@@ -1207,7 +2159,7 @@ CREATE POLICY tenant ON llm_turns AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT, UPDATE ON llm_turns TO parley_app;
 
-GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (lease_until) ON llm_turns TO parley_door;
+GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (error, error_code, error_details, error_message, lease_until, request, status) ON llm_turns TO parley_door;
 
 CREATE TABLE login_attempts (
   address_hash bytea NOT NULL,
@@ -1278,11 +2230,22 @@ CREATE TABLE message_feedback (
 
 ALTER TABLE message_feedback ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
+CREATE POLICY erase ON message_feedback AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY key_bots ON message_feedback AS RESTRICTIVE FOR ALL TO parley_app
   USING (
 CASE
     WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
     ELSE app.sees_thread(thread_id)
+END);
+
+CREATE POLICY owner ON message_feedback AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE(app.owns_thread(thread_id), false)
 END);
 
 CREATE POLICY purge ON message_feedback AS PERMISSIVE FOR DELETE TO parley_door
@@ -1299,9 +2262,9 @@ CREATE POLICY tenant ON message_feedback AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT INSERT, SELECT, UPDATE (comment, rating, updated_at) ON message_feedback TO parley_app;
+GRANT INSERT, SELECT, UPDATE (comment, rating, updated_at, user_id) ON message_feedback TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON message_feedback TO parley_door;
+GRANT DELETE, SELECT (seq, thread_id, workspace_id) ON message_feedback TO parley_door;
 
 CREATE TABLE messages (
   workspace_id uuid NOT NULL,
@@ -1314,6 +2277,8 @@ CREATE TABLE messages (
   operation_id uuid,
   created_at timestamp with time zone NOT NULL,
   status text NOT NULL DEFAULT 'completed'::text,
+  citations jsonb,
+  erased_at timestamp with time zone,
   CONSTRAINT messages_pkey PRIMARY KEY (workspace_id, id),
   CONSTRAINT messages_role_check CHECK ((role = ANY (ARRAY['user'::text, 'assistant'::text, 'system'::text]))),
   CONSTRAINT messages_seq_check CHECK ((seq >= 1)),
@@ -1326,11 +2291,22 @@ CREATE TABLE messages (
 
 ALTER TABLE messages ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
+CREATE POLICY erase ON messages AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY key_bots ON messages AS RESTRICTIVE FOR ALL TO parley_app
   USING (
 CASE
     WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
     ELSE app.sees_thread(thread_id)
+END);
+
+CREATE POLICY owner ON messages AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE(app.owns_thread(thread_id), false)
 END);
 
 CREATE POLICY purge ON messages AS PERMISSIVE FOR DELETE TO parley_door
@@ -1347,9 +2323,9 @@ CREATE POLICY tenant ON messages AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT INSERT, SELECT ON messages TO parley_app;
+GRANT INSERT, SELECT, UPDATE (citations) ON messages TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON messages TO parley_door;
+GRANT DELETE, SELECT (erased_at, id, role, seq, thread_id, turn_id, workspace_id), UPDATE (citations, content, erased_at) ON messages TO parley_door;
 
 CREATE TABLE model_keys (
   workspace_id uuid NOT NULL,
@@ -1451,6 +2427,13 @@ CASE
     ELSE (actor_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)
 END);
 
+CREATE POLICY owner ON operations AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((actor_id = (current_setting('app.owner'::text))::uuid), false)
+END);
+
 CREATE POLICY purge ON operations AS PERMISSIVE FOR DELETE TO parley_door
   USING ((EXISTS ( SELECT
    FROM workspaces w
@@ -1467,7 +2450,7 @@ CREATE POLICY tenant ON operations AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT, UPDATE ON operations TO parley_app;
 
-GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (body, content_type, etag, location, sealed) ON operations TO parley_door;
+GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (body, content_type, etag, finished_at, location, sealed, status) ON operations TO parley_door;
 
 CREATE TABLE periodic_tasks (
   name text NOT NULL,
@@ -1503,6 +2486,107 @@ CREATE POLICY door ON retired_keys AS PERMISSIVE FOR ALL TO parley_door
 
 GRANT INSERT, SELECT, UPDATE (sealed) ON retired_keys TO parley_door;
 
+CREATE TABLE retrievals (
+  workspace_id uuid NOT NULL,
+  turn_id uuid NOT NULL,
+  number smallint NOT NULL,
+  query text NOT NULL,
+  mode text NOT NULL,
+  degraded boolean NOT NULL,
+  candidates jsonb NOT NULL,
+  latency_ms integer NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT retrievals_number_check CHECK ((number >= 1)),
+  CONSTRAINT retrievals_pkey PRIMARY KEY (workspace_id, turn_id, number),
+  CONSTRAINT retrievals_workspace_id_turn_id_fkey FOREIGN KEY (workspace_id, turn_id) REFERENCES llm_turns(workspace_id, id)
+);
+
+ALTER TABLE retrievals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY erase ON retrievals AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY key_bots ON retrievals AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.sees_turn(turn_id)
+END);
+
+CREATE POLICY owner ON retrievals AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE(app.owns_turn(turn_id), false)
+END);
+
+CREATE POLICY purge ON retrievals AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = retrievals.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON retrievals AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = retrievals.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON retrievals AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (candidates) ON retrievals TO parley_app;
+
+GRANT DELETE, SELECT (turn_id, workspace_id) ON retrievals TO parley_door;
+
+CREATE TABLE retrieved_documents (
+  workspace_id uuid NOT NULL,
+  document_id uuid NOT NULL,
+  turn_id uuid NOT NULL,
+  CONSTRAINT retrieved_documents_pkey PRIMARY KEY (workspace_id, document_id, turn_id),
+  CONSTRAINT retrieved_documents_workspace_id_turn_id_fkey FOREIGN KEY (workspace_id, turn_id) REFERENCES llm_turns(workspace_id, id)
+);
+
+CREATE INDEX retrieved_documents_of_turn ON public.retrieved_documents USING btree (workspace_id, turn_id);
+
+ALTER TABLE retrieved_documents ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY erase ON retrieved_documents AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY key_bots ON retrieved_documents AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.sees_turn(turn_id)
+END);
+
+CREATE POLICY owner ON retrieved_documents AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE(app.owns_turn(turn_id), false)
+END);
+
+CREATE POLICY purge ON retrieved_documents AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = retrieved_documents.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON retrieved_documents AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = retrieved_documents.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON retrieved_documents AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT ON retrieved_documents TO parley_app;
+
+GRANT DELETE, SELECT (turn_id, workspace_id) ON retrieved_documents TO parley_door;
+
 CREATE TABLE sessions (
   workspace_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -1518,6 +2602,8 @@ CREATE TABLE sessions (
   ip inet,
   user_agent text NOT NULL,
   workspace_token_generation integer NOT NULL DEFAULT 0,
+  authenticated_at timestamp with time zone,
+  amr text[] NOT NULL DEFAULT '{pwd}'::text[],
   CONSTRAINT sessions_generation_check CHECK ((generation >= 1)),
   CONSTRAINT sessions_id_key UNIQUE (id),
   CONSTRAINT sessions_pkey PRIMARY KEY (workspace_id, id),
@@ -1562,6 +2648,32 @@ GRANT INSERT, SELECT, UPDATE ON sessions TO parley_app;
 
 GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (revoked_at) ON sessions TO parley_door;
 
+CREATE TABLE sign_ins (
+  state_hash bytea NOT NULL,
+  code_hash bytea,
+  browser_hash bytea,
+  challenge text,
+  claims jsonb,
+  code_ends_at timestamp with time zone,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT sign_ins_browser_hash_check CHECK ((octet_length(browser_hash) = 32)),
+  CONSTRAINT sign_ins_code_hash_check CHECK ((octet_length(code_hash) = 32)),
+  CONSTRAINT sign_ins_pkey PRIMARY KEY (state_hash),
+  CONSTRAINT sign_ins_state_hash_check CHECK ((octet_length(state_hash) = 32))
+);
+
+CREATE UNIQUE INDEX sign_ins_by_code ON public.sign_ins USING btree (code_hash) WHERE (code_hash IS NOT NULL);
+
+CREATE INDEX sign_ins_by_end ON public.sign_ins USING btree (expires_at);
+
+ALTER TABLE sign_ins ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON sign_ins AS PERMISSIVE FOR ALL TO parley_door
+  USING (true)
+  WITH CHECK (true);
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON sign_ins TO parley_door;
+
 CREATE TABLE threads (
   workspace_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -1574,6 +2686,14 @@ CREATE TABLE threads (
   conversation_id text,
   title text NOT NULL DEFAULT ''::text,
   metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
+  deleted_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  owner_id uuid DEFAULT (NULLIF(current_setting('app.owner'::text, true), ''::text))::uuid,
+  end_user_id uuid DEFAULT 
+CASE current_setting('app.role'::text, true)
+    WHEN 'end_user'::text THEN (NULLIF(current_setting('app.owner'::text, true), ''::text))::uuid
+    ELSE NULL::uuid
+END,
   CONSTRAINT threads_bot_fkey FOREIGN KEY (workspace_id, bot_id) REFERENCES bots(workspace_id, id),
   CONSTRAINT threads_channel_check CHECK (((endpoint_id IS NULL) = (conversation_id IS NULL))),
   CONSTRAINT threads_endpoint_fkey FOREIGN KEY (workspace_id, endpoint_id) REFERENCES webhook_endpoints(workspace_id, id),
@@ -1584,15 +2704,26 @@ CREATE TABLE threads (
   CONSTRAINT threads_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
 );
 
+CREATE INDEX threads_by_owner ON public.threads USING btree (workspace_id, owner_id, created_at DESC, id DESC) WHERE (owner_id IS NOT NULL);
+
 CREATE INDEX threads_by_status ON public.threads USING btree (workspace_id, status, created_at DESC, id DESC);
 
 CREATE UNIQUE INDEX threads_channel ON public.threads USING btree (endpoint_id, conversation_id, workspace_id) WHERE (endpoint_id IS NOT NULL);
+
+CREATE INDEX threads_deleted ON public.threads USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 CREATE INDEX threads_newest ON public.threads USING btree (workspace_id, created_at DESC, id DESC);
 
 CREATE INDEX threads_of_bot ON public.threads USING btree (bot_id, workspace_id, created_at DESC, id DESC) WHERE (bot_id IS NOT NULL);
 
 ALTER TABLE threads ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON threads AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((deleted_at IS NOT NULL));
+
+CREATE POLICY erase ON threads AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY key_bots ON threads AS RESTRICTIVE FOR ALL TO parley_app
   USING (
@@ -1604,6 +2735,13 @@ END)
 CASE
     WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
     ELSE app.refuse_bot(bot_id)
+END);
+
+CREATE POLICY owner ON threads AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((owner_id = (current_setting('app.owner'::text))::uuid), false)
 END);
 
 CREATE POLICY purge ON threads AS PERMISSIVE FOR DELETE TO parley_door
@@ -1620,9 +2758,11 @@ CREATE POLICY tenant ON threads AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
+CREATE TRIGGER hold_end_user BEFORE INSERT ON public.threads FOR EACH ROW WHEN ((new.end_user_id IS NOT NULL)) EXECUTE FUNCTION app.hold_end_user();
+
 GRANT INSERT, SELECT, UPDATE ON threads TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON threads TO parley_door;
+GRANT DELETE, SELECT (deleted_at, id, workspace_id), UPDATE (deleted_at) ON threads TO parley_door;
 
 CREATE TABLE turn_events (
   workspace_id uuid NOT NULL,
@@ -1651,6 +2791,13 @@ CASE
     ELSE app.sees_turn(turn_id)
 END);
 
+CREATE POLICY owner ON turn_events AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE(app.owns_turn(turn_id), false)
+END);
+
 CREATE POLICY purge ON turn_events AS PERMISSIVE FOR DELETE TO parley_door
   USING ((EXISTS ( SELECT
    FROM workspaces w
@@ -1665,7 +2812,7 @@ CREATE POLICY tenant ON turn_events AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT INSERT, SELECT, UPDATE (pieces) ON turn_events TO parley_app;
+GRANT DELETE, INSERT, SELECT, UPDATE (pieces) ON turn_events TO parley_app;
 
 GRANT DELETE, SELECT (attempt, created_at, first, turn_id, workspace_id) ON turn_events TO parley_door;
 
@@ -1714,6 +2861,12 @@ CREATE TABLE usage_counters (
 
 ALTER TABLE usage_counters ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
+CREATE POLICY old ON usage_counters AS PERMISSIVE FOR DELETE TO parley_door
+  USING (((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid) AND (month > '0001-01-01'::date) AND (month < date_trunc('month'::text, (now() AT TIME ZONE 'UTC'::text)))));
+
+CREATE POLICY old_look ON usage_counters AS PERMISSIVE FOR SELECT TO parley_door
+  USING (((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid) AND (month > '0001-01-01'::date) AND (month < date_trunc('month'::text, (now() AT TIME ZONE 'UTC'::text)))));
+
 CREATE POLICY purge ON usage_counters AS PERMISSIVE FOR DELETE TO parley_door
   USING ((EXISTS ( SELECT
    FROM workspaces w
@@ -1730,7 +2883,7 @@ CREATE POLICY tenant ON usage_counters AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT, UPDATE ON usage_counters TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON usage_counters TO parley_door;
+GRANT DELETE, SELECT, SELECT (workspace_id) ON usage_counters TO parley_door;
 
 CREATE TABLE usage_warnings (
   workspace_id uuid NOT NULL,
@@ -1742,6 +2895,12 @@ CREATE TABLE usage_warnings (
 );
 
 ALTER TABLE usage_warnings ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY old ON usage_warnings AS PERMISSIVE FOR DELETE TO parley_door
+  USING (((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid) AND (month < date_trunc('month'::text, (now() AT TIME ZONE 'UTC'::text)))));
+
+CREATE POLICY old_look ON usage_warnings AS PERMISSIVE FOR SELECT TO parley_door
+  USING (((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid) AND (month < date_trunc('month'::text, (now() AT TIME ZONE 'UTC'::text)))));
 
 CREATE POLICY purge ON usage_warnings AS PERMISSIVE FOR DELETE TO parley_door
   USING ((EXISTS ( SELECT
@@ -1759,7 +2918,7 @@ CREATE POLICY tenant ON usage_warnings AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT ON usage_warnings TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON usage_warnings TO parley_door;
+GRANT DELETE, SELECT, SELECT (workspace_id) ON usage_warnings TO parley_door;
 
 CREATE TABLE users (
   id uuid NOT NULL,
@@ -1768,15 +2927,33 @@ CREATE TABLE users (
   operation_id uuid NOT NULL,
   created_at timestamp with time zone NOT NULL,
   disabled_at timestamp with time zone,
+  verified_at timestamp with time zone,
+  shares_address boolean NOT NULL DEFAULT false,
+  verified_by_link boolean NOT NULL DEFAULT false,
   CONSTRAINT users_email_check CHECK ((email = lower(btrim(email)))),
-  CONSTRAINT users_email_key UNIQUE (email),
   CONSTRAINT users_pkey PRIMARY KEY (id)
 );
+
+CREATE UNIQUE INDEX users_email_key ON public.users USING btree (email) WHERE (NOT shares_address);
+
+CREATE UNIQUE INDEX users_email_verified ON public.users USING btree (email) WHERE (verified_at IS NOT NULL);
+
+CREATE UNIQUE INDEX users_registration ON public.users USING btree (email, operation_id);
+
+CREATE INDEX users_unproved ON public.users USING btree (created_at) WHERE shares_address;
 
 ALTER TABLE users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY door ON users AS PERMISSIVE FOR SELECT TO parley_door
   USING (true);
+
+CREATE POLICY door_take ON users AS PERMISSIVE FOR UPDATE TO parley_door
+  USING ((verified_by_link IS TRUE))
+  WITH CHECK ((verified_at IS NULL));
+
+CREATE POLICY door_yield ON users AS PERMISSIVE FOR UPDATE TO parley_door
+  USING ((verified_at IS NULL))
+  WITH CHECK ((verified_at IS NULL));
 
 CREATE POLICY purge ON users AS PERMISSIVE FOR DELETE TO parley_door
   USING ((NOT (EXISTS ( SELECT
@@ -1787,9 +2964,9 @@ CREATE POLICY self ON users AS PERMISSIVE FOR ALL TO parley_app
   USING ((id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid))
   WITH CHECK ((id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
 
-GRANT INSERT, SELECT, UPDATE ON users TO parley_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON users TO parley_app;
 
-GRANT DELETE, SELECT ON users TO parley_door;
+GRANT DELETE, SELECT, UPDATE (shares_address, verified_at, verified_by_link) ON users TO parley_door;
 
 CREATE TABLE vectors (
   workspace_id uuid NOT NULL,
@@ -1800,6 +2977,7 @@ CREATE TABLE vectors (
   chunk integer NOT NULL,
   content text NOT NULL,
   labels jsonb NOT NULL,
+  signs bit varying,
   CONSTRAINT vectors_pkey PRIMARY KEY (workspace_id, collection, id),
   CONSTRAINT vectors_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
 );
@@ -1807,14 +2985,6 @@ CREATE TABLE vectors (
 CREATE INDEX vectors_by_document ON public.vectors USING btree (workspace_id, collection, document_id);
 
 ALTER TABLE vectors ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-
-CREATE POLICY key_bots ON vectors AS RESTRICTIVE FOR ALL TO parley_app
-  USING (
-CASE
-    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
-    ELSE false
-END)
-  WITH CHECK (true);
 
 CREATE POLICY purge ON vectors AS PERMISSIVE FOR DELETE TO parley_door
   USING ((EXISTS ( SELECT
@@ -1830,7 +3000,7 @@ CREATE POLICY tenant ON vectors AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT DELETE, INSERT, SELECT, UPDATE (chunk, content, document_id, embedding, labels) ON vectors TO parley_app;
+GRANT DELETE, INSERT, SELECT, UPDATE (chunk, content, document_id, embedding, labels, signs) ON vectors TO parley_app;
 
 GRANT DELETE, SELECT (workspace_id) ON vectors TO parley_door;
 
@@ -1849,6 +3019,10 @@ CREATE TABLE webhook_attempts (
 );
 
 ALTER TABLE webhook_attempts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY erase ON webhook_attempts AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY key_bots ON webhook_attempts AS RESTRICTIVE FOR ALL TO parley_app
   USING (
@@ -1874,7 +3048,7 @@ CREATE POLICY tenant ON webhook_attempts AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT ON webhook_attempts TO parley_app;
 
-GRANT DELETE, SELECT (workspace_id) ON webhook_attempts TO parley_door;
+GRANT DELETE, SELECT (delivery_id, response, workspace_id), UPDATE (response) ON webhook_attempts TO parley_door;
 
 CREATE TABLE webhook_deliveries (
   workspace_id uuid NOT NULL,
@@ -1887,6 +3061,7 @@ CREATE TABLE webhook_deliveries (
   attempts integer NOT NULL DEFAULT 0,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   finished_at timestamp with time zone,
+  erased_at timestamp with time zone,
   CONSTRAINT webhook_deliveries_check CHECK (((status = 'pending'::text) = (finished_at IS NULL))),
   CONSTRAINT webhook_deliveries_event_key UNIQUE (workspace_id, subscription_id, event_id),
   CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (workspace_id, id),
@@ -1932,7 +3107,7 @@ CREATE POLICY tenant ON webhook_deliveries AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT, UPDATE ON webhook_deliveries TO parley_app;
 
-GRANT DELETE, SELECT (body, created_at, event_id, finished_at, id, status, workspace_id) ON webhook_deliveries TO parley_door;
+GRANT DELETE, SELECT (body, created_at, erased_at, event_id, finished_at, id, status, workspace_id), UPDATE (body, erased_at) ON webhook_deliveries TO parley_door;
 
 CREATE TABLE webhook_endpoints (
   workspace_id uuid NOT NULL,
@@ -2054,7 +3229,7 @@ CREATE POLICY tenant ON webhook_events AS PERMISSIVE FOR ALL TO parley_app
 
 GRANT INSERT, SELECT, UPDATE (processed_at, status, thread_id, turn_id) ON webhook_events TO parley_app;
 
-GRANT DELETE, SELECT (id, received_at, workspace_id) ON webhook_events TO parley_door;
+GRANT DELETE, SELECT (id, operation_id, received_at, status, turn_id, workspace_id), UPDATE (body, conversation_id, payload, status, thread_id, turn_id) ON webhook_events TO parley_door;
 
 CREATE TABLE webhook_subscriptions (
   workspace_id uuid NOT NULL,
@@ -2111,11 +3286,74 @@ GRANT INSERT, SELECT, UPDATE ON webhook_subscriptions TO parley_app;
 
 GRANT DELETE, SELECT (secrets, workspace_id) ON webhook_subscriptions TO parley_door;
 
+CREATE TABLE workspace_exports (
+  workspace_id uuid NOT NULL,
+  id uuid NOT NULL,
+  status text NOT NULL,
+  created_by uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  expires_at timestamp with time zone,
+  attempt integer NOT NULL DEFAULT 0,
+  rows_done bigint NOT NULL DEFAULT 0,
+  files_done bigint NOT NULL DEFAULT 0,
+  files_total bigint,
+  size bigint,
+  sha256 bytea,
+  error_code text,
+  error_message text,
+  CONSTRAINT workspace_exports_attempt_check CHECK ((attempt >= 0)),
+  CONSTRAINT workspace_exports_check CHECK (((status = ANY (ARRAY['queued'::text, 'running'::text])) = (finished_at IS NULL))),
+  CONSTRAINT workspace_exports_check1 CHECK (((status <> 'completed'::text) OR ((size IS NOT NULL) AND (sha256 IS NOT NULL) AND (expires_at IS NOT NULL)))),
+  CONSTRAINT workspace_exports_pkey PRIMARY KEY (workspace_id, id),
+  CONSTRAINT workspace_exports_sha256_check CHECK ((octet_length(sha256) = 32)),
+  CONSTRAINT workspace_exports_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'failed'::text, 'expired'::text]))),
+  CONSTRAINT workspace_exports_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX workspace_exports_completed ON public.workspace_exports USING btree (expires_at) WHERE (status = 'completed'::text);
+
+CREATE INDEX workspace_exports_finished ON public.workspace_exports USING btree (finished_at) WHERE (status = ANY (ARRAY['failed'::text, 'expired'::text]));
+
+CREATE UNIQUE INDEX workspace_exports_one_at_once ON public.workspace_exports USING btree (workspace_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
+ALTER TABLE workspace_exports ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON workspace_exports AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY key_bots ON workspace_exports AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE false
+END)
+  WITH CHECK (true);
+
+CREATE POLICY purge ON workspace_exports AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = workspace_exports.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON workspace_exports AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = workspace_exports.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON workspace_exports AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (attempt, error_code, error_message, expires_at, files_done, files_total, finished_at, rows_done, sha256, size, started_at, status) ON workspace_exports TO parley_app;
+
+GRANT DELETE, SELECT (expires_at, finished_at, id, started_at, status, workspace_id) ON workspace_exports TO parley_door;
+
 CREATE TABLE workspace_limits (
   workspace_id uuid NOT NULL,
   metric text NOT NULL,
   most bigint NOT NULL,
-  CONSTRAINT workspace_limits_metric_check CHECK ((metric = ANY (ARRAY['turns'::text, 'tokens'::text, 'messages'::text, 'webhook_events'::text, 'storage_bytes'::text, 'bots'::text, 'members'::text, 'api_keys'::text, 'webhook_subscriptions'::text, 'cost_micros'::text]))),
+  CONSTRAINT workspace_limits_metric_check CHECK ((metric = ANY (ARRAY['turns'::text, 'tokens'::text, 'messages'::text, 'webhook_events'::text, 'storage_bytes'::text, 'bots'::text, 'members'::text, 'api_keys'::text, 'webhook_subscriptions'::text, 'cost_micros'::text, 'knowledge_bases'::text, 'documents'::text, 'chunks'::text, 'knowledge_bytes'::text, 'end_users'::text]))),
   CONSTRAINT workspace_limits_most_check CHECK (((most >= 0) AND (most <= '1000000000000000000'::bigint))),
   CONSTRAINT workspace_limits_pkey PRIMARY KEY (workspace_id, metric),
   CONSTRAINT workspace_limits_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
@@ -2198,11 +3436,66 @@ CREATE POLICY progress ON workspace_purges AS PERMISSIVE FOR ALL TO parley_door
 
 GRANT INSERT, SELECT, UPDATE (finished, purged_at, removed) ON workspace_purges TO parley_door;
 
+CREATE TABLE workspace_retention (
+  workspace_id uuid NOT NULL,
+  threads_days integer,
+  events_days integer,
+  jobs_days integer,
+  usage_months integer,
+  next_run_at timestamp with time zone,
+  lease_until timestamp with time zone,
+  run_started_at timestamp with time zone,
+  run_ended_at timestamp with time zone,
+  run_error text,
+  run_threads bigint NOT NULL DEFAULT 0,
+  run_events bigint NOT NULL DEFAULT 0,
+  run_jobs bigint NOT NULL DEFAULT 0,
+  run_usage bigint NOT NULL DEFAULT 0,
+  audit_days integer,
+  run_audit bigint NOT NULL DEFAULT 0,
+  usage_before date,
+  CONSTRAINT workspace_retention_audit_days_check CHECK (((audit_days >= 90) AND (audit_days <= 3650))),
+  CONSTRAINT workspace_retention_events_days_check CHECK (((events_days >= 1) AND (events_days <= 3650))),
+  CONSTRAINT workspace_retention_jobs_days_check CHECK (((jobs_days >= 1) AND (jobs_days <= 3650))),
+  CONSTRAINT workspace_retention_pkey PRIMARY KEY (workspace_id),
+  CONSTRAINT workspace_retention_threads_days_check CHECK (((threads_days >= 1) AND (threads_days <= 3650))),
+  CONSTRAINT workspace_retention_usage_months_check CHECK (((usage_months >= 1) AND (usage_months <= 120))),
+  CONSTRAINT workspace_retention_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE INDEX workspace_retention_due ON public.workspace_retention USING btree (next_run_at) WHERE (next_run_at IS NOT NULL);
+
+CREATE INDEX workspace_retention_unfinished ON public.workspace_retention USING btree (lease_until) WHERE ((run_started_at IS NOT NULL) AND (run_ended_at IS NULL));
+
+ALTER TABLE workspace_retention ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON workspace_retention AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY purge ON workspace_retention AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = workspace_retention.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON workspace_retention AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = workspace_retention.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON workspace_retention AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT INSERT, SELECT, UPDATE ON workspace_retention TO parley_app;
+
+GRANT DELETE, SELECT (lease_until, next_run_at, run_ended_at, run_started_at, usage_before, workspace_id) ON workspace_retention TO parley_door;
+
 CREATE TABLE workspaces (
   id uuid NOT NULL,
   name text NOT NULL,
   created_at timestamp with time zone NOT NULL,
   deleted_at timestamp with time zone,
+  second_factor boolean NOT NULL DEFAULT false,
   CONSTRAINT workspaces_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
   CONSTRAINT workspaces_pkey PRIMARY KEY (id)
 );
@@ -2335,6 +3628,17 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.audit_heads(text,uuid,integer) TO parley_app;
 ALTER FUNCTION app.audit_heads(text,uuid,integer) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.audit_row_at(id uuid, created_at timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT CASE WHEN substr(id::text, 15, 1) = '7'
+                THEN greatest(created_at, to_timestamp(('x0000' || substr(id::text, 1, 8) || substr(id::text, 10, 4))::bit(64)::bigint / 1000.0))
+                ELSE created_at END
+$function$;
+GRANT EXECUTE ON FUNCTION app.audit_row_at(uuid,timestamp with time zone) TO public;
+
 CREATE OR REPLACE FUNCTION app.audit_sealed(at timestamp with time zone)
  RETURNS void
  LANGUAGE sql
@@ -2452,6 +3756,38 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.begin_periodic(text,uuid,double precision) TO parley_app;
 ALTER FUNCTION app.begin_periodic(text,uuid,double precision) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.begin_set_up()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('the first account', 0));
+    RETURN NOT EXISTS (SELECT FROM public.users);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.begin_set_up() TO parley_app;
+ALTER FUNCTION app.begin_set_up() OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.begin_turn_of_key(workspace uuid, its_key uuid, limits jsonb, moment timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    metrics text;
+    wait    numeric;
+BEGIN
+    PERFORM app.count_for_caller(workspace, its_key, 'turns', coalesce(limits -> 'turns', '{}'), moment);
+    SELECT string_agg(DISTINCT c.metric, ', '), max(extract(epoch FROM date_trunc(c.period, moment, 'UTC') + ('1 ' || c.period)::interval - moment)) INTO metrics, wait
+      FROM public.caller_counts c
+     WHERE c.workspace_id = workspace AND c.caller_id = its_key AND c.metric IN ('tokens', 'cost_micros')
+       AND c.used >= (limits -> c.metric ->> c.period)::bigint AND c.began_at >= date_trunc(c.period, moment, 'UTC');
+    IF wait IS NOT NULL THEN
+        RAISE EXCEPTION 'too many %', metrics USING ERRCODE = 'PYRAT', DETAIL = greatest(1, ceil(wait))::bigint::text;
+    END IF;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.begin_turn_of_key(uuid,uuid,jsonb,timestamp with time zone) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.blocked_since(counter bytea, account bytea, begun timestamp with time zone)
  RETURNS double precision
  LANGUAGE sql
@@ -2496,6 +3832,22 @@ BEGIN
     END LOOP;
 END $function$;
 GRANT EXECUTE ON FUNCTION app.channel_thread(uuid,uuid,text,uuid,timestamp with time zone) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.claim_account_emails(max_rows integer, lease_seconds double precision)
+ RETURNS TABLE(id uuid, kind text, user_id uuid, address text, language text, trace_id text, attempt integer, created_at timestamp with time zone)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    WITH due AS (
+        SELECT e.id FROM public.account_emails e WHERE e.run_at <= now() ORDER BY e.run_at, e.id LIMIT max_rows FOR UPDATE SKIP LOCKED
+    )
+    UPDATE public.account_emails e SET attempt = e.attempt + 1, run_at = now() + make_interval(secs => lease_seconds)
+      FROM due WHERE e.id = due.id
+    RETURNING e.id, e.kind, e.user_id, e.address, e.language, e.trace_id, e.attempt, e.created_at;
+$function$;
+GRANT EXECUTE ON FUNCTION app.claim_account_emails(integer,double precision) TO parley_app;
+ALTER FUNCTION app.claim_account_emails(integer,double precision) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.claim_jobs(most integer, lease_seconds double precision, kinds text[], room integer[], starting uuid)
  RETURNS TABLE(workspace_id uuid, id uuid, kind text, key text, payload jsonb, operation_id uuid, trace_id text, attempt integer, failures integer, max_attempts integer, created_at timestamp with time zone)
@@ -2589,6 +3941,19 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.claim_operation(uuid,uuid,uuid,bytea,smallint) TO public;
 
+CREATE OR REPLACE FUNCTION app.claim_sign_in(its_state bytea, its_end timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO public.sign_ins (state_hash, expires_at) VALUES (its_state, its_end) ON CONFLICT DO NOTHING;
+    RETURN FOUND;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.claim_sign_in(bytea,timestamp with time zone) TO parley_app;
+ALTER FUNCTION app.claim_sign_in(bytea,timestamp with time zone) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.close_to_limited_keys(tab regclass, own text DEFAULT 'false'::text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2597,6 +3962,30 @@ BEGIN
     EXECUTE format($policy$CREATE POLICY key_bots ON %1$s AS RESTRICTIVE TO parley_app
         USING (CASE WHEN coalesce(current_setting('app.bots', true), '') = '' THEN true ELSE %2$s END) WITH CHECK (true)$policy$, tab, own);
 END $function$;
+
+CREATE OR REPLACE FUNCTION app.count_for_caller(workspace uuid, caller uuid, its_metric text, limits jsonb, moment timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    l     record;
+    begun timestamptz;
+    n     bigint;
+BEGIN
+    FOR l IN SELECT e.key AS period, e.value::bigint AS most FROM jsonb_each_text(limits) e WHERE e.value::bigint > 0 ORDER BY e.key LOOP
+        begun := date_trunc(l.period, moment, 'UTC');
+        INSERT INTO public.caller_counts AS c (workspace_id, caller_id, metric, period, began_at, used)
+        VALUES (workspace, caller, its_metric, l.period, begun, 1)
+            ON CONFLICT (workspace_id, caller_id, metric, period) DO UPDATE
+           SET used = CASE WHEN c.began_at >= excluded.began_at THEN c.used + 1 ELSE 1 END, began_at = greatest(c.began_at, excluded.began_at)
+        RETURNING c.used INTO n;
+        IF n > l.most THEN
+            RAISE EXCEPTION 'too many %', its_metric USING ERRCODE = 'PYRAT',
+                DETAIL = greatest(1, ceil(extract(epoch FROM begun + ('1 ' || l.period)::interval - moment)))::bigint::text;
+        END IF;
+    END LOOP;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.count_for_caller(uuid,uuid,text,jsonb,timestamp with time zone) TO parley_app;
 
 CREATE OR REPLACE FUNCTION app.count_mail(scopes bytea[], limits bigint[])
  RETURNS integer
@@ -2621,6 +4010,86 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.count_mail(bytea[],bigint[]) TO parley_app;
 ALTER FUNCTION app.count_mail(bytea[],bigint[]) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.cut_audit(after_seal bigint, last_seal bigint, total_rows bigint, last_mac bytea, its_time timestamp with time zone, its_mac bytea, its_key bytea)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    had       bigint := 0; -- the last seal that is gone already
+    had_rows  bigint := 0;
+    seals     bigint;
+    named     bigint;      -- rows that the seals name
+    gone      bigint;
+BEGIN
+    IF coalesce(current_setting('app.bots', true), '') <> '' THEN
+        PERFORM app.refuse_key();
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('cut of ' || workspace, 0));
+    SELECT c.seq, c.rows INTO had, had_rows FROM public.audit_cuts c WHERE c.workspace_id = workspace;
+    IF coalesce(had, 0) <> after_seal THEN
+        RETURN -1;
+    END IF;
+    SELECT count(*), sum(cardinality(s.row_ids)) INTO seals, named
+      FROM public.audit_seals s WHERE s.workspace_id = workspace AND s.seq > after_seal AND s.seq <= last_seal;
+    IF seals = 0 OR seals <> last_seal - after_seal OR total_rows <> coalesce(had_rows, 0) + named
+       OR NOT EXISTS (SELECT FROM public.audit_seals s WHERE s.workspace_id = workspace AND s.seq = last_seal AND s.mac = last_mac) THEN
+        RAISE EXCEPTION 'a cut of the audit log is of whole seals, the oldest first' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF NOT EXISTS (SELECT FROM public.audit_seals s WHERE s.workspace_id = workspace AND s.seq > last_seal)
+       OR NOT EXISTS (SELECT FROM public.audit_seal_heads h
+                       WHERE h.workspace_id = workspace AND h.mac_seq > last_seal AND (h.anchored_seq = 0 OR h.anchored_seq > last_seal)) THEN
+        RAISE EXCEPTION 'a cut of the audit log is below its head' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM public.audit_seals s CROSS JOIN LATERAL unnest(s.row_ids) n(id)
+                 JOIN public.audit_log a ON a.workspace_id = workspace AND a.id = n.id
+                WHERE s.workspace_id = workspace AND s.seq > after_seal AND s.seq <= last_seal
+                  AND app.audit_row_at(a.id, a.created_at) >= now() - interval '90 days') THEN
+        RAISE EXCEPTION 'rows of the audit log stay for 90 days' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    INSERT INTO public.audit_cuts AS c (workspace_id, seq, rows, seal_mac, cut_at, mac, key_id)
+    VALUES (workspace, last_seal, total_rows, last_mac, its_time, its_mac, its_key)
+    ON CONFLICT (workspace_id) DO UPDATE SET seq = excluded.seq, rows = excluded.rows, seal_mac = excluded.seal_mac,
+           cut_at = excluded.cut_at, mac = excluded.mac, key_id = excluded.key_id;
+    DELETE FROM public.audit_log a
+     USING (SELECT unnest(s.row_ids) AS id FROM public.audit_seals s
+             WHERE s.workspace_id = workspace AND s.seq > after_seal AND s.seq <= last_seal) old
+     WHERE a.workspace_id = workspace AND a.id = old.id;
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    IF gone <> named THEN
+        RAISE EXCEPTION 'seals name rows of the audit log that cannot be removed' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    DELETE FROM public.audit_seals s WHERE s.workspace_id = workspace AND s.seq > after_seal AND s.seq <= last_seal;
+    RETURN gone;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.cut_audit(bigint,bigint,bigint,bytea,timestamp with time zone,bytea,bytea) TO parley_app;
+ALTER FUNCTION app.cut_audit(bigint,bigint,bigint,bytea,timestamp with time zone,bytea,bytea) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.describes_end_user(end_user uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    others        boolean;
+BEGIN
+    IF its_bots = '' THEN
+        RETURN true;
+    END IF;
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, ''); -- for this question the key sees all bots
+    others := EXISTS (SELECT FROM public.end_user_bots b
+                       WHERE b.workspace_id = its_workspace::uuid AND b.end_user_id = end_user AND b.bot_id <> ALL (its_bots::uuid[]));
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
+    RETURN NOT others;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.describes_end_user(uuid) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.dot(a real[], b real[])
  RETURNS real
  LANGUAGE sql
@@ -2640,6 +4109,22 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.drop_analytics(uuid) TO parley_app;
 ALTER FUNCTION app.drop_analytics(uuid) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.end_account_email(its_id uuid, its_attempt integer, again_seconds double precision)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    IF again_seconds IS NULL THEN
+        DELETE FROM public.account_emails e WHERE e.id = its_id AND e.attempt = its_attempt;
+    ELSE
+        UPDATE public.account_emails e SET run_at = now() + make_interval(secs => again_seconds) WHERE e.id = its_id AND e.attempt = its_attempt;
+    END IF;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.end_account_email(uuid,integer,double precision) TO parley_app;
+ALTER FUNCTION app.end_account_email(uuid,integer,double precision) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.end_authority(workspace uuid, member uuid, invites text[], keys text[], subscribes boolean, OUT invitations integer, OUT api_keys integer, OUT subscriptions integer)
  RETURNS record
@@ -2714,6 +4199,38 @@ $function$;
 GRANT EXECUTE ON FUNCTION app.end_other_sessions(uuid) TO parley_app;
 ALTER FUNCTION app.end_other_sessions(uuid) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.end_own_session(session uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    usr           uuid := nullif(its_user, '')::uuid;
+    home          uuid;
+    ended         boolean;
+BEGIN
+    UPDATE public.account_sessions s SET revoked_at = now()
+     WHERE s.user_id = usr AND s.id = session AND s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now();
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    SELECT f.workspace_id INTO home FROM app.find_session(session) f WHERE f.user_id = usr;
+    IF home IS NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM app.set_tenant(home::text, its_user, '', '');
+    UPDATE public.sessions s SET revoked_at = now()
+     WHERE s.workspace_id = home AND s.id = session AND s.user_id = usr
+       AND s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now();
+    ended := FOUND;
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
+    RETURN ended;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.end_own_session(uuid) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.end_periodic(task text, worker uuid, again_seconds double precision)
  RETURNS void
  LANGUAGE sql
@@ -2726,6 +4243,17 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.end_periodic(text,uuid,double precision) TO parley_app;
 ALTER FUNCTION app.end_periodic(text,uuid,double precision) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.end_user_of(changes jsonb)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT CASE WHEN changes ->> 'end_user_id' ~ '^[0-9a-f-]{36}$' THEN (changes ->> 'end_user_id')::uuid END
+$function$;
+GRANT EXECUTE ON FUNCTION app.end_user_of(jsonb) TO parley_app;
+GRANT EXECUTE ON FUNCTION app.end_user_of(jsonb) TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.end_user_sessions(keep uuid)
  RETURNS integer
@@ -2764,14 +4292,17 @@ DECLARE
     said text;
 BEGIN
     FOR c IN SELECT * FROM jsonb_to_recordset(callers) AS caller(n integer, session uuid, "user" uuid, key uuid, home uuid, workspace uuid,
-                                                                 roles text[], may text, deleted boolean) LOOP
+                                                                 roles text[], may text, deleted boolean, without_factor boolean,
+                                                                 end_user uuid, bot uuid) LOOP
         BEGIN
-            IF c.key IS NOT NULL THEN
+            IF c.end_user IS NOT NULL THEN
+                PERFORM app.enter_end_user(c.end_user, c.key, c.bot, c.workspace, c.roles, c.may);
+            ELSIF c.key IS NOT NULL THEN
                 PERFORM app.enter_key(c.key, c.workspace, c.roles, c.may);
             ELSIF c.home IS NULL THEN
                 PERFORM app.enter(c.session, c."user", c.workspace, c.roles, c.deleted);
             ELSE
-                PERFORM app.enter(c.session, c."user", c.home, c.workspace, c.roles, c.deleted);
+                PERFORM app.enter(c.session, c."user", c.home, c.workspace, c.roles, c.deleted, false, coalesce(c.without_factor, true));
             END IF;
         EXCEPTION WHEN OTHERS THEN
             IF SQLSTATE NOT LIKE 'PY%' THEN
@@ -2781,7 +4312,7 @@ BEGIN
             RETURN QUERY SELECT c.n, SQLSTATE, said;
         END;
     END LOOP;
-    PERFORM app.set_tenant('', '', '', '');
+    PERFORM app.set_tenant('', '', '', '', '');
 END $function$;
 GRANT EXECUTE ON FUNCTION app.ended_access(jsonb) TO parley_app;
 
@@ -2882,6 +4413,55 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.enter(uuid,uuid,uuid,uuid,text[],boolean) TO parley_app;
 ALTER FUNCTION app.enter(uuid,uuid,uuid,uuid,text[],boolean) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.enter(session uuid, usr uuid, home uuid, workspace uuid, roles text[], deleted boolean, fresh boolean, without_factor boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    alive  boolean;
+    role   text;
+    gone   boolean;
+    demand boolean;
+    recent boolean;
+    factor boolean;
+BEGIN
+    SELECT s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now(), m.role, w.deleted_at IS NOT NULL,
+           w.second_factor AND NOT without_factor,
+           coalesce(s.authenticated_at, s.created_at) > now() - interval '10 minutes' AND s.amr && ARRAY['otp', 'recovery']
+      INTO alive, role, gone, demand, recent
+      FROM public.sessions s
+      LEFT JOIN public.workspace_members m ON m.workspace_id = workspace AND m.user_id = s.user_id
+      LEFT JOIN public.workspaces w ON w.id = m.workspace_id
+     WHERE s.workspace_id = home AND s.id = session AND s.user_id = usr;
+    IF alive IS NOT TRUE THEN
+        RAISE EXCEPTION 'the session has ended' USING ERRCODE = 'PY401';
+    END IF;
+    IF role IS NULL THEN
+        RAISE EXCEPTION 'not a member of this workspace' USING ERRCODE = 'PY403';
+    END IF;
+    IF gone AND NOT deleted THEN
+        RAISE EXCEPTION 'the workspace is deleted' USING ERRCODE = 'PY410';
+    END IF;
+    IF cardinality(roles) > 0 AND role <> ALL (roles) THEN
+        RAISE EXCEPTION 'the role does not allow this' USING ERRCODE = 'PYROL', DETAIL = role;
+    END IF;
+    IF demand OR fresh AND NOT recent THEN
+        factor := EXISTS (SELECT FROM public.account_totp f WHERE f.user_id = usr AND f.confirmed_at IS NOT NULL);
+        IF demand AND NOT factor THEN
+            RAISE EXCEPTION 'the workspace demands a second factor' USING ERRCODE = 'PY2FA';
+        END IF;
+        IF fresh AND NOT recent AND factor THEN
+            RAISE EXCEPTION 'the authentication is too old' USING ERRCODE = 'PYREA';
+        END IF;
+    END IF;
+    PERFORM app.set_tenant(workspace::text, usr::text, '', '');
+    RETURN role;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.enter(uuid,uuid,uuid,uuid,text[],boolean,boolean,boolean) TO parley_app;
+ALTER FUNCTION app.enter(uuid,uuid,uuid,uuid,text[],boolean,boolean,boolean) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.enter_account(session uuid, usr uuid)
  RETURNS void
  LANGUAGE plpgsql
@@ -2898,6 +4478,66 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.enter_account(uuid,uuid) TO parley_app;
 ALTER FUNCTION app.enter_account(uuid,uuid) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.enter_account(session uuid, usr uuid, fresh boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    recent boolean;
+BEGIN
+    SELECT coalesce(s.authenticated_at, s.created_at) > now() - interval '10 minutes' AND s.amr && ARRAY['otp', 'recovery'] INTO recent
+      FROM public.account_sessions s
+     WHERE s.user_id = usr AND s.id = session AND s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now();
+    IF recent IS NULL THEN
+        RAISE EXCEPTION 'the session has ended' USING ERRCODE = 'PY401';
+    END IF;
+    IF fresh AND NOT recent AND EXISTS (SELECT FROM public.account_totp f WHERE f.user_id = usr AND f.confirmed_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'the authentication is too old' USING ERRCODE = 'PYREA';
+    END IF;
+    PERFORM app.set_tenant('', usr::text, '', '');
+END $function$;
+GRANT EXECUTE ON FUNCTION app.enter_account(uuid,uuid,boolean) TO parley_app;
+ALTER FUNCTION app.enter_account(uuid,uuid,boolean) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.enter_end_user(end_user uuid, key uuid, bot uuid, workspace uuid, roles text[], may text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    gone boolean;
+BEGIN
+    SELECT w.deleted_at IS NOT NULL INTO gone
+      FROM public.end_users e
+      JOIN public.api_keys k ON k.workspace_id = e.workspace_id AND k.id = key
+      JOIN public.workspaces w ON w.id = e.workspace_id
+      JOIN public.workspace_members m ON m.workspace_id = k.workspace_id AND m.user_id = coalesce(k.responsible_id, k.created_by)
+     WHERE e.workspace_id = workspace AND e.id = end_user AND e.revoked_at IS NULL
+       AND k.role = 'embed' AND k.revoked_at IS NULL AND k.suspended_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND m.role <> 'viewer';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the end user or the key of its token has ended' USING ERRCODE = 'PY401';
+    END IF;
+    IF gone THEN
+        RAISE EXCEPTION 'the workspace is deleted' USING ERRCODE = 'PY410';
+    END IF;
+    IF may <> 'any' THEN
+        RAISE EXCEPTION 'not for this API key' USING ERRCODE = 'PYKEY', DETAIL = 'end_user';
+    END IF;
+    IF cardinality(roles) > 0 AND 'end_user' <> ALL (roles) THEN
+        RAISE EXCEPTION 'the role does not allow this' USING ERRCODE = 'PYROL', DETAIL = 'end_user';
+    END IF;
+    PERFORM app.set_tenant(workspace::text, end_user::text, 'end_user', ARRAY[bot]::text, end_user::text);
+    IF NOT EXISTS (SELECT FROM public.bots b WHERE b.workspace_id = workspace AND b.id = bot AND b.deleted_at IS NULL) THEN
+        RAISE EXCEPTION 'the bot of the token is deleted' USING ERRCODE = 'PY401';
+    END IF;
+    RETURN 'end_user';
+END $function$;
+GRANT EXECUTE ON FUNCTION app.enter_end_user(uuid,uuid,uuid,uuid,text[],text) TO parley_app;
+ALTER FUNCTION app.enter_end_user(uuid,uuid,uuid,uuid,text[],text) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.enter_key(key uuid, workspace uuid, roles text[], may text)
  RETURNS text
@@ -2932,11 +4572,181 @@ BEGIN
     IF cardinality(roles) > 0 AND its_role <> ALL (roles) THEN
         RAISE EXCEPTION 'the role does not allow this' USING ERRCODE = 'PYROL', DETAIL = its_role;
     END IF;
-    PERFORM app.set_tenant(workspace::text, key::text, its_role, coalesce(its_bots::text, ''));
+    PERFORM app.set_tenant(workspace::text, key::text, its_role, coalesce(its_bots::text, ''), CASE WHEN its_role IN ('editor', 'viewer') THEN '' ELSE key::text END);
     RETURN its_role;
 END $function$;
 GRANT EXECUTE ON FUNCTION app.enter_key(uuid,uuid,text[],text) TO parley_app;
 ALTER FUNCTION app.enter_key(uuid,uuid,text[],text) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.erase_bot(bot uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+BEGIN
+    UPDATE public.bot_versions v SET instruction = '', settings = '{}', note = '' WHERE v.workspace_id = workspace AND v.bot_id = bot;
+    UPDATE public.operations o SET body = NULL
+      FROM public.audit_log a
+     WHERE a.workspace_id = workspace AND a.resource_id = bot
+       AND o.workspace_id = workspace AND o.actor_id = coalesce(a.user_id, a.api_key_id) AND o.id = a.operation_id AND o.finished_at IS NOT NULL AND o.body IS NOT NULL;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.erase_bot(uuid) TO parley_app;
+ALTER FUNCTION app.erase_bot(uuid) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.erase_end_user(end_user uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+BEGIN
+    UPDATE public.operations o SET body = NULL
+     WHERE o.workspace_id = workspace AND o.actor_id = end_user AND o.finished_at IS NOT NULL AND o.body IS NOT NULL;
+    UPDATE public.operations o SET body = NULL
+      FROM public.audit_log a
+     WHERE a.workspace_id = workspace AND a.resource_id = end_user
+       AND o.workspace_id = workspace AND o.actor_id = coalesce(a.user_id, a.api_key_id) AND o.id = a.operation_id AND o.finished_at IS NOT NULL AND o.body IS NOT NULL;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.erase_end_user(uuid) TO parley_app;
+ALTER FUNCTION app.erase_end_user(uuid) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.erase_message(message uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    said      record;
+BEGIN
+    SELECT m.turn_id, m.role INTO said FROM public.messages m WHERE m.workspace_id = workspace AND m.id = message;
+    PERFORM app.erase_turns(ARRAY[said.turn_id]);
+    UPDATE public.messages m SET content = '', citations = NULL, erased_at = now()
+     WHERE m.workspace_id = workspace AND (m.id = message OR said.role = 'user' AND m.turn_id = said.turn_id) AND m.erased_at IS NULL;
+    UPDATE public.llm_turns l
+       SET status = CASE l.status WHEN 'failed' THEN 'cancelled' ELSE l.status END, error = NULL, error_code = NULL, error_message = NULL, error_details = NULL,
+           request = NULL
+     WHERE l.workspace_id = workspace AND l.id = said.turn_id AND l.status <> 'running';
+END $function$;
+GRANT EXECUTE ON FUNCTION app.erase_message(uuid) TO parley_app;
+ALTER FUNCTION app.erase_message(uuid) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.erase_thread(thread uuid, max_turns integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    turns     uuid[];
+BEGIN
+    PERFORM FROM public.threads t WHERE t.workspace_id = workspace AND t.id = thread AND t.deleted_at IS NOT NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    turns := ARRAY(SELECT l.id FROM public.llm_turns l WHERE l.workspace_id = workspace AND l.thread_id = thread ORDER BY l.id LIMIT max_turns);
+    PERFORM app.erase_turns(turns);
+    DELETE FROM public.messages m WHERE m.workspace_id = workspace AND m.turn_id = ANY (turns);
+    DELETE FROM public.llm_turns l WHERE l.workspace_id = workspace AND l.id = ANY (turns);
+    IF cardinality(turns) = max_turns THEN
+        RETURN true;
+    END IF;
+    UPDATE public.operations o SET body = NULL -- that have its title and metadata
+      FROM public.audit_log a
+     WHERE a.workspace_id = workspace AND a.resource_id = thread
+       AND o.workspace_id = workspace AND o.actor_id = coalesce(app.end_user_of(a.changes), a.user_id, a.api_key_id) AND o.id = a.operation_id AND o.finished_at IS NOT NULL AND o.body IS NOT NULL;
+    DELETE FROM public.message_feedback f WHERE f.workspace_id = workspace AND f.thread_id = thread;
+    DELETE FROM public.messages m WHERE m.workspace_id = workspace AND m.thread_id = thread;
+    DELETE FROM public.threads t WHERE t.workspace_id = workspace AND t.id = thread;
+    RETURN false;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.erase_thread(uuid,integer) TO parley_app;
+ALTER FUNCTION app.erase_thread(uuid,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.erase_turns(turns uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    t         record;
+    first_id  uuid; -- of the events from the time of the turn
+    last_id   uuid;
+BEGIN
+    PERFORM FROM public.llm_turns l WHERE l.workspace_id = workspace AND l.id = ANY (turns) ORDER BY l.id FOR UPDATE;
+    PERFORM FROM public.messages m WHERE m.workspace_id = workspace AND m.turn_id = ANY (turns) ORDER BY m.id FOR UPDATE;
+    DELETE FROM public.message_feedback f USING public.messages m
+     WHERE m.workspace_id = workspace AND m.turn_id = ANY (turns) AND f.workspace_id = workspace AND f.thread_id = m.thread_id AND f.seq = m.seq;
+    DELETE FROM public.turn_events e WHERE e.workspace_id = workspace AND e.turn_id = ANY (turns);
+    DELETE FROM public.retrievals r WHERE r.workspace_id = workspace AND r.turn_id = ANY (turns);
+    DELETE FROM public.retrieved_documents r WHERE r.workspace_id = workspace AND r.turn_id = ANY (turns);
+
+    UPDATE public.operations o SET body = NULL, finished_at = coalesce(o.finished_at, now()), status = coalesce(o.status, 404)
+      FROM public.llm_turns l
+     WHERE l.workspace_id = workspace AND l.id = ANY (turns) AND o.workspace_id = workspace AND o.actor_id = l.actor_id AND o.id = l.operation_id;
+    UPDATE public.operations o SET body = NULL -- of other operations on these turns, and of ratings of their messages
+      FROM public.audit_log a
+     WHERE a.workspace_id = workspace AND a.resource_id IN (
+               SELECT l.thread_id FROM public.llm_turns l WHERE l.workspace_id = workspace AND l.id = ANY (turns)
+                UNION ALL
+               SELECT m.id FROM public.messages m WHERE m.workspace_id = workspace AND m.turn_id = ANY (turns))
+       AND (a.resource_type = 'message' OR a.changes ->> 'turn_id' = ANY (turns::text[]))
+       AND o.workspace_id = workspace AND o.actor_id = coalesce(app.end_user_of(a.changes), a.user_id, a.api_key_id) AND o.id = a.operation_id AND o.body IS NOT NULL;
+
+    FOR t IN
+        SELECT l.id::text AS id, l.operation_id::text AS operation, l.created_at, coalesce(l.finished_at, now()) AS ended
+          FROM public.llm_turns l WHERE l.workspace_id = workspace AND l.id = ANY (turns)
+    LOOP
+        first_id := (lpad(to_hex(floor(extract(epoch FROM t.created_at - interval '1 minute') * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
+        last_id := (lpad(to_hex(floor(extract(epoch FROM t.ended + interval '1 minute') * 1000)::bigint), 12, '0') || repeat('f', 20))::uuid;
+        UPDATE public.webhook_deliveries d
+           SET erased_at = now(), body = CASE d.body WHEN 'null' THEN 'null' ELSE app.without_texts(d.body) END
+         WHERE d.workspace_id = workspace AND d.event_id BETWEEN first_id AND last_id AND d.erased_at IS NULL
+           AND (strpos(d.body, t.id) > 0 OR EXISTS (
+               SELECT FROM public.event_bodies b WHERE b.workspace_id = workspace AND b.event_id = d.event_id
+                  AND (strpos(b.body, t.id) > 0 OR strpos(b.body, t.operation) > 0)));
+        UPDATE public.webhook_attempts a SET response = ''
+          FROM public.webhook_deliveries d
+         WHERE d.workspace_id = workspace AND d.event_id BETWEEN first_id AND last_id AND d.erased_at IS NOT NULL
+           AND a.workspace_id = workspace AND a.delivery_id = d.id AND a.response <> '';
+        UPDATE public.event_bodies b SET body = app.without_texts(b.body)
+         WHERE b.workspace_id = workspace AND b.event_id BETWEEN first_id AND last_id AND (strpos(b.body, t.id) > 0 OR strpos(b.body, t.operation) > 0);
+    END LOOP;
+
+    -- A message that was received stays known by the id of its sender, so that it is not taken once more.
+    UPDATE public.webhook_events e
+       SET payload = '{}', body = NULL, conversation_id = NULL, thread_id = NULL, turn_id = NULL,
+           status = CASE e.status WHEN 'received' THEN 'ignored' ELSE e.status END
+     WHERE e.workspace_id = workspace AND e.turn_id = ANY (turns);
+    UPDATE public.webhook_events e -- its turn failed, and its job waits or was given up
+       SET payload = '{}', body = NULL, conversation_id = NULL, status = CASE e.status WHEN 'received' THEN 'ignored' ELSE e.status END
+      FROM (SELECT l.operation_id, j.payload ->> 'event_id' AS event
+              FROM public.llm_turns l JOIN public.job_queue j ON j.workspace_id = workspace AND j.kind = 'webhook.answer' AND j.key = l.operation_id::text
+             WHERE l.workspace_id = workspace AND l.id = ANY (turns)
+             UNION ALL
+            SELECT l.operation_id, d.payload ->> 'event_id'
+              FROM public.llm_turns l JOIN public.dead_letter_queue d ON d.workspace_id = workspace AND d.kind = 'webhook.answer' AND d.key = l.operation_id::text
+             WHERE l.workspace_id = workspace AND l.id = ANY (turns)) waiting
+     WHERE e.workspace_id = workspace AND e.id = waiting.event::uuid AND e.operation_id = waiting.operation_id;
+    UPDATE public.job_queue j SET errors = '[]'
+      FROM public.llm_turns l
+     WHERE l.workspace_id = workspace AND l.id = ANY (turns)
+       AND j.workspace_id = workspace AND j.kind = 'webhook.answer' AND j.key = l.operation_id::text AND j.errors <> '[]';
+    DELETE FROM public.dead_letter_queue d
+     USING public.llm_turns l
+     WHERE l.workspace_id = workspace AND l.id = ANY (turns)
+       AND d.workspace_id = workspace AND d.kind = 'webhook.answer' AND d.key = l.operation_id::text;
+END $function$;
+ALTER FUNCTION app.erase_turns(uuid[]) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.expire_account_events(most integer)
  RETURNS integer
@@ -2956,6 +4766,42 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.expire_account_events(integer) TO parley_app;
 ALTER FUNCTION app.expire_account_events(integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.expire_account_links(max_rows integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    removed integer;
+BEGIN
+    DELETE FROM public.account_links l USING (
+        SELECT o.user_id, o.purpose FROM public.account_links o WHERE o.expires_at < now() LIMIT max_rows
+    ) old WHERE l.user_id = old.user_id AND l.purpose = old.purpose;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.expire_account_links(integer) TO parley_app;
+ALTER FUNCTION app.expire_account_links(integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.expire_account_tickets(max_rows integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    removed integer;
+BEGIN
+    DELETE FROM public.account_tickets t USING (
+        SELECT o.user_id, o.token_hash FROM public.account_tickets o WHERE o.expires_at < now() LIMIT max_rows
+    ) old WHERE t.user_id = old.user_id AND t.token_hash = old.token_hash;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.expire_account_tickets(integer) TO parley_app;
+ALTER FUNCTION app.expire_account_tickets(integer) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.expire_jobs(most integer)
  RETURNS integer
@@ -3080,6 +4926,24 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.expire_sessions(integer) TO parley_app;
 ALTER FUNCTION app.expire_sessions(integer) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.expire_sign_ins(max_rows integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    removed integer;
+BEGIN
+    DELETE FROM public.sign_ins s USING (
+        SELECT o.state_hash FROM public.sign_ins o WHERE o.expires_at < now() LIMIT max_rows
+    ) old WHERE s.state_hash = old.state_hash;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.expire_sign_ins(integer) TO parley_app;
+ALTER FUNCTION app.expire_sign_ins(integer) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.expire_turn_events(most integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -3184,6 +5048,17 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.fail_login(bytea,bytea,timestamp with time zone) TO parley_app;
 ALTER FUNCTION app.fail_login(bytea,bytea,timestamp with time zone) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.find_account_link(its_purpose text, its_hash bytea)
+ RETURNS TABLE(user_id uuid, address text, expires_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT l.user_id, l.address, l.expires_at FROM public.account_links l WHERE l.token_hash = its_hash AND l.purpose = its_purpose;
+$function$;
+GRANT EXECUTE ON FUNCTION app.find_account_link(text,bytea) TO parley_app;
+ALTER FUNCTION app.find_account_link(text,bytea) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.find_api_key(print bytea)
  RETURNS TABLE(workspace_id uuid, id uuid)
  LANGUAGE sql
@@ -3196,16 +5071,27 @@ $function$;
 GRANT EXECUTE ON FUNCTION app.find_api_key(bytea) TO parley_app;
 ALTER FUNCTION app.find_api_key(bytea) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.find_identity(its_issuer text, its_subject text)
+ RETURNS TABLE(user_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT i.user_id FROM public.account_identities i WHERE i.issuer = its_issuer AND i.subject = its_subject;
+$function$;
+GRANT EXECUTE ON FUNCTION app.find_identity(text,text) TO parley_app;
+ALTER FUNCTION app.find_identity(text,text) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.find_invitation(print bytea)
  RETURNS TABLE(workspace_id uuid, id uuid, email text, role text, expires_at timestamp with time zone, accepted boolean, operation_id uuid, user_id uuid, password_hash text)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-    SELECT i.workspace_id, i.id, i.email, i.role, i.expires_at, i.accepted_at IS NOT NULL, i.operation_id, u.id, u.password_hash
+    SELECT i.workspace_id, i.id, i.email, i.role, i.expires_at, i.accepted_at IS NOT NULL, i.operation_id, u.user_id, u.password_hash
       FROM public.invitations i
       JOIN public.workspaces w ON w.id = i.workspace_id AND w.deleted_at IS NULL
-      LEFT JOIN public.users u ON u.email = i.email
+      LEFT JOIN LATERAL app.find_login(ARRAY[i.email], NULL) u ON true
      WHERE i.token_hash = print AND i.revoked_at IS NULL
 $function$;
 GRANT EXECUTE ON FUNCTION app.find_invitation(bytea) TO parley_app;
@@ -3221,7 +5107,7 @@ AS $function$
       FROM public.users u
       JOIN public.workspace_members m ON m.user_id = u.id
      WHERE u.email = address
-     ORDER BY m.created_at, m.workspace_id
+     ORDER BY u.verified_at IS NULL, u.shares_address, u.created_at DESC, m.created_at, m.workspace_id
      LIMIT 1
 $function$;
 GRANT EXECUTE ON FUNCTION app.find_login(text) TO parley_app;
@@ -3235,16 +5121,7 @@ CREATE OR REPLACE FUNCTION app.find_login(address text, wanted uuid)
 AS $function$
 #variable_conflict use_column
 BEGIN
-    RETURN QUERY SELECT u.id, u.password_hash, u.operation_id, found.workspace_id
-      FROM public.users u
-      LEFT JOIN LATERAL (
-           SELECT m.workspace_id
-             FROM public.workspace_members m
-             JOIN public.workspaces w ON w.id = m.workspace_id
-            WHERE m.user_id = u.id AND (wanted IS NULL OR m.workspace_id = wanted)
-            ORDER BY w.deleted_at IS NOT NULL, m.created_at, m.workspace_id
-            LIMIT 1) found ON true
-     WHERE u.email = address;
+    RETURN QUERY SELECT l.user_id, l.password_hash, l.operation_id, l.workspace_id FROM app.find_login(ARRAY[address], wanted) l;
 END $function$;
 GRANT EXECUTE ON FUNCTION app.find_login(text,uuid) TO parley_app;
 ALTER FUNCTION app.find_login(text,uuid) OWNER TO parley_door;
@@ -3265,11 +5142,54 @@ AS $function$
             ORDER BY w.deleted_at IS NOT NULL, m.created_at, m.workspace_id
             LIMIT 1) found ON true
      WHERE u.email = ANY (addresses)
-     ORDER BY array_position(addresses, u.email)
+     ORDER BY u.verified_at IS NULL, array_position(addresses, u.email), u.shares_address, u.created_at DESC, u.id
      LIMIT 1
 $function$;
 GRANT EXECUTE ON FUNCTION app.find_login(text[],uuid) TO parley_app;
 ALTER FUNCTION app.find_login(text[],uuid) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.find_logins(addresses text[], wanted uuid, max_unverified integer)
+ RETURNS TABLE(user_id uuid, password_hash text, operation_id uuid, verified boolean, workspace_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT u.id, u.password_hash, u.operation_id, u.verified_at IS NOT NULL, found.workspace_id
+      FROM (SELECT s.*, row_number() OVER (PARTITION BY s.verified_at IS NULL
+                        ORDER BY array_position(addresses, s.email), s.shares_address, s.created_at DESC, s.id) AS place
+              FROM public.users s WHERE s.email = ANY (addresses)) u
+      LEFT JOIN LATERAL (
+           SELECT m.workspace_id
+             FROM public.workspace_members m
+             JOIN public.workspaces w ON w.id = m.workspace_id
+            WHERE m.user_id = u.id AND (wanted IS NULL OR m.workspace_id = wanted)
+            ORDER BY w.deleted_at IS NOT NULL, m.created_at, m.workspace_id
+            LIMIT 1) found ON true
+     WHERE u.place <= CASE WHEN u.verified_at IS NULL THEN max_unverified ELSE 1 END
+     ORDER BY u.verified_at IS NULL, u.place
+$function$;
+GRANT EXECUTE ON FUNCTION app.find_logins(text[],uuid,integer) TO parley_app;
+ALTER FUNCTION app.find_logins(text[],uuid,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.find_registration(address text, operation uuid)
+ RETURNS TABLE(user_id uuid, password_hash text, verified boolean, workspace_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT u.id, u.password_hash, u.verified_at IS NOT NULL, found.workspace_id
+      FROM public.users u
+      LEFT JOIN LATERAL (
+           SELECT m.workspace_id
+             FROM public.workspace_members m
+             JOIN public.workspaces w ON w.id = m.workspace_id
+            WHERE m.user_id = u.id
+            ORDER BY w.deleted_at IS NOT NULL, m.created_at, m.workspace_id
+            LIMIT 1) found ON true
+     WHERE u.email = address AND u.operation_id = operation
+$function$;
+GRANT EXECUTE ON FUNCTION app.find_registration(text,uuid) TO parley_app;
+ALTER FUNCTION app.find_registration(text,uuid) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.find_session(session uuid)
  RETURNS TABLE(workspace_id uuid, user_id uuid)
@@ -3287,6 +5207,17 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.find_session(uuid) TO parley_app;
 ALTER FUNCTION app.find_session(uuid) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.find_sign_in(its_code bytea)
+ RETURNS TABLE(browser_hash bytea, challenge text, claims jsonb, code_ends_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT s.browser_hash, s.challenge, s.claims, s.code_ends_at FROM public.sign_ins s WHERE s.code_hash = its_code;
+$function$;
+GRANT EXECUTE ON FUNCTION app.find_sign_in(bytea) TO parley_app;
+ALTER FUNCTION app.find_sign_in(bytea) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.find_webhook_endpoint(endpoint uuid)
  RETURNS TABLE(workspace_id uuid, status text, secrets jsonb)
  LANGUAGE plpgsql
@@ -3302,6 +5233,20 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.find_webhook_endpoint(uuid) TO parley_app;
 ALTER FUNCTION app.find_webhook_endpoint(uuid) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.finish_sign_in(its_state bytea, its_code bytea, its_browser bytea, its_challenge text, its_claims jsonb, its_end timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    UPDATE public.sign_ins s
+       SET code_hash = its_code, browser_hash = its_browser, challenge = its_challenge, claims = its_claims, code_ends_at = its_end,
+           expires_at = greatest(s.expires_at, its_end)
+     WHERE s.state_hash = its_state;
+$function$;
+GRANT EXECUTE ON FUNCTION app.finish_sign_in(bytea,bytea,bytea,text,jsonb,timestamp with time zone) TO parley_app;
+ALTER FUNCTION app.finish_sign_in(bytea,bytea,bytea,text,jsonb,timestamp with time zone) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.forget_login_attempts()
  RETURNS void
@@ -3326,6 +5271,26 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.forget_mail_counts() TO parley_app;
 ALTER FUNCTION app.forget_mail_counts() OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.forget_own_address()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    usr           uuid := nullif(its_user, '')::uuid;
+    home          uuid;
+BEGIN
+    FOREACH home IN ARRAY ARRAY(SELECT DISTINCT l.workspace_id FROM app.locate_own_invitations(NULL) l ORDER BY 1) LOOP
+        PERFORM app.set_tenant(home::text, its_user, '', '');
+        UPDATE public.invitations i SET email = 'deleted@account.invalid' WHERE i.workspace_id = home AND i.accepted_by = usr;
+    END LOOP;
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.forget_own_address() TO parley_app;
 
 CREATE OR REPLACE FUNCTION app.give_back_turns(processes uuid[])
  RETURNS integer
@@ -3360,6 +5325,53 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.has_member(text) TO parley_app;
 ALTER FUNCTION app.has_member(text) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.has_verified(people uuid[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT EXISTS (SELECT FROM public.users u WHERE u.id = ANY (people) AND u.verified_at IS NOT NULL)
+$function$;
+GRANT EXECUTE ON FUNCTION app.has_verified(uuid[]) TO parley_app;
+ALTER FUNCTION app.has_verified(uuid[]) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.has_verified_sponsor(actor uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+    workspace uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    person uuid;
+BEGIN
+    SELECT m.user_id INTO person FROM public.workspace_members m WHERE m.workspace_id = workspace AND m.user_id = actor;
+    IF person IS NULL THEN
+        SELECT coalesce(k.responsible_id, k.created_by) INTO person FROM public.api_keys k WHERE k.workspace_id = workspace AND k.id = actor;
+    END IF;
+    IF person IS NULL THEN
+        SELECT coalesce(e.responsible_id, e.created_by) INTO person FROM public.webhook_endpoints e WHERE e.workspace_id = workspace AND e.id = actor;
+    END IF;
+    IF person IS NOT NULL THEN
+        RETURN app.has_verified(ARRAY[person]);
+    END IF;
+    RETURN app.has_verified(ARRAY(SELECT m.user_id FROM public.workspace_members m WHERE m.workspace_id = workspace AND m.role = 'owner'));
+END $function$;
+GRANT EXECUTE ON FUNCTION app.has_verified_sponsor(uuid) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.hold_end_user()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM FROM public.end_users e WHERE e.workspace_id = NEW.workspace_id AND e.id = NEW.end_user_id FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the end user has ended' USING ERRCODE = 'PY401';
+    END IF;
+    RETURN NEW;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.hold_end_user() TO parley_app;
 
 CREATE OR REPLACE FUNCTION app.installation_key(print bytea)
  RETURNS TABLE(key_print bytea, ids_from timestamp with time zone)
@@ -3407,6 +5419,31 @@ BEGIN
         tab, its_column);
 END $function$;
 
+CREATE OR REPLACE FUNCTION app.keep_to_owner(tab regclass, condition text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    EXECUTE format($policy$CREATE POLICY owner ON %1$s AS RESTRICTIVE TO parley_app
+        USING (CASE WHEN coalesce(current_setting('app.owner', true), '') = '' THEN true ELSE coalesce(%2$s, false) END)$policy$, tab, condition);
+END $function$;
+
+CREATE OR REPLACE FUNCTION app.known_bases()
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+BEGIN
+    RETURN ARRAY(
+        SELECT DISTINCT (k.base ->> 'id')::uuid
+          FROM app.bot_knowledge b
+         CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(b.bases) WHEN 'array' THEN b.bases ELSE '[]' END) k(base)
+         WHERE b.workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid
+           AND b.bot_id = ANY (nullif(current_setting('app.bots', true), '')::uuid[]) AND b.status <> 'archived'
+           AND k.base ->> 'id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
+END $function$;
+GRANT EXECUTE ON FUNCTION app.known_bases() TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.known_key()
  RETURNS bytea
  LANGUAGE sql
@@ -3417,6 +5454,41 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.known_key() TO parley_app;
 ALTER FUNCTION app.known_key() OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.known_to_network(people uuid[], from_network bytea)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT n.user_id FROM public.login_networks n
+     WHERE n.user_id = ANY (people) AND n.network = from_network AND n.used_at > now() - interval '180 days'
+$function$;
+GRANT EXECUTE ON FUNCTION app.known_to_network(uuid[],bytea) TO parley_app;
+ALTER FUNCTION app.known_to_network(uuid[],bytea) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.let_erase(tab regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    EXECUTE format($policy$CREATE POLICY erase ON %s TO parley_door
+        USING (workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid)
+        WITH CHECK (workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid)$policy$, tab);
+END $function$;
+
+CREATE OR REPLACE FUNCTION app.let_key_read(tab regclass, condition text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    whole text := $sql$CASE WHEN coalesce(current_setting('app.bots', true), '') = '' THEN true ELSE %s END$sql$;
+BEGIN
+    EXECUTE format('CREATE POLICY key_bots ON %s AS RESTRICTIVE TO parley_app USING (%s) WITH CHECK (%s)',
+                   tab, format(whole, condition), format(whole, 'app.refuse_key()'));
+    -- whose rows no WITH CHECK sees
+    EXECUTE format('CREATE POLICY key_bots_delete ON %s AS RESTRICTIVE FOR DELETE TO parley_app USING (%s)', tab, format(whole, 'app.refuse_key()'));
+END $function$;
 
 CREATE OR REPLACE FUNCTION app.let_purge(tab regclass)
  RETURNS void
@@ -3459,10 +5531,82 @@ BEGIN
         WHEN 'members' THEN RETURN (SELECT count(*) FROM public.workspace_members m WHERE m.workspace_id = workspace);
         WHEN 'api_keys' THEN RETURN (SELECT count(*) FROM public.api_keys k
                                       WHERE k.workspace_id = workspace AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()));
+        WHEN 'knowledge_bases' THEN RETURN (SELECT count(*) FROM public.knowledge_bases b WHERE b.workspace_id = workspace AND b.deleted_at IS NULL);
+        WHEN 'documents' THEN RETURN (SELECT count(*) FROM public.documents d WHERE d.workspace_id = workspace AND d.status <> 'deleting');
+        WHEN 'chunks' THEN RETURN (SELECT coalesce(sum(d.chunks), 0) FROM public.documents d WHERE d.workspace_id = workspace AND d.status <> 'deleting');
+        WHEN 'knowledge_bytes' THEN RETURN (SELECT coalesce(sum(d.text_bytes), 0) FROM public.documents d WHERE d.workspace_id = workspace AND d.status <> 'deleting');
+        WHEN 'end_users' THEN RETURN (SELECT count(*) FROM public.end_users e WHERE e.workspace_id = workspace);
         ELSE RETURN NULL;
     END CASE;
 END $function$;
 GRANT EXECUTE ON FUNCTION app.level(uuid,text) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.locate_anonymous_end_users(since timestamp with time zone, before timestamp with time zone, after_at timestamp with time zone, after_id uuid, max_rows integer)
+ RETURNS TABLE(workspace_id uuid, end_user_id uuid, last_token_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT e.workspace_id, e.id, e.last_token_at
+      FROM public.end_users e
+     WHERE e.external_id IS NULL AND e.last_token_at >= since AND e.last_token_at < before AND (e.last_token_at, e.id) > (after_at, after_id)
+     ORDER BY e.last_token_at, e.id
+     LIMIT max_rows
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_anonymous_end_users(timestamp with time zone,timestamp with time zone,timestamp with time zone,uuid,integer) TO parley_app;
+ALTER FUNCTION app.locate_anonymous_end_users(timestamp with time zone,timestamp with time zone,timestamp with time zone,uuid,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_bots_with_threads(older_seconds double precision, max_rows integer)
+ RETURNS TABLE(workspace_id uuid, bot_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT b.workspace_id, b.id
+      FROM public.bots b
+     WHERE b.threads_deleted_at < now() - older_seconds * interval '1 second'
+       AND NOT EXISTS (SELECT FROM public.job_queue j
+                        WHERE j.workspace_id = b.workspace_id AND j.kind = 'bot.erase_threads' AND j.status IN ('queued', 'running') AND j.key = b.id::text)
+       AND NOT EXISTS (SELECT FROM public.dead_letter_queue l
+                        WHERE l.workspace_id = b.workspace_id AND l.kind = 'bot.erase_threads' AND l.key = b.id::text AND l.created_at > now() - interval '1 hour')
+     LIMIT max_rows
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_bots_with_threads(double precision,integer) TO parley_app;
+ALTER FUNCTION app.locate_bots_with_threads(double precision,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_deleted_threads(older_seconds double precision, max_rows integer)
+ RETURNS TABLE(workspace_id uuid, thread_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT t.workspace_id, t.id
+      FROM public.threads t
+     WHERE t.deleted_at < now() - older_seconds * interval '1 second'
+       AND NOT EXISTS (SELECT FROM public.job_queue j
+                        WHERE j.workspace_id = t.workspace_id AND j.kind = 'thread.erase' AND j.status IN ('queued', 'running') AND j.key = t.id::text)
+       AND NOT EXISTS (SELECT FROM public.dead_letter_queue l
+                        WHERE l.workspace_id = t.workspace_id AND l.kind = 'thread.erase' AND l.key = t.id::text AND l.created_at > now() - interval '1 hour')
+     LIMIT max_rows
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_deleted_threads(double precision,integer) TO parley_app;
+ALTER FUNCTION app.locate_deleted_threads(double precision,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_due_retention(max_rows integer)
+ RETURNS TABLE(workspace_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT r.workspace_id
+      FROM public.workspace_retention r JOIN public.workspaces w ON w.id = r.workspace_id
+     WHERE (r.next_run_at <= now() OR r.run_started_at IS NOT NULL AND r.run_ended_at IS NULL)
+       AND coalesce(r.lease_until <= now(), true) AND w.deleted_at IS NULL
+     ORDER BY coalesce(r.lease_until, r.next_run_at), r.workspace_id
+     LIMIT max_rows
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_due_retention(integer) TO parley_app;
+ALTER FUNCTION app.locate_due_retention(integer) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.locate_endpoint(endpoint uuid)
  RETURNS uuid
@@ -3500,6 +5644,130 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.locate_lost_jobs(integer) TO parley_app;
 ALTER FUNCTION app.locate_lost_jobs(integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_old_exports(max_rows integer)
+ RETURNS TABLE(workspace_id uuid, id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    (SELECT e.workspace_id, e.id FROM public.workspace_exports e WHERE e.status = 'completed' AND e.expires_at < now() LIMIT max_rows)
+    UNION
+    (SELECT e.workspace_id, e.id FROM public.workspace_exports e JOIN public.workspaces w ON w.id = e.workspace_id
+      WHERE e.status = 'completed' AND w.deleted_at IS NOT NULL LIMIT max_rows)
+    UNION
+    (SELECT e.workspace_id, e.id FROM public.workspace_exports e
+      WHERE e.status = 'completed'
+        AND EXISTS (SELECT FROM public.audit_log a
+                     WHERE a.workspace_id = e.workspace_id AND a.created_at >= e.started_at AND a.action <> 'turn.create'
+                       AND (a.action IN ('thread.delete', 'message.delete', 'file.delete', 'document.delete', 'knowledge_base.delete', 'bot.delete', 'end_user.delete')
+                            OR a.action = 'retention.run' AND a.changes ->> 'threads' <> '0'))
+      LIMIT max_rows)
+    UNION
+    (SELECT e.workspace_id, e.id FROM public.workspace_exports e
+      WHERE e.status IN ('failed', 'expired') AND e.finished_at < now() - interval '30 days' LIMIT max_rows)
+    LIMIT max_rows
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_old_exports(integer) TO parley_app;
+ALTER FUNCTION app.locate_old_exports(integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_old_vectors(older_seconds double precision, max_rows integer)
+ RETURNS TABLE(workspace_id uuid, document_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT DISTINCT v.workspace_id, v.document_id
+      FROM public.document_vectors v
+     WHERE coalesce(v.removed_at, v.created_at) < now() - older_seconds * interval '1 second'
+       AND (v.removed_at IS NOT NULL
+            OR NOT EXISTS (SELECT FROM public.documents d
+                            WHERE d.workspace_id = v.workspace_id AND d.id = v.document_id AND d.status <> 'deleting' AND v.generation IN (d.generation, d.building)))
+     LIMIT max_rows
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_old_vectors(double precision,integer) TO parley_app;
+ALTER FUNCTION app.locate_old_vectors(double precision,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_own_invitations(address text)
+ RETURNS TABLE(workspace_id uuid, id uuid)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    usr uuid := nullif(current_setting('app.user_id', true), '')::uuid;
+BEGIN
+    RETURN QUERY SELECT i.workspace_id, i.id FROM public.invitations i WHERE i.accepted_by = usr
+                 UNION
+                 SELECT i.workspace_id, i.id FROM public.invitations i WHERE i.email = address
+                 ORDER BY 1, 2;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.locate_own_invitations(text) TO parley_app;
+ALTER FUNCTION app.locate_own_invitations(text) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_unfinished_documents(older_seconds double precision, max_rows integer)
+ RETURNS TABLE(workspace_id uuid, base_id uuid, document_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    (SELECT d.workspace_id, d.base_id, d.id
+       FROM public.documents d
+      WHERE d.status NOT IN ('ready', 'failed') AND d.updated_at < now() - older_seconds * interval '1 second'
+        AND NOT EXISTS (SELECT FROM public.job_queue j
+                         WHERE j.workspace_id = d.workspace_id AND j.kind = 'document.ingest' AND j.status IN ('queued', 'running')
+                           AND j.key = d.id || ' ' || CASE d.status WHEN 'deleting' THEN 'delete' ELSE d.building::text END)
+      ORDER BY d.updated_at
+      LIMIT max_rows)
+    UNION ALL
+    (SELECT b.workspace_id, b.id, NULL
+       FROM public.knowledge_bases b
+      WHERE b.deleted_at < now() - older_seconds * interval '1 second'
+        AND NOT EXISTS (SELECT FROM public.job_queue j
+                         WHERE j.workspace_id = b.workspace_id AND j.kind = 'knowledge_base.schedule' AND j.status IN ('queued', 'running') AND j.key = b.id::text)
+      ORDER BY b.deleted_at
+      LIMIT max_rows)
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_unfinished_documents(double precision,integer) TO parley_app;
+ALTER FUNCTION app.locate_unfinished_documents(double precision,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_unfinished_erasures(older_seconds double precision, max_rows integer)
+ RETURNS TABLE(workspace_id uuid, file_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT DISTINCT d.workspace_id, d.file_id
+      FROM public.document_files d
+     WHERE d.deleted_at < now() - older_seconds * interval '1 second'
+       AND NOT EXISTS (SELECT FROM public.job_queue j
+                        WHERE j.workspace_id = d.workspace_id AND j.kind = 'file.erase' AND j.status IN ('queued', 'running') AND j.key = d.file_id::text)
+       AND NOT EXISTS (SELECT FROM public.dead_letter_queue l
+                        WHERE l.workspace_id = d.workspace_id AND l.kind = 'file.erase' AND l.key = d.file_id::text AND l.created_at > now() - interval '1 hour')
+     LIMIT max_rows
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_unfinished_erasures(double precision,integer) TO parley_app;
+ALTER FUNCTION app.locate_unfinished_erasures(double precision,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.locate_unproved(older_seconds double precision, max_of_address integer, max_rows integer)
+ RETURNS TABLE(user_id uuid, workspace_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT u.id, m.workspace_id
+      FROM (SELECT s.id, s.created_at, row_number() OVER (PARTITION BY s.email ORDER BY s.created_at DESC, s.id) AS place
+              FROM public.users s WHERE s.shares_address AND s.verified_at IS NULL) u
+      LEFT JOIN public.workspace_members m ON m.user_id = u.id
+      LEFT JOIN public.workspaces w ON w.id = m.workspace_id
+     WHERE (u.created_at < now() - make_interval(secs => older_seconds) OR u.place > max_of_address)
+       AND (m.workspace_id IS NULL OR w.deleted_at IS NULL AND NOT EXISTS (
+            SELECT FROM public.workspace_members o WHERE o.workspace_id = m.workspace_id AND o.user_id <> m.user_id))
+     LIMIT max_rows
+$function$;
+GRANT EXECUTE ON FUNCTION app.locate_unproved(double precision,integer,integer) TO parley_app;
+ALTER FUNCTION app.locate_unproved(double precision,integer,integer) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.lock_authority(workspace uuid, actor uuid, roles text[])
  RETURNS boolean
@@ -3620,6 +5888,176 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.memberships(timestamp with time zone,uuid,integer) TO parley_app;
 ALTER FUNCTION app.memberships(timestamp with time zone,uuid,integer) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.merge_end_user(anonymous uuid, its_external_id text, OUT known uuid, OUT refused boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    its_user  text := coalesce(current_setting('app.user_id', true), '');
+    its_role  text := coalesce(current_setting('app.role', true), '');
+    its_bots  text := coalesce(current_setting('app.bots', true), '');
+    its_owner text := coalesce(current_setting('app.owner', true), '');
+    visitor   public.end_users;
+    revoked   timestamptz;
+BEGIN
+    SELECT * INTO visitor FROM public.end_users e WHERE e.workspace_id = workspace AND e.id = anonymous AND e.external_id IS NULL FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    LOOP -- until it is there and locked: it may be deleted between the two
+        INSERT INTO public.end_users (workspace_id, id, external_id, name, metadata, created_at, last_token_at)
+        VALUES (workspace, app.uuid_v7(), its_external_id, visitor.name, visitor.metadata, visitor.created_at, visitor.last_token_at)
+            ON CONFLICT (workspace_id, external_id) WHERE external_id IS NOT NULL DO NOTHING;
+        SELECT e.id, e.revoked_at INTO known, revoked FROM public.end_users e
+         WHERE e.workspace_id = workspace AND e.external_id = its_external_id FOR NO KEY UPDATE;
+        EXIT WHEN FOUND;
+    END LOOP;
+    refused := visitor.revoked_at IS NOT NULL OR revoked IS NOT NULL;
+    IF NOT (app.describes_end_user(anonymous) AND app.describes_end_user(known)) THEN
+        RAISE EXCEPTION 'an end user of other bots' USING ERRCODE = 'PYKEY', DETAIL = its_role;
+    END IF;
+    IF refused THEN
+        RETURN;
+    END IF;
+    PERFORM app.set_tenant(workspace::text, its_user, its_role, its_bots, ''); -- a key that makes tokens owns no threads
+    UPDATE public.message_feedback f SET user_id = known
+      FROM public.threads t
+     WHERE t.workspace_id = workspace AND t.owner_id = anonymous AND f.workspace_id = workspace AND f.thread_id = t.id AND f.user_id = anonymous;
+    UPDATE public.threads t SET owner_id = known, end_user_id = known, created_by = CASE t.created_by WHEN anonymous THEN known ELSE t.created_by END
+     WHERE t.workspace_id = workspace AND t.owner_id = anonymous;
+    PERFORM app.set_tenant(workspace::text, its_user, its_role, its_bots, its_owner);
+    INSERT INTO public.end_user_bots (workspace_id, end_user_id, bot_id)
+    SELECT workspace, known, b.bot_id FROM public.end_user_bots b WHERE b.workspace_id = workspace AND b.end_user_id = anonymous
+        ON CONFLICT DO NOTHING;
+    INSERT INTO public.caller_counts AS c (workspace_id, caller_id, metric, period, began_at, used)
+    SELECT workspace, known, o.metric, o.period, o.began_at, o.used FROM public.caller_counts o WHERE o.workspace_id = workspace AND o.caller_id = anonymous
+        ON CONFLICT (workspace_id, caller_id, metric, period) DO UPDATE
+       SET used = CASE WHEN c.began_at = excluded.began_at THEN c.used + excluded.used WHEN c.began_at > excluded.began_at THEN c.used ELSE excluded.used END,
+           began_at = greatest(c.began_at, excluded.began_at);
+    DELETE FROM public.caller_counts c WHERE c.workspace_id = workspace AND c.caller_id = anonymous;
+    DELETE FROM public.end_users e WHERE e.workspace_id = workspace AND e.id = anonymous;
+    PERFORM app.erase_end_user(anonymous);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.merge_end_user(uuid,text) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.own_actions(before_at timestamp with time zone, before_id uuid, max_rows integer)
+ RETURNS TABLE(workspace_id uuid, id uuid, created_at timestamp with time zone, action text, reason text, resource_type text, resource_id uuid, operation_id uuid, trace_id text, changes jsonb, ip inet, user_agent text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    usr           uuid := nullif(its_user, '')::uuid;
+    home          uuid;
+BEGIN
+    before_at := coalesce(before_at, 'infinity');
+    before_id := coalesce(before_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+    RETURN QUERY SELECT NULL::uuid, e.id, e.created_at, e.action, e.reason, NULL::text, NULL::uuid, e.operation_id, e.trace_id, '{}'::jsonb, e.ip, e.user_agent
+      FROM public.account_events e
+     WHERE e.user_id = usr AND (e.created_at, e.id) < (before_at, before_id)
+     ORDER BY e.created_at DESC, e.id DESC LIMIT max_rows;
+    FOREACH home IN ARRAY ARRAY(SELECT app.own_workspaces()) LOOP
+        PERFORM app.set_tenant(home::text, its_user, '', '');
+        RETURN QUERY SELECT home, a.id, a.created_at, a.action, ''::text, a.resource_type, a.resource_id, a.operation_id, a.trace_id, a.changes, a.ip, a.user_agent
+          FROM public.audit_log a
+         WHERE a.workspace_id = home AND a.user_id = usr AND (a.created_at, a.id) < (before_at, before_id)
+         ORDER BY a.created_at DESC, a.id DESC LIMIT max_rows;
+    END LOOP;
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.own_actions(timestamp with time zone,uuid,integer) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.own_authenticated_sessions(before_at timestamp with time zone, before_id uuid, max_rows integer, also_ended boolean)
+ RETURNS TABLE(workspace_id uuid, id uuid, rotated_at timestamp with time zone, idle_expires_at timestamp with time zone, revoked_at timestamp with time zone, created_at timestamp with time zone, ip inet, user_agent text, authenticated_at timestamp with time zone, amr text[])
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    usr           uuid := nullif(its_user, '')::uuid;
+    home          uuid;
+BEGIN
+    RETURN QUERY SELECT NULL::uuid, s.id, s.rotated_at, s.idle_expires_at, s.revoked_at, s.created_at, s.ip, s.user_agent,
+                        coalesce(s.authenticated_at, s.created_at), s.amr
+      FROM public.account_sessions s
+     WHERE s.user_id = usr AND (also_ended OR s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now())
+       AND (before_at IS NULL OR (s.created_at, s.id) < (before_at, before_id))
+     ORDER BY s.created_at DESC, s.id DESC LIMIT max_rows;
+    FOREACH home IN ARRAY ARRAY(SELECT app.own_workspaces()) LOOP
+        PERFORM app.set_tenant(home::text, its_user, '', '');
+        RETURN QUERY SELECT home, s.id, s.rotated_at, s.idle_expires_at, s.revoked_at, s.created_at, s.ip, s.user_agent,
+                            coalesce(s.authenticated_at, s.created_at), s.amr
+          FROM public.sessions s
+         WHERE s.workspace_id = home AND s.user_id = usr
+           AND (also_ended OR s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now())
+           AND (before_at IS NULL OR (s.created_at, s.id) < (before_at, before_id))
+         ORDER BY s.created_at DESC, s.id DESC LIMIT max_rows;
+    END LOOP;
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.own_authenticated_sessions(timestamp with time zone,uuid,integer,boolean) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.own_invitations(address text, max_rows integer)
+ RETURNS TABLE(workspace_id uuid, workspace_name text, id uuid, email text, role text, created_at timestamp with time zone, expires_at timestamp with time zone, accepted_at timestamp with time zone, revoked_at timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    place         record;
+BEGIN
+    FOR place IN SELECT l.workspace_id, l.id FROM app.locate_own_invitations(address) l LIMIT max_rows LOOP
+        PERFORM app.set_tenant(place.workspace_id::text, its_user, '', '');
+        RETURN QUERY SELECT i.workspace_id, w.name, i.id, i.email, i.role, i.created_at, i.expires_at, i.accepted_at, i.revoked_at
+          FROM public.invitations i
+          JOIN public.workspaces w ON w.id = i.workspace_id
+         WHERE i.workspace_id = place.workspace_id AND i.id = place.id;
+    END LOOP;
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.own_invitations(text,integer) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.own_sessions(before_at timestamp with time zone, before_id uuid, max_rows integer, also_ended boolean)
+ RETURNS TABLE(workspace_id uuid, id uuid, rotated_at timestamp with time zone, idle_expires_at timestamp with time zone, revoked_at timestamp with time zone, created_at timestamp with time zone, ip inet, user_agent text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+    its_workspace text := coalesce(current_setting('app.workspace_id', true), '');
+    its_user      text := coalesce(current_setting('app.user_id', true), '');
+    its_role      text := coalesce(current_setting('app.role', true), '');
+    its_bots      text := coalesce(current_setting('app.bots', true), '');
+    usr           uuid := nullif(its_user, '')::uuid;
+    home          uuid;
+BEGIN
+    RETURN QUERY SELECT NULL::uuid, s.id, s.rotated_at, s.idle_expires_at, s.revoked_at, s.created_at, s.ip, s.user_agent
+      FROM public.account_sessions s
+     WHERE s.user_id = usr AND (also_ended OR s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now())
+       AND (before_at IS NULL OR (s.created_at, s.id) < (before_at, before_id))
+     ORDER BY s.created_at DESC, s.id DESC LIMIT max_rows;
+    FOREACH home IN ARRAY ARRAY(SELECT app.own_workspaces()) LOOP
+        PERFORM app.set_tenant(home::text, its_user, '', '');
+        RETURN QUERY SELECT home, s.id, s.rotated_at, s.idle_expires_at, s.revoked_at, s.created_at, s.ip, s.user_agent
+          FROM public.sessions s
+         WHERE s.workspace_id = home AND s.user_id = usr
+           AND (also_ended OR s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now())
+           AND (before_at IS NULL OR (s.created_at, s.id) < (before_at, before_id))
+         ORDER BY s.created_at DESC, s.id DESC LIMIT max_rows;
+    END LOOP;
+    PERFORM app.set_tenant(its_workspace, its_user, its_role, its_bots);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.own_sessions(timestamp with time zone,uuid,integer,boolean) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.own_workspaces()
  RETURNS SETOF uuid
  LANGUAGE sql
@@ -3631,6 +6069,31 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.own_workspaces() TO parley_app;
 ALTER FUNCTION app.own_workspaces() OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.owns_thread(thread uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+BEGIN
+    RETURN EXISTS (SELECT FROM public.threads t
+                    WHERE t.workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid AND t.id = thread
+                      AND t.owner_id = nullif(current_setting('app.owner', true), '')::uuid);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.owns_thread(uuid) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.owns_turn(turn uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+BEGIN
+    RETURN EXISTS (SELECT FROM public.llm_turns u
+                     JOIN public.threads t ON t.workspace_id = u.workspace_id AND t.id = u.thread_id
+                    WHERE u.workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid AND u.id = turn
+                      AND t.owner_id = nullif(current_setting('app.owner', true), '')::uuid);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.owns_turn(uuid) TO parley_app;
 
 CREATE OR REPLACE FUNCTION app.pass_login(counter bytea, account bytea, from_network bytea, begun timestamp with time zone)
  RETURNS double precision
@@ -3750,6 +6213,30 @@ $function$;
 GRANT EXECUTE ON FUNCTION app.purge_workspace(uuid) TO parley_app;
 ALTER FUNCTION app.purge_workspace(uuid) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.queue_account_email(its_id uuid, its_kind text, its_user uuid, its_address text, its_language text, its_trace text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    INSERT INTO public.account_emails (id, kind, user_id, address, language, trace_id)
+    VALUES (its_id, its_kind, its_user, its_address, its_language, its_trace);
+$function$;
+GRANT EXECUTE ON FUNCTION app.queue_account_email(uuid,text,uuid,text,text,text) TO parley_app;
+ALTER FUNCTION app.queue_account_email(uuid,text,uuid,text,text,text) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.queue_account_email(its_id uuid, its_kind text, its_user uuid, its_address text, its_language text, its_trace text, its_facts jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    INSERT INTO public.account_emails (id, kind, user_id, address, language, trace_id, facts)
+    VALUES (its_id, its_kind, its_user, its_address, its_language, its_trace, its_facts);
+$function$;
+GRANT EXECUTE ON FUNCTION app.queue_account_email(uuid,text,uuid,text,text,text,jsonb) TO parley_app;
+ALTER FUNCTION app.queue_account_email(uuid,text,uuid,text,text,text,jsonb) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.queue_depth()
  RETURNS TABLE(queued bigint, running bigint, dead bigint, oldest_seconds double precision)
  LANGUAGE sql
@@ -3807,6 +6294,26 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.read_invitation(bytea) TO parley_app;
 
+CREATE OR REPLACE FUNCTION app.readable_words(bases uuid[], words text[], counts integer[])
+ RETURNS TABLE(word text, chunks integer)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+#variable_conflict use_column
+BEGIN
+    IF coalesce(current_setting('app.bots', true), '') = '' THEN
+        RETURN QUERY SELECT w.word, w.chunks FROM unnest(words, counts) w(word, chunks);
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT w.word, n.chunks FROM unnest(words) w(word)
+     CROSS JOIN LATERAL (SELECT count(*)::integer AS chunks
+                           FROM app.search_chunks(bases, ARRAY[w.word], ARRAY[1]::real[], ARRAY[1], '{}', 1000, 1000) f
+                           JOIN public.chunks c ON c.workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid AND c.id = f.chunk_id) n
+     WHERE n.chunks > 0;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.readable_words(uuid[],text[],integer[]) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.recent_networks(after timestamp with time zone, most integer)
  RETURNS TABLE(network bytea, used_at timestamp with time zone)
  LANGUAGE sql
@@ -3857,6 +6364,149 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.refuse_change() TO public;
 
+CREATE OR REPLACE FUNCTION app.refuse_key()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+    RAISE EXCEPTION 'not for this API key' USING ERRCODE = 'PYKEY', DETAIL = current_setting('app.role');
+END $function$;
+GRANT EXECUTE ON FUNCTION app.refuse_key() TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.remove_chunks(workspace uuid, document uuid, before integer, its_language text, max_rows integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    removed integer;
+    words   text[];
+    counts  integer[];
+BEGIN
+    WITH chosen AS (
+        SELECT c.id FROM public.chunks c
+         WHERE c.workspace_id = workspace AND c.document_id = document AND c.generation < before
+         ORDER BY c.generation, c.ordinal
+         LIMIT max_rows
+    ), gone AS (
+        DELETE FROM public.chunks c USING chosen WHERE c.workspace_id = workspace AND c.id = chosen.id RETURNING c.tsv
+    ), counted AS (
+        SELECT w.word, count(*)::integer AS n FROM gone g, unnest(tsvector_to_array(g.tsv)) w(word) GROUP BY w.word
+        UNION ALL
+        SELECT '', count(*)::integer FROM gone HAVING count(*) > 0
+    )
+    SELECT (SELECT count(*) FROM gone), array_agg(c.word), array_agg(c.n) INTO removed, words, counts FROM counted c;
+    IF removed > 0 THEN
+        PERFORM FROM public.lexicon l WHERE l.workspace_id = workspace AND l.language = its_language AND l.word = ANY (words)
+          ORDER BY l.word COLLATE "C" FOR UPDATE;
+        UPDATE public.lexicon l SET chunks = l.chunks - c.n FROM unnest(words, counts) c(word, n)
+         WHERE l.workspace_id = workspace AND l.language = its_language AND l.word = c.word;
+        DELETE FROM public.lexicon l WHERE l.workspace_id = workspace AND l.language = its_language AND l.word = ANY (words) AND l.chunks <= 0;
+    END IF;
+    RETURN removed;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.remove_chunks(uuid,uuid,integer,text,integer) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.remove_old(kind text, before timestamp with time zone, after uuid, max_rows integer, OUT removed integer, OUT last uuid)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    bound     constant uuid := (lpad(to_hex(floor(extract(epoch FROM before) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
+    ids       uuid[];
+BEGIN
+    CASE kind
+    WHEN 'deliveries' THEN
+        ids := ARRAY(SELECT d.id FROM public.webhook_deliveries d
+                      WHERE d.workspace_id = workspace AND d.id > after AND d.id < bound ORDER BY d.id LIMIT max_rows);
+        DELETE FROM public.webhook_deliveries d WHERE d.workspace_id = workspace AND d.id = ANY (ids) AND d.finished_at < before;
+    WHEN 'bodies' THEN
+        ids := ARRAY(SELECT b.event_id FROM public.event_bodies b
+                      WHERE b.workspace_id = workspace AND b.event_id > after AND b.event_id < bound ORDER BY b.event_id LIMIT max_rows);
+        DELETE FROM public.event_bodies b
+         WHERE b.workspace_id = workspace AND b.event_id = ANY (ids) AND b.created_at < before
+           AND NOT EXISTS (SELECT FROM public.webhook_deliveries d WHERE d.workspace_id = workspace AND d.event_id = b.event_id);
+    WHEN 'received' THEN
+        ids := ARRAY(SELECT e.id FROM public.webhook_events e
+                      WHERE e.workspace_id = workspace AND e.id > after AND e.id < bound ORDER BY e.id LIMIT max_rows);
+        DELETE FROM public.webhook_events e
+         WHERE e.workspace_id = workspace AND e.id = ANY (ids) AND e.received_at < before AND e.status <> 'received';
+    WHEN 'jobs' THEN
+        ids := ARRAY(SELECT j.id FROM public.job_queue j
+                      WHERE j.workspace_id = workspace AND j.id > after AND j.id < bound ORDER BY j.id LIMIT max_rows);
+        DELETE FROM public.job_queue j WHERE j.workspace_id = workspace AND j.id = ANY (ids) AND j.status = 'done' AND j.finished_at < before;
+    WHEN 'dead_letters' THEN
+        ids := ARRAY(SELECT d.id FROM public.dead_letter_queue d
+                      WHERE d.workspace_id = workspace AND d.id > after AND d.id < bound ORDER BY d.id LIMIT max_rows);
+        DELETE FROM public.dead_letter_queue d WHERE d.workspace_id = workspace AND d.id = ANY (ids) AND d.created_at < before;
+    END CASE;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    IF cardinality(ids) = max_rows THEN
+        last := ids[max_rows];
+    END IF;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.remove_old(text,timestamp with time zone,uuid,integer) TO parley_app;
+ALTER FUNCTION app.remove_old(text,timestamp with time zone,uuid,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.remove_old_usage(kind text, before date, max_rows integer, OUT removed integer, OUT more boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    workspace constant uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    bound     constant date := least(before, date_trunc('month', now() AT TIME ZONE 'UTC')::date);
+    since     constant timestamptz := bound::timestamp AT TIME ZONE 'UTC';
+    old       tid[];
+BEGIN
+    CASE kind
+    WHEN 'outbox' THEN
+        old := ARRAY(SELECT o.ctid FROM public.analytics_outbox o WHERE o.workspace_id = workspace AND o.at < since AND o.batch IS NULL ORDER BY o.id LIMIT max_rows);
+        DELETE FROM public.analytics_outbox o WHERE o.workspace_id = workspace AND o.at < since AND o.batch IS NULL AND o.ctid = ANY (old);
+    WHEN 'daily' THEN
+        old := ARRAY(SELECT d.ctid FROM public.analytics_daily d WHERE d.workspace_id = workspace AND d.day < bound ORDER BY d.day LIMIT max_rows);
+        DELETE FROM public.analytics_daily d WHERE d.workspace_id = workspace AND d.day < bound AND d.ctid = ANY (old);
+    WHEN 'latency' THEN
+        old := ARRAY(SELECT l.ctid FROM public.analytics_latency l WHERE l.workspace_id = workspace AND l.day < bound ORDER BY l.day LIMIT max_rows);
+        DELETE FROM public.analytics_latency l WHERE l.workspace_id = workspace AND l.day < bound AND l.ctid = ANY (old);
+    WHEN 'quarters' THEN
+        old := ARRAY(SELECT q.ctid FROM public.analytics_quarters q WHERE q.workspace_id = workspace AND q.quarter < since ORDER BY q.quarter LIMIT max_rows);
+        DELETE FROM public.analytics_quarters q WHERE q.workspace_id = workspace AND q.quarter < since AND q.ctid = ANY (old);
+    WHEN 'latency_quarters' THEN
+        old := ARRAY(SELECT l.ctid FROM public.analytics_latency_quarters l WHERE l.workspace_id = workspace AND l.quarter < since ORDER BY l.quarter LIMIT max_rows);
+        DELETE FROM public.analytics_latency_quarters l WHERE l.workspace_id = workspace AND l.quarter < since AND l.ctid = ANY (old);
+    WHEN 'warnings' THEN
+        old := ARRAY(SELECT w.ctid FROM public.usage_warnings w WHERE w.workspace_id = workspace AND w.month < bound ORDER BY w.month LIMIT max_rows);
+        DELETE FROM public.usage_warnings w WHERE w.workspace_id = workspace AND w.month < bound AND w.ctid = ANY (old);
+    WHEN 'counters' THEN
+        old := ARRAY(SELECT c.ctid FROM public.usage_counters c
+                      WHERE c.workspace_id = workspace AND c.month > '0001-01-01' AND c.month < bound ORDER BY c.month LIMIT max_rows);
+        DELETE FROM public.usage_counters c WHERE c.workspace_id = workspace AND c.month > '0001-01-01' AND c.month < bound AND c.ctid = ANY (old);
+    END CASE;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    more := cardinality(old) = max_rows;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.remove_old_usage(text,date,integer) TO parley_app;
+ALTER FUNCTION app.remove_old_usage(text,date,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.remove_unproved(account uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    DELETE FROM public.users u WHERE u.id = account AND u.shares_address AND u.verified_at IS NULL
+       AND NOT EXISTS (SELECT FROM public.workspace_members m WHERE m.user_id = account);
+    RETURN FOUND;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.remove_unproved(uuid) TO parley_app;
+ALTER FUNCTION app.remove_unproved(uuid) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.require(ok boolean, what text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3896,6 +6546,36 @@ BEGIN
     RETURN true;
 END $function$;
 GRANT EXECUTE ON FUNCTION app.reserve_cost(uuid,uuid,integer,bigint,timestamp with time zone,bigint) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.reserve_knowledge(workspace uuid, document uuid, new_chunks bigint, new_bytes bigint, max_chunks bigint, max_bytes bigint)
+ RETURNS TABLE(metric text, most bigint, used bigint)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+    chunk_limit bigint := coalesce((SELECT o.most FROM public.workspace_limits o WHERE o.workspace_id = workspace AND o.metric = 'chunks'), max_chunks);
+    byte_limit  bigint := coalesce((SELECT o.most FROM public.workspace_limits o WHERE o.workspace_id = workspace AND o.metric = 'knowledge_bytes'), max_bytes);
+    others record;
+    own    record;
+BEGIN
+    IF chunk_limit = 0 AND byte_limit = 0 THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('chunks of ' || workspace, 0)); -- as app.make_room does
+    SELECT d.chunks, d.text_bytes INTO own FROM public.documents d WHERE d.workspace_id = workspace AND d.id = document;
+    SELECT coalesce(sum(greatest(d.chunks, b.chunks)), 0) AS chunks, coalesce(sum(greatest(d.text_bytes, b.bytes)), 0) AS bytes INTO others
+      FROM public.documents d
+      LEFT JOIN LATERAL (SELECT d.chunks_total AS chunks, octet_length(t.text) AS bytes FROM public.document_texts t
+                          WHERE t.workspace_id = workspace AND t.document_id = d.id AND t.generation = d.building
+                            AND d.status IN ('chunking', 'embedding')) b ON true
+     WHERE d.workspace_id = workspace AND d.id <> document AND d.status <> 'deleting';
+    IF chunk_limit > 0 AND new_chunks > own.chunks AND others.chunks + new_chunks > chunk_limit THEN
+        RETURN QUERY SELECT 'chunks', chunk_limit, others.chunks::bigint + own.chunks;
+    ELSIF byte_limit > 0 AND new_bytes > own.text_bytes AND others.bytes + new_bytes > byte_limit THEN
+        RETURN QUERY SELECT 'knowledge_bytes', byte_limit, others.bytes::bigint + own.text_bytes;
+    END IF;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.reserve_knowledge(uuid,uuid,bigint,bigint,bigint,bigint) TO parley_app;
 
 CREATE OR REPLACE FUNCTION app.reserved_cost(workspace uuid, without uuid)
  RETURNS bigint
@@ -3979,6 +6659,9 @@ AS $function$
                coalesce(o.bot_id, '00000000-0000-0000-0000-000000000000') AS bot_id,
                o.kind, o.count, o.messages, o.input_tokens, o.output_tokens, o.cost_micros,
                width_bucket(greatest(o.latency_ms, 0), bounds) - 1 AS bucket, o.latency_ms
+    ), kept AS ( -- retention has closed the time before
+        SELECT t.* FROM taken t LEFT JOIN public.workspace_retention r ON r.workspace_id = t.workspace_id
+         WHERE r.usage_before IS NULL OR t.day >= r.usage_before
     ), summed AS (
         INSERT INTO public.analytics_daily AS d
         SELECT t.workspace_id, t.day, t.bot_id,
@@ -3987,7 +6670,7 @@ AS $function$
                sum(t.messages),
                coalesce(sum(t.count) FILTER (WHERE t.kind = 'webhook_event'), 0), coalesce(sum(t.count) FILTER (WHERE t.kind = 'audit'), 0),
                sum(t.input_tokens), sum(t.output_tokens), sum(t.cost_micros)
-          FROM taken t GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 -- in one order, so that two of these wait for each other and no more
+          FROM kept t GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 -- in one order, so that two of these wait for each other and no more
             ON CONFLICT (workspace_id, day, bot_id) DO UPDATE
            SET turns = d.turns + excluded.turns, completed = d.completed + excluded.completed, failed = d.failed + excluded.failed,
                messages = d.messages + excluded.messages, webhook_events = d.webhook_events + excluded.webhook_events,
@@ -3995,7 +6678,7 @@ AS $function$
                output_tokens = d.output_tokens + excluded.output_tokens, cost_micros = d.cost_micros + excluded.cost_micros
     ), timed AS (
         INSERT INTO public.analytics_latency AS l
-        SELECT t.workspace_id, t.day, t.bot_id, t.bucket, sum(t.count) FROM taken t WHERE t.latency_ms IS NOT NULL
+        SELECT t.workspace_id, t.day, t.bot_id, t.bucket, sum(t.count) FROM kept t WHERE t.latency_ms IS NOT NULL
          GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
             ON CONFLICT (workspace_id, day, bot_id, bucket) DO UPDATE SET turns = l.turns + excluded.turns
     ), summed_quarters AS (
@@ -4006,7 +6689,7 @@ AS $function$
                sum(t.messages),
                coalesce(sum(t.count) FILTER (WHERE t.kind = 'webhook_event'), 0), coalesce(sum(t.count) FILTER (WHERE t.kind = 'audit'), 0),
                sum(t.input_tokens), sum(t.output_tokens), sum(t.cost_micros)
-          FROM taken t GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+          FROM kept t GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
             ON CONFLICT (workspace_id, quarter, bot_id) DO UPDATE
            SET turns = d.turns + excluded.turns, completed = d.completed + excluded.completed, failed = d.failed + excluded.failed,
                messages = d.messages + excluded.messages, webhook_events = d.webhook_events + excluded.webhook_events,
@@ -4014,7 +6697,7 @@ AS $function$
                output_tokens = d.output_tokens + excluded.output_tokens, cost_micros = d.cost_micros + excluded.cost_micros
     ), timed_quarters AS (
         INSERT INTO public.analytics_latency_quarters AS l
-        SELECT t.workspace_id, t.quarter, t.bot_id, t.bucket, sum(t.count) FROM taken t WHERE t.latency_ms IS NOT NULL
+        SELECT t.workspace_id, t.quarter, t.bot_id, t.bucket, sum(t.count) FROM kept t WHERE t.latency_ms IS NOT NULL
          GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
             ON CONFLICT (workspace_id, quarter, bot_id, bucket) DO UPDATE SET turns = l.turns + excluded.turns
     )
@@ -4033,6 +6716,10 @@ AS $function$
       FROM (
         SELECT 'model_keys' AS kind, substring(m.sealed FROM 1 FOR 9) AS mark FROM public.model_keys m
          UNION ALL
+        SELECT 'model_keys', substring(e.sealed FROM 1 FOR 9) FROM public.embedding_keys e
+         UNION ALL
+        SELECT 'second_factors', substring(f.sealed FROM 1 FOR 9) FROM public.account_totp f
+         UNION ALL
         SELECT t.kind, CASE WHEN t.mark ~ '^[A-Za-z0-9+/]{12}$' THEN decode(t.mark, 'base64') ELSE '' END
           FROM (
             SELECT 'endpoint_secrets' AS kind, left(k ->> 'sealed', 12) AS mark FROM public.webhook_endpoints e, jsonb_array_elements(e.secrets) k
@@ -4048,12 +6735,140 @@ AS $function$
          UNION ALL
         SELECT 'audit_heads', '\x02'::bytea || coalesce(h.key_id, '') FROM public.audit_seal_heads h WHERE h.mac IS NOT NULL
          UNION ALL
+        SELECT 'audit_cuts', '\x02'::bytea || c.key_id FROM public.audit_cuts c
+         UNION ALL
         SELECT 'retired_keys', substring(r.sealed FROM 1 FOR 9) FROM public.retired_keys r
       ) s
      GROUP BY 1, 2 ORDER BY 1, 2
 $function$;
 GRANT EXECUTE ON FUNCTION app.sealed_keys() TO parley_app;
 ALTER FUNCTION app.sealed_keys() OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.search_chunks(bases uuid[], words text[], weights real[], counts integer[], filter jsonb, max_seen integer, max_rows integer)
+ RETURNS TABLE(chunk_id uuid, score real)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+    workspace uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    queries   tsquery[] := ARRAY(SELECT ('''' || replace(replace(w, '\', '\\'), '''', '''''') || '''')::tsquery FROM unnest(words) w);
+    whole     real := (SELECT sum(w) FROM unnest(weights) w);
+    n         integer := cardinality(words);
+    rare      integer := 0; -- words in few chunks, which are all looked at
+    total     bigint := 0;
+    step      tsquery;
+    steps     tsquery[] := '{}';
+    done      tsquery;
+    found     integer := 0;
+    its_rows  integer;
+BEGIN
+    IF coalesce(n, 0) = 0 OR whole <= 0 OR cardinality(bases) = 0 THEN
+        RETURN;
+    END IF;
+    WHILE rare < n AND total + counts[rare + 1] <= max_seen LOOP
+        rare := rare + 1;
+        total := total + counts[rare];
+        step := CASE WHEN rare = 1 THEN queries[1] ELSE step || queries[rare] END;
+    END LOOP;
+    IF rare > 0 THEN
+        steps := ARRAY[step];
+    END IF;
+    FOR i IN REVERSE least(n, rare + 4) .. rare + 2 LOOP
+        step := queries[rare + 1];
+        FOR j IN rare + 2 .. i LOOP
+            step := step && queries[j];
+        END LOOP;
+        steps := steps || step;
+    END LOOP;
+    steps := steps || queries[rare + 1:];
+    FOREACH step IN ARRAY steps LOOP
+        RETURN QUERY
+        SELECT m.id, (r.rank / whole / sqrt(1 + length(m.tsv) / 10.0))::real AS score
+          FROM (SELECT c.id, c.tsv
+                  FROM (SELECT c.id, c.tsv, c.document_id, c.generation
+                          FROM public.chunks c
+                         WHERE c.workspace_id = workspace AND (cardinality(bases) > 1 OR c.base_id = bases[1]) AND c.base_id = ANY (bases)
+                           AND c.tsv @@ step AND (done IS NULL OR NOT c.tsv @@ done)
+                        OFFSET 0) c
+                 CROSS JOIN LATERAL (SELECT d.metadata FROM public.documents d
+                                      WHERE d.workspace_id = workspace AND d.id = c.document_id AND d.generation = c.generation AND d.status <> 'deleting'
+                                     OFFSET 0) d
+                 WHERE filter = '{}' OR NOT EXISTS (SELECT FROM jsonb_each(filter) f WHERE NOT coalesce(f.value @> (d.metadata -> f.key), false))
+                 LIMIT max_seen) m
+         CROSS JOIN LATERAL (SELECT sum(w.weight * ts_rank('{0.1, 0.2, 0.9, 1}', m.tsv, w.query)) AS rank FROM unnest(queries, weights) w(query, weight)) r
+         ORDER BY 2 DESC, m.id
+         LIMIT max_rows - found;
+        GET DIAGNOSTICS its_rows = ROW_COUNT;
+        found := found + its_rows;
+        EXIT WHEN found >= max_rows;
+        done := CASE WHEN done IS NULL THEN step ELSE done || step END;
+    END LOOP;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.search_chunks(uuid[],text[],real[],integer[],jsonb,integer,integer) TO parley_app;
+ALTER FUNCTION app.search_chunks(uuid[],text[],real[],integer[],jsonb,integer,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.search_words(its_language text, query_words text, max_words integer)
+ RETURNS TABLE(word text, instead_of text, chunks integer, weight real)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    workspace uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    all_chunks real := (SELECT l.chunks FROM public.lexicon l WHERE l.workspace_id = workspace AND l.language = its_language AND l.word = '');
+    stem text;
+    its_chunks integer;
+    missing integer := 0;
+    list jsonb := '[]';
+BEGIN
+    IF all_chunks IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('pg_trgm.similarity_threshold', '0.25', true);
+    FOREACH stem IN ARRAY (tsvector_to_array(to_tsvector(its_language::regconfig, query_words)))[1:200] LOOP
+        SELECT l.chunks INTO its_chunks FROM public.lexicon l WHERE l.workspace_id = workspace AND l.language = its_language AND l.word = stem;
+        IF FOUND THEN
+            list := list || jsonb_build_object('word', stem, 'chunks', its_chunks, 'part', 1);
+        ELSIF char_length(stem) >= 4 AND stem !~ '[0-9]' AND missing < max_words THEN
+            missing := missing + 1;
+            list := list || coalesce((
+                SELECT jsonb_agg(jsonb_build_object('word', a.word, 'instead_of', stem, 'chunks', a.chunks, 'part', a.part))
+                  FROM (SELECT l.word, l.chunks, ext.similarity(l.word, stem) AS part FROM public.lexicon l
+                         WHERE l.workspace_id = workspace AND l.language = its_language AND l.word OPERATOR(ext.%) stem
+                           AND abs(char_length(l.word) - char_length(stem)) <= 2
+                         ORDER BY part DESC, l.chunks DESC, l.word LIMIT 3) a), '[]');
+        END IF;
+    END LOOP;
+    RETURN QUERY
+    WITH known AS (
+        SELECT k.word, k.instead_of, k.chunks, k.part FROM jsonb_to_recordset(list) AS k(word text, instead_of text, chunks integer, part real)
+    ), weighed AS (
+        SELECT DISTINCT ON (k.word) k.word, k.instead_of, k.chunks, (k.part * ln(1 + (greatest(all_chunks - k.chunks, 0) + 0.5) / (k.chunks + 0.5)))::real AS weight
+          FROM known k ORDER BY k.word, k.part DESC
+    )
+    SELECT w.word, w.instead_of, w.chunks, CASE WHEN row_number() OVER (ORDER BY w.weight DESC, w.word) <= max_words THEN w.weight ELSE 0 END::real
+      FROM weighed w ORDER BY w.weight DESC, w.word;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.search_words(text,text,integer) TO parley_app;
+ALTER FUNCTION app.search_words(text,text,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.sees_document(document uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+BEGIN
+    RETURN EXISTS (SELECT FROM public.documents d
+                    WHERE d.workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid AND d.id = document);
+END $function$;
+GRANT EXECUTE ON FUNCTION app.sees_document(uuid) TO parley_app;
 
 CREATE OR REPLACE FUNCTION app.sees_endpoint(endpoint uuid)
  RETURNS boolean
@@ -4102,6 +6917,15 @@ $function$;
 GRANT EXECUTE ON FUNCTION app.set_tenant(text,text,text,text) TO parley_app;
 GRANT EXECUTE ON FUNCTION app.set_tenant(text,text,text,text) TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.set_tenant(workspace text, usr text, role text, bots text, owner text)
+ RETURNS text
+ LANGUAGE sql
+AS $function$
+    SELECT app.set_tenant(workspace, usr, role, bots) || set_config('app.owner', owner, true)
+$function$;
+GRANT EXECUTE ON FUNCTION app.set_tenant(text,text,text,text,text) TO parley_app;
+GRANT EXECUTE ON FUNCTION app.set_tenant(text,text,text,text,text) TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.settle_session(session uuid)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -4116,14 +6940,78 @@ BEGIN
     END IF;
     PERFORM app.set_tenant(home::text, coalesce(current_setting('app.user_id', true), ''), '', '');
     INSERT INTO public.sessions (workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at,
-                                 revoked_at, created_at, ip, user_agent)
+                                 revoked_at, created_at, ip, user_agent, authenticated_at, amr)
     SELECT home, s.id, s.user_id, s.generation, s.rotated_at, s.retirements, s.kid, s.idle_expires_at, s.expires_at,
-           s.revoked_at, s.created_at, s.ip, s.user_agent
+           s.revoked_at, s.created_at, s.ip, s.user_agent, s.authenticated_at, s.amr
       FROM public.account_sessions s WHERE s.id = session;
     DELETE FROM public.account_sessions s WHERE s.id = session;
     RETURN home;
 END $function$;
 GRANT EXECUTE ON FUNCTION app.settle_session(uuid) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.store_chunks(workspace uuid, base uuid, document uuid, its_generation integer, its_language text, list jsonb)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    stored integer;
+BEGIN
+    WITH fresh AS (
+        INSERT INTO public.chunks (workspace_id, id, base_id, document_id, generation, ordinal, page, start_at, end_at, headings, table_header, text, tsv)
+        SELECT workspace, c.id, base, document, its_generation, c.ordinal, c.page, c.start, c."end", c.headings, c.table_header, c.text,
+               setweight(to_tsvector(its_language::regconfig, c.heading_words), 'A') || setweight(to_tsvector(its_language::regconfig, c.words), 'B')
+          FROM jsonb_to_recordset(list) AS c(id uuid, ordinal integer, page integer, start integer, "end" integer, headings text[], table_header text, text text,
+                                             heading_words text, words text)
+            ON CONFLICT DO NOTHING
+        RETURNING tsv
+    ), counted AS (
+        SELECT w.word, count(*)::integer AS n FROM fresh f, unnest(tsvector_to_array(f.tsv)) w(word) GROUP BY w.word
+        UNION ALL
+        SELECT '', count(*)::integer FROM fresh HAVING count(*) > 0
+    ), words AS (
+        INSERT INTO public.lexicon AS l (workspace_id, language, word, chunks)
+        SELECT workspace, its_language, c.word, c.n FROM counted c ORDER BY c.word COLLATE "C" -- one order, so that nobody waits in a circle
+            ON CONFLICT (workspace_id, language, word) DO UPDATE SET chunks = l.chunks + excluded.chunks
+    )
+    SELECT count(*) INTO stored FROM fresh;
+    RETURN stored;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.store_chunks(uuid,uuid,uuid,integer,text,jsonb) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.take_account_emails(max_rows integer, lease_seconds double precision)
+ RETURNS TABLE(id uuid, kind text, user_id uuid, address text, language text, trace_id text, attempt integer, created_at timestamp with time zone, facts jsonb)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    WITH due AS (
+        SELECT e.id FROM public.account_emails e WHERE e.run_at <= now() ORDER BY e.run_at, e.id LIMIT max_rows FOR UPDATE SKIP LOCKED
+    )
+    UPDATE public.account_emails e SET attempt = e.attempt + 1, run_at = now() + make_interval(secs => lease_seconds)
+      FROM due WHERE e.id = due.id
+    RETURNING e.id, e.kind, e.user_id, e.address, e.language, e.trace_id, e.attempt, e.created_at, e.facts;
+$function$;
+GRANT EXECUTE ON FUNCTION app.take_account_emails(integer,double precision) TO parley_app;
+ALTER FUNCTION app.take_account_emails(integer,double precision) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.take_address(addresses text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    self uuid := nullif(current_setting('app.user_id', true), '')::uuid;
+BEGIN
+    IF EXISTS (SELECT FROM public.users u WHERE u.email = ANY (addresses) AND u.verified_at IS NOT NULL AND NOT u.verified_by_link AND u.id <> self) THEN
+        RETURN false;
+    END IF;
+    UPDATE public.users u SET shares_address = true, verified_at = NULL, verified_by_link = false
+     WHERE u.email = ANY (addresses) AND (u.verified_at IS NULL AND NOT u.shares_address OR u.verified_by_link) AND u.id <> self;
+    RETURN true;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.take_address(text[]) TO parley_app;
+ALTER FUNCTION app.take_address(text[]) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.take_analytics(most integer)
  RETURNS TABLE(batch uuid, workspace_id uuid, id bigint, kind text, count integer, messages integer, at timestamp with time zone, bot_id uuid, provider text, model text, input_tokens bigint, output_tokens bigint, cost_micros bigint, latency_ms integer)
@@ -4133,12 +7021,25 @@ CREATE OR REPLACE FUNCTION app.take_analytics(most integer)
 AS $function$
 DECLARE
     taken uuid := (SELECT o.batch FROM public.analytics_outbox o WHERE o.batch IS NOT NULL ORDER BY o.batch LIMIT 1);
+    all_closed boolean; -- of the rows that were looked at
 BEGIN
     IF taken IS NULL THEN
         taken := app.uuid_v7();
-        UPDATE public.analytics_outbox o SET batch = taken
-          FROM (SELECT f.workspace_id, f.id FROM public.analytics_outbox f WHERE f.batch IS NULL LIMIT most FOR UPDATE SKIP LOCKED) free
-         WHERE o.workspace_id = free.workspace_id AND o.id = free.id;
+        LOOP
+            WITH free AS (
+                SELECT f.workspace_id, f.id, f.at < r.usage_before::timestamp AT TIME ZONE 'UTC' AS closed
+                  FROM public.analytics_outbox f LEFT JOIN public.workspace_retention r ON r.workspace_id = f.workspace_id
+                 WHERE f.batch IS NULL LIMIT most FOR UPDATE OF f SKIP LOCKED
+            ), dropped AS (
+                DELETE FROM public.analytics_outbox o USING free WHERE free.closed AND o.workspace_id = free.workspace_id AND o.id = free.id
+            ), fixed AS (
+                UPDATE public.analytics_outbox o SET batch = taken
+                  FROM free WHERE free.closed IS NOT TRUE AND o.workspace_id = free.workspace_id AND o.id = free.id
+             RETURNING 1
+            )
+            SELECT (SELECT count(*) FROM free) > 0 AND (SELECT count(*) FROM fixed) = 0 INTO all_closed;
+            EXIT WHEN NOT all_closed;
+        END LOOP;
     END IF;
     RETURN QUERY
     SELECT o.batch, o.workspace_id, o.id, o.kind, o.count, o.messages, o.at, o.bot_id, o.provider, o.model,
@@ -4326,6 +7227,35 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.use(uuid,timestamp with time zone,jsonb,jsonb,boolean) TO parley_app;
 
+CREATE OR REPLACE FUNCTION app.use_for_caller(workspace uuid, caller uuid, limits jsonb, tokens bigint, micros bigint, moment timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+    INSERT INTO public.caller_counts AS c (workspace_id, caller_id, metric, period, began_at, used)
+    SELECT workspace, caller, u.metric, l.key, date_trunc(l.key, moment, 'UTC'), u.amount
+      FROM (VALUES ('cost_micros', micros), ('tokens', tokens)) u (metric, amount), jsonb_each_text(limits -> u.metric) l
+     WHERE u.amount > 0
+     ORDER BY u.metric, l.key -- turns that end at once wait for each other in one order
+        ON CONFLICT (workspace_id, caller_id, metric, period) DO UPDATE
+       SET used = CASE WHEN c.began_at = excluded.began_at THEN c.used + excluded.used WHEN c.began_at > excluded.began_at THEN c.used ELSE excluded.used END,
+           began_at = greatest(c.began_at, excluded.began_at);
+$function$;
+GRANT EXECUTE ON FUNCTION app.use_for_caller(uuid,uuid,jsonb,bigint,bigint,timestamp with time zone) TO parley_app;
+
+CREATE OR REPLACE FUNCTION app.use_sign_in(its_code bytea)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE public.sign_ins s SET code_hash = NULL, browser_hash = NULL, challenge = NULL, claims = NULL, code_ends_at = NULL
+     WHERE s.code_hash = its_code;
+    RETURN FOUND;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.use_sign_in(bytea) TO parley_app;
+ALTER FUNCTION app.use_sign_in(bytea) OWNER TO parley_door;
+
 CREATE OR REPLACE FUNCTION app.used(workspace uuid, month date, metric text)
  RETURNS bigint
  LANGUAGE sql
@@ -4345,6 +7275,18 @@ CREATE OR REPLACE FUNCTION app.user_id()
  STABLE PARALLEL SAFE
 RETURN (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid;
 GRANT EXECUTE ON FUNCTION app.user_id() TO public;
+
+CREATE OR REPLACE FUNCTION app.users_to_reseal(mark bytea, after uuid, max_rows integer)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT f.user_id FROM public.account_totp f
+     WHERE substring(f.sealed FROM 1 FOR 9) <> mark AND f.user_id > after ORDER BY f.user_id LIMIT max_rows;
+$function$;
+GRANT EXECUTE ON FUNCTION app.users_to_reseal(bytea,uuid,integer) TO parley_app;
+ALTER FUNCTION app.users_to_reseal(bytea,uuid,integer) OWNER TO parley_door;
 
 CREATE OR REPLACE FUNCTION app.uuid_v7()
  RETURNS uuid
@@ -4381,6 +7323,29 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.with_error(jsonb,jsonb) TO public;
 
+CREATE OR REPLACE FUNCTION app.without_texts(body text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT jsonb_set(jsonb_set(jsonb_set(jsonb_set(jsonb_set(jsonb_set(body::jsonb,
+           '{data,user_message,content}', '""', false), '{data,assistant_message,content}', '""', false), '{data,channel}', 'null', false),
+           '{data,error,message}', '""', false), '{data,error,details}', 'null', false), '{data,last_error}', '""', false)::text
+$function$;
+GRANT EXECUTE ON FUNCTION app.without_texts(text) TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.word_numbers(tsv tsvector, stems text[])
+ RETURNS integer[]
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT coalesce(array_agg(p.position - h.last ORDER BY p.position), '{}')
+      FROM (SELECT coalesce(max(a.position), 0) AS last FROM unnest(tsv) u, unnest(u.positions, u.weights) a(position, weight) WHERE a.weight = 'A') h,
+           unnest(tsv) u, unnest(u.positions, u.weights) p(position, weight)
+     WHERE u.lexeme = ANY (stems) AND p.weight = 'B'
+$function$;
+GRANT EXECUTE ON FUNCTION app.word_numbers(tsvector,text[]) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.workspace_id()
  RETURNS uuid
  LANGUAGE sql
@@ -4408,6 +7373,8 @@ AS $function$
     SELECT s.workspace_id FROM (
         SELECT m.workspace_id FROM public.model_keys m WHERE substring(m.sealed FROM 1 FOR 9) <> model_mark
          UNION
+        SELECT k.workspace_id FROM public.embedding_keys k WHERE substring(k.sealed FROM 1 FOR 9) <> model_mark
+         UNION
         SELECT e.workspace_id FROM public.webhook_endpoints e, jsonb_array_elements(e.secrets) k WHERE left(k ->> 'sealed', 12) <> encode(mark, 'base64')
          UNION
         SELECT w.workspace_id FROM public.webhook_subscriptions w, jsonb_array_elements(w.secrets) k WHERE left(k ->> 'sealed', 12) <> encode(mark, 'base64')
@@ -4419,8 +7386,28 @@ AS $function$
         SELECT o.workspace_id FROM public.operations o WHERE o.sealed AND substring(o.body FROM 1 FOR 9) <> mark
          UNION
         SELECT h.workspace_id FROM public.audit_seal_heads h WHERE h.mac IS NOT NULL AND coalesce(h.key_id, '') <> substring(mark FROM 2)
+         UNION
+        SELECT c.workspace_id FROM public.audit_cuts c WHERE c.key_id <> substring(mark FROM 2)
       ) s
      WHERE s.workspace_id > after ORDER BY s.workspace_id LIMIT most
 $function$;
 GRANT EXECUTE ON FUNCTION app.workspaces_to_reseal(bytea,bytea,uuid,integer) TO parley_app;
 ALTER FUNCTION app.workspaces_to_reseal(bytea,bytea,uuid,integer) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.yield_address(addresses text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+    self uuid := nullif(current_setting('app.user_id', true), '')::uuid;
+BEGIN
+    IF EXISTS (SELECT FROM public.users u WHERE u.email = ANY (addresses) AND u.verified_at IS NOT NULL AND u.id <> self) THEN
+        RETURN false;
+    END IF;
+    UPDATE public.users u SET shares_address = true WHERE u.email = ANY (addresses) AND u.verified_at IS NULL AND NOT u.shares_address AND u.id <> self;
+    RETURN true;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.yield_address(text[]) TO parley_app;
+ALTER FUNCTION app.yield_address(text[]) OWNER TO parley_door;

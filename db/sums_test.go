@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/db"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
 )
 
 var update = flag.Bool("update", false, "write migrations.sum, schema.txt and schema.sql anew")
@@ -35,7 +35,7 @@ func TestMigrationsAreThoseOfTheirSums(t *testing.T) {
 		number, err := strconv.ParseUint(strings.TrimPrefix(up, "migrations/")[:6], 10, 32)
 		require.NoError(t, err)
 		sum := postgres.MigrationSum{Version: uint(number), Checksum: postgres.Checksum(string(sql)), Schema: postgres.SchemaChecksum(schema)}
-		require.NotEqual(t, before, sum.Schema, "%s: the schema after it cannot be told from the one before", up)
+		require.NotEqual(t, before, sum.Schema, "%s: the schema after it equals the one before", up)
 		before = sum.Schema
 		sums = append(sums, sum.String())
 	}

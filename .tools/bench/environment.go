@@ -15,7 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parley/parley/platform/postgres/embedded"
+	"github.com/parley/parley/platform/data/postgres/embedded"
 )
 
 const database = "parley"

@@ -12,9 +12,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/jobs"
 )
 
 // Jobs that do nothing are queued, and then worked off: our queue against riverqueue/river's, on the same server.
@@ -102,7 +102,7 @@ func (m *match) queueJobs(ctx context.Context, db *postgres.DB, queue *jobs.Queu
 	}
 	for done, turn := 0, 0; done < total; turn++ {
 		n := min(jobBatch, total-done)
-		err := db.Write(call.As(ctx, workspaces[turn%jobWorkspaces], uuid.New()), func(ctx context.Context) error {
+		err := db.Write(callctx.As(ctx, workspaces[turn%jobWorkspaces], uuid.New()), func(ctx context.Context) error {
 			for i := range n {
 				if err := queue.Enqueue(ctx, "nothing", i, jobs.Options{Key: uuid.NewString()}); err != nil {
 					return err

@@ -50,15 +50,15 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
-	page, err := referencePage(*root)
+	others, err := bundled(*root)
 	if err != nil {
 		return err
 	}
-	if err := check(append(checked, page), allowed); err != nil {
+	if err := check(append(checked, others...), allowed); err != nil {
 		return err
 	}
 	if *texts != "" {
-		if err := write(*texts, func() ([]byte, error) { return licenseTexts(append(program, page)), nil }); err != nil {
+		if err := write(*texts, func() ([]byte, error) { return licenseTexts(append(program, others...)), nil }); err != nil {
 			return err
 		}
 	}
@@ -71,14 +71,22 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// referencePage is the package of npm that draws the reference at /docs and is in the program as one file.
-func referencePage(root string) (module, error) {
-	folder := filepath.Join(root, "platform/docs/site")
-	files, err := readLicenses(folder, folder)
-	if err != nil {
-		return module{}, fmt.Errorf("license of openapi-explorer: %w", err)
+// bundled returns what is in the program without being a module of Go: files of other projects that stand in the tree or
+// in a module.
+func bundled(root string) ([]module, error) {
+	var list []module
+	for _, b := range []struct{ path, version, folder string }{
+		{"openapi-explorer (npm)", "2.4.820", "platform/request/docs/site"},             // draws the reference at /docs
+		{"pdfium.wasm of go-pdfium", "", "modules/knowledge/adapters/extract/licenses"}, // with the libraries that it is linked with
+	} {
+		folder := filepath.Join(root, b.folder)
+		files, err := readLicenses(folder, folder)
+		if err != nil {
+			return nil, fmt.Errorf("license of %s: %w", b.path, err)
+		}
+		list = append(list, module{Path: b.path, Version: b.version, Files: files})
 	}
-	return module{Path: "openapi-explorer (npm)", Version: "2.4.820", Files: files}, nil
+	return list, nil
 }
 
 func write(path string, content func() ([]byte, error)) error {

@@ -127,6 +127,9 @@ func (w *walk) files(ctx context.Context) {
 	if id := w.call(ctx, w.Access, "POST", "/v1/files", form.Bytes(), "Content-Type: "+f.FormDataContentType()).text("id"); id != "" {
 		w.File = "/v1/files/" + id
 	}
+	if base := w.call(ctx, w.Access, "POST", "/v1/knowledge-bases", map[string]any{"name": "Parcels", "language": "english"}).text("id"); base != "" {
+		w.call(ctx, w.Access, "POST", "/v1/knowledge-bases/"+base+"/documents", map[string]any{"title": "Parcels", "text": w.Content})
+	}
 }
 
 // people: a member, an invitation that is open, a key, sessions that have ended, log-ins that failed, and an account
@@ -148,6 +151,7 @@ func (w *walk) people(ctx context.Context) {
 func (w *walk) models(ctx context.Context) {
 	w.call(ctx, w.Access, "PUT", "/v1/model-settings", map[string]any{"default_model": "echo"})
 	w.call(ctx, w.Access, "PUT", "/v1/model-keys/openai", map[string]any{"api_key": "sk-12345678"})
+	w.call(ctx, w.Access, "PUT", "/v1/model-keys/embedding", map[string]any{"api_key": "sk-12345678", "model": "m"})
 }
 
 // channels creates an inbound event that is answered, and deliveries to a target that does not answer.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -76,4 +78,58 @@ func TestTheDemoRefusesWhatItDoesNotKnow(t *testing.T) {
 	code, _, usage := demo(t, "-help")
 	require.Equal(t, exitOK, code)
 	require.Contains(t, usage, "-url")
+}
+
+func TestTheDemoWaitsForWhatHappensInTheBackground(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		says  []string // the statuses, one a call
+		wrong string
+	}{
+		"ready in the end": {[]string{"queued", "chunking", "ready"}, ""},
+		"failed":           {[]string{"queued", "failed"}, `status is "failed" and should be "ready"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			calls := 0
+			stub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = fmt.Fprintf(w, `{"status":%q}`, c.says[calls])
+				calls++
+			}))
+			defer stub.Close()
+			var out bytes.Buffer
+			w := newWalker(stub.URL, &out)
+			w.ctx = t.Context()
+			w.do(step{method: http.MethodGet, path: "/", status: http.StatusOK, until: &fact{"status", "ready"}, facts: []fact{{"status", "ready"}}})
+			require.Equal(t, len(c.says), calls)
+			require.Equal(t, 1, strings.Count(out.String(), "GET /"), "it is printed once")
+			if c.wrong == "" {
+				require.NoError(t, w.err)
+				return
+			}
+			require.ErrorContains(t, w.err, c.wrong)
+		})
+	}
+}
+
+func TestTheDemoHoldsAQuoteToTheTextOfItsDocument(t *testing.T) {
+	t.Parallel()
+	stub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"text":"– two days"}`)) }))
+	defer stub.Close()
+	for cited, wrong := range map[string]string{
+		`{"quote":"two days","start":2,"end":10}`: "",
+		`{"quote":"two days","start":4,"end":12}`: `the characters 4 to 12 should be "two days"`,
+		`{"quote":"two","start":2,"end":6}`:       `the characters 2 to 6 should be "two"`,
+	} {
+		var out bytes.Buffer
+		w := newWalker(stub.URL, &out)
+		w.ctx = t.Context()
+		w.open("/text", answer{raw: []byte(`{"assistant_message":{"citations":[` + cited + `]}}`)})
+		if wrong == "" {
+			require.NoError(t, w.err)
+			require.Contains(t, out.String(), "two days, characters 2 to 10")
+			continue
+		}
+		require.ErrorContains(t, w.err, wrong)
+	}
 }

@@ -1,4 +1,4 @@
-// Command demo walks the journeys U1, U3, U5 and U10 against a running server, with nothing but HTTP, and prints each
+// Command demo walks the journeys U1, U3, U5, U6 and U10 against a running server, with nothing but HTTP, and prints each
 // step: what it is, the call, the answer. It stops at the first answer that is not as it should be.
 package main
 
@@ -47,6 +47,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "demo:", err)
 		return exitFailed
 	}
-	fmt.Fprintf(stdout, "All went well: U1, U3, U5 and U10 in %d calls, and a retry that changed nothing.\n", w.calls)
+	fmt.Fprintf(stdout, "All went well: U1, U3, U5, U6 and U10 in %d calls, and a retry that changed nothing.\n", w.calls)
 	return exitOK
 }

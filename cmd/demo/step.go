@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -17,8 +18,11 @@ const (
 	replayedHeader  = "X-Operation-Replayed"
 )
 
-// timeout is how long one answer may take.
-const timeout = 30 * time.Second
+const (
+	timeout      = 30 * time.Second // of one answer
+	jobTimeout   = 2 * time.Minute  // of what happens in the background
+	pollInterval = 200 * time.Millisecond
+)
 
 // step is one call, and what its answer should be.
 type step struct {
@@ -26,6 +30,7 @@ type step struct {
 	body         object  // nil: none
 	operation    string  // X-Operation-Id; empty: the server makes one
 	status       int     // that the answer should have
+	until        *fact   // that the answer should tell in the end: the call is made again until it does
 	facts        []fact  // that it should tell, and that are printed
 	replayOf     *answer // the answer that it should repeat byte for byte
 }
@@ -72,22 +77,42 @@ func (w *walker) do(s step) answer {
 	return a
 }
 
-func (w *walker) call(s step) (answer, error) {
+// call prints a call, makes it, and prints its status. A call with until is made again until its answer has that value, or says that it
+// failed.
+func (w *walker) call(s step) (a answer, err error) {
 	fmt.Fprintf(w.out, "  %s %s\n", s.method, s.path)
-	var body io.Reader
+	var body []byte
 	if s.body != nil {
-		raw, err := json.Marshal(s.body)
-		if err != nil {
-			return answer{}, err
+		if body, err = json.Marshal(s.body); err != nil {
+			return a, err
 		}
-		fmt.Fprintf(w.out, "  %s\n", raw)
-		body = bytes.NewReader(raw)
+		fmt.Fprintf(w.out, "  %s\n", body)
 	}
-	req, err := http.NewRequestWithContext(w.ctx, s.method, w.url+s.path, body)
+	if s.operation != "" {
+		fmt.Fprintf(w.out, "  %s: %s\n", operationHeader, s.operation)
+	}
+	for end := time.Now().Add(jobTimeout); ; {
+		if a, err = w.send(s, body); err != nil {
+			return a, err
+		}
+		if s.until == nil || a.status != s.status || slices.Contains([]string{s.until.want, "failed"}, a.text(s.until.path)) || time.Now().After(end) {
+			fmt.Fprintf(w.out, "  => %d %s\n", a.status, http.StatusText(a.status))
+			return a, nil
+		}
+		select {
+		case <-time.After(pollInterval):
+		case <-w.ctx.Done():
+			return a, w.ctx.Err()
+		}
+	}
+}
+
+func (w *walker) send(s step, body []byte) (answer, error) {
+	req, err := http.NewRequestWithContext(w.ctx, s.method, w.url+s.path, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}
-	if s.body != nil {
+	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if w.token != "" {
@@ -95,7 +120,6 @@ func (w *walker) call(s step) (answer, error) {
 	}
 	if s.operation != "" {
 		req.Header.Set(operationHeader, s.operation)
-		fmt.Fprintf(w.out, "  %s: %s\n", operationHeader, s.operation)
 	}
 	res, err := w.client.Do(req)
 	if err != nil {
@@ -106,7 +130,6 @@ func (w *walker) call(s step) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("%s %s: the answer broke off: %w", s.method, s.path, err)
 	}
-	fmt.Fprintf(w.out, "  => %d %s\n", res.StatusCode, http.StatusText(res.StatusCode))
 	return answer{status: res.StatusCode, replayed: res.Header.Get(replayedHeader), raw: raw}, nil
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -16,6 +18,7 @@ func (w *walker) walk(ctx context.Context) error {
 	bot := w.createBot()
 	w.rewriteInstruction(bot)
 	w.talk(bot)
+	w.teach(bot)
 	return w.err
 }
 
@@ -79,11 +82,87 @@ func (w *walker) talk(bot string) {
 	}
 	first := w.do(turn)
 
-	w.journey("again", "the same call under the same X-Operation-Id: the answer is replayed, nothing is said twice")
+	w.journey("again", "the same call under the same X-Operation-Id: the answer is replayed, nothing is sent twice")
 	turn.replayOf = &first
 	w.do(turn)
 	w.do(step{
 		method: http.MethodGet, path: path + "/messages", status: http.StatusOK,
 		facts: []fact{{"items.role", `["user","assistant"]`}, {"items.content", `["Where is my order?","Echo: Where is my order?"]`}},
 	})
+}
+
+// teach adds a document to a knowledge base, lets the bot know it, and asks for what is in it.
+func (w *walker) teach(bot string) {
+	w.journey("U6", "knowledge: add a document, let the bot know it, get an answer that cites it")
+	base := w.do(step{
+		method: http.MethodPost, path: "/v1/knowledge-bases", status: http.StatusCreated,
+		body:  object{"name": "Terms", "language": "english"},
+		facts: []fact{{"id", ""}, {"language", "english"}},
+	})
+	documents := "/v1/knowledge-bases/" + base.text("id") + "/documents"
+	document := w.do(step{
+		method: http.MethodPost, path: documents, status: http.StatusAccepted,
+		body: object{
+			"title": "Delivery", "metadata": object{"year": 2026},
+			"text": "# Delivery\n\nOrders are shipped within two days. Parcels to islands take a week longer.",
+		},
+		facts: []fact{{"id", ""}, {"status", ""}},
+	})
+	path := documents + "/" + document.text("id")
+	w.do(step{
+		method: http.MethodGet, path: path, status: http.StatusOK,
+		until: &fact{"status", "ready"},
+		facts: []fact{{"status", "ready"}, {"chunks", "1"}},
+	})
+	w.do(step{
+		method: http.MethodPost, path: "/v1/knowledge-bases/" + base.text("id") + "/search", status: http.StatusOK,
+		body:  object{"query": "shipping", "filter": object{"year": 2026}},
+		facts: []fact{{"items.title", `["Delivery"]`}, {"mode", "lexical"}},
+	})
+	w.do(step{
+		method: http.MethodPut, path: "/v1/bots/" + bot + "/instruction", status: http.StatusOK,
+		body:  object{"instruction": "Be kind and brief.", "settings": object{"knowledge": []object{{"id": base.text("id")}}}},
+		facts: []fact{{"current_version", "3"}},
+	})
+	thread := w.do(step{
+		method: http.MethodPost, path: "/v1/conversations/threads", status: http.StatusCreated,
+		body:  object{"bot_id": bot},
+		facts: []fact{{"id", ""}},
+	})
+	const quote = "Orders are shipped within two days."
+	turn := w.do(step{
+		method: http.MethodPost, path: "/v1/conversations/threads/" + thread.text("id") + "/turn", status: http.StatusOK,
+		body: object{"content": "When are orders shipped?"},
+		facts: []fact{
+			{"assistant_message.content", "Echo: When are orders shipped?\n\n" + quote + " [1]"},
+			{"assistant_message.citations.title", `["Delivery"]`},
+			{"assistant_message.citations.quote", `["` + quote + `"]`},
+			{"assistant_message.citations.start", ""}, {"assistant_message.citations.end", ""},
+		},
+	})
+	w.open(path+"/text", turn)
+}
+
+// open reads the text of a document and holds it to the place that the answer of a turn cites: a text in a list of one, and its offsets.
+func (w *walker) open(path string, turn answer) {
+	text := w.do(step{method: http.MethodGet, path: path, status: http.StatusOK, facts: []fact{{"text", ""}}})
+	if w.err != nil {
+		return
+	}
+	var quotes []string
+	var starts, ends []int
+	for field, value := range map[string]any{"quote": &quotes, "start": &starts, "end": &ends} {
+		if err := json.Unmarshal([]byte(turn.text("assistant_message.citations."+field)), value); err != nil {
+			w.err = fmt.Errorf("the citations of the turn: %w", err)
+			return
+		}
+	}
+	letters := []rune(text.text("text"))
+	for i, quote := range quotes {
+		if ends[i] > len(letters) || starts[i] > ends[i] || string(letters[starts[i]:ends[i]]) != quote {
+			w.err = fmt.Errorf("GET %s: the characters %d to %d should be %q", path, starts[i], ends[i], quote)
+			return
+		}
+		fmt.Fprintf(w.out, "     [1] is %s, characters %d to %d of the text\n\n", quote, starts[i], ends[i])
+	}
 }

@@ -14,21 +14,23 @@ import (
 )
 
 const createAccountSession = `-- name: CreateAccountSession :exec
-INSERT INTO account_sessions (user_id, id, generation, rotated_at, kid, idle_expires_at, expires_at, created_at, ip, user_agent)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO account_sessions (user_id, id, generation, rotated_at, kid, idle_expires_at, expires_at, created_at, ip, user_agent, authenticated_at, amr)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text[])
 `
 
 type CreateAccountSessionParams struct {
-	UserID        uuid.UUID
-	ID            uuid.UUID
-	Generation    int32
-	RotatedAt     time.Time
-	Kid           string
-	IdleExpiresAt time.Time
-	ExpiresAt     time.Time
-	CreatedAt     time.Time
-	IP            *netip.Addr
-	UserAgent     string
+	UserID          uuid.UUID
+	ID              uuid.UUID
+	Generation      int32
+	RotatedAt       time.Time
+	Kid             string
+	IdleExpiresAt   time.Time
+	ExpiresAt       time.Time
+	CreatedAt       time.Time
+	IP              *netip.Addr
+	UserAgent       string
+	AuthenticatedAt *time.Time
+	Amr             []string
 }
 
 func (q *Queries) CreateAccountSession(ctx context.Context, arg CreateAccountSessionParams) error {
@@ -43,12 +45,14 @@ func (q *Queries) CreateAccountSession(ctx context.Context, arg CreateAccountSes
 		arg.CreatedAt,
 		arg.IP,
 		arg.UserAgent,
+		arg.AuthenticatedAt,
+		arg.Amr,
 	)
 	return err
 }
 
 const lockAccountSession = `-- name: LockAccountSession :one
-SELECT user_id, id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent FROM account_sessions WHERE user_id = $1 AND id = $2 FOR UPDATE
+SELECT user_id, id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent, authenticated_at, amr FROM account_sessions WHERE user_id = $1 AND id = $2 FOR UPDATE
 `
 
 type LockAccountSessionParams struct {
@@ -72,25 +76,30 @@ func (q *Queries) LockAccountSession(ctx context.Context, arg LockAccountSession
 		&i.CreatedAt,
 		&i.IP,
 		&i.UserAgent,
+		&i.AuthenticatedAt,
+		&i.Amr,
 	)
 	return i, err
 }
 
 const saveAccountSession = `-- name: SaveAccountSession :exec
 UPDATE account_sessions
-   SET generation = $1, rotated_at = $2, retirements = $3::timestamptz[], kid = $4, idle_expires_at = $5, revoked_at = $6
- WHERE user_id = $7 AND id = $8
+   SET generation = $1, rotated_at = $2, retirements = $3::timestamptz[], kid = $4, idle_expires_at = $5, revoked_at = $6,
+       authenticated_at = $7, amr = $8::text[]
+ WHERE user_id = $9 AND id = $10
 `
 
 type SaveAccountSessionParams struct {
-	Generation    int32
-	RotatedAt     time.Time
-	Retirements   []time.Time
-	Kid           string
-	IdleExpiresAt time.Time
-	RevokedAt     *time.Time
-	UserID        uuid.UUID
-	ID            uuid.UUID
+	Generation      int32
+	RotatedAt       time.Time
+	Retirements     []time.Time
+	Kid             string
+	IdleExpiresAt   time.Time
+	RevokedAt       *time.Time
+	AuthenticatedAt *time.Time
+	Amr             []string
+	UserID          uuid.UUID
+	ID              uuid.UUID
 }
 
 func (q *Queries) SaveAccountSession(ctx context.Context, arg SaveAccountSessionParams) error {
@@ -101,6 +110,8 @@ func (q *Queries) SaveAccountSession(ctx context.Context, arg SaveAccountSession
 		arg.Kid,
 		arg.IdleExpiresAt,
 		arg.RevokedAt,
+		arg.AuthenticatedAt,
+		arg.Amr,
 		arg.UserID,
 		arg.ID,
 	)

@@ -7,6 +7,7 @@ package authdb
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,7 +17,7 @@ const adoptKey = `-- name: AdoptKey :one
 UPDATE api_keys SET responsible_id = $1::uuid, suspended_at = NULL
  WHERE workspace_id = $2 AND id = $3 AND revoked_at IS NULL AND app.lock_authority($2, $1::uuid, $4::text[])
 RETURNING id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
-          coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at
+          coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits
 `
 
 type AdoptKeyParams struct {
@@ -27,18 +28,20 @@ type AdoptKeyParams struct {
 }
 
 type AdoptKeyRow struct {
-	ID            uuid.UUID
-	Name          string
-	Hint          string
-	Role          string
-	BotIds        []uuid.UUID
-	CreatedBy     uuid.UUID
-	CreatedAt     time.Time
-	ExpiresAt     *time.Time
-	LastUsedAt    *time.Time
-	RevokedAt     *time.Time
-	ResponsibleID uuid.UUID
-	SuspendedAt   *time.Time
+	ID               uuid.UUID
+	Name             string
+	Hint             string
+	Role             string
+	BotIds           []uuid.UUID
+	CreatedBy        uuid.UUID
+	CreatedAt        time.Time
+	ExpiresAt        *time.Time
+	LastUsedAt       *time.Time
+	RevokedAt        *time.Time
+	ResponsibleID    uuid.UUID
+	SuspendedAt      *time.Time
+	AllowedAddresses []string
+	Limits           []byte
 }
 
 func (q *Queries) AdoptKey(ctx context.Context, arg AdoptKeyParams) (AdoptKeyRow, error) {
@@ -62,12 +65,14 @@ func (q *Queries) AdoptKey(ctx context.Context, arg AdoptKeyParams) (AdoptKeyRow
 		&i.RevokedAt,
 		&i.ResponsibleID,
 		&i.SuspendedAt,
+		&i.AllowedAddresses,
+		&i.Limits,
 	)
 	return i, err
 }
 
 const countBots = `-- name: CountBots :one
-SELECT count(*) FROM app.live_versions WHERE workspace_id = $1 AND bot_id = ANY ($2::uuid[])
+SELECT count(*) FROM app.live_versions WHERE workspace_id = $1 AND bot_id = ANY ($2::uuid[]) AND deleted_at IS NULL
 `
 
 type CountBotsParams struct {
@@ -83,24 +88,50 @@ func (q *Queries) CountBots(ctx context.Context, arg CountBotsParams) (int64, er
 	return count, err
 }
 
+const countRequestOfKey = `-- name: CountRequestOfKey :exec
+SELECT app.count_for_caller(k.workspace_id, k.id, 'requests', $1::jsonb, $2)
+  FROM api_keys k
+ WHERE k.workspace_id = $3 AND k.id = $4 AND k.revoked_at IS NULL
+`
+
+type CountRequestOfKeyParams struct {
+	Limits      json.RawMessage
+	Moment      time.Time
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+// Raises PYRAT where a limit of the key allows no more requests. Of a key that is revoked nothing is counted: the call is refused.
+func (q *Queries) CountRequestOfKey(ctx context.Context, arg CountRequestOfKeyParams) error {
+	_, err := q.db.Exec(ctx, countRequestOfKey,
+		arg.Limits,
+		arg.Moment,
+		arg.WorkspaceID,
+		arg.ID,
+	)
+	return err
+}
+
 const createKey = `-- name: CreateKey :exec
-INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, $7::uuid[], $8, $9, $10
- WHERE app.lock_authority($1, $8, $11::text[])
+INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at, allowed_addresses, limits)
+SELECT $1, $2, $3, $4, $5, $6, $7::uuid[], $8, $9, $10, $11::text[], $12::jsonb
+ WHERE app.lock_authority($1, $8, $13::text[])
 `
 
 type CreateKeyParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	Name        string
-	Hash        []byte
-	Hint        string
-	Role        string
-	BotIds      []uuid.UUID
-	CreatedBy   uuid.UUID
-	CreatedAt   time.Time
-	ExpiresAt   *time.Time
-	Roles       []string
+	WorkspaceID      uuid.UUID
+	ID               uuid.UUID
+	Name             string
+	Hash             []byte
+	Hint             string
+	Role             string
+	BotIds           []uuid.UUID
+	CreatedBy        uuid.UUID
+	CreatedAt        time.Time
+	ExpiresAt        *time.Time
+	AllowedAddresses []string
+	Limits           []byte
+	Roles            []string
 }
 
 // Raises PY403 or PYROL where its creator was removed or demoted meanwhile.
@@ -116,6 +147,8 @@ func (q *Queries) CreateKey(ctx context.Context, arg CreateKeyParams) error {
 		arg.CreatedBy,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.AllowedAddresses,
+		arg.Limits,
 		arg.Roles,
 	)
 	return err
@@ -174,7 +207,7 @@ func (q *Queries) HasKey(ctx context.Context, arg HasKeyParams) (bool, error) {
 
 const listKeys = `-- name: ListKeys :many
 SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
-       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits
   FROM api_keys
  WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2::uuid)
  ORDER BY id DESC
@@ -188,18 +221,20 @@ type ListKeysParams struct {
 }
 
 type ListKeysRow struct {
-	ID            uuid.UUID
-	Name          string
-	Hint          string
-	Role          string
-	BotIds        []uuid.UUID
-	CreatedBy     uuid.UUID
-	CreatedAt     time.Time
-	ExpiresAt     *time.Time
-	LastUsedAt    *time.Time
-	RevokedAt     *time.Time
-	ResponsibleID uuid.UUID
-	SuspendedAt   *time.Time
+	ID               uuid.UUID
+	Name             string
+	Hint             string
+	Role             string
+	BotIds           []uuid.UUID
+	CreatedBy        uuid.UUID
+	CreatedAt        time.Time
+	ExpiresAt        *time.Time
+	LastUsedAt       *time.Time
+	RevokedAt        *time.Time
+	ResponsibleID    uuid.UUID
+	SuspendedAt      *time.Time
+	AllowedAddresses []string
+	Limits           []byte
 }
 
 func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ListKeysRow, error) {
@@ -224,6 +259,8 @@ func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ListKeysR
 			&i.RevokedAt,
 			&i.ResponsibleID,
 			&i.SuspendedAt,
+			&i.AllowedAddresses,
+			&i.Limits,
 		); err != nil {
 			return nil, err
 		}
@@ -257,6 +294,76 @@ func (q *Queries) NoteKeyUse(ctx context.Context, arg NoteKeyUseParams) error {
 		arg.MinuteBefore,
 	)
 	return err
+}
+
+const readKey = `-- name: ReadKey :one
+SELECT role, allowed_addresses, limits FROM api_keys WHERE workspace_id = $1 AND id = $2
+`
+
+type ReadKeyParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+type ReadKeyRow struct {
+	Role             string
+	AllowedAddresses []string
+	Limits           []byte
+}
+
+// It never changes.
+func (q *Queries) ReadKey(ctx context.Context, arg ReadKeyParams) (ReadKeyRow, error) {
+	row := q.db.QueryRow(ctx, readKey, arg.WorkspaceID, arg.ID)
+	var i ReadKeyRow
+	err := row.Scan(&i.Role, &i.AllowedAddresses, &i.Limits)
+	return i, err
+}
+
+const readKeyUsage = `-- name: ReadKeyUsage :many
+SELECT k.limits, c.metric, c.period, c.began_at, c.used
+  FROM api_keys k
+  LEFT JOIN caller_counts c ON c.workspace_id = k.workspace_id AND c.caller_id = k.id
+ WHERE k.workspace_id = $1 AND k.id = $2
+`
+
+type ReadKeyUsageParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+type ReadKeyUsageRow struct {
+	Limits  []byte
+	Metric  *string
+	Period  *string
+	BeganAt *time.Time
+	Used    *int64
+}
+
+// At least one row, where there is or was such a key.
+func (q *Queries) ReadKeyUsage(ctx context.Context, arg ReadKeyUsageParams) ([]ReadKeyUsageRow, error) {
+	rows, err := q.db.Query(ctx, readKeyUsage, arg.WorkspaceID, arg.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReadKeyUsageRow
+	for rows.Next() {
+		var i ReadKeyUsageRow
+		if err := rows.Scan(
+			&i.Limits,
+			&i.Metric,
+			&i.Period,
+			&i.BeganAt,
+			&i.Used,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const revokeKey = `-- name: RevokeKey :one

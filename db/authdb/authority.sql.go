@@ -45,6 +45,48 @@ func (q *Queries) EndAuthority(ctx context.Context, arg EndAuthorityParams) (End
 	return i, err
 }
 
+const listGuests = `-- name: ListGuests :many
+WITH RECURSIVE guests AS (
+    SELECT i.accepted_by AS user_id FROM invitations i
+     WHERE i.workspace_id = $1 AND i.invited_by = $2 AND i.accepted_by IS NOT NULL
+    UNION
+    SELECT i.accepted_by FROM guests g
+      JOIN invitations i ON i.workspace_id = $1 AND i.invited_by = g.user_id AND i.accepted_by IS NOT NULL
+)
+SELECT m.user_id
+  FROM workspace_members m
+  JOIN invitations i ON i.workspace_id = m.workspace_id AND i.accepted_by = m.user_id AND i.accepted_at = m.created_at
+ WHERE m.workspace_id = $1 AND m.user_id <> $2 AND (i.invited_by = $2 OR i.invited_by IN (SELECT user_id FROM guests))
+ ORDER BY m.user_id
+`
+
+type ListGuestsParams struct {
+	WorkspaceID uuid.UUID
+	Member      uuid.UUID
+}
+
+// Whose membership came from an invitation of a member, or of somebody whom that one invited, and so on, also where those in between
+// have left.
+func (q *Queries) ListGuests(ctx context.Context, arg ListGuestsParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listGuests, arg.WorkspaceID, arg.Member)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var user_id uuid.UUID
+		if err := rows.Scan(&user_id); err != nil {
+			return nil, err
+		}
+		items = append(items, user_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listResources = `-- name: ListResources :many
 SELECT kind::text AS kind, id::uuid AS id, name::text AS name, status::text AS status, created_by::uuid AS created_by,
        responsible_id::uuid AS responsible_id, created_at::timestamptz AS created_at, stopped_at

@@ -263,7 +263,7 @@ func (q *Queries) ReplaceInvitation(ctx context.Context, arg ReplaceInvitationPa
 const revokeInvitation = `-- name: RevokeInvitation :one
 UPDATE invitations SET revoked_at = now()
  WHERE workspace_id = $1 AND id = $2 AND accepted_at IS NULL AND revoked_at IS NULL
-RETURNING email
+RETURNING id
 `
 
 type RevokeInvitationParams struct {
@@ -271,9 +271,9 @@ type RevokeInvitationParams struct {
 	ID          uuid.UUID
 }
 
-func (q *Queries) RevokeInvitation(ctx context.Context, arg RevokeInvitationParams) (string, error) {
+func (q *Queries) RevokeInvitation(ctx context.Context, arg RevokeInvitationParams) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, revokeInvitation, arg.WorkspaceID, arg.ID)
-	var email string
-	err := row.Scan(&email)
-	return email, err
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }

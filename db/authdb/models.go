@@ -12,18 +12,20 @@ import (
 )
 
 type AccountSession struct {
-	UserID        uuid.UUID
-	ID            uuid.UUID
-	Generation    int32
-	RotatedAt     time.Time
-	Retirements   []time.Time
-	Kid           string
-	IdleExpiresAt time.Time
-	ExpiresAt     time.Time
-	RevokedAt     *time.Time
-	CreatedAt     time.Time
-	IP            *netip.Addr
-	UserAgent     string
+	UserID          uuid.UUID
+	ID              uuid.UUID
+	Generation      int32
+	RotatedAt       time.Time
+	Retirements     []time.Time
+	Kid             string
+	IdleExpiresAt   time.Time
+	ExpiresAt       time.Time
+	RevokedAt       *time.Time
+	CreatedAt       time.Time
+	IP              *netip.Addr
+	UserAgent       string
+	AuthenticatedAt *time.Time
+	Amr             []string
 }
 
 type Session struct {
@@ -42,4 +44,6 @@ type Session struct {
 	UserAgent     string
 	// the generation whose refresh token names the workspace; 0 or another number than generation: the one that is good now does not
 	WorkspaceTokenGeneration int32
+	AuthenticatedAt          *time.Time
+	Amr                      []string
 }

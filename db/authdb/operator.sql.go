@@ -71,14 +71,16 @@ func (q *Queries) AllWorkspaces(ctx context.Context, arg AllWorkspacesParams) ([
 }
 
 const describeUser = `-- name: DescribeUser :one
-SELECT u.id, u.email, u.created_at, u.disabled_at FROM users u WHERE u.id = $1
+SELECT u.id, u.email, u.created_at, u.disabled_at, u.verified_at, u.verified_by_link FROM users u WHERE u.id = $1
 `
 
 type DescribeUserRow struct {
-	ID         uuid.UUID
-	Email      string
-	CreatedAt  time.Time
-	DisabledAt *time.Time
+	ID             uuid.UUID
+	Email          string
+	CreatedAt      time.Time
+	DisabledAt     *time.Time
+	VerifiedAt     *time.Time
+	VerifiedByLink bool
 }
 
 func (q *Queries) DescribeUser(ctx context.Context, id uuid.UUID) (DescribeUserRow, error) {
@@ -89,6 +91,8 @@ func (q *Queries) DescribeUser(ctx context.Context, id uuid.UUID) (DescribeUserR
 		&i.Email,
 		&i.CreatedAt,
 		&i.DisabledAt,
+		&i.VerifiedAt,
+		&i.VerifiedByLink,
 	)
 	return i, err
 }

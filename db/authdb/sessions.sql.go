@@ -15,9 +15,9 @@ import (
 
 const createSession = `-- name: CreateSession :exec
 INSERT INTO sessions (workspace_id, id, user_id, generation, rotated_at, kid, idle_expires_at, expires_at, created_at, ip, user_agent,
-                      workspace_token_generation)
+                      workspace_token_generation, authenticated_at, amr)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-        $12)
+        $12, $13, $14::text[])
 `
 
 type CreateSessionParams struct {
@@ -33,6 +33,8 @@ type CreateSessionParams struct {
 	IP                       *netip.Addr
 	UserAgent                string
 	WorkspaceTokenGeneration int32
+	AuthenticatedAt          *time.Time
+	Amr                      []string
 }
 
 func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) error {
@@ -49,6 +51,8 @@ func (q *Queries) CreateSession(ctx context.Context, arg CreateSessionParams) er
 		arg.IP,
 		arg.UserAgent,
 		arg.WorkspaceTokenGeneration,
+		arg.AuthenticatedAt,
+		arg.Amr,
 	)
 	return err
 }
@@ -64,11 +68,22 @@ func (q *Queries) EndOtherSessions(ctx context.Context, keep uuid.UUID) (int32, 
 	return column_1, err
 }
 
+const endOwnSession = `-- name: EndOwnSession :one
+SELECT app.end_own_session($1::uuid)::boolean
+`
+
+func (q *Queries) EndOwnSession(ctx context.Context, id uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, endOwnSession, id)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const expireSessions = `-- name: ExpireSessions :one
 SELECT app.expire_sessions($1::integer)::integer
 `
 
-// Across the wall: sessions of all workspaces, and those without one.
+// A cross-tenant function: it expires sessions of all workspaces, and those without one.
 func (q *Queries) ExpireSessions(ctx context.Context, most int32) (int32, error) {
 	row := q.db.QueryRow(ctx, expireSessions, most)
 	var column_1 int32
@@ -92,54 +107,63 @@ func (q *Queries) FindSession(ctx context.Context, id uuid.UUID) (FindSessionRow
 	return i, err
 }
 
-const listSessions = `-- name: ListSessions :many
-SELECT workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent, workspace_token_generation FROM sessions
- WHERE workspace_id = $1 AND user_id = $2
-   AND revoked_at IS NULL AND idle_expires_at > now() AND expires_at > now()
-   AND ($3::timestamptz IS NULL
-        OR (created_at, id) < ($3::timestamptz, $4::uuid))
+const listOwnSessions = `-- name: ListOwnSessions :many
+SELECT coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id, id::uuid AS id, rotated_at::timestamptz AS rotated_at,
+       idle_expires_at::timestamptz AS idle_expires_at, coalesce(revoked_at, 'epoch')::timestamptz AS revoked_at,
+       created_at::timestamptz AS created_at, coalesce(host(ip), '')::text AS ip, user_agent::text AS user_agent,
+       authenticated_at::timestamptz AS authenticated_at, amr::text[] AS amr
+  FROM app.own_authenticated_sessions($1::timestamptz, $2::uuid, $3::integer, $4::boolean)
  ORDER BY created_at DESC, id DESC
- LIMIT $5
+ LIMIT $3::integer
 `
 
-type ListSessionsParams struct {
-	WorkspaceID uuid.UUID
-	UserID      uuid.UUID
-	BeforeAt    *time.Time
-	BeforeID    *uuid.UUID
-	Count       int32
+type ListOwnSessionsParams struct {
+	BeforeAt  *time.Time
+	BeforeID  *uuid.UUID
+	Count     int32
+	AlsoEnded bool
 }
 
-func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]Session, error) {
-	rows, err := q.db.Query(ctx, listSessions,
-		arg.WorkspaceID,
-		arg.UserID,
+type ListOwnSessionsRow struct {
+	WorkspaceID     uuid.UUID
+	ID              uuid.UUID
+	RotatedAt       time.Time
+	IdleExpiresAt   time.Time
+	RevokedAt       time.Time
+	CreatedAt       time.Time
+	IP              string
+	UserAgent       string
+	AuthenticatedAt time.Time
+	Amr             []string
+}
+
+// Of all workspaces and of none. The workspace is all zeros where the session is in none, revoked_at is 1970 where nobody has
+// ended it, because sqlc reads a column of a function as NOT NULL.
+func (q *Queries) ListOwnSessions(ctx context.Context, arg ListOwnSessionsParams) ([]ListOwnSessionsRow, error) {
+	rows, err := q.db.Query(ctx, listOwnSessions,
 		arg.BeforeAt,
 		arg.BeforeID,
 		arg.Count,
+		arg.AlsoEnded,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Session
+	var items []ListOwnSessionsRow
 	for rows.Next() {
-		var i Session
+		var i ListOwnSessionsRow
 		if err := rows.Scan(
 			&i.WorkspaceID,
 			&i.ID,
-			&i.UserID,
-			&i.Generation,
 			&i.RotatedAt,
-			&i.Retirements,
-			&i.Kid,
 			&i.IdleExpiresAt,
-			&i.ExpiresAt,
 			&i.RevokedAt,
 			&i.CreatedAt,
 			&i.IP,
 			&i.UserAgent,
-			&i.WorkspaceTokenGeneration,
+			&i.AuthenticatedAt,
+			&i.Amr,
 		); err != nil {
 			return nil, err
 		}
@@ -152,7 +176,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]S
 }
 
 const lockSession = `-- name: LockSession :one
-SELECT workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent, workspace_token_generation FROM sessions WHERE workspace_id = $1 AND id = $2 FOR UPDATE
+SELECT workspace_id, id, user_id, generation, rotated_at, retirements, kid, idle_expires_at, expires_at, revoked_at, created_at, ip, user_agent, workspace_token_generation, authenticated_at, amr FROM sessions WHERE workspace_id = $1 AND id = $2 FOR UPDATE
 `
 
 type LockSessionParams struct {
@@ -178,6 +202,8 @@ func (q *Queries) LockSession(ctx context.Context, arg LockSessionParams) (Sessi
 		&i.IP,
 		&i.UserAgent,
 		&i.WorkspaceTokenGeneration,
+		&i.AuthenticatedAt,
+		&i.Amr,
 	)
 	return i, err
 }
@@ -185,8 +211,8 @@ func (q *Queries) LockSession(ctx context.Context, arg LockSessionParams) (Sessi
 const saveSession = `-- name: SaveSession :exec
 UPDATE sessions
    SET generation = $1, rotated_at = $2, retirements = $3::timestamptz[], kid = $4, idle_expires_at = $5, revoked_at = $6,
-       workspace_token_generation = $7
- WHERE workspace_id = $8 AND id = $9
+       workspace_token_generation = $7, authenticated_at = $8, amr = $9::text[]
+ WHERE workspace_id = $10 AND id = $11
 `
 
 type SaveSessionParams struct {
@@ -197,6 +223,8 @@ type SaveSessionParams struct {
 	IdleExpiresAt            time.Time
 	RevokedAt                *time.Time
 	WorkspaceTokenGeneration int32
+	AuthenticatedAt          *time.Time
+	Amr                      []string
 	WorkspaceID              uuid.UUID
 	ID                       uuid.UUID
 }
@@ -210,8 +238,31 @@ func (q *Queries) SaveSession(ctx context.Context, arg SaveSessionParams) error 
 		arg.IdleExpiresAt,
 		arg.RevokedAt,
 		arg.WorkspaceTokenGeneration,
+		arg.AuthenticatedAt,
+		arg.Amr,
 		arg.WorkspaceID,
 		arg.ID,
 	)
+	return err
+}
+
+const trimSessions = `-- name: TrimSessions :exec
+UPDATE sessions old SET revoked_at = now()
+ WHERE old.workspace_id = $1
+   AND old.id IN (SELECT s.id FROM sessions s
+               WHERE s.workspace_id = $1 AND s.user_id = $2
+                 AND s.revoked_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now()
+               ORDER BY s.created_at DESC, s.id DESC OFFSET $3::integer FOR UPDATE SKIP LOCKED)
+`
+
+type TrimSessionsParams struct {
+	WorkspaceID uuid.UUID
+	UserID      uuid.UUID
+	Keep        int32
+}
+
+// Ends the oldest of a user's sessions in a workspace beyond so many that are alive. One that is being refreshed is left.
+func (q *Queries) TrimSessions(ctx context.Context, arg TrimSessionsParams) error {
+	_, err := q.db.Exec(ctx, trimSessions, arg.WorkspaceID, arg.UserID, arg.Keep)
 	return err
 }

@@ -36,17 +36,18 @@ func (q *Queries) CreateMember(ctx context.Context, arg CreateMemberParams) erro
 }
 
 const createUser = `-- name: CreateUser :one
-INSERT INTO users (id, email, password_hash, operation_id, created_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO users (id, email, password_hash, operation_id, created_at, shares_address)
+VALUES ($1, $2, $3, $4, $5, $6)
 RETURNING id
 `
 
 type CreateUserParams struct {
-	ID           uuid.UUID
-	Email        string
-	PasswordHash string
-	OperationID  uuid.UUID
-	CreatedAt    time.Time
+	ID            uuid.UUID
+	Email         string
+	PasswordHash  string
+	OperationID   uuid.UUID
+	CreatedAt     time.Time
+	SharesAddress bool
 }
 
 // Returns a row so that it runs at once and its adapter sees whether the address is taken.
@@ -57,6 +58,7 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (uuid.UU
 		arg.PasswordHash,
 		arg.OperationID,
 		arg.CreatedAt,
+		arg.SharesAddress,
 	)
 	var id uuid.UUID
 	err := row.Scan(&id)
@@ -96,32 +98,80 @@ func (q *Queries) FailLogin(ctx context.Context, arg FailLoginParams) (float64, 
 	return column_1, err
 }
 
-const findLogin = `-- name: FindLogin :one
-SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation_id::uuid AS operation_id,
+const findLogins = `-- name: FindLogins :many
+SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation_id::uuid AS operation_id, verified::boolean AS verified,
        coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id
-  FROM app.find_login($1::text[], $2::uuid)
+  FROM app.find_logins($1::text[], $2::uuid, $3::integer)
 `
 
-type FindLoginParams struct {
-	Addresses []string
-	Wanted    *uuid.UUID
+type FindLoginsParams struct {
+	Addresses     []string
+	Wanted        *uuid.UUID
+	MaxUnverified int32
 }
 
-type FindLoginRow struct {
+type FindLoginsRow struct {
 	UserID       uuid.UUID
 	PasswordHash string
 	OperationID  uuid.UUID
+	Verified     bool
 	WorkspaceID  uuid.UUID
 }
 
-// The workspace is all zeros where the user is in none, or not in the one that is wanted.
-func (q *Queries) FindLogin(ctx context.Context, arg FindLoginParams) (FindLoginRow, error) {
-	row := q.db.QueryRow(ctx, findLogin, arg.Addresses, arg.Wanted)
-	var i FindLoginRow
+// The one that has proved the address first, then those that have not, up to a number. The workspace is all zeros where the user
+// is in none, or not in the one that is wanted.
+func (q *Queries) FindLogins(ctx context.Context, arg FindLoginsParams) ([]FindLoginsRow, error) {
+	rows, err := q.db.Query(ctx, findLogins, arg.Addresses, arg.Wanted, arg.MaxUnverified)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindLoginsRow
+	for rows.Next() {
+		var i FindLoginsRow
+		if err := rows.Scan(
+			&i.UserID,
+			&i.PasswordHash,
+			&i.OperationID,
+			&i.Verified,
+			&i.WorkspaceID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const findRegistration = `-- name: FindRegistration :one
+SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, verified::boolean AS verified,
+       coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id
+  FROM app.find_registration($1::text, $2::uuid)
+`
+
+type FindRegistrationParams struct {
+	Address   string
+	Operation uuid.UUID
+}
+
+type FindRegistrationRow struct {
+	UserID       uuid.UUID
+	PasswordHash string
+	Verified     bool
+	WorkspaceID  uuid.UUID
+}
+
+// The account that a call has registered. The workspace is all zeros where the user is in none.
+func (q *Queries) FindRegistration(ctx context.Context, arg FindRegistrationParams) (FindRegistrationRow, error) {
+	row := q.db.QueryRow(ctx, findRegistration, arg.Address, arg.Operation)
+	var i FindRegistrationRow
 	err := row.Scan(
 		&i.UserID,
 		&i.PasswordHash,
-		&i.OperationID,
+		&i.Verified,
 		&i.WorkspaceID,
 	)
 	return i, err
@@ -162,7 +212,7 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (GetAcco
 }
 
 const getAccountProfile = `-- name: GetAccountProfile :one
-SELECT u.id, u.email, u.created_at,
+SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
           FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
@@ -170,10 +220,12 @@ SELECT u.id, u.email, u.created_at,
 `
 
 type GetAccountProfileRow struct {
-	ID          uuid.UUID
-	Email       string
-	CreatedAt   time.Time
-	Memberships json.RawMessage
+	ID             uuid.UUID
+	Email          string
+	VerifiedAt     *time.Time
+	VerifiedByLink bool
+	CreatedAt      time.Time
+	Memberships    json.RawMessage
 }
 
 // The user of a session in no workspace.
@@ -183,6 +235,8 @@ func (q *Queries) GetAccountProfile(ctx context.Context, userID uuid.UUID) (GetA
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
+		&i.VerifiedAt,
+		&i.VerifiedByLink,
 		&i.CreatedAt,
 		&i.Memberships,
 	)
@@ -190,7 +244,7 @@ func (q *Queries) GetAccountProfile(ctx context.Context, userID uuid.UUID) (GetA
 }
 
 const getProfile = `-- name: GetProfile :one
-SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
+SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
           FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
@@ -205,13 +259,15 @@ type GetProfileParams struct {
 }
 
 type GetProfileRow struct {
-	ID            uuid.UUID
-	Email         string
-	CreatedAt     time.Time
-	WorkspaceID   uuid.UUID
-	WorkspaceName string
-	Role          string
-	Memberships   json.RawMessage
+	ID             uuid.UUID
+	Email          string
+	VerifiedAt     *time.Time
+	VerifiedByLink bool
+	CreatedAt      time.Time
+	WorkspaceID    uuid.UUID
+	WorkspaceName  string
+	Role           string
+	Memberships    json.RawMessage
 }
 
 func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProfileRow, error) {
@@ -220,6 +276,8 @@ func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProf
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
+		&i.VerifiedAt,
+		&i.VerifiedByLink,
 		&i.CreatedAt,
 		&i.WorkspaceID,
 		&i.WorkspaceName,
@@ -227,6 +285,35 @@ func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProf
 		&i.Memberships,
 	)
 	return i, err
+}
+
+const knownToNetwork = `-- name: KnownToNetwork :many
+SELECT app.known_to_network($1::uuid[], $2::bytea)::uuid
+`
+
+type KnownToNetworkParams struct {
+	People  []uuid.UUID
+	Network []byte
+}
+
+func (q *Queries) KnownToNetwork(ctx context.Context, arg KnownToNetworkParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, knownToNetwork, arg.People, arg.Network)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var column_1 uuid.UUID
+		if err := rows.Scan(&column_1); err != nil {
+			return nil, err
+		}
+		items = append(items, column_1)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const loginStanding = `-- name: LoginStanding :one

@@ -41,6 +41,17 @@ func (q *Queries) DeleteWorkspace(ctx context.Context, arg DeleteWorkspaceParams
 	return err
 }
 
+const getFactorDemand = `-- name: GetFactorDemand :one
+SELECT second_factor FROM workspaces WHERE id = $1
+`
+
+func (q *Queries) GetFactorDemand(ctx context.Context, workspaceID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, getFactorDemand, workspaceID)
+	var second_factor bool
+	err := row.Scan(&second_factor)
+	return second_factor, err
+}
+
 const getWorkspace = `-- name: GetWorkspace :one
 SELECT w.id, w.name, m.role, w.created_at, m.created_at AS joined_at, w.deleted_at
   FROM workspaces w
@@ -157,7 +168,8 @@ type ListWorkspacesRow struct {
 	DeletedAt time.Time
 }
 
-// Those of the caller, across the wall. One that is not deleted was so in 1970: a function's column cannot be NULL here.
+// Those of the caller, by a cross-tenant function. deleted_at is 1970 where a workspace is not deleted, because sqlc reads a
+// column of a function as NOT NULL.
 func (q *Queries) ListWorkspaces(ctx context.Context, arg ListWorkspacesParams) ([]ListWorkspacesRow, error) {
 	rows, err := q.db.Query(ctx, listWorkspaces, arg.AfterAt, arg.AfterID, arg.Count)
 	if err != nil {
@@ -281,6 +293,20 @@ UPDATE workspaces SET deleted_at = NULL WHERE id = $1 AND deleted_at >= now() - 
 // Later than this some of it may have been purged.
 func (q *Queries) RestoreWorkspace(ctx context.Context, workspaceID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, restoreWorkspace, workspaceID)
+	return err
+}
+
+const setFactorDemand = `-- name: SetFactorDemand :exec
+UPDATE workspaces SET second_factor = $1 WHERE id = $2
+`
+
+type SetFactorDemandParams struct {
+	SecondFactor bool
+	WorkspaceID  uuid.UUID
+}
+
+func (q *Queries) SetFactorDemand(ctx context.Context, arg SetFactorDemandParams) error {
+	_, err := q.db.Exec(ctx, setFactorDemand, arg.SecondFactor, arg.WorkspaceID)
 	return err
 }
 

@@ -13,6 +13,20 @@ import (
 	"github.com/google/uuid"
 )
 
+const botThreadsErased = `-- name: BotThreadsErased :exec
+UPDATE bots SET threads_deleted_at = NULL WHERE workspace_id = $1 AND id = $2
+`
+
+type BotThreadsErasedParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+func (q *Queries) BotThreadsErased(ctx context.Context, arg BotThreadsErasedParams) error {
+	_, err := q.db.Exec(ctx, botThreadsErased, arg.WorkspaceID, arg.ID)
+	return err
+}
+
 const createBot = `-- name: CreateBot :exec
 INSERT INTO bots (workspace_id, id, name, status, current_version, created_by, created_at, updated_at, published_version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -30,7 +44,6 @@ type CreateBotParams struct {
 	PublishedVersion int32
 }
 
-// The columns stand in the order of the table: so a botsdb.Bot is what it takes, and no column can be forgotten.
 func (q *Queries) CreateBot(ctx context.Context, arg CreateBotParams) error {
 	_, err := q.db.Exec(ctx, createBot,
 		arg.WorkspaceID,
@@ -76,11 +89,34 @@ func (q *Queries) CreateVersion(ctx context.Context, arg CreateVersionParams) er
 	return err
 }
 
+const deleteBot = `-- name: DeleteBot :one
+WITH deleted AS (
+    UPDATE bots SET name = '-', status = 'archived', deleted_at = now(), threads_deleted_at = CASE WHEN $1::boolean THEN now() END
+     WHERE workspace_id = $2 AND id = $3
+ RETURNING id
+)
+SELECT app.erase_bot(deleted.id)::text AS erased FROM deleted
+`
+
+type DeleteBotParams struct {
+	WithThreads bool
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+}
+
+// The name that is left is none of anybody's. The texts of its versions are erased by a function, which alone has the right to.
+func (q *Queries) DeleteBot(ctx context.Context, arg DeleteBotParams) (string, error) {
+	row := q.db.QueryRow(ctx, deleteBot, arg.WithThreads, arg.WorkspaceID, arg.ID)
+	var erased string
+	err := row.Scan(&erased)
+	return erased, err
+}
+
 const getBot = `-- name: GetBot :one
-SELECT b.workspace_id, b.id, b.name, b.status, b.current_version, b.created_by, b.created_at, b.updated_at, b.published_version, v.instruction, v.settings
+SELECT b.workspace_id, b.id, b.name, b.status, b.current_version, b.created_by, b.created_at, b.updated_at, b.published_version, b.deleted_at, b.threads_deleted_at, v.instruction, v.settings
   FROM bots b
   JOIN bot_versions v ON v.workspace_id = b.workspace_id AND v.bot_id = b.id AND v.version = b.current_version
- WHERE b.workspace_id = $1 AND b.id = $2
+ WHERE b.workspace_id = $1 AND b.id = $2 AND b.deleted_at IS NULL
 `
 
 type GetBotParams struct {
@@ -107,30 +143,18 @@ func (q *Queries) GetBot(ctx context.Context, arg GetBotParams) (GetBotRow, erro
 		&i.Bot.CreatedAt,
 		&i.Bot.UpdatedAt,
 		&i.Bot.PublishedVersion,
+		&i.Bot.DeletedAt,
+		&i.Bot.ThreadsDeletedAt,
 		&i.Instruction,
 		&i.Settings,
 	)
 	return i, err
 }
 
-const getBotStatus = `-- name: GetBotStatus :one
-SELECT status FROM bots WHERE workspace_id = $1 AND id = $2
-`
-
-type GetBotStatusParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-}
-
-func (q *Queries) GetBotStatus(ctx context.Context, arg GetBotStatusParams) (string, error) {
-	row := q.db.QueryRow(ctx, getBotStatus, arg.WorkspaceID, arg.ID)
-	var status string
-	err := row.Scan(&status)
-	return status, err
-}
-
 const getVersions = `-- name: GetVersions :many
-SELECT workspace_id, bot_id, version, instruction, settings, created_by, created_at, note FROM bot_versions WHERE workspace_id = $1 AND bot_id = $2 AND version = ANY ($3::integer[])
+SELECT v.workspace_id, v.bot_id, v.version, v.instruction, v.settings, v.created_by, v.created_at, v.note FROM bot_versions v
+ WHERE v.workspace_id = $1 AND v.bot_id = $2 AND v.version = ANY ($3::integer[])
+   AND EXISTS (SELECT FROM bots d WHERE d.workspace_id = $1 AND d.id = $2 AND d.deleted_at IS NULL)
 `
 
 type GetVersionsParams struct {
@@ -169,8 +193,8 @@ func (q *Queries) GetVersions(ctx context.Context, arg GetVersionsParams) ([]Bot
 }
 
 const listBots = `-- name: ListBots :many
-SELECT workspace_id, id, name, status, current_version, created_by, created_at, updated_at, published_version FROM bots
- WHERE workspace_id = $1
+SELECT workspace_id, id, name, status, current_version, created_by, created_at, updated_at, published_version, deleted_at, threads_deleted_at FROM bots
+ WHERE workspace_id = $1 AND deleted_at IS NULL
    AND ($2::text IS NULL OR strpos(lower(name), lower($2::text)) > 0)
    AND ($3::text IS NULL OR status = $3::text)
    AND ($4::timestamptz IS NULL
@@ -214,6 +238,8 @@ func (q *Queries) ListBots(ctx context.Context, arg ListBotsParams) ([]Bot, erro
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.PublishedVersion,
+			&i.DeletedAt,
+			&i.ThreadsDeletedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -225,11 +251,43 @@ func (q *Queries) ListBots(ctx context.Context, arg ListBotsParams) ([]Bot, erro
 	return items, nil
 }
 
+const listEndpointsOfBot = `-- name: ListEndpointsOfBot :many
+SELECT id FROM app.bot_endpoints WHERE workspace_id = $1 AND bot_id = $2 ORDER BY id LIMIT $3
+`
+
+type ListEndpointsOfBotParams struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+	Count       int32
+}
+
+// Some of the webhook endpoints whose messages the bot answers.
+func (q *Queries) ListEndpointsOfBot(ctx context.Context, arg ListEndpointsOfBotParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listEndpointsOfBot, arg.WorkspaceID, arg.BotID, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPointerChanges = `-- name: ListPointerChanges :many
-SELECT workspace_id, bot_id, number, pointer, from_version, to_version, cause, moved_by, moved_at FROM bot_pointer_moves
- WHERE workspace_id = $1 AND bot_id = $2
-   AND ($3::integer IS NULL OR number < $3::integer)
- ORDER BY number DESC
+SELECT m.workspace_id, m.bot_id, m.number, m.pointer, m.from_version, m.to_version, m.cause, m.moved_by, m.moved_at FROM bot_pointer_moves m
+ WHERE m.workspace_id = $1 AND m.bot_id = $2
+   AND EXISTS (SELECT FROM bots d WHERE d.workspace_id = $1 AND d.id = $2 AND d.deleted_at IS NULL)
+   AND ($3::integer IS NULL OR m.number < $3::integer)
+ ORDER BY m.number DESC
  LIMIT $4
 `
 
@@ -278,6 +336,7 @@ func (q *Queries) ListPointerChanges(ctx context.Context, arg ListPointerChanges
 const listVersions = `-- name: ListVersions :many
 SELECT b.workspace_id, b.bot_id, b.version, b.instruction, b.settings, b.created_by, b.created_at, b.note FROM bot_versions b
  WHERE b.workspace_id = $1 AND b.bot_id = $2
+   AND EXISTS (SELECT FROM bots d WHERE d.workspace_id = $1 AND d.id = $2 AND d.deleted_at IS NULL)
    AND ($3::integer IS NULL OR b.version < $3::integer)
    AND b.version >= (SELECT min(n.version)
                        FROM (SELECT c.version, sum(c.bytes) OVER (ORDER BY c.version DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
@@ -326,6 +385,41 @@ func (q *Queries) ListVersions(ctx context.Context, arg ListVersionsParams) ([]B
 			&i.CreatedAt,
 			&i.Note,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const locateBotsWithThreads = `-- name: LocateBotsWithThreads :many
+SELECT workspace_id::uuid AS workspace_id, bot_id::uuid AS bot_id FROM app.locate_bots_with_threads($1::double precision, $2::integer)
+`
+
+type LocateBotsWithThreadsParams struct {
+	OlderSeconds float64
+	MaxRows      int32
+}
+
+type LocateBotsWithThreadsRow struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+}
+
+// Deleted bots of all workspaces whose threads wait for a job that is not there.
+func (q *Queries) LocateBotsWithThreads(ctx context.Context, arg LocateBotsWithThreadsParams) ([]LocateBotsWithThreadsRow, error) {
+	rows, err := q.db.Query(ctx, locateBotsWithThreads, arg.OlderSeconds, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LocateBotsWithThreadsRow
+	for rows.Next() {
+		var i LocateBotsWithThreadsRow
+		if err := rows.Scan(&i.WorkspaceID, &i.BotID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -21,6 +21,8 @@ type Bot struct {
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	PublishedVersion int32
+	DeletedAt        *time.Time
+	ThreadsDeletedAt *time.Time
 }
 
 type BotPointerMove struct {

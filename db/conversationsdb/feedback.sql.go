@@ -14,8 +14,11 @@ import (
 
 const RateMessage = `-- name: RateMessage :one
 WITH message AS (
-    SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status
-      FROM messages m WHERE m.workspace_id = $1 AND m.id = $2
+    SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations
+      FROM messages m
+     WHERE m.workspace_id = $1 AND m.id = $2 AND m.erased_at IS NULL
+       AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = m.workspace_id AND t.id = m.thread_id AND t.deleted_at IS NULL)
+       FOR SHARE OF m
 ), rated AS (
     INSERT INTO message_feedback (workspace_id, thread_id, user_id, seq, rating, comment, created_at, updated_at)
     SELECT $1, m.thread_id, $3, m.seq, $4, $5, $6, $6
@@ -24,7 +27,7 @@ WITH message AS (
            SET rating = excluded.rating, comment = excluded.comment, updated_at = excluded.updated_at
  RETURNING seq, updated_at
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, r.updated_at AS rated_at
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, r.updated_at AS rated_at
   FROM message m
   LEFT JOIN rated r ON r.seq = m.seq
 `
@@ -47,10 +50,11 @@ type RateMessageRow struct {
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
 	Status      string
+	Citations   []byte
 	RatedAt     *time.Time
 }
 
-// No row: there is no such message. Nothing is stored, and rated_at is null, where it is no answer.
+// No row: there is no such message. It is locked, so that its text is not erased before the answer with it is stored. Nothing is stored, and rated_at is null, where it is no answer.
 func (q *Queries) RateMessage(ctx context.Context, arg RateMessageParams) (RateMessageRow, error) {
 	row := q.db.QueryRow(ctx, RateMessage,
 		arg.WorkspaceID,
@@ -70,6 +74,7 @@ func (q *Queries) RateMessage(ctx context.Context, arg RateMessageParams) (RateM
 		&i.OperationID,
 		&i.CreatedAt,
 		&i.Status,
+		&i.Citations,
 		&i.RatedAt,
 	)
 	return i, err

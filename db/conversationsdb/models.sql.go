@@ -214,7 +214,7 @@ const RecallThread = `-- name: RecallThread :many
 WITH newest AS (
     SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
       FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
-             WHERE x.workspace_id = $1 AND x.thread_id = $2 AND x.seq < $3
+             WHERE x.workspace_id = $1 AND x.thread_id = $2 AND x.seq < $3 AND x.erased_at IS NULL
              ORDER BY x.seq DESC LIMIT $4) m
 ), history AS (
     SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total

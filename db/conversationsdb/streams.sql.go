@@ -13,9 +13,11 @@ import (
 )
 
 const AppendTurnEvents = `-- name: AppendTurnEvents :exec
-WITH kept AS (
+WITH running AS (
+    SELECT t.id FROM llm_turns t WHERE t.workspace_id = $1 AND t.id = $2 AND t.attempt = $3 AND t.status = 'running' FOR KEY SHARE
+), kept AS (
     INSERT INTO turn_events (workspace_id, turn_id, attempt, first, pieces)
-    VALUES ($1, $2, $3, $4, $5::text[])
+    SELECT $1, running.id, $3, $4, $5::text[] FROM running
         ON CONFLICT (workspace_id, turn_id, attempt, first) DO UPDATE SET pieces = excluded.pieces -- a batch whose commit was in doubt
  RETURNING turn_id
 )
@@ -30,7 +32,8 @@ type AppendTurnEventsParams struct {
 	Pieces      []string
 }
 
-// Keeps pieces of what an attempt says and tells the processes that follow the turn.
+// Keeps pieces of what an attempt says and tells the processes that follow the turn. Of an attempt that does not run any more
+// nothing is kept: its message may be erased.
 func (q *Queries) AppendTurnEvents(ctx context.Context, arg AppendTurnEventsParams) error {
 	_, err := q.db.Exec(ctx, AppendTurnEvents,
 		arg.WorkspaceID,
@@ -43,8 +46,8 @@ func (q *Queries) AppendTurnEvents(ctx context.Context, arg AppendTurnEventsPara
 }
 
 const CreateCancelledMessage = `-- name: CreateCancelledMessage :exec
-INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, status)
-VALUES ($1, $2, $3, $4, $5, 'assistant', $6, $7, $8, 'cancelled')
+INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, status, citations)
+VALUES ($1, $2, $3, $4, $5, 'assistant', $6, $7, $8, 'cancelled', $9::jsonb)
 `
 
 type CreateCancelledMessageParams struct {
@@ -56,6 +59,7 @@ type CreateCancelledMessageParams struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
+	Citations   []byte
 }
 
 func (q *Queries) CreateCancelledMessage(ctx context.Context, arg CreateCancelledMessageParams) error {
@@ -68,6 +72,7 @@ func (q *Queries) CreateCancelledMessage(ctx context.Context, arg CreateCancelle
 		arg.Content,
 		arg.OperationID,
 		arg.CreatedAt,
+		arg.Citations,
 	)
 	return err
 }
@@ -118,16 +123,41 @@ func (q *Queries) GetCancelRequest(ctx context.Context, arg GetCancelRequestPara
 	return wanted, err
 }
 
+const GetCanceller = `-- name: GetCanceller :one
+SELECT id, cancel_operation FROM llm_turns
+ WHERE workspace_id = $1 AND actor_id = $2 AND operation_id = $3 AND status = 'cancelled'
+`
+
+type GetCancellerParams struct {
+	WorkspaceID uuid.UUID
+	ActorID     uuid.UUID
+	OperationID uuid.UUID
+}
+
+type GetCancellerRow struct {
+	ID              uuid.UUID
+	CancelOperation *uuid.UUID
+}
+
+// The cancelled turn of an operation, and the operation that has cancelled it.
+func (q *Queries) GetCanceller(ctx context.Context, arg GetCancellerParams) (GetCancellerRow, error) {
+	row := q.db.QueryRow(ctx, GetCanceller, arg.WorkspaceID, arg.ActorID, arg.OperationID)
+	var i GetCancellerRow
+	err := row.Scan(&i.ID, &i.CancelOperation)
+	return i, err
+}
+
 const GetTurn = `-- name: GetTurn :one
 
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
-       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
+       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, a.citations AS answer_citations
   FROM llm_turns t
   JOIN messages u ON u.workspace_id = t.workspace_id AND u.turn_id = t.id AND u.role = 'user'
   LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
  WHERE t.workspace_id = $1 AND t.thread_id = $2 AND t.id = $3
+   AND EXISTS (SELECT FROM threads th WHERE th.workspace_id = $1 AND th.id = $2 AND th.deleted_at IS NULL)
 `
 
 type GetTurnParams struct {
@@ -169,6 +199,7 @@ type GetTurnRow struct {
 	AnswerContent   *string
 	AnswerStatus    *string
 	AnswerCreatedAt *time.Time
+	AnswerCitations []byte
 }
 
 // Turns as they are read, what streamed ones say, and the cancelling of those that run.
@@ -208,7 +239,33 @@ func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, e
 		&i.AnswerContent,
 		&i.AnswerStatus,
 		&i.AnswerCreatedAt,
+		&i.AnswerCitations,
 	)
+	return i, err
+}
+
+const GetTurnReader = `-- name: GetTurnReader :one
+SELECT thread_id, id, coalesce(read_until > now(), false)::boolean AS is_read FROM llm_turns
+ WHERE workspace_id = $1 AND actor_id = $2 AND operation_id = $3 AND status = 'running'
+`
+
+type GetTurnReaderParams struct {
+	WorkspaceID uuid.UUID
+	ActorID     uuid.UUID
+	OperationID uuid.UUID
+}
+
+type GetTurnReaderRow struct {
+	ThreadID uuid.UUID
+	ID       uuid.UUID
+	IsRead   bool
+}
+
+// The running turn of an operation, and whether somebody reads it.
+func (q *Queries) GetTurnReader(ctx context.Context, arg GetTurnReaderParams) (GetTurnReaderRow, error) {
+	row := q.db.QueryRow(ctx, GetTurnReader, arg.WorkspaceID, arg.ActorID, arg.OperationID)
+	var i GetTurnReaderRow
+	err := row.Scan(&i.ThreadID, &i.ID, &i.IsRead)
 	return i, err
 }
 
@@ -278,7 +335,7 @@ const ListTurns = `-- name: ListTurns :many
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
-       a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
+       a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, NULL::jsonb AS answer_citations
   FROM (SELECT n.workspace_id, n.id, n.turn_id, n.seq, n.created_at,
                sum(n.bytes) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
           FROM (SELECT p.workspace_id, p.id, p.turn_id, p.seq, p.created_at, coalesce((
@@ -292,6 +349,7 @@ SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t
   LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
   LEFT JOIN messages partial ON partial.workspace_id = a.workspace_id AND partial.id = a.id AND partial.status = 'cancelled'
  WHERE coalesce(u.bytes_before, 0) <= $5::bigint
+   AND EXISTS (SELECT FROM threads th WHERE th.workspace_id = $1 AND th.id = $2 AND th.deleted_at IS NULL)
  ORDER BY u.seq DESC
 `
 
@@ -336,6 +394,7 @@ type ListTurnsRow struct {
 	AnswerContent   *string
 	AnswerStatus    *string
 	AnswerCreatedAt *time.Time
+	AnswerCitations []byte
 }
 
 // By the key of the messages, so that turns need no index more. Without what was said, but for the partial answers of turns
@@ -388,6 +447,7 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 			&i.AnswerContent,
 			&i.AnswerStatus,
 			&i.AnswerCreatedAt,
+			&i.AnswerCitations,
 		); err != nil {
 			return nil, err
 		}
@@ -397,6 +457,29 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 		return nil, err
 	}
 	return items, nil
+}
+
+const MarkTurnRead = `-- name: MarkTurnRead :exec
+UPDATE llm_turns SET read_until = now() + make_interval(secs => $1::float8)
+ WHERE workspace_id = $2 AND actor_id = $3 AND operation_id = $4 AND status = 'running'
+`
+
+type MarkTurnReadParams struct {
+	Seconds     float64
+	WorkspaceID uuid.UUID
+	ActorID     uuid.UUID
+	OperationID uuid.UUID
+}
+
+// The running turn of an operation has a reader for some seconds.
+func (q *Queries) MarkTurnRead(ctx context.Context, arg MarkTurnReadParams) error {
+	_, err := q.db.Exec(ctx, MarkTurnRead,
+		arg.Seconds,
+		arg.WorkspaceID,
+		arg.ActorID,
+		arg.OperationID,
+	)
+	return err
 }
 
 const RequestCancel = `-- name: RequestCancel :one

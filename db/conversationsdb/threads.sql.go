@@ -17,7 +17,7 @@ const ChangeThread = `-- name: ChangeThread :one
 UPDATE threads
    SET title = coalesce($1, title), metadata = coalesce($2, metadata),
        status = coalesce($3, status)
- WHERE workspace_id = $4 AND id = $5
+ WHERE workspace_id = $4 AND id = $5 AND deleted_at IS NULL
 RETURNING id
 `
 
@@ -42,15 +42,57 @@ func (q *Queries) ChangeThread(ctx context.Context, arg ChangeThreadParams) (uui
 	return id, err
 }
 
-const CreateThread = `-- name: CreateThread :exec
-INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+const CreateThreadWithBot = `-- name: CreateThreadWithBot :one
+WITH bot AS (
+    SELECT b.bot_id, b.status FROM app.live_versions b WHERE b.workspace_id = $1 AND b.bot_id = $2 AND b.deleted_at IS NULL
+), created AS (
+    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at, expires_at)
+    SELECT $1, $3, bot.bot_id, $4, $5, $6, $7, $8, $9::timestamptz
+      FROM bot WHERE bot.status <> 'archived'
+        ON CONFLICT (workspace_id, id) DO NOTHING
+)
+SELECT (bot.status = 'archived')::boolean AS archived FROM bot
 `
 
-type CreateThreadParams struct {
+type CreateThreadWithBotParams struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+	ID          uuid.UUID
+	Status      string
+	Title       string
+	Metadata    json.RawMessage
+	CreatedBy   uuid.UUID
+	CreatedAt   time.Time
+	ExpiresAt   *time.Time
+}
+
+// Returns whether the bot is archived; no row if the workspace has no such bot, or the API key is limited to others. A thread with
+// an archived bot is not created, and neither is one whose id is taken: the caller may have opened it before.
+func (q *Queries) CreateThreadWithBot(ctx context.Context, arg CreateThreadWithBotParams) (bool, error) {
+	row := q.db.QueryRow(ctx, CreateThreadWithBot,
+		arg.WorkspaceID,
+		arg.BotID,
+		arg.ID,
+		arg.Status,
+		arg.Title,
+		arg.Metadata,
+		arg.CreatedBy,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	var archived bool
+	err := row.Scan(&archived)
+	return archived, err
+}
+
+const CreateThreadWithoutBot = `-- name: CreateThreadWithoutBot :exec
+INSERT INTO threads (workspace_id, id, status, title, metadata, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+`
+
+type CreateThreadWithoutBotParams struct {
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
-	BotID       *uuid.UUID
 	Status      string
 	Title       string
 	Metadata    json.RawMessage
@@ -58,11 +100,10 @@ type CreateThreadParams struct {
 	CreatedAt   time.Time
 }
 
-func (q *Queries) CreateThread(ctx context.Context, arg CreateThreadParams) error {
-	_, err := q.db.Exec(ctx, CreateThread,
+func (q *Queries) CreateThreadWithoutBot(ctx context.Context, arg CreateThreadWithoutBotParams) error {
+	_, err := q.db.Exec(ctx, CreateThreadWithoutBot,
 		arg.WorkspaceID,
 		arg.ID,
-		arg.BotID,
 		arg.Status,
 		arg.Title,
 		arg.Metadata,
@@ -73,11 +114,11 @@ func (q *Queries) CreateThread(ctx context.Context, arg CreateThreadParams) erro
 }
 
 const GetThread = `-- name: GetThread :one
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
- WHERE t.workspace_id = $1 AND t.id = $2
+ WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
 `
 
 type GetThreadParams struct {
@@ -95,6 +136,8 @@ type GetThreadRow struct {
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	EndUserID      *uuid.UUID
+	ExpiresAt      *time.Time
 	LastMessageAt  []time.Time
 }
 
@@ -112,6 +155,8 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 		&i.CreatedAt,
 		&i.EndpointID,
 		&i.ConversationID,
+		&i.EndUserID,
+		&i.ExpiresAt,
 		&i.LastMessageAt,
 	)
 	return i, err
@@ -124,16 +169,17 @@ WITH mine AS MATERIALIZED (
      ORDER BY f.seq
      LIMIT $4
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status,
-               sum(octet_length(n.content)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status FROM messages p
-                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq > $3
+  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+               sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq > $3 AND p.erased_at IS NULL
                  ORDER BY p.seq
                  LIMIT $4) n) m
   LEFT JOIN mine ON mine.seq = m.seq
  WHERE coalesce(m.bytes_before, 0) <= $5::bigint
+   AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL)
  ORDER BY m.seq
 `
 
@@ -155,6 +201,7 @@ type ListMessagesRow struct {
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
 	Status      string
+	Citations   []byte
 	Rating      *string
 	Comment     *string
 	RatedAt     *time.Time
@@ -187,6 +234,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 			&i.OperationID,
 			&i.CreatedAt,
 			&i.Status,
+			&i.Citations,
 			&i.Rating,
 			&i.Comment,
 			&i.RatedAt,
@@ -208,16 +256,17 @@ WITH mine AS MATERIALIZED (
      ORDER BY f.seq DESC
      LIMIT $4
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status,
-               sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status FROM messages p
-                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq < $3
+  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+               sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq < $3 AND p.erased_at IS NULL
                  ORDER BY p.seq DESC
                  LIMIT $4) n) m
   LEFT JOIN mine ON mine.seq = m.seq
  WHERE coalesce(m.bytes_before, 0) <= $5::bigint
+   AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL)
  ORDER BY m.seq DESC
 `
 
@@ -239,6 +288,7 @@ type ListMessagesBackwardsRow struct {
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
 	Status      string
+	Citations   []byte
 	Rating      *string
 	Comment     *string
 	RatedAt     *time.Time
@@ -269,6 +319,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 			&i.OperationID,
 			&i.CreatedAt,
 			&i.Status,
+			&i.Citations,
 			&i.Rating,
 			&i.Comment,
 			&i.RatedAt,
@@ -284,11 +335,11 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 }
 
 const ListThreads = `-- name: ListThreads :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
- WHERE t.workspace_id = $1
+ WHERE t.workspace_id = $1 AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND ($2::text IS NULL OR t.status = $2::text)
    AND ($3::timestamptz IS NULL
         OR (t.created_at, t.id) < ($3::timestamptz, $4::uuid))
@@ -314,6 +365,8 @@ type ListThreadsRow struct {
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	EndUserID      *uuid.UUID
+	ExpiresAt      *time.Time
 	LastMessageAt  []time.Time
 }
 
@@ -342,6 +395,8 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 			&i.CreatedAt,
 			&i.EndpointID,
 			&i.ConversationID,
+			&i.EndUserID,
+			&i.ExpiresAt,
 			&i.LastMessageAt,
 		); err != nil {
 			return nil, err
@@ -355,11 +410,11 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 }
 
 const ListThreadsOfBot = `-- name: ListThreadsOfBot :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
- WHERE t.workspace_id = $1 AND t.bot_id = $2::uuid
+ WHERE t.workspace_id = $1 AND t.bot_id = $2::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND ($3::text IS NULL OR t.status = $3::text)
    AND ($4::timestamptz IS NULL
         OR (t.created_at, t.id) < ($4::timestamptz, $5::uuid))
@@ -386,6 +441,8 @@ type ListThreadsOfBotRow struct {
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
+	EndUserID      *uuid.UUID
+	ExpiresAt      *time.Time
 	LastMessageAt  []time.Time
 }
 
@@ -416,6 +473,89 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 			&i.CreatedAt,
 			&i.EndpointID,
 			&i.ConversationID,
+			&i.EndUserID,
+			&i.ExpiresAt,
+			&i.LastMessageAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListThreadsOfOwner = `-- name: ListThreadsOfOwner :many
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+  FROM threads t
+ WHERE t.workspace_id = $1 AND t.owner_id = $2::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
+   AND ($3::uuid IS NULL OR t.bot_id = $3::uuid)
+   AND ($4::text IS NULL OR t.status = $4::text)
+   AND ($5::timestamptz IS NULL
+        OR (t.created_at, t.id) < ($5::timestamptz, $6::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT $7
+`
+
+type ListThreadsOfOwnerParams struct {
+	WorkspaceID uuid.UUID
+	OwnerID     uuid.UUID
+	BotID       *uuid.UUID
+	Status      *string
+	BeforeAt    *time.Time
+	BeforeID    *uuid.UUID
+	Count       int32
+}
+
+type ListThreadsOfOwnerRow struct {
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	BotID          *uuid.UUID
+	Status         string
+	Title          string
+	Metadata       json.RawMessage
+	CreatedAt      time.Time
+	EndpointID     *uuid.UUID
+	ConversationID *string
+	EndUserID      *uuid.UUID
+	ExpiresAt      *time.Time
+	LastMessageAt  []time.Time
+}
+
+// For an end user, or an API key with the role chat: the threads that it owns, of all bots or of one.
+func (q *Queries) ListThreadsOfOwner(ctx context.Context, arg ListThreadsOfOwnerParams) ([]ListThreadsOfOwnerRow, error) {
+	rows, err := q.db.Query(ctx, ListThreadsOfOwner,
+		arg.WorkspaceID,
+		arg.OwnerID,
+		arg.BotID,
+		arg.Status,
+		arg.BeforeAt,
+		arg.BeforeID,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListThreadsOfOwnerRow
+	for rows.Next() {
+		var i ListThreadsOfOwnerRow
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.ID,
+			&i.BotID,
+			&i.Status,
+			&i.Title,
+			&i.Metadata,
+			&i.CreatedAt,
+			&i.EndpointID,
+			&i.ConversationID,
+			&i.EndUserID,
+			&i.ExpiresAt,
 			&i.LastMessageAt,
 		); err != nil {
 			return nil, err

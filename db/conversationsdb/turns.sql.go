@@ -75,6 +75,28 @@ func (q *Queries) BeatTurnProcess(ctx context.Context, arg BeatTurnProcessParams
 	return i, err
 }
 
+const BeginTurnOfKey = `-- name: BeginTurnOfKey :exec
+SELECT app.begin_turn_of_key($1, $2, $3::jsonb, $4)
+`
+
+type BeginTurnOfKeyParams struct {
+	WorkspaceID uuid.UUID
+	KeyID       uuid.UUID
+	Limits      json.RawMessage
+	Moment      time.Time
+}
+
+// Raises PYRAT where a limit of the API key allows no more turns.
+func (q *Queries) BeginTurnOfKey(ctx context.Context, arg BeginTurnOfKeyParams) error {
+	_, err := q.db.Exec(ctx, BeginTurnOfKey,
+		arg.WorkspaceID,
+		arg.KeyID,
+		arg.Limits,
+		arg.Moment,
+	)
+	return err
+}
+
 const CountAbandonedTurns = `-- name: CountAbandonedTurns :one
 SELECT count(*)::integer FROM app.abandoned_turns($1::integer)
 `
@@ -87,9 +109,31 @@ func (q *Queries) CountAbandonedTurns(ctx context.Context, most int32) (int32, e
 	return column_1, err
 }
 
+const CountTurnOfCaller = `-- name: CountTurnOfCaller :exec
+SELECT app.count_for_caller($1, $2, 'turns', $3::jsonb, $4)
+`
+
+type CountTurnOfCallerParams struct {
+	WorkspaceID uuid.UUID
+	CallerID    uuid.UUID
+	Limits      json.RawMessage
+	Moment      time.Time
+}
+
+// Raises PYRAT where a limit of the caller allows no more turns.
+func (q *Queries) CountTurnOfCaller(ctx context.Context, arg CountTurnOfCallerParams) error {
+	_, err := q.db.Exec(ctx, CountTurnOfCaller,
+		arg.WorkspaceID,
+		arg.CallerID,
+		arg.Limits,
+		arg.Moment,
+	)
+	return err
+}
+
 const CreateMessage = `-- name: CreateMessage :exec
-INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, citations)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb)
 `
 
 type CreateMessageParams struct {
@@ -102,6 +146,7 @@ type CreateMessageParams struct {
 	Content     string
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
+	Citations   []byte
 }
 
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) error {
@@ -115,6 +160,7 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) er
 		arg.Content,
 		arg.OperationID,
 		arg.CreatedAt,
+		arg.Citations,
 	)
 	return err
 }
@@ -123,7 +169,7 @@ const CutTurn = `-- name: CutTurn :exec
 WITH turn AS (
     UPDATE llm_turns t SET lease_until = now() - interval '1 ms'
      WHERE t.workspace_id = $1 AND t.id = $2 AND t.attempt = $3 AND t.status = 'running'
- RETURNING t.bot_id, coalesce($4, t.provider) AS provider, coalesce($5, t.model) AS model,
+ RETURNING t.actor_id, t.bot_id, coalesce($4, t.provider) AS provider, coalesce($5, t.model) AS model,
            coalesce($6::bigint, 0) AS input_tokens, coalesce($7::bigint, 0) AS output_tokens,
            coalesce($8::bigint, 0) AS cost_micros, coalesce($9::bigint, t.reserved_micros, 0) AS charged_micros
 ), counted AS ( -- for analytics: what it has used, but no turn
@@ -134,8 +180,12 @@ WITH turn AS (
                    $11::jsonb, false)
       FROM turn t
      WHERE t.input_tokens + t.output_tokens > 0 OR t.charged_micros > 0
+), by_key AS ( -- towards the limits of the key that began the turn
+    SELECT app.use_for_caller(k.workspace_id, k.id, k.limits, t.input_tokens + t.output_tokens, t.charged_micros, $10::timestamptz)
+      FROM turn t, api_keys k
+     WHERE k.workspace_id = $1 AND k.id = t.actor_id AND k.limits IS NOT NULL
 )
-SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used), (SELECT count(pg_notify('parley_recovery', '')) FROM turn)
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used), (SELECT count(*) FROM by_key), (SELECT count(pg_notify('parley_recovery', '')) FROM turn)
 `
 
 type CutTurnParams struct {
@@ -202,9 +252,10 @@ WITH turn AS (
            usage_estimated = $9::boolean,
            first_token_ms = $10, finish_reason = $11,
            error_code = $12, error_message = $13, error_details = $14::jsonb,
+           request = CASE $1 WHEN 'failed' THEN t.request END, -- for its next attempt
            provider = coalesce($15, t.provider), model = coalesce($16, t.model)
      WHERE t.workspace_id = $17 AND t.id = $18 AND t.attempt = $19 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE WHEN $20::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
@@ -221,8 +272,12 @@ WITH turn AS (
                    $22::jsonb, false)
       FROM spent
      WHERE $20::boolean OR spent.tokens > 0 OR spent.micros > 0
+), by_key AS ( -- towards the limits of the key that began the turn
+    SELECT app.use_for_caller(k.workspace_id, k.id, k.limits, spent.tokens, spent.micros, spent.finished_at)
+      FROM turn t, spent, api_keys k
+     WHERE k.workspace_id = t.workspace_id AND k.id = t.actor_id AND k.limits IS NOT NULL
 )
-SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used)
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used), (SELECT count(*) FROM by_key)
 `
 
 type FinishTurnParams struct {
@@ -285,7 +340,7 @@ const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL, error_details = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now() - make_interval(secs => $4::double precision)
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
@@ -338,7 +393,7 @@ func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThr
 }
 
 const GetPinnedVersion = `-- name: GetPinnedVersion :one
-SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request
   FROM llm_turns t
   LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
   LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id
@@ -355,6 +410,7 @@ type GetPinnedVersionRow struct {
 	Settings     []byte
 	DefaultModel *string
 	Fallbacks    []string
+	Request      []byte
 }
 
 // And what answers where that version does not say. Without a bot there is no version.
@@ -366,6 +422,7 @@ func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionPara
 		&i.Settings,
 		&i.DefaultModel,
 		&i.Fallbacks,
+		&i.Request,
 	)
 	return i, err
 }
@@ -456,7 +513,7 @@ func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool,
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -464,7 +521,7 @@ WITH before AS (
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
      WHERE t.workspace_id = $1 AND t.actor_id = $2 AND t.operation_id = $3
-       AND th.last_seq = t.user_seq + 1
+       AND th.last_seq = t.user_seq + 1 AND th.deleted_at IS NULL
        AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
        FOR UPDATE OF t
 ), resumed AS (
@@ -544,14 +601,18 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 const StartTurn = `-- name: StartTurn :one
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
-     WHERE t.workspace_id = $1 AND t.id = $4
+     WHERE t.workspace_id = $1 AND t.id = $4 AND t.deleted_at IS NULL
  RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status
 ), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings,
-           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived,
-           ms.default_model, ms.fallbacks, coalesce(nullif(live.settings ->> 'model', ''), nullif(ms.default_model, ''), $5::text) AS model
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id,
+           coalesce(named.version, live.version) AS version, coalesce(named.instruction, live.instruction) AS instruction,
+           coalesce(named.settings, live.settings) AS settings,
+           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived, ms.default_model, ms.fallbacks,
+           coalesce(nullif(coalesce(named.settings, live.settings) ->> 'model', ''), nullif(ms.default_model, ''), $5::text) AS model
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = $1 AND live.bot_id = thread.bot_id
+      LEFT JOIN app.versions named ON $6::integer IS NOT NULL AND named.workspace_id = $1
+                                  AND named.bot_id = thread.bot_id AND named.version = $6::integer
       LEFT JOIN model_settings ms ON ms.workspace_id = $1
 ), asked AS (
     SELECT CASE WHEN strpos(pinned.model, '/') > 0 THEN split_part(pinned.model, '/', 1)
@@ -560,13 +621,13 @@ WITH thread AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, lease_until, process_id, created_at)
-    SELECT $1, $6, $4, $7, $8, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, $9, $10::uuid, $2
+                           status, user_seq, lease_until, process_id, created_at, request)
+    SELECT $1, $7, $4, $8, $9, pinned.bot_id, pinned.version, asked.provider, asked.model,
+           'running', pinned.user_seq, $10, $11::uuid, $2, $12::jsonb
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-    SELECT $1, $11, $4, $6, pinned.user_seq, 'user', $12, $8, $2
+    SELECT $1, $13, $4, $7, pinned.user_seq, 'user', $14, $9, $2
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
@@ -585,11 +646,13 @@ type StartTurnParams struct {
 	Limits      json.RawMessage
 	ThreadID    uuid.UUID
 	LastModel   string
+	Version     *int32
 	TurnID      uuid.UUID
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
 	LeaseUntil  time.Time
 	ProcessID   *uuid.UUID
+	Request     []byte
 	MessageID   uuid.UUID
 	Content     string
 }
@@ -611,7 +674,7 @@ type StartTurnRow struct {
 	Limited        bool
 }
 
-// Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
+// Opens a turn in one statement: numbers the two messages, pins the bot's live version or the one that is named, stores the user message.
 // Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
 // turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end;
 // what it may cost is reserved when its model is known (ReserveCost).
@@ -622,11 +685,13 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		arg.Limits,
 		arg.ThreadID,
 		arg.LastModel,
+		arg.Version,
 		arg.TurnID,
 		arg.ActorID,
 		arg.OperationID,
 		arg.LeaseUntil,
 		arg.ProcessID,
+		arg.Request,
 		arg.MessageID,
 		arg.Content,
 	)

@@ -5,10 +5,64 @@
 package knowledgedb
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
 )
+
+type Document struct {
+	WorkspaceID  uuid.UUID
+	ID           uuid.UUID
+	BaseID       uuid.UUID
+	FileID       *uuid.UUID
+	Title        string
+	Metadata     json.RawMessage
+	ContentType  string
+	ContentHash  []byte
+	Size         int64
+	Status       string
+	Stage        *string
+	Generation   int32
+	Building     *int32
+	BuildSize    int32
+	BuildOverlap int32
+	BuildReuse   bool
+	ChunksDone   int32
+	ChunksTotal  *int32
+	Chunks       int32
+	Characters   int32
+	TextBytes    int64
+	Pages        *int32
+	ErrorCode    *string
+	ErrorMessage *string
+	CreatedBy    uuid.UUID
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	IndexedAt    *time.Time
+}
+
+type DocumentVector struct {
+	WorkspaceID uuid.UUID
+	DocumentID  uuid.UUID
+	Generation  int32
+	BaseID      uuid.UUID
+	Model       string
+	Dimensions  int32
+	CreatedAt   time.Time
+	RemovedAt   *time.Time
+}
+
+type EmbeddingKey struct {
+	WorkspaceID uuid.UUID
+	Sealed      []byte
+	LastFour    string
+	Model       string
+	BaseURL     *string
+	Dimensions  *int32
+	CreatedBy   uuid.UUID
+	CreatedAt   time.Time
+}
 
 type File struct {
 	WorkspaceID uuid.UUID
@@ -19,4 +73,19 @@ type File struct {
 	Sha256      []byte
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
+}
+
+type KnowledgeBase struct {
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	Name           string
+	Description    string
+	Language       string
+	EmbeddingModel *string
+	ChunkSize      int32
+	ChunkOverlap   int32
+	CreatedBy      uuid.UUID
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	DeletedAt      *time.Time
 }

@@ -271,6 +271,23 @@ func (q *Queries) DropAnalytics(ctx context.Context, batch uuid.UUID) error {
 	return err
 }
 
+const isSendingFromBefore = `-- name: IsSendingFromBefore :one
+SELECT EXISTS (SELECT FROM analytics_outbox WHERE workspace_id = $1 AND batch IS NOT NULL AND at < $2::timestamptz)
+`
+
+type IsSendingFromBeforeParams struct {
+	WorkspaceID uuid.UUID
+	Before      time.Time
+}
+
+// Whether rows of a workspace from before a time are on their way to another server.
+func (q *Queries) IsSendingFromBefore(ctx context.Context, arg IsSendingFromBeforeParams) (bool, error) {
+	row := q.db.QueryRow(ctx, isSendingFromBefore, arg.WorkspaceID, arg.Before)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const oldestUncounted = `-- name: OldestUncounted :one
 SELECT written_at FROM analytics_outbox WHERE workspace_id = $1 ORDER BY id LIMIT 1
 `

@@ -165,7 +165,9 @@ func (q *Queries) CheckUnsealed(ctx context.Context, arg CheckUnsealedParams) (C
 }
 
 const countSealed = `-- name: CountSealed :one
-SELECT coalesce(max(seq), 0)::bigint AS seq, coalesce(sum(cardinality(row_ids)), 0)::bigint AS rows FROM audit_seals WHERE workspace_id = $1
+SELECT coalesce(max(seq), 0)::bigint AS seq,
+       (coalesce(sum(cardinality(row_ids)), 0) + coalesce((SELECT c.rows FROM audit_cuts c WHERE c.workspace_id = $1), 0))::bigint AS rows
+  FROM audit_seals WHERE workspace_id = $1
 `
 
 type CountSealedRow struct {
@@ -173,6 +175,7 @@ type CountSealedRow struct {
 	Rows int64
 }
 
+// The newest seal, and how many rows all seals have named, those that were removed included.
 func (q *Queries) CountSealed(ctx context.Context, workspaceID uuid.UUID) (CountSealedRow, error) {
 	row := q.db.QueryRow(ctx, countSealed, workspaceID)
 	var i CountSealedRow
@@ -226,6 +229,47 @@ func (q *Queries) CreateSeal(ctx context.Context, arg CreateSealParams) (int64, 
 	var seq int64
 	err := row.Scan(&seq)
 	return seq, err
+}
+
+const cutAudit = `-- name: CutAudit :one
+SELECT app.cut_audit($1, $2, $3, $4, $5, $6, $7)::integer AS removed
+`
+
+type CutAuditParams struct {
+	AfterSeal int64
+	LastSeal  int64
+	TotalRows int64
+	LastMac   []byte
+	ItsTime   time.Time
+	ItsMac    []byte
+	ItsKey    []byte
+}
+
+func (q *Queries) CutAudit(ctx context.Context, arg CutAuditParams) (int32, error) {
+	row := q.db.QueryRow(ctx, cutAudit,
+		arg.AfterSeal,
+		arg.LastSeal,
+		arg.TotalRows,
+		arg.LastMac,
+		arg.ItsTime,
+		arg.ItsMac,
+		arg.ItsKey,
+	)
+	var removed int32
+	err := row.Scan(&removed)
+	return removed, err
+}
+
+const cutLimit = `-- name: CutLimit :one
+SELECT (now() - interval '90 days')::timestamptz AS youngest
+`
+
+// Rows that were written from this time on stay: the database refuses to remove them.
+func (q *Queries) CutLimit(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, cutLimit)
+	var youngest time.Time
+	err := row.Scan(&youngest)
+	return youngest, err
 }
 
 const findSeal = `-- name: FindSeal :one
@@ -406,6 +450,33 @@ func (q *Queries) ListSeals(ctx context.Context, arg ListSealsParams) ([]ListSea
 	return items, nil
 }
 
+const lockCut = `-- name: LockCut :one
+SELECT seq, rows, seal_mac, cut_at, mac, key_id FROM audit_cuts WHERE workspace_id = $1 FOR UPDATE
+`
+
+type LockCutRow struct {
+	Seq     int64
+	Rows    int64
+	SealMac []byte
+	CutAt   time.Time
+	Mac     []byte
+	KeyID   []byte
+}
+
+func (q *Queries) LockCut(ctx context.Context, workspaceID uuid.UUID) (LockCutRow, error) {
+	row := q.db.QueryRow(ctx, lockCut, workspaceID)
+	var i LockCutRow
+	err := row.Scan(
+		&i.Seq,
+		&i.Rows,
+		&i.SealMac,
+		&i.CutAt,
+		&i.Mac,
+		&i.KeyID,
+	)
+	return i, err
+}
+
 const lockSealHead = `-- name: LockSealHead :one
 INSERT INTO audit_seal_heads (workspace_id, seq) VALUES ($1, 0)
 ON CONFLICT (workspace_id) DO UPDATE SET seq = audit_seal_heads.seq
@@ -418,6 +489,75 @@ func (q *Queries) LockSealHead(ctx context.Context, workspaceID uuid.UUID) (bool
 	var bare bool
 	err := row.Scan(&bare)
 	return bare, err
+}
+
+const readCut = `-- name: ReadCut :one
+SELECT seq, rows, seal_mac, cut_at, mac, key_id FROM audit_cuts WHERE workspace_id = $1
+`
+
+type ReadCutRow struct {
+	Seq     int64
+	Rows    int64
+	SealMac []byte
+	CutAt   time.Time
+	Mac     []byte
+	KeyID   []byte
+}
+
+func (q *Queries) ReadCut(ctx context.Context, workspaceID uuid.UUID) (ReadCutRow, error) {
+	row := q.db.QueryRow(ctx, readCut, workspaceID)
+	var i ReadCutRow
+	err := row.Scan(
+		&i.Seq,
+		&i.Rows,
+		&i.SealMac,
+		&i.CutAt,
+		&i.Mac,
+		&i.KeyID,
+	)
+	return i, err
+}
+
+const readForCut = `-- name: ReadForCut :many
+SELECT a.id, app.audit_row_at(a.id, a.created_at)::timestamptz AS at,
+       (jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action, a.resource_type, a.resource_id, a.changes,
+                         host(a.ip), a.user_agent, extract(epoch FROM a.created_at))
+        || CASE WHEN a.api_key_id IS NULL THEN '[]' ELSE jsonb_build_array(a.api_key_id) END)::text AS bytes
+  FROM (SELECT unnest($1::uuid[]) AS id) named
+  JOIN audit_log a ON a.workspace_id = $2 AND a.id = named.id
+ ORDER BY a.id
+`
+
+type ReadForCutParams struct {
+	Ids         []uuid.UUID
+	WorkspaceID uuid.UUID
+}
+
+type ReadForCutRow struct {
+	ID    uuid.UUID
+	At    time.Time
+	Bytes string
+}
+
+// ReadForSeal of several seals, with the time of each row.
+func (q *Queries) ReadForCut(ctx context.Context, arg ReadForCutParams) ([]ReadForCutRow, error) {
+	rows, err := q.db.Query(ctx, readForCut, arg.Ids, arg.WorkspaceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReadForCutRow
+	for rows.Next() {
+		var i ReadForCutRow
+		if err := rows.Scan(&i.ID, &i.At, &i.Bytes); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const readForSeal = `-- name: ReadForSeal :many
@@ -490,6 +630,22 @@ func (q *Queries) RecordAudit(ctx context.Context, arg RecordAuditParams) error 
 		arg.IP,
 		arg.UserAgent,
 	)
+	return err
+}
+
+const rekeyCut = `-- name: RekeyCut :exec
+UPDATE audit_cuts SET mac = $1, key_id = $2::bytea WHERE workspace_id = $3
+`
+
+type RekeyCutParams struct {
+	Mac         []byte
+	KeyID       []byte
+	WorkspaceID uuid.UUID
+}
+
+// The same cut under another key.
+func (q *Queries) RekeyCut(ctx context.Context, arg RekeyCutParams) error {
+	_, err := q.db.Exec(ctx, rekeyCut, arg.Mac, arg.KeyID, arg.WorkspaceID)
 	return err
 }
 

@@ -58,23 +58,59 @@ const enterAccount = `-- name: EnterAccount :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter_account($2::uuid, $3::uuid),
-       $4::bigint AS tag
+       app.enter_account($2::uuid, $3::uuid, $4::boolean),
+       $5::bigint AS tag
 `
 
 type EnterAccountParams struct {
 	ReadOnly  string
 	SessionID uuid.UUID
 	UserID    uuid.UUID
+	Fresh     bool
 	Tag       int64
 }
 
-// Lets a living session of a user in who is in no workspace; raises PY401 for all else.
+// Lets a living session of a user in who is in no workspace; raises PY401 or PYREA for all else.
 func (q *Queries) EnterAccount(ctx context.Context, arg EnterAccountParams) error {
 	_, err := q.db.Exec(ctx, enterAccount,
 		arg.ReadOnly,
 		arg.SessionID,
 		arg.UserID,
+		arg.Fresh,
+		arg.Tag,
+	)
+	return err
+}
+
+const enterEndUser = `-- name: EnterEndUser :exec
+SELECT set_config('role', 'parley_app', true),
+       set_config('transaction_read_only', $1::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       app.enter_end_user($2::uuid, $3::uuid, $4::uuid, $5::uuid, $6::text[], $7::text),
+       $8::bigint AS tag
+`
+
+type EnterEndUserParams struct {
+	ReadOnly    string
+	EndUserID   uuid.UUID
+	KeyID       uuid.UUID
+	BotID       uuid.UUID
+	WorkspaceID uuid.UUID
+	Roles       []string
+	May         string
+	Tag         int64
+}
+
+// Lets an end user with a token in; raises PY401, PY410, PYKEY or PYROL for all else.
+func (q *Queries) EnterEndUser(ctx context.Context, arg EnterEndUserParams) error {
+	_, err := q.db.Exec(ctx, enterEndUser,
+		arg.ReadOnly,
+		arg.EndUserID,
+		arg.KeyID,
+		arg.BotID,
+		arg.WorkspaceID,
+		arg.Roles,
+		arg.May,
 		arg.Tag,
 	)
 	return err
@@ -122,7 +158,7 @@ type EnterNowhereParams struct {
 	Tag      int64
 }
 
-// For a call that has no workspace yet: it sees no row, and gets on through the narrow doors alone.
+// For a call that has no workspace yet: row-level security shows it no row, and it reads by cross-tenant functions alone.
 func (q *Queries) EnterNowhere(ctx context.Context, arg EnterNowhereParams) error {
 	_, err := q.db.Exec(ctx, enterNowhere, arg.ReadOnly, arg.Tag)
 	return err
@@ -133,25 +169,28 @@ const enterSession = `-- name: EnterSession :exec
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', $1::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter($2::uuid, $3::uuid, $4::uuid, $5::uuid, $6::text[], $7::boolean),
-       $8::bigint AS tag
+       app.enter($2::uuid, $3::uuid, $4::uuid, $5::uuid, $6::text[], $7::boolean, $8::boolean,
+                 $9::boolean),
+       $10::bigint AS tag
 `
 
 type EnterSessionParams struct {
-	ReadOnly    string
-	SessionID   uuid.UUID
-	UserID      uuid.UUID
-	HomeID      uuid.UUID
-	WorkspaceID uuid.UUID
-	Roles       []string
-	Deleted     bool
-	Tag         int64
+	ReadOnly      string
+	SessionID     uuid.UUID
+	UserID        uuid.UUID
+	HomeID        uuid.UUID
+	WorkspaceID   uuid.UUID
+	Roles         []string
+	Deleted       bool
+	Fresh         bool
+	WithoutFactor bool
+	Tag           int64
 }
 
 // The first statement of every transaction: it takes the working role, bounds how long the transaction may take, and says
 // for whom it works. All of it in the transaction, so that it holds behind a pooler too. It says the tag back that it is
 // given, which tells whose results follow where several transactions share a connection.
-// Lets a living session of the home workspace into a workspace that its user is a member of with one of these roles; raises PY401, PY403, PY410 or PYROL for all else.
+// Lets a living session of the home workspace into a workspace that its user is a member of with one of these roles; raises PY401, PY403, PY410, PYROL, PY2FA or PYREA for all else.
 func (q *Queries) EnterSession(ctx context.Context, arg EnterSessionParams) error {
 	_, err := q.db.Exec(ctx, enterSession,
 		arg.ReadOnly,
@@ -161,6 +200,8 @@ func (q *Queries) EnterSession(ctx context.Context, arg EnterSessionParams) erro
 		arg.WorkspaceID,
 		arg.Roles,
 		arg.Deleted,
+		arg.Fresh,
+		arg.WithoutFactor,
 		arg.Tag,
 	)
 	return err

@@ -13,58 +13,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const adoptSubscription = `-- name: AdoptSubscription :one
-UPDATE webhook_subscriptions SET responsible_id = $1::uuid, held_at = NULL
- WHERE workspace_id = $2 AND id = $3 AND deleted_at IS NULL AND app.lock_authority($2, $1::uuid, $4::text[])
-RETURNING id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
-          coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
-`
-
-type AdoptSubscriptionParams struct {
-	Member      uuid.UUID
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	Roles       []string
-}
-
-type AdoptSubscriptionRow struct {
-	ID             uuid.UUID
-	URL            string
-	Events         []string
-	EndpointID     *uuid.UUID
-	Status         string
-	DisabledReason *string
-	FailingSince   *time.Time
-	Secrets        json.RawMessage
-	CreatedAt      time.Time
-	ResponsibleID  uuid.UUID
-	HeldAt         *time.Time
-}
-
-func (q *Queries) AdoptSubscription(ctx context.Context, arg AdoptSubscriptionParams) (AdoptSubscriptionRow, error) {
-	row := q.db.QueryRow(ctx, adoptSubscription,
-		arg.Member,
-		arg.WorkspaceID,
-		arg.ID,
-		arg.Roles,
-	)
-	var i AdoptSubscriptionRow
-	err := row.Scan(
-		&i.ID,
-		&i.URL,
-		&i.Events,
-		&i.EndpointID,
-		&i.Status,
-		&i.DisabledReason,
-		&i.FailingSince,
-		&i.Secrets,
-		&i.CreatedAt,
-		&i.ResponsibleID,
-		&i.HeldAt,
-	)
-	return i, err
-}
-
 const createDelivery = `-- name: CreateDelivery :exec
 WITH stored AS (
     INSERT INTO event_bodies (workspace_id, event_id, body) VALUES ($1, $4, $7)
@@ -97,65 +45,6 @@ func (q *Queries) CreateDelivery(ctx context.Context, arg CreateDeliveryParams) 
 	return err
 }
 
-const createSubscription = `-- name: CreateSubscription :one
-INSERT INTO webhook_subscriptions (workspace_id, id, url, events, endpoint_id, status, secrets, created_by, created_at)
-SELECT $1, $2, $3, $4::text[], $5::uuid, 'active', $6, $7, $8
- WHERE app.require($5::uuid IS NULL OR EXISTS (
-           SELECT 1 FROM webhook_endpoints e WHERE e.workspace_id = $1 AND e.id = $5::uuid AND e.deleted_at IS NULL
-       ), 'endpoint')
-   AND app.lock_authority($1, $7, $9::text[])
-RETURNING id
-`
-
-type CreateSubscriptionParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	URL         string
-	Events      []string
-	EndpointID  *uuid.UUID
-	Secrets     json.RawMessage
-	CreatedBy   uuid.UUID
-	CreatedAt   time.Time
-	Roles       []string
-}
-
-// Raises PY404 where it is to be for an endpoint that is not there, PY403 or PYROL where its creator was removed, revoked or
-// demoted meanwhile.
-func (q *Queries) CreateSubscription(ctx context.Context, arg CreateSubscriptionParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, createSubscription,
-		arg.WorkspaceID,
-		arg.ID,
-		arg.URL,
-		arg.Events,
-		arg.EndpointID,
-		arg.Secrets,
-		arg.CreatedBy,
-		arg.CreatedAt,
-		arg.Roles,
-	)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
-}
-
-const deleteSubscription = `-- name: DeleteSubscription :one
-UPDATE webhook_subscriptions SET deleted_at = now()
- WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL
-RETURNING id
-`
-
-type DeleteSubscriptionParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-}
-
-func (q *Queries) DeleteSubscription(ctx context.Context, arg DeleteSubscriptionParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, deleteSubscription, arg.WorkspaceID, arg.ID)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
-}
-
 const endDelivery = `-- name: EndDelivery :exec
 UPDATE webhook_deliveries SET status = $1, finished_at = now()
  WHERE workspace_id = $2 AND id = $3 AND status <> 'delivered'
@@ -170,58 +59,6 @@ type EndDeliveryParams struct {
 func (q *Queries) EndDelivery(ctx context.Context, arg EndDeliveryParams) error {
 	_, err := q.db.Exec(ctx, endDelivery, arg.Status, arg.WorkspaceID, arg.ID)
 	return err
-}
-
-const expireWebhooks = `-- name: ExpireWebhooks :one
-SELECT app.expire_webhooks($1::integer)::integer
-`
-
-func (q *Queries) ExpireWebhooks(ctx context.Context, most int32) (int32, error) {
-	row := q.db.QueryRow(ctx, expireWebhooks, most)
-	var column_1 int32
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
-const getDelivery = `-- name: GetDelivery :one
-SELECT d.id, d.subscription_id, d.event_id, d.event_type, coalesce(b.body, d.body)::text AS body, d.status, d.attempts, d.created_at, d.finished_at
-  FROM webhook_deliveries d
-  LEFT JOIN event_bodies b ON b.workspace_id = d.workspace_id AND b.event_id = d.event_id
- WHERE d.workspace_id = $1 AND d.id = $2
-`
-
-type GetDeliveryParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-}
-
-type GetDeliveryRow struct {
-	ID             uuid.UUID
-	SubscriptionID uuid.UUID
-	EventID        uuid.UUID
-	EventType      string
-	Body           string
-	Status         string
-	Attempts       int32
-	CreatedAt      time.Time
-	FinishedAt     *time.Time
-}
-
-func (q *Queries) GetDelivery(ctx context.Context, arg GetDeliveryParams) (GetDeliveryRow, error) {
-	row := q.db.QueryRow(ctx, getDelivery, arg.WorkspaceID, arg.ID)
-	var i GetDeliveryRow
-	err := row.Scan(
-		&i.ID,
-		&i.SubscriptionID,
-		&i.EventID,
-		&i.EventType,
-		&i.Body,
-		&i.Status,
-		&i.Attempts,
-		&i.CreatedAt,
-		&i.FinishedAt,
-	)
-	return i, err
 }
 
 const getDeliveryToSend = `-- name: GetDeliveryToSend :one
@@ -281,48 +118,20 @@ func (q *Queries) GetDeliveryToSend(ctx context.Context, arg GetDeliveryToSendPa
 	return i, err
 }
 
-const getSubscription = `-- name: GetSubscription :one
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
-       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
-  FROM webhook_subscriptions WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL
+const getDeliveryType = `-- name: GetDeliveryType :one
+SELECT event_type FROM webhook_deliveries WHERE workspace_id = $1 AND id = $2
 `
 
-type GetSubscriptionParams struct {
+type GetDeliveryTypeParams struct {
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
 }
 
-type GetSubscriptionRow struct {
-	ID             uuid.UUID
-	URL            string
-	Events         []string
-	EndpointID     *uuid.UUID
-	Status         string
-	DisabledReason *string
-	FailingSince   *time.Time
-	Secrets        json.RawMessage
-	CreatedAt      time.Time
-	ResponsibleID  uuid.UUID
-	HeldAt         *time.Time
-}
-
-func (q *Queries) GetSubscription(ctx context.Context, arg GetSubscriptionParams) (GetSubscriptionRow, error) {
-	row := q.db.QueryRow(ctx, getSubscription, arg.WorkspaceID, arg.ID)
-	var i GetSubscriptionRow
-	err := row.Scan(
-		&i.ID,
-		&i.URL,
-		&i.Events,
-		&i.EndpointID,
-		&i.Status,
-		&i.DisabledReason,
-		&i.FailingSince,
-		&i.Secrets,
-		&i.CreatedAt,
-		&i.ResponsibleID,
-		&i.HeldAt,
-	)
-	return i, err
+func (q *Queries) GetDeliveryType(ctx context.Context, arg GetDeliveryTypeParams) (string, error) {
+	row := q.db.QueryRow(ctx, getDeliveryType, arg.WorkspaceID, arg.ID)
+	var event_type string
+	err := row.Scan(&event_type)
+	return event_type, err
 }
 
 const giveUpSubscription = `-- name: GiveUpSubscription :one
@@ -343,239 +152,6 @@ func (q *Queries) GiveUpSubscription(ctx context.Context, arg GiveUpSubscription
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
-}
-
-const listAttempts = `-- name: ListAttempts :many
-SELECT number, at, status, latency_ms, response, error FROM webhook_attempts
- WHERE workspace_id = $1 AND delivery_id = $2
- ORDER BY number DESC
- LIMIT 100
-`
-
-type ListAttemptsParams struct {
-	WorkspaceID uuid.UUID
-	DeliveryID  uuid.UUID
-}
-
-type ListAttemptsRow struct {
-	Number    int32
-	At        time.Time
-	Status    *int32
-	LatencyMs int32
-	Response  string
-	Error     *string
-}
-
-func (q *Queries) ListAttempts(ctx context.Context, arg ListAttemptsParams) ([]ListAttemptsRow, error) {
-	rows, err := q.db.Query(ctx, listAttempts, arg.WorkspaceID, arg.DeliveryID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListAttemptsRow
-	for rows.Next() {
-		var i ListAttemptsRow
-		if err := rows.Scan(
-			&i.Number,
-			&i.At,
-			&i.Status,
-			&i.LatencyMs,
-			&i.Response,
-			&i.Error,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listDeliveries = `-- name: ListDeliveries :many
-SELECT id, subscription_id, event_id, event_type, status, attempts, created_at, finished_at
-  FROM webhook_deliveries
- WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2::uuid)
-   AND ($3::uuid IS NULL OR subscription_id = $3::uuid)
-   AND ($4::text IS NULL OR status = $4::text)
- ORDER BY id DESC
- LIMIT $5
-`
-
-type ListDeliveriesParams struct {
-	WorkspaceID    uuid.UUID
-	Before         *uuid.UUID
-	SubscriptionID *uuid.UUID
-	Status         *string
-	Count          int32
-}
-
-type ListDeliveriesRow struct {
-	ID             uuid.UUID
-	SubscriptionID uuid.UUID
-	EventID        uuid.UUID
-	EventType      string
-	Status         string
-	Attempts       int32
-	CreatedAt      time.Time
-	FinishedAt     *time.Time
-}
-
-func (q *Queries) ListDeliveries(ctx context.Context, arg ListDeliveriesParams) ([]ListDeliveriesRow, error) {
-	rows, err := q.db.Query(ctx, listDeliveries,
-		arg.WorkspaceID,
-		arg.Before,
-		arg.SubscriptionID,
-		arg.Status,
-		arg.Count,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListDeliveriesRow
-	for rows.Next() {
-		var i ListDeliveriesRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.SubscriptionID,
-			&i.EventID,
-			&i.EventType,
-			&i.Status,
-			&i.Attempts,
-			&i.CreatedAt,
-			&i.FinishedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSubscriptions = `-- name: ListSubscriptions :many
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
-       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
-  FROM webhook_subscriptions
- WHERE workspace_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR id < $2::uuid)
- ORDER BY id DESC
- LIMIT $3
-`
-
-type ListSubscriptionsParams struct {
-	WorkspaceID uuid.UUID
-	Before      *uuid.UUID
-	Count       int32
-}
-
-type ListSubscriptionsRow struct {
-	ID             uuid.UUID
-	URL            string
-	Events         []string
-	EndpointID     *uuid.UUID
-	Status         string
-	DisabledReason *string
-	FailingSince   *time.Time
-	Secrets        json.RawMessage
-	CreatedAt      time.Time
-	ResponsibleID  uuid.UUID
-	HeldAt         *time.Time
-}
-
-func (q *Queries) ListSubscriptions(ctx context.Context, arg ListSubscriptionsParams) ([]ListSubscriptionsRow, error) {
-	rows, err := q.db.Query(ctx, listSubscriptions, arg.WorkspaceID, arg.Before, arg.Count)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListSubscriptionsRow
-	for rows.Next() {
-		var i ListSubscriptionsRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.URL,
-			&i.Events,
-			&i.EndpointID,
-			&i.Status,
-			&i.DisabledReason,
-			&i.FailingSince,
-			&i.Secrets,
-			&i.CreatedAt,
-			&i.ResponsibleID,
-			&i.HeldAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const lockAuthority = `-- name: LockAuthority :exec
-SELECT app.lock_authority($1::uuid, $2::uuid, $3::text[])
-`
-
-type LockAuthorityParams struct {
-	WorkspaceID uuid.UUID
-	Actor       uuid.UUID
-	Roles       []string
-}
-
-// Before the subscription is locked, as whoever ends an authority locks first the member or key, then what it is responsible for.
-func (q *Queries) LockAuthority(ctx context.Context, arg LockAuthorityParams) error {
-	_, err := q.db.Exec(ctx, lockAuthority, arg.WorkspaceID, arg.Actor, arg.Roles)
-	return err
-}
-
-const lockSubscription = `-- name: LockSubscription :one
-SELECT id, url, events, endpoint_id, status, disabled_reason, failing_since, secrets, created_at,
-       coalesce(responsible_id, created_by)::uuid AS responsible_id, held_at
-  FROM webhook_subscriptions WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE
-`
-
-type LockSubscriptionParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-}
-
-type LockSubscriptionRow struct {
-	ID             uuid.UUID
-	URL            string
-	Events         []string
-	EndpointID     *uuid.UUID
-	Status         string
-	DisabledReason *string
-	FailingSince   *time.Time
-	Secrets        json.RawMessage
-	CreatedAt      time.Time
-	ResponsibleID  uuid.UUID
-	HeldAt         *time.Time
-}
-
-func (q *Queries) LockSubscription(ctx context.Context, arg LockSubscriptionParams) (LockSubscriptionRow, error) {
-	row := q.db.QueryRow(ctx, lockSubscription, arg.WorkspaceID, arg.ID)
-	var i LockSubscriptionRow
-	err := row.Scan(
-		&i.ID,
-		&i.URL,
-		&i.Events,
-		&i.EndpointID,
-		&i.Status,
-		&i.DisabledReason,
-		&i.FailingSince,
-		&i.Secrets,
-		&i.CreatedAt,
-		&i.ResponsibleID,
-		&i.HeldAt,
-	)
-	return i, err
 }
 
 const publishEvent = `-- name: PublishEvent :exec
@@ -635,10 +211,11 @@ const recordAttempt = `-- name: RecordAttempt :exec
 WITH attempted AS (
     UPDATE webhook_deliveries d SET attempts = d.attempts + 1
      WHERE d.workspace_id = $1 AND d.id = $7
- RETURNING d.id, d.attempts
+ RETURNING d.id, d.attempts, d.erased_at
 )
 INSERT INTO webhook_attempts (workspace_id, delivery_id, number, at, status, latency_ms, response, error)
-SELECT $1, attempted.id, attempted.attempts, $2, $3::integer, $4, $5, $6::text
+SELECT $1, attempted.id, attempted.attempts, $2, $3::integer, $4,
+       CASE WHEN attempted.erased_at IS NULL THEN $5::text ELSE '' END, $6::text
   FROM attempted
 `
 
@@ -652,6 +229,7 @@ type RecordAttemptParams struct {
 	DeliveryID  uuid.UUID
 }
 
+// What the target of an erased event has answered is not stored: it may repeat the event.
 func (q *Queries) RecordAttempt(ctx context.Context, arg RecordAttemptParams) error {
 	_, err := q.db.Exec(ctx, recordAttempt,
 		arg.WorkspaceID,
@@ -661,130 +239,6 @@ func (q *Queries) RecordAttempt(ctx context.Context, arg RecordAttemptParams) er
 		arg.Response,
 		arg.Error,
 		arg.DeliveryID,
-	)
-	return err
-}
-
-const releaseDeliveries = `-- name: ReleaseDeliveries :exec
-WITH waiting AS MATERIALIZED ( -- so that the cast is no part of the join: no index would be gone by
-    SELECT d.id::text AS key FROM webhook_deliveries d
-     WHERE d.workspace_id = $1 AND d.subscription_id = $2 AND d.status = 'pending'
-     ORDER BY d.id LIMIT $3
-), woken AS (
-    UPDATE job_queue j SET run_at = now()
-      FROM waiting w
-     WHERE j.workspace_id = $1 AND j.kind = $4::text AND j.key = w.key AND j.status = 'queued' AND j.run_at > now()
- RETURNING j.id
-)
-SELECT pg_notify('parley_jobs', '') FROM woken LIMIT 1
-`
-
-type ReleaseDeliveriesParams struct {
-	WorkspaceID    uuid.UUID
-	SubscriptionID uuid.UUID
-	Most           int32
-	Kind           string
-}
-
-// Has the first deliveries of a subscription that wait attempted now. The job of any other looks for itself.
-func (q *Queries) ReleaseDeliveries(ctx context.Context, arg ReleaseDeliveriesParams) error {
-	_, err := q.db.Exec(ctx, releaseDeliveries,
-		arg.WorkspaceID,
-		arg.SubscriptionID,
-		arg.Most,
-		arg.Kind,
-	)
-	return err
-}
-
-const reopenDelivery = `-- name: ReopenDelivery :one
-UPDATE webhook_deliveries d SET status = 'pending', finished_at = NULL
-  FROM webhook_subscriptions s
- WHERE d.workspace_id = $1 AND d.id = $2 AND s.workspace_id = d.workspace_id AND s.id = d.subscription_id
-RETURNING d.id, d.subscription_id, d.event_id, d.event_type, d.status, d.attempts, d.created_at, d.finished_at, s.url
-`
-
-type ReopenDeliveryParams struct {
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-}
-
-type ReopenDeliveryRow struct {
-	ID             uuid.UUID
-	SubscriptionID uuid.UUID
-	EventID        uuid.UUID
-	EventType      string
-	Status         string
-	Attempts       int32
-	CreatedAt      time.Time
-	FinishedAt     *time.Time
-	URL            string
-}
-
-func (q *Queries) ReopenDelivery(ctx context.Context, arg ReopenDeliveryParams) (ReopenDeliveryRow, error) {
-	row := q.db.QueryRow(ctx, reopenDelivery, arg.WorkspaceID, arg.ID)
-	var i ReopenDeliveryRow
-	err := row.Scan(
-		&i.ID,
-		&i.SubscriptionID,
-		&i.EventID,
-		&i.EventType,
-		&i.Status,
-		&i.Attempts,
-		&i.CreatedAt,
-		&i.FinishedAt,
-		&i.URL,
-	)
-	return i, err
-}
-
-const resealSubscription = `-- name: ResealSubscription :exec
-UPDATE webhook_subscriptions SET secrets = $1 WHERE workspace_id = $2 AND id = $3
-`
-
-type ResealSubscriptionParams struct {
-	Secrets     json.RawMessage
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-}
-
-func (q *Queries) ResealSubscription(ctx context.Context, arg ResealSubscriptionParams) error {
-	_, err := q.db.Exec(ctx, resealSubscription, arg.Secrets, arg.WorkspaceID, arg.ID)
-	return err
-}
-
-const saveSubscription = `-- name: SaveSubscription :exec
-UPDATE webhook_subscriptions
-   SET url = $1, events = $2, status = $3, disabled_reason = $4,
-       failing_since = $5, secrets = $6, responsible_id = $7::uuid,
-       last_failed_at = CASE WHEN $5::timestamptz IS NOT NULL THEN last_failed_at END,
-       failures = CASE WHEN $5::timestamptz IS NOT NULL THEN failures ELSE 0 END
- WHERE workspace_id = $8 AND id = $9
-`
-
-type SaveSubscriptionParams struct {
-	URL            string
-	Events         []string
-	Status         string
-	DisabledReason *string
-	FailingSince   *time.Time
-	Secrets        json.RawMessage
-	ResponsibleID  uuid.UUID
-	WorkspaceID    uuid.UUID
-	ID             uuid.UUID
-}
-
-func (q *Queries) SaveSubscription(ctx context.Context, arg SaveSubscriptionParams) error {
-	_, err := q.db.Exec(ctx, saveSubscription,
-		arg.URL,
-		arg.Events,
-		arg.Status,
-		arg.DisabledReason,
-		arg.FailingSince,
-		arg.Secrets,
-		arg.ResponsibleID,
-		arg.WorkspaceID,
-		arg.ID,
 	)
 	return err
 }
@@ -826,50 +280,4 @@ type SubscriptionWorksParams struct {
 func (q *Queries) SubscriptionWorks(ctx context.Context, arg SubscriptionWorksParams) error {
 	_, err := q.db.Exec(ctx, subscriptionWorks, arg.WorkspaceID, arg.ID)
 	return err
-}
-
-const subscriptionsToReseal = `-- name: SubscriptionsToReseal :many
-SELECT s.id, s.secrets FROM webhook_subscriptions s
- WHERE s.workspace_id = $1 AND s.id > $2
-   AND EXISTS (SELECT FROM jsonb_array_elements(s.secrets) k WHERE left(k ->> 'sealed', 12) <> $3::text)
- ORDER BY s.id
- LIMIT $4
-   FOR UPDATE
-`
-
-type SubscriptionsToResealParams struct {
-	WorkspaceID uuid.UUID
-	After       uuid.UUID
-	Mark        string
-	Count       int32
-}
-
-type SubscriptionsToResealRow struct {
-	ID      uuid.UUID
-	Secrets json.RawMessage
-}
-
-func (q *Queries) SubscriptionsToReseal(ctx context.Context, arg SubscriptionsToResealParams) ([]SubscriptionsToResealRow, error) {
-	rows, err := q.db.Query(ctx, subscriptionsToReseal,
-		arg.WorkspaceID,
-		arg.After,
-		arg.Mark,
-		arg.Count,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SubscriptionsToResealRow
-	for rows.Next() {
-		var i SubscriptionsToResealRow
-		if err := rows.Scan(&i.ID, &i.Secrets); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }

@@ -92,7 +92,7 @@ const seesOnly = `-- name: SeesOnly :one
 SELECT (current_user = 'parley_app' AND count(*) = 1 AND bool_and(id = $1))::boolean FROM workspaces
 `
 
-// Whether this transaction works as it should, and sees through the wall one workspace and no other.
+// Whether this transaction has the role of the program, and row-level security shows it this workspace and no other.
 func (q *Queries) SeesOnly(ctx context.Context, id uuid.UUID) (bool, error) {
 	row := q.db.QueryRow(ctx, seesOnly, id)
 	var column_1 bool

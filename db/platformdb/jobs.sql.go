@@ -30,63 +30,6 @@ func (q *Queries) BeginPeriodic(ctx context.Context, arg BeginPeriodicParams) (f
 	return column_1, err
 }
 
-const buryJob = `-- name: BuryJob :one
-WITH dead AS (
-    DELETE FROM job_queue j
-     WHERE j.workspace_id = $3 AND j.id = $4 AND j.attempt = $5 AND j.status = 'running'
-       AND (NOT $6::boolean OR j.lease_until < clock_timestamp())
- RETURNING j.workspace_id, j.id, j.kind, j.key, j.payload, j.operation_id, j.trace_id, j.priority, j.status, j.attempt, j.max_attempts, j.run_at, j.lease_until, j.errors, j.created_at, j.finished_at, j.failures, j.started_at, j.target
-)
-INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, target, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
-SELECT dead.workspace_id, $1, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
-       dead.attempt, dead.failures + 1, dead.max_attempts, app.with_error(dead.errors, $2::jsonb)
-  FROM dead
-RETURNING dead_letter_queue.id, dead_letter_queue.key, dead_letter_queue.payload, dead_letter_queue.operation_id,
-          dead_letter_queue.attempts, dead_letter_queue.failures, dead_letter_queue.created_at
-`
-
-type BuryJobParams struct {
-	LetterID    uuid.UUID
-	Error       json.RawMessage
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	Attempt     int32
-	OnlyLost    bool
-}
-
-type BuryJobRow struct {
-	ID          uuid.UUID
-	Key         string
-	Payload     json.RawMessage
-	OperationID *uuid.UUID
-	Attempts    int32
-	Failures    int32
-	CreatedAt   time.Time
-}
-
-// After the last failure: into the dead letters.
-func (q *Queries) BuryJob(ctx context.Context, arg BuryJobParams) (BuryJobRow, error) {
-	row := q.db.QueryRow(ctx, buryJob,
-		arg.LetterID,
-		arg.Error,
-		arg.WorkspaceID,
-		arg.ID,
-		arg.Attempt,
-		arg.OnlyLost,
-	)
-	var i BuryJobRow
-	err := row.Scan(
-		&i.ID,
-		&i.Key,
-		&i.Payload,
-		&i.OperationID,
-		&i.Attempts,
-		&i.Failures,
-		&i.CreatedAt,
-	)
-	return i, err
-}
-
 const cancelJob = `-- name: CancelJob :one
 WITH dead AS (
     DELETE FROM job_queue j WHERE j.workspace_id = $3 AND j.id = $4 AND j.status = 'queued' RETURNING j.workspace_id, j.id, j.kind, j.key, j.payload, j.operation_id, j.trace_id, j.priority, j.status, j.attempt, j.max_attempts, j.run_at, j.lease_until, j.errors, j.created_at, j.finished_at, j.failures, j.started_at, j.target
@@ -101,10 +44,10 @@ RETURNING dead_letter_queue.id, dead_letter_queue.job_id, dead_letter_queue.kind
 `
 
 type CancelJobParams struct {
-	LetterID    uuid.UUID
-	Error       json.RawMessage
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
+	DeadLetterID uuid.UUID
+	Error        json.RawMessage
+	WorkspaceID  uuid.UUID
+	ID           uuid.UUID
 }
 
 type CancelJobRow struct {
@@ -123,7 +66,7 @@ type CancelJobRow struct {
 // Moves a job that waits to the dead letters; no row where it does not wait.
 func (q *Queries) CancelJob(ctx context.Context, arg CancelJobParams) (CancelJobRow, error) {
 	row := q.db.QueryRow(ctx, cancelJob,
-		arg.LetterID,
+		arg.DeadLetterID,
 		arg.Error,
 		arg.WorkspaceID,
 		arg.ID,
@@ -190,17 +133,17 @@ func (q *Queries) DeferJob(ctx context.Context, arg DeferJobParams) (uuid.UUID, 
 	return id, err
 }
 
-const discardLetter = `-- name: DiscardLetter :one
+const discardDeadLetter = `-- name: DiscardDeadLetter :one
 DELETE FROM dead_letter_queue WHERE workspace_id = $1 AND id = $2 RETURNING kind
 `
 
-type DiscardLetterParams struct {
+type DiscardDeadLetterParams struct {
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
 }
 
-func (q *Queries) DiscardLetter(ctx context.Context, arg DiscardLetterParams) (string, error) {
-	row := q.db.QueryRow(ctx, discardLetter, arg.WorkspaceID, arg.ID)
+func (q *Queries) DiscardDeadLetter(ctx context.Context, arg DiscardDeadLetterParams) (string, error) {
+	row := q.db.QueryRow(ctx, discardDeadLetter, arg.WorkspaceID, arg.ID)
 	var kind string
 	err := row.Scan(&kind)
 	return kind, err
@@ -269,8 +212,8 @@ const expireJobs = `-- name: ExpireJobs :one
 SELECT app.expire_jobs($1::integer)::integer
 `
 
-func (q *Queries) ExpireJobs(ctx context.Context, most int32) (int32, error) {
-	row := q.db.QueryRow(ctx, expireJobs, most)
+func (q *Queries) ExpireJobs(ctx context.Context, maxRows int32) (int32, error) {
+	row := q.db.QueryRow(ctx, expireJobs, maxRows)
 	var column_1 int32
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -355,19 +298,19 @@ func (q *Queries) FinishJob(ctx context.Context, arg FinishJobParams) error {
 	return err
 }
 
-const getLetter = `-- name: GetLetter :one
+const getDeadLetter = `-- name: GetDeadLetter :one
 SELECT id, job_id, kind, key, attempts, failures, operation_id, trace_id, created_at, coalesce(errors -> -1 ->> 'error', '')::text AS last_error,
        payload, errors
   FROM dead_letter_queue
  WHERE workspace_id = $1 AND id = $2
 `
 
-type GetLetterParams struct {
+type GetDeadLetterParams struct {
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
 }
 
-type GetLetterRow struct {
+type GetDeadLetterRow struct {
 	ID          uuid.UUID
 	JobID       uuid.UUID
 	Kind        string
@@ -382,9 +325,9 @@ type GetLetterRow struct {
 	Errors      json.RawMessage
 }
 
-func (q *Queries) GetLetter(ctx context.Context, arg GetLetterParams) (GetLetterRow, error) {
-	row := q.db.QueryRow(ctx, getLetter, arg.WorkspaceID, arg.ID)
-	var i GetLetterRow
+func (q *Queries) GetDeadLetter(ctx context.Context, arg GetDeadLetterParams) (GetDeadLetterRow, error) {
+	row := q.db.QueryRow(ctx, getDeadLetter, arg.WorkspaceID, arg.ID)
+	var i GetDeadLetterRow
 	err := row.Scan(
 		&i.ID,
 		&i.JobID,
@@ -398,6 +341,63 @@ func (q *Queries) GetLetter(ctx context.Context, arg GetLetterParams) (GetLetter
 		&i.LastError,
 		&i.Payload,
 		&i.Errors,
+	)
+	return i, err
+}
+
+const giveUpJob = `-- name: GiveUpJob :one
+WITH dead AS (
+    DELETE FROM job_queue j
+     WHERE j.workspace_id = $3 AND j.id = $4 AND j.attempt = $5 AND j.status = 'running'
+       AND (NOT $6::boolean OR j.lease_until < clock_timestamp())
+ RETURNING j.workspace_id, j.id, j.kind, j.key, j.payload, j.operation_id, j.trace_id, j.priority, j.status, j.attempt, j.max_attempts, j.run_at, j.lease_until, j.errors, j.created_at, j.finished_at, j.failures, j.started_at, j.target
+)
+INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, target, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
+SELECT dead.workspace_id, $1, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
+       dead.attempt, dead.failures + 1, dead.max_attempts, app.with_error(dead.errors, $2::jsonb)
+  FROM dead
+RETURNING dead_letter_queue.id, dead_letter_queue.key, dead_letter_queue.payload, dead_letter_queue.operation_id,
+          dead_letter_queue.attempts, dead_letter_queue.failures, dead_letter_queue.created_at
+`
+
+type GiveUpJobParams struct {
+	DeadLetterID uuid.UUID
+	Error        json.RawMessage
+	WorkspaceID  uuid.UUID
+	ID           uuid.UUID
+	Attempt      int32
+	OnlyLost     bool
+}
+
+type GiveUpJobRow struct {
+	ID          uuid.UUID
+	Key         string
+	Payload     json.RawMessage
+	OperationID *uuid.UUID
+	Attempts    int32
+	Failures    int32
+	CreatedAt   time.Time
+}
+
+// After the last failure: into the dead letters.
+func (q *Queries) GiveUpJob(ctx context.Context, arg GiveUpJobParams) (GiveUpJobRow, error) {
+	row := q.db.QueryRow(ctx, giveUpJob,
+		arg.DeadLetterID,
+		arg.Error,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Attempt,
+		arg.OnlyLost,
+	)
+	var i GiveUpJobRow
+	err := row.Scan(
+		&i.ID,
+		&i.Key,
+		&i.Payload,
+		&i.OperationID,
+		&i.Attempts,
+		&i.Failures,
+		&i.CreatedAt,
 	)
 	return i, err
 }
@@ -473,6 +473,72 @@ func (q *Queries) JobsToReseal(ctx context.Context, arg JobsToResealParams) ([]J
 	for rows.Next() {
 		var i JobsToResealRow
 		if err := rows.Scan(&i.ID, &i.Dead, &i.Payload); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listDeadLetters = `-- name: ListDeadLetters :many
+SELECT id, job_id, kind, key, attempts, failures, operation_id, trace_id, created_at, coalesce(errors -> -1 ->> 'error', '')::text AS last_error
+  FROM dead_letter_queue
+ WHERE workspace_id = $1
+   AND ($2::uuid IS NULL OR id < $2::uuid)
+   AND ($3::text IS NULL OR kind = $3::text)
+ ORDER BY id DESC
+ LIMIT $4
+`
+
+type ListDeadLettersParams struct {
+	WorkspaceID uuid.UUID
+	Before      *uuid.UUID
+	Kind        *string
+	Count       int32
+}
+
+type ListDeadLettersRow struct {
+	ID          uuid.UUID
+	JobID       uuid.UUID
+	Kind        string
+	Key         string
+	Attempts    int32
+	Failures    int32
+	OperationID *uuid.UUID
+	TraceID     string
+	CreatedAt   time.Time
+	LastError   string
+}
+
+func (q *Queries) ListDeadLetters(ctx context.Context, arg ListDeadLettersParams) ([]ListDeadLettersRow, error) {
+	rows, err := q.db.Query(ctx, listDeadLetters,
+		arg.WorkspaceID,
+		arg.Before,
+		arg.Kind,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListDeadLettersRow
+	for rows.Next() {
+		var i ListDeadLettersRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.JobID,
+			&i.Kind,
+			&i.Key,
+			&i.Attempts,
+			&i.Failures,
+			&i.OperationID,
+			&i.TraceID,
+			&i.CreatedAt,
+			&i.LastError,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -563,72 +629,6 @@ func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]ListJobsR
 	return items, nil
 }
 
-const listLetters = `-- name: ListLetters :many
-SELECT id, job_id, kind, key, attempts, failures, operation_id, trace_id, created_at, coalesce(errors -> -1 ->> 'error', '')::text AS last_error
-  FROM dead_letter_queue
- WHERE workspace_id = $1
-   AND ($2::uuid IS NULL OR id < $2::uuid)
-   AND ($3::text IS NULL OR kind = $3::text)
- ORDER BY id DESC
- LIMIT $4
-`
-
-type ListLettersParams struct {
-	WorkspaceID uuid.UUID
-	Before      *uuid.UUID
-	Kind        *string
-	Count       int32
-}
-
-type ListLettersRow struct {
-	ID          uuid.UUID
-	JobID       uuid.UUID
-	Kind        string
-	Key         string
-	Attempts    int32
-	Failures    int32
-	OperationID *uuid.UUID
-	TraceID     string
-	CreatedAt   time.Time
-	LastError   string
-}
-
-func (q *Queries) ListLetters(ctx context.Context, arg ListLettersParams) ([]ListLettersRow, error) {
-	rows, err := q.db.Query(ctx, listLetters,
-		arg.WorkspaceID,
-		arg.Before,
-		arg.Kind,
-		arg.Count,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ListLettersRow
-	for rows.Next() {
-		var i ListLettersRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.JobID,
-			&i.Kind,
-			&i.Key,
-			&i.Attempts,
-			&i.Failures,
-			&i.OperationID,
-			&i.TraceID,
-			&i.CreatedAt,
-			&i.LastError,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const lostJob = `-- name: LostJob :one
 SELECT kind, trace_id, attempt, failures, max_attempts
   FROM job_queue
@@ -672,8 +672,8 @@ type LostJobsRow struct {
 }
 
 // Jobs of all workspaces whose lease has run out.
-func (q *Queries) LostJobs(ctx context.Context, most int32) ([]LostJobsRow, error) {
-	rows, err := q.db.Query(ctx, lostJobs, most)
+func (q *Queries) LostJobs(ctx context.Context, maxRows int32) ([]LostJobsRow, error) {
+	rows, err := q.db.Query(ctx, lostJobs, maxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -854,6 +854,27 @@ func (q *Queries) RequeueJob(ctx context.Context, arg RequeueJobParams) error {
 	return err
 }
 
+const resealDeadLetter = `-- name: ResealDeadLetter :exec
+UPDATE dead_letter_queue SET payload = $1 WHERE workspace_id = $2 AND id = $3 AND payload = $4
+`
+
+type ResealDeadLetterParams struct {
+	Payload     json.RawMessage
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Before      json.RawMessage
+}
+
+func (q *Queries) ResealDeadLetter(ctx context.Context, arg ResealDeadLetterParams) error {
+	_, err := q.db.Exec(ctx, resealDeadLetter,
+		arg.Payload,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Before,
+	)
+	return err
+}
+
 const resealJob = `-- name: ResealJob :exec
 UPDATE job_queue SET payload = $1 WHERE workspace_id = $2 AND id = $3 AND payload = $4
 `
@@ -876,28 +897,7 @@ func (q *Queries) ResealJob(ctx context.Context, arg ResealJobParams) error {
 	return err
 }
 
-const resealLetter = `-- name: ResealLetter :exec
-UPDATE dead_letter_queue SET payload = $1 WHERE workspace_id = $2 AND id = $3 AND payload = $4
-`
-
-type ResealLetterParams struct {
-	Payload     json.RawMessage
-	WorkspaceID uuid.UUID
-	ID          uuid.UUID
-	Before      json.RawMessage
-}
-
-func (q *Queries) ResealLetter(ctx context.Context, arg ResealLetterParams) error {
-	_, err := q.db.Exec(ctx, resealLetter,
-		arg.Payload,
-		arg.WorkspaceID,
-		arg.ID,
-		arg.Before,
-	)
-	return err
-}
-
-const retryLetters = `-- name: RetryLetters :many
+const retryDeadLetters = `-- name: RetryDeadLetters :many
 WITH letters AS (
     SELECT l.id, l.kind, l.key, l.target, l.payload, l.operation_id, l.trace_id, l.priority, l.max_attempts, row_number() OVER (ORDER BY l.id) AS n
       FROM dead_letter_queue l
@@ -921,29 +921,29 @@ WITH letters AS (
      WHERE d.workspace_id = $1 AND d.id = letters.id
  RETURNING d.id
 )
-SELECT letters.id AS letter_id, fresh.id AS job_id, letters.kind, pg_notify('parley_jobs', '')::text AS woken
+SELECT letters.id AS dead_letter_id, fresh.id AS job_id, letters.kind, pg_notify('parley_jobs', '')::text AS woken
   FROM gone JOIN letters ON letters.id = gone.id JOIN fresh ON fresh.n = letters.n
  ORDER BY letters.id
 `
 
-type RetryLettersParams struct {
+type RetryDeadLettersParams struct {
 	WorkspaceID uuid.UUID
 	Kind        *string
 	Ids         []uuid.UUID
 	JobIds      []uuid.UUID
 }
 
-type RetryLettersRow struct {
-	LetterID uuid.UUID
-	JobID    uuid.UUID
-	Kind     string
-	Woken    string
+type RetryDeadLettersRow struct {
+	DeadLetterID uuid.UUID
+	JobID        uuid.UUID
+	Kind         string
+	Woken        string
 }
 
-// Makes the jobs of dead letters anew, the oldest first, and removes the letters. A letter whose key another job has
+// Makes the jobs of dead letters anew, the oldest first, and removes the dead letters. A dead letter whose key another job has
 // taken meanwhile stays.
-func (q *Queries) RetryLetters(ctx context.Context, arg RetryLettersParams) ([]RetryLettersRow, error) {
-	rows, err := q.db.Query(ctx, retryLetters,
+func (q *Queries) RetryDeadLetters(ctx context.Context, arg RetryDeadLettersParams) ([]RetryDeadLettersRow, error) {
+	rows, err := q.db.Query(ctx, retryDeadLetters,
 		arg.WorkspaceID,
 		arg.Kind,
 		arg.Ids,
@@ -953,11 +953,11 @@ func (q *Queries) RetryLetters(ctx context.Context, arg RetryLettersParams) ([]R
 		return nil, err
 	}
 	defer rows.Close()
-	var items []RetryLettersRow
+	var items []RetryDeadLettersRow
 	for rows.Next() {
-		var i RetryLettersRow
+		var i RetryDeadLettersRow
 		if err := rows.Scan(
-			&i.LetterID,
+			&i.DeadLetterID,
 			&i.JobID,
 			&i.Kind,
 			&i.Woken,
@@ -988,11 +988,11 @@ type TakeJobsParams struct {
 	LeaseSeconds   float64
 	Kinds          []string
 	KindPools      []int32
-	KindRoom       []int32
-	OtherRoom      int32
+	KindSlots      []int32
+	OtherSlots     int32
 	Pools          []int32
 	Sorts          []int32
-	Room           []int32
+	FreeSlots      []int32
 	EachWorkspace  []int32
 	EachTarget     []int32
 	HeldWorkspaces []uuid.UUID
@@ -1026,11 +1026,11 @@ func (q *Queries) TakeJobs(ctx context.Context, arg TakeJobsParams) ([]TakeJobsR
 		arg.LeaseSeconds,
 		arg.Kinds,
 		arg.KindPools,
-		arg.KindRoom,
-		arg.OtherRoom,
+		arg.KindSlots,
+		arg.OtherSlots,
 		arg.Pools,
 		arg.Sorts,
-		arg.Room,
+		arg.FreeSlots,
 		arg.EachWorkspace,
 		arg.EachTarget,
 		arg.HeldWorkspaces,

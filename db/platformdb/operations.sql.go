@@ -150,6 +150,41 @@ func (q *Queries) FindOperation(ctx context.Context, arg FindOperationParams) (F
 	return i, err
 }
 
+const findRecentOperation = `-- name: FindRecentOperation :one
+WITH recent AS (
+    SELECT o.id, o.fingerprint FROM operations o
+     WHERE o.workspace_id = $2 AND o.actor_id = $3 AND o.id BETWEEN $4::uuid AND $5::uuid
+     ORDER BY o.id DESC
+     LIMIT $6
+)
+SELECT recent.id FROM recent WHERE recent.fingerprint = $1::bytea ORDER BY recent.id DESC LIMIT 1
+`
+
+type FindRecentOperationParams struct {
+	Fingerprint []byte
+	WorkspaceID uuid.UUID
+	ActorID     uuid.UUID
+	First       uuid.UUID
+	Last        uuid.UUID
+	MaxRows     int32
+}
+
+// The newest operation of an actor for the same request, among those whose ids this program has made since a time: such ids are in the
+// order of time. It looks at the newest max_rows.
+func (q *Queries) FindRecentOperation(ctx context.Context, arg FindRecentOperationParams) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, findRecentOperation,
+		arg.Fingerprint,
+		arg.WorkspaceID,
+		arg.ActorID,
+		arg.First,
+		arg.Last,
+		arg.MaxRows,
+	)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const finishOperation = `-- name: FinishOperation :exec
 UPDATE operations
    SET created_at = CASE WHEN created_at < now() - interval '1 hour' THEN now() ELSE created_at END,

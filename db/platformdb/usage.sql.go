@@ -53,19 +53,31 @@ func (q *Queries) GetUsage(ctx context.Context, arg GetUsageParams) ([]GetUsageR
 	return items, nil
 }
 
-const makeRoom = `-- name: MakeRoom :exec
+const hasVerifiedSponsor = `-- name: HasVerifiedSponsor :one
+SELECT app.has_verified_sponsor($1::uuid)::boolean
+`
+
+// Whether somebody who has proved an address is responsible for an actor of the transaction's workspace.
+func (q *Queries) HasVerifiedSponsor(ctx context.Context, actor uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, hasVerifiedSponsor, actor)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const reserveQuota = `-- name: ReserveQuota :exec
 SELECT app.make_room($1::uuid, $2::text, $3::bigint)
 `
 
-type MakeRoomParams struct {
+type ReserveQuotaParams struct {
 	WorkspaceID uuid.UUID
 	Metric      string
-	Most        int64
+	MaxAmount   int64
 }
 
 // Raises PYLIM where the workspace may not have one more.
-func (q *Queries) MakeRoom(ctx context.Context, arg MakeRoomParams) error {
-	_, err := q.db.Exec(ctx, makeRoom, arg.WorkspaceID, arg.Metric, arg.Most)
+func (q *Queries) ReserveQuota(ctx context.Context, arg ReserveQuotaParams) error {
+	_, err := q.db.Exec(ctx, reserveQuota, arg.WorkspaceID, arg.Metric, arg.MaxAmount)
 	return err
 }
 

@@ -28,15 +28,16 @@ func (q *Queries) DeleteVectors(ctx context.Context, arg DeleteVectorsParams) er
 }
 
 const deleteVectorsWhere = `-- name: DeleteVectorsWhere :exec
-DELETE FROM vectors WHERE workspace_id = $1 AND collection = $2 AND labels @> $3::jsonb
-   AND ($4::uuid IS NULL OR document_id = $4::uuid)
+DELETE FROM vectors WHERE workspace_id = $1 AND collection = $2
+   AND (cardinality($3::text[]) = 0 OR labels @> ANY (CAST($3::text[] AS jsonb[])))
+   AND (cardinality($4::uuid[]) = 0 OR document_id = ANY ($4::uuid[]))
 `
 
 type DeleteVectorsWhereParams struct {
 	WorkspaceID uuid.UUID
 	Collection  string
-	Labels      json.RawMessage
-	DocumentID  *uuid.UUID
+	Labels      []string
+	DocumentIds []uuid.UUID
 }
 
 func (q *Queries) DeleteVectorsWhere(ctx context.Context, arg DeleteVectorsWhereParams) error {
@@ -44,7 +45,7 @@ func (q *Queries) DeleteVectorsWhere(ctx context.Context, arg DeleteVectorsWhere
 		arg.WorkspaceID,
 		arg.Collection,
 		arg.Labels,
-		arg.DocumentID,
+		arg.DocumentIds,
 	)
 	return err
 }
@@ -68,27 +69,32 @@ func (q *Queries) RequireRoom(ctx context.Context, arg RequireRoomParams) (bool,
 }
 
 const searchVectors = `-- name: SearchVectors :many
-WITH best AS (
-    SELECT v.id, near.score
-      FROM vectors v CROSS JOIN LATERAL (SELECT app.dot(v.embedding, $3::real[]) AS score OFFSET 0) near
-     WHERE v.workspace_id = $1 AND v.collection = $2 AND v.labels @> $4::jsonb
-       AND ($5::uuid IS NULL OR v.document_id = $5::uuid)
-       AND near.score >= $6::real
-     ORDER BY near.score DESC, v.id LIMIT $7::integer
+WITH near AS MATERIALIZED (
+    SELECT v.id, v.embedding, v.document_id, v.chunk, v.content, v.labels
+      FROM vectors v
+     WHERE v.workspace_id = $4 AND v.collection = $5
+       AND (cardinality($6::text[]) = 0 OR v.labels @> ANY (CAST($6::text[] AS jsonb[])))
+       AND (cardinality($7::uuid[]) = 0 OR v.document_id = ANY ($7::uuid[]))
+     ORDER BY bit_count(v.signs # CAST($8::text AS varbit)) NULLS FIRST
+     LIMIT $9::integer
 )
-SELECT v.id, v.document_id, v.chunk, v.content, v.labels, best.score::real AS score
-  FROM best JOIN vectors v ON v.workspace_id = $1 AND v.collection = $2 AND v.id = best.id
- ORDER BY best.score DESC, v.id
+SELECT n.id, n.document_id, n.chunk, n.content, n.labels, dot.score::real AS score
+  FROM near n CROSS JOIN LATERAL (SELECT app.dot(n.embedding, $1::real[]) AS score OFFSET 0) dot
+ WHERE dot.score >= $2::real
+ ORDER BY dot.score DESC, n.id
+ LIMIT $3::integer
 `
 
 type SearchVectorsParams struct {
-	WorkspaceID uuid.UUID
-	Collection  string
 	Query       []float32
-	Labels      json.RawMessage
-	DocumentID  *uuid.UUID
 	Least       float32
 	Most        int32
+	WorkspaceID uuid.UUID
+	Collection  string
+	Labels      []string
+	DocumentIds []uuid.UUID
+	Signs       string
+	Compared    int32
 }
 
 type SearchVectorsRow struct {
@@ -100,16 +106,19 @@ type SearchVectorsRow struct {
 	Score      float32
 }
 
-// The nearest vectors of a collection, exactly: the dot product with each of them. What belongs to them is read for the best alone.
+// The nearest vectors of a collection. Those that differ least in sign from the query are compared exactly, by their dot products; of few
+// vectors, as those of one filter mostly are, these are all. The long columns are stored apart, so that the first step does not read them.
 func (q *Queries) SearchVectors(ctx context.Context, arg SearchVectorsParams) ([]SearchVectorsRow, error) {
 	rows, err := q.db.Query(ctx, searchVectors,
-		arg.WorkspaceID,
-		arg.Collection,
 		arg.Query,
-		arg.Labels,
-		arg.DocumentID,
 		arg.Least,
 		arg.Most,
+		arg.WorkspaceID,
+		arg.Collection,
+		arg.Labels,
+		arg.DocumentIds,
+		arg.Signs,
+		arg.Compared,
 	)
 	if err != nil {
 		return nil, err
@@ -137,13 +146,13 @@ func (q *Queries) SearchVectors(ctx context.Context, arg SearchVectorsParams) ([
 }
 
 const upsertVectors = `-- name: UpsertVectors :exec
-INSERT INTO vectors (workspace_id, collection, id, embedding, document_id, chunk, content, labels)
-SELECT $1, $2, id, embedding::real[], document_id, chunk, content, labels::jsonb
-  FROM (SELECT unnest($3::uuid[]) AS id, unnest($4::text[]) AS embedding, unnest($5::uuid[]) AS document_id,
-               unnest($6::integer[]) AS chunk, unnest($7::text[]) AS content, unnest($8::text[]) AS labels) AS p
+INSERT INTO vectors (workspace_id, collection, id, embedding, signs, document_id, chunk, content, labels)
+SELECT $1, $2, id, embedding::real[], signs::varbit, document_id, chunk, content, labels::jsonb
+  FROM (SELECT unnest($3::uuid[]) AS id, unnest($4::text[]) AS embedding, unnest($5::text[]) AS signs, unnest($6::uuid[]) AS document_id,
+               unnest($7::integer[]) AS chunk, unnest($8::text[]) AS content, unnest($9::text[]) AS labels) AS p
  ORDER BY id -- so that of two at once one waits for the other
     ON CONFLICT (workspace_id, collection, id) DO UPDATE
-   SET embedding = excluded.embedding, document_id = excluded.document_id, chunk = excluded.chunk,
+   SET embedding = excluded.embedding, signs = excluded.signs, document_id = excluded.document_id, chunk = excluded.chunk,
        content = excluded.content, labels = excluded.labels
 `
 
@@ -152,6 +161,7 @@ type UpsertVectorsParams struct {
 	Collection  string
 	Ids         []uuid.UUID
 	Embeddings  []string
+	Signs       []string
 	Documents   []uuid.UUID
 	Chunks      []int32
 	Contents    []string
@@ -165,6 +175,7 @@ func (q *Queries) UpsertVectors(ctx context.Context, arg UpsertVectorsParams) er
 		arg.Collection,
 		arg.Ids,
 		arg.Embeddings,
+		arg.Signs,
 		arg.Documents,
 		arg.Chunks,
 		arg.Contents,

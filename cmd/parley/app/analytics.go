@@ -3,9 +3,18 @@ package app
 import (
 	"time"
 
-	"github.com/parley/parley/platform/analytics"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/data/analytics"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/work/resilience"
 )
+
+// countStore is where the counts of the reports are stored.
+type countStore struct {
+	analytics.Store
+	clickhouse *analytics.ClickHouse // nil where none is configured: Postgres has the counts
+	guard      *resilience.Group     // nil where none is configured
+}
 
 // Limits of the calls to ClickHouse.
 const (
@@ -14,28 +23,22 @@ const (
 	analyticsEach    = 8  // of one workspace
 )
 
-// chooseCounts chooses where counts are stored: in the configured ClickHouse, else in our own database. The program
+// openCounts chooses where counts are stored: in the configured ClickHouse, else in our own database. The program
 // starts even where ClickHouse is not available.
-func (p *platform) chooseCounts() (err error) {
-	if p.cfg.ClickHouseHost == "" {
-		p.counts = analytics.NewPostgres(p.db)
-		return nil
+func openCounts(cfg *config.Config, db *postgres.DB, guard newGuard, closing *closers) (countStore, error) {
+	if cfg.ClickHouseHost == "" {
+		return countStore{Store: analytics.NewPostgres(db)}, nil
 	}
-	p.analytics = resilience.NewGroup("clickhouse", resilience.Policy{
+	group := guard("clickhouse", resilience.Policy{
 		Timeout: analyticsTimeout, Concurrency: analyticsCalls, PerSource: analyticsEach, Wait: time.Second,
-		Failures: breakAfter, Sources: breakSources, OpenFor: p.cfg.BreakerOpen,
-	}, p.log)
-	p.clickhouse, err = analytics.NewClickHouse(p.db, analytics.ClickHouseOptions{
-		URL: p.cfg.ClickHouseURL(), Database: p.cfg.ClickHouseDB, User: p.cfg.ClickHouseUser, Password: p.cfg.ClickHousePass,
-	}, p.analytics)
+		Failures: breakAfter, Sources: breakSources, OpenFor: cfg.BreakerOpen,
+	})
+	clickhouse, err := analytics.NewClickHouse(db, analytics.ClickHouseOptions{
+		URL: cfg.ClickHouseURL(), Database: cfg.ClickHouseDB, User: cfg.ClickHouseUser, Password: cfg.ClickHousePass,
+	}, group)
 	if err != nil {
-		return err
+		return countStore{}, err
 	}
-	p.counts, p.closers = p.clickhouse, append(p.closers, p.clickhouse.Close)
-	return nil
-}
-
-// reports returns the reader of the counts.
-func (p *platform) reports() analytics.Reports {
-	return analytics.Reports{DB: p.db, Store: p.counts, Now: p.now}
+	closing.push(clickhouse.Close)
+	return countStore{clickhouse, clickhouse, group}, nil
 }

@@ -5,52 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/blob"
-	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
 )
-
-// openAnchor opens what AUDIT_ANCHOR names. The blob store must be open.
-func (p *platform) openAnchor() error {
-	folder := ""
-	switch p.cfg.AuditAnchor {
-	case "none":
-		return nil
-	case "files":
-		p.anchor = audit.NewAnchor(p.blobs, "files")
-	case "":
-		if p.cfg.DatabaseURL != "" {
-			return nil // there may be processes that do not share a folder
-		}
-		folder = filepath.Join(p.cfg.DataDir, "audit-anchor")
-	default:
-		folder = p.cfg.AuditAnchor
-	}
-	if folder != "" {
-		disk, err := blob.NewDisk(folder)
-		if err != nil {
-			return fmt.Errorf("AUDIT_ANCHOR: should be files, none, or a folder that can be made and written: %w", err)
-		}
-		p.closers = append(p.closers, disk.Close)
-		p.anchor = audit.NewAnchor(disk, "folder")
-	}
-	p.sealer.Anchored(p.anchor)
-	return nil
-}
-
-// keepAnchor starts to write the heads of the audit logs to the anchor, if there is one.
-func (p *platform) keepAnchor() {
-	if p.anchor != nil {
-		p.background.Every(p.cfg.UpkeepInterval, 10*time.Minute, "anchor the audit log", audit.NewAnchoring(p.sealer, p.log).Run)
-	}
-}
 
 // auditCommand is parley audit, for an operator who has restored a backup or lost the anchor.
 func auditCommand(k operatorCommands) *cli.Command {
@@ -59,9 +22,9 @@ func auditCommand(k operatorCommands) *cli.Command {
 		return &cli.BoolFlag{Name: "installation", Usage: "what operators did that is of no workspace, or outlives it"}
 	}
 	return k.group("audit", "verify and list audit logs, and adopt them after a restore",
-		k.command("verify", "compare logs with their seals and their anchor, a line each", onLogs(verifyLog), checkLogs(true), workspaceFlag(), all(), installation()),
-		k.command("adopt", "take logs as they are: a backup was restored, or the anchor was lost", onLogs(adoptLog), checkLogs(true), workspaceFlag(), all(), installation()),
-		k.command("list", "the newest entries of a log, the newest first", listLog, func(c *cli.Command) error {
+		k.command("verify", "compare logs with their seals and their anchor, one line each", onLogs(verifyLog), checkLogs(true), workspaceFlag(), all(), installation()),
+		k.command("adopt", "accept logs as they are, after a backup was restored or the anchor was lost", onLogs(adoptLog), checkLogs(true), workspaceFlag(), all(), installation()),
+		k.command("list", "list the newest entries of a log, the newest first", listLog, func(c *cli.Command) error {
 			err := checkLogs(false)(c)
 			if n := c.Int("limit"); n < 1 || n > maxListed {
 				err = errors.Join(err, fmt.Errorf("--limit: should be a whole number from 1 to %d", maxListed))
@@ -101,24 +64,39 @@ func namedLog(c *cli.Command) uuid.UUID {
 }
 
 // onLogs runs work on the log of one workspace, or of every workspace that has seals.
-func onLogs(work func(ctx context.Context, o *operator, workspace uuid.UUID) error) operatorAction {
-	return func(ctx context.Context, c *cli.Command, o *operator) (err error) {
-		if o.ring, err = ringOf(o.cfg); err != nil {
-			return err
-		}
-		if err := o.useKey(ctx); err != nil { // with another key it would write seals that do not verify
-			return err
-		}
-		o.sealer = o.newSealer()
-		if err := o.openAnchor(); err != nil {
+func onLogs(work func(ctx context.Context, o *operator, sealer *audit.Sealer, workspace uuid.UUID) error) operatorAction {
+	return func(ctx context.Context, c *cli.Command, o *operator) error {
+		_, sealer, _, err := o.openSealer(ctx)
+		if err != nil {
 			return err
 		}
 		if !c.Bool("all") {
 			workspace := namedLog(c)
-			return work(call.As(ctx, workspace, uuid.Nil), o, workspace)
+			return work(callctx.As(ctx, workspace, uuid.Nil), o, sealer, workspace)
 		}
-		return o.sealer.Each(ctx, func(ctx context.Context, workspace uuid.UUID) error { return work(ctx, o, workspace) })
+		return sealer.Each(ctx, func(ctx context.Context, workspace uuid.UUID) error { return work(ctx, o, sealer, workspace) })
 	}
+}
+
+// openSealer opens the keys, the sealer of audit logs and its anchor, which is nil where there is none. It returns an
+// error for another SECRET_KEY than the one that the database is used with: the sealer would write seals that do not
+// verify.
+func (o *operator) openSealer(ctx context.Context) (keys keyset, sealer *audit.Sealer, anchor *audit.Anchor, err error) {
+	files, err := openFiles(ctx, o.cfg, guards(o.log, nil), o.closing)
+	if err != nil {
+		return keys, nil, nil, err
+	}
+	ring, err := ringOf(o.cfg)
+	if err != nil {
+		return keys, nil, nil, err
+	}
+	if keys, err = useKeys(ctx, o.cfg, o.log, o.db, ring); err != nil {
+		return keys, nil, nil, err
+	}
+	if anchor, err = openAnchor(o.cfg, files.Store, o.closing); err != nil {
+		return keys, nil, nil, err
+	}
+	return keys, newSealer(o.db, keys, anchor), anchor, nil
 }
 
 // entryLine is an entry of a log as it is printed.
@@ -140,7 +118,7 @@ type entryLine struct {
 // listLog prints the newest entries of a log.
 func listLog(ctx context.Context, c *cli.Command, o *operator) error {
 	workspace := namedLog(c)
-	ctx = call.As(ctx, workspace, uuid.Nil)
+	ctx = callctx.As(ctx, workspace, uuid.Nil)
 	if workspace != audit.Installation() {
 		if _, err := o.admin.Workspace(ctx); err != nil {
 			return err
@@ -148,7 +126,7 @@ func listLog(ctx context.Context, c *cli.Command, o *operator) error {
 	}
 	var after *audit.Position
 	for left := c.Int("limit"); left > 0; {
-		rows, err := o.audit.List(ctx, audit.Filter{Action: optionalText(c, "action")}, after, min(left, idsAtOnce))
+		rows, err := o.audit.List(ctx, audit.Filter{Action: optionalText(c, "action")}, after, min(left, idPageSize))
 		if err != nil {
 			return err
 		}
@@ -170,7 +148,7 @@ func listLog(ctx context.Context, c *cli.Command, o *operator) error {
 			position := r.Position()
 			after = &position
 		}
-		if len(rows) < min(left, idsAtOnce) {
+		if len(rows) < min(left, idPageSize) {
 			return nil
 		}
 		left -= len(rows)
@@ -190,11 +168,19 @@ type verifiedLine struct {
 	Unsealed    int64     `json:"unsealed_rows"`
 	Broken      *int64    `json:"broken_seal"`
 	UnknownKeys []string  `json:"unknown_keys"`
+	Cut         *cutLine  `json:"cut"`
 	Anchor      string    `json:"anchor"`
 }
 
-func verifyLog(ctx context.Context, o *operator, workspace uuid.UUID) error {
-	v, err := o.sealer.Verify(ctx)
+// cutLine says what was removed from the beginning of a log.
+type cutLine struct {
+	Seals int64     `json:"seals"`
+	Rows  int64     `json:"rows"`
+	At    time.Time `json:"at"`
+}
+
+func verifyLog(ctx context.Context, o *operator, sealer *audit.Sealer, workspace uuid.UUID) error {
+	v, err := sealer.Verify(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,8 +191,12 @@ func verifyLog(ctx context.Context, o *operator, workspace uuid.UUID) error {
 	if len(v.UnknownKeys) > 0 {
 		word += fmt.Sprintf(", seals made with keys that are not known (%s): put the former SECRET_KEY into SECRET_PREVIOUS_KEYS", strings.Join(v.UnknownKeys, ", "))
 	}
-	line := verifiedLine{workspace, v.Intact(), v.Sealed, v.Seals, v.Unsealed, v.Broken, append([]string{}, v.UnknownKeys...), "none"}
-	anchor := "none"
+	line := verifiedLine{workspace, v.Intact(), v.Sealed, v.Seals, v.Unsealed, v.Broken, append([]string{}, v.UnknownKeys...), nil, "none"}
+	anchor, removed := "none", ""
+	if v.Cut != nil {
+		line.Cut = &cutLine{v.Cut.Seals, v.Cut.Rows, v.Cut.At}
+		removed = fmt.Sprintf(" behind %d rows in %d seals that were removed until %s", v.Cut.Rows, v.Cut.Seals, v.Cut.At.UTC().Format(time.RFC3339))
+	}
 	if v.Anchor != nil {
 		anchor = string(v.Anchor.State)
 		line.Anchor = anchor
@@ -217,7 +207,7 @@ func verifyLog(ctx context.Context, o *operator, workspace uuid.UUID) error {
 			}
 		}
 	}
-	if err := o.print(line, fmt.Sprintf("%s %s; %d rows in %d seals, %d not sealed; anchor: %s", workspace, word, v.Sealed, v.Seals, v.Unsealed, anchor)); err != nil {
+	if err := o.print(line, fmt.Sprintf("%s %s; %d rows in %d seals%s, %d not sealed; anchor: %s", workspace, word, v.Sealed, v.Seals, removed, v.Unsealed, anchor)); err != nil {
 		return err
 	}
 	if !v.Intact() {
@@ -227,8 +217,8 @@ func verifyLog(ctx context.Context, o *operator, workspace uuid.UUID) error {
 }
 
 // adoptLog adopts a log, and records that in the log itself.
-func adoptLog(ctx context.Context, o *operator, workspace uuid.UUID) error {
-	done, err := o.sealer.Adopt(ctx, o.audit, workspace)
+func adoptLog(ctx context.Context, o *operator, sealer *audit.Sealer, workspace uuid.UUID) error {
+	done, err := sealer.Adopt(ctx, o.audit, workspace)
 	if err != nil {
 		return err
 	}

@@ -16,13 +16,12 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/background"
-	"github.com/parley/parley/platform/backup"
-	"github.com/parley/parley/platform/blob"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/blob"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/ops/backup"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // Prefixes of the keys of a backup's parts.
@@ -33,7 +32,7 @@ const (
 	backupAnchor   = "anchor/"
 
 	anchorPrefix = "audit-anchor/" // of the anchor, in either store
-	listedAtOnce = 1000            // keys of a store
+	keyPageSize  = 1000            // keys of a store
 )
 
 // keptSecrets returns the files of DATA_DIR in which secrets are stored that are not set in the configuration.
@@ -61,11 +60,12 @@ func makeBackup(ctx context.Context, cfg *config.Config, dir string, asJSON bool
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	p, err := storesOf(ctx, cfg, log)
+	var closing closers
+	defer func() { err = errors.Join(err, closing.close()) }()
+	files, err := openFiles(ctx, cfg, guards(log, nil), &closing)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
 	w, err := backup.Create(dir)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func makeBackup(ctx context.Context, cfg *config.Config, dir string, asJSON bool
 	if err := backupSecretFiles(ctx, cfg, w); err != nil {
 		return err
 	}
-	if err := backupDataAndFiles(ctx, cfg, d, p, w, &m); err != nil {
+	if err := backupDataAndFiles(ctx, cfg, d, files.Store, w, &m); err != nil {
 		return err
 	}
 	if m, err = w.Finish(m); err != nil {
@@ -107,7 +107,7 @@ func noteBackup(ctx context.Context, d *database, log *slog.Logger, action strin
 	db, err := postgres.Open(ctx, postgres.Options{URL: d.url, Pooled: d.pooled(), MaxConns: 2})
 	if err == nil {
 		defer db.Close()
-		ctx = call.With(ctx, &call.Call{TraceID: "parley-backup", UserAgent: audit.Operator, Principal: call.Principal{WorkspaceID: audit.Installation()}})
+		ctx = callctx.With(ctx, &callctx.Call{TraceID: "parley-backup", UserAgent: audit.Operator, Principal: callctx.Principal{WorkspaceID: audit.Installation()}})
 		err = db.Write(ctx, func(ctx context.Context) error {
 			return audit.NewLog(db).Record(ctx, audit.Entry{
 				Action: action, Resource: "installation", ResourceID: audit.Installation(), Changes: map[string]any{"parts": m.Parts, "bytes": m.Bytes, "made_at": m.MadeAt},
@@ -124,11 +124,11 @@ func noteBackup(ctx context.Context, d *database, log *slog.Logger, action strin
 // copies the files, then the database is copied as of one moment, then a second pass copies the files that were added
 // in the meantime. A file that a row names exists in the first or the second pass. The anchor of the audit log is
 // copied before the database, because it must never be ahead of it.
-func backupDataAndFiles(ctx context.Context, cfg *config.Config, d *database, p *platform, w *backup.Writer, m *backup.Manifest) (err error) {
+func backupDataAndFiles(ctx context.Context, cfg *config.Config, d *database, files blob.Store, w *backup.Writer, m *backup.Manifest) (err error) {
 	if err := backupAnchorFolder(ctx, cfg, w); err != nil {
 		return err
 	}
-	if err := backupStore(ctx, p.blobs, w, backupFiles, func(string) (bool, error) { return true, nil }); err != nil {
+	if err := backupStore(ctx, files, w, backupFiles, func(string) (bool, error) { return true, nil }); err != nil {
 		return err
 	}
 	m.Database, err = postgres.Dump(ctx, d.direct, func(key string, content io.Reader) error {
@@ -137,7 +137,7 @@ func backupDataAndFiles(ctx context.Context, cfg *config.Config, d *database, p 
 	if err != nil {
 		return err
 	}
-	return backupStore(ctx, p.blobs, w, backupFiles, func(key string) (bool, error) {
+	return backupStore(ctx, files, w, backupFiles, func(key string) (bool, error) {
 		has, err := w.Has(ctx, backupFiles+key)
 		return !has && !strings.HasPrefix(key, anchorPrefix), err
 	})
@@ -146,7 +146,7 @@ func backupDataAndFiles(ctx context.Context, cfg *config.Config, d *database, p 
 // backupStore copies the wanted objects of a store. It skips an object that was removed after it was listed.
 func backupStore(ctx context.Context, store blob.Store, w *backup.Writer, prefix string, wanted func(key string) (bool, error)) error {
 	for after := ""; ; {
-		list, err := store.List(ctx, "", after, listedAtOnce)
+		list, err := store.List(ctx, "", after, keyPageSize)
 		if err != nil {
 			return fmt.Errorf("list the files: %w", err)
 		}
@@ -169,7 +169,7 @@ func backupStore(ctx context.Context, store blob.Store, w *backup.Writer, prefix
 				return err
 			}
 		}
-		if len(list) < listedAtOnce {
+		if len(list) < keyPageSize {
 			return nil
 		}
 	}
@@ -211,15 +211,6 @@ func backupAnchorFolder(ctx context.Context, cfg *config.Config, w *backup.Write
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
 	return backupStore(ctx, disk, w, backupAnchor, func(string) (bool, error) { return true, nil })
-}
-
-// storesOf makes a platform that has only the stores of files.
-func storesOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (*platform, error) {
-	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
-	if err := p.openBlobs(ctx); err != nil {
-		return nil, errors.Join(err, p.close())
-	}
-	return p, nil
 }
 
 // keyPrint returns a fingerprint of SECRET_KEY, in hex; "" where no key exists yet.

@@ -3,7 +3,7 @@ package app
 import (
 	"context"
 
-	"github.com/parley/parley/platform/blob"
+	"github.com/parley/parley/platform/data/blob"
 )
 
 // visited is a store whose first list of files is followed by something.

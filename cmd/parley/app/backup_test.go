@@ -10,8 +10,8 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/backup"
-	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/ops/backup"
+	"github.com/parley/parley/platform/ops/config"
 )
 
 // What is uploaded, and removed, while a backup is made leaves no row in it whose bytes are missing.

@@ -11,9 +11,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/background"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 const (
@@ -34,13 +33,13 @@ type result struct {
 // checkAll is parley check: it checks every dependency, all at once, and prints one line for each.
 func checkAll(stdout, stderr io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
-		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(p *platform, list []dependency) []result {
-			return checkKey(ctx, p, checkEach(ctx, list))
+		results, err := onConfiguredStorage(ctx, cfg, newLogger(cfg, stderr), func(s storage) []result {
+			return checkKey(ctx, cfg, s.db, checkEach(ctx, s.dependencies()))
 		})
 		if err != nil {
 			return err
 		}
-		return tell(stdout, cfg, results, "All infra checks passed.")
+		return printResults(stdout, cfg, results, "All infra checks passed.")
 	}
 }
 
@@ -61,8 +60,8 @@ func checkEach(ctx context.Context, list []dependency) []result {
 // does not stop the preparation of the others.
 func initialize(stdout, stderr io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
-		results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(_ *platform, list []dependency) (results []result) {
-			for _, d := range list {
+		results, err := onConfiguredStorage(ctx, cfg, newLogger(cfg, stderr), func(s storage) (results []result) {
+			for _, d := range s.dependencies() {
 				timeout := prepareTimeout
 				if !d.optional {
 					timeout = startTimeout
@@ -78,7 +77,7 @@ func initialize(stdout, stderr io.Writer) configAction {
 		if err != nil {
 			return err
 		}
-		return tell(stdout, cfg, results, "All infra is prepared.")
+		return printResults(stdout, cfg, results, "All infra is prepared.")
 	}
 }
 
@@ -101,8 +100,8 @@ func inTime(ctx context.Context, timeout time.Duration, work func(ctx context.Co
 	return ended
 }
 
-// tell prints one line for each result. If all checks have passed, it prints last at the end.
-func tell(stdout io.Writer, cfg *config.Config, results []result, last string) error {
+// printResults prints one line for each result. If all checks have passed, it prints last at the end.
+func printResults(stdout io.Writer, cfg *config.Config, results []result, last string) error {
 	failed := 0
 	for _, r := range results {
 		if r.err == nil {
@@ -129,9 +128,9 @@ func why(err error) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// onDependencies runs work on the configured dependencies, with the database where it can be opened. It uses an
+// onConfiguredStorage runs work on the configured dependencies, with the database where it can be opened. It uses an
 // embedded database that another parley process has started; if that stops in the meantime, the work is repeated.
-func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, work func(*platform, []dependency) []result) ([]result, error) {
+func onConfiguredStorage(ctx context.Context, cfg *config.Config, log *slog.Logger, work func(storage) []result) ([]result, error) {
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
@@ -139,7 +138,7 @@ func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, w
 		if opened != nil {
 			d = absent(cfg)
 		}
-		results, err := onPlatform(ctx, cfg, log, d, work)
+		results, err := onStorage(ctx, cfg, log, d, work)
 		if opened != nil && len(results) > 0 {
 			results[0].err = opened // the first result is that of the database: the error of opening it says more
 		}
@@ -150,11 +149,14 @@ func onDependencies(ctx context.Context, cfg *config.Config, log *slog.Logger, w
 	}
 }
 
-func onPlatform(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database, work func(*platform, []dependency) []result) (results []result, err error) {
-	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.connect(ctx, d, true); err != nil {
+func onStorage(ctx context.Context, cfg *config.Config, log *slog.Logger, d *database, work func(storage) []result) (results []result, err error) {
+	var closing closers
+	defer func() { err = errors.Join(err, closing.close()) }()
+	s, err := openStorage(ctx, storageOptions{
+		cfg: cfg, log: log, database: d, lazily: true, guard: guards(log, nil), limited: newCounters().refusals,
+	}, &closing)
+	if err != nil {
 		return nil, err
 	}
-	return work(p, p.dependencies()), nil
+	return work(s), nil
 }

@@ -6,20 +6,22 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/parley/parley/platform/keystore"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/keystore"
+	"github.com/parley/parley/platform/ops/secret"
 )
 
 const checkedKey = "secret key" // the name of its line
 
 // checkKey adds the result for SECRET_KEY where the database, the first of the results, is available.
-func checkKey(ctx context.Context, p *platform, results []result) []result {
+func checkKey(ctx context.Context, cfg *config.Config, db *postgres.DB, results []result) []result {
 	if results[0].err != nil {
 		return results
 	}
 	r := result{name: checkedKey}
 	err := <-inTime(ctx, checkTimeout, func(ctx context.Context) (err error) {
-		r.note, err = p.keyState(ctx)
+		r.note, err = keyState(ctx, cfg, db)
 		return err
 	})
 	return append(results, result{name: checkedKey, err: err, note: r.note})
@@ -27,13 +29,13 @@ func checkKey(ctx context.Context, p *platform, results []result) []result {
 
 // keyState returns an error where the configured keys do not fit the database or what is stored was sealed with other
 // keys. Its note says what is left to do.
-func (p *platform) keyState(ctx context.Context) (note string, err error) {
-	store := keystore.Store{DB: p.db}
+func keyState(ctx context.Context, cfg *config.Config, db *postgres.DB) (note string, err error) {
+	store := keystore.Store{DB: db}
 	known, err := store.Known(ctx)
 	if err != nil {
 		return "", err
 	}
-	ring, found, err := presentRing(p.cfg)
+	ring, found, err := presentRing(cfg)
 	switch {
 	case err != nil:
 		return "", err
@@ -49,7 +51,7 @@ func (p *platform) keyState(ctx context.Context) (note string, err error) {
 	if known != (secret.KeyID{}) && !masters[known] {
 		return "", fmt.Errorf("the database is used with the key %s, and SECRET_KEY is %s: set that one, or put it into SECRET_PREVIOUS_KEYS", known, ring.Current().ID())
 	}
-	lines, err := compareKeys(ctx, store, ring, p.cfg)
+	lines, err := compareKeys(ctx, store, ring, cfg)
 	if err != nil {
 		return "", err
 	}

@@ -10,8 +10,9 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/reaper"
+	"github.com/parley/parley/modules/knowledge/adapters/extract"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/reaper"
 )
 
 // Exit codes.
@@ -33,6 +34,21 @@ func RunUnderReaper(args, environ []string, stderr io.Writer) int {
 		return ExitFailed
 	}
 	return code
+}
+
+// readPDFName is the subcommand of the processes that read PDFs.
+const readPDFName = "read-pdf"
+
+// readPDFCommand returns the command that reads a PDF: this program, also where its file has been replaced by another version.
+func readPDFCommand() []string {
+	const running = "/proc/self/exe" // on Linux
+	if _, err := os.Stat(running); err == nil {
+		return []string{running, readPDFName}
+	}
+	if self, err := os.Executable(); err == nil {
+		return []string{self, readPDFName}
+	}
+	return nil
 }
 
 // usageError is a mistake in the call of the program; it exits with ExitUsage.
@@ -71,7 +87,7 @@ func split(err error) []error {
 	return all
 }
 
-// alone makes an action refuse arguments after its command: none of our commands takes any.
+// alone makes an action refuse arguments after its command: of our commands only import takes one.
 func alone(do cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, c *cli.Command) error {
 		if c.Args().Present() {
@@ -81,18 +97,22 @@ func alone(do cli.ActionFunc) cli.ActionFunc {
 	}
 }
 
-func newCommand(version string, environ []string, stdout, stderr io.Writer) *cli.Command {
-	withConfig := func(do configAction) cli.ActionFunc {
-		return alone(func(ctx context.Context, c *cli.Command) error {
-			cfg, err := config.Load(environ)
-			if err != nil {
-				return usageError{err}
-			}
-			cfg.Version = version
-			return do(ctx, c, cfg)
-		})
+// configured makes an action of one that needs the configuration.
+func configured(version string, environ []string, do configAction) cli.ActionFunc {
+	return func(ctx context.Context, c *cli.Command) error {
+		cfg, err := config.Load(environ)
+		if err != nil {
+			return usageError{err}
+		}
+		cfg.Version = version
+		return do(ctx, c, cfg)
 	}
-	tell := func(text string) cli.ActionFunc {
+}
+
+func newCommand(version string, environ []string, stdout, stderr io.Writer) *cli.Command {
+	withArgument := func(do configAction) cli.ActionFunc { return configured(version, environ, do) }
+	withConfig := func(do configAction) cli.ActionFunc { return alone(withArgument(do)) }
+	printText := func(text string) cli.ActionFunc {
 		return alone(func(context.Context, *cli.Command) error {
 			_, err := io.WriteString(stdout, text)
 			return err
@@ -102,7 +122,7 @@ func newCommand(version string, environ []string, stdout, stderr io.Writer) *cli
 		return serve(ctx, cfg, stderr)
 	})
 	usage := func(_ context.Context, _ *cli.Command, err error, _ bool) error { return usageError{err} }
-	operators := operatorCommands{withConfig: withConfig, stdout: stdout, stderr: stderr, wrong: usage}
+	operators := operatorCommands{withConfig: withConfig, withArgument: withArgument, stdout: stdout, stderr: stderr, wrong: usage}
 	return &cli.Command{
 		Name:  "parley",
 		Usage: "the backend of a platform where businesses build AI bots",
@@ -120,8 +140,8 @@ func newCommand(version string, environ []string, stdout, stderr io.Writer) *cli
 		Commands: []*cli.Command{
 			{Name: "serve", Usage: "serve the API until SIGINT or SIGTERM (the default)", Action: serveAction, OnUsageError: usage},
 			{
-				Name: "worker", Usage: "do background jobs and serve nothing, until SIGINT or SIGTERM", OnUsageError: usage,
-				Action: withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error { return work(ctx, cfg, stderr) }),
+				Name: "worker", Usage: "run background jobs without serving the API, until SIGINT or SIGTERM", OnUsageError: usage,
+				Action: withConfig(func(ctx context.Context, _ *cli.Command, cfg *config.Config) error { return workOnly(ctx, cfg, stderr) }),
 			},
 			migrateCommand(withConfig, stdout, stderr, usage),
 			usersCommand(operators),
@@ -133,18 +153,19 @@ func newCommand(version string, environ []string, stdout, stderr io.Writer) *cli
 			secretCommand(operators),
 			backupCommand(withConfig, stdout, stderr, usage),
 			restoreCommand(withConfig, stdout, stderr, usage),
+			importCommand(operators),
 			upgradePostgresCommand(withConfig, stdout, stderr, usage),
 			{
-				Name: "init", Usage: "prepare all that is configured: database, schema, collections; may be repeated", OnUsageError: usage,
+				Name: "init", Usage: "prepare everything that is configured: database, schema, collections; it can be repeated", OnUsageError: usage,
 				Action: withConfig(initialize(stdout, stderr)),
 			},
 			doctorCommand(environ, stdout, stderr, usage),
 			{
-				Name: "check", Usage: "write to and read from all that is configured, a line each", OnUsageError: usage,
+				Name: "check", Usage: "check everything that is configured by writing and reading, one line each", OnUsageError: usage,
 				Action: withConfig(checkAll(stdout, stderr)),
 			},
 			{
-				Name: "health", Usage: "ask whether the process lives, at HTTP_ADDR and else at METRICS_ADDR: exit code 0 or 1", OnUsageError: usage,
+				Name: "health", Usage: "check whether the process is alive, at HTTP_ADDR and else at METRICS_ADDR: exit code 0 or 1", OnUsageError: usage,
 				Action: withConfig(health(stdout)),
 			},
 			{
@@ -153,9 +174,18 @@ func newCommand(version string, environ []string, stdout, stderr io.Writer) *cli
 			},
 			{
 				Name: "env", Usage: "print every setting with its default: the text of env.example", OnUsageError: usage,
-				Action: tell(config.Example()),
+				Action: printText(config.Example()),
 			},
-			{Name: "version", Usage: "print the version", OnUsageError: usage, Action: tell("parley " + version + "\n")},
+			readPDF(stdout, usage),
+			{Name: "version", Usage: "print the version", OnUsageError: usage, Action: printText("parley " + version + "\n")},
 		},
+	}
+}
+
+// readPDF is parley read-pdf, by which a server reads each PDF in a process of its own.
+func readPDF(stdout io.Writer, usage cli.OnUsageErrorFunc) *cli.Command {
+	return &cli.Command{
+		Name: readPDFName, Usage: "read a PDF for another process of parley", Hidden: true, OnUsageError: usage,
+		Action: alone(func(context.Context, *cli.Command) error { return extract.ReadPDF(os.Stdin, stdout) }),
 	}
 }

@@ -1,58 +1,48 @@
 package app
 
 import (
-	"context"
-	"errors"
-	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v5"
 
-	"github.com/parley/parley/modules/bots"
-	botsadapter "github.com/parley/parley/modules/conversations/adapters/bots"
+	"github.com/parley/parley/modules/conversations"
+	"github.com/parley/parley/modules/conversations/adapters/operations"
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
-	"github.com/parley/parley/modules/conversations/adapters/signatures"
+	"github.com/parley/parley/modules/conversations/entrypoints/aisdk"
+	"github.com/parley/parley/modules/conversations/entrypoints/inproc"
 	"github.com/parley/parley/modules/conversations/entrypoints/jobs"
+	"github.com/parley/parley/modules/conversations/entrypoints/openai"
 	"github.com/parley/parley/modules/conversations/entrypoints/rest"
+	"github.com/parley/parley/modules/conversations/entrypoints/widget"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/contract"
-	"github.com/parley/parley/platform/gateway"
-	queue "github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/ratelimit"
-	"github.com/parley/parley/platform/webhook"
+	postgresdb "github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/fault"
+	"github.com/parley/parley/platform/request/access"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/gateway"
+	"github.com/parley/parley/platform/request/page"
+	"github.com/parley/parley/platform/request/ratelimit"
+	"github.com/parley/parley/platform/work/background"
+	queue "github.com/parley/parley/platform/work/jobs"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
-func mountConversations(e *echo.Echo, p *platform, calls *contract.Contract, catalog bots.Catalog, answering models) error {
-	model := answering.Router
-	turns := newTurns(p, model)
-	server := newConversationsServer(p, catalog, turns)
-	if server.Receive.Schema = calls.Find(http.MethodPost, "/v1/webhooks/:endpoint_id"); server.Receive.Schema == (*contract.Operation)(nil) {
-		return errors.New("the OpenAPI document has no call that receives webhooks")
-	}
-	server.Models = answering.settings
-	server.PutModels = usecases.PutModelSettings{Settings: server.Models, Unserved: answering.unserved(), Now: p.now}
-	server.UsableModels = usecases.ListModels{Operator: model, Keys: answering.settings, Providers: answering.providers}
-	server.TestKey = usecases.TestModelKey{
-		Keys: answering.settings, Providers: answering.providers, Timeout: keyTestTimeout, Now: p.now,
-		Limits: gateway.SessionLimiter{Limiter: p.limiter, Limit: ratelimit.Limit{Max: keyTestsAMinute, Window: time.Minute}},
-	}
-	server.PutKey = usecases.PutModelKey{Settings: server.Models, Now: p.now, CheckURL: func(raw string) error {
-		return webhook.CheckURL(raw, p.cfg.WebhookPrivate)
-	}}
-	server.Mount(e)
-	if err := p.keepTurns(turns); err != nil {
-		return err
-	}
-	p.onDeadLetter = append(p.onDeadLetter, giveUpAnswers(p))
-	answers := jobs.AnswerMessage{
-		Answer:  usecases.AnswerEvent{Inbox: newInbox(p), Turn: turns.take, Models: model, Now: p.now},
-		Timeout: p.cfg.ModelTimeout + answerTimeSlack,
-	}
-	return answers.Register(p.kinds, postgres.AnswerKind)
+// conversationsOptions are the options of newConversations.
+type conversationsOptions struct {
+	db           *postgresdb.DB
+	jobs         *queue.Queue
+	interval     time.Duration // between searches for unfinished erasures
+	fault        *fault.Point
+	models       models
+	turns        turnUseCases
+	deletions    usecases.DeleteBotThreads
+	recovery     turnRecovery
+	limiter      ratelimit.Limiter
+	modelServers webhook.Targets // addresses that the model servers of workspaces may have
+	commands     *command.Pipeline
+	access       *access.Watcher
+	cursors      page.Key
 }
-
-// answerTimeSlack is how much longer than its model a job that answers a message may take.
-const answerTimeSlack = 30 * time.Second
 
 // Limits for the test of a workspace's model keys.
 const (
@@ -60,45 +50,93 @@ const (
 	keyTestsAMinute = 10
 )
 
-func newConversationsServer(p *platform, catalog bots.Catalog, turns turnUseCases) rest.Server {
-	threads, endpoints := postgres.NewThreads(p.db), postgres.NewEndpoints(p.db)
-	secrets := signatures.Keys{Keys: p.keys, Now: p.now}
-	return rest.Server{
-		Create:         usecases.CreateThread{Threads: threads, Bots: botsadapter.Bots{Catalog: catalog}, Now: p.now},
-		Change:         usecases.ChangeThread{Threads: threads},
-		Rate:           usecases.RateMessage{Opinions: threads, Now: p.now},
-		Take:           turns.take,
-		Retry:          turns.retry,
-		Cancel:         turns.cancel,
-		Follow:         turns.follow,
-		Views:          turns.views,
-		Threads:        threads,
-		CreateEndpoint: usecases.CreateEndpoint{Endpoints: endpoints, Keys: secrets, Now: p.now},
-		ChangeEndpoint: usecases.ChangeEndpoint{Endpoints: endpoints, Keys: secrets},
-		Receive: usecases.ReceiveEvent{
-			Inbox: newInbox(p), Keys: secrets, Marks: p.marks, Refusals: newInbox(p),
-			Limits: gateway.SessionLimiter{Limiter: p.limiter, Limit: p.limits.General},
+// newQuotes makes what removes quotes of deleted documents from turns.
+func newQuotes(db *postgresdb.DB) conversations.Quotes {
+	return inproc.Quotes{EraseQuotes: usecases.EraseQuotes{Quotes: postgres.Quotes{DB: db}}}
+}
+
+// newDeletions makes what deletes threads and messages, and the threads of bots.
+func newDeletions(db *postgresdb.DB, jobs *queue.Queue, t turnUseCases) usecases.DeleteBotThreads {
+	discard := usecases.DiscardTurn{Views: t.views, Chunks: t.chunks, Cancels: t.cancel.Cancels, Now: now}
+	return usecases.DeleteBotThreads{
+		Bots:   postgres.BotThreads{DB: db},
+		Delete: usecases.DeleteThread{Erasures: postgres.Erasures{DB: db, Queue: jobs}, Discard: discard},
+	}
+}
+
+// newOwnedThreads makes what deletes the threads of end users.
+func newOwnedThreads(db *postgresdb.DB, jobs *queue.Queue, discard usecases.DiscardTurn) conversations.EndUserThreads {
+	owned := postgres.OwnedThreads{Erasures: postgres.Erasures{DB: db, Queue: jobs}}
+	return inproc.EndUserThreads{Owned: usecases.DeleteOwnedThreads{Threads: owned, Discard: discard}}
+}
+
+// newOldThreads makes what deletes threads in which nothing was said for long.
+func newOldThreads(db *postgresdb.DB, remove usecases.DeleteThread) conversations.OldThreads {
+	return inproc.OldThreads{Delete: usecases.DeleteOldThreads{Old: postgres.OldThreads{DB: db}, Delete: remove}}
+}
+
+// newConversations wires the module conversations, and returns what answers messages of other modules.
+func newConversations(o conversationsOptions) (module, conversations.Answers) {
+	threads, settings := postgres.NewThreads(o.db), o.models.settings
+	erasures := postgres.Erasures{DB: o.db, Queue: o.jobs}
+	unfinished := usecases.FindUnfinishedErasures{Unfinished: erasures, In: inWorkspace}
+	compatible := openai.Server{
+		Find: usecases.FindBot{Bots: postgres.Bots{DB: o.db}}, Take: o.turns.take, Follow: o.turns.follow, Cancel: o.turns.cancel, Attend: o.turns.attend, Views: o.turns.views,
+		Threads: threads,
+		Recent:  o.commands.Operations, Access: o.access, Now: now,
+	}
+	chats := aisdk.Server{Bots: compatible.Find.Bots, Take: o.turns.take, Retry: o.turns.retry, Follow: o.turns.follow, Views: o.turns.views, Access: o.access, Now: now}
+	calls := rest.Server{
+		Create:       usecases.CreateThread{Threads: threads, Now: now},
+		Change:       usecases.ChangeThread{Threads: threads},
+		Delete:       o.deletions.Delete,
+		DeleteMsg:    usecases.DeleteMessage{Erasures: erasures, Discard: o.deletions.Delete.Discard},
+		Rate:         usecases.RateMessage{Messages: threads, Now: now},
+		Take:         o.turns.take,
+		Retry:        o.turns.retry,
+		Cancel:       o.turns.cancel,
+		Follow:       o.turns.follow,
+		Views:        o.turns.views,
+		Retrievals:   postgres.Retrievals{DB: o.db},
+		Threads:      threads,
+		Messages:     threads,
+		Models:       settings,
+		PutModels:    usecases.PutModelSettings{Settings: settings, Unserved: o.models.unserved(), Now: now},
+		UsableModels: usecases.ListModels{Operator: o.models.Router, Keys: settings, Providers: o.models.providers},
+		TestKey: usecases.TestModelKey{
+			Tests: operations.KeyTests{Pipeline: o.commands, Encode: rest.EncodeKeyTest},
+			Keys:  settings, Providers: o.models.providers, Timeout: keyTestTimeout, Now: now,
+			Limits: gateway.SessionLimiter{Limiter: o.limiter, Limit: ratelimit.Limit{Max: keyTestsAMinute, Window: time.Minute}},
 		},
-		Endpoints:     endpoints,
-		Adopter:       endpoints,
-		Channels:      postgres.NewChannels(p.db),
-		Subscriptions: p.subscriptions(),
-		Commands:      p.commands,
-		Access:        p.access,
-		Cursors:       cursorKey(p),
+		PutKey: usecases.PutModelKey{Settings: settings, Now: now, CheckURL: func(raw string) error {
+			return webhook.CheckURL(raw, o.modelServers)
+		}},
+		Commands: o.commands,
+		Access:   o.access,
+		Cursors:  o.cursors,
 	}
-}
-
-// giveUpAnswers returns the function that runs when the job for an answer to an inbound webhook is given up.
-func giveUpAnswers(p *platform) func(context.Context, queue.WholeLetter) error {
-	return func(ctx context.Context, l queue.WholeLetter) error {
-		if l.Kind != postgres.AnswerKind {
-			return nil
-		}
-		return newInbox(p).GivenUp(ctx, l.Payload)
-	}
-}
-
-func newInbox(p *platform) postgres.Inbox {
-	return postgres.Inbox{DB: p.db, Queue: p.jobs, Audit: p.audit, Limits: p.meter.Limits, Now: p.now}
+	return module{
+		mount: func(e *echo.Echo) {
+			calls.Mount(e)
+			compatible.Mount(e)
+			chats.Mount(e)
+			widget.Mount(e)
+		},
+		handlers: []jobHandler{func(r *queue.Registry) error {
+			return jobs.EraseThread{Thread: usecases.EraseThread{
+				Erasures: erasures, Reach: func(point string) { o.fault.Reach("thread-" + point) },
+			}}.Register(r, postgres.EraseKind)
+		}, func(r *queue.Registry) error {
+			return jobs.ExpireThread{Thread: usecases.ExpireThread{Delete: o.deletions.Delete, InTransaction: o.db.Write}}.Register(r, postgres.ExpireKind)
+		}},
+		tasks: []background.Task{
+			o.recovery.task(), o.turns.chunks.Expiry(),
+			{Name: "find unfinished erasures", Every: o.interval, Timeout: time.Minute, Cluster: true, Do: unfinished.Do},
+		},
+		channels: []postgresdb.Channel{
+			{Name: "parley_turns", OnNotify: o.turns.attempts.OnTurnChanged},
+			{Name: "parley_cancels", OnNotify: o.turns.attempts.OnCancelRequested},
+			{Name: "parley_recovery", OnNotify: func(string) { o.recovery.others.Wake() }},
+		},
+	}, inproc.Answers{Open: usecases.OpenChannelThread{Threads: threads, Now: now}, Take: o.turns.take, Models: o.models.Router}
 }

@@ -11,10 +11,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/postgres/embedded"
-	"github.com/parley/parley/platform/telemetry"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/data/postgres/embedded"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/telemetry"
 )
 
 // database is the Postgres of the program: an embedded one, or the one that DATABASE_URL names.
@@ -136,24 +136,24 @@ type configAction = func(context.Context, *cli.Command, *config.Config) error
 // migrateCommand is parley migrate.
 func migrateCommand(withConfig func(configAction) cli.ActionFunc, stdout, stderr io.Writer, usage cli.OnUsageErrorFunc) *cli.Command {
 	return &cli.Command{
-		Name: "migrate", Usage: "bring the database's schema to a version", OnUsageError: usage, HideHelpCommand: true,
+		Name: "migrate", Usage: "change the version of the database schema", OnUsageError: usage, HideHelpCommand: true,
 		Action: alone(func(_ context.Context, c *cli.Command) error { return cli.ShowSubcommandHelp(c) }),
 		Commands: []*cli.Command{
 			{Name: "up", Usage: "apply every migration that is missing", Action: withConfig(migrateUp(stdout, stderr)), OnUsageError: usage},
 			{
-				Name: "down", Usage: "take back the newest migration, with its data", OnUsageError: usage,
+				Name: "down", Usage: "revert the newest migration, and remove its data", OnUsageError: usage,
 				Flags: []cli.Flag{
-					&cli.IntFlag{Name: "steps", Value: 1, Usage: "how many to take back; 0: all of them"},
-					&cli.BoolFlag{Name: "yes", Usage: "the data that they hold is to be removed"},
+					&cli.IntFlag{Name: "steps", Value: 1, Usage: "how many to revert; 0: all"},
+					&cli.BoolFlag{Name: "yes", Usage: "confirm that the data of the migrations is removed"},
 				},
 				Action: withConfig(migrateDown(stdout, stderr)),
 			},
 			{
-				Name: "repair", Usage: "find out which version the schema has, and store that", OnUsageError: usage,
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "take a schema that fits no version for that of the version which is stored"}},
+				Name: "repair", Usage: "detect the version of the schema, and store it", OnUsageError: usage,
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "accept a schema that matches no version as that of the stored version"}},
 				Action: withConfig(migrateRepair(stdout, stderr)),
 			},
-			{Name: "status", Usage: "tell which version the database is at", Action: withConfig(migrateStatus(stdout, stderr)), OnUsageError: usage},
+			{Name: "status", Usage: "print the version of the database", Action: withConfig(migrateStatus(stdout, stderr)), OnUsageError: usage},
 		},
 	}
 }
@@ -174,7 +174,7 @@ func migrateUp(stdout, stderr io.Writer) configAction {
 			if err := m.Up(ctx); err != nil {
 				return err
 			}
-			return tellVersion(ctx, m, stdout)
+			return printVersion(ctx, m, stdout)
 		})
 	}
 }
@@ -192,7 +192,7 @@ func migrateDown(stdout, stderr io.Writer) configAction {
 			if err := m.Down(ctx, steps); err != nil {
 				return err
 			}
-			return tellVersion(ctx, m, stdout)
+			return printVersion(ctx, m, stdout)
 		})
 	}
 }
@@ -208,18 +208,18 @@ func migrateRepair(stdout, stderr io.Writer) configAction {
 				return err
 			}
 			fmt.Fprintln(stdout, report)
-			return tellVersion(ctx, m, stdout)
+			return printVersion(ctx, m, stdout)
 		})
 	}
 }
 
 func migrateStatus(stdout, stderr io.Writer) configAction {
 	return func(ctx context.Context, _ *cli.Command, cfg *config.Config) error {
-		return withMigrator(ctx, cfg, stderr, func(m *postgres.Migrator) error { return tellVersion(ctx, m, stdout) })
+		return withMigrator(ctx, cfg, stderr, func(m *postgres.Migrator) error { return printVersion(ctx, m, stdout) })
 	}
 }
 
-func tellVersion(ctx context.Context, m *postgres.Migrator, stdout io.Writer) error {
+func printVersion(ctx context.Context, m *postgres.Migrator, stdout io.Writer) error {
 	at, newest, dirty, err := m.Status(ctx)
 	if err != nil {
 		return err

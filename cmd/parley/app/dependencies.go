@@ -10,11 +10,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/parley/parley/platform/dedupe"
-	"github.com/parley/parley/platform/gateway"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/ratelimit"
-	"github.com/parley/parley/platform/redisclient"
+	"github.com/parley/parley/platform/data/dedupe"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/data/redisclient"
+	"github.com/parley/parley/platform/request/gateway"
+	"github.com/parley/parley/platform/request/ratelimit"
+	"github.com/parley/parley/platform/work/background"
 )
 
 // service is something that stores our data, inside this process or outside.
@@ -33,52 +34,31 @@ type dependency struct {
 	optional bool                            // the program is ready without it, unless READINESS_STRICT is true
 }
 
-// dependencies returns all dependencies, in the order in which they are reported. parley init prepares them, parley
-// check checks them, /readyz pings them, and a server prepares the optional ones at its start.
-func (p *platform) dependencies() []dependency {
-	list := []dependency{{name: "postgres", service: schema{p.migrator, p.db}, ping: p.db.Ping}}
-	if p.redis != nil {
-		list = append(list, dependency{name: "redis", service: redisService{p.redis}, optional: true, ping: func(ctx context.Context) error {
-			return redisclient.Ping(ctx, p.redis, p.redisCalls)
-		}})
-	} else {
-		list = append(list, dependency{name: "memory", service: memoryService{p.limiter, p.marks}})
-	}
-	list = append(list, p.blobService)
-	if p.clickhouse != nil {
-		list = append(list, dependency{name: "clickhouse", service: p.clickhouse, optional: true, ping: p.clickhouse.Ping})
-	}
-	return append(list, p.vectorService)
-}
-
-// checks returns the dependencies that /readyz reports.
-func (p *platform) checks() (checks []gateway.Check) {
-	for _, d := range p.dependencies() {
+// checks returns the checks of /readyz: those of dependencies that have a cheap one. All are required if strict is set.
+func checks(list []dependency, strict bool) (checks []gateway.Check) {
+	for _, d := range list {
 		if d.ping != nil {
-			checks = append(checks, gateway.Check{Name: d.name, Optional: d.optional && !p.cfg.Strict, Probe: d.ping})
+			checks = append(checks, gateway.Check{Name: d.name, Optional: d.optional && !strict, Probe: d.ping})
 		}
 	}
-	return append(checks, gateway.Check{Name: "files", Optional: true, Probe: p.roomForFiles}) // a full disk takes no reads out
+	return checks
 }
 
 // firstTimeout is how long the start waits for the first attempt to prepare the optional dependencies. A dependency
 // that is available is prepared by then, before the first requests; one that hangs does not delay the start further.
 const firstTimeout = 3 * time.Second
 
-// prepareOptional prepares the optional dependencies. It waits up to firstTimeout for the first attempt, and retries in
-// the background until it has succeeded.
-func (p *platform) prepareOptional() {
-	if !p.cfg.MigrateOnStart {
-		return // the operator runs parley init
-	}
+// preparations returns the tasks that prepare the optional dependencies, each of which is repeated until it has
+// succeeded, and a function that waits up to firstTimeout for the first attempts.
+func preparations(list []dependency) (tasks []background.Task, wait func()) {
 	var first sync.WaitGroup
-	for _, d := range p.dependencies() {
+	for _, d := range list {
 		if !d.optional {
 			continue
 		}
 		first.Add(1)
 		tried, done := sync.OnceFunc(first.Done), false
-		p.background.Every(time.Minute, prepareTimeout, "prepare "+d.name, func(ctx context.Context) error {
+		tasks = append(tasks, background.Task{Name: "prepare " + d.name, Every: time.Minute, Timeout: prepareTimeout, Do: func(ctx context.Context) error {
 			defer tried()
 			if done {
 				return nil
@@ -86,16 +66,18 @@ func (p *platform) prepareOptional() {
 			err := d.Prepare(ctx)
 			done = err == nil
 			return err
-		})
+		}})
 	}
-	all := make(chan struct{})
-	go func() {
-		first.Wait()
-		close(all)
-	}()
-	select {
-	case <-all:
-	case <-time.After(firstTimeout):
+	return tasks, func() {
+		all := make(chan struct{})
+		go func() {
+			first.Wait()
+			close(all)
+		}()
+		select {
+		case <-all:
+		case <-time.After(firstTimeout):
+		}
 	}
 }
 

@@ -16,12 +16,12 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/ops/config"
 )
 
 func TestWhatDeploysParleyWaitsAsLongAsItsStopTakes(t *testing.T) {
 	t.Parallel()
-	cfg, err := config.Load([]string{"APP_ENV=production", "EMBEDDED=true"})
+	cfg, err := config.Load([]string{"APP_ENV=production", "EMBEDDED=true", "SIGN_UP=open"})
 	require.NoError(t, err)
 	stop := cfg.StopDelay + cfg.StopTimeout + app.LastAnswers + cfg.StopTimeout // of calls, and of background tasks
 	settings := harness.Deployed(t)["kubernetes"]

@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"syscall"
 
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/request/gateway"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/ops/config"
 )
 
 func TestOpenFilesAreSharedSoThatSomethingIsLeftForEach(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/ops/config"
 )
 
 // state is the severity of a finding of parley doctor.
@@ -33,25 +33,25 @@ type finding struct {
 // doctorCommand is parley doctor. It reads the settings itself, because wrong settings are findings too.
 func doctorCommand(environ []string, stdout, stderr io.Writer, wrong cli.OnUsageErrorFunc) *cli.Command {
 	return &cli.Command{
-		Name: "doctor", Usage: "tell what is wrong and what to do: exit code 1 where something is broken, 0 where there are only warnings", OnUsageError: wrong,
+		Name: "doctor", Usage: "report what is wrong and what to do: exit code 1 where something is broken, 0 where there are only warnings", OnUsageError: wrong,
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one JSON object a line"}},
 		Action: alone(func(ctx context.Context, c *cli.Command) error {
 			cfg, err := config.Load(environ)
 			if err != nil {
-				return tellFindings(stdout, &config.Config{}, c.Bool("json"), wrongSettings(err))
+				return printFindings(stdout, &config.Config{}, c.Bool("json"), wrongSettings(err))
 			}
 			findings, err := examine(ctx, cfg, stderr)
 			if err != nil {
 				return err
 			}
-			return tellFindings(stdout, cfg, c.Bool("json"), append(settingsFindings(cfg), findings...))
+			return printFindings(stdout, cfg, c.Bool("json"), append(settingsFindings(cfg), findings...))
 		}),
 	}
 }
 
-// tellFindings prints one line for each finding, and returns an error where one is broken. It prints no secret of the
+// printFindings prints one line for each finding, and returns an error where one is broken. It prints no secret of the
 // configuration.
-func tellFindings(stdout io.Writer, cfg *config.Config, asJSON bool, findings []finding) error {
+func printFindings(stdout io.Writer, cfg *config.Config, asJSON bool, findings []finding) error {
 	count := map[state]int{}
 	for _, f := range findings {
 		count[f.State]++
@@ -103,7 +103,7 @@ func settingsFindings(cfg *config.Config) (findings []finding) {
 			warn("no AUDIT_ANCHOR: rows that are removed from the end of an audit log do not show", "set AUDIT_ANCHOR=files")
 		}
 		if cfg.MetricsAddr == "" {
-			warn("no METRICS_ADDR: nobody can be alerted", "set METRICS_ADDR and have a Prometheus read it")
+			warn("no METRICS_ADDR: no alerts are possible", "set METRICS_ADDR and have a Prometheus read it")
 		}
 	} else if !strings.HasPrefix(cfg.HTTPAddr, "127.0.0.1:") && !strings.HasPrefix(cfg.HTTPAddr, "localhost:") && !strings.HasPrefix(cfg.HTTPAddr, "[::1]:") {
 		warn("APP_ENV is development, and HTTP_ADDR can be reached from outside", "set APP_ENV=production, which has limits by default")
@@ -117,11 +117,11 @@ func settingsFindings(cfg *config.Config) (findings []finding) {
 // examine checks the database and all other configured dependencies, whether parley runs or not.
 func examine(ctx context.Context, cfg *config.Config, stderr io.Writer) ([]finding, error) {
 	var found []finding // of the last run: an embedded database that stops meanwhile is looked at again
-	results, err := onDependencies(ctx, cfg, newLogger(cfg, stderr), func(p *platform, list []dependency) []result {
-		results := checkEach(ctx, list)
+	results, err := onConfiguredStorage(ctx, cfg, newLogger(cfg, stderr), func(s storage) []result {
+		results := checkEach(ctx, s.dependencies())
 		found = nil
-		if p.db.Ping(ctx) == nil {
-			found = p.storedFindings(ctx)
+		if s.db.Ping(ctx) == nil {
+			found = examination{cfg, s.db, s.migrator, s.files.dir}.findings(ctx)
 		}
 		return results
 	})

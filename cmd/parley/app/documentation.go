@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/parley/parley/api"
-	"github.com/parley/parley/platform/docs"
+	"github.com/parley/parley/platform/request/docs"
 )
 
 // documentation returns the source of the pages at /docs.

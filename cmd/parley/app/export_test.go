@@ -4,8 +4,8 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/parley/parley/platform/backup"
-	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/ops/backup"
+	"github.com/parley/parley/platform/ops/config"
 )
 
 // What the black-box tests of this folder need from within.
@@ -30,11 +30,11 @@ const (
 
 // BackUp writes the data and the files of a database into a backup, and calls meanwhile while it lists the files.
 func BackUp(ctx context.Context, cfg *config.Config, url string, w *backup.Writer, m *backup.Manifest, meanwhile func()) error {
-	stores, err := storesOf(ctx, cfg, slog.New(slog.DiscardHandler))
+	var closing closers
+	files, err := openFiles(ctx, cfg, guards(slog.New(slog.DiscardHandler), nil), &closing)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = stores.close() }()
-	stores.blobs = visited{stores.blobs, meanwhile}
-	return backupDataAndFiles(ctx, cfg, &database{direct: url}, stores, w, m)
+	defer func() { _ = closing.close() }()
+	return backupDataAndFiles(ctx, cfg, &database{direct: url}, visited{files.Store, meanwhile}, w, m)
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/ops/config"
 )
 
 // healthTimeout is how long /healthz may take to answer at one address.
@@ -54,7 +54,7 @@ func askHealth(ctx context.Context, url string) error {
 	}
 	res, err := (&http.Client{Transport: &http.Transport{}}).Do(req) // no proxy
 	if err != nil {
-		return fmt.Errorf("nobody answers: %w", err)
+		return fmt.Errorf("no process answers: %w", err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {

@@ -9,27 +9,28 @@ import (
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/jobs"
+	"github.com/parley/parley/platform/work/outbound"
 )
 
-const jobsAtOnce = 100 // jobs or dead letters that are read together
+const jobPageSize = 100 // jobs or dead letters that are read together
 
 // jobsCommand is parley jobs.
 func jobsCommand(k operatorCommands) *cli.Command {
 	job := func() cli.Flag { return &cli.StringFlag{Name: "job", Usage: "its id"} }
 	named := func(c *cli.Command) error { return checkIDs(c, true, "workspace", "job") }
 	return k.group("jobs", "list background jobs, run one now, cancel one",
-		k.command("list", "of every workspace, each workspace's newest first", listJobs, func(c *cli.Command) error {
+		k.command("list", "list the jobs of every workspace, the newest of each first", listJobs, func(c *cli.Command) error {
 			err := optionalWorkspace(c)
 			if s := c.String("status"); s != "" && s != "queued" && s != "running" && s != "done" {
 				err = errors.Join(err, errors.New("--status: should be queued, running or done"))
 			}
 			return err
 		}, workspaceFlag(), &cli.StringFlag{Name: "status", Usage: "queued, running or done"}, &cli.StringFlag{Name: "kind", Usage: "such as webhook.deliver"}),
-		k.command("retry", "have a job that waits run now", retryJob, named, workspaceFlag(), job()),
-		k.command("cancel", "make a dead letter of a job that waits; it can be retried from there", cancelJob, named, workspaceFlag(), job()),
+		k.command("retry", "run a queued job now", retryJob, named, workspaceFlag(), job()),
+		k.command("cancel", "move a queued job to the dead letters, from which it can be retried", cancelJob, named, workspaceFlag(), job()),
 	)
 }
 
@@ -37,8 +38,8 @@ func jobsCommand(k operatorCommands) *cli.Command {
 func deadLettersCommand(k operatorCommands) *cli.Command {
 	kind := func() cli.Flag { return &cli.StringFlag{Name: "kind", Usage: "such as webhook.deliver"} }
 	return k.group("dead-letters", "list jobs that were given up, and retry them",
-		k.command("list", "of every workspace, each workspace's newest first", listDeadLetters, optionalWorkspace, workspaceFlag(), kind()),
-		k.command("retry", "queue their jobs anew: one, or all of a workspace, or of all workspaces", retryDeadLetters, func(c *cli.Command) error {
+		k.command("list", "list the dead letters of every workspace, the newest of each first", listDeadLetters, optionalWorkspace, workspaceFlag(), kind()),
+		k.command("retry", "queue their jobs again: one, or all of a workspace, or of all workspaces", retryDeadLetters, func(c *cli.Command) error {
 			err := checkIDs(c, false, "workspace", "dead-letter")
 			if c.String("dead-letter") != "" && c.String("workspace") == "" {
 				err = errors.Join(err, errors.New("--workspace: should be given with --dead-letter"))
@@ -66,10 +67,11 @@ type jobLine struct {
 
 func listJobs(ctx context.Context, c *cli.Command, o *operator) error {
 	filter := jobs.Filter{Status: optionalText(c, "status"), Kind: optionalText(c, "kind")}
+	queue := newQueue(o.db).jobs
 	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
 		var before *uuid.UUID
 		for {
-			rows, err := o.jobs.List(ctx, filter, before, jobsAtOnce)
+			rows, err := queue.List(ctx, filter, before, jobPageSize)
 			if err != nil {
 				return err
 			}
@@ -84,7 +86,7 @@ func listJobs(ctx context.Context, c *cli.Command, o *operator) error {
 				}
 				before = &r.ID
 			}
-			if len(rows) < jobsAtOnce {
+			if len(rows) < jobPageSize {
 				return nil
 			}
 		}
@@ -100,18 +102,22 @@ func optionalText(c *cli.Command, name string) *string {
 }
 
 func retryJob(ctx context.Context, c *cli.Command, o *operator) error {
-	return o.changeJob(ctx, c, "job.retry", "is to run now", func(ctx context.Context, id uuid.UUID) (string, error) {
-		return o.jobs.Hurry(ctx, id)
-	})
+	return o.changeJob(ctx, c, "job.retry", "is to run now", newQueue(o.db).jobs.Hurry)
 }
 
 func cancelJob(ctx context.Context, c *cli.Command, o *operator) error {
+	q := newQueue(o.db)
+	if err := (&outbound.Deliverer{DB: o.db}).Register(q.kinds); err != nil { // a job that is given up publishes an event
+		return err
+	}
+	inbox := newInbox(o.db, q.jobs, o.audit, usageLimits(o.cfg))
+	onDeadLetter := announceDeadLetters(q.events, newCounters().dead, []deadLetterHook{giveUpAnswers(inbox), giveUpDocuments(o.db, q.events)})
 	return o.changeJob(ctx, c, "job.cancel", "is a dead letter now", func(ctx context.Context, id uuid.UUID) (string, error) {
-		letter, err := o.jobs.Cancel(ctx, id)
+		dead, err := q.jobs.Cancel(ctx, id)
 		if err != nil {
 			return "", err
 		}
-		return letter.Kind, o.deadLetter(ctx, letter)
+		return dead.Kind, onDeadLetter(ctx, dead)
 	})
 }
 
@@ -119,7 +125,7 @@ func cancelJob(ctx context.Context, c *cli.Command, o *operator) error {
 func (o *operator) changeJob(ctx context.Context, c *cli.Command, action, done string, change func(context.Context, uuid.UUID) (kind string, err error)) error {
 	workspace, id := uuid.MustParse(c.String("workspace")), uuid.MustParse(c.String("job"))
 	var kind string
-	err := o.db.Write(call.As(ctx, workspace, uuid.Nil), func(ctx context.Context) (err error) {
+	err := o.db.Write(callctx.As(ctx, workspace, uuid.Nil), func(ctx context.Context) (err error) {
 		if kind, err = change(ctx, id); err != nil {
 			return err
 		}
@@ -131,8 +137,8 @@ func (o *operator) changeJob(ctx context.Context, c *cli.Command, action, done s
 	return o.print(map[string]any{"workspace_id": workspace, "id": id, "kind": kind, "action": action}, fmt.Sprintf("%s %s %s", kind, id, done))
 }
 
-// letterLine is a dead letter as it is printed, without its payload.
-type letterLine struct {
+// deadLetterLine is a dead letter as it is printed, without its payload.
+type deadLetterLine struct {
 	Workspace uuid.UUID `json:"workspace_id"`
 	ID        uuid.UUID `json:"id"`
 	JobID     uuid.UUID `json:"job_id"`
@@ -145,15 +151,16 @@ type letterLine struct {
 }
 
 func listDeadLetters(ctx context.Context, c *cli.Command, o *operator) error {
+	queue := newQueue(o.db).jobs
 	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
 		var before *uuid.UUID
 		for {
-			rows, err := o.jobs.Letters(ctx, optionalText(c, "kind"), before, jobsAtOnce)
+			rows, err := queue.DeadLetters(ctx, optionalText(c, "kind"), before, jobPageSize)
 			if err != nil {
 				return err
 			}
 			for _, r := range rows {
-				line := letterLine{
+				line := deadLetterLine{
 					Workspace: workspace, ID: r.ID, JobID: r.JobID, Kind: r.Kind, Key: r.Key, Attempts: r.Attempts, Failures: r.Failures,
 					LastError: r.LastError, CreatedAt: r.CreatedAt.UTC(),
 				}
@@ -163,7 +170,7 @@ func listDeadLetters(ctx context.Context, c *cli.Command, o *operator) error {
 				}
 				before = &r.ID
 			}
-			if len(rows) < jobsAtOnce {
+			if len(rows) < jobPageSize {
 				return nil
 			}
 		}
@@ -172,24 +179,25 @@ func listDeadLetters(ctx context.Context, c *cli.Command, o *operator) error {
 
 // retriedLine is a dead letter that was queued again as a job, as it is printed and audited.
 type retriedLine struct {
-	Workspace uuid.UUID `json:"workspace_id"`
-	LetterID  uuid.UUID `json:"dead_letter_id"`
-	JobID     uuid.UUID `json:"job_id"`
-	Kind      string    `json:"kind"`
+	Workspace    uuid.UUID `json:"workspace_id"`
+	DeadLetterID uuid.UUID `json:"dead_letter_id"`
+	JobID        uuid.UUID `json:"job_id"`
+	Kind         string    `json:"kind"`
 }
 
 func retryDeadLetters(ctx context.Context, c *cli.Command, o *operator) error {
+	queue := newQueue(o.db).jobs
 	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
 		if c.String("dead-letter") != "" {
-			_, err := o.retryLetters(ctx, workspace, func(ctx context.Context) ([]jobs.Retried, error) {
-				done, err := o.jobs.Retry(ctx, uuid.MustParse(c.String("dead-letter")))
+			_, err := o.retrySome(ctx, workspace, func(ctx context.Context) ([]jobs.Retried, error) {
+				done, err := queue.Retry(ctx, uuid.MustParse(c.String("dead-letter")))
 				return []jobs.Retried{done}, err
 			})
 			return err
 		}
 		for {
-			n, err := o.retryLetters(ctx, workspace, func(ctx context.Context) ([]jobs.Retried, error) {
-				return o.jobs.RetryMany(ctx, optionalText(c, "kind"), nil)
+			n, err := o.retrySome(ctx, workspace, func(ctx context.Context) ([]jobs.Retried, error) {
+				return queue.RetryMany(ctx, optionalText(c, "kind"), nil)
 			})
 			if err != nil || n < jobs.MaxRetried {
 				return err
@@ -198,9 +206,9 @@ func retryDeadLetters(ctx context.Context, c *cli.Command, o *operator) error {
 	})
 }
 
-// retryLetters queues some dead letters of a workspace again in one transaction, records that in its audit log, and
+// retrySome queues some dead letters of a workspace again in one transaction, records that in its audit log, and
 // prints them.
-func (o *operator) retryLetters(ctx context.Context, workspace uuid.UUID, retry func(context.Context) ([]jobs.Retried, error)) (int, error) {
+func (o *operator) retrySome(ctx context.Context, workspace uuid.UUID, retry func(context.Context) ([]jobs.Retried, error)) (int, error) {
 	var lines []retriedLine
 	err := o.db.Write(ctx, func(ctx context.Context) error {
 		done, err := retry(ctx)
@@ -208,7 +216,7 @@ func (o *operator) retryLetters(ctx context.Context, workspace uuid.UUID, retry 
 			return err
 		}
 		for _, r := range done {
-			lines = append(lines, retriedLine{workspace, r.LetterID, r.JobID, r.Kind})
+			lines = append(lines, retriedLine{workspace, r.DeadLetterID, r.JobID, r.Kind})
 		}
 		return o.record(ctx, workspace, audit.Entry{
 			Action: "dead_letter.retry_many", Resource: "workspace", ResourceID: workspace, Changes: map[string]any{"retried": lines},
@@ -218,7 +226,7 @@ func (o *operator) retryLetters(ctx context.Context, workspace uuid.UUID, retry 
 		return 0, err
 	}
 	for _, line := range lines {
-		if err := o.print(line, fmt.Sprintf("%s %s %s is the job %s again", workspace, line.LetterID, line.Kind, line.JobID)); err != nil {
+		if err := o.print(line, fmt.Sprintf("%s %s %s is the job %s again", workspace, line.DeadLetterID, line.Kind, line.JobID)); err != nil {
 			return 0, err
 		}
 	}

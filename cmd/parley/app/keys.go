@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/keystore"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/keystore"
+	"github.com/parley/parley/platform/ops/secret"
 )
 
 // The purposes of the secret.Box values with which stored data is sealed.
@@ -20,24 +21,27 @@ const (
 	boxOfAnswers  = "answers with secrets"
 	boxOfWebhooks = "webhook secrets"
 	boxOfModels   = "model keys"
-	boxOfLetters  = "letters"
+	boxOfEmails   = "letters"
+	boxOfSignIns  = "sign-ins" // which only browsers keep
+	boxOfFactors  = "second factors"
 )
 
 // needsKey lists what is lost with a SECRET_KEY.
 const needsKey = "the seals of the audit log, stored webhook secrets, keys of models (without an ENCRYPTION_KEY) and calls that are " +
 	"sent again depend on it. Restore it from a backup; if it is lost for good, "
 
-func (p *platform) takeSecrets() error {
-	var err error
-	p.jwt, err = keep(p.cfg.JWTSecret, p.cfg.DataDir, "jwt-secret")
+// takeSecrets returns the secret of access tokens and the master secrets. Those that are not configured are kept in the
+// data folder, where they are made at the first start.
+func takeSecrets(cfg *config.Config) (jwt string, ring secret.Ring, err error) {
+	jwt, err = keep(cfg.JWTSecret, cfg.DataDir, "jwt-secret")
 	if errors.Is(err, secret.ErrDamaged) {
-		return fmt.Errorf("JWT_SECRET: %w: restore it from a backup; where it is lost for good, remove it: a new one is made, and all sessions end", err)
+		return "", ring, fmt.Errorf("JWT_SECRET: %w: restore it from a backup; where it is lost for good, remove it: a new one is made, and all sessions end", err)
 	}
 	if err != nil {
-		return fmt.Errorf("JWT_SECRET: %w", err)
+		return "", ring, fmt.Errorf("JWT_SECRET: %w", err)
 	}
-	p.ring, err = ringOf(p.cfg)
-	return err
+	ring, err = ringOf(cfg)
+	return jwt, ring, err
 }
 
 // ringOf returns the master secrets of a configuration; where no SECRET_KEY is configured, the one in the data folder.
@@ -102,46 +106,45 @@ func modelRing(ring secret.Ring, cfg *config.Config) (secret.Ring, error) {
 	return ring.With(own), nil
 }
 
-// useKey returns an error where the configured keys are not those that the database is used with. It also reads the
+// keyset is the keys that a database is used with.
+type keyset struct {
+	secret.Ring
+	retired map[string]secret.Keys // by their purpose: keys of a SECRET_KEY that is no longer configured
+}
+
+// useKeys returns an error where the configured keys are not those that the database is used with. It also reads the
 // retired keys.
-func (p *platform) useKey(ctx context.Context) error {
-	store := keystore.Store{DB: p.db}
-	ring, err := store.Use(ctx, p.ring)
+func useKeys(ctx context.Context, cfg *config.Config, log *slog.Logger, db *postgres.DB, configured secret.Ring) (keyset, error) {
+	store := keystore.Store{DB: db}
+	ring, err := store.Use(ctx, configured)
 	if errors.Is(err, keystore.ErrAnotherKey) {
 		known, err := store.Known(ctx)
 		if err != nil {
-			return err
+			return keyset{}, err
 		}
-		return fmt.Errorf("SECRET_KEY: should be the key that this database was first used with, or was changed to by parley secret rotate (its id is %s, that of this one %s)%s; "+
+		return keyset{}, fmt.Errorf("SECRET_KEY: should be the key that this database was first used with, or was changed to by parley secret rotate (its id is %s, that of this one %s)%s; "+
 			"to change it, put the former one into SECRET_PREVIOUS_KEYS: %sparley secret adopt --yes makes the new one hold",
-			known, p.ring.Current().ID(), p.keptAt("secret-key", p.cfg.SecretKey), needsKey)
+			known, configured.Current().ID(), keptAt(cfg, "secret-key", cfg.SecretKey), needsKey)
 	}
 	if err != nil {
-		return err
+		return keyset{}, err
 	}
-	p.ring = ring
 	retired, lost, err := store.Retired(ctx, ring)
 	if err != nil {
-		return err
+		return keyset{}, err
 	}
 	if lost > 0 {
-		p.log.WarnContext(ctx, "retired keys cannot be opened: seals of that time cannot be verified", "keys", lost)
+		log.WarnContext(ctx, "retired keys cannot be opened: seals of that time cannot be verified", "keys", lost)
 	}
-	p.retired = retired
-	return nil
-}
-
-// newSealer makes the sealer of audit logs.
-func (p *platform) newSealer() *audit.Sealer {
-	return audit.NewSealer(p.db, p.ring.Keys(keystore.AuditSeals), p.retired[keystore.AuditSeals])
+	return keyset{ring, retired}, nil
 }
 
 // keptAt returns a text that names the file of a secret, for an error message; "" for a configured secret.
-func (p *platform) keptAt(name, configured string) string {
+func keptAt(cfg *config.Config, name, configured string) string {
 	if configured != "" {
 		return ""
 	}
-	return "; now it is the one in " + filepath.Join(p.cfg.DataDir, name) + ", which is made anew where it is missing"
+	return "; now it is the one in " + filepath.Join(cfg.DataDir, name) + ", which is made anew where it is missing"
 }
 
 // keep returns a configured secret, or one that is created once and stored in the data folder.

@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/ops/usage"
 )
 
 // limitsCommand is parley limits. Only operators set the limits of a workspace, so the API has no call for it.
@@ -24,28 +24,31 @@ func limitsCommand(k operatorCommands) *cli.Command {
 		}
 		return &cli.StringFlag{Name: "metric", Usage: strings.Join(names, ", ")}
 	}
-	return k.group("limits", "show what workspaces use and may use, and give one limits of its own",
-		k.command("show", "what is used and allowed", showLimits, func(c *cli.Command) error {
+	return k.group("limits", "show the usage and the limits of workspaces, and set limits of a workspace",
+		k.command("show", "show the usage and the limits", showLimits, func(c *cli.Command) error {
 			if c.String("metric") == "" {
 				return optionalWorkspace(c)
 			}
 			return errors.Join(optionalWorkspace(c), checkMetric(c))
 		}, workspaceFlag(), metric()),
-		k.command("set", "in place of what the settings say", func(ctx context.Context, c *cli.Command, o *operator) error {
+		k.command("set", "set a limit that overrides the settings", func(ctx context.Context, c *cli.Command, o *operator) error {
 			limit := c.Int64("max")
 			return changeLimit(ctx, c, o, &limit)
 		}, func(c *cli.Command) error {
 			err := errors.Join(checkWorkspace(c), checkMetric(c))
-			if limit := c.Int64("max"); limit < 0 || limit > usage.Most {
-				err = errors.Join(err, fmt.Errorf("--max: should be a whole number from 0 to %d", usage.Most))
+			if limit := c.Int64("max"); limit < 0 || limit > usage.MaxLimit {
+				err = errors.Join(err, fmt.Errorf("--max: should be a whole number from 0 to %d", usage.MaxLimit))
 			}
 			return err
-		}, workspaceFlag(), metric(), &cli.Int64Flag{Name: "max", Value: -1, Usage: "in a month, of storage at a time; 0: no limit"}),
-		k.command("unset", "have the settings hold for it again", func(ctx context.Context, c *cli.Command, o *operator) error {
+		}, workspaceFlag(), metric(), &cli.Int64Flag{Name: "max", Value: -1, Usage: "per month, or at any time for storage; 0: no limit"}),
+		k.command("unset", "remove a limit, so that the settings apply again", func(ctx context.Context, c *cli.Command, o *operator) error {
 			return changeLimit(ctx, c, o, nil)
 		}, func(c *cli.Command) error { return errors.Join(checkWorkspace(c), checkMetric(c)) }, workspaceFlag(), metric()),
 	)
 }
+
+// quota returns the usage and the limits of workspaces.
+func (o *operator) quota() *usage.Quota { return newQuota(o.cfg, o.db, newQueue(o.db).events) }
 
 func checkWorkspace(c *cli.Command) error {
 	if _, err := uuid.Parse(c.String("workspace")); err != nil {
@@ -64,12 +67,12 @@ func checkMetric(c *cli.Command) error {
 // changeLimit sets a limit, or removes it where it is nil, records that in the workspace's audit log, and prints the
 // limit that now applies.
 func changeLimit(ctx context.Context, c *cli.Command, o *operator, limit *int64) error {
-	metric := usage.Metric(c.String("metric"))
+	metric, quota := usage.Metric(c.String("metric")), o.quota()
 	return o.eachWorkspace(ctx, c, func(ctx context.Context, workspace uuid.UUID) error {
 		err := o.db.Write(ctx, func(ctx context.Context) error {
-			action, change := "limit.unset", func() error { return o.meter.UnsetLimit(ctx, metric) }
+			action, change := "limit.unset", func() error { return quota.UnsetLimit(ctx, metric) }
 			if limit != nil {
-				action, change = "limit.set", func() error { return o.meter.SetLimit(ctx, metric, *limit) }
+				action, change = "limit.set", func() error { return quota.SetLimit(ctx, metric, *limit) }
 			}
 			return errors.Join(change(), o.record(ctx, workspace, audit.Entry{
 				Action: action, Resource: "workspace", ResourceID: workspace, Changes: map[string]any{"metric": metric, "max": limit},
@@ -112,7 +115,7 @@ func (l limitLine) String() string {
 // printLimits prints one line for each metric, or for one metric only. With several workspaces, a line of text begins
 // with the workspace.
 func (o *operator) printLimits(ctx context.Context, workspace uuid.UUID, only usage.Metric, several bool) error {
-	list, err := o.meter.Report(ctx, usage.Month(o.now()))
+	list, err := o.quota().Report(ctx, usage.Month(now()))
 	if err != nil {
 		return err
 	}

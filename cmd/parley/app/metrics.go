@@ -2,18 +2,23 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/pprof"
 	"time"
 
 	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
 	turns "github.com/parley/parley/modules/conversations/adapters/postgres"
-	"github.com/parley/parley/platform/analytics"
-	"github.com/parley/parley/platform/background"
-	"github.com/parley/parley/platform/blob"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/resilience"
-	"github.com/parley/parley/platform/telemetry"
+	"github.com/parley/parley/platform/data/analytics"
+	"github.com/parley/parley/platform/data/blob"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/ops/telemetry"
+	"github.com/parley/parley/platform/request/access"
+	"github.com/parley/parley/platform/request/gateway"
+	"github.com/parley/parley/platform/work/background"
+	"github.com/parley/parley/platform/work/jobs"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // scrapeTimeout is how long the counts for one scrape of the metrics may take.
@@ -34,11 +39,27 @@ func addProfiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
+// measured is what the gauges read at each scrape.
+type measured struct {
+	log         *slog.Logger
+	db          *postgres.DB
+	statements  *postgres.Statements
+	groups      []*resilience.Group  // of outgoing calls
+	connections *gateway.Connections // of clients; nil for a worker
+	filesDir    string
+	slots       *resilience.Slots // of turns
+	maxTurns    int
+	jobs        *jobs.Queue
+	sealer      *audit.Sealer
+	background  *background.Runner
+	access      *access.Watcher
+	workspaces  int // that are named at most
+}
+
 // addGauges adds the gauges that are read at each scrape.
-func (p *platform) addGauges() {
-	m := p.metrics
-	m.Gauge(telemetry.Family{Name: "breakers", Help: "targets outside, by the state of their circuit breakers", Labels: []string{"group", "state"}}, func() []telemetry.Sample {
-		return overGroups(p.groups(), func(g *resilience.Group) map[string]float64 {
+func addGauges(m counters, p measured) {
+	m.Gauge(telemetry.Family{Name: "breakers", Help: "outside systems, by the state of their circuit breakers", Labels: []string{"group", "state"}}, func() []telemetry.Sample {
+		return overGroups(p.groups, func(g *resilience.Group) map[string]float64 {
 			states := map[string]float64{}
 			for state, n := range g.States() {
 				states[state] = float64(n)
@@ -46,8 +67,8 @@ func (p *platform) addGauges() {
 			return states
 		})
 	})
-	m.Counter(telemetry.Family{Name: "downstream_calls_total", Help: "calls to the outside, by what came of them", Labels: []string{"group", "outcome"}}, func() []telemetry.Sample {
-		return overGroups(p.groups(), func(g *resilience.Group) map[string]float64 {
+	m.Counter(telemetry.Family{Name: "downstream_calls_total", Help: "calls to outside systems, by outcome", Labels: []string{"group", "outcome"}}, func() []telemetry.Sample {
+		return overGroups(p.groups, func(g *resilience.Group) map[string]float64 {
 			c := g.Counts()
 			return map[string]float64{
 				"ok": float64(c.OK.Load()), "failed": float64(c.Failed.Load()), "refused": float64(c.Refused.Load()),
@@ -55,24 +76,24 @@ func (p *platform) addGauges() {
 			}
 		})
 	})
-	p.addConnections()
-	m.Gauge(telemetry.Family{Name: "files_free_bytes", Help: "room on the disk that uploaded files are written to, or pass on their way to a bucket"}, func() []telemetry.Sample {
+	addConnections(m, p.connections)
+	m.Gauge(telemetry.Family{Name: "files_free_bytes", Help: "free space on the disk that uploaded files are written to, or pass on their way to a bucket"}, func() []telemetry.Sample {
 		free, err := blob.FreeBytes(p.filesDir)
 		if err != nil {
 			return nil
 		}
 		return []telemetry.Sample{{Value: float64(free)}}
 	})
-	m.Gauge(telemetry.Family{Name: "turn_slots", Help: "turns that run in this process, that wait for a place, and that may run at once", Labels: []string{"state"}}, func() []telemetry.Sample {
-		taken, waiting := p.turns.Used()
+	m.Gauge(telemetry.Family{Name: "turn_slots", Help: "turns that run in this process, that wait for a slot, and that may run at once", Labels: []string{"state"}}, func() []telemetry.Sample {
+		taken, waiting := p.slots.Used()
 		return []telemetry.Sample{
 			{Labels: []string{"taken"}, Value: float64(taken)}, {Labels: []string{"waiting"}, Value: float64(waiting)},
-			{Labels: []string{"most"}, Value: float64(p.cfg.ModelAtOnce)},
+			{Labels: []string{"most"}, Value: float64(p.maxTurns)},
 		}
 	})
 	m.Gauges(p.depth,
 		telemetry.Family{Name: "jobs", Help: "jobs of all workspaces that are not done, and dead letters", Labels: []string{"state"}},
-		telemetry.Family{Name: "jobs_oldest_seconds", Help: "how long the job that is due for longest has waited"},
+		telemetry.Family{Name: "jobs_oldest_seconds", Help: "how long the oldest job that is due has waited"},
 	)
 	m.Gauge(telemetry.Family{Name: "database_connections", Help: "of this process, by what they do", Labels: []string{"state"}}, func() []telemetry.Sample {
 		pool := p.db.Pool()
@@ -97,51 +118,49 @@ func (p *platform) addGauges() {
 			{Labels: []string{"dropped"}, Value: float64(pool.Dropped)},
 		}
 	})
-	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process has sealed all of the audit log"}, func() []telemetry.Sample {
+	m.Gauge(telemetry.Family{Name: "audit_sealer_lag_seconds", Help: "how long ago this process last sealed the whole audit log"}, func() []telemetry.Sample {
 		return []telemetry.Sample{{Value: p.sealer.Lag().Seconds()}}
 	})
-	p.addCounts()
-	p.addTopWorkspaces()
-	p.addStatements()
+	addCounts(m, p)
+	addTopWorkspaces(m, p.slots, p.workspaces)
+	addStatements(m, p.statements)
 }
 
 // addConnections registers the counts of connections that clients have open.
-func (p *platform) addConnections() {
-	m := p.metrics
+func addConnections(m counters, connections *gateway.Connections) {
 	m.Gauge(telemetry.Family{Name: "connections", Help: "connections of clients that are open, and that may be", Labels: []string{"state"}}, func() []telemetry.Sample {
-		if p.connections == nil {
+		if connections == nil {
 			return nil
 		}
-		open, limit := p.connections.Open()
+		open, limit := connections.Open()
 		return []telemetry.Sample{{Labels: []string{"open"}, Value: float64(open)}, {Labels: []string{"most"}, Value: float64(limit)}}
 	})
 	m.Counter(telemetry.Family{Name: "connections_refused_total", Help: "connections that were refused, as too many were open"}, func() []telemetry.Sample {
-		if p.connections == nil {
+		if connections == nil {
 			return nil
 		}
-		return []telemetry.Sample{{Value: float64(p.connections.Refused())}}
+		return []telemetry.Sample{{Value: float64(connections.Refused())}}
 	})
 }
 
 // addStatements adds the durations of the database's statements, by the names of their queries, whose number is fixed.
-func (p *platform) addStatements() {
+func addStatements(m counters, statements *postgres.Statements) {
 	counter := func(name, help string, value func(c postgres.StatementCount) float64) {
-		p.metrics.Counter(telemetry.Family{Name: name, Help: help, Labels: []string{"query"}}, func() (samples []telemetry.Sample) {
-			for _, c := range p.statements.Counts() {
+		m.Counter(telemetry.Family{Name: name, Help: help, Labels: []string{"query"}}, func() (samples []telemetry.Sample) {
+			for _, c := range statements.Counts() {
 				samples = append(samples, telemetry.Sample{Labels: []string{c.Query}, Value: value(c)})
 			}
 			return samples
 		})
 	}
 	counter("database_statements_total", "round trips of this process to the database, by the query of db/queries that they were made for; other: such as a COMMIT alone", func(c postgres.StatementCount) float64 { return float64(c.Calls) })
-	counter("database_statement_seconds_total", "how long they took", func(c postgres.StatementCount) float64 { return c.Time.Seconds() })
-	counter("database_slow_statements_total", "those that took as long as SLOW_STATEMENT, or longer", func(c postgres.StatementCount) float64 { return float64(c.Slow) })
+	counter("database_statement_seconds_total", "how long statements took", func(c postgres.StatementCount) float64 { return c.Time.Seconds() })
+	counter("database_slow_statements_total", "statements that took SLOW_STATEMENT or longer", func(c postgres.StatementCount) float64 { return float64(c.Slow) })
 }
 
 // addCounts adds the counts that are read from the database at each scrape.
-func (p *platform) addCounts() {
-	m := p.metrics
-	m.Gauge(telemetry.Family{Name: "analytics_outbox_rows", Help: "what waits to be counted for analytics; it is counted up to 100000"}, func() []telemetry.Sample {
+func addCounts(m counters, p measured) {
+	m.Gauge(telemetry.Family{Name: "analytics_outbox_rows", Help: "rows that wait to be exported for analytics, up to 100000"}, func() []telemetry.Sample {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer cancel()
 		rows, err := analytics.Depth(ctx, p.db)
@@ -204,7 +223,7 @@ func (p *platform) addCounts() {
 		}
 		return []telemetry.Sample{{Value: float64(bytes)}}
 	})
-	m.Gauge(telemetry.Family{Name: "turns_abandoned", Help: "turns that their process left unfinished and that wait for another to go on with them, up to 10000"}, func() []telemetry.Sample {
+	m.Gauge(telemetry.Family{Name: "turns_abandoned", Help: "turns that their process left unfinished and that wait for another process, up to 10000"}, func() []telemetry.Sample {
 		ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 		defer cancel()
 		n, err := turns.CountAbandoned(ctx, p.db, abandonedCounted)
@@ -217,7 +236,7 @@ func (p *platform) addCounts() {
 }
 
 // tasks returns a function that samples a value of each background task.
-func (p *platform) tasks(value func(s background.State) float64) func() []telemetry.Sample {
+func (p measured) tasks(value func(s background.State) float64) func() []telemetry.Sample {
 	return func() (samples []telemetry.Sample) {
 		for _, s := range p.background.States() {
 			samples = append(samples, telemetry.Sample{Labels: []string{s.Name}, Value: value(s)})
@@ -227,7 +246,7 @@ func (p *platform) tasks(value func(s background.State) float64) func() []teleme
 }
 
 // depth counts the jobs in the queue; it returns nothing while the database is not available.
-func (p *platform) depth() [][]telemetry.Sample {
+func (p measured) depth() [][]telemetry.Sample {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	d, err := p.jobs.Depth(ctx)
@@ -242,24 +261,6 @@ func (p *platform) depth() [][]telemetry.Sample {
 		},
 		{{Value: d.Oldest.Seconds()}},
 	}
-}
-
-// groups returns the groups of outgoing calls.
-func (p *platform) groups() []*resilience.Group {
-	groups := []*resilience.Group{p.targets, p.models, p.ownModels}
-	if p.redisCalls != nil {
-		groups = append(groups, p.redisCalls)
-	}
-	if p.qdrant != nil {
-		groups = append(groups, p.qdrant)
-	}
-	if p.analytics != nil {
-		groups = append(groups, p.analytics)
-	}
-	if p.store != nil {
-		groups = append(groups, p.store)
-	}
-	return groups
 }
 
 func overGroups(groups []*resilience.Group, read func(*resilience.Group) map[string]float64) (samples []telemetry.Sample) {

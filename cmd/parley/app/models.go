@@ -15,8 +15,13 @@ import (
 	"github.com/parley/parley/modules/conversations/entrypoints/inproc"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/webhook"
+	postgresdb "github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/secret"
+	"github.com/parley/parley/platform/ops/telemetry"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/work/resilience"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 // models are the models that answer turns, and the settings that workspaces have for them.
@@ -24,7 +29,11 @@ type models struct {
 	router.Router
 	settings  postgres.Models
 	providers *providers.Providers
+	operators *resilience.Group // guards calls with the operator's keys
+	own       *resilience.Group // guards calls with keys of workspaces, at whatever server they name
 }
+
+const modelRetries = 1 // while the model has sent no text yet
 
 func (m models) unserved() usecases.UnservedModels {
 	return usecases.UnservedModels{Operator: m.Router, Settings: m.settings}
@@ -33,35 +42,61 @@ func (m models) unserved() usecases.UnservedModels {
 // face returns what other modules may call of models.
 func (m models) face() conversations.Models { return inproc.Models{Unserved: m.unserved()} }
 
+// modelsOptions are the options of newModels.
+type modelsOptions struct {
+	cfg    *config.Config
+	db     *postgresdb.DB
+	ring   secret.Ring
+	limits usage.Limits
+	// sponsors decide who may use the operator's keys; nil: everybody.
+	sponsors *usage.Sponsors
+	tracing  *telemetry.Tracing
+	guard    newGuard
+}
+
 // newModels makes the models. It includes every provider, because a workspace may have a key of its own.
-func newModels(p *platform) (models, error) {
-	last, err := domain.ParseModel(p.cfg.ModelDefault)
+func newModels(o modelsOptions) (models, error) {
+	last, err := domain.ParseModel(o.cfg.ModelDefault)
 	if err != nil {
 		return models{}, err
 	}
-	own, guard := webhook.NewTrustedStreamClient(), webhook.NewStreamClient(p.cfg.WebhookPrivate)
-	own.Transport, guard.Transport = p.tracing.Transport(own.Transport), p.tracing.Transport(guard.Transport)
-	provider := func(m ports.Model, shared, forgets bool) router.Provider {
-		return router.Provider{Guarded: guarded.Model{Model: m, Group: p.models, Own: p.ownModels}, Shared: shared, Forgets: forgets}
+	ring, err := modelRing(o.ring, o.cfg)
+	if err != nil {
+		return models{}, err
 	}
+	policy := resilience.Policy{
+		Timeout: o.cfg.ModelTimeout, Retries: modelRetries, Failures: breakAfter, Sources: breakSources, OpenFor: o.cfg.BreakerOpen,
+	}
+	m := models{
+		settings:  postgres.Models{DB: o.db, Box: ring.Box(boxOfModels)},
+		operators: o.guard("model", policy), own: o.guard("own_model", policy),
+	}
+	trusted, careful := webhook.NewTrustedStreamClient(), webhook.NewStreamClient(modelTargets(o.cfg))
+	trusted.Transport, careful.Transport = o.tracing.Transport(trusted.Transport), o.tracing.Transport(careful.Transport)
+	openAI := openai.Model{Key: o.cfg.OpenAIKey, URL: o.cfg.OpenAIURL, Client: trusted, Guarded: careful}
+	claude := anthropic.Model{Key: o.cfg.AnthropicKey, URL: o.cfg.AnthropicURL, Client: trusted, Guarded: careful}
+	m.providers = providers.New(map[string]providers.Provider{domain.OpenAI: openAI, domain.Anthropic: claude})
 	table := router.Table{}
-	for name, e := range p.cfg.ModelTable() {
+	for name, e := range o.cfg.ModelTable() {
 		table[name] = router.Entry(e)
 	}
-	kept, err := newModelSettings(p)
-	openAI := openai.Model{Key: p.cfg.OpenAIKey, URL: p.cfg.OpenAIURL, Client: own, Guarded: guard}
-	claude := anthropic.Model{Key: p.cfg.AnthropicKey, URL: p.cfg.AnthropicURL, Client: own, Guarded: guard}
-	answering := router.Router{
+	m.Router = router.Router{
 		Providers: map[string]router.Provider{
-			domain.Echo:      provider(echomodel.Model{Delay: p.cfg.EchoDelay}, true, true),
-			domain.OpenAI:    provider(openAI, p.cfg.HasOpenAI(), false),
-			domain.Anthropic: provider(claude, p.cfg.HasAnthropic(), false),
+			domain.Echo:      m.provider(echomodel.Model{Delay: o.cfg.EchoDelay}, true, true),
+			domain.OpenAI:    m.provider(openAI, o.cfg.HasOpenAI(), false),
+			domain.Anthropic: m.provider(claude, o.cfg.HasAnthropic(), false),
 		},
-		Default: last, Recall: kept, Table: table, Allow: allowedModels(p.cfg, last), Windows: router.NewWindows(),
-		Budget: postgres.Budget{DB: p.db, Limits: p.meter.Limits, Now: p.now},
+		Default: last, Recall: m.settings, Table: table, Allow: allowedModels(o.cfg, last), Windows: router.NewWindows(),
+		Budget: postgres.Budget{DB: o.db, Limits: o.limits, Now: now},
 	}
-	asked := providers.New(map[string]providers.Provider{domain.OpenAI: openAI, domain.Anthropic: claude})
-	return models{Router: answering, settings: kept, providers: asked}, err
+	if o.sponsors != nil {
+		m.Sponsors = o.sponsors
+	}
+	return m, nil
+}
+
+func (m models) provider(model ports.Model, shared, forgets bool) router.Provider {
+	return router.Provider{Guarded: guarded.Model{Model: model, Group: m.operators, Own: m.own}, Shared: shared, Forgets: forgets}
 }
 
 // allowedModels returns the models that the operator's keys serve: those that MODEL_ALLOW lists, those that have a
@@ -79,13 +114,4 @@ func allowedModels(cfg *config.Config, last domain.ModelName) router.Allow {
 		allow.All = !cfg.Production() || slices.Contains(allow.Names, "*") // "*" has the price of all others
 	}
 	return allow
-}
-
-// newModelSettings makes the store of the workspaces' settings for models, which seals their keys.
-func newModelSettings(p *platform) (postgres.Models, error) {
-	ring, err := modelRing(p.ring, p.cfg)
-	if err != nil {
-		return postgres.Models{}, err
-	}
-	return postgres.Models{DB: p.db, Box: ring.Box(boxOfModels)}, nil
 }

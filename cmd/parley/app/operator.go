@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,24 +14,23 @@ import (
 
 	authpostgres "github.com/parley/parley/modules/auth/adapters/postgres"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/background"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/events"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
-// operator is what the commands for operators work with: a database, and the parts of a platform that they need. Its
-// actions are audited with "operator" as their user agent.
+// operator is what the commands for operators work with. Its actions are audited with "operator" as their user agent.
 type operator struct {
-	*platform
-	admin *authpostgres.Operator
-	json  bool // print one JSON object a line
-	out   io.Writer
+	cfg     *config.Config
+	log     *slog.Logger
+	db      *postgres.DB
+	audit   *audit.Log
+	admin   *authpostgres.Operator
+	json    bool // print one JSON object a line
+	out     io.Writer
+	closing *closers // of what the command opens
 }
 
 // operatorAction is the action of a command for operators.
@@ -39,6 +39,7 @@ type operatorAction = func(ctx context.Context, c *cli.Command, o *operator) err
 // operatorCommands makes subcommands. The flags that all of them have come after their own.
 type operatorCommands struct {
 	withConfig     func(configAction) cli.ActionFunc
+	withArgument   func(configAction) cli.ActionFunc // for a command that takes an argument
 	stdout, stderr io.Writer
 	wrong          cli.OnUsageErrorFunc
 }
@@ -83,22 +84,17 @@ func (k operatorCommands) open(ctx context.Context, c *cli.Command, cfg *config.
 	if dirty || at < newest {
 		return fmt.Errorf("the database is at version %d of %d: run parley migrate up first", at, newest)
 	}
-	p := &platform{cfg: cfg, log: log, now: now, background: background.NewRunner(log), metrics: newMeters()}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.connect(ctx, d, false); err != nil {
+	var closing closers
+	defer func() { err = errors.Join(err, closing.close()) }()
+	db, err := postgres.Open(ctx, postgres.Options{URL: d.url, Pooled: d.pooled(), MaxConns: cfg.Connections()})
+	if err != nil {
 		return err
 	}
-	p.audit, p.kinds = audit.NewLog(p.db), jobs.NewRegistry()
-	p.jobs = jobs.NewQueue(p.db, p.kinds)
-	p.events = events.NewPublisher(p.db, p.jobs, p.now)
-	p.meter = &usage.Meter{DB: p.db, Limits: usageLimits(cfg), Events: p.events, Now: p.now}
-	deliverer := &events.Deliverer{DB: p.db}
-	if err := deliverer.Register(p.kinds); err != nil { // a job that is given up publishes an event
-		return err
-	}
-	p.onDeadLetter = append(p.onDeadLetter, giveUpAnswers(p))
-	ctx = call.With(ctx, &call.Call{TraceID: strings.ReplaceAll(c.FullName(), " ", "-"), UserAgent: audit.Operator})
-	return explain(do(ctx, c, &operator{platform: p, admin: authpostgres.NewOperator(p.db), json: c.Bool("json"), out: k.stdout}))
+	closing.do(db.Close)
+	ctx = callctx.With(ctx, &callctx.Call{TraceID: strings.ReplaceAll(c.FullName(), " ", "-"), UserAgent: audit.Operator})
+	return explain(do(ctx, c, &operator{
+		cfg: cfg, log: log, db: db, audit: audit.NewLog(db), admin: authpostgres.NewOperator(db), json: c.Bool("json"), out: k.stdout, closing: &closing,
+	}))
 }
 
 // explain turns wrong fields into a usage error, with one line for each.
@@ -123,20 +119,20 @@ func (o *operator) print(value any, text string) error {
 	return err
 }
 
-const idsAtOnce = 500 // that are read together
+const idPageSize = 500 // that are read together
 
 // eachWorkspace runs work in the workspace that --workspace names, or in all.
 func (o *operator) eachWorkspace(ctx context.Context, c *cli.Command, work func(ctx context.Context, workspace uuid.UUID) error) error {
 	if c.String("workspace") != "" {
 		workspace := uuid.MustParse(c.String("workspace")) // it was checked
-		in := call.As(ctx, workspace, uuid.Nil)
+		in := callctx.As(ctx, workspace, uuid.Nil)
 		if _, err := o.admin.Workspace(in); err != nil {
 			return err
 		}
 		return work(in, workspace)
 	}
 	return eachID(ctx, o.admin.AllWorkspaces, func(workspace uuid.UUID) error {
-		err := work(call.As(ctx, workspace, uuid.Nil), workspace)
+		err := work(callctx.As(ctx, workspace, uuid.Nil), workspace)
 		if errors.Is(err, ports.ErrNoWorkspace) { // it was purged in the meantime
 			return nil
 		}
@@ -148,7 +144,7 @@ func (o *operator) eachWorkspace(ctx context.Context, c *cli.Command, work func(
 func eachID(ctx context.Context, list func(context.Context, *uuid.UUID, int) ([]uuid.UUID, error), work func(uuid.UUID) error) error {
 	var after *uuid.UUID
 	for {
-		ids, err := list(ctx, after, idsAtOnce)
+		ids, err := list(ctx, after, idPageSize)
 		if err != nil {
 			return err
 		}
@@ -157,7 +153,7 @@ func eachID(ctx context.Context, list func(context.Context, *uuid.UUID, int) ([]
 				return err
 			}
 		}
-		if len(ids) < idsAtOnce {
+		if len(ids) < idPageSize {
 			return nil
 		}
 		after = &ids[len(ids)-1]
@@ -166,13 +162,13 @@ func eachID(ctx context.Context, list func(context.Context, *uuid.UUID, int) ([]
 
 // record records an action of the operator in the audit log of a workspace, in the transaction of the context.
 func (o *operator) record(ctx context.Context, workspace uuid.UUID, e audit.Entry) error {
-	return o.audit.Record(call.As(ctx, workspace, uuid.Nil), e)
+	return o.audit.Record(callctx.As(ctx, workspace, uuid.Nil), e)
 }
 
 // note records an action of the operator in the log of the installation, in the transaction of the context if there is
 // one.
 func (o *operator) note(ctx context.Context, e audit.Entry) error {
-	ctx = call.As(ctx, audit.Installation(), uuid.Nil)
+	ctx = callctx.As(ctx, audit.Installation(), uuid.Nil)
 	return o.db.Write(ctx, func(ctx context.Context) error { return o.audit.Record(ctx, e) })
 }
 

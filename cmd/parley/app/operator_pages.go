@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/request/gateway"
 )
 
 // operatorConnections is how many connections METRICS_ADDR accepts at once.
@@ -43,14 +43,13 @@ func serveOperatorPages(ctx context.Context, cfg *config.Config, drain *gateway.
 }
 
 // ready adds the pages that need a started program.
-func (o *operatorPages) ready(p *platform) {
-	p.addGauges()
+func (o *operatorPages) ready(checks []gateway.Check, outside []gateway.Outside, metrics http.Handler, profiles bool) {
 	mux := http.NewServeMux()
-	live, ready := gateway.Health(p.checks(), p.outside())
+	live, ready := gateway.Health(checks, outside)
 	mux.Handle("GET /healthz", live)
 	mux.Handle("GET /readyz", ready)
-	mux.Handle("GET /metrics", p.metrics.Handler())
-	if p.cfg.Pprof() {
+	mux.Handle("GET /metrics", metrics)
+	if profiles {
 		addProfiles(mux)
 	}
 	o.starting.Ready(mux)

@@ -16,11 +16,11 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/backup"
-	"github.com/parley/parley/platform/blob"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/data/blob"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/backup"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/secret"
 )
 
 // restoreCommand is parley restore.
@@ -65,22 +65,23 @@ func restoreBackup(ctx context.Context, cfg *config.Config, dir string, yes, asJ
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	p, err := storesOf(ctx, cfg, log)
+	var closing closers
+	defer func() { err = errors.Join(err, closing.close()) }()
+	files, err := openFiles(ctx, cfg, guards(log, nil), &closing)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := p.blobService.Prepare(ctx); err != nil {
+	if err := files.dependency.Prepare(ctx); err != nil {
 		return err
 	}
 	m := postgres.NewMigrator(d.direct, log)
 	if err := m.EnsureDatabase(ctx); err != nil {
 		return err
 	}
-	if err := mayReplace(ctx, cfg, d, p, a, yes); err != nil {
+	if err := checkReplaceable(ctx, cfg, d, files.Store, a, yes); err != nil {
 		return err
 	}
-	if err := restoreAll(ctx, cfg, d, p, m, a, map[bool]io.Writer{true: stderr, false: stdout}[asJSON]); err != nil {
+	if err := restoreAll(ctx, cfg, d, files.Store, m, a, map[bool]io.Writer{true: stderr, false: stdout}[asJSON]); err != nil {
 		return fmt.Errorf("the target is now half restored, run parley restore again with --yes: %w", err)
 	}
 	noteBackup(ctx, d, log, actionRestore, a.Manifest)
@@ -117,14 +118,14 @@ func fitsKey(ctx context.Context, cfg *config.Config, a *backup.Archive) error {
 }
 
 const (
-	lonelyWait  = 5 * time.Second // for connections that are being closed
-	lonelyPause = 100 * time.Millisecond
+	clientsWait  = 5 * time.Second // for connections that are being closed
+	clientsPause = 100 * time.Millisecond
 )
 
-// lonely returns how the database is used. It returns an error where other clients are still connected after
-// lonelyWait.
-func lonely(ctx context.Context, d *database) (postgres.Use, error) {
-	for until := time.Now().Add(lonelyWait); ; {
+// awaitNoClients returns how the database is used. It returns an error where other clients are still connected after
+// clientsWait.
+func awaitNoClients(ctx context.Context, d *database) (postgres.Use, error) {
+	for until := time.Now().Add(clientsWait); ; {
 		use, err := postgres.Used(ctx, d.direct)
 		if err != nil || use.Clients == 0 {
 			return use, err
@@ -135,15 +136,15 @@ func lonely(ctx context.Context, d *database) (postgres.Use, error) {
 		select {
 		case <-ctx.Done():
 			return use, ctx.Err()
-		case <-time.After(lonelyPause):
+		case <-time.After(clientsPause):
 		}
 	}
 }
 
-// mayReplace returns an error for a target that is in use, and for a target that is not empty unless it may be
+// checkReplaceable returns an error for a target that is in use, and for a target that is not empty unless it may be
 // replaced.
-func mayReplace(ctx context.Context, cfg *config.Config, d *database, p *platform, a *backup.Archive, yes bool) error {
-	use, err := lonely(ctx, d)
+func checkReplaceable(ctx context.Context, cfg *config.Config, d *database, files blob.Store, a *backup.Archive, yes bool) error {
+	use, err := awaitNoClients(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func mayReplace(ctx context.Context, cfg *config.Config, d *database, p *platfor
 	if use.Held {
 		held = append(held, "the database")
 	}
-	list, err := p.blobs.List(ctx, "", "", 1)
+	list, err := files.List(ctx, "", "", 1)
 	if err != nil {
 		return fmt.Errorf("list the files: %w", err)
 	}
@@ -192,8 +193,8 @@ func readPart(ctx context.Context, a *backup.Archive, key string) ([]byte, error
 	return io.ReadAll(content)
 }
 
-func restoreAll(ctx context.Context, cfg *config.Config, d *database, p *platform, m *postgres.Migrator, a *backup.Archive, stdout io.Writer) error {
-	if err := restoreStore(ctx, a, backupFiles, p.blobs); err != nil {
+func restoreAll(ctx context.Context, cfg *config.Config, d *database, files blob.Store, m *postgres.Migrator, a *backup.Archive, stdout io.Writer) error {
+	if err := restoreStore(ctx, a, backupFiles, files); err != nil {
 		return err
 	}
 	if err := m.Rebuild(ctx, a.Manifest.Database.Schema); err != nil {

@@ -11,20 +11,22 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/parley/parley/modules/auth/adapters/outbox"
+	auth "github.com/parley/parley/modules/auth/adapters/postgres"
+	channels "github.com/parley/parley/modules/channels/adapters/postgres"
 	conversations "github.com/parley/parley/modules/conversations/adapters/postgres"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/events"
-	"github.com/parley/parley/platform/keystore"
-	"github.com/parley/parley/platform/operations"
-	"github.com/parley/parley/platform/secret"
-	"github.com/parley/parley/platform/webhook"
+	knowledge "github.com/parley/parley/modules/knowledge/adapters/postgres"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/keystore"
+	"github.com/parley/parley/platform/ops/secret"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/operations"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 const (
 	resealBatch   = 200    // texts that are sealed again in one transaction
-	staleAtOnce   = 10_000 // workspaces that are searched together
+	stalePageSize = 10_000 // workspaces that are searched together
 	rotatePasses  = 3      // over all workspaces, for what running processes seal in the meantime
 	progressEvery = 1000   // workspaces
 )
@@ -38,8 +40,11 @@ type sealedKind struct {
 // rotation is a run of parley secret rotate.
 type rotation struct {
 	*operator
+	ring      secret.Ring
+	sealer    *audit.Sealer
 	store     keystore.Store
 	kinds     []sealedKind
+	factors   *auth.SecondFactors // which belong to users and no workspace
 	mark      secret.Mark
 	modelMark secret.Mark
 	anchoring *audit.Anchoring // nil: there is no anchor
@@ -56,7 +61,7 @@ func rotateSecret(ctx context.Context, _ *cli.Command, o *operator) error {
 	if err != nil {
 		return err
 	}
-	current := o.ring.Current()
+	current := r.ring.Current()
 	if known != current.ID() {
 		begun := audit.Entry{Action: "secret.rotate", Resource: "installation", ResourceID: audit.Installation(), Changes: map[string]any{
 			"key": current.ID().String(), "former": known.String(),
@@ -64,13 +69,16 @@ func rotateSecret(ctx context.Context, _ *cli.Command, o *operator) error {
 		if err := o.note(ctx, begun); err != nil {
 			return err
 		}
-		if r.resealed["retired_keys"], err = r.store.Retire(ctx, o.ring); err != nil {
+		if r.resealed["retired_keys"], err = r.store.Retire(ctx, r.ring); err != nil {
 			return err
 		}
 	}
 	for range rotatePasses {
 		before := r.total()
 		if err := r.pass(ctx); err != nil {
+			return err
+		}
+		if err := r.users(ctx); err != nil {
 			return err
 		}
 		if r.total() == before {
@@ -85,33 +93,29 @@ func rotateSecret(ctx context.Context, _ *cli.Command, o *operator) error {
 }
 
 func newRotation(ctx context.Context, o *operator) (r *rotation, known secret.KeyID, err error) {
-	if o.ring, err = ringOf(o.cfg); err != nil {
-		return nil, known, err
-	}
-	if err := o.useKey(ctx); err != nil {
-		return nil, known, err
-	}
-	o.sealer = o.newSealer()
-	if err := o.openAnchor(); err != nil {
-		return nil, known, err
-	}
-	o.ring.IDsFrom = o.now()
-	models, err := modelRing(o.ring, o.cfg)
+	keys, sealer, anchor, err := o.openSealer(ctx)
 	if err != nil {
 		return nil, known, err
 	}
-	r = &rotation{operator: o, store: keystore.Store{DB: o.db}, resealed: map[string]int{}}
-	webhooks, modelBox := webhook.Keys{Box: o.ring.Box(boxOfWebhooks)}, models.Box(boxOfModels)
+	keys.IDsFrom = now()
+	models, err := modelRing(keys.Ring, o.cfg)
+	if err != nil {
+		return nil, known, err
+	}
+	r = &rotation{operator: o, ring: keys.Ring, sealer: sealer, store: keystore.Store{DB: o.db}, resealed: map[string]int{}}
+	r.factors = auth.NewSecondFactors(o.db, r.ring.Box(boxOfFactors))
+	webhooks, modelBox := webhook.Keys{Box: r.ring.Box(boxOfWebhooks)}, models.Box(boxOfModels)
 	r.mark, r.modelMark = webhooks.Box.Mark(), modelBox.Mark()
 	r.kinds = []sealedKind{
 		{keystore.ModelKeys, conversations.Models{DB: o.db, Box: modelBox}.Reseal},
-		{"endpoint_secrets", conversations.ResealEndpoints(o.db, webhooks)},
-		{"subscription_secrets", (&events.Subscriptions{DB: o.db, Keys: webhooks}).Reseal},
-		{"emails", outbox.Outbox{Queue: o.jobs, Box: o.ring.Box(boxOfLetters)}.Reseal},
-		{"answers", operations.NewStore(o.db, o.ring.Box(boxOfAnswers)).Reseal},
+		{keystore.ModelKeys, knowledge.EmbeddingKeys{DB: o.db, Box: modelBox}.Reseal},
+		{"endpoint_secrets", channels.ResealEndpoints(o.db, webhooks)},
+		{"subscription_secrets", channels.ResealSubscriptions(o.db, webhooks)},
+		{"emails", outbox.Outbox{Queue: newQueue(o.db).jobs, Box: r.ring.Box(boxOfEmails)}.Reseal},
+		{"answers", operations.NewStore(o.db, r.ring.Box(boxOfAnswers)).Reseal},
 	}
-	if o.anchor != nil {
-		r.anchoring = audit.NewAnchoring(o.sealer, o.log)
+	if anchor != nil {
+		r.anchoring = audit.NewAnchoring(sealer, o.log)
 	}
 	known, err = r.store.Known(ctx)
 	return r, known, err
@@ -128,12 +132,12 @@ func (r *rotation) total() (n int) {
 func (r *rotation) pass(ctx context.Context) error {
 	r.stuck = 0
 	for after := uuid.Nil; ; {
-		ids, err := r.store.Stale(ctx, r.mark, r.modelMark, after, staleAtOnce)
+		ids, err := r.store.Stale(ctx, r.mark, r.modelMark, after, stalePageSize)
 		if err != nil {
 			return err
 		}
 		for _, workspace := range ids {
-			if err := r.workspace(call.As(ctx, workspace, uuid.Nil), workspace); err != nil {
+			if err := r.workspace(callctx.As(ctx, workspace, uuid.Nil), workspace); err != nil {
 				return fmt.Errorf("workspace %s: %w", workspace, err)
 			}
 			if r.workspaces++; r.workspaces%progressEvery == 0 {
@@ -141,7 +145,7 @@ func (r *rotation) pass(ctx context.Context) error {
 			}
 			after = workspace
 		}
-		if len(ids) < staleAtOnce {
+		if len(ids) < stalePageSize {
 			return nil
 		}
 	}
@@ -170,7 +174,39 @@ func (r *rotation) workspace(ctx context.Context, workspace uuid.UUID) error {
 		r.stuck++
 		r.log.WarnContext(ctx, "the head of an audit log does not fit, and stays as it is: parley audit verify tells of it", "workspace", workspace)
 	}
+	if changed, fits, err = r.sealer.RekeyCut(ctx, workspace); err != nil {
+		return err
+	}
+	if changed {
+		r.resealed["audit_cuts"]++
+	}
+	if !fits {
+		r.stuck++
+		r.log.WarnContext(ctx, "the cut of an audit log does not fit, and stays as it is: parley audit verify shows it", "workspace", workspace)
+	}
 	return nil
+}
+
+// users seals the secrets of users again that are sealed under another key.
+func (r *rotation) users(ctx context.Context) error {
+	for after := uuid.Nil; ; {
+		ids, err := r.factors.Stale(ctx, after, resealBatch)
+		if err != nil {
+			return err
+		}
+		for _, user := range ids {
+			done, err := r.factors.Reseal(callctx.As(ctx, uuid.Nil, user))
+			if err != nil {
+				return fmt.Errorf("user %s: %w", user, err)
+			}
+			r.resealed["second_factors"] += done.Resealed
+			r.stuck += done.Stuck
+			after = user
+		}
+		if len(ids) < resealBatch {
+			return nil
+		}
+	}
 }
 
 // anchors renews the anchors of all logs, and returns how many could not be read or written.
@@ -194,14 +230,14 @@ func (r *rotation) anchors(ctx context.Context) (failed int, err error) {
 
 // finish counts what is left. If nothing is left, it makes the new key that of the database.
 func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) error {
-	counts, err := sealedUnder(ctx, r.operator)
+	counts, err := compareKeys(ctx, r.store, r.ring, r.cfg)
 	if err != nil {
 		return err
 	}
 	left, current := int64(anchors), r.ring.Current()
 	var lost int64
 	var lines []sealedLine
-	var told strings.Builder
+	var notCurrent strings.Builder
 	for _, c := range counts {
 		switch c.State {
 		case "current":
@@ -212,12 +248,12 @@ func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) 
 			left += c.Count
 		}
 		lines = append(lines, c)
-		told.WriteString("\n  " + c.String())
+		notCurrent.WriteString("\n  " + c.String())
 	}
 	unopened := min(int64(r.stuck), left-int64(anchors)) // no key can open them, so no former key is needed for them
 	complete := left == unopened
 	if complete && known != current.ID() {
-		err := r.db.Write(call.As(ctx, audit.Installation(), uuid.Nil), func(ctx context.Context) error {
+		err := r.db.Write(callctx.As(ctx, audit.Installation(), uuid.Nil), func(ctx context.Context) error {
 			return errors.Join(r.store.Adopt(ctx, current), r.note(ctx, audit.Entry{
 				Action: "secret.rotated", Resource: "installation", ResourceID: audit.Installation(),
 				Changes: map[string]any{"key": current.ID().String(), "former": known.String(), "resealed": r.resealed, "unopened": unopened, "unknown": lost},
@@ -229,7 +265,7 @@ func (r *rotation) finish(ctx context.Context, known secret.KeyID, anchors int) 
 	}
 	text := fmt.Sprintf("%d texts were sealed anew with the key %s; %d are left under former keys, %d cannot be opened, %d were sealed with unknown keys",
 		r.total(), current.ID(), left-unopened, unopened, lost)
-	text += told.String()
+	text += notCurrent.String()
 	if complete {
 		text += "\nSECRET_PREVIOUS_KEYS is needed no more"
 	}
@@ -255,11 +291,7 @@ func (l sealedLine) String() string {
 	return fmt.Sprintf("%s: %d under the key %s (%s)", strings.ReplaceAll(l.Kind, "_", " "), l.Count, l.Key, l.State)
 }
 
-// sealedUnder counts what is sealed under which key, and compares the keys with the configured ones.
-func sealedUnder(ctx context.Context, o *operator) ([]sealedLine, error) {
-	return compareKeys(ctx, keystore.Store{DB: o.db}, o.ring, o.cfg)
-}
-
+// compareKeys counts what is sealed under which key, and compares the keys with the configured ones.
 func compareKeys(ctx context.Context, store keystore.Store, ring secret.Ring, cfg *config.Config) ([]sealedLine, error) {
 	models, err := modelRing(ring, cfg)
 	if err != nil {
@@ -298,17 +330,17 @@ func secretStatus(ctx context.Context, _ *cli.Command, o *operator) (err error) 
 	if !found {
 		return errors.New("SECRET_KEY: should be set, or DATA_DIR be the folder that has the key which was made at the first start")
 	}
-	o.ring = ring
-	lines, err := sealedUnder(ctx, o)
+	store := keystore.Store{DB: o.db}
+	lines, err := compareKeys(ctx, store, ring, o.cfg)
 	if err != nil {
 		return err
 	}
-	known, err := keystore.Store{DB: o.db}.Known(ctx)
+	known, err := store.Known(ctx)
 	if err != nil {
 		return err
 	}
 	if !o.json {
-		if err := o.print(nil, fmt.Sprintf("the database is used with the key %s; SECRET_KEY is %s", known, o.ring.Current().ID())); err != nil {
+		if err := o.print(nil, fmt.Sprintf("the database is used with the key %s; SECRET_KEY is %s", known, ring.Current().ID())); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/request/gateway"
 )
 
 var errDatabaseLost = errors.New("the embedded database has ended: see postgres.log under DATA_DIR")

@@ -7,8 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/telemetry"
+	"github.com/parley/parley/platform/ops/telemetry"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // topWorkspaces finds the workspaces with the most load in this process, by kind of load, such as calls, failures and
@@ -29,7 +30,7 @@ func newTopWorkspaces() topWorkspaces {
 // call counts a call that was answered. A failed call counts for the workspace of the token, because X-Workspace-Id is
 // unverified until the database has accepted the call.
 func (t topWorkspaces) call(ctx context.Context, status int, own time.Duration) {
-	p := call.From(ctx).Principal
+	p := callctx.From(ctx).Principal
 	workspace := p.WorkspaceID
 	if status >= http.StatusBadRequest {
 		workspace = p.HomeID
@@ -46,7 +47,7 @@ func (t topWorkspaces) call(ctx context.Context, status int, own time.Duration) 
 
 // job counts a job that was run.
 func (t topWorkspaces) job(ctx context.Context, took time.Duration, failed bool) {
-	workspace := call.From(ctx).Principal.WorkspaceID
+	workspace := callctx.From(ctx).Principal.WorkspaceID
 	t.jobs.Add(workspace, 1)
 	t.jobTime.Add(workspace, took.Seconds())
 	if failed {
@@ -54,15 +55,16 @@ func (t topWorkspaces) job(ctx context.Context, took time.Duration, failed bool)
 	}
 }
 
-// addTopWorkspaces adds the metrics that name workspaces. There are no more series than METRICS_WORKSPACES and one for all others.
-func (p *platform) addTopWorkspaces() {
+// addTopWorkspaces adds the metrics that name workspaces. There are no more series than limit, METRICS_WORKSPACES, and one
+// for all others. slots are those of turns.
+func addTopWorkspaces(m counters, slots *resilience.Slots, limit int) {
 	gauge := func(name, help string, read func(k int) []telemetry.Sample) {
-		p.metrics.Gauge(telemetry.Family{Name: name, Help: help, Labels: []string{"workspace"}}, func() []telemetry.Sample {
-			return read(p.cfg.TopWorkspaces)
+		m.Gauge(telemetry.Family{Name: name, Help: help, Labels: []string{"workspace"}}, func() []telemetry.Sample {
+			return read(limit)
 		})
 	}
 	const most = " of the last five minutes, in this process, of the workspaces with most, and of all others together"
-	top := p.metrics.top
+	top := m.top
 	gauge("workspace_calls", "calls"+most, top.calls.Samples)
 	gauge("workspace_call_seconds", "seconds that calls took without waiting for other systems"+most, top.callTime.Samples)
 	gauge("workspace_calls_limited", "calls that were refused with 429"+most, top.limited.Samples)
@@ -71,9 +73,9 @@ func (p *platform) addTopWorkspaces() {
 	gauge("workspace_job_seconds", "seconds that jobs took"+most, top.jobTime.Samples)
 	gauge("workspace_jobs_failed", "runs of jobs that failed"+most, top.jobsFailed.Samples)
 	gauge("workspace_turn_tokens", "tokens of turns that were completed"+most, top.tokens.Samples)
-	gauge("workspace_turns", "turns that run now in this process or wait for a place, of the workspaces with most, and of all others together", func(k int) []telemetry.Sample {
+	gauge("workspace_turns", "turns that run now in this process or wait for a slot, of the workspaces with most, and of all others together", func(k int) []telemetry.Sample {
 		counts, total := map[uuid.UUID]float64{}, 0.0
-		for workspace, n := range p.turns.Claims() {
+		for workspace, n := range slots.Claims() {
 			counts[workspace] = float64(n)
 			total += float64(n)
 		}

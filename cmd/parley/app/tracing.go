@@ -7,63 +7,70 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/gateway"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/telemetry"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/secret"
+	"github.com/parley/parley/platform/ops/telemetry"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/gateway"
+	"github.com/parley/parley/platform/work/jobs"
 )
 
-// startTracing starts to send spans where a collector is configured.
-func (p *platform) startTracing(ctx context.Context) (err error) {
-	if p.cfg.TraceEndpoint == "" {
-		return nil
+// startTracing starts to send spans where a collector is configured; nil: none is.
+func startTracing(ctx context.Context, cfg *config.Config, ring secret.Ring, log *slog.Logger, closing *closers) (*telemetry.Tracing, error) {
+	if cfg.TraceEndpoint == "" {
+		return nil, nil //nolint:nilnil // a nil Tracing makes no spans
 	}
-	if p.tracing, err = telemetry.NewTracing(ctx, p.cfg.TraceEndpoint, p.cfg.Version, p.cfg.TraceShare, p.ring.Current().Key("trace sampling"), p.log); err == nil {
-		p.closers = append(p.closers, p.tracing.Close)
+	tracing, err := telemetry.NewTracing(ctx, cfg.TraceEndpoint, cfg.Version, cfg.TraceShare, ring.Current().Key("trace sampling"), log)
+	if err == nil {
+		closing.push(tracing.Close)
 	}
-	return err
+	return tracing, err
 }
 
 // tracer returns what the gateway makes spans with; nil where no spans are made.
-func (p *platform) tracer() gateway.Tracer {
-	if p.tracing == nil {
+func tracer(t *telemetry.Tracing) gateway.Tracer {
+	if t == nil {
 		return nil
 	}
-	return p.tracing
+	return t
 }
 
-// aroundJob measures a job and makes a span of it, in the trace of its cause.
-func (p *platform) aroundJob(ctx context.Context, kind string, handle func(ctx context.Context) error) error {
-	start := time.Now()
-	ctx, end := p.tracing.Start(ctx, "job "+kind, nil)
-	err := errPanic
-	defer func() {
-		end(err)
-		outcome := "done"
-		switch {
-		case jobs.IsNotYet(err):
-			outcome = "put_off"
-		case err != nil:
-			outcome = "failed"
-		}
-		p.metrics.jobs(time.Since(start), kind, outcome)
-		p.metrics.top.job(ctx, time.Since(start), outcome == "failed")
-	}()
-	err = handle(ctx)
-	return err
+// measureJobs returns the middleware that measures a job and makes a span of it, in the trace of its cause.
+func measureJobs(tracing *telemetry.Tracing, c counters) func(ctx context.Context, kind string, handle func(ctx context.Context) error) error {
+	return func(ctx context.Context, kind string, handle func(ctx context.Context) error) error {
+		start := time.Now()
+		ctx, end := tracing.Start(ctx, "job "+kind, nil)
+		err := errPanic
+		defer func() {
+			end(err)
+			outcome := "done"
+			switch {
+			case jobs.IsNotYet(err):
+				outcome = "put_off"
+			case err != nil:
+				outcome = "failed"
+			}
+			c.jobs(time.Since(start), kind, outcome)
+			c.top.job(ctx, time.Since(start), outcome == "failed")
+		}()
+		err = handle(ctx)
+		return err
+	}
 }
 
-// aroundCall makes a span of an outgoing call.
-func (p *platform) aroundCall(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error {
-	ctx, end := p.tracing.Start(ctx, "call "+group, map[string]string{"parley.target": target})
-	err, start := errPanic, time.Now()
-	defer func() {
-		call.Waited(ctx, time.Since(start))
-		end(err)
-	}()
-	err = attempt(ctx)
-	return err
+// traceCalls returns the middleware that makes a span of an outgoing call, and measures how long a request has waited
+// for it.
+func traceCalls(tracing *telemetry.Tracing) func(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error {
+	return func(ctx context.Context, group, target string, attempt func(ctx context.Context) error) error {
+		ctx, end := tracing.Start(ctx, "call "+group, map[string]string{"parley.target": target})
+		err, start := errPanic, time.Now()
+		defer func() {
+			callctx.Waited(ctx, time.Since(start))
+			end(err)
+		}()
+		err = attempt(ctx)
+		return err
+	}
 }
 
 // errPanic is the error that is measured for work that panicked.

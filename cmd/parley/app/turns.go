@@ -1,98 +1,112 @@
 package app
 
 import (
-	"context"
+	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/adapters/events"
 	"github.com/parley/parley/modules/conversations/adapters/guarded"
+	knowledgeadapter "github.com/parley/parley/modules/conversations/adapters/knowledge"
 	"github.com/parley/parley/modules/conversations/adapters/live"
 	"github.com/parley/parley/modules/conversations/adapters/operations"
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/adapters/router"
 	"github.com/parley/parley/modules/conversations/entrypoints/rest"
 	"github.com/parley/parley/modules/conversations/usecases"
-	notifications "github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/modules/knowledge"
+	postgresdb "github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/command"
+	queue "github.com/parley/parley/platform/work/jobs"
+	"github.com/parley/parley/platform/work/outbound"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 const (
 	streamIdle    = 15 * time.Second // after which a stream sends a comment
 	cancelTimeout = 5 * time.Second  // for the process that runs a turn that is cancelled
+	leaveGrace    = 15 * time.Second // after which a turn without a thread is cancelled whose client has gone
 	turnWait      = 2 * time.Second  // of a call for a free slot where the maximum number of turns runs
 )
 
-// turnUseCases are the use cases of turns, which calls and jobs share.
+// turnUseCases are the use cases of turns, which calls and jobs share, and what keeps the turns of this process.
 type turnUseCases struct {
 	take    usecases.TakeTurn
 	retry   usecases.RetryTurn
 	recover usecases.RecoverTurn
 	cancel  usecases.CancelTurn
 	follow  usecases.FollowTurn
+	attend  usecases.AttendTurn
 	views   postgres.TurnViews
 	turns   *postgres.Turns
+	chunks  postgres.Chunks
+
+	process  uuid.UUID         // this one, among those that run turns
+	attempts *live.Hub         // that run in this process
+	slots    *resilience.Slots // of the turns that run at once
+	running  *sync.WaitGroup   // streamed turns, which may outlive their requests
 }
 
-// newTurns builds the use cases of turns, and subscribes the program to the notifications about turns.
-func newTurns(p *platform, model router.Router) turnUseCases {
-	publisher := countedTurns{events.Events{Publisher: p.events}, p.metrics, p.log}
-	turns := postgres.NewTurns(p.db, model.Default, publisher, p.meter.Limits)
-	views, chunks := postgres.TurnViews{DB: p.db, Limits: p.meter.Limits}, postgres.Chunks{DB: p.db}
-	cancels := countedCancels{views, publisher}
-	hub := live.NewHub(chunks, views, p.log)
-	p.attempts = hub
-	p.hears = append(p.hears,
-		notifications.Channel{Name: "parley_turns", OnNotify: hub.OnTurnChanged}, notifications.Channel{Name: "parley_cancels", OnNotify: hub.OnCancelRequested})
-	p.periodic = append(p.periodic, chunks.Expiry())
+// turnsOptions are the options of newTurns.
+type turnsOptions struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	db        *postgresdb.DB
+	model     router.Router
+	knowledge knowledge.Search
+	events    *outbound.Publisher
+	limits    usage.Limits
+	jobs      *queue.Queue
+	commands  *command.Pipeline
+	stopping  <-chan struct{} // closed when streams that follow turns have to end
+	counters  counters
+}
 
-	runner := newOperations(p)
+// newTurns builds the use cases of turns.
+func newTurns(o turnsOptions) turnUseCases {
+	publisher := countedTurns{events.Events{Publisher: o.events}, o.counters, o.log}
+	store, process := postgres.NewTurns(o.db, o.model.Default, publisher, o.limits), uuid.New()
+	store.In(process)
+	views, chunks := postgres.TurnViews{DB: o.db, Limits: o.limits}, postgres.Chunks{DB: o.db}
+	cancels := countedCancels{views, publisher}
+	hub, slots, running := live.NewHub(chunks, views, o.log), resilience.NewSlots(o.cfg.ModelAtOnce), &sync.WaitGroup{}
+	runner := newOperations(o.commands, slots, o.counters)
 	run := usecases.RunTurn{
-		AskModel:   usecases.AskModel{Model: model, Timeout: p.cfg.ModelTimeout, Now: p.now},
-		Operations: runner, Turns: turns, Cancels: cancels, Chunks: chunks, Live: hub, Events: publisher,
-		Lease: p.cfg.ModelTimeout + p.cfg.JobLease,
+		AskModel: usecases.AskModel{Model: o.model, Timeout: o.cfg.ModelTimeout, Now: now, Retrieve: usecases.RetrieveKnowledge{
+			Knowledge: knowledgeadapter.Knowledge{Face: o.knowledge}, Retrievals: postgres.Retrievals{DB: o.db}, Recall: o.model.Recall, Model: o.model, Now: now,
+			Reach: func(point string) { o.commands.Fault.Reach("turn-" + point) },
+		}},
+		Operations: runner, Turns: store, Cancels: cancels, Chunks: chunks, Live: hub, Events: publisher,
+		Lease: o.cfg.ModelTimeout + o.cfg.JobLease,
 	}
-	stream := usecases.StreamTurn{Operations: runner, Live: hub, Running: &p.running}
+	stream := usecases.StreamTurn{Operations: runner, Live: hub, Running: running}
+	cancel := usecases.CancelTurn{
+		Operations: runner, Views: views, Cancels: cancels, Chunks: chunks, Live: hub, Timeout: cancelTimeout, Now: now,
+	}
 	return turnUseCases{
-		take:    usecases.TakeTurn{RunTurn: run, Leases: turns, Threads: postgres.NewThreads(p.db), Queue: hub, Views: views, Stream: stream},
+		attend:  usecases.AttendTurn{Readers: views, Cancel: cancel, Grace: leaveGrace, Stop: o.stopping, Log: o.log},
+		cancel:  cancel,
+		take:    usecases.TakeTurn{RunTurn: run, Leases: store, Threads: postgres.NewThreads(o.db), Expiries: postgres.Expiries{Queue: o.jobs}, Queue: hub, Views: views, Stream: stream},
 		retry:   usecases.RetryTurn{RunTurn: run, Views: views, Stream: stream},
-		recover: usecases.RecoverTurn{RunTurn: run, Leases: turns},
-		cancel: usecases.CancelTurn{
-			Operations: runner, Views: views, Cancels: cancels, Chunks: chunks, Live: hub, Timeout: cancelTimeout, Now: p.now,
-		},
+		recover: usecases.RecoverTurn{RunTurn: run, Leases: store},
 		follow: usecases.FollowTurn{
-			Views: views, Chunks: chunks, Live: hub, Poll: p.cfg.JobPoll, Idle: streamIdle,
-			Longest: 2*p.cfg.ModelTimeout + p.cfg.JobLease, Stop: p.stopping, Now: p.now,
+			Views: views, Chunks: chunks, Live: hub, Poll: o.cfg.JobPoll, Idle: streamIdle,
+			Longest: 2*o.cfg.ModelTimeout + o.cfg.JobLease, Stop: o.stopping, Now: now,
 		},
-		views: views,
-		turns: turns,
+		views: views, turns: store, chunks: chunks, process: process, attempts: hub, slots: slots, running: running,
 	}
 }
 
 // newOperations makes the command pipeline that runs turns, as many at once as there are slots.
-func newOperations(p *platform) operations.Operations {
-	bound := guarded.Turns{Slots: p.turns, MaxWait: turnWait, Refused: func() { p.metrics.refusals(1, "turns") }}
+func newOperations(commands *command.Pipeline, slots *resilience.Slots, c counters) operations.Operations {
+	bound := guarded.Turns{Slots: slots, MaxWait: turnWait, Refused: func() { c.refusals(1, "turns") }}
 	nowait := bound
 	nowait.MaxWait = 0
 	return operations.Operations{
-		Pipeline: p.commands, Bound: bound, Nowait: nowait, EncodeCompleted: rest.EncodeCompleted, EncodeTurn: rest.EncodeTurn,
+		Pipeline: commands, Bound: bound, Nowait: nowait, EncodeCompleted: rest.EncodeCompleted, EncodeTurn: rest.EncodeTurn,
 	}
-}
-
-// listen receives the notifications of the database, on one connection for all subscribers, until the platform is
-// closed.
-func (p *platform) listen() {
-	channels := p.hears
-	if p.runner != nil {
-		channels = append(channels, p.runner.Channel())
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		notifications.Listen(ctx, p.direct, p.log, channels...)
-	}()
-	p.closers = append(p.closers, func() error {
-		cancel()
-		<-ended
-		return nil
-	})
 }

@@ -10,10 +10,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/parley/parley/platform/blob"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/postgres/embedded"
+	"github.com/parley/parley/platform/data/blob"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/data/postgres/embedded"
+	"github.com/parley/parley/platform/ops/config"
 )
 
 // upgradePostgresCommand is parley upgrade-postgres.

@@ -18,28 +18,32 @@ import (
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // usersCommand is parley users.
 func usersCommand(k operatorCommands) *cli.Command {
 	email := func() cli.Flag { return &cli.StringFlag{Name: "email", Usage: "the user's address"} }
 	who := func() []cli.Flag { return []cli.Flag{&cli.StringFlag{Name: "user", Usage: "the user's id"}, email()} }
+	link := func() cli.Flag {
+		return &cli.BoolFlag{Name: "link", Usage: "print a link with which the user sets the password, instead of a password; it works once, for an hour"}
+	}
 	stdin := func() cli.Flag {
-		return &cli.BoolFlag{Name: "password-stdin", Usage: "read the password from standard input; without it one is made, and printed this once"}
+		return &cli.BoolFlag{Name: "password-stdin", Usage: "read the password from standard input; without it a password is generated, and printed once"}
 	}
 	return k.group("users", "list and create users, reset passwords, lock users out",
-		k.command("list", "every user, or the members of one workspace", listUsers, optionalWorkspace, workspaceFlag()),
-		k.command("create", "with a workspace of its own", createUser, func(c *cli.Command) error {
+		k.command("list", "list all users, or the members of one workspace", listUsers, optionalWorkspace, workspaceFlag()),
+		k.command("create", "create a user with a workspace", createUser, func(c *cli.Command) error {
 			if c.String("email") == "" {
 				return errors.New("--email: should be the user's address")
 			}
 			return nil
-		}, email(), &cli.StringFlag{Name: "workspace-name", Value: "Workspace", Usage: "what its workspace is called"}, stdin()),
-		k.command("reset-password", "set another password and end all sessions of the user", resetPassword, checkUser, append(who(), stdin())...),
+		}, email(), &cli.StringFlag{Name: "workspace", Aliases: []string{"workspace-name"}, Value: "Workspace", Usage: "what its workspace is called"}, stdin(), link()),
+		k.command("reset-password", "set another password and end all sessions of the user", resetPassword, checkUser, append(who(), stdin(), link())...),
+		k.command("remove-factor", "remove a second factor that the user has lost; the user gets a notice by email", removeFactor, checkUser, who()...),
 		k.command("disable", "end all sessions, refuse log-ins, suspend the API keys that the user is responsible for", disableUser, checkUser, who()...),
-		k.command("enable", "take disable back; invitations stay revoked", enableUser, checkUser, who()...),
+		k.command("enable", "revert disable; invitations stay revoked", enableUser, checkUser, who()...),
 	)
 }
 
@@ -61,7 +65,7 @@ type userLine struct {
 
 func listUsers(ctx context.Context, c *cli.Command, o *operator) error {
 	line := func(user uuid.UUID) error {
-		ctx := call.As(ctx, uuid.Nil, user)
+		ctx := callctx.As(ctx, uuid.Nil, user)
 		u, err := o.admin.User(ctx)
 		if errors.Is(err, ports.ErrNoUser) { // the user was removed in the meantime
 			return nil
@@ -101,7 +105,7 @@ func listUsers(ctx context.Context, c *cli.Command, o *operator) error {
 // findUser finds the user that --user or --email names.
 func (o *operator) findUser(ctx context.Context, c *cli.Command) (domain.User, error) {
 	if c.String("user") != "" {
-		return o.admin.User(call.As(ctx, uuid.Nil, uuid.MustParse(c.String("user"))))
+		return o.admin.User(callctx.As(ctx, uuid.Nil, uuid.MustParse(c.String("user"))))
 	}
 	email, err := domain.GivenEmail(c.String("email"))
 	if err != nil {
@@ -114,7 +118,7 @@ func (o *operator) findUser(ctx context.Context, c *cli.Command) (domain.User, e
 	if login == nil {
 		return domain.User{}, ports.ErrNoUser
 	}
-	return o.admin.User(call.As(ctx, uuid.Nil, login.UserID))
+	return o.admin.User(callctx.As(ctx, uuid.Nil, login.UserID))
 }
 
 // readPassword reads a password from standard input, or makes one; made reports which.
@@ -138,6 +142,23 @@ func (o *operator) printUser(value map[string]any, text, password string, made b
 	return o.print(value, text)
 }
 
+// printLink makes a link to set the password of a user, and prints it. Nothing is sent.
+func (o *operator) printLink(ctx context.Context, u domain.User, value map[string]any) error {
+	link, token := domain.NewResetLink(u.ID, u.Email, now())
+	err := o.db.Write(callctx.As(ctx, uuid.Nil, u.ID), func(ctx context.Context) error {
+		if err := authpostgres.NewAccountLinks(o.db).Replace(ctx, link); err != nil {
+			return err
+		}
+		return authpostgres.NewAccountEvents(o.db).Record(ctx, domain.AccountEvent{UserID: u.ID, Action: "password.make_link"})
+	})
+	if err != nil {
+		return err
+	}
+	value["id"], value["email"], value["expires_at"] = u.ID, u.Email, link.ExpiresAt
+	value["link"] = usecases.ResetURL(o.cfg.PublicURL, token)
+	return o.print(value, fmt.Sprintf("user %s sets the password, until %s, at %s", u.ID, link.ExpiresAt.UTC().Format(time.RFC3339), value["link"]))
+}
+
 func createUser(ctx context.Context, c *cli.Command, o *operator) error {
 	passwords, err := argon2id.New()
 	if err != nil {
@@ -147,12 +168,12 @@ func createUser(ctx context.Context, c *cli.Command, o *operator) error {
 	if err != nil {
 		return err
 	}
-	create := usecases.CreateUser{Users: authpostgres.NewUsers(o.db), Passwords: passwords, Now: o.now}
-	r, err := create.Prepare(ctx, c.String("email"), text, c.String("workspace-name"))
+	create := usecases.CreateUser{Users: authpostgres.NewUsers(o.db), Accounts: authpostgres.NewAccounts(o.db), Passwords: passwords, Now: now}
+	r, err := create.Prepare(ctx, c.String("email"), text, c.String("workspace"))
 	if err != nil {
 		return err
 	}
-	err = o.db.Write(call.As(ctx, r.WorkspaceID, r.UserID), func(ctx context.Context) error {
+	err = o.db.Write(callctx.As(ctx, r.WorkspaceID, r.UserID), func(ctx context.Context) error {
 		if err := create.Do(ctx, r); err != nil {
 			return err
 		}
@@ -160,6 +181,9 @@ func createUser(ctx context.Context, c *cli.Command, o *operator) error {
 	})
 	if err != nil {
 		return err
+	}
+	if c.Bool("link") {
+		return o.printLink(ctx, domain.User{ID: r.UserID, Email: r.Email.String()}, map[string]any{"workspace_id": r.WorkspaceID})
 	}
 	return o.printUser(map[string]any{"id": r.UserID, "email": r.Email.String(), "workspace_id": r.WorkspaceID},
 		fmt.Sprintf("user %s is created, with the workspace %s", r.UserID, r.WorkspaceID), text, made)
@@ -174,19 +198,23 @@ func resetPassword(ctx context.Context, c *cli.Command, o *operator) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("link") {
+		return o.printLink(ctx, u, map[string]any{})
+	}
 	text, made, err := readPassword(c)
 	if err != nil {
 		return err
 	}
 	reset := usecases.ResetPassword{
 		Control: o.admin, Sessions: authpostgres.NewSessions(o.db), Events: authpostgres.NewAccountEvents(o.db), Passwords: passwords,
+		Links: authpostgres.NewAccountLinks(o.db),
 	}
 	hash, err := reset.Prepare(ctx, u.Email, text)
 	if err != nil {
 		return err
 	}
 	sessions := 0
-	err = o.db.Write(call.As(ctx, uuid.Nil, u.ID), func(ctx context.Context) (err error) {
+	err = o.db.Write(callctx.As(ctx, uuid.Nil, u.ID), func(ctx context.Context) (err error) {
 		sessions, err = reset.Do(ctx, u.ID, hash)
 		return err
 	})
@@ -210,7 +238,7 @@ func disableUser(ctx context.Context, c *cli.Command, o *operator) error {
 		return err
 	}
 	disable, sessions := o.disabling(), 0
-	err = o.db.Write(call.As(ctx, uuid.Nil, u.ID), func(ctx context.Context) (err error) {
+	err = o.db.Write(callctx.As(ctx, uuid.Nil, u.ID), func(ctx context.Context) (err error) {
 		sessions, err = disable.Disable(ctx, u.ID)
 		return err
 	})
@@ -243,7 +271,7 @@ func enableUser(ctx context.Context, c *cli.Command, o *operator) error {
 	if err != nil {
 		return err
 	}
-	err = o.db.Write(call.As(ctx, uuid.Nil, u.ID), func(ctx context.Context) error { return enable.Enable(ctx, u.ID) })
+	err = o.db.Write(callctx.As(ctx, uuid.Nil, u.ID), func(ctx context.Context) error { return enable.Enable(ctx, u.ID) })
 	if err != nil {
 		return err
 	}
@@ -255,13 +283,13 @@ func enableUser(ctx context.Context, c *cli.Command, o *operator) error {
 // inWorkspacesOf runs a step in each workspace of a user, each in a transaction of its own with a row in its audit log,
 // and adds up the results.
 func (o *operator) inWorkspacesOf(ctx context.Context, user uuid.UUID, action string, step func(context.Context, uuid.UUID) (domain.Ended, error)) (all domain.Ended, err error) {
-	workspaces, err := o.admin.WorkspacesOf(call.As(ctx, uuid.Nil, user))
+	workspaces, err := o.admin.WorkspacesOf(callctx.As(ctx, uuid.Nil, user))
 	if err != nil {
 		return all, err
 	}
 	for _, workspace := range workspaces {
 		var done domain.Ended
-		err := o.db.Write(call.As(ctx, workspace, uuid.Nil), func(ctx context.Context) (err error) {
+		err := o.db.Write(callctx.As(ctx, workspace, uuid.Nil), func(ctx context.Context) (err error) {
 			if done, err = step(ctx, user); err != nil {
 				return err
 			}

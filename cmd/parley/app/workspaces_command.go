@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,23 +15,23 @@ import (
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // workspacesCommand is parley workspaces.
 func workspacesCommand(k operatorCommands) *cli.Command {
 	return k.group("workspaces", "list, show and purge workspaces",
-		k.command("list", "every workspace, deleted ones too", listWorkspaces, optionalWorkspace, workspaceFlag()),
-		k.command("show", "with members, usage and limits", showWorkspaces, optionalWorkspace, workspaceFlag()),
-		k.command("purge", "remove a deleted workspace for good, without waiting 30 days", purgeWorkspace, func(c *cli.Command) error {
+		k.command("list", "list all workspaces, including deleted ones", listWorkspaces, optionalWorkspace, workspaceFlag()),
+		k.command("show", "show members, usage and limits", showWorkspaces, optionalWorkspace, workspaceFlag()),
+		k.command("purge", "remove a deleted workspace permanently, without waiting 30 days", purgeWorkspace, func(c *cli.Command) error {
 			err := checkIDs(c, true, "workspace")
 			if !c.Bool("yes") {
-				err = errors.Join(err, errors.New("--yes: should be given, as nothing of the workspace can be had back"))
+				err = errors.Join(err, errors.New("--yes: should be given, as a purged workspace cannot be restored"))
 			}
 			return err
-		}, workspaceFlag(), &cli.BoolFlag{Name: "yes", Usage: "all that the workspace has is to be removed"}),
+		}, workspaceFlag(), &cli.BoolFlag{Name: "yes", Usage: "confirm that everything in the workspace is removed"}),
 	)
 }
 
@@ -95,7 +96,7 @@ func showWorkspaces(ctx context.Context, c *cli.Command, o *operator) error {
 		if line.People, err = o.people(ctx); err != nil {
 			return err
 		}
-		used, err := o.meter.Report(ctx, usage.Month(o.now()))
+		used, err := o.quota().Report(ctx, usage.Month(now()))
 		if err != nil {
 			return err
 		}
@@ -116,7 +117,7 @@ func (o *operator) people(ctx context.Context) (people []memberLine, err error) 
 	members := authpostgres.NewMembers(o.db)
 	var after *ports.Position
 	for {
-		page, err := members.List(ctx, after, idsAtOnce)
+		page, err := members.List(ctx, after, idPageSize)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +125,7 @@ func (o *operator) people(ctx context.Context) (people []memberLine, err error) 
 			people = append(people, memberLine{UserID: m.UserID, Email: m.Email, Role: m.Role, JoinedAt: m.JoinedAt.UTC()})
 			after = &ports.Position{At: m.JoinedAt, ID: m.UserID}
 		}
-		if len(page) < idsAtOnce {
+		if len(page) < idPageSize {
 			return people, nil
 		}
 	}
@@ -133,19 +134,18 @@ func (o *operator) people(ctx context.Context) (people []memberLine, err error) 
 // purgeWorkspace removes a deleted workspace with the steps of the automatic purge.
 func purgeWorkspace(ctx context.Context, c *cli.Command, o *operator) error {
 	workspace := uuid.MustParse(c.String("workspace"))
-	ctx = call.As(ctx, workspace, uuid.Nil)
+	ctx = callctx.As(ctx, workspace, uuid.Nil)
 	before, err := o.admin.Workspace(ctx)
 	if err != nil {
 		return err
 	}
-	o.sealer = audit.NewSealer(o.db, nil, nil) // it seals nothing here
-	if err := o.openAnchor(); err != nil {
+	elsewhere, err := o.purgeHooks(ctx)
+	if err != nil {
 		return err
 	}
-	o.purgeElsewhere()
 	var rows int64
 	purge := usecases.PurgeWorkspaces{
-		Removal: authpostgres.NewWorkspaces(o.db), Restores: o.admin, Elsewhere: o.purges,
+		Removal: authpostgres.NewWorkspaces(o.db), Control: o.admin, Elsewhere: elsewhere,
 		Purged: func(_ context.Context, _ uuid.UUID, n int64, _ bool) { rows += n },
 	}
 	err = o.db.Write(ctx, func(ctx context.Context) error {
@@ -177,4 +177,25 @@ func purgeWorkspace(ctx context.Context, c *cli.Command, o *operator) error {
 		text = fmt.Sprintf("%s is being purged by another process", workspace)
 	}
 	return o.print(map[string]any{"id": workspace, "purged": done, "rows": rows}, text)
+}
+
+// purgeHooks returns what removes the data of a purged workspace that is outside the database.
+func (o *operator) purgeHooks(ctx context.Context) ([]purgeHook, error) {
+	files, err := openFiles(ctx, o.cfg, guards(o.log, nil), o.closing)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := openCounts(o.cfg, o.db, guards(o.log, nil), o.closing)
+	if err != nil {
+		return nil, err
+	}
+	anchor, err := openAnchor(o.cfg, files.Store, o.closing)
+	if err != nil {
+		return nil, err
+	}
+	vectors, err := openVectors(o.cfg, o.db, guards(o.log, nil), o.closing)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(filesPurge(files.Store), anchorPurge(anchor), countsPurge(counts), vectorsPurge(vectors)), nil
 }

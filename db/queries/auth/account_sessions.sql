@@ -1,6 +1,6 @@
 -- name: CreateAccountSession :exec
-INSERT INTO account_sessions (user_id, id, generation, rotated_at, kid, idle_expires_at, expires_at, created_at, ip, user_agent)
-VALUES (@user_id, @id, @generation, @rotated_at, @kid, @idle_expires_at, @expires_at, @created_at, @ip, @user_agent);
+INSERT INTO account_sessions (user_id, id, generation, rotated_at, kid, idle_expires_at, expires_at, created_at, ip, user_agent, authenticated_at, amr)
+VALUES (@user_id, @id, @generation, @rotated_at, @kid, @idle_expires_at, @expires_at, @created_at, @ip, @user_agent, @authenticated_at, @amr::text[]);
 
 -- name: TrimAccountSessions :exec
 -- Keeps so many of a user's sessions that are alive, the newest, and no others.
@@ -15,7 +15,8 @@ SELECT * FROM account_sessions WHERE user_id = @user_id AND id = @id FOR UPDATE;
 
 -- name: SaveAccountSession :exec
 UPDATE account_sessions
-   SET generation = @generation, rotated_at = @rotated_at, retirements = @retirements::timestamptz[], kid = @kid, idle_expires_at = @idle_expires_at, revoked_at = @revoked_at
+   SET generation = @generation, rotated_at = @rotated_at, retirements = @retirements::timestamptz[], kid = @kid, idle_expires_at = @idle_expires_at, revoked_at = @revoked_at,
+       authenticated_at = @authenticated_at, amr = @amr::text[]
  WHERE user_id = @user_id AND id = @id;
 
 -- name: SettleSession :one

@@ -27,3 +27,19 @@ SELECT (EXISTS (SELECT FROM workspace_members m WHERE m.workspace_id = @workspac
      OR EXISTS (SELECT FROM api_keys k WHERE k.workspace_id = @workspace_id AND k.created_by = @user_id)
      OR EXISTS (SELECT FROM app.resources r WHERE r.workspace_id = @workspace_id AND @user_id IN (r.created_by, r.member_id))
      OR EXISTS (SELECT FROM invitations i WHERE i.workspace_id = @workspace_id AND @user_id IN (i.invited_by, i.accepted_by)))::boolean;
+
+-- name: ListGuests :many
+-- Whose membership came from an invitation of a member, or of somebody whom that one invited, and so on, also where those in between
+-- have left.
+WITH RECURSIVE guests AS (
+    SELECT i.accepted_by AS user_id FROM invitations i
+     WHERE i.workspace_id = @workspace_id AND i.invited_by = @member AND i.accepted_by IS NOT NULL
+    UNION
+    SELECT i.accepted_by FROM guests g
+      JOIN invitations i ON i.workspace_id = @workspace_id AND i.invited_by = g.user_id AND i.accepted_by IS NOT NULL
+)
+SELECT m.user_id
+  FROM workspace_members m
+  JOIN invitations i ON i.workspace_id = m.workspace_id AND i.accepted_by = m.user_id AND i.accepted_at = m.created_at
+ WHERE m.workspace_id = @workspace_id AND m.user_id <> @member AND (i.invited_by = @member OR i.invited_by IN (SELECT user_id FROM guests))
+ ORDER BY m.user_id;

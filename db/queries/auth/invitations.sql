@@ -30,7 +30,7 @@ SELECT id, email, role, invited_by, created_at, expires_at, accepted_at, revoked
 -- name: RevokeInvitation :one
 UPDATE invitations SET revoked_at = now()
  WHERE workspace_id = @workspace_id AND id = @id AND accepted_at IS NULL AND revoked_at IS NULL
-RETURNING email;
+RETURNING id;
 
 -- name: FindInvitation :one
 -- For whoever brings a token. Ids of nobody are all zeros, as a function's column cannot be NULL here.

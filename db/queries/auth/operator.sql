@@ -14,7 +14,7 @@ SELECT w.id, w.name, w.created_at, w.deleted_at,
  WHERE w.id = @workspace_id;
 
 -- name: DescribeUser :one
-SELECT u.id, u.email, u.created_at, u.disabled_at FROM users u WHERE u.id = @id;
+SELECT u.id, u.email, u.created_at, u.disabled_at, u.verified_at, u.verified_by_link FROM users u WHERE u.id = @id;
 
 -- name: RoleIn :one
 SELECT role FROM workspace_members WHERE workspace_id = @workspace_id AND user_id = @user_id;

@@ -3,22 +3,29 @@ INSERT INTO workspaces (id, name, created_at) VALUES (@id, @name, @created_at);
 
 -- name: CreateUser :one
 -- Returns a row so that it runs at once and its adapter sees whether the address is taken.
-INSERT INTO users (id, email, password_hash, operation_id, created_at)
-VALUES (@id, @email, @password_hash, @operation_id, @created_at)
+INSERT INTO users (id, email, password_hash, operation_id, created_at, shares_address)
+VALUES (@id, @email, @password_hash, @operation_id, @created_at, @shares_address)
 RETURNING id;
 
 -- name: CreateMember :exec
 INSERT INTO workspace_members (workspace_id, user_id, role, created_at)
 VALUES (@workspace_id, @user_id, @role, @created_at);
 
--- name: FindLogin :one
--- The workspace is all zeros where the user is in none, or not in the one that is wanted.
-SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation_id::uuid AS operation_id,
+-- name: FindLogins :many
+-- The one that has proved the address first, then those that have not, up to a number. The workspace is all zeros where the user
+-- is in none, or not in the one that is wanted.
+SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, operation_id::uuid AS operation_id, verified::boolean AS verified,
        coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id
-  FROM app.find_login(@addresses::text[], sqlc.narg('wanted')::uuid);
+  FROM app.find_logins(@addresses::text[], sqlc.narg('wanted')::uuid, @max_unverified::integer);
+
+-- name: FindRegistration :one
+-- The account that a call has registered. The workspace is all zeros where the user is in none.
+SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, verified::boolean AS verified,
+       coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS workspace_id
+  FROM app.find_registration(@address::text, @operation::uuid);
 
 -- name: GetProfile :one
-SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
+SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
           FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
@@ -28,7 +35,7 @@ SELECT u.id, u.email, u.created_at, w.id AS workspace_id, w.name AS workspace_na
 
 -- name: GetAccountProfile :one
 -- The user of a session in no workspace.
-SELECT u.id, u.email, u.created_at,
+SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
           FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
@@ -40,6 +47,9 @@ SELECT u.id, u.email, u.created_at,
 SELECT known::boolean AS known, waits::double precision[] AS waits, account_wait::double precision AS account_wait,
        at::timestamptz AS at
   FROM app.login_standing(@user_id::uuid, @network::bytea, @counters::bytea[], @account::bytea);
+
+-- name: KnownToNetwork :many
+SELECT app.known_to_network(@people::uuid[], @network::bytea)::uuid;
 
 -- name: FailLogin :one
 -- Counts a failure; answers for how many seconds the counter was blocked meanwhile, 0 for counted.

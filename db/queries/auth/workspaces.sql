@@ -1,5 +1,6 @@
 -- name: ListWorkspaces :many
--- Those of the caller, across the wall. One that is not deleted was so in 1970: a function's column cannot be NULL here.
+-- Those of the caller, by a cross-tenant function. deleted_at is 1970 where a workspace is not deleted, because sqlc reads a
+-- column of a function as NOT NULL.
 SELECT workspace_id::uuid AS id, name::text AS name, role::text AS role, created_at::timestamptz AS created_at,
        joined_at::timestamptz AS joined_at, coalesce(deleted_at, 'epoch')::timestamptz AS deleted_at
   FROM app.memberships(sqlc.narg('after_at')::timestamptz, sqlc.narg('after_id')::uuid, @count::integer);
@@ -15,6 +16,12 @@ SELECT name FROM workspaces WHERE id = @workspace_id;
 
 -- name: RenameWorkspace :exec
 UPDATE workspaces SET name = @name WHERE id = @workspace_id;
+
+-- name: GetFactorDemand :one
+SELECT second_factor FROM workspaces WHERE id = @workspace_id;
+
+-- name: SetFactorDemand :exec
+UPDATE workspaces SET second_factor = @second_factor WHERE id = @workspace_id;
 
 -- name: ListMembers :many
 SELECT user_id::uuid AS user_id, email::text AS email, role::text AS role, joined_at::timestamptz AS joined_at

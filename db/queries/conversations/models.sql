@@ -5,7 +5,7 @@
 WITH newest AS (
     SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
       FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
-             WHERE x.workspace_id = @workspace_id AND x.thread_id = @thread_id AND x.seq < @before
+             WHERE x.workspace_id = @workspace_id AND x.thread_id = @thread_id AND x.seq < @before AND x.erased_at IS NULL
              ORDER BY x.seq DESC LIMIT @most) m
 ), history AS (
     SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total

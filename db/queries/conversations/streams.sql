@@ -4,11 +4,12 @@
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
-       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
+       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, a.citations AS answer_citations
   FROM llm_turns t
   JOIN messages u ON u.workspace_id = t.workspace_id AND u.turn_id = t.id AND u.role = 'user'
   LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
- WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.id = @turn_id;
+ WHERE t.workspace_id = @workspace_id AND t.thread_id = @thread_id AND t.id = @turn_id
+   AND EXISTS (SELECT FROM threads th WHERE th.workspace_id = @workspace_id AND th.id = @thread_id AND th.deleted_at IS NULL);
 
 -- name: ListTurns :many
 -- By the key of the messages, so that turns need no index more. Without what was said, but for the partial answers of turns
@@ -16,7 +17,7 @@ SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
-       a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at
+       a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, NULL::jsonb AS answer_citations
   FROM (SELECT n.workspace_id, n.id, n.turn_id, n.seq, n.created_at,
                sum(n.bytes) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
           FROM (SELECT p.workspace_id, p.id, p.turn_id, p.seq, p.created_at, coalesce((
@@ -30,6 +31,7 @@ SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t
   LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
   LEFT JOIN messages partial ON partial.workspace_id = a.workspace_id AND partial.id = a.id AND partial.status = 'cancelled'
  WHERE coalesce(u.bytes_before, 0) <= @max_bytes::bigint
+   AND EXISTS (SELECT FROM threads th WHERE th.workspace_id = @workspace_id AND th.id = @thread_id AND th.deleted_at IS NULL)
  ORDER BY u.seq DESC;
 
 -- name: FindTurnOfOperation :one
@@ -41,10 +43,13 @@ SELECT EXISTS (SELECT 1 FROM operations o
                 WHERE o.workspace_id = @workspace_id AND o.actor_id = @caller_id AND o.id = @operation_id AND o.finished_at IS NOT NULL)::boolean;
 
 -- name: AppendTurnEvents :exec
--- Keeps pieces of what an attempt says and tells the processes that follow the turn.
-WITH kept AS (
+-- Keeps pieces of what an attempt says and tells the processes that follow the turn. Of an attempt that does not run any more
+-- nothing is kept: its message may be erased.
+WITH running AS (
+    SELECT t.id FROM llm_turns t WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running' FOR KEY SHARE
+), kept AS (
     INSERT INTO turn_events (workspace_id, turn_id, attempt, first, pieces)
-    VALUES (@workspace_id, @turn_id, @attempt, @first, @pieces::text[])
+    SELECT @workspace_id, running.id, @attempt, @first, @pieces::text[] FROM running
         ON CONFLICT (workspace_id, turn_id, attempt, first) DO UPDATE SET pieces = excluded.pieces -- a batch whose commit was in doubt
  RETURNING turn_id
 )
@@ -74,9 +79,24 @@ SELECT count(pg_notify('parley_cancels', marked.id::text || '/' || marked.attemp
 SELECT (status = 'running' AND cancel_attempt IS NOT DISTINCT FROM attempt)::boolean AS wanted
   FROM llm_turns WHERE workspace_id = @workspace_id AND id = @turn_id AND attempt = @attempt;
 
+-- name: MarkTurnRead :exec
+-- The running turn of an operation has a reader for some seconds.
+UPDATE llm_turns SET read_until = now() + make_interval(secs => @seconds::float8)
+ WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id AND status = 'running';
+
+-- name: GetTurnReader :one
+-- The running turn of an operation, and whether somebody reads it.
+SELECT thread_id, id, coalesce(read_until > now(), false)::boolean AS is_read FROM llm_turns
+ WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id AND status = 'running';
+
+-- name: GetCanceller :one
+-- The cancelled turn of an operation, and the operation that has cancelled it.
+SELECT id, cancel_operation FROM llm_turns
+ WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id AND status = 'cancelled';
+
 -- name: CreateCancelledMessage :exec
-INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, status)
-VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, 'assistant', @content, @operation_id, @created_at, 'cancelled');
+INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, status, citations)
+VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, 'assistant', @content, @operation_id, @created_at, 'cancelled', sqlc.narg('citations')::jsonb);
 
 -- name: ExpireTurnEvents :one
 SELECT app.expire_turn_events(@most::integer)::integer;

@@ -1,28 +1,41 @@
--- name: CreateThread :exec
-INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at)
-VALUES (@workspace_id, @id, @bot_id, @status, @title, @metadata, @created_by, @created_at);
+-- name: CreateThreadWithoutBot :exec
+INSERT INTO threads (workspace_id, id, status, title, metadata, created_by, created_at)
+VALUES (@workspace_id, @id, @status, @title, @metadata, @created_by, @created_at);
+
+-- name: CreateThreadWithBot :one
+-- Returns whether the bot is archived; no row if the workspace has no such bot, or the API key is limited to others. A thread with
+-- an archived bot is not created, and neither is one whose id is taken: the caller may have opened it before.
+WITH bot AS (
+    SELECT b.bot_id, b.status FROM app.live_versions b WHERE b.workspace_id = @workspace_id AND b.bot_id = @bot_id AND b.deleted_at IS NULL
+), created AS (
+    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at, expires_at)
+    SELECT @workspace_id, @id, bot.bot_id, @status, @title, @metadata, @created_by, @created_at, sqlc.narg('expires_at')::timestamptz
+      FROM bot WHERE bot.status <> 'archived'
+        ON CONFLICT (workspace_id, id) DO NOTHING
+)
+SELECT (bot.status = 'archived')::boolean AS archived FROM bot;
 
 -- name: GetThread :one
 -- When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
- WHERE t.workspace_id = @workspace_id AND t.id = @id;
+ WHERE t.workspace_id = @workspace_id AND t.id = @id AND t.deleted_at IS NULL;
 
 -- name: ChangeThread :one
 UPDATE threads
    SET title = coalesce(sqlc.narg('title'), title), metadata = coalesce(sqlc.narg('metadata'), metadata),
        status = coalesce(sqlc.narg('status'), status)
- WHERE workspace_id = @workspace_id AND id = @id
+ WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL
 RETURNING id;
 
 -- name: ListThreads :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
- WHERE t.workspace_id = @workspace_id
+ WHERE t.workspace_id = @workspace_id AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
    AND (sqlc.narg('before_at')::timestamptz IS NULL
         OR (t.created_at, t.id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
@@ -31,11 +44,25 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
 
 -- name: ListThreadsOfBot :many
 -- A query of its own, for its own index: a bot may have few of a workspace's many threads.
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
   FROM threads t
- WHERE t.workspace_id = @workspace_id AND t.bot_id = @bot_id::uuid
+ WHERE t.workspace_id = @workspace_id AND t.bot_id = @bot_id::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
+   AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
+   AND (sqlc.narg('before_at')::timestamptz IS NULL
+        OR (t.created_at, t.id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT @count;
+
+-- name: ListThreadsOfOwner :many
+-- For an end user, or an API key with the role chat: the threads that it owns, of all bots or of one.
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+  FROM threads t
+ WHERE t.workspace_id = @workspace_id AND t.owner_id = @owner_id::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
+   AND (sqlc.narg('bot_id')::uuid IS NULL OR t.bot_id = sqlc.narg('bot_id')::uuid)
    AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
    AND (sqlc.narg('before_at')::timestamptz IS NULL
         OR (t.created_at, t.id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
@@ -51,16 +78,17 @@ WITH mine AS MATERIALIZED (
      ORDER BY f.seq
      LIMIT @count
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status,
-               sum(octet_length(n.content)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status FROM messages p
-                 WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq > @after
+  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+               sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+                 WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq > @after AND p.erased_at IS NULL
                  ORDER BY p.seq
                  LIMIT @count) n) m
   LEFT JOIN mine ON mine.seq = m.seq
  WHERE coalesce(m.bytes_before, 0) <= @max_bytes::bigint
+   AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL)
  ORDER BY m.seq;
 
 -- name: ListMessagesBackwards :many
@@ -70,16 +98,17 @@ WITH mine AS MATERIALIZED (
      ORDER BY f.seq DESC
      LIMIT @count
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status,
+SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status,
-               sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status FROM messages p
-                 WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq < @before
+  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+               sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
+          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+                 WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq < @before AND p.erased_at IS NULL
                  ORDER BY p.seq DESC
                  LIMIT @count) n) m
   LEFT JOIN mine ON mine.seq = m.seq
  WHERE coalesce(m.bytes_before, 0) <= @max_bytes::bigint
+   AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL)
  ORDER BY m.seq DESC;
 
 -- name: OpenChannelThread :one

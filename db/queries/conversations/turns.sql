@@ -1,18 +1,22 @@
 -- name: StartTurn :one
--- Opens a turn in one statement: numbers the two messages, pins the bot's live version, stores the user message.
+-- Opens a turn in one statement: numbers the two messages, pins the bot's live version or the one that is named, stores the user message.
 -- Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
 -- turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end;
 -- what it may cost is reserved when its model is known (ReserveCost).
 WITH thread AS (
     UPDATE threads t SET last_seq = t.last_seq + 2
-     WHERE t.workspace_id = @workspace_id AND t.id = @thread_id
+     WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL
  RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status
 ), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, live.version, live.instruction, live.settings,
-           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived,
-           ms.default_model, ms.fallbacks, coalesce(nullif(live.settings ->> 'model', ''), nullif(ms.default_model, ''), @last_model::text) AS model
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id,
+           coalesce(named.version, live.version) AS version, coalesce(named.instruction, live.instruction) AS instruction,
+           coalesce(named.settings, live.settings) AS settings,
+           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived, ms.default_model, ms.fallbacks,
+           coalesce(nullif(coalesce(named.settings, live.settings) ->> 'model', ''), nullif(ms.default_model, ''), @last_model::text) AS model
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = @workspace_id AND live.bot_id = thread.bot_id
+      LEFT JOIN app.versions named ON sqlc.narg('version')::integer IS NOT NULL AND named.workspace_id = @workspace_id
+                                  AND named.bot_id = thread.bot_id AND named.version = sqlc.narg('version')::integer
       LEFT JOIN model_settings ms ON ms.workspace_id = @workspace_id
 ), asked AS (
     SELECT CASE WHEN strpos(pinned.model, '/') > 0 THEN split_part(pinned.model, '/', 1)
@@ -21,9 +25,9 @@ WITH thread AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, lease_until, process_id, created_at)
+                           status, user_seq, lease_until, process_id, created_at, request)
     SELECT @workspace_id, @turn_id, @thread_id, @actor_id, @operation_id, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, @lease_until, sqlc.narg('process_id')::uuid, @created_at
+           'running', pinned.user_seq, @lease_until, sqlc.narg('process_id')::uuid, @created_at, sqlc.narg('request')::jsonb
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
@@ -51,6 +55,7 @@ WITH turn AS (
            usage_estimated = @usage_estimated::boolean,
            first_token_ms = sqlc.narg('first_token_ms'), finish_reason = sqlc.narg('finish_reason'),
            error_code = sqlc.narg('error_code'), error_message = sqlc.narg('error_message'), error_details = sqlc.narg('error_details')::jsonb,
+           request = CASE @status WHEN 'failed' THEN t.request END, -- for its next attempt
            provider = coalesce(sqlc.narg('provider'), t.provider), model = coalesce(sqlc.narg('model'), t.model)
      WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running'
  RETURNING t.*
@@ -70,8 +75,12 @@ WITH turn AS (
                    @limits::jsonb, false)
       FROM spent
      WHERE @answered::boolean OR spent.tokens > 0 OR spent.micros > 0
+), by_key AS ( -- towards the limits of the key that began the turn
+    SELECT app.use_for_caller(k.workspace_id, k.id, k.limits, spent.tokens, spent.micros, spent.finished_at)
+      FROM turn t, spent, api_keys k
+     WHERE k.workspace_id = t.workspace_id AND k.id = t.actor_id AND k.limits IS NOT NULL
 )
-SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used);
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used), (SELECT count(*) FROM by_key);
 
 -- name: CutTurn :exec
 -- Gives the lease of an attempt back that was cut short, counts what it has used, and tells who recovers turns. The turn runs on:
@@ -79,7 +88,7 @@ SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM u
 WITH turn AS (
     UPDATE llm_turns t SET lease_until = now() - interval '1 ms'
      WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running'
- RETURNING t.bot_id, coalesce(sqlc.narg('provider'), t.provider) AS provider, coalesce(sqlc.narg('model'), t.model) AS model,
+ RETURNING t.actor_id, t.bot_id, coalesce(sqlc.narg('provider'), t.provider) AS provider, coalesce(sqlc.narg('model'), t.model) AS model,
            coalesce(sqlc.narg('input_tokens')::bigint, 0) AS input_tokens, coalesce(sqlc.narg('output_tokens')::bigint, 0) AS output_tokens,
            coalesce(sqlc.narg('cost_micros')::bigint, 0) AS cost_micros, coalesce(sqlc.narg('charged_micros')::bigint, t.reserved_micros, 0) AS charged_micros
 ), counted AS ( -- for analytics: what it has used, but no turn
@@ -90,12 +99,24 @@ WITH turn AS (
                    @limits::jsonb, false)
       FROM turn t
      WHERE t.input_tokens + t.output_tokens > 0 OR t.charged_micros > 0
+), by_key AS ( -- towards the limits of the key that began the turn
+    SELECT app.use_for_caller(k.workspace_id, k.id, k.limits, t.input_tokens + t.output_tokens, t.charged_micros, @moment::timestamptz)
+      FROM turn t, api_keys k
+     WHERE k.workspace_id = @workspace_id AND k.id = t.actor_id AND k.limits IS NOT NULL
 )
-SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used), (SELECT count(pg_notify('parley_recovery', '')) FROM turn);
+SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM used), (SELECT count(*) FROM by_key), (SELECT count(pg_notify('parley_recovery', '')) FROM turn);
+
+-- name: CountTurnOfCaller :exec
+-- Raises PYRAT where a limit of the caller allows no more turns.
+SELECT app.count_for_caller(@workspace_id, @caller_id, 'turns', @limits::jsonb, @moment);
+
+-- name: BeginTurnOfKey :exec
+-- Raises PYRAT where a limit of the API key allows no more turns.
+SELECT app.begin_turn_of_key(@workspace_id, @key_id, @limits::jsonb, @moment);
 
 -- name: CreateMessage :exec
-INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, @role, @content, @operation_id, @created_at);
+INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, citations)
+VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, @role, @content, @operation_id, @created_at, sqlc.narg('citations')::jsonb);
 
 -- name: FindRunningTurn :one
 SELECT id, lease_until FROM llm_turns
@@ -121,7 +142,7 @@ WITH before AS (
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
      WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id
-       AND th.last_seq = t.user_seq + 1
+       AND th.last_seq = t.user_seq + 1 AND th.deleted_at IS NULL
        AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
        FOR UPDATE OF t
 ), resumed AS (
@@ -151,7 +172,7 @@ SELECT id, thread_id, status FROM llm_turns
 
 -- name: GetPinnedVersion :one
 -- And what answers where that version does not say. Without a bot there is no version.
-SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request
   FROM llm_turns t
   LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
   LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id

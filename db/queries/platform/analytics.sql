@@ -15,6 +15,10 @@ SELECT app.drop_analytics(@batch::uuid);
 -- Since when the row that has waited longest has waited. No row where all is counted.
 SELECT written_at FROM analytics_outbox WHERE workspace_id = @workspace_id ORDER BY id LIMIT 1;
 
+-- name: IsSendingFromBefore :one
+-- Whether rows of a workspace from before a time are on their way to another server.
+SELECT EXISTS (SELECT FROM analytics_outbox WHERE workspace_id = @workspace_id AND batch IS NOT NULL AND at < @before::timestamptz);
+
 -- name: AnalyticsCounts :many
 SELECT (date_trunc(@unit::text, d.day::timestamp) AT TIME ZONE 'UTC')::timestamptz AS period,
        sum(d.turns)::bigint AS turns, sum(d.completed)::bigint AS completed, sum(d.failed)::bigint AS failed,

@@ -64,7 +64,37 @@ ON CONFLICT (workspace_id) DO UPDATE SET seq = audit_seal_heads.seq
 RETURNING (mac IS NULL)::boolean AS bare;
 
 -- name: CountSealed :one
-SELECT coalesce(max(seq), 0)::bigint AS seq, coalesce(sum(cardinality(row_ids)), 0)::bigint AS rows FROM audit_seals WHERE workspace_id = @workspace_id;
+-- The newest seal, and how many rows all seals have named, those that were removed included.
+SELECT coalesce(max(seq), 0)::bigint AS seq,
+       (coalesce(sum(cardinality(row_ids)), 0) + coalesce((SELECT c.rows FROM audit_cuts c WHERE c.workspace_id = @workspace_id), 0))::bigint AS rows
+  FROM audit_seals WHERE workspace_id = @workspace_id;
+
+-- name: ReadCut :one
+SELECT seq, rows, seal_mac, cut_at, mac, key_id FROM audit_cuts WHERE workspace_id = @workspace_id;
+
+-- name: LockCut :one
+SELECT seq, rows, seal_mac, cut_at, mac, key_id FROM audit_cuts WHERE workspace_id = @workspace_id FOR UPDATE;
+
+-- name: RekeyCut :exec
+-- The same cut under another key.
+UPDATE audit_cuts SET mac = @mac, key_id = @key_id::bytea WHERE workspace_id = @workspace_id;
+
+-- name: CutLimit :one
+-- Rows that were written from this time on stay: the database refuses to remove them.
+SELECT (now() - interval '90 days')::timestamptz AS youngest;
+
+-- name: ReadForCut :many
+-- ReadForSeal of several seals, with the time of each row.
+SELECT a.id, app.audit_row_at(a.id, a.created_at)::timestamptz AS at,
+       (jsonb_build_array(a.id, a.user_id, a.operation_id, a.trace_id, a.action, a.resource_type, a.resource_id, a.changes,
+                         host(a.ip), a.user_agent, extract(epoch FROM a.created_at))
+        || CASE WHEN a.api_key_id IS NULL THEN '[]' ELSE jsonb_build_array(a.api_key_id) END)::text AS bytes
+  FROM (SELECT unnest(@ids::uuid[]) AS id) named
+  JOIN audit_log a ON a.workspace_id = @workspace_id AND a.id = named.id
+ ORDER BY a.id;
+
+-- name: CutAudit :one
+SELECT app.cut_audit(@after_seal, @last_seal, @total_rows, @last_mac, @its_time, @its_mac, @its_key)::integer AS removed;
 
 -- name: SetSealHead :exec
 UPDATE audit_seal_heads SET seq = @seq, mac_seq = @seq, mac_rows = @mac_rows, mac = @mac, key_id = @key_id::bytea WHERE workspace_id = @workspace_id;

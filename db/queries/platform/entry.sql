@@ -3,19 +3,20 @@
 -- given, which tells whose results follow where several transactions share a connection.
 
 -- name: EnterSession :exec
--- Lets a living session of the home workspace into a workspace that its user is a member of with one of these roles; raises PY401, PY403, PY410 or PYROL for all else.
+-- Lets a living session of the home workspace into a workspace that its user is a member of with one of these roles; raises PY401, PY403, PY410, PYROL, PY2FA or PYREA for all else.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter(@session_id::uuid, @user_id::uuid, @home_id::uuid, @workspace_id::uuid, @roles::text[], @deleted::boolean),
+       app.enter(@session_id::uuid, @user_id::uuid, @home_id::uuid, @workspace_id::uuid, @roles::text[], @deleted::boolean, @fresh::boolean,
+                 @without_factor::boolean),
        @tag::bigint AS tag;
 
 -- name: EnterAccount :exec
--- Lets a living session of a user in who is in no workspace; raises PY401 for all else.
+-- Lets a living session of a user in who is in no workspace; raises PY401 or PYREA for all else.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
-       app.enter_account(@session_id::uuid, @user_id::uuid),
+       app.enter_account(@session_id::uuid, @user_id::uuid, @fresh::boolean),
        @tag::bigint AS tag;
 
 -- name: EnterKey :exec
@@ -35,7 +36,7 @@ SELECT set_config('role', 'parley_app', true),
        @tag::bigint AS tag;
 
 -- name: EnterNowhere :exec
--- For a call that has no workspace yet: it sees no row, and gets on through the narrow doors alone.
+-- For a call that has no workspace yet: row-level security shows it no row, and it reads by cross-tenant functions alone.
 SELECT set_config('role', 'parley_app', true),
        set_config('transaction_read_only', @read_only::text, true),
        set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
@@ -54,3 +55,11 @@ SELECT set_config('synchronous_commit', 'off', true);
 -- name: EndedAccess :many
 -- Of many callers those whose calls the entry would refuse now, each by its number and with the SQLSTATE that says why.
 SELECT n::integer AS n, state::text AS state, detail::text AS detail FROM app.ended_access(@callers::jsonb);
+
+-- name: EnterEndUser :exec
+-- Lets an end user with a token in; raises PY401, PY410, PYKEY or PYROL for all else.
+SELECT set_config('role', 'parley_app', true),
+       set_config('transaction_read_only', @read_only::text, true),
+       set_config('statement_timeout', '30s', true), set_config('idle_in_transaction_session_timeout', '15s', true),
+       app.enter_end_user(@end_user_id::uuid, @key_id::uuid, @bot_id::uuid, @workspace_id::uuid, @roles::text[], @may::text),
+       @tag::bigint AS tag;

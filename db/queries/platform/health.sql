@@ -18,7 +18,7 @@ SELECT true FROM app.adopt_key(@print::bytea);
 INSERT INTO workspaces (id, name, created_at) VALUES (@id, 'check', now()) RETURNING id;
 
 -- name: SeesOnly :one
--- Whether this transaction works as it should, and sees through the wall one workspace and no other.
+-- Whether this transaction has the role of the program, and row-level security shows it this workspace and no other.
 SELECT (current_user = 'parley_app' AND count(*) = 1 AND bool_and(id = @id))::boolean FROM workspaces;
 
 -- name: TableBytes :many

@@ -33,8 +33,8 @@ SELECT coalesce(workspace_id, '00000000-0000-0000-0000-000000000000')::uuid AS w
        coalesce(operation_id, '00000000-0000-0000-0000-000000000000')::uuid AS operation_id, trace_id::text AS trace_id,
        coalesce(attempt, 0)::integer AS attempt, failures::integer AS failures, max_attempts::integer AS max_attempts,
        created_at::timestamptz AS created_at
-  FROM app.take_jobs(@lease_seconds::double precision, @kinds::text[], @kind_pools::integer[], @kind_room::integer[], @other_room::integer,
-                      @pools::integer[], @sorts::integer[], @room::integer[], @each_workspace::integer[], @each_target::integer[],
+  FROM app.take_jobs(@lease_seconds::double precision, @kinds::text[], @kind_pools::integer[], @kind_slots::integer[], @other_slots::integer,
+                      @pools::integer[], @sorts::integer[], @free_slots::integer[], @each_workspace::integer[], @each_target::integer[],
                       @held_workspaces::uuid[], @held_pools::integer[], @held_sorts::integer[], @held_targets::text[],
                       @after_workspace::uuid, @after_kind::text, @after_target::text, @after_priority::integer);
 
@@ -51,7 +51,7 @@ SELECT id::uuid AS id, attempt::integer AS attempt
 
 -- name: LostJobs :many
 -- Jobs of all workspaces whose lease has run out.
-SELECT workspace_id::uuid AS workspace_id, id::uuid AS id FROM app.locate_lost_jobs(@most::integer);
+SELECT workspace_id::uuid AS workspace_id, id::uuid AS id FROM app.locate_lost_jobs(@max_rows::integer);
 
 -- name: LostJob :one
 -- One of them, as its own tenant; no row where somebody has taken it since.
@@ -90,7 +90,7 @@ UPDATE job_queue
  WHERE workspace_id = @workspace_id AND id = @id AND attempt = @attempt AND status = 'running'
 RETURNING id;
 
--- name: BuryJob :one
+-- name: GiveUpJob :one
 -- After the last failure: into the dead letters.
 WITH dead AS (
     DELETE FROM job_queue j
@@ -99,7 +99,7 @@ WITH dead AS (
  RETURNING j.*
 )
 INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, target, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
-SELECT dead.workspace_id, @letter_id, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
+SELECT dead.workspace_id, @dead_letter_id, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
        dead.attempt, dead.failures + 1, dead.max_attempts, app.with_error(dead.errors, @error::jsonb)
   FROM dead
 RETURNING dead_letter_queue.id, dead_letter_queue.key, dead_letter_queue.payload, dead_letter_queue.operation_id,
@@ -115,7 +115,7 @@ WITH released AS (
 SELECT released.id, pg_notify('parley_jobs', '')::text AS woken FROM released;
 
 -- name: ExpireJobs :one
-SELECT app.expire_jobs(@most::integer)::integer;
+SELECT app.expire_jobs(@max_rows::integer)::integer;
 
 -- name: BeginPeriodic :one
 SELECT app.begin_periodic(@task::text, @worker::uuid, @lease_seconds::double precision)::double precision;
@@ -134,7 +134,7 @@ SELECT id, kind, key, status, priority, attempt, failures, max_attempts, operati
  ORDER BY id DESC
  LIMIT @count;
 
--- name: ListLetters :many
+-- name: ListDeadLetters :many
 SELECT id, job_id, kind, key, attempts, failures, operation_id, trace_id, created_at, coalesce(errors -> -1 ->> 'error', '')::text AS last_error
   FROM dead_letter_queue
  WHERE workspace_id = @workspace_id
@@ -143,14 +143,14 @@ SELECT id, job_id, kind, key, attempts, failures, operation_id, trace_id, create
  ORDER BY id DESC
  LIMIT @count;
 
--- name: GetLetter :one
+-- name: GetDeadLetter :one
 SELECT id, job_id, kind, key, attempts, failures, operation_id, trace_id, created_at, coalesce(errors -> -1 ->> 'error', '')::text AS last_error,
        payload, errors
   FROM dead_letter_queue
  WHERE workspace_id = @workspace_id AND id = @id;
 
--- name: RetryLetters :many
--- Makes the jobs of dead letters anew, the oldest first, and removes the letters. A letter whose key another job has
+-- name: RetryDeadLetters :many
+-- Makes the jobs of dead letters anew, the oldest first, and removes the dead letters. A dead letter whose key another job has
 -- taken meanwhile stays.
 WITH letters AS (
     SELECT l.id, l.kind, l.key, l.target, l.payload, l.operation_id, l.trace_id, l.priority, l.max_attempts, row_number() OVER (ORDER BY l.id) AS n
@@ -175,11 +175,11 @@ WITH letters AS (
      WHERE d.workspace_id = @workspace_id AND d.id = letters.id
  RETURNING d.id
 )
-SELECT letters.id AS letter_id, fresh.id AS job_id, letters.kind, pg_notify('parley_jobs', '')::text AS woken
+SELECT letters.id AS dead_letter_id, fresh.id AS job_id, letters.kind, pg_notify('parley_jobs', '')::text AS woken
   FROM gone JOIN letters ON letters.id = gone.id JOIN fresh ON fresh.n = letters.n
  ORDER BY letters.id;
 
--- name: DiscardLetter :one
+-- name: DiscardDeadLetter :one
 DELETE FROM dead_letter_queue WHERE workspace_id = @workspace_id AND id = @id RETURNING kind;
 
 -- name: QueueDepth :one
@@ -203,7 +203,7 @@ WITH dead AS (
     DELETE FROM job_queue j WHERE j.workspace_id = @workspace_id AND j.id = @id AND j.status = 'queued' RETURNING j.*
 )
 INSERT INTO dead_letter_queue (workspace_id, id, job_id, kind, key, target, payload, operation_id, trace_id, priority, attempts, failures, max_attempts, errors)
-SELECT dead.workspace_id, @letter_id, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
+SELECT dead.workspace_id, @dead_letter_id, dead.id, dead.kind, dead.key, dead.target, dead.payload, dead.operation_id, dead.trace_id, dead.priority,
        dead.attempt, dead.failures, dead.max_attempts, app.with_error(dead.errors, @error::jsonb)
   FROM dead
 RETURNING dead_letter_queue.id, dead_letter_queue.job_id, dead_letter_queue.kind, dead_letter_queue.key, dead_letter_queue.payload,
@@ -226,5 +226,5 @@ SELECT d.id, true, d.payload
 -- Replaces the payload of a job, unless that has changed.
 UPDATE job_queue SET payload = @payload WHERE workspace_id = @workspace_id AND id = @id AND payload = @before;
 
--- name: ResealLetter :exec
+-- name: ResealDeadLetter :exec
 UPDATE dead_letter_queue SET payload = @payload WHERE workspace_id = @workspace_id AND id = @id AND payload = @before;

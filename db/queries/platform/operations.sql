@@ -31,3 +31,14 @@ SELECT actor_id, id, body FROM operations
 
 -- name: ResealAnswer :exec
 UPDATE operations SET body = @body::bytea WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND id = @id AND sealed;
+
+-- name: FindRecentOperation :one
+-- The newest operation of an actor for the same request, among those whose ids this program has made since a time: such ids are in the
+-- order of time. It looks at the newest max_rows.
+WITH recent AS (
+    SELECT o.id, o.fingerprint FROM operations o
+     WHERE o.workspace_id = @workspace_id AND o.actor_id = @actor_id AND o.id BETWEEN @first::uuid AND @last::uuid
+     ORDER BY o.id DESC
+     LIMIT @max_rows
+)
+SELECT recent.id FROM recent WHERE recent.fingerprint = @fingerprint::bytea ORDER BY recent.id DESC LIMIT 1;

@@ -9,6 +9,10 @@ SELECT m.metric::text AS metric, coalesce(app.level(@workspace_id, m.metric), ap
   LEFT JOIN workspace_limits o ON o.workspace_id = @workspace_id AND o.metric = m.metric
  ORDER BY m.place;
 
+-- name: HasVerifiedSponsor :one
+-- Whether somebody who has proved an address is responsible for an actor of the transaction's workspace.
+SELECT app.has_verified_sponsor(@actor::uuid)::boolean;
+
 -- name: SetLimit :one
 INSERT INTO workspace_limits (workspace_id, metric, most) VALUES (@workspace_id, @metric, @most)
     ON CONFLICT (workspace_id, metric) DO UPDATE SET most = excluded.most
@@ -17,6 +21,6 @@ RETURNING most;
 -- name: UnsetLimit :exec
 DELETE FROM workspace_limits WHERE workspace_id = @workspace_id AND metric = @metric;
 
--- name: MakeRoom :exec
+-- name: ReserveQuota :exec
 -- Raises PYLIM where the workspace may not have one more.
-SELECT app.make_room(@workspace_id::uuid, @metric::text, @most::bigint);
+SELECT app.make_room(@workspace_id::uuid, @metric::text, @max_amount::bigint);

@@ -10,7 +10,7 @@ import (
 
 	"github.com/parley/parley/modules/activity/domain"
 	"github.com/parley/parley/modules/activity/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Report reads the usage of the workspace and the results of its turns.

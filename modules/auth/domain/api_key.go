@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,7 +26,9 @@ type APIKey struct {
 	Name       string
 	Hint       string // how its text begins
 	Role       Role
-	Bots       []uuid.UUID // the bots that it is limited to; none: all
+	Bots       []uuid.UUID    // the bots that it is limited to; none: all
+	Networks   []netip.Prefix // from which it is good; none: any address
+	Limits     KeyLimits      // none: no limits
 	CreatedBy  uuid.UUID
 	CreatedAt  time.Time
 	ExpiresAt  *time.Time // nil: never
@@ -38,10 +42,39 @@ type APIKey struct {
 // Errors of NewAPIKey.
 var (
 	ErrKeyName    = errors.New("must have 1 to 200 characters and not be blank")
-	ErrKeyRole    = errors.New("must be editor or viewer")
+	ErrKeyRole    = errors.New("must be editor, viewer, chat or embed")
 	ErrKeyExpiry  = errors.New("must lie in the future")
 	ErrKeyBotsMax = errors.New("must be 1 to 100 bots")
+	ErrKeyNetwork = errors.New("must be 1 to 50 addresses such as 203.0.113.7 or networks such as 203.0.113.0/24 and 2001:db8::/32, whose bits behind the prefix are 0")
 )
+
+// MaxKeyNetworks is how many networks a key may be limited to.
+const MaxKeyNetworks = 50
+
+// NewNetworks returns networks by their texts, each an address or CIDR (RFC 4632), without repetitions; ErrKeyNetwork where one is neither.
+func NewNetworks(texts []string) ([]netip.Prefix, error) {
+	networks := []netip.Prefix{}
+	for _, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			ip, err := netip.ParseAddr(text)
+			if err != nil || ip.Zone() != "" {
+				return nil, ErrKeyNetwork
+			}
+			network = netip.PrefixFrom(ip, ip.BitLen())
+		}
+		if network.Masked() != network || network.Addr().Is4In6() {
+			return nil, ErrKeyNetwork
+		}
+		if !slices.Contains(networks, network) {
+			networks = append(networks, network)
+		}
+	}
+	if len(networks) == 0 || len(networks) > MaxKeyNetworks {
+		return nil, ErrKeyNetwork
+	}
+	return networks, nil
+}
 
 // NewAPIKey makes a key and its text, which contains 32 random bytes.
 func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
@@ -63,7 +96,19 @@ func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
 	return k, text, nil
 }
 
-func isKeyRole(r Role) bool { return r == Editor || r == Viewer }
+// The roles that only API keys have.
+const (
+	Chat  Role = "chat"  // takes turns in threads that it made, and sees no others
+	Embed Role = "embed" // makes tokens of end users
+)
+
+// EndUserRole is the role of end users.
+const EndUserRole Role = "end_user"
+
+// KeyRoles returns the roles of API keys.
+func KeyRoles() []Role { return []Role{Editor, Viewer, Chat, Embed} }
+
+func isKeyRole(r Role) bool { return slices.Contains(KeyRoles(), r) }
 
 // HashOf returns the hash under which a secret of 32 random bytes is stored. A fast hash is enough, because nobody can
 // guess 32 random bytes.

@@ -15,7 +15,7 @@ type Authority struct {
 
 // AuthorityOf returns the authority of a role. The empty role, of a user who is not a member, has none.
 func AuthorityOf(role Role) Authority {
-	a := Authority{Subscribes: role.May(ManageWebhooks)}
+	a := Authority{Subscribes: role.May(manageWebhooks)}
 	for _, other := range []Role{Owner, Admin, Editor, Viewer} {
 		if role.MayInvite(other) {
 			a.Invites = append(a.Invites, other)
@@ -23,6 +23,9 @@ func AuthorityOf(role Role) Authority {
 		if isKeyRole(other) && !other.Above(role) {
 			a.Keys = append(a.Keys, other)
 		}
+	}
+	if role.May(takeTurns) { // which both let others do
+		a.Keys = append(a.Keys, Chat, Embed)
 	}
 	return a
 }
@@ -34,16 +37,9 @@ type Ended struct {
 	Subscriptions int // webhook subscriptions whose deliveries are held
 }
 
-// Kinds of resources.
-const (
-	KeyResource          = "api_key"
-	SubscriptionResource = "webhook_subscription"
-	EndpointResource     = "webhook_endpoint"
-)
-
 // Resource is something that depends on the authority of a member or an API key.
 type Resource struct {
-	Kind          string
+	Kind          string // api_key, webhook_subscription or webhook_endpoint
 	ID            uuid.UUID
 	Name          string // the URL of a subscription
 	Status        string // active or disabled; suspended (an API key) or held (a subscription) since StoppedAt

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// InvitationLife is how long an invitation can be accepted.
-const InvitationLife = 7 * 24 * time.Hour
+// invitationLife is how long an invitation can be accepted.
+const invitationLife = 7 * 24 * time.Hour
 
 const invitationPrefix = "inv_"
 
@@ -34,7 +34,7 @@ func NewInvitation(email Email, role Role, by uuid.UUID, now time.Time) (i Invit
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // it never fails
 	return Invitation{
-		ID: uuid.Must(uuid.NewV7()), Email: email.String(), Role: role, InvitedBy: by, CreatedAt: now, ExpiresAt: now.Add(InvitationLife),
+		ID: uuid.Must(uuid.NewV7()), Email: email.String(), Role: role, InvitedBy: by, CreatedAt: now, ExpiresAt: now.Add(invitationLife),
 	}, invitationPrefix + base64.RawURLEncoding.EncodeToString(secret)
 }
 
@@ -53,11 +53,12 @@ type Guest struct {
 	WorkspaceName string
 }
 
-// Letter is an email, in plain text.
-type Letter struct {
+// EmailMessage is an email, in plain text and, if it is not empty, in HTML of the same words.
+type EmailMessage struct {
 	To      string `json:"to"`
 	Subject string `json:"subject"`
 	Text    string `json:"text"`
+	HTML    string `json:"html"`
 	// Withheld is 1 where the email is not sent, because its mailbox has received too many. It is queued all the same,
 	// with a payload of the same length, so that the inviter does not see what others have sent to the mailbox.
 	Withheld int `json:"withheld"`

@@ -7,8 +7,9 @@ type Permission string
 
 // The permissions that use cases check themselves. The others are checked only when a transaction begins.
 const (
-	ManageMembers  Permission = "members.manage"
-	ManageWebhooks Permission = "webhooks.manage"
+	manageMembers  Permission = "members.manage"
+	manageWebhooks Permission = "webhooks.manage"
+	takeTurns      Permission = "turns.take"
 )
 
 // KeyUse says which API keys may have a permission.
@@ -26,33 +27,49 @@ type Rule struct {
 	Permission                   Permission
 	Owner, Admin, Editor, Viewer bool
 	Keys                         KeyUse
+	// Only are roles beside those of members that have the permission: Chat and Embed of API keys, and EndUserRole.
+	Only []Role
 }
 
 // Rules returns the table of permissions, roles and keys. The whole program uses this table.
 func Rules() []Rule {
 	const yes, no = true, false
 	return []Rule{
-		//                 owner admin editor viewer keys
-		{"bots.read", yes, yes, yes, yes, AnyKey},
-		{"bots.write", yes, yes, yes, no, AnyKey},
-		{"threads.read", yes, yes, yes, yes, AnyKey},
-		{"turns.take", yes, yes, yes, no, AnyKey},
-		{"files.read", yes, yes, yes, yes, WholeKey},
-		{"files.write", yes, yes, yes, no, WholeKey},
-		{"models.read", yes, yes, yes, no, WholeKey},
-		{"models.manage", yes, yes, no, no, NoKey},
-		{"webhooks.read", yes, yes, yes, no, WholeKey},
-		{ManageWebhooks, yes, yes, yes, no, WholeKey},
-		{"usage.read", yes, yes, yes, yes, WholeKey},
-		{"jobs.read", yes, yes, yes, no, WholeKey},
-		{"jobs.manage", yes, yes, no, no, NoKey},
-		{"audit.read", yes, yes, no, no, NoKey},
-		{"workspace.read", yes, yes, yes, yes, NoKey},
-		{"workspace.manage", yes, yes, no, no, NoKey},
-		{"workspace.delete", yes, no, no, no, NoKey},
-		{"members.read", yes, yes, yes, yes, NoKey},
-		{ManageMembers, yes, yes, no, no, NoKey},
-		{"keys.manage", yes, yes, no, no, NoKey},
+		//                 owner admin editor viewer keys only
+		{"bots.read", yes, yes, yes, yes, AnyKey, nil},
+		{"bots.list", yes, yes, yes, yes, AnyKey, []Role{Chat}}, // names, to choose from
+		{"bots.write", yes, yes, yes, no, AnyKey, nil},
+		{"bots.delete", yes, yes, no, no, WholeKey, nil}, // for good, and with all that was said to it where that is asked for
+		{"threads.read", yes, yes, yes, yes, AnyKey, []Role{Chat, EndUserRole}},
+		{"retrievals.read", yes, yes, yes, yes, AnyKey, nil}, // what a turn has found, cited or not
+		{takeTurns, yes, yes, yes, no, AnyKey, []Role{Chat, EndUserRole}},
+		{"completions.create", yes, yes, yes, no, AnyKey, []Role{Chat, EndUserRole}},
+		{"embeddings.create", yes, yes, yes, no, WholeKey, nil}, // vectors of any text, which are of no bot
+		{"threads.delete", yes, yes, yes, no, AnyKey, nil},      // a limited key erases what was said to its bots
+		{"end_user_tokens.create", no, no, no, no, AnyKey, []Role{Embed}},
+		{"end_users.read", yes, yes, yes, yes, WholeKey, nil},
+		{"end_users.manage", yes, yes, yes, no, WholeKey, nil},
+		{"end_users.merge", yes, yes, yes, no, AnyKey, []Role{Embed}}, // a limited key merges those of its bots
+		{"files.read", yes, yes, yes, yes, WholeKey, nil},
+		{"files.write", yes, yes, yes, no, WholeKey, nil},
+		{"knowledge.read", yes, yes, yes, yes, AnyKey, nil}, // a limited key sees what its bots know
+		{"knowledge.write", yes, yes, yes, no, WholeKey, nil},
+		{"models.read", yes, yes, yes, no, WholeKey, nil},
+		{"models.manage", yes, yes, no, no, NoKey, nil},
+		{"webhooks.read", yes, yes, yes, no, WholeKey, nil},
+		{manageWebhooks, yes, yes, yes, no, WholeKey, nil},
+		{"usage.read", yes, yes, yes, yes, WholeKey, nil},
+		{"jobs.read", yes, yes, yes, no, WholeKey, nil},
+		{"jobs.manage", yes, yes, no, no, NoKey, nil},
+		{"audit.read", yes, yes, no, no, NoKey, nil},
+		{"workspace.read", yes, yes, yes, yes, NoKey, nil},
+		{"workspace.manage", yes, yes, no, no, NoKey, nil},
+		{"workspace.secure", yes, no, no, no, NoKey, nil},
+		{"workspace.export", yes, yes, no, no, NoKey, nil},
+		{"workspace.delete", yes, no, no, no, NoKey, nil},
+		{"members.read", yes, yes, yes, yes, NoKey, nil},
+		{manageMembers, yes, yes, no, no, NoKey, nil},
+		{"keys.manage", yes, yes, no, no, NoKey, nil},
 	}
 }
 
@@ -66,7 +83,7 @@ func (r Rule) Roles() (roles []Role) {
 			roles = append(roles, cell.role)
 		}
 	}
-	return roles
+	return append(roles, r.Only...)
 }
 
 // May reports whether a role has a permission.
@@ -77,7 +94,7 @@ func (r Role) May(p Permission) bool {
 }
 
 // MayInvite reports whether a role may invite a person with another role.
-func (r Role) MayInvite(with Role) bool { return r.May(ManageMembers) && !with.Above(r) }
+func (r Role) MayInvite(with Role) bool { return r.May(manageMembers) && !with.Above(r) }
 
 // Above reports whether a role has more permissions than another.
 func (r Role) Above(other Role) bool {

@@ -9,11 +9,13 @@ import (
 )
 
 const (
-	// RefreshGrace is how long a used refresh token still returns the current one, for clients with many tabs and for
+	// refreshGrace is how long a used refresh token still returns the current one, for clients with many tabs and for
 	// lost responses.
-	RefreshGrace = 10 * time.Second
+	refreshGrace = 10 * time.Second
 	// SessionLife is how long a session lives at most, even if it is used all the time.
 	SessionLife = 60 * 24 * time.Hour
+	// freshAuthentication is how long an authentication counts as fresh.
+	freshAuthentication = 10 * time.Minute
 )
 
 // Client is where a session was opened from.
@@ -40,6 +42,8 @@ type Session struct {
 	RevokedAt                *time.Time
 	CreatedAt                time.Time
 	Client                   Client
+	AuthenticatedAt          time.Time // when the user proved last who it is; a refresh does not change it
+	Methods                  []Method  // by which it did
 }
 
 // NewSession makes the session of a user who signs in.
@@ -65,6 +69,16 @@ func (s *Session) begin(generation int, keyID string, idle time.Duration, now ti
 	if s.IdleExpiresAt.After(s.ExpiresAt) {
 		s.IdleExpiresAt = s.ExpiresAt
 	}
+}
+
+// Authenticate notes that the user has proved at a time, by methods, who it is.
+func (s *Session) Authenticate(methods []Method, at time.Time) {
+	s.Methods, s.AuthenticatedAt = methods, at
+}
+
+// Fresh reports whether the user has proved lately who it is.
+func (s *Session) Fresh(now time.Time) bool {
+	return now.Sub(s.AuthenticatedAt) < freshAuthentication
 }
 
 // TokenNamesWorkspace reports whether the refresh token of the current generation names the workspace of the session.
@@ -107,7 +121,7 @@ func (s *Session) Refresh(generation int, keyID string, idle time.Duration, now 
 
 // withinGrace returns the retirements that are still within the grace period; they are the newest ones.
 func (s *Session) withinGrace(now time.Time) []time.Time {
-	i := slices.IndexFunc(s.Retirements, func(t time.Time) bool { return now.Sub(t) <= RefreshGrace })
+	i := slices.IndexFunc(s.Retirements, func(t time.Time) bool { return now.Sub(t) <= refreshGrace })
 	if i < 0 {
 		return nil
 	}

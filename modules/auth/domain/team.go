@@ -44,10 +44,22 @@ func (t Team) ChangeRole(by, who uuid.UUID, to Role) error {
 	return nil
 }
 
+// Assign checks and makes the change when an identity provider gives a member another role.
+func (t Team) Assign(who uuid.UUID, to Role) error {
+	switch {
+	case t[who] == "":
+		return ErrNoMember
+	case to != Owner && t.isLastOwner(who):
+		return ErrLastOwner
+	}
+	t[who] = to
+	return nil
+}
+
 // Invite returns an error where a member may not invite a person with a role.
 func (t Team) Invite(by uuid.UUID, role Role) error {
 	switch {
-	case !t[by].May(ManageMembers):
+	case !t[by].May(manageMembers):
 		return ErrNotPermitted
 	case role.Above(t[by]):
 		return ErrRoleTooHigh
@@ -78,7 +90,7 @@ func (t Team) Leave(who uuid.UUID) error {
 
 func (t Team) manage(by, who uuid.UUID) error {
 	switch {
-	case !t[by].May(ManageMembers):
+	case !t[by].May(manageMembers):
 		return ErrNotPermitted
 	case t[who] == "":
 		return ErrNoMember

@@ -66,12 +66,12 @@ func TestWhoMayRemoveWhom(t *testing.T) {
 
 func TestAuthorityOfARoleIsNeverMoreThanTheRole(t *testing.T) {
 	t.Parallel()
-	all, keys := []domain.Role{domain.Owner, domain.Admin, domain.Editor, domain.Viewer}, []domain.Role{domain.Editor, domain.Viewer}
+	all, keys := []domain.Role{domain.Owner, domain.Admin, domain.Editor, domain.Viewer}, []domain.Role{domain.Editor, domain.Viewer, domain.Chat, domain.Embed}
 	for role, want := range map[domain.Role]domain.Authority{
 		domain.Owner:  {Invites: all, Keys: keys, Subscribes: true},
 		domain.Admin:  {Invites: all[1:], Keys: keys, Subscribes: true},
 		domain.Editor: {Keys: keys, Subscribes: true},
-		domain.Viewer: {Keys: keys[1:]},
+		domain.Viewer: {Keys: keys[1:2]},
 		"":            {},
 	} {
 		require.Equal(t, want, domain.AuthorityOf(role), "%q", role)

@@ -19,10 +19,9 @@ type Authorities interface {
 	Resources(ctx context.Context, of uuid.UUID, before *uuid.UUID, limit int) ([]domain.Resource, error)
 	// WasMember reports whether a user is a member, or was a member and still has resources there.
 	WasMember(ctx context.Context, user uuid.UUID) (bool, error)
-}
-
-// Inviters reads who sent an invitation.
-type Inviters interface {
+	// Guests returns the members whose membership came from an invitation of a member, or of somebody whom that one invited, and
+	// so on.
+	Guests(ctx context.Context, member uuid.UUID) ([]uuid.UUID, error)
 	// LockInviter returns the role that the inviter has now, and locks it until the transaction ends. The role is empty
 	// where the inviter is no longer a member.
 	LockInviter(ctx context.Context, invitation uuid.UUID) (domain.Role, error)

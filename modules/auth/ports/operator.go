@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Errors for operators, and for users who are disabled.
@@ -18,7 +18,7 @@ var (
 	ErrNotDeleted      = fail.New(fail.Conflict, "CONFLICT", "the workspace is not deleted: only a deleted one can be purged")
 )
 
-// Control changes the account of the user of the context for an operator.
+// Control changes accounts and workspaces for an operator: of the user or the workspace of the context.
 type Control interface {
 	// SetPassword replaces the hash of the password; ErrNoUser where there is no such user.
 	SetPassword(ctx context.Context, user uuid.UUID, hash string) error
@@ -29,10 +29,6 @@ type Control interface {
 	Enable(ctx context.Context, user uuid.UUID) error
 	// RestoreAuthority starts again what was stopped of a member of the workspace of the context since a time.
 	RestoreAuthority(ctx context.Context, member uuid.UUID, since time.Time) (domain.Ended, error)
-}
-
-// RestoreTime ends the period in which a deleted workspace can be restored.
-type RestoreTime interface {
 	// EndRestoreTime makes the workspace of the context due for purging now; ErrNotDeleted where it is not deleted.
 	EndRestoreTime(ctx context.Context) error
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // ChangeRole changes the role of a member, and stops what depends on an authority that the member no longer has.

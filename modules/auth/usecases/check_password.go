@@ -2,6 +2,7 @@ package usecases
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"github.com/parley/parley/modules/auth/domain"
@@ -26,9 +27,47 @@ func (c PasswordCheck) Verify(ctx context.Context, address, password string, log
 	return c.verify(ctx, origin, login, password)
 }
 
+// VerifyAny verifies the password of the accounts of an address as Verify does, the first one first, and returns the account
+// that it is of. Where that is another than the first, the attempt counts as a failure all the same: it was a guess at the
+// password of the first. The time and the counters say nothing of which of the accounts there are.
+func (c PasswordCheck) VerifyAny(ctx context.Context, address, password string, of domain.Candidates, ip netip.Addr, deviceToken string) (*domain.Login, domain.Attempt, error) {
+	attempt, err := c.Verify(ctx, address, password, of.First, ip, deviceToken)
+	if !errors.Is(err, ports.ErrInvalidCredentials) {
+		return of.First, attempt, err
+	}
+	var found *domain.Login
+	for _, login := range of.Unverified {
+		hash := "" // which no password matches
+		if login != nil {
+			hash = login.PasswordHash
+		}
+		ok, failed := c.Passwords.Verify(ctx, password, hash)
+		if failed != nil {
+			return nil, domain.Attempt{}, failed
+		}
+		if ok && found == nil {
+			found = login
+		}
+	}
+	if found == nil {
+		return nil, domain.Attempt{}, err
+	}
+	return found, domain.Attempt{Network: domain.Network(ip)}, nil
+}
+
 // VerifyOwn verifies the password of a user who is signed in. Failed log-ins of others do not delay it.
 func (c PasswordCheck) VerifyOwn(ctx context.Context, login *domain.Login, password string) (domain.Attempt, error) {
 	return c.verify(ctx, domain.Origin{Account: login.UserID.String(), Trusted: "sessions"}, login, password)
+}
+
+// VerifyWithLink verifies the password of the account of a link, whose token was right. It has a limit of its own, as who has the
+// mailbox must not delay who has the account. ErrNotItsPassword for a wrong password.
+func (c PasswordCheck) VerifyWithLink(ctx context.Context, login *domain.Login, password string, ip netip.Addr) (domain.Attempt, error) {
+	attempt, err := c.verify(ctx, domain.Origin{Account: login.UserID.String(), Trusted: "links", IP: ip}, login, password)
+	if errors.Is(err, ports.ErrInvalidCredentials) {
+		return attempt, ports.ErrNotItsPassword
+	}
+	return attempt, err
 }
 
 // Disabled ends an attempt whose password was right, for an account that is disabled. It returns ErrAccountDisabled, or

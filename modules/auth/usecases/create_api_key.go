@@ -7,7 +7,7 @@ import (
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // CreateAPIKey makes a key for a program.
@@ -16,11 +16,16 @@ type CreateAPIKey struct {
 	Now  func() time.Time
 }
 
-// Do makes the requested key. It returns the text of the key, which is not stored and cannot be read later.
-func (u CreateAPIKey) Do(ctx context.Context, wanted domain.APIKey) (key domain.APIKey, text string, err error) {
-	key, text, err = domain.NewAPIKey(wanted, u.Now())
+// Do makes the requested key, which is good from some addresses and networks only where these are not nil. It returns the text of the key, which is not stored and cannot be read later.
+func (u CreateAPIKey) Do(ctx context.Context, wanted domain.APIKey, addresses *[]string) (key domain.APIKey, text string, err error) {
+	if addresses != nil {
+		wanted.Networks, err = domain.NewNetworks(*addresses)
+	}
+	if err == nil {
+		key, text, err = domain.NewAPIKey(wanted, u.Now())
+	}
 	for field, rule := range map[string]error{
-		"name": domain.ErrKeyName, "role": domain.ErrKeyRole, "expires_at": domain.ErrKeyExpiry, "bot_ids": domain.ErrKeyBotsMax,
+		"name": domain.ErrKeyName, "role": domain.ErrKeyRole, "expires_at": domain.ErrKeyExpiry, "bot_ids": domain.ErrKeyBotsMax, "allowed_addresses": domain.ErrKeyNetwork,
 	} {
 		if errors.Is(err, rule) {
 			return domain.APIKey{}, "", fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: err.Error()})

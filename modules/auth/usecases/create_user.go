@@ -13,6 +13,7 @@ import (
 // CreateUser makes a user with a workspace, without signing the user in.
 type CreateUser struct {
 	Users     ports.Users
+	Accounts  ports.Accounts
 	Passwords ports.Passwords
 	Now       func() time.Time
 }
@@ -35,7 +36,10 @@ func (u CreateUser) Prepare(ctx context.Context, email, password, workspaceName 
 }
 
 // Do stores the user and its workspace in the transaction of the context, which must be that of this user in this
-// workspace; ErrEmailExists where the address is taken.
+// workspace; ErrEmailExists where the address is taken. Who makes the user vouches for the address.
 func (u CreateUser) Do(ctx context.Context, r domain.Registration) error {
-	return u.Users.Register(ctx, r)
+	if err := u.Users.Register(ctx, r); err != nil {
+		return err
+	}
+	return u.Accounts.VerifyAddress(ctx, r.UserID, r.Email.String(), domain.AccountProof, r.At)
 }

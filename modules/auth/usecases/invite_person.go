@@ -2,14 +2,13 @@ package usecases
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // InvitePerson invites a person to a workspace.
@@ -18,25 +17,34 @@ type InvitePerson struct {
 	Members     ports.Members
 	Invitations ports.Invitations
 	Mail        ports.MailLimits
+	Texts       ports.EmailTexts
 	Outbox      ports.Outbox
+	Accounts    ports.Accounts
+	Verified    bool  // who invites must have proved its address
+	Mailed      bool  // the token is in the email alone: an invitation does not tell its inviter what the address has
 	Daily       int64 // invitations a day of a workspace, and of a person in all workspaces; 0: no limit
 	Now         func() time.Time
 }
 
 // NewGuest is the input of InvitePerson.
 type NewGuest struct {
-	By    uuid.UUID
-	Email string
-	Role  domain.Role
+	By       uuid.UUID
+	Email    string
+	Role     domain.Role
+	Language string // of the email, as an Accept-Language
 }
 
 // Do makes an invitation and queues its email. It returns the token, which is also in the email and cannot be read
-// later. An address receives a limited number of emails, whoever invites it; the result is the same where the email is
+// later; "" where it is in the email alone. Who has the token learns, by accepting with any password, whether the address has an
+// account. An address receives a limited number of emails, whoever invites it; the result is the same where the email is
 // withheld.
 func (u InvitePerson) Do(ctx context.Context, in NewGuest) (invitation domain.Invitation, token string, err error) {
 	email, err := domain.NewEmail(in.Email)
 	if err != nil {
 		return domain.Invitation{}, "", fail.Fields(fail.Field{Field: "email", Code: "INVALID", Message: err.Error()})
+	}
+	if err := u.checkInviter(ctx); err != nil {
+		return domain.Invitation{}, "", err
 	}
 	team, err := u.Members.Lock(ctx, in.By)
 	if err != nil {
@@ -65,22 +73,35 @@ func (u InvitePerson) Do(ctx context.Context, in NewGuest) (invitation domain.In
 	if err := u.Invitations.Create(ctx, invitation, domain.HashOf(token)); err != nil {
 		return domain.Invitation{}, "", err
 	}
-	return invitation, token, u.Outbox.Post(ctx, letter(inviter, workspace, invitation, token))
+	message, err := u.email(inviter, workspace, invitation, token, in.Language)
+	if err != nil {
+		return domain.Invitation{}, "", err
+	}
+	if u.Mailed {
+		token = ""
+	}
+	return invitation, token, u.Outbox.Post(ctx, message)
 }
 
-// letter returns the email about an invitation: who invites whom to which workspace.
-func letter(by domain.Member, w domain.Workspace, i domain.Invitation, token string) domain.Letter {
-	inviter := domain.MailAddress(by.Email)
-	l := domain.Letter{
-		To: i.Email, Subject: "Invitation to a workspace of Parley",
-		Text: fmt.Sprintf("%s invites %s to a workspace of Parley, as %s. Its members call it:\n\n    \"%s\"\n\n"+
-			"The invitation is good once, until %s. Its token is:\n\n    %s\n\n"+
-			"Accept it with POST /v1/invitations/accept, with the password of your account, or one for a new account.\n"+
-			"If you do not know who %s is, do nothing: without you nothing happens.\n",
-			inviter, domain.MailAddress(i.Email), i.Role, domain.MailName(w.Name), i.ExpiresAt.UTC().Format(time.RFC1123), token, inviter),
+// checkInviter returns fail.ErrEmailNotVerified for a caller who may not invite before its address is proved.
+func (u InvitePerson) checkInviter(ctx context.Context) error {
+	if !u.Verified {
+		return nil
 	}
+	user, err := u.Accounts.User(ctx)
+	if err == nil && user.VerifiedAt == nil {
+		return fail.ErrEmailNotVerified
+	}
+	return err
+}
+
+// email returns the email about an invitation: who invites whom to which workspace. Its language is that of the inviter.
+func (u InvitePerson) email(by domain.Member, w domain.Workspace, i domain.Invitation, token, language string) (domain.EmailMessage, error) {
+	message, err := u.Texts.Write(domain.EmailInvitation, language, i.Email, domain.EmailFacts{
+		Inviter: by.Email, Address: i.Email, Role: i.Role, Workspace: w.Name, Until: i.ExpiresAt, Token: token,
+	})
 	if !i.Announced {
-		l.Withheld = 1
+		message.Withheld = 1
 	}
-	return l
+	return message, err
 }

@@ -3,12 +3,13 @@ package usecases
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // LogIn opens a session for an address and a password.
@@ -18,6 +19,8 @@ type LogIn struct {
 	Check    PasswordCheck
 	Events   ports.AccountEvents
 	Issuer   SessionIssuer
+	Shared   ports.SharedAddresses // nil: an address has one account
+	Networks ports.Familiars       // where several have it
 }
 
 // Credentials are the input of LogIn.
@@ -53,11 +56,11 @@ func (u LogIn) Do(ctx context.Context, in Credentials) (Grant, error) {
 // open reads the password hash again when it opens the session; ErrPasswordChanged where it has changed in the
 // meantime.
 func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Grant, error) {
-	login, err := u.Users.FindLogin(ctx, email, in.Workspace)
+	candidates, err := u.candidates(ctx, email, in)
 	if err != nil {
 		return Grant{}, err
 	}
-	attempt, err := u.Check.Verify(ctx, email.String(), in.Password, login, in.Client.IP, in.DeviceToken)
+	login, attempt, err := u.Check.VerifyAny(ctx, email.String(), in.Password, candidates, in.Client.IP, in.DeviceToken)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -87,6 +90,29 @@ func (u LogIn) open(ctx context.Context, email domain.Email, in Credentials) (Gr
 	}
 	grant.DeviceToken = u.Check.Devices.Issue(login.UserID, hash, in.DeviceToken)
 	return grant, nil
+}
+
+// candidates returns the accounts of an address. Where several have it, those come first that know the device or the network.
+func (u LogIn) candidates(ctx context.Context, email domain.Email, in Credentials) (domain.Candidates, error) {
+	if u.Shared == nil {
+		login, err := u.Users.FindLogin(ctx, email, in.Workspace)
+		return domain.Candidates{First: login}, err
+	}
+	found, err := u.Shared.FindLogins(ctx, email, in.Workspace, domain.MaxUnverifiedSeen)
+	if err != nil {
+		return domain.Candidates{}, err
+	}
+	people := make([]uuid.UUID, len(found))
+	for i, login := range found {
+		people[i] = login.UserID
+	}
+	here, err := u.Networks.Familiar(ctx, people, in.Client.IP) // also for nobody: it takes its time
+	if err != nil {
+		return domain.Candidates{}, err
+	}
+	return domain.SharedAddress(found, func(l domain.Login) bool {
+		return slices.Contains(here, l.UserID) || u.Check.Devices.Trusted(in.DeviceToken, l.UserID, l.PasswordHash) != ""
+	}), nil
 }
 
 // renewed hashes a password again where its hash was made with outdated parameters; otherwise it returns the same hash.

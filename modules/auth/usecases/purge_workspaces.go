@@ -13,7 +13,7 @@ import (
 type PurgeWorkspaces struct {
 	Removal ports.Removal
 	// Restores is needed only by Begin.
-	Restores ports.RestoreTime
+	Control ports.Control
 	// Elsewhere removes data outside the database, before the rows of the workspace are removed. It may be called again.
 	Elsewhere []func(ctx context.Context, workspace uuid.UUID) error
 	// Purged is called after each round of steps that removed rows of a workspace, with their number.
@@ -50,7 +50,7 @@ func (u PurgeWorkspaces) Do(ctx context.Context) error {
 
 // Begin makes the deleted workspace of the context due for purging now, by One or by the next Do of any process;
 // ErrNotDeleted where it is not deleted.
-func (u PurgeWorkspaces) Begin(ctx context.Context) error { return u.Restores.EndRestoreTime(ctx) }
+func (u PurgeWorkspaces) Begin(ctx context.Context) error { return u.Control.EndRestoreTime(ctx) }
 
 // One purges one workspace completely, if it is due; done is false where another process purges it now.
 func (u PurgeWorkspaces) One(ctx context.Context, workspace uuid.UUID) (done bool, err error) {

@@ -44,7 +44,7 @@ func (u RefreshSession) Do(ctx context.Context, token string) (Grant, error) {
 			return grant, err
 		} // otherwise the session has moved
 	}
-	workspace, user, err := u.Sessions.Owner(ctx, given.SessionID)
+	workspace, user, err := u.Settler.Owner(ctx, given.SessionID)
 	if err != nil {
 		return Grant{}, err
 	}

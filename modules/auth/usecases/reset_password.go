@@ -7,7 +7,7 @@ import (
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // ResetPassword sets a password without the current one, for an operator, and ends all sessions of the user.
@@ -16,6 +16,7 @@ type ResetPassword struct {
 	Sessions  ports.Sessions
 	Events    ports.AccountEvents
 	Passwords ports.Passwords
+	Links     ports.AccountLinks
 }
 
 // Prepare checks a password for the user of an address and hashes it. It is slow and must not run in a transaction.
@@ -34,6 +35,9 @@ func (u ResetPassword) Do(ctx context.Context, user uuid.UUID, hash string) (ses
 		return 0, err
 	}
 	if sessions, err = u.Sessions.EndOthers(ctx, uuid.Nil); err != nil {
+		return 0, err
+	}
+	if err := u.Links.Void(ctx, user); err != nil { // of whoever knew the former password or had the mailbox
 		return 0, err
 	}
 	return sessions, u.Events.Record(ctx, domain.AccountEvent{UserID: user, Action: "password.reset"})

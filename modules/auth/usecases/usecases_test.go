@@ -11,15 +11,16 @@ import (
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // world is all that the use cases need from outside, with one user in it or none.
 type world struct {
+	ports.Users
 	ports.Sessions
 	login    *domain.Login
 	verified []string // the hashes that passwords were held to
-	opened   []string // what the audit was told
+	opened   []string // the actions that were audited
 	attempts int      // guesses that were counted
 	changed  bool     // somebody else has changed the password
 }
@@ -55,6 +56,10 @@ func (w *world) Trusted(string, uuid.UUID, string) (name string) { return "" }
 func (w *world) check() usecases.PasswordCheck {
 	return usecases.PasswordCheck{Attempts: w, Devices: w, Passwords: w}
 }
+func (w *world) User(context.Context) (domain.User, error) { return domain.User{}, nil }
+func (w *world) VerifyAddress(context.Context, uuid.UUID, string, domain.Proof, time.Time) error {
+	return nil
+}
 func (w *world) Current(context.Context) (domain.Account, error) {
 	return domain.Account{PasswordHash: w.login.PasswordHash}, nil
 }
@@ -65,12 +70,9 @@ func (w *world) ReplacePassword(context.Context, uuid.UUID, string, string) erro
 	return nil
 }
 func (w *world) EndOthers(context.Context, uuid.UUID) (int, error) { return 0, nil }
-func (w *world) List(context.Context, *ports.SessionPosition, int) ([]domain.Session, error) {
-	return nil, nil
-}
-func (w *world) Create(context.Context, domain.Session) error { return nil }
-func (w *world) KeyID() string                                { return "k" }
-func (w *world) Pair(domain.Session) (ports.Pair, error)      { return ports.Pair{}, nil }
+func (w *world) Create(context.Context, domain.Session) error      { return nil }
+func (w *world) KeyID() string                                     { return "k" }
+func (w *world) Pair(domain.Session) (ports.Pair, error)           { return ports.Pair{}, nil }
 func (w *world) ReadRefresh(string) (ports.RefreshClaims, error) {
 	return ports.RefreshClaims{}, nil
 }
@@ -83,7 +85,14 @@ func (w *world) Session(_ context.Context, action string, _ uuid.UUID) error {
 }
 
 func (w *world) issuer() usecases.SessionIssuer {
-	return usecases.SessionIssuer{Sessions: w, Tokens: w, Transactions: w, Audit: w, IdleLife: time.Hour, Now: time.Now}
+	return usecases.SessionIssuer{Sessions: w, Tokens: w, Transactions: w, Audit: w, Factors: unfactored{}, IdleLife: time.Hour, Now: time.Now}
+}
+
+// unfactored are users without a second factor.
+type unfactored struct{ ports.Factors }
+
+func (unfactored) LockAccount(context.Context, uuid.UUID) (ports.LockedAccount, error) {
+	return ports.LockedAccount{}, nil
 }
 
 var operation = uuid.New()
@@ -110,7 +119,9 @@ func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &world{login: test.login}
-			grant, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Registration{
+			grant, err := usecases.RegisterUser{
+				Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer(), Verify: usecases.VerifyEmail{Off: true},
+			}.Do(t.Context(), usecases.Registration{
 				Email: "ada@example.com", Password: test.password, WorkspaceName: "Acme", OperationID: test.operation,
 			})
 			require.Equal(t, test.audit, w.opened)
@@ -130,7 +141,9 @@ func TestATakenAddressIsARepetitionOnlyForTheSameCallWithThePassword(t *testing.
 func TestARepeatedRegistrationIsNoWayRoundTheLogInsRules(t *testing.T) {
 	t.Parallel()
 	again := func(w *world, password string) error {
-		_, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Registration{
+		_, err := usecases.RegisterUser{
+			Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer(), Verify: usecases.VerifyEmail{Off: true},
+		}.Do(t.Context(), usecases.Registration{
 			Email: "ada@example.com", Password: password, WorkspaceName: "Acme", OperationID: operation,
 		})
 		return err
@@ -146,14 +159,18 @@ func TestARepeatedRegistrationIsNoWayRoundTheLogInsRules(t *testing.T) {
 func TestARegistrationTellsWhatIsWrongWithIt(t *testing.T) {
 	t.Parallel()
 	w := &world{}
-	_, err := usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
+	_, err := usecases.RegisterUser{
+		Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer(), Verify: usecases.VerifyEmail{Off: true},
+	}.Do(t.Context(), usecases.Registration{Email: "x", Password: "short"})
 	require.ErrorIs(t, err, fail.ErrValidation)
 	require.Len(t, fail.From(err).Details["errors"], 3, "every wrong field at once")
-	_, err = usecases.RegisterUser{Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer()}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
+	_, err = usecases.RegisterUser{
+		Users: w, Accounts: w, Check: w.check(), Issuer: w.issuer(), Verify: usecases.VerifyEmail{Off: true},
+	}.Do(t.Context(), usecases.Registration{Email: "a@b", Password: "a good secret", WorkspaceName: " "})
 	require.ErrorIs(t, err, fail.ErrValidation)
 }
 
-// Nobody and a wrong password cannot be told apart: same answer, and as many hashes worked on.
+// An unknown account and a wrong password have the same result: same answer, and as many hashes worked on.
 func TestAnUnknownAddressIsAnsweredLikeAWrongPassword(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

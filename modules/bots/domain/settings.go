@@ -21,7 +21,10 @@ const (
 
 // KnownSettings returns the keys of settings that Parley reads, in order. Any other key is the client's own.
 func KnownSettings() []string {
-	return []string{"fallbacks", "history_limit", "language", "max_output_tokens", "metadata", "model", "temperature"}
+	return []string{
+		"fallbacks", "history_limit", "knowledge", "language", "max_output_tokens", "metadata", "model", "no_knowledge", "no_knowledge_text", "request_parameters", "rewrite",
+		"temperature",
+	}
 }
 
 // Warnings returns a warning for each key of the settings that Parley does not read, at most 20, in the order of the keys.

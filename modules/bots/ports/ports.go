@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/bots/domain"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Errors that adapters return.
@@ -18,7 +18,7 @@ var (
 	ErrBotNotFound     = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
 	ErrVersionNotFound = fail.New(fail.NotFound, "NOT_FOUND", "the bot has no such version")
 	ErrVersionConflict = fail.New(fail.Outdated, "VERSION_CONFLICT", "the bot has another version by now: read it again, then send yours for that one")
-	ErrArchived        = fail.New(fail.Conflict, "CONFLICT", "the bot is archived: make it active first")
+	errArchived        = fail.New(fail.Conflict, "CONFLICT", "the bot is archived: make it active first")
 )
 
 // Bots stores the bots of the caller's workspace.
@@ -29,8 +29,6 @@ type Bots interface {
 	Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error)
 	// Save stores a locked bot and its change.
 	Save(ctx context.Context, b domain.Bot, c domain.Change) error
-	// Status returns ErrBotNotFound where there is no such bot.
-	Status(ctx context.Context, id uuid.UUID) (domain.Status, error)
 }
 
 // Events publishes, in the transaction of the context, what happened to bots.
@@ -42,6 +40,15 @@ type Events interface {
 type Models interface {
 	// Warn returns a warning for each of the named models that nobody serves.
 	Warn(ctx context.Context, named []domain.NamedModel) ([]domain.Warning, error)
+}
+
+// Knowledge knows the knowledge bases of the caller's workspace.
+type Knowledge interface {
+	// Check returns a *domain.RuleError where a knowledge base is not there or its filter is none.
+	Check(ctx context.Context, uses []domain.UsedBase) error
+	// Hold keeps the knowledge bases that the latest and the published version of a bot name from being deleted until the end of
+	// the transaction. Those that are deleted already are left out.
+	Hold(ctx context.Context, bot uuid.UUID) error
 }
 
 // BotReader reads bots, versions and pointer changes, newest first. A bot of a list has no content.
@@ -90,7 +97,7 @@ type PointerChangePosition struct {
 // Invalid returns the error for callers where a rule of the domain was broken. It returns other errors unchanged.
 func Invalid(err error) error {
 	if errors.Is(err, domain.ErrArchived) {
-		return ErrArchived
+		return errArchived
 	}
 	if rule, ok := errors.AsType[*domain.RuleError](err); ok {
 		return fail.Fields(fail.Field{Field: rule.Field, Code: cmp.Or(rule.Code, "INVALID"), Message: rule.Rule})

@@ -12,9 +12,10 @@ import (
 
 // ChangeBot changes the fields of a bot that have no versions.
 type ChangeBot struct {
-	Bots   ports.Bots
-	Events ports.Events
-	Now    func() time.Time
+	Bots      ports.Bots
+	Knowledge ports.Knowledge
+	Events    ports.Events
+	Now       func() time.Time
 }
 
 // Do renames, activates or archives the bot. Activating an archived bot fails with LIMIT_REACHED where the workspace
@@ -28,5 +29,8 @@ func (u ChangeBot) Do(ctx context.Context, id uuid.UUID, changes domain.Changes)
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
 	}
-	return bot, save(ctx, u.Bots, u.Events, bot, change)
+	if err := save(ctx, u.Bots, u.Events, bot, change); err != nil || !change.Unarchived {
+		return bot, err
+	}
+	return bot, u.Knowledge.Hold(ctx, id)
 }

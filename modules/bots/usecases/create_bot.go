@@ -14,9 +14,10 @@ import (
 
 // CreateBot creates a bot.
 type CreateBot struct {
-	Bots   ports.Bots
-	Models ports.Models
-	Now    func() time.Time
+	Bots      ports.Bots
+	Models    ports.Models
+	Knowledge ports.Knowledge
+	Now       func() time.Time
 }
 
 // NewBot is the input of CreateBot.
@@ -36,6 +37,9 @@ func (u CreateBot) Do(ctx context.Context, in NewBot) (domain.Bot, error) {
 	bot, err := domain.NewBot(in.WorkspaceID, in.By, in.Attributes, content, u.Now())
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
+	}
+	if err := checkKnowledge(ctx, u.Knowledge, content); err != nil {
+		return domain.Bot{}, err
 	}
 	if bot.Warnings, err = warnOf(ctx, u.Models, content); err != nil {
 		return domain.Bot{}, err

@@ -12,10 +12,11 @@ import (
 
 // PublishBot chooses the version of a bot that turns use.
 type PublishBot struct {
-	Bots   ports.Bots
-	Reader ports.BotReader
-	Events ports.Events
-	Now    func() time.Time
+	Bots      ports.Bots
+	Reader    ports.BotReader
+	Knowledge ports.Knowledge
+	Events    ports.Events
+	Now       func() time.Time
 }
 
 // Do publishes the version, and returns the one that was published before.
@@ -31,5 +32,8 @@ func (u PublishBot) Do(ctx context.Context, id, by uuid.UUID, version int) (bot 
 	if err != nil {
 		return domain.Bot{}, 0, ports.Invalid(err)
 	}
-	return bot, before, save(ctx, u.Bots, u.Events, bot, change)
+	if err := save(ctx, u.Bots, u.Events, bot, change); err != nil {
+		return domain.Bot{}, 0, err
+	}
+	return bot, before, u.Knowledge.Hold(ctx, id)
 }

@@ -12,11 +12,12 @@ import (
 
 // RollBackBot writes the content of an old version as the next one.
 type RollBackBot struct {
-	Bots   ports.Bots
-	Reader ports.BotReader
-	Models ports.Models
-	Events ports.Events
-	Now    func() time.Time
+	Bots      ports.Bots
+	Reader    ports.BotReader
+	Models    ports.Models
+	Knowledge ports.Knowledge
+	Events    ports.Events
+	Now       func() time.Time
 }
 
 // OldVersion is the input of RollBackBot.
@@ -44,5 +45,8 @@ func (u RollBackBot) Do(ctx context.Context, in OldVersion) (domain.Bot, error) 
 	if bot.Warnings, err = warnOf(ctx, u.Models, old.Content); err != nil {
 		return domain.Bot{}, err
 	}
-	return bot, save(ctx, u.Bots, u.Events, bot, change)
+	if err := save(ctx, u.Bots, u.Events, bot, change); err != nil {
+		return domain.Bot{}, err
+	}
+	return bot, u.Knowledge.Hold(ctx, in.BotID)
 }

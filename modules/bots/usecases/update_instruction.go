@@ -13,10 +13,11 @@ import (
 
 // UpdateInstruction writes new content of a bot as its next version.
 type UpdateInstruction struct {
-	Bots   ports.Bots
-	Models ports.Models
-	Events ports.Events
-	Now    func() time.Time
+	Bots      ports.Bots
+	Models    ports.Models
+	Knowledge ports.Knowledge
+	Events    ports.Events
+	Now       func() time.Time
 }
 
 // NewInstruction is the input of UpdateInstruction.
@@ -47,6 +48,11 @@ func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bo
 	change, err := bot.Rewrite(content, domain.Edition{By: in.By, At: u.Now(), Note: in.Note, Hold: in.Hold})
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
+	}
+	if in.Settings != nil {
+		if err := checkKnowledge(ctx, u.Knowledge, content); err != nil {
+			return domain.Bot{}, err
+		}
 	}
 	if bot.Warnings, err = warnOf(ctx, u.Models, content); err != nil {
 		return domain.Bot{}, err

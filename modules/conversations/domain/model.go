@@ -75,6 +75,8 @@ type Choice struct {
 	Temperature     *float64 // nil: the model's default
 	MaxOutputTokens *int     // nil: the model's default
 	HistoryLimit    int      // earlier messages in its prompt, at most
+	// RequestParameters are the parameters that callers may set.
+	RequestParameters []string
 }
 
 // defaultHistory is how many earlier messages a prompt has where the bot sets no limit.
@@ -89,13 +91,15 @@ func Choose(settings json.RawMessage, workspace ModelDefaults, last ModelName) (
 		MaxOutputTokens *float64  `json:"max_output_tokens"` // whole numbers; clients may write them as 7.0
 		HistoryLimit    *float64  `json:"history_limit"`
 		Fallbacks       *[]string `json:"fallbacks"`
+
+		RequestParameters []string `json:"request_parameters"`
 	}
 	if len(settings) > 0 {
 		if err := jsonv2.Unmarshal(settings, &of); err != nil { // case-sensitive: Model is a key of the client's own
 			return Choice{}, fmt.Errorf("the bot's settings: %w", err)
 		}
 	}
-	c := Choice{Temperature: of.Temperature, HistoryLimit: defaultHistory}
+	c := Choice{Temperature: of.Temperature, HistoryLimit: defaultHistory, RequestParameters: of.RequestParameters}
 	if of.MaxOutputTokens != nil {
 		limit := int(*of.MaxOutputTokens)
 		c.MaxOutputTokens = &limit

@@ -1,9 +1,6 @@
 package domain
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // EventType is the type of an event of a stream.
 type EventType string
@@ -13,7 +10,9 @@ type EventType string
 const (
 	EventTurnCreated      EventType = "turn.created"
 	EventMessageCreated   EventType = "message.created"
+	EventRetrieved        EventType = "retrieval.completed"
 	EventMessageDelta     EventType = "message.delta"
+	EventCitation         EventType = "citation.added"
 	EventMessageCompleted EventType = "message.completed"
 	EventTurnCompleted    EventType = "turn.completed"
 	EventTurnFailed       EventType = "turn.failed"
@@ -26,6 +25,7 @@ type Event struct {
 	Sequence int64
 	Type     EventType
 	Text     string // of a delta
+	Data     []byte // of a retrieval and a citation: JSON
 }
 
 // AttemptSpan is how many sequence numbers an attempt has.
@@ -71,7 +71,7 @@ func (r TurnView) Events(chunks []string, first int, position int64, now time.Ti
 	switch {
 	case !r.Ended():
 		for i := max(0, int(at)-seqMessage-first); i < len(chunks); i++ {
-			events = append(events, Event{Sequence: int64(seqChunks + first + i), Type: EventMessageDelta, Text: chunks[i]})
+			events = append(events, chunkEvent(int64(seqChunks+first+i), chunks[i]))
 		}
 	case r.isNumbered(chunks, now):
 		events = append(events, r.numberedEnd(r.answerChunks(chunks), at)...)
@@ -110,7 +110,7 @@ func (r TurnView) isNumbered(chunks []string, now time.Time) bool {
 		return false
 	}
 	recent := r.FinishedAt != nil && now.Sub(*r.FinishedAt) < chunksKept
-	return strings.Join(chunks, "") == r.Answer.Content || len(chunks) == 0 && recent
+	return TextOf(chunks) == r.Answer.Content || len(chunks) == 0 && recent
 }
 
 // answerChunks returns the chunks of a turn's answer. The text is one chunk where it was never streamed.
@@ -125,7 +125,7 @@ func (r TurnView) answerChunks(chunks []string) []string {
 func (r TurnView) numberedEnd(chunks []string, at int64) (events []Event) {
 	answer := int64(seqChunks + len(chunks))
 	if seen := min(len(chunks), int(max(0, at-seqMessage))); seen < len(chunks) {
-		events = append(events, Event{Sequence: answer - 1, Type: EventMessageDelta, Text: strings.Join(chunks[seen:], "")})
+		events = append(events, joinedEvents(chunks[seen:], answer-1)...)
 	}
 	if at < answer {
 		events = append(events, Event{Sequence: answer, Type: EventMessageCompleted})
@@ -140,7 +140,7 @@ func (r TurnView) numberedEnd(chunks []string, at int64) (events []Event) {
 // where the reader may have another one.
 func (r TurnView) unnumberedEnd(chunks []string, at int64) (events []Event) {
 	seen := int(max(0, at-seqMessage))
-	if r.Answer != nil && (seen > len(chunks) || strings.Join(chunks, "") != r.Answer.Content) {
+	if r.Answer != nil && (seen > len(chunks) || TextOf(chunks) != r.Answer.Content) {
 		if at > seqMessage && at < seqMessageAnew {
 			events = append(events, Event{Sequence: seqMessageAnew, Type: EventMessageCreated})
 		}
@@ -148,9 +148,7 @@ func (r TurnView) unnumberedEnd(chunks []string, at int64) (events []Event) {
 			events = append(events, Event{Sequence: seqTextAnew, Type: EventMessageDelta, Text: r.Answer.Content})
 		}
 	} else if seen < len(chunks) {
-		events = append(events, Event{
-			Sequence: int64(seqMessage + len(chunks)), Type: EventMessageDelta, Text: strings.Join(chunks[seen:], ""),
-		})
+		events = append(events, joinedEvents(chunks[seen:], int64(seqMessage+len(chunks)))...)
 	}
 	if r.Answer != nil && at < seqAnswer {
 		events = append(events, Event{Sequence: seqAnswer, Type: EventMessageCompleted})

@@ -41,7 +41,9 @@ type Thread struct {
 	Title         string
 	Metadata      json.RawMessage // an object
 	CreatedBy     uuid.UUID
+	EndUserID     *uuid.UUID // whose thread it is; nil: of no end user
 	CreatedAt     time.Time
+	ExpiresAt     *time.Time // when the thread is deleted; nil: it stays
 	LastMessageAt *time.Time // nil: the thread has no message
 }
 
@@ -85,4 +87,11 @@ func CheckMetadata(metadata json.RawMessage) error {
 		return ErrMetadata
 	}
 	return nil
+}
+
+// Channel is a conversation in an outside system, with the name that the system gave it. Its events arrive at an
+// endpoint of the channels module.
+type Channel struct {
+	EndpointID     uuid.UUID
+	ConversationID string
 }

@@ -3,7 +3,6 @@ package domain
 import (
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -30,6 +29,7 @@ type Message struct {
 	CreatedAt   time.Time
 	Feedback    *Feedback // of the user who reads the message; nil: none
 	Cancelled   bool      // the answer of a cancelled turn, which may be incomplete
+	Citations   []Citation
 }
 
 // Turn is a user's message and the answer to it. When it starts, its two messages are numbered and the version of the
@@ -40,7 +40,9 @@ type Turn struct {
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
 	User        Message
-	Pinned      *Pinned // nil in a thread without a bot
+	Version     *int     // of the bot that the caller has named; nil: the published one
+	Pinned      *Pinned  // nil in a thread without a bot
+	Request     *Request // nil: the caller has sent only the message
 	Defaults    ModelDefaults
 	Asked       ModelName // the model that the settings name; its provider is UnknownProvider where they name none
 	Channel     *Channel  // nil in a thread that was opened by an API call
@@ -73,8 +75,8 @@ var (
 	ErrBlank   = errors.New("must have at least one visible character")
 )
 
-// checkContent returns ErrContent or ErrBlank for a content that no message may have.
-func checkContent(content string) error {
+// CheckContent returns ErrContent or ErrBlank for a content that no message may have.
+func CheckContent(content string) error {
 	if n := utf8.RuneCountInString(content); n < 1 || n > 50_000 {
 		return ErrContent
 	}
@@ -87,7 +89,7 @@ func checkContent(content string) error {
 // NewTurn prepares a turn. Its number and version are set when it is stored. It returns ErrContent or ErrBlank for a
 // content that no message may have.
 func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) (Turn, error) {
-	if err := checkContent(content); err != nil {
+	if err := CheckContent(content); err != nil {
 		return Turn{}, err
 	}
 	return NewTurnOfEvent(thread, actor, operation, content, lease, now), nil
@@ -121,12 +123,12 @@ func (t *Turn) Answer(content string, now time.Time) Message {
 // Partial makes the assistant's message of a cancelled turn from the text so far. Its content is empty where none of
 // that text is visible.
 func (t *Turn) Partial(chunks []string, now time.Time) Message {
-	text := strings.Join(chunks, "")
+	text := TextOf(chunks)
 	if !IsVisible(text) {
 		text = ""
 	}
 	answer := t.Answer(text, now)
-	answer.Cancelled = true
+	answer.Cancelled, answer.Citations = true, CitationsOf(chunks)
 	return answer
 }
 
@@ -136,6 +138,7 @@ type Reply struct {
 	Provider, Model string       // the model that answered, or failed; empty: none was chosen
 	Own             bool         // the workspace's own key was used
 	FinishReason    FinishReason // empty: unknown
+	Citations       []Citation
 	Usage
 	Begun      bool // the provider has worked on the call, and so charges for it
 	Latency    time.Duration

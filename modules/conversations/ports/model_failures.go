@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Permanent failures of a model: the same call would fail again. Nothing retries them, they open no circuit breaker,
@@ -64,7 +64,7 @@ const HintDetail = "hint"
 func PermanentModelFailure(err error) bool {
 	for _, permanent := range []error{
 		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer,
-		ErrModelNotAllowed, ErrModelNotConfigured,
+		ErrModelNotAllowed, ErrModelNotConfigured, fail.ErrEmailNotVerified,
 	} {
 		if errors.Is(err, permanent) {
 			return true

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Errors about models.
@@ -30,16 +30,44 @@ type Model interface {
 
 // Prompt is the input of a model.
 type Prompt struct {
-	TurnID   uuid.UUID
-	Attempt  int
-	Limited  bool // the workspace may have a limit of costs
-	ThreadID uuid.UUID
-	Seq      int64          // of the message in its thread
-	Pinned   *domain.Pinned // nil: no bot
-	Defaults domain.ModelDefaults
-	Content  string
+	TurnID  uuid.UUID
+	Attempt int
+	Limited bool // the workspace may have a limit of costs
+	// ChargedMicros is what the attempt was charged before this call, as for a query that a model has written. It is reserved
+	// together with what the call may cost.
+	ChargedMicros int64
+	ThreadID      uuid.UUID
+	Seq           int64          // of the message in its thread
+	Pinned        *domain.Pinned // nil: no bot
+	Defaults      domain.ModelDefaults
+	Content       string
+	Request       *domain.Request // nil: only the message was sent
+	Found         Found
 
 	Asked
+}
+
+// Found is what of the workspace's knowledge a prompt has.
+type Found struct {
+	Sources  []domain.Source
+	Boundary string // delimits the sources; it is random, so that no document has it
+	// Locate is called before a marker of a source is written, by a model that names what it cites: the part of the source's
+	// text, in code points. Nil: nobody asks.
+	Locate func(number, start, end int)
+}
+
+// Instruction returns the instruction of the bot, with the rules for the sources where there are any.
+func (p Prompt) Instruction(rules string) string {
+	switch {
+	case p.Pinned == nil || p.Pinned.Instruction == "":
+		if len(p.Found.Sources) == 0 {
+			return ""
+		}
+		return rules
+	case len(p.Found.Sources) == 0:
+		return p.Pinned.Instruction
+	}
+	return p.Pinned.Instruction + "\n\n" + rules
 }
 
 // perMessage is how many tokens each message takes in addition to its text.
@@ -56,6 +84,21 @@ func (p Prompt) Tokens() int {
 	}
 	for _, m := range p.History {
 		n += TokensOf(m.Content)
+	}
+	return n + p.Found.Tokens()
+}
+
+// tokensOfRules is how many tokens the rules for sources have, and what is around each source.
+const tokensOfRules = 300
+
+// Tokens estimates the tokens of the sources.
+func (f Found) Tokens() int {
+	if len(f.Sources) == 0 {
+		return 0
+	}
+	n := tokensOfRules
+	for _, s := range f.Sources {
+		n += TokensOf(s.Text) + 2*TokensOf(f.Boundary) + TokensOf(domain.ShownTitle(s))
 	}
 	return n
 }
@@ -88,6 +131,12 @@ type Budget interface {
 	// reservation. It returns fail.ErrLimitReached where the limit does not allow them beside what other attempts have
 	// spent and reserved.
 	Reserve(ctx context.Context, turn uuid.UUID, attempt int, micros int64) error
+}
+
+// Sponsors decides who may use the operator's keys.
+type Sponsors interface {
+	// Admit returns fail.ErrEmailNotVerified where nobody who has proved an address is responsible for the caller.
+	Admit(ctx context.Context) error
 }
 
 // Recall reads what a prompt needs besides the message.

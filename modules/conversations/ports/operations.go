@@ -36,12 +36,12 @@ type Operation struct {
 	// Streamed says that readers see results of Work before its end. Then the changes of Begin survive a crash of the
 	// database server, and a repetition that finds the work running is refused at once.
 	Streamed bool
-	// Resumes says that Begin resumes an existing turn, with more than one query.
-	Resumes bool
+	// Wide says that Begin makes more than one query, as to resume an existing turn.
+	Wide bool
 	// NoWait says that the turn does not wait for a slot among the turns that run at once.
 	NoWait bool
 
-	// Begin stores the turn by one query, its last statement, unless it Resumes.
+	// Begin stores the turn by one query, its last statement, unless it is Wide.
 	Begin func(ctx context.Context) error
 	// Resume takes over the turn that an earlier call under this operation has begun and not finished. It returns
 	// fail.ErrInProgress while that call may still run.

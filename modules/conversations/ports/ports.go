@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Errors of threads and turns.
@@ -28,14 +28,33 @@ var (
 
 // Threads stores the threads of the caller's workspace.
 type Threads interface {
+	// Create stores a thread; ErrBotNotFound or ErrBotArchived where its bot is not in the workspace or is archived. A thread with
+	// a bot that exists already stays as it is.
 	Create(ctx context.Context, t domain.Thread) error
 	Get(ctx context.Context, id uuid.UUID) (domain.Thread, error)
 	// Change changes the fields that are not nil; ErrThreadNotFound where there is no such thread.
 	Change(ctx context.Context, id uuid.UUID, c ThreadChanges) (domain.Thread, error)
 	// List lists threads, newest first.
 	List(ctx context.Context, f ThreadFilter, after *ThreadPosition, limit int) ([]domain.Thread, error)
+	// OpenChannel returns the thread of a conversation in an outside system, ready for its next message, in a transaction of
+	// its own. The first call opens the thread, with the bot of the endpoint. An archived thread is made active again or
+	// replaced by a new one, as the endpoint's rule says.
+	OpenChannel(ctx context.Context, c domain.Channel, now time.Time) (uuid.UUID, error)
+}
+
+// Expiries deletes threads at a time.
+type Expiries interface {
+	// Schedule schedules the deletion of a thread, in the transaction of the context.
+	Schedule(ctx context.Context, thread uuid.UUID, at time.Time) error
+}
+
+// Messages reads the messages of threads, and stores the feedback of users on them.
+type Messages interface {
 	// Messages lists the messages of a thread; ErrThreadNotFound where there is no such thread.
 	Messages(ctx context.Context, thread uuid.UUID, from Reading, limit int) ([]domain.Message, error)
+	// Rate stores an opinion, replaces the user's earlier one, and returns the message with it. ErrMessageNotFound where
+	// there is no such message, ErrNoAnswer where it is the message of a user.
+	Rate(ctx context.Context, o domain.Opinion) (domain.Message, error)
 }
 
 // ThreadChanges are the changes of a thread; nil leaves a field as it is.
@@ -49,19 +68,14 @@ type ThreadChanges struct {
 type ThreadFilter struct {
 	BotID  *uuid.UUID           `json:"b,omitempty"`
 	Status *domain.ThreadStatus `json:"s,omitempty"`
+	// OwnerID is the end user whose threads are meant, or the API key with the role chat.
+	OwnerID *uuid.UUID `json:"o,omitempty"`
 }
 
 // Reading is the position and the direction in which a thread is read.
 type Reading struct {
 	After     *MessagePosition // nil: from the end that comes first
 	Backwards bool             // newest first
-}
-
-// Opinions stores the feedback of users on answers.
-type Opinions interface {
-	// Rate stores an opinion, replaces the user's earlier one, and returns the message with it. ErrMessageNotFound where
-	// there is no such message, ErrNoAnswer where it is the message of a user.
-	Rate(ctx context.Context, o domain.Opinion) (domain.Message, error)
 }
 
 // ThreadPosition is a place in the list of threads.
@@ -114,10 +128,4 @@ type Events interface {
 	TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
 	// TurnFailed publishes that an attempt has failed. The reply names the model, where one was chosen.
 	TurnFailed(ctx context.Context, t domain.Turn, reply domain.Reply, why *fail.Error) error
-}
-
-// Bots reads the bots of the bots module.
-type Bots interface {
-	// Exists reports whether there is a bot with which threads may be opened. For an archived bot it returns an error.
-	Exists(ctx context.Context, bot uuid.UUID) (bool, error)
 }

@@ -3,11 +3,12 @@ package ports
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Errors of calls on turns.
@@ -37,6 +38,23 @@ type TurnViews interface {
 	List(ctx context.Context, thread uuid.UUID, before *MessagePosition, limit int) ([]domain.TurnView, error)
 	// OfOperation returns the turn of the caller's operation; the zero id where it has none.
 	OfOperation(ctx context.Context) (uuid.UUID, error)
+}
+
+// Readers knows which turns are read, in all processes.
+type Readers interface {
+	// Read says that the running turn of the caller's operation is read for some time from now on.
+	Read(ctx context.Context, d time.Duration) error
+	// Reader returns the running turn of the caller's operation, and whether it is read; the zero ReadTurn where none runs.
+	Reader(ctx context.Context) (ReadTurn, error)
+	// Canceller returns the cancelled turn of the caller's operation and the operation that has cancelled it; zero ids where it
+	// is not cancelled.
+	Canceller(ctx context.Context) (turn, operation uuid.UUID, err error)
+}
+
+// ReadTurn is a turn that runs.
+type ReadTurn struct {
+	Thread, Turn uuid.UUID
+	Read         bool // somebody reads it
 }
 
 // Cancels ends turns.

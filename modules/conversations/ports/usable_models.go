@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // ErrModelList is the reason why the models of a workspace's own key are not listed, where a retry may succeed.
@@ -33,6 +33,14 @@ type Providers interface {
 	// Try makes one call that shows whether the key works: it lists the models, or asks the named model for a few
 	// tokens. Its errors are those of Model.Reply.
 	Try(ctx context.Context, provider, model string, own Access) error
+}
+
+// KeyTests records tests of keys, once for the operation id of the call in the context.
+type KeyTests interface {
+	// Find returns the stored answer of the caller's operation, if there is one.
+	Find(ctx context.Context) (answer Answer, found bool, err error)
+	// Record stores the result of a test and writes it to the audit log. The model is empty where none was named.
+	Record(ctx context.Context, provider, model string, result domain.KeyTest) (Answer, error)
 }
 
 // TestLimits limits how often the keys of a workspace are tested; it returns RATE_LIMIT_EXCEEDED.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // CancelTurn cancels a running turn. It asks the process that runs the turn to stop, so that the model's call ends and
@@ -32,7 +32,7 @@ func (u CancelTurn) Do(ctx context.Context, thread, turn uuid.UUID) (ports.Answe
 	}
 	entry := ports.AuditRecord{Action: "turn.cancel", Thread: thread, Turn: turn}
 	cancel := func(ctx context.Context) (domain.TurnView, error) {
-		return u.cancel(ctx, thread, turn, call.From(ctx).Operation.ID)
+		return u.cancel(ctx, thread, turn, callctx.From(ctx).Operation.ID)
 	}
 	answer, err := u.Operations.RunOnce(ctx, entry, cancel)
 	if errors.Is(err, ports.ErrOvertaken) { // the turn ended between the reading and the writing: reading it again shows how

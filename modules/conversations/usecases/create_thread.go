@@ -16,7 +16,6 @@ import (
 // CreateThread opens a thread.
 type CreateThread struct {
 	Threads ports.Threads
-	Bots    ports.Bots
 	Now     func() time.Time
 }
 
@@ -24,22 +23,15 @@ type CreateThread struct {
 type NewThread struct {
 	WorkspaceID, By uuid.UUID
 	BotID           *uuid.UUID // nil: without a bot
+	EndUserID       *uuid.UUID // who opens it, which the database knows too; nil: no end user
 	Title           string
 	Metadata        json.RawMessage // nil: none
 }
 
-// Do opens the thread, with a bot of the workspace or without one.
+// Do opens the thread, with a bot of the workspace or without one. It fails with ErrBotNotFound or ErrBotArchived.
 func (u CreateThread) Do(ctx context.Context, in NewThread) (domain.Thread, error) {
-	if in.BotID != nil {
-		exists, err := u.Bots.Exists(ctx, *in.BotID)
-		if err != nil {
-			return domain.Thread{}, err
-		}
-		if !exists {
-			return domain.Thread{}, ports.ErrBotNotFound
-		}
-	}
 	thread := domain.NewThread(in.WorkspaceID, in.By, in.BotID, u.Now())
+	thread.EndUserID = in.EndUserID
 	if err := thread.Label(in.Title, in.Metadata); err != nil {
 		return domain.Thread{}, wrongLabel(err)
 	}

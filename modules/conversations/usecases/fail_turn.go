@@ -7,7 +7,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 const maxReason = 2000 // characters of an error that are stored
@@ -22,7 +22,9 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 	}
 	switch {
 	case a.writer != nil && errors.Is(cause, ports.ErrCancel):
-		return a.Cancels.Cancel(ctx, *a.turn, a.turn.Partial([]string{a.writer.Text()}, a.Now()), a.reply)
+		partial := a.turn.Partial([]string{a.writer.Text()}, a.Now())
+		partial.Citations = a.reply.Citations
+		return a.Cancels.Cancel(ctx, *a.turn, partial, a.reply)
 	case a.writer != nil && errors.Is(cause, ports.ErrCut):
 		return a.Turns.Cut(ctx, *a.turn, a.reply, a.Now())
 	}
@@ -32,7 +34,7 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 // storeFailure stores that the model failed, and its usage. The user's message stays, and the operation may be
 // repeated.
 func (a *attempt) storeFailure(ctx context.Context, cause error) error {
-	why, shown := []rune(storable(cause.Error())), fail.From(cause)
+	why, shown := []rune(domain.Storable(cause.Error())), fail.From(cause)
 	failure := domain.Failure{Code: shown.Code, Message: shown.Message, Details: shown.Details}
 	if err := a.Turns.Fail(ctx, *a.turn, a.reply, string(why[:min(len(why), maxReason)]), failure, a.Now()); err != nil {
 		return fmt.Errorf("store that the turn failed: %w", err)

@@ -83,6 +83,22 @@ func (u FollowTurn) Do(ctx context.Context, thread, turn uuid.UUID, position int
 	}
 }
 
+// Seen returns the text and the citations that a reader at a position of a turn has received.
+func (u FollowTurn) Seen(ctx context.Context, turn domain.TurnView, position int64) (text string, citations []domain.Citation, err error) {
+	seen := domain.ChunksAt(turn.Attempt, position)
+	if seen == 0 {
+		return "", nil, nil
+	}
+	var chunks []string
+	if log := u.Live.Streaming(turn.ID); log != nil {
+		chunks = log.From(0)
+	} else if chunks, _, err = u.Chunks.List(ctx, turn.ID, turn.Attempt, 0); err != nil {
+		return "", nil, err
+	}
+	chunks = chunks[:min(seen, len(chunks))]
+	return domain.TextOf(chunks), domain.CitationsOf(chunks), nil
+}
+
 // stopping returns a channel that is closed when the process stops. It returns nil for a turn that runs here, which is
 // followed to its end.
 func (u FollowTurn) stopping(here bool) <-chan struct{} {

@@ -9,12 +9,12 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // RateMessage stores the feedback of a user on an answer.
 type RateMessage struct {
-	Opinions ports.Opinions
+	Messages ports.Messages
 	Now      func() time.Time
 }
 
@@ -27,5 +27,5 @@ func (u RateMessage) Do(ctx context.Context, message, user uuid.UUID, rating dom
 	case err != nil:
 		return domain.Message{}, fail.Fields(fail.Field{Field: "comment", Code: "INVALID", Message: err.Error()})
 	}
-	return u.Opinions.Rate(ctx, domain.Opinion{MessageID: message, UserID: user, Feedback: feedback})
+	return u.Messages.Rate(ctx, domain.Opinion{MessageID: message, UserID: user, Feedback: feedback})
 }

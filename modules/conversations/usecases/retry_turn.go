@@ -8,7 +8,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // RetryTurn makes another attempt at a turn that failed and is the last of its thread, under an operation of its own.
@@ -42,7 +42,7 @@ func (u RetryTurn) retry(ctx context.Context, r domain.TurnView, started func(uu
 	turn := domain.Turn{ID: r.ID, ThreadID: r.ThreadID, ActorID: r.ActorID, OperationID: r.OperationID}
 	a := u.attempt(&turn, started)
 	op := a.operation()
-	op.Audit.Action, op.Resumes = "turn.retry", true
+	op.Audit.Action, op.Wide = "turn.retry", true
 	op.Begin = func(ctx context.Context) error {
 		err := a.resume(ctx)
 		if errors.Is(err, fail.ErrInProgress) || err == nil && turn.Done != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // RunTurn is the common part of all attempts at turns, whether the turn is new, retried or recovered.
@@ -31,6 +31,9 @@ type attempt struct {
 	started func(turn uuid.UUID) // called when the turn is stored and its model is asked; nil: nobody reads its events
 	noWait  bool
 
+	open       *domain.Thread // stored with the turn; nil: the thread exists
+	openThread func(ctx context.Context, t domain.Thread) error
+
 	reply  domain.Reply
 	writer ports.StreamWriter // nil: the model was not asked
 }
@@ -42,13 +45,20 @@ func (u RunTurn) attempt(turn *domain.Turn, started func(turn uuid.UUID)) *attem
 func (a *attempt) operation() ports.Operation {
 	return ports.Operation{
 		Audit:    ports.AuditRecord{Action: "turn.create", Thread: a.turn.ThreadID, Turn: a.turn.ID},
-		Streamed: a.started != nil, NoWait: a.noWait,
+		Streamed: a.started != nil, NoWait: a.noWait, Wide: a.open != nil,
 		Begin: a.begin, Resume: a.resume, Work: a.work, Finish: a.finish, Fail: a.fail, Ended: a.end,
 	}
 }
 
-// begin stores the turn with its user message.
-func (a *attempt) begin(ctx context.Context) error { return a.Turns.Start(ctx, a.turn) }
+// begin stores the turn with its user message, and its thread where that is to be opened.
+func (a *attempt) begin(ctx context.Context) error {
+	if a.open != nil {
+		if err := a.openThread(ctx, *a.open); err != nil {
+			return err
+		}
+	}
+	return a.Turns.Start(ctx, a.turn)
+}
 
 // resume takes the next attempt at the turn of an operation that was begun and not finished.
 func (a *attempt) resume(ctx context.Context) error {
@@ -98,6 +108,7 @@ func (a *attempt) finish(ctx context.Context) (domain.CompletedTurn, error) {
 		return domain.CompletedTurn{}, err
 	}
 	done := domain.CompletedTurn{Turn: *a.turn, Answer: a.turn.Answer(a.reply.Content, a.Now()), Reply: a.reply}
+	done.Answer.Citations = a.reply.Citations
 	if err := a.Turns.Complete(ctx, done.Turn, done.Answer, done.Reply); err != nil {
 		return done, err
 	}

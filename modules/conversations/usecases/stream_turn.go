@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // StreamTurn takes a turn while a reader reads its events.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // TakeTurn takes a turn in a thread from its beginning to its end: it stores the user's message, calls a model and
@@ -20,9 +20,11 @@ type TakeTurn struct {
 	RunTurn
 	Leases  ports.Leases
 	Threads ports.Threads
-	Queue   ports.ThreadQueue
-	Views   ports.TurnViews
-	Stream  StreamTurn
+	// Expiries deletes the threads that a turn opens for itself.
+	Expiries ports.Expiries
+	Queue    ports.ThreadQueue
+	Views    ports.TurnViews
+	Stream   StreamTurn
 }
 
 // NewTurn is the input of TakeTurn. The turn is that of the actor and the operation of the call in the context.
@@ -32,6 +34,10 @@ type NewTurn struct {
 	Enqueue  bool   // wait for the turns before it in the thread; otherwise a busy thread is an error
 	NoWait   bool   // do not wait for a slot among the turns that run at once
 	Checked  bool   // the content was checked when it was received
+
+	Open    *domain.Thread  // with that id and a bot, stored with the turn unless it exists; nil: the thread exists
+	Version *int            // of the bot; nil: the published one
+	Request *domain.Request // what was sent beside the content; nil: nothing
 }
 
 // Do takes the turn and returns its answer. Errors are wrong fields, those of ports.Operations, ports.ErrThreadBusy
@@ -54,24 +60,34 @@ func (u TakeTurn) take(ctx context.Context, in NewTurn, started func(uuid.UUID))
 		return ports.Answer{}, err
 	}
 	a := u.attempt(&turn, started)
-	a.noWait = in.NoWait
+	a.noWait, a.open = in.NoWait, in.Open
+	a.openThread = u.openThread
 	if in.Enqueue {
 		return u.enqueue(ctx, in, a)
 	}
 	return u.runIfFree(ctx, a)
 }
 
+// openThread stores a thread unless it exists, in the transaction of the context. One that expires is deleted by a job.
+func (u TakeTurn) openThread(ctx context.Context, t domain.Thread) error {
+	if err := u.Threads.Create(ctx, t); err != nil || t.ExpiresAt == nil {
+		return err
+	}
+	return u.Expiries.Schedule(ctx, t.ID, *t.ExpiresAt)
+}
+
 // prepare makes the turn. It stores nothing.
 func (u TakeTurn) prepare(ctx context.Context, in NewTurn) (domain.Turn, error) {
-	c := call.From(ctx)
+	c := callctx.From(ctx)
 	actor, operation, now := c.Principal.UserID, c.Operation.ID, u.Now()
 	if in.Checked {
 		return domain.NewTurnOfEvent(in.ThreadID, actor, operation, in.Content, u.Lease, now), nil
 	}
 	turn, err := domain.NewTurn(in.ThreadID, actor, operation, in.Content, u.Lease, now)
 	if err != nil {
-		return turn, wrongContent("content", err)
+		return turn, fail.Fields(fail.Field{Field: "content", Code: ContentCode(err), Message: err.Error()})
 	}
+	turn.Version, turn.Request = in.Version, in.Request
 	return turn, nil
 }
 
@@ -113,11 +129,10 @@ func (u TakeTurn) freeThread(ctx context.Context, thread uuid.UUID) error {
 	return ports.ErrThreadBusy.With("active_turn_id", active)
 }
 
-// wrongContent returns the error for the text of a message, with its field.
-func wrongContent(field string, err error) error {
-	code := "INVALID"
+// ContentCode returns the code of an error of domain.CheckContent.
+func ContentCode(err error) string {
 	if errors.Is(err, domain.ErrBlank) {
-		code = "BLANK"
+		return "BLANK"
 	}
-	return fail.Fields(fail.Field{Field: field, Code: code, Message: err.Error()})
+	return "INVALID"
 }

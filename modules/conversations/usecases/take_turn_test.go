@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // model answers as it is told to.
@@ -207,49 +207,4 @@ func TestABusyThreadSaysWhichTurnRunsOrIsFreed(t *testing.T) {
 	require.ErrorIs(t, try(&turns{busyErr: lost}), lost)
 	require.NoError(t, try(&turns{busy: active, freed: true}), "its lease has run out")
 	require.NoError(t, try(&turns{}), "it has just ended")
-}
-
-type bots struct {
-	exists bool
-	err    error
-}
-
-func (b bots) Exists(context.Context, uuid.UUID) (bool, error) { return b.exists, b.err }
-
-type threads struct {
-	ports.Threads
-	created []domain.Thread
-}
-
-func (s *threads) Create(_ context.Context, t domain.Thread) error {
-	s.created = append(s.created, t)
-	return nil
-}
-
-func TestAThreadIsOpenedOnlyWithABotThatIsThere(t *testing.T) {
-	t.Parallel()
-	bot, lost := uuid.New(), errors.New("lost")
-	for name, test := range map[string]struct {
-		bots bots
-		bot  *uuid.UUID
-		want error
-	}{
-		"without a bot": {bots{err: lost}, nil, nil}, // and none is asked for
-		"with one":      {bots{exists: true}, &bot, nil},
-		"not there":     {bots{}, &bot, ports.ErrBotNotFound},
-		"not known":     {bots{err: lost}, &bot, lost},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			kept := &threads{}
-			thread, err := usecases.CreateThread{Threads: kept, Bots: test.bots, Now: time.Now}.Do(t.Context(), usecases.NewThread{BotID: test.bot})
-			if test.want != nil {
-				require.ErrorIs(t, err, test.want)
-				require.Empty(t, kept.created)
-				return
-			}
-			require.NoError(t, err)
-			require.Equal(t, []domain.Thread{thread}, kept.created)
-		})
-	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // TestModelKey tests a workspace's own key with one call to its provider.
@@ -17,13 +17,26 @@ type TestModelKey struct {
 	Keys      ports.OwnKeys
 	Providers ports.Providers
 	Limits    ports.TestLimits
+	Tests     ports.KeyTests
 	Timeout   time.Duration
 	Now       func() time.Time
 }
 
-// Do tests the key for a provider and, if a model is named, whether that model answers with the key. It returns
-// ErrModelKeyNotFound where the workspace has no key of its own, and RATE_LIMIT_EXCEEDED where it tests too often.
-func (u TestModelKey) Do(ctx context.Context, workspace uuid.UUID, provider, model string) (domain.KeyTest, error) {
+// Do tests the key for a provider and, if a model is named, whether that model answers with the key. A repetition receives
+// the stored answer, without another call to the provider. Neither a transaction nor a connection is held during that call.
+// It returns ErrModelKeyNotFound where the workspace has no key of its own, and RATE_LIMIT_EXCEEDED where it tests too often.
+func (u TestModelKey) Do(ctx context.Context, workspace uuid.UUID, provider, model string) (ports.Answer, error) {
+	if answer, found, err := u.Tests.Find(ctx); found || err != nil {
+		return answer, err
+	}
+	result, err := u.test(ctx, workspace, provider, model)
+	if err != nil {
+		return ports.Answer{}, err
+	}
+	return u.Tests.Record(ctx, provider, model, result)
+}
+
+func (u TestModelKey) test(ctx context.Context, workspace uuid.UUID, provider, model string) (domain.KeyTest, error) {
 	name := ""
 	if model != "" {
 		m, err := domain.ParseModel(model)

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/knowledge/domain"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Errors of files.

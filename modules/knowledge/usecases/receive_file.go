@@ -12,21 +12,21 @@ import (
 
 	"github.com/parley/parley/modules/knowledge/domain"
 	"github.com/parley/parley/modules/knowledge/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // ReceiveFile stores the bytes of a file that does not exist yet; CreateFile creates it. RemoveOrphans removes bytes of
 // which no file is created.
 type ReceiveFile struct {
 	Bytes ports.Bytes
-	// Sniff returns the type of a file by its first bytes, SniffLength at most.
+	// Sniff returns the type of a file by its first bytes, sniffLength at most.
 	Sniff func(head []byte) (contentType string)
 	Limit int64 // bytes
 	Now   func() time.Time
 }
 
-// SniffLength is how many bytes are needed to detect the type of a file.
-const SniffLength = 3072
+// sniffLength is how many bytes are needed to detect the type of a file.
+const sniffLength = 3072
 
 // SentFile is the input of ReceiveFile.
 type SentFile struct {
@@ -41,7 +41,7 @@ func (u ReceiveFile) Do(ctx context.Context, in SentFile) (domain.File, error) {
 	if err != nil {
 		return domain.File{}, fail.Fields(fail.Field{Field: "file", Code: "INVALID", Message: err.Error()})
 	}
-	head := make([]byte, SniffLength)
+	head := make([]byte, sniffLength)
 	n, err := io.ReadFull(in.Content, head)
 	head = head[:n]
 	switch {

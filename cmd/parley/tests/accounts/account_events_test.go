@@ -49,7 +49,7 @@ func TestARefusalIsInTheLogOfItsWorkspaceWhoeverIsRefused(t *testing.T) {
 	ada := p.Register(t)
 	key, chat := ada.Key(t, "editor"), ada.NewEndpoint(t, ada.NewBot(t))
 	require.Equal(t, http.StatusOK, ada.Call(t, http.MethodPatch, "/v1/webhook-endpoints/"+chat.ID, map[string]any{"status": "disabled"}).Status)
-	harness.RequireCode(t, chat.Send(t, "msg_1", harness.Said("c", "hello")), http.StatusForbidden, "FORBIDDEN")
+	harness.RequireCode(t, chat.Send(t, "msg_1", harness.InboundMessage("c", "hello")), http.StatusForbidden, "FORBIDDEN")
 	refused := func(resource string) int {
 		return p.Number(t, `SELECT count(*) FROM audit_log WHERE workspace_id = $1 AND action = 'access.refuse' AND resource_id = $2`, ada.Workspace, resource)
 	}

@@ -16,7 +16,7 @@ func waitBlocked(t *testing.T, watch, by *pgx.Conn) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		return harness.Count(t, watch, `SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))`, int(by.PgConn().PID())) > 0
-	}, 10*time.Second, 10*time.Millisecond, "no call waits for the change")
+	}, time.Minute, 10*time.Millisecond, "no call waits for the change")
 }
 
 // Whoever gives, makes or adopts something while they are being removed or demoted does so before that, so that it ends with

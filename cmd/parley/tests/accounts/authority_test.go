@@ -27,7 +27,7 @@ func waitHeld(t *testing.T, super *pgx.Conn, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		return harness.Count(t, super, `SELECT count(*) FROM job_queue WHERE kind = 'webhook.deliver' AND status = 'queued' AND failures = 0 AND run_at > now() + interval '1 hour'`) == n
-	}, 20*time.Second, 20*time.Millisecond, "%d deliveries that are held", n)
+	}, time.Minute, 20*time.Millisecond, "%d deliveries that are held", n)
 }
 
 func TestWhatARemovedMemberHasGivenAndMadeStopsAtOnceUntilItIsAdopted(t *testing.T) {

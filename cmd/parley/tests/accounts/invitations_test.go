@@ -24,7 +24,7 @@ func TestU14InvitePeopleWithRoles(t *testing.T) {
 	require.Eventually(t, func() bool {
 		jobs := ada.Get(t, "/v1/jobs?kind=mail.send").Items()
 		return len(jobs) == 1 && jobs[0]["status"] == "done"
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	require.Equal(t, 1, harness.Count(t, super, `SELECT count(*) FROM job_queue WHERE kind = 'mail.send'`))
 	harness.RequireNowhere(t, super, token)
 
@@ -56,7 +56,7 @@ func TestU14InvitePeopleWithRoles(t *testing.T) {
 	require.Len(t, list, 2)
 	require.NotNil(t, list[0]["accepted_at"])
 	require.NotContains(t, p.Log.String(), token)
-	require.Contains(t, p.Log.String(), "a letter was not sent")
+	require.Contains(t, p.Log.String(), "email not sent")
 }
 
 func TestAnInvitationThatIsNoneLetsNobodyIn(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/api"
@@ -16,22 +17,70 @@ import (
 
 // samples are right bodies for the calls on something with an id; a new call of the document needs one here.
 var samples = map[string]any{
-	"changeWorkspace":   map[string]any{"name": "Other"},
-	"restoreWorkspace":  map[string]any{},
-	"leaveWorkspace":    map[string]any{},
-	"changeMember":      map[string]any{"role": "editor"},
-	"updateInstruction": map[string]any{"instruction": "Be kind."},
-	"takeTurn":          map[string]any{"content": "hello"},
-	"changeBot":         map[string]any{"name": "Other"},
-	"rollBackBot":       map[string]any{"version": 1},
-	"publishBot":        map[string]any{"version": 1},
-	"changeThread":      map[string]any{"title": "Other"},
-	"rateMessage":       map[string]any{"rating": "good"},
+	"mergeEndUser":     map[string]any{"external_id": "known"},
+	"changeWorkspace":  map[string]any{"name": "Other"},
+	"restoreWorkspace": map[string]any{},
+	"leaveWorkspace":   map[string]any{},
+	"startExport":      map[string]any{},
+
+	"putSecondFactorDemand": map[string]any{"required": false},
+	"putRetention":          map[string]any{"threads_days": 30},
+
+	"changeMember":         map[string]any{"role": "editor"},
+	"updateInstruction":    map[string]any{"instruction": "Be kind."},
+	"takeTurn":             map[string]any{"content": "hello"},
+	"sendAISDKMessage":     map[string]any{"id": "c", "messages": []any{map[string]any{"role": "user", "parts": []any{map[string]any{"type": "text", "text": "hello"}}}}},
+	"createResponse":       map[string]any{"model": "none", "input": "hello"},
+	"cancelResponse":       map[string]any{},
+	"createChatCompletion": map[string]any{"model": "none", "messages": []any{map[string]any{"role": "user", "content": "hello"}}},
+	"changeBot":            map[string]any{"name": "Other"},
+	"rollBackBot":          map[string]any{"version": 1},
+	"publishBot":           map[string]any{"version": 1},
+	"changeThread":         map[string]any{"title": "Other"},
+	"rateMessage":          map[string]any{"rating": "good"},
+
+	"changeKnowledgeBase": map[string]any{"name": "Other"},
+	"searchKnowledgeBase": map[string]any{"query": "secret"},
+	"addDocument":         map[string]any{"title": "Other", "text": "secret"},
+	"changeDocument":      map[string]any{"title": "Other"},
 
 	"changeWebhookEndpoint":           map[string]any{"name": "Other"},
 	"rotateWebhookEndpointSecret":     map[string]any{},
 	"changeWebhookSubscription":       map[string]any{"status": "disabled"},
 	"rotateWebhookSubscriptionSecret": map[string]any{},
+}
+
+// makersOf make what a path names by its ids, and note the ids.
+func makersOf(t *testing.T, ada *harness.Caller, super *pgx.Conn, bot string) map[string]func(hers map[string]string) {
+	t.Helper()
+	subscription := func(hers map[string]string) {
+		hers["subscription_id"] = ada.Subscribe(t, "https://example.com/hook", "turn.completed").ID
+	}
+	event := func(hers map[string]string) {
+		endpoint := ada.NewEndpoint(t, bot)
+		hers["endpoint_id"], hers["event_id"] = endpoint.ID, endpoint.Says(t, "chat", "hello").Text("event_id")
+	}
+	document := func(hers map[string]string) {
+		hers["knowledge_base_id"], hers["document_id"] = ada.IndexedBy(t, super)
+	}
+	return map[string]func(hers map[string]string){
+		"dead_letter_id": func(hers map[string]string) {
+			hers["dead_letter_id"] = harness.DeadLetter(t, super, ada.Workspace, "note")
+		},
+		"endpoint_id": event, "event_id": event, "subscription_id": subscription, "knowledge_base_id": document,
+		"file_id": func(hers map[string]string) { hers["file_id"] = ada.Upload(t, "secret.txt", "secret").Text("id") },
+		"delivery_id": func(hers map[string]string) {
+			subscription(hers)
+			hers["delivery_id"] = ada.Post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).Text("id")
+		},
+		"invitation_id": func(hers map[string]string) {
+			hers["invitation_id"], _ = ada.Invite(t, uuid.NewString()+"@example.com", "viewer")
+		},
+		"identity_id": func(hers map[string]string) { hers["identity_id"] = ada.Identity(t, super) },
+		"end_user_id": func(hers map[string]string) { hers["end_user_id"] = ada.Key(t, "embed").EndUser(t, bot).User },
+		"key_id":      func(hers map[string]string) { hers["key_id"] = ada.Key(t, "viewer").User },
+		"user_id":     func(hers map[string]string) { hers["user_id"] = ada.Join(t, ada, "editor").User },
+	}
 }
 
 // TestWhatIsAnothersIsAnsweredLikeWhatNeverWas walks every path of the document that has an id in it.
@@ -42,39 +91,57 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 	super := harness.Postgres.Superuser(t, p.Database)
 	bot := ada.Post(t, "/v1/bots", map[string]any{"name": "Support"}).Text("id")
 	thread := ada.Post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).Text("id")
-	said := ada.Post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "secret"})
+	turn := ada.Post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "secret"})
 	other := p.Anonymous()
 	other.Take(other.Post(t, "/v1/auth/login", map[string]any{"email": ada.Email, "password": harness.Password}))
 	another := other.Get(t, "/v1/auth/me")
-	hers := map[string]string{"bot_id": bot, "thread_id": thread, "version": "1", "a": "1", "b": "1",
-		"message_id": said.Text("assistant_message.id"), "session_id": another.Text("session_id")}
+	hers := map[string]string{"bot_id": bot, "thread_id": thread, "version": "1", "a": "1", "b": "1", "chat_id": "c",
+		"session_id": another.Text("session_id")}
+
+	hers["export_id"] = ada.Post(t, "/v1/workspaces/"+ada.Workspace+"/export", nil).Text("id")
+	_, err := super.Exec(t.Context(), `UPDATE workspace_exports SET status = 'failed', finished_at = now()`) // or she could start no other
+	require.NoError(t, err)
 
 	document, err := openapi3.NewLoader().LoadFromData(api.YAML)
 	require.NoError(t, err)
+	makers := makersOf(t, ada, super, bot)
 	walked := 0
 	for template, item := range document.Paths.Map() {
 		if !strings.Contains(template, "_id}") {
 			continue
 		}
 		for method, operation := range item.Operations() {
-			if operation.OperationID == "receiveWebhook" {
-				continue // for senders, who are in no workspace: their secret is what lets them in
+			if operation.OperationID == "receiveWebhook" || operation.OperationID == "downloadExport" {
+				continue // for who is in no workspace: a secret, or the token of a link, is what lets them in
 			}
-			hers["dead_letter_id"] = harness.DeadLetter(t, super, ada.Workspace, "note") // some calls use up what they are about
-			endpoint := ada.NewEndpoint(t, bot)
-			hers["endpoint_id"], hers["event_id"] = endpoint.ID, endpoint.Says(t, "chat", "hello").Text("event_id")
-			hers["subscription_id"] = ada.Subscribe(t, "https://example.com/hook", "turn.completed").ID
-			hers["file_id"] = ada.Upload(t, "secret.txt", "secret").Text("id")
-			hers["delivery_id"] = ada.Post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).Text("id")
-			hers["thread_id"] = thread
-			if strings.Contains(template, "{turn_id}") {
+			// Some calls use up what they are about, and most things take several calls to make: each call has those made
+			// anew that it names.
+			named := func(id string) bool { return strings.Contains(template, "{"+id+"}") }
+			for id, make := range makers {
+				if named(id) {
+					make(hers)
+				}
+			}
+			hers["thread_id"], hers["workspace_id"] = thread, ada.Workspace
+			if named("response_id") {
+				in, of := ada.TurnFor(t, operation.OperationID)
+				hers["response_id"] = "resp_" + strings.ReplaceAll(in+of, "-", "")
+			}
+			if named("turn_id") {
 				hers["thread_id"], hers["turn_id"] = ada.TurnFor(t, operation.OperationID)
 			}
-			hers["invitation_id"], _ = ada.Invite(t, uuid.NewString()+"@example.com", "viewer")
-			hers["key_id"] = ada.Key(t, "viewer").User
-			hers["user_id"], hers["workspace_id"] = p.Join(t, ada, "editor").User, ada.Workspace
-			if operation.OperationID == "leaveWorkspace" {
+			switch operation.OperationID {
+			case "deleteBot":
+				hers["bot_id"] = ada.NewBot(t)
+			case "deleteThread":
+				hers["thread_id"] = ada.Thread(t, bot)
+			case "deleteMessage":
+				hers["message_id"] = ada.Hi(t, ada.Thread(t, bot)).Text("assistant_message.id")
+			case "leaveWorkspace":
 				p.Join(t, ada, "owner") // or she could not
+				fallthrough
+			default:
+				hers["bot_id"], hers["message_id"] = bot, turn.Text("assistant_message.id")
 			}
 			own, random := template, template
 			for _, name := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(template, -1) {
@@ -114,7 +181,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 
 	body := func(id string) map[string]any { return map[string]any{"bot_id": id} }
 	harness.RequireSameButTrace(t, eve.Post(t, "/v1/conversations/threads", body(uuid.NewString())), eve.Post(t, "/v1/conversations/threads", body(bot)))
-	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries", "/v1/model-keys", "/v1/files"} {
+	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries", "/v1/model-keys", "/v1/files", "/v1/knowledge-bases"} {
 		require.Empty(t, eve.Get(t, list).Items(), "a foreign row in "+list)
 	}
 	require.Len(t, ada.Get(t, "/v1/conversations/threads/"+thread+"/messages").Items(), 4, "the stranger has left something")

@@ -1,101 +1,23 @@
 package accounts
 
 import (
-	"bufio"
-	"encoding/base64"
 	"fmt"
-	"io"
-	"mime/quotedprintable"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/tests/harness"
+	"github.com/parley/parley/platform/testing/mailtest"
 )
-
-// mailServer takes the emails that it is sent (RFC 5321).
-type mailServer struct {
-	address string
-	mu      sync.Mutex
-	emails  []string
-}
-
-func newMailServer(t *testing.T) *mailServer {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	m := &mailServer{address: l.Addr().String()}
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go m.serve(conn)
-		}
-	}()
-	return m
-}
-
-func (m *mailServer) serve(conn net.Conn) {
-	defer conn.Close()
-	in := bufio.NewScanner(conn)
-	say := func(line string) { _, _ = fmt.Fprintf(conn, "%s\r\n", line) }
-	say("220 here")
-	for in.Scan() {
-		switch verb, _, _ := strings.Cut(strings.ToUpper(in.Text()), " "); verb {
-		case "DATA":
-			say("354 go on")
-			var email strings.Builder
-			for in.Scan() && in.Text() != "." {
-				email.WriteString(in.Text() + "\n")
-			}
-			m.mu.Lock()
-			m.emails = append(m.emails, email.String())
-			m.mu.Unlock()
-			say("250 taken")
-		case "QUIT":
-			say("221 bye")
-			return
-		default:
-			say("250 fine")
-		}
-	}
-}
-
-func (m *mailServer) all() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return append([]string(nil), m.emails...)
-}
-
-// text gives the decoded body of an email.
-func text(t *testing.T, email string) string {
-	t.Helper()
-	head, body, ok := strings.Cut(email, "\n\n")
-	require.True(t, ok)
-	var decoded io.Reader = strings.NewReader(body)
-	switch {
-	case strings.Contains(head, "quoted-printable"):
-		decoded = quotedprintable.NewReader(decoded)
-	case strings.Contains(head, "base64"):
-		decoded = base64.NewDecoder(base64.StdEncoding, decoded)
-	}
-	raw, err := io.ReadAll(decoded)
-	require.NoError(t, err)
-	return string(raw)
-}
 
 func TestAWorkspaceAndAPersonSendSoManyInvitationsADay(t *testing.T) {
 	t.Parallel()
-	box := newMailServer(t)
-	p := harness.Start(t, append(harness.FastJobs, "SMTP_URL=smtp://"+box.address, "LIMIT_INVITATIONS_DAY=8")...)
+	box := mailtest.New(t)
+	p := harness.Start(t, append(harness.FastJobs, "EMAIL_VERIFICATION=off", "SMTP_URL=smtp://"+box.Address, "LIMIT_INVITATIONS_DAY=8")...)
 	ada, eve := p.Register(t), p.Register(t)
 	statuses := map[int]int{}
 	for _, a := range harness.AtOnce(24, func() harness.Answer { return ada.TryInvite(t, uuid.NewString()+"@example.com") }) {
@@ -112,7 +34,7 @@ func TestAWorkspaceAndAPersonSendSoManyInvitationsADay(t *testing.T) {
 		http.StatusForbidden, "LIMIT_REACHED")
 	require.Equal(t, http.StatusCreated, eve.TryInvite(t, "x@example.com").Status, "another workspace and person")
 	p.Sent(t)
-	require.Len(t, box.all(), 9)
+	require.Len(t, box.Raw(), 9)
 	p.SQL(t, `UPDATE mail_counts SET day = day - 1`)
 	require.Equal(t, http.StatusCreated, ada.TryInvite(t, "x@example.com").Status, "the next day")
 	p.SQL(t, `SELECT app.forget_mail_counts()`)
@@ -121,8 +43,8 @@ func TestAWorkspaceAndAPersonSendSoManyInvitationsADay(t *testing.T) {
 
 func TestAnAddressGetsFewEmailsAndNobodySeesOfWhom(t *testing.T) {
 	t.Parallel()
-	box := newMailServer(t)
-	p := harness.Start(t, append(harness.FastJobs, "SMTP_URL=smtp://"+box.address)...)
+	box := mailtest.New(t)
+	p := harness.Start(t, append(harness.FastJobs, "EMAIL_VERIFICATION=off", "SMTP_URL=smtp://"+box.Address)...)
 	const victim = "grace@example.com"
 	var inviters []*harness.Caller
 	for range 8 {
@@ -138,7 +60,7 @@ func TestAnAddressGetsFewEmailsAndNobodySeesOfWhom(t *testing.T) {
 		last = a
 	}
 	p.Sent(t)
-	require.Len(t, box.all(), 3, "three a day to one mailbox")
+	require.Len(t, box.Raw(), 3, "three a day to one mailbox")
 	require.Len(t, last.Body, len(first.Body))
 	jobs := func(c *harness.Caller) map[string]any {
 		list := c.Get(t, "/v1/jobs?kind=mail.send").Items()
@@ -158,27 +80,27 @@ func TestAnAddressGetsFewEmailsAndNobodySeesOfWhom(t *testing.T) {
 	}
 	require.Equal(t, 5, p.Number(t, `SELECT count(*) FROM invitations WHERE email = 'open@example.com' AND announced AND revoked_at IS NULL`))
 	p.Sent(t)
-	before := len(box.all())
+	before := len(box.Raw())
 	p.SQL(t, `DELETE FROM mail_counts`)
 	require.Equal(t, http.StatusCreated, inviters[7].TryInvite(t, "open@example.com").Status)
 	p.Sent(t)
-	require.Len(t, box.all(), before)
+	require.Len(t, box.Raw(), before)
 	p.SQL(t, `UPDATE invitations SET expires_at = now() WHERE email = 'open@example.com'`)
 	require.Equal(t, http.StatusCreated, inviters[7].TryInvite(t, "open@example.com").Status)
 	p.Sent(t)
-	require.Len(t, box.all(), before+1)
+	require.Len(t, box.Raw(), before+1)
 }
 
 func TestAnInvitationSaysWhoInvitesWhomToWhat(t *testing.T) {
 	t.Parallel()
-	box := newMailServer(t)
-	p := harness.Start(t, append(harness.FastJobs, "SMTP_URL=smtp://"+box.address)...)
+	box := mailtest.New(t)
+	p := harness.Start(t, append(harness.FastJobs, "EMAIL_VERIFICATION=off", "SMTP_URL=smtp://"+box.Address)...)
 	ada := p.Register(t)
 	_, token := ada.Invite(t, "grace@example.com", "editor")
 	p.Sent(t)
-	said := text(t, box.all()[0])
+	body := box.To(t, "grace@example.com")[0].Text
 	for _, part := range []string{ada.Email + " invites grace@example.com to a workspace of Parley, as editor", `"Acme"`, token} {
-		require.Contains(t, said, part)
+		require.Contains(t, body, part)
 	}
 	for _, name := range []string{"http://evil.example", "www.evil.example", "evil.example/win", "Acme\r\nBcc: eve@example.com", "Acme\u202e"} {
 		harness.RequireWrong(t, ada.Call(t, http.MethodPatch, "/v1/workspaces/"+ada.Workspace, map[string]any{"name": name}), "name")
@@ -189,13 +111,61 @@ func TestAnInvitationSaysWhoInvitesWhomToWhat(t *testing.T) {
 	p.SQL(t, `UPDATE users SET email = $1`, "win.at.www.evil.example@x(click)")
 	require.Equal(t, http.StatusCreated, ada.TryInvite(t, "grace2@example.com").Status)
 	p.Sent(t)
-	email := box.all()[1]
-	head, _, _ := strings.Cut(email, "\n\n")
+	email := box.Raw()[1]
+	head, _, _ := strings.Cut(email, "\r\n\r\n")
 	require.NotContains(t, head, "Bcc")
 	require.NotContains(t, head, "won")
-	said = text(t, email)
-	require.Contains(t, said, `"You have won Bcc: eve[at]evil[.]example https[:]//evil[.]example/win …"`)
-	require.Contains(t, said, "win[.]at[.]www[.]evil[.]example[at]x(click) invites grace2@example.com")
-	require.NotContains(t, said, "evil.example")
-	require.NotContains(t, said, "://")
+	body = box.To(t, "grace2@example.com")[0].Text
+	require.Contains(t, body, `"You have won Bcc: eve[at]evil[.]example https[:]//evil[.]example/win …"`)
+	require.Contains(t, body, "win[.]at[.]www[.]evil[.]example[at]x(click) invites grace2@example.com")
+	require.NotContains(t, body, "evil.example")
+	require.NotContains(t, body, "://")
+}
+
+// Others must not keep the owner of a mailbox from having a link sent by asking for so many themselves.
+func TestOthersDoNotUseUpTheEmailsThatAnOwnerMayAskFor(t *testing.T) {
+	t.Parallel()
+	p, box := startRequired(t, harness.BehindProxy)
+	ada, _ := p.RegisterAt(t, "203.0.113.9")
+	prove(t, p, box, ada.Email, 1)
+	drained := func() {
+		require.Eventually(t, func() bool { return p.Number(t, `SELECT count(*) FROM account_emails`) == 0 }, 60*time.Second, 20*time.Millisecond)
+	}
+	got := func(subject string) (n int) {
+		for _, m := range box.To(t, ada.Email) {
+			if m.Subject == subject {
+				n++
+			}
+		}
+		return n
+	}
+	for range 7 {
+		forgot(t, p, ada.Email, harness.From("198.51.100.7"))
+	}
+	drained()
+	require.Equal(t, 5, got(resetSubject), "of one network")
+	for n := range 20 {
+		forgot(t, p, ada.Email, harness.From(fmt.Sprintf("198.51.%d.7", 101+n)))
+	}
+	drained()
+	require.Equal(t, 15, got(resetSubject), "of all strangers")
+	for range 7 {
+		forgot(t, p, ada.Email, harness.From("203.0.113.200"))
+	}
+	drained()
+	require.Equal(t, 20, got(resetSubject), "of a network from which she has logged in")
+}
+
+func TestOthersDoNotUseUpTheEmailsThatVerifyAnAddress(t *testing.T) {
+	t.Parallel()
+	p, box := startRequired(t, harness.BehindProxy)
+	email := "u" + uuid.NewString() + "@example.com"
+	for range 7 {
+		registerAs(t, p, email, otherPassword, harness.From("198.51.100.7"))
+	}
+	box.Wait(t, email, verifySubject, 5)
+	ada := registerAs(t, p, email, harness.Password, harness.From("203.0.113.9"))
+	code := codeOf(t, box.Wait(t, email, verifySubject, 6))
+	a := ada.Post(t, "/v1/auth/email/verify", map[string]any{"code": code})
+	require.Equal(t, http.StatusNoContent, a.Status, a)
 }

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -16,7 +17,7 @@ import (
 	"github.com/parley/parley/api"
 	"github.com/parley/parley/cmd/parley/tests/harness"
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/usage"
 )
 
 // everyOperation gives every call of the document that needs a token, with its permission, and ids of nothing in its path.
@@ -50,8 +51,19 @@ func bodiesOf(bot string) map[string]any {
 		"createInvitation":          map[string]any{"email": uuid.NewString() + "@example.com", "role": "viewer"},
 		"putModelSettings":          map[string]any{"default_model": "echo"},
 		"putModelKey":               map[string]any{"api_key": "sk-12345678"},
+		"putEmbeddingKey":           map[string]any{"api_key": "sk-12345678", "model": "m"},
+		"createKnowledgeBase":       map[string]any{"name": "x"},
+		"searchKnowledge":           map[string]any{"query": "x", "knowledge_base_ids": []string{uuid.NewString()}},
+		"createEmbeddings":          map[string]any{"model": "none", "input": "x"},
 		"createApiKey":              map[string]any{"name": "x", "role": "viewer"},
+		"createEndUserToken":        map[string]any{"bot_id": bot},
+		"mergeEndUser":              map[string]any{"external_id": "known"},
 		"changePassword":            map[string]any{"current_password": "wrong one", "new_password": "another good one"},
+		"changeEmail":               map[string]any{"email": uuid.NewString() + "@example.com", "password": "wrong one"},
+		"verifyEmail":               map[string]any{"code": "123456"},
+		"deleteMe":                  map[string]any{"password": "wrong one"},
+		"reauthenticate":            map[string]any{"password": "wrong one"},
+		"confirmTotp":               map[string]any{"code": "123456"},
 	}
 }
 
@@ -59,7 +71,7 @@ func bodiesOf(bot string) map[string]any {
 // who is let in gets an answer of the call itself, who is not gets 403 with what was lacking.
 func TestEveryCallIsHeldToItsRoleAndPermission(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t, "WORKERS=0")
+	p := harness.Start(t, "WORKERS=0", "EMAIL_VERIFICATION=off")
 	host := p.Register(t)
 	bodies := bodiesOf(uuid.NewString())
 	maps.Copy(bodies, samples)
@@ -93,11 +105,15 @@ func TestEveryCallIsHeldToItsRoleAndPermission(t *testing.T) {
 			name := fmt.Sprintf("%s: %s (%s)", role, id, permission)
 			if permission == "none" || slices.Contains(rules[permission].Roles(), role) {
 				require.NotEqual(t, http.StatusForbidden, a.Status, "%s: %s", name, a)
-				require.NotEqual(t, http.StatusUnprocessableEntity, a.Status, "%s: the body of this test is wrong: %s", name, a)
+				if a.Body["code"] != "WRONG_CODE" { // an answer of the call itself
+					require.NotEqual(t, http.StatusUnprocessableEntity, a.Status, "%s: the body of this test is wrong: %s", name, a)
+				}
 				return
 			}
 			harness.RequireCode(t, a, http.StatusForbidden, "FORBIDDEN")
-			require.Equal(t, map[string]any{"role": string(role), "permission": permission}, a.Body["details"], name)
+			if a.Body["error"] == nil { // OpenAI's form has no details
+				require.Equal(t, map[string]any{"role": string(role), "permission": permission}, a.Body["details"], name)
+			}
 			if method != http.MethodGet {
 				refusals++
 			}
@@ -112,13 +128,22 @@ func TestTheGuideHasTheTableOfPermissionsThatTheProgramGoesBy(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../../../../api/guides/people.md")
 	require.NoError(t, err)
+	others := map[domain.Role]string{domain.Chat: "`chat` keys", domain.Embed: "`embed` keys", domain.EndUserRole: "end users"}
 	mark := map[bool]string{true: "x", false: "-"}
 	keys := map[domain.KeyUse]string{domain.NoKey: "no", domain.WholeKey: "not if limited to bots", domain.AnyKey: "yes"}
 	var lines []string
 	for _, r := range domain.Rules() {
-		lines = append(lines, fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s |\n", r.Permission, mark[r.Owner], mark[r.Admin], mark[r.Editor], mark[r.Viewer], keys[r.Keys]))
+		only := []string{}
+		for _, role := range r.Only {
+			only = append(only, others[role])
+		}
+		may := keys[r.Keys]
+		if !r.Viewer && !r.Owner {
+			may = "no"
+		}
+		lines = append(lines, fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s |\n", r.Permission, mark[r.Owner], mark[r.Admin], mark[r.Editor], mark[r.Viewer], may, cmp.Or(strings.Join(only, ", "), "-")))
 	}
-	require.Contains(t, string(guide), "| --- | --- | --- | --- | --- | --- |\n"+strings.Join(lines, ""))
+	require.Contains(t, string(guide), "| --- | --- | --- | --- | --- | --- | --- |\n"+strings.Join(lines, ""))
 }
 
 func TestAUserWorksInTheWorkspaceThatItPicks(t *testing.T) {

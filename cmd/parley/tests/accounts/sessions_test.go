@@ -108,7 +108,7 @@ func TestASpentTokenAfterGraceEndsTheSessionForGood(t *testing.T) {
 	ada.RequireEnded(t, "the newest token of a stolen session")
 	phone.RequireAlive(t, "another session of the same user")
 	require.Equal(t, http.StatusOK, phone.Spend(t, phone.Refresh).Status)
-	require.Equal(t, 1, p.Number(t, `SELECT count(*) FROM audit_log WHERE action = 'session.revoke_stolen'`), "told once")
+	require.Equal(t, 1, p.Number(t, `SELECT count(*) FROM audit_log WHERE action = 'session.revoke_stolen'`), "audited once")
 }
 
 func TestEveryGenerationHasItsOwnGrace(t *testing.T) {
@@ -374,7 +374,7 @@ func TestLogOutAllEndsTheOthersInEveryWorkspace(t *testing.T) {
 	require.EqualValues(t, 2, a.At("ended"))
 	phone.RequireEnded(t, "logout-all")
 	abroad.RequireEnded(t, "logout-all, in another workspace")
-	ada.RequireAlive(t, "the one that said so")
+	ada.RequireAlive(t, "the session that made the call")
 	eve.RequireAlive(t, "another user's")
 	require.Equal(t, 1, p.Number(t, `SELECT count(*) FROM audit_log WHERE action = 'session.close_others' AND workspace_id = $1 AND changes = '{"ended": 2}'`, ada.Workspace))
 	require.EqualValues(t, 0, ada.Post(t, "/v1/auth/logout-all", nil).At("ended"))
@@ -489,7 +489,7 @@ func TestAPasswordChangeEndsTheOtherSessionsAndTheOldPassword(t *testing.T) {
 
 func TestNoSessionOfTheOldPasswordSurvivesItsChange(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t)
+	p := harness.Start(t, "EMAIL_VERIFICATION=off")
 	const next = "staple the right horse"
 	for _, first := range []string{"login", "change"} {
 		ada := p.Register(t)
@@ -623,7 +623,7 @@ func TestARemovedMemberIsRefusedAtOnce(t *testing.T) {
 
 func TestAHashOfThePastIsRenewedByTheRightPasswordOnly(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t)
+	p := harness.StartAtFullCost(t, "EMAIL_VERIFICATION=off")
 	ada := p.Register(t)
 	weak, err := argon2id.CreateHash(harness.Password, &argon2id.Params{Memory: 8 * 1024, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
 	require.NoError(t, err)

@@ -44,19 +44,19 @@ func TestARestoredLogIsToldOfUntilAnOperatorAdoptsIt(t *testing.T) {
 	require.Equal(t, first.At("anchor.seal"), a.At("anchor.restored_to.seal"))
 	require.Equal(t, first.At("anchor.sealed_at"), a.At("anchor.restored_to.sealed_at"))
 
-	code, out, told := ada.Parley(t, "audit", "verify", "--all")
-	require.Equal(t, app.ExitFailed, code, told)
+	code, out, stderr := ada.Parley(t, "audit", "verify", "--all")
+	require.Equal(t, app.ExitFailed, code, stderr)
 	require.Contains(t, out, ada.Workspace+" NOT INTACT")
 	require.Contains(t, out, "anchor: restored to seal 1 of 2")
 	require.Contains(t, out, eve.Workspace+" intact")
-	code, out, told = ada.Parley(t, "audit", "adopt", "--workspace", ada.Workspace)
-	require.Equal(t, app.ExitOK, code, told)
+	code, out, stderr = ada.Parley(t, "audit", "adopt", "--workspace", ada.Workspace)
+	require.Equal(t, app.ExitOK, code, stderr)
 	require.Contains(t, out, ada.Workspace+" adopted with 1 rows in 1 seals; the anchor had 2 rows in 2 seals")
 	require.Equal(t, true, ada.Get(t, "/v1/audit-log/verify").At("intact"))
 	rows := ada.Get(t, "/v1/audit-log?action=audit.adopt").Items()
 	require.Len(t, rows, 1)
-	code, _, told = ada.Parley(t, "audit", "verify", "--all")
-	require.Equal(t, app.ExitOK, code, told)
+	code, _, stderr = ada.Parley(t, "audit", "verify", "--all")
+	require.Equal(t, app.ExitOK, code, stderr)
 }
 
 func TestTheAnchorIsWhereTheSettingSays(t *testing.T) {
@@ -77,8 +77,8 @@ func TestTheAnchorIsWhereTheSettingSays(t *testing.T) {
 		require.FileExists(t, file)
 		require.NoError(t, os.Remove(file))
 		ada.AnchoredAs(t, "missing")
-		code, _, told := p.Parley(t, "audit", "adopt", "--all")
-		require.Equal(t, app.ExitOK, code, told)
+		code, _, stderr := p.Parley(t, "audit", "adopt", "--all")
+		require.Equal(t, app.ExitOK, code, stderr)
 		ada.AnchoredAs(t, "agrees")
 	}
 }
@@ -92,13 +92,13 @@ func TestAuditCommandsSayWhatTheyWant(t *testing.T) {
 		"say either --workspace, with":  {"audit", "verify", "--all", "--workspace", ada.Workspace},
 		"--workspace: should be the id": {"audit", "adopt", "--workspace", "acme"},
 	} {
-		code, _, told := p.Parley(t, args...)
+		code, _, stderr := p.Parley(t, args...)
 		require.Equal(t, app.ExitUsage, code)
-		require.Contains(t, told, want)
+		require.Contains(t, stderr, want)
 	}
 	stranger := *p
 	stranger.Settings = append(append([]string{}, p.Settings...), "SECRET_KEY="+uuid.NewString())
-	code, _, told := stranger.Parley(t, "audit", "adopt", "--all")
+	code, _, stderr := stranger.Parley(t, "audit", "adopt", "--all")
 	require.Equal(t, app.ExitFailed, code)
-	require.Contains(t, told, "SECRET_KEY: should be the key that this database")
+	require.Contains(t, stderr, "SECRET_KEY: should be the key that this database")
 }

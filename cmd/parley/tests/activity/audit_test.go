@@ -96,7 +96,7 @@ func TestReadsAndRefusalsOfInputWriteNoAuditRow(t *testing.T) {
 func TestNoSecretAndNoMessageIsInTheAuditLogOrInTheLog(t *testing.T) {
 	t.Parallel()
 	p := harness.Start(t, "LOG_LEVEL=debug")
-	secret, wrong, said, told := "marker-password-1f3a", "marker-wrong-77c1", "marker-message-9c2e", "marker-instruction-5b7d"
+	secret, wrong, message, instruction := "marker-password-1f3a", "marker-wrong-77c1", "marker-message-9c2e", "marker-instruction-5b7d"
 	ada := &harness.Caller{Program: p, Email: "marker@example.com"}
 	ada.Take(ada.Post(t, "/v1/auth/register", map[string]any{"email": ada.Email, "password": secret, "workspace_name": "Acme"}))
 	first := []string{ada.Token, ada.Refresh}
@@ -105,23 +105,23 @@ func TestNoSecretAndNoMessageIsInTheAuditLogOrInTheLog(t *testing.T) {
 	p.Anonymous().Post(t, "/v1/auth/register", map[string]any{"email": "x", "password": wrong, "workspace_name": ""})
 	p.Anonymous().Post(t, "/v1/auth/login", `{"email":"`+ada.Email+`","password":"`+secret) // broken off
 	ada.Take(ada.Post(t, "/v1/auth/refresh", map[string]any{"refresh_token": ada.Refresh}))
-	bot := ada.Post(t, "/v1/bots", map[string]any{"name": "Support", "instruction": told}).Text("id")
-	ada.Put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": told + "2"})
+	bot := ada.Post(t, "/v1/bots", map[string]any{"name": "Support", "instruction": instruction}).Text("id")
+	ada.Put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": instruction + "2"})
 	thread := "/v1/conversations/threads/" + ada.Post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).Text("id")
-	require.Equal(t, http.StatusOK, ada.Post(t, thread+"/turn", map[string]any{"content": said}).Status)
-	ada.Post(t, thread+"/turn", map[string]any{"content": said, said: said})
-	ada.Get(t, thread+"/messages?cursor="+said)
+	require.Equal(t, http.StatusOK, ada.Post(t, thread+"/turn", map[string]any{"content": message}).Status)
+	ada.Post(t, thread+"/turn", map[string]any{"content": message, message: message})
+	ada.Get(t, thread+"/messages?cursor="+message)
 	ada.Get(t, "/v1/bots?limit="+ada.Token)
 	ada.Get(t, "/"+ada.Token)
 	super := harness.Postgres.Superuser(t, p.Database)
 	_, err := super.Exec(t.Context(), `ALTER TABLE messages ADD CHECK (content NOT LIKE '%broken')`) // our fault, with its details
 	require.NoError(t, err)
-	harness.RequireCode(t, ada.Post(t, thread+"/turn", map[string]any{"content": said + "broken"}), http.StatusInternalServerError, "INTERNAL_ERROR")
+	harness.RequireCode(t, ada.Post(t, thread+"/turn", map[string]any{"content": message + "broken"}), http.StatusInternalServerError, "INTERNAL_ERROR")
 	require.Equal(t, http.StatusNoContent, ada.Post(t, "/v1/auth/logout", nil).Status)
 
 	log := p.Log.String()
 	require.Contains(t, log, `"msg":"request"`)
-	for _, text := range append(first, secret, wrong, said, told, ada.Token, ada.Refresh) {
+	for _, text := range append(first, secret, wrong, message, instruction, ada.Token, ada.Refresh) {
 		require.NotContains(t, log, text, "it is in the log")
 		require.Zero(t, harness.Count(t, super, `SELECT count(*) FROM audit_log a WHERE position($1 IN a::text) > 0`, text), "%.20s is in the audit log", text)
 	}

@@ -156,7 +156,7 @@ func TestWorkersWorkBesideTheRequestsOrInAProcessOfTheirOwn(t *testing.T) {
 	dead := func(n int) func() bool {
 		return func() bool { return len(ada.Get(t, "/v1/dead-letters").Items()) == n }
 	}
-	require.Eventually(t, dead(1), 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, dead(1), time.Minute, 10*time.Millisecond)
 	require.Equal(t, app.ExitOK, p.Stop())
 
 	ada.Program = harness.StartOn(t, p.Database, append(p.Settings, "WORKERS=0")...)
@@ -168,7 +168,7 @@ func TestWorkersWorkBesideTheRequestsOrInAProcessOfTheirOwn(t *testing.T) {
 		code <- app.Run(ctx, "test", []string{"parley", "worker"}, append(p.Settings, "WORKERS=2"), io.Discard, log)
 		ended.Store(true)
 	}()
-	require.Eventually(t, dead(2), 20*time.Second, 10*time.Millisecond, "%s", log)
+	require.Eventually(t, dead(2), time.Minute, 10*time.Millisecond, "%s", log)
 	require.False(t, ended.Load())
 	cancel()
 	require.Equal(t, app.ExitOK, <-code, log)

@@ -79,8 +79,8 @@ func TestOneTraceLeadsFromTheRequestToSQLTheModelTheJobAndTheTarget(t *testing.T
 	turn := ada.Post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "Where is my parcel, please?"})
 	require.Equal(t, http.StatusOK, turn.Status, turn)
 	trace := turn.Header.Get("X-Trace-Id")
-	told := target.WaitFor(t, 1)[0]
-	require.Regexp(t, "^00-"+trace+"-[0-9a-f]{16}-01$", told.Header.Get("Traceparent"))
+	delivery := target.WaitFor(t, 1)[0]
+	require.Regexp(t, "^00-"+trace+"-[0-9a-f]{16}-01$", delivery.Header.Get("Traceparent"))
 
 	me := ada.Get(t, "/v1/auth/me").Header.Get("X-Trace-Id")
 	given := ada.Get(t, "/v1/bots", harness.Header{Name: "traceparent", Value: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"})
@@ -149,7 +149,7 @@ func TestASentryIsToldOfOurFaultsWithTheirIDsAndNothingPersonal(t *testing.T) {
 	select {
 	case event = <-events:
 	case <-time.After(10 * time.Second):
-		t.Fatal("nothing was told")
+		t.Fatal("no span was exported")
 	}
 	require.Equal(t, "request failed", event["message"])
 	tags := event["tags"].(map[string]any)

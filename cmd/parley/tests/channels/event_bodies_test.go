@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 func TestTheBodyOfAnEventIsStoredOnceForAllSubscriptionsAndGoesWithTheLastDelivery(t *testing.T) {

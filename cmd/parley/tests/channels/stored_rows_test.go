@@ -2,6 +2,7 @@ package channels
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -54,25 +55,56 @@ func fillLimits(t *testing.T, ada *harness.Caller) filled {
 	for range 99 {
 		bots = append(bots, ada.NewBot(t))
 	}
-	key := made(ada.Post(t, "/v1/api-keys", map[string]any{"name": wide(200), "role": "viewer", "bot_ids": bots})).Text("id")
+	networks := make([]string, 50)
+	for n := range networks {
+		networks[n] = fmt.Sprintf("2001:db8:aaaa:bbbb:cccc:dddd:eeee:%x/128", 0x1000+n)
+	}
+	key := made(ada.Post(t, "/v1/api-keys", map[string]any{
+		"name": wide(200), "role": "viewer", "bot_ids": bots, "allowed_addresses": networks, "limits": keyLimits(1_000_000_000_000),
+	})).Text("id")
+	embed := made(ada.Post(t, "/v1/api-keys", map[string]any{"name": "embed", "role": "embed"}))
+	embedder := &harness.Caller{Program: ada.Program, Token: embed.Text("key")}
+	endUser := made(embedder.Post(t, "/v1/end-user-tokens", map[string]any{
+		"bot_id": bot, "external_id": wide(200), "name": wide(200), "metadata": numbers(16 << 10),
+	})).Text("end_user_id")
 	made(ada.Post(t, "/v1/invitations", map[string]any{"email": strings.Repeat("a", 64) + "@" + strings.Repeat("b.", 60) + "example.com", "role": "viewer"}))
 	made(ada.Put(t, "/v1/model-settings", map[string]any{"default_model": "openai/" + strings.Repeat("m", 150), "fallbacks": []string{"echo"}}))
 	made(ada.Put(t, "/v1/model-keys/openai", map[string]any{"api_key": strings.Repeat("k", 500)}))
 	made(ada.Put(t, "/v1/model-settings", map[string]any{"default_model": nil, "fallbacks": []string{}}))
+	made(ada.Put(t, "/v1/model-keys/embedding", map[string]any{
+		"api_key": strings.Repeat("k", 500), "model": strings.Repeat("m", 200), "dimensions": 4096,
+		"base_url": "https://example.com/" + strings.Repeat("u", 2000-len("https://example.com/")),
+	}))
 	endpoint := made(ada.Post(t, "/v1/webhook-endpoints", map[string]any{"name": wide(200), "bot_id": bot}))
 	chat := newSender(ada, endpoint)
-	event := made(chat.Send(t, strings.Repeat("w", 256), harness.Said(wide(256), wide(50_000)))).Text("event_id")
+	event := made(chat.Send(t, strings.Repeat("w", 256), harness.InboundMessage(wide(256), wide(50_000)))).Text("event_id")
 	sub := made(ada.Post(t, "/v1/webhook-subscriptions", map[string]any{
 		"url": "https://example.com/" + strings.Repeat("u", 2000-len("https://example.com/")), "events": []string{"bot.updated"},
 	})).Text("id")
 	made(ada.Post(t, "/v1/bots/"+bot+"/rollback", map[string]any{"version": 1, "note": wide(500)}))
+	export := made(ada.Post(t, "/v1/workspaces/"+ada.Workspace+"/export", nil)).Text("id")
+	base, document := ada.IndexedBy(t, harness.Postgres.Superuser(t, ada.Database))
+	made(ada.Patch(t, "/v1/knowledge-bases/"+base, map[string]any{"name": wide(200), "description": wide(2000)}))
+	made(ada.Patch(t, "/v1/knowledge-bases/"+base+"/documents/"+document, map[string]any{"title": wide(300), "metadata": map[string]any{"x": wide(200)}}))
 	return filled{ada, map[string]string{
+		"knowledge_base_id": base, "document_id": document,
 		"workspace_id": ada.Workspace, "bot_id": bot, "version": "2", "a": "1", "b": "2", "thread_id": strings.TrimPrefix(thread, "/v1/conversations/threads/"),
 		"turn_id": turn.Text("turn_id"), "message_id": message, "endpoint_id": endpoint.Text("id"), "event_id": event, "subscription_id": sub,
-		"key_id": key, "user_id": ada.User,
+		"key_id": key, "user_id": ada.User, "export_id": export, "end_user_id": endUser,
 		"file_id":     made(ada.Upload(t, wide(255), "x")).Text("id"),
 		"delivery_id": ada.Get(t, "/v1/webhook-deliveries").Items()[0]["id"].(string), "dead_letter_id": uuid.NewString(),
 	}}
+}
+
+// keyLimits is every limit that an API key may have.
+func keyLimits(n int) map[string]any {
+	limits := map[string]any{}
+	for _, metric := range []string{"requests", "turns", "tokens", "cost_micros"} {
+		for _, period := range []string{"minute", "day", "month"} {
+			limits[metric+"_per_"+period] = n
+		}
+	}
+	return limits
 }
 
 func newSender(c *harness.Caller, made harness.Answer) harness.Endpoint {
@@ -87,7 +119,7 @@ func (f filled) requireReadable(t *testing.T) {
 	document, err := openapi3.NewLoader().LoadFromData(api.YAML)
 	require.NoError(t, err)
 	for template, item := range document.Paths.Map() {
-		if item.Get == nil || !strings.HasPrefix(template, "/v1/") {
+		if item.Get == nil || !strings.HasPrefix(template, "/v1/") || item.Get.Security != nil { // or it needs no token
 			continue
 		}
 		path := pathParameter.ReplaceAllStringFunc(template, func(name string) string {
@@ -140,10 +172,15 @@ func TestRowsBeyondTheLimitsCanBeReadAndChanged(t *testing.T) {
 		`UPDATE messages SET content = ` + longer,
 		`UPDATE message_feedback SET comment = ` + longer,
 		`UPDATE files SET name = E'../\u0007' || ` + long,
+		`UPDATE knowledge_bases SET name = ` + long + `, description = ` + longer,
+		`UPDATE documents SET title = ` + long + `, metadata = ` + number + ` -> 'metadata'`,
+		`UPDATE document_texts SET text = ` + longer,
+		`UPDATE chunks SET text = ` + longer + `, headings = ARRAY(SELECT repeat('h', 500) FROM generate_series(1, 100))`,
 		`UPDATE webhook_endpoints SET name = ` + long,
 		`UPDATE webhook_subscriptions SET url = ` + longer,
 		`UPDATE webhook_events SET webhook_id = repeat('w', 2000), kind = 'message.received', conversation_id = 'c',
 			payload = ` + number + ` || jsonb_build_object('type', 'message.received', 'data', jsonb_build_object('conversation_id', 'c', 'text', ` + longer + `))`,
+		`UPDATE end_users SET name = ` + long + `, metadata = ` + number,
 		`UPDATE api_keys SET name = ` + long + `, bot_ids = ARRAY(SELECT gen_random_uuid() FROM generate_series(1, 1000))`,
 		`UPDATE invitations SET email = ` + long,
 		`UPDATE model_settings SET default_model = repeat('m', 5000), fallbacks = ARRAY(SELECT repeat('m', 500) FROM generate_series(1, 100))`,
@@ -161,6 +198,7 @@ func TestRowsBeyondTheLimitsCanBeReadAndChanged(t *testing.T) {
 		`UPDATE bot_versions SET settings = jsonb_set(settings, '{metadata,big}', '1')`, // the test reads numbers as doubles
 		`UPDATE threads SET metadata = jsonb_set(metadata, '{metadata,big}', '1')`,
 		`UPDATE webhook_events SET payload = jsonb_set(payload, '{metadata,big}', '1')`,
+		`UPDATE documents SET metadata = jsonb_set(metadata, '{big}', '1')`,
 	} {
 		_, err := super.Exec(t.Context(), sql)
 		require.NoError(t, err, sql)
@@ -198,6 +236,8 @@ func (f filled) requireUsable(t *testing.T) {
 		"the title":             f.Patch(t, thread, map[string]any{"title": "x"}),
 		"a turn":                f.Post(t, thread+"/turn", harness.Says("hello")),
 		"an endpoint":           f.Patch(t, "/v1/webhook-endpoints/"+f.ids["endpoint_id"], map[string]any{"status": "active"}),
+		"a knowledge base":      f.Patch(t, "/v1/knowledge-bases/"+f.ids["knowledge_base_id"], map[string]any{"chunk_size": 1000}),
+		"a document":            f.Patch(t, "/v1/knowledge-bases/"+f.ids["knowledge_base_id"]+"/documents/"+f.ids["document_id"], map[string]any{"title": "x"}),
 		"a subscription":        f.Patch(t, "/v1/webhook-subscriptions/"+f.ids["subscription_id"], map[string]any{"events": []string{"turn.completed"}}),
 		"what was read":         f.Put(t, bot+"/instruction", f.readable(t)),
 	} {

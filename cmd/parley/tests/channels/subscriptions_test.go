@@ -2,6 +2,7 @@ package channels
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/usage"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 func TestEverySubscriberIsToldOfWhatItWants(t *testing.T) {
@@ -29,20 +30,20 @@ func TestEverySubscriberIsToldOfWhatItWants(t *testing.T) {
 	turn := ada.Post(t, "/v1/conversations/threads/"+ada.Thread(t, bot)+"/turn", map[string]any{"content": "Hi"})
 	harness.Job(t, harness.Postgres.Superuser(t, p.Database), ada.Workspace, "nobody's")
 
-	told := map[string]map[string]any{}
+	events := map[string]map[string]any{}
 	for _, d := range all.WaitFor(t, 3) {
 		_, err := webhook.Verify([]string{every.Secret}, d.Header, d.Body, time.Now())
 		require.NoError(t, err)
-		told[d.Event.Type] = d.Event.Data
+		events[d.Event.Type] = d.Event.Data
 	}
-	require.Equal(t, bot, told["bot.updated"]["bot_id"])
-	require.Equal(t, turn.Text("turn_id"), told["turn.completed"]["turn_id"])
-	require.Equal(t, turn.Header.Get("X-Operation-Id"), told["turn.completed"]["operation_id"])
-	require.Nil(t, told["turn.completed"]["channel"])
-	require.Equal(t, "nobody's", told["dead_letter.created"]["kind"])
-	letter := ada.Get(t, "/v1/dead-letters").Items()[0]
-	require.Equal(t, letter["id"], told["dead_letter.created"]["dead_letter_id"])
-	require.Equal(t, letter["last_error"], told["dead_letter.created"]["last_error"])
+	require.Equal(t, bot, events["bot.updated"]["bot_id"])
+	require.Equal(t, turn.Text("turn_id"), events["turn.completed"]["turn_id"])
+	require.Equal(t, turn.Header.Get("X-Operation-Id"), events["turn.completed"]["operation_id"])
+	require.Nil(t, events["turn.completed"]["channel"])
+	require.Equal(t, "nobody's", events["dead_letter.created"]["kind"])
+	deadLetter := ada.Get(t, "/v1/dead-letters").Items()[0]
+	require.Equal(t, deadLetter["id"], events["dead_letter.created"]["dead_letter_id"])
+	require.Equal(t, deadLetter["last_error"], events["dead_letter.created"]["last_error"])
 	require.Len(t, ada.Get(t, "/v1/webhook-deliveries").Items(), 4)
 	require.Len(t, ada.Get(t, "/v1/webhook-deliveries?subscription_id="+every.ID).Items(), 3)
 	require.Len(t, some.All(), 1)
@@ -58,7 +59,7 @@ func TestADeliveryThatIsRefusedIsTriedAgainUnderItsID(t *testing.T) {
 	ada.Put(t, "/v1/bots/"+ada.NewBot(t)+"/instruction", map[string]any{"instruction": "Be kind."})
 	first := target.WaitFor(t, 1)[0]
 	path := "/v1/webhook-deliveries/" + first.ID
-	require.Eventually(t, func() bool { return ada.Get(t, path).At("attempts") == 1.0 }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return ada.Get(t, path).At("attempts") == 1.0 }, time.Minute, 20*time.Millisecond)
 	require.NotNil(t, ada.Get(t, "/v1/webhook-subscriptions/"+sub.ID).At("failing_since"))
 
 	target.Answers(http.StatusNoContent)
@@ -100,13 +101,13 @@ func TestATargetThatIsGoneIsDisabled(t *testing.T) {
 	require.Contains(t, letters[0]["last_error"], "disabled")
 	require.Contains(t, letters[0]["last_error"], "410")
 	update()
-	require.Len(t, target.All(), 1, "a disabled subscription is told nothing")
+	require.Len(t, target.All(), 1, "a disabled subscription receives nothing")
 
 	enable()
 	target.Answers(http.StatusInternalServerError)
 	update()
 	target.WaitFor(t, 2)
-	require.Eventually(t, func() bool { return ada.Get(t, path).At("failing_since") != nil }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return ada.Get(t, path).At("failing_since") != nil }, time.Minute, 20*time.Millisecond)
 	_, err := super.Exec(t.Context(), `UPDATE webhook_subscriptions SET failing_since = now() - interval '5 days 1 hour', failures = 10`)
 	require.NoError(t, err)
 	_, err = super.Exec(t.Context(), `UPDATE job_queue SET run_at = now() WHERE status = 'queued'`)
@@ -152,7 +153,7 @@ func TestTheDeathOfADeliveryThatToldOfADeathIsNotToldOf(t *testing.T) {
 	require.Eventually(t, func() bool { // its last attempt but one has been
 		tag, err := super.Exec(t.Context(), `UPDATE job_queue SET failures = max_attempts - 1, run_at = now() WHERE kind = 'webhook.deliver' AND status = 'queued' AND failures > 0`)
 		return err == nil && tag.RowsAffected() == 1
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	ada.WaitUntil(t, path, "status", "failed")
 	require.Len(t, ada.Get(t, "/v1/dead-letters").Items(), 2)
 	require.Len(t, ada.Get(t, "/v1/webhook-deliveries").Items(), 1, "that would go on for ever")
@@ -175,10 +176,10 @@ func TestTheDeathOfADeliveryThatToldOfADeathIsNotToldOf(t *testing.T) {
 
 func TestNoURLLeadsIntoOurNetwork(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t, "JOB_POLL_INTERVAL=20ms")
+	p := harness.Start(t, "JOB_POLL_INTERVAL=20ms", "APP_ENV=production", "JWT_SECRET="+strings.Repeat("s", 32))
 	ada, target := p.Register(t), harness.NewReceiver(t)
 	for _, url := range []string{
-		target.URL, "http://example.com/", "https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3/", "https://169.254.169.254/latest/meta-data",
+		target.URL, "http://localhost:9/", "http://example.com/", "https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3/", "https://169.254.169.254/latest/meta-data",
 		"https://localhost/", "https://0x7f.1/", "https://2130706433/", "https://[::ffff:10.0.0.1]/", "https://[64:ff9b::a00:1]/",
 		"https://user:pass@example.com/", "ftp://example.com/", "example.com", "https://", "https://example.com/#x",
 	} {
@@ -192,6 +193,25 @@ func TestNoURLLeadsIntoOurNetwork(t *testing.T) {
 	log := ada.WaitUntil(t, "/v1/webhook-deliveries/"+ping.Text("id"), "status", "failed").At("log").([]any)
 	require.Equal(t, "the address is not public", log[0].(map[string]any)["error"])
 	require.Empty(t, target.All())
+}
+
+func TestWebhooksReachLoopbackAddressesInDevelopmentOnOneMachine(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, "JOB_POLL_INTERVAL=20ms")
+	ada, target := p.Register(t), harness.NewReceiver(t)
+	sub := ada.Subscribe(t, target.URL, "bot.updated") // http://127.0.0.1
+	ping := ada.Post(t, "/v1/webhook-subscriptions/"+sub.ID+"/ping", nil)
+	ada.WaitUntil(t, "/v1/webhook-deliveries/"+ping.Text("id"), "status", "delivered")
+	require.Len(t, target.All(), 1)
+	for _, url := range []string{
+		"http://10.1.2.3/", "https://10.1.2.3/", "http://192.168.1.1/", "http://169.254.169.254/latest/meta-data", "http://0.0.0.0/", "https://[fd12::1]/", "http://8.8.8.8/",
+	} {
+		harness.RequireWrong(t, ada.Post(t, "/v1/webhook-subscriptions", map[string]any{"url": url, "events": []string{"bot.updated"}}), "url")
+	}
+	for _, settings := range [][]string{{"HTTP_ADDR=0.0.0.0:0"}, {"HTTP_ADDR=:0"}, {"APP_ENV=production", "JWT_SECRET=" + strings.Repeat("s", 32)}} {
+		eve := harness.Start(t, settings...).Register(t)
+		harness.RequireWrong(t, eve.Post(t, "/v1/webhook-subscriptions", map[string]any{"url": target.URL, "events": []string{"bot.updated"}}), "url")
+	}
 }
 
 func TestASubscriptionIsChangedRotatedAndEnded(t *testing.T) {
@@ -277,7 +297,7 @@ func TestTimeInWhichNothingIsTriedDisablesNoSubscription(t *testing.T) {
 		asked := len(target.All())
 		ada.Put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "Be kind."})
 		id := target.WaitFor(t, asked+1)[asked].ID
-		require.Eventually(t, func() bool { return ada.Get(t, "/v1/webhook-deliveries/"+id).At("attempts") == 1.0 }, 10*time.Second, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return ada.Get(t, "/v1/webhook-deliveries/"+id).At("attempts") == 1.0 }, time.Minute, 20*time.Millisecond)
 		require.Equal(t, "active", ada.Get(t, path).Text("status"), name)
 		require.NotNil(t, ada.Get(t, path).At("failing_since"), name)
 		_, err = super.Exec(t.Context(), `DELETE FROM job_queue WHERE status = 'queued'`) // no further attempt
@@ -288,7 +308,7 @@ func TestTimeInWhichNothingIsTriedDisablesNoSubscription(t *testing.T) {
 	asked := len(target.All())
 	ada.Put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "Be kind."})
 	target.WaitFor(t, asked+1)
-	require.Eventually(t, func() bool { return failures() == 1 }, 10*time.Second, 20*time.Millisecond, "the time and the count begin anew")
+	require.Eventually(t, func() bool { return failures() == 1 }, time.Minute, 20*time.Millisecond, "the time and the count begin anew")
 	since, err := time.Parse(time.RFC3339, ada.Get(t, path).Text("failing_since"))
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now(), since, time.Minute)
@@ -305,30 +325,30 @@ func TestWhatIsDueWhileASubscriptionIsDisabledBecomesADeadLetter(t *testing.T) {
 	path := "/v1/webhook-subscriptions/" + sub.ID
 	ada.Put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "Be kind."})
 	delivery := "/v1/webhook-deliveries/" + target.WaitFor(t, 1)[0].ID
-	require.Eventually(t, func() bool { return ada.Get(t, delivery).At("attempts") == 1.0 }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return ada.Get(t, delivery).At("attempts") == 1.0 }, time.Minute, 20*time.Millisecond)
 	due := func() {
 		t.Helper()
 		require.Eventually(t, func() bool {
 			tag, err := super.Exec(t.Context(), `UPDATE job_queue SET run_at = now() WHERE kind = 'webhook.deliver' AND status = 'queued'`)
 			return err == nil && tag.RowsAffected() == 1
-		}, 10*time.Second, 20*time.Millisecond)
+		}, time.Minute, 20*time.Millisecond)
 	}
 	require.Equal(t, http.StatusOK, ada.Call(t, http.MethodPatch, path, map[string]any{"status": "disabled"}).Status)
 	asked := len(target.All())
 	due()
 	ada.WaitUntil(t, delivery, "status", "failed")
 	require.Len(t, target.All(), asked, "a disabled subscription was asked")
-	letter := ada.Get(t, "/v1/dead-letters").Items()[0]
-	require.Contains(t, letter["last_error"], "the webhook subscription is disabled")
+	deadLetter := ada.Get(t, "/v1/dead-letters").Items()[0]
+	require.Contains(t, deadLetter["last_error"], "the webhook subscription is disabled")
 
 	require.Equal(t, http.StatusOK, ada.Call(t, http.MethodPatch, path, map[string]any{"status": "active"}).Status)
-	require.Equal(t, http.StatusOK, ada.Post(t, "/v1/dead-letters/"+letter["id"].(string)+"/retry", nil).Status)
+	require.Equal(t, http.StatusOK, ada.Post(t, "/v1/dead-letters/"+deadLetter["id"].(string)+"/retry", nil).Status)
 	target.WaitFor(t, asked+1)
 	require.Empty(t, ada.Get(t, "/v1/dead-letters").Items())
 	require.Equal(t, http.StatusNoContent, ada.Call(t, http.MethodDelete, path, nil).Status)
 	require.Eventually(t, func() bool {
 		var left int
 		return super.QueryRow(t.Context(), `SELECT count(*) FROM job_queue WHERE kind = 'webhook.deliver' AND status <> 'done'`).Scan(&left) == nil && left == 0
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 	require.Empty(t, ada.Get(t, "/v1/dead-letters").Items(), "of a subscription that was deleted")
 }

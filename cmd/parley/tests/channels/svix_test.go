@@ -35,7 +35,7 @@ func TestTheLibrariesOfSvixAndStandardWebhooksAreUnderstood(t *testing.T) {
 		return map[string]signer{"svix": s, "webhook": w}
 	}
 	for prefix, library := range libraries(chat.Secret) {
-		id, now, body := "msg_"+uuid.NewString(), time.Now(), harness.Said(prefix, "Hi")
+		id, now, body := "msg_"+uuid.NewString(), time.Now(), harness.InboundMessage(prefix, "Hi")
 		signature, err := library.Sign(id, now, []byte(body))
 		require.NoError(t, err)
 		send := func(body string) harness.Answer {

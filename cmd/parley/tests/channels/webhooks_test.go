@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 func TestAChannelIsConnectedBothWays(t *testing.T) {
@@ -78,7 +78,7 @@ func TestAnEventIsTakenOnceForEachOfTheSendersIDs(t *testing.T) {
 	p := harness.Start(t, harness.FastJobs...)
 	ada := p.Register(t)
 	chat := ada.NewEndpoint(t, ada.NewBot(t))
-	answers := harness.AtOnce(50, func() harness.Answer { return chat.Send(t, "msg_1", harness.Said("c", "once")) })
+	answers := harness.AtOnce(50, func() harness.Answer { return chat.Send(t, "msg_1", harness.InboundMessage("c", "once")) })
 	fresh := 0
 	for _, a := range answers {
 		require.Equal(t, http.StatusOK, a.Status, a)
@@ -97,7 +97,7 @@ func TestAnEventIsTakenOnceForEachOfTheSendersIDs(t *testing.T) {
 		`SELECT array_agg(action ORDER BY id) FROM audit_log WHERE operation_id = $1 AND user_id = $2`, event.Text("operation_id"), chat.ID).Scan(&actions))
 	require.Equal(t, []string{"webhook_event.receive", "turn.create"}, actions, "by the endpoint")
 
-	a := ada.NewEndpoint(t, ada.NewBot(t)).Send(t, "msg_1", harness.Said("c", "another endpoint, another event"))
+	a := ada.NewEndpoint(t, ada.NewBot(t)).Send(t, "msg_1", harness.InboundMessage("c", "another endpoint, another event"))
 	require.Equal(t, false, a.At("duplicate"))
 }
 
@@ -106,7 +106,7 @@ func TestWhoCannotSignGetsNothingIn(t *testing.T) {
 	p := harness.Start(t, "WORKERS=0")
 	ada := p.Register(t)
 	chat := ada.NewEndpoint(t, ada.NewBot(t))
-	stranger, body := chat, harness.Said("c", "hello")
+	stranger, body := chat, harness.InboundMessage("c", "hello")
 	stranger.Secret = webhook.NewSecret()
 	for name, a := range map[string]harness.Answer{
 		"another's secret":     stranger.Send(t, "msg_1", body),
@@ -149,7 +149,7 @@ func TestWhatIsNoEventIsRefusedByItsFields(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, chat.Send(t, "msg_"+uuid.NewString(), body).Status, body)
 	}
 	harness.RequireCode(t, chat.Send(t, "msg_1", `{"type": "x", "data": {}} trailing`), http.StatusBadRequest, "BAD_REQUEST")
-	harness.RequireCode(t, chat.Send(t, "msg_1", harness.Said("c", "x"), harness.Header{Name: "Content-Type", Value: "text/plain"}), http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE")
+	harness.RequireCode(t, chat.Send(t, "msg_1", harness.InboundMessage("c", "x"), harness.Header{Name: "Content-Type", Value: "text/plain"}), http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE")
 	require.Empty(t, ada.Get(t, "/v1/webhook-events").Items())
 
 	a := chat.Send(t, "msg_1", `{"type": "order.paid", "data": {"n": 1}, "more": true}`)
@@ -213,13 +213,13 @@ func TestASecretIsShownOnceAndRotatedWithAnOverlap(t *testing.T) {
 	newer := chat
 	newer.Secret = ada.Post(t, rotate, map[string]any{"overlap_seconds": 3600}).Text("secret")
 	require.NotEqual(t, chat.Secret, newer.Secret)
-	require.Equal(t, http.StatusOK, chat.Send(t, "msg_1", harness.Said("c", "x")).Status, "the old one is good for an hour more")
-	require.Equal(t, http.StatusOK, newer.Send(t, "msg_2", harness.Said("c", "x")).Status)
+	require.Equal(t, http.StatusOK, chat.Send(t, "msg_1", harness.InboundMessage("c", "x")).Status, "the old one is good for an hour more")
+	require.Equal(t, http.StatusOK, newer.Send(t, "msg_2", harness.InboundMessage("c", "x")).Status)
 	newest := chat
 	newest.Secret = ada.Post(t, rotate, map[string]any{"overlap_seconds": 0}).Text("secret")
 	for n, e := range []harness.Endpoint{chat, newer} {
-		harness.RequireCode(t, e.Send(t, "msg_3", harness.Said("c", "x")), http.StatusUnauthorized, "UNAUTHORIZED")
-		require.Equal(t, http.StatusOK, newest.Send(t, "msg_new"+string(rune('a'+n)), harness.Said("c", "x")).Status)
+		harness.RequireCode(t, e.Send(t, "msg_3", harness.InboundMessage("c", "x")), http.StatusUnauthorized, "UNAUTHORIZED")
+		require.Equal(t, http.StatusOK, newest.Send(t, "msg_new"+string(rune('a'+n)), harness.InboundMessage("c", "x")).Status)
 	}
 
 	_, err := super.Exec(t.Context(), `UPDATE operations SET created_at = created_at - interval '61 minutes', finished_at = finished_at - interval '61 minutes' WHERE id = $1`, op)
@@ -248,11 +248,11 @@ func TestAnEndpointIsChangedDisabledAndTakenAway(t *testing.T) {
 	harness.RequireCode(t, ada.Post(t, "/v1/webhook-endpoints", map[string]any{"name": "x", "bot_id": uuid.NewString()}), http.StatusNotFound, "BOT_NOT_FOUND")
 	require.Equal(t, http.StatusUnprocessableEntity, patch(map[string]any{}).Status)
 	require.Equal(t, "disabled", patch(map[string]any{"status": "disabled"}).Text("status"))
-	harness.RequireCode(t, chat.Send(t, "msg_1", harness.Said("c", "x")), http.StatusForbidden, "FORBIDDEN")
+	harness.RequireCode(t, chat.Send(t, "msg_1", harness.InboundMessage("c", "x")), http.StatusForbidden, "FORBIDDEN")
 	require.Equal(t, "active", patch(map[string]any{"status": "active"}).Text("status"))
-	require.Equal(t, http.StatusOK, chat.Send(t, "msg_1", harness.Said("c", "x")).Status)
+	require.Equal(t, http.StatusOK, chat.Send(t, "msg_1", harness.InboundMessage("c", "x")).Status)
 	require.Equal(t, http.StatusNoContent, ada.Call(t, http.MethodDelete, path, nil).Status)
-	harness.RequireCode(t, chat.Send(t, "msg_2", harness.Said("c", "x")), http.StatusNotFound, "NOT_FOUND")
+	harness.RequireCode(t, chat.Send(t, "msg_2", harness.InboundMessage("c", "x")), http.StatusNotFound, "NOT_FOUND")
 	harness.RequireCode(t, ada.Get(t, path), http.StatusNotFound, "NOT_FOUND")
 	require.Empty(t, ada.Get(t, "/v1/webhook-endpoints").Items())
 	require.Len(t, ada.Get(t, "/v1/webhook-events").Items(), 1, "what it received stays")

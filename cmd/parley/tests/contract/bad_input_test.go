@@ -531,10 +531,10 @@ func TestWhatIsNotThereIsToldInTheOneFormat(t *testing.T) {
 	}
 	id := uuid.NewString()
 	for path, allowed := range map[string][]string{
-		"/v1/auth/register": {"POST"}, "/v1/auth/login": {"POST"}, "/v1/auth/refresh": {"POST"}, "/v1/auth/logout": {"POST"}, "/v1/auth/me": {"GET"},
-		"/v1/bots": {"GET", "POST"}, "/v1/bots/": {"GET", "POST"}, "/v1/bots/" + id: {"GET", "PATCH"}, "/v1/bots/" + id + "/instruction": {"PUT"},
+		"/v1/auth/register": {"POST"}, "/v1/auth/login": {"POST"}, "/v1/auth/refresh": {"POST"}, "/v1/auth/logout": {"POST"}, "/v1/auth/me": {"DELETE", "GET"},
+		"/v1/bots": {"GET", "POST"}, "/v1/bots/": {"GET", "POST"}, "/v1/bots/" + id: {"DELETE", "GET", "PATCH"}, "/v1/bots/" + id + "/instruction": {"PUT"},
 		"/v1/bots/" + id + "/versions": {"GET"}, "/v1/bots/" + id + "/versions/1": {"GET"},
-		"/v1/conversations/threads": {"GET", "POST"}, "/v1/conversations/threads/" + id: {"GET", "PATCH"},
+		"/v1/conversations/threads": {"GET", "POST"}, "/v1/conversations/threads/" + id: {"DELETE", "GET", "PATCH"},
 		"/v1/bots/" + id + "/rollback": {"POST"}, "/v1/bots/" + id + "/publish": {"POST"}, "/v1/bots/" + id + "/history": {"GET"},
 		"/v1/conversations/threads/" + id + "/messages": {"GET"}, "/v1/conversations/threads/" + id + "/turn": {"POST"},
 		"/healthz": {"GET"}, "/readyz": {"GET"}, "/openapi.json": {"GET"}, "/openapi.yaml": {"GET"}, "/docs": {"GET"},

@@ -15,6 +15,9 @@ func TestTheSuiteWouldSeeAnAnswerThatBreaksTheDocument(t *testing.T) {
 		"a field that the document does not name": `{"status":"ok","more":1}`,
 		"a field missing":                         `{}`,
 		"a wrong value":                           `{"status":"fine"}`,
+		"a wrong type":                            `{"status":1}`,
+		"null":                                    `{"status":null}`,
+		"a list":                                  `[]`,
 	} {
 		quiet := &testing.T{}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/healthz", nil)

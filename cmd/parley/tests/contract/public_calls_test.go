@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 // large is a body of the refresh call that has as many bytes.
@@ -54,10 +54,10 @@ func TestAnAddressWhoseCallsFailIsRefusedBeforeAnythingOfACallIsRead(t *testing.
 			return p.Anonymous().Post(t, refresh, map[string]any{"refresh_token": "bad"}, from)
 		},
 		func(from harness.Header) harness.Answer {
-			return stranger.Send(t, "msg_1", harness.Said("c", "x"), from)
+			return stranger.Send(t, "msg_1", harness.InboundMessage("c", "x"), from)
 		},
 		func(from harness.Header) harness.Answer {
-			return harness.Endpoint{Program: p, ID: uuid.NewString(), Secret: chat.Secret}.Send(t, "msg_1", harness.Said("c", "x"), from)
+			return harness.Endpoint{Program: p, ID: uuid.NewString(), Secret: chat.Secret}.Send(t, "msg_1", harness.InboundMessage("c", "x"), from)
 		},
 	} {
 		bad := harness.From(fmt.Sprintf("192.0.2.%d", n+1))
@@ -72,9 +72,9 @@ func TestAnAddressWhoseCallsFailIsRefusedBeforeAnythingOfACallIsRead(t *testing.
 	good := harness.From("192.0.2.99")
 	require.Equal(t, http.StatusOK, ada.Post(t, refresh, map[string]any{"refresh_token": ada.Refresh}, good).Status, "another address")
 	for n := range 3 {
-		require.Equal(t, http.StatusOK, chat.Send(t, fmt.Sprint("msg_", n), harness.Said("c", "x"), good).Status, "strangers have used nothing of the endpoint's limit")
+		require.Equal(t, http.StatusOK, chat.Send(t, fmt.Sprint("msg_", n), harness.InboundMessage("c", "x"), good).Status, "strangers have used nothing of the endpoint's limit")
 	}
-	harness.RequireCode(t, chat.Send(t, "msg_9", harness.Said("c", "x"), good), http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED")
+	harness.RequireCode(t, chat.Send(t, "msg_9", harness.InboundMessage("c", "x"), good), http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED")
 }
 
 func TestTheBodyOfAnEventIsLookedAtOnceItsSignatureIsVerified(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/parley/parley/modules/auth/adapters/devices"
 	"github.com/parley/parley/modules/auth/adapters/tokens"
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/secret"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/ops/secret"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 // Secrets are random, and some characters stand in few of them: many are made of each kind.

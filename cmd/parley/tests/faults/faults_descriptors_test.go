@@ -59,8 +59,8 @@ func TestFaultFewOpenFilesRefuseAtOnce(t *testing.T) {
 	require.NoError(t, err)
 	ask := exec.Command(program, "health")
 	ask.Env = append(append([]string{}, s.environ...), "HTTP_ADDR="+address, "METRICS_ADDR="+metrics)
-	said, err := ask.CombinedOutput()
-	require.NoError(t, err, string(said))
+	output, err := ask.CombinedOutput()
+	require.NoError(t, err, string(output))
 	for _, conn := range held {
 		require.NoError(t, conn.Close())
 	}

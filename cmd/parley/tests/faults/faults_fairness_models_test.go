@@ -25,13 +25,13 @@ func newSharedProvider(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, _ := io.ReadAll(r.Body)
-		said := func(text string) bool { return strings.Contains(string(raw), text) }
+		contains := func(text string) bool { return strings.Contains(string(raw), text) }
 		switch {
-		case said("busy"):
+		case contains("busy"):
 			w.Header().Set("Retry-After", "30")
 			http.Error(w, `{"error": {"code": "rate_limit_exceeded"}}`, http.StatusTooManyRequests)
 			return
-		case said("broken"):
+		case contains("broken"):
 			http.Error(w, `{"error": {"code": "server_error"}}`, http.StatusInternalServerError)
 			return
 		}
@@ -42,12 +42,12 @@ func newSharedProvider(t *testing.T) string {
 			_ = http.NewResponseController(w).Flush()
 		}
 		_ = http.NewResponseController(w).Flush()
-		if said("hang") {
+		if contains("hang") {
 			<-r.Context().Done()
 			return
 		}
 		say(map[string]any{"content": "Hello"}, nil)
-		if said("stall") {
+		if contains("stall") {
 			<-r.Context().Done()
 			return
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/fault"
+	"github.com/parley/parley/platform/ops/fault"
 )
 
 func TestFaultKilledAtAPointAnOperationTakesEffectOnce(t *testing.T) { //nolint:tparallel // one after the other: they share what they kill

@@ -120,7 +120,7 @@ func TestFaultHistoriesUnderCrashesAreLinearizable(t *testing.T) {
 	edits := map[uuid.UUID]edit{}
 	s.observe = func(client int, o *op, sent, came time.Time, a *harness.Answer) {
 		if a != nil && a.Status >= http.StatusMultipleChoices {
-			return // told that nothing has come of this call
+			return // the call reported a failure
 		}
 		call := called{op: o.id}
 		if a != nil {

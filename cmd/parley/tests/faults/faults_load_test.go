@@ -170,7 +170,7 @@ func (u *user) work(each, shared int, mix ...string) *load {
 				default:
 				}
 				if i < len(common) {
-					_, _ = u.settle(c, common[i]) // a failure has been told
+					_, _ = u.settle(c, common[i]) // the failure was reported
 				}
 				_, _ = u.settle(c, u.plan(mix[(i+c)%len(mix)], threads[c]))
 			}

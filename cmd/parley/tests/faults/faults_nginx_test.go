@@ -110,8 +110,8 @@ func startNginx(t *testing.T, program string, addresses map[string]string) {
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "daemon off; master_process off; pid %s/pid; error_log stderr warn;\n"+
 		"events { worker_connections 512; }\nhttp { access_log off;\n%s\n%s }\n", dir, temporary.String(), text), 0o600))
 	cmd := exec.Command(program, "-p", dir, "-c", config, "-e", "stderr")
-	var said harness.LockedBuffer
-	cmd.Stdout, cmd.Stderr = io.Discard, &said
+	var stderr harness.LockedBuffer
+	cmd.Stdout, cmd.Stderr = io.Discard, &stderr
 	require.NoError(t, cmd.Start())
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", addresses["127.0.0.1:8080"])
@@ -121,7 +121,7 @@ func startNginx(t *testing.T, program string, addresses map[string]string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
-			log := said.String()
+			log := stderr.String()
 			t.Logf("nginx logged:\n%s", log[max(0, len(log)-4000):])
 		}
 	})

@@ -166,7 +166,7 @@ func (u *user) requireWell(t *testing.T, db *pgx.Conn) {
 		err := db.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
 		    WHERE application_name = 'parley-under-fault' AND (state LIKE 'idle in%' OR state = 'active' AND query_start < now() - interval '5 s')`).Scan(&open)
 		return err == nil && open == 0
-	}, 5*time.Second, 50*time.Millisecond, "transactions stay open")
+	}, time.Minute, 50*time.Millisecond, "transactions stay open")
 	a, err := u.send(ctx, "", http.MethodGet, "/readyz", "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, a.Status, fmt.Sprint(a))

@@ -94,7 +94,7 @@ func TestFaultAThousandTurnsOfAKilledProcessAreTakenUpWithinThirtySeconds(t *tes
 	require.Less(t, all, bound)
 
 	for i, s := range []*harness.EventReader{follower, followed.Open(t, http.MethodGet, threads[1]+"/turns/"+ids[1]+"/events", nil, harness.After(1))} {
-		text, kinds, _ := harness.Told(s.Rest())
+		text, kinds, _ := harness.StreamedText(s.Rest())
 		require.Equal(t, "turn.completed", kinds[len(kinds)-1], "stream %d", i)
 		require.Equal(t, "Echo: "+content, text, "stream %d", i)
 	}

@@ -60,6 +60,7 @@ func TestFaultSessionsAreRefreshedByTwoReleasesSideBySide(t *testing.T) {
 		return c
 	}
 	here, before := run(binary), run(earlier)
+	before.Client = &http.Client{Timeout: harness.Timeout} // its answers are of its own document
 
 	names := func(token string) bool {
 		_, claims := harness.Opened(t, token)

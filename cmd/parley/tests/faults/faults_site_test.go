@@ -27,7 +27,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/postgres/embedded"
+	"github.com/parley/parley/platform/data/postgres/embedded"
+	"github.com/parley/parley/platform/testing/foldertest"
 )
 
 // The fault suite: the real binary as a child process, on a Postgres of the test's own that writes as durably as in
@@ -44,10 +45,9 @@ type cluster struct {
 
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "parley-fault-") //nolint:usetesting // the server's user cannot pass through t.TempDir
+	dir, err := foldertest.Make("parley-fault-")
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	require.NoError(t, os.Chmod(dir, 0o755))
 	return startClusterIn(t, dir)
 }
 
@@ -84,7 +84,7 @@ func (c *cluster) url() string {
 	return c.server.URL("parley") + "&application_name=parley-under-fault"
 }
 
-// superuser connects past the wall.
+// superuser connects as the superuser, whom row-level security does not bind.
 func (c *cluster) superuser(t *testing.T) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), c.server.URL("parley"))
@@ -119,7 +119,7 @@ func newSite(t *testing.T, database string, settings ...string) *site {
 			"DATABASE_MAX_CONNS=8", "AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=10000000", "ACCESS_TTL=1h",
 			"UPKEEP_INTERVAL=200ms", "MODEL_TIMEOUT=1s",
 		}, settings...),
-		client: &http.Client{Transport: harness.ContractTransport{T: t, Contract: harness.LoadedContract()}, Timeout: 20 * time.Second},
+		client: &http.Client{Transport: harness.ContractTransport{T: t, Contract: harness.LoadedContract()}, Timeout: harness.Timeout},
 	}
 	t.Cleanup(func() {
 		if s.child != nil {

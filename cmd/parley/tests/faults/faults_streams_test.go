@@ -39,7 +39,7 @@ func TestFaultKilledInTheMiddleOfAStream(t *testing.T) {
 
 	turn := created.Data["turn_id"].(string)
 	frames := u.here().Open(t, http.MethodGet, thread+"/turns/"+turn+"/events", nil, harness.After(last.ID)).Rest()
-	text, kinds, _ := harness.Told(frames)
+	text, kinds, _ := harness.StreamedText(frames)
 	require.Equal(t, "turn.completed", kinds[len(kinds)-1])
 	require.Contains(t, kinds, "message.created", "a new attempt begins the text anew")
 	require.Equal(t, "Echo: "+content, text)
@@ -69,7 +69,7 @@ func TestFaultTwoHundredStreamsAtOnceFitIntoLittleMemory(t *testing.T) {
 			stream.Until("turn.created")
 			opened.Done()
 			opened.Wait() // so that all are open at once
-			texts[i], _, _ = harness.Told(stream.Rest())
+			texts[i], _, _ = harness.StreamedText(stream.Rest())
 		})
 	}
 	all.Wait()

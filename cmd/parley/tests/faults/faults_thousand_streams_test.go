@@ -29,7 +29,7 @@ type slowModel struct {
 	*httptest.Server
 	interval time.Duration
 	end      chan struct{}
-	ending   atomic.Int64 // answers that have been told to end
+	ending   atomic.Int64 // answers that may end
 }
 
 const endInterval = 10 * time.Millisecond // from the end of one answer of a slowModel to that of the next
@@ -129,7 +129,7 @@ func TestFaultAThousandStreamsOfASlowModelTakeLittleMemoryAndAddLittleDelay(t *t
 	each(openers, streams, func(i int) { threads[i] = users[i%workspaces].thread() })
 	idle := s.memory(t, "VmRSS")
 
-	var told delays
+	var latencies delays
 	var open atomic.Int64
 	var reading sync.WaitGroup
 	ended := make([]bool, streams)
@@ -148,18 +148,18 @@ func TestFaultAThousandStreamsOfASlowModelTakeLittleMemoryAndAddLittleDelay(t *t
 		require.Equal(t, http.StatusOK, res.StatusCode)
 		reading.Go(func() {
 			defer func() { _ = res.Body.Close() }()
-			ended[i] = told.read(res.Body, sync.OnceFunc(func() { open.Add(1) }))
+			ended[i] = latencies.read(res.Body, sync.OnceFunc(func() { open.Add(1) }))
 		})
 	})
 	require.Eventually(t, func() bool { return open.Load() == streams }, 2*faultTimeout, 10*time.Millisecond, "%d are open", &open)
 	t.Logf("%d streams were opened in %v", streams, time.Since(began).Round(time.Millisecond))
-	percentile, words := told.during(t.Context(), span)
+	percentile, words := latencies.during(t.Context(), span)
 	peak := s.memory(t, "VmHWM")
 	t.Logf("%d streams at once: %d KiB each (%d MiB after the start, %d MiB before the streams, %d MiB at most), delay of %d words p50 %v, p95 %v, p99 %v",
 		streams, (peak-idle)/streams, fresh>>10, idle>>10, peak>>10, words, percentile(0.5), percentile(0.95), percentile(0.99))
 	close(model.end)
 	reading.Wait()
-	require.NotContains(t, ended, false, "every stream is told the end of its turn")
+	require.NotContains(t, ended, false, "every stream receives the end of its turn")
 	require.Less(t, (peak-idle)/streams, most, "KiB for each stream")
 	require.Less(t, percentile(0.95), patient)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/app"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/usage"
 )
 
 // WaitForUsage waits until so many turns are counted, and that no more are.
@@ -60,12 +60,12 @@ func (c *Caller) AnchoredAs(t *testing.T, state string) Answer {
 // Parley runs a subcommand on the data of a program.
 func (p *Program) Parley(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, told bytes.Buffer
-	code = app.Run(t.Context(), "test", append([]string{"parley"}, args...), p.Settings, &out, &told)
-	return code, out.String(), told.String()
+	var out, errs bytes.Buffer
+	code = app.Run(t.Context(), "test", append([]string{"parley"}, args...), p.Settings, &out, &errs)
+	return code, out.String(), errs.String()
 }
 
-// Texts reads one column of texts past the wall.
+// Texts reads one column of texts as the superuser.
 func (p *Program) Texts(t *testing.T, sql string, args ...any) []string {
 	t.Helper()
 	conn := p.Super(t)
@@ -152,7 +152,9 @@ func (c *Caller) Fill(t *testing.T, super *pgx.Conn) {
 	require.Equal(t, http.StatusOK, c.Put(t, "/v1/conversations/messages/"+turn.Text("assistant_message.id")+"/feedback", map[string]any{"rating": "good"}).Status)
 	require.Equal(t, http.StatusOK, c.Put(t, "/v1/model-settings", map[string]any{"default_model": "echo"}).Status)
 	require.Equal(t, http.StatusOK, c.Put(t, "/v1/model-keys/openai", map[string]any{"api_key": "sk-12345678"}).Status)
+	require.Equal(t, http.StatusOK, c.Put(t, "/v1/model-keys/embedding", map[string]any{"api_key": "sk-12345678", "model": "m"}).Status)
 	require.Equal(t, http.StatusCreated, c.Upload(t, "a.txt", "text").Status)
+	c.IndexedBy(t, super)
 	require.Equal(t, http.StatusOK, c.NewEndpoint(t, bot).Says(t, "c", "hello").Status)
 	sub := c.Subscribe(t, "https://example.com/hook", "turn.completed")
 	delivery := c.Post(t, "/v1/webhook-subscriptions/"+sub.ID+"/ping", nil).Text("id")
@@ -163,14 +165,25 @@ func (c *Caller) Fill(t *testing.T, super *pgx.Conn) {
 		`INSERT INTO workspace_limits VALUES ($1, 'turns', 100)`,
 		`INSERT INTO usage_warnings VALUES ($1, now(), 'turns')`,
 		`INSERT INTO vectors VALUES ($1, 'notes', gen_random_uuid(), '{1}', gen_random_uuid(), 0, 'text', '{}')`,
-		`INSERT INTO audit_seals SELECT $1, 1, array_agg(id), now(), sha256('x') FROM audit_log WHERE workspace_id = $1`,
+		`INSERT INTO audit_seals SELECT $1, 1, array_agg(id), now(), sha256('x') FROM audit_log WHERE workspace_id = $1 ON CONFLICT DO NOTHING`, // the program may have sealed them already
 		`INSERT INTO turn_events SELECT workspace_id, id, 1, 0, '{"text"}' FROM llm_turns WHERE workspace_id = $1`,
+		`INSERT INTO retrievals SELECT workspace_id, id, 1, 'question', 'lexical', false, '[]', 1, now() FROM llm_turns WHERE workspace_id = $1`,
+		`INSERT INTO document_vectors SELECT workspace_id, id, 1, base_id, 'm', 1, now() FROM documents WHERE workspace_id = $1`,
+		`INSERT INTO embedding_cache VALUES ($1, sha256('secret'), '{1}', now())`,
+		`INSERT INTO retrieved_documents SELECT workspace_id, gen_random_uuid(), id FROM llm_turns WHERE workspace_id = $1`,
+		`INSERT INTO document_files VALUES ($1, gen_random_uuid(), gen_random_uuid())`,
 		`INSERT INTO analytics_daily SELECT workspace_id, now(), id, 1, 1, 0, 2, 0, 0, 0, 0, 0 FROM bots WHERE workspace_id = $1`,
 		`INSERT INTO analytics_latency SELECT workspace_id, now(), id, 1, 1 FROM bots WHERE workspace_id = $1`,
 		`INSERT INTO job_targets VALUES ($1, 'webhook.deliver', 'x', true, now())`,
 		`INSERT INTO analytics_quarters SELECT workspace_id, now(), id, 1, 1, 0, 2, 0, 0, 0, 0, 0 FROM bots WHERE workspace_id = $1`,
 		`INSERT INTO analytics_latency_quarters SELECT workspace_id, now(), id, 1, 1 FROM bots WHERE workspace_id = $1`,
-		`INSERT INTO audit_seal_heads VALUES ($1, 1)`,
+		`INSERT INTO audit_seal_heads VALUES ($1, 1) ON CONFLICT DO NOTHING`,
+		`INSERT INTO end_users (workspace_id, id, name, created_at, last_token_at) VALUES ($1, gen_random_uuid(), 'secret', now(), now())`,
+		`INSERT INTO caller_counts VALUES ($1, gen_random_uuid(), 'turns', 'day', now(), 1)`,
+		`INSERT INTO end_user_bots SELECT workspace_id, id, gen_random_uuid() FROM end_users WHERE workspace_id = $1`,
+		`INSERT INTO audit_cuts VALUES ($1, 1, 1, sha256('x'), now(), sha256('x'), '\x0102030405060708')`,
+		`INSERT INTO workspace_exports (workspace_id, id, status, created_by, created_at) VALUES ($1, gen_random_uuid(), 'queued', gen_random_uuid(), now())`,
+		`INSERT INTO workspace_retention (workspace_id, threads_days) VALUES ($1, 30)`,
 	} {
 		_, err := super.Exec(t.Context(), sql, c.Workspace)
 		require.NoError(t, err, sql)
@@ -255,7 +268,7 @@ func (c *Caller) Used(t *testing.T, metric usage.Metric) map[string]any {
 			return m
 		}
 	}
-	t.Fatalf("%s is not told of: %s", metric, a)
+	t.Fatalf("%s is missing in %s", metric, a)
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 // Answered waits until a message is answered, and returns its thread.
@@ -57,12 +57,12 @@ func (c *Caller) NewEndpoint(t *testing.T, bot string) Endpoint {
 // Says sends a message, signed, under a webhook-id of its own.
 func (e Endpoint) Says(t *testing.T, conversation, text string) Answer {
 	t.Helper()
-	a := e.Send(t, "msg_"+uuid.NewString(), Said(conversation, text))
+	a := e.Send(t, "msg_"+uuid.NewString(), InboundMessage(conversation, text))
 	require.Equal(t, http.StatusOK, a.Status, a)
 	return a
 }
 
-func Said(conversation, text string) string {
+func InboundMessage(conversation, text string) string {
 	raw, err := json.Marshal(map[string]any{
 		"type": "message.received", "data": map[string]any{"conversation_id": conversation, "text": text, "sender": map[string]any{"name": "Ada"}},
 	})
@@ -155,7 +155,7 @@ func (r *Receiver) All() []delivered {
 // WaitFor waits until so many deliveries have come.
 func (r *Receiver) WaitFor(t *testing.T, n int) []delivered {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(r.All()) >= n }, 20*time.Second, 10*time.Millisecond, "%d deliveries", n)
+	require.Eventually(t, func() bool { return len(r.All()) >= n }, time.Minute, 10*time.Millisecond, "%d deliveries", n)
 	return r.All()
 }
 
@@ -175,7 +175,7 @@ func (c *Caller) WaitUntil(t *testing.T, path, at, want string) (a Answer) {
 	require.Eventually(t, func() bool {
 		a = c.Get(t, path)
 		return a.Text(at) == want
-	}, 20*time.Second, 20*time.Millisecond, "%s of %s to become %s", at, path, want)
+	}, time.Minute, 20*time.Millisecond, "%s of %s to become %s", at, path, want)
 	return a
 }
 

@@ -21,7 +21,7 @@ func (c *Caller) Ended(t *testing.T, delivery string) (status string) {
 	require.Eventually(t, func() bool {
 		status = c.Get(t, "/v1/webhook-deliveries/"+delivery).Text("status")
 		return status != "pending"
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	return status
 }
 

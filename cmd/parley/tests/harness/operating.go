@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/parley/parley/cmd/parley/app"
+	"github.com/parley/parley/platform/testing/foldertest"
 )
 
 const SavedText = "The parcel comes on Tuesday.\n"
@@ -38,6 +39,10 @@ func Build(name, folder string) (string, error) {
 		return "", err
 	}
 	AtEnd = append(AtEnd, func() { os.RemoveAll(dir) })
+	// Some tests run it as another user.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, name)
 	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, ".")
 	build.Dir, build.Env = folder, append(os.Environ(), "CGO_ENABLED=0")
@@ -133,17 +138,16 @@ func Unit(t *testing.T) string {
 }
 
 const (
-	Timeout = 30 * time.Second
+	Timeout = 2 * time.Minute
 	Tick    = 20 * time.Millisecond
 )
 
 // OpenFolder is a temporary folder that the embedded database's user can pass through, when we are root.
 func OpenFolder(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for _, d := range []string{dir, filepath.Dir(dir)} {
-		require.NoError(t, os.Chmod(d, 0o755))
-	}
+	dir, err := foldertest.Make("parley-data-")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	return dir
 }
 

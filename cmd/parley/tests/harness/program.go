@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/app"
-	"github.com/parley/parley/platform/pgtest"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/request/gateway"
+	"github.com/parley/parley/platform/testing/pgtest"
 )
 
 var Postgres pgtest.Server
@@ -44,14 +48,29 @@ func Start(t *testing.T, settings ...string) *Program {
 // SecretKey is that of every program that names no other.
 const SecretKey = "a master secret that all programs of a test share"
 
+// StartAtFullCost is Start for tests that look at password hashes or at the time that they take: they are those of production.
+func StartAtFullCost(t *testing.T, settings ...string) *Program {
+	t.Helper()
+	return start(context.Background(), t, Postgres.URL(t), settings...)
+}
+
+// economies are shared by all programs of a package.
+var economies = app.NewEconomies()
+
 func StartOn(t *testing.T, database string, settings ...string) *Program {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	return start(economies.With(context.Background()), t, database, settings...)
+}
+
+func start(ctx context.Context, t *testing.T, database string, settings ...string) *Program {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
 	log := NewLogBuffer()
 	environ := append([]string{
-		"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir(), "DATABASE_MAX_CONNS=8", "AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=1000000",
+		"HTTP_ADDR=127.0.0.1:0", "DATABASE_URL=" + database, "DATA_DIR=" + dataFolder(t), "DATABASE_MAX_CONNS=8", "AUTH_RATE_LIMIT_MAX=100000", "RATE_LIMIT_MAX=1000000",
 		"SECRET_KEY=" + SecretKey, // a database takes one
 		"SHUTDOWN_DELAY=0s",       // also in production
+		"SIGN_UP=open",            // the same
 	}, settings...)
 	code := make(chan int, 1)
 	go func() { code <- app.Run(ctx, "test", []string{"parley", "serve"}, environ, io.Discard, log) }()
@@ -59,22 +78,35 @@ func StartOn(t *testing.T, database string, settings ...string) *Program {
 		cancel()
 		return <-code
 	})
-	said := &Secrets{}
+	secrets := &Secrets{}
 	t.Cleanup(func() {
 		stop()
-		said.requireUnlogged(t, log)
+		secrets.requireUnlogged(t, log)
 	})
 	p := &Program{Database: database, Settings: environ, Log: log, Stop: stop}
 	select {
 	case p.URL = <-log.Serving:
-	case <-time.After(30 * time.Second):
+	case <-time.After(Timeout):
 		t.Fatalf("parley does not serve:\n%s", log)
 	case c := <-code:
 		code <- c
 		t.Fatalf("parley ended with %d:\n%s", c, log)
 	}
-	p.Client = &http.Client{Transport: ContractTransport{T: t, Contract: LoadedContract(), Said: said}, Timeout: 30 * time.Second}
+	p.Client = &http.Client{Transport: ContractTransport{T: t, Contract: LoadedContract(), Secrets: secrets}, Timeout: Timeout}
 	return p
+}
+
+// sharedPDFium is the folder in which all programs of all tests keep what PDFium was compiled to: compiling it takes some ten
+// seconds of a processor.
+var sharedPDFium = filepath.Join(os.TempDir(), "parley-test-pdfium")
+
+// dataFolder returns a folder for the data of a program.
+func dataFolder(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	require.NoError(t, os.MkdirAll(sharedPDFium, 0o700))
+	require.NoError(t, os.Symlink(sharedPDFium, filepath.Join(folder, "pdfium")))
+	return folder
 }
 
 // Restart stops the program and starts it anew on the same data; c goes on with it.
@@ -266,9 +298,20 @@ func (c *Caller) Try(t *testing.T, method, path string, body any, headers ...Hea
 	return a, nil
 }
 
-// RequireCode asserts an error answer: status, code, the one format, the trace id of the header.
+// RequireCode asserts an error answer: status, code, the one format, the trace id of the header. In an answer in OpenAI's form
+// it is what that form makes of them.
 func RequireCode(t *testing.T, a Answer, status int, code string) {
 	t.Helper()
+	if _, compatible := a.Body["error"]; compatible {
+		if status == http.StatusUnprocessableEntity {
+			status = http.StatusBadRequest
+		}
+		require.Equal(t, status, a.Status, a)
+		require.Equal(t, gateway.OpenAIErrorOf(fail.New(fail.Internal, code, ""), "").Error.Code, a.Text("error.code"), a)
+		require.NotEmpty(t, a.Text("error.message"), a)
+		require.Equal(t, a.Header.Get("X-Trace-Id"), a.Header.Get("X-Request-Id"), a)
+		return
+	}
 	require.Equal(t, status, a.Status, a)
 	require.Equal(t, code, a.Text("code"), a)
 	require.NotEmpty(t, a.Text("message"), a)
@@ -279,6 +322,9 @@ func RequireCode(t *testing.T, a Answer, status int, code string) {
 
 // Run runs the tests of a package on a Postgres of their own, and removes what they have built. It returns the exit code.
 func Run(m *testing.M) int {
+	if len(os.Args) == 2 && os.Args[1] == "read-pdf" { // the program runs itself to read a PDF
+		return app.Run(context.Background(), "test", os.Args, os.Environ(), os.Stdout, os.Stderr)
+	}
 	code := Postgres.Run(m)
 	for _, tidy := range AtEnd {
 		tidy()

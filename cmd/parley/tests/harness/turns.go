@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/modules/conversations/adapters/modeltest"
-	"github.com/parley/parley/platform/s3test"
+	"github.com/parley/parley/platform/testing/s3test"
 )
 
 // FormOf makes the body of an upload, with a boundary of its own each time.
@@ -194,7 +194,7 @@ type EventReader struct {
 	t      *testing.T
 	Answer Answer // status and headers; the body too where it is no stream
 	lines  *bufio.Scanner
-	Retry  int // milliseconds; 0: not told
+	Retry  int // milliseconds; 0: not sent
 	Close  func()
 }
 
@@ -287,9 +287,9 @@ func (s *EventReader) Until(kind string) Frame {
 	}
 }
 
-// Told is what a client that follows the rules has made of events: its text, the kinds in their order without repeated
+// StreamedText is what a client that follows the rules has made of events: its text, the kinds in their order without repeated
 // deltas, and the position.
-func Told(frames []Frame) (text string, kinds []string, position int64) {
+func StreamedText(frames []Frame) (text string, kinds []string, position int64) {
 	for _, f := range frames {
 		if f.Kind == "message.created" {
 			text = ""
@@ -329,8 +329,6 @@ func (c *Caller) Occupy(t *testing.T, turns int) {
 	}
 }
 
-const Patient = 10 * time.Second
-
 // Runs waits until a turn runs in a thread, and gives its path.
 func (c *Caller) Runs(t *testing.T, thread string) (turn string) {
 	t.Helper()
@@ -340,7 +338,7 @@ func (c *Caller) Runs(t *testing.T, thread string) (turn string) {
 			turn = thread + "/turns/" + items[0]["id"].(string)
 		}
 		return turn != ""
-	}, Patient, 5*time.Millisecond)
+	}, Timeout, 5*time.Millisecond)
 	return turn
 }
 
@@ -365,7 +363,7 @@ func (c *Caller) Failed(t *testing.T, thread string, op Header) (turn string) {
 func (c *Caller) TurnFor(t *testing.T, call string) (thread, turn string) {
 	t.Helper()
 	path := c.Failed(t, c.OpenThread(t), Operation(uuid.NewString()))
-	if call == "cancelTurn" {
+	if call == "cancelTurn" || call == "cancelResponse" {
 		_, err := Postgres.Superuser(t, c.Database).Exec(t.Context(),
 			`UPDATE llm_turns SET status = 'running', finished_at = NULL, lease_until = now() + interval '1 hour' WHERE status = 'failed'`)
 		require.NoError(t, err)

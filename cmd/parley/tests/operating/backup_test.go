@@ -227,3 +227,28 @@ func TestAnOwnerWhoIsNoSuperuserRestores(t *testing.T) {
 	require.Contains(t, stderr, "is held back by row-level security: name a superuser, or one with BYPASSRLS")
 	s.requireIn(t, harness.StartOn(t, u.String(), target[1], "UPKEEP_INTERVAL=100ms"))
 }
+
+func TestALogOfWhichOldRowsWereRemovedVerifiesAfterARestore(t *testing.T) {
+	t.Parallel()
+	dir, data := filepath.Join(t.TempDir(), "backup"), t.TempDir()
+	p := harness.Start(t, "UPKEEP_INTERVAL=100ms")
+	s := makeSaved(t, p)
+	rows := s.ada.OldAudit(t)
+	cut := s.ada.CutAudit(t)
+	require.EqualValues(t, rows, cut.At("cut.rows"), cut)
+	backUp(t, p.Settings, dir)
+	target := []string{"DATABASE_URL=" + harness.Postgres.EmptyURL(t), "DATA_DIR=" + data, "SECRET_KEY=" + harness.SecretKey}
+	code, stdout, stderr := harness.Tool(t, target, "restore", dir)
+	require.Equal(t, app.ExitOK, code, stdout+stderr)
+	code, stdout, stderr = harness.Tool(t, target, "audit", "verify", "--all")
+	require.Equal(t, app.ExitOK, code, stdout+stderr)
+	back := harness.StartOn(t, target[0][len("DATABASE_URL="):], "DATA_DIR="+data, "UPKEEP_INTERVAL=100ms")
+	ada := &harness.Caller{Program: back, Token: s.ada.Token, Email: s.ada.Email, User: s.ada.User, Workspace: s.ada.Workspace}
+	v := ada.Get(t, "/v1/audit-log/verify")
+	require.Equal(t, true, v.At("intact"), v)
+	require.Equal(t, cut.At("cut"), v.At("cut"))
+	require.Equal(t, http.StatusCreated, ada.Post(t, "/v1/bots", map[string]any{"name": "After"}).Status)
+	v = ada.Verified(t)
+	require.Equal(t, true, v.At("intact"), "the log goes on")
+	require.Equal(t, cut.At("cut"), v.At("cut"))
+}

@@ -17,9 +17,9 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/clickhousetest"
-	"github.com/parley/parley/platform/qdranttest"
-	"github.com/parley/parley/platform/redistest"
+	"github.com/parley/parley/platform/testing/clickhousetest"
+	"github.com/parley/parley/platform/testing/qdranttest"
+	"github.com/parley/parley/platform/testing/redistest"
 )
 
 // outsideServers gives the settings for a Redis and a Qdrant that tests may use.

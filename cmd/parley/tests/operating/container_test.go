@@ -120,7 +120,7 @@ func TestTheImageRunsReadOnlyByAnotherUserAsProcessOne(t *testing.T) {
 	ada.RequireAlive(t, "the token of before a stop is not known any more")
 	program := onlyChild(t, second.Cmd.Process.Pid)
 	require.NoError(t, syscall.Kill(program, syscall.SIGKILL))
-	require.Equal(t, 128+int(syscall.SIGKILL), second.Wait(t), "the end of the program is not told")
+	require.Equal(t, 128+int(syscall.SIGKILL), second.Wait(t), "the exit code of the program is lost")
 	require.Equal(t, 2, c.cleanStops(t), "postgres was left to die")
 
 	third := c.run(t)

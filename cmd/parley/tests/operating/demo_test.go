@@ -19,7 +19,8 @@ func TestTheDemoWalksTheRealProgramAsOftenAsOneLikes(t *testing.T) {
 		require.NoError(t, err, string(out))
 		for _, part := range []string{
 			"U1 ", "POST /v1/auth/register", "201 Created", "U3 ", "U5 ", "current_version: 2", "U10 ",
-			"Echo: Where is my order?", "X-Operation-Replayed: true", "All went well",
+			"Echo: Where is my order?", "X-Operation-Replayed: true", "U6 ", "status: ready",
+			"[1] is Orders are shipped within two days., characters 10 to 45 of the text", "All went well",
 		} {
 			require.Contains(t, string(out), part)
 		}

@@ -150,7 +150,8 @@ func TestADependencyWithoutALicenseThatIsKnownFailsTheCheck(t *testing.T) {
 		"cmd/parley/main.go": "package main\n\nimport (\n",
 		"allowed":            "MIT\n",
 
-		"platform/docs/site/LICENSE": string(license),
+		"platform/request/docs/site/LICENSE":                  string(license),
+		"modules/knowledge/adapters/extract/licenses/LICENSE": string(license),
 	}
 	for name, text := range map[string]string{
 		"bare":   "",

@@ -26,13 +26,13 @@ func TestTheDevelopmentLoopReadsEnvAndEndsAtAWrongSetting(t *testing.T) {
 	require.NoError(t, os.WriteFile(settings, []byte("# of this machine\nONE='from the file'\nOTHER=from-the-file\n"), 0o600))
 	cmd := exec.CommandContext(t.Context(), loop, "-bin", server, "-watch", dir, "-build", "true", "-env", settings, "--", "serve")
 	cmd.Env = append(os.Environ(), "OTHER=of-the-environment")
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	var code *exec.ExitError
 	require.ErrorAs(t, cmd.Run(), &code)
-	require.Equal(t, app.ExitUsage, code.ExitCode(), said.String())
-	require.Contains(t, said.String(), "parley: from the file of-the-environment serve\n")
-	require.Contains(t, said.String(), "correct what it says above")
+	require.Equal(t, app.ExitUsage, code.ExitCode(), stderr.String())
+	require.Contains(t, stderr.String(), "parley: from the file of-the-environment serve\n")
+	require.Contains(t, stderr.String(), "correct what it says above")
 
 	missing := exec.CommandContext(t.Context(), loop, "-bin", server, "-watch", dir, "-build", "true", "-env", settings+"-none", "--")
 	require.ErrorAs(t, missing.Run(), &code)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/config"
+	"github.com/parley/parley/platform/ops/config"
 )
 
 // secretSettings gives a value to every setting that is secret, and the parts of these values that nobody may see. Where
@@ -39,6 +39,8 @@ func secretSettings(t *testing.T, address string) (environ []string, hidden map[
 			value = strings.TrimSuffix(value, "/1")
 		case "JWT_PREVIOUS_SECRETS":
 			value = secret + "," + secret + "-2"
+		case "OIDC_PROVIDERS":
+			value = `[{"id":"corp","issuer":"http://` + address + `","client_id":"parley","client_secret":"` + secret + `"}]`
 		}
 		environ = append(environ, name+"="+value)
 	}
@@ -70,7 +72,8 @@ func TestNoCommandShowsASecretSettingThatItFailsWith(t *testing.T) {
 	nobody := harness.FreeAddress(t)
 	environ, hidden := secretSettings(t, nobody)
 	environ = append(environ, "DATA_DIR="+t.TempDir(), "HTTP_ADDR=127.0.0.1:0", "LOG_LEVEL=debug",
-		"QDRANT_URL=http://"+nobody, "CLICKHOUSE_HOST="+nobody, "MINIO_ENDPOINT=http://"+nobody)
+		"QDRANT_URL=http://"+nobody, "CLICKHOUSE_HOST="+nobody, "MINIO_ENDPOINT=http://"+nobody,
+		"EMBEDDING_BASE_URL=http://"+nobody, "EMBEDDING_MODEL=m", "RERANK_BASE_URL=http://"+nobody, "RERANK_MODEL=m")
 	for _, args := range [][]string{{"check"}, {"init"}, {"migrate", "status"}, {"migrate", "up"}, {"serve"}, {"worker"}} {
 		code, stdout, stderr := harness.Tool(t, environ, args...)
 		require.Equal(t, app.ExitFailed, code, "%s: %s%s", args, stdout, stderr)
@@ -103,13 +106,17 @@ func TestAProgramThatServesLogsNoSecretSetting(t *testing.T) {
 		}
 	}
 	p := harness.Start(t, append(environ, "LOG_LEVEL=debug", "QDRANT_URL=http://"+nobody, "CLICKHOUSE_HOST="+nobody, "MINIO_ENDPOINT=http://"+nobody,
-		"OPENAI_BASE_URL="+echo.URL, "MODEL_DEFAULT=openai/gpt-x", "MODEL_ALLOW=openai/*")...)
+		"OPENAI_BASE_URL="+echo.URL, "MODEL_DEFAULT=openai/gpt-x", "MODEL_ALLOW=openai/*", "EMBEDDING_BASE_URL="+echo.URL, "EMBEDDING_MODEL=m", "RERANK_BASE_URL="+echo.URL, "RERANK_MODEL=m")...)
 	ada := p.Register(t)
 	bot := ada.Post(t, "/v1/bots", map[string]any{"name": "Support", "instruction": "Be kind."}).Text("id")
 	thread := ada.Post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot}).Text("id")
 	turn := ada.Post(t, "/v1/conversations/threads/"+thread+"/turn", map[string]any{"content": "Hello?"})
 	require.GreaterOrEqual(t, turn.Status, 400)
 	requireHidden(t, hidden, string(turn.Raw), "the answer of a turn")
+	document := ada.AddText(t, ada.NewBase(t, map[string]any{"embedding_model": "m"}), "Kettle", "It boils.")
+	failed := ada.WaitUntil(t, document, "status", "failed")
+	require.Equal(t, "EMBEDDING_FAILED", failed.At("error.code"))
+	requireHidden(t, hidden, string(failed.Raw), "the error of a document")
 	require.Equal(t, http.StatusCreated, ada.Post(t, "/v1/invitations", map[string]any{"email": "grace@example.com", "role": "editor"}).Status)
 	ready := p.Anonymous().Get(t, "/readyz")
 	requireHidden(t, hidden, string(ready.Raw), "readyz")

@@ -81,7 +81,7 @@ func readImage(t *testing.T) image {
 	return i
 }
 
-// assemble puts the image's files into a folder: the program and what is said of it, what is copied from Debian's
+// assemble puts the image's files into a folder: the program and its documentation, what is copied from Debian's
 // packages, the libraries of both, and what of Debian itself is used. A machine without these packages skips the test.
 func (i image) assemble(t *testing.T, root string) {
 	t.Helper()

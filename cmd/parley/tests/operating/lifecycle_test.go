@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -24,9 +23,9 @@ import (
 	"github.com/parley/parley/api"
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/config"
-	"github.com/parley/parley/platform/docs"
-	"github.com/parley/parley/platform/postgres/embedded"
+	"github.com/parley/parley/platform/data/postgres/embedded"
+	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/request/docs"
 )
 
 func TestTheBinary(t *testing.T) {
@@ -102,12 +101,10 @@ func TestTheBinary(t *testing.T) {
 			t.Skip("only root can run a program as another user")
 		}
 		const nobodyKnown = 4_000_123
-		folder := harness.OpenFolder(t)
-		data, reachable := filepath.Join(folder, "data"), filepath.Join(folder, "parley")
-		require.NoError(t, os.Link(binary, reachable))
+		data := filepath.Join(harness.OpenFolder(t), "data")
 		require.NoError(t, os.Mkdir(data, 0o755))
 		require.NoError(t, os.Chown(data, nobodyKnown, nobodyKnown))
-		cmd := exec.Command(reachable)
+		cmd := exec.Command(binary)
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + data}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyKnown, Gid: nobodyKnown}}
 		cmd.Dir = "/"
@@ -147,7 +144,7 @@ func TestWrongSettingsAreToldAllAtOnce(t *testing.T) {
 		code, stdout, stderr := harness.Tool(t, environ, args...)
 		require.Equal(t, app.ExitUsage, code)
 		require.Empty(t, stdout)
-		require.NotContains(t, stderr, "hunter2", "a secret is told")
+		require.NotContains(t, stderr, "hunter2", "a secret is printed")
 		lines := harness.Problems(stderr)
 		require.Len(t, lines, len(wrong), stderr)
 		for _, line := range lines {
@@ -158,7 +155,8 @@ func TestWrongSettingsAreToldAllAtOnce(t *testing.T) {
 	}
 	code, _, stderr := harness.Tool(t, []string{"APP_ENV=production"})
 	require.Equal(t, app.ExitUsage, code)
-	require.Len(t, harness.Problems(stderr), 3, stderr)
+	require.Len(t, harness.Problems(stderr), 4, stderr)
+	require.Contains(t, stderr, "SIGN_UP: must be set in production")
 	require.Contains(t, stderr, "DATABASE_URL: must be set in production")
 	require.Regexp(t, "SECRET_KEY: must be set in production, .*secret-key", stderr)
 	require.Contains(t, stderr, "JWT_SECRET: must be set in production")
@@ -332,7 +330,7 @@ func TestAStartThatMigratesLives(t *testing.T) {
 			"HTTP_ADDR=" + address, "DATABASE_URL=" + database, "DATA_DIR=" + t.TempDir(), "SECRET_KEY=" + harness.SecretKey, "DATABASE_MAX_CONNS=8",
 		}, io.Discard, io.Discard)
 	}()
-	client := &http.Client{Transport: harness.ContractTransport{T: t, Contract: harness.LoadedContract(), Said: &harness.Secrets{}}, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: harness.ContractTransport{T: t, Contract: harness.LoadedContract(), Secrets: &harness.Secrets{}}, Timeout: harness.Timeout}
 	ask := func(path string) (status int, body string) {
 		res, err := client.Get("http://" + address + path)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/postgres/embedded"
+	"github.com/parley/parley/platform/data/postgres/embedded"
 )
 
 // newCluster starts a Postgres of its own, with none of our roles and databases, and gives the URL of its superuser.

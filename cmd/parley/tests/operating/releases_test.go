@@ -21,7 +21,7 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
 )
 
 // released is what .tools/snapshot has packed of a released version.
@@ -104,7 +104,7 @@ func (r released) rows(t *testing.T, conn *pgx.Conn) map[string]int {
 	return rows
 }
 
-// prolong gives a token a later end, as the release would have signed it.
+// prolong gives a token that the release signed the times that it would have today: a long life alone makes one invalid.
 func (r released) prolong(t *testing.T, token string) string {
 	t.Helper()
 	parts := strings.Split(token, ".")
@@ -113,7 +113,7 @@ func (r released) prolong(t *testing.T, token string) string {
 	require.NoError(t, err)
 	var claims map[string]any
 	require.NoError(t, json.Unmarshal(raw, &claims))
-	claims["exp"] = time.Now().Add(time.Hour).Unix()
+	claims["iat"], claims["exp"] = time.Now().Unix(), time.Now().Add(time.Hour).Unix()
 	raw, err = json.Marshal(claims)
 	require.NoError(t, err)
 	signed := parts[0] + "." + base64.RawURLEncoding.EncodeToString(raw)
@@ -181,18 +181,20 @@ func TestEachReleasedVersionIsUpgradedWithItsData(t *testing.T) {
 			require.Empty(t, different, "the schema after the upgrade is not that of a new database")
 			code, stdout, stderr = harness.Tool(t, settings, "check")
 			require.Equal(t, app.ExitOK, code, stdout+stderr)
-			r.requireServed(t, super, harness.StartOn(t, database, r.environ()...))
+			// Before the program starts, which removes sessions that have long ended.
+			_, err = super.Exec(t.Context(), `UPDATE sessions SET expires_at = now() + interval '1 day', idle_expires_at = now() + interval '1 day' WHERE revoked_at IS NULL`)
+			require.NoError(t, err)
+			r.requireServed(t, harness.StartOn(t, database, r.environ()...))
 		})
 	}
 }
 
 // requireServed wants the program of today to serve all of it, and to go on with it.
-func (r released) requireServed(t *testing.T, super *pgx.Conn, p *harness.Program) {
+func (r released) requireServed(t *testing.T, p *harness.Program) {
 	t.Helper()
-	_, err := super.Exec(t.Context(), `UPDATE sessions SET expires_at = now() + interval '1 day', idle_expires_at = now() + interval '1 day' WHERE revoked_at IS NULL`)
-	require.NoError(t, err)
 	ada := &harness.Caller{Program: p, Email: r.Email, Workspace: r.Workspace, Token: r.prolong(t, r.Access)}
-	require.Equal(t, r.Workspace, ada.Get(t, "/v1/auth/me").Text("workspace_id"), "the access token")
+	me := ada.Get(t, "/v1/auth/me")
+	require.Equal(t, r.Workspace, me.Text("workspace_id"), "the access token: %s", me)
 	for path, before := range r.Answers {
 		a := ada.Get(t, path)
 		require.Equal(t, http.StatusOK, a.Status, "%s: %s", path, a)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/ops/secret"
 )
 
 // Keys of the tests below.
@@ -232,7 +232,7 @@ func TestAKeyThatIsNotKnownIsNamed(t *testing.T) {
 	require.NotZero(t, done["unknown"], done)
 	other := harness.StartOn(t, p.Database, environ...)
 	moved := ada.On(other)
-	a := moved.Endpoint.Send(t, "msg_1", harness.Said("c", "Hi"))
+	a := moved.Endpoint.Send(t, "msg_1", harness.InboundMessage("c", "Hi"))
 	require.Equal(t, http.StatusInternalServerError, a.Status, a)
 	require.Contains(t, other.Log.String(), "sealed with another one: "+idOfKey(t, formerKey)+", which is neither SECRET_KEY nor one of SECRET_PREVIOUS_KEYS")
 	_, out, _ = harness.Tool(t, other.Settings, "audit", "verify", "--workspace", ada.Workspace)

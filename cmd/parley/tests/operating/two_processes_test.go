@@ -17,7 +17,7 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/redistest"
+	"github.com/parley/parley/platform/testing/redistest"
 )
 
 // pair is two processes on one Postgres and one Redis. a does no jobs, b does.
@@ -133,7 +133,7 @@ func TestTwoProcessesServeAsOne(t *testing.T) {
 		t.Parallel()
 		ada := p.either.Register(t)
 		chat := ada.NewEndpoint(t, ada.NewBot(t))
-		answers := harness.AtOnce(24, func() harness.Answer { return chat.Send(t, "msg_1", harness.Said("c", "once")) })
+		answers := harness.AtOnce(24, func() harness.Answer { return chat.Send(t, "msg_1", harness.InboundMessage("c", "once")) })
 		fresh := 0
 		for _, a := range answers {
 			require.Equal(t, http.StatusOK, a.Status, a)
@@ -224,11 +224,11 @@ func TestTwoProcessesStreamAsOne(t *testing.T) {
 	stream := here.Open(t, http.MethodPost, thread+"/turn", harness.Says(content), op)
 	turn := stream.Until("turn.created").Data["turn_id"].(string)
 	last := stream.Until("message.delta")
-	heard := last.Text()
+	received := last.Text()
 	rest := there.Open(t, http.MethodGet, thread+"/turns/"+turn+"/events", nil, harness.After(last.ID)).Rest()
-	text, kinds, _ := harness.Told(rest)
+	text, kinds, _ := harness.StreamedText(rest)
 	require.Equal(t, "turn.completed", kinds[len(kinds)-1])
-	require.Equal(t, "Echo: "+content, heard+text)
+	require.Equal(t, "Echo: "+content, received+text)
 	require.Equal(t, "Echo: "+content, there.Post(t, thread+"/turn", harness.Says(content), op).Text("assistant_message.content"), "replayed as JSON")
 
 	again := here.OpenThread(t)
@@ -236,7 +236,7 @@ func TestTwoProcessesStreamAsOne(t *testing.T) {
 	turn = stream.Until("turn.created").Data["turn_id"].(string)
 	stream.Until("message.delta")
 	require.Equal(t, http.StatusOK, there.Post(t, again+"/turns/"+turn+"/cancel", nil).Status)
-	_, kinds, _ = harness.Told(stream.Rest())
+	_, kinds, _ = harness.StreamedText(stream.Rest())
 	require.Equal(t, "turn.cancelled", kinds[len(kinds)-1])
 
 	third := here.OpenThread(t)
@@ -287,7 +287,7 @@ func TestTwoProcessesGoOnWithTurnsThatAStopCutsShort(t *testing.T) {
 	for name, s := range map[string]*harness.EventReader{
 		"who followed the turn there": follower, "who comes from the process that stopped": there.Open(t, http.MethodGet, thread+"/turns/"+turn+"/events", nil, harness.After(last.ID)),
 	} {
-		text, kinds, _ := harness.Told(s.Rest())
+		text, kinds, _ := harness.StreamedText(s.Rest())
 		require.Contains(t, kinds, "message.created", name)
 		require.Equal(t, "turn.completed", kinds[len(kinds)-1], name)
 		require.Equal(t, "Echo: "+content, text, name)
@@ -301,6 +301,6 @@ func TestTwoProcessesGoOnWithTurnsThatAStopCutsShort(t *testing.T) {
 		require.Len(t, there.Get(t, path+"/messages").Items(), 2)
 	}
 	require.Equal(t, 2, there.Number(t, "SELECT count(*) FROM llm_turns WHERE status = 'completed' AND attempt = 2"))
-	require.Positive(t, there.Number(t, "SELECT count(*) FROM turn_events WHERE attempt = 1"), "what was said is kept")
+	require.Positive(t, there.Number(t, "SELECT count(*) FROM turn_events WHERE attempt = 1"), "the text so far is stored")
 	require.Equal(t, 1, there.Number(t, "SELECT count(*) FROM turn_processes"), "the process that stopped is gone")
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/parley/parley/cmd/parley/app"
 	"github.com/parley/parley/cmd/parley/tests/harness"
-	"github.com/parley/parley/platform/postgres/embedded"
+	"github.com/parley/parley/platform/data/postgres/embedded"
 )
 
 // twoPostgres gives the folders of the oldest and the newest PostgreSQL of this machine (.tools/postgres-18 fetches a newer one than

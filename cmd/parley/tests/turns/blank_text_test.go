@@ -42,7 +42,7 @@ func TestABlankMessageIsRefusedWhoeverSendsIt(t *testing.T) {
 		a := ada.Say(t, thread, text)
 		harness.RequireWrong(t, a, "content")
 		require.Equal(t, "BLANK", a.Body["details"].(map[string]any)["errors"].([]any)[0].(map[string]any)["code"], a)
-		a = chat.Send(t, "msg_"+uuid.NewString(), harness.Said("c", text))
+		a = chat.Send(t, "msg_"+uuid.NewString(), harness.InboundMessage("c", text))
 		harness.RequireWrong(t, a, "data.text")
 		require.Equal(t, "BLANK", a.Body["details"].(map[string]any)["errors"].([]any)[0].(map[string]any)["code"], a)
 	}

@@ -63,7 +63,7 @@ func cutting(t *testing.T, target string, cuts, events int) (url string, calls *
 	return server.URL, calls
 }
 
-// eventSource reads a stream as the HTML standard has it (9.2): it connects again, as long as the server has said, until an
+// eventSource reads a stream as the HTML standard has it (9.2): it connects again, after the time that the server sets, until an
 // answer is no stream. It returns the events and the last status.
 func eventSource(ctx context.Context, t *testing.T, client *http.Client, url, token string) (events []harness.Frame, status int) {
 	t.Helper()
@@ -120,7 +120,7 @@ func eventSource(ctx context.Context, t *testing.T, client *http.Client, url, to
 // requireOnce holds what a client has got, over all its connections, to one whole stream.
 func requireOnce(t *testing.T, events []harness.Frame, content string) {
 	t.Helper()
-	text, kinds, _ := harness.Told(events)
+	text, kinds, _ := harness.StreamedText(events)
 	require.Equal(t, "Echo: "+content, text)
 	require.Equal(t, wholeStream, kinds)
 	for i, f := range events {
@@ -211,7 +211,7 @@ func TestATurnsCallContinuesItsStream(t *testing.T) {
 		got = append(got, f)
 	}
 	first.Close()
-	require.Equal(t, 1000, first.Retry, "a client is to be told how long it waits")
+	require.Equal(t, 1000, first.Retry, "the stream says how long a client waits")
 	for name, c := range map[string]*harness.Caller{"here": ada, "elsewhere": there, "after the end": ada} {
 		s := c.Open(t, http.MethodPost, thread+"/turn", harness.Says(content), op, harness.After(4))
 		require.Equal(t, http.StatusOK, s.Answer.Status, name)

@@ -28,7 +28,7 @@ func TestU6AFileIsUploadedReadInPartsAndDeleted(t *testing.T) {
 	dir := t.TempDir()
 	p := harness.Start(t, "DATA_DIR="+dir)
 	walkFile(t, p)
-	require.Eventually(t, func() bool { return len(harness.Stored(t, dir)) == 0 }, 20*time.Second, 20*time.Millisecond, "the bytes of a deleted file stay")
+	require.Eventually(t, func() bool { return len(harness.Stored(t, dir)) == 0 }, time.Minute, 20*time.Millisecond, "the bytes of a deleted file stay")
 }
 
 func TestU6TheSameWithFilesInS3(t *testing.T) {
@@ -213,7 +213,7 @@ func TestAnUploadThatIsNoneIsRefusedAndLeavesNothing(t *testing.T) {
 	require.Empty(t, harness.Stored(t, dir), "bytes of a refused upload stay")
 }
 
-// Whoever may not upload is told so before it has sent anything: a body that never comes would keep the answer waiting.
+// Whoever may not upload receives the error before it has sent anything: a body that never comes would keep the answer waiting.
 func TestNobodyUploadsWhoMayNot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -235,8 +235,8 @@ func TestNobodyUploadsWhoMayNot(t *testing.T) {
 func TestWhatAFileIsIsFoundOutFromItsBytes(t *testing.T) {
 	t.Parallel()
 	ada := harness.Start(t).Register(t)
-	ada.Client = &http.Client{Timeout: 30 * time.Second} // the suite's own cannot read parts of other types
-	for name, test := range map[string]struct{ told, content, want string }{
+	ada.Client = &http.Client{Timeout: harness.Timeout} // the suite's own cannot read parts of other types
+	for name, test := range map[string]struct{ contentType, content, want string }{
 		"a page that says it is a picture": {"image/png", "<!DOCTYPE html><script>alert(1)</script>", "text/html; charset=utf-8"},
 		"a picture that says it is a page": {"text/html", "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 100), "image/png"},
 		"a document":                       {"text/plain", "%PDF-1.7\n", "application/pdf"},
@@ -245,7 +245,7 @@ func TestWhatAFileIsIsFoundOutFromItsBytes(t *testing.T) {
 		var b bytes.Buffer
 		w := multipart.NewWriter(&b)
 		part, err := w.CreatePart(textproto.MIMEHeader{
-			"Content-Disposition": {`form-data; name="file"; filename="a"`}, "Content-Type": {test.told},
+			"Content-Disposition": {`form-data; name="file"; filename="a"`}, "Content-Type": {test.contentType},
 		})
 		require.NoError(t, err)
 		_, err = part.Write([]byte(test.content))
@@ -296,7 +296,7 @@ func TestBytesWithoutAFileAreRemovedLater(t *testing.T) {
 	}
 	ada.Settings = append(ada.Settings, "WORKERS=2")
 	ada.Restart(t)
-	require.Eventually(t, func() bool { return len(harness.Stored(t, dir)) == 3 }, 20*time.Second, 20*time.Millisecond, "%v", harness.Stored(t, dir))
+	require.Eventually(t, func() bool { return len(harness.Stored(t, dir)) == 3 }, time.Minute, 20*time.Millisecond, "%v", harness.Stored(t, dir))
 	require.ElementsMatch(t, []string{kept, young, notOurs}, harness.Stored(t, dir))
 	require.Equal(t, "hello", string(ada.Get(t, "/v1/files/"+filepath.Base(kept)+"/content").Raw))
 }
@@ -320,8 +320,10 @@ func TestAFileWhoseBytesAreGoneIsToldApartFromNoFile(t *testing.T) {
 func TestASlowUploadHasTheTimeOfATransferAndNoMore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ada := harness.Start(t, "DATA_DIR="+dir, "REQUEST_TIMEOUT=1s", "TRANSFER_TIMEOUT=4s").Register(t)
-	ada.Client = &http.Client{Timeout: 30 * time.Second} // the suite's own reads a body before it sends it
+	p := harness.Start(t, "DATA_DIR="+dir)
+	ada := p.Register(t)
+	ada = &harness.Caller{Program: harness.StartOn(t, p.Database, append(p.Settings, "REQUEST_TIMEOUT=1s", "TRANSFER_TIMEOUT=4s")...), Token: ada.Token}
+	ada.Client = &http.Client{Timeout: harness.Timeout} // the suite's own reads a body before it sends it
 	body, kind := harness.FormOf(t, "a.bin", make([]byte, 10_000))
 	slow := func(pause time.Duration) io.Reader {
 		r, w := io.Pipe()
@@ -340,5 +342,5 @@ func TestASlowUploadHasTheTimeOfATransferAndNoMore(t *testing.T) {
 	require.True(t, err != nil || late.Status >= http.StatusBadRequest, late)
 	require.Less(t, time.Since(begun), 20*time.Second)
 	require.Len(t, ada.Get(t, "/v1/files").Items(), 1)
-	require.Eventually(t, func() bool { return len(harness.Stored(t, dir)) == 1 }, 20*time.Second, 20*time.Millisecond, "half an upload stays")
+	require.Eventually(t, func() bool { return len(harness.Stored(t, dir)) == 1 }, time.Minute, 20*time.Millisecond, "half an upload stays")
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // hanging is a model that never answers.

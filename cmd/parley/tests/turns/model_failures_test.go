@@ -121,9 +121,9 @@ func TestEveryFailureOfAModelSaysWhyAndWhatToChange(t *testing.T) {
 			require.Equal(t, a.At("details"), record.At("error.details"))
 
 			stream := ada.Open(t, http.MethodPost, "/v1/conversations/threads/"+thread+"/turn", harness.Says("#"+name), harness.Operation(uuid.NewString()))
-			told, _ := stream.Until("turn.failed").Data["error"].(map[string]any)
-			details, _ := told["details"].(map[string]any)
-			require.Equal(t, []any{f.code, a.At("message"), provider}, []any{told["code"], told["message"], details["provider"]})
+			failure, _ := stream.Until("turn.failed").Data["error"].(map[string]any)
+			details, _ := failure["details"].(map[string]any)
+			require.Equal(t, []any{f.code, a.At("message"), provider}, []any{failure["code"], failure["message"], details["provider"]})
 		}
 	}
 	a := ada.Say(t, ada.ThreadWith(t, map[string]any{"model": "openai/nine"}), "#model")

@@ -11,7 +11,7 @@ import (
 
 func TestAnswersOfOtherServersReachTheCallerAsText(t *testing.T) {
 	t.Parallel()
-	ada, s := withModels(t, "MODEL_TIMEOUT=10m") // an answer whose end is told does not wait for it
+	ada, s := withModels(t, "MODEL_TIMEOUT=10m") // an answer with an explicit end does not wait for it
 	thread := ada.ThreadWith(t, map[string]any{"model": "openai/small"})
 	for _, test := range []struct {
 		format string

@@ -22,14 +22,14 @@ func TestAListOfLargeRowsEndsItsPagesEarlierAndLosesNone(t *testing.T) {
 	thread := ada.Thread(t, bot)
 	large := strings.Repeat("\u4e16", 49_000) // 147 KB
 	turns := "/v1/conversations/threads/" + thread + "/turn"
-	var said []string
+	var texts []string
 	for n := range 10 {
 		content := fmt.Sprint(n)
 		if n%3 != 2 {
 			content += large
 		}
 		require.Equal(t, http.StatusOK, ada.Post(t, turns, map[string]any{"content": content}).Status)
-		said = append(said, content, "Echo: "+content)
+		texts = append(texts, content, "Echo: "+content)
 	}
 	of := func(items []map[string]any, path ...string) (texts []string) {
 		for _, item := range items {
@@ -37,17 +37,17 @@ func TestAListOfLargeRowsEndsItsPagesEarlierAndLosesNone(t *testing.T) {
 		}
 		return texts
 	}
-	backwards := slices.Clone(said)
+	backwards := slices.Clone(texts)
 	slices.Reverse(backwards)
 	for path, want := range map[string][]string{
-		"/messages?limit=100": said, "/messages?limit=100&order=desc": backwards, "/messages?limit=1": said,
+		"/messages?limit=100": texts, "/messages?limit=100&order=desc": backwards, "/messages?limit=1": texts,
 	} {
 		items, pages := ada.LeafThrough(t, "/v1/conversations/threads/"+thread+path)
 		require.True(t, slices.Equal(want, of(items, "content")), path)
 		require.Greater(t, pages, 4, path)
 	}
 	list := "/v1/conversations/threads/" + thread + "/turns?limit=100"
-	require.Len(t, ada.Get(t, list).Items(), 10, "turns are without what was said")
+	require.Len(t, ada.Get(t, list).Items(), 10, "turns are without their texts")
 	super := harness.Postgres.Superuser(t, ada.Database)
 	for _, sql := range []string{
 		`UPDATE messages SET status = 'cancelled' WHERE role = 'assistant'`, `UPDATE llm_turns SET status = 'cancelled'`,
@@ -55,11 +55,11 @@ func TestAListOfLargeRowsEndsItsPagesEarlierAndLosesNone(t *testing.T) {
 		_, err := super.Exec(t.Context(), sql)
 		require.NoError(t, err)
 	}
-	items, pages := ada.LeafThrough(t, list) // but for what cancelled ones had said so far
+	items, pages := ada.LeafThrough(t, list) // except the partial texts of cancelled ones
 	require.Len(t, items, 10)
 	require.Greater(t, pages, 2)
 	for n, item := range items {
-		require.Equal(t, said[19-2*n], item["partial_text"], n)
+		require.Equal(t, texts[19-2*n], item["partial_text"], n)
 	}
 
 	export := ada.Get(t, "/v1/conversations/threads/"+thread+"/export")
@@ -68,8 +68,8 @@ func TestAListOfLargeRowsEndsItsPagesEarlierAndLosesNone(t *testing.T) {
 	for n := 0; lines.Scan(); n++ {
 		var m struct{ Content string }
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &m))
-		require.Equal(t, said[n], m.Content)
-		require.Less(t, n, len(said))
+		require.Equal(t, texts[n], m.Content)
+		require.Less(t, n, len(texts))
 	}
 	require.NoError(t, lines.Err())
 

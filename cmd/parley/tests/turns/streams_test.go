@@ -30,7 +30,7 @@ func TestAStreamTellsATurnWordByWordAndEndsWhenItIsStored(t *testing.T) {
 		require.Equal(t, value, s.Answer.Header.Get(name), name)
 	}
 	frames := s.Rest()
-	text, kinds, _ := harness.Told(frames)
+	text, kinds, _ := harness.StreamedText(frames)
 	require.Equal(t, "Echo: one two three", text)
 	require.Equal(t, wholeStream, kinds)
 	for i, f := range frames {
@@ -50,7 +50,7 @@ func TestAStreamTellsATurnWordByWordAndEndsWhenItIsStored(t *testing.T) {
 
 	again := ada.Open(t, http.MethodPost, thread+"/turn", harness.Says("one two three"), harness.Operation(op))
 	require.Equal(t, "true", again.Answer.Header.Get("X-Operation-Replayed"))
-	text, kinds, _ = harness.Told(again.Rest())
+	text, kinds, _ = harness.StreamedText(again.Rest())
 	require.Equal(t, "Echo: one two three", text)
 	require.Equal(t, wholeStream, kinds)
 	whole := ada.Post(t, thread+"/turn", harness.Says("one two three"), harness.Operation(op))
@@ -63,7 +63,7 @@ func TestAStreamTellsATurnWordByWordAndEndsWhenItIsStored(t *testing.T) {
 	require.Equal(t, http.StatusOK, first.Status)
 	short := ada.Open(t, http.MethodPost, thread+"/turn", harness.Says("plain"), harness.Operation(plain))
 	require.Equal(t, "true", short.Answer.Header.Get("X-Operation-Replayed"))
-	text, kinds, _ = harness.Told(short.Rest())
+	text, kinds, _ = harness.StreamedText(short.Rest())
 	require.Equal(t, "Echo: plain", text)
 	require.Equal(t, wholeStream, kinds)
 	require.Len(t, ada.Get(t, thread+"/messages").Items(), 4)
@@ -97,7 +97,7 @@ func TestAClientThatIsCutOffAtAnyFrameLosesNothing(t *testing.T) {
 				if cut == 0 {
 					rest = c.Open(t, http.MethodGet, path, nil).Rest()
 				}
-				text, kinds, last := harness.Told(append(append([]harness.Frame{}, got...), rest...))
+				text, kinds, last := harness.StreamedText(append(append([]harness.Frame{}, got...), rest...))
 				require.Equal(t, "Echo: "+content, text, name)
 				require.Equal(t, wholeStream, kinds, name)
 				require.EqualValues(t, 10, last, name)
@@ -106,11 +106,11 @@ func TestAClientThatIsCutOffAtAnyFrameLosesNothing(t *testing.T) {
 					require.True(t, i == 0 || f.ID > rest[i-1].ID, name)
 				}
 			}
-			var said []string
+			var messages []string
 			for _, m := range ada.Get(t, thread+"/messages").Items() {
-				said = append(said, m["role"].(string)+" "+m["content"].(string))
+				messages = append(messages, m["role"].(string)+" "+m["content"].(string))
 			}
-			require.Equal(t, []string{"user " + content, "assistant Echo: " + content}, said)
+			require.Equal(t, []string{"user " + content, "assistant Echo: " + content}, messages)
 		})
 	}
 }
@@ -129,7 +129,7 @@ func TestATurnThatNobodyStreamsWritesNoEventsAndCanBeFollowed(t *testing.T) {
 		if cut > 0 {
 			headers = append(headers, harness.After(int64(cut)))
 		}
-		_, kinds, last := harness.Told(ada.Open(t, http.MethodGet, path, nil, headers...).Rest())
+		_, kinds, last := harness.StreamedText(ada.Open(t, http.MethodGet, path, nil, headers...).Rest())
 		require.Equal(t, want, kinds, cut)
 		require.EqualValues(t, 5, last)
 	}
@@ -169,13 +169,13 @@ func TestWhatIsRefusedBeforeTheStreamIsAnOrdinaryError(t *testing.T) {
 	require.Equal(t, created.Data["turn_id"], busy.Text("details.active_turn_id"))
 	harness.RequireCode(t, ada.Open(t, http.MethodPost, thread+"/turn", harness.Says("z"), harness.Operation(op)).Answer, http.StatusUnprocessableEntity, "OPERATION_ID_REUSED")
 	harness.RequireCode(t, ada.Open(t, http.MethodPost, thread+"/turn", map[string]any{"content": "x", "on_busy": "never"}).Answer, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
-	_, kinds, _ := harness.Told(s.Rest())
+	_, kinds, _ := harness.StreamedText(s.Rest())
 	require.Equal(t, wholeStream[1:], kinds)
 }
 
 func TestTheSameOperationJoinsTheStreamHereAndElsewhere(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t, "ECHO_DELAY=100ms")
+	p := harness.Start(t, "ECHO_DELAY=300ms")
 	other := harness.StartOn(t, p.Database, p.Settings...)
 	ada := p.Register(t)
 	there := &harness.Caller{Program: other, Token: ada.Token}
@@ -188,9 +188,9 @@ func TestTheSameOperationJoinsTheStreamHereAndElsewhere(t *testing.T) {
 	for name, c := range map[string]*harness.Caller{"here": ada, "elsewhere": there} {
 		s := c.Open(t, http.MethodPost, thread+"/turn", harness.Says(content), op)
 		f := s.Until("turn.created")
-		require.Less(t, time.Since(began), 900*time.Millisecond, "%s: joined only after the turn", name)
+		require.Less(t, time.Since(began), 3*time.Second, "%s: joined only after the turn", name)
 		require.Equal(t, created.Data["turn_id"], f.Data["turn_id"], name)
-		text, kinds, _ := harness.Told(s.Rest())
+		text, kinds, _ := harness.StreamedText(s.Rest())
 		require.Equal(t, "Echo: "+content, text, name)
 		require.Equal(t, wholeStream[1:], kinds, name)
 		if name == "here" || name == "elsewhere" { // the second finds it ended, or nearly so
@@ -225,12 +225,12 @@ func TestARecoveredTurnMarksANewAttemptInItsStream(t *testing.T) {
 	_, err := super.Exec(t.Context(), `UPDATE llm_turns SET lease_until = now() - interval '1 second'`)
 	require.NoError(t, err)
 	frames := s.Rest()
-	text, kinds, _ := harness.Told(frames)
+	text, kinds, _ := harness.StreamedText(frames)
 	require.Equal(t, wholeStream, kinds)
 	require.Equal(t, "Echo: one two", text)
 	require.EqualValues(t, 2, frames[0].Data["attempt"])
 	require.EqualValues(t, 1_000_001, frames[0].ID)
-	require.Positive(t, harness.Count(t, super, `SELECT count(*) FROM turn_events WHERE attempt = 2`), "who follows elsewhere is told at the end only")
+	require.Positive(t, harness.Count(t, super, `SELECT count(*) FROM turn_events WHERE attempt = 2`), "a follower in another process receives only the end")
 	require.Len(t, ada.Get(t, thread+"/messages").Items(), 2)
 }
 
@@ -248,8 +248,8 @@ func TestAReaderThatStallsKeepsNoTurnFromItsEnd(t *testing.T) {
 			turn = turns[0]
 		}
 		return turn["status"] == "completed"
-	}, harness.Patient, 20*time.Millisecond)
-	text, kinds, _ := harness.Told(ada.Open(t, http.MethodGet, thread+"/turns/"+turn["id"].(string)+"/events", nil, harness.After(100)).Rest())
+	}, harness.Timeout, 20*time.Millisecond)
+	text, kinds, _ := harness.StreamedText(ada.Open(t, http.MethodGet, thread+"/turns/"+turn["id"].(string)+"/events", nil, harness.After(100)).Rest())
 	require.Equal(t, wholeStream[2:], kinds)
 	require.True(t, strings.HasSuffix("Echo: "+content, text))
 	require.Len(t, text, len("Echo: "+content)-len("Echo: ")-2*(100-3))
@@ -272,6 +272,6 @@ func TestAStopLetsAStreamedTurnEndAndEndsTheFollowingOfOthers(t *testing.T) {
 	require.Less(t, time.Since(began), 5*time.Second, "a follower keeps its process from stopping")
 	follower.Rest()
 	require.Equal(t, app.ExitOK, p.Stop())
-	_, kinds, _ := harness.Told(s.Rest())
+	_, kinds, _ := harness.StreamedText(s.Rest())
 	require.Equal(t, "turn.completed", kinds[len(kinds)-1])
 }

@@ -50,7 +50,7 @@ func TestU10MessagesAreReadInBothDirectionsRatedAndExported(t *testing.T) {
 	p := harness.Start(t)
 	ada, eve := p.Register(t), p.Register(t)
 	path := "/v1/conversations/threads/" + ada.Post(t, "/v1/conversations/threads", map[string]any{}).Text("id")
-	require.Empty(t, ada.Get(t, path+"/export").Raw, "nothing has been said")
+	require.Empty(t, ada.Get(t, path+"/export").Raw, "the thread has no messages")
 	const turns = 51 // more than a page of the export
 	for i := range turns {
 		ada.Post(t, path+"/turn", map[string]any{"content": fmt.Sprint("question ", i)})

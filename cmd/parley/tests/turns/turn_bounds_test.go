@@ -88,7 +88,7 @@ func TestAMessageOfAChannelWaitsForAPlaceAndIsNoFailure(t *testing.T) {
 	ada.Occupy(t, 6)
 	event := chat.Says(t, "c", "Hi").Text("event_id")
 	putOff := `SELECT count(*) FROM job_queue WHERE kind = 'webhook.answer' AND status = 'queued' AND failures = 0 AND attempt > 0`
-	require.Eventually(t, func() bool { return p.Number(t, putOff) == 1 }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return p.Number(t, putOff) == 1 }, time.Minute, 20*time.Millisecond)
 	for _, turn := range p.Texts(t, "SELECT id::text FROM llm_turns WHERE status = 'running'") {
 		thread := p.Texts(t, "SELECT thread_id::text FROM llm_turns WHERE id = $1", turn)[0]
 		ada.Post(t, "/v1/conversations/threads/"+thread+"/turns/"+turn+"/cancel", nil)

@@ -1,4 +1,4 @@
-// Package analytics reads counts from platform/analytics.
+// Package analytics reads counts from platform/data/analytics.
 package analytics
 
 import (
@@ -6,7 +6,7 @@ import (
 
 	"github.com/parley/parley/modules/activity/domain"
 	"github.com/parley/parley/modules/activity/ports"
-	"github.com/parley/parley/platform/analytics"
+	"github.com/parley/parley/platform/data/analytics"
 )
 
 // Analytics reads the reports of the caller's workspace.

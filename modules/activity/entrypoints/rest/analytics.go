@@ -8,7 +8,7 @@ import (
 
 	"github.com/parley/parley/modules/activity/domain"
 	"github.com/parley/parley/modules/activity/usecases"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // GetUsageStatistics returns the usage of the workspace, by period.

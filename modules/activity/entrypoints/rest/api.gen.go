@@ -71,19 +71,19 @@ func (e Granularity) Valid() bool {
 
 // Defines values for JobStatus.
 const (
-	Done    JobStatus = "done"
-	Queued  JobStatus = "queued"
-	Running JobStatus = "running"
+	JobStatusDone    JobStatus = "done"
+	JobStatusQueued  JobStatus = "queued"
+	JobStatusRunning JobStatus = "running"
 )
 
 // Valid indicates whether the value is a known member of the JobStatus enum.
 func (e JobStatus) Valid() bool {
 	switch e {
-	case Done:
+	case JobStatusDone:
 		return true
-	case Queued:
+	case JobStatusQueued:
 		return true
-	case Running:
+	case JobStatusRunning:
 		return true
 	default:
 		return false
@@ -94,7 +94,12 @@ func (e JobStatus) Valid() bool {
 const (
 	APIKeys              Metric = "api_keys"
 	Bots                 Metric = "bots"
+	Chunks               Metric = "chunks"
 	CostMicros           Metric = "cost_micros"
+	Documents            Metric = "documents"
+	EndUsers             Metric = "end_users"
+	KnowledgeBases       Metric = "knowledge_bases"
+	KnowledgeBytes       Metric = "knowledge_bytes"
 	Members              Metric = "members"
 	Messages             Metric = "messages"
 	StorageBytes         Metric = "storage_bytes"
@@ -111,7 +116,17 @@ func (e Metric) Valid() bool {
 		return true
 	case Bots:
 		return true
+	case Chunks:
+		return true
 	case CostMicros:
+		return true
+	case Documents:
+		return true
+	case EndUsers:
+		return true
+	case KnowledgeBases:
+		return true
+	case KnowledgeBytes:
 		return true
 	case Members:
 		return true
@@ -132,367 +147,716 @@ func (e Metric) Valid() bool {
 	}
 }
 
-// AuditAnchor how the log compares with what was written of its end outside the database
+// Defines values for WorkspaceExportStatus.
+const (
+	WorkspaceExportStatusCompleted WorkspaceExportStatus = "completed"
+	WorkspaceExportStatusExpired   WorkspaceExportStatus = "expired"
+	WorkspaceExportStatusFailed    WorkspaceExportStatus = "failed"
+	WorkspaceExportStatusQueued    WorkspaceExportStatus = "queued"
+	WorkspaceExportStatusRunning   WorkspaceExportStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the WorkspaceExportStatus enum.
+func (e WorkspaceExportStatus) Valid() bool {
+	switch e {
+	case WorkspaceExportStatusCompleted:
+		return true
+	case WorkspaceExportStatusExpired:
+		return true
+	case WorkspaceExportStatusFailed:
+		return true
+	case WorkspaceExportStatusQueued:
+		return true
+	case WorkspaceExportStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// AuditAnchor How the log compares with its anchor, the copy of the log's end that is kept outside the database.
 type AuditAnchor struct {
+	// RestoredTo Last seal that is left of what the anchor has seen; null unless `state` is `restored`.
 	RestoredTo *AuditPoint `json:"restored_to"`
 
-	// Seal the newest seal that the anchor has seen
-	Seal     *int64     `json:"seal"`
+	// Seal Number of the newest seal that the anchor has seen; null if there is no anchor.
+	Seal *int64 `json:"seal"`
+
+	// SealedAt When that seal was made; null if there is no anchor.
 	SealedAt *time.Time `json:"sealed_at"`
 
-	// SealedRows the rows up to it
+	// SealedRows Number of rows up to that seal; null if there is no anchor.
 	SealedRows *int64 `json:"sealed_rows"`
 
-	// State `none`: there is no anchor. `behind`: the log goes on from it, its newest seals are to be written yet. `missing`: there
-	// was one. `unreachable`: what keeps it does not answer. `invalid`: it was not made with our key. `restored`: it has seen
-	// more than the log has, so a backup was restored, or the end of the log was removed: `restored_to` says to which seal.
-	// An operator who knows why adopts the log as it is (`parley audit adopt`), which is an entry of the log, `audit.adopt`.
+	// State State of the anchor, the copy of the log's end that is kept outside the database. `none`: there is no anchor. `agrees`: it matches. `behind`: the newest seals are not written to it yet. `missing`: it was there and is gone. `unreachable`: its store does not answer. `invalid`: it was not made with this installation's key. `restored`: it has seen more than the log contains, so a backup was restored or the end of the log was removed; `restored_to` names the last seal that is left. An operator who knows the cause accepts the log as it is with `parley audit adopt`, which is recorded as `audit.adopt`.
 	State AuditAnchorState `json:"state"`
 
-	// Store what keeps it: `files` or `folder`
+	// Store Where the anchor is kept: `files` or `folder`; null if there is none.
 	Store *string `json:"store"`
 }
 
-// AuditAnchorState `none`: there is no anchor. `behind`: the log goes on from it, its newest seals are to be written yet. `missing`: there
-// was one. `unreachable`: what keeps it does not answer. `invalid`: it was not made with our key. `restored`: it has seen
-// more than the log has, so a backup was restored, or the end of the log was removed: `restored_to` says to which seal.
-// An operator who knows why adopts the log as it is (`parley audit adopt`), which is an entry of the log, `audit.adopt`.
+// AuditAnchorState State of the anchor, the copy of the log's end that is kept outside the database. `none`: there is no anchor. `agrees`: it matches. `behind`: the newest seals are not written to it yet. `missing`: it was there and is gone. `unreachable`: its store does not answer. `invalid`: it was not made with this installation's key. `restored`: it has seen more than the log contains, so a backup was restored or the end of the log was removed; `restored_to` names the last seal that is left. An operator who knows the cause accepts the log as it is with `parley audit adopt`, which is recorded as `audit.adopt`.
 type AuditAnchorState string
 
-// AuditEntry defines model for AuditEntry.
+// AuditCut What was removed from the beginning of the audit log. It is signed like the end of the log, and the verification starts behind it.
+type AuditCut struct {
+	// At When rows were last removed.
+	At time.Time `json:"at"`
+
+	// Rows Number of rows that were removed in all.
+	Rows int64 `json:"rows"`
+
+	// Seals Number of seals that were removed; the log is complete from the next one on.
+	Seals int64 `json:"seals"`
+}
+
+// AuditEntry An entry of the audit log: who changed what.
 type AuditEntry struct {
-	// Action Examples: bot.create
+	// Action What was done, as `resource.verb`.
+	//
+	// Examples: bot.create
 	Action string `json:"action"`
 
-	// APIKeyID the key that acted in place of a user
-	APIKeyID    *openapi_types.UUID `json:"api_key_id"`
-	Changes     json.RawMessage     `json:"changes"`
-	CreatedAt   time.Time           `json:"created_at"`
-	ID          openapi_types.UUID  `json:"id"`
-	IP          *string             `json:"ip"`
-	OperationID *openapi_types.UUID `json:"operation_id"`
-	ResourceID  *openapi_types.UUID `json:"resource_id"`
+	// APIKeyID API key that acted; null if a user acted.
+	APIKeyID *openapi_types.UUID `json:"api_key_id"`
 
-	// ResourceType Examples: bot
-	ResourceType string              `json:"resource_type"`
-	TraceID      string              `json:"trace_id"`
-	UserAgent    string              `json:"user_agent"`
-	UserID       *openapi_types.UUID `json:"user_id"`
-	WorkspaceID  openapi_types.UUID  `json:"workspace_id"`
+	// Changes What changed: `{"field": {"from": …, "to": …}}`, or other data of the action. Secrets are left out.
+	Changes json.RawMessage `json:"changes"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID Id of the entry.
+	ID openapi_types.UUID `json:"id"`
+
+	// IP IP address of the caller; null if it is not known.
+	IP *string `json:"ip"`
+
+	// OperationID Operation that caused it; null if there was none.
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// ResourceID Id of the resource; null if it has none.
+	ResourceID *openapi_types.UUID `json:"resource_id"`
+
+	// ResourceType Type of the resource.
+	//
+	// Examples: bot
+	ResourceType string `json:"resource_type"`
+
+	// TraceID Trace id of the call.
+	TraceID string `json:"trace_id"`
+
+	// UserAgent User agent of the caller; empty if there was none.
+	UserAgent string `json:"user_agent"`
+
+	// UserID User who acted; null if an API key or the server acted.
+	UserID *openapi_types.UUID `json:"user_id"`
+
+	// WorkspaceID Id of the workspace.
+	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
 
-// AuditList defines model for AuditList.
+// AuditList A page of a list.
 type AuditList struct {
-	HasMore    bool         `json:"has_more"`
-	Items      []AuditEntry `json:"items"`
-	NextCursor *string      `json:"next_cursor"`
-}
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
 
-// AuditPoint defines model for AuditPoint.
-type AuditPoint struct {
-	// Seal 0: nothing of what the anchor has seen is left
-	Seal     int64      `json:"seal"`
-	SealedAt *time.Time `json:"sealed_at"`
-}
+	// Items Items of this page.
+	Items []AuditEntry `json:"items"`
 
-// AuditVerification defines model for AuditVerification.
-type AuditVerification struct {
-	// Anchor how the log compares with what was written of its end outside the database
-	Anchor AuditAnchor `json:"anchor"`
-
-	// BrokenSeal the number of the first seal that does not fit, or is gone
-	BrokenSeal *int64 `json:"broken_seal"`
-
-	// Intact false where a seal does not fit or cannot be checked, or the anchor has seen more than the log has
-	Intact     bool  `json:"intact"`
-	SealedRows int64 `json:"sealed_rows"`
-	Seals      int64 `json:"seals"`
-
-	// UnknownKeys Ids of keys that seals were made with and that this installation does not know, so that they cannot be checked: a former
-	// SECRET_KEY was taken away before `parley secret rotate` had ended. Empty as a rule.
-	UnknownKeys []string `json:"unknown_keys"`
-
-	// UnsealedRows written in the last seconds and not sealed yet
-	UnsealedRows int64 `json:"unsealed_rows"`
-}
-
-// DeadLetter defines model for DeadLetter.
-type DeadLetter struct {
-	Attempts int `json:"attempts"`
-
-	// CreatedAt when it was given up
-	CreatedAt time.Time          `json:"created_at"`
-	Failures  int                `json:"failures"`
-	ID        openapi_types.UUID `json:"id"`
-	JobID     openapi_types.UUID `json:"job_id"`
-	Key       string             `json:"key"`
-	Kind      string             `json:"kind"`
-	LastError string             `json:"last_error"`
-
-	// OperationID of the job's cause
-	OperationID *openapi_types.UUID `json:"operation_id"`
-
-	// TraceID of the job's cause
-	TraceID string `json:"trace_id"`
-}
-
-// DeadLetterDetail defines model for DeadLetterDetail.
-type DeadLetterDetail struct {
-	Attempts int `json:"attempts"`
-
-	// CreatedAt when it was given up
-	CreatedAt time.Time `json:"created_at"`
-
-	// Errors the newest last
-	Errors    []JobFailure       `json:"errors"`
-	Failures  int                `json:"failures"`
-	ID        openapi_types.UUID `json:"id"`
-	JobID     openapi_types.UUID `json:"job_id"`
-	Key       string             `json:"key"`
-	Kind      string             `json:"kind"`
-	LastError string             `json:"last_error"`
-
-	// OperationID of the job's cause
-	OperationID *openapi_types.UUID `json:"operation_id"`
-
-	// Payload what the job was given
-	Payload json.RawMessage `json:"payload"`
-
-	// TraceID of the job's cause
-	TraceID string `json:"trace_id"`
-}
-
-// DeadLetterList defines model for DeadLetterList.
-type DeadLetterList struct {
-	HasMore    bool         `json:"has_more"`
-	Items      []DeadLetter `json:"items"`
-	NextCursor *string      `json:"next_cursor"`
-}
-
-// Empty defines model for Empty.
-type Empty = map[string]interface{}
-
-// Granularity defines model for Granularity.
-type Granularity string
-
-// Job defines model for Job.
-type Job struct {
-	// Attempt how many times it has been started
-	Attempt   int       `json:"attempt"`
-	CreatedAt time.Time `json:"created_at"`
-
-	// Failures how many of those failed
-	Failures   int                `json:"failures"`
-	FinishedAt *time.Time         `json:"finished_at"`
-	ID         openapi_types.UUID `json:"id"`
-
-	// Key of a kind and key there is one job
-	Key  string `json:"key"`
-	Kind string `json:"kind"`
-
-	// LastError empty where there is none
-	LastError string `json:"last_error"`
-
-	// MaxAttempts with this many failures it is given up
-	MaxAttempts int `json:"max_attempts"`
-
-	// OperationID of its cause
-	OperationID *openapi_types.UUID `json:"operation_id"`
-
-	// Priority the lower goes first
-	Priority int `json:"priority"`
-
-	// RunAt not before this time
-	RunAt     time.Time  `json:"run_at"`
-	StartedAt *time.Time `json:"started_at"`
-	Status    JobStatus  `json:"status"`
-
-	// TraceID of its cause
-	TraceID string `json:"trace_id"`
-}
-
-// JobFailure defines model for JobFailure.
-type JobFailure struct {
-	At      time.Time `json:"at"`
-	Attempt int       `json:"attempt"`
-	Error   string    `json:"error"`
-}
-
-// JobList defines model for JobList.
-type JobList struct {
-	HasMore    bool    `json:"has_more"`
-	Items      []Job   `json:"items"`
+	// NextCursor `cursor` of the next page; null on the last page.
 	NextCursor *string `json:"next_cursor"`
 }
 
-// JobStatus defines model for JobStatus.
+// AuditPoint A seal of the audit log.
+type AuditPoint struct {
+	// Seal Number of the seal; 0 if nothing is left of what the anchor has seen.
+	Seal int64 `json:"seal"`
+
+	// SealedAt When the seal was made; null if there is none.
+	SealedAt *time.Time `json:"sealed_at"`
+}
+
+// AuditVerification Result of the verification of the audit log.
+type AuditVerification struct {
+	// Anchor How the log compares with its anchor, the copy of the log's end that is kept outside the database.
+	Anchor AuditAnchor `json:"anchor"`
+
+	// BrokenSeal Number of the first seal that does not match or is missing; null if all match.
+	BrokenSeal *int64 `json:"broken_seal"`
+
+	// Cut Where the log begins since old entries were removed; null if it is complete from its first entry on.
+	Cut *AuditCut `json:"cut"`
+
+	// Intact Whether the log is as it was written: false if a seal does not match or cannot be checked, or if the anchor has seen more than the log contains.
+	Intact bool `json:"intact"`
+
+	// SealedRows Number of rows that are sealed, without those that were removed.
+	SealedRows int64 `json:"sealed_rows"`
+
+	// Seals Number of seals, without those that were removed.
+	Seals int64 `json:"seals"`
+
+	// UnknownKeys Ids of keys that seals were made with and that this installation does not know, so that these seals cannot be checked: a former SECRET_KEY was removed before `parley secret rotate` had ended. Usually empty.
+	UnknownKeys []string `json:"unknown_keys"`
+
+	// UnsealedRows Number of rows written in the last seconds and not sealed yet.
+	UnsealedRows int64 `json:"unsealed_rows"`
+}
+
+// DeadLetter A job that was given up.
+type DeadLetter struct {
+	// Attempts Number of attempts so far.
+	Attempts int `json:"attempts"`
+
+	// CreatedAt When the job was given up.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Failures Number of attempts that failed.
+	Failures int `json:"failures"`
+
+	// ID Id of the dead letter.
+	ID openapi_types.UUID `json:"id"`
+
+	// JobID Id of the job.
+	JobID openapi_types.UUID `json:"job_id"`
+
+	// Key Key of the job. There is at most one job of the same kind and key at a time.
+	Key string `json:"key"`
+
+	// Kind Kind of the job.
+	Kind string `json:"kind"`
+
+	// LastError Last error; empty if there was none.
+	LastError string `json:"last_error"`
+
+	// OperationID Operation that caused it; null if there was none.
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// TraceID Trace id of the call that caused it.
+	TraceID string `json:"trace_id"`
+}
+
+// DeadLetterDetail A job that was given up, with its input and errors.
+type DeadLetterDetail struct {
+	// Attempts Number of attempts so far.
+	Attempts int `json:"attempts"`
+
+	// CreatedAt When the job was given up.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Errors Up to 20 errors, the newest last.
+	Errors []JobFailure `json:"errors"`
+
+	// Failures Number of attempts that failed.
+	Failures int `json:"failures"`
+
+	// ID Id of the dead letter.
+	ID openapi_types.UUID `json:"id"`
+
+	// JobID Id of the job.
+	JobID openapi_types.UUID `json:"job_id"`
+
+	// Key Key of the job. There is at most one job of the same kind and key at a time.
+	Key string `json:"key"`
+
+	// Kind Kind of the job.
+	Kind string `json:"kind"`
+
+	// LastError Last error; empty if there was none.
+	LastError string `json:"last_error"`
+
+	// OperationID Operation that caused it; null if there was none.
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// Payload Input of the job.
+	Payload json.RawMessage `json:"payload"`
+
+	// TraceID Trace id of the call that caused it.
+	TraceID string `json:"trace_id"`
+}
+
+// DeadLetterList A page of a list.
+type DeadLetterList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []DeadLetter `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Empty An object without fields.
+type Empty = map[string]interface{}
+
+// ExportDownload A link to the archive of an export.
+type ExportDownload struct {
+	// ExpiresAt Until when a download may begin, 15 minutes; read the export again for another link.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// URL Address of the archive, for everybody who has it: absolute if the operator has set the public address of the server, else relative to it.
+	URL string `json:"url"`
+}
+
+// ExportError Why an export failed.
+type ExportError struct {
+	// Code Code: `EXPORT_TOO_LARGE`, `EXPORT_FAILED` or `WORKSPACE_DELETED`.
+	Code string `json:"code"`
+
+	// Message What is wrong and what to do, for people.
+	Message string `json:"message"`
+}
+
+// ExportProgress How far the current attempt has come.
+type ExportProgress struct {
+	// Files Uploaded files whose bytes are written.
+	Files int64 `json:"files"`
+
+	// FilesTotal Uploaded files; null while rows are written.
+	FilesTotal *int64 `json:"files_total"`
+
+	// Rows Rows that are written.
+	Rows int64 `json:"rows"`
+}
+
+// Granularity Length of a period. Default: `day`.
+type Granularity string
+
+// Job A unit of work in the background.
+type Job struct {
+	// Attempt Number of times the job was started.
+	Attempt int `json:"attempt"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Failures Number of attempts that failed.
+	Failures int `json:"failures"`
+
+	// FinishedAt When it ended; null if it has not ended.
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// ID Id of the job.
+	ID openapi_types.UUID `json:"id"`
+
+	// Key Key of the job. There is at most one job of the same kind and key at a time.
+	Key string `json:"key"`
+
+	// Kind Kind of the job.
+	Kind string `json:"kind"`
+
+	// LastError Last error; empty if there was none.
+	LastError string `json:"last_error"`
+
+	// MaxAttempts Number of failures after which the job is given up and becomes a dead letter.
+	MaxAttempts int `json:"max_attempts"`
+
+	// OperationID Operation that caused it; null if there was none.
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// Priority Priority; jobs with a lower number run first.
+	Priority int `json:"priority"`
+
+	// RunAt The job does not start before this time.
+	RunAt time.Time `json:"run_at"`
+
+	// StartedAt When the last attempt started; null if none has.
+	StartedAt *time.Time `json:"started_at"`
+
+	// Status Status of a job.
+	Status JobStatus `json:"status"`
+
+	// TraceID Trace id of the call that caused it.
+	TraceID string `json:"trace_id"`
+}
+
+// JobFailure An attempt of a job that failed.
+type JobFailure struct {
+	// At When the attempt failed.
+	At time.Time `json:"at"`
+
+	// Attempt Number of the attempt.
+	Attempt int `json:"attempt"`
+
+	// Error Error message.
+	Error string `json:"error"`
+}
+
+// JobList A page of a list.
+type JobList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Job `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// JobStatus Status of a job.
 type JobStatus string
 
-// LatencyQuantiles what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
+// LatencyQuantiles Time that the model took for completed turns, as quantiles, to within 3.2 %.
 type LatencyQuantiles struct {
+	// P50 Median in milliseconds; null if no turn completed.
 	P50 *int64 `json:"p50"`
+
+	// P95 95th percentile in milliseconds; null if no turn completed.
 	P95 *int64 `json:"p95"`
+
+	// P99 99th percentile in milliseconds; null if no turn completed.
 	P99 *int64 `json:"p99"`
 }
 
-// Metric defines model for Metric.
+// Metric A quantity that is counted and can be limited.
 type Metric string
 
-// MetricUsage defines model for MetricUsage.
+// MetricUsage Usage and limit of one metric.
 type MetricUsage struct {
-	// Limit null: there is none
-	Limit  *int64 `json:"limit"`
+	// Limit Limit of the metric; null if there is none.
+	Limit *int64 `json:"limit"`
+
+	// Metric A quantity that is counted and can be limited.
 	Metric Metric `json:"metric"`
 
-	// Remaining null: there is no limit
+	// Remaining Amount that is left; null if there is no limit.
 	Remaining *int64 `json:"remaining"`
 
-	// ResetsAt when it begins anew; null: it does not
+	// ResetsAt When the metric starts again at 0; null if it does not.
 	ResetsAt *time.Time `json:"resets_at"`
-	Used     int64      `json:"used"`
+
+	// Used Amount that is used.
+	Used int64 `json:"used"`
 }
 
-// RetriedDeadLetter defines model for RetriedDeadLetter.
+// PutRetentionRequest For how long a workspace keeps its data. What is null or absent is kept by the rule of the server.
+type PutRetentionRequest struct {
+	// AuditDays Days after which rows of the audit log are deleted, 90-3650; null or absent: never.
+	AuditDays *int32 `json:"audit_days,omitempty"`
+
+	// EventsDays Days after which events that were received or delivered are deleted, 1-3650; null or absent: by the rule of the server alone.
+	EventsDays *int32 `json:"events_days,omitempty"`
+
+	// JobsDays Days after which finished jobs and dead letters are deleted, 1-3650; null or absent: by the rule of the server alone.
+	JobsDays *int32 `json:"jobs_days,omitempty"`
+
+	// ThreadsDays Days after its last message after which a thread is deleted, 1-3650; null or absent: never.
+	ThreadsDays *int32 `json:"threads_days,omitempty"`
+
+	// UsageMonths Whole months (UTC) before the current one of which usage and statistics are kept, 1-120; null or absent: all. Those of the current month always are.
+	UsageMonths *int32 `json:"usage_months,omitempty"`
+}
+
+// Retention For how long a workspace keeps its data, and the last run that removed what is older.
+type Retention struct {
+	// AuditDays Days after which rows of the audit log are deleted; null: never.
+	AuditDays *int32 `json:"audit_days"`
+
+	// EventsDays Days after which events that were received or delivered are deleted; null: by the rule of the server.
+	EventsDays *int32 `json:"events_days"`
+
+	// JobsDays Days after which finished jobs and dead letters are deleted; null: by the rule of the server.
+	JobsDays *int32 `json:"jobs_days"`
+
+	// LastRun Last run, which may not have ended; null where there was none.
+	LastRun *RetentionRun `json:"last_run"`
+
+	// NextRunAt When the next run is due; null where everything is kept.
+	NextRunAt *time.Time `json:"next_run_at"`
+
+	// ThreadsDays Days after which a thread without a message is deleted; null: never.
+	ThreadsDays *int32 `json:"threads_days"`
+
+	// UsageMonths Whole months (UTC) before the current one of which usage and statistics are kept; null: all.
+	UsageMonths *int32 `json:"usage_months"`
+}
+
+// RetentionCounts What a run has removed.
+type RetentionCounts struct {
+	// Audit Rows of the audit log.
+	Audit int64 `json:"audit"`
+
+	// Events Events that were received and deliveries of events.
+	Events int64 `json:"events"`
+
+	// Jobs Finished jobs and dead letters.
+	Jobs int64 `json:"jobs"`
+
+	// Threads Threads with all their messages.
+	Threads int64 `json:"threads"`
+
+	// Usage Counters of usage and statistics. There are several for each month, day or quarter of an hour, and bot.
+	Usage int64 `json:"usage"`
+}
+
+// RetentionRun A run that removes what a workspace does not keep.
+type RetentionRun struct {
+	// Complete Whether it has removed everything that was due.
+	Complete bool `json:"complete"`
+
+	// EndedAt When it ended; null while it has more to remove.
+	EndedAt *time.Time `json:"ended_at"`
+
+	// Error Why it ended early, without details; another run follows within an hour. Null: it did not.
+	Error *string `json:"error"`
+
+	// Removed What a run has removed.
+	Removed RetentionCounts `json:"removed"`
+
+	// StartedAt When it began.
+	StartedAt time.Time `json:"started_at"`
+}
+
+// RetriedDeadLetter A dead letter that was queued again.
 type RetriedDeadLetter struct {
+	// DeadLetterID Id that the dead letter had.
 	DeadLetterID openapi_types.UUID `json:"dead_letter_id"`
-	JobID        openapi_types.UUID `json:"job_id"`
-	Kind         string             `json:"kind"`
+
+	// JobID Id of the new job.
+	JobID openapi_types.UUID `json:"job_id"`
+
+	// Kind Kind of the job.
+	Kind string `json:"kind"`
 }
 
-// RetriedDeadLetters defines model for RetriedDeadLetters.
+// RetriedDeadLetters The dead letters that were queued again.
 type RetriedDeadLetters struct {
-	// HasMore a hundred were retried, there may be more
-	HasMore bool                `json:"has_more"`
-	Items   []RetriedDeadLetter `json:"items"`
+	// HasMore Whether there may be more: 100 dead letters were retried.
+	HasMore bool `json:"has_more"`
+
+	// Items Jobs that were queued again.
+	Items []RetriedDeadLetter `json:"items"`
 }
 
-// RetryDeadLettersRequest defines model for RetryDeadLettersRequest.
+// RetryDeadLettersRequest Which dead letters to retry. With `{}` all; with `kind` and `ids` those that match both.
 type RetryDeadLettersRequest struct {
-	Ids  *[]openapi_types.UUID `json:"ids,omitempty"`
-	Kind *string               `json:"kind,omitempty"`
+	// Ids Only these dead letters, 1-100 ids.
+	Ids *[]openapi_types.UUID `json:"ids,omitempty"`
+
+	// Kind Only jobs of this kind, 1-100 characters.
+	Kind *string `json:"kind,omitempty"`
 }
 
-// TurnPeriod defines model for TurnPeriod.
+// TurnPeriod Turns in one period.
 type TurnPeriod struct {
+	// Completed Number of turns that completed.
 	Completed int64 `json:"completed"`
 
-	// CostMicros millionths of the currency of the bill
+	// CostMicros Cost in millionths of the operator's currency.
 	CostMicros int64 `json:"cost_micros"`
 
-	// ErrorRate failed of all; 0 where there are none
-	ErrorRate   float64 `json:"error_rate"`
-	Failed      int64   `json:"failed"`
-	InputTokens int64   `json:"input_tokens"`
+	// ErrorRate Failed turns divided by all turns, from 0 to 1; 0 if there were none.
+	ErrorRate float64 `json:"error_rate"`
 
-	// LatencyMs what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
-	LatencyMs    LatencyQuantiles `json:"latency_ms"`
-	OutputTokens int64            `json:"output_tokens"`
+	// Failed Number of turns that failed.
+	Failed int64 `json:"failed"`
 
-	// Period its first day
+	// InputTokens Tokens of the input.
+	InputTokens int64 `json:"input_tokens"`
+
+	// LatencyMs Time that the model took for completed turns, as quantiles, to within 3.2 %.
+	LatencyMs LatencyQuantiles `json:"latency_ms"`
+
+	// OutputTokens Tokens of the answers.
+	OutputTokens int64 `json:"output_tokens"`
+
+	// Period First day of the period.
 	Period openapi_types.Date `json:"period"`
 
-	// Turns that have ended
+	// Turns Number of turns that ended.
 	Turns int64 `json:"turns"`
 }
 
-// TurnReport defines model for TurnReport.
+// TurnReport Turns by period.
 type TurnReport struct {
-	// AsOf up to when turns and events are counted
+	// AsOf Turns and events are counted up to this time.
 	AsOf time.Time `json:"as_of"`
 
-	// From the first day
-	From        openapi_types.Date `json:"from"`
-	Granularity Granularity        `json:"granularity"`
-	Items       []TurnPeriod       `json:"items"`
+	// From First day of the report.
+	From openapi_types.Date `json:"from"`
 
-	// To the day after the last one
-	To     openapi_types.Date `json:"to"`
-	Totals TurnTotals         `json:"totals"`
+	// Granularity Length of a period. Default: `day`.
+	Granularity Granularity `json:"granularity"`
+
+	// Items One item a period, the oldest first.
+	Items []TurnPeriod `json:"items"`
+
+	// To Day after the last day of the report.
+	To openapi_types.Date `json:"to"`
+
+	// Totals Turns in all periods of the report.
+	Totals TurnTotals `json:"totals"`
 }
 
-// TurnTotals defines model for TurnTotals.
+// TurnTotals Turns in all periods of the report.
 type TurnTotals struct {
+	// Completed Number of turns that completed.
 	Completed int64 `json:"completed"`
 
-	// CostMicros millionths of the currency of the bill
+	// CostMicros Cost in millionths of the operator's currency.
 	CostMicros int64 `json:"cost_micros"`
 
-	// ErrorRate failed of all; 0 where there are none
-	ErrorRate   float64 `json:"error_rate"`
-	Failed      int64   `json:"failed"`
-	InputTokens int64   `json:"input_tokens"`
+	// ErrorRate Failed turns divided by all turns, from 0 to 1; 0 if there were none.
+	ErrorRate float64 `json:"error_rate"`
 
-	// LatencyMs what half of the turns, 95 and 99 in a hundred did not exceed; null where none was completed
-	LatencyMs    LatencyQuantiles `json:"latency_ms"`
-	OutputTokens int64            `json:"output_tokens"`
+	// Failed Number of turns that failed.
+	Failed int64 `json:"failed"`
 
-	// Turns that have ended
+	// InputTokens Tokens of the input.
+	InputTokens int64 `json:"input_tokens"`
+
+	// LatencyMs Time that the model took for completed turns, as quantiles, to within 3.2 %.
+	LatencyMs LatencyQuantiles `json:"latency_ms"`
+
+	// OutputTokens Tokens of the answers.
+	OutputTokens int64 `json:"output_tokens"`
+
+	// Turns Number of turns that ended.
 	Turns int64 `json:"turns"`
 }
 
-// Usage defines model for Usage.
+// Usage Usage and limits of a workspace in a month.
 type Usage struct {
+	// Metrics One item a metric.
 	Metrics []MetricUsage `json:"metrics"`
-	Month   string        `json:"month"`
+
+	// Month Month, as YYYY-MM in UTC.
+	Month string `json:"month"`
 }
 
-// UsagePeriod defines model for UsagePeriod.
+// UsagePeriod Usage in one period.
 type UsagePeriod struct {
-	// AuditEntries of the audit log; 0 where a bot is asked for
+	// AuditEntries Number of entries of the audit log. It is 0 in a report about one bot.
 	AuditEntries int64 `json:"audit_entries"`
 
-	// CostMicros millionths of the currency of the bill
-	CostMicros  int64 `json:"cost_micros"`
+	// CostMicros Cost in millionths of the operator's currency.
+	CostMicros int64 `json:"cost_micros"`
+
+	// InputTokens Tokens of the input.
 	InputTokens int64 `json:"input_tokens"`
 
-	// Messages of these turns
-	Messages     int64 `json:"messages"`
+	// Messages Number of messages of these turns.
+	Messages int64 `json:"messages"`
+
+	// OutputTokens Tokens of the answers.
 	OutputTokens int64 `json:"output_tokens"`
 
-	// Period its first day
+	// Period First day of the period.
 	Period openapi_types.Date `json:"period"`
 
-	// Turns that have ended
+	// Turns Number of turns that ended.
 	Turns int64 `json:"turns"`
 
-	// WebhookEvents that came in
+	// WebhookEvents Number of webhook events received.
 	WebhookEvents int64 `json:"webhook_events"`
 }
 
-// UsageReport defines model for UsageReport.
+// UsageReport Usage by period.
 type UsageReport struct {
-	// AsOf up to when turns and events are counted
+	// AsOf Turns and events are counted up to this time.
 	AsOf time.Time `json:"as_of"`
 
-	// From the first day
-	From        openapi_types.Date `json:"from"`
-	Granularity Granularity        `json:"granularity"`
-	Items       []UsagePeriod      `json:"items"`
+	// From First day of the report.
+	From openapi_types.Date `json:"from"`
 
-	// To the day after the last one
-	To     openapi_types.Date `json:"to"`
-	Totals UsageTotals        `json:"totals"`
+	// Granularity Length of a period. Default: `day`.
+	Granularity Granularity `json:"granularity"`
+
+	// Items One item a period, the oldest first.
+	Items []UsagePeriod `json:"items"`
+
+	// To Day after the last day of the report.
+	To openapi_types.Date `json:"to"`
+
+	// Totals Usage in all periods of the report.
+	Totals UsageTotals `json:"totals"`
 }
 
-// UsageTotals defines model for UsageTotals.
+// UsageTotals Usage in all periods of the report.
 type UsageTotals struct {
-	// AuditEntries of the audit log; 0 where a bot is asked for
+	// AuditEntries Number of entries of the audit log. It is 0 in a report about one bot.
 	AuditEntries int64 `json:"audit_entries"`
 
-	// CostMicros millionths of the currency of the bill
-	CostMicros  int64 `json:"cost_micros"`
+	// CostMicros Cost in millionths of the operator's currency.
+	CostMicros int64 `json:"cost_micros"`
+
+	// InputTokens Tokens of the input.
 	InputTokens int64 `json:"input_tokens"`
 
-	// Messages of these turns
-	Messages     int64 `json:"messages"`
+	// Messages Number of messages of these turns.
+	Messages int64 `json:"messages"`
+
+	// OutputTokens Tokens of the answers.
 	OutputTokens int64 `json:"output_tokens"`
 
-	// Turns that have ended
+	// Turns Number of turns that ended.
 	Turns int64 `json:"turns"`
 
-	// WebhookEvents that came in
+	// WebhookEvents Number of webhook events received.
 	WebhookEvents int64 `json:"webhook_events"`
 }
+
+// WorkspaceExport An export of a workspace.
+type WorkspaceExport struct {
+	// CreatedAt When it was asked for.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User who asked for it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// Download Where the archive can be fetched; null if there is none, and in lists.
+	Download *ExportDownload `json:"download"`
+
+	// Error Why it failed; null if it has not.
+	Error *ExportError `json:"error"`
+
+	// ExpiresAt When the archive is removed, 24 hours after it was completed; null if it was not completed.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// FinishedAt When it was completed or failed, or its archive was removed; null before.
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// ID Id of the export.
+	ID openapi_types.UUID `json:"id"`
+
+	// Progress How far the current attempt has come.
+	Progress ExportProgress `json:"progress"`
+
+	// Sha256 SHA-256 of the archive in hex; null if it was not completed.
+	Sha256 *string `json:"sha256"`
+
+	// Size Size of the archive in bytes; null if it was not completed.
+	Size *int64 `json:"size"`
+
+	// StartedAt When its first attempt started; null if none has.
+	StartedAt *time.Time `json:"started_at"`
+
+	// Status State of an export: `queued`, it waits for its job; `running`, the archive is being written; `completed`, the archive can be fetched; `failed`, `error` says why;
+	// `expired`, the archive is removed.
+	Status WorkspaceExportStatus `json:"status"`
+}
+
+// WorkspaceExportList A page of a list.
+type WorkspaceExportList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []WorkspaceExport `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// WorkspaceExportStatus State of an export: `queued`, it waits for its job; `running`, the archive is being written; `completed`, the archive can be fetched; `failed`, `error` says why;
+// `expired`, the archive is removed.
+type WorkspaceExportStatus string
+
+// ArchiveWorkspace defines model for ArchiveWorkspace.
+type ArchiveWorkspace = openapi_types.UUID
 
 // BotID defines model for BotId.
 type BotID = openapi_types.UUID
@@ -506,14 +870,26 @@ type DeadLetterID = openapi_types.UUID
 // DeliveryID defines model for DeliveryId.
 type DeliveryID = openapi_types.UUID
 
+// DocumentID defines model for DocumentId.
+type DocumentID = openapi_types.UUID
+
+// EndUserID defines model for EndUserId.
+type EndUserID = openapi_types.UUID
+
 // EndpointID defines model for EndpointId.
 type EndpointID = openapi_types.UUID
 
 // EventID defines model for EventId.
 type EventID = openapi_types.UUID
 
+// ExportID defines model for ExportId.
+type ExportID = openapi_types.UUID
+
 // FileID defines model for FileId.
 type FileID = openapi_types.UUID
+
+// IdentityProviderInPath defines model for IdentityProviderInPath.
+type IdentityProviderInPath = string
 
 // InvitationID defines model for InvitationId.
 type InvitationID = openapi_types.UUID
@@ -526,6 +902,9 @@ type KeyFilter = openapi_types.UUID
 
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
+
+// KnowledgeBaseID defines model for KnowledgeBaseId.
+type KnowledgeBaseID = openapi_types.UUID
 
 // Limit defines model for Limit.
 type Limit = int
@@ -551,6 +930,9 @@ type ReportTo = openapi_types.Date
 // ReportZone defines model for ReportZone.
 type ReportZone = string
 
+// ResponseID defines model for ResponseId.
+type ResponseID = string
+
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
 
@@ -574,102 +956,152 @@ type WorkspaceInPath = openapi_types.UUID
 
 // GetTurnStatisticsParams defines parameters for GetTurnStatistics.
 type GetTurnStatisticsParams struct {
-	// From the first day, in the time zone of `tz`; else 30 days before `to`
+	// From First day, in the time zone of `tz`. Default: 30 days before `to`.
 	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
 
-	// To the day after the last one, at most 366 days after `from`; else tomorrow
+	// To Day after the last day, at most 366 days after `from`. Default: tomorrow.
 	To *ReportTo `form:"to,omitempty" json:"to,omitempty"`
 
-	// Granularity what a period is. A month has those of its days that are asked for
+	// Granularity Length of a period. A month contains only the days that were asked for.
 	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
 
-	// BotID only what belongs to this bot
+	// BotID Only usage of this bot.
 	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
 
-	// Tz the time zone whose days and months are counted, by its IANA name: a day has 23 or 25 hours where its clocks change. What was
-	// counted by a release without this parameter belongs to its day in UTC
+	// Tz Time zone whose days and months are counted, as an IANA name of at most 64 characters. A day has 23 or 25 hours when the clocks change. Counts from a release without this parameter belong to their day in UTC.
 	Tz *ReportZone `form:"tz,omitempty" json:"tz,omitempty"`
 }
 
 // GetUsageStatisticsParams defines parameters for GetUsageStatistics.
 type GetUsageStatisticsParams struct {
-	// From the first day, in the time zone of `tz`; else 30 days before `to`
+	// From First day, in the time zone of `tz`. Default: 30 days before `to`.
 	From *ReportFrom `form:"from,omitempty" json:"from,omitempty"`
 
-	// To the day after the last one, at most 366 days after `from`; else tomorrow
+	// To Day after the last day, at most 366 days after `from`. Default: tomorrow.
 	To *ReportTo `form:"to,omitempty" json:"to,omitempty"`
 
-	// Granularity what a period is. A month has those of its days that are asked for
+	// Granularity Length of a period. A month contains only the days that were asked for.
 	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
 
-	// BotID only what belongs to this bot
+	// BotID Only usage of this bot.
 	BotID *ReportBot `form:"bot_id,omitempty" json:"bot_id,omitempty"`
 
-	// Tz the time zone whose days and months are counted, by its IANA name: a day has 23 or 25 hours where its clocks change. What was
-	// counted by a release without this parameter belongs to its day in UTC
+	// Tz Time zone whose days and months are counted, as an IANA name of at most 64 characters. A day has 23 or 25 hours when the clocks change. Counts from a release without this parameter belong to their day in UTC.
 	Tz *ReportZone `form:"tz,omitempty" json:"tz,omitempty"`
 }
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
-	Cursor   *Cursor             `form:"cursor,omitempty" json:"cursor,omitempty"`
-	UserID   *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
-	APIKeyID *KeyFilter          `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Action such as `bot.create`
-	Action       *string             `form:"action,omitempty" json:"action,omitempty"`
-	ResourceType *string             `form:"resource_type,omitempty" json:"resource_type,omitempty"`
-	ResourceID   *openapi_types.UUID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
-	OperationID  *openapi_types.UUID `form:"operation_id,omitempty" json:"operation_id,omitempty"`
+	// UserID Only entries of this user.
+	UserID *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
 
-	// From not before this time
+	// APIKeyID Only entries of this API key.
+	APIKeyID *KeyFilter `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
+
+	// Action Only this action, such as `bot.create`, 1-100 characters.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// ResourceType Only resources of this type, such as `bot`, 1-100 characters.
+	ResourceType *string `form:"resource_type,omitempty" json:"resource_type,omitempty"`
+
+	// ResourceID Only entries about this resource.
+	ResourceID *openapi_types.UUID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
+
+	// OperationID Only entries of this operation.
+	OperationID *openapi_types.UUID `form:"operation_id,omitempty" json:"operation_id,omitempty"`
+
+	// From Only entries at or after this time.
 	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
 
-	// To before this time
+	// To Only entries before this time.
 	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
 }
 
 // ExportAuditParams defines parameters for ExportAudit.
 type ExportAuditParams struct {
-	UserID       *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
-	APIKeyID     *KeyFilter          `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
-	Action       *string             `form:"action,omitempty" json:"action,omitempty"`
-	ResourceType *string             `form:"resource_type,omitempty" json:"resource_type,omitempty"`
-	ResourceID   *openapi_types.UUID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
-	OperationID  *openapi_types.UUID `form:"operation_id,omitempty" json:"operation_id,omitempty"`
-	From         *time.Time          `form:"from,omitempty" json:"from,omitempty"`
-	To           *time.Time          `form:"to,omitempty" json:"to,omitempty"`
+	// UserID Only entries of this user.
+	UserID *openapi_types.UUID `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// APIKeyID Only entries of this API key.
+	APIKeyID *KeyFilter `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
+
+	// Action Only this action, such as `bot.create`, 1-100 characters.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// ResourceType Only resources of this type, such as `bot`, 1-100 characters.
+	ResourceType *string `form:"resource_type,omitempty" json:"resource_type,omitempty"`
+
+	// ResourceID Only entries about this resource.
+	ResourceID *openapi_types.UUID `form:"resource_id,omitempty" json:"resource_id,omitempty"`
+
+	// OperationID Only entries of this operation.
+	OperationID *openapi_types.UUID `form:"operation_id,omitempty" json:"operation_id,omitempty"`
+
+	// From Only entries at or after this time.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only entries before this time.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
 }
 
 // ListDeadLettersParams defines parameters for ListDeadLetters.
 type ListDeadLettersParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
-	Cursor *Cursor  `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Kind   *JobKind `form:"kind,omitempty" json:"kind,omitempty"`
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Kind Only jobs of this kind, 1-100 characters.
+	Kind *JobKind `form:"kind,omitempty" json:"kind,omitempty"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
 type ListJobsParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
-	Cursor *Cursor    `form:"cursor,omitempty" json:"cursor,omitempty"`
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status Only items with this status.
 	Status *JobStatus `form:"status,omitempty" json:"status,omitempty"`
-	Kind   *JobKind   `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Kind Only jobs of this kind, 1-100 characters.
+	Kind *JobKind `form:"kind,omitempty" json:"kind,omitempty"`
 }
 
 // GetUsageParams defines parameters for GetUsage.
 type GetUsageParams struct {
-	// Month the present one by default
+	// Month Month, as YYYY-MM in UTC. Default: the current month.
 	Month *string `form:"month,omitempty" json:"month,omitempty"`
+}
+
+// ListExportsParams defines parameters for ListExports.
+type ListExportsParams struct {
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DownloadExportParams defines parameters for DownloadExport.
+type DownloadExportParams struct {
+	// Token Token of `download.url`. Without it, the answer is 403 `EXPORT_LINK_INVALID`.
+	Token *string `form:"token,omitempty" json:"token,omitempty"`
+
+	// Range One range of bytes, such as `bytes=0-99` or `bytes=100-`. Several ranges are answered with the whole archive.
+	Range *string `json:"Range,omitempty"`
+
+	// IfRange `ETag` of the archive as you read it. If it has changed, the whole archive is sent.
+	IfRange *string `json:"If-Range,omitempty"`
 }
 
 // RetryDeadLettersJSONRequestBody defines body for RetryDeadLetters for application/json ContentType.
@@ -678,44 +1110,68 @@ type RetryDeadLettersJSONRequestBody = RetryDeadLettersRequest
 // RetryDeadLetterJSONRequestBody defines body for RetryDeadLetter for application/json ContentType.
 type RetryDeadLetterJSONRequestBody = Empty
 
+// StartExportJSONRequestBody defines body for StartExport for application/json ContentType.
+type StartExportJSONRequestBody = Empty
+
+// PutRetentionJSONRequestBody defines body for PutRetention for application/json ContentType.
+type PutRetentionJSONRequestBody = PutRetentionRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
+	// GetTurnStatistics Report turns, failures and latency by day or month
 	// (GET /v1/analytics/turns)
 	GetTurnStatistics(ctx *echo.Context, params GetTurnStatisticsParams) error
-	// GetUsageStatistics What the workspace has used, by day or month
+	// GetUsageStatistics Report usage by day or month
 	// (GET /v1/analytics/usage)
 	GetUsageStatistics(ctx *echo.Context, params GetUsageStatisticsParams) error
-	// ListAudit Who changed what in the workspace, newest first
+	// ListAudit List the audit log of the workspace, newest first
 	// (GET /v1/audit-log)
 	ListAudit(ctx *echo.Context, params ListAuditParams) error
-	// ExportAudit The whole log of the workspace as NDJSON, newest first
+	// ExportAudit Export the audit log as NDJSON, newest first
 	// (GET /v1/audit-log/export)
 	ExportAudit(ctx *echo.Context, params ExportAuditParams) error
-	// VerifyAudit Is the log as it was written?
+	// VerifyAudit Verify that the audit log is as it was written
 	// (GET /v1/audit-log/verify)
 	VerifyAudit(ctx *echo.Context) error
-	// ListDeadLetters Jobs that were given up in the last 90 days, newest first
+	// ListDeadLetters List dead letters of the last 90 days, newest first
 	// (GET /v1/dead-letters)
 	ListDeadLetters(ctx *echo.Context, params ListDeadLettersParams) error
-	// RetryDeadLetters Queue many dead letters anew, the oldest first, a hundred at the most
+	// RetryDeadLetters Retry up to 100 dead letters, oldest first
 	// (POST /v1/dead-letters/retry)
 	RetryDeadLetters(ctx *echo.Context) error
-	// DiscardDeadLetter Give a dead letter up for good
+	// DiscardDeadLetter Discard a dead letter
 	// (DELETE /v1/dead-letters/{dead_letter_id})
 	DiscardDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
-	// GetDeadLetter A dead letter with its payload and its last 20 errors
+	// GetDeadLetter Get a dead letter with its input and errors
 	// (GET /v1/dead-letters/{dead_letter_id})
 	GetDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
-	// RetryDeadLetter Queue the job of a dead letter anew
+	// RetryDeadLetter Retry a dead letter
 	// (POST /v1/dead-letters/{dead_letter_id}/retry)
 	RetryDeadLetter(ctx *echo.Context, deadLetterID DeadLetterID) error
-	// ListJobs What is to be done in the background, is being done, or was done in the last 7 days, newest first
+	// ListJobs List background jobs of the last 7 days, newest first
 	// (GET /v1/jobs)
 	ListJobs(ctx *echo.Context, params ListJobsParams) error
-	// GetUsage What the workspace has used in a month
+	// GetUsage Get the usage and limits of a month
 	// (GET /v1/usage)
 	GetUsage(ctx *echo.Context, params GetUsageParams) error
+	// StartExport Export a workspace
+	// (POST /v1/workspaces/{workspace_id}/export)
+	StartExport(ctx *echo.Context, workspaceID WorkspaceInPath) error
+	// ListExports List the exports of a workspace, newest first
+	// (GET /v1/workspaces/{workspace_id}/exports)
+	ListExports(ctx *echo.Context, workspaceID WorkspaceInPath, params ListExportsParams) error
+	// GetExport Get an export and a link to its archive
+	// (GET /v1/workspaces/{workspace_id}/exports/{export_id})
+	GetExport(ctx *echo.Context, workspaceID WorkspaceInPath, exportID ExportID) error
+	// DownloadExport Download the archive of an export or a range of its bytes
+	// (GET /v1/workspaces/{workspace_id}/exports/{export_id}/archive)
+	DownloadExport(ctx *echo.Context, workspaceID ArchiveWorkspace, exportID ExportID, params DownloadExportParams) error
+	// GetRetention Get for how long a workspace keeps its data, and the last run
+	// (GET /v1/workspaces/{workspace_id}/retention)
+	GetRetention(ctx *echo.Context, workspaceID WorkspaceInPath) error
+	// PutRetention Set for how long a workspace keeps its data
+	// (PUT /v1/workspaces/{workspace_id}/retention)
+	PutRetention(ctx *echo.Context, workspaceID WorkspaceInPath) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1118,6 +1574,175 @@ func (w *ServerInterfaceWrapper) GetUsage(ctx *echo.Context) error {
 	return err
 }
 
+// StartExport converts echo context to params.
+func (w *ServerInterfaceWrapper) StartExport(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartExport(ctx, workspaceID)
+	return err
+}
+
+// ListExports converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExports(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExportsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExports(ctx, workspaceID, params)
+	return err
+}
+
+// GetExport converts echo context to params.
+func (w *ServerInterfaceWrapper) GetExport(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// ------------- Path parameter "export_id" -------------
+	var exportID ExportID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "export_id", ctx.Param("export_id"), &exportID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter export_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetExport(ctx, workspaceID, exportID)
+	return err
+}
+
+// DownloadExport converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadExport(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID ArchiveWorkspace
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// ------------- Path parameter "export_id" -------------
+	var exportID ExportID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "export_id", ctx.Param("export_id"), &exportID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter export_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadExportParams
+	// ------------- Optional query parameter "token" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "token", ctx.QueryParams(), &params.Token, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter token: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Range: %s", err))
+		}
+
+		params.Range = &Range
+	}
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Range: %s", err))
+		}
+
+		params.IfRange = &IfRange
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadExport(ctx, workspaceID, exportID, params)
+	return err
+}
+
+// GetRetention converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRetention(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRetention(ctx, workspaceID)
+	return err
+}
+
+// PutRetention converts echo context to params.
+func (w *ServerInterfaceWrapper) PutRetention(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutRetention(ctx, workspaceID)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -1177,6 +1802,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/dead-letters/retry", wrapper.RetryDeadLetters, options.OperationMiddlewares["retryDeadLetters"]...)
 	router.GET(options.BaseURL+"/v1/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.GET(options.BaseURL+"/v1/usage", wrapper.GetUsage, options.OperationMiddlewares["getUsage"]...)
+	router.POST(options.BaseURL+"/v1/workspaces/:workspace_id/export", wrapper.StartExport, options.OperationMiddlewares["startExport"]...)
+	router.GET(options.BaseURL+"/v1/workspaces/:workspace_id/exports", wrapper.ListExports, options.OperationMiddlewares["listExports"]...)
+	router.GET(options.BaseURL+"/v1/workspaces/:workspace_id/exports/:export_id", wrapper.GetExport, options.OperationMiddlewares["getExport"]...)
+	router.GET(options.BaseURL+"/v1/workspaces/:workspace_id/exports/:export_id/archive", wrapper.DownloadExport, options.OperationMiddlewares["downloadExport"]...)
+	router.GET(options.BaseURL+"/v1/workspaces/:workspace_id/retention", wrapper.GetRetention, options.OperationMiddlewares["getRetention"]...)
+	router.PUT(options.BaseURL+"/v1/workspaces/:workspace_id/retention", wrapper.PutRetention, options.OperationMiddlewares["putRetention"]...)
 
 }
 
@@ -1467,44 +2098,260 @@ func (response GetUsage200JSONResponse) VisitGetUsageResponse(w http.ResponseWri
 	return err
 }
 
+type StartExportRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+	Body        *StartExportJSONRequestBody
+}
+
+type StartExportResponseObject interface {
+	VisitStartExportResponse(w http.ResponseWriter) error
+}
+
+type StartExport202ResponseHeaders struct {
+	Location *string
+}
+
+type StartExport202JSONResponse struct {
+	Body    WorkspaceExport
+	Headers StartExport202ResponseHeaders
+}
+
+func (response StartExport202JSONResponse) VisitStartExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExportsRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+	Params      ListExportsParams
+}
+
+type ListExportsResponseObject interface {
+	VisitListExportsResponse(w http.ResponseWriter) error
+}
+
+type ListExports200JSONResponse WorkspaceExportList
+
+func (response ListExports200JSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExportRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+	ExportID    ExportID        `json:"export_id"`
+}
+
+type GetExportResponseObject interface {
+	VisitGetExportResponse(w http.ResponseWriter) error
+}
+
+type GetExport200JSONResponse WorkspaceExport
+
+func (response GetExport200JSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadExportRequestObject struct {
+	WorkspaceID ArchiveWorkspace `json:"workspace_id"`
+	ExportID    ExportID         `json:"export_id"`
+	Params      DownloadExportParams
+}
+
+type DownloadExportResponseObject interface {
+	VisitDownloadExportResponse(w http.ResponseWriter) error
+}
+
+type DownloadExport200ResponseHeaders struct {
+	ContentDisposition *string
+	ETag               *string
+}
+
+type DownloadExport200ApplicationZipResponse struct {
+	Body          io.Reader
+	Headers       DownloadExport200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadExport200ApplicationZipResponse) VisitDownloadExportResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadExport206ResponseHeaders struct {
+	ContentDisposition *string
+	ETag               *string
+}
+
+type DownloadExport206ApplicationZipResponse struct {
+	Body          io.Reader
+	Headers       DownloadExport206ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadExport206ApplicationZipResponse) VisitDownloadExportResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetRetentionRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+}
+
+type GetRetentionResponseObject interface {
+	VisitGetRetentionResponse(w http.ResponseWriter) error
+}
+
+type GetRetention200JSONResponse Retention
+
+func (response GetRetention200JSONResponse) VisitGetRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutRetentionRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+	Body        *PutRetentionJSONRequestBody
+}
+
+type PutRetentionResponseObject interface {
+	VisitPutRetentionResponse(w http.ResponseWriter) error
+}
+
+type PutRetention200JSONResponse Retention
+
+func (response PutRetention200JSONResponse) VisitPutRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// GetTurnStatistics How many turns there were, how many failed, how long they took, by day or month
+	// GetTurnStatistics Report turns, failures and latency by day or month
 	// (GET /v1/analytics/turns)
 	GetTurnStatistics(ctx context.Context, request GetTurnStatisticsRequestObject) (GetTurnStatisticsResponseObject, error)
-	// GetUsageStatistics What the workspace has used, by day or month
+	// GetUsageStatistics Report usage by day or month
 	// (GET /v1/analytics/usage)
 	GetUsageStatistics(ctx context.Context, request GetUsageStatisticsRequestObject) (GetUsageStatisticsResponseObject, error)
-	// ListAudit Who changed what in the workspace, newest first
+	// ListAudit List the audit log of the workspace, newest first
 	// (GET /v1/audit-log)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
-	// ExportAudit The whole log of the workspace as NDJSON, newest first
+	// ExportAudit Export the audit log as NDJSON, newest first
 	// (GET /v1/audit-log/export)
 	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
-	// VerifyAudit Is the log as it was written?
+	// VerifyAudit Verify that the audit log is as it was written
 	// (GET /v1/audit-log/verify)
 	VerifyAudit(ctx context.Context, request VerifyAuditRequestObject) (VerifyAuditResponseObject, error)
-	// ListDeadLetters Jobs that were given up in the last 90 days, newest first
+	// ListDeadLetters List dead letters of the last 90 days, newest first
 	// (GET /v1/dead-letters)
 	ListDeadLetters(ctx context.Context, request ListDeadLettersRequestObject) (ListDeadLettersResponseObject, error)
-	// RetryDeadLetters Queue many dead letters anew, the oldest first, a hundred at the most
+	// RetryDeadLetters Retry up to 100 dead letters, oldest first
 	// (POST /v1/dead-letters/retry)
 	RetryDeadLetters(ctx context.Context, request RetryDeadLettersRequestObject) (RetryDeadLettersResponseObject, error)
-	// DiscardDeadLetter Give a dead letter up for good
+	// DiscardDeadLetter Discard a dead letter
 	// (DELETE /v1/dead-letters/{dead_letter_id})
 	DiscardDeadLetter(ctx context.Context, request DiscardDeadLetterRequestObject) (DiscardDeadLetterResponseObject, error)
-	// GetDeadLetter A dead letter with its payload and its last 20 errors
+	// GetDeadLetter Get a dead letter with its input and errors
 	// (GET /v1/dead-letters/{dead_letter_id})
 	GetDeadLetter(ctx context.Context, request GetDeadLetterRequestObject) (GetDeadLetterResponseObject, error)
-	// RetryDeadLetter Queue the job of a dead letter anew
+	// RetryDeadLetter Retry a dead letter
 	// (POST /v1/dead-letters/{dead_letter_id}/retry)
 	RetryDeadLetter(ctx context.Context, request RetryDeadLetterRequestObject) (RetryDeadLetterResponseObject, error)
-	// ListJobs What is to be done in the background, is being done, or was done in the last 7 days, newest first
+	// ListJobs List background jobs of the last 7 days, newest first
 	// (GET /v1/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
-	// GetUsage What the workspace has used in a month
+	// GetUsage Get the usage and limits of a month
 	// (GET /v1/usage)
 	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
+	// StartExport Export a workspace
+	// (POST /v1/workspaces/{workspace_id}/export)
+	StartExport(ctx context.Context, request StartExportRequestObject) (StartExportResponseObject, error)
+	// ListExports List the exports of a workspace, newest first
+	// (GET /v1/workspaces/{workspace_id}/exports)
+	ListExports(ctx context.Context, request ListExportsRequestObject) (ListExportsResponseObject, error)
+	// GetExport Get an export and a link to its archive
+	// (GET /v1/workspaces/{workspace_id}/exports/{export_id})
+	GetExport(ctx context.Context, request GetExportRequestObject) (GetExportResponseObject, error)
+	// DownloadExport Download the archive of an export or a range of its bytes
+	// (GET /v1/workspaces/{workspace_id}/exports/{export_id}/archive)
+	DownloadExport(ctx context.Context, request DownloadExportRequestObject) (DownloadExportResponseObject, error)
+	// GetRetention Get for how long a workspace keeps its data, and the last run
+	// (GET /v1/workspaces/{workspace_id}/retention)
+	GetRetention(ctx context.Context, request GetRetentionRequestObject) (GetRetentionResponseObject, error)
+	// PutRetention Set for how long a workspace keeps its data
+	// (PUT /v1/workspaces/{workspace_id}/retention)
+	PutRetention(ctx context.Context, request PutRetentionRequestObject) (PutRetentionResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -1858,6 +2705,209 @@ func (sh *strictHandler) GetUsage(ctx *echo.Context, params GetUsageParams) erro
 		return err
 	} else if validResponse, ok := response.(GetUsageResponseObject); ok {
 		return validResponse.VisitGetUsageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartExport operation middleware
+func (sh *strictHandler) StartExport(ctx *echo.Context, workspaceID WorkspaceInPath) error {
+	var request StartExportRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	var body StartExportJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartExport(ctx.Request().Context(), request.(StartExportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartExport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartExportResponseObject); ok {
+		return validResponse.VisitStartExportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExports operation middleware
+func (sh *strictHandler) ListExports(ctx *echo.Context, workspaceID WorkspaceInPath, params ListExportsParams) error {
+	var request ListExportsRequestObject
+
+	request.WorkspaceID = workspaceID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExports(ctx.Request().Context(), request.(ListExportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExportsResponseObject); ok {
+		return validResponse.VisitListExportsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetExport operation middleware
+func (sh *strictHandler) GetExport(ctx *echo.Context, workspaceID WorkspaceInPath, exportID ExportID) error {
+	var request GetExportRequestObject
+
+	request.WorkspaceID = workspaceID
+	request.ExportID = exportID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExport(ctx.Request().Context(), request.(GetExportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetExportResponseObject); ok {
+		return validResponse.VisitGetExportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadExport operation middleware
+func (sh *strictHandler) DownloadExport(ctx *echo.Context, workspaceID ArchiveWorkspace, exportID ExportID, params DownloadExportParams) error {
+	var request DownloadExportRequestObject
+
+	request.WorkspaceID = workspaceID
+	request.ExportID = exportID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadExport(ctx.Request().Context(), request.(DownloadExportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadExport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadExportResponseObject); ok {
+		return validResponse.VisitDownloadExportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetRetention operation middleware
+func (sh *strictHandler) GetRetention(ctx *echo.Context, workspaceID WorkspaceInPath) error {
+	var request GetRetentionRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRetention(ctx.Request().Context(), request.(GetRetentionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRetention")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetRetentionResponseObject); ok {
+		return validResponse.VisitGetRetentionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutRetention operation middleware
+func (sh *strictHandler) PutRetention(ctx *echo.Context, workspaceID WorkspaceInPath) error {
+	var request PutRetentionRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	var body PutRetentionJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutRetention(ctx.Request().Context(), request.(PutRetentionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutRetention")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutRetentionResponseObject); ok {
+		return validResponse.VisitPutRetentionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -3,15 +3,13 @@ package rest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"iter"
 	"net/http"
-	"time"
 
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/gateway"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/gateway"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // ListAudit lists the entries of the audit log, newest first.
@@ -35,27 +33,15 @@ func (s Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAu
 // ExportAudit sends the whole audit log, or the entries that match a filter, as JSON lines.
 func (s Server) ExportAudit(ctx context.Context, r ExportAuditRequestObject) (ExportAuditResponseObject, error) {
 	p := r.Params
-	export := auditExport{ctx: ctx, log: s.Audit, filter: audit.Filter{
+	rows, err := s.Audit.Export(ctx, audit.Filter{
 		UserID: p.UserID, KeyID: p.APIKeyID, Action: p.Action, ResourceType: p.ResourceType, ResourceID: p.ResourceID,
 		OperationID: p.OperationID, From: p.From, To: p.To,
-	}}
-	var err error // the first page is read before the answer begins, so that a refusal is an answer
-	export.first, err = s.Audit.List(ctx, export.filter, nil, exportPage)
-	return export, err
+	})
+	return auditExport{rows}, err
 }
 
-// auditExport writes the log page by page. It holds no connection between pages.
-type auditExport struct {
-	ctx    context.Context //nolint:containedctx // the generated Visit method has none
-	log    *audit.Log
-	filter audit.Filter
-	first  []audit.Row
-}
-
-const (
-	exportPage  = 500                    // rows read at once
-	exportPause = 200 * time.Millisecond // before another try where too many reads of the workspace are running
-)
+// auditExport writes entries as JSON lines.
+type auditExport struct{ rows iter.Seq2[audit.Row, error] }
 
 func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
 	release, err := gateway.Hold(w, page.MaxBytes) // some 1 KB a row
@@ -65,50 +51,34 @@ func (e auditExport) VisitExportAuditResponse(w http.ResponseWriter) error {
 	defer release()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var feed []byte // the line feed of the previous line, written with the next: an export that breaks off ends without it
-	for rows := e.first; ; {
-		for _, row := range rows {
-			if _, err := w.Write(feed); err != nil {
-				return fmt.Errorf("write the export: %w", err)
-			}
-			entry, err := json.Marshal(toAuditEntry(row))
-			if err != nil {
-				return fmt.Errorf("encode the export: %w", err)
-			}
-			if _, err := w.Write(entry); err != nil {
-				return fmt.Errorf("write the export: %w", err)
-			}
-			feed = []byte{10}
-		}
-		if len(rows) < exportPage {
-			_, err := w.Write(feed)
+	for row, err := range e.rows {
+		if err != nil {
 			return err
 		}
-		if rows, err = e.next(rows[len(rows)-1].Position()); err != nil {
-			return err
+		entry, err := json.Marshal(toAuditEntry(row))
+		if err != nil {
+			return fmt.Errorf("encode the export: %w", err)
 		}
+		for _, part := range [][]byte{feed, entry} {
+			if _, err := w.Write(part); err != nil {
+				return fmt.Errorf("write the export: %w", err)
+			}
+		}
+		feed = []byte{10}
 	}
-}
-
-// next reads the page after a position. The response has already begun, so it waits for a slot to read for as long as
-// the call may take.
-func (e auditExport) next(after audit.Position) ([]audit.Row, error) {
-	for {
-		rows, err := e.log.List(e.ctx, e.filter, &after, exportPage)
-		if !errors.Is(err, fail.ErrTooManyReads) || e.ctx.Err() != nil {
-			return rows, err
-		}
-		select {
-		case <-e.ctx.Done():
-		case <-time.After(exportPause):
-		}
-	}
+	_, err = w.Write(feed)
+	return err
 }
 
 // VerifyAudit checks the seals of the audit log.
 func (s Server) VerifyAudit(ctx context.Context, _ VerifyAuditRequestObject) (VerifyAuditResponseObject, error) {
 	v, err := s.Sealer.Verify(ctx)
+	var cut *AuditCut
+	if v.Cut != nil {
+		cut = &AuditCut{Seals: v.Cut.Seals, Rows: v.Cut.Rows, At: v.Cut.At}
+	}
 	return VerifyAudit200JSONResponse{
-		Intact: v.Intact(), SealedRows: v.Sealed, UnsealedRows: v.Unsealed, Seals: v.Seals, BrokenSeal: v.Broken, UnknownKeys: append([]string{}, v.UnknownKeys...), Anchor: toAnchor(v.Anchor),
+		Cut: cut, Intact: v.Intact(), SealedRows: v.Sealed, UnsealedRows: v.Unsealed, Seals: v.Seals, BrokenSeal: v.Broken, UnknownKeys: append([]string{}, v.UnknownKeys...), Anchor: toAnchor(v.Anchor),
 	}, err
 }
 

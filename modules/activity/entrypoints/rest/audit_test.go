@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/modules/activity/entrypoints/rest"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/pgtest"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/testing/pgtest"
 )
 
 var pg pgtest.Server
@@ -37,7 +37,7 @@ func TestAnExportThatBreaksOffDoesNotLookWhole(t *testing.T) {
 	t.Parallel()
 	db, workspace := pg.DB(t), uuid.New()
 	log := audit.NewLog(db)
-	require.NoError(t, db.Write(call.As(t.Context(), workspace, uuid.New()), func(ctx context.Context) error {
+	require.NoError(t, db.Write(callctx.As(t.Context(), workspace, uuid.New()), func(ctx context.Context) error {
 		for range 501 {
 			if err := log.Record(ctx, audit.Entry{Action: "bot.create", Resource: "bot"}); err != nil {
 				return err
@@ -45,7 +45,7 @@ func TestAnExportThatBreaksOffDoesNotLookWhole(t *testing.T) {
 		}
 		return nil
 	}))
-	ctx, end := context.WithCancel(call.As(t.Context(), workspace, uuid.New()))
+	ctx, end := context.WithCancel(callctx.As(t.Context(), workspace, uuid.New()))
 	defer end()
 	answer, err := rest.Server{Audit: log}.ExportAudit(ctx, rest.ExportAuditRequestObject{})
 	require.NoError(t, err)

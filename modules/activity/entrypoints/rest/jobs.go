@@ -5,11 +5,11 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
+	"github.com/parley/parley/platform/work/jobs"
 )
 
 // ListJobs lists the jobs of the workspace, newest first.
@@ -28,20 +28,20 @@ func (s Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJobs
 
 // ListDeadLetters lists the dead letters of the workspace, newest first.
 func (s Server) ListDeadLetters(ctx context.Context, r ListDeadLettersRequestObject) (ListDeadLettersResponseObject, error) {
-	p, err := page.List[jobs.Letter, page.IDPosition]{
+	p, err := page.List[jobs.DeadLetter, page.IDPosition]{
 		Name: "dead letters", Filter: r.Params.Kind,
-		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]jobs.Letter, error) {
-			return s.Jobs.Letters(ctx, r.Params.Kind, after.Before(), limit)
+		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]jobs.DeadLetter, error) {
+			return s.Jobs.DeadLetters(ctx, r.Params.Kind, after.Before(), limit)
 		},
-		Position: func(l jobs.Letter) page.IDPosition { return page.IDPosition{ID: l.ID} },
-		Size:     func(l jobs.Letter) int { return len(l.LastError) },
+		Position: func(l jobs.DeadLetter) page.IDPosition { return page.IDPosition{ID: l.ID} },
+		Size:     func(l jobs.DeadLetter) int { return len(l.LastError) },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return ListDeadLetters200JSONResponse{Items: page.Map(p.Items, toDeadLetter), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 // GetDeadLetter returns a dead letter with the errors of its attempts.
 func (s Server) GetDeadLetter(ctx context.Context, r GetDeadLetterRequestObject) (GetDeadLetterResponseObject, error) {
-	l, err := s.Jobs.Letter(ctx, r.DeadLetterID)
+	l, err := s.Jobs.DeadLetter(ctx, r.DeadLetterID)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (s Server) RetryDeadLetters(ctx context.Context, r RetryDeadLettersRequestO
 		return command.Outcome{
 			Answer: RetryDeadLetters200JSONResponse{Items: items, HasMore: len(done) == jobs.MaxRetried && ids == nil}.VisitRetryDeadLettersResponse,
 			Audit: audit.Entry{
-				Action: "dead_letter.retry_many", Resource: "workspace", ResourceID: call.From(ctx).Principal.WorkspaceID,
+				Action: "dead_letter.retry_many", Resource: "workspace", ResourceID: callctx.From(ctx).Principal.WorkspaceID,
 				Changes: map[string]any{"retried": items},
 			},
 		}, err
@@ -109,7 +109,7 @@ func toJob(r jobs.Row) Job {
 	}
 }
 
-func toDeadLetter(l jobs.Letter) DeadLetter {
+func toDeadLetter(l jobs.DeadLetter) DeadLetter {
 	return DeadLetter{
 		ID: l.ID, JobID: l.JobID, Kind: l.Kind, Key: l.Key, Attempts: l.Attempts, Failures: l.Failures, OperationID: l.OperationID,
 		TraceID: l.TraceID, LastError: l.LastError, CreatedAt: l.CreatedAt,
@@ -117,5 +117,5 @@ func toDeadLetter(l jobs.Letter) DeadLetter {
 }
 
 func toRetried(r jobs.Retried) RetriedDeadLetter {
-	return RetriedDeadLetter{DeadLetterID: r.LetterID, JobID: r.JobID, Kind: r.Kind}
+	return RetriedDeadLetter{DeadLetterID: r.DeadLetterID, JobID: r.JobID, Kind: r.Kind}
 }

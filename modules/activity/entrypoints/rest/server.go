@@ -6,22 +6,24 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/activity/usecases"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/page"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
+	"github.com/parley/parley/platform/work/jobs"
 )
 
 // Server serves the calls of activity. It has the methods of the generated StrictServerInterface.
 type Server struct {
-	Report   usecases.Report
-	Audit    *audit.Log
-	Sealer   *audit.Sealer
-	Jobs     *jobs.Queue
-	Usage    *usage.Meter
-	Commands *command.Pipeline
-	Cursors  page.Key
+	Report    usecases.Report
+	Audit     *audit.Log
+	Sealer    *audit.Sealer
+	Jobs      *jobs.Queue
+	Usage     *usage.Quota
+	Commands  *command.Pipeline
+	Cursors   page.Key
+	Exports   Exports
+	Retention RetentionCalls
 }
 
 // Mount adds the routes.

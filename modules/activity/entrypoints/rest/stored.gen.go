@@ -5,7 +5,7 @@ package rest
 import (
 	"net/http"
 
-	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/request/command"
 )
 
 // stored answers a call with the bytes that the command pipeline keeps.
@@ -23,3 +23,9 @@ func (s stored) VisitGetDeadLetterResponse(w http.ResponseWriter) error      { r
 func (s stored) VisitRetryDeadLetterResponse(w http.ResponseWriter) error    { return s.Write(w) }
 func (s stored) VisitListJobsResponse(w http.ResponseWriter) error           { return s.Write(w) }
 func (s stored) VisitGetUsageResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitStartExportResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitListExportsResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitGetExportResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitDownloadExportResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitGetRetentionResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitPutRetentionResponse(w http.ResponseWriter) error       { return s.Write(w) }

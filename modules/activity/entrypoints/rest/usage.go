@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/parley/parley/platform/page"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/page"
 )
 
 const monthLayout = "2006-01"

@@ -22,10 +22,10 @@ type lane int
 
 const (
 	familiar lane = iota
-	stranger
+	unknown
 )
 
-const strangersTurn = 4 // of so many slots one goes to a stranger
+const unknownEvery = 4 // of so many slots one goes to an unknown caller
 
 // acquire waits for a slot. It returns false where the queue is full or the context ends first.
 func (l *lanes) acquire(ctx context.Context, in lane) bool {
@@ -68,8 +68,8 @@ func (l *lanes) release() {
 
 // hand passes a slot to the next caller.
 func (l *lanes) hand() {
-	first, second := &l.waiting[familiar], &l.waiting[stranger]
-	if (l.given+1)%strangersTurn == 0 {
+	first, second := &l.waiting[familiar], &l.waiting[unknown]
+	if (l.given+1)%unknownEvery == 0 {
 		first, second = second, first
 	}
 	for _, queue := range []*list.List{first, second} {

@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Passwords hashes and verifies passwords. It works on one hash fewer at once than there are cores, and on at least
@@ -29,14 +29,23 @@ type Passwords struct {
 // queuePerSlot is how many callers may wait for each slot. It bounds the wait to about two seconds.
 const queuePerSlot = 40
 
-// ErrBusy says that too many passwords are being hashed.
-var ErrBusy = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "too many people are signing in at once: try again in a moment").After(2 * time.Second)
+// errBusy says that too many passwords are being hashed.
+var errBusy = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "too many people are signing in at once: try again in a moment").After(2 * time.Second)
 
 // New makes Passwords.
 func New() (*Passwords, error) {
+	return newPasswords(&argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+}
+
+// NewForTests makes Passwords whose hashes cost a tenth of a millisecond and protect nothing.
+func NewForTests() (*Passwords, error) {
+	return newPasswords(&argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+}
+
+func newPasswords(params *argon2id.Params) (*Passwords, error) {
 	slots := Slots()
 	p := &Passwords{
-		params: &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
+		params: params,
 		lanes:  &lanes{free: slots, longest: slots * queuePerSlot},
 	}
 	var err error
@@ -80,7 +89,7 @@ func (p *Passwords) Outdated(hash string) bool {
 
 func (p *Passwords) inTurn(ctx context.Context, work func() error) error {
 	if !p.lanes.acquire(ctx, laneOf(ctx)) {
-		return ErrBusy.Because(ctx.Err())
+		return errBusy.Because(ctx.Err())
 	}
 	defer p.lanes.release()
 	if err := work(); err != nil {
@@ -91,8 +100,8 @@ func (p *Passwords) inTurn(ctx context.Context, work func() error) error {
 
 // laneOf returns the queue in which a call waits. What the password is for, such as an account, makes no difference.
 func laneOf(ctx context.Context) lane {
-	if c := call.From(ctx); c.Familiar || c.Principal.UserID != uuid.Nil {
+	if c := callctx.From(ctx); c.Familiar || c.Principal.UserID != uuid.Nil {
 		return familiar
 	}
-	return stranger
+	return unknown
 }

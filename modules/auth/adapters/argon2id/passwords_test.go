@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 func password(t *testing.T, text string) domain.Password {
@@ -64,7 +64,7 @@ func TestTooManyHashesAtOnceAreTurnedAway(t *testing.T) {
 	secret := password(t, "correct horse")
 	p.lanes = &lanes{longest: 0}
 	_, err = p.Hash(t.Context(), secret)
-	require.ErrorIs(t, err, ErrBusy)
+	require.ErrorIs(t, err, errBusy)
 	require.Equal(t, fail.Unavailable, fail.From(err).Kind)
 	require.Positive(t, fail.From(err).RetryAfter)
 	p.lanes = &lanes{free: 1}
@@ -80,22 +80,22 @@ func TestFewerHashesAtOnceThanCores(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, max(1, runtime.GOMAXPROCS(0)-1), p.lanes.free)
 	for range Slots() {
-		require.True(t, p.lanes.acquire(t.Context(), stranger))
+		require.True(t, p.lanes.acquire(t.Context(), unknown))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	_, err = p.Verify(ctx, "x", "")
-	require.ErrorIs(t, err, ErrBusy, "whose time is up while it waits")
-	require.Zero(t, p.lanes.queued(stranger))
+	require.ErrorIs(t, err, errBusy, "whose time is up while it waits")
+	require.Zero(t, p.lanes.queued(unknown))
 	p.lanes.release()
 	_, err = p.Verify(t.Context(), "x", "")
 	require.NoError(t, err)
 }
 
-func TestWhoIsSignedInOrFamiliarDoesNotWaitWithStrangers(t *testing.T) {
+func TestSignedInAndKnownCallersDoNotWaitWithUnknownOnes(t *testing.T) {
 	t.Parallel()
-	at := func(c call.Call) lane { return laneOf(call.With(t.Context(), &c)) }
-	require.Equal(t, stranger, at(call.Call{}))
-	require.Equal(t, familiar, at(call.Call{Familiar: true}))
-	require.Equal(t, familiar, at(call.Call{Principal: call.Principal{UserID: uuid.New()}}))
+	at := func(c callctx.Call) lane { return laneOf(callctx.With(t.Context(), &c)) }
+	require.Equal(t, unknown, at(callctx.Call{}))
+	require.Equal(t, familiar, at(callctx.Call{Familiar: true}))
+	require.Equal(t, familiar, at(callctx.Call{Principal: callctx.Principal{UserID: uuid.New()}}))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/ops/secret"
 )
 
 const prefix = "dev_"

@@ -12,7 +12,7 @@ import (
 
 	"github.com/parley/parley/modules/auth/adapters/devices"
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/ops/secret"
 )
 
 func TestADeviceTokenIsGoodForItsAccountPasswordAndTime(t *testing.T) {

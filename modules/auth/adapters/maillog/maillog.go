@@ -16,10 +16,10 @@ import (
 // Mailer logs emails instead of sending them.
 type Mailer struct{ Log *slog.Logger }
 
-func (m Mailer) Send(ctx context.Context, l domain.Letter) error {
+func (m Mailer) Send(ctx context.Context, l domain.EmailMessage) error {
 	if to, err := mail.ParseAddress(l.To); err != nil || to.Address != l.To {
 		return fmt.Errorf("%w: its address is none", ports.ErrUndeliverable)
 	}
-	m.Log.InfoContext(ctx, "a letter was not sent: SMTP_URL is not set", "subject", l.Subject)
+	m.Log.InfoContext(ctx, "email not sent: SMTP_URL is not set", "subject", l.Subject)
 	return nil
 }

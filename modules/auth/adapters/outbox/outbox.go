@@ -8,17 +8,17 @@ import (
 	"fmt"
 
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/ops/secret"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/jobs"
 )
 
 // Kind is the kind of the jobs that send emails.
 const Kind = "mail.send"
 
-// Sealed is the payload of a job: a sealed email.
-type Sealed struct {
-	Letter []byte `json:"letter"`
+// sealed is the payload of a job: a sealed email.
+type sealed struct {
+	Email []byte `json:"letter"`
 }
 
 // Outbox queues emails as jobs with a sealed payload.
@@ -27,19 +27,19 @@ type Outbox struct {
 	Box   *secret.Box
 }
 
-func (o Outbox) Post(ctx context.Context, l domain.Letter) error {
+func (o Outbox) Post(ctx context.Context, l domain.EmailMessage) error {
 	plain, err := json.Marshal(l)
 	if err != nil {
-		return fmt.Errorf("encode the letter: %w", err)
+		return fmt.Errorf("encode the email: %w", err)
 	}
-	return o.Queue.Enqueue(ctx, Kind, Sealed{o.Box.Seal(plain, bound(ctx))}, jobs.Options{})
+	return o.Queue.Enqueue(ctx, Kind, sealed{o.Box.Seal(plain, bound(ctx))}, jobs.Options{})
 }
 
 // Open returns the email that was sealed in the workspace of the context.
-func (o Outbox) Open(ctx context.Context, sealed []byte) (l domain.Letter, err error) {
+func (o Outbox) Open(ctx context.Context, sealed []byte) (l domain.EmailMessage, err error) {
 	plain, err := o.Box.Open(sealed, bound(ctx))
 	if err != nil {
-		return l, fmt.Errorf("open the letter: %w", err)
+		return l, fmt.Errorf("open the email: %w", err)
 	}
 	return l, json.Unmarshal(plain, &l)
 }
@@ -50,5 +50,5 @@ func (o Outbox) Reseal(ctx context.Context, after string, limit int) (secret.Bat
 }
 
 func bound(ctx context.Context) []byte {
-	return []byte("letter of " + call.From(ctx).Principal.WorkspaceID.String())
+	return []byte("letter of " + callctx.From(ctx).Principal.WorkspaceID.String())
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // AccountEvents stores events of accounts outside of any workspace.
@@ -26,21 +26,25 @@ func NewAccountEvents(db *postgres.DB) *AccountEvents { return &AccountEvents{db
 // recordTimeout bounds the writing of an event. The writing continues after the client has disconnected.
 const recordTimeout = 3 * time.Second
 
-// Record stores an event in a transaction of its own. Operation, trace and client are taken from the call.
+// Record stores an event in a transaction of its own. Operation, trace and client are taken from the call. It does nothing
+// for an account that is gone.
 func (a *AccountEvents) Record(ctx context.Context, e domain.AccountEvent) error {
-	c := call.From(ctx)
+	c := callctx.From(ctx)
 	var ip *netip.Addr
 	if c.IP.IsValid() {
 		ip = &c.IP
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	err := a.db.Write(call.As(ctx, uuid.Nil, e.UserID), func(ctx context.Context) error {
+	err := a.db.Write(callctx.As(ctx, uuid.Nil, e.UserID), func(ctx context.Context) error {
 		return authdb.New(a.db.In(ctx)).RecordAccountEvent(ctx, authdb.RecordAccountEventParams{
 			UserID: e.UserID, ID: uuid.Must(uuid.NewV7()), Action: e.Action, Reason: e.Reason, WantedWorkspaceID: known(e.WantedWorkspace),
 			OperationID: known(c.Operation.ID), TraceID: c.TraceID, IP: ip, UserAgent: c.UserAgent,
 		})
 	})
+	if postgres.Violates(err, "account_events_user_id_fkey") { // the account was deleted meanwhile
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("record the account event: %w", err)
 	}

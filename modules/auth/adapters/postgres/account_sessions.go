@@ -10,17 +10,14 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
 )
 
 var _ ports.Settler = (*Sessions)(nil)
 
-// maxAccountSessions is how many sessions outside of any workspace a user may have. A new session replaces the oldest.
-const maxAccountSessions = 100
-
 func (s *Sessions) createWithoutWorkspace(ctx context.Context, session domain.Session, ip *netip.Addr) error {
 	q := authdb.New(s.db.In(ctx))
-	err := q.TrimAccountSessions(ctx, authdb.TrimAccountSessionsParams{UserID: session.UserID, Keep: maxAccountSessions - 1})
+	err := q.TrimAccountSessions(ctx, authdb.TrimAccountSessionsParams{UserID: session.UserID, Keep: maxSessions - 1})
 	if err != nil {
 		return fmt.Errorf("remove old sessions: %w", err)
 	}
@@ -35,6 +32,9 @@ func (s *Sessions) createWithoutWorkspace(ctx context.Context, session domain.Se
 		CreatedAt:     session.CreatedAt,
 		IP:            ip,
 		UserAgent:     session.Client.UserAgent,
+
+		AuthenticatedAt: &session.AuthenticatedAt,
+		Amr:             methodNames(session.Methods),
 	})
 }
 
@@ -49,7 +49,7 @@ func (s *Sessions) lockWithoutWorkspace(ctx context.Context, user, id uuid.UUID)
 	return toSession(authdb.Session{
 		ID: row.ID, UserID: row.UserID, Generation: row.Generation, RotatedAt: row.RotatedAt, Retirements: row.Retirements, Kid: row.Kid,
 		IdleExpiresAt: row.IdleExpiresAt, ExpiresAt: row.ExpiresAt, RevokedAt: row.RevokedAt, CreatedAt: row.CreatedAt, IP: row.IP,
-		UserAgent: row.UserAgent,
+		UserAgent: row.UserAgent, AuthenticatedAt: row.AuthenticatedAt, Amr: row.Amr,
 	}), nil
 }
 
@@ -63,6 +63,9 @@ func (s *Sessions) saveWithoutWorkspace(ctx context.Context, session domain.Sess
 		Kid:           session.KeyID,
 		IdleExpiresAt: session.IdleExpiresAt,
 		RevokedAt:     session.RevokedAt,
+
+		AuthenticatedAt: &session.AuthenticatedAt,
+		Amr:             methodNames(session.Methods),
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
 )
 
 // Attempts stores failed log-ins, and the networks of log-ins that succeeded. Addresses and networks are stored as
@@ -66,6 +66,17 @@ func (a *Attempts) ReadNetworks(ctx context.Context) error {
 		a.readTo = rows[0].UsedAt.Add(-time.Minute)
 	}
 	return nil
+}
+
+// Familiar returns who of some people has logged in from the network of an address.
+func (a *Attempts) Familiar(ctx context.Context, people []uuid.UUID, ip netip.Addr) ([]uuid.UUID, error) {
+	familiar, err := authdb.New(a.db.InPipeline(ctx)).KnownToNetwork(ctx, authdb.KnownToNetworkParams{
+		People: people, Network: a.hash(domain.Network(ip)),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for who has logged in from a network: %w", err)
+	}
+	return familiar, nil
 }
 
 // hash returns the keyed hash of a text; nil for "".

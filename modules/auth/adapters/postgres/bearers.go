@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,14 +15,14 @@ import (
 
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Authenticator finds the principal of a token.
 type Authenticator interface {
-	Authenticate(ctx context.Context, token string) (call.Principal, error)
+	Authenticate(ctx context.Context, token string) (callctx.Principal, error)
 }
 
 // Bearers authenticates API keys, and passes access tokens to another Authenticator. It remembers which key a text is,
@@ -28,11 +31,17 @@ type Authenticator interface {
 type Bearers struct {
 	db     *postgres.DB
 	tokens Authenticator
-	known  cache.Cache[[32]byte, call.Principal]
+	known  cache.Cache[[32]byte, knownKey]
 	now    func() time.Time
 
 	mu   sync.Mutex
 	used map[uuid.UUID]keyUse
+}
+
+// knownKey is what never changes of a key.
+type knownKey struct {
+	principal callctx.Principal
+	networks  []netip.Prefix // from which it is good; none: any address
 }
 
 type keyUse struct {
@@ -47,34 +56,79 @@ const (
 
 // NewBearers makes Bearers.
 func NewBearers(db *postgres.DB, tokens Authenticator, now func() time.Time) *Bearers {
-	known := cache.NewCache[[32]byte, call.Principal]().WithLRU().WithMaxKeys(rememberedKeys)
+	known := cache.NewCache[[32]byte, knownKey]().WithLRU().WithMaxKeys(rememberedKeys)
 	return &Bearers{db: db, tokens: tokens, known: known, now: now, used: map[uuid.UUID]keyUse{}}
 }
 
-// Authenticate returns the principal of an access token or API key, or fail.ErrUnauthorized.
-func (b *Bearers) Authenticate(ctx context.Context, token string) (call.Principal, error) {
+// Authenticate returns the principal of an access token or API key, or fail.ErrUnauthorized; fail.ErrAddressNotAllowed for a key that is
+// not good from the address of the client.
+func (b *Bearers) Authenticate(ctx context.Context, token string) (callctx.Principal, error) {
 	if !strings.HasPrefix(token, domain.KeyPrefix) {
 		return b.tokens.Authenticate(ctx, token)
 	}
 	hash := [32]byte(domain.HashOf(token))
-	p, ok := b.known.Get(hash)
+	k, ok := b.known.Get(hash)
 	if !ok {
-		row, err := authdb.New(b.db.InPipeline(call.With(ctx, &call.Call{}))).FindKey(ctx, hash[:])
+		row, err := authdb.New(b.db.InPipeline(callctx.With(ctx, &callctx.Call{}))).FindKey(ctx, hash[:])
 		if postgres.IsMissing(err) {
-			return call.Principal{}, fail.ErrUnauthorized
+			return callctx.Principal{}, fail.ErrUnauthorized
 		}
 		if err != nil {
-			return call.Principal{}, fmt.Errorf("find the API key: %w", err)
+			return callctx.Principal{}, fmt.Errorf("find the API key: %w", err)
 		}
-		p = call.Principal{WorkspaceID: row.WorkspaceID, UserID: row.ID, KeyID: row.ID, SessionID: row.ID}
-		b.known.Add(hash, p)
+		k.principal = callctx.Principal{WorkspaceID: row.WorkspaceID, UserID: row.ID, KeyID: row.ID, SessionID: row.ID}
+		inside := callctx.As(ctx, row.WorkspaceID, uuid.Nil)
+		stored, err := authdb.New(b.db.InPipeline(inside)).ReadKey(inside, authdb.ReadKeyParams(row))
+		if err != nil {
+			return callctx.Principal{}, fmt.Errorf("read the API key: %w", err)
+		}
+		k.principal.Own, k.networks = domain.Role(stored.Role) == domain.Chat, networksOf(stored.AllowedAddresses)
+		if k.principal.Limits, err = countedLimits(stored.Limits); err != nil {
+			return callctx.Principal{}, err
+		}
+		b.known.Add(hash, k)
 	}
-	b.note(p)
-	return p, nil
+	ip := callctx.From(ctx).IP
+	if len(k.networks) > 0 && !slices.ContainsFunc(k.networks, func(network netip.Prefix) bool { return network.Contains(ip) }) {
+		return callctx.Principal{}, fail.ErrAddressNotAllowed
+	}
+	b.note(k.principal)
+	return k.principal, nil
+}
+
+// countedLimits returns the limits of a key that are stored; nil for none.
+func countedLimits(stored json.RawMessage) (*callctx.KeyLimits, error) {
+	if stored == nil {
+		return nil, nil //nolint:nilnil // no limits are no error
+	}
+	var by map[domain.KeyMetric]json.RawMessage
+	if err := json.Unmarshal(stored, &by); err != nil {
+		return nil, fmt.Errorf("decode the limits of the API key: %w", err)
+	}
+	limits := &callctx.KeyLimits{Requests: by[domain.KeyRequests]}
+	delete(by, domain.KeyRequests)
+	if len(by) > 0 {
+		limits.Turns = stored
+	}
+	return limits, nil
+}
+
+// CountRequest counts a request of the caller where it is an API key whose requests are limited; fail.ErrTooMany where it may make no more.
+func (b *Bearers) CountRequest(ctx context.Context) error {
+	p := callctx.From(ctx).Principal
+	if p.KeyID == uuid.Nil || p.Limits == nil || p.Limits.Requests == nil {
+		return nil
+	}
+	inside := callctx.As(ctx, p.HomeID, uuid.Nil)
+	return b.db.WriteOnce(inside, func(ctx context.Context) error {
+		return authdb.New(b.db.In(ctx)).CountRequestOfKey(ctx, authdb.CountRequestOfKeyParams{
+			WorkspaceID: p.HomeID, ID: p.KeyID, Limits: p.Limits.Requests, Moment: b.now(),
+		})
+	})
 }
 
 // note remembers that a key was used. WriteUses stores it later, outside the call.
-func (b *Bearers) note(p call.Principal) {
+func (b *Bearers) note(p callctx.Principal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	use := b.used[p.KeyID]
@@ -106,7 +160,7 @@ func (b *Bearers) due() map[uuid.UUID]keyUse {
 func (b *Bearers) WriteUses(ctx context.Context) error {
 	for id, use := range b.due() {
 		before := use.at.Add(-noteUseEvery)
-		err := b.db.Write(call.As(ctx, use.workspace, uuid.Nil), func(ctx context.Context) error {
+		err := b.db.Write(callctx.As(ctx, use.workspace, uuid.Nil), func(ctx context.Context) error {
 			return authdb.New(b.db.In(ctx)).NoteKeyUse(ctx, authdb.NoteKeyUseParams{WorkspaceID: use.workspace, ID: id, UsedAt: &use.at, MinuteBefore: &before})
 		})
 		if err != nil {

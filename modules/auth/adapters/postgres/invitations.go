@@ -10,22 +10,22 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // Invitations stores invitations to workspaces.
 type Invitations struct {
-	db   *postgres.DB
-	room Room
+	db    *postgres.DB
+	quota quota
 }
 
 // NewInvitations makes Invitations.
-func NewInvitations(db *postgres.DB, room Room) *Invitations { return &Invitations{db, room} }
+func NewInvitations(db *postgres.DB, q quota) *Invitations { return &Invitations{db, q} }
 
 func (s *Invitations) Create(ctx context.Context, i domain.Invitation, hash []byte) error {
-	q, workspace := authdb.New(s.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
+	q, workspace := authdb.New(s.db.In(ctx)), callctx.From(ctx).Principal.WorkspaceID
 	member, err := q.HasMember(ctx, i.Email)
 	if err != nil {
 		return fmt.Errorf("look for a member: %w", err)
@@ -44,7 +44,7 @@ func (s *Invitations) Create(ctx context.Context, i domain.Invitation, hash []by
 
 func (s *Invitations) List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.Invitation, error) {
 	rows, err := authdb.New(s.db.In(ctx)).ListInvitations(ctx, authdb.ListInvitationsParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Before: before, Count: int32(limit),
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, Before: before, Count: int32(limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the invitations: %w", err)
@@ -59,17 +59,17 @@ func (s *Invitations) List(ctx context.Context, before *uuid.UUID, limit int) ([
 	return list, nil
 }
 
-func (s *Invitations) Revoke(ctx context.Context, id uuid.UUID) (string, error) {
-	email, err := authdb.New(s.db.In(ctx)).RevokeInvitation(ctx, authdb.RevokeInvitationParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, ID: id,
+func (s *Invitations) Revoke(ctx context.Context, id uuid.UUID) error {
+	_, err := authdb.New(s.db.In(ctx)).RevokeInvitation(ctx, authdb.RevokeInvitationParams{
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, ID: id,
 	})
 	if postgres.IsMissing(err) {
-		return "", ports.ErrInvitationNotFound
+		return ports.ErrInvitationNotFound
 	}
 	if err != nil {
-		return "", fmt.Errorf("revoke the invitation: %w", err)
+		return fmt.Errorf("revoke the invitation: %w", err)
 	}
-	return email, nil
+	return nil
 }
 
 func (s *Invitations) Find(ctx context.Context, hash []byte) (domain.Guest, error) {
@@ -87,11 +87,11 @@ func (s *Invitations) Find(ctx context.Context, hash []byte) (domain.Guest, erro
 	if guest.UserID != uuid.Nil {
 		return guest, nil
 	}
-	return s.newcomer(ctx, guest)
+	return s.newGuest(ctx, guest)
 }
 
-// newcomer looks up whether an older account has another form of the address, and the name of the workspace.
-func (s *Invitations) newcomer(ctx context.Context, g domain.Guest) (domain.Guest, error) {
+// newGuest looks up whether an older account has another form of the address, and the name of the workspace.
+func (s *Invitations) newGuest(ctx context.Context, g domain.Guest) (domain.Guest, error) {
 	email, err := domain.GivenEmail(g.Email)
 	if err != nil {
 		return domain.Guest{}, fmt.Errorf("read the address of the invitation: %w", err)
@@ -106,7 +106,7 @@ func (s *Invitations) newcomer(ctx context.Context, g domain.Guest) (domain.Gues
 			return g, nil
 		}
 	}
-	g.WorkspaceName, err = authdb.New(s.db.In(call.As(ctx, g.WorkspaceID, uuid.Nil))).GetWorkspaceName(ctx, g.WorkspaceID)
+	g.WorkspaceName, err = authdb.New(s.db.In(callctx.As(ctx, g.WorkspaceID, uuid.Nil))).GetWorkspaceName(ctx, g.WorkspaceID)
 	if err != nil && !postgres.IsMissing(err) {
 		return domain.Guest{}, fmt.Errorf("read the workspace's name: %w", err)
 	}
@@ -114,7 +114,7 @@ func (s *Invitations) newcomer(ctx context.Context, g domain.Guest) (domain.Gues
 }
 
 func (s *Invitations) Accept(ctx context.Context, g domain.Guest, user, operation uuid.UUID, at time.Time) error {
-	if err := s.room.Room(ctx, usage.Members); err != nil {
+	if err := s.quota.Reserve(ctx, usage.Members); err != nil {
 		return err
 	}
 	q := authdb.New(s.db.In(ctx))

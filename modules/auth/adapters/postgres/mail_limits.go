@@ -12,8 +12,8 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // MailLimits counts emails. A counter is stored under a keyed hash of its purpose and of whom it counts.
@@ -63,6 +63,29 @@ func (m *MailLimits) Announce(ctx context.Context, email domain.Email) (bool, er
 		return false, fmt.Errorf("count the email: %w", err)
 	}
 	return announced, nil
+}
+
+// Limits of emails of a kind that a mailbox receives in a day.
+const (
+	accountEmailsDaily   = 5  // those that one network has asked for, or all where it does not matter who has
+	strangersEmailsDaily = 15 // those that all networks have asked for that the account does not know
+)
+
+// CountAccountEmail counts an email in one round trip.
+func (m *MailLimits) CountAccountEmail(ctx context.Context, kind domain.EmailKind, email domain.Email, by domain.EmailAsker) (bool, error) {
+	all := m.scope(string(kind), "mailbox", email.Mailbox())
+	params := authdb.CountMailParams{Scopes: [][]byte{all}, Limits: []int64{accountEmailsDaily}}
+	if by.Network != "" {
+		params.Scopes = [][]byte{m.scope(string(kind), "mailbox", email.Mailbox()+" for "+by.Network)}
+		if !by.Known {
+			params.Scopes, params.Limits = append(params.Scopes, all), append(params.Limits, strangersEmailsDaily)
+		}
+	}
+	exceeded, err := authdb.New(m.db.In(ctx)).CountMail(ctx, params)
+	if err != nil {
+		return false, fmt.Errorf("count the email: %w", err)
+	}
+	return exceeded == 0, nil
 }
 
 // Forget removes the counters of past days.

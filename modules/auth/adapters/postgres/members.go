@@ -9,8 +9,8 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // Members stores the members of workspaces.
@@ -50,7 +50,7 @@ func (s *Members) list(ctx context.Context, params authdb.ListMembersParams) ([]
 
 func (s *Members) Lock(ctx context.Context, people ...uuid.UUID) (domain.Team, error) {
 	rows, err := authdb.New(s.db.In(ctx)).LockMembers(ctx, authdb.LockMembersParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, People: people,
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, People: people,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("lock the members: %w", err)
@@ -64,12 +64,12 @@ func (s *Members) Lock(ctx context.Context, people ...uuid.UUID) (domain.Team, e
 
 func (s *Members) ChangeRole(ctx context.Context, user uuid.UUID, role domain.Role) error {
 	return authdb.New(s.db.In(ctx)).ChangeRole(ctx, authdb.ChangeRoleParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, UserID: user, Role: string(role),
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, UserID: user, Role: string(role),
 	})
 }
 
 func (s *Members) Remove(ctx context.Context, user uuid.UUID) error {
 	return authdb.New(s.db.In(ctx)).RemoveMember(ctx, authdb.RemoveMemberParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, UserID: user,
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, UserID: user,
 	})
 }

@@ -10,17 +10,14 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // Operator reads and changes what only an operator may: any user, any workspace.
 type Operator struct{ db *postgres.DB }
 
-var (
-	_ ports.Control     = (*Operator)(nil)
-	_ ports.RestoreTime = (*Operator)(nil)
-)
+var _ ports.Control = (*Operator)(nil)
 
 // NewOperator makes an Operator.
 func NewOperator(db *postgres.DB) *Operator { return &Operator{db} }
@@ -55,7 +52,7 @@ func (o *Operator) WorkspacesOf(ctx context.Context) ([]uuid.UUID, error) {
 
 // Workspace reads the workspace of the context; ErrNoWorkspace where there is none.
 func (o *Operator) Workspace(ctx context.Context) (domain.WorkspaceSummary, error) {
-	row, err := authdb.New(o.db.In(ctx)).DescribeWorkspace(ctx, call.From(ctx).Principal.WorkspaceID)
+	row, err := authdb.New(o.db.In(ctx)).DescribeWorkspace(ctx, callctx.From(ctx).Principal.WorkspaceID)
 	if postgres.IsMissing(err) {
 		return domain.WorkspaceSummary{}, ports.ErrNoWorkspace
 	}
@@ -67,11 +64,7 @@ func (o *Operator) Workspace(ctx context.Context) (domain.WorkspaceSummary, erro
 
 // User reads the user of the context; ErrNoUser where there is none.
 func (o *Operator) User(ctx context.Context) (domain.User, error) {
-	row, err := authdb.New(o.db.In(ctx)).DescribeUser(ctx, call.From(ctx).Principal.UserID)
-	if err != nil {
-		return domain.User{}, orNoUser(err, "read the user")
-	}
-	return domain.User(row), nil
+	return NewAccounts(o.db).User(ctx)
 }
 
 // SetPassword replaces the hash of the password.
@@ -106,7 +99,7 @@ func orNoUser(err error, what string) error {
 // RestoreAuthority starts again what was stopped of a member since a time.
 func (o *Operator) RestoreAuthority(ctx context.Context, member uuid.UUID, since time.Time) (domain.Ended, error) {
 	row, err := authdb.New(o.db.In(ctx)).RestoreAuthority(ctx, authdb.RestoreAuthorityParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, Member: member, Since: since,
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, Member: member, Since: since,
 	})
 	if err != nil {
 		return domain.Ended{}, fmt.Errorf("restore the authority of a member: %w", err)
@@ -116,7 +109,7 @@ func (o *Operator) RestoreAuthority(ctx context.Context, member uuid.UUID, since
 
 // EndRestoreTime makes a deleted workspace due for purging now.
 func (o *Operator) EndRestoreTime(ctx context.Context) error {
-	_, err := authdb.New(o.db.In(ctx)).EndRestoreTime(ctx, call.From(ctx).Principal.WorkspaceID)
+	_, err := authdb.New(o.db.In(ctx)).EndRestoreTime(ctx, callctx.From(ctx).Principal.WorkspaceID)
 	if postgres.IsMissing(err) {
 		return ports.ErrNotDeleted
 	}

@@ -18,11 +18,11 @@ import (
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/pgtest"
-	platform "github.com/parley/parley/platform/postgres"
+	platform "github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/testing/pgtest"
 )
 
 var pg pgtest.Server
@@ -84,18 +84,18 @@ func TestARegisteredUserIsFoundAndSeesItself(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &domain.Login{UserID: r.UserID, WorkspaceID: r.WorkspaceID, PasswordHash: "hash", OperationID: r.OperationID}, login)
 
-	me := call.With(t.Context(), &call.Call{Principal: call.Principal{WorkspaceID: r.WorkspaceID, UserID: r.UserID, SessionID: session.ID, HomeID: r.WorkspaceID}})
+	me := callctx.With(t.Context(), &callctx.Call{Principal: callctx.Principal{WorkspaceID: r.WorkspaceID, UserID: r.UserID, SessionID: session.ID, HomeID: r.WorkspaceID}})
 	profile, err := s.users.Profile(me)
 	require.NoError(t, err)
 	require.Equal(t, domain.Profile{
-		UserID: r.UserID, Email: "ada@example.com", WorkspaceID: r.WorkspaceID, WorkspaceName: "Acme", Role: domain.Owner,
+		UserID: r.UserID, Email: "ada@example.com", Proof: domain.NoProof, WorkspaceID: r.WorkspaceID, WorkspaceName: "Acme", Role: domain.Owner,
 		Memberships: []domain.Membership{{WorkspaceID: r.WorkspaceID, Name: "Acme", Role: domain.Owner}}, CreatedAt: now,
 	}, profile)
 
 	nobody, err := s.users.FindLogin(t.Context(), registration(t, "bob@example.com").Email, uuid.Nil)
 	require.NoError(t, err)
 	require.Nil(t, nobody)
-	_, err = s.users.Profile(call.As(t.Context(), r.WorkspaceID, uuid.New()))
+	_, err = s.users.Profile(callctx.As(t.Context(), r.WorkspaceID, uuid.New()))
 	require.ErrorIs(t, err, fail.ErrForbidden, "somebody else in the same workspace")
 }
 
@@ -121,6 +121,7 @@ func TestASessionIsKeptWhole(t *testing.T) {
 	require.Equal(t, domain.Rotated, session.Refresh(1, "k2", time.Hour, now.Add(time.Minute)))
 	require.Equal(t, domain.Rotated, session.Refresh(2, "k2", time.Hour, now.Add(time.Minute+time.Second)))
 	session.Revoke(now.Add(2 * time.Minute))
+	session.AuthenticatedAt, session.Methods = now.Add(time.Minute), []domain.Method{domain.MethodPassword, domain.MethodTOTP}
 	var got domain.Session
 	require.NoError(t, s.work.As(t.Context(), workspace, user, func(ctx context.Context) (err error) {
 		if err = s.sessions.Save(ctx, session); err != nil {

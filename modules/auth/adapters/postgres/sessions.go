@@ -10,8 +10,8 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // Sessions stores sessions.
@@ -19,6 +19,10 @@ type Sessions struct{ db *postgres.DB }
 
 // NewSessions makes Sessions.
 func NewSessions(db *postgres.DB) *Sessions { return &Sessions{db} }
+
+// maxSessions is how many sessions a user has at a time in a workspace, and as many outside of any. A new session ends
+// the oldest.
+const maxSessions = 100
 
 func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 	var ip *netip.Addr
@@ -28,7 +32,12 @@ func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 	if session.WorkspaceID == uuid.Nil {
 		return s.createWithoutWorkspace(ctx, session, ip)
 	}
-	return authdb.New(s.db.In(ctx)).CreateSession(ctx, authdb.CreateSessionParams{
+	q := authdb.New(s.db.In(ctx))
+	err := q.TrimSessions(ctx, authdb.TrimSessionsParams{WorkspaceID: session.WorkspaceID, UserID: session.UserID, Keep: maxSessions - 1})
+	if err != nil {
+		return fmt.Errorf("end old sessions: %w", err)
+	}
+	return q.CreateSession(ctx, authdb.CreateSessionParams{
 		WorkspaceID:   session.WorkspaceID,
 		ID:            session.ID,
 		UserID:        session.UserID,
@@ -42,6 +51,9 @@ func (s *Sessions) Create(ctx context.Context, session domain.Session) error {
 		UserAgent:     session.Client.UserAgent,
 
 		WorkspaceTokenGeneration: int32(session.WorkspaceTokenGeneration),
+
+		AuthenticatedAt: &session.AuthenticatedAt,
+		Amr:             methodNames(session.Methods),
 	})
 }
 
@@ -57,7 +69,7 @@ func (s *Sessions) Owner(ctx context.Context, id uuid.UUID) (workspace, user uui
 }
 
 func (s *Sessions) Lock(ctx context.Context, id uuid.UUID) (domain.Session, error) {
-	p := call.From(ctx).Principal
+	p := callctx.From(ctx).Principal
 	if p.WorkspaceID == uuid.Nil {
 		return s.lockWithoutWorkspace(ctx, p.UserID, id)
 	}
@@ -87,6 +99,12 @@ func toSession(row authdb.Session) domain.Session {
 		Client:        domain.Client{UserAgent: row.UserAgent},
 
 		WorkspaceTokenGeneration: int(row.WorkspaceTokenGeneration),
+
+		AuthenticatedAt: row.CreatedAt, // of the release before, which does not say
+		Methods:         toMethods(row.Amr),
+	}
+	if row.AuthenticatedAt != nil {
+		session.AuthenticatedAt = *row.AuthenticatedAt
 	}
 	if row.IP != nil {
 		session.Client.IP = *row.IP
@@ -100,23 +118,6 @@ func (s *Sessions) EndOthers(ctx context.Context, keep uuid.UUID) (int, error) {
 		return 0, fmt.Errorf("end the other sessions: %w", err)
 	}
 	return int(n), nil
-}
-
-func (s *Sessions) List(ctx context.Context, after *ports.SessionPosition, limit int) ([]domain.Session, error) {
-	p := call.From(ctx).Principal
-	params := authdb.ListSessionsParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID, Count: int32(limit)}
-	if after != nil {
-		params.BeforeAt, params.BeforeID = &after.At, &after.ID
-	}
-	rows, err := authdb.New(s.db.In(ctx)).ListSessions(ctx, params)
-	if err != nil {
-		return nil, fmt.Errorf("list the sessions: %w", err)
-	}
-	list := make([]domain.Session, len(rows))
-	for i, row := range rows {
-		list[i] = toSession(row)
-	}
-	return list, nil
 }
 
 func (s *Sessions) Save(ctx context.Context, session domain.Session) error {
@@ -134,6 +135,9 @@ func (s *Sessions) Save(ctx context.Context, session domain.Session) error {
 		RevokedAt:     session.RevokedAt,
 
 		WorkspaceTokenGeneration: int32(session.WorkspaceTokenGeneration),
+
+		AuthenticatedAt: &session.AuthenticatedAt,
+		Amr:             methodNames(session.Methods),
 	})
 }
 

@@ -11,13 +11,15 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Users stores users and registers them.
 type Users struct{ db *postgres.DB }
+
+var _ ports.SharedAddresses = (*Users)(nil)
 
 // NewUsers makes Users.
 func NewUsers(db *postgres.DB) *Users { return &Users{db} }
@@ -28,7 +30,7 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 	if err != nil {
 		return fmt.Errorf("create the workspace: %w", err)
 	}
-	if err := u.Welcome(ctx, r); err != nil {
+	if err := u.RegisterInvited(ctx, r); err != nil {
 		return err
 	}
 	return q.CreateMember(ctx, authdb.CreateMemberParams{
@@ -36,8 +38,8 @@ func (u *Users) Register(ctx context.Context, r domain.Registration) error {
 	})
 }
 
-func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
-	if len(r.Email.Forms()) > 1 { // an older account may have another form of it
+func (u *Users) RegisterInvited(ctx context.Context, r domain.Registration) error {
+	if !r.SharesAddress && len(r.Email.Forms()) > 1 { // an older account may have another form of it
 		other, err := u.FindLogin(ctx, r.Email, uuid.Nil)
 		if err != nil {
 			return err
@@ -48,8 +50,9 @@ func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
 	}
 	_, err := authdb.New(u.db.In(ctx)).CreateUser(ctx, authdb.CreateUserParams{
 		ID: r.UserID, Email: r.Email.String(), PasswordHash: r.PasswordHash, OperationID: r.OperationID, CreatedAt: r.At,
+		SharesAddress: r.SharesAddress,
 	})
-	if postgres.Violates(err, "users_email_key") {
+	if postgres.Violates(err, "users_email_key") || postgres.Violates(err, "users_registration") {
 		return ports.ErrEmailExists
 	}
 	if err != nil {
@@ -59,20 +62,44 @@ func (u *Users) Welcome(ctx context.Context, r domain.Registration) error {
 }
 
 func (u *Users) FindLogin(ctx context.Context, email domain.Email, workspace uuid.UUID) (*domain.Login, error) {
-	row, err := authdb.New(u.db.InPipeline(ctx)).FindLogin(ctx, authdb.FindLoginParams{Addresses: email.Forms(), Wanted: known(workspace)})
+	found, err := u.FindLogins(ctx, email, workspace, 1)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+func (u *Users) FindLogins(ctx context.Context, email domain.Email, workspace uuid.UUID, maxUnverified int) ([]domain.Login, error) {
+	rows, err := authdb.New(u.db.InPipeline(ctx)).FindLogins(ctx, authdb.FindLoginsParams{
+		Addresses: email.Forms(), Wanted: known(workspace), MaxUnverified: int32(maxUnverified),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the users: %w", err)
+	}
+	list := make([]domain.Login, len(rows))
+	for i, row := range rows {
+		list[i] = domain.Login{
+			UserID: row.UserID, WorkspaceID: row.WorkspaceID, PasswordHash: row.PasswordHash, OperationID: row.OperationID, Verified: row.Verified,
+		}
+	}
+	return list, nil
+}
+
+func (u *Users) FindRegistration(ctx context.Context, email domain.Email, operation uuid.UUID) (*domain.Login, error) {
+	row, err := authdb.New(u.db.InPipeline(ctx)).FindRegistration(ctx, authdb.FindRegistrationParams{Address: email.String(), Operation: operation})
 	if postgres.IsMissing(err) {
-		return nil, nil //nolint:nilnil // nobody has the address
+		return nil, nil //nolint:nilnil // the operation has registered nobody
 	}
 	if err != nil {
-		return nil, fmt.Errorf("find the user: %w", err)
+		return nil, fmt.Errorf("find the registered user: %w", err)
 	}
 	return &domain.Login{
-		UserID: row.UserID, WorkspaceID: row.WorkspaceID, PasswordHash: row.PasswordHash, OperationID: row.OperationID,
+		UserID: row.UserID, WorkspaceID: row.WorkspaceID, PasswordHash: row.PasswordHash, OperationID: operation, Verified: row.Verified,
 	}, nil
 }
 
 func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
-	p := call.From(ctx).Principal
+	p := callctx.From(ctx).Principal
 	if p.WorkspaceID == uuid.Nil {
 		return u.profileWithoutWorkspace(ctx, p.UserID)
 	}
@@ -88,7 +115,7 @@ func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
 		return domain.Profile{}, fmt.Errorf("read the memberships: %w", err)
 	}
 	return domain.Profile{
-		UserID: row.ID, Email: row.Email, WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
+		UserID: row.ID, Email: row.Email, Proof: domain.ProofOf(row.VerifiedAt, row.VerifiedByLink), WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
 		Role: domain.Role(row.Role), Memberships: memberships, CreatedAt: row.CreatedAt,
 	}, nil
 }
@@ -101,7 +128,7 @@ func (u *Users) profileWithoutWorkspace(ctx context.Context, user uuid.UUID) (do
 	if err != nil {
 		return domain.Profile{}, fmt.Errorf("read the profile: %w", err)
 	}
-	p := domain.Profile{UserID: row.ID, Email: row.Email, CreatedAt: row.CreatedAt}
+	p := domain.Profile{UserID: row.ID, Email: row.Email, Proof: domain.ProofOf(row.VerifiedAt, row.VerifiedByLink), CreatedAt: row.CreatedAt}
 	if err := json.Unmarshal(row.Memberships, &p.Memberships); err != nil {
 		return domain.Profile{}, fmt.Errorf("read the memberships: %w", err)
 	}

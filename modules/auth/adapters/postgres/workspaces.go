@@ -10,8 +10,9 @@ import (
 	"github.com/parley/parley/db/authdb"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // Workspaces stores workspaces, deletes them, and purges them.
@@ -25,13 +26,20 @@ func (s *Workspaces) Create(ctx context.Context, w domain.Workspace) error {
 	if err := q.CreateWorkspace(ctx, authdb.CreateWorkspaceParams{ID: w.ID, Name: w.Name, CreatedAt: w.CreatedAt}); err != nil {
 		return fmt.Errorf("create the workspace: %w", err)
 	}
-	return q.CreateMember(ctx, authdb.CreateMemberParams{
-		WorkspaceID: w.ID, UserID: call.From(ctx).Principal.UserID, Role: string(w.Role), CreatedAt: w.JoinedAt,
+	_, err := q.JoinWorkspace(ctx, authdb.JoinWorkspaceParams{
+		WorkspaceID: w.ID, UserID: callctx.From(ctx).Principal.UserID, Role: string(w.Role), CreatedAt: w.JoinedAt,
 	})
+	if postgres.Violates(err, "workspace_members_user_id_fkey") { // the account was deleted meanwhile
+		return fail.ErrUnauthorized
+	}
+	if err != nil {
+		return fmt.Errorf("become the owner of the workspace: %w", err)
+	}
+	return nil
 }
 
 func (s *Workspaces) Get(ctx context.Context) (domain.Workspace, error) {
-	p := call.From(ctx).Principal
+	p := callctx.From(ctx).Principal
 	row, err := authdb.New(s.db.In(ctx)).GetWorkspace(ctx, authdb.GetWorkspaceParams{WorkspaceID: p.WorkspaceID, UserID: p.UserID})
 	if postgres.IsMissing(err) {
 		return domain.Workspace{}, ports.ErrWorkspaceNotFound
@@ -65,6 +73,20 @@ func (s *Workspaces) List(ctx context.Context, after *ports.Position, limit int)
 	return list, nil
 }
 
+func (s *Workspaces) FactorDemanded(ctx context.Context) (bool, error) {
+	demanded, err := authdb.New(s.db.In(ctx)).GetFactorDemand(ctx, callctx.From(ctx).Principal.WorkspaceID)
+	if err != nil {
+		return false, fmt.Errorf("read whether the workspace demands a second factor: %w", err)
+	}
+	return demanded, nil
+}
+
+func (s *Workspaces) DemandFactor(ctx context.Context, demanded bool) error {
+	return authdb.New(s.db.In(ctx)).SetFactorDemand(ctx, authdb.SetFactorDemandParams{
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, SecondFactor: demanded,
+	})
+}
+
 func parts(p *ports.Position) (*time.Time, *uuid.UUID) {
 	if p == nil {
 		return nil, nil
@@ -74,12 +96,12 @@ func parts(p *ports.Position) (*time.Time, *uuid.UUID) {
 
 func (s *Workspaces) Delete(ctx context.Context, at time.Time) error {
 	return authdb.New(s.db.In(ctx)).DeleteWorkspace(ctx, authdb.DeleteWorkspaceParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, DeletedAt: &at,
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, DeletedAt: &at,
 	})
 }
 
 func (s *Workspaces) Restore(ctx context.Context) error {
-	return authdb.New(s.db.In(ctx)).RestoreWorkspace(ctx, call.From(ctx).Principal.WorkspaceID)
+	return authdb.New(s.db.In(ctx)).RestoreWorkspace(ctx, callctx.From(ctx).Principal.WorkspaceID)
 }
 
 // Due returns the workspaces that were deleted 30 days ago or earlier, the longest deleted first.

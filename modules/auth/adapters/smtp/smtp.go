@@ -56,29 +56,32 @@ func New(address, from string) (*Mailer, error) {
 	return m, nil
 }
 
-func (m *Mailer) Send(ctx context.Context, l domain.Letter) error {
-	letter := mail.NewMsg()
-	if err := letter.From(m.from); err != nil {
+func (m *Mailer) Send(ctx context.Context, l domain.EmailMessage) error {
+	message := mail.NewMsg()
+	if err := message.From(m.from); err != nil {
 		return errors.New("MAIL_FROM is no address")
 	}
 	if to, err := netmail.ParseAddress(l.To); err != nil || to.Address != l.To { // one address, and nothing beside it
 		return fmt.Errorf("%w: its address is none", ports.ErrUndeliverable)
 	}
-	if err := letter.To(l.To); err != nil {
+	if err := message.To(l.To); err != nil {
 		return fmt.Errorf("%w: its address is none", ports.ErrUndeliverable)
 	}
-	letter.Subject(l.Subject)
-	letter.SetBodyString(mail.TypeTextPlain, l.Text)
+	message.Subject(l.Subject)
+	message.SetBodyString(mail.TypeTextPlain, l.Text)
+	if l.HTML != "" {
+		message.AddAlternativeString(mail.TypeTextHTML, l.HTML)
+	}
 	client, err := mail.NewClient(m.host, m.options...)
 	if err != nil {
 		return fmt.Errorf("make a client of the mail server: %w", err)
 	}
-	err = client.DialAndSendWithContext(ctx, letter)
+	err = client.DialAndSendWithContext(ctx, message)
 	if e, ok := errors.AsType[*mail.SendError](err); ok && !e.IsTemp() && e.ErrorCode() >= 500 {
 		return fmt.Errorf("%w: the mail server answered %d", ports.ErrUndeliverable, e.ErrorCode())
 	}
 	if err != nil {
-		return fmt.Errorf("send the letter: %w", err)
+		return fmt.Errorf("send the email: %w", err)
 	}
 	return nil
 }

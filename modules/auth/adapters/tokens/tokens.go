@@ -22,20 +22,27 @@ import (
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 const (
 	typeAccess  = "at+jwt"
 	typeRefresh = "rt+jwt"
-	// MaxAccessLife is the longest life of an access token that is believed, whatever ACCESS_TTL was when it was made.
-	MaxAccessLife = 24 * time.Hour
+	typeEndUser = "eu+jwt"
+	// maxAccessLife is the longest life of an access token that is believed, whatever ACCESS_TTL was when it was made.
+	maxAccessLife = 24 * time.Hour
 	clockSkew     = 30 * time.Second // how far an iat may lie ahead
 
 	claimSession    = "sid"
 	claimWorkspace  = "workspace_id"
 	claimGeneration = "gen"
+	claimKey        = "key_id"
+	claimBot        = "bot_id"
+	claimOrigins    = "origins"
+	claimLimits     = "limits"
+
+	endUserAudience = "/end-users" // behind the issuer, for tokens of end users
 )
 
 // Format is a regular expression for access and refresh tokens: a JWS in compact form, whose header is a JSON object.
@@ -64,7 +71,7 @@ type Tokens struct {
 
 // access is what a verified access token says.
 type access struct {
-	principal call.Principal
+	principal callctx.Principal
 	expires   time.Time
 }
 
@@ -134,11 +141,15 @@ func (t *Tokens) Pair(s domain.Session) (ports.Pair, error) {
 }
 
 func (t *Tokens) sign(kid, typ string, b *jwt.Builder) (string, error) {
+	return t.signFor(t.issuer, kid, typ, b)
+}
+
+func (t *Tokens) signFor(audience, kid, typ string, b *jwt.Builder) (string, error) {
 	key, ok := t.keys.LookupKeyID(kid)
 	if !ok {
 		return "", ports.ErrBadRefreshToken // its session was signed by a secret that is no longer configured
 	}
-	token, err := b.Issuer(t.issuer).Audience([]string{t.issuer}).Build()
+	token, err := b.Issuer(t.issuer).Audience([]string{audience}).Build()
 	if err != nil {
 		return "", fmt.Errorf("make a token: %w", err)
 	}
@@ -153,28 +164,31 @@ func (t *Tokens) sign(kid, typ string, b *jwt.Builder) (string, error) {
 	return string(signed), nil
 }
 
-// Authenticate returns the principal of an access token, or fail.ErrUnauthorized.
-func (t *Tokens) Authenticate(_ context.Context, token string) (call.Principal, error) {
+// Authenticate returns the principal of an access token or a token of an end user, or fail.ErrUnauthorized.
+func (t *Tokens) Authenticate(_ context.Context, token string) (callctx.Principal, error) {
 	hash := sha256.Sum256([]byte(token))
 	if a, ok := t.verified.Get(hash); ok && t.now().Before(a.expires) {
 		return a.principal, nil
 	}
 	a, err := t.verify(token)
 	if err != nil {
-		return call.Principal{}, err
+		return a.principal, err
 	}
 	t.verified.Add(hash, a)
 	return a.principal, nil
 }
 
 func (t *Tokens) verify(token string) (a access, err error) {
-	parsed, err := t.parse(token, typeAccess, claimWorkspace)
+	if typeOf(token) == typeEndUser {
+		return t.verifyEndUser(token)
+	}
+	parsed, err := t.parse(token, t.issuer, typeAccess, claimSession, claimWorkspace)
 	if err != nil {
 		return access{}, fail.ErrUnauthorized.Because(err)
 	}
 	issued, _ := parsed.IssuedAt() // required, so it is there
 	expires, _ := parsed.Expiration()
-	if expires.Sub(issued) > MaxAccessLife {
+	if expires.Sub(issued) > maxAccessLife {
 		return access{}, fail.ErrUnauthorized
 	}
 	p := &a.principal
@@ -195,7 +209,7 @@ func (t *Tokens) verify(token string) (a access, err error) {
 }
 
 func (t *Tokens) ReadRefresh(token string) (ports.RefreshClaims, error) {
-	parsed, err := t.parse(token, typeRefresh, claimGeneration)
+	parsed, err := t.parse(token, t.issuer, typeRefresh, claimSession, claimGeneration)
 	if err != nil {
 		return ports.RefreshClaims{}, ports.ErrBadRefreshToken.Because(err)
 	}
@@ -220,10 +234,11 @@ func (t *Tokens) ReadRefresh(token string) (ports.RefreshClaims, error) {
 }
 
 // parse checks everything that makes a token one of ours, valid now, and of this type.
-func (t *Tokens) parse(token, typ, required string) (jwt.Token, error) {
-	signature := token[strings.LastIndexByte(token, '.')+1:] // the rest is signed as it is written
-	if raw, err := base64.RawURLEncoding.DecodeString(signature); err != nil || base64.RawURLEncoding.EncodeToString(raw) != signature {
-		return nil, errors.New("the signature is not spelled as RFC 7515 wants it")
+func (t *Tokens) parse(token, audience, typ string, required ...string) (jwt.Token, error) {
+	for part := range strings.SplitSeq(token, ".") { // the library encodes what it decoded once more before it compares
+		if raw, err := base64.RawURLEncoding.DecodeString(part); err != nil || base64.RawURLEncoding.EncodeToString(raw) != part {
+			return nil, errors.New("a part is not spelled as RFC 7515 wants it")
+		}
 	}
 	message := jws.NewMessage()
 	payload, err := jws.Verify([]byte(token),
@@ -243,20 +258,22 @@ func (t *Tokens) parse(token, typ, required string) (jwt.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parsed, jwt.Validate(parsed,
+	options := []jwt.ValidateOption{
 		jwt.WithResetValidators(true), // for the one of iat, which allows no clock to be ahead
 		jwt.WithValidator(jwt.IsExpirationValid()),
 		jwt.WithValidator(jwt.IsNbfValid()),
 		jwt.WithValidator(jwt.ValidatorFunc(t.notFromTheFuture)),
 		jwt.WithIssuer(t.issuer),
-		jwt.WithAudience(t.issuer),
+		jwt.WithAudience(audience),
 		jwt.WithRequiredClaim(jwt.ExpirationKey),
 		jwt.WithRequiredClaim(jwt.IssuedAtKey),
 		jwt.WithRequiredClaim(jwt.SubjectKey),
-		jwt.WithRequiredClaim(claimSession),
-		jwt.WithRequiredClaim(required),
 		jwt.WithClock(jwt.ClockFunc(t.now)),
-	)
+	}
+	for _, claim := range required {
+		options = append(options, jwt.WithRequiredClaim(claim))
+	}
+	return parsed, jwt.Validate(parsed, options...)
 }
 
 func (t *Tokens) notFromTheFuture(_ context.Context, token jwt.Token) error {

@@ -18,8 +18,8 @@ import (
 	"github.com/parley/parley/modules/auth/adapters/tokens"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 const secret = "0123456789abcdef0123456789abcdef"
@@ -41,7 +41,7 @@ func session(kid string) domain.Session {
 	return domain.NewSession(uuid.New(), uuid.New(), kid, domain.Client{}, 14*24*time.Hour, now)
 }
 
-// forge signs whatever it is told to, by hand, so that nothing of the library stands in the way.
+// forge signs any claims, by hand, so that nothing of the library stands in the way.
 func forge(header, claims map[string]any, key string, with func() hash.Hash) string {
 	encode := func(v any) string {
 		raw, _ := json.Marshal(v)
@@ -145,7 +145,7 @@ func TestNoForgedAccessTokenGetsIn(t *testing.T) {
 		"iss": "parley", "aud": []string{"parley"}, "sub": s.UserID.String(), "sid": s.ID.String(),
 		"workspace_id": s.WorkspaceID.String(), "iat": now.Unix(), "exp": now.Unix() + 900,
 	}
-	want := call.Principal{WorkspaceID: s.WorkspaceID, UserID: s.UserID, SessionID: s.ID}
+	want := callctx.Principal{WorkspaceID: s.WorkspaceID, UserID: s.UserID, SessionID: s.ID}
 	for name, good := range map[string]forgery{
 		"as we make it":    {},
 		"clock ahead":      {claims: map[string]any{"iat": now.Unix() + 30}},
@@ -175,7 +175,7 @@ func TestNoForgedAccessTokenGetsIn(t *testing.T) {
 			p, err := made.Authenticate(t.Context(), f.token(header, claims))
 			require.ErrorIs(t, err, fail.ErrUnauthorized)
 			require.Equal(t, fail.Unauthenticated, fail.From(err).Kind)
-			require.Equal(t, call.Principal{}, p)
+			require.Equal(t, callctx.Principal{}, p)
 		})
 	}
 	for name, text := range garbage(forgery{}.token(header, claims)) {
@@ -232,7 +232,7 @@ func TestOneKindOfTokenIsNoGoodAsTheOther(t *testing.T) {
 	require.NoError(t, err)
 	p, err := made.Authenticate(t.Context(), pair.Access)
 	require.NoError(t, err)
-	require.Equal(t, call.Principal{WorkspaceID: s.WorkspaceID, UserID: s.UserID, SessionID: s.ID}, p)
+	require.Equal(t, callctx.Principal{WorkspaceID: s.WorkspaceID, UserID: s.UserID, SessionID: s.ID}, p)
 	read, err := made.ReadRefresh(pair.Refresh)
 	require.NoError(t, err)
 	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 1, WorkspaceID: s.WorkspaceID}, read)
@@ -257,7 +257,7 @@ func TestTheTokensOfASessionWithoutAWorkspaceSaySo(t *testing.T) {
 	}
 	p, err := made.Authenticate(t.Context(), pair.Access)
 	require.NoError(t, err)
-	require.Equal(t, call.Principal{UserID: s.UserID, SessionID: s.ID}, p)
+	require.Equal(t, callctx.Principal{UserID: s.UserID, SessionID: s.ID}, p)
 	read, err := made.ReadRefresh(pair.Refresh)
 	require.NoError(t, err)
 	require.Equal(t, ports.RefreshClaims{SessionID: s.ID, UserID: s.UserID, Generation: 1, WithoutWorkspace: true}, read)

@@ -18,16 +18,88 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for APIKeyLimitUsageMetric.
+const (
+	CostMicros APIKeyLimitUsageMetric = "cost_micros"
+	Requests   APIKeyLimitUsageMetric = "requests"
+	Tokens     APIKeyLimitUsageMetric = "tokens"
+	Turns      APIKeyLimitUsageMetric = "turns"
+)
+
+// Valid indicates whether the value is a known member of the APIKeyLimitUsageMetric enum.
+func (e APIKeyLimitUsageMetric) Valid() bool {
+	switch e {
+	case CostMicros:
+		return true
+	case Requests:
+		return true
+	case Tokens:
+		return true
+	case Turns:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for APIKeyLimitUsagePeriod.
+const (
+	Day    APIKeyLimitUsagePeriod = "day"
+	Minute APIKeyLimitUsagePeriod = "minute"
+	Month  APIKeyLimitUsagePeriod = "month"
+)
+
+// Valid indicates whether the value is a known member of the APIKeyLimitUsagePeriod enum.
+func (e APIKeyLimitUsagePeriod) Valid() bool {
+	switch e {
+	case Day:
+		return true
+	case Minute:
+		return true
+	case Month:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmailProof.
+const (
+	Account EmailProof = "account"
+	Link    EmailProof = "link"
+	None    EmailProof = "none"
+)
+
+// Valid indicates whether the value is a known member of the EmailProof enum.
+func (e EmailProof) Valid() bool {
+	switch e {
+	case Account:
+		return true
+	case Link:
+		return true
+	case None:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyRole.
 const (
+	KeyRoleChat   KeyRole = "chat"
 	KeyRoleEditor KeyRole = "editor"
+	KeyRoleEmbed  KeyRole = "embed"
 	KeyRoleViewer KeyRole = "viewer"
 )
 
 // Valid indicates whether the value is a known member of the KeyRole enum.
 func (e KeyRole) Valid() bool {
 	switch e {
+	case KeyRoleChat:
+		return true
 	case KeyRoleEditor:
+		return true
+	case KeyRoleEmbed:
 		return true
 	case KeyRoleViewer:
 		return true
@@ -105,6 +177,30 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for SessionAmr.
+const (
+	Oidc     SessionAmr = "oidc"
+	Otp      SessionAmr = "otp"
+	Pwd      SessionAmr = "pwd"
+	Recovery SessionAmr = "recovery"
+)
+
+// Valid indicates whether the value is a known member of the SessionAmr enum.
+func (e SessionAmr) Valid() bool {
+	switch e {
+	case Oidc:
+		return true
+	case Otp:
+		return true
+	case Pwd:
+		return true
+	case Recovery:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenPairTokenType.
 const (
 	Bearer TokenPairTokenType = "bearer"
@@ -120,73 +216,275 @@ func (e TokenPairTokenType) Valid() bool {
 	}
 }
 
-// AcceptInvitationRequest defines model for AcceptInvitationRequest.
+// AcceptInvitationRequest The token of an invitation and a password.
 type AcceptInvitationRequest struct {
+	// Password Password of the account with this email address, or of the new account, 1-128 characters.
 	Password string `json:"password"`
-	Token    string `json:"token"`
+
+	// Token Token of the invitation, 1-200 characters.
+	Token string `json:"token"`
 }
 
-// APIKey defines model for ApiKey.
+// AccountExport What is stored about a user.
+type AccountExport struct {
+	// Account The account of a user.
+	Account ExportedAccount `json:"account"`
+
+	// Actions A page of what the user has done, newest first.
+	Actions []ExportedAction `json:"actions"`
+
+	// Devices Devices that the account knows, the last seen first.
+	Devices []ExportedDevice `json:"devices"`
+
+	// ExportedAt When it was read.
+	ExportedAt time.Time `json:"exported_at"`
+
+	// HasMore Whether there are more actions. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Identities Persons at identity providers who sign in to the account, oldest first.
+	Identities []ExportedIdentity `json:"identities"`
+
+	// Invitations Invitations that the user has accepted, and those to its address if it is verified, newest first, 1,000 at most.
+	Invitations []ExportedInvitation `json:"invitations"`
+
+	// NextCursor `cursor` of the next page of actions; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+
+	// Sessions Sessions, newest first, 1,000 at most. Those that have ended are kept for 30 days.
+	Sessions []ExportedSession `json:"sessions"`
+
+	// Workspaces Workspaces of the user, in the order of joining, 1,000 at most.
+	Workspaces []Workspace `json:"workspaces"`
+}
+
+// APIKey An API key, without its text.
 type APIKey struct {
-	BotIds    *[]openapi_types.UUID `json:"bot_ids"`
-	CreatedAt time.Time             `json:"created_at"`
-	CreatedBy openapi_types.UUID    `json:"created_by"`
-	ExpiresAt *time.Time            `json:"expires_at"`
+	// AllowedAddresses Networks from which the key is good, as CIDR; null for any address.
+	AllowedAddresses *[]string `json:"allowed_addresses"`
 
-	// Hint how its text begins
-	Hint string             `json:"hint"`
-	ID   openapi_types.UUID `json:"id"`
+	// BotIds Bots that the key is limited to; null for all bots.
+	BotIds *[]openapi_types.UUID `json:"bot_ids"`
 
-	// LastUsedAt to a minute or so
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User who created the key.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// ExpiresAt When the key expires; null if it does not.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Hint First characters of the key, to recognize it by.
+	Hint string `json:"hint"`
+
+	// ID Id of the API key.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastUsedAt When the key was last used, to about a minute; null if it never was.
 	LastUsedAt *time.Time `json:"last_used_at"`
-	Name       string     `json:"name"`
 
-	// ResponsibleID the member by whose authority it works: its creator, or who has adopted it
+	// Limits How much the key may do in minutes, days and months of UTC. Beyond it a call is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Every authenticated request counts, whatever becomes of it, and a turn when it begins. Tokens and costs count when the turn ends; once they are used up, the next turn is refused. What end users do does not count for the key that their tokens are made with. Limits that are absent do not exist.
+	Limits APIKeyLimits `json:"limits"`
+
+	// Name Name of the key.
+	Name string `json:"name"`
+
+	// ResponsibleID Member whose rights the key has: the creator, or whoever adopted it.
 	ResponsibleID openapi_types.UUID `json:"responsible_id"`
-	RevokedAt     *time.Time         `json:"revoked_at"`
-	Role          KeyRole            `json:"role"`
 
-	// SuspendedAt since when it is refused, as that authority has ended; null: it is not
+	// RevokedAt When it was revoked; null if it has not been.
+	RevokedAt *time.Time `json:"revoked_at"`
+
+	// Role Role of an API key. `editor` and `viewer`: as a member with the role, where keys may. `chat`: opens threads, takes turns and rates answers, and sees no threads but those that it made. `embed`: makes tokens of end users, and nothing else.
+	Role KeyRole `json:"role"`
+
+	// SuspendedAt Since when the key is refused, because the responsible member no longer has the right; null if it is not.
 	SuspendedAt *time.Time `json:"suspended_at"`
 }
 
-// APIKeyList defines model for ApiKeyList.
-type APIKeyList struct {
-	HasMore    bool     `json:"has_more"`
-	Items      []APIKey `json:"items"`
-	NextCursor *string  `json:"next_cursor"`
+// APIKeyLimitUsage What is used of one limit of an API key.
+type APIKeyLimitUsage struct {
+	// Limit The limit.
+	Limit int64 `json:"limit"`
+
+	// Metric What is limited.
+	Metric APIKeyLimitUsageMetric `json:"metric"`
+
+	// Period In which time, of UTC.
+	Period APIKeyLimitUsagePeriod `json:"period"`
+
+	// Remaining Amount that is left; 0 where turns that ran at once went beyond the limit.
+	Remaining int64 `json:"remaining"`
+
+	// ResetsAt When the next period begins.
+	ResetsAt time.Time `json:"resets_at"`
+
+	// Used Amount that is used in the period that runs.
+	Used int64 `json:"used"`
 }
 
-// ChangeMemberRequest defines model for ChangeMemberRequest.
+// APIKeyLimitUsageMetric What is limited.
+type APIKeyLimitUsageMetric string
+
+// APIKeyLimitUsagePeriod In which time, of UTC.
+type APIKeyLimitUsagePeriod string
+
+// APIKeyLimits How much the key may do in minutes, days and months of UTC. Beyond it a call is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Every authenticated request counts, whatever becomes of it, and a turn when it begins. Tokens and costs count when the turn ends; once they are used up, the next turn is refused. What end users do does not count for the key that their tokens are made with. Limits that are absent do not exist.
+type APIKeyLimits struct {
+	// CostMicrosPerDay Costs of models, in millionths of a US dollar, in a day, 1-1,000,000,000,000. Default: no limit.
+	CostMicrosPerDay *int64 `json:"cost_micros_per_day,omitempty"`
+
+	// CostMicrosPerMinute Costs of models, in millionths of a US dollar, in a minute, 1-1,000,000,000,000. Default: no limit.
+	CostMicrosPerMinute *int64 `json:"cost_micros_per_minute,omitempty"`
+
+	// CostMicrosPerMonth Costs of models, in millionths of a US dollar, in a month, 1-1,000,000,000,000. Default: no limit.
+	CostMicrosPerMonth *int64 `json:"cost_micros_per_month,omitempty"`
+
+	// RequestsPerDay Requests in a day, 1-1,000,000,000,000. Default: no limit.
+	RequestsPerDay *int64 `json:"requests_per_day,omitempty"`
+
+	// RequestsPerMinute Requests in a minute, 1-1,000,000,000,000. Default: no limit.
+	RequestsPerMinute *int64 `json:"requests_per_minute,omitempty"`
+
+	// RequestsPerMonth Requests in a month, 1-1,000,000,000,000. Default: no limit.
+	RequestsPerMonth *int64 `json:"requests_per_month,omitempty"`
+
+	// TokensPerDay Tokens, of input and output, in a day, 1-1,000,000,000,000. Default: no limit.
+	TokensPerDay *int64 `json:"tokens_per_day,omitempty"`
+
+	// TokensPerMinute Tokens, of input and output, in a minute, 1-1,000,000,000,000. Default: no limit.
+	TokensPerMinute *int64 `json:"tokens_per_minute,omitempty"`
+
+	// TokensPerMonth Tokens, of input and output, in a month, 1-1,000,000,000,000. Default: no limit.
+	TokensPerMonth *int64 `json:"tokens_per_month,omitempty"`
+
+	// TurnsPerDay Turns in a day, 1-1,000,000,000,000. Default: no limit.
+	TurnsPerDay *int64 `json:"turns_per_day,omitempty"`
+
+	// TurnsPerMinute Turns in a minute, 1-1,000,000,000,000. Default: no limit.
+	TurnsPerMinute *int64 `json:"turns_per_minute,omitempty"`
+
+	// TurnsPerMonth Turns in a month, 1-1,000,000,000,000. Default: no limit.
+	TurnsPerMonth *int64 `json:"turns_per_month,omitempty"`
+}
+
+// APIKeyList A page of a list.
+type APIKeyList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []APIKey `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// APIKeyUsage What an API key has used of its limits.
+type APIKeyUsage struct {
+	// Limits One item a limit of the key; none for a key without limits.
+	Limits []APIKeyLimitUsage `json:"limits"`
+}
+
+// ChangeEmailRequest The address that the account is to have, and its password.
+type ChangeEmailRequest struct {
+	// Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
+	// kept in ASCII (IDNA). Names, comments, quotes, a final dot and invisible characters are refused.
+	//
+	//
+	// Examples: ada@example.com
+	Email Email `json:"email"`
+
+	// Password Current password, 1-128 characters.
+	Password string `json:"password"`
+}
+
+// ChangeMemberRequest The new role of a member.
 type ChangeMemberRequest struct {
+	// Role Role of a member.
 	Role Role `json:"role"`
 }
 
-// ChangePasswordRequest defines model for ChangePasswordRequest.
+// ChangePasswordRequest The current and the new password.
 type ChangePasswordRequest struct {
+	// CurrentPassword Current password, 1-128 characters.
 	CurrentPassword string `json:"current_password"`
 
-	// NewPassword as at registration
+	// NewPassword New password of 8-128 characters, with the same rules as at registration.
 	NewPassword string `json:"new_password"`
 }
 
-// ChangeWorkspaceRequest defines model for ChangeWorkspaceRequest.
+// ChangeWorkspaceRequest The new name of a workspace.
 type ChangeWorkspaceRequest struct {
+	// Name Name of a workspace, 1-200 characters, at least one of them visible.
 	Name WorkspaceName `json:"name"`
 }
 
-// CreateAPIKeyRequest defines model for CreateApiKeyRequest.
-type CreateAPIKeyRequest struct {
-	// BotIds absent: all bots
-	BotIds *[]openapi_types.UUID `json:"bot_ids,omitempty"`
+// ConfirmEmailChangeRequest The token of one of the two links, and the password of the account.
+type ConfirmEmailChangeRequest struct {
+	// Password Password of the account, 1-128 characters.
+	Password *string `json:"password,omitempty"`
 
-	// ExpiresAt absent: it does not expire
-	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-	Name      string     `json:"name"`
-	Role      KeyRole    `json:"role"`
+	// Token Value of `token` in the link of an email.
+	Token LinkToken `json:"token"`
 }
 
-// CreateInvitationRequest defines model for CreateInvitationRequest.
+// ConfirmTotpRequest A code of the new authenticator.
+type ConfirmTotpRequest struct {
+	// Code Code of the authenticator, six digits.
+	Code string `json:"code"`
+}
+
+// CreateAPIKeyRequest A new API key.
+type CreateAPIKeyRequest struct {
+	// AllowedAddresses Addresses and networks (CIDR, such as `203.0.113.0/24`) from which the key is good, up to 50; from elsewhere it is 403 `ADDRESS_NOT_ALLOWED`. Tokens of end users that it makes are good from anywhere. Default: any address.
+	AllowedAddresses *[]string `json:"allowed_addresses,omitempty"`
+
+	// BotIds Up to 100 bots that the key is limited to. Default: all bots.
+	BotIds *[]openapi_types.UUID `json:"bot_ids,omitempty"`
+
+	// ExpiresAt When the key expires. Default: never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Limits How much the key may do in minutes, days and months of UTC. Beyond it a call is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Every authenticated request counts, whatever becomes of it, and a turn when it begins. Tokens and costs count when the turn ends; once they are used up, the next turn is refused. What end users do does not count for the key that their tokens are made with. Limits that are absent do not exist.
+	Limits *APIKeyLimits `json:"limits,omitempty"`
+
+	// Name Name of the key, 1-200 characters.
+	Name string `json:"name"`
+
+	// Role Role of an API key. `editor` and `viewer`: as a member with the role, where keys may. `chat`: opens threads, takes turns and rates answers, and sees no threads but those that it made. `embed`: makes tokens of end users, and nothing else.
+	Role KeyRole `json:"role"`
+}
+
+// CreateEndUserTokenRequest A token for an end user.
+type CreateEndUserTokenRequest struct {
+	// BotID Bot that the end user chats with.
+	BotID openapi_types.UUID `json:"bot_id"`
+
+	// EndUserID Anonymous end user of an earlier token, for another one. Not together with `external_id`. Default: a new end user.
+	EndUserID *openapi_types.UUID `json:"end_user_id,omitempty"`
+
+	// ExpiresIn Seconds until the token expires, 60-3,600. Default: 900.
+	ExpiresIn *EndUserTokenLife `json:"expires_in,omitempty"`
+
+	// ExternalID Your own id of the end user, 1-200 characters. Default: null, for an anonymous visitor.
+	ExternalID *string `json:"external_id,omitempty"`
+
+	// Limits How many turns the end user may begin with the token. All tokens of an end user that name a limit count together, in minutes and days of UTC. Beyond it a turn is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Default: no limit.
+	Limits *EndUserLimits `json:"limits,omitempty"`
+
+	// Metadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: that of before, `{}` at first.
+	Metadata EndUserMetadata `json:"metadata,omitempty"`
+
+	// Name Name for people who read the threads, at most 200 characters. Default: the name of before, empty at first.
+	Name *string `json:"name,omitempty"`
+
+	// Origins Origins of web pages that may use the token, such as `https://shop.example.com`, at most 10. Requests without an `Origin` header, as from an app, are always accepted. Default: none.
+	Origins *[]string `json:"origins,omitempty"`
+}
+
+// CreateInvitationRequest A new invitation.
 type CreateInvitationRequest struct {
 	// Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
 	// kept in ASCII (IDNA). Names, comments, quotes, a final dot and invisible characters are refused.
@@ -194,12 +492,21 @@ type CreateInvitationRequest struct {
 	//
 	// Examples: ada@example.com
 	Email Email `json:"email"`
-	Role  Role  `json:"role"`
+
+	// Role Role of a member.
+	Role Role `json:"role"`
 }
 
-// CreateWorkspaceRequest defines model for CreateWorkspaceRequest.
+// CreateWorkspaceRequest A new workspace.
 type CreateWorkspaceRequest struct {
+	// Name Name of a workspace, 1-200 characters, at least one of them visible.
 	Name WorkspaceName `json:"name"`
+}
+
+// DeleteMeRequest Proof that the caller may delete the account.
+type DeleteMeRequest struct {
+	// Password Password of the account, 1-128 characters; required if it has one.
+	Password *string `json:"password,omitempty"`
 }
 
 // Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
@@ -208,131 +515,587 @@ type CreateWorkspaceRequest struct {
 // Examples: ada@example.com
 type Email = string
 
-// Empty defines model for Empty.
+// EmailChange How far the change of an address is.
+type EmailChange struct {
+	// Changed Whether the account has its new address; false: the link to the other address is still to be used.
+	Changed bool `json:"changed"`
+}
+
+// EmailProof How the user has proved that the address is its own: not at all, by the link of an email alone, or together with the account (by the code of an email,
+// by a link that came with the password or an access token, by a reset of the password, or by an identity provider).
+type EmailProof string
+
+// Empty An object without fields.
 type Empty = map[string]interface{}
 
-// EndedSessions defines model for EndedSessions.
-type EndedSessions struct {
-	// Ended how many sessions
-	Ended int32 `json:"ended"`
-}
-
-// Invitation defines model for Invitation.
-type Invitation struct {
-	AcceptedAt *time.Time         `json:"accepted_at"`
-	CreatedAt  time.Time          `json:"created_at"`
-	Email      string             `json:"email"`
-	ExpiresAt  time.Time          `json:"expires_at"`
-	ID         openapi_types.UUID `json:"id"`
-	InvitedBy  openapi_types.UUID `json:"invited_by"`
-	RevokedAt  *time.Time         `json:"revoked_at"`
-	Role       Role               `json:"role"`
-}
-
-// InvitationList defines model for InvitationList.
-type InvitationList struct {
-	HasMore    bool         `json:"has_more"`
-	Items      []Invitation `json:"items"`
-	NextCursor *string      `json:"next_cursor"`
-}
-
-// KeyRole defines model for KeyRole.
-type KeyRole string
-
-// LoginRequest defines model for LoginRequest.
-type LoginRequest struct {
-	Email    string `json:"email"`
-	Password string `json:"password"`
-
-	// WorkspaceID where to work; absent: in the workspace that was joined first
-	WorkspaceID *openapi_types.UUID `json:"workspace_id,omitempty"`
-}
-
-// Me defines model for Me.
-type Me struct {
+// EndUser Somebody who chats with a bot on a web page or in an app.
+type EndUser struct {
+	// CreatedAt When its first token was made.
 	CreatedAt time.Time `json:"created_at"`
-	Email     string    `json:"email"`
 
-	// Memberships the first hundred, in the order in which they began; GET /v1/workspaces has all
-	Memberships []Membership       `json:"memberships"`
-	Role        *Role              `json:"role"`
-	SessionID   openapi_types.UUID `json:"session_id"`
-	UserID      openapi_types.UUID `json:"user_id"`
+	// ExternalID Your own id of the end user; null for an anonymous visitor.
+	ExternalID *string `json:"external_id"`
 
-	// WorkspaceID null, and so name and role, in a session without a workspace
-	WorkspaceID   *openapi_types.UUID `json:"workspace_id"`
-	WorkspaceName *string             `json:"workspace_name"`
+	// ID Id of the end user.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastTokenAt When its last token was made.
+	LastTokenAt time.Time `json:"last_token_at"`
+
+	// Metadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: that of before, `{}` at first.
+	Metadata EndUserMetadata `json:"metadata"`
+
+	// Name Name; empty if there is none.
+	Name string `json:"name"`
+
+	// RevokedAt When it was revoked; null if it has not been.
+	RevokedAt *time.Time `json:"revoked_at"`
 }
 
-// Member defines model for Member.
-type Member struct {
-	Email    string             `json:"email"`
-	JoinedAt time.Time          `json:"joined_at"`
-	Role     Role               `json:"role"`
-	UserID   openapi_types.UUID `json:"user_id"`
+// EndUserLimits How many turns the end user may begin with the token. All tokens of an end user that name a limit count together, in minutes and days of UTC. Beyond it a turn is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Default: no limit.
+type EndUserLimits struct {
+	// TurnsPerDay Turns in a day, 1-1,000,000. Default: no limit.
+	TurnsPerDay *int `json:"turns_per_day,omitempty"`
+
+	// TurnsPerMinute Turns in a minute, 1-10,000. Default: no limit.
+	TurnsPerMinute *int `json:"turns_per_minute,omitempty"`
 }
 
-// MemberList defines model for MemberList.
-type MemberList struct {
-	HasMore    bool     `json:"has_more"`
-	Items      []Member `json:"items"`
-	NextCursor *string  `json:"next_cursor"`
+// EndUserList A page of a list.
+type EndUserList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []EndUser `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// Membership defines model for Membership.
-type Membership struct {
-	DeletedAt   *time.Time         `json:"deleted_at"`
-	Name        string             `json:"name"`
-	Role        Role               `json:"role"`
-	WorkspaceID openapi_types.UUID `json:"workspace_id"`
-}
+// EndUserMetadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: that of before, `{}` at first.
+type EndUserMetadata = json.RawMessage
 
-// NewAPIKey defines model for NewApiKey.
-type NewAPIKey struct {
-	BotIds    *[]openapi_types.UUID `json:"bot_ids"`
-	CreatedAt time.Time             `json:"created_at"`
-	CreatedBy openapi_types.UUID    `json:"created_by"`
-	ExpiresAt *time.Time            `json:"expires_at"`
+// EndUserToken A token of an end user.
+type EndUserToken struct {
+	// EndUserID End user that it is for.
+	EndUserID openapi_types.UUID `json:"end_user_id"`
 
-	// Hint how its text begins
-	Hint string             `json:"hint"`
-	ID   openapi_types.UUID `json:"id"`
+	// ExpiresAt When it expires.
+	ExpiresAt time.Time `json:"expires_at"`
 
-	// Key shown once
-	Key string `json:"key"`
-
-	// LastUsedAt to a minute or so
-	LastUsedAt *time.Time `json:"last_used_at"`
-	Name       string     `json:"name"`
-
-	// ResponsibleID the member by whose authority it works: its creator, or who has adopted it
-	ResponsibleID openapi_types.UUID `json:"responsible_id"`
-	RevokedAt     *time.Time         `json:"revoked_at"`
-	Role          KeyRole            `json:"role"`
-
-	// SuspendedAt since when it is refused, as that authority has ended; null: it is not
-	SuspendedAt *time.Time `json:"suspended_at"`
-}
-
-// NewInvitation defines model for NewInvitation.
-type NewInvitation struct {
-	CreatedAt time.Time          `json:"created_at"`
-	Email     string             `json:"email"`
-	ExpiresAt time.Time          `json:"expires_at"`
-	ID        openapi_types.UUID `json:"id"`
-	InvitedBy openapi_types.UUID `json:"invited_by"`
-	Role      Role               `json:"role"`
-
-	// Token shown once
+	// Token Token, sent as `Authorization: Bearer …`. Sent again with the same `X-Operation-Id` within an hour, the call shows the same one.
 	Token string `json:"token"`
 }
 
-// RefreshRequest defines model for RefreshRequest.
+// EndUserTokenLife Seconds until the token expires, 60-3,600. Default: 900.
+type EndUserTokenLife = int
+
+// EndedSessions How many sessions were ended.
+type EndedSessions struct {
+	// Ended Number of sessions that were ended.
+	Ended int32 `json:"ended"`
+}
+
+// ExchangeSignInRequest The code of a sign-in.
+type ExchangeSignInRequest struct {
+	// Code Value of `code` in the address that the browser came back to.
+	Code string `json:"code"`
+
+	// CodeVerifier Verifier of the `code_challenge`, where there was one (RFC 7636), 43-128 characters.
+	CodeVerifier *string `json:"code_verifier,omitempty"`
+}
+
+// ExportedAccount The account of a user.
+type ExportedAccount struct {
+	// CreatedAt When the user registered.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Email address.
+	Email string `json:"email"`
+
+	// EmailVerifiedAt When the user proved that the address is its own; null if it has not.
+	EmailVerifiedAt *time.Time `json:"email_verified_at"`
+
+	// UserID Id of the user.
+	UserID openapi_types.UUID `json:"user_id"`
+}
+
+// ExportedAction Something that the user has done.
+type ExportedAction struct {
+	// Action What was done, as `resource.verb`.
+	//
+	// Examples: bot.create
+	Action string `json:"action"`
+
+	// Changes What changed: `{"field": {"from": …, "to": …}}`, or other data of the action. Secrets are left out.
+	Changes json.RawMessage `json:"changes"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID Id of the entry.
+	ID openapi_types.UUID `json:"id"`
+
+	// IP IP address of the caller; null if it is not known.
+	IP *string `json:"ip"`
+
+	// OperationID Operation that caused it; null if there was none.
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// Reason Code of the error with which an event of the account was refused; null if it was not.
+	Reason *string `json:"reason"`
+
+	// ResourceID Id of the resource; null if it has none.
+	ResourceID *openapi_types.UUID `json:"resource_id"`
+
+	// ResourceType Type of the resource; null if it has none.
+	//
+	// Examples: bot
+	ResourceType *string `json:"resource_type"`
+
+	// TraceID Trace id of the call.
+	TraceID string `json:"trace_id"`
+
+	// UserAgent User agent of the caller; empty if there was none.
+	UserAgent string `json:"user_agent"`
+
+	// WorkspaceID Workspace in whose audit log it is; null for an event of the account.
+	WorkspaceID *openapi_types.UUID `json:"workspace_id"`
+}
+
+// ExportedDevice A device on which the user has signed in.
+type ExportedDevice struct {
+	// Device What it says it is, in words; empty if that is not known.
+	//
+	// Examples: Firefox on Linux
+	Device string `json:"device"`
+
+	// FirstSeenAt When it signed in first.
+	FirstSeenAt time.Time `json:"first_seen_at"`
+
+	// LastSeenAt When it signed in last.
+	LastSeenAt time.Time `json:"last_seen_at"`
+
+	// Network Network from which it signed in, as CIDR; empty if it is not known.
+	//
+	// Examples: 203.0.113.0/24
+	Network string `json:"network"`
+}
+
+// ExportedIdentity A person at an identity provider who signs in to the account.
+type ExportedIdentity struct {
+	// CreatedAt When it was linked to the account.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Email address as the provider gave it at the last sign-in; empty if it gave none.
+	Email string `json:"email"`
+
+	// Issuer Issuer of the provider, which with `subject` says who it is.
+	//
+	// Examples: https://accounts.example.com
+	Issuer string `json:"issuer"`
+
+	// Provider Id of the provider at the last sign-in.
+	Provider string `json:"provider"`
+
+	// Subject Id of the person at the provider.
+	Subject string `json:"subject"`
+
+	// UsedAt When it was last used to sign in.
+	UsedAt time.Time `json:"used_at"`
+}
+
+// ExportedInvitation An invitation to the user.
+type ExportedInvitation struct {
+	// AcceptedAt When the invitation was accepted; null if it has not been.
+	AcceptedAt *time.Time `json:"accepted_at"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Email address that was invited.
+	Email string `json:"email"`
+
+	// ExpiresAt When it expires.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID Id of the invitation.
+	ID openapi_types.UUID `json:"id"`
+
+	// RevokedAt When it was revoked; null if it has not been.
+	RevokedAt *time.Time `json:"revoked_at"`
+
+	// Role Role of a member.
+	Role Role `json:"role"`
+
+	// WorkspaceID Id of the workspace.
+	WorkspaceID openapi_types.UUID `json:"workspace_id"`
+
+	// WorkspaceName Name of the workspace.
+	WorkspaceName string `json:"workspace_name"`
+}
+
+// ExportedSession A session of a user, active or not.
+type ExportedSession struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Device What opened it, in words; empty if that is not known.
+	//
+	// Examples: Firefox on Linux
+	Device string `json:"device"`
+
+	// EndedAt When it was ended before it expired; null if it was not.
+	EndedAt *time.Time `json:"ended_at"`
+
+	// ExpiresAt When it ends or ended unless it is refreshed before.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID Id of the session.
+	ID openapi_types.UUID `json:"id"`
+
+	// IP IP address from which it was opened; null if it is not known.
+	IP *string `json:"ip"`
+
+	// Network Network from which it was opened, as CIDR; null if it is not known.
+	//
+	// Examples: 203.0.113.0/24
+	Network *string `json:"network"`
+
+	// RefreshedAt When it was opened or last refreshed.
+	RefreshedAt time.Time `json:"refreshed_at"`
+
+	// UserAgent User agent that opened it; empty if there was none.
+	UserAgent string `json:"user_agent"`
+
+	// WorkspaceID Workspace in which it was opened; null for a session without a workspace.
+	WorkspaceID *openapi_types.UUID `json:"workspace_id"`
+}
+
+// FactorCode Code of the authenticator, six digits, or a recovery code.
+type FactorCode = string
+
+// Factors The second factor of a user.
+type Factors struct {
+	// RecoveryCodesLeft Number of recovery codes that were not used.
+	RecoveryCodesLeft int32 `json:"recovery_codes_left"`
+
+	// Totp The authenticator app; null if there is none.
+	Totp *Totp `json:"totp"`
+}
+
+// ForgotPasswordRequest Whose password is forgotten.
+type ForgotPasswordRequest struct {
+	// Email Email address of the account, 1-1000 characters.
+	Email string `json:"email"`
+}
+
+// Identity A person at an identity provider who signs in to the account.
+type Identity struct {
+	// CreatedAt When it was linked to the account.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Email address as the provider gave it at the last sign-in; empty if it gave none.
+	Email string `json:"email"`
+
+	// ID Id of the identity.
+	ID openapi_types.UUID `json:"id"`
+
+	// Provider Id of the provider at the last sign-in.
+	Provider string `json:"provider"`
+
+	// ProviderName Name of the provider; null if it is no longer configured, so that nobody can sign in with the identity.
+	ProviderName *string `json:"provider_name"`
+
+	// UsedAt When it was last used to sign in.
+	UsedAt time.Time `json:"used_at"`
+}
+
+// IdentityList The identities that sign in to the account.
+type IdentityList struct {
+	// HasMore Always false: the list is one page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Identity `json:"items"`
+
+	// NextCursor Always null: the list is one page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// IdentityProvider An identity provider that people can sign in with.
+type IdentityProvider struct {
+	// ID Id of the provider.
+	ID string `json:"id"`
+
+	// Name Name of the provider for people.
+	Name string `json:"name"`
+
+	// StartPath Path at which a browser begins the sign-in, with `return_to` in the query.
+	StartPath string `json:"start_path"`
+}
+
+// IdentityProviderList The identity providers that people can sign in with.
+type IdentityProviderList struct {
+	// HasMore Always false: the list is one page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []IdentityProvider `json:"items"`
+
+	// NextCursor Always null: the list is one page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Invitation An invitation into the workspace.
+type Invitation struct {
+	// AcceptedAt When the invitation was accepted; null if it has not been.
+	AcceptedAt *time.Time `json:"accepted_at"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Email address that was invited.
+	Email string `json:"email"`
+
+	// ExpiresAt When it expires.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID Id of the invitation.
+	ID openapi_types.UUID `json:"id"`
+
+	// InvitedBy User who sent the invitation.
+	InvitedBy openapi_types.UUID `json:"invited_by"`
+
+	// RevokedAt When it was revoked; null if it has not been.
+	RevokedAt *time.Time `json:"revoked_at"`
+
+	// Role Role of a member.
+	Role Role `json:"role"`
+}
+
+// InvitationList A page of a list.
+type InvitationList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Invitation `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// KeyRole Role of an API key. `editor` and `viewer`: as a member with the role, where keys may. `chat`: opens threads, takes turns and rates answers, and sees no threads but those that it made. `embed`: makes tokens of end users, and nothing else.
+type KeyRole string
+
+// LinkToken Value of `token` in the link of an email.
+type LinkToken = string
+
+// LoginFactorRequest A ticket and a code.
+type LoginFactorRequest struct {
+	// Code Code of the authenticator, six digits, or a recovery code.
+	Code FactorCode `json:"code"`
+
+	// Ticket Value of `details.ticket` in the answer `SECOND_FACTOR_REQUIRED`.
+	Ticket string `json:"ticket"`
+}
+
+// LoginRequest Email address and password of a user.
+type LoginRequest struct {
+	// Email Email address of the account, 1-1000 characters.
+	Email string `json:"email"`
+
+	// Password Password of the account, 1-128 characters.
+	Password string `json:"password"`
+
+	// WorkspaceID Workspace of the new session. Default: the one that the user joined first.
+	WorkspaceID *openapi_types.UUID `json:"workspace_id,omitempty"`
+}
+
+// Me The caller, and the workspace of the session.
+type Me struct {
+	// CreatedAt When the user registered.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Email address.
+	Email string `json:"email"`
+
+	// EmailProof How the user has proved that the address is its own: not at all, by the link of an email alone, or together with the account (by the code of an email,
+	// by a link that came with the password or an access token, by a reset of the password, or by an identity provider).
+	EmailProof EmailProof `json:"email_proof"`
+
+	// EmailVerified Whether the user has proved that the address is its own. Accounts from before this was asked for count as verified.
+	EmailVerified bool `json:"email_verified"`
+
+	// Memberships Up to 100 memberships, in the order in which the user joined. `GET /v1/workspaces` lists all.
+	Memberships []Membership `json:"memberships"`
+
+	// Role Role in the workspace; null in a session without a workspace.
+	Role *Role `json:"role"`
+
+	// SessionID Id of the session.
+	SessionID openapi_types.UUID `json:"session_id"`
+
+	// UserID Id of the user.
+	UserID openapi_types.UUID `json:"user_id"`
+
+	// WorkspaceID Workspace of the session; null, like `workspace_name` and `role`, in a session without a workspace.
+	WorkspaceID *openapi_types.UUID `json:"workspace_id"`
+
+	// WorkspaceName Name of the workspace; null in a session without a workspace.
+	WorkspaceName *string `json:"workspace_name"`
+}
+
+// Member A member of the workspace.
+type Member struct {
+	// Email Email address.
+	Email string `json:"email"`
+
+	// JoinedAt When the member joined the workspace.
+	JoinedAt time.Time `json:"joined_at"`
+
+	// Role Role of a member.
+	Role Role `json:"role"`
+
+	// UserID Id of the user.
+	UserID openapi_types.UUID `json:"user_id"`
+}
+
+// MemberList A page of a list.
+type MemberList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Member `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Membership A workspace that the caller is a member of.
+type Membership struct {
+	// DeletedAt When the workspace was deleted; null if it is not deleted.
+	DeletedAt *time.Time `json:"deleted_at"`
+
+	// Name Name of the workspace.
+	Name string `json:"name"`
+
+	// Role Role of a member.
+	Role Role `json:"role"`
+
+	// WorkspaceID Id of the workspace.
+	WorkspaceID openapi_types.UUID `json:"workspace_id"`
+}
+
+// MergeEndUserRequest Who an anonymous end user is.
+type MergeEndUserRequest struct {
+	// ExternalID Your own id of the end user, 1-200 characters.
+	ExternalID string `json:"external_id"`
+}
+
+// NewAPIKey A new API key, with its text.
+type NewAPIKey struct {
+	// AllowedAddresses Networks from which the key is good, as CIDR; null for any address.
+	AllowedAddresses *[]string `json:"allowed_addresses"`
+
+	// BotIds Bots that the key is limited to; null for all bots.
+	BotIds *[]openapi_types.UUID `json:"bot_ids"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User who created the key.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// ExpiresAt When the key expires; null if it does not.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// Hint First characters of the key, to recognize it by.
+	Hint string `json:"hint"`
+
+	// ID Id of the API key.
+	ID openapi_types.UUID `json:"id"`
+
+	// Key The API key. It is shown in this answer only.
+	Key string `json:"key"`
+
+	// LastUsedAt When the key was last used, to about a minute; null if it never was.
+	LastUsedAt *time.Time `json:"last_used_at"`
+
+	// Limits How much the key may do in minutes, days and months of UTC. Beyond it a call is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Every authenticated request counts, whatever becomes of it, and a turn when it begins. Tokens and costs count when the turn ends; once they are used up, the next turn is refused. What end users do does not count for the key that their tokens are made with. Limits that are absent do not exist.
+	Limits APIKeyLimits `json:"limits"`
+
+	// Name Name of the key.
+	Name string `json:"name"`
+
+	// ResponsibleID Member whose rights the key has: the creator, or whoever adopted it.
+	ResponsibleID openapi_types.UUID `json:"responsible_id"`
+
+	// RevokedAt When it was revoked; null if it has not been.
+	RevokedAt *time.Time `json:"revoked_at"`
+
+	// Role Role of an API key. `editor` and `viewer`: as a member with the role, where keys may. `chat`: opens threads, takes turns and rates answers, and sees no threads but those that it made. `embed`: makes tokens of end users, and nothing else.
+	Role KeyRole `json:"role"`
+
+	// SuspendedAt Since when the key is refused, because the responsible member no longer has the right; null if it is not.
+	SuspendedAt *time.Time `json:"suspended_at"`
+}
+
+// NewInvitation A new invitation, with its token unless that is in the email alone.
+type NewInvitation struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Email address that was invited.
+	Email string `json:"email"`
+
+	// ExpiresAt When it expires.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID Id of the invitation.
+	ID openapi_types.UUID `json:"id"`
+
+	// InvitedBy User who sent the invitation.
+	InvitedBy openapi_types.UUID `json:"invited_by"`
+
+	// Role Role of a member.
+	Role Role `json:"role"`
+
+	// Token Token to accept the invitation with. It is shown in this answer and in the email only; absent where it is in the email alone.
+	Token *string `json:"token,omitempty"`
+}
+
+// PutSecondFactorDemandRequest Whether a workspace is to demand a second factor of its members.
+type PutSecondFactorDemandRequest struct {
+	// Required Whether members need a second factor to work in the workspace.
+	Required bool `json:"required"`
+}
+
+// ReauthenticateRequest The password and, for a user who has a second factor, a code.
+type ReauthenticateRequest struct {
+	// Code Code of the authenticator, six digits, or a recovery code.
+	Code *FactorCode `json:"code,omitempty"`
+
+	// Password Password of the caller, 1-128 characters.
+	Password string `json:"password"`
+}
+
+// RecoveryCodes Recovery codes.
+type RecoveryCodes struct {
+	// RecoveryCodes Ten codes. Each takes the place of a code of the authenticator once.
+	RecoveryCodes []string `json:"recovery_codes"`
+}
+
+// RefreshRequest A refresh token.
 type RefreshRequest struct {
+	// RefreshToken Refresh token of the session, 1-4000 characters.
 	RefreshToken string `json:"refresh_token"`
 }
 
-// RegisterRequest defines model for RegisterRequest.
+// RegisterRequest A new user and a new workspace.
 type RegisterRequest struct {
 	// Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
 	// kept in ASCII (IDNA). Names, comments, quotes, a final dot and invisible characters are refused.
@@ -341,113 +1104,250 @@ type RegisterRequest struct {
 	// Examples: ada@example.com
 	Email Email `json:"email"`
 
-	// Password 8-128 characters in Unicode normalization form C, not trimmed, not shortened; one that is easy to guess is refused (score 2 of zxcvbn, which knows e-mail and workspace name)
+	// Password Password of 8-128 characters, counted in Unicode normalization form C; it is not trimmed. A password that is easy to guess (a zxcvbn score below 2, given the email address and the name of the workspace) is refused.
 	Password string `json:"password"`
 
-	// WorkspaceName without control characters and web addresses
+	// WorkspaceName Name of the new workspace, 1-200 characters, without control characters and web addresses.
 	WorkspaceName string `json:"workspace_name"`
 }
 
-// Resource Something that works by the authority of a member or an API key.
+// ResetPasswordRequest The token of a link and the password to set.
+type ResetPasswordRequest struct {
+	// Password New password of 8-128 characters, with the same rules as at registration.
+	Password string `json:"password"`
+
+	// Token Value of `token` in the link of an email.
+	Token LinkToken `json:"token"`
+}
+
+// Resource An API key, webhook subscription or webhook endpoint that works with the rights of a member or an API key.
 type Resource struct {
+	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy a member or an API key
+	// CreatedBy User or API key that created it.
 	CreatedBy openapi_types.UUID `json:"created_by"`
-	ID        openapi_types.UUID `json:"id"`
-	Kind      ResourceKind       `json:"kind"`
 
-	// Name of a webhook subscription its URL
+	// ID Id of the resource.
+	ID openapi_types.UUID `json:"id"`
+
+	// Kind Kind of a resource.
+	Kind ResourceKind `json:"kind"`
+
+	// Name Name; for a webhook subscription its URL.
 	Name string `json:"name"`
 
-	// ResponsibleID a member or an API key
+	// ResponsibleID Member or API key that is responsible: the creator, or whoever adopted it.
 	ResponsibleID openapi_types.UUID `json:"responsible_id"`
 
-	// Status `suspended`: an API key that is refused; `held`: a webhook subscription whose deliveries wait
+	// Status Status of a resource. `suspended`: an API key that is refused. `held`: a webhook subscription whose deliveries wait.
 	Status ResourceStatus `json:"status"`
 
-	// StoppedAt since when it is suspended or held; null: it is not
+	// StoppedAt Since when it is suspended or held; null if it is not.
 	StoppedAt *time.Time `json:"stopped_at"`
 }
 
-// ResourceKind defines model for ResourceKind.
+// ResourceKind Kind of a resource.
 type ResourceKind string
 
-// ResourceList defines model for ResourceList.
+// ResourceList A page of a list.
 type ResourceList struct {
-	HasMore    bool       `json:"has_more"`
-	Items      []Resource `json:"items"`
-	NextCursor *string    `json:"next_cursor"`
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Resource `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// ResourceStatus `suspended`: an API key that is refused; `held`: a webhook subscription whose deliveries wait
+// ResourceStatus Status of a resource. `suspended`: an API key that is refused. `held`: a webhook subscription whose deliveries wait.
 type ResourceStatus string
 
-// Role defines model for Role.
+// Role Role of a member.
 type Role string
 
-// Session defines model for Session.
+// SecondFactorDemand Whether a workspace demands a second factor of its members.
+type SecondFactorDemand struct {
+	// Required Whether members need a second factor to work in the workspace.
+	Required bool `json:"required"`
+}
+
+// Session A session of a user.
 type Session struct {
+	// Amr How the user proved that: by the password, an identity provider, a code of an authenticator, or a recovery code (RFC 8176 where it has a name).
+	//
+	// Examples: ["pwd","otp"]
+	Amr []SessionAmr `json:"amr"`
+
+	// AuthenticatedAt When the user last proved in it who it is: at log-in, or by `POST /v1/auth/reauthenticate`. A refresh does not change it.
+	AuthenticatedAt time.Time `json:"authenticated_at"`
+
+	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Current whether it is the one of this access token
+	// Current Whether it is the session of this access token.
 	Current bool `json:"current"`
 
-	// ExpiresAt when it ends unless it is refreshed before
-	ExpiresAt   time.Time          `json:"expires_at"`
-	ID          openapi_types.UUID `json:"id"`
-	IP          *string            `json:"ip"`
-	RefreshedAt time.Time          `json:"refreshed_at"`
-	UserAgent   string             `json:"user_agent"`
-}
+	// Device What opened it, in words, as far as its user agent says so; empty if it does not.
+	//
+	// Examples: Firefox on Linux
+	Device string `json:"device"`
 
-// SessionList defines model for SessionList.
-type SessionList struct {
-	HasMore    bool      `json:"has_more"`
-	Items      []Session `json:"items"`
-	NextCursor *string   `json:"next_cursor"`
-}
+	// ExpiresAt When it ends unless it is refreshed before.
+	ExpiresAt time.Time `json:"expires_at"`
 
-// TokenPair defines model for TokenPair.
-type TokenPair struct {
-	AccessToken string `json:"access_token"`
+	// ID Id of the session.
+	ID openapi_types.UUID `json:"id"`
 
-	// DeviceToken where a password was given: to be kept by this client and sent as `X-Device-Token` with its next log-in. It is a
-	// secret, but opens nothing by itself
-	DeviceToken *string `json:"device_token,omitempty"`
+	// IP IP address from which it was opened; null if it is not known.
+	IP *string `json:"ip"`
 
-	// ExpiresIn seconds until the access token expires
-	ExpiresIn    int32              `json:"expires_in"`
-	RefreshToken string             `json:"refresh_token"`
-	TokenType    TokenPairTokenType `json:"token_type"`
-	UserID       openapi_types.UUID `json:"user_id"`
+	// Network Network from which it was opened, as CIDR: a /24 of IPv4 or a /48 of IPv6; null if it is not known.
+	//
+	// Examples: 203.0.113.0/24
+	Network *string `json:"network"`
 
-	// WorkspaceID null where the user is in no workspace
+	// RefreshedAt When it was opened or last refreshed. It was last used then, or within the 15 minutes of an access token after that.
+	RefreshedAt time.Time `json:"refreshed_at"`
+
+	// UserAgent User agent that opened it; empty if there was none.
+	UserAgent string `json:"user_agent"`
+
+	// WorkspaceID Workspace in which it was opened; null for a session without a workspace.
 	WorkspaceID *openapi_types.UUID `json:"workspace_id"`
 }
 
-// TokenPairTokenType defines model for TokenPair.TokenType.
+// SessionAmr defines model for Session.Amr.
+type SessionAmr string
+
+// SessionList A page of a list.
+type SessionList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Session `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// SetUpRequest The token of the set-up link, the first user and its workspace.
+type SetUpRequest struct {
+	// Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
+	// kept in ASCII (IDNA). Names, comments, quotes, a final dot and invisible characters are refused.
+	//
+	//
+	// Examples: ada@example.com
+	Email Email `json:"email"`
+
+	// Password Password of 8-128 characters, with the same rules as at registration.
+	Password string `json:"password"`
+
+	// Token Value of `token` in the link that the server has logged.
+	Token string `json:"token"`
+
+	// WorkspaceName Name of the new workspace, 1-200 characters, without control characters and web addresses.
+	WorkspaceName string `json:"workspace_name"`
+}
+
+// TokenPair A session, as an access token and a refresh token.
+type TokenPair struct {
+	// AccessToken Token for the `Authorization: Bearer` header. It expires after `expires_in` seconds.
+	AccessToken string `json:"access_token"`
+
+	// DeviceToken Present where a password was given. Keep it on this device and send it as `X-Device-Token` with the next log-in. It is a secret, but grants no access by itself.
+	DeviceToken *string `json:"device_token,omitempty"`
+
+	// ExpiresIn Seconds until the access token expires.
+	ExpiresIn int32 `json:"expires_in"`
+
+	// RefreshToken Token for `POST /v1/auth/refresh`. It can be used once.
+	RefreshToken string `json:"refresh_token"`
+
+	// TokenType Always `bearer`.
+	TokenType TokenPairTokenType `json:"token_type"`
+
+	// UserID Id of the user.
+	UserID openapi_types.UUID `json:"user_id"`
+
+	// WorkspaceID Workspace of the session; null for a user who is in no workspace.
+	WorkspaceID *openapi_types.UUID `json:"workspace_id"`
+}
+
+// TokenPairTokenType Always `bearer`.
 type TokenPairTokenType string
 
-// Workspace defines model for Workspace.
+// Totp An authenticator app.
+type Totp struct {
+	// ConfirmedAt When it became the second factor; null if no code of it was sent yet.
+	ConfirmedAt *time.Time `json:"confirmed_at"`
+
+	// CreatedAt When its secret was created.
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// TotpSecret The secret of an authenticator app.
+type TotpSecret struct {
+	// Secret Secret in base32 (RFC 4648), 160 bits.
+	Secret string `json:"secret"`
+
+	// URI The same as an `otpauth` URI, for a QR code.
+	URI string `json:"uri"`
+}
+
+// VerifyEmailRequest Either the token of the link, with or without the password of its account, or the code alone.
+type VerifyEmailRequest struct {
+	// Code Code of the email, six digits.
+	Code *string `json:"code,omitempty"`
+
+	// Password Password of the account that the link is of, 1-128 characters; with `token` only.
+	Password *string `json:"password,omitempty"`
+
+	// Token Value of `token` in the link of an email.
+	Token *LinkToken `json:"token,omitempty"`
+}
+
+// Workspace A workspace, as the caller sees it.
 type Workspace struct {
-	CreatedAt time.Time          `json:"created_at"`
-	DeletedAt *time.Time         `json:"deleted_at"`
-	ID        openapi_types.UUID `json:"id"`
-	JoinedAt  time.Time          `json:"joined_at"`
-	Name      string             `json:"name"`
-	Role      Role               `json:"role"`
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DeletedAt When the workspace was deleted; null if it is not deleted.
+	DeletedAt *time.Time `json:"deleted_at"`
+
+	// ID Id of the workspace.
+	ID openapi_types.UUID `json:"id"`
+
+	// JoinedAt When the caller joined the workspace.
+	JoinedAt time.Time `json:"joined_at"`
+
+	// Name Name of the workspace.
+	Name string `json:"name"`
+
+	// Role Role of a member.
+	Role Role `json:"role"`
 }
 
-// WorkspaceList defines model for WorkspaceList.
+// WorkspaceList A page of a list.
 type WorkspaceList struct {
-	HasMore    bool        `json:"has_more"`
-	Items      []Workspace `json:"items"`
-	NextCursor *string     `json:"next_cursor"`
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Workspace `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// WorkspaceName defines model for WorkspaceName.
+// WorkspaceName Name of a workspace, 1-200 characters, at least one of them visible.
 type WorkspaceName = string
+
+// ArchiveWorkspace defines model for ArchiveWorkspace.
+type ArchiveWorkspace = openapi_types.UUID
 
 // BotID defines model for BotId.
 type BotID = openapi_types.UUID
@@ -461,20 +1361,35 @@ type DeadLetterID = openapi_types.UUID
 // DeliveryID defines model for DeliveryId.
 type DeliveryID = openapi_types.UUID
 
+// DocumentID defines model for DocumentId.
+type DocumentID = openapi_types.UUID
+
+// EndUserID defines model for EndUserId.
+type EndUserID = openapi_types.UUID
+
 // EndpointID defines model for EndpointId.
 type EndpointID = openapi_types.UUID
 
 // EventID defines model for EventId.
 type EventID = openapi_types.UUID
 
+// ExportID defines model for ExportId.
+type ExportID = openapi_types.UUID
+
 // FileID defines model for FileId.
 type FileID = openapi_types.UUID
+
+// IdentityProviderInPath defines model for IdentityProviderInPath.
+type IdentityProviderInPath = string
 
 // InvitationID defines model for InvitationId.
 type InvitationID = openapi_types.UUID
 
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
+
+// KnowledgeBaseID defines model for KnowledgeBaseId.
+type KnowledgeBaseID = openapi_types.UUID
 
 // Limit defines model for Limit.
 type Limit = int
@@ -487,6 +1402,9 @@ type MessageID = openapi_types.UUID
 
 // ModelProvider defines model for ModelProvider.
 type ModelProvider = string
+
+// ResponseID defines model for ResponseId.
+type ResponseID = string
 
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
@@ -511,64 +1429,112 @@ type WorkspaceInPath = openapi_types.UUID
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListAPIKeyResourcesParams defines parameters for ListAPIKeyResources.
 type ListAPIKeyResourcesParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportMeParams defines parameters for ExportMe.
+type ExportMeParams struct {
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FinishSignInParams defines parameters for FinishSignIn.
+type FinishSignInParams struct {
+	// State Names the sign-in, up to 200 characters.
+	State string `form:"state" json:"state"`
+
+	// Code Code of the provider, up to 8192 characters.
+	Code *string `form:"code,omitempty" json:"code,omitempty"`
+
+	// Iss Issuer of the answer (RFC 9207), up to 1000 characters.
+	Iss *string `form:"iss,omitempty" json:"iss,omitempty"`
+
+	// Error Why the provider has not signed the person in (RFC 6749), up to 200 characters.
+	Error *string `form:"error,omitempty" json:"error,omitempty"`
+}
+
+// StartSignInParams defines parameters for StartSignIn.
+type StartSignInParams struct {
+	// ReturnTo Address of the application to which the browser comes back, 1-1000 characters, without a fragment.
+	ReturnTo string `form:"return_to" json:"return_to"`
+
+	// CodeChallenge SHA-256 of a `code_verifier` of the application, in base64url without padding (RFC 7636, S256).
+	CodeChallenge *string `form:"code_challenge,omitempty" json:"code_challenge,omitempty"`
 }
 
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListEndUsersParams defines parameters for ListEndUsers.
+type ListEndUsersParams struct {
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// ExternalID Only the end user with this id of yours, 1-200 characters.
+	ExternalID *string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// Bot Only end users that have had a token for this bot.
+	Bot *openapi_types.UUID `form:"bot,omitempty" json:"bot,omitempty"`
 }
 
 // ListInvitationsParams defines parameters for ListInvitations.
 type ListInvitationsParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListMembersParams defines parameters for ListMembers.
 type ListMembersParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListMemberResourcesParams defines parameters for ListMemberResources.
 type ListMemberResourcesParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -578,8 +1544,32 @@ type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 // AdoptAPIKeyJSONRequestBody defines body for AdoptAPIKey for application/json ContentType.
 type AdoptAPIKeyJSONRequestBody = Empty
 
+// ChangeEmailJSONRequestBody defines body for ChangeEmail for application/json ContentType.
+type ChangeEmailJSONRequestBody = ChangeEmailRequest
+
+// ConfirmEmailChangeJSONRequestBody defines body for ConfirmEmailChange for application/json ContentType.
+type ConfirmEmailChangeJSONRequestBody = ConfirmEmailChangeRequest
+
+// ResendVerificationJSONRequestBody defines body for ResendVerification for application/json ContentType.
+type ResendVerificationJSONRequestBody = Empty
+
+// VerifyEmailJSONRequestBody defines body for VerifyEmail for application/json ContentType.
+type VerifyEmailJSONRequestBody = VerifyEmailRequest
+
+// CreateRecoveryCodesJSONRequestBody defines body for CreateRecoveryCodes for application/json ContentType.
+type CreateRecoveryCodesJSONRequestBody = Empty
+
+// CreateTotpJSONRequestBody defines body for CreateTotp for application/json ContentType.
+type CreateTotpJSONRequestBody = Empty
+
+// ConfirmTotpJSONRequestBody defines body for ConfirmTotp for application/json ContentType.
+type ConfirmTotpJSONRequestBody = ConfirmTotpRequest
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
+
+// LoginFactorJSONRequestBody defines body for LoginFactor for application/json ContentType.
+type LoginFactorJSONRequestBody = LoginFactorRequest
 
 // LogoutJSONRequestBody defines body for Logout for application/json ContentType.
 type LogoutJSONRequestBody = Empty
@@ -587,14 +1577,41 @@ type LogoutJSONRequestBody = Empty
 // LogoutAllJSONRequestBody defines body for LogoutAll for application/json ContentType.
 type LogoutAllJSONRequestBody = Empty
 
+// DeleteMeJSONRequestBody defines body for DeleteMe for application/json ContentType.
+type DeleteMeJSONRequestBody = DeleteMeRequest
+
+// ExchangeSignInJSONRequestBody defines body for ExchangeSignIn for application/json ContentType.
+type ExchangeSignInJSONRequestBody = ExchangeSignInRequest
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
+
+// ForgotPasswordJSONRequestBody defines body for ForgotPassword for application/json ContentType.
+type ForgotPasswordJSONRequestBody = ForgotPasswordRequest
+
+// ResetPasswordJSONRequestBody defines body for ResetPassword for application/json ContentType.
+type ResetPasswordJSONRequestBody = ResetPasswordRequest
+
+// ReauthenticateJSONRequestBody defines body for Reauthenticate for application/json ContentType.
+type ReauthenticateJSONRequestBody = ReauthenticateRequest
 
 // RefreshJSONRequestBody defines body for Refresh for application/json ContentType.
 type RefreshJSONRequestBody = RefreshRequest
 
 // RegisterJSONRequestBody defines body for Register for application/json ContentType.
 type RegisterJSONRequestBody = RegisterRequest
+
+// SetUpJSONRequestBody defines body for SetUp for application/json ContentType.
+type SetUpJSONRequestBody = SetUpRequest
+
+// CreateEndUserTokenJSONRequestBody defines body for CreateEndUserToken for application/json ContentType.
+type CreateEndUserTokenJSONRequestBody = CreateEndUserTokenRequest
+
+// MergeEndUserJSONRequestBody defines body for MergeEndUser for application/json ContentType.
+type MergeEndUserJSONRequestBody = MergeEndUserRequest
+
+// RevokeEndUserJSONRequestBody defines body for RevokeEndUser for application/json ContentType.
+type RevokeEndUserJSONRequestBody = Empty
 
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = CreateInvitationRequest
@@ -617,84 +1634,174 @@ type LeaveWorkspaceJSONRequestBody = Empty
 // RestoreWorkspaceJSONRequestBody defines body for RestoreWorkspace for application/json ContentType.
 type RestoreWorkspaceJSONRequestBody = Empty
 
+// PutSecondFactorDemandJSONRequestBody defines body for PutSecondFactorDemand for application/json ContentType.
+type PutSecondFactorDemandJSONRequestBody = PutSecondFactorDemandRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListAPIKeys API keys of the workspace, newest first, with their last use
+	// ListAPIKeys List the API keys of the workspace, newest first
 	// (GET /v1/api-keys)
 	ListAPIKeys(ctx *echo.Context, params ListAPIKeysParams) error
-	// CreateAPIKey Make an API key; its text is in this answer and nowhere else
+	// CreateAPIKey Create an API key
 	// (POST /v1/api-keys)
 	CreateAPIKey(ctx *echo.Context) error
-	// RevokeAPIKey Revoke an API key, at once and for good
+	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api-keys/{key_id})
 	RevokeAPIKey(ctx *echo.Context, keyID KeyID) error
-	// AdoptAPIKey Become responsible for an API key
+	// AdoptAPIKey Adopt an API key
 	// (POST /v1/api-keys/{key_id}/adopt)
 	AdoptAPIKey(ctx *echo.Context, keyID KeyID) error
-	// ListAPIKeyResources What an API key is responsible for, also one that is revoked
+	// ListAPIKeyResources List what an API key is responsible for
 	// (GET /v1/api-keys/{key_id}/resources)
 	ListAPIKeyResources(ctx *echo.Context, keyID KeyID, params ListAPIKeyResourcesParams) error
-	// Login Open a session with e-mail and password
+	// GetAPIKeyUsage Get what an API key has used of its limits
+	// (GET /v1/api-keys/{key_id}/usage)
+	GetAPIKeyUsage(ctx *echo.Context, keyID KeyID) error
+	// ChangeEmail Ask for another email address of the account
+	// (POST /v1/auth/email/change)
+	ChangeEmail(ctx *echo.Context) error
+	// ConfirmEmailChange Confirm another email address with the link of an email
+	// (POST /v1/auth/email/change/confirm)
+	ConfirmEmailChange(ctx *echo.Context) error
+	// ResendVerification Send the email that verifies the address once more
+	// (POST /v1/auth/email/resend)
+	ResendVerification(ctx *echo.Context) error
+	// VerifyEmail Verify an email address
+	// (POST /v1/auth/email/verify)
+	VerifyEmail(ctx *echo.Context) error
+	// GetFactors Get the second factor of the caller
+	// (GET /v1/auth/factors)
+	GetFactors(ctx *echo.Context) error
+	// CreateRecoveryCodes Create new recovery codes
+	// (POST /v1/auth/factors/recovery-codes)
+	CreateRecoveryCodes(ctx *echo.Context) error
+	// DeleteTotp Remove the second factor
+	// (DELETE /v1/auth/factors/totp)
+	DeleteTotp(ctx *echo.Context) error
+	// CreateTotp Create the secret of an authenticator app
+	// (POST /v1/auth/factors/totp)
+	CreateTotp(ctx *echo.Context) error
+	// ConfirmTotp Confirm the authenticator with a code of it
+	// (POST /v1/auth/factors/totp/confirm)
+	ConfirmTotp(ctx *echo.Context) error
+	// ListIdentities List the identities that sign in to the account, oldest first
+	// (GET /v1/auth/identities)
+	ListIdentities(ctx *echo.Context) error
+	// UnlinkIdentity End that an identity signs in to the account
+	// (DELETE /v1/auth/identities/{identity_id})
+	UnlinkIdentity(ctx *echo.Context, identityID openapi_types.UUID) error
+	// Login Log in with email and password
 	// (POST /v1/auth/login)
 	Login(ctx *echo.Context) error
+	// LoginFactor Finish a log-in with a second factor
+	// (POST /v1/auth/login/factor)
+	LoginFactor(ctx *echo.Context) error
 	// Logout End the session of this access token
 	// (POST /v1/auth/logout)
 	Logout(ctx *echo.Context) error
-	// LogoutAll End every other session of the user, in every workspace
+	// LogoutAll End every other session of the user
 	// (POST /v1/auth/logout-all)
 	LogoutAll(ctx *echo.Context) error
-	// GetMe Who am I, and in which workspace
+	// DeleteMe Delete the account of the caller
+	// (DELETE /v1/auth/me)
+	DeleteMe(ctx *echo.Context) error
+	// GetMe Get the caller and the workspace of the session
 	// (GET /v1/auth/me)
 	GetMe(ctx *echo.Context) error
-	// ChangePassword Change the password and end every other session of the user
+	// ExportMe Export what is stored about the caller
+	// (GET /v1/auth/me/export)
+	ExportMe(ctx *echo.Context, params ExportMeParams) error
+	// ListIdentityProviders List the identity providers that people can sign in with
+	// (GET /v1/auth/oidc)
+	ListIdentityProviders(ctx *echo.Context) error
+	// ExchangeSignIn Get a session for the code of a sign-in
+	// (POST /v1/auth/oidc/exchange)
+	ExchangeSignIn(ctx *echo.Context) error
+	// FinishSignIn Take the answer of an identity provider
+	// (GET /v1/auth/oidc/{provider}/callback)
+	FinishSignIn(ctx *echo.Context, provider IdentityProviderInPath, params FinishSignInParams) error
+	// StartSignIn Send a browser to an identity provider
+	// (GET /v1/auth/oidc/{provider}/start)
+	StartSignIn(ctx *echo.Context, provider IdentityProviderInPath, params StartSignInParams) error
+	// ChangePassword Change the password and end every other session
 	// (PUT /v1/auth/password)
 	ChangePassword(ctx *echo.Context) error
-	// Refresh Change a refresh token for a new pair; the old one is spent
+	// ForgotPassword Ask for an email with a link to set another password
+	// (POST /v1/auth/password/forgot)
+	ForgotPassword(ctx *echo.Context) error
+	// ResetPassword Set another password with the link of an email
+	// (POST /v1/auth/password/reset)
+	ResetPassword(ctx *echo.Context) error
+	// Reauthenticate Refresh the authentication of the session
+	// (POST /v1/auth/reauthenticate)
+	Reauthenticate(ctx *echo.Context) error
+	// Refresh Refresh a session
 	// (POST /v1/auth/refresh)
 	Refresh(ctx *echo.Context) error
-	// Register Register a user and a workspace, signed in at once
+	// Register Register a user and a workspace
 	// (POST /v1/auth/register)
 	Register(ctx *echo.Context) error
-	// ListSessions My sessions in this workspace, newest first
+	// ListSessions List the user's sessions, newest first
 	// (GET /v1/auth/sessions)
 	ListSessions(ctx *echo.Context, params ListSessionsParams) error
-	// EndSession End one of my sessions
+	// EndSession End one of the user's sessions
 	// (DELETE /v1/auth/sessions/{session_id})
 	EndSession(ctx *echo.Context, sessionID openapi_types.UUID) error
-	// ListInvitations Invitations into the workspace, newest first
+	// SetUp Create the first account of the installation
+	// (POST /v1/auth/set-up)
+	SetUp(ctx *echo.Context) error
+	// CreateEndUserToken Create a token for an end user
+	// (POST /v1/end-user-tokens)
+	CreateEndUserToken(ctx *echo.Context) error
+	// ListEndUsers List the end users of the workspace, newest first
+	// (GET /v1/end-users)
+	ListEndUsers(ctx *echo.Context, params ListEndUsersParams) error
+	// DeleteEndUser Delete an end user and erase what it has said
+	// (DELETE /v1/end-users/{end_user_id})
+	DeleteEndUser(ctx *echo.Context, endUserID EndUserID) error
+	// GetEndUser Get an end user
+	// (GET /v1/end-users/{end_user_id})
+	GetEndUser(ctx *echo.Context, endUserID EndUserID) error
+	// MergeEndUser Change an anonymous end user into a known one
+	// (POST /v1/end-users/{end_user_id}/merge)
+	MergeEndUser(ctx *echo.Context, endUserID EndUserID) error
+	// RevokeEndUser Revoke an end user
+	// (POST /v1/end-users/{end_user_id}/revoke)
+	RevokeEndUser(ctx *echo.Context, endUserID EndUserID) error
+	// ListInvitations List the invitations of the workspace, newest first
 	// (GET /v1/invitations)
 	ListInvitations(ctx *echo.Context, params ListInvitationsParams) error
-	// CreateInvitation Invite somebody; the token is in this answer and in a mail, and nowhere else
+	// CreateInvitation Invite a person to the workspace
 	// (POST /v1/invitations)
 	CreateInvitation(ctx *echo.Context) error
-	// AcceptInvitation Accept an invitation, signed in at once
+	// AcceptInvitation Accept an invitation
 	// (POST /v1/invitations/accept)
 	AcceptInvitation(ctx *echo.Context) error
-	// RevokeInvitation Take an invitation back
+	// RevokeInvitation Revoke an invitation
 	// (DELETE /v1/invitations/{invitation_id})
 	RevokeInvitation(ctx *echo.Context, invitationID InvitationID) error
-	// ListMembers Who is in the workspace, in the order in which they joined
+	// ListMembers List the members of the workspace, in the order of joining
 	// (GET /v1/members)
 	ListMembers(ctx *echo.Context, params ListMembersParams) error
-	// RemoveMember Remove a member, at once
+	// RemoveMember Remove a member
 	// (DELETE /v1/members/{user_id})
 	RemoveMember(ctx *echo.Context, userID MemberID) error
-	// ChangeMember Give a member another role, at once
+	// ChangeMember Change the role of a member
 	// (PATCH /v1/members/{user_id})
 	ChangeMember(ctx *echo.Context, userID MemberID) error
-	// ListMemberResources What a member is responsible for, and what a removed one has left
+	// ListMemberResources List what a member is responsible for
 	// (GET /v1/members/{user_id}/resources)
 	ListMemberResources(ctx *echo.Context, userID MemberID, params ListMemberResourcesParams) error
-	// ListWorkspaces My workspaces, in the order in which I joined them
+	// ListWorkspaces List the user's workspaces, in the order of joining
 	// (GET /v1/workspaces)
 	ListWorkspaces(ctx *echo.Context, params ListWorkspacesParams) error
-	// CreateWorkspace Make another workspace, of which the caller is the owner
+	// CreateWorkspace Create another workspace, with the caller as its owner
 	// (POST /v1/workspaces)
 	CreateWorkspace(ctx *echo.Context) error
 	// DeleteWorkspace Delete a workspace
 	// (DELETE /v1/workspaces/{workspace_id})
 	DeleteWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error
-	// GetWorkspace One of my workspaces
+	// GetWorkspace Get a workspace
 	// (GET /v1/workspaces/{workspace_id})
 	GetWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error
 	// ChangeWorkspace Rename a workspace
@@ -703,9 +1810,15 @@ type ServerInterface interface {
 	// LeaveWorkspace Leave a workspace
 	// (POST /v1/workspaces/{workspace_id}/leave)
 	LeaveWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error
-	// RestoreWorkspace Take the deletion of a workspace back
+	// RestoreWorkspace Restore a deleted workspace
 	// (POST /v1/workspaces/{workspace_id}/restore)
 	RestoreWorkspace(ctx *echo.Context, workspaceID WorkspaceInPath) error
+	// GetSecondFactorDemand Get whether the workspace demands a second factor
+	// (GET /v1/workspaces/{workspace_id}/second-factor)
+	GetSecondFactorDemand(ctx *echo.Context, workspaceID WorkspaceInPath) error
+	// PutSecondFactorDemand Set whether the workspace demands a second factor
+	// (PUT /v1/workspaces/{workspace_id}/second-factor)
+	PutSecondFactorDemand(ctx *echo.Context, workspaceID WorkspaceInPath) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -811,12 +1924,143 @@ func (w *ServerInterfaceWrapper) ListAPIKeyResources(ctx *echo.Context) error {
 	return err
 }
 
+// GetAPIKeyUsage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAPIKeyUsage(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "key_id" -------------
+	var keyID KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", ctx.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAPIKeyUsage(ctx, keyID)
+	return err
+}
+
+// ChangeEmail converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeEmail(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeEmail(ctx)
+	return err
+}
+
+// ConfirmEmailChange converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmEmailChange(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmEmailChange(ctx)
+	return err
+}
+
+// ResendVerification converts echo context to params.
+func (w *ServerInterfaceWrapper) ResendVerification(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResendVerification(ctx)
+	return err
+}
+
+// VerifyEmail converts echo context to params.
+func (w *ServerInterfaceWrapper) VerifyEmail(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.VerifyEmail(ctx)
+	return err
+}
+
+// GetFactors converts echo context to params.
+func (w *ServerInterfaceWrapper) GetFactors(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetFactors(ctx)
+	return err
+}
+
+// CreateRecoveryCodes converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateRecoveryCodes(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateRecoveryCodes(ctx)
+	return err
+}
+
+// DeleteTotp converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTotp(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTotp(ctx)
+	return err
+}
+
+// CreateTotp converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTotp(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTotp(ctx)
+	return err
+}
+
+// ConfirmTotp converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmTotp(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmTotp(ctx)
+	return err
+}
+
+// ListIdentities converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIdentities(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIdentities(ctx)
+	return err
+}
+
+// UnlinkIdentity converts echo context to params.
+func (w *ServerInterfaceWrapper) UnlinkIdentity(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "identity_id" -------------
+	var identityID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "identity_id", ctx.Param("identity_id"), &identityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter identity_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UnlinkIdentity(ctx, identityID)
+	return err
+}
+
 // Login converts echo context to params.
 func (w *ServerInterfaceWrapper) Login(ctx *echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.Login(ctx)
+	return err
+}
+
+// LoginFactor converts echo context to params.
+func (w *ServerInterfaceWrapper) LoginFactor(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.LoginFactor(ctx)
 	return err
 }
 
@@ -838,6 +2082,15 @@ func (w *ServerInterfaceWrapper) LogoutAll(ctx *echo.Context) error {
 	return err
 }
 
+// DeleteMe converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMe(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMe(ctx)
+	return err
+}
+
 // GetMe converts echo context to params.
 func (w *ServerInterfaceWrapper) GetMe(ctx *echo.Context) error {
 	var err error
@@ -847,12 +2100,160 @@ func (w *ServerInterfaceWrapper) GetMe(ctx *echo.Context) error {
 	return err
 }
 
+// ExportMe converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportMe(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportMeParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportMe(ctx, params)
+	return err
+}
+
+// ListIdentityProviders converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIdentityProviders(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIdentityProviders(ctx)
+	return err
+}
+
+// ExchangeSignIn converts echo context to params.
+func (w *ServerInterfaceWrapper) ExchangeSignIn(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExchangeSignIn(ctx)
+	return err
+}
+
+// FinishSignIn converts echo context to params.
+func (w *ServerInterfaceWrapper) FinishSignIn(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "provider" -------------
+	var provider IdentityProviderInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", ctx.Param("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter provider: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FinishSignInParams
+	// ------------- Required query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "code" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "code", ctx.QueryParams(), &params.Code, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter code: %s", err))
+	}
+
+	// ------------- Optional query parameter "iss" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "iss", ctx.QueryParams(), &params.Iss, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter iss: %s", err))
+	}
+
+	// ------------- Optional query parameter "error" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "error", ctx.QueryParams(), &params.Error, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter error: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FinishSignIn(ctx, provider, params)
+	return err
+}
+
+// StartSignIn converts echo context to params.
+func (w *ServerInterfaceWrapper) StartSignIn(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "provider" -------------
+	var provider IdentityProviderInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "provider", ctx.Param("provider"), &provider, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter provider: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartSignInParams
+	// ------------- Required query parameter "return_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "return_to", ctx.QueryParams(), &params.ReturnTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter return_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "code_challenge" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "code_challenge", ctx.QueryParams(), &params.CodeChallenge, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter code_challenge: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartSignIn(ctx, provider, params)
+	return err
+}
+
 // ChangePassword converts echo context to params.
 func (w *ServerInterfaceWrapper) ChangePassword(ctx *echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangePassword(ctx)
+	return err
+}
+
+// ForgotPassword converts echo context to params.
+func (w *ServerInterfaceWrapper) ForgotPassword(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ForgotPassword(ctx)
+	return err
+}
+
+// ResetPassword converts echo context to params.
+func (w *ServerInterfaceWrapper) ResetPassword(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResetPassword(ctx)
+	return err
+}
+
+// Reauthenticate converts echo context to params.
+func (w *ServerInterfaceWrapper) Reauthenticate(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Reauthenticate(ctx)
 	return err
 }
 
@@ -912,6 +2313,127 @@ func (w *ServerInterfaceWrapper) EndSession(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.EndSession(ctx, sessionID)
+	return err
+}
+
+// SetUp converts echo context to params.
+func (w *ServerInterfaceWrapper) SetUp(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetUp(ctx)
+	return err
+}
+
+// CreateEndUserToken converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateEndUserToken(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateEndUserToken(ctx)
+	return err
+}
+
+// ListEndUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEndUsers(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEndUsersParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "bot" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bot", ctx.QueryParams(), &params.Bot, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEndUsers(ctx, params)
+	return err
+}
+
+// DeleteEndUser converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteEndUser(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "end_user_id" -------------
+	var endUserID EndUserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "end_user_id", ctx.Param("end_user_id"), &endUserID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteEndUser(ctx, endUserID)
+	return err
+}
+
+// GetEndUser converts echo context to params.
+func (w *ServerInterfaceWrapper) GetEndUser(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "end_user_id" -------------
+	var endUserID EndUserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "end_user_id", ctx.Param("end_user_id"), &endUserID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetEndUser(ctx, endUserID)
+	return err
+}
+
+// MergeEndUser converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeEndUser(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "end_user_id" -------------
+	var endUserID EndUserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "end_user_id", ctx.Param("end_user_id"), &endUserID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeEndUser(ctx, endUserID)
+	return err
+}
+
+// RevokeEndUser converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeEndUser(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "end_user_id" -------------
+	var endUserID EndUserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "end_user_id", ctx.Param("end_user_id"), &endUserID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeEndUser(ctx, endUserID)
 	return err
 }
 
@@ -1177,6 +2699,38 @@ func (w *ServerInterfaceWrapper) RestoreWorkspace(ctx *echo.Context) error {
 	return err
 }
 
+// GetSecondFactorDemand converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSecondFactorDemand(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSecondFactorDemand(ctx, workspaceID)
+	return err
+}
+
+// PutSecondFactorDemand converts echo context to params.
+func (w *ServerInterfaceWrapper) PutSecondFactorDemand(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID WorkspaceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", ctx.Param("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter workspace_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutSecondFactorDemand(ctx, workspaceID)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -1229,15 +2783,44 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/api-keys/:key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeApiKey"]...)
 	router.POST(options.BaseURL+"/v1/api-keys/:key_id/adopt", wrapper.AdoptAPIKey, options.OperationMiddlewares["adoptApiKey"]...)
 	router.GET(options.BaseURL+"/v1/api-keys/:key_id/resources", wrapper.ListAPIKeyResources, options.OperationMiddlewares["listApiKeyResources"]...)
+	router.GET(options.BaseURL+"/v1/api-keys/:key_id/usage", wrapper.GetAPIKeyUsage, options.OperationMiddlewares["getApiKeyUsage"]...)
+	router.POST(options.BaseURL+"/v1/auth/email/change", wrapper.ChangeEmail, options.OperationMiddlewares["changeEmail"]...)
+	router.POST(options.BaseURL+"/v1/auth/email/change/confirm", wrapper.ConfirmEmailChange, options.OperationMiddlewares["confirmEmailChange"]...)
+	router.POST(options.BaseURL+"/v1/auth/email/resend", wrapper.ResendVerification, options.OperationMiddlewares["resendVerification"]...)
+	router.POST(options.BaseURL+"/v1/auth/email/verify", wrapper.VerifyEmail, options.OperationMiddlewares["verifyEmail"]...)
+	router.GET(options.BaseURL+"/v1/auth/factors", wrapper.GetFactors, options.OperationMiddlewares["getFactors"]...)
+	router.POST(options.BaseURL+"/v1/auth/factors/recovery-codes", wrapper.CreateRecoveryCodes, options.OperationMiddlewares["createRecoveryCodes"]...)
+	router.DELETE(options.BaseURL+"/v1/auth/factors/totp", wrapper.DeleteTotp, options.OperationMiddlewares["deleteTotp"]...)
+	router.POST(options.BaseURL+"/v1/auth/factors/totp", wrapper.CreateTotp, options.OperationMiddlewares["createTotp"]...)
+	router.POST(options.BaseURL+"/v1/auth/factors/totp/confirm", wrapper.ConfirmTotp, options.OperationMiddlewares["confirmTotp"]...)
+	router.GET(options.BaseURL+"/v1/auth/identities", wrapper.ListIdentities, options.OperationMiddlewares["listIdentities"]...)
+	router.DELETE(options.BaseURL+"/v1/auth/identities/:identity_id", wrapper.UnlinkIdentity, options.OperationMiddlewares["unlinkIdentity"]...)
 	router.POST(options.BaseURL+"/v1/auth/login", wrapper.Login, options.OperationMiddlewares["login"]...)
+	router.POST(options.BaseURL+"/v1/auth/login/factor", wrapper.LoginFactor, options.OperationMiddlewares["loginFactor"]...)
 	router.POST(options.BaseURL+"/v1/auth/logout", wrapper.Logout, options.OperationMiddlewares["logout"]...)
 	router.POST(options.BaseURL+"/v1/auth/logout-all", wrapper.LogoutAll, options.OperationMiddlewares["logoutAll"]...)
+	router.DELETE(options.BaseURL+"/v1/auth/me", wrapper.DeleteMe, options.OperationMiddlewares["deleteMe"]...)
 	router.GET(options.BaseURL+"/v1/auth/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.GET(options.BaseURL+"/v1/auth/me/export", wrapper.ExportMe, options.OperationMiddlewares["exportMe"]...)
+	router.GET(options.BaseURL+"/v1/auth/oidc", wrapper.ListIdentityProviders, options.OperationMiddlewares["listIdentityProviders"]...)
+	router.GET(options.BaseURL+"/v1/auth/oidc/:provider/callback", wrapper.FinishSignIn, options.OperationMiddlewares["finishSignIn"]...)
+	router.GET(options.BaseURL+"/v1/auth/oidc/:provider/start", wrapper.StartSignIn, options.OperationMiddlewares["startSignIn"]...)
+	router.POST(options.BaseURL+"/v1/auth/oidc/exchange", wrapper.ExchangeSignIn, options.OperationMiddlewares["exchangeSignIn"]...)
 	router.PUT(options.BaseURL+"/v1/auth/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
+	router.POST(options.BaseURL+"/v1/auth/password/forgot", wrapper.ForgotPassword, options.OperationMiddlewares["forgotPassword"]...)
+	router.POST(options.BaseURL+"/v1/auth/password/reset", wrapper.ResetPassword, options.OperationMiddlewares["resetPassword"]...)
+	router.POST(options.BaseURL+"/v1/auth/reauthenticate", wrapper.Reauthenticate, options.OperationMiddlewares["reauthenticate"]...)
 	router.POST(options.BaseURL+"/v1/auth/refresh", wrapper.Refresh, options.OperationMiddlewares["refresh"]...)
 	router.POST(options.BaseURL+"/v1/auth/register", wrapper.Register, options.OperationMiddlewares["register"]...)
 	router.GET(options.BaseURL+"/v1/auth/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.DELETE(options.BaseURL+"/v1/auth/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
+	router.POST(options.BaseURL+"/v1/auth/set-up", wrapper.SetUp, options.OperationMiddlewares["setUp"]...)
+	router.POST(options.BaseURL+"/v1/end-user-tokens", wrapper.CreateEndUserToken, options.OperationMiddlewares["createEndUserToken"]...)
+	router.GET(options.BaseURL+"/v1/end-users", wrapper.ListEndUsers, options.OperationMiddlewares["listEndUsers"]...)
+	router.DELETE(options.BaseURL+"/v1/end-users/:end_user_id", wrapper.DeleteEndUser, options.OperationMiddlewares["deleteEndUser"]...)
+	router.GET(options.BaseURL+"/v1/end-users/:end_user_id", wrapper.GetEndUser, options.OperationMiddlewares["getEndUser"]...)
+	router.POST(options.BaseURL+"/v1/end-users/:end_user_id/merge", wrapper.MergeEndUser, options.OperationMiddlewares["mergeEndUser"]...)
+	router.POST(options.BaseURL+"/v1/end-users/:end_user_id/revoke", wrapper.RevokeEndUser, options.OperationMiddlewares["revokeEndUser"]...)
 	router.GET(options.BaseURL+"/v1/invitations", wrapper.ListInvitations, options.OperationMiddlewares["listInvitations"]...)
 	router.POST(options.BaseURL+"/v1/invitations", wrapper.CreateInvitation, options.OperationMiddlewares["createInvitation"]...)
 	router.DELETE(options.BaseURL+"/v1/invitations/:invitation_id", wrapper.RevokeInvitation, options.OperationMiddlewares["revokeInvitation"]...)
@@ -1253,6 +2836,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/v1/workspaces/:workspace_id", wrapper.ChangeWorkspace, options.OperationMiddlewares["changeWorkspace"]...)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace_id/leave", wrapper.LeaveWorkspace, options.OperationMiddlewares["leaveWorkspace"]...)
 	router.POST(options.BaseURL+"/v1/workspaces/:workspace_id/restore", wrapper.RestoreWorkspace, options.OperationMiddlewares["restoreWorkspace"]...)
+	router.GET(options.BaseURL+"/v1/workspaces/:workspace_id/second-factor", wrapper.GetSecondFactorDemand, options.OperationMiddlewares["getSecondFactorDemand"]...)
+	router.PUT(options.BaseURL+"/v1/workspaces/:workspace_id/second-factor", wrapper.PutSecondFactorDemand, options.OperationMiddlewares["putSecondFactorDemand"]...)
 
 }
 
@@ -1364,6 +2949,237 @@ func (response ListAPIKeyResources200JSONResponse) VisitListAPIKeyResourcesRespo
 	return err
 }
 
+type GetAPIKeyUsageRequestObject struct {
+	KeyID KeyID `json:"key_id"`
+}
+
+type GetAPIKeyUsageResponseObject interface {
+	VisitGetAPIKeyUsageResponse(w http.ResponseWriter) error
+}
+
+type GetAPIKeyUsage200JSONResponse APIKeyUsage
+
+func (response GetAPIKeyUsage200JSONResponse) VisitGetAPIKeyUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeEmailRequestObject struct {
+	Body *ChangeEmailJSONRequestBody
+}
+
+type ChangeEmailResponseObject interface {
+	VisitChangeEmailResponse(w http.ResponseWriter) error
+}
+
+type ChangeEmail202Response struct {
+}
+
+func (response ChangeEmail202Response) VisitChangeEmailResponse(w http.ResponseWriter) error {
+	w.WriteHeader(202)
+	return nil
+}
+
+type ConfirmEmailChangeRequestObject struct {
+	Body *ConfirmEmailChangeJSONRequestBody
+}
+
+type ConfirmEmailChangeResponseObject interface {
+	VisitConfirmEmailChangeResponse(w http.ResponseWriter) error
+}
+
+type ConfirmEmailChange200JSONResponse EmailChange
+
+func (response ConfirmEmailChange200JSONResponse) VisitConfirmEmailChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResendVerificationRequestObject struct {
+	Body *ResendVerificationJSONRequestBody
+}
+
+type ResendVerificationResponseObject interface {
+	VisitResendVerificationResponse(w http.ResponseWriter) error
+}
+
+type ResendVerification202Response struct {
+}
+
+func (response ResendVerification202Response) VisitResendVerificationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(202)
+	return nil
+}
+
+type VerifyEmailRequestObject struct {
+	Body *VerifyEmailJSONRequestBody
+}
+
+type VerifyEmailResponseObject interface {
+	VisitVerifyEmailResponse(w http.ResponseWriter) error
+}
+
+type VerifyEmail204Response struct {
+}
+
+func (response VerifyEmail204Response) VisitVerifyEmailResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetFactorsRequestObject struct {
+}
+
+type GetFactorsResponseObject interface {
+	VisitGetFactorsResponse(w http.ResponseWriter) error
+}
+
+type GetFactors200JSONResponse Factors
+
+func (response GetFactors200JSONResponse) VisitGetFactorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRecoveryCodesRequestObject struct {
+	Body *CreateRecoveryCodesJSONRequestBody
+}
+
+type CreateRecoveryCodesResponseObject interface {
+	VisitCreateRecoveryCodesResponse(w http.ResponseWriter) error
+}
+
+type CreateRecoveryCodes201JSONResponse RecoveryCodes
+
+func (response CreateRecoveryCodes201JSONResponse) VisitCreateRecoveryCodesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTotpRequestObject struct {
+}
+
+type DeleteTotpResponseObject interface {
+	VisitDeleteTotpResponse(w http.ResponseWriter) error
+}
+
+type DeleteTotp204Response struct {
+}
+
+func (response DeleteTotp204Response) VisitDeleteTotpResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type CreateTotpRequestObject struct {
+	Body *CreateTotpJSONRequestBody
+}
+
+type CreateTotpResponseObject interface {
+	VisitCreateTotpResponse(w http.ResponseWriter) error
+}
+
+type CreateTotp201JSONResponse TotpSecret
+
+func (response CreateTotp201JSONResponse) VisitCreateTotpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmTotpRequestObject struct {
+	Body *ConfirmTotpJSONRequestBody
+}
+
+type ConfirmTotpResponseObject interface {
+	VisitConfirmTotpResponse(w http.ResponseWriter) error
+}
+
+type ConfirmTotp200JSONResponse RecoveryCodes
+
+func (response ConfirmTotp200JSONResponse) VisitConfirmTotpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListIdentitiesRequestObject struct {
+}
+
+type ListIdentitiesResponseObject interface {
+	VisitListIdentitiesResponse(w http.ResponseWriter) error
+}
+
+type ListIdentities200JSONResponse IdentityList
+
+func (response ListIdentities200JSONResponse) VisitListIdentitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnlinkIdentityRequestObject struct {
+	IdentityID openapi_types.UUID `json:"identity_id"`
+}
+
+type UnlinkIdentityResponseObject interface {
+	VisitUnlinkIdentityResponse(w http.ResponseWriter) error
+}
+
+type UnlinkIdentity204Response struct {
+}
+
+func (response UnlinkIdentity204Response) VisitUnlinkIdentityResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type LoginRequestObject struct {
 	Body *LoginJSONRequestBody
 }
@@ -1375,6 +3191,28 @@ type LoginResponseObject interface {
 type Login200JSONResponse struct{ TokenPairJSONResponse }
 
 func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoginFactorRequestObject struct {
+	Body *LoginFactorJSONRequestBody
+}
+
+type LoginFactorResponseObject interface {
+	VisitLoginFactorResponse(w http.ResponseWriter) error
+}
+
+type LoginFactor200JSONResponse struct{ TokenPairJSONResponse }
+
+func (response LoginFactor200JSONResponse) VisitLoginFactorResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -1424,6 +3262,22 @@ func (response LogoutAll200JSONResponse) VisitLogoutAllResponse(w http.ResponseW
 	return err
 }
 
+type DeleteMeRequestObject struct {
+	Body *DeleteMeJSONRequestBody
+}
+
+type DeleteMeResponseObject interface {
+	VisitDeleteMeResponse(w http.ResponseWriter) error
+}
+
+type DeleteMe204Response struct {
+}
+
+func (response DeleteMe204Response) VisitDeleteMeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type GetMeRequestObject struct {
 }
 
@@ -1445,6 +3299,125 @@ func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) e
 	return err
 }
 
+type ExportMeRequestObject struct {
+	Params ExportMeParams
+}
+
+type ExportMeResponseObject interface {
+	VisitExportMeResponse(w http.ResponseWriter) error
+}
+
+type ExportMe200JSONResponse AccountExport
+
+func (response ExportMe200JSONResponse) VisitExportMeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListIdentityProvidersRequestObject struct {
+}
+
+type ListIdentityProvidersResponseObject interface {
+	VisitListIdentityProvidersResponse(w http.ResponseWriter) error
+}
+
+type ListIdentityProviders200JSONResponse IdentityProviderList
+
+func (response ListIdentityProviders200JSONResponse) VisitListIdentityProvidersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExchangeSignInRequestObject struct {
+	Body *ExchangeSignInJSONRequestBody
+}
+
+type ExchangeSignInResponseObject interface {
+	VisitExchangeSignInResponse(w http.ResponseWriter) error
+}
+
+type ExchangeSignIn200JSONResponse struct{ TokenPairJSONResponse }
+
+func (response ExchangeSignIn200JSONResponse) VisitExchangeSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FinishSignInRequestObject struct {
+	Provider IdentityProviderInPath `json:"provider"`
+	Params   FinishSignInParams
+}
+
+type FinishSignInResponseObject interface {
+	VisitFinishSignInResponse(w http.ResponseWriter) error
+}
+
+type FinishSignIn302ResponseHeaders struct {
+	Location *string
+}
+
+type FinishSignIn302Response struct {
+	Headers FinishSignIn302ResponseHeaders
+}
+
+func (response FinishSignIn302Response) VisitFinishSignInResponse(w http.ResponseWriter) error {
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(302)
+	return nil
+}
+
+type StartSignInRequestObject struct {
+	Provider IdentityProviderInPath `json:"provider"`
+	Params   StartSignInParams
+}
+
+type StartSignInResponseObject interface {
+	VisitStartSignInResponse(w http.ResponseWriter) error
+}
+
+type StartSignIn302ResponseHeaders struct {
+	Location  *string
+	SetCookie *string
+}
+
+type StartSignIn302Response struct {
+	Headers StartSignIn302ResponseHeaders
+}
+
+func (response StartSignIn302Response) VisitStartSignInResponse(w http.ResponseWriter) error {
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
+	w.WriteHeader(302)
+	return nil
+}
+
 type ChangePasswordRequestObject struct {
 	Body *ChangePasswordJSONRequestBody
 }
@@ -1457,6 +3430,54 @@ type ChangePassword204Response struct {
 }
 
 func (response ChangePassword204Response) VisitChangePasswordResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ForgotPasswordRequestObject struct {
+	Body *ForgotPasswordJSONRequestBody
+}
+
+type ForgotPasswordResponseObject interface {
+	VisitForgotPasswordResponse(w http.ResponseWriter) error
+}
+
+type ForgotPassword202Response struct {
+}
+
+func (response ForgotPassword202Response) VisitForgotPasswordResponse(w http.ResponseWriter) error {
+	w.WriteHeader(202)
+	return nil
+}
+
+type ResetPasswordRequestObject struct {
+	Body *ResetPasswordJSONRequestBody
+}
+
+type ResetPasswordResponseObject interface {
+	VisitResetPasswordResponse(w http.ResponseWriter) error
+}
+
+type ResetPassword204Response struct {
+}
+
+func (response ResetPassword204Response) VisitResetPasswordResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ReauthenticateRequestObject struct {
+	Body *ReauthenticateJSONRequestBody
+}
+
+type ReauthenticateResponseObject interface {
+	VisitReauthenticateResponse(w http.ResponseWriter) error
+}
+
+type Reauthenticate204Response struct {
+}
+
+func (response Reauthenticate204Response) VisitReauthenticateResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
 }
@@ -1541,6 +3562,156 @@ type EndSession204Response struct {
 func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type SetUpRequestObject struct {
+	Body *SetUpJSONRequestBody
+}
+
+type SetUpResponseObject interface {
+	VisitSetUpResponse(w http.ResponseWriter) error
+}
+
+type SetUp201JSONResponse struct{ TokenPairJSONResponse }
+
+func (response SetUp201JSONResponse) VisitSetUpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEndUserTokenRequestObject struct {
+	Body *CreateEndUserTokenJSONRequestBody
+}
+
+type CreateEndUserTokenResponseObject interface {
+	VisitCreateEndUserTokenResponse(w http.ResponseWriter) error
+}
+
+type CreateEndUserToken201JSONResponse EndUserToken
+
+func (response CreateEndUserToken201JSONResponse) VisitCreateEndUserTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEndUsersRequestObject struct {
+	Params ListEndUsersParams
+}
+
+type ListEndUsersResponseObject interface {
+	VisitListEndUsersResponse(w http.ResponseWriter) error
+}
+
+type ListEndUsers200JSONResponse EndUserList
+
+func (response ListEndUsers200JSONResponse) VisitListEndUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteEndUserRequestObject struct {
+	EndUserID EndUserID `json:"end_user_id"`
+}
+
+type DeleteEndUserResponseObject interface {
+	VisitDeleteEndUserResponse(w http.ResponseWriter) error
+}
+
+type DeleteEndUser204Response struct {
+}
+
+func (response DeleteEndUser204Response) VisitDeleteEndUserResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetEndUserRequestObject struct {
+	EndUserID EndUserID `json:"end_user_id"`
+}
+
+type GetEndUserResponseObject interface {
+	VisitGetEndUserResponse(w http.ResponseWriter) error
+}
+
+type GetEndUser200JSONResponse EndUser
+
+func (response GetEndUser200JSONResponse) VisitGetEndUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEndUserRequestObject struct {
+	EndUserID EndUserID `json:"end_user_id"`
+	Body      *MergeEndUserJSONRequestBody
+}
+
+type MergeEndUserResponseObject interface {
+	VisitMergeEndUserResponse(w http.ResponseWriter) error
+}
+
+type MergeEndUser200JSONResponse EndUser
+
+func (response MergeEndUser200JSONResponse) VisitMergeEndUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeEndUserRequestObject struct {
+	EndUserID EndUserID `json:"end_user_id"`
+	Body      *RevokeEndUserJSONRequestBody
+}
+
+type RevokeEndUserResponseObject interface {
+	VisitRevokeEndUserResponse(w http.ResponseWriter) error
+}
+
+type RevokeEndUser200JSONResponse EndUser
+
+func (response RevokeEndUser200JSONResponse) VisitRevokeEndUserResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListInvitationsRequestObject struct {
@@ -1870,84 +4041,216 @@ func (response RestoreWorkspace200JSONResponse) VisitRestoreWorkspaceResponse(w 
 	return err
 }
 
+type GetSecondFactorDemandRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+}
+
+type GetSecondFactorDemandResponseObject interface {
+	VisitGetSecondFactorDemandResponse(w http.ResponseWriter) error
+}
+
+type GetSecondFactorDemand200JSONResponse SecondFactorDemand
+
+func (response GetSecondFactorDemand200JSONResponse) VisitGetSecondFactorDemandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSecondFactorDemandRequestObject struct {
+	WorkspaceID WorkspaceInPath `json:"workspace_id"`
+	Body        *PutSecondFactorDemandJSONRequestBody
+}
+
+type PutSecondFactorDemandResponseObject interface {
+	VisitPutSecondFactorDemandResponse(w http.ResponseWriter) error
+}
+
+type PutSecondFactorDemand200JSONResponse SecondFactorDemand
+
+func (response PutSecondFactorDemand200JSONResponse) VisitPutSecondFactorDemandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListAPIKeys API keys of the workspace, newest first, with their last use
+	// ListAPIKeys List the API keys of the workspace, newest first
 	// (GET /v1/api-keys)
 	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
-	// CreateAPIKey Make an API key; its text is in this answer and nowhere else
+	// CreateAPIKey Create an API key
 	// (POST /v1/api-keys)
 	CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error)
-	// RevokeAPIKey Revoke an API key, at once and for good
+	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api-keys/{key_id})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
-	// AdoptAPIKey Become responsible for an API key
+	// AdoptAPIKey Adopt an API key
 	// (POST /v1/api-keys/{key_id}/adopt)
 	AdoptAPIKey(ctx context.Context, request AdoptAPIKeyRequestObject) (AdoptAPIKeyResponseObject, error)
-	// ListAPIKeyResources What an API key is responsible for, also one that is revoked
+	// ListAPIKeyResources List what an API key is responsible for
 	// (GET /v1/api-keys/{key_id}/resources)
 	ListAPIKeyResources(ctx context.Context, request ListAPIKeyResourcesRequestObject) (ListAPIKeyResourcesResponseObject, error)
-	// Login Open a session with e-mail and password
+	// GetAPIKeyUsage Get what an API key has used of its limits
+	// (GET /v1/api-keys/{key_id}/usage)
+	GetAPIKeyUsage(ctx context.Context, request GetAPIKeyUsageRequestObject) (GetAPIKeyUsageResponseObject, error)
+	// ChangeEmail Ask for another email address of the account
+	// (POST /v1/auth/email/change)
+	ChangeEmail(ctx context.Context, request ChangeEmailRequestObject) (ChangeEmailResponseObject, error)
+	// ConfirmEmailChange Confirm another email address with the link of an email
+	// (POST /v1/auth/email/change/confirm)
+	ConfirmEmailChange(ctx context.Context, request ConfirmEmailChangeRequestObject) (ConfirmEmailChangeResponseObject, error)
+	// ResendVerification Send the email that verifies the address once more
+	// (POST /v1/auth/email/resend)
+	ResendVerification(ctx context.Context, request ResendVerificationRequestObject) (ResendVerificationResponseObject, error)
+	// VerifyEmail Verify an email address
+	// (POST /v1/auth/email/verify)
+	VerifyEmail(ctx context.Context, request VerifyEmailRequestObject) (VerifyEmailResponseObject, error)
+	// GetFactors Get the second factor of the caller
+	// (GET /v1/auth/factors)
+	GetFactors(ctx context.Context, request GetFactorsRequestObject) (GetFactorsResponseObject, error)
+	// CreateRecoveryCodes Create new recovery codes
+	// (POST /v1/auth/factors/recovery-codes)
+	CreateRecoveryCodes(ctx context.Context, request CreateRecoveryCodesRequestObject) (CreateRecoveryCodesResponseObject, error)
+	// DeleteTotp Remove the second factor
+	// (DELETE /v1/auth/factors/totp)
+	DeleteTotp(ctx context.Context, request DeleteTotpRequestObject) (DeleteTotpResponseObject, error)
+	// CreateTotp Create the secret of an authenticator app
+	// (POST /v1/auth/factors/totp)
+	CreateTotp(ctx context.Context, request CreateTotpRequestObject) (CreateTotpResponseObject, error)
+	// ConfirmTotp Confirm the authenticator with a code of it
+	// (POST /v1/auth/factors/totp/confirm)
+	ConfirmTotp(ctx context.Context, request ConfirmTotpRequestObject) (ConfirmTotpResponseObject, error)
+	// ListIdentities List the identities that sign in to the account, oldest first
+	// (GET /v1/auth/identities)
+	ListIdentities(ctx context.Context, request ListIdentitiesRequestObject) (ListIdentitiesResponseObject, error)
+	// UnlinkIdentity End that an identity signs in to the account
+	// (DELETE /v1/auth/identities/{identity_id})
+	UnlinkIdentity(ctx context.Context, request UnlinkIdentityRequestObject) (UnlinkIdentityResponseObject, error)
+	// Login Log in with email and password
 	// (POST /v1/auth/login)
 	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
+	// LoginFactor Finish a log-in with a second factor
+	// (POST /v1/auth/login/factor)
+	LoginFactor(ctx context.Context, request LoginFactorRequestObject) (LoginFactorResponseObject, error)
 	// Logout End the session of this access token
 	// (POST /v1/auth/logout)
 	Logout(ctx context.Context, request LogoutRequestObject) (LogoutResponseObject, error)
-	// LogoutAll End every other session of the user, in every workspace
+	// LogoutAll End every other session of the user
 	// (POST /v1/auth/logout-all)
 	LogoutAll(ctx context.Context, request LogoutAllRequestObject) (LogoutAllResponseObject, error)
-	// GetMe Who am I, and in which workspace
+	// DeleteMe Delete the account of the caller
+	// (DELETE /v1/auth/me)
+	DeleteMe(ctx context.Context, request DeleteMeRequestObject) (DeleteMeResponseObject, error)
+	// GetMe Get the caller and the workspace of the session
 	// (GET /v1/auth/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
-	// ChangePassword Change the password and end every other session of the user
+	// ExportMe Export what is stored about the caller
+	// (GET /v1/auth/me/export)
+	ExportMe(ctx context.Context, request ExportMeRequestObject) (ExportMeResponseObject, error)
+	// ListIdentityProviders List the identity providers that people can sign in with
+	// (GET /v1/auth/oidc)
+	ListIdentityProviders(ctx context.Context, request ListIdentityProvidersRequestObject) (ListIdentityProvidersResponseObject, error)
+	// ExchangeSignIn Get a session for the code of a sign-in
+	// (POST /v1/auth/oidc/exchange)
+	ExchangeSignIn(ctx context.Context, request ExchangeSignInRequestObject) (ExchangeSignInResponseObject, error)
+	// FinishSignIn Take the answer of an identity provider
+	// (GET /v1/auth/oidc/{provider}/callback)
+	FinishSignIn(ctx context.Context, request FinishSignInRequestObject) (FinishSignInResponseObject, error)
+	// StartSignIn Send a browser to an identity provider
+	// (GET /v1/auth/oidc/{provider}/start)
+	StartSignIn(ctx context.Context, request StartSignInRequestObject) (StartSignInResponseObject, error)
+	// ChangePassword Change the password and end every other session
 	// (PUT /v1/auth/password)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
-	// Refresh Change a refresh token for a new pair; the old one is spent
+	// ForgotPassword Ask for an email with a link to set another password
+	// (POST /v1/auth/password/forgot)
+	ForgotPassword(ctx context.Context, request ForgotPasswordRequestObject) (ForgotPasswordResponseObject, error)
+	// ResetPassword Set another password with the link of an email
+	// (POST /v1/auth/password/reset)
+	ResetPassword(ctx context.Context, request ResetPasswordRequestObject) (ResetPasswordResponseObject, error)
+	// Reauthenticate Refresh the authentication of the session
+	// (POST /v1/auth/reauthenticate)
+	Reauthenticate(ctx context.Context, request ReauthenticateRequestObject) (ReauthenticateResponseObject, error)
+	// Refresh Refresh a session
 	// (POST /v1/auth/refresh)
 	Refresh(ctx context.Context, request RefreshRequestObject) (RefreshResponseObject, error)
-	// Register Register a user and a workspace, signed in at once
+	// Register Register a user and a workspace
 	// (POST /v1/auth/register)
 	Register(ctx context.Context, request RegisterRequestObject) (RegisterResponseObject, error)
-	// ListSessions My sessions in this workspace, newest first
+	// ListSessions List the user's sessions, newest first
 	// (GET /v1/auth/sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
-	// EndSession End one of my sessions
+	// EndSession End one of the user's sessions
 	// (DELETE /v1/auth/sessions/{session_id})
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
-	// ListInvitations Invitations into the workspace, newest first
+	// SetUp Create the first account of the installation
+	// (POST /v1/auth/set-up)
+	SetUp(ctx context.Context, request SetUpRequestObject) (SetUpResponseObject, error)
+	// CreateEndUserToken Create a token for an end user
+	// (POST /v1/end-user-tokens)
+	CreateEndUserToken(ctx context.Context, request CreateEndUserTokenRequestObject) (CreateEndUserTokenResponseObject, error)
+	// ListEndUsers List the end users of the workspace, newest first
+	// (GET /v1/end-users)
+	ListEndUsers(ctx context.Context, request ListEndUsersRequestObject) (ListEndUsersResponseObject, error)
+	// DeleteEndUser Delete an end user and erase what it has said
+	// (DELETE /v1/end-users/{end_user_id})
+	DeleteEndUser(ctx context.Context, request DeleteEndUserRequestObject) (DeleteEndUserResponseObject, error)
+	// GetEndUser Get an end user
+	// (GET /v1/end-users/{end_user_id})
+	GetEndUser(ctx context.Context, request GetEndUserRequestObject) (GetEndUserResponseObject, error)
+	// MergeEndUser Change an anonymous end user into a known one
+	// (POST /v1/end-users/{end_user_id}/merge)
+	MergeEndUser(ctx context.Context, request MergeEndUserRequestObject) (MergeEndUserResponseObject, error)
+	// RevokeEndUser Revoke an end user
+	// (POST /v1/end-users/{end_user_id}/revoke)
+	RevokeEndUser(ctx context.Context, request RevokeEndUserRequestObject) (RevokeEndUserResponseObject, error)
+	// ListInvitations List the invitations of the workspace, newest first
 	// (GET /v1/invitations)
 	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
-	// CreateInvitation Invite somebody; the token is in this answer and in a mail, and nowhere else
+	// CreateInvitation Invite a person to the workspace
 	// (POST /v1/invitations)
 	CreateInvitation(ctx context.Context, request CreateInvitationRequestObject) (CreateInvitationResponseObject, error)
-	// AcceptInvitation Accept an invitation, signed in at once
+	// AcceptInvitation Accept an invitation
 	// (POST /v1/invitations/accept)
 	AcceptInvitation(ctx context.Context, request AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error)
-	// RevokeInvitation Take an invitation back
+	// RevokeInvitation Revoke an invitation
 	// (DELETE /v1/invitations/{invitation_id})
 	RevokeInvitation(ctx context.Context, request RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error)
-	// ListMembers Who is in the workspace, in the order in which they joined
+	// ListMembers List the members of the workspace, in the order of joining
 	// (GET /v1/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
-	// RemoveMember Remove a member, at once
+	// RemoveMember Remove a member
 	// (DELETE /v1/members/{user_id})
 	RemoveMember(ctx context.Context, request RemoveMemberRequestObject) (RemoveMemberResponseObject, error)
-	// ChangeMember Give a member another role, at once
+	// ChangeMember Change the role of a member
 	// (PATCH /v1/members/{user_id})
 	ChangeMember(ctx context.Context, request ChangeMemberRequestObject) (ChangeMemberResponseObject, error)
-	// ListMemberResources What a member is responsible for, and what a removed one has left
+	// ListMemberResources List what a member is responsible for
 	// (GET /v1/members/{user_id}/resources)
 	ListMemberResources(ctx context.Context, request ListMemberResourcesRequestObject) (ListMemberResourcesResponseObject, error)
-	// ListWorkspaces My workspaces, in the order in which I joined them
+	// ListWorkspaces List the user's workspaces, in the order of joining
 	// (GET /v1/workspaces)
 	ListWorkspaces(ctx context.Context, request ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error)
-	// CreateWorkspace Make another workspace, of which the caller is the owner
+	// CreateWorkspace Create another workspace, with the caller as its owner
 	// (POST /v1/workspaces)
 	CreateWorkspace(ctx context.Context, request CreateWorkspaceRequestObject) (CreateWorkspaceResponseObject, error)
 	// DeleteWorkspace Delete a workspace
 	// (DELETE /v1/workspaces/{workspace_id})
 	DeleteWorkspace(ctx context.Context, request DeleteWorkspaceRequestObject) (DeleteWorkspaceResponseObject, error)
-	// GetWorkspace One of my workspaces
+	// GetWorkspace Get a workspace
 	// (GET /v1/workspaces/{workspace_id})
 	GetWorkspace(ctx context.Context, request GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error)
 	// ChangeWorkspace Rename a workspace
@@ -1956,9 +4259,15 @@ type StrictServerInterface interface {
 	// LeaveWorkspace Leave a workspace
 	// (POST /v1/workspaces/{workspace_id}/leave)
 	LeaveWorkspace(ctx context.Context, request LeaveWorkspaceRequestObject) (LeaveWorkspaceResponseObject, error)
-	// RestoreWorkspace Take the deletion of a workspace back
+	// RestoreWorkspace Restore a deleted workspace
 	// (POST /v1/workspaces/{workspace_id}/restore)
 	RestoreWorkspace(ctx context.Context, request RestoreWorkspaceRequestObject) (RestoreWorkspaceResponseObject, error)
+	// GetSecondFactorDemand Get whether the workspace demands a second factor
+	// (GET /v1/workspaces/{workspace_id}/second-factor)
+	GetSecondFactorDemand(ctx context.Context, request GetSecondFactorDemandRequestObject) (GetSecondFactorDemandResponseObject, error)
+	// PutSecondFactorDemand Set whether the workspace demands a second factor
+	// (PUT /v1/workspaces/{workspace_id}/second-factor)
+	PutSecondFactorDemand(ctx context.Context, request PutSecondFactorDemandRequestObject) (PutSecondFactorDemandResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -2146,6 +4455,456 @@ func (sh *strictHandler) ListAPIKeyResources(ctx *echo.Context, keyID KeyID, par
 	return nil
 }
 
+// GetAPIKeyUsage operation middleware
+func (sh *strictHandler) GetAPIKeyUsage(ctx *echo.Context, keyID KeyID) error {
+	var request GetAPIKeyUsageRequestObject
+
+	request.KeyID = keyID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAPIKeyUsage(ctx.Request().Context(), request.(GetAPIKeyUsageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAPIKeyUsage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAPIKeyUsageResponseObject); ok {
+		return validResponse.VisitGetAPIKeyUsageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeEmail operation middleware
+func (sh *strictHandler) ChangeEmail(ctx *echo.Context) error {
+	var request ChangeEmailRequestObject
+
+	var body ChangeEmailJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeEmail(ctx.Request().Context(), request.(ChangeEmailRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeEmail")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeEmailResponseObject); ok {
+		return validResponse.VisitChangeEmailResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmEmailChange operation middleware
+func (sh *strictHandler) ConfirmEmailChange(ctx *echo.Context) error {
+	var request ConfirmEmailChangeRequestObject
+
+	var body ConfirmEmailChangeJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmEmailChange(ctx.Request().Context(), request.(ConfirmEmailChangeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmEmailChange")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmEmailChangeResponseObject); ok {
+		return validResponse.VisitConfirmEmailChangeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResendVerification operation middleware
+func (sh *strictHandler) ResendVerification(ctx *echo.Context) error {
+	var request ResendVerificationRequestObject
+
+	var body ResendVerificationJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResendVerification(ctx.Request().Context(), request.(ResendVerificationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResendVerification")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResendVerificationResponseObject); ok {
+		return validResponse.VisitResendVerificationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VerifyEmail operation middleware
+func (sh *strictHandler) VerifyEmail(ctx *echo.Context) error {
+	var request VerifyEmailRequestObject
+
+	var body VerifyEmailJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyEmail(ctx.Request().Context(), request.(VerifyEmailRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyEmail")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VerifyEmailResponseObject); ok {
+		return validResponse.VisitVerifyEmailResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetFactors operation middleware
+func (sh *strictHandler) GetFactors(ctx *echo.Context) error {
+	var request GetFactorsRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFactors(ctx.Request().Context(), request.(GetFactorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFactors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetFactorsResponseObject); ok {
+		return validResponse.VisitGetFactorsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateRecoveryCodes operation middleware
+func (sh *strictHandler) CreateRecoveryCodes(ctx *echo.Context) error {
+	var request CreateRecoveryCodesRequestObject
+
+	var body CreateRecoveryCodesJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRecoveryCodes(ctx.Request().Context(), request.(CreateRecoveryCodesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRecoveryCodes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateRecoveryCodesResponseObject); ok {
+		return validResponse.VisitCreateRecoveryCodesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTotp operation middleware
+func (sh *strictHandler) DeleteTotp(ctx *echo.Context) error {
+	var request DeleteTotpRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTotp(ctx.Request().Context(), request.(DeleteTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTotpResponseObject); ok {
+		return validResponse.VisitDeleteTotpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTotp operation middleware
+func (sh *strictHandler) CreateTotp(ctx *echo.Context) error {
+	var request CreateTotpRequestObject
+
+	var body CreateTotpJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTotp(ctx.Request().Context(), request.(CreateTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTotpResponseObject); ok {
+		return validResponse.VisitCreateTotpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmTotp operation middleware
+func (sh *strictHandler) ConfirmTotp(ctx *echo.Context) error {
+	var request ConfirmTotpRequestObject
+
+	var body ConfirmTotpJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmTotp(ctx.Request().Context(), request.(ConfirmTotpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmTotp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmTotpResponseObject); ok {
+		return validResponse.VisitConfirmTotpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIdentities operation middleware
+func (sh *strictHandler) ListIdentities(ctx *echo.Context) error {
+	var request ListIdentitiesRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIdentities(ctx.Request().Context(), request.(ListIdentitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIdentities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIdentitiesResponseObject); ok {
+		return validResponse.VisitListIdentitiesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnlinkIdentity operation middleware
+func (sh *strictHandler) UnlinkIdentity(ctx *echo.Context, identityID openapi_types.UUID) error {
+	var request UnlinkIdentityRequestObject
+
+	request.IdentityID = identityID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UnlinkIdentity(ctx.Request().Context(), request.(UnlinkIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnlinkIdentity")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnlinkIdentityResponseObject); ok {
+		return validResponse.VisitUnlinkIdentityResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Login operation middleware
 func (sh *strictHandler) Login(ctx *echo.Context) error {
 	var request LoginRequestObject
@@ -2186,6 +4945,52 @@ func (sh *strictHandler) Login(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(LoginResponseObject); ok {
 		return validResponse.VisitLoginResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LoginFactor operation middleware
+func (sh *strictHandler) LoginFactor(ctx *echo.Context) error {
+	var request LoginFactorRequestObject
+
+	var body LoginFactorJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LoginFactor(ctx.Request().Context(), request.(LoginFactorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LoginFactor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LoginFactorResponseObject); ok {
+		return validResponse.VisitLoginFactorResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -2290,6 +5095,52 @@ func (sh *strictHandler) LogoutAll(ctx *echo.Context) error {
 	return nil
 }
 
+// DeleteMe operation middleware
+func (sh *strictHandler) DeleteMe(ctx *echo.Context) error {
+	var request DeleteMeRequestObject
+
+	var body DeleteMeJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMe(ctx.Request().Context(), request.(DeleteMeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMe")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMeResponseObject); ok {
+		return validResponse.VisitDeleteMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetMe operation middleware
 func (sh *strictHandler) GetMe(ctx *echo.Context) error {
 	var request GetMeRequestObject
@@ -2307,6 +5158,152 @@ func (sh *strictHandler) GetMe(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportMe operation middleware
+func (sh *strictHandler) ExportMe(ctx *echo.Context, params ExportMeParams) error {
+	var request ExportMeRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportMe(ctx.Request().Context(), request.(ExportMeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportMe")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportMeResponseObject); ok {
+		return validResponse.VisitExportMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIdentityProviders operation middleware
+func (sh *strictHandler) ListIdentityProviders(ctx *echo.Context) error {
+	var request ListIdentityProvidersRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIdentityProviders(ctx.Request().Context(), request.(ListIdentityProvidersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIdentityProviders")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIdentityProvidersResponseObject); ok {
+		return validResponse.VisitListIdentityProvidersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExchangeSignIn operation middleware
+func (sh *strictHandler) ExchangeSignIn(ctx *echo.Context) error {
+	var request ExchangeSignInRequestObject
+
+	var body ExchangeSignInJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExchangeSignIn(ctx.Request().Context(), request.(ExchangeSignInRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExchangeSignIn")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExchangeSignInResponseObject); ok {
+		return validResponse.VisitExchangeSignInResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishSignIn operation middleware
+func (sh *strictHandler) FinishSignIn(ctx *echo.Context, provider IdentityProviderInPath, params FinishSignInParams) error {
+	var request FinishSignInRequestObject
+
+	request.Provider = provider
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishSignIn(ctx.Request().Context(), request.(FinishSignInRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishSignIn")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishSignInResponseObject); ok {
+		return validResponse.VisitFinishSignInResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartSignIn operation middleware
+func (sh *strictHandler) StartSignIn(ctx *echo.Context, provider IdentityProviderInPath, params StartSignInParams) error {
+	var request StartSignInRequestObject
+
+	request.Provider = provider
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartSignIn(ctx.Request().Context(), request.(StartSignInRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartSignIn")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartSignInResponseObject); ok {
+		return validResponse.VisitStartSignInResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -2353,6 +5350,144 @@ func (sh *strictHandler) ChangePassword(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
 		return validResponse.VisitChangePasswordResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ForgotPassword operation middleware
+func (sh *strictHandler) ForgotPassword(ctx *echo.Context) error {
+	var request ForgotPasswordRequestObject
+
+	var body ForgotPasswordJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ForgotPassword(ctx.Request().Context(), request.(ForgotPasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ForgotPassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ForgotPasswordResponseObject); ok {
+		return validResponse.VisitForgotPasswordResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResetPassword operation middleware
+func (sh *strictHandler) ResetPassword(ctx *echo.Context) error {
+	var request ResetPasswordRequestObject
+
+	var body ResetPasswordJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResetPassword(ctx.Request().Context(), request.(ResetPasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResetPassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResetPasswordResponseObject); ok {
+		return validResponse.VisitResetPasswordResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Reauthenticate operation middleware
+func (sh *strictHandler) Reauthenticate(ctx *echo.Context) error {
+	var request ReauthenticateRequestObject
+
+	var body ReauthenticateJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Reauthenticate(ctx.Request().Context(), request.(ReauthenticateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Reauthenticate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReauthenticateResponseObject); ok {
+		return validResponse.VisitReauthenticateResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -2495,6 +5630,272 @@ func (sh *strictHandler) EndSession(ctx *echo.Context, sessionID openapi_types.U
 		return err
 	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
 		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetUp operation middleware
+func (sh *strictHandler) SetUp(ctx *echo.Context) error {
+	var request SetUpRequestObject
+
+	var body SetUpJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetUp(ctx.Request().Context(), request.(SetUpRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetUp")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetUpResponseObject); ok {
+		return validResponse.VisitSetUpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateEndUserToken operation middleware
+func (sh *strictHandler) CreateEndUserToken(ctx *echo.Context) error {
+	var request CreateEndUserTokenRequestObject
+
+	var body CreateEndUserTokenJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateEndUserToken(ctx.Request().Context(), request.(CreateEndUserTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateEndUserToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateEndUserTokenResponseObject); ok {
+		return validResponse.VisitCreateEndUserTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEndUsers operation middleware
+func (sh *strictHandler) ListEndUsers(ctx *echo.Context, params ListEndUsersParams) error {
+	var request ListEndUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEndUsers(ctx.Request().Context(), request.(ListEndUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEndUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEndUsersResponseObject); ok {
+		return validResponse.VisitListEndUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteEndUser operation middleware
+func (sh *strictHandler) DeleteEndUser(ctx *echo.Context, endUserID EndUserID) error {
+	var request DeleteEndUserRequestObject
+
+	request.EndUserID = endUserID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteEndUser(ctx.Request().Context(), request.(DeleteEndUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteEndUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteEndUserResponseObject); ok {
+		return validResponse.VisitDeleteEndUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetEndUser operation middleware
+func (sh *strictHandler) GetEndUser(ctx *echo.Context, endUserID EndUserID) error {
+	var request GetEndUserRequestObject
+
+	request.EndUserID = endUserID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetEndUser(ctx.Request().Context(), request.(GetEndUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetEndUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetEndUserResponseObject); ok {
+		return validResponse.VisitGetEndUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeEndUser operation middleware
+func (sh *strictHandler) MergeEndUser(ctx *echo.Context, endUserID EndUserID) error {
+	var request MergeEndUserRequestObject
+
+	request.EndUserID = endUserID
+
+	var body MergeEndUserJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeEndUser(ctx.Request().Context(), request.(MergeEndUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeEndUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeEndUserResponseObject); ok {
+		return validResponse.VisitMergeEndUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeEndUser operation middleware
+func (sh *strictHandler) RevokeEndUser(ctx *echo.Context, endUserID EndUserID) error {
+	var request RevokeEndUserRequestObject
+
+	request.EndUserID = endUserID
+
+	var body RevokeEndUserJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeEndUser(ctx.Request().Context(), request.(RevokeEndUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeEndUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeEndUserResponseObject); ok {
+		return validResponse.VisitRevokeEndUserResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -3032,6 +6433,79 @@ func (sh *strictHandler) RestoreWorkspace(ctx *echo.Context, workspaceID Workspa
 		return err
 	} else if validResponse, ok := response.(RestoreWorkspaceResponseObject); ok {
 		return validResponse.VisitRestoreWorkspaceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSecondFactorDemand operation middleware
+func (sh *strictHandler) GetSecondFactorDemand(ctx *echo.Context, workspaceID WorkspaceInPath) error {
+	var request GetSecondFactorDemandRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSecondFactorDemand(ctx.Request().Context(), request.(GetSecondFactorDemandRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSecondFactorDemand")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSecondFactorDemandResponseObject); ok {
+		return validResponse.VisitGetSecondFactorDemandResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutSecondFactorDemand operation middleware
+func (sh *strictHandler) PutSecondFactorDemand(ctx *echo.Context, workspaceID WorkspaceInPath) error {
+	var request PutSecondFactorDemandRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	var body PutSecondFactorDemandJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutSecondFactorDemand(ctx.Request().Context(), request.(PutSecondFactorDemandRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutSecondFactorDemand")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutSecondFactorDemandResponseObject); ok {
+		return validResponse.VisitPutSecondFactorDemandResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

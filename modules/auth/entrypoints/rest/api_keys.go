@@ -2,20 +2,30 @@ package rest
 
 import (
 	"context"
+	"time"
 
 	"github.com/parley/parley/modules/auth/domain"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/modules/auth/ports"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
 )
+
+// Keys has what the calls about API keys need.
+type Keys struct {
+	Create usecases.CreateAPIKey
+	Store  ports.Keys
+	Now    func() time.Time
+}
 
 // ListAPIKeys lists the API keys of the workspace, newest first.
 func (s Server) ListAPIKeys(ctx context.Context, r ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error) {
 	p, err := page.List[domain.APIKey, page.IDPosition]{
 		Name: "api keys",
 		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]domain.APIKey, error) {
-			return s.People.Keys.List(ctx, after.Before(), limit)
+			return s.Keys.Store.List(ctx, after.Before(), limit)
 		},
 		Position: func(k domain.APIKey) page.IDPosition { return page.IDPosition{ID: k.ID} },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
@@ -26,21 +36,25 @@ func (s Server) ListAPIKeys(ctx context.Context, r ListAPIKeysRequestObject) (Li
 func (s Server) CreateAPIKey(ctx context.Context, r CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		wanted := domain.APIKey{
-			Name: r.Body.Name, Role: domain.Role(r.Body.Role), ExpiresAt: r.Body.ExpiresAt, CreatedBy: call.From(ctx).Principal.UserID,
+			Name: r.Body.Name, Role: domain.Role(r.Body.Role), ExpiresAt: r.Body.ExpiresAt, CreatedBy: callctx.From(ctx).Principal.UserID,
 		}
 		if r.Body.BotIds != nil {
 			wanted.Bots = *r.Body.BotIds
 		}
-		key, text, err := s.People.CreateKey.Do(ctx, wanted)
+		if r.Body.Limits != nil {
+			wanted.Limits = toKeyLimits(*r.Body.Limits)
+		}
+		key, text, err := s.Keys.Create.Do(ctx, wanted, r.Body.AllowedAddresses)
 		k := toAPIKey(key)
 		return command.Outcome{
 			Answer: CreateAPIKey201JSONResponse{
 				ID: k.ID, Name: k.Name, Hint: k.Hint, Role: k.Role, BotIds: k.BotIds, CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt,
 				ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, ResponsibleID: k.ResponsibleID,
-				SuspendedAt: k.SuspendedAt, Key: text,
+				SuspendedAt: k.SuspendedAt, AllowedAddresses: k.AllowedAddresses, Limits: k.Limits, Key: text,
 			}.VisitCreateAPIKeyResponse,
 			Audit: audit.Entry{Action: "api_key.create", Resource: "api_key", ResourceID: key.ID, Changes: map[string]any{
-				"name": key.Name, "role": key.Role, "bot_ids": key.Bots, "expires_at": key.ExpiresAt,
+				"name": key.Name, "role": key.Role, "bot_ids": key.Bots, "expires_at": key.ExpiresAt, "allowed_addresses": k.AllowedAddresses,
+				"limits": k.Limits,
 			}},
 			Secret: true,
 		}, err
@@ -51,7 +65,7 @@ func (s Server) CreateAPIKey(ctx context.Context, r CreateAPIKeyRequestObject) (
 // RevokeAPIKey revokes an API key.
 func (s Server) RevokeAPIKey(ctx context.Context, r RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		name, held, err := s.People.Keys.Revoke(ctx, r.KeyID)
+		name, held, err := s.Keys.Store.Revoke(ctx, r.KeyID)
 		changes := ended(domain.Ended{Subscriptions: held})
 		changes["name"] = name
 		return command.Outcome{
@@ -66,10 +80,17 @@ func toAPIKey(k domain.APIKey) APIKey {
 	key := APIKey{
 		ID: k.ID, Name: k.Name, Hint: k.Hint, Role: KeyRole(k.Role), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt,
 		ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, ResponsibleID: k.ResponsibleID,
-		SuspendedAt: k.SuspendedAt,
+		SuspendedAt: k.SuspendedAt, Limits: fromKeyLimits(k.Limits),
 	}
 	if k.Bots != nil {
 		key.BotIds = &k.Bots
+	}
+	if len(k.Networks) > 0 {
+		texts := make([]string, len(k.Networks))
+		for i, network := range k.Networks {
+			texts[i] = network.String()
+		}
+		key.AllowedAddresses = &texts
 	}
 	return key
 }

@@ -6,17 +6,25 @@ import (
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
 )
+
+// Members has what the calls about members need.
+type Members struct {
+	ChangeRole  usecases.ChangeRole
+	Remove      usecases.RemoveMember
+	Store       ports.Members
+	Authorities ports.Authorities
+}
 
 // ListMembers lists the members of the workspace.
 func (s Server) ListMembers(ctx context.Context, r ListMembersRequestObject) (ListMembersResponseObject, error) {
 	p, err := page.List[domain.Member, ports.Position]{
 		Name:     "members",
-		Read:     s.People.Members.List,
+		Read:     s.Members.Store.List,
 		Position: func(m domain.Member) ports.Position { return ports.Position{At: m.JoinedAt, ID: m.UserID} },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return ListMembers200JSONResponse{Items: page.Map(p.Items, toMember), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
@@ -25,8 +33,8 @@ func (s Server) ListMembers(ctx context.Context, r ListMembersRequestObject) (Li
 // ChangeMember changes the role of a member.
 func (s Server) ChangeMember(ctx context.Context, r ChangeMemberRequestObject) (ChangeMemberResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		done, err := s.People.ChangeRole.Do(ctx, usecases.RoleChange{
-			By: call.From(ctx).Principal.UserID, Who: r.UserID, To: domain.Role(r.Body.Role),
+		done, err := s.Members.ChangeRole.Do(ctx, usecases.RoleChange{
+			By: callctx.From(ctx).Principal.UserID, Who: r.UserID, To: domain.Role(r.Body.Role),
 		})
 		changes := ended(done.Ended)
 		changes["role"] = map[string]domain.Role{"from": done.Before, "to": done.Member.Role}
@@ -41,7 +49,7 @@ func (s Server) ChangeMember(ctx context.Context, r ChangeMemberRequestObject) (
 // RemoveMember removes a member, and returns the resources that are left for others to adopt or delete.
 func (s Server) RemoveMember(ctx context.Context, r RemoveMemberRequestObject) (RemoveMemberResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		done, err := s.People.Remove.Do(ctx, call.From(ctx).Principal.UserID, r.UserID)
+		done, err := s.Members.Remove.Do(ctx, callctx.From(ctx).Principal.UserID, r.UserID)
 		if err != nil {
 			return command.Outcome{}, err
 		}

@@ -7,10 +7,10 @@ import (
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // ListMemberResources lists what a member is responsible for, including what a former member has left and nobody has
@@ -19,7 +19,7 @@ func (s Server) ListMemberResources(ctx context.Context, r ListMemberResourcesRe
 	list, err := s.resources(ctx, r.UserID, r.Params.Cursor, r.Params.Limit)
 	if err == nil && len(list.Items) == 0 {
 		var was bool
-		if was, err = s.People.Authorities.WasMember(ctx, r.UserID); err == nil && !was {
+		if was, err = s.Members.Authorities.WasMember(ctx, r.UserID); err == nil && !was {
 			err = ports.ErrMemberNotFound
 		}
 	}
@@ -31,7 +31,7 @@ func (s Server) ListAPIKeyResources(ctx context.Context, r ListAPIKeyResourcesRe
 	list, err := s.resources(ctx, r.KeyID, r.Params.Cursor, r.Params.Limit)
 	if err == nil && len(list.Items) == 0 {
 		var has bool
-		if has, err = s.People.Keys.Has(ctx, r.KeyID); err == nil && !has {
+		if has, err = s.Keys.Store.Has(ctx, r.KeyID); err == nil && !has {
 			err = ports.ErrKeyNotFound
 		}
 	}
@@ -41,7 +41,7 @@ func (s Server) ListAPIKeyResources(ctx context.Context, r ListAPIKeyResourcesRe
 // AdoptAPIKey makes the caller responsible for an API key.
 func (s Server) AdoptAPIKey(ctx context.Context, r AdoptAPIKeyRequestObject) (AdoptAPIKeyResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		key, err := s.People.Keys.Adopt(ctx, r.KeyID, call.From(ctx).Principal.UserID)
+		key, err := s.Keys.Store.Adopt(ctx, r.KeyID, callctx.From(ctx).Principal.UserID)
 		return command.Outcome{
 			Answer: AdoptAPIKey200JSONResponse(toAPIKey(key)).VisitAdoptAPIKeyResponse,
 			Audit:  audit.Entry{Action: "api_key.adopt", Resource: "api_key", ResourceID: r.KeyID, Changes: map[string]any{"name": key.Name}},
@@ -54,7 +54,7 @@ func (s Server) resources(ctx context.Context, of uuid.UUID, cursor *string, lim
 	p, err := page.List[domain.Resource, page.IDPosition]{
 		Name: "resources", Filter: of.String(),
 		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]domain.Resource, error) {
-			return s.People.Authorities.Resources(ctx, of, after.Before(), limit)
+			return s.Members.Authorities.Resources(ctx, of, after.Before(), limit)
 		},
 		Position: func(r domain.Resource) page.IDPosition { return page.IDPosition{ID: r.ID} },
 	}.Page(ctx, s.Cursors, cursor, limit)

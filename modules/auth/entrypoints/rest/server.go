@@ -11,11 +11,11 @@ import (
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // Server serves the calls of auth. It has the methods of the generated StrictServerInterface.
@@ -24,16 +24,32 @@ type Server struct {
 	LogIn          usecases.LogIn
 	RefreshSession usecases.RefreshSession
 	LogOut         usecases.LogOut
+	EndOwn         usecases.EndSession
+	OwnAccount     OwnAccount
 	Passwords      usecases.ChangePassword
-	People         People
+	Recover        usecases.RecoverPassword
+	Verify         usecases.VerifyEmail
+	SignIn         SignIn
+	Factors        FactorCalls
+	Email          usecases.ChangeEmail
+	First          usecases.SetUp
+	Workspaces     Workspaces
+	Members        Members
+	Invitations    Invitations
+	EndUsers       EndUsers
+	Keys           Keys
 	Users          ports.Users
 	Sessions       ports.Sessions
+	OwnSessions    ports.OwnSessions
+	Events         ports.AccountEvents
 	Commands       *command.Pipeline
 	Cursors        page.Key
 }
 
 // Mount adds the routes.
-func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
+func (s Server) Mount(e *echo.Echo) {
+	RegisterHandlers(e, NewStrictHandler(s, []StrictMiddlewareFunc{withCookies}))
+}
 
 // Register creates an account and its first workspace.
 func (s Server) Register(ctx context.Context, r RegisterRequestObject) (RegisterResponseObject, error) {
@@ -41,16 +57,17 @@ func (s Server) Register(ctx context.Context, r RegisterRequestObject) (Register
 		Email:         r.Body.Email,
 		Password:      r.Body.Password,
 		WorkspaceName: r.Body.WorkspaceName,
-		OperationID:   call.From(ctx).Operation.ID,
-		DeviceToken:   call.From(ctx).DeviceToken,
+		OperationID:   callctx.From(ctx).Operation.ID,
+		DeviceToken:   callctx.From(ctx).DeviceToken,
 		Client:        client(ctx),
+		Language:      callctx.From(ctx).AcceptLanguage,
 	})
 	return Register201JSONResponse{TokenPairJSONResponse(pair(grant))}, err
 }
 
 // Login starts a session.
 func (s Server) Login(ctx context.Context, r LoginRequestObject) (LoginResponseObject, error) {
-	in := usecases.Credentials{Email: r.Body.Email, Password: r.Body.Password, DeviceToken: call.From(ctx).DeviceToken, Client: client(ctx)}
+	in := usecases.Credentials{Email: r.Body.Email, Password: r.Body.Password, DeviceToken: callctx.From(ctx).DeviceToken, Client: client(ctx)}
 	if r.Body.WorkspaceID != nil {
 		in.Workspace = *r.Body.WorkspaceID
 	}
@@ -67,7 +84,7 @@ func (s Server) Refresh(ctx context.Context, r RefreshRequestObject) (RefreshRes
 // Logout ends the session of the call. The session is stored in the workspace in which it was opened, whichever
 // workspace the call names.
 func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutResponseObject, error) {
-	p := call.From(ctx).Principal
+	p := callctx.From(ctx).Principal
 	if p.HomeID == uuid.Nil {
 		return s.logoutWithoutWorkspace(ctx, p)
 	}
@@ -76,7 +93,7 @@ func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutRespon
 			return nil, err
 		}
 	}
-	answer, err := s.Commands.Run(call.InHomeWorkspace(ctx), func(ctx context.Context) (command.Outcome, error) {
+	answer, err := s.Commands.Run(callctx.InHomeWorkspace(ctx), func(ctx context.Context) (command.Outcome, error) {
 		return command.Outcome{
 			Answer: Logout204Response{}.VisitLogoutResponse,
 			Audit:  audit.Entry{Action: "session.close", Resource: "session", ResourceID: p.SessionID},
@@ -90,7 +107,7 @@ func (s Server) Logout(ctx context.Context, _ LogoutRequestObject) (LogoutRespon
 
 // logoutWithoutWorkspace ends a session in no workspace. The call is not stored as an operation, because operations
 // belong to workspaces. A repetition finds the session ended, as any other call does.
-func (s Server) logoutWithoutWorkspace(ctx context.Context, p call.Principal) (LogoutResponseObject, error) {
+func (s Server) logoutWithoutWorkspace(ctx context.Context, p callctx.Principal) (LogoutResponseObject, error) {
 	err := s.LogOut.WithoutWorkspace(ctx, p.UserID, p.SessionID)
 	if errors.Is(err, ports.ErrSessionNotFound) {
 		err = fail.ErrUnauthorized
@@ -102,10 +119,11 @@ func (s Server) logoutWithoutWorkspace(ctx context.Context, p call.Principal) (L
 func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseObject, error) {
 	p, err := s.Users.Profile(ctx)
 	me := GetMe200JSONResponse{
-		UserID:      p.UserID,
-		Email:       p.Email,
+		UserID:        p.UserID,
+		Email:         p.Email,
+		EmailVerified: p.Proof != domain.NoProof, EmailProof: EmailProof(p.Proof),
 		Memberships: page.Map(p.Memberships, toMembership),
-		SessionID:   call.From(ctx).Principal.SessionID,
+		SessionID:   callctx.From(ctx).Principal.SessionID,
 		CreatedAt:   p.CreatedAt,
 	}
 	if p.WorkspaceID != uuid.Nil {
@@ -115,7 +133,7 @@ func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseO
 }
 
 func client(ctx context.Context) domain.Client {
-	c := call.From(ctx)
+	c := callctx.From(ctx)
 	return domain.Client{IP: c.IP, UserAgent: c.UserAgent}
 }
 

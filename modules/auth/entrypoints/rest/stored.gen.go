@@ -5,38 +5,69 @@ package rest
 import (
 	"net/http"
 
-	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/request/command"
 )
 
 // stored answers a call with the bytes that the command pipeline keeps.
 type stored struct{ command.Answer }
 
-func (s stored) VisitListAPIKeysResponse(w http.ResponseWriter) error         { return s.Write(w) }
-func (s stored) VisitCreateAPIKeyResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitAdoptAPIKeyResponse(w http.ResponseWriter) error         { return s.Write(w) }
-func (s stored) VisitListAPIKeyResourcesResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitLoginResponse(w http.ResponseWriter) error               { return s.Write(w) }
-func (s stored) VisitLogoutResponse(w http.ResponseWriter) error              { return s.Write(w) }
-func (s stored) VisitLogoutAllResponse(w http.ResponseWriter) error           { return s.Write(w) }
-func (s stored) VisitGetMeResponse(w http.ResponseWriter) error               { return s.Write(w) }
-func (s stored) VisitChangePasswordResponse(w http.ResponseWriter) error      { return s.Write(w) }
-func (s stored) VisitRefreshResponse(w http.ResponseWriter) error             { return s.Write(w) }
-func (s stored) VisitRegisterResponse(w http.ResponseWriter) error            { return s.Write(w) }
-func (s stored) VisitListSessionsResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitEndSessionResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitListInvitationsResponse(w http.ResponseWriter) error     { return s.Write(w) }
-func (s stored) VisitCreateInvitationResponse(w http.ResponseWriter) error    { return s.Write(w) }
-func (s stored) VisitAcceptInvitationResponse(w http.ResponseWriter) error    { return s.Write(w) }
-func (s stored) VisitRevokeInvitationResponse(w http.ResponseWriter) error    { return s.Write(w) }
-func (s stored) VisitListMembersResponse(w http.ResponseWriter) error         { return s.Write(w) }
-func (s stored) VisitRemoveMemberResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitChangeMemberResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitListMemberResourcesResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitListWorkspacesResponse(w http.ResponseWriter) error      { return s.Write(w) }
-func (s stored) VisitCreateWorkspaceResponse(w http.ResponseWriter) error     { return s.Write(w) }
-func (s stored) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error     { return s.Write(w) }
-func (s stored) VisitGetWorkspaceResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitChangeWorkspaceResponse(w http.ResponseWriter) error     { return s.Write(w) }
-func (s stored) VisitLeaveWorkspaceResponse(w http.ResponseWriter) error      { return s.Write(w) }
-func (s stored) VisitRestoreWorkspaceResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitListAPIKeysResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitCreateAPIKeyResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitAdoptAPIKeyResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitListAPIKeyResourcesResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitGetAPIKeyUsageResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitChangeEmailResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitConfirmEmailChangeResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitResendVerificationResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitVerifyEmailResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitGetFactorsResponse(w http.ResponseWriter) error            { return s.Write(w) }
+func (s stored) VisitCreateRecoveryCodesResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitDeleteTotpResponse(w http.ResponseWriter) error            { return s.Write(w) }
+func (s stored) VisitCreateTotpResponse(w http.ResponseWriter) error            { return s.Write(w) }
+func (s stored) VisitConfirmTotpResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitListIdentitiesResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitUnlinkIdentityResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitLoginResponse(w http.ResponseWriter) error                 { return s.Write(w) }
+func (s stored) VisitLoginFactorResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitLogoutResponse(w http.ResponseWriter) error                { return s.Write(w) }
+func (s stored) VisitLogoutAllResponse(w http.ResponseWriter) error             { return s.Write(w) }
+func (s stored) VisitDeleteMeResponse(w http.ResponseWriter) error              { return s.Write(w) }
+func (s stored) VisitGetMeResponse(w http.ResponseWriter) error                 { return s.Write(w) }
+func (s stored) VisitExportMeResponse(w http.ResponseWriter) error              { return s.Write(w) }
+func (s stored) VisitListIdentityProvidersResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitExchangeSignInResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitFinishSignInResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitStartSignInResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitChangePasswordResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitForgotPasswordResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitResetPasswordResponse(w http.ResponseWriter) error         { return s.Write(w) }
+func (s stored) VisitReauthenticateResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitRefreshResponse(w http.ResponseWriter) error               { return s.Write(w) }
+func (s stored) VisitRegisterResponse(w http.ResponseWriter) error              { return s.Write(w) }
+func (s stored) VisitListSessionsResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitEndSessionResponse(w http.ResponseWriter) error            { return s.Write(w) }
+func (s stored) VisitSetUpResponse(w http.ResponseWriter) error                 { return s.Write(w) }
+func (s stored) VisitCreateEndUserTokenResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitListEndUsersResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitDeleteEndUserResponse(w http.ResponseWriter) error         { return s.Write(w) }
+func (s stored) VisitGetEndUserResponse(w http.ResponseWriter) error            { return s.Write(w) }
+func (s stored) VisitMergeEndUserResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitRevokeEndUserResponse(w http.ResponseWriter) error         { return s.Write(w) }
+func (s stored) VisitListInvitationsResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitCreateInvitationResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitAcceptInvitationResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitRevokeInvitationResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitListMembersResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitRemoveMemberResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitChangeMemberResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitListMemberResourcesResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitListWorkspacesResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitCreateWorkspaceResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitGetWorkspaceResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitChangeWorkspaceResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitLeaveWorkspaceResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitRestoreWorkspaceResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitGetSecondFactorDemandResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitPutSecondFactorDemandResponse(w http.ResponseWriter) error { return s.Write(w) }

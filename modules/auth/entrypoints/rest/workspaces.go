@@ -6,18 +6,27 @@ import (
 
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/modules/auth/ports"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/modules/auth/usecases"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/request/page"
 )
+
+// Workspaces has what the calls about workspaces need.
+type Workspaces struct {
+	Create  usecases.CreateWorkspace
+	Rename  usecases.RenameWorkspace
+	Store   ports.Workspaces
+	Removal ports.Removal
+}
 
 // ListWorkspaces lists the workspaces of the caller.
 func (s Server) ListWorkspaces(ctx context.Context, r ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error) {
 	p, err := page.List[domain.Workspace, ports.Position]{
-		Name: "workspaces", Filter: call.From(ctx).Principal.UserID.String(),
-		Read:     s.People.Workspaces.List,
+		Name: "workspaces", Filter: callctx.From(ctx).Principal.UserID.String(),
+		Read:     s.Workspaces.Store.List,
 		Position: func(w domain.Workspace) ports.Position { return ports.Position{At: w.JoinedAt, ID: w.ID} },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return ListWorkspaces200JSONResponse{Items: page.Map(p.Items, toWorkspace), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
@@ -29,10 +38,10 @@ func (s Server) CreateWorkspace(ctx context.Context, r CreateWorkspaceRequestObj
 	if _, err := s.Users.Profile(ctx); err != nil {
 		return nil, err
 	}
-	c := call.From(ctx)
+	c := callctx.From(ctx)
 	id := domain.WorkspaceOf(c.Principal.UserID, c.Operation.ID)
-	answer, err := s.Commands.Run(call.As(ctx, id, c.Principal.UserID), func(ctx context.Context) (command.Outcome, error) {
-		w, err := s.People.Create.Do(ctx, id, r.Body.Name)
+	answer, err := s.Commands.Run(callctx.As(ctx, id, c.Principal.UserID), func(ctx context.Context) (command.Outcome, error) {
+		w, err := s.Workspaces.Create.Do(ctx, id, r.Body.Name)
 		location := "/v1/workspaces/" + id.String()
 		return command.Outcome{
 			Answer: CreateWorkspace201JSONResponse{Body: toWorkspace(w), Headers: CreateWorkspace201ResponseHeaders{Location: &location}}.VisitCreateWorkspaceResponse,
@@ -44,14 +53,14 @@ func (s Server) CreateWorkspace(ctx context.Context, r CreateWorkspaceRequestObj
 
 // GetWorkspace returns a workspace.
 func (s Server) GetWorkspace(ctx context.Context, _ GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error) {
-	w, err := s.People.Workspaces.Get(ctx)
+	w, err := s.Workspaces.Store.Get(ctx)
 	return GetWorkspace200JSONResponse(toWorkspace(w)), foreign(err)
 }
 
 // ChangeWorkspace renames a workspace.
 func (s Server) ChangeWorkspace(ctx context.Context, r ChangeWorkspaceRequestObject) (ChangeWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		w, before, err := s.People.Rename.Do(ctx, r.Body.Name)
+		w, before, err := s.Workspaces.Rename.Do(ctx, r.Body.Name)
 		return command.Outcome{
 			Answer: ChangeWorkspace200JSONResponse(toWorkspace(w)).VisitChangeWorkspaceResponse,
 			Audit: audit.Entry{Action: "workspace.rename", Resource: "workspace", ResourceID: w.ID, Changes: map[string]any{
@@ -68,7 +77,7 @@ func (s Server) DeleteWorkspace(ctx context.Context, r DeleteWorkspaceRequestObj
 		return command.Outcome{
 			Answer: DeleteWorkspace204Response{}.VisitDeleteWorkspaceResponse,
 			Audit:  audit.Entry{Action: "workspace.delete", Resource: "workspace", ResourceID: r.WorkspaceID},
-		}, s.People.Removal.Delete(ctx, s.People.Create.Now())
+		}, s.Workspaces.Removal.Delete(ctx, s.Workspaces.Create.Now())
 	})
 	return stored{answer}, foreign(err)
 }
@@ -76,10 +85,10 @@ func (s Server) DeleteWorkspace(ctx context.Context, r DeleteWorkspaceRequestObj
 // RestoreWorkspace restores a deleted workspace.
 func (s Server) RestoreWorkspace(ctx context.Context, r RestoreWorkspaceRequestObject) (RestoreWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		if err := s.People.Removal.Restore(ctx); err != nil {
+		if err := s.Workspaces.Removal.Restore(ctx); err != nil {
 			return command.Outcome{}, err
 		}
-		w, err := s.People.Workspaces.Get(ctx)
+		w, err := s.Workspaces.Store.Get(ctx)
 		if err == nil && w.DeletedAt != nil {
 			err = ports.ErrRestoreOver
 		}
@@ -94,8 +103,8 @@ func (s Server) RestoreWorkspace(ctx context.Context, r RestoreWorkspaceRequestO
 // LeaveWorkspace ends the caller's membership.
 func (s Server) LeaveWorkspace(ctx context.Context, _ LeaveWorkspaceRequestObject) (LeaveWorkspaceResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		me := call.From(ctx).Principal.UserID
-		done, err := s.People.Remove.Leave(ctx, me)
+		me := callctx.From(ctx).Principal.UserID
+		done, err := s.Members.Remove.Leave(ctx, me)
 		return command.Outcome{
 			Answer: LeaveWorkspace204Response{}.VisitLeaveWorkspaceResponse,
 			Audit:  audit.Entry{Action: "member.leave", Resource: "user", ResourceID: me, Changes: ended(done)},

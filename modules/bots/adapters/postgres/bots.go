@@ -10,15 +10,15 @@ import (
 	"github.com/parley/parley/db/botsdb"
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // Bots stores bots and their versions. Its methods run in the transaction of the context, or in one of their own.
 type Bots struct {
 	db    *postgres.DB
-	quota Quota
+	quota quota
 }
 
 var (
@@ -26,26 +26,25 @@ var (
 	_ ports.BotReader = (*Bots)(nil)
 )
 
-// Quota is checked before a bot is created or leaves the archive. It returns an error where the workspace may not have
+// quota is checked before a bot is created or leaves the archive. It returns an error where the workspace may not have
 // one more.
-type Quota interface {
-	Room(ctx context.Context, metric usage.Metric) error
+type quota interface {
+	Reserve(ctx context.Context, metric usage.Metric) error
 }
 
 // NewBots makes Bots.
-func NewBots(db *postgres.DB, quota Quota) *Bots { return &Bots{db, quota} }
+func NewBots(db *postgres.DB, quota quota) *Bots { return &Bots{db, quota} }
 
 func (b *Bots) queries(ctx context.Context) (*botsdb.Queries, uuid.UUID) {
-	return botsdb.New(b.db.In(ctx)), call.From(ctx).Principal.WorkspaceID
+	return botsdb.New(b.db.In(ctx)), callctx.From(ctx).Principal.WorkspaceID
 }
 
 func (b *Bots) Create(ctx context.Context, bot domain.Bot) error {
 	q, workspace := b.queries(ctx)
-	if err := b.quota.Room(ctx, usage.Bots); err != nil {
+	if err := b.quota.Reserve(ctx, usage.Bots); err != nil {
 		return err
 	}
-	err := q.CreateBot(ctx, botsdb.CreateBotParams(toRow(workspace, bot)))
-	if err != nil {
+	if err := q.CreateBot(ctx, toCreated(toRow(workspace, bot))); err != nil {
 		return fmt.Errorf("create the bot: %w", err)
 	}
 	return b.record(ctx, bot.ID, bot.First())
@@ -54,7 +53,7 @@ func (b *Bots) Create(ctx context.Context, bot domain.Bot) error {
 func (b *Bots) Save(ctx context.Context, bot domain.Bot, c domain.Change) error {
 	q, workspace := b.queries(ctx)
 	if c.Unarchived {
-		if err := b.quota.Room(ctx, usage.Bots); err != nil {
+		if err := b.quota.Reserve(ctx, usage.Bots); err != nil {
 			return err
 		}
 	}
@@ -70,7 +69,7 @@ func (b *Bots) Save(ctx context.Context, bot domain.Bot, c domain.Change) error 
 }
 
 func (b *Bots) Get(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
-	q, workspace := botsdb.New(b.db.InPipeline(ctx)), call.From(ctx).Principal.WorkspaceID
+	q, workspace := botsdb.New(b.db.InPipeline(ctx)), callctx.From(ctx).Principal.WorkspaceID
 	row, err := q.GetBot(ctx, botsdb.GetBotParams{WorkspaceID: workspace, ID: id})
 	if postgres.IsMissing(err) {
 		return domain.Bot{}, ports.ErrBotNotFound
@@ -91,18 +90,6 @@ func (b *Bots) Lock(ctx context.Context, id uuid.UUID) (domain.Bot, error) {
 	return b.Get(ctx, id)
 }
 
-func (b *Bots) Status(ctx context.Context, id uuid.UUID) (domain.Status, error) {
-	q, workspace := b.queries(ctx)
-	status, err := q.GetBotStatus(ctx, botsdb.GetBotStatusParams{WorkspaceID: workspace, ID: id})
-	if postgres.IsMissing(err) {
-		return "", ports.ErrBotNotFound
-	}
-	if err != nil {
-		return "", fmt.Errorf("look for the bot: %w", err)
-	}
-	return domain.Status(status), nil
-}
-
 func toRow(workspace uuid.UUID, b domain.Bot) botsdb.Bot {
 	return botsdb.Bot{
 		WorkspaceID:      workspace,
@@ -114,6 +101,14 @@ func toRow(workspace uuid.UUID, b domain.Bot) botsdb.Bot {
 		CreatedAt:        b.CreatedAt,
 		UpdatedAt:        b.UpdatedAt,
 		PublishedVersion: int32(b.PublishedVersion),
+	}
+}
+
+// toCreated returns the columns of a new bot, which is not deleted.
+func toCreated(row botsdb.Bot) botsdb.CreateBotParams {
+	return botsdb.CreateBotParams{
+		WorkspaceID: row.WorkspaceID, ID: row.ID, Name: row.Name, Status: row.Status, CurrentVersion: row.CurrentVersion,
+		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, PublishedVersion: row.PublishedVersion,
 	}
 }
 

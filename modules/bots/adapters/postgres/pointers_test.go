@@ -13,6 +13,13 @@ import (
 	"github.com/parley/parley/modules/bots/usecases"
 )
 
+// noKnowledge is a workspace without knowledge bases.
+type noKnowledge struct{}
+
+func (noKnowledge) Check(context.Context, []domain.UsedBase) error { return nil }
+
+func (noKnowledge) Hold(context.Context, uuid.UUID) error { return nil }
+
 func later() time.Time { return now.Add(time.Hour) }
 
 func TestEveryMoveOfAPointerIsKept(t *testing.T) {
@@ -23,12 +30,12 @@ func TestEveryMoveOfAPointerIsKept(t *testing.T) {
 	require.NoError(t, err)
 	by := uuid.New()
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) error {
-		_, before, err := usecases.PublishBot{Bots: s.bots, Reader: s.bots, Events: silent{}, Now: later}.Do(ctx, bot, by, 2)
+		_, before, err := usecases.PublishBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Events: silent{}, Now: later}.Do(ctx, bot, by, 2)
 		require.Equal(t, 1, before)
 		return err
 	}))
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) error {
-		_, err := usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot, By: by, Version: 1})
+		_, err := usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot, By: by, Version: 1})
 		return err
 	}))
 	want := []domain.PointerChange{
@@ -85,7 +92,7 @@ func TestAnOldVersionThatNoNewOneMayBeIsTakenUpAgain(t *testing.T) {
 	_, err := s.update(s.me, usecases.NewInstruction{BotID: bot.ID, By: s.by, Instruction: "two", Settings: []byte("{}")})
 	require.NoError(t, err)
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) (err error) {
-		_, err = usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot.ID, By: s.by, Version: 1})
+		_, err = usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot.ID, By: s.by, Version: 1})
 		return err
 	}))
 	got, err := s.bots.Get(s.me, bot.ID)

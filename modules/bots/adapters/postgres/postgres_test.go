@@ -15,11 +15,11 @@ import (
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/modules/bots/usecases"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/pgtest"
-	platform "github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	platform "github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/testing/pgtest"
 )
 
 var pg pgtest.Server
@@ -46,10 +46,10 @@ func setup(t *testing.T) *bundle {
 	url := pg.URL(t)
 	su := pg.Superuser(t, url)
 	s := &bundle{db: pg.Open(t, url), by: uuid.New()}
-	s.bots = postgres.NewBots(s.db, &usage.Meter{DB: s.db})
+	s.bots = postgres.NewBots(s.db, &usage.Quota{DB: s.db})
 	for _, into := range []*context.Context{&s.me, &s.them} {
-		*into = call.As(t.Context(), uuid.New(), s.by)
-		_, err := su.Exec(t.Context(), "INSERT INTO workspaces VALUES ($1, 'Acme', now())", call.From(*into).Principal.WorkspaceID)
+		*into = callctx.As(t.Context(), uuid.New(), s.by)
+		_, err := su.Exec(t.Context(), "INSERT INTO workspaces VALUES ($1, 'Acme', now())", callctx.From(*into).Principal.WorkspaceID)
 		require.NoError(t, err)
 	}
 	return s
@@ -59,7 +59,7 @@ func (s *bundle) create(t *testing.T, ctx context.Context, name string, at time.
 	t.Helper()
 	require.NoError(t, s.db.Write(ctx, func(ctx context.Context) (err error) {
 		bot, err = usecases.CreateBot{Bots: s.bots, Now: func() time.Time { return at }}.Do(ctx, usecases.NewBot{
-			WorkspaceID: call.From(ctx).Principal.WorkspaceID, By: s.by, Attributes: domain.Attributes{Name: name}, Instruction: "one",
+			WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, By: s.by, Attributes: domain.Attributes{Name: name}, Instruction: "one",
 		})
 		return err
 	}))
@@ -156,8 +156,6 @@ func TestAForeignBotIsNotThere(t *testing.T) {
 		_, _, err = s.bots.Pair(s.me, id, 1, 1)
 		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
 		_, err = s.bots.PointerChanges(s.me, id, nil, 10)
-		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
-		_, err = s.bots.Status(s.me, id)
 		require.ErrorIs(t, err, ports.ErrBotNotFound, name)
 	}
 	bots, err := s.bots.List(s.me, ports.BotFilter{}, nil, 10)

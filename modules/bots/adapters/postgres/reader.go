@@ -9,12 +9,12 @@ import (
 	"github.com/parley/parley/db/botsdb"
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/page"
 )
 
 func (b *Bots) List(ctx context.Context, f ports.BotFilter, after *ports.BotPosition, limit int) ([]domain.Bot, error) {
-	params := botsdb.ListBotsParams{WorkspaceID: call.From(ctx).Principal.WorkspaceID, Count: int32(limit), NamePart: f.NamePart, Status: (*string)(f.Status)}
+	params := botsdb.ListBotsParams{WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, Count: int32(limit), NamePart: f.NamePart, Status: (*string)(f.Status)}
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
 	}
@@ -65,7 +65,7 @@ func (b *Bots) Pair(ctx context.Context, bot uuid.UUID, first, second int) (va, 
 		}
 	}
 	if va.Number == 0 || vb.Number == 0 {
-		if _, err := b.Status(ctx, bot); err != nil {
+		if _, err := b.Get(ctx, bot); err != nil {
 			return va, vb, err
 		}
 		return va, vb, ports.ErrVersionNotFound

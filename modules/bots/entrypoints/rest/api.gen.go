@@ -16,6 +16,27 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for BotKnowledgeMode.
+const (
+	Hybrid  BotKnowledgeMode = "hybrid"
+	Lexical BotKnowledgeMode = "lexical"
+	Vector  BotKnowledgeMode = "vector"
+)
+
+// Valid indicates whether the value is a known member of the BotKnowledgeMode enum.
+func (e BotKnowledgeMode) Valid() bool {
+	switch e {
+	case Hybrid:
+		return true
+	case Lexical:
+		return true
+	case Vector:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BotStatus.
 const (
 	BotStatusActive   BotStatus = "active"
@@ -97,193 +118,290 @@ func (e PointerMovePointer) Valid() bool {
 	}
 }
 
-// Bot defines model for Bot.
+// Bot A bot with the instruction and settings of its current version.
 type Bot struct {
+	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CurrentVersion the newest
-	CurrentVersion int32              `json:"current_version"`
-	ID             openapi_types.UUID `json:"id"`
-	Instruction    string             `json:"instruction"`
-	Name           string             `json:"name"`
+	// CurrentVersion Number of the newest version.
+	CurrentVersion int32 `json:"current_version"`
 
-	// PublishedVersion the one that answers
+	// ID Id of the bot.
+	ID openapi_types.UUID `json:"id"`
+
+	// Instruction Instruction of the bot.
+	Instruction string `json:"instruction"`
+
+	// Name Name of the bot.
+	Name string `json:"name"`
+
+	// PublishedVersion Number of the version that answers.
 	PublishedVersion int32 `json:"published_version"`
 
-	// Settings as they were written; versions of long ago may have more than NewSettings
-	Settings  Settings  `json:"settings"`
-	Status    BotStatus `json:"status"`
+	// Settings Settings of the bot, as they were written. Old versions can contain more keys than `NewSettings` names.
+	Settings Settings `json:"settings"`
+
+	// Status Status of a bot. A `draft` has not been published yet; an `archived` bot takes no turns.
+	Status BotStatus `json:"status"`
+
+	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 
-	// Warnings what was stored as it was sent and probably not meant; only in the answer of a call that writes a version
-	Warnings    []Warning          `json:"warnings,omitempty"`
+	// Warnings Warnings about values that were stored as sent but probably not meant. Present only in the answer of a call that writes them.
+	Warnings []Warning `json:"warnings,omitempty"`
+
+	// WorkspaceID Id of the workspace.
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
 
-// BotList defines model for BotList.
-type BotList struct {
-	HasMore    bool         `json:"has_more"`
-	Items      []BotSummary `json:"items"`
-	NextCursor *string      `json:"next_cursor"`
+// BotKnowledge A knowledge base that a bot answers from.
+type BotKnowledge struct {
+	// Filter Metadata that its documents must have, as in a search: at most 8 keys, and 32 values of each. Default: none.
+	Filter *map[string]interface{} `json:"filter,omitempty"`
+
+	// ID Id of the knowledge base.
+	ID openapi_types.UUID `json:"id"`
+
+	// MinScore Lowest score of a chunk that the model is given, 0-1. Default: 0.
+	MinScore *float64 `json:"min_score,omitempty"`
+
+	// Mode How it is searched. Default: `hybrid` where the base has embeddings, else `lexical`.
+	Mode *BotKnowledgeMode `json:"mode,omitempty"`
+
+	// Rerank Whether what is found is sorted by the reranking model of this server, if it has one. Default: false.
+	Rerank *bool `json:"rerank,omitempty"`
+
+	// TopK Maximum number of chunks that the model is given, 1-50. Bases with the same settings are searched together and share it. Default: 8.
+	TopK *int `json:"top_k,omitempty"`
 }
 
-// BotStatus defines model for BotStatus.
+// BotKnowledgeMode How it is searched. Default: `hybrid` where the base has embeddings, else `lexical`.
+type BotKnowledgeMode string
+
+// BotList A page of a list.
+type BotList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []BotSummary `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// BotStatus Status of a bot. A `draft` has not been published yet; an `archived` bot takes no turns.
 type BotStatus string
 
-// BotSummary defines model for BotSummary.
+// BotSummary A bot, as lists show it.
 type BotSummary struct {
+	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CurrentVersion the newest
-	CurrentVersion int32              `json:"current_version"`
-	ID             openapi_types.UUID `json:"id"`
-	Name           string             `json:"name"`
+	// CurrentVersion Number of the newest version.
+	CurrentVersion int32 `json:"current_version"`
 
-	// PublishedVersion the one that answers
-	PublishedVersion int32              `json:"published_version"`
-	Status           BotStatus          `json:"status"`
-	UpdatedAt        time.Time          `json:"updated_at"`
-	WorkspaceID      openapi_types.UUID `json:"workspace_id"`
+	// ID Id of the bot.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Name of the bot.
+	Name string `json:"name"`
+
+	// PublishedVersion Number of the version that answers.
+	PublishedVersion int32 `json:"published_version"`
+
+	// Status Status of a bot. A `draft` has not been published yet; an `archived` bot takes no turns.
+	Status BotStatus `json:"status"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// WorkspaceID Id of the workspace.
+	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
 
-// BotVersion defines model for BotVersion.
+// BotVersion A version of a bot.
 type BotVersion struct {
+	// BotID Id of the bot.
 	BotID openapi_types.UUID `json:"bot_id"`
 
-	// ContentHash SHA-256 of `{"instruction": …, "settings": …}` in the canonical form of RFC 8785: the same for the same content
-	ContentHash string    `json:"content_hash"`
-	CreatedAt   time.Time `json:"created_at"`
+	// ContentHash SHA-256, in hexadecimal, of `{"instruction": …, "settings": …}` in the canonical form of RFC 8785. It is the same for the same content.
+	ContentHash string `json:"content_hash"`
 
-	// CreatedBy the user who wrote it
-	CreatedBy   openapi_types.UUID `json:"created_by"`
-	Instruction string             `json:"instruction"`
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
 
-	// Note why it was written
+	// CreatedBy User or API key that created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// Instruction Instruction of the bot.
+	Instruction string `json:"instruction"`
+
+	// Note Why the version was written; empty if nothing was given.
 	Note string `json:"note"`
 
-	// Settings as they were written; versions of long ago may have more than NewSettings
+	// Settings Settings of the bot, as they were written. Old versions can contain more keys than `NewSettings` names.
 	Settings Settings `json:"settings"`
-	Version  int32    `json:"version"`
+
+	// Version Number of the version.
+	Version int32 `json:"version"`
 }
 
-// BotVersionList defines model for BotVersionList.
+// BotVersionList A page of a list.
 type BotVersionList struct {
-	HasMore    bool         `json:"has_more"`
-	Items      []BotVersion `json:"items"`
-	NextCursor *string      `json:"next_cursor"`
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []BotVersion `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// ChangeBotRequest defines model for ChangeBotRequest.
+// ChangeBotRequest Fields to change; at least one.
 type ChangeBotRequest struct {
-	Name   *string                 `json:"name,omitempty"`
+	// Name New name, 1-200 characters, at least one of them visible.
+	Name *string `json:"name,omitempty"`
+
+	// Status New status.
 	Status *ChangeBotRequestStatus `json:"status,omitempty"`
 }
 
-// ChangeBotRequestStatus defines model for ChangeBotRequest.Status.
+// ChangeBotRequestStatus New status.
 type ChangeBotRequestStatus string
 
-// CreateBotRequest defines model for CreateBotRequest.
+// CreateBotRequest A new bot.
 type CreateBotRequest struct {
-	// Instruction empty, or with at least one visible character, as `content` of a turn
-	Instruction string `json:"instruction,omitempty"`
-	Name        string `json:"name"`
+	// Instruction Instruction of the bot, at most 50,000 characters, at least one of them visible unless it is empty. Default empty.
+	Instruction FirstInstruction `json:"instruction,omitempty"`
 
-	// Settings A free object of at most 65,536 bytes of JSON, spaces between values not counted. The keys below are validated. Any
-	// other key is kept as it was sent, has no effect, and is named by a warning in the answer; what is your own is best put
-	// into `metadata`.
+	// Name Name of the bot, 1-200 characters, at least one of them visible.
+	Name string `json:"name"`
+
+	// Settings Settings of the bot: a free object of at most 65,536 bytes of JSON, not counting spaces between values. The fields below are validated. Any other field is kept as it was sent, has no effect, and is named by a warning in the answer; put data of your own into `metadata`. Default: `{}`.
 	Settings NewSettings `json:"settings,omitempty"`
 }
 
-// NewSettings A free object of at most 65,536 bytes of JSON, spaces between values not counted. The keys below are validated. Any
-// other key is kept as it was sent, has no effect, and is named by a warning in the answer; what is your own is best put
-// into `metadata`.
+// FirstInstruction Instruction of the bot, at most 50,000 characters, at least one of them visible unless it is empty. Default empty.
+type FirstInstruction = string
+
+// NewSettings Settings of the bot: a free object of at most 65,536 bytes of JSON, not counting spaces between values. The fields below are validated. Any other field is kept as it was sent, has no effect, and is named by a warning in the answer; put data of your own into `metadata`. Default: `{}`.
 type NewSettings = json.RawMessage
 
-// PointerMove defines model for PointerMove.
+// PointerMove A change of a bot's current or published version.
 type PointerMove struct {
+	// Cause What caused the change.
 	Cause PointerMoveCause `json:"cause"`
 
-	// FromVersion null: it is the first
-	FromVersion *int32             `json:"from_version"`
-	MovedAt     time.Time          `json:"moved_at"`
-	MovedBy     openapi_types.UUID `json:"moved_by"`
+	// FromVersion Version before the change; null for the first one.
+	FromVersion *int32 `json:"from_version"`
 
-	// Number the order of a bot's moves
-	Number    int32              `json:"number"`
-	Pointer   PointerMovePointer `json:"pointer"`
-	ToVersion int32              `json:"to_version"`
+	// MovedAt When it was changed.
+	MovedAt time.Time `json:"moved_at"`
+
+	// MovedBy User or API key that made the change.
+	MovedBy openapi_types.UUID `json:"moved_by"`
+
+	// Number Position among the bot's changes, from 1.
+	Number int32 `json:"number"`
+
+	// Pointer Which pointer was changed: `current` (the newest version) or `published` (the version that answers).
+	Pointer PointerMovePointer `json:"pointer"`
+
+	// ToVersion Version after the change.
+	ToVersion int32 `json:"to_version"`
 }
 
-// PointerMoveCause defines model for PointerMove.Cause.
+// PointerMoveCause What caused the change.
 type PointerMoveCause string
 
-// PointerMovePointer defines model for PointerMove.Pointer.
+// PointerMovePointer Which pointer was changed: `current` (the newest version) or `published` (the version that answers).
 type PointerMovePointer string
 
-// PointerMoveList defines model for PointerMoveList.
+// PointerMoveList A page of a list.
 type PointerMoveList struct {
-	HasMore    bool          `json:"has_more"`
-	Items      []PointerMove `json:"items"`
-	NextCursor *string       `json:"next_cursor"`
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []PointerMove `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// PublishRequest defines model for PublishRequest.
+// PublishAtOnce Whether the new version answers from now on. With `false` the published version stays the same. Default: true.
+type PublishAtOnce = bool
+
+// PublishRequest The version to publish.
 type PublishRequest struct {
+	// Version Version that is to answer.
 	Version int32 `json:"version"`
 }
 
-// RollBackRequest defines model for RollBackRequest.
+// RollBackRequest The version to go back to.
 type RollBackRequest struct {
-	// Note why; left out, it names the version
-	Note string `json:"note,omitempty"`
+	// Note Why the version is written, at most 500 characters. Default empty, or for a rollback a text that names the version.
+	Note VersionNote `json:"note,omitempty"`
 
-	// Version whose content it shall be
+	// Version Version whose content becomes the new version.
 	Version int32 `json:"version"`
 }
 
-// Settings as they were written; versions of long ago may have more than NewSettings
+// Settings Settings of the bot, as they were written. Old versions can contain more keys than `NewSettings` names.
 type Settings = json.RawMessage
 
-// UpdateInstructionRequest defines model for UpdateInstructionRequest.
+// UpdateInstructionRequest The content of a new version.
 type UpdateInstructionRequest struct {
-	// Instruction with at least one visible character, as `content` of a turn
+	// Instruction New instruction, 1-50,000 characters, at least one of them visible.
 	Instruction string `json:"instruction"`
 
-	// Note why
-	Note string `json:"note,omitempty"`
+	// Note Why the version is written, at most 500 characters. Default empty, or for a rollback a text that names the version.
+	Note VersionNote `json:"note,omitempty"`
 
-	// Publish false: the version that answers stays what it is
-	Publish *bool `json:"publish,omitempty"`
+	// Publish Whether the new version answers from now on. With `false` the published version stays the same. Default: true.
+	Publish *PublishAtOnce `json:"publish,omitempty"`
 
-	// Settings A free object of at most 65,536 bytes of JSON, spaces between values not counted. The keys below are validated. Any
-	// other key is kept as it was sent, has no effect, and is named by a warning in the answer; what is your own is best put
-	// into `metadata`.
+	// Settings Settings of the bot: a free object of at most 65,536 bytes of JSON, not counting spaces between values. The fields below are validated. Any other field is kept as it was sent, has no effect, and is named by a warning in the answer; put data of your own into `metadata`. Default: `{}`.
 	Settings NewSettings `json:"settings,omitempty"`
 }
 
-// VersionDiff defines model for VersionDiff.
+// VersionDiff The difference between two versions of a bot.
 type VersionDiff struct {
-	A     int32              `json:"a"`
-	B     int32              `json:"b"`
+	// A Version that is compared.
+	A int32 `json:"a"`
+
+	// B Version that it is compared with.
+	B int32 `json:"b"`
+
+	// BotID Id of the bot.
 	BotID openapi_types.UUID `json:"bot_id"`
 
-	// Instruction a unified diff; empty where nothing differs
+	// Instruction Unified diff of the instructions; empty if they are equal.
 	Instruction string `json:"instruction"`
 
-	// Settings a JSON patch (RFC 6902)
+	// Settings JSON Patch (RFC 6902) from the settings of `a` to those of `b`.
 	Settings json.RawMessage `json:"settings"`
 }
 
-// Warning defines model for Warning.
+// VersionNote Why the version is written, at most 500 characters. Default empty, or for a rollback a text that names the version.
+type VersionNote = string
+
+// Warning A warning about a value that was stored.
 type Warning struct {
-	// Code such as `UNKNOWN_SETTING`: a key of `settings` that Parley does not read; `MODEL_NOT_SERVED`: a model that nobody
-	// serves in this workspace, so that its turns fail (`GET /v1/models` has those that are served)
+	// Code Code of the warning: `UNKNOWN_SETTING` for a key of `settings` that Parley does not read; `MODEL_NOT_SERVED` for a model that is not available in this workspace, so that its turns fail (`GET /v1/models` lists the available ones). More can be added.
 	Code string `json:"code"`
 
-	// Field the field that the warning is about, such as `settings.temprature`
-	Field   string `json:"field"`
+	// Field Field that the warning is about.
+	Field string `json:"field"`
+
+	// Message What is wrong, for people. The text can change.
 	Message string `json:"message"`
 }
+
+// ArchiveWorkspace defines model for ArchiveWorkspace.
+type ArchiveWorkspace = openapi_types.UUID
 
 // BotID defines model for BotId.
 type BotID = openapi_types.UUID
@@ -297,14 +415,26 @@ type DeadLetterID = openapi_types.UUID
 // DeliveryID defines model for DeliveryId.
 type DeliveryID = openapi_types.UUID
 
+// DocumentID defines model for DocumentId.
+type DocumentID = openapi_types.UUID
+
+// EndUserID defines model for EndUserId.
+type EndUserID = openapi_types.UUID
+
 // EndpointID defines model for EndpointId.
 type EndpointID = openapi_types.UUID
 
 // EventID defines model for EventId.
 type EventID = openapi_types.UUID
 
+// ExportID defines model for ExportId.
+type ExportID = openapi_types.UUID
+
 // FileID defines model for FileId.
 type FileID = openapi_types.UUID
+
+// IdentityProviderInPath defines model for IdentityProviderInPath.
+type IdentityProviderInPath = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -314,6 +444,9 @@ type InvitationID = openapi_types.UUID
 
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
+
+// KnowledgeBaseID defines model for KnowledgeBaseId.
+type KnowledgeBaseID = openapi_types.UUID
 
 // Limit defines model for Limit.
 type Limit = int
@@ -326,6 +459,9 @@ type MessageID = openapi_types.UUID
 
 // ModelProvider defines model for ModelProvider.
 type ModelProvider = string
+
+// ResponseID defines model for ResponseId.
+type ResponseID = string
 
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
@@ -350,44 +486,52 @@ type WorkspaceInPath = openapi_types.UUID
 
 // ListBotsParams defines parameters for ListBots.
 type ListBotsParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Q a part of the name, in whatever case
-	Q      *string    `form:"q,omitempty" json:"q,omitempty"`
+	// Q Part of the name, 1-200 characters, ignoring case.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Status Only items with this status.
 	Status *BotStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// DeleteBotParams defines parameters for DeleteBot.
+type DeleteBotParams struct {
+	// Threads Erase the threads of the bot too.
+	Threads *bool `form:"threads,omitempty" json:"threads,omitempty"`
 }
 
 // ListMovesParams defines parameters for ListMoves.
 type ListMovesParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // UpdateInstructionParams defines parameters for UpdateInstruction.
 type UpdateInstructionParams struct {
-	// IfMatch the `ETag` of the bot as you have read it, such as `"3"`: where another version is the current one by now, nothing is done, 412 `VERSION_CONFLICT`. `W/"3"`, as proxies that compress write it, is the same; `*` is any version
+	// IfMatch `ETag` of the bot as you read it, such as `"3"` (also `W/"3"`). If another version is the current one by now, nothing is done: 412 `VERSION_CONFLICT`. `*` matches any version.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // RollBackBotParams defines parameters for RollBackBot.
 type RollBackBotParams struct {
-	// IfMatch the `ETag` of the bot as you have read it, such as `"3"`: where another version is the current one by now, nothing is done, 412 `VERSION_CONFLICT`. `W/"3"`, as proxies that compress write it, is the same; `*` is any version
+	// IfMatch `ETag` of the bot as you read it, such as `"3"` (also `W/"3"`). If another version is the current one by now, nothing is done: 412 `VERSION_CONFLICT`. `*` matches any version.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListVersionsParams defines parameters for ListVersions.
 type ListVersionsParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -408,37 +552,40 @@ type RollBackBotJSONRequestBody = RollBackRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListBots The bots of the workspace, newest first
+	// ListBots List the bots of the workspace, newest first
 	// (GET /v1/bots)
 	ListBots(ctx *echo.Context, params ListBotsParams) error
-	// CreateBot Create a bot, in version 1 and status draft
+	// CreateBot Create a bot
 	// (POST /v1/bots)
 	CreateBot(ctx *echo.Context) error
-	// GetBot A bot with the instruction and settings of its current version
+	// DeleteBot Delete a bot with all its versions
+	// (DELETE /v1/bots/{bot_id})
+	DeleteBot(ctx *echo.Context, botID BotID, params DeleteBotParams) error
+	// GetBot Get a bot with its current instruction and settings
 	// (GET /v1/bots/{bot_id})
 	GetBot(ctx *echo.Context, botID BotID) error
-	// ChangeBot Rename a bot, activate or archive it
+	// ChangeBot Rename, activate or archive a bot
 	// (PATCH /v1/bots/{bot_id})
 	ChangeBot(ctx *echo.Context, botID BotID) error
-	// ListMoves Every move of a bot's current and published version, newest first
+	// ListMoves List the changes of a bot's current and published version, newest first
 	// (GET /v1/bots/{bot_id}/history)
 	ListMoves(ctx *echo.Context, botID BotID, params ListMovesParams) error
-	// UpdateInstruction Rewrite the instruction as a new version; the old ones are kept
+	// UpdateInstruction Update the instruction of a bot as a new version
 	// (PUT /v1/bots/{bot_id}/instruction)
 	UpdateInstruction(ctx *echo.Context, botID BotID, params UpdateInstructionParams) error
-	// PublishBot Have a version answer
+	// PublishBot Publish a version of a bot
 	// (POST /v1/bots/{bot_id}/publish)
 	PublishBot(ctx *echo.Context, botID BotID) error
-	// RollBackBot Write the content of an old version as a new one
+	// RollBackBot Roll back a bot to an earlier version
 	// (POST /v1/bots/{bot_id}/rollback)
 	RollBackBot(ctx *echo.Context, botID BotID, params RollBackBotParams) error
-	// ListVersions The versions of a bot, newest first
+	// ListVersions List the versions of a bot, newest first
 	// (GET /v1/bots/{bot_id}/versions)
 	ListVersions(ctx *echo.Context, botID BotID, params ListVersionsParams) error
-	// DiffVersions What has to be changed in version a to get version b
+	// DiffVersions Compare two versions of a bot
 	// (GET /v1/bots/{bot_id}/versions/{a}/diff/{b})
 	DiffVersions(ctx *echo.Context, botID BotID, a VersionA, b VersionB) error
-	// GetVersion One version of a bot, as it was written
+	// GetVersion Get a version of a bot
 	// (GET /v1/bots/{bot_id}/versions/{version})
 	GetVersion(ctx *echo.Context, botID BotID, version Version) error
 }
@@ -493,6 +640,31 @@ func (w *ServerInterfaceWrapper) CreateBot(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateBot(ctx)
+	return err
+}
+
+// DeleteBot converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteBot(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "bot_id" -------------
+	var botID BotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bot_id", ctx.Param("bot_id"), &botID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteBotParams
+	// ------------- Optional query parameter "threads" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "threads", ctx.QueryParams(), &params.Threads, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter threads: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteBot(ctx, botID, params)
 	return err
 }
 
@@ -785,6 +957,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.GET(options.BaseURL+"/v1/bots", wrapper.ListBots, options.OperationMiddlewares["listBots"]...)
 	router.POST(options.BaseURL+"/v1/bots", wrapper.CreateBot, options.OperationMiddlewares["createBot"]...)
+	router.DELETE(options.BaseURL+"/v1/bots/:bot_id", wrapper.DeleteBot, options.OperationMiddlewares["deleteBot"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id", wrapper.GetBot, options.OperationMiddlewares["getBot"]...)
 	router.PATCH(options.BaseURL+"/v1/bots/:bot_id", wrapper.ChangeBot, options.OperationMiddlewares["changeBot"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/history", wrapper.ListMoves, options.OperationMiddlewares["listMoves"]...)
@@ -853,6 +1026,23 @@ func (response CreateBot201JSONResponse) VisitCreateBotResponse(w http.ResponseW
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type DeleteBotRequestObject struct {
+	BotID  BotID `json:"bot_id"`
+	Params DeleteBotParams
+}
+
+type DeleteBotResponseObject interface {
+	VisitDeleteBotResponse(w http.ResponseWriter) error
+}
+
+type DeleteBot204Response struct {
+}
+
+func (response DeleteBot204Response) VisitDeleteBotResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type GetBotRequestObject struct {
@@ -1116,37 +1306,40 @@ func (response GetVersion200JSONResponse) VisitGetVersionResponse(w http.Respons
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListBots The bots of the workspace, newest first
+	// ListBots List the bots of the workspace, newest first
 	// (GET /v1/bots)
 	ListBots(ctx context.Context, request ListBotsRequestObject) (ListBotsResponseObject, error)
-	// CreateBot Create a bot, in version 1 and status draft
+	// CreateBot Create a bot
 	// (POST /v1/bots)
 	CreateBot(ctx context.Context, request CreateBotRequestObject) (CreateBotResponseObject, error)
-	// GetBot A bot with the instruction and settings of its current version
+	// DeleteBot Delete a bot with all its versions
+	// (DELETE /v1/bots/{bot_id})
+	DeleteBot(ctx context.Context, request DeleteBotRequestObject) (DeleteBotResponseObject, error)
+	// GetBot Get a bot with its current instruction and settings
 	// (GET /v1/bots/{bot_id})
 	GetBot(ctx context.Context, request GetBotRequestObject) (GetBotResponseObject, error)
-	// ChangeBot Rename a bot, activate or archive it
+	// ChangeBot Rename, activate or archive a bot
 	// (PATCH /v1/bots/{bot_id})
 	ChangeBot(ctx context.Context, request ChangeBotRequestObject) (ChangeBotResponseObject, error)
-	// ListMoves Every move of a bot's current and published version, newest first
+	// ListMoves List the changes of a bot's current and published version, newest first
 	// (GET /v1/bots/{bot_id}/history)
 	ListMoves(ctx context.Context, request ListMovesRequestObject) (ListMovesResponseObject, error)
-	// UpdateInstruction Rewrite the instruction as a new version; the old ones are kept
+	// UpdateInstruction Update the instruction of a bot as a new version
 	// (PUT /v1/bots/{bot_id}/instruction)
 	UpdateInstruction(ctx context.Context, request UpdateInstructionRequestObject) (UpdateInstructionResponseObject, error)
-	// PublishBot Have a version answer
+	// PublishBot Publish a version of a bot
 	// (POST /v1/bots/{bot_id}/publish)
 	PublishBot(ctx context.Context, request PublishBotRequestObject) (PublishBotResponseObject, error)
-	// RollBackBot Write the content of an old version as a new one
+	// RollBackBot Roll back a bot to an earlier version
 	// (POST /v1/bots/{bot_id}/rollback)
 	RollBackBot(ctx context.Context, request RollBackBotRequestObject) (RollBackBotResponseObject, error)
-	// ListVersions The versions of a bot, newest first
+	// ListVersions List the versions of a bot, newest first
 	// (GET /v1/bots/{bot_id}/versions)
 	ListVersions(ctx context.Context, request ListVersionsRequestObject) (ListVersionsResponseObject, error)
-	// DiffVersions What has to be changed in version a to get version b
+	// DiffVersions Compare two versions of a bot
 	// (GET /v1/bots/{bot_id}/versions/{a}/diff/{b})
 	DiffVersions(ctx context.Context, request DiffVersionsRequestObject) (DiffVersionsResponseObject, error)
-	// GetVersion One version of a bot, as it was written
+	// GetVersion Get a version of a bot
 	// (GET /v1/bots/{bot_id}/versions/{version})
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
 }
@@ -1228,6 +1421,32 @@ func (sh *strictHandler) CreateBot(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CreateBotResponseObject); ok {
 		return validResponse.VisitCreateBotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteBot operation middleware
+func (sh *strictHandler) DeleteBot(ctx *echo.Context, botID BotID, params DeleteBotParams) error {
+	var request DeleteBotRequestObject
+
+	request.BotID = botID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteBot(ctx.Request().Context(), request.(DeleteBotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteBot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteBotResponseObject); ok {
+		return validResponse.VisitDeleteBotResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -5,7 +5,8 @@ import (
 	"strings"
 
 	"github.com/parley/parley/modules/bots/domain"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/modules/bots/usecases"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // The mapping of the fields of a bot, in both directions. A field that is forgotten fails TestNoFieldOfABotIsForgotten.
@@ -70,18 +71,17 @@ func toSummary(b domain.Bot) BotSummary {
 	}
 }
 
-func (s Server) toVersion(v domain.Version) (BotVersion, error) {
-	hash, err := s.Compare.Compare.Hash(v.Content)
+func toVersion(v usecases.HashedVersion) BotVersion {
 	return BotVersion{
 		BotID:       v.BotID,
 		Version:     int32(v.Number),
 		Instruction: v.Content.Instruction(),
 		Settings:    v.Content.Settings(),
 		Note:        v.Note,
-		ContentHash: hash,
+		ContentHash: v.Hash,
 		CreatedBy:   v.CreatedBy,
 		CreatedAt:   v.CreatedAt,
-	}, err
+	}
 }
 
 func toPointerMove(m domain.PointerChange) PointerMove {

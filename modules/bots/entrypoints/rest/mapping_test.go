@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/modules/bots/domain"
-	"github.com/parley/parley/platform/filltest"
+	"github.com/parley/parley/modules/bots/usecases"
+	"github.com/parley/parley/platform/testing/filltest"
 )
 
 func TestNoFieldOfABotIsForgotten(t *testing.T) {
@@ -16,6 +17,10 @@ func TestNoFieldOfABotIsForgotten(t *testing.T) {
 	bot.Content = domain.RestoreContent("Be kind", []byte("{}"))
 	filltest.RequireFull(t, toWritten(bot))
 	filltest.RequireFull(t, toSummary(bot))
+	version := filltest.Fill[usecases.HashedVersion](t)
+	version.Content = bot.Content
+	filltest.RequireFull(t, toVersion(version))
+	filltest.RequireFull(t, toPointerMove(filltest.Fill[domain.PointerChange](t)))
 	filltest.RequireFull(t, toAttributes(filltest.Fill[CreateBotJSONRequestBody](t)))
 	changes := toChanges(filltest.Fill[ChangeBotJSONRequestBody](t))
 	filltest.RequireFull(t, changes)

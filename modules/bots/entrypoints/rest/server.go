@@ -9,10 +9,10 @@ import (
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/modules/bots/usecases"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // Server serves the calls of bots. It has the methods of the generated StrictServerInterface.
@@ -20,9 +20,12 @@ type Server struct {
 	Create   usecases.CreateBot
 	Update   usecases.UpdateInstruction
 	Change   usecases.ChangeBot
+	Delete   usecases.DeleteBot
 	RollBack usecases.RollBackBot
 	Publish  usecases.PublishBot
 	Compare  usecases.CompareVersions
+	Version  usecases.GetVersion
+	Versions usecases.ListVersions
 	Bots     ports.Bots
 	Reader   ports.BotReader
 	Commands *command.Pipeline
@@ -35,7 +38,7 @@ func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, ni
 // CreateBot creates a bot with the first version of its instruction.
 func (s Server) CreateBot(ctx context.Context, r CreateBotRequestObject) (CreateBotResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		p := call.From(ctx).Principal
+		p := callctx.From(ctx).Principal
 		bot, err := s.Create.Do(ctx, usecases.NewBot{
 			WorkspaceID: p.WorkspaceID,
 			By:          p.UserID,
@@ -45,8 +48,9 @@ func (s Server) CreateBot(ctx context.Context, r CreateBotRequestObject) (Create
 		})
 		location := "/v1/bots/" + bot.ID.String()
 		return command.Outcome{
-			Answer: CreateBot201JSONResponse{Body: toWritten(bot), Headers: CreateBot201ResponseHeaders{Location: &location, ETag: tag(bot)}}.VisitCreateBotResponse,
-			Audit:  change("bot.create", bot, created(bot)),
+			Answer:   CreateBot201JSONResponse{Body: toWritten(bot), Headers: CreateBot201ResponseHeaders{Location: &location, ETag: tag(bot)}}.VisitCreateBotResponse,
+			Audit:    change("bot.create", bot, created(bot)),
+			Erasable: true,
 		}, err
 	})
 	return stored{answer}, err
@@ -77,8 +81,22 @@ func (s Server) ChangeBot(ctx context.Context, r ChangeBotRequestObject) (Change
 		changes := toChanges(*r.Body)
 		bot, err := s.Change.Do(ctx, r.BotID, changes)
 		return command.Outcome{
-			Answer: ChangeBot200JSONResponse{Body: toBot(bot), Headers: ChangeBot200ResponseHeaders{ETag: tag(bot)}}.VisitChangeBotResponse,
-			Audit:  change("bot.change", bot, changed(changes)),
+			Answer:   ChangeBot200JSONResponse{Body: toBot(bot), Headers: ChangeBot200ResponseHeaders{ETag: tag(bot)}}.VisitChangeBotResponse,
+			Audit:    change("bot.change", bot, changed(changes)),
+			Erasable: true,
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// DeleteBot deletes a bot with all its versions.
+func (s Server) DeleteBot(ctx context.Context, r DeleteBotRequestObject) (DeleteBotResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		threads := r.Params.Threads != nil && *r.Params.Threads
+		bot, err := s.Delete.Do(ctx, r.BotID, threads)
+		return command.Outcome{
+			Answer: DeleteBot204Response{}.VisitDeleteBotResponse,
+			Audit:  change("bot.delete", bot, map[string]any{"threads": threads, "versions": bot.CurrentVersion}),
 		}, err
 	})
 	return stored{answer}, err

@@ -5,7 +5,7 @@ package rest
 import (
 	"net/http"
 
-	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/request/command"
 )
 
 // stored answers a call with the bytes that the command pipeline keeps.
@@ -13,6 +13,7 @@ type stored struct{ command.Answer }
 
 func (s stored) VisitListBotsResponse(w http.ResponseWriter) error          { return s.Write(w) }
 func (s stored) VisitCreateBotResponse(w http.ResponseWriter) error         { return s.Write(w) }
+func (s stored) VisitDeleteBotResponse(w http.ResponseWriter) error         { return s.Write(w) }
 func (s stored) VisitGetBotResponse(w http.ResponseWriter) error            { return s.Write(w) }
 func (s stored) VisitChangeBotResponse(w http.ResponseWriter) error         { return s.Write(w) }
 func (s stored) VisitListMovesResponse(w http.ResponseWriter) error         { return s.Write(w) }

@@ -6,9 +6,9 @@ import (
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/modules/bots/usecases"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // UpdateInstruction writes a new version of a bot.
@@ -20,7 +20,7 @@ func (s Server) UpdateInstruction(ctx context.Context, r UpdateInstructionReques
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		bot, err := s.Update.Do(ctx, usecases.NewInstruction{
 			BotID:       r.BotID,
-			By:          call.From(ctx).Principal.UserID,
+			By:          callctx.From(ctx).Principal.UserID,
 			Instruction: r.Body.Instruction,
 			Settings:    r.Body.Settings,
 			Note:        r.Body.Note,
@@ -35,7 +35,8 @@ func (s Server) UpdateInstruction(ctx context.Context, r UpdateInstructionReques
 			Answer: UpdateInstruction200JSONResponse{
 				Body: toWritten(bot), Headers: UpdateInstruction200ResponseHeaders{ETag: tag(bot)},
 			}.VisitUpdateInstructionResponse,
-			Audit: change("bot.update_instruction", bot, changes),
+			Audit:    change("bot.update_instruction", bot, changes),
+			Erasable: true,
 		}, err
 	})
 	return stored{answer}, err
@@ -49,10 +50,11 @@ func (s Server) RollBackBot(ctx context.Context, r RollBackBotRequestObject) (Ro
 	}
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		bot, err := s.RollBack.Do(ctx, usecases.OldVersion{
-			BotID: r.BotID, By: call.From(ctx).Principal.UserID, Version: int(r.Body.Version), Note: r.Body.Note, Expected: version,
+			BotID: r.BotID, By: callctx.From(ctx).Principal.UserID, Version: int(r.Body.Version), Note: r.Body.Note, Expected: version,
 		})
 		return command.Outcome{
-			Answer: RollBackBot200JSONResponse{Body: toWritten(bot), Headers: RollBackBot200ResponseHeaders{ETag: tag(bot)}}.VisitRollBackBotResponse,
+			Answer:   RollBackBot200JSONResponse{Body: toWritten(bot), Headers: RollBackBot200ResponseHeaders{ETag: tag(bot)}}.VisitRollBackBotResponse,
+			Erasable: true,
 			Audit: change("bot.roll_back", bot, map[string]any{
 				"version": step(bot.CurrentVersion-1, bot.CurrentVersion), "content_of": r.Body.Version,
 			}),
@@ -64,10 +66,11 @@ func (s Server) RollBackBot(ctx context.Context, r RollBackBotRequestObject) (Ro
 // PublishBot chooses the version that new threads answer with.
 func (s Server) PublishBot(ctx context.Context, r PublishBotRequestObject) (PublishBotResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		bot, before, err := s.Publish.Do(ctx, r.BotID, call.From(ctx).Principal.UserID, int(r.Body.Version))
+		bot, before, err := s.Publish.Do(ctx, r.BotID, callctx.From(ctx).Principal.UserID, int(r.Body.Version))
 		return command.Outcome{
-			Answer: PublishBot200JSONResponse{Body: toBot(bot), Headers: PublishBot200ResponseHeaders{ETag: tag(bot)}}.VisitPublishBotResponse,
-			Audit:  change("bot.publish", bot, map[string]any{"published_version": step(before, bot.PublishedVersion)}),
+			Answer:   PublishBot200JSONResponse{Body: toBot(bot), Headers: PublishBot200ResponseHeaders{ETag: tag(bot)}}.VisitPublishBotResponse,
+			Audit:    change("bot.publish", bot, map[string]any{"published_version": step(before, bot.PublishedVersion)}),
+			Erasable: true,
 		}, err
 	})
 	return stored{answer}, err
@@ -77,34 +80,21 @@ func step(from, to int) map[string]int { return map[string]int{"from": from, "to
 
 // ListVersions lists the versions of a bot, newest first.
 func (s Server) ListVersions(ctx context.Context, r ListVersionsRequestObject) (ListVersionsResponseObject, error) {
-	p, err := page.List[domain.Version, ports.VersionPosition]{
+	p, err := page.List[usecases.HashedVersion, ports.VersionPosition]{
 		Name: "bot versions", Filter: r.BotID.String(),
-		Read: func(ctx context.Context, after *ports.VersionPosition, limit int) ([]domain.Version, error) {
-			return s.Reader.Versions(ctx, r.BotID, after, limit)
+		Read: func(ctx context.Context, after *ports.VersionPosition, limit int) ([]usecases.HashedVersion, error) {
+			return s.Versions.Do(ctx, r.BotID, after, limit)
 		},
-		Position: func(v domain.Version) ports.VersionPosition { return ports.VersionPosition{Number: v.Number} },
-		Size:     func(v domain.Version) int { return len(v.Content.Instruction()) + len(v.Content.Settings()) },
+		Position: func(v usecases.HashedVersion) ports.VersionPosition { return ports.VersionPosition{Number: v.Number} },
+		Size:     func(v usecases.HashedVersion) int { return len(v.Content.Instruction()) + len(v.Content.Settings()) },
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
-	if err != nil {
-		return nil, err
-	}
-	items := make([]BotVersion, len(p.Items))
-	for i, row := range p.Items {
-		if items[i], err = s.toVersion(row); err != nil {
-			return nil, err
-		}
-	}
-	return ListVersions200JSONResponse{Items: items, HasMore: p.HasMore, NextCursor: p.NextCursor}, nil
+	return ListVersions200JSONResponse{Items: page.Map(p.Items, toVersion), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 // GetVersion returns a version of a bot.
 func (s Server) GetVersion(ctx context.Context, r GetVersionRequestObject) (GetVersionResponseObject, error) {
-	row, err := s.Reader.Version(ctx, r.BotID, int(r.Version))
-	if err != nil {
-		return nil, err
-	}
-	version, err := s.toVersion(row)
-	return GetVersion200JSONResponse(version), err
+	version, err := s.Version.Do(ctx, r.BotID, int(r.Version))
+	return GetVersion200JSONResponse(toVersion(version)), err
 }
 
 // DiffVersions compares two versions of a bot.

@@ -21,7 +21,8 @@ type event struct {
 	ContentBlock block `json:"content_block"` // of content_block_start
 	Delta        struct {
 		block
-		StopReason string `json:"stop_reason"`
+		Citation   location `json:"citation"` // of citations_delta
+		StopReason string   `json:"stop_reason"`
 	} `json:"delta"` // of content_block_delta and message_delta
 	Usage usage `json:"usage"` // of message_delta, and of a whole answer
 
@@ -30,8 +31,9 @@ type event struct {
 }
 
 type block struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+	Type      string     `json:"type"`
+	Text      string     `json:"text"`
+	Citations []location `json:"citations"` // of a whole answer
 }
 
 // usage is in tokens. Tokens that were read from and written to the cache are sent beside the rest of the input.
@@ -44,8 +46,9 @@ type usage struct {
 
 // decoder reads the events of an answer.
 type decoder struct {
-	answer *http.Response
-	usage  usage // so far
+	answer    *http.Response
+	usage     usage     // so far
+	citations citations // of the block that is read
 }
 
 func (d *decoder) decode(kind string, data []byte) (modelstream.Part, error) {
@@ -67,9 +70,17 @@ func (d *decoder) decode(kind string, data []byte) (modelstream.Part, error) {
 	case "message_start":
 		return modelstream.Part{Usage: d.count(e.Message.Usage)}, nil
 	case "content_block_start":
+		d.citations.text(e.ContentBlock.Text)
 		return e.ContentBlock.part(), nil
 	case "content_block_delta":
+		if e.Delta.Type == "citations_delta" {
+			d.citations.add(e.Delta.Citation)
+			return modelstream.Part{}, nil
+		}
+		d.citations.text(e.Delta.Text)
 		return e.Delta.part(), nil
+	case "content_block_stop":
+		return modelstream.Part{Text: d.citations.markers()}, nil
 	case "message_delta":
 		return modelstream.Part{Reason: e.Delta.StopReason, Usage: d.count(e.Usage)}, nil
 	case "message_stop":
@@ -77,11 +88,15 @@ func (d *decoder) decode(kind string, data []byte) (modelstream.Part, error) {
 	case "message": // the server does not stream
 		whole := modelstream.Part{Reason: e.StopReason, Usage: d.count(e.Usage), Last: true}
 		for _, b := range e.Content {
-			whole.Text += b.part().Text
+			d.citations.text(b.Text)
+			for _, l := range b.Citations {
+				d.citations.add(l)
+			}
+			whole.Text += b.part().Text + d.citations.markers()
 		}
 		return whole, nil
 	}
-	return modelstream.Part{}, nil // ping, content_block_stop, and what is new
+	return modelstream.Part{}, nil // ping, and what is new
 }
 
 // part returns what a block, or a delta of one, adds to the answer.

@@ -1,5 +1,5 @@
-// Package anthropic calls models with Anthropic's Messages API. It repeats a call only without a temperature that the
-// model does not support. All other retries are made by the guard of the model.
+// Package anthropic calls models with Anthropic's Messages API. It repeats a call only without a temperature, or without
+// blocks of search results, that the model does not support. All other retries are made by the guard of the model.
 package anthropic
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	sdk "github.com/anthropics/anthropic-sdk-go"
@@ -16,7 +17,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/modelstream"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 // publicURL is the URL of Anthropic's public API.
@@ -50,7 +51,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 		return domain.Reply{Begun: ctx.Err() != nil && sent()}, m.failure(ctx, err, false, p) // a server that is cut off may have been at work
 	}
 	defer func() { _ = answer.Body.Close() }() // what was read counts
-	decoder := decoder{answer: answer}
+	decoder := decoder{answer: answer, citations: citations{found: p.Found}}
 	reply, err := modelstream.Read(modelstream.Source{
 		Body: answer.Body, Decode: decoder.decode, Stop: func() { stop(errNothingMore) }, Wait: m.EndWait,
 	}, say)
@@ -85,11 +86,16 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (*http.Response, error) 
 		path += "?" + target.RawQuery
 	}
 	var answer *http.Response
-	err = api.Post(ctx, path, params(p), &answer)
+	results := searchResults(p.Found.Sources)
+	err = api.Post(ctx, path, params(p, results), &answer)
+	if err != nil && len(results) > 0 && refusesResults(answer) {
+		results, answer = nil, nil
+		err = api.Post(ctx, path, params(p, nil), &answer)
+	}
 	if names := modelstream.UnsupportedParameter(answer); err != nil && p.Temperature != nil && names != nil && names("temperature") {
 		p.Temperature = nil // the newest models have one of their own
 		answer = nil
-		err = api.Post(ctx, path, params(p), &answer)
+		err = api.Post(ctx, path, params(p, results), &answer)
 	}
 	if err != nil {
 		return nil, asRefusal(answer, err)
@@ -111,11 +117,16 @@ func asRefusal(answer *http.Response, err error) error {
 	return &sdk.Error{StatusCode: answer.StatusCode, Request: answer.Request, Response: answer}
 }
 
-// params returns the body of the call.
-func params(p ports.Prompt) sdk.MessageNewParams {
+// params returns the body of the call. Results are the sources of the prompt; none: they are sent as text.
+func params(p ports.Prompt, results []sdk.ContentBlockParamUnion) sdk.MessageNewParams {
 	body := sdk.MessageNewParams{Model: p.Model, MaxTokens: usualAnswer}
-	if p.Pinned != nil && p.Pinned.Instruction != "" {
-		body.System = []sdk.TextBlockParam{{Text: p.Pinned.Instruction}}
+	rules := domain.CitedRules
+	if len(p.Found.Sources) > 0 && len(results) == 0 {
+		rules = domain.SourceRules(p.Found.Boundary)
+		p.Content = domain.SourceText(p.Found.Sources, p.Found.Boundary) + "\n\n" + p.Content
+	}
+	if instruction := p.Instruction(rules); instruction != "" {
+		body.System = []sdk.TextBlockParam{{Text: instruction}}
 	}
 	for _, m := range p.History {
 		if m.Role == domain.RoleAssistant {
@@ -124,7 +135,7 @@ func params(p ports.Prompt) sdk.MessageNewParams {
 			body.Messages = append(body.Messages, sdk.NewUserMessage(sdk.NewTextBlock(m.Content)))
 		}
 	}
-	body.Messages = append(body.Messages, sdk.NewUserMessage(sdk.NewTextBlock(p.Content)))
+	body.Messages = append(body.Messages, sdk.NewUserMessage(append(slices.Clip(results), sdk.NewTextBlock(p.Content))...))
 	if p.Temperature != nil {
 		body.Temperature = sdk.Float(min(*p.Temperature, hottest))
 	}

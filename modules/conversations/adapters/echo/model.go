@@ -4,6 +4,7 @@ package echo
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 	"github.com/parley/parley/modules/conversations/ports"
 )
 
-// Model repeats the message, word by word.
+// Model repeats the message, word by word. Of the first source that the turn has found it quotes and cites the sentence that is
+// closest to the message.
 type Model struct {
 	Delay time.Duration // for each word; 0: none
 }
@@ -21,6 +23,9 @@ func (Model) Name() (provider, model string) { return "echo", "echo" }
 // Reply sends one word at a time.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
 	content := "Echo: " + p.Content
+	if len(p.Found.Sources) > 0 {
+		content += quote(p.Found, p.Content)
+	}
 	for word := range strings.SplitAfterSeq(content, " ") {
 		if err := m.pause(ctx); err != nil {
 			return domain.Reply{}, err
@@ -28,6 +33,19 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 		say(word)
 	}
 	return domain.Reply{Content: content, FinishReason: domain.FinishStop}, nil
+}
+
+// quote returns the sentence of the first source that is closest to a message, with its marker.
+func quote(f ports.Found, message string) string {
+	source := f.Sources[0]
+	sentence, ok := source.Closest(message)
+	if !ok {
+		return fmt.Sprintf("\n\n[%d]", source.Number)
+	}
+	if f.Locate != nil {
+		f.Locate(source.Number, sentence.Start, sentence.End)
+	}
+	return fmt.Sprintf("\n\n%s [%d]", strings.TrimSpace(sentence.Text), source.Number)
 }
 
 // pause waits for the time of one word.

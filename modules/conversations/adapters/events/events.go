@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/events"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/outbound"
 )
 
 // The types of the events; api/openapi.yaml has their data.
@@ -19,7 +19,7 @@ const (
 )
 
 // Events publishes turns to the webhook subscriptions of their workspace.
-type Events struct{ Publisher *events.Publisher }
+type Events struct{ Publisher *outbound.Publisher }
 
 type turn struct {
 	TurnID      uuid.UUID  `json:"turn_id"`
@@ -85,7 +85,7 @@ func (e Events) TurnFailed(ctx context.Context, t domain.Turn, _ domain.Reply, w
 }
 
 func (e Events) publish(ctx context.Context, kind string, t domain.Turn, data any) error {
-	event := events.Event{Type: kind, Data: data}
+	event := outbound.Event{Type: kind, Data: data}
 	if t.Channel != nil {
 		event.EndpointID = &t.Channel.EndpointID
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // Model is a model with a deadline, circuit breakers and retries.
@@ -90,7 +90,7 @@ const maxName = 200
 // that workspace.
 func (m Model) target(ctx context.Context, model string, own bool) (group *resilience.Group, target, source string) {
 	provider, _ := m.Model.Name()
-	target, source = provider+"/"+model[:min(len(model), maxName)], call.From(ctx).Principal.WorkspaceID.String()
+	target, source = provider+"/"+model[:min(len(model), maxName)], callctx.From(ctx).Principal.WorkspaceID.String()
 	if own {
 		return cmp.Or(m.Own, m.Group), source + " " + target, ""
 	}

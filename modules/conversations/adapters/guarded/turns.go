@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // Turns bounds how many turns run at once in this process: for each workspace, for each user over all workspaces, and for
@@ -35,6 +35,6 @@ func (t Turns) Wait(ctx context.Context) (leave func(), err error) {
 
 // parties returns for whom a slot counts: the workspace, and the actor over all workspaces.
 func parties(ctx context.Context) []uuid.UUID {
-	p := call.From(ctx).Principal
+	p := callctx.From(ctx).Principal
 	return []uuid.UUID{p.WorkspaceID, p.UserID}
 }

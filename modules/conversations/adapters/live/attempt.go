@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -157,7 +156,7 @@ func (a *attempt) Close() {
 	}
 }
 
-func (a *attempt) Text() string { return strings.Join(a.From(0), "") }
+func (a *attempt) Text() string { return domain.TextOf(a.From(0)) }
 
 func (a *attempt) Flush(ctx context.Context) error {
 	if !a.streamed {

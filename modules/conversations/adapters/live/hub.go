@@ -16,7 +16,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 var (
@@ -63,7 +63,7 @@ func NewHub(chunks ports.Chunks, cancels ports.Cancels, log *slog.Logger) *Hub {
 
 func (h *Hub) Begin(ctx context.Context, t domain.Turn, streamed bool) (context.Context, ports.StreamWriter) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	c := call.From(ctx)
+	c := callctx.From(ctx)
 	a := &attempt{
 		hub: h, ctx: ctx, cancel: cancel, view: t.View(), streamed: streamed,
 		operation: operation{c.Principal.WorkspaceID, c.Principal.UserID, c.Operation.ID},
@@ -102,7 +102,7 @@ func (h *Hub) Streaming(turn uuid.UUID) ports.Log {
 }
 
 func (h *Hub) StreamingUnder(ctx context.Context) uuid.UUID {
-	c := call.From(ctx)
+	c := callctx.From(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.under[operation{c.Principal.WorkspaceID, c.Principal.UserID, c.Operation.ID}]

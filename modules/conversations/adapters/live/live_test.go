@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,7 +16,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/live"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // table keeps chunks as Postgres does: a batch that comes again takes the place of the first.
@@ -132,7 +133,7 @@ func TestManyStreamsAreStoredByFewWriters(t *testing.T) {
 	before := runtime.NumGoroutine()
 	voices := make([]ports.StreamWriter, streams)
 	for i := range voices {
-		ctx := call.With(t.Context(), &call.Call{Operation: call.Operation{ID: uuid.New()}})
+		ctx := callctx.With(t.Context(), &callctx.Call{Operation: callctx.Operation{ID: uuid.New()}})
 		_, voices[i] = h.Begin(ctx, turn(), true)
 		voices[i].Write("a")
 	}
@@ -222,7 +223,7 @@ func TestTheQueueForAThreadIsInOrderAndBounded(t *testing.T) {
 	require.ErrorIs(t, err, ports.ErrThreadBusy)
 	_, err = h.Enter(t.Context(), uuid.New())
 	require.NoError(t, err, "another thread's queue")
-	_, err = h.Enter(call.As(t.Context(), uuid.New(), uuid.New()), thread)
+	_, err = h.Enter(callctx.As(t.Context(), uuid.New(), uuid.New()), thread)
 	require.NoError(t, err, "the queue of another workspace under the same id")
 
 	require.NoError(t, places[0].Wait(t.Context()), "the first tries at once")
@@ -248,34 +249,16 @@ func TestTheQueueForAThreadIsInOrderAndBounded(t *testing.T) {
 
 func TestTheFirstInTheQueueIsWokenByTheEndOfATurn(t *testing.T) {
 	t.Parallel()
-	h := hub(&table{}, wishes{})
-	one := turn()
-	_, writer := h.Begin(t.Context(), one, false)
-	p, err := h.Enter(t.Context(), one.ThreadID)
-	require.NoError(t, err)
-	require.NoError(t, p.Wait(t.Context()))
-	writer.End()
-	began := time.Now()
-	require.NoError(t, p.Wait(t.Context()))
-	require.Less(t, time.Since(began), 200*time.Millisecond)
-}
-
-func TestAHubThatClosesCutsAttemptsShortAndWaitsForWhatCameOfThem(t *testing.T) {
-	t.Parallel()
-	h := live.NewHub(&table{batches: map[int][]string{}}, wishes{}, slog.New(slog.DiscardHandler))
-	ctx, writer := h.Begin(t.Context(), domain.Turn{ID: uuid.New(), Attempt: 1}, false)
-	require.NoError(t, ctx.Err())
-	closed := make(chan int, 1)
-	go func() { closed <- h.Close(t.Context()) }()
-	<-ctx.Done()
-	require.ErrorIs(t, context.Cause(ctx), ports.ErrCut)
-	require.Empty(t, closed, "what came of it is not stored yet")
-	writer.End()
-	require.Equal(t, 1, <-closed)
-	late, writer := h.Begin(t.Context(), domain.Turn{ID: uuid.New(), Attempt: 1}, false)
-	require.ErrorIs(t, context.Cause(late), ports.ErrCut, "one that began meanwhile")
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.Equal(t, 1, h.Close(ended), "it waits no longer than it may")
-	writer.End()
+	synctest.Test(t, func(t *testing.T) {
+		h := hub(&table{}, wishes{})
+		one := turn()
+		_, writer := h.Begin(t.Context(), one, false)
+		p, err := h.Enter(t.Context(), one.ThreadID)
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(t.Context()))
+		writer.End()
+		began := time.Now()
+		require.NoError(t, p.Wait(t.Context()))
+		require.Zero(t, time.Since(began))
+	})
 }

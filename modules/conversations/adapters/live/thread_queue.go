@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 const (
@@ -31,7 +31,7 @@ type place struct {
 func (h *Hub) Enter(ctx context.Context, thread uuid.UUID) (ports.QueuePlace, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := queueKey{call.From(ctx).Principal.WorkspaceID, thread}
+	key := queueKey{callctx.From(ctx).Principal.WorkspaceID, thread}
 	if len(h.queues[key]) > maxWaiting { // the first call need not wait
 		return nil, ports.ErrThreadBusy
 	}

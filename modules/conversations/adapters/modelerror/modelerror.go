@@ -1,15 +1,15 @@
 // Package modelerror interprets the errors of models' providers: whether an error is temporary, and if not, which of
-// the permanent failures of ports it is. Providers that speak the same protocol use different messages.
+// the permanent failures of ports it is. What the messages of servers mean is known to platform/work/modelapi.
 package modelerror
 
 import (
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/modelapi"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // Refusal is an error that a provider sent in place of an answer, or within one.
@@ -27,14 +27,14 @@ type Refusal struct {
 // handled by the guard of the model. Its text may be stored and logged: it contains the provider's code, but not the
 // provider's message.
 func (r Refusal) Err() error {
-	said := parse(r.Body)
+	said := modelapi.ParseError(r.Body)
 	status := r.Status
-	text := fmt.Errorf("%s answered %d%s", r.Provider, r.Status, after(said.code()))
+	text := fmt.Errorf("%s answered %d%s", r.Provider, r.Status, after(said.Code()))
 	if begun := status > 0 && status < 300; begun {
-		status = said.status()
-		text = fmt.Errorf("%s ended its answer with an error%s", r.Provider, after(said.code()))
+		status = said.Status()
+		text = fmt.Errorf("%s ended its answer with an error%s", r.Provider, after(said.Code()))
 	}
-	failure := said.meaning(status)
+	failure := failureOf(said.Meaning(status))
 	switch {
 	case failure != nil:
 		return resilience.Answered(r.detailed(failure, said, status).Because(text))
@@ -45,28 +45,61 @@ func (r Refusal) Err() error {
 	}
 }
 
+// failureOf returns the permanent failure of a meaning; nil for a temporary failure.
+func failureOf(m modelapi.Meaning) *fail.Error {
+	switch m {
+	case modelapi.Credentials:
+		return ports.ErrModelCredentials
+	case modelapi.Quota:
+		return ports.ErrModelQuota
+	case modelapi.UnknownModel:
+		return ports.ErrModelUnknown
+	case modelapi.TooLong:
+		return ports.ErrContextTooLong
+	case modelapi.Filtered:
+		return ports.ErrContentFiltered
+	case modelapi.Rejected:
+		return ports.ErrModelRejected
+	default:
+		return nil
+	}
+}
+
 // detailed adds the provider's message to a failure. With the operator's key it adds nothing about the key or its
 // account.
-func (r Refusal) detailed(failure *fail.Error, said words, status int) *fail.Error {
+func (r Refusal) detailed(failure *fail.Error, said modelapi.ServerError, status int) *fail.Error {
+	hidden := modelapi.Hidden{Key: r.Key, Texts: r.texts(), Model: r.Prompt.Model}
 	if r.Status >= 300 {
 		failure = failure.With("status", r.Status)
 	}
-	if code := said.code(); code != "" && r.clean(code) == code {
+	if code := said.Code(); code != "" && hidden.Clean(code) == code {
 		failure = failure.With("provider_code", code)
 	}
 	account := failure.Code == ports.ErrModelCredentials.Code || failure.Code == ports.ErrModelQuota.Code
-	if message := r.clean(said.message); message != "" && (r.Own || !account) {
+	if message := hidden.Clean(said.Message()); message != "" && (r.Own || !account) {
 		failure = failure.With("provider_message", message)
 	}
 	if failure.Code == ports.ErrContextTooLong.Code {
-		if window := said.window(); window > 0 {
+		if window := said.Window(); window > 0 {
 			failure = failure.With("window", window)
 		}
 	}
-	if said.isWrongAddress(status) {
+	if said.IsWrongAddress(status) {
 		failure = failure.With(ports.HintDetail, "the server has nothing at this path: "+checkAddress(r.Own))
 	}
 	return failure
+}
+
+// texts returns the texts of the prompt.
+func (r Refusal) texts() []string {
+	texts := []string{r.Prompt.Content}
+	if r.Prompt.Pinned != nil {
+		texts = append(texts, r.Prompt.Pinned.Instruction)
+	}
+	for _, m := range r.Prompt.History {
+		texts = append(texts, m.Content)
+	}
+	return texts
 }
 
 // checkAddress returns the hint how to fix a wrong address.
@@ -75,16 +108,6 @@ func checkAddress(own bool) string {
 		return "check base_url of PUT /v1/model-keys/{provider}"
 	}
 	return "ask the operator to check the base URL of the provider"
-}
-
-// isTemporary reports whether a status says that the same call may succeed later.
-func isTemporary(status int) bool {
-	switch status {
-	case 0, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests:
-		return true
-	default:
-		return status >= 500
-	}
 }
 
 func after(code string) string {

@@ -14,8 +14,8 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/modelerror"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // refusals are errors as providers send them. A code of "" is a failure that may pass.

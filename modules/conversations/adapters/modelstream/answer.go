@@ -9,8 +9,8 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/resilience"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/resilience"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 const (

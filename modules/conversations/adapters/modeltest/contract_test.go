@@ -15,9 +15,9 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/openai"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/resilience"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 const key = "sk-operator-key"
@@ -28,8 +28,8 @@ var discard = slog.New(slog.DiscardHandler)
 func remote(s *modeltest.Server) map[string]ports.Model {
 	client := webhook.NewTrustedStreamClient()
 	return map[string]ports.Model{
-		"openai":    openai.Model{Key: key, URL: s.URL + "/v1", Client: client, Guarded: webhook.NewStreamClient(false)},
-		"anthropic": anthropic.Model{Key: key, URL: s.URL, Client: client, Guarded: webhook.NewStreamClient(false)},
+		"openai":    openai.Model{Key: key, URL: s.URL + "/v1", Client: client, Guarded: webhook.NewStreamClient(webhook.PublicTargets)},
+		"anthropic": anthropic.Model{Key: key, URL: s.URL, Client: client, Guarded: webhook.NewStreamClient(webhook.PublicTargets)},
 	}
 }
 
@@ -154,7 +154,7 @@ func TestAWorkspacesOwnKeyAndAddressTakeThePlaceOfTheOperators(t *testing.T) {
 		_, err := remote(operator)[name].Reply(t.Context(), p, func(string) {})
 		require.ErrorContains(t, err, "the address is not public", "a tenant reaches into our network")
 		require.Empty(t, own.Calls())
-		client := webhook.NewStreamClient(true)
+		client := webhook.NewStreamClient(webhook.AnyTargets)
 		m := map[string]ports.Model{
 			"openai": openai.Model{Key: key, URL: operator.URL, Guarded: client}, "anthropic": anthropic.Model{Key: key, URL: operator.URL, Guarded: client},
 		}[name]

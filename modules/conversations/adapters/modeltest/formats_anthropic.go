@@ -1,6 +1,7 @@
 package modeltest
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/parley/parley/modules/conversations/domain"
@@ -25,6 +26,19 @@ func anthropicGreeting() []string {
 	return events("message_start", anthropicStart, "content_block_start", anthropicTextStart, "ping", `{"type": "ping"}`,
 		"content_block_delta", anthropicHello, "ping", `{"type": "ping"}`, "content_block_delta", anthropicThere,
 		"content_block_stop", anthropicTextStop, "message_delta", anthropicEnd("end_turn"), "message_stop", anthropicStop)
+}
+
+// cited is a block of text with citations, each the index of a search result and the blocks that it refers to; a negative index is
+// none.
+func cited(text string, places ...int) []string {
+	frames := events("content_block_start", anthropicTextStart,
+		"content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`+text+`"}}`)
+	for ; len(places) > 0 && places[0] >= 0; places = places[3:] {
+		frames = append(frames, events("content_block_delta", fmt.Sprintf(`{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":`+
+			`{"type":"search_result_location","cited_text":"x","search_result_index":%d,"source":"source-1","start_block_index":%d,"end_block_index":%d,"title":"x"}}}`,
+			places[0], places[1], places[2]))...)
+	}
+	return append(frames, events("content_block_stop", anthropicTextStop)...)
 }
 
 // anthropicFormats are those of Anthropic, and of servers that speak its Messages.
@@ -66,6 +80,9 @@ func anthropicFormats() map[string]Format {
 		"anthropic-text-in-start": {API: "anthropic", Frames: after(start,
 			"content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"Hello"}}`, "content_block_delta", anthropicThere,
 			"content_block_stop", anthropicTextStop, "message_delta", anthropicEnd("end_turn"), "message_stop", anthropicStop), Want: want},
+		"anthropic-citations": {API: "anthropic", Frames: slices.Concat(start, cited("Gift cards never expire", 1, 1, 2), cited(", and", -1, 0, 0),
+			cited(" refunds take five days.", 0, 0, 1, 0, 1, 2, 1, 0, 1), events("message_delta", anthropicEnd("end_turn")), stop),
+			Want: Want{Text: "Gift cards never expire, and refunds take five days.", Finish: domain.FinishStop, Usage: []int{12, 0, 34}}},
 		"anthropic-no-stop-reason": {API: "anthropic", Frames: slices.Concat(text, stop), Want: Want{Text: "Hello there", Usage: []int{12, 0, 1}}},
 		"anthropic-no-stop":        {API: "anthropic", Frames: ends("end_turn")[:len(text)+1], Want: want},
 		"anthropic-open":           {API: "anthropic", Frames: ends("end_turn")[:len(text)+1], Open: true, Want: want},

@@ -12,8 +12,8 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/openai"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 // asking gives the adapter for an API, which waits so long for the rest of an answer whose end is told.

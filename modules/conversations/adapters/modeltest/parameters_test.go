@@ -12,7 +12,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/openai"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 // led is a client that calls the test's server whatever host a URL names.
@@ -32,7 +32,7 @@ func TestTheQueryOfABaseURLIsKeptOnEveryCall(t *testing.T) {
 	t.Parallel()
 	refusal := modeltest.Script{Status: 400, Body: unsupportedParameter("max_tokens")}
 	s := modeltest.New(t, refusal, modeltest.Script{}, modeltest.Script{}, modeltest.Script{})
-	client := webhook.NewStreamClient(true)
+	client := webhook.NewStreamClient(webhook.AnyTargets)
 	p := hi
 	p.MaxOutputTokens = new(7)
 	_, err := openai.Model{Key: key, URL: s.URL + "/openai/deployments/d?api-version=2024-10-21&x=a%2Fb", Client: client}.Reply(t.Context(), p, func(string) {})

@@ -14,8 +14,8 @@ import (
 
 	"github.com/parley/parley/modules/conversations/adapters/modelerror"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/resilience"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/resilience"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 var errBrokeOff = errors.New("openai broke off its answer")

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"time"
 
 	sdk "github.com/openai/openai-go/v3"
@@ -18,7 +17,8 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/modelstream"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/work/modelapi"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 // publicURL is the URL of OpenAI's public API.
@@ -95,28 +95,13 @@ func (m Model) ask(ctx context.Context, p ports.Prompt) (answer *http.Response, 
 	}
 }
 
-var (
-	// azure are the hosts of Azure OpenAI, of Azure AI Foundry and of API Management before them.
-	azure = regexp.MustCompile(`(?i)\.((openai|cognitiveservices|services\.ai)\.azure\.(com|us|cn)|azure-api\.(net|us|cn))\.?$`)
-	// otherAzure are Azure's hosts of other models, which take a key as OpenAI does.
-	otherAzure = regexp.MustCompile(`(?i)\.azure\.(com|us|cn)\.?$`)
-	// entraToken is what an access token of Microsoft Entra looks like.
-	entraToken = regexp.MustCompile(`^eyJ[\w-]+\.[\w-]+\.[\w-]+$`)
-)
-
-// credentials puts the key where a server expects it. Azure, and a gateway in front of it with a host name of its own,
-// expects it in api-key: it reads an Authorization header as a token of Microsoft Entra, and some refuse a call that
-// has both.
+// credentials puts the key where a server expects it.
 func credentials(target *url.URL, key string) []option.RequestOption {
-	host := target.Hostname()
-	isAzure := azure.MatchString(host) || target.Query().Has("api-version") && !otherAzure.MatchString(host)
-	switch {
-	case key == "":
+	if key == "" {
 		return nil
-	case isAzure && !entraToken.MatchString(key):
-		return []option.RequestOption{option.WithHeader("api-key", key)}
 	}
-	return []option.RequestOption{option.WithAPIKey(key)}
+	name, value := modelapi.KeyHeader(target, key)
+	return []option.RequestOption{option.WithHeader(name, value)}
 }
 
 // asRefusal returns the library's error for an HTTP response that is an error, also where its body is not in OpenAI's

@@ -27,8 +27,8 @@ func params(p ports.Prompt, public bool) sdk.ChatCompletionNewParams {
 		Model:         p.Model,
 		StreamOptions: sdk.ChatCompletionStreamOptionsParam{IncludeUsage: sdk.Bool(true)},
 	}
-	if p.Pinned != nil && p.Pinned.Instruction != "" {
-		body.Messages = append(body.Messages, sdk.SystemMessage(p.Pinned.Instruction))
+	if instruction := p.Instruction(domain.SourceRules(p.Found.Boundary)); instruction != "" {
+		body.Messages = append(body.Messages, sdk.SystemMessage(instruction))
 	}
 	for _, m := range p.History {
 		if m.Role == domain.RoleAssistant {
@@ -37,7 +37,11 @@ func params(p ports.Prompt, public bool) sdk.ChatCompletionNewParams {
 			body.Messages = append(body.Messages, sdk.UserMessage(m.Content))
 		}
 	}
-	body.Messages = append(body.Messages, sdk.UserMessage(p.Content))
+	content := p.Content
+	if len(p.Found.Sources) > 0 {
+		content = domain.SourceText(p.Found.Sources, p.Found.Boundary) + "\n\n" + content
+	}
+	body.Messages = append(body.Messages, sdk.UserMessage(content))
 	if p.Temperature != nil && !fixedTemperature.MatchString(p.Model) {
 		body.Temperature = sdk.Float(*p.Temperature)
 	}

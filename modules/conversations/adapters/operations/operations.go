@@ -10,8 +10,8 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/command"
 )
 
 var _ ports.Operations = Operations{}
@@ -45,7 +45,7 @@ func (o Operations) Recover(ctx context.Context, op ports.Operation) error {
 func (o Operations) RunOnce(ctx context.Context, record ports.AuditRecord, step func(ctx context.Context) (domain.TurnView, error)) (ports.Answer, error) {
 	a, err := o.Pipeline.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		turn, err := step(ctx)
-		return command.Outcome{Answer: o.EncodeTurn(turn), Audit: entry(record)}, err
+		return command.Outcome{Answer: o.EncodeTurn(turn), Audit: entry(record), Erasable: true}, err
 	})
 	return ports.Answer{TurnID: record.Turn, Body: a.Body, Replayed: a.Replayed}, err
 }
@@ -63,7 +63,8 @@ func (o Operations) Find(ctx context.Context) (answer ports.Answer, found bool, 
 // long is an operation as the pipeline runs it. Turn is set to the turn that is finished.
 func (o Operations) long(op ports.Operation, turn *uuid.UUID) command.Long {
 	long := command.Long{
-		Audit: entry(op.Audit), Seen: op.Streamed, Wide: op.Resumes, Bound: o.Bound,
+		Erasable: true,
+		Audit:    entry(op.Audit), Seen: op.Streamed, Wide: op.Wide, Bound: o.Bound,
 		Begin: op.Begin, Resume: op.Resume, Work: op.Work, Fail: op.Fail, Ended: op.Ended,
 		Finish: func(ctx context.Context) (command.Encoder, error) {
 			done, err := op.Finish(ctx)

@@ -6,17 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/jobs"
-	platform "github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	platform "github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
 )
 
 // outbox is what analytics will be told: kind, count, messages and latency of each row, in any order.
@@ -38,7 +33,7 @@ func TestATurnIsCountedOnceByWhatBecameOfIt(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	bot := s.bot(t)
-	turn, err := s.start(s.me, s.thread(t, s.me, &bot, now).ID, time.Minute)
+	turn, err := s.start(s.me, s.thread(t, s.me, &bot, now).ID, time.Hour)
 	require.NoError(t, err)
 	require.Empty(t, s.outbox(t), "it has not ended")
 	require.NoError(t, s.fail(turn))
@@ -84,7 +79,7 @@ func TestOfATurnThatIsCancelledTheMessagesThatStayAreCounted(t *testing.T) {
 	t.Parallel()
 	for said, messages := range map[string]int{"half": 2, "": 1} {
 		s := metered(t, usage.Limits{usage.Messages: 100})
-		turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+		turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Hour)
 		require.NoError(t, err)
 		require.NoError(t, s.cancel(turn, said))
 		require.Len(t, s.said(t, turn.ThreadID), messages)
@@ -95,28 +90,10 @@ func TestOfATurnThatIsCancelledTheMessagesThatStayAreCounted(t *testing.T) {
 	}
 }
 
-func TestAnEventIsCountedOnceForEachOfTheSendersIDs(t *testing.T) {
-	t.Parallel()
-	s := setup(t)
-	bot, endpoint := s.bot(t), uuid.New()
-	s.exec(t, `INSERT INTO webhook_endpoints VALUES ($1, $2, 'Chat', $3, 'active', '[]', $2, now())`, s.workspace, endpoint, bot)
-	inbox := postgres.Inbox{DB: s.db, Queue: jobs.NewQueue(s.db, jobs.NewRegistry()), Audit: audit.NewLog(s.db), Now: time.Now}
-	for range 2 {
-		event, err := domain.NewInboundEvent(endpoint, "msg_1", []byte(`{"type":"note","data":{}}`))
-		require.NoError(t, err)
-		_, _, err = inbox.Take(call.For(s.me, s.workspace, endpoint, event.OperationID), event)
-		require.NoError(t, err)
-	}
-	require.Equal(t, [][4]any{{"webhook_event", 1, 0, -1}}, s.outbox(t))
-	var of uuid.UUID
-	require.NoError(t, s.su.QueryRow(t.Context(), "SELECT bot_id FROM analytics_outbox").Scan(&of))
-	require.Equal(t, bot, of)
-}
-
 func TestWhatIsRolledBackIsNotCounted(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Hour)
 	require.NoError(t, err)
 	died := errors.New("died")
 	require.ErrorIs(t, s.db.Write(s.me, func(ctx context.Context) error {

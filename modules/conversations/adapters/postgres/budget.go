@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/conversationsdb"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
 )
 
 // Budget reserves costs of turns within the limit of their workspace.

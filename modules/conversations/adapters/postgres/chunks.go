@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/conversationsdb"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/work/background"
 )
 
 // Chunks stores the text of streamed attempts.
@@ -61,14 +61,8 @@ func (c Chunks) Any(ctx context.Context, turn uuid.UUID) (bool, error) {
 const expireBatch = 1000 // rows at a time
 
 // Expiry returns the task that removes chunks that are more than a day old.
-func (c Chunks) Expiry() jobs.Periodic {
-	return jobs.Periodic{Name: "expire turn events", Every: time.Hour, Lease: 10 * time.Minute, Do: func(ctx context.Context) error {
-		for {
-			if n, err := c.Expire(ctx); err != nil || n == 0 {
-				return err
-			}
-		}
-	}}
+func (c Chunks) Expiry() background.Task {
+	return background.Task{Name: "expire turn events", Every: time.Hour, Timeout: 10 * time.Minute, Cluster: true, Do: background.InBatches(c.Expire)}
 }
 
 // Expire removes one batch of expired chunks. It returns how many rows it has removed; 0 means that none is left.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/fail"
-	platform "github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	platform "github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // money is the budget of a bundle whose workspaces may spend so much.
@@ -139,12 +139,12 @@ func TestATurnIsRefusedBeforeItIsStoredWhereTheLimitOfCostsIsReached(t *testing.
 	require.True(t, first.CostLimited)
 	require.NoError(t, s.finishes(first, costs(100)))
 	thread := s.thread(t, s.me, nil, now)
-	_, err := s.start(s.me, thread.ID, time.Minute)
+	_, err := s.start(s.me, thread.ID, time.Hour)
 	require.ErrorIs(t, err, fail.ErrLimitReached)
 	require.Empty(t, s.said(t, thread.ID))
 
 	s.exec(t, "INSERT INTO model_keys VALUES ($1, 'openai', '', '', NULL, $1, now())", s.workspace)
-	turn, err := s.start(s.me, thread.ID, time.Minute)
+	turn, err := s.start(s.me, thread.ID, time.Hour)
 	require.NoError(t, err, "it may ask with its own key")
 	require.ErrorIs(t, money(s, 100).Reserve(s.me, turn.ID, 1, 1), fail.ErrLimitReached, "and not with the operator's")
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {

@@ -11,9 +11,9 @@ import (
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/page"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // Messages returns messages with the feedback of the caller. Where their contents have more than page.MaxBytes
@@ -26,7 +26,7 @@ func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Rea
 	if from.After != nil {
 		bound = from.After.Seq
 	}
-	p := call.From(ctx).Principal
+	p := callctx.From(ctx).Principal
 	list, err := t.readMessages(ctx, limit, query, p.WorkspaceID, thread, bound, int32(limit), int64(page.MaxBytes), p.UserID)
 	if err != nil {
 		return nil, fmt.Errorf("list the messages: %w", err)
@@ -51,14 +51,18 @@ func (t *Threads) readMessages(ctx context.Context, limit int, query string, arg
 	var status string
 	var rating, comment *string
 	var ratedAt *time.Time
+	var citations []byte
 	for rows.Next() {
 		list = append(list, domain.Message{})
 		m := &list[len(list)-1]
 		if err := rows.Scan(&m.ID, &m.ThreadID, &m.Seq, (*string)(&m.Role), &m.Content, &m.OperationID, &m.CreatedAt,
-			&status, &rating, &comment, &ratedAt); err != nil {
+			&status, &citations, &rating, &comment, &ratedAt); err != nil {
 			return nil, err
 		}
 		m.Cancelled = status == string(domain.TurnCancelled)
+		if m.Citations, err = toCitations(citations); err != nil {
+			return nil, err
+		}
 		if ratedAt != nil {
 			m.Feedback = &domain.Feedback{Rating: domain.Rating(*rating), Comment: *comment, At: *ratedAt}
 		}
@@ -72,15 +76,20 @@ func (t *Threads) Rate(ctx context.Context, o domain.Opinion) (domain.Message, e
 		WorkspaceID: workspace, ID: o.MessageID, UserID: o.UserID, Rating: string(o.Rating), Comment: o.Comment, At: o.At,
 	})
 	switch {
-	case postgres.IsMissing(err):
+	case postgres.IsMissing(err), postgres.Violates(err, "message_feedback_message_fkey"): // the second: it was deleted meanwhile
 		return domain.Message{}, ports.ErrMessageNotFound
 	case err != nil:
 		return domain.Message{}, fmt.Errorf("store the feedback: %w", err)
 	case row.RatedAt == nil:
 		return domain.Message{}, ports.ErrNoAnswer
 	}
+	citations, err := toCitations(row.Citations)
+	if err != nil {
+		return domain.Message{}, err
+	}
 	return domain.Message{
-		ID: row.ID, ThreadID: row.ThreadID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
+		Citations: citations,
+		ID:        row.ID, ThreadID: row.ThreadID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
 		OperationID: row.OperationID, CreatedAt: row.CreatedAt, Cancelled: row.Status == string(domain.TurnCancelled),
 		Feedback: &domain.Feedback{Rating: o.Rating, Comment: o.Comment, At: *row.RatedAt},
 	}, nil

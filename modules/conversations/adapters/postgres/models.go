@@ -10,9 +10,9 @@ import (
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/secret"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // Models stores the settings of models and keys for them, and reads threads for prompts. The box seals each key for its
@@ -110,7 +110,7 @@ func (m Models) PutKey(ctx context.Context, k domain.ModelKey) error {
 	q, workspace := queries(ctx, m.DB)
 	err := q.PutModelKey(ctx, conversationsdb.PutModelKeyParams{
 		WorkspaceID: workspace, Provider: k.Provider, Sealed: m.Box.Seal([]byte(k.Secret()), sealedFor(workspace, k.Provider)),
-		LastFour: k.LastFour(), BaseURL: k.BaseURL, CreatedBy: call.From(ctx).Principal.UserID, CreatedAt: k.CreatedAt,
+		LastFour: k.LastFour(), BaseURL: k.BaseURL, CreatedBy: callctx.From(ctx).Principal.UserID, CreatedAt: k.CreatedAt,
 	})
 	if err != nil {
 		return fmt.Errorf("store a key for models: %w", err)

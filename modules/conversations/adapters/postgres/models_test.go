@@ -13,7 +13,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/secret"
+	"github.com/parley/parley/platform/ops/secret"
 )
 
 func models(s *bundle, key byte) postgres.Models {
@@ -26,7 +26,7 @@ func TestAModelIsRemindedOfTheNewestMessagesOfItsThreadAlone(t *testing.T) {
 	thread, other := s.thread(t, s.me, nil, now), s.thread(t, s.me, nil, now)
 	for _, answer := range []string{strings.Repeat("ü", 50), "two"} {
 		for _, id := range []uuid.UUID{thread.ID, other.ID} {
-			turn, err := s.start(s.me, id, time.Minute)
+			turn, err := s.start(s.me, id, time.Hour)
 			require.NoError(t, err)
 			require.NoError(t, s.complete(turn, answer))
 		}
@@ -88,7 +88,7 @@ func TestATurnKnowsTheDefaultsOfItsWorkspaceAlsoWhenItIsResumed(t *testing.T) {
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) error { return models(s, 1).SetDefaults(ctx, want, now) }))
 	bot := s.bot(t)
 	for _, bot := range []*uuid.UUID{nil, &bot} {
-		turn, err := s.start(s.me, s.thread(t, s.me, bot, now).ID, time.Minute)
+		turn, err := s.start(s.me, s.thread(t, s.me, bot, now).ID, time.Hour)
 		require.NoError(t, err)
 		require.Equal(t, want, turn.Defaults)
 		require.NoError(t, s.fail(turn))

@@ -17,12 +17,12 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	platformevents "github.com/parley/parley/platform/events"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/pgtest"
-	platform "github.com/parley/parley/platform/postgres"
+	platform "github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/testing/pgtest"
+	"github.com/parley/parley/platform/work/jobs"
+	platformevents "github.com/parley/parley/platform/work/outbound"
 )
 
 var pg pgtest.Server
@@ -47,9 +47,9 @@ func setup(t *testing.T) *bundle {
 	url := pg.URL(t)
 	s := &bundle{db: pg.Open(t, url), su: pg.Superuser(t, url), by: uuid.New(), workspace: uuid.New()}
 	s.threads, s.turns = postgres.NewThreads(s.db), postgres.NewTurns(s.db, domain.ModelName{Provider: domain.Echo, Name: domain.Echo}, events.Events{Publisher: platformevents.NewPublisher(s.db, jobs.NewQueue(s.db, jobs.NewRegistry()), time.Now)}, nil)
-	s.me, s.them = call.As(t.Context(), s.workspace, s.by), call.As(t.Context(), uuid.New(), s.by)
+	s.me, s.them = callctx.As(t.Context(), s.workspace, s.by), callctx.As(t.Context(), uuid.New(), s.by)
 	for _, ctx := range []context.Context{s.me, s.them} {
-		s.exec(t, "INSERT INTO workspaces VALUES ($1, 'Acme', now())", call.From(ctx).Principal.WorkspaceID)
+		s.exec(t, "INSERT INTO workspaces VALUES ($1, 'Acme', now())", callctx.From(ctx).Principal.WorkspaceID)
 	}
 	return s
 }
@@ -71,7 +71,7 @@ func (s *bundle) bot(t *testing.T) uuid.UUID {
 
 func (s *bundle) thread(t *testing.T, ctx context.Context, bot *uuid.UUID, at time.Time) domain.Thread { //nolint:revive // t first
 	t.Helper()
-	thread := domain.NewThread(call.From(ctx).Principal.WorkspaceID, s.by, bot, at)
+	thread := domain.NewThread(callctx.From(ctx).Principal.WorkspaceID, s.by, bot, at)
 	require.NoError(t, s.db.Write(ctx, func(ctx context.Context) error { return s.threads.Create(ctx, thread) }))
 	return thread
 }
@@ -121,14 +121,14 @@ func TestATurnIsNumberedAndPinsTheVersionOfThatMoment(t *testing.T) {
 	s := setup(t)
 	bot := s.bot(t)
 	thread := s.thread(t, s.me, &bot, now)
-	first, err := s.start(s.me, thread.ID, time.Minute)
+	first, err := s.start(s.me, thread.ID, time.Hour)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, first.User.Seq)
 	require.Equal(t, &domain.Pinned{BotID: bot, Version: 1, Instruction: "one", Settings: []byte(`{"n": 1}`)}, first.Pinned)
 	s.exec(t, `WITH v AS (INSERT INTO bot_versions VALUES ($1, $2, 2, 'two', '{}', $2, now())) UPDATE bots SET published_version = 2`, s.workspace, bot)
 	require.NoError(t, s.complete(first, "one"))
 
-	second, err := s.start(s.me, thread.ID, time.Minute)
+	second, err := s.start(s.me, thread.ID, time.Hour)
 	require.NoError(t, err)
 	require.EqualValues(t, 3, second.User.Seq)
 	require.Equal(t, "two", second.Pinned.Instruction)
@@ -139,7 +139,7 @@ func TestATurnIsNumberedAndPinsTheVersionOfThatMoment(t *testing.T) {
 	require.Equal(t, second.Pinned, again.Pinned, "a retry goes on with the version that was pinned")
 	require.Equal(t, []any{2, second.User}, []any{again.Attempt, again.User})
 
-	bare, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	bare, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Hour)
 	require.NoError(t, err)
 	require.Nil(t, bare.Pinned)
 }
@@ -148,7 +148,7 @@ func TestAThreadThatIsNotThereTakesNoTurn(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for name, id := range map[string]uuid.UUID{"never": uuid.New(), "foreign": s.thread(t, s.them, nil, now).ID} {
-		_, err := s.start(s.me, id, time.Minute)
+		_, err := s.start(s.me, id, time.Hour)
 		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
 		_, err = s.threads.Get(s.me, id)
 		require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
@@ -172,7 +172,7 @@ func TestOneTurnAtATimeRunsInAThread(t *testing.T) {
 	var started, busy atomic.Int32
 	for range 8 {
 		wg.Go(func() {
-			switch _, err := s.start(s.me, thread, time.Minute); {
+			switch _, err := s.start(s.me, thread, time.Hour); {
 			case err == nil:
 				started.Add(1)
 			case errors.Is(err, ports.ErrThreadBusy):
@@ -221,13 +221,13 @@ func TestWhetherATurnIsTakenUpAgain(t *testing.T) {
 		prepare func(t *testing.T, s *bundle, turn domain.Turn)
 		want    error
 	}{
-		"failed":                   {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.fail(turn)) }, nil},
+		"failed":                   {time.Hour, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.fail(turn)) }, nil},
 		"running, lease run out":   {-time.Minute, nil, nil},
-		"running, lease still on":  {time.Minute, nil, command.ErrInProgress},
-		"completed":                {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.complete(turn, "x")) }, nil},
-		"cancelled":                {time.Minute, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.cancel(turn, "x")) }, ports.ErrTurnCancelled},
-		"failed, thread moved on":  {time.Minute, moveOn(true), ports.ErrTurnMovedOn},
-		"failed, another one runs": {time.Minute, moveOn(false), ports.ErrTurnMovedOn},
+		"running, lease still on":  {time.Hour, nil, command.ErrInProgress},
+		"completed":                {time.Hour, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.complete(turn, "x")) }, nil},
+		"cancelled":                {time.Hour, func(t *testing.T, s *bundle, turn domain.Turn) { t.Helper(); require.NoError(t, s.cancel(turn, "x")) }, ports.ErrTurnCancelled},
+		"failed, thread moved on":  {time.Hour, moveOn(true), ports.ErrTurnMovedOn},
+		"failed, another one runs": {time.Hour, moveOn(false), ports.ErrTurnMovedOn},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +264,7 @@ func moveOn(complete bool) func(*testing.T, *bundle, domain.Turn) {
 	return func(t *testing.T, s *bundle, turn domain.Turn) {
 		t.Helper()
 		require.NoError(t, s.fail(turn))
-		next, err := s.start(s.me, turn.ThreadID, time.Minute)
+		next, err := s.start(s.me, turn.ThreadID, time.Hour)
 		require.NoError(t, err)
 		if complete {
 			require.NoError(t, s.complete(next, "next"))
@@ -285,7 +285,7 @@ func TestAnOperationOfAnotherActorOrNoneIsNotTakenUp(t *testing.T) {
 func TestAFailedTurnKeepsItsReasonAndItsMessage(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Hour)
 	require.NoError(t, err)
 	require.NoError(t, s.fail(turn))
 	var status, why string
@@ -297,10 +297,30 @@ func TestAFailedTurnKeepsItsReasonAndItsMessage(t *testing.T) {
 func TestAThreadNeedsABotOfItsWorkspace(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	bot := s.bot(t)
-	thread := domain.NewThread(uuid.Nil, s.by, &bot, now)
-	err := s.db.Write(s.them, func(ctx context.Context) error { return s.threads.Create(ctx, thread) })
-	require.True(t, platform.Violates(err, "threads_bot_fkey"), "%v", err)
+	active, archived, unknown := s.bot(t), s.bot(t), uuid.New()
+	s.exec(t, "UPDATE bots SET status = 'archived' WHERE id = $1", archived)
+	for name, test := range map[string]struct {
+		caller context.Context
+		bot    *uuid.UUID
+		want   error
+	}{
+		"without a bot":               {s.me, nil, nil},
+		"with one":                    {s.me, &active, nil},
+		"an unknown one":              {s.me, &unknown, ports.ErrBotNotFound},
+		"an archived one":             {s.me, &archived, ports.ErrBotArchived},
+		"one of another workspace":    {s.them, &active, ports.ErrBotNotFound},
+		"archived, another workspace": {s.them, &archived, ports.ErrBotNotFound},
+	} {
+		thread := domain.NewThread(uuid.Nil, s.by, test.bot, now)
+		err := s.db.Write(test.caller, func(ctx context.Context) error { return s.threads.Create(ctx, thread) })
+		require.ErrorIs(t, err, test.want, name)
+		_, err = s.threads.Get(test.caller, thread.ID)
+		if test.want == nil {
+			require.NoError(t, err, name)
+		} else {
+			require.ErrorIs(t, err, ports.ErrThreadNotFound, name)
+		}
+	}
 }
 
 func TestPagesOfThreadsAndMessagesNeitherSkipNorRepeat(t *testing.T) {
@@ -326,7 +346,7 @@ func TestPagesOfThreadsAndMessagesNeitherSkipNorRepeat(t *testing.T) {
 	require.Empty(t, want)
 
 	for range 3 {
-		turn, err := s.start(s.me, thread, time.Minute)
+		turn, err := s.start(s.me, thread, time.Hour)
 		require.NoError(t, err)
 		require.NoError(t, s.complete(turn, "x"))
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/conversationsdb"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
 )
 
 // Process is this process among those that run turns. It holds its turns as long as it renews its lease with Beat.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/usage"
 )
 
 // process makes one that runs turns, and counts in lost how often it was taken for dead.

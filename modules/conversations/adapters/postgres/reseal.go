@@ -5,9 +5,7 @@ import (
 	"fmt"
 
 	"github.com/parley/parley/db/conversationsdb"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/secret"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/ops/secret"
 )
 
 // Reseal is a secret.Resealer of workspaces' own keys for models.
@@ -38,40 +36,4 @@ func (m Models) Reseal(ctx context.Context, after string, limit int) (done secre
 		return done, fmt.Errorf("seal the keys for models anew: %w", err)
 	}
 	return done, nil
-}
-
-// ResealEndpoints returns a secret.Resealer of the secrets of webhook endpoints.
-func ResealEndpoints(db *postgres.DB, keys webhook.Keys) secret.Resealer {
-	return func(ctx context.Context, after string, limit int) (done secret.Batch, err error) {
-		position, err := secret.PositionOf(after)
-		if err != nil {
-			return done, err
-		}
-		err = db.Write(ctx, func(ctx context.Context) error {
-			q, workspace := queries(ctx, db)
-			rows, err := q.EndpointsToReseal(ctx, conversationsdb.EndpointsToResealParams{
-				WorkspaceID: workspace, After: position, Mark: keys.Box.Mark().Base64, Count: int32(limit),
-			})
-			if err != nil {
-				return err
-			}
-			for _, r := range rows {
-				again, err := keys.Reseal(r.Secrets, r.ID, &done)
-				if err == nil && again != nil {
-					err = q.ResealEndpoint(ctx, conversationsdb.ResealEndpointParams{WorkspaceID: workspace, ID: r.ID, Secrets: again})
-				}
-				if err != nil {
-					return err
-				}
-			}
-			if len(rows) == limit {
-				done.Next = rows[limit-1].ID.String()
-			}
-			return nil
-		})
-		if err != nil {
-			return done, fmt.Errorf("seal the secrets of webhook endpoints anew: %w", err)
-		}
-		return done, nil
-	}
 }

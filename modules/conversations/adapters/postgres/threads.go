@@ -4,14 +4,15 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/postgres"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 // Threads stores threads and the feedback on their messages.
@@ -21,28 +22,39 @@ type Threads struct{ db *postgres.DB }
 func NewThreads(db *postgres.DB) *Threads { return &Threads{db} }
 
 func queries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries, uuid.UUID) {
-	return conversationsdb.New(db.In(ctx)), call.From(ctx).Principal.WorkspaceID
+	return conversationsdb.New(db.In(ctx)), callctx.From(ctx).Principal.WorkspaceID
 }
 
 // listQueries returns the queries for a list that callers may filter.
 func listQueries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries, uuid.UUID) {
-	return conversationsdb.New(db.InList(ctx)), call.From(ctx).Principal.WorkspaceID
+	return conversationsdb.New(db.InList(ctx)), callctx.From(ctx).Principal.WorkspaceID
 }
 
 func (t *Threads) Create(ctx context.Context, thread domain.Thread) error {
 	q, workspace := queries(ctx, t.db)
-	err := q.CreateThread(ctx, conversationsdb.CreateThreadParams{
-		WorkspaceID: workspace, ID: thread.ID, BotID: thread.BotID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata,
-		CreatedBy: thread.CreatedBy, CreatedAt: thread.CreatedAt,
+	if thread.BotID == nil {
+		return q.CreateThreadWithoutBot(ctx, conversationsdb.CreateThreadWithoutBotParams{
+			WorkspaceID: workspace, ID: thread.ID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata,
+			CreatedBy: thread.CreatedBy, CreatedAt: thread.CreatedAt,
+		})
+	}
+	botArchived, err := q.CreateThreadWithBot(ctx, conversationsdb.CreateThreadWithBotParams{
+		WorkspaceID: workspace, ID: thread.ID, BotID: *thread.BotID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata,
+		CreatedBy: thread.CreatedBy, CreatedAt: thread.CreatedAt, ExpiresAt: thread.ExpiresAt,
 	})
-	if err != nil {
+	switch {
+	case postgres.IsMissing(err):
+		return ports.ErrBotNotFound
+	case err != nil:
 		return fmt.Errorf("create the thread: %w", err)
+	case botArchived:
+		return ports.ErrBotArchived
 	}
 	return nil
 }
 
 func (t *Threads) Get(ctx context.Context, id uuid.UUID) (domain.Thread, error) {
-	q, workspace := conversationsdb.New(t.db.InPipeline(ctx)), call.From(ctx).Principal.WorkspaceID
+	q, workspace := conversationsdb.New(t.db.InPipeline(ctx)), callctx.From(ctx).Principal.WorkspaceID
 	row, err := q.GetThread(ctx, conversationsdb.GetThreadParams{WorkspaceID: workspace, ID: id})
 	if postgres.IsMissing(err) {
 		return domain.Thread{}, ports.ErrThreadNotFound
@@ -74,6 +86,18 @@ func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.T
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
 	}
 	var list []domain.Thread
+	if f.OwnerID != nil {
+		rows, err := q.ListThreadsOfOwner(ctx, conversationsdb.ListThreadsOfOwnerParams{
+			WorkspaceID: workspace, OwnerID: *f.OwnerID, BotID: f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list the threads of an owner: %w", err)
+		}
+		for _, row := range rows {
+			list = append(list, toThread(conversationsdb.GetThreadRow(row)))
+		}
+		return list, nil
+	}
 	if f.BotID != nil {
 		rows, err := q.ListThreadsOfBot(ctx, conversationsdb.ListThreadsOfBotParams{
 			WorkspaceID: workspace, BotID: *f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
@@ -96,10 +120,25 @@ func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.T
 	return list, nil
 }
 
+func (t *Threads) OpenChannel(ctx context.Context, c domain.Channel, now time.Time) (thread uuid.UUID, err error) {
+	err = t.db.WriteOnce(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, t.db)
+		thread, err = q.OpenChannelThread(ctx, conversationsdb.OpenChannelThreadParams{
+			WorkspaceID: workspace, ID: uuid.Must(uuid.NewV7()), EndpointID: c.EndpointID, ConversationID: c.ConversationID, CreatedAt: now,
+		})
+		return err
+	})
+	if err != nil {
+		return thread, fmt.Errorf("open the thread of a conversation: %w", err)
+	}
+	return thread, nil
+}
+
 func toThread(row conversationsdb.GetThreadRow) domain.Thread {
 	thread := domain.Thread{
 		ID: row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID, Status: domain.ThreadStatus(row.Status),
-		Title: row.Title, Metadata: row.Metadata, CreatedAt: row.CreatedAt, Channel: toChannel(row.EndpointID, row.ConversationID),
+		EndUserID: row.EndUserID, Title: row.Title, Metadata: row.Metadata, CreatedAt: row.CreatedAt, Channel: toChannel(row.EndpointID, row.ConversationID),
+		ExpiresAt: row.ExpiresAt,
 	}
 	if len(row.LastMessageAt) > 0 {
 		thread.LastMessageAt = &row.LastMessageAt[0]

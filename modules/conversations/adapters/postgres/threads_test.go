@@ -10,7 +10,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/request/callctx"
 )
 
 func (s *bundle) change(thread uuid.UUID, c ports.ThreadChanges) (changed domain.Thread, err error) {
@@ -35,11 +35,11 @@ func TestWhatIsArchivedTakesNoTurnUntilItIsActiveAgain(t *testing.T) {
 	} {
 		before := s.said(t, thread)
 		s.exec(t, test.archive)
-		_, err := s.start(s.me, thread, time.Minute)
+		_, err := s.start(s.me, thread, time.Hour)
 		require.Equal(t, test.want, err)
 		require.Equal(t, before, s.said(t, thread), "a refused turn has left its message")
 		s.exec(t, test.activate)
-		turn, err := s.start(s.me, thread, time.Minute)
+		turn, err := s.start(s.me, thread, time.Hour)
 		require.NoError(t, err)
 		require.EqualValues(t, len(before)+1, turn.User.Seq, "a refused turn has used up a number")
 		require.NoError(t, s.fail(turn))
@@ -79,7 +79,7 @@ func TestAThreadTellsWhenItsLastMessageWasSaid(t *testing.T) {
 	s := setup(t)
 	bot := s.bot(t)
 	thread, other := s.thread(t, s.me, &bot, now).ID, s.thread(t, s.me, nil, now.Add(-time.Hour)).ID
-	turn, err := s.start(s.me, thread, time.Minute)
+	turn, err := s.start(s.me, thread, time.Hour)
 	require.NoError(t, err)
 	for _, f := range []ports.ThreadFilter{{}, {BotID: &bot}} {
 		list, err := s.threads.List(s.me, f, nil, 10)
@@ -136,17 +136,17 @@ func TestAnAnswerHasOneOpinionOfEachUser(t *testing.T) {
 	s := setup(t)
 	thread := s.thread(t, s.me, nil, now).ID
 	for range 2 {
-		turn, err := s.start(s.me, thread, time.Minute)
+		turn, err := s.start(s.me, thread, time.Hour)
 		require.NoError(t, err)
 		require.NoError(t, s.complete(turn, "x"))
 	}
 	said, err := s.threads.Messages(s.me, thread, ports.Reading{}, 10)
 	require.NoError(t, err)
-	colleague := call.As(t.Context(), s.workspace, uuid.New())
+	colleague := callctx.As(t.Context(), s.workspace, uuid.New())
 	rate := func(ctx context.Context, message uuid.UUID, rating domain.Rating, comment string) (got domain.Message, err error) {
 		err = s.db.Write(ctx, func(ctx context.Context) (err error) {
 			f := domain.Feedback{Rating: rating, Comment: comment, At: now}
-			got, err = s.threads.Rate(ctx, domain.Opinion{MessageID: message, UserID: call.From(ctx).Principal.UserID, Feedback: f})
+			got, err = s.threads.Rate(ctx, domain.Opinion{MessageID: message, UserID: callctx.From(ctx).Principal.UserID, Feedback: f})
 			return err
 		})
 		return got, err

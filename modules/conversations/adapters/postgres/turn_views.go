@@ -13,10 +13,10 @@ import (
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/page"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // TurnViews reads and cancels turns.
@@ -34,7 +34,11 @@ func (r TurnViews) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Turn
 	if err != nil {
 		return domain.TurnView{}, fmt.Errorf("read the turn: %w", err)
 	}
-	return toTurnView(row), nil
+	view := toTurnView(row)
+	if view.Answer != nil {
+		view.Answer.Citations, err = toCitations(row.AnswerCitations)
+	}
+	return view, err
 }
 
 // List returns the turns of a thread. It returns no texts except the partial answers of cancelled turns.
@@ -62,7 +66,7 @@ func (r TurnViews) List(ctx context.Context, thread uuid.UUID, before *ports.Mes
 
 func (r TurnViews) OfOperation(ctx context.Context) (uuid.UUID, error) {
 	q, workspace := queries(ctx, r.DB)
-	c := call.From(ctx)
+	c := callctx.From(ctx)
 	id, err := q.FindTurnOfOperation(ctx, conversationsdb.FindTurnOfOperationParams{
 		WorkspaceID: workspace, ActorID: c.Principal.UserID, OperationID: c.Operation.ID,
 	})
@@ -75,9 +79,58 @@ func (r TurnViews) OfOperation(ctx context.Context) (uuid.UUID, error) {
 	return id, nil
 }
 
+// Read says that the running turn of the caller's operation is read for some time from now on.
+func (r TurnViews) Read(ctx context.Context, d time.Duration) error {
+	c := callctx.From(ctx)
+	err := r.DB.WriteOnce(ctx, func(ctx context.Context) error {
+		q, workspace := queries(ctx, r.DB)
+		return q.MarkTurnRead(ctx, conversationsdb.MarkTurnReadParams{
+			WorkspaceID: workspace, ActorID: c.Principal.UserID, OperationID: c.Operation.ID, Seconds: d.Seconds(),
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("mark the turn as read: %w", err)
+	}
+	return nil
+}
+
+// Reader returns the running turn of the caller's operation, and whether it is read.
+func (r TurnViews) Reader(ctx context.Context) (ports.ReadTurn, error) {
+	q, workspace := queries(ctx, r.DB)
+	c := callctx.From(ctx)
+	row, err := q.GetTurnReader(ctx, conversationsdb.GetTurnReaderParams{
+		WorkspaceID: workspace, ActorID: c.Principal.UserID, OperationID: c.Operation.ID,
+	})
+	if postgres.IsMissing(err) {
+		return ports.ReadTurn{}, nil
+	}
+	if err != nil {
+		return ports.ReadTurn{}, fmt.Errorf("find the reader of a turn: %w", err)
+	}
+	return ports.ReadTurn{Thread: row.ThreadID, Turn: row.ID, Read: row.IsRead}, nil
+}
+
+// Canceller returns the cancelled turn of the caller's operation and the operation that has cancelled it.
+func (r TurnViews) Canceller(ctx context.Context) (turn, operation uuid.UUID, err error) {
+	q, workspace := queries(ctx, r.DB)
+	c := callctx.From(ctx)
+	row, err := q.GetCanceller(ctx, conversationsdb.GetCancellerParams{
+		WorkspaceID: workspace, ActorID: c.Principal.UserID, OperationID: c.Operation.ID,
+	})
+	switch {
+	case postgres.IsMissing(err):
+		return uuid.Nil, uuid.Nil, nil
+	case err != nil:
+		return uuid.Nil, uuid.Nil, fmt.Errorf("find what has cancelled a turn: %w", err)
+	case row.CancelOperation != nil:
+		operation = *row.CancelOperation
+	}
+	return row.ID, operation, nil
+}
+
 // Request asks for a turn to be cancelled in a transaction of its own, which commits before it returns.
 func (r TurnViews) Request(ctx context.Context, turn uuid.UUID) error {
-	operation := call.From(ctx).Operation.ID
+	operation := callctx.From(ctx).Operation.ID
 	err := r.DB.WriteOnce(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, r.DB)
 		_, err := q.RequestCancel(ctx, conversationsdb.RequestCancelParams{WorkspaceID: workspace, TurnID: turn, OperationID: &operation})
@@ -114,9 +167,13 @@ func (r TurnViews) Cancel(ctx context.Context, t domain.Turn, partial domain.Mes
 		return fmt.Errorf("cancel the turn: %w", err)
 	}
 	if partial.Content != "" {
-		err := q.CreateCancelledMessage(ctx, conversationsdb.CreateCancelledMessageParams{
+		citations, err := citationsRow(partial.Citations)
+		if err != nil {
+			return err
+		}
+		err = q.CreateCancelledMessage(ctx, conversationsdb.CreateCancelledMessageParams{
 			WorkspaceID: workspace, ID: partial.ID, ThreadID: t.ThreadID, TurnID: &t.ID, Seq: partial.Seq,
-			Content: partial.Content, OperationID: partial.OperationID, CreatedAt: at,
+			Content: partial.Content, OperationID: partial.OperationID, CreatedAt: at, Citations: citations,
 		})
 		if err != nil {
 			return fmt.Errorf("store the answer that broke off: %w", err)

@@ -11,10 +11,10 @@ import (
 	"github.com/parley/parley/db/conversationsdb"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
 )
 
 // Turns stores turns.
@@ -38,7 +38,14 @@ func NewTurns(db *postgres.DB, last domain.ModelName, events ports.Events, limit
 func (s *Turns) In(process uuid.UUID) { s.process = &process }
 
 func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
+	request, err := requestRow(t.Request)
+	if err != nil {
+		return err
+	}
 	q, workspace := queries(ctx, s.db)
+	if err := countTurn(ctx, q, t.StartedAt); err != nil {
+		return err
+	}
 	row, err := q.StartTurn(ctx, conversationsdb.StartTurnParams{
 		WorkspaceID: workspace,
 		ThreadID:    t.ThreadID,
@@ -52,6 +59,8 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		MessageID:   t.User.ID,
 		Content:     t.User.Content,
 		Limits:      s.limits,
+		Version:     toInt32(t.Version),
+		Request:     request,
 	})
 	switch {
 	case postgres.IsMissing(err):
@@ -74,6 +83,23 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		}
 	}
 	return nil
+}
+
+// countTurn queues the count of a turn for an API key or an end user with limits. The next statement returns fail.ErrTooMany where they
+// allow no more.
+func countTurn(ctx context.Context, q *conversationsdb.Queries, now time.Time) error {
+	p := callctx.From(ctx).Principal
+	if p.KeyID != uuid.Nil && p.Limits != nil && p.Limits.Turns != nil {
+		return q.BeginTurnOfKey(ctx, conversationsdb.BeginTurnOfKeyParams{WorkspaceID: p.WorkspaceID, KeyID: p.KeyID, Limits: p.Limits.Turns, Moment: now})
+	}
+	if p.EndUser == nil || p.EndUser.Turns == (callctx.TurnLimits{}) {
+		return nil
+	}
+	limits, err := json.Marshal(p.EndUser.Turns)
+	if err != nil {
+		return fmt.Errorf("encode the limits of a token: %w", err)
+	}
+	return q.CountTurnOfCaller(ctx, conversationsdb.CountTurnOfCallerParams{WorkspaceID: p.WorkspaceID, CallerID: p.UserID, Limits: limits, Moment: now})
 }
 
 // archived returns the error for an archived thread or bot.
@@ -126,6 +152,9 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 		return nil, fmt.Errorf("read the pinned version: %w", err)
 	}
 	t.Defaults = toDefaults(pinned.DefaultModel, pinned.Fallbacks)
+	if t.Request, err = toRequest(pinned.Request); err != nil {
+		return nil, err
+	}
 	if row.BotID != nil {
 		t.Pinned = &domain.Pinned{
 			BotID: *row.BotID, Version: int(*row.BotVersion), Instruction: *pinned.Instruction, Settings: pinned.Settings,
@@ -160,7 +189,7 @@ func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUI
 // broughtBy returns a turn that was completed by another operation than the caller's.
 func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.Turn, error) {
 	q, workspace := queries(ctx, s.db)
-	caller := call.From(ctx)
+	caller := callctx.From(ctx)
 	own, err := q.HasAnswer(ctx, conversationsdb.HasAnswerParams{
 		WorkspaceID: workspace, CallerID: caller.Principal.UserID, OperationID: caller.Operation.ID,
 	})
@@ -187,13 +216,18 @@ func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.
 func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
 	end := ended(ctx, t, domain.TurnCompleted, answer.CreatedAt, reply, s.limits)
 	end.LatencyMs, end.Answered = new(int32(reply.Latency.Milliseconds())), true
+	citations, err := citationsRow(answer.Citations)
+	if err != nil {
+		return err
+	}
 	q, workspace := queries(ctx, s.db)
 	if err := q.FinishTurn(ctx, end); err != nil {
 		return fmt.Errorf("finish the turn: %w", err)
 	}
-	err := q.CreateMessage(ctx, conversationsdb.CreateMessageParams{
+	err = q.CreateMessage(ctx, conversationsdb.CreateMessageParams{
 		WorkspaceID: workspace, ID: answer.ID, ThreadID: t.ThreadID, TurnID: &t.ID, Seq: answer.Seq,
 		Role: string(answer.Role), Content: answer.Content, OperationID: answer.OperationID, CreatedAt: answer.CreatedAt,
+		Citations: citations,
 	})
 	if err != nil {
 		return fmt.Errorf("store the answer: %w", err)
@@ -234,7 +268,7 @@ func (s *Turns) Cut(ctx context.Context, t domain.Turn, reply domain.Reply, at t
 // ended returns the columns that every end of an attempt stores.
 func ended(ctx context.Context, t domain.Turn, status domain.TurnStatus, at time.Time, reply domain.Reply, limits json.RawMessage) conversationsdb.FinishTurnParams {
 	return conversationsdb.FinishTurnParams{
-		WorkspaceID: call.From(ctx).Principal.WorkspaceID, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(status), FinishedAt: &at,
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, TurnID: t.ID, Attempt: int32(t.Attempt), Status: string(status), FinishedAt: &at,
 		LatencyMs: new(int32(0)), InputTokens: toInt32(reply.InputTokens), OutputTokens: toInt32(reply.OutputTokens),
 		CachedTokens: toInt32(reply.CachedTokens), CostMicros: reply.CostMicros, ChargedMicros: reply.ChargedMicros,
 		UsageEstimated: reply.Estimated, FirstTokenMs: toInt32(reply.FirstTokenMS()), FinishReason: reply.FinishedBy(),

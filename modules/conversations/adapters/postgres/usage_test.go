@@ -13,10 +13,10 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	platformevents "github.com/parley/parley/platform/events"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/jobs"
+	platformevents "github.com/parley/parley/platform/work/outbound"
 )
 
 // metered is setup under limits.
@@ -47,7 +47,7 @@ func TestATurnCountsWhenItBeginsAndItsAnswerWhenItIsThere(t *testing.T) {
 	t.Parallel()
 	s := metered(t, nil)
 	thread := s.thread(t, s.me, nil, now).ID
-	turn, err := s.start(s.me, thread, time.Minute)
+	turn, err := s.start(s.me, thread, time.Hour)
 	require.NoError(t, err)
 	require.Equal(t, [3]int{1, 1, 0}, s.used(t))
 	require.NoError(t, s.fail(turn))
@@ -61,11 +61,11 @@ func TestATurnCountsWhenItBeginsAndItsAnswerWhenItIsThere(t *testing.T) {
 	require.NoError(t, s.answered(*again, 5, 7))
 	require.Equal(t, [3]int{1, 2, 12}, s.used(t))
 
-	_, err = s.start(s.me, thread, time.Minute)
+	_, err = s.start(s.me, thread, time.Hour)
 	require.NoError(t, err)
-	_, err = s.start(s.me, thread, time.Minute)
+	_, err = s.start(s.me, thread, time.Hour)
 	require.ErrorIs(t, err, ports.ErrThreadBusy)
-	_, err = s.start(s.me, uuid.New(), time.Minute)
+	_, err = s.start(s.me, uuid.New(), time.Hour)
 	require.ErrorIs(t, err, ports.ErrThreadNotFound)
 	require.Equal(t, [3]int{2, 3, 12}, s.used(t), "a call that was refused")
 }
@@ -84,19 +84,19 @@ func TestATurnThatBeganIsAnsweredAndTheNextOneIsRefused(t *testing.T) {
 			t.Parallel()
 			s := metered(t, test.limits)
 			thread := s.thread(t, s.me, nil, now)
-			turn, err := s.start(s.me, thread.ID, time.Minute)
+			turn, err := s.start(s.me, thread.ID, time.Hour)
 			require.NoError(t, err)
 			require.NoError(t, s.answered(turn, 5, 7), "an answer that is there is not thrown away")
-			_, err = s.start(s.me, thread.ID, time.Minute)
+			_, err = s.start(s.me, thread.ID, time.Hour)
 			require.ErrorIs(t, err, fail.ErrLimitReached)
 			require.JSONEq(t, test.metric, string(fail.From(err).Details["metric"].(json.RawMessage)))
 			require.Equal(t, [3]int{1, 2, 12}, s.used(t))
 			require.Len(t, s.said(t, thread.ID), 2)
-			_, err = s.start(s.me, uuid.New(), time.Minute)
+			_, err = s.start(s.me, uuid.New(), time.Hour)
 			require.ErrorIs(t, err, ports.ErrThreadNotFound, "what is not there is told first")
 
 			other := s.thread(t, s.them, nil, now)
-			_, err = s.start(s.them, other.ID, time.Minute)
+			_, err = s.start(s.them, other.ID, time.Hour)
 			require.NoError(t, err, "another workspace")
 		})
 	}
@@ -105,7 +105,7 @@ func TestATurnThatBeganIsAnsweredAndTheNextOneIsRefused(t *testing.T) {
 func TestTheWarningOfWhatATurnTookIsQueuedAtItsEnd(t *testing.T) {
 	t.Parallel()
 	s := metered(t, usage.Limits{usage.Tokens: 10})
-	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Minute)
+	turn, err := s.start(s.me, s.thread(t, s.me, nil, now).ID, time.Hour)
 	require.NoError(t, err)
 	require.NoError(t, s.answered(turn, 4, 4))
 	var payload string

@@ -14,9 +14,9 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 const (
@@ -69,7 +69,7 @@ func New(providers map[string]Provider) *Providers {
 // List returns the models of a provider that the own key of the context's workspace may use: at most 500; cut says that
 // there are more. A list is cached for five minutes, a failure for 30 seconds.
 func (p *Providers) List(ctx context.Context, provider string, own ports.Access) (names []string, cut bool, err error) {
-	key := listKey{call.From(ctx).Principal.WorkspaceID, provider, sha256.Sum256([]byte(own.BaseURL + "\x00" + own.Key))}
+	key := listKey{callctx.From(ctx).Principal.WorkspaceID, provider, sha256.Sum256([]byte(own.BaseURL + "\x00" + own.Key))}
 	if l, ok := p.lists.Get(key); ok {
 		return l.names, l.cut, l.err
 	}
@@ -134,7 +134,7 @@ func (p *Providers) Try(ctx context.Context, provider, model string, own ports.A
 
 // enter takes one of the slots for calls.
 func (p *Providers) enter(ctx context.Context) (leave func(), err error) {
-	leave, err = p.slots.Wait(ctx, listTimeout, call.From(ctx).Principal.WorkspaceID)
+	leave, err = p.slots.Wait(ctx, listTimeout, callctx.From(ctx).Principal.WorkspaceID)
 	if errors.Is(err, resilience.ErrNoSlot) {
 		return nil, fail.ErrTooManyReads.Because(err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/openai"
 	"github.com/parley/parley/modules/conversations/adapters/providers"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/webhook"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/webhook"
 )
 
 func both(client *http.Client) *providers.Providers {
@@ -35,7 +35,7 @@ func each(t *testing.T, test func(t *testing.T, provider string)) {
 
 func in(t *testing.T, workspace uuid.UUID) context.Context {
 	t.Helper()
-	return call.As(t.Context(), workspace, uuid.Nil)
+	return callctx.As(t.Context(), workspace, uuid.Nil)
 }
 
 func TestAListIsRememberedForOneWorkspaceAndKey(t *testing.T) {
@@ -43,7 +43,7 @@ func TestAListIsRememberedForOneWorkspaceAndKey(t *testing.T) {
 	each(t, func(t *testing.T, provider string) {
 		t.Helper()
 		s := modeltest.NewCatalog(t, modeltest.Listing{Names: []string{"a", "b"}})
-		p, ada, eve := both(webhook.NewStreamClient(true)), uuid.New(), uuid.New()
+		p, ada, eve := both(webhook.NewStreamClient(webhook.AnyTargets)), uuid.New(), uuid.New()
 		own := ports.Access{Key: "sk-one-key", BaseURL: s.URL}
 		for n, asked := range []struct {
 			workspace uuid.UUID
@@ -78,7 +78,7 @@ func TestAListHasABound(t *testing.T) {
 	each(t, func(t *testing.T, provider string) {
 		t.Helper()
 		s := modeltest.NewCatalog(t, modeltest.Listing{Names: many})
-		p := both(webhook.NewStreamClient(true))
+		p := both(webhook.NewStreamClient(webhook.AnyTargets))
 		names, cut, err := p.List(in(t, uuid.New()), provider, ports.Access{Key: "sk-one-key", BaseURL: s.URL})
 		require.NoError(t, err)
 		require.True(t, cut)
@@ -94,7 +94,7 @@ func TestAProviderThatHangsIsNotWaitedForLong(t *testing.T) {
 	each(t, func(t *testing.T, provider string) {
 		t.Helper()
 		s := modeltest.NewCatalog(t, modeltest.Listing{Hangs: true})
-		p := both(webhook.NewStreamClient(true))
+		p := both(webhook.NewStreamClient(webhook.AnyTargets))
 		own := ports.Access{Key: "sk-one-key", BaseURL: s.URL}
 		ctx, cancel := context.WithTimeout(in(t, uuid.New()), 200*time.Millisecond)
 		defer cancel()
@@ -111,7 +111,7 @@ func TestNoKeyLeadsIntoOurNetwork(t *testing.T) {
 	each(t, func(t *testing.T, provider string) {
 		t.Helper()
 		s := modeltest.NewCatalog(t, modeltest.Listing{})
-		p := both(webhook.NewStreamClient(false))
+		p := both(webhook.NewStreamClient(webhook.PublicTargets))
 		own := ports.Access{Key: "sk-one-key", BaseURL: s.URL}
 		_, _, err := p.List(in(t, uuid.New()), provider, own)
 		require.ErrorContains(t, err, "the address is not public")

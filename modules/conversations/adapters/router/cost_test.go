@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/router"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // budget remembers what was reserved, and has so much.
@@ -118,6 +118,14 @@ func TestWhatATurnMayCostIsReservedBeforeItsModelIsAsked(t *testing.T) {
 	_, _, err := b.take(t, ask)
 	require.NoError(t, err)
 	require.Equal(t, []int64{estimate, 2*100*10 + estimate}, money.reserved, "the next model's beside what is spent")
+
+	rewritten := ask
+	rewritten.ChargedMicros = 777
+	b, money = setup(breaks("", domain.Usage{InputTokens: new(100), OutputTokens: new(0)}), answers), &budget{has: 1 << 40}
+	b.Table, b.Budget = priced(10, 1000), money
+	_, _, err = b.take(t, rewritten)
+	require.NoError(t, err)
+	require.Equal(t, []int64{777 + estimate, 777 + 2*100*10 + estimate}, money.reserved, "beside what the attempt was charged before")
 
 	b, money = setup(answers, answers), &budget{has: estimate - 1}
 	b.Table, b.Budget = priced(10, 1000), money

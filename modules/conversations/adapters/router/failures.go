@@ -7,8 +7,8 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // failure is the reason why one model did not answer.
@@ -75,7 +75,7 @@ func (f failure) weight() int {
 	switch {
 	case errors.Is(f.err, ports.ErrModelNotConfigured):
 		return neverAsked
-	case errors.Is(f.err, ports.ErrModelNotAllowed):
+	case errors.Is(f.err, ports.ErrModelNotAllowed), errors.Is(f.err, fail.ErrEmailNotVerified):
 		return notAllowed
 	case ports.PermanentModelFailure(f.err):
 		return permanent

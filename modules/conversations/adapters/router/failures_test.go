@@ -12,9 +12,9 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/router"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 type replies = func(context.Context, ports.Prompt, func(string)) (domain.Reply, error)
@@ -216,7 +216,7 @@ func TestAWindowIsLearnedFromARefusal(t *testing.T) {
 
 func TestNoWorkspaceShrinksTheWindowOfAnother(t *testing.T) {
 	t.Parallel()
-	ada, bob := call.For(t.Context(), uuid.New(), uuid.New(), uuid.New()), call.For(t.Context(), uuid.New(), uuid.New(), uuid.New())
+	ada, bob := callctx.For(t.Context(), uuid.New(), uuid.New(), uuid.New()), callctx.For(t.Context(), uuid.New(), uuid.New(), uuid.New())
 	first := func(ctx context.Context, t *testing.T, b *bundle) int {
 		t.Helper()
 		before := len(b.openai.asked)

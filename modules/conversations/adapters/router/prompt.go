@@ -9,6 +9,15 @@ import (
 // stored before such messages were refused may be blank.
 const reasonBlank = "BLANK_MESSAGE"
 
+// fitting returns the first sources that fit into room with the message and the instruction. The first one stays in any case.
+func fitting(room int, p ports.Prompt) []domain.Source {
+	p.History = nil
+	for len(p.Found.Sources) > 1 && p.Tokens() > room {
+		p.Found.Sources = p.Found.Sources[:len(p.Found.Sources)-1]
+	}
+	return p.Found.Sources
+}
+
 // valid returns the prompt in a form that every provider accepts, whatever is stored, with as much of the history as
 // fits into room (in tokens). Roles alternate, nothing is blank, and an instruction that is not visible is left out.
 // The error is ports.ErrModelRejected for a blank message.
@@ -21,6 +30,7 @@ func valid(room int, p ports.Prompt, history []domain.Message) (ports.Prompt, er
 		pinned.Instruction = ""
 		p.Pinned = &pinned
 	}
+	p.Found.Sources = fitting(room, p)
 	p.History, p.Content = domain.Alternate(cut(room, p, domain.Speaking(history)), p.Content)
 	return p, nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/router"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // With the calls that the real adapters make: what is stored makes no prompt that a provider refuses.
@@ -71,4 +71,26 @@ func TestWhateverIsStoredTheProvidersAreSentAValidPrompt(t *testing.T) {
 			require.Len(t, s.Calls(), 2, "a blank message was sent")
 		})
 	}
+}
+
+func TestSourcesThatDoNotFitAreLeftOutBeforeTheMessageIs(t *testing.T) {
+	t.Parallel()
+	s := modeltest.New(t)
+	group := resilience.NewGroup("model", resilience.Policy{Timeout: time.Minute, Failures: 2, OpenFor: time.Hour}, slog.New(slog.DiscardHandler))
+	r := router.Router{
+		Providers: map[string]router.Provider{"openai": {Guarded: guarded.Model{Model: openai.Model{URL: s.URL, Client: http.DefaultClient}, Group: group}, Shared: true}},
+		Recall:    &memory{Recalled: ports.Recalled{History: []domain.Message{{Role: domain.RoleUser, Content: "earlier"}, {Role: domain.RoleAssistant, Content: "yes"}}}},
+		Allow:     router.Allow{All: true}, Table: router.Table{"*": {Window: 6000}},
+	}
+	p := ports.Prompt{Pinned: &domain.Pinned{Settings: []byte(`{"model":"openai/a","max_output_tokens":1000}`)}, Content: "Hi", Found: ports.Found{Boundary: "B"}}
+	for n := 1; n <= 8; n++ {
+		p.Found.Sources = append(p.Found.Sources, domain.Source{Number: n, Title: "T", Text: strings.Repeat("word ", 900)})
+	}
+	_, err := r.Reply(t.Context(), p, func(string) {})
+	require.NoError(t, err)
+	sent := s.Calls()[0].Messages()
+	last := sent[len(sent)-1]
+	require.Equal(t, 3, strings.Count(last, "<source-B "), "three of 1,500 tokens fit into 5,000 with the rules")
+	require.True(t, strings.HasSuffix(last, "</sources-B>\n\nHi"))
+	require.Len(t, p.Found.Sources, 8, "the caller's prompt was changed")
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // Guarded is a model with its guard.
@@ -35,6 +35,7 @@ type Router struct {
 	Table     Table
 	Allow     Allow
 	Budget    ports.Budget
+	Sponsors  ports.Sponsors // nil: everybody may use the operator's keys
 	Windows   *Windows
 }
 
@@ -61,7 +62,7 @@ func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)
 	for i, m := range choice.Models {
 		p.FirstTextTimeout = firstTextTimeout(ctx, len(choice.Models), i)
 		said := false
-		reply, err := r.ask(ctx, m, choice, p, *spent.ChargedMicros, recall, func(text string) {
+		reply, err := r.ask(ctx, m, choice, p, p.ChargedMicros+*spent.ChargedMicros, recall, func(text string) {
 			said = true
 			say(text)
 		})
@@ -87,11 +88,11 @@ func (r Router) choose(p ports.Prompt) (domain.Choice, error) {
 	if err != nil {
 		return choice, notConfigured(err)
 	}
-	return choice, nil
+	return choice.With(p.Request), nil
 }
 
 // ask calls one model, with the history that it needs. Before is what the attempt has already been charged for other
-// models.
+// calls.
 func (r Router) ask(
 	ctx context.Context, m domain.ModelName, choice domain.Choice, p ports.Prompt, before int64,
 	recall func() (ports.Recalled, error), say func(string),
@@ -109,7 +110,11 @@ func (r Router) ask(
 		if own, ok := recalled.Own[m.Provider]; ok {
 			p.Access = &own
 		}
-		if p, err = valid(r.room(ctx, m, p), p, recalled.History); err != nil {
+		history, complete := p.Request.Earlier()
+		if !complete {
+			history = recalled.History
+		}
+		if p, err = valid(r.room(ctx, m, p), p, history); err != nil {
 			return domain.Reply{}, err
 		}
 	}
@@ -123,6 +128,10 @@ func (r Router) ask(
 		return domain.Reply{}, ports.ErrModelNotConfigured
 	case !r.Allow.Allows(m):
 		return domain.Reply{}, ports.ErrModelNotAllowed.With("model", m.String())
+	case r.Sponsors != nil && m.Provider != domain.Echo: // which needs no key
+		if err := r.Sponsors.Admit(ctx); err != nil {
+			return domain.Reply{}, err
+		}
 	}
 	if cost := r.Table.maxCost(m, p); cost > 0 && p.Limited {
 		if err := r.Budget.Reserve(ctx, p.TurnID, p.Attempt, before+cost); err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/router"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 var errBroken = errors.New("broken")
@@ -157,7 +157,7 @@ func TestAModelThatHangsLeavesTimeForTheNextAndOpensItsBreaker(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "anthropic", reply.Provider)
 	}
-	require.Len(t, b.openai.asked, 2, "there was no patience for trying again")
+	require.Len(t, b.openai.asked, 2, "the deadline left no time for a second attempt")
 	require.Positive(t, b.Providers["openai"].Away(t.Context(), "a", false))
 }
 
@@ -191,12 +191,12 @@ func TestAWorkspacesOwnKeyIsUsedAndItsTroubleIsNobodyElses(t *testing.T) {
 	t.Parallel()
 	b := setup(fails, answers)
 	b.memory.Own = map[string]ports.Access{"openai": {Key: "sk-own", BaseURL: "https://own.example"}}
-	ada := call.For(t.Context(), uuid.New(), uuid.New(), uuid.New())
+	ada := callctx.For(t.Context(), uuid.New(), uuid.New(), uuid.New())
 	_, err := b.Reply(ada, asks(`{"model":"openai/a"}`), func(string) {})
 	require.ErrorIs(t, err, errBroken)
 	require.Equal(t, &ports.Access{Key: "sk-own", BaseURL: "https://own.example"}, b.openai.asked[0].Access)
 	require.Positive(t, b.Away(ada, asks(`{"model":"openai/a"}`), []string{"openai"}))
-	bob := call.For(t.Context(), uuid.New(), uuid.New(), uuid.New())
+	bob := callctx.For(t.Context(), uuid.New(), uuid.New(), uuid.New())
 	require.Zero(t, b.Away(bob, asks(`{"model":"openai/a"}`), []string{"openai"}))
 	require.Zero(t, b.Away(bob, asks(`{"model":"openai/a"}`), nil))
 }

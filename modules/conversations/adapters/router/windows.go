@@ -11,8 +11,8 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 const (
@@ -54,7 +54,7 @@ func (w *Windows) learn(k windowKey, tokens int) {
 // keys returns the keys of a model's windows: said for the number that the provider has stated, tried for the one found
 // by trying, which depends on the texts of the workspace.
 func keys(ctx context.Context, m domain.ModelName, own *ports.Access) (said, tried windowKey) {
-	tried = windowKey{model: m, workspace: call.From(ctx).Principal.WorkspaceID}
+	tried = windowKey{model: m, workspace: callctx.From(ctx).Principal.WorkspaceID}
 	if own == nil {
 		return windowKey{model: m}, tried
 	}

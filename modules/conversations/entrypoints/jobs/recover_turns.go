@@ -12,10 +12,10 @@ import (
 
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/background"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/work/background"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // RecoverOptions are the options of RecoverTurns.
@@ -38,6 +38,8 @@ type RecoverTurns struct {
 const (
 	batch    = 256 // turns that are read at once
 	starters = 4   // attempts that begin at once: they must leave connections for calls
+
+	recoverTimeout = 10 * time.Minute // for one check; attempts that have begun continue after it
 )
 
 // NewRecoverTurns makes RecoverTurns.
@@ -55,19 +57,12 @@ func (r *RecoverTurns) Wake() {
 
 // Run recovers turns until the context ends. Attempts that have begun then continue.
 func (r *RecoverTurns) Run(ctx context.Context) {
-	poll := time.NewTicker(r.Poll)
-	defer poll.Stop()
-	for {
-		if err := background.Survive(ctx, r.Do); err != nil && ctx.Err() == nil {
-			r.Log.Error("background task failed", "task", "recover turns", "error", err)
+	t := background.Task{Name: "recover turns", Every: r.Poll, Timeout: recoverTimeout, Do: r.Do}
+	background.Loop(ctx, t, r.wake, func(err error) {
+		if err != nil {
+			r.Log.Error("background task failed", "task", t.Name, "error", err)
 		}
-		select {
-		case <-r.wake:
-		case <-poll.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+	})
 }
 
 // Do recovers the turns that it finds and has slots for. It returns when those attempts have begun, without waiting for
@@ -154,10 +149,10 @@ func isKept(err error) bool {
 }
 
 func (r *RecoverTurns) recover(ctx context.Context, a ports.Abandoned, started func()) error {
-	ctx = call.With(ctx, &call.Call{
+	ctx = callctx.With(ctx, &callctx.Call{
 		TraceID:   "recovery-" + a.OperationID.String(),
-		Principal: call.Principal{WorkspaceID: a.WorkspaceID, UserID: a.ActorID},
-		Operation: call.Operation{ID: a.OperationID},
+		Principal: callctx.Principal{WorkspaceID: a.WorkspaceID, UserID: a.ActorID},
+		Operation: callctx.Operation{ID: a.OperationID},
 	})
 	return r.Recover.Do(ctx, a, started)
 }

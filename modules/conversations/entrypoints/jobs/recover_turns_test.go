@@ -14,7 +14,7 @@ import (
 	"github.com/parley/parley/modules/conversations/entrypoints/jobs"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/resilience"
+	"github.com/parley/parley/platform/work/resilience"
 )
 
 // leases has turns that are given up, as their attempts are used up.

@@ -18,18 +18,15 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
-// Defines values for ArchivedRule.
+// Defines values for CitationAddedType.
 const (
-	NewThread ArchivedRule = "new_thread"
-	Reopen    ArchivedRule = "reopen"
+	CitationAddedTypeCitationAdded CitationAddedType = "citation.added"
 )
 
-// Valid indicates whether the value is a known member of the ArchivedRule enum.
-func (e ArchivedRule) Valid() bool {
+// Valid indicates whether the value is a known member of the CitationAddedType enum.
+func (e CitationAddedType) Valid() bool {
 	switch e {
-	case NewThread:
-		return true
-	case Reopen:
+	case CitationAddedTypeCitationAdded:
 		return true
 	default:
 		return false
@@ -38,59 +35,97 @@ func (e ArchivedRule) Valid() bool {
 
 // Defines values for ErrorCode.
 const (
-	ACCOUNTDISABLED       ErrorCode = "ACCOUNT_DISABLED"
-	ALREADYMEMBER         ErrorCode = "ALREADY_MEMBER"
-	APIKEYNOTFOUND        ErrorCode = "API_KEY_NOT_FOUND"
-	APIKEYSUSPENDED       ErrorCode = "API_KEY_SUSPENDED"
-	BADREQUEST            ErrorCode = "BAD_REQUEST"
-	BOTNOTFOUND           ErrorCode = "BOT_NOT_FOUND"
-	CONFLICT              ErrorCode = "CONFLICT"
-	CONTENTFILTERED       ErrorCode = "CONTENT_FILTERED"
-	CONTEXTTOOLONG        ErrorCode = "CONTEXT_TOO_LONG"
-	DOWNSTREAMUNAVAILABLE ErrorCode = "DOWNSTREAM_UNAVAILABLE"
-	EMAILALREADYEXISTS    ErrorCode = "EMAIL_ALREADY_EXISTS"
-	EMPTYANSWER           ErrorCode = "EMPTY_ANSWER"
-	FILECONTENTMISSING    ErrorCode = "FILE_CONTENT_MISSING"
-	FORBIDDEN             ErrorCode = "FORBIDDEN"
-	INTERNALERROR         ErrorCode = "INTERNAL_ERROR"
-	INVALIDCREDENTIALS    ErrorCode = "INVALID_CREDENTIALS"
-	INVALIDOPERATIONID    ErrorCode = "INVALID_OPERATION_ID"
-	INVITATIONEXPIRED     ErrorCode = "INVITATION_EXPIRED"
-	INVITATIONNOTFOUND    ErrorCode = "INVITATION_NOT_FOUND"
-	INVITATIONUSED        ErrorCode = "INVITATION_USED"
-	LASTOWNER             ErrorCode = "LAST_OWNER"
-	LIMITREACHED          ErrorCode = "LIMIT_REACHED"
-	MEMBERNOTFOUND        ErrorCode = "MEMBER_NOT_FOUND"
-	MEMBERSHIPENDED       ErrorCode = "MEMBERSHIP_ENDED"
-	METHODNOTALLOWED      ErrorCode = "METHOD_NOT_ALLOWED"
-	MODELCREDENTIALS      ErrorCode = "MODEL_CREDENTIALS"
-	MODELNOTALLOWED       ErrorCode = "MODEL_NOT_ALLOWED"
-	MODELNOTFOUND         ErrorCode = "MODEL_NOT_FOUND"
-	MODELQUOTA            ErrorCode = "MODEL_QUOTA"
-	MODELREJECTED         ErrorCode = "MODEL_REJECTED"
-	NOTFOUND              ErrorCode = "NOT_FOUND"
-	NOTIMPLEMENTED        ErrorCode = "NOT_IMPLEMENTED"
-	NOWORKSPACE           ErrorCode = "NO_WORKSPACE"
-	OPERATIONEXPIRED      ErrorCode = "OPERATION_EXPIRED"
-	OPERATIONIDREUSED     ErrorCode = "OPERATION_ID_REUSED"
-	OPERATIONINPROGRESS   ErrorCode = "OPERATION_IN_PROGRESS"
-	OWNROLE               ErrorCode = "OWN_ROLE"
-	PAYLOADTOOLARGE       ErrorCode = "PAYLOAD_TOO_LARGE"
-	QUERYTOOBROAD         ErrorCode = "QUERY_TOO_BROAD"
-	RANGENOTSATISFIABLE   ErrorCode = "RANGE_NOT_SATISFIABLE"
-	RATELIMITEXCEEDED     ErrorCode = "RATE_LIMIT_EXCEEDED"
-	ROLETOOHIGH           ErrorCode = "ROLE_TOO_HIGH"
-	STORAGEFULL           ErrorCode = "STORAGE_FULL"
-	THREADBUSY            ErrorCode = "THREAD_BUSY"
-	THREADNOTFOUND        ErrorCode = "THREAD_NOT_FOUND"
-	TOOMANYREADS          ErrorCode = "TOO_MANY_READS"
-	TOOMANYTURNS          ErrorCode = "TOO_MANY_TURNS"
-	UNAUTHORIZED          ErrorCode = "UNAUTHORIZED"
-	UNSUPPORTEDMEDIATYPE  ErrorCode = "UNSUPPORTED_MEDIA_TYPE"
-	VALIDATIONERROR       ErrorCode = "VALIDATION_ERROR"
-	VERSIONCONFLICT       ErrorCode = "VERSION_CONFLICT"
-	WORKSPACEDELETED      ErrorCode = "WORKSPACE_DELETED"
-	WORKSPACENOTFOUND     ErrorCode = "WORKSPACE_NOT_FOUND"
+	ACCOUNTDISABLED          ErrorCode = "ACCOUNT_DISABLED"
+	ADDRESSNOTALLOWED        ErrorCode = "ADDRESS_NOT_ALLOWED"
+	ALREADYMEMBER            ErrorCode = "ALREADY_MEMBER"
+	ANSWERFAILED             ErrorCode = "ANSWER_FAILED"
+	APIKEYNOTFOUND           ErrorCode = "API_KEY_NOT_FOUND"
+	APIKEYSUSPENDED          ErrorCode = "API_KEY_SUSPENDED"
+	BADREQUEST               ErrorCode = "BAD_REQUEST"
+	BOTNOTFOUND              ErrorCode = "BOT_NOT_FOUND"
+	CONFLICT                 ErrorCode = "CONFLICT"
+	CONTENTFILTERED          ErrorCode = "CONTENT_FILTERED"
+	CONTEXTTOOLONG           ErrorCode = "CONTEXT_TOO_LONG"
+	DOCUMENTEXISTS           ErrorCode = "DOCUMENT_EXISTS"
+	DOCUMENTNOTFOUND         ErrorCode = "DOCUMENT_NOT_FOUND"
+	DOCUMENTNOTREADY         ErrorCode = "DOCUMENT_NOT_READY"
+	DOWNSTREAMUNAVAILABLE    ErrorCode = "DOWNSTREAM_UNAVAILABLE"
+	EMAILALREADYEXISTS       ErrorCode = "EMAIL_ALREADY_EXISTS"
+	EMAILNOTVERIFIED         ErrorCode = "EMAIL_NOT_VERIFIED"
+	EMPTYANSWER              ErrorCode = "EMPTY_ANSWER"
+	ENDUSERNOTFOUND          ErrorCode = "END_USER_NOT_FOUND"
+	ENDUSERREVOKED           ErrorCode = "END_USER_REVOKED"
+	EXPORTLINKINVALID        ErrorCode = "EXPORT_LINK_INVALID"
+	EXPORTNOTFOUND           ErrorCode = "EXPORT_NOT_FOUND"
+	EXPORTRUNNING            ErrorCode = "EXPORT_RUNNING"
+	FILECONTENTMISSING       ErrorCode = "FILE_CONTENT_MISSING"
+	FORBIDDEN                ErrorCode = "FORBIDDEN"
+	IDENTITYNOTFOUND         ErrorCode = "IDENTITY_NOT_FOUND"
+	INTERNALERROR            ErrorCode = "INTERNAL_ERROR"
+	INVALIDCREDENTIALS       ErrorCode = "INVALID_CREDENTIALS"
+	INVALIDOPERATIONID       ErrorCode = "INVALID_OPERATION_ID"
+	INVALIDTICKET            ErrorCode = "INVALID_TICKET"
+	INVITATIONEXPIRED        ErrorCode = "INVITATION_EXPIRED"
+	INVITATIONNOTFOUND       ErrorCode = "INVITATION_NOT_FOUND"
+	INVITATIONUSED           ErrorCode = "INVITATION_USED"
+	KNOWLEDGEBASEINUSE       ErrorCode = "KNOWLEDGE_BASE_IN_USE"
+	KNOWLEDGEBASENOTFOUND    ErrorCode = "KNOWLEDGE_BASE_NOT_FOUND"
+	LASTOWNER                ErrorCode = "LAST_OWNER"
+	LASTSIGNINMETHOD         ErrorCode = "LAST_SIGN_IN_METHOD"
+	LIMITREACHED             ErrorCode = "LIMIT_REACHED"
+	LINKNOTFOUND             ErrorCode = "LINK_NOT_FOUND"
+	LINKOFANOTHERACCOUNT     ErrorCode = "LINK_OF_ANOTHER_ACCOUNT"
+	MEMBERNOTFOUND           ErrorCode = "MEMBER_NOT_FOUND"
+	MEMBERSHIPENDED          ErrorCode = "MEMBERSHIP_ENDED"
+	METHODNOTALLOWED         ErrorCode = "METHOD_NOT_ALLOWED"
+	MODELCREDENTIALS         ErrorCode = "MODEL_CREDENTIALS"
+	MODELNOTALLOWED          ErrorCode = "MODEL_NOT_ALLOWED"
+	MODELNOTFOUND            ErrorCode = "MODEL_NOT_FOUND"
+	MODELQUOTA               ErrorCode = "MODEL_QUOTA"
+	MODELREJECTED            ErrorCode = "MODEL_REJECTED"
+	NOEMBEDDINGS             ErrorCode = "NO_EMBEDDINGS"
+	NOPASSWORD               ErrorCode = "NO_PASSWORD"
+	NORERANKER               ErrorCode = "NO_RERANKER"
+	NOTFOUND                 ErrorCode = "NOT_FOUND"
+	NOTIMPLEMENTED           ErrorCode = "NOT_IMPLEMENTED"
+	NOWORKSPACE              ErrorCode = "NO_WORKSPACE"
+	OIDCACCOUNTUNVERIFIED    ErrorCode = "OIDC_ACCOUNT_UNVERIFIED"
+	OIDCCODEINVALID          ErrorCode = "OIDC_CODE_INVALID"
+	OIDCEMAILUNVERIFIED      ErrorCode = "OIDC_EMAIL_UNVERIFIED"
+	OIDCPROVIDERNOTFOUND     ErrorCode = "OIDC_PROVIDER_NOT_FOUND"
+	OIDCPROVIDERUNAVAILABLE  ErrorCode = "OIDC_PROVIDER_UNAVAILABLE"
+	OIDCSTATEINVALID         ErrorCode = "OIDC_STATE_INVALID"
+	OPERATIONEXPIRED         ErrorCode = "OPERATION_EXPIRED"
+	OPERATIONIDREUSED        ErrorCode = "OPERATION_ID_REUSED"
+	OPERATIONINPROGRESS      ErrorCode = "OPERATION_IN_PROGRESS"
+	ORIGINNOTALLOWED         ErrorCode = "ORIGIN_NOT_ALLOWED"
+	OWNROLE                  ErrorCode = "OWN_ROLE"
+	PAGENOTFOUND             ErrorCode = "PAGE_NOT_FOUND"
+	PAYLOADTOOLARGE          ErrorCode = "PAYLOAD_TOO_LARGE"
+	QUERYTOOBROAD            ErrorCode = "QUERY_TOO_BROAD"
+	RANGENOTSATISFIABLE      ErrorCode = "RANGE_NOT_SATISFIABLE"
+	RATELIMITEXCEEDED        ErrorCode = "RATE_LIMIT_EXCEEDED"
+	REAUTHENTICATIONREQUIRED ErrorCode = "REAUTHENTICATION_REQUIRED"
+	ROLETOOHIGH              ErrorCode = "ROLE_TOO_HIGH"
+	SECONDFACTOREXISTS       ErrorCode = "SECOND_FACTOR_EXISTS"
+	SECONDFACTORLOCKED       ErrorCode = "SECOND_FACTOR_LOCKED"
+	SECONDFACTORMISSING      ErrorCode = "SECOND_FACTOR_MISSING"
+	SECONDFACTORNOTFOUND     ErrorCode = "SECOND_FACTOR_NOT_FOUND"
+	SECONDFACTORREQUIRED     ErrorCode = "SECOND_FACTOR_REQUIRED"
+	SIGNUPCLOSED             ErrorCode = "SIGN_UP_CLOSED"
+	STORAGEFULL              ErrorCode = "STORAGE_FULL"
+	THREADBUSY               ErrorCode = "THREAD_BUSY"
+	THREADNOTFOUND           ErrorCode = "THREAD_NOT_FOUND"
+	TOOMANYEXPORTS           ErrorCode = "TOO_MANY_EXPORTS"
+	TOOMANYREADS             ErrorCode = "TOO_MANY_READS"
+	TOOMANYTURNS             ErrorCode = "TOO_MANY_TURNS"
+	UNAUTHORIZED             ErrorCode = "UNAUTHORIZED"
+	UNSUPPORTEDMEDIATYPE     ErrorCode = "UNSUPPORTED_MEDIA_TYPE"
+	VALIDATIONERROR          ErrorCode = "VALIDATION_ERROR"
+	VERSIONCONFLICT          ErrorCode = "VERSION_CONFLICT"
+	WORKSPACEDELETED         ErrorCode = "WORKSPACE_DELETED"
+	WORKSPACENOTFOUND        ErrorCode = "WORKSPACE_NOT_FOUND"
+	WRONGCODE                ErrorCode = "WRONG_CODE"
 )
 
 // Valid indicates whether the value is a known member of the ErrorCode enum.
@@ -98,7 +133,11 @@ func (e ErrorCode) Valid() bool {
 	switch e {
 	case ACCOUNTDISABLED:
 		return true
+	case ADDRESSNOTALLOWED:
+		return true
 	case ALREADYMEMBER:
+		return true
+	case ANSWERFAILED:
 		return true
 	case APIKEYNOTFOUND:
 		return true
@@ -114,15 +153,35 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case CONTEXTTOOLONG:
 		return true
+	case DOCUMENTEXISTS:
+		return true
+	case DOCUMENTNOTFOUND:
+		return true
+	case DOCUMENTNOTREADY:
+		return true
 	case DOWNSTREAMUNAVAILABLE:
 		return true
 	case EMAILALREADYEXISTS:
 		return true
+	case EMAILNOTVERIFIED:
+		return true
 	case EMPTYANSWER:
+		return true
+	case ENDUSERNOTFOUND:
+		return true
+	case ENDUSERREVOKED:
+		return true
+	case EXPORTLINKINVALID:
+		return true
+	case EXPORTNOTFOUND:
+		return true
+	case EXPORTRUNNING:
 		return true
 	case FILECONTENTMISSING:
 		return true
 	case FORBIDDEN:
+		return true
+	case IDENTITYNOTFOUND:
 		return true
 	case INTERNALERROR:
 		return true
@@ -130,15 +189,27 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case INVALIDOPERATIONID:
 		return true
+	case INVALIDTICKET:
+		return true
 	case INVITATIONEXPIRED:
 		return true
 	case INVITATIONNOTFOUND:
 		return true
 	case INVITATIONUSED:
 		return true
+	case KNOWLEDGEBASEINUSE:
+		return true
+	case KNOWLEDGEBASENOTFOUND:
+		return true
 	case LASTOWNER:
 		return true
+	case LASTSIGNINMETHOD:
+		return true
 	case LIMITREACHED:
+		return true
+	case LINKNOTFOUND:
+		return true
+	case LINKOFANOTHERACCOUNT:
 		return true
 	case MEMBERNOTFOUND:
 		return true
@@ -156,11 +227,29 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case MODELREJECTED:
 		return true
+	case NOEMBEDDINGS:
+		return true
+	case NOPASSWORD:
+		return true
+	case NORERANKER:
+		return true
 	case NOTFOUND:
 		return true
 	case NOTIMPLEMENTED:
 		return true
 	case NOWORKSPACE:
+		return true
+	case OIDCACCOUNTUNVERIFIED:
+		return true
+	case OIDCCODEINVALID:
+		return true
+	case OIDCEMAILUNVERIFIED:
+		return true
+	case OIDCPROVIDERNOTFOUND:
+		return true
+	case OIDCPROVIDERUNAVAILABLE:
+		return true
+	case OIDCSTATEINVALID:
 		return true
 	case OPERATIONEXPIRED:
 		return true
@@ -168,7 +257,11 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case OPERATIONINPROGRESS:
 		return true
+	case ORIGINNOTALLOWED:
+		return true
 	case OWNROLE:
+		return true
+	case PAGENOTFOUND:
 		return true
 	case PAYLOADTOOLARGE:
 		return true
@@ -178,13 +271,29 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case RATELIMITEXCEEDED:
 		return true
+	case REAUTHENTICATIONREQUIRED:
+		return true
 	case ROLETOOHIGH:
+		return true
+	case SECONDFACTOREXISTS:
+		return true
+	case SECONDFACTORLOCKED:
+		return true
+	case SECONDFACTORMISSING:
+		return true
+	case SECONDFACTORNOTFOUND:
+		return true
+	case SECONDFACTORREQUIRED:
+		return true
+	case SIGNUPCLOSED:
 		return true
 	case STORAGEFULL:
 		return true
 	case THREADBUSY:
 		return true
 	case THREADNOTFOUND:
+		return true
+	case TOOMANYEXPORTS:
 		return true
 	case TOOMANYREADS:
 		return true
@@ -202,32 +311,7 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case WORKSPACENOTFOUND:
 		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for EventType.
-const (
-	EventTypeBotUpdated        EventType = "bot.updated"
-	EventTypeDeadLetterCreated EventType = "dead_letter.created"
-	EventTypeLimitWarning      EventType = "limit.warning"
-	EventTypeTurnCompleted     EventType = "turn.completed"
-	EventTypeTurnFailed        EventType = "turn.failed"
-)
-
-// Valid indicates whether the value is a known member of the EventType enum.
-func (e EventType) Valid() bool {
-	switch e {
-	case EventTypeBotUpdated:
-		return true
-	case EventTypeDeadLetterCreated:
-		return true
-	case EventTypeLimitWarning:
-		return true
-	case EventTypeTurnCompleted:
-		return true
-	case EventTypeTurnFailed:
+	case WRONGCODE:
 		return true
 	default:
 		return false
@@ -351,6 +435,24 @@ func (e MessageDeltaType) Valid() bool {
 	}
 }
 
+// Defines values for OnBusy.
+const (
+	Enqueue OnBusy = "enqueue"
+	Reject  OnBusy = "reject"
+)
+
+// Valid indicates whether the value is a known member of the OnBusy enum.
+func (e OnBusy) Valid() bool {
+	switch e {
+	case Enqueue:
+		return true
+	case Reject:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Rating.
 const (
 	Bad  Rating = "bad"
@@ -369,9 +471,25 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for RetrievalCompletedType.
+const (
+	RetrievalCompletedTypeRetrievalCompleted RetrievalCompletedType = "retrieval.completed"
+)
+
+// Valid indicates whether the value is a known member of the RetrievalCompletedType enum.
+func (e RetrievalCompletedType) Valid() bool {
+	switch e {
+	case RetrievalCompletedTypeRetrievalCompleted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StreamClosedReason.
 const (
 	AccessUnverified StreamClosedReason = "access_unverified"
+	EndUserRevoked   StreamClosedReason = "end_user_revoked"
 	KeyRevoked       StreamClosedReason = "key_revoked"
 	MembershipEnded  StreamClosedReason = "membership_ended"
 	PermissionLost   StreamClosedReason = "permission_lost"
@@ -383,6 +501,8 @@ const (
 func (e StreamClosedReason) Valid() bool {
 	switch e {
 	case AccessUnverified:
+		return true
+	case EndUserRevoked:
 		return true
 	case KeyRevoked:
 		return true
@@ -414,24 +534,6 @@ func (e StreamClosedType) Valid() bool {
 	}
 }
 
-// Defines values for TakeTurnRequestOnBusy.
-const (
-	Enqueue TakeTurnRequestOnBusy = "enqueue"
-	Reject  TakeTurnRequestOnBusy = "reject"
-)
-
-// Valid indicates whether the value is a known member of the TakeTurnRequestOnBusy enum.
-func (e TakeTurnRequestOnBusy) Valid() bool {
-	switch e {
-	case Enqueue:
-		return true
-	case Reject:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for TextDeltaType.
 const (
 	Text TextDeltaType = "text"
@@ -449,16 +551,16 @@ func (e TextDeltaType) Valid() bool {
 
 // Defines values for ThreadStatus.
 const (
-	ThreadStatusActive   ThreadStatus = "active"
-	ThreadStatusArchived ThreadStatus = "archived"
+	Active   ThreadStatus = "active"
+	Archived ThreadStatus = "archived"
 )
 
 // Valid indicates whether the value is a known member of the ThreadStatus enum.
 func (e ThreadStatus) Valid() bool {
 	switch e {
-	case ThreadStatusActive:
+	case Active:
 		return true
-	case ThreadStatusArchived:
+	case Archived:
 		return true
 	default:
 		return false
@@ -549,69 +651,6 @@ func (e TurnStatus) Valid() bool {
 	}
 }
 
-// Defines values for WebhookDeliveryStatus.
-const (
-	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
-	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
-	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
-)
-
-// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
-func (e WebhookDeliveryStatus) Valid() bool {
-	switch e {
-	case WebhookDeliveryStatusDelivered:
-		return true
-	case WebhookDeliveryStatusFailed:
-		return true
-	case WebhookDeliveryStatusPending:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for WebhookEventStatus.
-const (
-	WebhookEventStatusFailed    WebhookEventStatus = "failed"
-	WebhookEventStatusIgnored   WebhookEventStatus = "ignored"
-	WebhookEventStatusProcessed WebhookEventStatus = "processed"
-	WebhookEventStatusReceived  WebhookEventStatus = "received"
-)
-
-// Valid indicates whether the value is a known member of the WebhookEventStatus enum.
-func (e WebhookEventStatus) Valid() bool {
-	switch e {
-	case WebhookEventStatusFailed:
-		return true
-	case WebhookEventStatusIgnored:
-		return true
-	case WebhookEventStatusProcessed:
-		return true
-	case WebhookEventStatusReceived:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for WebhookStatus.
-const (
-	WebhookStatusActive   WebhookStatus = "active"
-	WebhookStatusDisabled WebhookStatus = "disabled"
-)
-
-// Valid indicates whether the value is a known member of the WebhookStatus enum.
-func (e WebhookStatus) Valid() bool {
-	switch e {
-	case WebhookStatusActive:
-		return true
-	case WebhookStatusDisabled:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ListMessagesParamsOrder.
 const (
 	Asc  ListMessagesParamsOrder = "asc"
@@ -630,851 +669,954 @@ func (e ListMessagesParamsOrder) Valid() bool {
 	}
 }
 
-// ArchivedRule what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
-type ArchivedRule string
-
-// ChangeThreadRequest defines model for ChangeThreadRequest.
+// ChangeThreadRequest Fields to change; at least one.
 type ChangeThreadRequest struct {
-	// Metadata free; at most 16,384 bytes of JSON, spaces between values not counted
+	// Metadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: `{}`.
 	Metadata ThreadMetadata `json:"metadata,omitempty"`
-	Status   *ThreadStatus  `json:"status,omitempty"`
-	Title    *string        `json:"title,omitempty"`
+
+	// Status Status of a thread. An `archived` thread takes no turns.
+	Status *ThreadStatus `json:"status,omitempty"`
+
+	// Title New title, at most 200 characters.
+	Title *string `json:"title,omitempty"`
 }
 
-// ChangeWebhookEndpointRequest defines model for ChangeWebhookEndpointRequest.
-type ChangeWebhookEndpointRequest struct {
-	BotID *openapi_types.UUID `json:"bot_id,omitempty"`
-	Name  *string             `json:"name,omitempty"`
-
-	// OnArchived what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
-	OnArchived *ArchivedRule  `json:"on_archived,omitempty"`
-	Status     *WebhookStatus `json:"status,omitempty"`
-}
-
-// ChangeWebhookSubscriptionRequest defines model for ChangeWebhookSubscriptionRequest.
-type ChangeWebhookSubscriptionRequest struct {
-	Events *[]EventType   `json:"events,omitempty"`
-	Status *WebhookStatus `json:"status,omitempty"`
-	URL    *string        `json:"url,omitempty"`
-}
-
-// Channel the conversation outside that a thread belongs to
+// Channel The outside conversation that the thread belongs to; null if there is none.
 type Channel struct {
-	ConversationID string             `json:"conversation_id"`
-	EndpointID     openapi_types.UUID `json:"endpoint_id"`
+	// ConversationID Sender's id of the conversation.
+	ConversationID string `json:"conversation_id"`
+
+	// EndpointID Webhook endpoint that the conversation came in through.
+	EndpointID openapi_types.UUID `json:"endpoint_id"`
 }
 
-// CreateThreadRequest defines model for CreateThreadRequest.
+// Citation A place in a document that an answer cites.
+type Citation struct {
+	// ChunkID Id of the chunk that the model was given.
+	ChunkID openapi_types.UUID `json:"chunk_id"`
+
+	// DocumentID Id of the document.
+	DocumentID openapi_types.UUID `json:"document_id"`
+
+	// End Where it ends, in Unicode code points.
+	End int `json:"end"`
+
+	// Number Number of the source, as the answer has it in brackets: `[1]`. Several citations can have the same number.
+	Number int `json:"number"`
+
+	// Page Page on which the quote begins; null in documents without pages.
+	Page *int `json:"page"`
+
+	// Quote The cited text: that of the document from `start` to `end`. Empty when the file of the document was deleted.
+	Quote string `json:"quote"`
+
+	// Start Where the quote begins in the text of the document, in Unicode code points.
+	Start int `json:"start"`
+
+	// Title Title of the document.
+	Title string `json:"title"`
+}
+
+// CitationAdded The text so far ends with a new citation. It is sent while a turn runs, and as long as its pieces are kept; `message.completed` has all citations.
+type CitationAdded struct {
+	// Citation A place in a document that an answer cites.
+	Citation Citation `json:"citation"`
+
+	// MessageID Id of the message.
+	MessageID openapi_types.UUID `json:"message_id"`
+
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
+
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type CitationAddedType `json:"type"`
+}
+
+// CitationAddedType Type of the event.
+type CitationAddedType string
+
+// CreateThreadRequest A new thread.
 type CreateThreadRequest struct {
-	// BotID null for a thread without a bot
+	// BotID Bot that answers in the thread; null or absent for a thread without a bot, or for an end user the bot of its token.
 	BotID *openapi_types.UUID `json:"bot_id,omitempty"`
 
-	// Metadata free; at most 16,384 bytes of JSON, spaces between values not counted
+	// Metadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: `{}`.
 	Metadata ThreadMetadata `json:"metadata,omitempty"`
-	Title    string         `json:"title,omitempty"`
+
+	// Title Title of the thread, at most 200 characters. Default empty.
+	Title ThreadTitle `json:"title,omitempty"`
 }
 
-// CreateWebhookEndpointRequest defines model for CreateWebhookEndpointRequest.
-type CreateWebhookEndpointRequest struct {
-	// BotID the bot that answers, also in conversations that are known already. While it is archived messages wait, for seven days at most
-	BotID openapi_types.UUID `json:"bot_id"`
-	Name  string             `json:"name"`
-
-	// OnArchived what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
-	OnArchived *ArchivedRule `json:"on_archived,omitempty"`
-}
-
-// CreateWebhookSubscriptionRequest defines model for CreateWebhookSubscriptionRequest.
-type CreateWebhookSubscriptionRequest struct {
-	// EndpointID only events of the conversations of this webhook endpoint; null: all
-	EndpointID *openapi_types.UUID `json:"endpoint_id,omitempty"`
-	Events     []EventType         `json:"events"`
-
-	// URL https and a public address
-	URL string `json:"url"`
-}
-
-// Empty defines model for Empty.
+// Empty An object without fields.
 type Empty = map[string]interface{}
 
-// Error defines model for Error.
+// Error An error. Every error of every call has this form; `details` depend on `code`.
 type Error struct {
-	// Code stable; decide by it
-	Code    ErrorCode      `json:"code"`
+	// Code Stable code. Decide by it; more codes can be added.
+	Code ErrorCode `json:"code"`
+
+	// Details Details, which depend on `code`; null if there are none.
 	Details map[string]any `json:"details"`
 
-	// Message for people; may change
+	// Message What is wrong and what to do, for people. The text can change.
 	Message string `json:"message"`
+
+	// TraceID Trace id of the call. Quote it when you ask for help.
 	TraceID string `json:"trace_id"`
 }
 
-// ErrorCode stable; decide by it
+// ErrorCode Stable code. Decide by it; more codes can be added.
 type ErrorCode string
 
-// EventType defines model for EventType.
-type EventType string
-
-// Feedback defines model for Feedback.
+// Feedback A rating of an answer.
 type Feedback struct {
-	Comment string `json:"comment,omitempty"`
-	Rating  Rating `json:"rating"`
+	// Comment Comment on the rating, at most 2000 characters. Default empty.
+	Comment FeedbackComment `json:"comment,omitempty"`
+
+	// Rating Rating of an answer.
+	Rating Rating `json:"rating"`
 }
 
-// GivenFeedback what you think of it; null where you have not said
+// FeedbackComment Comment on the rating, at most 2000 characters. Default empty.
+type FeedbackComment = string
+
+// GivenFeedback The caller's rating of the message; null if there is none.
 type GivenFeedback struct {
-	Comment   string    `json:"comment"`
-	Rating    Rating    `json:"rating"`
+	// Comment Comment; empty if there is none.
+	Comment string `json:"comment"`
+
+	// Rating Rating of an answer.
+	Rating Rating `json:"rating"`
+
+	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// KeySource whose key the provider is asked with; a workspace's own takes the place of the operator's
+// KeySource Whose key the provider is asked with. A key of the workspace replaces the operator's.
 type KeySource string
 
-// Message defines model for Message.
+// Message A message of a thread.
 type Message struct {
-	Content   string    `json:"content"`
+	// Citations Places in documents that an answer cites; empty if there are none. A snapshot: it stays as it is when the document changes or is deleted.
+	Citations []Citation `json:"citations"`
+
+	// Content Text of the message.
+	Content string `json:"content"`
+
+	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Feedback what you think of it; null where you have not said
-	Feedback    *GivenFeedback      `json:"feedback"`
-	ID          openapi_types.UUID  `json:"id"`
-	OperationID *openapi_types.UUID `json:"operation_id"`
-	Role        MessageRole         `json:"role"`
+	// Feedback The caller's rating of the message; null if there is none.
+	Feedback *GivenFeedback `json:"feedback"`
 
-	// Seq the order within the thread
+	// ID Id of the message.
+	ID openapi_types.UUID `json:"id"`
+
+	// OperationID Operation that wrote the message; null if there was none.
+	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// Role Who wrote the message.
+	Role MessageRole `json:"role"`
+
+	// Seq Position of the message in its thread, from 1.
 	Seq int64 `json:"seq"`
 
-	// Status `cancelled`: an answer that breaks off, as its turn was cancelled
-	Status   MessageStatus      `json:"status"`
+	// Status `completed`, or `cancelled` for an answer that is incomplete because its turn was cancelled.
+	Status MessageStatus `json:"status"`
+
+	// ThreadID Id of the thread.
 	ThreadID openapi_types.UUID `json:"thread_id"`
 }
 
-// MessageRole defines model for Message.Role.
+// MessageRole Who wrote the message.
 type MessageRole string
 
-// MessageStatus `cancelled`: an answer that breaks off, as its turn was cancelled
+// MessageStatus `completed`, or `cancelled` for an answer that is incomplete because its turn was cancelled.
 type MessageStatus string
 
-// MessageCompleted defines model for MessageCompleted.
+// MessageCompleted The answer is complete.
 type MessageCompleted struct {
+	// Message A message of a thread.
 	Message Message `json:"message"`
 
-	// SequenceNumber the `id` of the event; each further attempt begins after another million
-	SequenceNumber int64              `json:"sequence_number"`
-	ThreadID       openapi_types.UUID `json:"thread_id"`
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
 
-	// TraceID of the call that is answered
-	TraceID string               `json:"trace_id"`
-	TurnID  openapi_types.UUID   `json:"turn_id"`
-	Type    MessageCompletedType `json:"type"`
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type MessageCompletedType `json:"type"`
 }
 
-// MessageCompletedType defines model for MessageCompleted.Type.
+// MessageCompletedType Type of the event.
 type MessageCompletedType string
 
-// MessageCreated defines model for MessageCreated.
+// MessageCreated The answer begins. A second one means that another attempt began: forget the text before it.
 type MessageCreated struct {
+	// Attempt Number of the attempt, from 1. A turn that failed can be tried again.
 	Attempt int `json:"attempt"`
 
-	// MessageID that the answer has once it is whole
+	// MessageID Id that the answer has once it is complete.
 	MessageID openapi_types.UUID `json:"message_id"`
-	Role      MessageCreatedRole `json:"role"`
 
-	// SequenceNumber the `id` of the event; each further attempt begins after another million
-	SequenceNumber int64              `json:"sequence_number"`
-	ThreadID       openapi_types.UUID `json:"thread_id"`
+	// Role Always `assistant`.
+	Role MessageCreatedRole `json:"role"`
 
-	// TraceID of the call that is answered
-	TraceID string             `json:"trace_id"`
-	TurnID  openapi_types.UUID `json:"turn_id"`
-	Type    MessageCreatedType `json:"type"`
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
+
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type MessageCreatedType `json:"type"`
 }
 
-// MessageCreatedRole defines model for MessageCreated.Role.
+// MessageCreatedRole Always `assistant`.
 type MessageCreatedRole string
 
-// MessageCreatedType defines model for MessageCreated.Type.
+// MessageCreatedType Type of the event.
 type MessageCreatedType string
 
-// MessageDelta defines model for MessageDelta.
+// MessageDelta More text of the answer.
 type MessageDelta struct {
-	Delta     TextDelta          `json:"delta"`
+	// Delta A piece of text.
+	Delta TextDelta `json:"delta"`
+
+	// MessageID Id of the message.
 	MessageID openapi_types.UUID `json:"message_id"`
 
-	// SequenceNumber the `id` of the event; each further attempt begins after another million
-	SequenceNumber int64              `json:"sequence_number"`
-	ThreadID       openapi_types.UUID `json:"thread_id"`
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
 
-	// TraceID of the call that is answered
-	TraceID string             `json:"trace_id"`
-	TurnID  openapi_types.UUID `json:"turn_id"`
-	Type    MessageDeltaType   `json:"type"`
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type MessageDeltaType `json:"type"`
 }
 
-// MessageDeltaType defines model for MessageDelta.Type.
+// MessageDeltaType Type of the event.
 type MessageDeltaType string
 
-// MessageList defines model for MessageList.
+// MessageList A page of a list.
 type MessageList struct {
-	HasMore    bool      `json:"has_more"`
-	Items      []Message `json:"items"`
-	NextCursor *string   `json:"next_cursor"`
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Message `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// ModelKey defines model for ModelKey.
+// ModelKey A workspace's own key for a provider, without its text.
 type ModelKey struct {
-	// BaseURL null: the provider's public address
-	BaseURL   *string   `json:"base_url"`
+	// BaseURL Base URL that the key is used at; null for the provider's public address.
+	BaseURL *string `json:"base_url"`
+
+	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// LastFour the end of the key
+	// LastFour Last four characters of the key.
 	LastFour string `json:"last_four"`
+
+	// Provider Provider that the key is for.
 	Provider string `json:"provider"`
 }
 
-// ModelKeyList defines model for ModelKeyList.
+// ModelKeyList A page of a list.
 type ModelKeyList struct {
-	HasMore    bool       `json:"has_more"`
-	Items      []ModelKey `json:"items"`
-	NextCursor *string    `json:"next_cursor"`
+	// HasMore Always false: the list is one page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []ModelKey `json:"items"`
+
+	// NextCursor Always null: the list is one page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// ModelKeyTest defines model for ModelKeyTest.
+// ModelKeyTest Result of the test of a key.
 type ModelKeyTest struct {
-	// Code null: the key works
-	Code      *string `json:"code"`
-	LatencyMs int64   `json:"latency_ms"`
-	Message   *string `json:"message"`
-	Ok        bool    `json:"ok"`
+	// Code Code with which a turn would fail; null if the key works.
+	Code *string `json:"code"`
 
-	// ProviderCode how the provider calls its refusal
+	// LatencyMs Milliseconds that the provider took.
+	LatencyMs int64 `json:"latency_ms"`
+
+	// Message What is wrong, for people; null if the key works. The text can change.
+	Message *string `json:"message"`
+
+	// Ok Whether the key works.
+	Ok bool `json:"ok"`
+
+	// ProviderCode Error code of the provider; null if there is none.
 	ProviderCode *string `json:"provider_code"`
 }
 
-// ModelPrices by the operator's table, in millionths of its currency for a million tokens
+// ModelPrices Prices by the operator's table, in millionths of its currency for a million tokens.
 type ModelPrices struct {
-	// Cached of cached input; null: as other input
+	// Cached Price of a million cached input tokens; null if it is that of other input.
 	Cached *int64 `json:"cached"`
-	Input  int64  `json:"input"`
-	Output int64  `json:"output"`
+
+	// Input Price of a million input tokens.
+	Input int64 `json:"input"`
+
+	// Output Price of a million output tokens.
+	Output int64 `json:"output"`
 }
 
-// ModelSettings defines model for ModelSettings.
+// ModelSettings The models that answer for bots that name none.
 type ModelSettings struct {
-	// DefaultModel null: the operator's default
+	// DefaultModel Model for bots that name none; null for the operator's default.
 	DefaultModel *string `json:"default_model"`
 
-	// Fallbacks asked in this order when one fails before its first piece of text
+	// Fallbacks Models that are asked in this order when one fails before its first text.
 	Fallbacks []string `json:"fallbacks"`
 
-	// Warnings models that nobody serves in this workspace; only in the answer of a call that changes the settings
+	// Warnings Warnings about values that were stored as sent but probably not meant. Present only in the answer of a call that writes them.
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
-// PutModelKeyRequest defines model for PutModelKeyRequest.
+// OnBusy What to do while another turn runs in the thread. `reject` answers 409 `THREAD_BUSY`; `enqueue` waits for it, as long as
+// a request may take, after at most 8 others. Default: `reject`.
+type OnBusy string
+
+// PutModelKeyRequest A workspace's own key for a provider.
 type PutModelKeyRequest struct {
+	// APIKey API key of the provider, 8-500 printable ASCII characters without spaces.
 	APIKey string `json:"api_key"`
 
-	// BaseURL https, and a public address; its query is kept on every call. null: the provider's public address
+	// BaseURL Base URL of the provider's API: https and a public address, 1-2000 characters. Its query is sent with every call. Null or absent for the provider's public address.
 	BaseURL *string `json:"base_url,omitempty"`
 }
 
-// PutModelSettingsRequest defines model for PutModelSettingsRequest.
+// PutModelSettingsRequest The models that answer for bots that name none. A field that is left out is unset.
 type PutModelSettingsRequest struct {
-	DefaultModel *string   `json:"default_model,omitempty"`
-	Fallbacks    *[]string `json:"fallbacks,omitempty"`
+	// DefaultModel Model for bots that name none, 1-200 characters; null or absent for the operator's default.
+	DefaultModel *string `json:"default_model,omitempty"`
+
+	// Fallbacks Up to 5 models that are asked in this order when one fails before its first text. Default: none.
+	Fallbacks *[]string `json:"fallbacks,omitempty"`
 }
 
-// Rating defines model for Rating.
+// Rating Rating of an answer.
 type Rating string
 
-// ReceivedEvent defines model for ReceivedEvent.
-type ReceivedEvent struct {
-	// Duplicate it was received before
-	Duplicate bool               `json:"duplicate"`
-	EventID   openapi_types.UUID `json:"event_id"`
+// Retrieval A search for what a model is given.
+type Retrieval struct {
+	// Candidates What was found, the best first.
+	Candidates []RetrievalCandidate `json:"candidates"`
+
+	// CreatedAt When it began.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Degraded Whether it was searched by words only, because the query could not be embedded.
+	Degraded bool `json:"degraded"`
+
+	// KnowledgeRevision Identifies what was found: it is the same where the same chunks are found. Documents that are changed or indexed anew have other chunks.
+	KnowledgeRevision string `json:"knowledge_revision"`
+
+	// LatencyMs Milliseconds that the search took.
+	LatencyMs int64 `json:"latency_ms"`
+
+	// Mode How it was searched: `hybrid`, `lexical` or `vector`.
+	Mode string `json:"mode"`
+
+	// Number Number of the search in its turn, from 1.
+	Number int `json:"number"`
+
+	// Query What was searched.
+	Query string `json:"query"`
 }
 
-// RotateSecretRequest defines model for RotateSecretRequest.
-type RotateSecretRequest struct {
-	// OverlapSeconds how long the old secret stays good
-	OverlapSeconds *int `json:"overlap_seconds,omitempty"`
+// RetrievalCandidate A chunk that a search of a turn has found.
+type RetrievalCandidate struct {
+	// ChunkID Id of the chunk.
+	ChunkID openapi_types.UUID `json:"chunk_id"`
+
+	// Cited Whether the answer cites it.
+	Cited bool `json:"cited"`
+
+	// Cosine Similarity to the query, -1 to 1; null if it was not compared.
+	Cosine *float64 `json:"cosine"`
+
+	// DocumentID Id of the document.
+	DocumentID openapi_types.UUID `json:"document_id"`
+
+	// End Where it ends, in Unicode code points.
+	End int `json:"end"`
+
+	// Given Whether the model was given it.
+	Given bool `json:"given"`
+
+	// Headings Headings above it, the highest first.
+	Headings []string `json:"headings"`
+
+	// KnowledgeBaseID Id of the knowledge base.
+	KnowledgeBaseID openapi_types.UUID `json:"knowledge_base_id"`
+
+	// LeftOut Why the model was not given it; null if it was.
+	LeftOut *string `json:"left_out"`
+
+	// LexicalRank Rank among those that were found by words; null if it was not.
+	LexicalRank *int `json:"lexical_rank"`
+
+	// Number Number by which the model could cite it; null if it was not given.
+	Number *int `json:"number"`
+
+	// Page Page on which it begins; null in documents without pages.
+	Page *int `json:"page"`
+
+	// RerankScore Score of the reranking model; null if it was not asked about it.
+	RerankScore *float64 `json:"rerank_score"`
+
+	// Score Score of the search.
+	Score float64 `json:"score"`
+
+	// Start Where it begins in the text of the document, in Unicode code points.
+	Start int `json:"start"`
+
+	// Title Title of the document.
+	Title string `json:"title"`
 }
 
-// StreamClosed The last event of a stream whose reader may read no further. The turn goes on: whoever may read it takes the stream up
-// behind `sequence_number`. Reconnecting with the same token is refused.
+// RetrievalCompleted The knowledge bases of the bot were searched. It is sent while a turn runs, and as long as its pieces are kept.
+type RetrievalCompleted struct {
+	// Searches The searches.
+	Searches []struct {
+		// Degraded Whether it was searched by words only, because the query could not be embedded.
+		Degraded bool `json:"degraded"`
+
+		// Found How many chunks it has found.
+		Found int `json:"found"`
+
+		// Mode How it was searched: `hybrid`, `lexical` or `vector`.
+		Mode string `json:"mode"`
+
+		// Query What was searched.
+		Query string `json:"query"`
+	} `json:"searches"`
+
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
+
+	// Sources What the model is given.
+	Sources []struct {
+		// DocumentID Id of the document.
+		DocumentID openapi_types.UUID `json:"document_id"`
+
+		// Number Number by which the model cites it.
+		Number int `json:"number"`
+
+		// Page Page on which it begins; null in documents without pages.
+		Page *int `json:"page"`
+
+		// Title Title of the document.
+		Title string `json:"title"`
+	} `json:"sources"`
+
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type RetrievalCompletedType `json:"type"`
+}
+
+// RetrievalCompletedType Type of the event.
+type RetrievalCompletedType string
+
+// RetrievalList The searches of a turn.
+type RetrievalList struct {
+	// Items The searches, in their order; empty if there were none.
+	Items []Retrieval `json:"items"`
+}
+
+// StreamClosed Last event of a stream whose reader lost the right to read it. The turn goes on; whoever may read it continues the stream after `sequence_number`. Reconnecting with the same token is refused.
 type StreamClosed struct {
-	// Reason `session_ended`: log-out, a refresh token that was used twice, a change of password, expiry. `key_revoked`: the API key
-	// is revoked, suspended or expired. `membership_ended`: the user was removed from the workspace. `permission_lost`:
-	// the role no longer has the permission of the call. `access_unverified`: the database could not be asked for 15
-	// seconds; try again.
+	// Reason Why the stream was closed. `session_ended`: log-out, a refresh token that was used twice, a change of password, or expiry. `key_revoked`: the API key is revoked, suspended or expired. `end_user_revoked`: the end user is revoked, its bot is deleted, or the key that made its token is no longer valid. `membership_ended`: the user was removed from the workspace. `permission_lost`: the role no longer has the permission of the call. `workspace_deleted`: the workspace was deleted. `access_unverified`: the database did not answer for 15 seconds; try again.
 	Reason StreamClosedReason `json:"reason"`
 
-	// SequenceNumber that of the event before it, as this one is none of the turn's
-	SequenceNumber int64              `json:"sequence_number"`
-	ThreadID       openapi_types.UUID `json:"thread_id"`
+	// SequenceNumber Position of the event before this one, which does not count as an event of the turn.
+	SequenceNumber int64 `json:"sequence_number"`
 
-	// TraceID of the call that is answered
-	TraceID string             `json:"trace_id"`
-	TurnID  openapi_types.UUID `json:"turn_id"`
-	Type    StreamClosedType   `json:"type"`
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type StreamClosedType `json:"type"`
 }
 
-// StreamClosedReason `session_ended`: log-out, a refresh token that was used twice, a change of password, expiry. `key_revoked`: the API key
-// is revoked, suspended or expired. `membership_ended`: the user was removed from the workspace. `permission_lost`:
-// the role no longer has the permission of the call. `access_unverified`: the database could not be asked for 15
-// seconds; try again.
+// StreamClosedReason Why the stream was closed. `session_ended`: log-out, a refresh token that was used twice, a change of password, or expiry. `key_revoked`: the API key is revoked, suspended or expired. `end_user_revoked`: the end user is revoked, its bot is deleted, or the key that made its token is no longer valid. `membership_ended`: the user was removed from the workspace. `permission_lost`: the role no longer has the permission of the call. `workspace_deleted`: the workspace was deleted. `access_unverified`: the database did not answer for 15 seconds; try again.
 type StreamClosedReason string
 
-// StreamClosedType defines model for StreamClosed.Type.
+// StreamClosedType Type of the event.
 type StreamClosedType string
 
-// TakeTurnRequest defines model for TakeTurnRequest.
+// TakeTurnRequest A message to the bot.
 type TakeTurnRequest struct {
-	// Content what the user says. It needs at least one visible character, else 422 with the code `BLANK`: white space, control and
-	// format characters (zero width, byte order marks, directions) and blank symbols such as U+2800 and U+3164 are none
+	// Content Message of the user, 1-50,000 characters. At least one has to be visible, else 422 with the code `BLANK`: white space, control and format characters (zero width, byte order marks, directions) and blank symbols such as U+2800 and U+3164 do not count.
 	Content string `json:"content"`
 
-	// OnBusy while another turn runs in the thread: `reject` is 409 `THREAD_BUSY`, `enqueue` waits for it, as long as a request
-	// may take, behind at most 8 others
-	OnBusy *TakeTurnRequestOnBusy `json:"on_busy,omitempty"`
+	// OnBusy What to do while another turn runs in the thread. `reject` answers 409 `THREAD_BUSY`; `enqueue` waits for it, as long as
+	// a request may take, after at most 8 others. Default: `reject`.
+	OnBusy *OnBusy `json:"on_busy,omitempty"`
 }
 
-// TakeTurnRequestOnBusy while another turn runs in the thread: `reject` is 409 `THREAD_BUSY`, `enqueue` waits for it, as long as a request
-// may take, behind at most 8 others
-type TakeTurnRequestOnBusy string
-
-// TestModelKeyRequest defines model for TestModelKeyRequest.
+// TestModelKeyRequest How to test a key.
 type TestModelKeyRequest struct {
-	// Model one of this provider, as settings name it
+	// Model Model of this provider to send a short request to, 1-200 characters. Default: none; the models are listed, which costs nothing.
 	Model *string `json:"model,omitempty"`
 }
 
-// TextDelta defines model for TextDelta.
+// TextDelta A piece of text.
 type TextDelta struct {
-	Text string        `json:"text"`
+	// Text Text to append to the answer.
+	Text string `json:"text"`
+
+	// Type Always `text`.
 	Type TextDeltaType `json:"type"`
 }
 
-// TextDeltaType defines model for TextDelta.Type.
+// TextDeltaType Always `text`.
 type TextDeltaType string
 
-// Thread defines model for Thread.
+// Thread A conversation.
 type Thread struct {
+	// BotID Bot that answers; null for a thread without a bot.
 	BotID *openapi_types.UUID `json:"bot_id"`
 
-	// Channel the conversation outside that a thread belongs to
-	Channel   *Channel           `json:"channel"`
-	CreatedAt time.Time          `json:"created_at"`
-	ID        openapi_types.UUID `json:"id"`
+	// Channel The outside conversation that the thread belongs to; null if there is none.
+	Channel *Channel `json:"channel"`
 
-	// LastMessageAt null: nothing has been said
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// EndUserID End user whose thread it is; null for all other threads.
+	EndUserID *openapi_types.UUID `json:"end_user_id"`
+
+	// ID Id of the thread.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastMessageAt When the last message was written; null if there is none.
 	LastMessageAt *time.Time `json:"last_message_at"`
 
-	// Metadata free; at most 16,384 bytes of JSON, spaces between values not counted
-	Metadata    ThreadMetadata     `json:"metadata"`
-	Status      ThreadStatus       `json:"status"`
-	Title       string             `json:"title"`
+	// Metadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: `{}`.
+	Metadata ThreadMetadata `json:"metadata"`
+
+	// Status Status of a thread. An `archived` thread takes no turns.
+	Status ThreadStatus `json:"status"`
+
+	// Title Title; empty if there is none.
+	Title string `json:"title"`
+
+	// WorkspaceID Id of the workspace.
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
 
-// ThreadList defines model for ThreadList.
+// ThreadList A page of a list.
 type ThreadList struct {
-	HasMore    bool     `json:"has_more"`
-	Items      []Thread `json:"items"`
-	NextCursor *string  `json:"next_cursor"`
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Thread `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// ThreadMetadata free; at most 16,384 bytes of JSON, spaces between values not counted
+// ThreadMetadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: `{}`.
 type ThreadMetadata = json.RawMessage
 
-// ThreadStatus defines model for ThreadStatus.
+// ThreadStatus Status of a thread. An `archived` thread takes no turns.
 type ThreadStatus string
 
-// Turn defines model for Turn.
-type Turn struct {
-	AssistantMessage Message             `json:"assistant_message"`
-	BotID            *openapi_types.UUID `json:"bot_id"`
+// ThreadTitle Title of the thread, at most 200 characters. Default empty.
+type ThreadTitle = string
 
-	// BotVersion the version that answered
+// Turn A turn that completed: the message of the user and the answer. For end users `provider` and `model` are empty, `bot_version`, tokens and cost null, and times 0 or null.
+type Turn struct {
+	// AssistantMessage A message of a thread.
+	AssistantMessage Message `json:"assistant_message"`
+
+	// BotID Bot that answered; null for a thread without a bot.
+	BotID *openapi_types.UUID `json:"bot_id"`
+
+	// BotVersion Version of the bot that answered; null for a thread without a bot.
 	BotVersion *int32 `json:"bot_version"`
 
-	// CachedTokens of the input
+	// CachedTokens Part of `input_tokens` that the provider read from its cache; null if it did not report it.
 	CachedTokens *int `json:"cached_tokens"`
 
-	// CostMicros by the operator's prices, in millionths of their currency; null: not known
+	// CostMicros Cost in millionths of the operator's currency, by the operator's prices; null if it is not known.
 	CostMicros *int64 `json:"cost_micros"`
 
-	// FinishReason `stop`: the model had said all; `length`: it might say no more, or ended for a reason that is not known; `filter`: its provider would not let it; null: it did not say
+	// FinishReason Why the model stopped: `stop` (it had finished), `length` (it reached its limit, or stopped for an unknown reason) or `filter` (a content filter stopped it); null if the provider did not say.
 	FinishReason *string `json:"finish_reason"`
 
-	// FirstTokenMs until the first piece of text
+	// FirstTokenMs Milliseconds until the first text of the answer; null if it is not known.
 	FirstTokenMs *int64 `json:"first_token_ms"`
 
-	// InputTokens as the model counted; null: it did not say
+	// InputTokens Tokens of the input, as the provider counted them; null if it did not report them.
 	InputTokens *int `json:"input_tokens"`
 
-	// LatencyMs of the model
-	LatencyMs    int64  `json:"latency_ms"`
-	Model        string `json:"model"`
-	OutputTokens *int   `json:"output_tokens"`
+	// LatencyMs Milliseconds that the model took.
+	LatencyMs int64 `json:"latency_ms"`
 
-	// Provider who answered
-	Provider string             `json:"provider"`
+	// Model Name of the model, as its provider calls it.
+	Model string `json:"model"`
+
+	// OutputTokens Tokens of the answer, as the provider counted them; null if it did not report them.
+	OutputTokens *int `json:"output_tokens"`
+
+	// Provider Provider that answered.
+	Provider string `json:"provider"`
+
+	// ThreadID Id of the thread.
 	ThreadID openapi_types.UUID `json:"thread_id"`
-	TurnID   openapi_types.UUID `json:"turn_id"`
 
-	// UsageEstimated some of the usage the provider did not report, as of an answer that was cut off: it is an estimate from the texts
-	UsageEstimated bool    `json:"usage_estimated"`
-	UserMessage    Message `json:"user_message"`
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// UsageEstimated Whether the usage is partly an estimate from the texts, because the provider did not report it, for example for an answer that was cut off.
+	UsageEstimated bool `json:"usage_estimated"`
+
+	// UserMessage A message of a thread.
+	UserMessage Message `json:"user_message"`
 }
 
-// TurnCancelled defines model for TurnCancelled.
+// TurnCancelled The turn was cancelled. Last event of the stream.
 type TurnCancelled struct {
-	// SequenceNumber the `id` of the event; each further attempt begins after another million
-	SequenceNumber int64              `json:"sequence_number"`
-	ThreadID       openapi_types.UUID `json:"thread_id"`
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
 
-	// TraceID of the call that is answered
-	TraceID string             `json:"trace_id"`
-	TurnID  openapi_types.UUID `json:"turn_id"`
-	Type    TurnCancelledType  `json:"type"`
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type TurnCancelledType `json:"type"`
 }
 
-// TurnCancelledType defines model for TurnCancelled.Type.
+// TurnCancelledType Type of the event.
 type TurnCancelledType string
 
-// TurnCompleted defines model for TurnCompleted.
+// TurnCompleted The turn completed. Last event of the stream.
 type TurnCompleted struct {
+	// FinishReason Why the model stopped: `stop` (it had finished), `length` (it reached its limit, or stopped for an unknown reason) or `filter` (a content filter stopped it); null if the provider did not say.
 	FinishReason *string `json:"finish_reason"`
-	LatencyMs    int64   `json:"latency_ms"`
 
-	// SequenceNumber the `id` of the event; each further attempt begins after another million
-	SequenceNumber int64              `json:"sequence_number"`
-	ThreadID       openapi_types.UUID `json:"thread_id"`
+	// LatencyMs Milliseconds that the model took.
+	LatencyMs int64 `json:"latency_ms"`
 
-	// TraceID of the call that is answered
-	TraceID string             `json:"trace_id"`
-	TurnID  openapi_types.UUID `json:"turn_id"`
-	Type    TurnCompletedType  `json:"type"`
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
 
-	// Usage as the model and the operator's prices tell; null where they do not
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type TurnCompletedType `json:"type"`
+
+	// Usage Usage and cost of a turn.
 	Usage TurnUsage `json:"usage"`
 }
 
-// TurnCompletedType defines model for TurnCompleted.Type.
+// TurnCompletedType Type of the event.
 type TurnCompletedType string
 
-// TurnCreated defines model for TurnCreated.
+// TurnCreated The turn began.
 type TurnCreated struct {
-	Attempt int                 `json:"attempt"`
-	BotID   *openapi_types.UUID `json:"bot_id"`
+	// Attempt Number of the attempt, from 1. A turn that failed can be tried again.
+	Attempt int `json:"attempt"`
 
-	// BotVersion the version that answers
-	BotVersion  *int32             `json:"bot_version"`
+	// BotID Bot that answers; null for a thread without a bot.
+	BotID *openapi_types.UUID `json:"bot_id"`
+
+	// BotVersion Version of the bot that answers; null for a thread without a bot.
+	BotVersion *int32 `json:"bot_version"`
+
+	// OperationID Operation of the call.
 	OperationID openapi_types.UUID `json:"operation_id"`
 
-	// SequenceNumber the `id` of the event; each further attempt begins after another million, and numbers may be left out
-	SequenceNumber int64              `json:"sequence_number"`
-	ThreadID       openapi_types.UUID `json:"thread_id"`
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
 
-	// TraceID of the call that is answered
-	TraceID     string             `json:"trace_id"`
-	TurnID      openapi_types.UUID `json:"turn_id"`
-	Type        TurnCreatedType    `json:"type"`
-	UserMessage Message            `json:"user_message"`
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type TurnCreatedType `json:"type"`
+
+	// UserMessage A message of a thread.
+	UserMessage Message `json:"user_message"`
 }
 
-// TurnCreatedType defines model for TurnCreated.Type.
+// TurnCreatedType Type of the event.
 type TurnCreatedType string
 
-// TurnEvent what the `data` of an event of a turn's stream holds
+// TurnEvent The `data` of an event in the stream of a turn, by `type`.
 type TurnEvent struct {
 	union json.RawMessage
 }
 
-// TurnFailed defines model for TurnFailed.
+// TurnFailed The turn failed. Last event of the stream.
 type TurnFailed struct {
+	// Error An error. Every error of every call has this form; `details` depend on `code`.
 	Error Error `json:"error"`
 
-	// SequenceNumber the `id` of the event; each further attempt begins after another million
-	SequenceNumber int64              `json:"sequence_number"`
-	ThreadID       openapi_types.UUID `json:"thread_id"`
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
 
-	// TraceID of the call that is answered
-	TraceID string             `json:"trace_id"`
-	TurnID  openapi_types.UUID `json:"turn_id"`
-	Type    TurnFailedType     `json:"type"`
-}
-
-// TurnFailedType defines model for TurnFailed.Type.
-type TurnFailedType string
-
-// TurnFailure defines model for TurnFailure.
-type TurnFailure struct {
-	Code string `json:"code"`
-
-	// Details as of the error that the call got
-	Details map[string]any `json:"details"`
-	Message string         `json:"message"`
-}
-
-// TurnRecord defines model for TurnRecord.
-type TurnRecord struct {
-	AssistantMessageID *openapi_types.UUID `json:"assistant_message_id"`
-
-	// Attempt of how many the last is
-	Attempt    int                 `json:"attempt"`
-	BotID      *openapi_types.UUID `json:"bot_id"`
-	BotVersion *int32              `json:"bot_version"`
-	CreatedAt  time.Time           `json:"created_at"`
-
-	// Error of a turn that has failed
-	Error *TurnFailure `json:"error"`
-
-	// FinishReason why the model ended its answer: `stop`, `length`, `filter`
-	FinishReason *string    `json:"finish_reason"`
-	FinishedAt   *time.Time `json:"finished_at"`
-
-	// FirstTokenMs until the first piece of text
-	FirstTokenMs *int64             `json:"first_token_ms"`
-	ID           openapi_types.UUID `json:"id"`
-
-	// LatencyMs how long the model took
-	LatencyMs *int64 `json:"latency_ms"`
-	Model     string `json:"model"`
-
-	// OperationID that began it
-	OperationID openapi_types.UUID `json:"operation_id"`
-
-	// PartialText what was said so far, of a turn that was cancelled
-	PartialText *string `json:"partial_text"`
-
-	// Provider that was asked, or is to be asked; `unknown` where the settings name a model without one
-	Provider string             `json:"provider"`
-	Status   TurnStatus         `json:"status"`
+	// ThreadID Id of the thread.
 	ThreadID openapi_types.UUID `json:"thread_id"`
 
-	// Usage as the model and the operator's prices tell; null where they do not
-	Usage         TurnUsage          `json:"usage"`
-	UserMessageID openapi_types.UUID `json:"user_message_id"`
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type TurnFailedType `json:"type"`
 }
 
-// TurnRecordList defines model for TurnRecordList.
-type TurnRecordList struct {
-	HasMore    bool         `json:"has_more"`
-	Items      []TurnRecord `json:"items"`
-	NextCursor *string      `json:"next_cursor"`
-}
+// TurnFailedType Type of the event.
+type TurnFailedType string
 
-// TurnStatus defines model for TurnStatus.
-type TurnStatus string
-
-// TurnUsage as the model and the operator's prices tell; null where they do not
-type TurnUsage struct {
-	// CachedTokens of the input
-	CachedTokens *int `json:"cached_tokens"`
-
-	// CostMicros in millionths of the currency of the prices
-	CostMicros *int64 `json:"cost_micros"`
-
-	// Estimated some of the usage the provider did not report, as of an answer that was cut off: it is an estimate from the texts
-	Estimated    bool `json:"estimated"`
-	InputTokens  *int `json:"input_tokens"`
-	OutputTokens *int `json:"output_tokens"`
-}
-
-// UnavailableModels why models of a provider are not in the list
-type UnavailableModels struct {
-	// Code as that of a turn that fails, such as `MODEL_CREDENTIALS` or `DOWNSTREAM_UNAVAILABLE`; `LIST_CUT`: there are more than are listed
-	Code     string `json:"code"`
-	Message  string `json:"message"`
-	Provider string `json:"provider"`
-
-	// Source whose key the provider is asked with; a workspace's own takes the place of the operator's
-	Source KeySource `json:"source"`
-}
-
-// UsableModel defines model for UsableModel.
-type UsableModel struct {
-	// ID as settings name it, such as openai/gpt-4o-mini
-	ID string `json:"id"`
-
-	// Name as its provider calls it
-	Name string `json:"name"`
-
-	// Prices null: not known
-	Prices   *ModelPrices `json:"prices"`
-	Provider string       `json:"provider"`
-
-	// Source whose key the provider is asked with; a workspace's own takes the place of the operator's
-	Source KeySource `json:"source"`
-
-	// Window tokens that fit into it; null: not known
-	Window *int `json:"window"`
-}
-
-// UsableModelList defines model for UsableModelList.
-type UsableModelList struct {
-	HasMore bool          `json:"has_more"`
-	Items   []UsableModel `json:"items"`
-
-	// NextCursor null: it is one page
-	NextCursor *string `json:"next_cursor"`
-
-	// Patterns names that the operator's keys serve beside those of the list, where * is any text, such as openai/*
-	Patterns    []string            `json:"patterns"`
-	Unavailable []UnavailableModels `json:"unavailable"`
-}
-
-// Warning defines model for Warning.
-type Warning struct {
-	// Code such as `UNKNOWN_SETTING`: a key of `settings` that Parley does not read; `MODEL_NOT_SERVED`: a model that nobody
-	// serves in this workspace, so that its turns fail (`GET /v1/models` has those that are served)
+// TurnFailure Why a turn failed.
+type TurnFailure struct {
+	// Code Code of the error, as in `Error`.
 	Code string `json:"code"`
 
-	// Field the field that the warning is about, such as `settings.temprature`
-	Field   string `json:"field"`
+	// Details Details of the error, as in `Error`; null if there are none.
+	Details map[string]any `json:"details"`
+
+	// Message What is wrong, for people. The text can change.
 	Message string `json:"message"`
 }
 
-// WebhookAttempt defines model for WebhookAttempt.
-type WebhookAttempt struct {
-	At time.Time `json:"at"`
+// TurnRecord A turn and its state. For end users as in `Turn`; errors have no details.
+type TurnRecord struct {
+	// AssistantMessageID Message with the answer; null if there is none.
+	AssistantMessageID *openapi_types.UUID `json:"assistant_message_id"`
 
-	// Error null: delivered
-	Error     *string `json:"error"`
-	LatencyMs int     `json:"latency_ms"`
-	Number    int     `json:"number"`
+	// Attempt Number of the last attempt, from 1.
+	Attempt int `json:"attempt"`
 
-	// Response its first KiB
-	Response string `json:"response"`
+	// BotID Bot of the thread; null for a thread without a bot.
+	BotID *openapi_types.UUID `json:"bot_id"`
 
-	// Status of the answer; null: there was none
-	Status *int `json:"status"`
-}
+	// BotVersion Version of the bot that answered; null for a thread without a bot.
+	BotVersion *int32 `json:"bot_version"`
 
-// WebhookDelivery defines model for WebhookDelivery.
-type WebhookDelivery struct {
-	Attempts  int       `json:"attempts"`
+	// CreatedAt When the turn began.
 	CreatedAt time.Time `json:"created_at"`
 
-	// EventID the same for all subscriptions
-	EventID    openapi_types.UUID `json:"event_id"`
-	EventType  string             `json:"event_type"`
-	FinishedAt *time.Time         `json:"finished_at"`
+	// Error Error of a turn that failed; null otherwise.
+	Error *TurnFailure `json:"error"`
 
-	// ID the webhook-id
-	ID             openapi_types.UUID    `json:"id"`
-	Status         WebhookDeliveryStatus `json:"status"`
-	SubscriptionID openapi_types.UUID    `json:"subscription_id"`
-}
+	// FinishReason Why the model stopped: `stop` (it had finished), `length` (it reached its limit, or stopped for an unknown reason) or `filter` (a content filter stopped it); null if the provider did not say.
+	FinishReason *string `json:"finish_reason"`
 
-// WebhookDeliveryDetail defines model for WebhookDeliveryDetail.
-type WebhookDeliveryDetail struct {
-	Attempts  int       `json:"attempts"`
-	CreatedAt time.Time `json:"created_at"`
+	// FinishedAt When it ended; null if it has not ended.
+	FinishedAt *time.Time `json:"finished_at"`
 
-	// EventID the same for all subscriptions
-	EventID    openapi_types.UUID `json:"event_id"`
-	EventType  string             `json:"event_type"`
-	FinishedAt *time.Time         `json:"finished_at"`
+	// FirstTokenMs Milliseconds until the first text of the answer; null if it is not known.
+	FirstTokenMs *int64 `json:"first_token_ms"`
 
-	// ID the webhook-id
+	// ID Id of the turn.
 	ID openapi_types.UUID `json:"id"`
 
-	// Log the last attempts, the newest first
-	Log []WebhookAttempt `json:"log"`
+	// LatencyMs Milliseconds that the model took; null if it has not answered.
+	LatencyMs *int64 `json:"latency_ms"`
 
-	// Payload the body that is sent
-	Payload        json.RawMessage       `json:"payload"`
-	Status         WebhookDeliveryStatus `json:"status"`
-	SubscriptionID openapi_types.UUID    `json:"subscription_id"`
-}
+	// Model Name of the model, as its provider calls it.
+	Model string `json:"model"`
 
-// WebhookDeliveryList defines model for WebhookDeliveryList.
-type WebhookDeliveryList struct {
-	HasMore    bool              `json:"has_more"`
-	Items      []WebhookDelivery `json:"items"`
-	NextCursor *string           `json:"next_cursor"`
-}
-
-// WebhookDeliveryStatus defines model for WebhookDeliveryStatus.
-type WebhookDeliveryStatus string
-
-// WebhookEndpoint defines model for WebhookEndpoint.
-type WebhookEndpoint struct {
-	BotID     openapi_types.UUID `json:"bot_id"`
-	CreatedAt time.Time          `json:"created_at"`
-	ID        openapi_types.UUID `json:"id"`
-	Name      string             `json:"name"`
-
-	// OnArchived what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
-	OnArchived ArchivedRule `json:"on_archived"`
-
-	// Path where to send events
-	Path string `json:"path"`
-
-	// ResponsibleID the member or API key that is responsible for it: its creator, or who has adopted it
-	ResponsibleID openapi_types.UUID `json:"responsible_id"`
-	Status        WebhookStatus      `json:"status"`
-}
-
-// WebhookEndpointList defines model for WebhookEndpointList.
-type WebhookEndpointList struct {
-	HasMore    bool              `json:"has_more"`
-	Items      []WebhookEndpoint `json:"items"`
-	NextCursor *string           `json:"next_cursor"`
-}
-
-// WebhookEndpointWithSecret defines model for WebhookEndpointWithSecret.
-type WebhookEndpointWithSecret struct {
-	BotID     openapi_types.UUID `json:"bot_id"`
-	CreatedAt time.Time          `json:"created_at"`
-	ID        openapi_types.UUID `json:"id"`
-	Name      string             `json:"name"`
-
-	// OnArchived what the next message of a conversation does where its thread is archived: it begins a new thread, or takes that one up again
-	OnArchived ArchivedRule `json:"on_archived"`
-
-	// Path where to send events
-	Path string `json:"path"`
-
-	// ResponsibleID the member or API key that is responsible for it: its creator, or who has adopted it
-	ResponsibleID openapi_types.UUID `json:"responsible_id"`
-
-	// Secret shown here and never again
-	Secret string        `json:"secret"`
-	Status WebhookStatus `json:"status"`
-}
-
-// WebhookEvent defines model for WebhookEvent.
-type WebhookEvent struct {
-	// ConversationID the sender's, of a message
-	ConversationID *string            `json:"conversation_id"`
-	EndpointID     openapi_types.UUID `json:"endpoint_id"`
-	ID             openapi_types.UUID `json:"id"`
-
-	// OperationID of its turn
-	OperationID openapi_types.UUID `json:"operation_id"`
-	ProcessedAt *time.Time         `json:"processed_at"`
-	ReceivedAt  time.Time          `json:"received_at"`
-
-	// Status received, then processed or, with its job in the dead letters, failed; ignored where its type is none that does anything
-	Status WebhookEventStatus `json:"status"`
-
-	// ThreadID once it is answered
-	ThreadID *openapi_types.UUID `json:"thread_id"`
-
-	// TurnID that answered it
-	TurnID *openapi_types.UUID `json:"turn_id"`
-	Type   string              `json:"type"`
-
-	// WebhookID the id that the sender gave it
-	WebhookID string `json:"webhook_id"`
-}
-
-// WebhookEventDetail defines model for WebhookEventDetail.
-type WebhookEventDetail struct {
-	// ConversationID the sender's, of a message
-	ConversationID *string            `json:"conversation_id"`
-	EndpointID     openapi_types.UUID `json:"endpoint_id"`
-	ID             openapi_types.UUID `json:"id"`
-
-	// OperationID of its turn
+	// OperationID Operation that began the turn.
 	OperationID openapi_types.UUID `json:"operation_id"`
 
-	// Payload as it was sent
-	Payload     json.RawMessage `json:"payload"`
-	ProcessedAt *time.Time      `json:"processed_at"`
-	ReceivedAt  time.Time       `json:"received_at"`
+	// PartialText Text so far of a turn that was cancelled; null otherwise.
+	PartialText *string `json:"partial_text"`
 
-	// Status received, then processed or, with its job in the dead letters, failed; ignored where its type is none that does anything
-	Status WebhookEventStatus `json:"status"`
+	// Provider Provider that was asked or is to be asked; `unknown` if the settings name a model without a provider.
+	Provider string `json:"provider"`
 
-	// ThreadID once it is answered
-	ThreadID *openapi_types.UUID `json:"thread_id"`
+	// Status Status of a turn.
+	Status TurnStatus `json:"status"`
 
-	// TurnID that answered it
-	TurnID *openapi_types.UUID `json:"turn_id"`
-	Type   string              `json:"type"`
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
 
-	// WebhookID the id that the sender gave it
-	WebhookID string `json:"webhook_id"`
+	// Usage Usage and cost of a turn.
+	Usage TurnUsage `json:"usage"`
+
+	// UserMessageID Message of the user that began the turn.
+	UserMessageID openapi_types.UUID `json:"user_message_id"`
 }
 
-// WebhookEventList defines model for WebhookEventList.
-type WebhookEventList struct {
-	HasMore    bool           `json:"has_more"`
-	Items      []WebhookEvent `json:"items"`
-	NextCursor *string        `json:"next_cursor"`
+// TurnRecordList A page of a list.
+type TurnRecordList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []TurnRecord `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
 }
 
-// WebhookEventStatus received, then processed or, with its job in the dead letters, failed; ignored where its type is none that does anything
-type WebhookEventStatus string
+// TurnStatus Status of a turn.
+type TurnStatus string
 
-// WebhookStatus defines model for WebhookStatus.
-type WebhookStatus string
+// TurnUsage Usage and cost of a turn.
+type TurnUsage struct {
+	// CachedTokens Part of `input_tokens` that the provider read from its cache; null if it did not report it.
+	CachedTokens *int `json:"cached_tokens"`
 
-// WebhookSubscription defines model for WebhookSubscription.
-type WebhookSubscription struct {
-	CreatedAt time.Time `json:"created_at"`
+	// CostMicros Cost in millionths of the operator's currency, by the operator's prices; null if it is not known.
+	CostMicros *int64 `json:"cost_micros"`
 
-	// DisabledReason why it was disabled where nobody did it
-	DisabledReason *string `json:"disabled_reason"`
+	// Estimated Whether the usage is partly an estimate from the texts, because the provider did not report it, for example for an answer that was cut off.
+	Estimated bool `json:"estimated"`
 
-	// EndpointID only events of the conversations of this webhook endpoint; null: all
-	EndpointID *openapi_types.UUID `json:"endpoint_id"`
-	Events     []EventType         `json:"events"`
+	// InputTokens Tokens of the input, as the provider counted them; null if it did not report them.
+	InputTokens *int `json:"input_tokens"`
 
-	// FailingSince since when attempts have failed, with no success and no pause of more than 36 hours between them; after five days of
-	// this the subscription is disabled. null: the last attempt succeeded
-	FailingSince *time.Time `json:"failing_since"`
-
-	// HeldAt since when its deliveries wait, as that authority has ended; null: they do not
-	HeldAt *time.Time         `json:"held_at"`
-	ID     openapi_types.UUID `json:"id"`
-
-	// ResponsibleID the member or API key by whose authority it works: its creator, or who has adopted it
-	ResponsibleID openapi_types.UUID `json:"responsible_id"`
-	Status        WebhookStatus      `json:"status"`
-	URL           string             `json:"url"`
+	// OutputTokens Tokens of the answer, as the provider counted them; null if it did not report them.
+	OutputTokens *int `json:"output_tokens"`
 }
 
-// WebhookSubscriptionList defines model for WebhookSubscriptionList.
-type WebhookSubscriptionList struct {
-	HasMore    bool                  `json:"has_more"`
-	Items      []WebhookSubscription `json:"items"`
-	NextCursor *string               `json:"next_cursor"`
+// UnavailableModels Why the models of a provider are not in the list.
+type UnavailableModels struct {
+	// Code Code of the error, as that of a turn that fails, such as `MODEL_CREDENTIALS` or `DOWNSTREAM_UNAVAILABLE`. `LIST_CUT`: the provider has more models than are listed.
+	Code string `json:"code"`
+
+	// Message What is wrong, for people. The text can change.
+	Message string `json:"message"`
+
+	// Provider Provider of the model.
+	Provider string `json:"provider"`
+
+	// Source Whose key the provider is asked with. A key of the workspace replaces the operator's.
+	Source KeySource `json:"source"`
 }
 
-// WebhookSubscriptionWithSecret defines model for WebhookSubscriptionWithSecret.
-type WebhookSubscriptionWithSecret struct {
-	CreatedAt time.Time `json:"created_at"`
+// UsableModel A model that the workspace can use.
+type UsableModel struct {
+	// ID Id to use in settings.
+	ID string `json:"id"`
 
-	// DisabledReason why it was disabled where nobody did it
-	DisabledReason *string `json:"disabled_reason"`
+	// Name Name of the model, as its provider calls it.
+	Name string `json:"name"`
 
-	// EndpointID only events of the conversations of this webhook endpoint; null: all
-	EndpointID *openapi_types.UUID `json:"endpoint_id"`
-	Events     []EventType         `json:"events"`
+	// Prices Prices; null if they are not known.
+	Prices *ModelPrices `json:"prices"`
 
-	// FailingSince since when attempts have failed, with no success and no pause of more than 36 hours between them; after five days of
-	// this the subscription is disabled. null: the last attempt succeeded
-	FailingSince *time.Time `json:"failing_since"`
+	// Provider Provider of the model.
+	Provider string `json:"provider"`
 
-	// HeldAt since when its deliveries wait, as that authority has ended; null: they do not
-	HeldAt *time.Time         `json:"held_at"`
-	ID     openapi_types.UUID `json:"id"`
+	// Source Whose key the provider is asked with. A key of the workspace replaces the operator's.
+	Source KeySource `json:"source"`
 
-	// ResponsibleID the member or API key by whose authority it works: its creator, or who has adopted it
-	ResponsibleID openapi_types.UUID `json:"responsible_id"`
-
-	// Secret shown here and never again
-	Secret string        `json:"secret"`
-	Status WebhookStatus `json:"status"`
-	URL    string        `json:"url"`
+	// Window Context window in tokens; null if it is not known.
+	Window *int `json:"window"`
 }
+
+// UsableModelList The models that the workspace can use.
+type UsableModelList struct {
+	// HasMore Always false: the list is one page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []UsableModel `json:"items"`
+
+	// NextCursor Always null: the list is one page.
+	NextCursor *string `json:"next_cursor"`
+
+	// Patterns Patterns of further names that the operator's keys serve; `*` stands for any text.
+	Patterns []string `json:"patterns"`
+
+	// Unavailable Providers whose models could not be listed, and why.
+	Unavailable []UnavailableModels `json:"unavailable"`
+}
+
+// Warning A warning about a value that was stored.
+type Warning struct {
+	// Code Code of the warning: `UNKNOWN_SETTING` for a key of `settings` that Parley does not read; `MODEL_NOT_SERVED` for a model that is not available in this workspace, so that its turns fail (`GET /v1/models` lists the available ones). More can be added.
+	Code string `json:"code"`
+
+	// Field Field that the warning is about.
+	Field string `json:"field"`
+
+	// Message What is wrong, for people. The text can change.
+	Message string `json:"message"`
+}
+
+// ArchiveWorkspace defines model for ArchiveWorkspace.
+type ArchiveWorkspace = openapi_types.UUID
 
 // BotID defines model for BotId.
 type BotID = openapi_types.UUID
@@ -1488,11 +1630,11 @@ type DeadLetterID = openapi_types.UUID
 // DeliveryID defines model for DeliveryId.
 type DeliveryID = openapi_types.UUID
 
-// DeliveryStatus defines model for DeliveryStatus.
-type DeliveryStatus = WebhookDeliveryStatus
+// DocumentID defines model for DocumentId.
+type DocumentID = openapi_types.UUID
 
-// EndpointFilter defines model for EndpointFilter.
-type EndpointFilter = openapi_types.UUID
+// EndUserID defines model for EndUserId.
+type EndUserID = openapi_types.UUID
 
 // EndpointID defines model for EndpointId.
 type EndpointID = openapi_types.UUID
@@ -1500,17 +1642,23 @@ type EndpointID = openapi_types.UUID
 // EventID defines model for EventId.
 type EventID = openapi_types.UUID
 
-// EventStatus received, then processed or, with its job in the dead letters, failed; ignored where its type is none that does anything
-type EventStatus = WebhookEventStatus
+// ExportID defines model for ExportId.
+type ExportID = openapi_types.UUID
 
 // FileID defines model for FileId.
 type FileID = openapi_types.UUID
+
+// IdentityProviderInPath defines model for IdentityProviderInPath.
+type IdentityProviderInPath = string
 
 // InvitationID defines model for InvitationId.
 type InvitationID = openapi_types.UUID
 
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
+
+// KnowledgeBaseID defines model for KnowledgeBaseId.
+type KnowledgeBaseID = openapi_types.UUID
 
 // LastEventID defines model for LastEventId.
 type LastEventID = string
@@ -1530,20 +1678,11 @@ type MessageID = openapi_types.UUID
 // ModelProvider defines model for ModelProvider.
 type ModelProvider = string
 
-// SubscriptionFilter defines model for SubscriptionFilter.
-type SubscriptionFilter = openapi_types.UUID
+// ResponseID defines model for ResponseId.
+type ResponseID = string
 
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
-
-// SvixID defines model for SvixId.
-type SvixID = string
-
-// SvixSignature defines model for SvixSignature.
-type SvixSignature = string
-
-// SvixTimestamp defines model for SvixTimestamp.
-type SvixTimestamp = string
 
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
@@ -1560,38 +1699,36 @@ type VersionA = int32
 // VersionB defines model for VersionB.
 type VersionB = int32
 
-// WebhookID defines model for WebhookId.
-type WebhookID = string
-
-// WebhookSignature defines model for WebhookSignature.
-type WebhookSignature = string
-
-// WebhookTimestamp defines model for WebhookTimestamp.
-type WebhookTimestamp = string
-
 // WorkspaceInPath defines model for WorkspaceInPath.
 type WorkspaceInPath = openapi_types.UUID
 
 // ListThreadsParams defines parameters for ListThreads.
 type ListThreadsParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
-	Cursor *Cursor             `form:"cursor,omitempty" json:"cursor,omitempty"`
-	BotID  *openapi_types.UUID `form:"bot_id,omitempty" json:"bot_id,omitempty"`
-	Status *ThreadStatus       `form:"status,omitempty" json:"status,omitempty"`
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// BotID Only threads of this bot.
+	BotID *openapi_types.UUID `form:"bot_id,omitempty" json:"bot_id,omitempty"`
+
+	// Status Only items with this status.
+	Status *ThreadStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// EndUserID Only threads of this end user.
+	EndUserID *openapi_types.UUID `form:"end_user_id,omitempty" json:"end_user_id,omitempty"`
 }
 
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Order by `seq`: `asc` the oldest first, `desc` the newest first
+	// Order Order by `seq`: `asc` for the oldest first, `desc` for the newest first.
 	Order *ListMessagesParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1600,99 +1737,38 @@ type ListMessagesParamsOrder string
 
 // TakeTurnParams defines parameters for TakeTurn.
 type TakeTurnParams struct {
-	// LastEventIDQuery the same, for clients that set no header
+	// LastEventIDQuery `id` of the last event of the stream that was received, for clients that cannot set a header.
 	LastEventIDQuery *LastEventIDQuery `form:"last_event_id,omitempty" json:"last_event_id,omitempty"`
 
-	// LastEventID the `id` of the last event of the stream that was received; it goes before `last_event_id`
+	// LastEventID `id` of the last event of the stream that was received. It has precedence over `last_event_id`.
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // ListTurnsParams defines parameters for ListTurns.
 type ListTurnsParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // FollowTurnParams defines parameters for FollowTurn.
 type FollowTurnParams struct {
-	// LastEventIDQuery the same, for clients that set no header
+	// LastEventIDQuery `id` of the last event of the stream that was received, for clients that cannot set a header.
 	LastEventIDQuery *LastEventIDQuery `form:"last_event_id,omitempty" json:"last_event_id,omitempty"`
 
-	// LastEventID the `id` of the last event of the stream that was received; it goes before `last_event_id`
+	// LastEventID `id` of the last event of the stream that was received. It has precedence over `last_event_id`.
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
 // RetryTurnParams defines parameters for RetryTurn.
 type RetryTurnParams struct {
-	// LastEventIDQuery the same, for clients that set no header
+	// LastEventIDQuery `id` of the last event of the stream that was received, for clients that cannot set a header.
 	LastEventIDQuery *LastEventIDQuery `form:"last_event_id,omitempty" json:"last_event_id,omitempty"`
 
-	// LastEventID the `id` of the last event of the stream that was received; it goes before `last_event_id`
+	// LastEventID `id` of the last event of the stream that was received. It has precedence over `last_event_id`.
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
-}
-
-// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
-type ListWebhookDeliveriesParams struct {
-	// Limit how many at the most
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `next_cursor` of the page before
-	Cursor         *Cursor             `form:"cursor,omitempty" json:"cursor,omitempty"`
-	SubscriptionID *SubscriptionFilter `form:"subscription_id,omitempty" json:"subscription_id,omitempty"`
-	Status         *DeliveryStatus     `form:"status,omitempty" json:"status,omitempty"`
-}
-
-// ListWebhookEndpointsParams defines parameters for ListWebhookEndpoints.
-type ListWebhookEndpointsParams struct {
-	// Limit how many at the most
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `next_cursor` of the page before
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-}
-
-// ListWebhookEventsParams defines parameters for ListWebhookEvents.
-type ListWebhookEventsParams struct {
-	// Limit how many at the most
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `next_cursor` of the page before
-	Cursor     *Cursor         `form:"cursor,omitempty" json:"cursor,omitempty"`
-	EndpointID *EndpointFilter `form:"endpoint_id,omitempty" json:"endpoint_id,omitempty"`
-	Status     *EventStatus    `form:"status,omitempty" json:"status,omitempty"`
-}
-
-// ListWebhookSubscriptionsParams defines parameters for ListWebhookSubscriptions.
-type ListWebhookSubscriptionsParams struct {
-	// Limit how many at the most
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor `next_cursor` of the page before
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-}
-
-// ReceiveWebhookParams defines parameters for ReceiveWebhook.
-type ReceiveWebhookParams struct {
-	// WebhookID the sender's id of the event, the same in every attempt; needed, unless the three headers are those of Svix
-	WebhookID *WebhookID `json:"webhook-id,omitempty"`
-
-	// WebhookTimestamp seconds since 1970; five minutes off at the most; needed as `webhook-id` is
-	WebhookTimestamp *WebhookTimestamp `json:"webhook-timestamp,omitempty"`
-
-	// WebhookSignature `v1,` and base64; several, with spaces between, while a secret is rotated; needed as `webhook-id` is
-	WebhookSignature *WebhookSignature `json:"webhook-signature,omitempty"`
-
-	// SvixID `webhook-id` by the name that Svix gives it
-	SvixID *SvixID `json:"svix-id,omitempty"`
-
-	// SvixTimestamp `webhook-timestamp` by the name that Svix gives it
-	SvixTimestamp *SvixTimestamp `json:"svix-timestamp,omitempty"`
-
-	// SvixSignature `webhook-signature` by the name that Svix gives it
-	SvixSignature *SvixSignature `json:"svix-signature,omitempty"`
 }
 
 // RateMessageJSONRequestBody defines body for RateMessage for application/json ContentType.
@@ -1721,36 +1797,6 @@ type TestModelKeyJSONRequestBody = TestModelKeyRequest
 
 // PutModelSettingsJSONRequestBody defines body for PutModelSettings for application/json ContentType.
 type PutModelSettingsJSONRequestBody = PutModelSettingsRequest
-
-// RetryWebhookDeliveryJSONRequestBody defines body for RetryWebhookDelivery for application/json ContentType.
-type RetryWebhookDeliveryJSONRequestBody = Empty
-
-// CreateWebhookEndpointJSONRequestBody defines body for CreateWebhookEndpoint for application/json ContentType.
-type CreateWebhookEndpointJSONRequestBody = CreateWebhookEndpointRequest
-
-// ChangeWebhookEndpointJSONRequestBody defines body for ChangeWebhookEndpoint for application/json ContentType.
-type ChangeWebhookEndpointJSONRequestBody = ChangeWebhookEndpointRequest
-
-// AdoptWebhookEndpointJSONRequestBody defines body for AdoptWebhookEndpoint for application/json ContentType.
-type AdoptWebhookEndpointJSONRequestBody = Empty
-
-// RotateWebhookEndpointSecretJSONRequestBody defines body for RotateWebhookEndpointSecret for application/json ContentType.
-type RotateWebhookEndpointSecretJSONRequestBody = RotateSecretRequest
-
-// CreateWebhookSubscriptionJSONRequestBody defines body for CreateWebhookSubscription for application/json ContentType.
-type CreateWebhookSubscriptionJSONRequestBody = CreateWebhookSubscriptionRequest
-
-// ChangeWebhookSubscriptionJSONRequestBody defines body for ChangeWebhookSubscription for application/json ContentType.
-type ChangeWebhookSubscriptionJSONRequestBody = ChangeWebhookSubscriptionRequest
-
-// AdoptWebhookSubscriptionJSONRequestBody defines body for AdoptWebhookSubscription for application/json ContentType.
-type AdoptWebhookSubscriptionJSONRequestBody = Empty
-
-// PingWebhookSubscriptionJSONRequestBody defines body for PingWebhookSubscription for application/json ContentType.
-type PingWebhookSubscriptionJSONRequestBody = Empty
-
-// RotateWebhookSubscriptionSecretJSONRequestBody defines body for RotateWebhookSubscriptionSecret for application/json ContentType.
-type RotateWebhookSubscriptionSecretJSONRequestBody = RotateSecretRequest
 
 // AsTurnCreated returns the union data inside the TurnEvent as a TurnCreated
 func (t TurnEvent) AsTurnCreated() (TurnCreated, error) {
@@ -1820,6 +1866,40 @@ func (t *TurnEvent) MergeMessageCreated(v MessageCreated) error {
 	return err
 }
 
+// AsRetrievalCompleted returns the union data inside the TurnEvent as a RetrievalCompleted
+func (t TurnEvent) AsRetrievalCompleted() (RetrievalCompleted, error) {
+	var body RetrievalCompleted
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRetrievalCompleted overwrites any union data inside the TurnEvent as the provided RetrievalCompleted
+func (t *TurnEvent) FromRetrievalCompleted(v RetrievalCompleted) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"retrieval.completed"}`))
+	t.union = b
+	return err
+}
+
+// MergeRetrievalCompleted performs a merge with any union data inside the TurnEvent, using the provided RetrievalCompleted
+func (t *TurnEvent) MergeRetrievalCompleted(v RetrievalCompleted) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"retrieval.completed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsMessageDelta returns the union data inside the TurnEvent as a MessageDelta
 func (t TurnEvent) AsMessageDelta() (MessageDelta, error) {
 	var body MessageDelta
@@ -1845,6 +1925,40 @@ func (t *TurnEvent) MergeMessageDelta(v MessageDelta) error {
 		return err
 	}
 	b, err = runtime.JSONMerge(b, []byte(`{"type":"message.delta"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsCitationAdded returns the union data inside the TurnEvent as a CitationAdded
+func (t TurnEvent) AsCitationAdded() (CitationAdded, error) {
+	var body CitationAdded
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromCitationAdded overwrites any union data inside the TurnEvent as the provided CitationAdded
+func (t *TurnEvent) FromCitationAdded(v CitationAdded) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"citation.added"}`))
+	t.union = b
+	return err
+}
+
+// MergeCitationAdded performs a merge with any union data inside the TurnEvent, using the provided CitationAdded
+func (t *TurnEvent) MergeCitationAdded(v CitationAdded) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"citation.added"}`))
 	if err != nil {
 		return err
 	}
@@ -2038,12 +2152,16 @@ func (t TurnEvent) ValueByDiscriminator() (interface{}, error) {
 		return nil, err
 	}
 	switch discriminator {
+	case "citation.added":
+		return t.AsCitationAdded()
 	case "message.completed":
 		return t.AsMessageCompleted()
 	case "message.created":
 		return t.AsMessageCreated()
 	case "message.delta":
 		return t.AsMessageDelta()
+	case "retrieval.completed":
+		return t.AsRetrievalCompleted()
 	case "stream.closed":
 		return t.AsStreamClosed()
 	case "turn.cancelled":
@@ -2071,134 +2189,96 @@ func (t *TurnEvent) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// RateMessage Say what you think of an answer
+	// DeleteMessage Delete a message for good
+	// (DELETE /v1/conversations/messages/{message_id})
+	DeleteMessage(ctx *echo.Context, messageID MessageID) error
+	// RateMessage Rate an answer
 	// (PUT /v1/conversations/messages/{message_id}/feedback)
 	RateMessage(ctx *echo.Context, messageID MessageID) error
-	// ListThreads The threads of the workspace, newest first
+	// ListThreads List the threads of the workspace, newest first
 	// (GET /v1/conversations/threads)
 	ListThreads(ctx *echo.Context, params ListThreadsParams) error
-	// CreateThread Open a thread, with a bot or without one
+	// CreateThread Create a thread
 	// (POST /v1/conversations/threads)
 	CreateThread(ctx *echo.Context) error
-	// GetThread A thread
+	// DeleteThread Delete a thread and erase what was said in it
+	// (DELETE /v1/conversations/threads/{thread_id})
+	DeleteThread(ctx *echo.Context, threadID ThreadID) error
+	// GetThread Get a thread
 	// (GET /v1/conversations/threads/{thread_id})
 	GetThread(ctx *echo.Context, threadID ThreadID) error
-	// ChangeThread Change the title or metadata of a thread, archive it or take it up again
+	// ChangeThread Change, archive or reopen a thread
 	// (PATCH /v1/conversations/threads/{thread_id})
 	ChangeThread(ctx *echo.Context, threadID ThreadID) error
-	// ExportThread All messages of a thread as NDJSON, oldest first
+	// ExportThread Export the messages of a thread as NDJSON, oldest first
 	// (GET /v1/conversations/threads/{thread_id}/export)
 	ExportThread(ctx *echo.Context, threadID ThreadID) error
-	// ListMessages The messages of a thread, oldest or newest first
+	// ListMessages List the messages of a thread
 	// (GET /v1/conversations/threads/{thread_id}/messages)
 	ListMessages(ctx *echo.Context, threadID ThreadID, params ListMessagesParams) error
-	// TakeTurn Say something and get the bot's answer
+	// TakeTurn Take a turn: send a message and get the answer
 	// (POST /v1/conversations/threads/{thread_id}/turn)
 	TakeTurn(ctx *echo.Context, threadID ThreadID, params TakeTurnParams) error
-	// ListTurns The turns of a thread, newest first
+	// ListTurns List the turns of a thread, newest first
 	// (GET /v1/conversations/threads/{thread_id}/turns)
 	ListTurns(ctx *echo.Context, threadID ThreadID, params ListTurnsParams) error
-	// GetTurn A turn and what has become of it
+	// GetTurn Get a turn
 	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id})
 	GetTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error
-	// CancelTurn End a turn that runs
+	// CancelTurn Cancel a running turn
 	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/cancel)
 	CancelTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID) error
-	// FollowTurn The stream of a turn, from a position on
+	// FollowTurn Follow the stream of a turn
 	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id}/events)
 	FollowTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID, params FollowTurnParams) error
-	// RetryTurn Try a turn again that has failed
+	// ListRetrievals List what a turn has found
+	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id}/retrievals)
+	ListRetrievals(ctx *echo.Context, threadID ThreadID, turnID TurnID) error
+	// RetryTurn Retry a failed turn
 	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/retry)
 	RetryTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID, params RetryTurnParams) error
-	// ListModelKeys The workspace's own keys for providers, without what is secret
+	// ListModelKeys List the workspace's own keys for providers
 	// (GET /v1/model-keys)
 	ListModelKeys(ctx *echo.Context) error
-	// DeleteModelKey Take a key of the workspace's own away
+	// DeleteModelKey Delete the workspace's own key for a provider
 	// (DELETE /v1/model-keys/{provider})
 	DeleteModelKey(ctx *echo.Context, provider ModelProvider) error
-	// PutModelKey Ask a provider with a key of the workspace's own
+	// PutModelKey Set the workspace's own key for a provider
 	// (PUT /v1/model-keys/{provider})
 	PutModelKey(ctx *echo.Context, provider ModelProvider) error
-	// TestModelKey Find out whether the workspace's own key for a provider works
+	// TestModelKey Test the workspace's own key for a provider
 	// (POST /v1/model-keys/{provider}/test)
 	TestModelKey(ctx *echo.Context, provider ModelProvider) error
-	// GetModelSettings Which models answer where a bot does not say
+	// GetModelSettings Get the default models of the workspace
 	// (GET /v1/model-settings)
 	GetModelSettings(ctx *echo.Context) error
-	// PutModelSettings Say which models answer where a bot does not say
+	// PutModelSettings Set the default models of the workspace
 	// (PUT /v1/model-settings)
 	PutModelSettings(ctx *echo.Context) error
-	// ListModels Which models the workspace can use
+	// ListModels List the models that the workspace can use
 	// (GET /v1/models)
 	ListModels(ctx *echo.Context) error
-	// ListWebhookDeliveries What was or is to be delivered in the last 30 days, newest first
-	// (GET /v1/webhook-deliveries)
-	ListWebhookDeliveries(ctx *echo.Context, params ListWebhookDeliveriesParams) error
-	// GetWebhookDelivery A delivery with its body and its attempts
-	// (GET /v1/webhook-deliveries/{delivery_id})
-	GetWebhookDelivery(ctx *echo.Context, deliveryID DeliveryID) error
-	// RetryWebhookDelivery Deliver again, now
-	// (POST /v1/webhook-deliveries/{delivery_id}/retry)
-	RetryWebhookDelivery(ctx *echo.Context, deliveryID DeliveryID) error
-	// ListWebhookEndpoints The webhook endpoints of the workspace, newest first
-	// (GET /v1/webhook-endpoints)
-	ListWebhookEndpoints(ctx *echo.Context, params ListWebhookEndpointsParams) error
-	// CreateWebhookEndpoint Make an address that an outside system sends its events to
-	// (POST /v1/webhook-endpoints)
-	CreateWebhookEndpoint(ctx *echo.Context) error
-	// DeleteWebhookEndpoint Take an endpoint away for good
-	// (DELETE /v1/webhook-endpoints/{endpoint_id})
-	DeleteWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error
-	// GetWebhookEndpoint A webhook endpoint
-	// (GET /v1/webhook-endpoints/{endpoint_id})
-	GetWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error
-	// ChangeWebhookEndpoint Rename an endpoint, bind another bot to it, disable or enable it
-	// (PATCH /v1/webhook-endpoints/{endpoint_id})
-	ChangeWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error
-	// AdoptWebhookEndpoint Become responsible for a webhook endpoint
-	// (POST /v1/webhook-endpoints/{endpoint_id}/adopt)
-	AdoptWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error
-	// RotateWebhookEndpointSecret Give an endpoint a new secret
-	// (POST /v1/webhook-endpoints/{endpoint_id}/rotate-secret)
-	RotateWebhookEndpointSecret(ctx *echo.Context, endpointID EndpointID) error
-	// ListWebhookEvents What came in over webhooks in the last 90 days, newest first
-	// (GET /v1/webhook-events)
-	ListWebhookEvents(ctx *echo.Context, params ListWebhookEventsParams) error
-	// GetWebhookEvent An event that came in, with its payload
-	// (GET /v1/webhook-events/{event_id})
-	GetWebhookEvent(ctx *echo.Context, eventID EventID) error
-	// ListWebhookSubscriptions The webhook subscriptions of the workspace, newest first
-	// (GET /v1/webhook-subscriptions)
-	ListWebhookSubscriptions(ctx *echo.Context, params ListWebhookSubscriptionsParams) error
-	// CreateWebhookSubscription Have events told to a URL
-	// (POST /v1/webhook-subscriptions)
-	CreateWebhookSubscription(ctx *echo.Context) error
-	// DeleteWebhookSubscription End a subscription
-	// (DELETE /v1/webhook-subscriptions/{subscription_id})
-	DeleteWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error
-	// GetWebhookSubscription A webhook subscription
-	// (GET /v1/webhook-subscriptions/{subscription_id})
-	GetWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error
-	// ChangeWebhookSubscription Change URL or events of a subscription, disable or enable it
-	// (PATCH /v1/webhook-subscriptions/{subscription_id})
-	ChangeWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error
-	// AdoptWebhookSubscription Become responsible for a webhook subscription
-	// (POST /v1/webhook-subscriptions/{subscription_id}/adopt)
-	AdoptWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error
-	// PingWebhookSubscription Try a subscription by an event that says nothing
-	// (POST /v1/webhook-subscriptions/{subscription_id}/ping)
-	PingWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error
-	// RotateWebhookSubscriptionSecret Give a subscription a new secret
-	// (POST /v1/webhook-subscriptions/{subscription_id}/rotate-secret)
-	RotateWebhookSubscriptionSecret(ctx *echo.Context, subscriptionID SubscriptionID) error
-	// ReceiveWebhook Send an event to an endpoint
-	// (POST /v1/webhooks/{endpoint_id})
-	ReceiveWebhook(ctx *echo.Context, endpointID EndpointID, params ReceiveWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// DeleteMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMessage(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMessage(ctx, messageID)
+	return err
 }
 
 // RateMessage converts echo context to params.
@@ -2251,6 +2331,13 @@ func (w *ServerInterfaceWrapper) ListThreads(ctx *echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
 	}
 
+	// ------------- Optional query parameter "end_user_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_user_id", ctx.QueryParams(), &params.EndUserID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_user_id: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListThreads(ctx, params)
 	return err
@@ -2262,6 +2349,22 @@ func (w *ServerInterfaceWrapper) CreateThread(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateThread(ctx)
+	return err
+}
+
+// DeleteThread converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteThread(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteThread(ctx, threadID)
 	return err
 }
 
@@ -2524,6 +2627,30 @@ func (w *ServerInterfaceWrapper) FollowTurn(ctx *echo.Context) error {
 	return err
 }
 
+// ListRetrievals converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRetrievals(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "thread_id" -------------
+	var threadID ThreadID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "thread_id", ctx.Param("thread_id"), &threadID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
+	}
+
+	// ------------- Path parameter "turn_id" -------------
+	var turnID TurnID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "turn_id", ctx.Param("turn_id"), &turnID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter turn_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRetrievals(ctx, threadID, turnID)
+	return err
+}
+
 // RetryTurn converts echo context to params.
 func (w *ServerInterfaceWrapper) RetryTurn(ctx *echo.Context) error {
 	var err error
@@ -2658,487 +2785,6 @@ func (w *ServerInterfaceWrapper) ListModels(ctx *echo.Context) error {
 	return err
 }
 
-// ListWebhookDeliveries converts echo context to params.
-func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListWebhookDeliveriesParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	// ------------- Optional query parameter "subscription_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "subscription_id", ctx.QueryParams(), &params.SubscriptionID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subscription_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "status" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListWebhookDeliveries(ctx, params)
-	return err
-}
-
-// GetWebhookDelivery converts echo context to params.
-func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "delivery_id" -------------
-	var deliveryID DeliveryID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "delivery_id", ctx.Param("delivery_id"), &deliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delivery_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetWebhookDelivery(ctx, deliveryID)
-	return err
-}
-
-// RetryWebhookDelivery converts echo context to params.
-func (w *ServerInterfaceWrapper) RetryWebhookDelivery(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "delivery_id" -------------
-	var deliveryID DeliveryID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "delivery_id", ctx.Param("delivery_id"), &deliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delivery_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RetryWebhookDelivery(ctx, deliveryID)
-	return err
-}
-
-// ListWebhookEndpoints converts echo context to params.
-func (w *ServerInterfaceWrapper) ListWebhookEndpoints(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListWebhookEndpointsParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListWebhookEndpoints(ctx, params)
-	return err
-}
-
-// CreateWebhookEndpoint converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateWebhookEndpoint(ctx *echo.Context) error {
-	var err error
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateWebhookEndpoint(ctx)
-	return err
-}
-
-// DeleteWebhookEndpoint converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteWebhookEndpoint(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "endpoint_id" -------------
-	var endpointID EndpointID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", ctx.Param("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteWebhookEndpoint(ctx, endpointID)
-	return err
-}
-
-// GetWebhookEndpoint converts echo context to params.
-func (w *ServerInterfaceWrapper) GetWebhookEndpoint(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "endpoint_id" -------------
-	var endpointID EndpointID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", ctx.Param("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetWebhookEndpoint(ctx, endpointID)
-	return err
-}
-
-// ChangeWebhookEndpoint converts echo context to params.
-func (w *ServerInterfaceWrapper) ChangeWebhookEndpoint(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "endpoint_id" -------------
-	var endpointID EndpointID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", ctx.Param("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ChangeWebhookEndpoint(ctx, endpointID)
-	return err
-}
-
-// AdoptWebhookEndpoint converts echo context to params.
-func (w *ServerInterfaceWrapper) AdoptWebhookEndpoint(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "endpoint_id" -------------
-	var endpointID EndpointID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", ctx.Param("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AdoptWebhookEndpoint(ctx, endpointID)
-	return err
-}
-
-// RotateWebhookEndpointSecret converts echo context to params.
-func (w *ServerInterfaceWrapper) RotateWebhookEndpointSecret(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "endpoint_id" -------------
-	var endpointID EndpointID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", ctx.Param("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RotateWebhookEndpointSecret(ctx, endpointID)
-	return err
-}
-
-// ListWebhookEvents converts echo context to params.
-func (w *ServerInterfaceWrapper) ListWebhookEvents(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListWebhookEventsParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	// ------------- Optional query parameter "endpoint_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "endpoint_id", ctx.QueryParams(), &params.EndpointID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "status" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListWebhookEvents(ctx, params)
-	return err
-}
-
-// GetWebhookEvent converts echo context to params.
-func (w *ServerInterfaceWrapper) GetWebhookEvent(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "event_id" -------------
-	var eventID EventID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "event_id", ctx.Param("event_id"), &eventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter event_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetWebhookEvent(ctx, eventID)
-	return err
-}
-
-// ListWebhookSubscriptions converts echo context to params.
-func (w *ServerInterfaceWrapper) ListWebhookSubscriptions(ctx *echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListWebhookSubscriptionsParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListWebhookSubscriptions(ctx, params)
-	return err
-}
-
-// CreateWebhookSubscription converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateWebhookSubscription(ctx *echo.Context) error {
-	var err error
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateWebhookSubscription(ctx)
-	return err
-}
-
-// DeleteWebhookSubscription converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteWebhookSubscription(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "subscription_id" -------------
-	var subscriptionID SubscriptionID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", ctx.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subscription_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteWebhookSubscription(ctx, subscriptionID)
-	return err
-}
-
-// GetWebhookSubscription converts echo context to params.
-func (w *ServerInterfaceWrapper) GetWebhookSubscription(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "subscription_id" -------------
-	var subscriptionID SubscriptionID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", ctx.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subscription_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetWebhookSubscription(ctx, subscriptionID)
-	return err
-}
-
-// ChangeWebhookSubscription converts echo context to params.
-func (w *ServerInterfaceWrapper) ChangeWebhookSubscription(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "subscription_id" -------------
-	var subscriptionID SubscriptionID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", ctx.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subscription_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ChangeWebhookSubscription(ctx, subscriptionID)
-	return err
-}
-
-// AdoptWebhookSubscription converts echo context to params.
-func (w *ServerInterfaceWrapper) AdoptWebhookSubscription(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "subscription_id" -------------
-	var subscriptionID SubscriptionID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", ctx.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subscription_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AdoptWebhookSubscription(ctx, subscriptionID)
-	return err
-}
-
-// PingWebhookSubscription converts echo context to params.
-func (w *ServerInterfaceWrapper) PingWebhookSubscription(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "subscription_id" -------------
-	var subscriptionID SubscriptionID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", ctx.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subscription_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PingWebhookSubscription(ctx, subscriptionID)
-	return err
-}
-
-// RotateWebhookSubscriptionSecret converts echo context to params.
-func (w *ServerInterfaceWrapper) RotateWebhookSubscriptionSecret(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "subscription_id" -------------
-	var subscriptionID SubscriptionID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "subscription_id", ctx.Param("subscription_id"), &subscriptionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subscription_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RotateWebhookSubscriptionSecret(ctx, subscriptionID)
-	return err
-}
-
-// ReceiveWebhook converts echo context to params.
-func (w *ServerInterfaceWrapper) ReceiveWebhook(ctx *echo.Context) error {
-	var err error
-	// ------------- Path parameter "endpoint_id" -------------
-	var endpointID EndpointID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", ctx.Param("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ReceiveWebhookParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "webhook-id" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("webhook-id")]; found {
-		var WebhookID WebhookID
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-id, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "webhook-id", valueList[0], &WebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-id: %s", err))
-		}
-
-		params.WebhookID = &WebhookID
-	}
-	// ------------- Optional header parameter "webhook-timestamp" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("webhook-timestamp")]; found {
-		var WebhookTimestamp WebhookTimestamp
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-timestamp, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "webhook-timestamp", valueList[0], &WebhookTimestamp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-timestamp: %s", err))
-		}
-
-		params.WebhookTimestamp = &WebhookTimestamp
-	}
-	// ------------- Optional header parameter "webhook-signature" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("webhook-signature")]; found {
-		var WebhookSignature WebhookSignature
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-signature, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "webhook-signature", valueList[0], &WebhookSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-signature: %s", err))
-		}
-
-		params.WebhookSignature = &WebhookSignature
-	}
-	// ------------- Optional header parameter "svix-id" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("svix-id")]; found {
-		var SvixID SvixID
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for svix-id, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "svix-id", valueList[0], &SvixID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter svix-id: %s", err))
-		}
-
-		params.SvixID = &SvixID
-	}
-	// ------------- Optional header parameter "svix-timestamp" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("svix-timestamp")]; found {
-		var SvixTimestamp SvixTimestamp
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for svix-timestamp, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "svix-timestamp", valueList[0], &SvixTimestamp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter svix-timestamp: %s", err))
-		}
-
-		params.SvixTimestamp = &SvixTimestamp
-	}
-	// ------------- Optional header parameter "svix-signature" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("svix-signature")]; found {
-		var SvixSignature SvixSignature
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for svix-signature, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "svix-signature", valueList[0], &SvixSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter svix-signature: %s", err))
-		}
-
-		params.SvixSignature = &SvixSignature
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ReceiveWebhook(ctx, endpointID, params)
-	return err
-}
-
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -3186,9 +2832,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.DELETE(options.BaseURL+"/v1/conversations/messages/:message_id", wrapper.DeleteMessage, options.OperationMiddlewares["deleteMessage"]...)
 	router.PUT(options.BaseURL+"/v1/conversations/messages/:message_id/feedback", wrapper.RateMessage, options.OperationMiddlewares["rateMessage"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads", wrapper.ListThreads, options.OperationMiddlewares["listThreads"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads", wrapper.CreateThread, options.OperationMiddlewares["createThread"]...)
+	router.DELETE(options.BaseURL+"/v1/conversations/threads/:thread_id", wrapper.DeleteThread, options.OperationMiddlewares["deleteThread"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id", wrapper.GetThread, options.OperationMiddlewares["getThread"]...)
 	router.PATCH(options.BaseURL+"/v1/conversations/threads/:thread_id", wrapper.ChangeThread, options.OperationMiddlewares["changeThread"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/export", wrapper.ExportThread, options.OperationMiddlewares["exportThread"]...)
@@ -3198,6 +2846,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id", wrapper.GetTurn, options.OperationMiddlewares["getTurn"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id/cancel", wrapper.CancelTurn, options.OperationMiddlewares["cancelTurn"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id/events", wrapper.FollowTurn, options.OperationMiddlewares["followTurn"]...)
+	router.GET(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id/retrievals", wrapper.ListRetrievals, options.OperationMiddlewares["listRetrievals"]...)
 	router.POST(options.BaseURL+"/v1/conversations/threads/:thread_id/turns/:turn_id/retry", wrapper.RetryTurn, options.OperationMiddlewares["retryTurn"]...)
 	router.GET(options.BaseURL+"/v1/model-keys", wrapper.ListModelKeys, options.OperationMiddlewares["listModelKeys"]...)
 	router.DELETE(options.BaseURL+"/v1/model-keys/:provider", wrapper.DeleteModelKey, options.OperationMiddlewares["deleteModelKey"]...)
@@ -3206,28 +2855,23 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/model-settings", wrapper.GetModelSettings, options.OperationMiddlewares["getModelSettings"]...)
 	router.PUT(options.BaseURL+"/v1/model-settings", wrapper.PutModelSettings, options.OperationMiddlewares["putModelSettings"]...)
 	router.GET(options.BaseURL+"/v1/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
-	router.GET(options.BaseURL+"/v1/webhook-deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
-	router.GET(options.BaseURL+"/v1/webhook-deliveries/:delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
-	router.POST(options.BaseURL+"/v1/webhook-deliveries/:delivery_id/retry", wrapper.RetryWebhookDelivery, options.OperationMiddlewares["retryWebhookDelivery"]...)
-	router.GET(options.BaseURL+"/v1/webhook-endpoints", wrapper.ListWebhookEndpoints, options.OperationMiddlewares["listWebhookEndpoints"]...)
-	router.POST(options.BaseURL+"/v1/webhook-endpoints", wrapper.CreateWebhookEndpoint, options.OperationMiddlewares["createWebhookEndpoint"]...)
-	router.DELETE(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id", wrapper.DeleteWebhookEndpoint, options.OperationMiddlewares["deleteWebhookEndpoint"]...)
-	router.GET(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id", wrapper.GetWebhookEndpoint, options.OperationMiddlewares["getWebhookEndpoint"]...)
-	router.PATCH(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id", wrapper.ChangeWebhookEndpoint, options.OperationMiddlewares["changeWebhookEndpoint"]...)
-	router.POST(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id/adopt", wrapper.AdoptWebhookEndpoint, options.OperationMiddlewares["adoptWebhookEndpoint"]...)
-	router.POST(options.BaseURL+"/v1/webhook-endpoints/:endpoint_id/rotate-secret", wrapper.RotateWebhookEndpointSecret, options.OperationMiddlewares["rotateWebhookEndpointSecret"]...)
-	router.GET(options.BaseURL+"/v1/webhook-events", wrapper.ListWebhookEvents, options.OperationMiddlewares["listWebhookEvents"]...)
-	router.GET(options.BaseURL+"/v1/webhook-events/:event_id", wrapper.GetWebhookEvent, options.OperationMiddlewares["getWebhookEvent"]...)
-	router.GET(options.BaseURL+"/v1/webhook-subscriptions", wrapper.ListWebhookSubscriptions, options.OperationMiddlewares["listWebhookSubscriptions"]...)
-	router.POST(options.BaseURL+"/v1/webhook-subscriptions", wrapper.CreateWebhookSubscription, options.OperationMiddlewares["createWebhookSubscription"]...)
-	router.DELETE(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id", wrapper.DeleteWebhookSubscription, options.OperationMiddlewares["deleteWebhookSubscription"]...)
-	router.GET(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id", wrapper.GetWebhookSubscription, options.OperationMiddlewares["getWebhookSubscription"]...)
-	router.PATCH(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id", wrapper.ChangeWebhookSubscription, options.OperationMiddlewares["changeWebhookSubscription"]...)
-	router.POST(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id/adopt", wrapper.AdoptWebhookSubscription, options.OperationMiddlewares["adoptWebhookSubscription"]...)
-	router.POST(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id/ping", wrapper.PingWebhookSubscription, options.OperationMiddlewares["pingWebhookSubscription"]...)
-	router.POST(options.BaseURL+"/v1/webhook-subscriptions/:subscription_id/rotate-secret", wrapper.RotateWebhookSubscriptionSecret, options.OperationMiddlewares["rotateWebhookSubscriptionSecret"]...)
-	router.POST(options.BaseURL+"/v1/webhooks/:endpoint_id", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
 
+}
+
+type DeleteMessageRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+}
+
+type DeleteMessageResponseObject interface {
+	VisitDeleteMessageResponse(w http.ResponseWriter) error
+}
+
+type DeleteMessage204Response struct {
+}
+
+func (response DeleteMessage204Response) VisitDeleteMessageResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type RateMessageRequestObject struct {
@@ -3305,6 +2949,22 @@ func (response CreateThread201JSONResponse) VisitCreateThreadResponse(w http.Res
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type DeleteThreadRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+}
+
+type DeleteThreadResponseObject interface {
+	VisitDeleteThreadResponse(w http.ResponseWriter) error
+}
+
+type DeleteThread204Response struct {
+}
+
+func (response DeleteThread204Response) VisitDeleteThreadResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type GetThreadRequestObject struct {
@@ -3632,6 +3292,29 @@ func (response FollowTurn204Response) VisitFollowTurnResponse(w http.ResponseWri
 	return nil
 }
 
+type ListRetrievalsRequestObject struct {
+	ThreadID ThreadID `json:"thread_id"`
+	TurnID   TurnID   `json:"turn_id"`
+}
+
+type ListRetrievalsResponseObject interface {
+	VisitListRetrievalsResponse(w http.ResponseWriter) error
+}
+
+type ListRetrievals200JSONResponse RetrievalList
+
+func (response ListRetrievals200JSONResponse) VisitListRetrievalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryTurnRequestObject struct {
 	ThreadID ThreadID `json:"thread_id"`
 	TurnID   TurnID   `json:"turn_id"`
@@ -3855,611 +3538,77 @@ func (response ListModels200JSONResponse) VisitListModelsResponse(w http.Respons
 	return err
 }
 
-type ListWebhookDeliveriesRequestObject struct {
-	Params ListWebhookDeliveriesParams
-}
-
-type ListWebhookDeliveriesResponseObject interface {
-	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
-}
-
-type ListWebhookDeliveries200JSONResponse WebhookDeliveryList
-
-func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDeliveryRequestObject struct {
-	DeliveryID DeliveryID `json:"delivery_id"`
-}
-
-type GetWebhookDeliveryResponseObject interface {
-	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
-}
-
-type GetWebhookDelivery200JSONResponse WebhookDeliveryDetail
-
-func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RetryWebhookDeliveryRequestObject struct {
-	DeliveryID DeliveryID `json:"delivery_id"`
-	Body       *RetryWebhookDeliveryJSONRequestBody
-}
-
-type RetryWebhookDeliveryResponseObject interface {
-	VisitRetryWebhookDeliveryResponse(w http.ResponseWriter) error
-}
-
-type RetryWebhookDelivery202JSONResponse WebhookDelivery
-
-func (response RetryWebhookDelivery202JSONResponse) VisitRetryWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookEndpointsRequestObject struct {
-	Params ListWebhookEndpointsParams
-}
-
-type ListWebhookEndpointsResponseObject interface {
-	VisitListWebhookEndpointsResponse(w http.ResponseWriter) error
-}
-
-type ListWebhookEndpoints200JSONResponse WebhookEndpointList
-
-func (response ListWebhookEndpoints200JSONResponse) VisitListWebhookEndpointsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhookEndpointRequestObject struct {
-	Body *CreateWebhookEndpointJSONRequestBody
-}
-
-type CreateWebhookEndpointResponseObject interface {
-	VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error
-}
-
-type CreateWebhookEndpoint201ResponseHeaders struct {
-	Location *string
-}
-
-type CreateWebhookEndpoint201JSONResponse struct {
-	Body    WebhookEndpointWithSecret
-	Headers CreateWebhookEndpoint201ResponseHeaders
-}
-
-func (response CreateWebhookEndpoint201JSONResponse) VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.Location != nil {
-		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
-	}
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhookEndpointRequestObject struct {
-	EndpointID EndpointID `json:"endpoint_id"`
-}
-
-type DeleteWebhookEndpointResponseObject interface {
-	VisitDeleteWebhookEndpointResponse(w http.ResponseWriter) error
-}
-
-type DeleteWebhookEndpoint204Response struct {
-}
-
-func (response DeleteWebhookEndpoint204Response) VisitDeleteWebhookEndpointResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type GetWebhookEndpointRequestObject struct {
-	EndpointID EndpointID `json:"endpoint_id"`
-}
-
-type GetWebhookEndpointResponseObject interface {
-	VisitGetWebhookEndpointResponse(w http.ResponseWriter) error
-}
-
-type GetWebhookEndpoint200JSONResponse WebhookEndpoint
-
-func (response GetWebhookEndpoint200JSONResponse) VisitGetWebhookEndpointResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ChangeWebhookEndpointRequestObject struct {
-	EndpointID EndpointID `json:"endpoint_id"`
-	Body       *ChangeWebhookEndpointJSONRequestBody
-}
-
-type ChangeWebhookEndpointResponseObject interface {
-	VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error
-}
-
-type ChangeWebhookEndpoint200JSONResponse WebhookEndpoint
-
-func (response ChangeWebhookEndpoint200JSONResponse) VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AdoptWebhookEndpointRequestObject struct {
-	EndpointID EndpointID `json:"endpoint_id"`
-	Body       *AdoptWebhookEndpointJSONRequestBody
-}
-
-type AdoptWebhookEndpointResponseObject interface {
-	VisitAdoptWebhookEndpointResponse(w http.ResponseWriter) error
-}
-
-type AdoptWebhookEndpoint200JSONResponse WebhookEndpoint
-
-func (response AdoptWebhookEndpoint200JSONResponse) VisitAdoptWebhookEndpointResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookEndpointSecretRequestObject struct {
-	EndpointID EndpointID `json:"endpoint_id"`
-	Body       *RotateWebhookEndpointSecretJSONRequestBody
-}
-
-type RotateWebhookEndpointSecretResponseObject interface {
-	VisitRotateWebhookEndpointSecretResponse(w http.ResponseWriter) error
-}
-
-type RotateWebhookEndpointSecret200JSONResponse WebhookEndpointWithSecret
-
-func (response RotateWebhookEndpointSecret200JSONResponse) VisitRotateWebhookEndpointSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookEventsRequestObject struct {
-	Params ListWebhookEventsParams
-}
-
-type ListWebhookEventsResponseObject interface {
-	VisitListWebhookEventsResponse(w http.ResponseWriter) error
-}
-
-type ListWebhookEvents200JSONResponse WebhookEventList
-
-func (response ListWebhookEvents200JSONResponse) VisitListWebhookEventsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookEventRequestObject struct {
-	EventID EventID `json:"event_id"`
-}
-
-type GetWebhookEventResponseObject interface {
-	VisitGetWebhookEventResponse(w http.ResponseWriter) error
-}
-
-type GetWebhookEvent200JSONResponse WebhookEventDetail
-
-func (response GetWebhookEvent200JSONResponse) VisitGetWebhookEventResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookSubscriptionsRequestObject struct {
-	Params ListWebhookSubscriptionsParams
-}
-
-type ListWebhookSubscriptionsResponseObject interface {
-	VisitListWebhookSubscriptionsResponse(w http.ResponseWriter) error
-}
-
-type ListWebhookSubscriptions200JSONResponse WebhookSubscriptionList
-
-func (response ListWebhookSubscriptions200JSONResponse) VisitListWebhookSubscriptionsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhookSubscriptionRequestObject struct {
-	Body *CreateWebhookSubscriptionJSONRequestBody
-}
-
-type CreateWebhookSubscriptionResponseObject interface {
-	VisitCreateWebhookSubscriptionResponse(w http.ResponseWriter) error
-}
-
-type CreateWebhookSubscription201ResponseHeaders struct {
-	Location *string
-}
-
-type CreateWebhookSubscription201JSONResponse struct {
-	Body    WebhookSubscriptionWithSecret
-	Headers CreateWebhookSubscription201ResponseHeaders
-}
-
-func (response CreateWebhookSubscription201JSONResponse) VisitCreateWebhookSubscriptionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.Location != nil {
-		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
-	}
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhookSubscriptionRequestObject struct {
-	SubscriptionID SubscriptionID `json:"subscription_id"`
-}
-
-type DeleteWebhookSubscriptionResponseObject interface {
-	VisitDeleteWebhookSubscriptionResponse(w http.ResponseWriter) error
-}
-
-type DeleteWebhookSubscription204Response struct {
-}
-
-func (response DeleteWebhookSubscription204Response) VisitDeleteWebhookSubscriptionResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type GetWebhookSubscriptionRequestObject struct {
-	SubscriptionID SubscriptionID `json:"subscription_id"`
-}
-
-type GetWebhookSubscriptionResponseObject interface {
-	VisitGetWebhookSubscriptionResponse(w http.ResponseWriter) error
-}
-
-type GetWebhookSubscription200JSONResponse WebhookSubscription
-
-func (response GetWebhookSubscription200JSONResponse) VisitGetWebhookSubscriptionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ChangeWebhookSubscriptionRequestObject struct {
-	SubscriptionID SubscriptionID `json:"subscription_id"`
-	Body           *ChangeWebhookSubscriptionJSONRequestBody
-}
-
-type ChangeWebhookSubscriptionResponseObject interface {
-	VisitChangeWebhookSubscriptionResponse(w http.ResponseWriter) error
-}
-
-type ChangeWebhookSubscription200JSONResponse WebhookSubscription
-
-func (response ChangeWebhookSubscription200JSONResponse) VisitChangeWebhookSubscriptionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AdoptWebhookSubscriptionRequestObject struct {
-	SubscriptionID SubscriptionID `json:"subscription_id"`
-	Body           *AdoptWebhookSubscriptionJSONRequestBody
-}
-
-type AdoptWebhookSubscriptionResponseObject interface {
-	VisitAdoptWebhookSubscriptionResponse(w http.ResponseWriter) error
-}
-
-type AdoptWebhookSubscription200JSONResponse WebhookSubscription
-
-func (response AdoptWebhookSubscription200JSONResponse) VisitAdoptWebhookSubscriptionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PingWebhookSubscriptionRequestObject struct {
-	SubscriptionID SubscriptionID `json:"subscription_id"`
-	Body           *PingWebhookSubscriptionJSONRequestBody
-}
-
-type PingWebhookSubscriptionResponseObject interface {
-	VisitPingWebhookSubscriptionResponse(w http.ResponseWriter) error
-}
-
-type PingWebhookSubscription202JSONResponse WebhookDelivery
-
-func (response PingWebhookSubscription202JSONResponse) VisitPingWebhookSubscriptionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSubscriptionSecretRequestObject struct {
-	SubscriptionID SubscriptionID `json:"subscription_id"`
-	Body           *RotateWebhookSubscriptionSecretJSONRequestBody
-}
-
-type RotateWebhookSubscriptionSecretResponseObject interface {
-	VisitRotateWebhookSubscriptionSecretResponse(w http.ResponseWriter) error
-}
-
-type RotateWebhookSubscriptionSecret200JSONResponse WebhookSubscriptionWithSecret
-
-func (response RotateWebhookSubscriptionSecret200JSONResponse) VisitRotateWebhookSubscriptionSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReceiveWebhookRequestObject struct {
-	EndpointID EndpointID `json:"endpoint_id"`
-	Params     ReceiveWebhookParams
-	Body       io.Reader
-}
-
-type ReceiveWebhookResponseObject interface {
-	VisitReceiveWebhookResponse(w http.ResponseWriter) error
-}
-
-type ReceiveWebhook200JSONResponse ReceivedEvent
-
-func (response ReceiveWebhook200JSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// RateMessage Say what you think of an answer
+	// DeleteMessage Delete a message for good
+	// (DELETE /v1/conversations/messages/{message_id})
+	DeleteMessage(ctx context.Context, request DeleteMessageRequestObject) (DeleteMessageResponseObject, error)
+	// RateMessage Rate an answer
 	// (PUT /v1/conversations/messages/{message_id}/feedback)
 	RateMessage(ctx context.Context, request RateMessageRequestObject) (RateMessageResponseObject, error)
-	// ListThreads The threads of the workspace, newest first
+	// ListThreads List the threads of the workspace, newest first
 	// (GET /v1/conversations/threads)
 	ListThreads(ctx context.Context, request ListThreadsRequestObject) (ListThreadsResponseObject, error)
-	// CreateThread Open a thread, with a bot or without one
+	// CreateThread Create a thread
 	// (POST /v1/conversations/threads)
 	CreateThread(ctx context.Context, request CreateThreadRequestObject) (CreateThreadResponseObject, error)
-	// GetThread A thread
+	// DeleteThread Delete a thread and erase what was said in it
+	// (DELETE /v1/conversations/threads/{thread_id})
+	DeleteThread(ctx context.Context, request DeleteThreadRequestObject) (DeleteThreadResponseObject, error)
+	// GetThread Get a thread
 	// (GET /v1/conversations/threads/{thread_id})
 	GetThread(ctx context.Context, request GetThreadRequestObject) (GetThreadResponseObject, error)
-	// ChangeThread Change the title or metadata of a thread, archive it or take it up again
+	// ChangeThread Change, archive or reopen a thread
 	// (PATCH /v1/conversations/threads/{thread_id})
 	ChangeThread(ctx context.Context, request ChangeThreadRequestObject) (ChangeThreadResponseObject, error)
-	// ExportThread All messages of a thread as NDJSON, oldest first
+	// ExportThread Export the messages of a thread as NDJSON, oldest first
 	// (GET /v1/conversations/threads/{thread_id}/export)
 	ExportThread(ctx context.Context, request ExportThreadRequestObject) (ExportThreadResponseObject, error)
-	// ListMessages The messages of a thread, oldest or newest first
+	// ListMessages List the messages of a thread
 	// (GET /v1/conversations/threads/{thread_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
-	// TakeTurn Say something and get the bot's answer
+	// TakeTurn Take a turn: send a message and get the answer
 	// (POST /v1/conversations/threads/{thread_id}/turn)
 	TakeTurn(ctx context.Context, request TakeTurnRequestObject) (TakeTurnResponseObject, error)
-	// ListTurns The turns of a thread, newest first
+	// ListTurns List the turns of a thread, newest first
 	// (GET /v1/conversations/threads/{thread_id}/turns)
 	ListTurns(ctx context.Context, request ListTurnsRequestObject) (ListTurnsResponseObject, error)
-	// GetTurn A turn and what has become of it
+	// GetTurn Get a turn
 	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id})
 	GetTurn(ctx context.Context, request GetTurnRequestObject) (GetTurnResponseObject, error)
-	// CancelTurn End a turn that runs
+	// CancelTurn Cancel a running turn
 	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/cancel)
 	CancelTurn(ctx context.Context, request CancelTurnRequestObject) (CancelTurnResponseObject, error)
-	// FollowTurn The stream of a turn, from a position on
+	// FollowTurn Follow the stream of a turn
 	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id}/events)
 	FollowTurn(ctx context.Context, request FollowTurnRequestObject) (FollowTurnResponseObject, error)
-	// RetryTurn Try a turn again that has failed
+	// ListRetrievals List what a turn has found
+	// (GET /v1/conversations/threads/{thread_id}/turns/{turn_id}/retrievals)
+	ListRetrievals(ctx context.Context, request ListRetrievalsRequestObject) (ListRetrievalsResponseObject, error)
+	// RetryTurn Retry a failed turn
 	// (POST /v1/conversations/threads/{thread_id}/turns/{turn_id}/retry)
 	RetryTurn(ctx context.Context, request RetryTurnRequestObject) (RetryTurnResponseObject, error)
-	// ListModelKeys The workspace's own keys for providers, without what is secret
+	// ListModelKeys List the workspace's own keys for providers
 	// (GET /v1/model-keys)
 	ListModelKeys(ctx context.Context, request ListModelKeysRequestObject) (ListModelKeysResponseObject, error)
-	// DeleteModelKey Take a key of the workspace's own away
+	// DeleteModelKey Delete the workspace's own key for a provider
 	// (DELETE /v1/model-keys/{provider})
 	DeleteModelKey(ctx context.Context, request DeleteModelKeyRequestObject) (DeleteModelKeyResponseObject, error)
-	// PutModelKey Ask a provider with a key of the workspace's own
+	// PutModelKey Set the workspace's own key for a provider
 	// (PUT /v1/model-keys/{provider})
 	PutModelKey(ctx context.Context, request PutModelKeyRequestObject) (PutModelKeyResponseObject, error)
-	// TestModelKey Find out whether the workspace's own key for a provider works
+	// TestModelKey Test the workspace's own key for a provider
 	// (POST /v1/model-keys/{provider}/test)
 	TestModelKey(ctx context.Context, request TestModelKeyRequestObject) (TestModelKeyResponseObject, error)
-	// GetModelSettings Which models answer where a bot does not say
+	// GetModelSettings Get the default models of the workspace
 	// (GET /v1/model-settings)
 	GetModelSettings(ctx context.Context, request GetModelSettingsRequestObject) (GetModelSettingsResponseObject, error)
-	// PutModelSettings Say which models answer where a bot does not say
+	// PutModelSettings Set the default models of the workspace
 	// (PUT /v1/model-settings)
 	PutModelSettings(ctx context.Context, request PutModelSettingsRequestObject) (PutModelSettingsResponseObject, error)
-	// ListModels Which models the workspace can use
+	// ListModels List the models that the workspace can use
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
-	// ListWebhookDeliveries What was or is to be delivered in the last 30 days, newest first
-	// (GET /v1/webhook-deliveries)
-	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
-	// GetWebhookDelivery A delivery with its body and its attempts
-	// (GET /v1/webhook-deliveries/{delivery_id})
-	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
-	// RetryWebhookDelivery Deliver again, now
-	// (POST /v1/webhook-deliveries/{delivery_id}/retry)
-	RetryWebhookDelivery(ctx context.Context, request RetryWebhookDeliveryRequestObject) (RetryWebhookDeliveryResponseObject, error)
-	// ListWebhookEndpoints The webhook endpoints of the workspace, newest first
-	// (GET /v1/webhook-endpoints)
-	ListWebhookEndpoints(ctx context.Context, request ListWebhookEndpointsRequestObject) (ListWebhookEndpointsResponseObject, error)
-	// CreateWebhookEndpoint Make an address that an outside system sends its events to
-	// (POST /v1/webhook-endpoints)
-	CreateWebhookEndpoint(ctx context.Context, request CreateWebhookEndpointRequestObject) (CreateWebhookEndpointResponseObject, error)
-	// DeleteWebhookEndpoint Take an endpoint away for good
-	// (DELETE /v1/webhook-endpoints/{endpoint_id})
-	DeleteWebhookEndpoint(ctx context.Context, request DeleteWebhookEndpointRequestObject) (DeleteWebhookEndpointResponseObject, error)
-	// GetWebhookEndpoint A webhook endpoint
-	// (GET /v1/webhook-endpoints/{endpoint_id})
-	GetWebhookEndpoint(ctx context.Context, request GetWebhookEndpointRequestObject) (GetWebhookEndpointResponseObject, error)
-	// ChangeWebhookEndpoint Rename an endpoint, bind another bot to it, disable or enable it
-	// (PATCH /v1/webhook-endpoints/{endpoint_id})
-	ChangeWebhookEndpoint(ctx context.Context, request ChangeWebhookEndpointRequestObject) (ChangeWebhookEndpointResponseObject, error)
-	// AdoptWebhookEndpoint Become responsible for a webhook endpoint
-	// (POST /v1/webhook-endpoints/{endpoint_id}/adopt)
-	AdoptWebhookEndpoint(ctx context.Context, request AdoptWebhookEndpointRequestObject) (AdoptWebhookEndpointResponseObject, error)
-	// RotateWebhookEndpointSecret Give an endpoint a new secret
-	// (POST /v1/webhook-endpoints/{endpoint_id}/rotate-secret)
-	RotateWebhookEndpointSecret(ctx context.Context, request RotateWebhookEndpointSecretRequestObject) (RotateWebhookEndpointSecretResponseObject, error)
-	// ListWebhookEvents What came in over webhooks in the last 90 days, newest first
-	// (GET /v1/webhook-events)
-	ListWebhookEvents(ctx context.Context, request ListWebhookEventsRequestObject) (ListWebhookEventsResponseObject, error)
-	// GetWebhookEvent An event that came in, with its payload
-	// (GET /v1/webhook-events/{event_id})
-	GetWebhookEvent(ctx context.Context, request GetWebhookEventRequestObject) (GetWebhookEventResponseObject, error)
-	// ListWebhookSubscriptions The webhook subscriptions of the workspace, newest first
-	// (GET /v1/webhook-subscriptions)
-	ListWebhookSubscriptions(ctx context.Context, request ListWebhookSubscriptionsRequestObject) (ListWebhookSubscriptionsResponseObject, error)
-	// CreateWebhookSubscription Have events told to a URL
-	// (POST /v1/webhook-subscriptions)
-	CreateWebhookSubscription(ctx context.Context, request CreateWebhookSubscriptionRequestObject) (CreateWebhookSubscriptionResponseObject, error)
-	// DeleteWebhookSubscription End a subscription
-	// (DELETE /v1/webhook-subscriptions/{subscription_id})
-	DeleteWebhookSubscription(ctx context.Context, request DeleteWebhookSubscriptionRequestObject) (DeleteWebhookSubscriptionResponseObject, error)
-	// GetWebhookSubscription A webhook subscription
-	// (GET /v1/webhook-subscriptions/{subscription_id})
-	GetWebhookSubscription(ctx context.Context, request GetWebhookSubscriptionRequestObject) (GetWebhookSubscriptionResponseObject, error)
-	// ChangeWebhookSubscription Change URL or events of a subscription, disable or enable it
-	// (PATCH /v1/webhook-subscriptions/{subscription_id})
-	ChangeWebhookSubscription(ctx context.Context, request ChangeWebhookSubscriptionRequestObject) (ChangeWebhookSubscriptionResponseObject, error)
-	// AdoptWebhookSubscription Become responsible for a webhook subscription
-	// (POST /v1/webhook-subscriptions/{subscription_id}/adopt)
-	AdoptWebhookSubscription(ctx context.Context, request AdoptWebhookSubscriptionRequestObject) (AdoptWebhookSubscriptionResponseObject, error)
-	// PingWebhookSubscription Try a subscription by an event that says nothing
-	// (POST /v1/webhook-subscriptions/{subscription_id}/ping)
-	PingWebhookSubscription(ctx context.Context, request PingWebhookSubscriptionRequestObject) (PingWebhookSubscriptionResponseObject, error)
-	// RotateWebhookSubscriptionSecret Give a subscription a new secret
-	// (POST /v1/webhook-subscriptions/{subscription_id}/rotate-secret)
-	RotateWebhookSubscriptionSecret(ctx context.Context, request RotateWebhookSubscriptionSecretRequestObject) (RotateWebhookSubscriptionSecretResponseObject, error)
-	// ReceiveWebhook Send an event to an endpoint
-	// (POST /v1/webhooks/{endpoint_id})
-	ReceiveWebhook(ctx context.Context, request ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -4472,6 +3621,31 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// DeleteMessage operation middleware
+func (sh *strictHandler) DeleteMessage(ctx *echo.Context, messageID MessageID) error {
+	var request DeleteMessageRequestObject
+
+	request.MessageID = messageID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMessage(ctx.Request().Context(), request.(DeleteMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMessageResponseObject); ok {
+		return validResponse.VisitDeleteMessageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // RateMessage operation middleware
@@ -4587,6 +3761,31 @@ func (sh *strictHandler) CreateThread(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CreateThreadResponseObject); ok {
 		return validResponse.VisitCreateThreadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteThread operation middleware
+func (sh *strictHandler) DeleteThread(ctx *echo.Context, threadID ThreadID) error {
+	var request DeleteThreadRequestObject
+
+	request.ThreadID = threadID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteThread(ctx.Request().Context(), request.(DeleteThreadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteThread")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteThreadResponseObject); ok {
+		return validResponse.VisitDeleteThreadResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4897,6 +4096,32 @@ func (sh *strictHandler) FollowTurn(ctx *echo.Context, threadID ThreadID, turnID
 	return nil
 }
 
+// ListRetrievals operation middleware
+func (sh *strictHandler) ListRetrievals(ctx *echo.Context, threadID ThreadID, turnID TurnID) error {
+	var request ListRetrievalsRequestObject
+
+	request.ThreadID = threadID
+	request.TurnID = turnID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRetrievals(ctx.Request().Context(), request.(ListRetrievalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRetrievals")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListRetrievalsResponseObject); ok {
+		return validResponse.VisitListRetrievalsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RetryTurn operation middleware
 func (sh *strictHandler) RetryTurn(ctx *echo.Context, threadID ThreadID, turnID TurnID, params RetryTurnParams) error {
 	var request RetryTurnRequestObject
@@ -5183,778 +4408,6 @@ func (sh *strictHandler) ListModels(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListModelsResponseObject); ok {
 		return validResponse.VisitListModelsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListWebhookDeliveries operation middleware
-func (sh *strictHandler) ListWebhookDeliveries(ctx *echo.Context, params ListWebhookDeliveriesParams) error {
-	var request ListWebhookDeliveriesRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListWebhookDeliveries")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
-		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetWebhookDelivery operation middleware
-func (sh *strictHandler) GetWebhookDelivery(ctx *echo.Context, deliveryID DeliveryID) error {
-	var request GetWebhookDeliveryRequestObject
-
-	request.DeliveryID = deliveryID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetWebhookDelivery")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
-		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RetryWebhookDelivery operation middleware
-func (sh *strictHandler) RetryWebhookDelivery(ctx *echo.Context, deliveryID DeliveryID) error {
-	var request RetryWebhookDeliveryRequestObject
-
-	request.DeliveryID = deliveryID
-
-	var body RetryWebhookDeliveryJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
-	}
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RetryWebhookDelivery(ctx.Request().Context(), request.(RetryWebhookDeliveryRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RetryWebhookDelivery")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RetryWebhookDeliveryResponseObject); ok {
-		return validResponse.VisitRetryWebhookDeliveryResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListWebhookEndpoints operation middleware
-func (sh *strictHandler) ListWebhookEndpoints(ctx *echo.Context, params ListWebhookEndpointsParams) error {
-	var request ListWebhookEndpointsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListWebhookEndpoints(ctx.Request().Context(), request.(ListWebhookEndpointsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListWebhookEndpoints")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListWebhookEndpointsResponseObject); ok {
-		return validResponse.VisitListWebhookEndpointsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateWebhookEndpoint operation middleware
-func (sh *strictHandler) CreateWebhookEndpoint(ctx *echo.Context) error {
-	var request CreateWebhookEndpointRequestObject
-
-	var body CreateWebhookEndpointJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateWebhookEndpoint(ctx.Request().Context(), request.(CreateWebhookEndpointRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateWebhookEndpoint")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateWebhookEndpointResponseObject); ok {
-		return validResponse.VisitCreateWebhookEndpointResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteWebhookEndpoint operation middleware
-func (sh *strictHandler) DeleteWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error {
-	var request DeleteWebhookEndpointRequestObject
-
-	request.EndpointID = endpointID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteWebhookEndpoint(ctx.Request().Context(), request.(DeleteWebhookEndpointRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteWebhookEndpoint")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteWebhookEndpointResponseObject); ok {
-		return validResponse.VisitDeleteWebhookEndpointResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetWebhookEndpoint operation middleware
-func (sh *strictHandler) GetWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error {
-	var request GetWebhookEndpointRequestObject
-
-	request.EndpointID = endpointID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetWebhookEndpoint(ctx.Request().Context(), request.(GetWebhookEndpointRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetWebhookEndpoint")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetWebhookEndpointResponseObject); ok {
-		return validResponse.VisitGetWebhookEndpointResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ChangeWebhookEndpoint operation middleware
-func (sh *strictHandler) ChangeWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error {
-	var request ChangeWebhookEndpointRequestObject
-
-	request.EndpointID = endpointID
-
-	var body ChangeWebhookEndpointJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ChangeWebhookEndpoint(ctx.Request().Context(), request.(ChangeWebhookEndpointRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ChangeWebhookEndpoint")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ChangeWebhookEndpointResponseObject); ok {
-		return validResponse.VisitChangeWebhookEndpointResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// AdoptWebhookEndpoint operation middleware
-func (sh *strictHandler) AdoptWebhookEndpoint(ctx *echo.Context, endpointID EndpointID) error {
-	var request AdoptWebhookEndpointRequestObject
-
-	request.EndpointID = endpointID
-
-	var body AdoptWebhookEndpointJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
-	}
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.AdoptWebhookEndpoint(ctx.Request().Context(), request.(AdoptWebhookEndpointRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "AdoptWebhookEndpoint")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(AdoptWebhookEndpointResponseObject); ok {
-		return validResponse.VisitAdoptWebhookEndpointResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RotateWebhookEndpointSecret operation middleware
-func (sh *strictHandler) RotateWebhookEndpointSecret(ctx *echo.Context, endpointID EndpointID) error {
-	var request RotateWebhookEndpointSecretRequestObject
-
-	request.EndpointID = endpointID
-
-	var body RotateWebhookEndpointSecretJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
-	}
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RotateWebhookEndpointSecret(ctx.Request().Context(), request.(RotateWebhookEndpointSecretRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RotateWebhookEndpointSecret")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RotateWebhookEndpointSecretResponseObject); ok {
-		return validResponse.VisitRotateWebhookEndpointSecretResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListWebhookEvents operation middleware
-func (sh *strictHandler) ListWebhookEvents(ctx *echo.Context, params ListWebhookEventsParams) error {
-	var request ListWebhookEventsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListWebhookEvents(ctx.Request().Context(), request.(ListWebhookEventsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListWebhookEvents")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListWebhookEventsResponseObject); ok {
-		return validResponse.VisitListWebhookEventsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetWebhookEvent operation middleware
-func (sh *strictHandler) GetWebhookEvent(ctx *echo.Context, eventID EventID) error {
-	var request GetWebhookEventRequestObject
-
-	request.EventID = eventID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetWebhookEvent(ctx.Request().Context(), request.(GetWebhookEventRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetWebhookEvent")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetWebhookEventResponseObject); ok {
-		return validResponse.VisitGetWebhookEventResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListWebhookSubscriptions operation middleware
-func (sh *strictHandler) ListWebhookSubscriptions(ctx *echo.Context, params ListWebhookSubscriptionsParams) error {
-	var request ListWebhookSubscriptionsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListWebhookSubscriptions(ctx.Request().Context(), request.(ListWebhookSubscriptionsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListWebhookSubscriptions")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListWebhookSubscriptionsResponseObject); ok {
-		return validResponse.VisitListWebhookSubscriptionsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateWebhookSubscription operation middleware
-func (sh *strictHandler) CreateWebhookSubscription(ctx *echo.Context) error {
-	var request CreateWebhookSubscriptionRequestObject
-
-	var body CreateWebhookSubscriptionJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateWebhookSubscription(ctx.Request().Context(), request.(CreateWebhookSubscriptionRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateWebhookSubscription")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateWebhookSubscriptionResponseObject); ok {
-		return validResponse.VisitCreateWebhookSubscriptionResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteWebhookSubscription operation middleware
-func (sh *strictHandler) DeleteWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error {
-	var request DeleteWebhookSubscriptionRequestObject
-
-	request.SubscriptionID = subscriptionID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteWebhookSubscription(ctx.Request().Context(), request.(DeleteWebhookSubscriptionRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteWebhookSubscription")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteWebhookSubscriptionResponseObject); ok {
-		return validResponse.VisitDeleteWebhookSubscriptionResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetWebhookSubscription operation middleware
-func (sh *strictHandler) GetWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error {
-	var request GetWebhookSubscriptionRequestObject
-
-	request.SubscriptionID = subscriptionID
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetWebhookSubscription(ctx.Request().Context(), request.(GetWebhookSubscriptionRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetWebhookSubscription")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetWebhookSubscriptionResponseObject); ok {
-		return validResponse.VisitGetWebhookSubscriptionResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ChangeWebhookSubscription operation middleware
-func (sh *strictHandler) ChangeWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error {
-	var request ChangeWebhookSubscriptionRequestObject
-
-	request.SubscriptionID = subscriptionID
-
-	var body ChangeWebhookSubscriptionJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ChangeWebhookSubscription(ctx.Request().Context(), request.(ChangeWebhookSubscriptionRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ChangeWebhookSubscription")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ChangeWebhookSubscriptionResponseObject); ok {
-		return validResponse.VisitChangeWebhookSubscriptionResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// AdoptWebhookSubscription operation middleware
-func (sh *strictHandler) AdoptWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error {
-	var request AdoptWebhookSubscriptionRequestObject
-
-	request.SubscriptionID = subscriptionID
-
-	var body AdoptWebhookSubscriptionJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
-	}
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.AdoptWebhookSubscription(ctx.Request().Context(), request.(AdoptWebhookSubscriptionRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "AdoptWebhookSubscription")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(AdoptWebhookSubscriptionResponseObject); ok {
-		return validResponse.VisitAdoptWebhookSubscriptionResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// PingWebhookSubscription operation middleware
-func (sh *strictHandler) PingWebhookSubscription(ctx *echo.Context, subscriptionID SubscriptionID) error {
-	var request PingWebhookSubscriptionRequestObject
-
-	request.SubscriptionID = subscriptionID
-
-	var body PingWebhookSubscriptionJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
-	}
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.PingWebhookSubscription(ctx.Request().Context(), request.(PingWebhookSubscriptionRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "PingWebhookSubscription")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(PingWebhookSubscriptionResponseObject); ok {
-		return validResponse.VisitPingWebhookSubscriptionResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RotateWebhookSubscriptionSecret operation middleware
-func (sh *strictHandler) RotateWebhookSubscriptionSecret(ctx *echo.Context, subscriptionID SubscriptionID) error {
-	var request RotateWebhookSubscriptionSecretRequestObject
-
-	request.SubscriptionID = subscriptionID
-
-	var body RotateWebhookSubscriptionSecretJSONRequestBody
-	var err error
-	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = echo.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
-	}
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RotateWebhookSubscriptionSecret(ctx.Request().Context(), request.(RotateWebhookSubscriptionSecretRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RotateWebhookSubscriptionSecret")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RotateWebhookSubscriptionSecretResponseObject); ok {
-		return validResponse.VisitRotateWebhookSubscriptionSecretResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ReceiveWebhook operation middleware
-func (sh *strictHandler) ReceiveWebhook(ctx *echo.Context, endpointID EndpointID, params ReceiveWebhookParams) error {
-	var request ReceiveWebhookRequestObject
-
-	request.EndpointID = endpointID
-	request.Params = params
-
-	request.Body = ctx.Request().Body
-
-	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ReceiveWebhook(ctx.Request().Context(), request.(ReceiveWebhookRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ReceiveWebhook")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ReceiveWebhookResponseObject); ok {
-		return validResponse.VisitReceiveWebhookResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -7,22 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/access"
-	"github.com/parley/parley/platform/call"
+	"github.com/parley/parley/platform/request/access"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/gateway"
 )
-
-// closeTimeout is how long a reader whose right has ended may take to receive what is being written, including
-// stream.closed.
-const closeTimeout = 500 * time.Millisecond
-
-const writeChunk = 64 << 10 // bytes
 
 // reconnectAfter is how long a client should wait, in milliseconds, before it reconnects to an interrupted stream.
 const reconnectAfter = 1000
@@ -38,33 +30,18 @@ var (
 // only stream.closed is written.
 type frames struct {
 	ctx      context.Context //nolint:containedctx // of the one answer
-	w        http.ResponseWriter
-	control  *http.ResponseController
+	out      *gateway.EventStream
 	trace    string
 	thread   uuid.UUID
 	turn     uuid.UUID
 	position int64 // of the reader
-	begun    bool
-	over     bool // the turn's last event is written
-
-	mu     sync.Mutex
-	closes bool // the reader's right has ended
+	over     bool  // the turn's last event is written
 }
 
 // newFrames returns frames for a reader who is at a position. Stop must be called when the response is complete.
 func newFrames(ctx context.Context, w http.ResponseWriter, thread, turn uuid.UUID, position int64) (f *frames, stop func() bool) {
-	f = &frames{
-		ctx: ctx, w: w, control: http.NewResponseController(w), trace: call.From(ctx).TraceID, thread: thread, turn: turn, position: position,
-	}
-	return f, context.AfterFunc(ctx, func() {
-		if access.EndOf(ctx, nil) == nil {
-			return
-		}
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.closes = true
-		_ = f.control.SetWriteDeadline(time.Now().Add(closeTimeout)) // a reader who does not read is disconnected
-	})
+	out, stop := gateway.NewEventStream(ctx, w)
+	return &frames{ctx: ctx, out: out, trace: callctx.From(ctx).TraceID, thread: thread, turn: turn, position: position}, stop
 }
 
 // close writes to the reader that its right has ended, and returns errClosed. Where the stream has not begun it returns
@@ -73,12 +50,10 @@ func (f *frames) close(end *access.End) error {
 	switch {
 	case f.over:
 		return nil
-	case !f.begun:
+	case !f.out.Begun():
 		return end
 	}
-	f.mu.Lock()
-	f.closes = true
-	f.mu.Unlock()
+	f.out.Close()
 	data, err := json.Marshal(StreamClosed{
 		Type: StreamClosedTypeStreamClosed, SequenceNumber: f.position, TurnID: f.turn, ThreadID: f.thread, TraceID: f.trace,
 		Reason: StreamClosedReason(end.Reason),
@@ -86,32 +61,8 @@ func (f *frames) close(end *access.End) error {
 	if err != nil {
 		return fmt.Errorf("encode an event: %w", err)
 	}
-	_ = f.write(fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", f.position, StreamClosedTypeStreamClosed, data)) // ignored: the reader may be gone
+	_ = f.out.Write(fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", f.position, StreamClosedTypeStreamClosed, data)) // ignored: the reader may be gone
 	return errClosed
-}
-
-// write sends bytes at once, in chunks. Written bytes count as in flight for the reader until they are received. A long
-// text that is not read must not use up the reader's limit for its other calls.
-func (f *frames) write(p []byte) error {
-	for chunk := range slices.Chunk(p, writeChunk) {
-		if err := f.setDeadline(); err != nil {
-			return err
-		}
-		if _, err := f.w.Write(chunk); err != nil {
-			return err
-		}
-	}
-	return f.control.Flush()
-}
-
-func (f *frames) setDeadline() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	deadline := time.Time{} // none: gateway.CloseStalled disconnects a reader who does not read
-	if f.closes {
-		deadline = time.Now().Add(closeTimeout)
-	}
-	return f.control.SetWriteDeadline(deadline)
 }
 
 // writeEvents writes new events with one write. It is a usecases.WriteEvents.
@@ -120,7 +71,7 @@ func (f *frames) writeEvents(r domain.TurnView, events []domain.Event) error {
 		return end
 	}
 	var out bytes.Buffer
-	if !f.begun {
+	if !f.out.Begun() {
 		fmt.Fprintf(&out, "retry: %d\n", reconnectAfter)
 	}
 	if len(events) == 0 {
@@ -130,20 +81,17 @@ func (f *frames) writeEvents(r domain.TurnView, events []domain.Event) error {
 		out.WriteString(": still here\n\n")
 	}
 	for _, e := range events {
-		data, err := json.Marshal(f.data(r, e))
+		event := eventFor(f.ctx, f.data(r, e))
+		if event == nil {
+			continue
+		}
+		data, err := json.Marshal(event)
 		if err != nil {
 			return fmt.Errorf("encode an event: %w", err)
 		}
 		fmt.Fprintf(&out, "id: %d\nevent: %s\ndata: %s\n\n", e.Sequence, e.Type, data)
 	}
-	if !f.begun {
-		f.begun = true
-		h := f.w.Header()
-		h.Set("Content-Type", eventStream)
-		h.Set("X-Accel-Buffering", "no") // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
-		f.w.WriteHeader(http.StatusOK)
-	}
-	if err := f.write(out.Bytes()); err != nil {
+	if err := f.out.Write(out.Bytes()); err != nil {
 		return fmt.Errorf("%w: %w", errReaderGone, err)
 	}
 	if len(events) > 0 {
@@ -165,6 +113,19 @@ func (f *frames) data(r domain.TurnView, e domain.Event) any {
 			Type: MessageCreatedTypeMessageCreated, SequenceNumber: e.Sequence, TurnID: r.ID, ThreadID: r.ThreadID, TraceID: f.trace,
 			Attempt: r.Attempt, MessageID: domain.AnswerID(r.ID), Role: MessageCreatedRoleAssistant,
 		}
+	case domain.EventRetrieved:
+		retrieved := RetrievalCompleted{}
+		_ = json.Unmarshal(e.Data, &retrieved) // this program has encoded it
+		retrieved.Type, retrieved.SequenceNumber = RetrievalCompletedTypeRetrievalCompleted, e.Sequence
+		retrieved.TurnID, retrieved.ThreadID, retrieved.TraceID = r.ID, r.ThreadID, f.trace
+		return retrieved
+	case domain.EventCitation:
+		added := CitationAdded{
+			Type: CitationAddedTypeCitationAdded, SequenceNumber: e.Sequence, TurnID: r.ID, ThreadID: r.ThreadID, TraceID: f.trace,
+			MessageID: domain.AnswerID(r.ID),
+		}
+		_ = json.Unmarshal(e.Data, &added.Citation) // as above
+		return added
 	case domain.EventMessageDelta:
 		return MessageDelta{
 			Type: MessageDeltaTypeMessageDelta, SequenceNumber: e.Sequence, TurnID: r.ID, ThreadID: r.ThreadID, TraceID: f.trace,

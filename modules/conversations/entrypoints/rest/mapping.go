@@ -1,10 +1,13 @@
 package rest
 
-import "github.com/parley/parley/modules/conversations/domain"
+import (
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/platform/request/page"
+)
 
 func toThread(t domain.Thread) Thread {
 	thread := Thread{
-		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, Status: ThreadStatus(t.Status), Title: t.Title, Metadata: t.Metadata,
+		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, EndUserID: t.EndUserID, Status: ThreadStatus(t.Status), Title: t.Title, Metadata: t.Metadata,
 		CreatedAt: t.CreatedAt, LastMessageAt: t.LastMessageAt,
 	}
 	if t.Channel != nil {
@@ -16,12 +19,18 @@ func toThread(t domain.Thread) Thread {
 func toMessage(m domain.Message) Message {
 	message := Message{
 		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: statusOf(m),
-		OperationID: m.OperationID, CreatedAt: m.CreatedAt,
+		OperationID: m.OperationID, CreatedAt: m.CreatedAt, Citations: page.Map(m.Citations, toCitation),
 	}
 	if f := m.Feedback; f != nil {
 		message.Feedback = &GivenFeedback{Rating: Rating(f.Rating), Comment: f.Comment, UpdatedAt: f.At}
 	}
 	return message
+}
+
+func toCitation(c domain.Citation) Citation {
+	return Citation{
+		Number: c.Number, DocumentID: c.DocumentID, Title: c.Title, ChunkID: c.ChunkID, Page: c.Page, Start: c.Start, End: c.End, Quote: c.Quote,
+	}
 }
 
 func statusOf(m domain.Message) MessageStatus {

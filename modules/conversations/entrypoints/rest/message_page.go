@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/gateway"
+	"github.com/parley/parley/platform/request/gateway"
 )
 
 // messagePage is a MessageList that is written directly from the messages. It is the longest of the frequent responses,
@@ -41,7 +42,7 @@ const (
 func (p messagePage) VisitListMessagesResponse(w http.ResponseWriter) error {
 	size := 256
 	for _, m := range p.items {
-		size += messageBytes + len(m.Content)
+		size += messageBytes + bytesOfMessage(m)
 	}
 	kept, _ := bodies.Get().(*[]byte) // the pool contains nothing else
 	body := (*kept)[:0]
@@ -109,7 +110,18 @@ func (p messagePage) append(b []byte, flush func(b []byte) ([]byte, error)) ([]b
 // appendMessage appends the same JSON as toMessage. It returns an error where the content is not UTF-8, which Postgres
 // cannot store.
 func appendMessage(b []byte, m domain.Message) ([]byte, error) {
-	b = append(b, `{"content":`...)
+	b = append(b, `{"citations":[`...)
+	for i, c := range m.Citations {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		citation, err := json.Marshal(toCitation(c))
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, citation...)
+	}
+	b = append(b, `],"content":`...)
 	b, err := jsontext.AppendQuote(b, m.Content)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/request/page"
 )
 
 func TestAPageOfMessagesIsWrittenAsTheDocumentHasIt(t *testing.T) {
@@ -27,10 +27,13 @@ func TestAPageOfMessagesIsWrittenAsTheDocumentHasIt(t *testing.T) {
 		return m
 	}
 	for name, p := range map[string]messagePage{
-		"nothing":  {items: []domain.Message{}},
-		"one":      {items: []domain.Message{message(nil)}},
-		"more":     {items: []domain.Message{message(nil), message(nil)}, more: true, next: &cursor},
-		"answer":   {items: []domain.Message{message(func(m *domain.Message) { m.Role, m.OperationID = domain.RoleAssistant, &operation })}},
+		"nothing": {items: []domain.Message{}},
+		"one":     {items: []domain.Message{message(nil)}},
+		"more":    {items: []domain.Message{message(nil), message(nil)}, more: true, next: &cursor},
+		"answer":  {items: []domain.Message{message(func(m *domain.Message) { m.Role, m.OperationID = domain.RoleAssistant, &operation })}},
+		"cited": {items: []domain.Message{message(func(m *domain.Message) {
+			m.Citations = []domain.Citation{{Number: 1, Title: "<T>", Quote: "\"q\"", Start: 3, End: 6}, {Number: 2, Page: new(7)}}
+		})}},
 		"broken":   {items: []domain.Message{message(func(m *domain.Message) { m.Cancelled = true })}},
 		"no parts": {items: []domain.Message{message(func(m *domain.Message) { m.CreatedAt = at.Truncate(time.Second) })}},
 		"rated": {items: []domain.Message{message(func(m *domain.Message) {

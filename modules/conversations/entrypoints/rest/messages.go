@@ -10,11 +10,11 @@ import (
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/gateway"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/gateway"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // ListMessages lists the messages of a thread.
@@ -27,7 +27,7 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 		Name: "messages", Filter: filter, Limit: defaultMessages, Size: bytesOfMessage,
 		Position: func(m domain.Message) ports.MessagePosition { return ports.MessagePosition{Seq: m.Seq} },
 		Read: func(ctx context.Context, after *ports.MessagePosition, limit int) ([]domain.Message, error) {
-			return s.Threads.Messages(ctx, r.ThreadID, ports.Reading{After: after, Backwards: backwards}, limit)
+			return s.Messages.Messages(ctx, r.ThreadID, ports.Reading{After: after, Backwards: backwards}, limit)
 		},
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return messagePage{p.Items, p.HasMore, p.NextCursor}, err
@@ -35,16 +35,24 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 
 // bytesOfMessage returns how many bytes the texts of a message have.
 func bytesOfMessage(m domain.Message) int {
-	if m.Feedback == nil {
-		return len(m.Content)
+	n := len(m.Content)
+	if m.Feedback != nil {
+		n += len(m.Feedback.Comment)
 	}
-	return len(m.Content) + len(m.Feedback.Comment)
+	for _, c := range m.Citations {
+		citation, _ := json.Marshal(toCitation(c)) // ids, numbers and texts can be encoded
+		n += len(citation) + spacesOfCitation
+	}
+	return n
 }
+
+// spacesOfCitation is by how much a citation may be longer as Postgres writes it.
+const spacesOfCitation = 32
 
 // RateMessage stores the user's feedback on an answer. The audit log does not contain the comment.
 func (s Server) RateMessage(ctx context.Context, r RateMessageRequestObject) (RateMessageResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		user := call.From(ctx).Principal.UserID
+		user := callctx.From(ctx).Principal.UserID
 		message, err := s.Rate.Do(ctx, r.MessageID, user, domain.Rating(r.Body.Rating), r.Body.Comment)
 		return command.Outcome{
 			Answer: RateMessage200JSONResponse(toMessage(message)).VisitRateMessageResponse,
@@ -52,13 +60,14 @@ func (s Server) RateMessage(ctx context.Context, r RateMessageRequestObject) (Ra
 				Action: "message.rate", Resource: "message", ResourceID: r.MessageID,
 				Changes: map[string]any{"thread_id": message.ThreadID, "rating": r.Body.Rating},
 			},
+			Erasable: true,
 		}, err
 	})
 	return stored{answer}, err
 }
 
 func (s Server) ExportThread(ctx context.Context, r ExportThreadRequestObject) (ExportThreadResponseObject, error) {
-	export := &threadExport{ctx: ctx, threads: s.Threads, thread: r.ThreadID}
+	export := &threadExport{ctx: ctx, messages: s.Messages, thread: r.ThreadID}
 	var err error // the first page is read before the response begins, so that an error can still be returned
 	export.first, err = export.read(ports.Reading{})
 	return export, err
@@ -66,10 +75,10 @@ func (s Server) ExportThread(ctx context.Context, r ExportThreadRequestObject) (
 
 // threadExport writes a thread page by page. It holds no connection between pages.
 type threadExport struct {
-	ctx     context.Context //nolint:containedctx // the generated Visit method has none
-	threads ports.Threads
-	thread  uuid.UUID
-	first   exportPage
+	ctx      context.Context //nolint:containedctx // the generated Visit method has none
+	messages ports.Messages
+	thread   uuid.UUID
+	first    exportPage
 }
 
 // exportPage is the part of an export that is read and not yet written.
@@ -81,7 +90,7 @@ type exportPage struct {
 const exportRows = 100 // messages read at once, if they have not too many bytes
 
 func (e *threadExport) read(from ports.Reading) (p exportPage, err error) {
-	rows, err := e.threads.Messages(e.ctx, e.thread, from, exportRows+1)
+	rows, err := e.messages.Messages(e.ctx, e.thread, from, exportRows+1)
 	if err != nil {
 		return p, err
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
 )
 
 func (s Server) GetModelSettings(ctx context.Context, _ GetModelSettingsRequestObject) (GetModelSettingsResponseObject, error) {
@@ -68,7 +68,7 @@ func (s Server) DeleteModelKey(ctx context.Context, r DeleteModelKeyRequestObjec
 
 // modelChange returns an audit entry of the whole workspace, because its settings and keys have no ids.
 func modelChange(ctx context.Context, action string, changes any) audit.Entry {
-	return audit.Entry{Action: action, Resource: "workspace", ResourceID: call.From(ctx).Principal.WorkspaceID, Changes: changes}
+	return audit.Entry{Action: action, Resource: "workspace", ResourceID: callctx.From(ctx).Principal.WorkspaceID, Changes: changes}
 }
 
 func toModelSettings(d domain.ModelDefaults) ModelSettings {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // position is the position of a stream's reader: the id of the last event that it has received. The zero position is
@@ -36,7 +36,7 @@ func positionOf(header, query *string) (position, error) {
 // operation id, because another id would take a turn of its own.
 func positionOfOperation(ctx context.Context, header, query *string) (position, error) {
 	p, err := positionOf(header, query)
-	if err == nil && p.id > 0 && !call.From(ctx).Operation.Given {
+	if err == nil && p.id > 0 && !callctx.From(ctx).Operation.Given {
 		err = fail.Fields(fail.Field{
 			Field: p.field, Code: "INVALID", Message: "continues the stream of an earlier call: send it with the X-Operation-Id of that call",
 		})

@@ -4,44 +4,41 @@ package rest
 import (
 	"context"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/access"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/events"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/access"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // Server serves the calls.
 type Server struct {
-	Create         usecases.CreateThread
-	Change         usecases.ChangeThread
-	Rate           usecases.RateMessage
-	Take           usecases.TakeTurn
-	Retry          usecases.RetryTurn
-	Cancel         usecases.CancelTurn
-	Follow         usecases.FollowTurn
-	Threads        ports.Threads
-	Views          ports.TurnViews
-	CreateEndpoint usecases.CreateEndpoint
-	ChangeEndpoint usecases.ChangeEndpoint
-	Receive        usecases.ReceiveEvent
-	Endpoints      ports.Endpoints
-	Adopter        ports.Adopter
-	Channels       ports.Channels
-	Models         ports.ModelSettings
-	PutModels      usecases.PutModelSettings
-	PutKey         usecases.PutModelKey
-	TestKey        usecases.TestModelKey
-	UsableModels   usecases.ListModels
-	Subscriptions  *events.Subscriptions
-	Commands       *command.Pipeline
-	Access         *access.Watcher
-	Cursors        page.Key
+	Create       usecases.CreateThread
+	Change       usecases.ChangeThread
+	Delete       usecases.DeleteThread
+	DeleteMsg    usecases.DeleteMessage
+	Rate         usecases.RateMessage
+	Take         usecases.TakeTurn
+	Retry        usecases.RetryTurn
+	Cancel       usecases.CancelTurn
+	Follow       usecases.FollowTurn
+	Threads      ports.Threads
+	Messages     ports.Messages
+	Retrievals   ports.Retrievals
+	Views        ports.TurnViews
+	Models       ports.ModelSettings
+	PutModels    usecases.PutModelSettings
+	PutKey       usecases.PutModelKey
+	TestKey      usecases.TestModelKey
+	UsableModels usecases.ListModels
+	Commands     *command.Pipeline
+	Access       *access.Watcher
+	Cursors      page.Key
 }
 
 // Mount adds the routes.
@@ -52,19 +49,30 @@ func (s Server) Mount(e *echo.Echo) {
 const defaultMessages = 100 // on a page
 
 func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (CreateThreadResponseObject, error) {
+	if err := checkMetadata(ctx, r.Body.Metadata != nil); err != nil {
+		return nil, err
+	}
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		p := call.From(ctx).Principal
+		p := callctx.From(ctx).Principal
+		var endUser *uuid.UUID
+		if p.EndUser != nil {
+			endUser = &p.UserID
+			if r.Body.BotID == nil {
+				r.Body.BotID = &p.EndUser.BotID
+			}
+		}
 		thread, err := s.Create.Do(ctx, usecases.NewThread{
-			WorkspaceID: p.WorkspaceID, By: p.UserID, BotID: r.Body.BotID, Title: r.Body.Title, Metadata: r.Body.Metadata,
+			WorkspaceID: p.WorkspaceID, By: p.UserID, BotID: r.Body.BotID, EndUserID: endUser, Title: r.Body.Title, Metadata: r.Body.Metadata,
 		})
 		location := "/v1/conversations/threads/" + thread.ID.String()
 		return command.Outcome{
 			Answer: CreateThread201JSONResponse{
-				Body: toThread(thread), Headers: CreateThread201ResponseHeaders{Location: &location},
+				Body: threadFor(ctx, thread), Headers: CreateThread201ResponseHeaders{Location: &location},
 			}.VisitCreateThreadResponse,
 			Audit: audit.Entry{
 				Action: "thread.create", Resource: "thread", ResourceID: thread.ID, Changes: map[string]any{"bot_id": thread.BotID},
 			},
+			Erasable: true,
 		}, err
 	})
 	return stored{answer}, err
@@ -72,5 +80,5 @@ func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (
 
 func (s Server) GetThread(ctx context.Context, r GetThreadRequestObject) (GetThreadResponseObject, error) {
 	thread, err := s.Threads.Get(ctx, r.ThreadID)
-	return GetThread200JSONResponse(toThread(thread)), err
+	return GetThread200JSONResponse(threadFor(ctx, thread)), err
 }

@@ -5,60 +5,32 @@ package rest
 import (
 	"net/http"
 
-	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/request/command"
 )
 
 // stored answers a call with the bytes that the command pipeline keeps.
 type stored struct{ command.Answer }
 
-func (s stored) VisitRateMessageResponse(w http.ResponseWriter) error           { return s.Write(w) }
-func (s stored) VisitListThreadsResponse(w http.ResponseWriter) error           { return s.Write(w) }
-func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitGetThreadResponse(w http.ResponseWriter) error             { return s.Write(w) }
-func (s stored) VisitChangeThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitExportThreadResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitListMessagesResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error              { return s.Write(w) }
-func (s stored) VisitListTurnsResponse(w http.ResponseWriter) error             { return s.Write(w) }
-func (s stored) VisitGetTurnResponse(w http.ResponseWriter) error               { return s.Write(w) }
-func (s stored) VisitCancelTurnResponse(w http.ResponseWriter) error            { return s.Write(w) }
-func (s stored) VisitFollowTurnResponse(w http.ResponseWriter) error            { return s.Write(w) }
-func (s stored) VisitRetryTurnResponse(w http.ResponseWriter) error             { return s.Write(w) }
-func (s stored) VisitListModelKeysResponse(w http.ResponseWriter) error         { return s.Write(w) }
-func (s stored) VisitDeleteModelKeyResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitPutModelKeyResponse(w http.ResponseWriter) error           { return s.Write(w) }
-func (s stored) VisitTestModelKeyResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitGetModelSettingsResponse(w http.ResponseWriter) error      { return s.Write(w) }
-func (s stored) VisitPutModelSettingsResponse(w http.ResponseWriter) error      { return s.Write(w) }
-func (s stored) VisitListModelsResponse(w http.ResponseWriter) error            { return s.Write(w) }
-func (s stored) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error    { return s.Write(w) }
-func (s stored) VisitRetryWebhookDeliveryResponse(w http.ResponseWriter) error  { return s.Write(w) }
-func (s stored) VisitListWebhookEndpointsResponse(w http.ResponseWriter) error  { return s.Write(w) }
-func (s stored) VisitCreateWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitDeleteWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitGetWebhookEndpointResponse(w http.ResponseWriter) error    { return s.Write(w) }
-func (s stored) VisitChangeWebhookEndpointResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitAdoptWebhookEndpointResponse(w http.ResponseWriter) error  { return s.Write(w) }
-func (s stored) VisitRotateWebhookEndpointSecretResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitListWebhookEventsResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitGetWebhookEventResponse(w http.ResponseWriter) error          { return s.Write(w) }
-func (s stored) VisitListWebhookSubscriptionsResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitCreateWebhookSubscriptionResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitDeleteWebhookSubscriptionResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitGetWebhookSubscriptionResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitChangeWebhookSubscriptionResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitAdoptWebhookSubscriptionResponse(w http.ResponseWriter) error { return s.Write(w) }
-func (s stored) VisitPingWebhookSubscriptionResponse(w http.ResponseWriter) error  { return s.Write(w) }
-func (s stored) VisitRotateWebhookSubscriptionSecretResponse(w http.ResponseWriter) error {
-	return s.Write(w)
-}
-func (s stored) VisitReceiveWebhookResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitDeleteMessageResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitRateMessageResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitListThreadsResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitCreateThreadResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitDeleteThreadResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitGetThreadResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitChangeThreadResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitExportThreadResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitListMessagesResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitTakeTurnResponse(w http.ResponseWriter) error         { return s.Write(w) }
+func (s stored) VisitListTurnsResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitGetTurnResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitCancelTurnResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitFollowTurnResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitListRetrievalsResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitRetryTurnResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitListModelKeysResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitDeleteModelKeyResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitPutModelKeyResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitTestModelKeyResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitGetModelSettingsResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitPutModelSettingsResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitListModelsResponse(w http.ResponseWriter) error       { return s.Write(w) }

@@ -13,11 +13,10 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/access"
-	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/request/access"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/gateway"
 )
-
-const eventStream = "text/event-stream" // https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 type streamKey struct{}
 
@@ -28,7 +27,7 @@ func negotiate(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 		for _, accept := range req.Header.Values(echo.HeaderAccept) {
 			for media := range strings.SplitSeq(accept, ",") {
 				name, params, err := mime.ParseMediaType(media)
-				if err == nil && name == eventStream && !isZero(params["q"]) {
+				if err == nil && name == gateway.MediaEventStream && !isZero(params["q"]) {
 					c.SetRequest(req.WithContext(context.WithValue(req.Context(), streamKey{}, true)))
 				}
 			}
@@ -102,7 +101,7 @@ func (t turnStream) read(ctx context.Context, w http.ResponseWriter, start useca
 		return nil
 	case errors.Is(err, usecases.ErrNoSuchEvent):
 		return t.from.invalid()
-	case err == nil && !out.begun:
+	case err == nil && !out.out.Begun():
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return err

@@ -7,9 +7,9 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/access"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/operations"
+	"github.com/parley/parley/platform/request/access"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/operations"
 )
 
 // TakeTurn sends a message to a thread and returns the turn, or streams its events.
@@ -40,6 +40,9 @@ func (s Server) RetryTurn(ctx context.Context, r RetryTurnRequestObject) (RetryT
 // CancelTurn cancels a turn that runs.
 func (s Server) CancelTurn(ctx context.Context, r CancelTurnRequestObject) (CancelTurnResponseObject, error) {
 	answer, err := s.Cancel.Do(ctx, r.ThreadID, r.TurnID)
+	if err == nil {
+		answer, err = answerFor(ctx, answer, recordFor)
+	}
 	return toStored(answer), err
 }
 
@@ -51,6 +54,9 @@ func (s Server) whileAllowed(ctx context.Context, take func() (ports.Answer, err
 	answer, err := take()
 	if end := access.EndOf(watched, nil); end != nil && err == nil {
 		return stored{}, end
+	}
+	if err == nil {
+		answer, err = answerFor(ctx, answer, turnFor)
 	}
 	return toStored(answer), err
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // ListTurns lists the turns of a thread, newest first.
@@ -18,7 +18,8 @@ func (s Server) ListTurns(ctx context.Context, r ListTurnsRequestObject) (ListTu
 			return s.Views.List(ctx, r.ThreadID, before, limit)
 		},
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
-	return ListTurns200JSONResponse{Items: page.Map(p.Items, toTurnRecord), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
+	mapped := func(t domain.TurnView) TurnRecord { return recordFor(ctx, toTurnRecord(t)) }
+	return ListTurns200JSONResponse{Items: page.Map(p.Items, mapped), HasMore: p.HasMore, NextCursor: p.NextCursor}, err
 }
 
 // bytesOfTurn returns how many bytes of text a listed turn has: its partial answer if it was cancelled.
@@ -31,7 +32,7 @@ func bytesOfTurn(t domain.TurnView) int {
 
 func (s Server) GetTurn(ctx context.Context, r GetTurnRequestObject) (GetTurnResponseObject, error) {
 	turn, err := s.Views.Get(ctx, r.ThreadID, r.TurnID)
-	return GetTurn200JSONResponse(toTurnRecord(turn)), err
+	return GetTurn200JSONResponse(recordFor(ctx, toTurnRecord(turn))), err
 }
 
 // FollowTurn streams the events of a turn.

@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"github.com/parley/parley/modules/conversations/domain"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // ListModels lists the models that the caller's workspace can use.
@@ -18,27 +18,19 @@ func (s Server) ListModels(ctx context.Context, _ ListModelsRequestObject) (List
 	}, err
 }
 
-// TestModelKey tests the workspace's own key for a provider. Neither a transaction nor a connection is held during the
-// call to the provider. The result is stored with the audit row, and a repetition returns it without another call.
+// TestModelKey tests the workspace's own key for a provider.
 func (s Server) TestModelKey(ctx context.Context, r TestModelKeyRequestObject) (TestModelKeyResponseObject, error) {
-	if answer, seen, err := s.Commands.Seen(ctx); seen || err != nil {
-		return stored{answer}, err
-	}
 	model := ""
 	if r.Body != nil && r.Body.Model != nil {
 		model = *r.Body.Model
 	}
-	result, err := s.TestKey.Do(ctx, call.From(ctx).Principal.WorkspaceID, r.Provider, model)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		return command.Outcome{
-			Answer: TestModelKey200JSONResponse(toKeyTest(result)).VisitTestModelKeyResponse,
-			Audit:  modelChange(ctx, "model_key.test", map[string]any{"provider": r.Provider, "model": model, "ok": result.OK(), "code": result.Code}),
-		}, nil
-	})
-	return stored{answer}, err
+	answer, err := s.TestKey.Do(ctx, callctx.From(ctx).Principal.WorkspaceID, r.Provider, model)
+	return toStored(answer), err
+}
+
+// EncodeKeyTest encodes the response of an operation that tested a key.
+func EncodeKeyTest(k domain.KeyTest) command.Encoder {
+	return TestModelKey200JSONResponse(toKeyTest(k)).VisitTestModelKeyResponse
 }
 
 func toUsableModel(m domain.UsableModel) UsableModel {

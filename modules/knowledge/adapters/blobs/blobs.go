@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/knowledge/ports"
-	"github.com/parley/parley/platform/blob"
+	"github.com/parley/parley/platform/data/blob"
 )
 
 // Bytes stores the bytes of files in a blob store.

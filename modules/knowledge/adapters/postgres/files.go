@@ -11,10 +11,10 @@ import (
 	"github.com/parley/parley/db/knowledgedb"
 	"github.com/parley/parley/modules/knowledge/domain"
 	"github.com/parley/parley/modules/knowledge/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/postgres"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/data/postgres"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/work/jobs"
 )
 
 // RemoveBytesKind is the kind of the jobs that remove the bytes of a deleted file.
@@ -29,13 +29,13 @@ type Deleted struct {
 type Files struct {
 	DB    *postgres.DB
 	Queue *jobs.Queue
-	Meter *usage.Meter // of the stored bytes
+	Quota *usage.Quota // of the stored bytes
 }
 
 var _ ports.Files = Files{}
 
 func (f Files) queries(ctx context.Context) (*knowledgedb.Queries, uuid.UUID) {
-	return knowledgedb.New(f.DB.In(ctx)), call.From(ctx).Principal.WorkspaceID
+	return knowledgedb.New(f.DB.In(ctx)), callctx.From(ctx).Principal.WorkspaceID
 }
 
 // Create stores the row of a file. Where the workspace may not store that many bytes more, the transaction ends with
@@ -55,7 +55,7 @@ func (f Files) Create(ctx context.Context, file domain.File) error {
 	if err != nil {
 		return fmt.Errorf("create the file: %w", err)
 	}
-	return f.Meter.Add(ctx, usage.Storage, file.Size)
+	return f.Quota.Add(ctx, usage.Storage, file.Size)
 }
 
 func (f Files) Get(ctx context.Context, id uuid.UUID) (domain.File, error) {
@@ -91,7 +91,7 @@ func (f Files) Delete(ctx context.Context, id uuid.UUID) (domain.File, error) {
 	}
 	return file, errors.Join(
 		f.Queue.Enqueue(ctx, RemoveBytesKind, Deleted{FileID: id}, jobs.Options{Key: id.String()}),
-		f.Meter.Add(ctx, usage.Storage, -file.Size),
+		f.Quota.Add(ctx, usage.Storage, -file.Size),
 	)
 }
 

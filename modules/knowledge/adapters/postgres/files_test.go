@@ -12,10 +12,10 @@ import (
 	"github.com/parley/parley/modules/knowledge/adapters/postgres"
 	"github.com/parley/parley/modules/knowledge/domain"
 	"github.com/parley/parley/modules/knowledge/ports"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/jobs"
-	"github.com/parley/parley/platform/pgtest"
-	"github.com/parley/parley/platform/usage"
+	"github.com/parley/parley/platform/ops/usage"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/testing/pgtest"
+	"github.com/parley/parley/platform/work/jobs"
 )
 
 var pg pgtest.Server
@@ -30,19 +30,19 @@ func TestFilesAreOfTheirWorkspaceAndGoWithAJobForTheirBytes(t *testing.T) {
 	su, db, by := pg.Superuser(t, url), pg.Open(t, url), uuid.New()
 	var me, them context.Context // them: another workspace
 	for _, into := range []*context.Context{&me, &them} {
-		*into = call.As(t.Context(), uuid.New(), by)
-		_, err := su.Exec(t.Context(), "INSERT INTO workspaces VALUES ($1, 'Acme', now())", call.From(*into).Principal.WorkspaceID)
+		*into = callctx.As(t.Context(), uuid.New(), by)
+		_, err := su.Exec(t.Context(), "INSERT INTO workspaces VALUES ($1, 'Acme', now())", callctx.From(*into).Principal.WorkspaceID)
 		require.NoError(t, err)
 	}
 	kinds := jobs.NewRegistry()
 	require.NoError(t, jobs.Register(kinds, postgres.RemoveBytesKind, jobs.KindOptions{}, func(context.Context, jobs.Job[postgres.Deleted]) error { return nil }))
-	files := postgres.Files{DB: db, Queue: jobs.NewQueue(db, kinds), Meter: &usage.Meter{DB: db, Now: time.Now}}
+	files := postgres.Files{DB: db, Queue: jobs.NewQueue(db, kinds), Quota: &usage.Quota{DB: db, Now: time.Now}}
 	name, err := domain.NewFileName("prices.pdf")
 	require.NoError(t, err)
 	var made []domain.File
 	for i := range 3 {
 		f := domain.File{
-			ID: uuid.Must(uuid.NewV7()), WorkspaceID: call.From(me).Principal.WorkspaceID, Name: name, ContentType: "application/pdf",
+			ID: uuid.Must(uuid.NewV7()), WorkspaceID: callctx.From(me).Principal.WorkspaceID, Name: name, ContentType: "application/pdf",
 			Size: int64(i + 1), SHA256: [32]byte{byte(i)}, CreatedBy: by, CreatedAt: now.Add(time.Duration(i/2) * time.Second), // two at once
 		}
 		require.NoError(t, db.Write(me, func(ctx context.Context) error { return files.Create(ctx, f) }))

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/knowledge/ports"
-	"github.com/parley/parley/platform/jobs"
+	"github.com/parley/parley/platform/work/jobs"
 )
 
 // RemoveBytes removes the bytes of files that were deleted.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -18,32 +19,661 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
-// CreateFileRequest defines model for CreateFileRequest.
+// Defines values for DocumentStatus.
+const (
+	Chunking   DocumentStatus = "chunking"
+	Deleting   DocumentStatus = "deleting"
+	Embedding  DocumentStatus = "embedding"
+	Extracting DocumentStatus = "extracting"
+	Failed     DocumentStatus = "failed"
+	Queued     DocumentStatus = "queued"
+	Ready      DocumentStatus = "ready"
+)
+
+// Valid indicates whether the value is a known member of the DocumentStatus enum.
+func (e DocumentStatus) Valid() bool {
+	switch e {
+	case Chunking:
+		return true
+	case Deleting:
+		return true
+	case Embedding:
+		return true
+	case Extracting:
+		return true
+	case Failed:
+		return true
+	case Queued:
+		return true
+	case Ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchMode.
+const (
+	Hybrid  SearchMode = "hybrid"
+	Lexical SearchMode = "lexical"
+	Vector  SearchMode = "vector"
+)
+
+// Valid indicates whether the value is a known member of the SearchMode enum.
+func (e SearchMode) Valid() bool {
+	switch e {
+	case Hybrid:
+		return true
+	case Lexical:
+		return true
+	case Vector:
+		return true
+	default:
+		return false
+	}
+}
+
+// AddDocumentRequest A file, or a title and a text.
+type AddDocumentRequest struct {
+	// FileID A file of this workspace.
+	FileID *openapi_types.UUID `json:"file_id,omitempty"`
+
+	// Metadata A flat object that searches can be filtered by: at most 16 keys of 1 to 64 letters, digits, `_`, `-` and `.`, each with a text of at most
+	// 256 characters, a number, true or false
+	Metadata DocumentMetadata `json:"metadata,omitempty"`
+
+	// Text Markdown, in place of a file, at least one character of it visible. The body of the call may have 1 MiB, which is about 500,000 Cyrillic letters: upload a longer text as a file.
+	Text *string `json:"text,omitempty"`
+
+	// Title Title, at least one character of it visible. Required with `text`; of a file the default is its name.
+	Title *string `json:"title,omitempty"`
+}
+
+// ChangeDocumentRequest Fields to change; at least one.
+type ChangeDocumentRequest struct {
+	// Metadata A flat object that searches can be filtered by: at most 16 keys of 1 to 64 letters, digits, `_`, `-` and `.`, each with a text of at most
+	// 256 characters, a number, true or false
+	Metadata DocumentMetadata `json:"metadata,omitempty"`
+
+	// Title Title of the document.
+	Title *string `json:"title,omitempty"`
+}
+
+// ChangeKnowledgeBaseRequest Fields to change; at least one.
+type ChangeKnowledgeBaseRequest struct {
+	// ChunkOverlap Characters that a chunk shares with the one before, about; at most a quarter of `chunk_size`.
+	ChunkOverlap *int `json:"chunk_overlap,omitempty"`
+
+	// ChunkSize Characters that a chunk has at most, 200-8000.
+	ChunkSize *int `json:"chunk_size,omitempty"`
+
+	// Description What the documents are about, at most 2000 characters.
+	Description *string `json:"description,omitempty"`
+
+	// EmbeddingModel Embedding model, as in a new knowledge base; null: search by words only. Another one has all documents indexed anew; until that is done they are found as before.
+	EmbeddingModel json.RawMessage `json:"embedding_model,omitempty"`
+
+	// Name Name, 1-200 characters, at least one of them visible.
+	Name *string `json:"name,omitempty"`
+}
+
+// Chunk A part of a document that is found by itself.
+type Chunk struct {
+	// End Where it ends.
+	End int `json:"end"`
+
+	// Headings The headings above it, the highest first.
+	Headings []string `json:"headings"`
+
+	// ID Id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Ordinal Its place in the document.
+	Ordinal int `json:"ordinal"`
+
+	// Page On which it begins; null: the format has no pages.
+	Page *int `json:"page"`
+
+	// Start Where it begins in the text of the document, in code points.
+	Start int `json:"start"`
+
+	// TableHeader The header row of the table in whose middle it begins, which is not part of `text`.
+	TableHeader *string `json:"table_header"`
+
+	// Text The text.
+	Text string `json:"text"`
+}
+
+// ChunkList A page of chunks.
+type ChunkList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Chunk `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// CreateFileRequest The file to upload.
 type CreateFileRequest struct {
+	// File The file, with its name.
 	File openapi_types.File `json:"file"`
 }
 
-// File defines model for File.
-type File struct {
-	// ContentType found out from the bytes
-	ContentType string             `json:"content_type"`
-	CreatedAt   time.Time          `json:"created_at"`
-	CreatedBy   openapi_types.UUID `json:"created_by"`
-	ID          openapi_types.UUID `json:"id"`
-	Name        string             `json:"name"`
-	Sha256      string             `json:"sha256"`
+// CreateKnowledgeBaseRequest A new knowledge base.
+type CreateKnowledgeBaseRequest struct {
+	// ChunkOverlap About how many characters a chunk shares with the one before, at most a quarter of `chunk_size`; an eighth of it where it is not given.
+	ChunkOverlap *int `json:"chunk_overlap,omitempty"`
 
-	// Size in bytes
-	Size        int64              `json:"size"`
+	// ChunkSize How many characters a chunk has at most. Default: 1600.
+	ChunkSize *int `json:"chunk_size,omitempty"`
+
+	// Description What the documents are about, at most 2000 characters. Default empty.
+	Description *string `json:"description,omitempty"`
+
+	// EmbeddingModel Embedding model, one of those that the operator of this server has set (`EMBEDDING_MODEL`), or the workspace's own (`PUT /v1/model-keys/embedding`); another one is refused (422). Default null: search by words only.
+	EmbeddingModel *string `json:"embedding_model,omitempty"`
+
+	// Language Language whose words are reduced to their stems. Default: `russian`, which reduces English words too; `simple` takes words as they are. Texts in Chinese,
+	// Japanese and Korean are found with every language
+	Language *KnowledgeLanguage `json:"language,omitempty"`
+
+	// Name Name, 1-200 characters, at least one of them visible.
+	Name string `json:"name"`
+}
+
+// Document A file or a text in a knowledge base.
+type Document struct {
+	// Characters How long the text is that is searched.
+	Characters int `json:"characters"`
+
+	// Chunks How many chunks are searched.
+	Chunks int `json:"chunks"`
+
+	// ChunksDone How many chunks are stored of those that are being made.
+	ChunksDone int `json:"chunks_done"`
+
+	// ChunksTotal How many chunks are being made; null: not known yet.
+	ChunksTotal *int `json:"chunks_total"`
+
+	// ContentType Of the file.
+	ContentType string `json:"content_type"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User or API key that created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// Error Why it could not be indexed.
+	Error *DocumentError `json:"error"`
+
+	// FileID Null: its text was sent with the call.
+	FileID *openapi_types.UUID `json:"file_id"`
+
+	// ID Id.
+	ID openapi_types.UUID `json:"id"`
+
+	// IndexedAt Since when it is searched as it is; null: it is not searched yet.
+	IndexedAt *time.Time `json:"indexed_at"`
+
+	// KnowledgeBaseID Knowledge base.
+	KnowledgeBaseID openapi_types.UUID `json:"knowledge_base_id"`
+
+	// Metadata A flat object that searches can be filtered by: at most 16 keys of 1 to 64 letters, digits, `_`, `-` and `.`, each with a text of at most
+	// 256 characters, a number, true or false
+	Metadata DocumentMetadata `json:"metadata"`
+
+	// Pages Null: its format has no pages, or it is not indexed yet.
+	Pages *int `json:"pages"`
+
+	// Size Of the file, or of the text as it was sent, in bytes.
+	Size int64 `json:"size"`
+
+	// Stage The step that is being done, or that failed: `extract`, `chunk` or `embed`.
+	Stage *string `json:"stage"`
+
+	// Status `queued`, `extracting`, `chunking`, `embedding`: it is being indexed. `ready`: it is found. `failed`: `error` says why. `deleting`: its
+	// rows are being removed. A document that was indexed once is found as it was while it is indexed again, and where that fails
+	Status DocumentStatus `json:"status"`
+
+	// Title Title of the document.
+	Title string `json:"title"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// WorkspaceID Workspace.
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
 
-// FileList defines model for FileList.
-type FileList struct {
-	HasMore    bool    `json:"has_more"`
-	Items      []File  `json:"items"`
+// DocumentCounts How many documents there are, by status; `total` is without those that are being deleted.
+type DocumentCounts struct {
+	// Chunking Being divided into chunks.
+	Chunking int `json:"chunking"`
+
+	// Deleting Being deleted.
+	Deleting int `json:"deleting"`
+
+	// Embedding Their embeddings are being computed.
+	Embedding int `json:"embedding"`
+
+	// Extracting Their text is being extracted.
+	Extracting int `json:"extracting"`
+
+	// Failed Not indexed, because of an error.
+	Failed int `json:"failed"`
+
+	// Queued Waiting to be indexed.
+	Queued int `json:"queued"`
+
+	// Ready Indexed.
+	Ready int `json:"ready"`
+
+	// Total All, except those that are being deleted.
+	Total int `json:"total"`
+}
+
+// DocumentError Why a document could not be indexed.
+type DocumentError struct {
+	// Code `UNSUPPORTED_FILE`, `ENCRYPTED_FILE`, `NO_TEXT` (a scan), `TOO_LARGE`, `EXTRACTION_FAILED`, `EMBEDDING_FAILED`, `FILE_CONTENT_MISSING`, `LIMIT_REACHED`.
+	Code string `json:"code"`
+
+	// Message What to do.
+	Message string `json:"message"`
+}
+
+// DocumentList A page of documents.
+type DocumentList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []Document `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
 	NextCursor *string `json:"next_cursor"`
 }
+
+// DocumentMetadata A flat object that searches can be filtered by: at most 16 keys of 1 to 64 letters, digits, `_`, `-` and `.`, each with a text of at most
+// 256 characters, a number, true or false
+type DocumentMetadata = json.RawMessage
+
+// DocumentStatus `queued`, `extracting`, `chunking`, `embedding`: it is being indexed. `ready`: it is found. `failed`: `error` says why. `deleting`: its
+// rows are being removed. A document that was indexed once is found as it was while it is indexed again, and where that fails
+type DocumentStatus string
+
+// DocumentText The text of a document, or a page of it.
+type DocumentText struct {
+	// DocumentID Document.
+	DocumentID openapi_types.UUID `json:"document_id"`
+
+	// End Where it ends.
+	End int `json:"end"`
+
+	// Page The page that was asked for.
+	Page *int `json:"page"`
+
+	// Pages How many pages the document has; null: its format has none.
+	Pages *int `json:"pages"`
+
+	// Start Where this text begins in the whole text, in code points.
+	Start int `json:"start"`
+
+	// Text The text.
+	Text string `json:"text"`
+}
+
+// EmbeddingKey A workspace's own embedding model, without the text of its key.
+type EmbeddingKey struct {
+	// BaseURL Base URL of the server; null for OpenAI's public address.
+	BaseURL *string `json:"base_url"`
+
+	// CreatedAt When it was set.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Dimensions Number of dimensions that the model is asked for; null if it is asked for none.
+	Dimensions *int `json:"dimensions"`
+
+	// LastFour Last four characters of the key.
+	LastFour string `json:"last_four"`
+
+	// Model Name of the model, as knowledge bases name it in `embedding_model`.
+	Model string `json:"model"`
+}
+
+// EmbeddingKeyTest Result of the test of an embedding model.
+type EmbeddingKeyTest struct {
+	// Code What a document would fail or wait with; null if the model works.
+	Code *string `json:"code"`
+
+	// Dimensions Number of dimensions of its vectors; null if it does not work.
+	Dimensions *int `json:"dimensions"`
+
+	// LatencyMs Milliseconds that the server took.
+	LatencyMs int64 `json:"latency_ms"`
+
+	// Message What is wrong, for people; null if the model works. The text can change.
+	Message *string `json:"message"`
+
+	// Ok Whether the model works.
+	Ok bool `json:"ok"`
+
+	// ProviderCode Error code of the server; null if there is none.
+	ProviderCode *string `json:"provider_code"`
+}
+
+// Empty An object without fields.
+type Empty = map[string]interface{}
+
+// File A file, without its bytes.
+type File struct {
+	// ContentType Media type, detected from the bytes.
+	ContentType string `json:"content_type"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User or API key that created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// ID Id of the file.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Name of the file, 1-255 characters.
+	Name string `json:"name"`
+
+	// Sha256 SHA-256 of the bytes, in hexadecimal.
+	Sha256 string `json:"sha256"`
+
+	// Size Size in bytes.
+	Size int64 `json:"size"`
+
+	// WorkspaceID Id of the workspace.
+	WorkspaceID openapi_types.UUID `json:"workspace_id"`
+}
+
+// FileList A page of a list.
+type FileList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []File `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Highlight A word that was found.
+type Highlight struct {
+	// End Where it ends.
+	End int `json:"end"`
+
+	// Start In the text of the document, in code points.
+	Start int `json:"start"`
+}
+
+// KnowledgeBase A set of documents that is searched as one.
+type KnowledgeBase struct {
+	// ChunkOverlap About how many characters a chunk shares with the one before.
+	ChunkOverlap int `json:"chunk_overlap"`
+
+	// ChunkSize How many characters a chunk has at most.
+	ChunkSize int `json:"chunk_size"`
+
+	// Chunks Of all documents.
+	Chunks int64 `json:"chunks"`
+
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User or API key that created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// Description What the documents are about, at most 2000 characters.
+	Description string `json:"description"`
+
+	// Documents How many documents there are, by status; `total` is without those that are being deleted.
+	Documents DocumentCounts `json:"documents"`
+
+	// EmbeddingModel Embedding model; null: search by words only.
+	EmbeddingModel *string `json:"embedding_model"`
+
+	// ID Id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Language Language whose words are reduced to their stems. Default: `russian`, which reduces English words too; `simple` takes words as they are. Texts in Chinese,
+	// Japanese and Korean are found with every language
+	Language KnowledgeLanguage `json:"language"`
+
+	// Name Name, 1-200 characters, at least one of them visible.
+	Name string `json:"name"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// WorkspaceID Workspace.
+	WorkspaceID openapi_types.UUID `json:"workspace_id"`
+}
+
+// KnowledgeBaseList A page of knowledge bases.
+type KnowledgeBaseList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []KnowledgeBase `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// KnowledgeLanguage Language whose words are reduced to their stems. Default: `russian`, which reduces English words too; `simple` takes words as they are. Texts in Chinese,
+// Japanese and Korean are found with every language
+type KnowledgeLanguage = string
+
+// LeftOut A chunk that was found and is no result by itself.
+type LeftOut struct {
+	// ChunkID Chunk.
+	ChunkID openapi_types.UUID `json:"chunk_id"`
+
+	// DocumentID Document.
+	DocumentID openapi_types.UUID `json:"document_id"`
+
+	// Reason `min_score`; `same_document`: three better ones of its document were found; `joined`: it is part of a result; `top_k`.
+	Reason string `json:"reason"`
+
+	// RerankScore Its score of the reranking model; null: it was not asked about it.
+	RerankScore *float64 `json:"rerank_score"`
+
+	// Score Its score.
+	Score float64 `json:"score"`
+
+	// Title Title of the document.
+	Title string `json:"title"`
+}
+
+// MetadataValue A value of the metadata of a document: a text, a number, true or false.
+type MetadataValue struct {
+	union json.RawMessage
+}
+
+// MetadataValue0 defines model for MetadataValue.0.
+type MetadataValue0 = string
+
+// MetadataValue1 defines model for MetadataValue.1.
+type MetadataValue1 = float64
+
+// MetadataValue2 defines model for MetadataValue.2.
+type MetadataValue2 = bool
+
+// PutEmbeddingKeyRequest A workspace's own embedding model.
+type PutEmbeddingKeyRequest struct {
+	// APIKey API key of the server, 8-500 printable ASCII characters without spaces.
+	APIKey string `json:"api_key"`
+
+	// BaseURL Base URL of an OpenAI-compatible API: https and a public address, 1-2000 characters. Its query is sent with every call. Null or absent for OpenAI's public address.
+	BaseURL *string `json:"base_url,omitempty"`
+
+	// Dimensions Number of dimensions to ask the model for, 1-4096; not all models support it. Null or absent for those of the model.
+	Dimensions *int `json:"dimensions,omitempty"`
+
+	// Model Name of the model at the server, 1-200 printable ASCII characters without spaces.
+	Model string `json:"model"`
+}
+
+// SearchExplanation How a query was understood, and what was left out.
+type SearchExplanation struct {
+	// LeftOut Chunks that were found and are no results by themselves.
+	LeftOut []LeftOut `json:"left_out"`
+
+	// Reranked Whether the reranking model has sorted the results.
+	Reranked bool `json:"reranked"`
+
+	// Words What was searched, the rarest first. An API key that is limited to some bots gets only words that are in chunks which it may read.
+	Words []SearchedWord `json:"words"`
+}
+
+// SearchFilter Only documents whose metadata have these values; of an array any of its values. At most 8 keys, and 32 values of each.
+type SearchFilter = json.RawMessage
+
+// SearchHit A chunk that was found, or several that follow each other.
+type SearchHit struct {
+	// ChunkID Of chunks that were joined, that of the best.
+	ChunkID openapi_types.UUID `json:"chunk_id"`
+
+	// Cosine Of the embeddings; null: none were compared.
+	Cosine *float64 `json:"cosine"`
+
+	// DocumentID Document.
+	DocumentID openapi_types.UUID `json:"document_id"`
+
+	// End Where it ends.
+	End int `json:"end"`
+
+	// Headings The headings above it, the highest first.
+	Headings []string `json:"headings"`
+
+	// Highlights The words that were found, in their order.
+	Highlights []Highlight `json:"highlights"`
+
+	// KnowledgeBaseID Knowledge base.
+	KnowledgeBaseID openapi_types.UUID `json:"knowledge_base_id"`
+
+	// LexicalRank Its place in the search by words, from 1 on.
+	LexicalRank *int `json:"lexical_rank"`
+
+	// Page On which it begins; null: the format has no pages.
+	Page *int `json:"page"`
+
+	// RerankScore Of the reranking model, by which the results are sorted where there is one; null: it was not asked about it. Its range depends on the model.
+	RerankScore *float64 `json:"rerank_score"`
+
+	// Score From 0 to 1, by which the results are sorted that were not reranked. It compares results of one search, not of different ones.
+	Score float64 `json:"score"`
+
+	// Start Where it begins in the text of the document, in code points.
+	Start int `json:"start"`
+
+	// TableHeader The header row of the table in whose middle it begins, which is not part of `text`.
+	TableHeader *string `json:"table_header"`
+
+	// Text The text.
+	Text string `json:"text"`
+
+	// Title Of the document.
+	Title string `json:"title"`
+}
+
+// SearchMode `lexical`: by words. `vector`: by embeddings, 422 `NO_EMBEDDINGS` where a base has none. `hybrid`: by both, by words alone where a base has no embeddings
+type SearchMode string
+
+// SearchRequest A search in one knowledge base.
+type SearchRequest struct {
+	// Explain Also return how the query was understood and what was left out.
+	Explain *bool `json:"explain,omitempty"`
+
+	// Filter Only documents whose metadata have these values; of an array any of its values. At most 8 keys, and 32 values of each.
+	Filter SearchFilter `json:"filter,omitempty"`
+
+	// MinScore The least cosine of a result; in a search by words only, the least score. Default: 0.
+	MinScore *float64 `json:"min_score,omitempty"`
+
+	// Mode `lexical`: by words. `vector`: by embeddings, 422 `NO_EMBEDDINGS` where a base has none. `hybrid`: by both, by words alone where a base has no embeddings
+	Mode *SearchMode `json:"mode,omitempty"`
+
+	// Query What is searched, 1-2000 characters, at least one of them visible.
+	Query string `json:"query"`
+
+	// Rerank Have the 50 best chunks sorted by the reranking model of this server (`RERANK_MODEL`); 422 `NO_RERANKER` where it has none. Default: false.
+	Rerank *bool `json:"rerank,omitempty"`
+
+	// TopK How many results are returned at most. Default: 8.
+	TopK *int `json:"top_k,omitempty"`
+}
+
+// SearchResult What a search has found.
+type SearchResult struct {
+	// Degraded True: embeddings were wanted and could not be had, so that only words were searched, in some of the knowledge bases at least; or the results could not be reranked.
+	Degraded bool `json:"degraded"`
+
+	// Explanation Where `explain` was true.
+	Explanation *SearchExplanation `json:"explanation"`
+
+	// Items Items of this page.
+	Items []SearchHit `json:"items"`
+
+	// Mode How the search was done: `hybrid`, `lexical`, or `vector`.
+	Mode string `json:"mode"`
+}
+
+// SearchSeveralRequest A search in several knowledge bases.
+type SearchSeveralRequest struct {
+	// Explain Also return how the query was understood and what was left out.
+	Explain *bool `json:"explain,omitempty"`
+
+	// Filter Only documents whose metadata have these values; of an array any of its values. At most 8 keys, and 32 values of each.
+	Filter SearchFilter `json:"filter,omitempty"`
+
+	// KnowledgeBaseIds Where it is not given: all of the workspace that the caller may read.
+	KnowledgeBaseIds *[]openapi_types.UUID `json:"knowledge_base_ids,omitempty"`
+
+	// MinScore The least cosine of a result; in a search by words only, the least score. Default: 0.
+	MinScore *float64 `json:"min_score,omitempty"`
+
+	// Mode `lexical`: by words. `vector`: by embeddings, 422 `NO_EMBEDDINGS` where a base has none. `hybrid`: by both, by words alone where a base has no embeddings
+	Mode *SearchMode `json:"mode,omitempty"`
+
+	// Query What is searched, 1-2000 characters, at least one of them visible.
+	Query string `json:"query"`
+
+	// Rerank Have the 50 best chunks sorted by the reranking model of this server (`RERANK_MODEL`); 422 `NO_RERANKER` where it has none. Default: false.
+	Rerank *bool `json:"rerank,omitempty"`
+
+	// TopK How many results are returned at most. Default: 8.
+	TopK *int `json:"top_k,omitempty"`
+}
+
+// SearchedWord A stem that was searched.
+type SearchedWord struct {
+	// Chunks How many chunks of the workspace have it; for an API key that is limited to some bots, how many of those that it may read, counted up to 1,000.
+	Chunks int `json:"chunks"`
+
+	// InsteadOf The stem in the query that no document has.
+	InsteadOf *string `json:"instead_of"`
+
+	// Weight How much it counts; 0: other words are rarer, and it was not searched.
+	Weight float64 `json:"weight"`
+
+	// Word The stem that was searched.
+	Word string `json:"word"`
+}
+
+// ArchiveWorkspace defines model for ArchiveWorkspace.
+type ArchiveWorkspace = openapi_types.UUID
 
 // BotID defines model for BotId.
 type BotID = openapi_types.UUID
@@ -57,20 +687,35 @@ type DeadLetterID = openapi_types.UUID
 // DeliveryID defines model for DeliveryId.
 type DeliveryID = openapi_types.UUID
 
+// DocumentID defines model for DocumentId.
+type DocumentID = openapi_types.UUID
+
+// EndUserID defines model for EndUserId.
+type EndUserID = openapi_types.UUID
+
 // EndpointID defines model for EndpointId.
 type EndpointID = openapi_types.UUID
 
 // EventID defines model for EventId.
 type EventID = openapi_types.UUID
 
+// ExportID defines model for ExportId.
+type ExportID = openapi_types.UUID
+
 // FileID defines model for FileId.
 type FileID = openapi_types.UUID
+
+// IdentityProviderInPath defines model for IdentityProviderInPath.
+type IdentityProviderInPath = string
 
 // InvitationID defines model for InvitationId.
 type InvitationID = openapi_types.UUID
 
 // KeyID defines model for KeyId.
 type KeyID = openapi_types.UUID
+
+// KnowledgeBaseID defines model for KnowledgeBaseId.
+type KnowledgeBaseID = openapi_types.UUID
 
 // Limit defines model for Limit.
 type Limit = int
@@ -83,6 +728,9 @@ type MessageID = openapi_types.UUID
 
 // ModelProvider defines model for ModelProvider.
 type ModelProvider = string
+
+// ResponseID defines model for ResponseId.
+type ResponseID = string
 
 // SubscriptionID defines model for SubscriptionId.
 type SubscriptionID = openapi_types.UUID
@@ -107,45 +755,262 @@ type WorkspaceInPath = openapi_types.UUID
 
 // ListFilesParams defines parameters for ListFiles.
 type ListFilesParams struct {
-	// Limit how many at the most
+	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // GetFileContentParams defines parameters for GetFileContent.
 type GetFileContentParams struct {
-	// Range one range, such as `bytes=0-99`, `bytes=100-`, `bytes=-100`; several are answered with the whole
+	// Range One range of bytes, such as `bytes=0-99`, `bytes=100-` or `bytes=-100`. Several ranges are answered with the whole file.
 	Range *string `json:"Range,omitempty"`
 
-	// IfRange an ETag; where it is another one now, the whole is sent
+	// IfRange `ETag` of the file as you read it. If it has changed, the whole file is sent.
 	IfRange *string `json:"If-Range,omitempty"`
 
-	// IfNoneMatch ETags that the client has; where one fits, nothing is sent
+	// IfNoneMatch `ETag`s that the client has. If one matches, the answer is 304.
 	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+}
+
+// ListKnowledgeBasesParams defines parameters for ListKnowledgeBases.
+type ListKnowledgeBasesParams struct {
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DeleteKnowledgeBaseParams defines parameters for DeleteKnowledgeBase.
+type DeleteKnowledgeBaseParams struct {
+	// Force Whether the knowledge base is deleted although bots use it.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
+// ListDocumentsParams defines parameters for ListDocuments.
+type ListDocumentsParams struct {
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status Only documents with this status.
+	Status *DocumentStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListDocumentChunksParams defines parameters for ListDocumentChunks.
+type ListDocumentChunksParams struct {
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetDocumentTextParams defines parameters for GetDocumentText.
+type GetDocumentTextParams struct {
+	// Page Only this page, from 1 on.
+	Page *int32 `form:"page,omitempty" json:"page,omitempty"`
 }
 
 // CreateFileMultipartRequestBody defines body for CreateFile for multipart/form-data ContentType.
 type CreateFileMultipartRequestBody = CreateFileRequest
 
+// CreateKnowledgeBaseJSONRequestBody defines body for CreateKnowledgeBase for application/json ContentType.
+type CreateKnowledgeBaseJSONRequestBody = CreateKnowledgeBaseRequest
+
+// ChangeKnowledgeBaseJSONRequestBody defines body for ChangeKnowledgeBase for application/json ContentType.
+type ChangeKnowledgeBaseJSONRequestBody = ChangeKnowledgeBaseRequest
+
+// AddDocumentJSONRequestBody defines body for AddDocument for application/json ContentType.
+type AddDocumentJSONRequestBody = AddDocumentRequest
+
+// ChangeDocumentJSONRequestBody defines body for ChangeDocument for application/json ContentType.
+type ChangeDocumentJSONRequestBody = ChangeDocumentRequest
+
+// ReindexDocumentJSONRequestBody defines body for ReindexDocument for application/json ContentType.
+type ReindexDocumentJSONRequestBody = Empty
+
+// ReindexKnowledgeBaseJSONRequestBody defines body for ReindexKnowledgeBase for application/json ContentType.
+type ReindexKnowledgeBaseJSONRequestBody = Empty
+
+// SearchKnowledgeBaseJSONRequestBody defines body for SearchKnowledgeBase for application/json ContentType.
+type SearchKnowledgeBaseJSONRequestBody = SearchRequest
+
+// SearchKnowledgeJSONRequestBody defines body for SearchKnowledge for application/json ContentType.
+type SearchKnowledgeJSONRequestBody = SearchSeveralRequest
+
+// PutEmbeddingKeyJSONRequestBody defines body for PutEmbeddingKey for application/json ContentType.
+type PutEmbeddingKeyJSONRequestBody = PutEmbeddingKeyRequest
+
+// AsMetadataValue0 returns the union data inside the MetadataValue as a MetadataValue0
+func (t MetadataValue) AsMetadataValue0() (MetadataValue0, error) {
+	var body MetadataValue0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMetadataValue0 overwrites any union data inside the MetadataValue as the provided MetadataValue0
+func (t *MetadataValue) FromMetadataValue0(v MetadataValue0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMetadataValue0 performs a merge with any union data inside the MetadataValue, using the provided MetadataValue0
+func (t *MetadataValue) MergeMetadataValue0(v MetadataValue0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMetadataValue1 returns the union data inside the MetadataValue as a MetadataValue1
+func (t MetadataValue) AsMetadataValue1() (MetadataValue1, error) {
+	var body MetadataValue1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMetadataValue1 overwrites any union data inside the MetadataValue as the provided MetadataValue1
+func (t *MetadataValue) FromMetadataValue1(v MetadataValue1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMetadataValue1 performs a merge with any union data inside the MetadataValue, using the provided MetadataValue1
+func (t *MetadataValue) MergeMetadataValue1(v MetadataValue1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsMetadataValue2 returns the union data inside the MetadataValue as a MetadataValue2
+func (t MetadataValue) AsMetadataValue2() (MetadataValue2, error) {
+	var body MetadataValue2
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromMetadataValue2 overwrites any union data inside the MetadataValue as the provided MetadataValue2
+func (t *MetadataValue) FromMetadataValue2(v MetadataValue2) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeMetadataValue2 performs a merge with any union data inside the MetadataValue, using the provided MetadataValue2
+func (t *MetadataValue) MergeMetadataValue2(v MetadataValue2) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t MetadataValue) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *MetadataValue) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListFiles The files of the workspace, newest first
+	// ListFiles List the files of the workspace, newest first
 	// (GET /v1/files)
 	ListFiles(ctx *echo.Context, params ListFilesParams) error
 	// CreateFile Upload a file
 	// (POST /v1/files)
 	CreateFile(ctx *echo.Context) error
-	// DeleteFile Delete a file; its bytes are removed in the background, at once
+	// DeleteFile Delete a file
 	// (DELETE /v1/files/{file_id})
 	DeleteFile(ctx *echo.Context, fileID FileID) error
-	// GetFile What is known of a file
+	// GetFile Get a file without its bytes
 	// (GET /v1/files/{file_id})
 	GetFile(ctx *echo.Context, fileID FileID) error
-	// GetFileContent Download a file, or a range of its bytes
+	// GetFileContent Download a file or a range of its bytes
 	// (GET /v1/files/{file_id}/content)
 	GetFileContent(ctx *echo.Context, fileID FileID, params GetFileContentParams) error
+	// ListKnowledgeBases List the knowledge bases of the workspace, newest first
+	// (GET /v1/knowledge-bases)
+	ListKnowledgeBases(ctx *echo.Context, params ListKnowledgeBasesParams) error
+	// CreateKnowledgeBase Create a knowledge base
+	// (POST /v1/knowledge-bases)
+	CreateKnowledgeBase(ctx *echo.Context) error
+	// DeleteKnowledgeBase Delete a knowledge base with its documents
+	// (DELETE /v1/knowledge-bases/{knowledge_base_id})
+	DeleteKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, params DeleteKnowledgeBaseParams) error
+	// GetKnowledgeBase Get a knowledge base with the numbers of its documents by status
+	// (GET /v1/knowledge-bases/{knowledge_base_id})
+	GetKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error
+	// ChangeKnowledgeBase Change the name, the description or the chunks of a knowledge base
+	// (PATCH /v1/knowledge-bases/{knowledge_base_id})
+	ChangeKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error
+	// ListDocuments List the documents of a knowledge base, newest first
+	// (GET /v1/knowledge-bases/{knowledge_base_id}/documents)
+	ListDocuments(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, params ListDocumentsParams) error
+	// AddDocument Add a file or a text to a knowledge base
+	// (POST /v1/knowledge-bases/{knowledge_base_id}/documents)
+	AddDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error
+	// DeleteDocument Delete a document
+	// (DELETE /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id})
+	DeleteDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID) error
+	// GetDocument Get a document, without its text
+	// (GET /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id})
+	GetDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID) error
+	// ChangeDocument Change the title or the metadata of a document
+	// (PATCH /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id})
+	ChangeDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID) error
+	// ListDocumentChunks List the chunks of a document, in their order
+	// (GET /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}/chunks)
+	ListDocumentChunks(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID, params ListDocumentChunksParams) error
+	// ReindexDocument Reindex a document
+	// (POST /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}/reindex)
+	ReindexDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID) error
+	// GetDocumentText Get the text of a document, which offsets refer to
+	// (GET /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}/text)
+	GetDocumentText(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID, params GetDocumentTextParams) error
+	// ReindexKnowledgeBase Reindex all documents of a knowledge base
+	// (POST /v1/knowledge-bases/{knowledge_base_id}/reindex)
+	ReindexKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error
+	// SearchKnowledgeBase Search a knowledge base
+	// (POST /v1/knowledge-bases/{knowledge_base_id}/search)
+	SearchKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error
+	// SearchKnowledge Search several knowledge bases at once
+	// (POST /v1/knowledge/search)
+	SearchKnowledge(ctx *echo.Context) error
+	// DeleteEmbeddingKey Delete the workspace's own embedding model
+	// (DELETE /v1/model-keys/embedding)
+	DeleteEmbeddingKey(ctx *echo.Context) error
+	// GetEmbeddingKey Get the workspace's own embedding model
+	// (GET /v1/model-keys/embedding)
+	GetEmbeddingKey(ctx *echo.Context) error
+	// PutEmbeddingKey Set the workspace's own embedding model
+	// (PUT /v1/model-keys/embedding)
+	PutEmbeddingKey(ctx *echo.Context) error
+	// TestEmbeddingKey Test the workspace's own embedding model
+	// (POST /v1/model-keys/embedding/test)
+	TestEmbeddingKey(ctx *echo.Context) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -285,6 +1150,398 @@ func (w *ServerInterfaceWrapper) GetFileContent(ctx *echo.Context) error {
 	return err
 }
 
+// ListKnowledgeBases converts echo context to params.
+func (w *ServerInterfaceWrapper) ListKnowledgeBases(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListKnowledgeBasesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListKnowledgeBases(ctx, params)
+	return err
+}
+
+// CreateKnowledgeBase converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateKnowledgeBase(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateKnowledgeBase(ctx)
+	return err
+}
+
+// DeleteKnowledgeBase converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteKnowledgeBase(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteKnowledgeBaseParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteKnowledgeBase(ctx, knowledgeBaseID, params)
+	return err
+}
+
+// GetKnowledgeBase converts echo context to params.
+func (w *ServerInterfaceWrapper) GetKnowledgeBase(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetKnowledgeBase(ctx, knowledgeBaseID)
+	return err
+}
+
+// ChangeKnowledgeBase converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeKnowledgeBase(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeKnowledgeBase(ctx, knowledgeBaseID)
+	return err
+}
+
+// ListDocuments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDocuments(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDocumentsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDocuments(ctx, knowledgeBaseID, params)
+	return err
+}
+
+// AddDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) AddDocument(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddDocument(ctx, knowledgeBaseID)
+	return err
+}
+
+// DeleteDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteDocument(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// ------------- Path parameter "document_id" -------------
+	var documentID DocumentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_id", ctx.Param("document_id"), &documentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter document_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteDocument(ctx, knowledgeBaseID, documentID)
+	return err
+}
+
+// GetDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDocument(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// ------------- Path parameter "document_id" -------------
+	var documentID DocumentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_id", ctx.Param("document_id"), &documentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter document_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDocument(ctx, knowledgeBaseID, documentID)
+	return err
+}
+
+// ChangeDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeDocument(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// ------------- Path parameter "document_id" -------------
+	var documentID DocumentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_id", ctx.Param("document_id"), &documentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter document_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeDocument(ctx, knowledgeBaseID, documentID)
+	return err
+}
+
+// ListDocumentChunks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDocumentChunks(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// ------------- Path parameter "document_id" -------------
+	var documentID DocumentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_id", ctx.Param("document_id"), &documentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter document_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDocumentChunksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDocumentChunks(ctx, knowledgeBaseID, documentID, params)
+	return err
+}
+
+// ReindexDocument converts echo context to params.
+func (w *ServerInterfaceWrapper) ReindexDocument(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// ------------- Path parameter "document_id" -------------
+	var documentID DocumentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_id", ctx.Param("document_id"), &documentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter document_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReindexDocument(ctx, knowledgeBaseID, documentID)
+	return err
+}
+
+// GetDocumentText converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDocumentText(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// ------------- Path parameter "document_id" -------------
+	var documentID DocumentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "document_id", ctx.Param("document_id"), &documentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter document_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDocumentTextParams
+	// ------------- Optional query parameter "page" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page", ctx.QueryParams(), &params.Page, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter page: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDocumentText(ctx, knowledgeBaseID, documentID, params)
+	return err
+}
+
+// ReindexKnowledgeBase converts echo context to params.
+func (w *ServerInterfaceWrapper) ReindexKnowledgeBase(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReindexKnowledgeBase(ctx, knowledgeBaseID)
+	return err
+}
+
+// SearchKnowledgeBase converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchKnowledgeBase(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "knowledge_base_id" -------------
+	var knowledgeBaseID KnowledgeBaseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "knowledge_base_id", ctx.Param("knowledge_base_id"), &knowledgeBaseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter knowledge_base_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchKnowledgeBase(ctx, knowledgeBaseID)
+	return err
+}
+
+// SearchKnowledge converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchKnowledge(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchKnowledge(ctx)
+	return err
+}
+
+// DeleteEmbeddingKey converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteEmbeddingKey(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteEmbeddingKey(ctx)
+	return err
+}
+
+// GetEmbeddingKey converts echo context to params.
+func (w *ServerInterfaceWrapper) GetEmbeddingKey(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetEmbeddingKey(ctx)
+	return err
+}
+
+// PutEmbeddingKey converts echo context to params.
+func (w *ServerInterfaceWrapper) PutEmbeddingKey(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutEmbeddingKey(ctx)
+	return err
+}
+
+// TestEmbeddingKey converts echo context to params.
+func (w *ServerInterfaceWrapper) TestEmbeddingKey(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestEmbeddingKey(ctx)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -337,6 +1594,26 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/files/:file_id", wrapper.DeleteFile, options.OperationMiddlewares["deleteFile"]...)
 	router.GET(options.BaseURL+"/v1/files/:file_id", wrapper.GetFile, options.OperationMiddlewares["getFile"]...)
 	router.GET(options.BaseURL+"/v1/files/:file_id/content", wrapper.GetFileContent, options.OperationMiddlewares["getFileContent"]...)
+	router.GET(options.BaseURL+"/v1/knowledge-bases", wrapper.ListKnowledgeBases, options.OperationMiddlewares["listKnowledgeBases"]...)
+	router.POST(options.BaseURL+"/v1/knowledge-bases", wrapper.CreateKnowledgeBase, options.OperationMiddlewares["createKnowledgeBase"]...)
+	router.DELETE(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id", wrapper.DeleteKnowledgeBase, options.OperationMiddlewares["deleteKnowledgeBase"]...)
+	router.GET(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id", wrapper.GetKnowledgeBase, options.OperationMiddlewares["getKnowledgeBase"]...)
+	router.PATCH(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id", wrapper.ChangeKnowledgeBase, options.OperationMiddlewares["changeKnowledgeBase"]...)
+	router.GET(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/documents", wrapper.ListDocuments, options.OperationMiddlewares["listDocuments"]...)
+	router.POST(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/documents", wrapper.AddDocument, options.OperationMiddlewares["addDocument"]...)
+	router.DELETE(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/documents/:document_id", wrapper.DeleteDocument, options.OperationMiddlewares["deleteDocument"]...)
+	router.GET(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/documents/:document_id", wrapper.GetDocument, options.OperationMiddlewares["getDocument"]...)
+	router.PATCH(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/documents/:document_id", wrapper.ChangeDocument, options.OperationMiddlewares["changeDocument"]...)
+	router.GET(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/documents/:document_id/chunks", wrapper.ListDocumentChunks, options.OperationMiddlewares["listDocumentChunks"]...)
+	router.POST(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/documents/:document_id/reindex", wrapper.ReindexDocument, options.OperationMiddlewares["reindexDocument"]...)
+	router.GET(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/documents/:document_id/text", wrapper.GetDocumentText, options.OperationMiddlewares["getDocumentText"]...)
+	router.POST(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/reindex", wrapper.ReindexKnowledgeBase, options.OperationMiddlewares["reindexKnowledgeBase"]...)
+	router.POST(options.BaseURL+"/v1/knowledge-bases/:knowledge_base_id/search", wrapper.SearchKnowledgeBase, options.OperationMiddlewares["searchKnowledgeBase"]...)
+	router.POST(options.BaseURL+"/v1/knowledge/search", wrapper.SearchKnowledge, options.OperationMiddlewares["searchKnowledge"]...)
+	router.DELETE(options.BaseURL+"/v1/model-keys/embedding", wrapper.DeleteEmbeddingKey, options.OperationMiddlewares["deleteEmbeddingKey"]...)
+	router.GET(options.BaseURL+"/v1/model-keys/embedding", wrapper.GetEmbeddingKey, options.OperationMiddlewares["getEmbeddingKey"]...)
+	router.PUT(options.BaseURL+"/v1/model-keys/embedding", wrapper.PutEmbeddingKey, options.OperationMiddlewares["putEmbeddingKey"]...)
+	router.POST(options.BaseURL+"/v1/model-keys/embedding/test", wrapper.TestEmbeddingKey, options.OperationMiddlewares["testEmbeddingKey"]...)
 
 }
 
@@ -515,23 +1792,538 @@ func (response GetFileContent304Response) VisitGetFileContentResponse(w http.Res
 	return nil
 }
 
+type ListKnowledgeBasesRequestObject struct {
+	Params ListKnowledgeBasesParams
+}
+
+type ListKnowledgeBasesResponseObject interface {
+	VisitListKnowledgeBasesResponse(w http.ResponseWriter) error
+}
+
+type ListKnowledgeBases200JSONResponse KnowledgeBaseList
+
+func (response ListKnowledgeBases200JSONResponse) VisitListKnowledgeBasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKnowledgeBaseRequestObject struct {
+	Body *CreateKnowledgeBaseJSONRequestBody
+}
+
+type CreateKnowledgeBaseResponseObject interface {
+	VisitCreateKnowledgeBaseResponse(w http.ResponseWriter) error
+}
+
+type CreateKnowledgeBase201ResponseHeaders struct {
+	Location *string
+}
+
+type CreateKnowledgeBase201JSONResponse struct {
+	Body    KnowledgeBase
+	Headers CreateKnowledgeBase201ResponseHeaders
+}
+
+func (response CreateKnowledgeBase201JSONResponse) VisitCreateKnowledgeBaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKnowledgeBaseRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	Params          DeleteKnowledgeBaseParams
+}
+
+type DeleteKnowledgeBaseResponseObject interface {
+	VisitDeleteKnowledgeBaseResponse(w http.ResponseWriter) error
+}
+
+type DeleteKnowledgeBase204Response struct {
+}
+
+func (response DeleteKnowledgeBase204Response) VisitDeleteKnowledgeBaseResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetKnowledgeBaseRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+}
+
+type GetKnowledgeBaseResponseObject interface {
+	VisitGetKnowledgeBaseResponse(w http.ResponseWriter) error
+}
+
+type GetKnowledgeBase200JSONResponse KnowledgeBase
+
+func (response GetKnowledgeBase200JSONResponse) VisitGetKnowledgeBaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeKnowledgeBaseRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	Body            *ChangeKnowledgeBaseJSONRequestBody
+}
+
+type ChangeKnowledgeBaseResponseObject interface {
+	VisitChangeKnowledgeBaseResponse(w http.ResponseWriter) error
+}
+
+type ChangeKnowledgeBase200JSONResponse KnowledgeBase
+
+func (response ChangeKnowledgeBase200JSONResponse) VisitChangeKnowledgeBaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDocumentsRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	Params          ListDocumentsParams
+}
+
+type ListDocumentsResponseObject interface {
+	VisitListDocumentsResponse(w http.ResponseWriter) error
+}
+
+type ListDocuments200JSONResponse DocumentList
+
+func (response ListDocuments200JSONResponse) VisitListDocumentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDocumentRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	Body            *AddDocumentJSONRequestBody
+}
+
+type AddDocumentResponseObject interface {
+	VisitAddDocumentResponse(w http.ResponseWriter) error
+}
+
+type AddDocument202ResponseHeaders struct {
+	Location *string
+}
+
+type AddDocument202JSONResponse struct {
+	Body    Document
+	Headers AddDocument202ResponseHeaders
+}
+
+func (response AddDocument202JSONResponse) VisitAddDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDocumentRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	DocumentID      DocumentID      `json:"document_id"`
+}
+
+type DeleteDocumentResponseObject interface {
+	VisitDeleteDocumentResponse(w http.ResponseWriter) error
+}
+
+type DeleteDocument204Response struct {
+}
+
+func (response DeleteDocument204Response) VisitDeleteDocumentResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetDocumentRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	DocumentID      DocumentID      `json:"document_id"`
+}
+
+type GetDocumentResponseObject interface {
+	VisitGetDocumentResponse(w http.ResponseWriter) error
+}
+
+type GetDocument200JSONResponse Document
+
+func (response GetDocument200JSONResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDocumentRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	DocumentID      DocumentID      `json:"document_id"`
+	Body            *ChangeDocumentJSONRequestBody
+}
+
+type ChangeDocumentResponseObject interface {
+	VisitChangeDocumentResponse(w http.ResponseWriter) error
+}
+
+type ChangeDocument200JSONResponse Document
+
+func (response ChangeDocument200JSONResponse) VisitChangeDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDocumentChunksRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	DocumentID      DocumentID      `json:"document_id"`
+	Params          ListDocumentChunksParams
+}
+
+type ListDocumentChunksResponseObject interface {
+	VisitListDocumentChunksResponse(w http.ResponseWriter) error
+}
+
+type ListDocumentChunks200JSONResponse ChunkList
+
+func (response ListDocumentChunks200JSONResponse) VisitListDocumentChunksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReindexDocumentRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	DocumentID      DocumentID      `json:"document_id"`
+	Body            *ReindexDocumentJSONRequestBody
+}
+
+type ReindexDocumentResponseObject interface {
+	VisitReindexDocumentResponse(w http.ResponseWriter) error
+}
+
+type ReindexDocument202JSONResponse Document
+
+func (response ReindexDocument202JSONResponse) VisitReindexDocumentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDocumentTextRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	DocumentID      DocumentID      `json:"document_id"`
+	Params          GetDocumentTextParams
+}
+
+type GetDocumentTextResponseObject interface {
+	VisitGetDocumentTextResponse(w http.ResponseWriter) error
+}
+
+type GetDocumentText200JSONResponse DocumentText
+
+func (response GetDocumentText200JSONResponse) VisitGetDocumentTextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReindexKnowledgeBaseRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	Body            *ReindexKnowledgeBaseJSONRequestBody
+}
+
+type ReindexKnowledgeBaseResponseObject interface {
+	VisitReindexKnowledgeBaseResponse(w http.ResponseWriter) error
+}
+
+type ReindexKnowledgeBase202JSONResponse KnowledgeBase
+
+func (response ReindexKnowledgeBase202JSONResponse) VisitReindexKnowledgeBaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchKnowledgeBaseRequestObject struct {
+	KnowledgeBaseID KnowledgeBaseID `json:"knowledge_base_id"`
+	Body            *SearchKnowledgeBaseJSONRequestBody
+}
+
+type SearchKnowledgeBaseResponseObject interface {
+	VisitSearchKnowledgeBaseResponse(w http.ResponseWriter) error
+}
+
+type SearchKnowledgeBase200JSONResponse SearchResult
+
+func (response SearchKnowledgeBase200JSONResponse) VisitSearchKnowledgeBaseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchKnowledgeRequestObject struct {
+	Body *SearchKnowledgeJSONRequestBody
+}
+
+type SearchKnowledgeResponseObject interface {
+	VisitSearchKnowledgeResponse(w http.ResponseWriter) error
+}
+
+type SearchKnowledge200JSONResponse SearchResult
+
+func (response SearchKnowledge200JSONResponse) VisitSearchKnowledgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteEmbeddingKeyRequestObject struct {
+}
+
+type DeleteEmbeddingKeyResponseObject interface {
+	VisitDeleteEmbeddingKeyResponse(w http.ResponseWriter) error
+}
+
+type DeleteEmbeddingKey204Response struct {
+}
+
+func (response DeleteEmbeddingKey204Response) VisitDeleteEmbeddingKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetEmbeddingKeyRequestObject struct {
+}
+
+type GetEmbeddingKeyResponseObject interface {
+	VisitGetEmbeddingKeyResponse(w http.ResponseWriter) error
+}
+
+type GetEmbeddingKey200JSONResponse EmbeddingKey
+
+func (response GetEmbeddingKey200JSONResponse) VisitGetEmbeddingKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutEmbeddingKeyRequestObject struct {
+	Body *PutEmbeddingKeyJSONRequestBody
+}
+
+type PutEmbeddingKeyResponseObject interface {
+	VisitPutEmbeddingKeyResponse(w http.ResponseWriter) error
+}
+
+type PutEmbeddingKey200JSONResponse EmbeddingKey
+
+func (response PutEmbeddingKey200JSONResponse) VisitPutEmbeddingKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestEmbeddingKeyRequestObject struct {
+}
+
+type TestEmbeddingKeyResponseObject interface {
+	VisitTestEmbeddingKeyResponse(w http.ResponseWriter) error
+}
+
+type TestEmbeddingKey200JSONResponse EmbeddingKeyTest
+
+func (response TestEmbeddingKey200JSONResponse) VisitTestEmbeddingKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListFiles The files of the workspace, newest first
+	// ListFiles List the files of the workspace, newest first
 	// (GET /v1/files)
 	ListFiles(ctx context.Context, request ListFilesRequestObject) (ListFilesResponseObject, error)
 	// CreateFile Upload a file
 	// (POST /v1/files)
 	CreateFile(ctx context.Context, request CreateFileRequestObject) (CreateFileResponseObject, error)
-	// DeleteFile Delete a file; its bytes are removed in the background, at once
+	// DeleteFile Delete a file
 	// (DELETE /v1/files/{file_id})
 	DeleteFile(ctx context.Context, request DeleteFileRequestObject) (DeleteFileResponseObject, error)
-	// GetFile What is known of a file
+	// GetFile Get a file without its bytes
 	// (GET /v1/files/{file_id})
 	GetFile(ctx context.Context, request GetFileRequestObject) (GetFileResponseObject, error)
-	// GetFileContent Download a file, or a range of its bytes
+	// GetFileContent Download a file or a range of its bytes
 	// (GET /v1/files/{file_id}/content)
 	GetFileContent(ctx context.Context, request GetFileContentRequestObject) (GetFileContentResponseObject, error)
+	// ListKnowledgeBases List the knowledge bases of the workspace, newest first
+	// (GET /v1/knowledge-bases)
+	ListKnowledgeBases(ctx context.Context, request ListKnowledgeBasesRequestObject) (ListKnowledgeBasesResponseObject, error)
+	// CreateKnowledgeBase Create a knowledge base
+	// (POST /v1/knowledge-bases)
+	CreateKnowledgeBase(ctx context.Context, request CreateKnowledgeBaseRequestObject) (CreateKnowledgeBaseResponseObject, error)
+	// DeleteKnowledgeBase Delete a knowledge base with its documents
+	// (DELETE /v1/knowledge-bases/{knowledge_base_id})
+	DeleteKnowledgeBase(ctx context.Context, request DeleteKnowledgeBaseRequestObject) (DeleteKnowledgeBaseResponseObject, error)
+	// GetKnowledgeBase Get a knowledge base with the numbers of its documents by status
+	// (GET /v1/knowledge-bases/{knowledge_base_id})
+	GetKnowledgeBase(ctx context.Context, request GetKnowledgeBaseRequestObject) (GetKnowledgeBaseResponseObject, error)
+	// ChangeKnowledgeBase Change the name, the description or the chunks of a knowledge base
+	// (PATCH /v1/knowledge-bases/{knowledge_base_id})
+	ChangeKnowledgeBase(ctx context.Context, request ChangeKnowledgeBaseRequestObject) (ChangeKnowledgeBaseResponseObject, error)
+	// ListDocuments List the documents of a knowledge base, newest first
+	// (GET /v1/knowledge-bases/{knowledge_base_id}/documents)
+	ListDocuments(ctx context.Context, request ListDocumentsRequestObject) (ListDocumentsResponseObject, error)
+	// AddDocument Add a file or a text to a knowledge base
+	// (POST /v1/knowledge-bases/{knowledge_base_id}/documents)
+	AddDocument(ctx context.Context, request AddDocumentRequestObject) (AddDocumentResponseObject, error)
+	// DeleteDocument Delete a document
+	// (DELETE /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id})
+	DeleteDocument(ctx context.Context, request DeleteDocumentRequestObject) (DeleteDocumentResponseObject, error)
+	// GetDocument Get a document, without its text
+	// (GET /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id})
+	GetDocument(ctx context.Context, request GetDocumentRequestObject) (GetDocumentResponseObject, error)
+	// ChangeDocument Change the title or the metadata of a document
+	// (PATCH /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id})
+	ChangeDocument(ctx context.Context, request ChangeDocumentRequestObject) (ChangeDocumentResponseObject, error)
+	// ListDocumentChunks List the chunks of a document, in their order
+	// (GET /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}/chunks)
+	ListDocumentChunks(ctx context.Context, request ListDocumentChunksRequestObject) (ListDocumentChunksResponseObject, error)
+	// ReindexDocument Reindex a document
+	// (POST /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}/reindex)
+	ReindexDocument(ctx context.Context, request ReindexDocumentRequestObject) (ReindexDocumentResponseObject, error)
+	// GetDocumentText Get the text of a document, which offsets refer to
+	// (GET /v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}/text)
+	GetDocumentText(ctx context.Context, request GetDocumentTextRequestObject) (GetDocumentTextResponseObject, error)
+	// ReindexKnowledgeBase Reindex all documents of a knowledge base
+	// (POST /v1/knowledge-bases/{knowledge_base_id}/reindex)
+	ReindexKnowledgeBase(ctx context.Context, request ReindexKnowledgeBaseRequestObject) (ReindexKnowledgeBaseResponseObject, error)
+	// SearchKnowledgeBase Search a knowledge base
+	// (POST /v1/knowledge-bases/{knowledge_base_id}/search)
+	SearchKnowledgeBase(ctx context.Context, request SearchKnowledgeBaseRequestObject) (SearchKnowledgeBaseResponseObject, error)
+	// SearchKnowledge Search several knowledge bases at once
+	// (POST /v1/knowledge/search)
+	SearchKnowledge(ctx context.Context, request SearchKnowledgeRequestObject) (SearchKnowledgeResponseObject, error)
+	// DeleteEmbeddingKey Delete the workspace's own embedding model
+	// (DELETE /v1/model-keys/embedding)
+	DeleteEmbeddingKey(ctx context.Context, request DeleteEmbeddingKeyRequestObject) (DeleteEmbeddingKeyResponseObject, error)
+	// GetEmbeddingKey Get the workspace's own embedding model
+	// (GET /v1/model-keys/embedding)
+	GetEmbeddingKey(ctx context.Context, request GetEmbeddingKeyRequestObject) (GetEmbeddingKeyResponseObject, error)
+	// PutEmbeddingKey Set the workspace's own embedding model
+	// (PUT /v1/model-keys/embedding)
+	PutEmbeddingKey(ctx context.Context, request PutEmbeddingKeyRequestObject) (PutEmbeddingKeyResponseObject, error)
+	// TestEmbeddingKey Test the workspace's own embedding model
+	// (POST /v1/model-keys/embedding/test)
+	TestEmbeddingKey(ctx context.Context, request TestEmbeddingKeyRequestObject) (TestEmbeddingKeyResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -670,6 +2462,717 @@ func (sh *strictHandler) GetFileContent(ctx *echo.Context, fileID FileID, params
 		return err
 	} else if validResponse, ok := response.(GetFileContentResponseObject); ok {
 		return validResponse.VisitGetFileContentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListKnowledgeBases operation middleware
+func (sh *strictHandler) ListKnowledgeBases(ctx *echo.Context, params ListKnowledgeBasesParams) error {
+	var request ListKnowledgeBasesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListKnowledgeBases(ctx.Request().Context(), request.(ListKnowledgeBasesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListKnowledgeBases")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListKnowledgeBasesResponseObject); ok {
+		return validResponse.VisitListKnowledgeBasesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateKnowledgeBase operation middleware
+func (sh *strictHandler) CreateKnowledgeBase(ctx *echo.Context) error {
+	var request CreateKnowledgeBaseRequestObject
+
+	var body CreateKnowledgeBaseJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateKnowledgeBase(ctx.Request().Context(), request.(CreateKnowledgeBaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateKnowledgeBase")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateKnowledgeBaseResponseObject); ok {
+		return validResponse.VisitCreateKnowledgeBaseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteKnowledgeBase operation middleware
+func (sh *strictHandler) DeleteKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, params DeleteKnowledgeBaseParams) error {
+	var request DeleteKnowledgeBaseRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteKnowledgeBase(ctx.Request().Context(), request.(DeleteKnowledgeBaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteKnowledgeBase")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteKnowledgeBaseResponseObject); ok {
+		return validResponse.VisitDeleteKnowledgeBaseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetKnowledgeBase operation middleware
+func (sh *strictHandler) GetKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error {
+	var request GetKnowledgeBaseRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetKnowledgeBase(ctx.Request().Context(), request.(GetKnowledgeBaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetKnowledgeBase")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetKnowledgeBaseResponseObject); ok {
+		return validResponse.VisitGetKnowledgeBaseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeKnowledgeBase operation middleware
+func (sh *strictHandler) ChangeKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error {
+	var request ChangeKnowledgeBaseRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+
+	var body ChangeKnowledgeBaseJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeKnowledgeBase(ctx.Request().Context(), request.(ChangeKnowledgeBaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeKnowledgeBase")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeKnowledgeBaseResponseObject); ok {
+		return validResponse.VisitChangeKnowledgeBaseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDocuments operation middleware
+func (sh *strictHandler) ListDocuments(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, params ListDocumentsParams) error {
+	var request ListDocumentsRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDocuments(ctx.Request().Context(), request.(ListDocumentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDocuments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDocumentsResponseObject); ok {
+		return validResponse.VisitListDocumentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddDocument operation middleware
+func (sh *strictHandler) AddDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error {
+	var request AddDocumentRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+
+	var body AddDocumentJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddDocument(ctx.Request().Context(), request.(AddDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddDocumentResponseObject); ok {
+		return validResponse.VisitAddDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteDocument operation middleware
+func (sh *strictHandler) DeleteDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID) error {
+	var request DeleteDocumentRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+	request.DocumentID = documentID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteDocument(ctx.Request().Context(), request.(DeleteDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteDocumentResponseObject); ok {
+		return validResponse.VisitDeleteDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDocument operation middleware
+func (sh *strictHandler) GetDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID) error {
+	var request GetDocumentRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+	request.DocumentID = documentID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDocument(ctx.Request().Context(), request.(GetDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDocumentResponseObject); ok {
+		return validResponse.VisitGetDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeDocument operation middleware
+func (sh *strictHandler) ChangeDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID) error {
+	var request ChangeDocumentRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+	request.DocumentID = documentID
+
+	var body ChangeDocumentJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeDocument(ctx.Request().Context(), request.(ChangeDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeDocumentResponseObject); ok {
+		return validResponse.VisitChangeDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDocumentChunks operation middleware
+func (sh *strictHandler) ListDocumentChunks(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID, params ListDocumentChunksParams) error {
+	var request ListDocumentChunksRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+	request.DocumentID = documentID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDocumentChunks(ctx.Request().Context(), request.(ListDocumentChunksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDocumentChunks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDocumentChunksResponseObject); ok {
+		return validResponse.VisitListDocumentChunksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReindexDocument operation middleware
+func (sh *strictHandler) ReindexDocument(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID) error {
+	var request ReindexDocumentRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+	request.DocumentID = documentID
+
+	var body ReindexDocumentJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReindexDocument(ctx.Request().Context(), request.(ReindexDocumentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReindexDocument")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReindexDocumentResponseObject); ok {
+		return validResponse.VisitReindexDocumentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDocumentText operation middleware
+func (sh *strictHandler) GetDocumentText(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID, documentID DocumentID, params GetDocumentTextParams) error {
+	var request GetDocumentTextRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+	request.DocumentID = documentID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDocumentText(ctx.Request().Context(), request.(GetDocumentTextRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDocumentText")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDocumentTextResponseObject); ok {
+		return validResponse.VisitGetDocumentTextResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReindexKnowledgeBase operation middleware
+func (sh *strictHandler) ReindexKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error {
+	var request ReindexKnowledgeBaseRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+
+	var body ReindexKnowledgeBaseJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReindexKnowledgeBase(ctx.Request().Context(), request.(ReindexKnowledgeBaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReindexKnowledgeBase")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReindexKnowledgeBaseResponseObject); ok {
+		return validResponse.VisitReindexKnowledgeBaseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchKnowledgeBase operation middleware
+func (sh *strictHandler) SearchKnowledgeBase(ctx *echo.Context, knowledgeBaseID KnowledgeBaseID) error {
+	var request SearchKnowledgeBaseRequestObject
+
+	request.KnowledgeBaseID = knowledgeBaseID
+
+	var body SearchKnowledgeBaseJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchKnowledgeBase(ctx.Request().Context(), request.(SearchKnowledgeBaseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchKnowledgeBase")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchKnowledgeBaseResponseObject); ok {
+		return validResponse.VisitSearchKnowledgeBaseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchKnowledge operation middleware
+func (sh *strictHandler) SearchKnowledge(ctx *echo.Context) error {
+	var request SearchKnowledgeRequestObject
+
+	var body SearchKnowledgeJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchKnowledge(ctx.Request().Context(), request.(SearchKnowledgeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchKnowledge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchKnowledgeResponseObject); ok {
+		return validResponse.VisitSearchKnowledgeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteEmbeddingKey operation middleware
+func (sh *strictHandler) DeleteEmbeddingKey(ctx *echo.Context) error {
+	var request DeleteEmbeddingKeyRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteEmbeddingKey(ctx.Request().Context(), request.(DeleteEmbeddingKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteEmbeddingKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteEmbeddingKeyResponseObject); ok {
+		return validResponse.VisitDeleteEmbeddingKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetEmbeddingKey operation middleware
+func (sh *strictHandler) GetEmbeddingKey(ctx *echo.Context) error {
+	var request GetEmbeddingKeyRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetEmbeddingKey(ctx.Request().Context(), request.(GetEmbeddingKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetEmbeddingKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetEmbeddingKeyResponseObject); ok {
+		return validResponse.VisitGetEmbeddingKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutEmbeddingKey operation middleware
+func (sh *strictHandler) PutEmbeddingKey(ctx *echo.Context) error {
+	var request PutEmbeddingKeyRequestObject
+
+	var body PutEmbeddingKeyJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutEmbeddingKey(ctx.Request().Context(), request.(PutEmbeddingKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutEmbeddingKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutEmbeddingKeyResponseObject); ok {
+		return validResponse.VisitPutEmbeddingKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestEmbeddingKey operation middleware
+func (sh *strictHandler) TestEmbeddingKey(ctx *echo.Context) error {
+	var request TestEmbeddingKeyRequestObject
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestEmbeddingKey(ctx.Request().Context(), request.(TestEmbeddingKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestEmbeddingKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestEmbeddingKeyResponseObject); ok {
+		return validResponse.VisitTestEmbeddingKeyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/parley/parley/modules/knowledge/domain"
 	"github.com/parley/parley/modules/knowledge/ports"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 var errRange = fail.New(fail.OutOfRange, "RANGE_NOT_SATISFIABLE", "the file has no such range: Content-Range says how many bytes it has")

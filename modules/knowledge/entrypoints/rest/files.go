@@ -13,11 +13,11 @@ import (
 	"github.com/parley/parley/modules/knowledge/domain"
 	"github.com/parley/parley/modules/knowledge/ports"
 	"github.com/parley/parley/modules/knowledge/usecases"
-	"github.com/parley/parley/platform/audit"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/command"
-	"github.com/parley/parley/platform/fail"
-	"github.com/parley/parley/platform/page"
+	"github.com/parley/parley/platform/ops/audit"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/fail"
+	"github.com/parley/parley/platform/request/page"
 )
 
 // Server serves the calls of knowledge. It has the methods of the generated StrictServerInterface.
@@ -31,6 +31,23 @@ type Server struct {
 	Cursors  page.Key
 	// Missing is called for each requested file whose bytes are not in the store.
 	Missing func(ctx context.Context, file uuid.UUID)
+
+	Bases       ports.KnowledgeBases
+	Documents   ports.Documents
+	Texts       ports.Texts
+	CreateBase  usecases.CreateKnowledgeBase
+	ChangeBase  usecases.ChangeKnowledgeBase
+	DeleteBase  usecases.DeleteKnowledgeBase
+	ReindexBase usecases.ReindexKnowledgeBase
+	AddDoc      usecases.AddDocument
+	ChangeDoc   usecases.ChangeDocument
+	DeleteDoc   usecases.DeleteDocument
+	ReindexDoc  usecases.ReindexDocument
+	Search      usecases.SearchKnowledge
+
+	Keys      ports.EmbeddingKeys
+	ChangeKey usecases.ChangeEmbeddingKey
+	TestKey   usecases.TestEmbeddingKey
 }
 
 // Mount adds the routes.
@@ -46,7 +63,7 @@ func (s Server) CreateFile(ctx context.Context, r CreateFileRequestObject) (Crea
 	if err != nil {
 		return nil, err
 	}
-	ctx = call.Completed(ctx, []byte(sent), file.SHA256[:])
+	ctx = callctx.Completed(ctx, []byte(sent), file.SHA256[:])
 	location := "/v1/files/" + file.ID.String()
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		file, err := s.Create.Do(ctx, file)

@@ -5,14 +5,34 @@ package rest
 import (
 	"net/http"
 
-	"github.com/parley/parley/platform/command"
+	"github.com/parley/parley/platform/request/command"
 )
 
 // stored answers a call with the bytes that the command pipeline keeps.
 type stored struct{ command.Answer }
 
-func (s stored) VisitListFilesResponse(w http.ResponseWriter) error      { return s.Write(w) }
-func (s stored) VisitCreateFileResponse(w http.ResponseWriter) error     { return s.Write(w) }
-func (s stored) VisitDeleteFileResponse(w http.ResponseWriter) error     { return s.Write(w) }
-func (s stored) VisitGetFileResponse(w http.ResponseWriter) error        { return s.Write(w) }
-func (s stored) VisitGetFileContentResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitListFilesResponse(w http.ResponseWriter) error            { return s.Write(w) }
+func (s stored) VisitCreateFileResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitDeleteFileResponse(w http.ResponseWriter) error           { return s.Write(w) }
+func (s stored) VisitGetFileResponse(w http.ResponseWriter) error              { return s.Write(w) }
+func (s stored) VisitGetFileContentResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitListKnowledgeBasesResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitCreateKnowledgeBaseResponse(w http.ResponseWriter) error  { return s.Write(w) }
+func (s stored) VisitDeleteKnowledgeBaseResponse(w http.ResponseWriter) error  { return s.Write(w) }
+func (s stored) VisitGetKnowledgeBaseResponse(w http.ResponseWriter) error     { return s.Write(w) }
+func (s stored) VisitChangeKnowledgeBaseResponse(w http.ResponseWriter) error  { return s.Write(w) }
+func (s stored) VisitListDocumentsResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitAddDocumentResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitDeleteDocumentResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitGetDocumentResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitChangeDocumentResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitListDocumentChunksResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitReindexDocumentResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitGetDocumentTextResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitReindexKnowledgeBaseResponse(w http.ResponseWriter) error { return s.Write(w) }
+func (s stored) VisitSearchKnowledgeBaseResponse(w http.ResponseWriter) error  { return s.Write(w) }
+func (s stored) VisitSearchKnowledgeResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitDeleteEmbeddingKeyResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitGetEmbeddingKeyResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitPutEmbeddingKeyResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitTestEmbeddingKeyResponse(w http.ResponseWriter) error     { return s.Write(w) }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/parley/parley/modules/knowledge/domain"
 	"github.com/parley/parley/modules/knowledge/usecases"
-	"github.com/parley/parley/platform/call"
-	"github.com/parley/parley/platform/fail"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
 )
 
 // filePart is the only part that an upload has.
@@ -30,7 +30,7 @@ func (s Server) receive(ctx context.Context, body *multipart.Reader) (file domai
 	if sent = part.FileName(); sent == "" {
 		return file, "", wrong(filePart, "REQUIRED", "must have a file name")
 	}
-	p := call.From(ctx).Principal
+	p := callctx.From(ctx).Principal
 	file, err = s.Receive.Do(ctx, usecases.SentFile{WorkspaceID: p.WorkspaceID, By: p.UserID, Name: sent, Content: whole{part}})
 	if err != nil {
 		return file, "", err

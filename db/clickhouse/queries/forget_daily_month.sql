@@ -1,0 +1,2 @@
+DELETE FROM daily
+ WHERE workspace_id = {workspace:UUID} AND day >= {month:Date} AND day < {next:Date}

@@ -1,0 +1,1 @@
+ALTER FUNCTION app.search_words(text, text, integer) RESET enable_seqscan;

@@ -1,0 +1,40 @@
+-- As before, but each stem is looked up by its key: an array of them was compared with all words of the workspace.
+CREATE OR REPLACE FUNCTION app.search_words(its_language text, query_words text, max_words integer) RETURNS TABLE (word text, instead_of text, chunks integer, weight real)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    workspace uuid := nullif(current_setting('app.workspace_id', true), '')::uuid;
+    all_chunks real := (SELECT l.chunks FROM public.lexicon l WHERE l.workspace_id = workspace AND l.language = its_language AND l.word = '');
+    stem text;
+    its_chunks integer;
+    missing integer := 0;
+    list jsonb := '[]';
+BEGIN
+    IF all_chunks IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('pg_trgm.similarity_threshold', '0.25', true);
+    FOREACH stem IN ARRAY (tsvector_to_array(to_tsvector(its_language::regconfig, query_words)))[1:200] LOOP
+        SELECT l.chunks INTO its_chunks FROM public.lexicon l WHERE l.workspace_id = workspace AND l.language = its_language AND l.word = stem;
+        IF FOUND THEN
+            list := list || jsonb_build_object('word', stem, 'chunks', its_chunks, 'part', 1);
+        ELSIF char_length(stem) >= 4 AND stem !~ '[0-9]' AND missing < max_words THEN
+            missing := missing + 1;
+            list := list || coalesce((
+                SELECT jsonb_agg(jsonb_build_object('word', a.word, 'instead_of', stem, 'chunks', a.chunks, 'part', a.part))
+                  FROM (SELECT l.word, l.chunks, ext.similarity(l.word, stem) AS part FROM public.lexicon l
+                         WHERE l.workspace_id = workspace AND l.language = its_language AND l.word OPERATOR(ext.%) stem
+                           AND abs(char_length(l.word) - char_length(stem)) <= 2
+                         ORDER BY part DESC, l.chunks DESC, l.word LIMIT 3) a), '[]');
+        END IF;
+    END LOOP;
+    RETURN QUERY
+    WITH known AS (
+        SELECT k.word, k.instead_of, k.chunks, k.part FROM jsonb_to_recordset(list) AS k(word text, instead_of text, chunks integer, part real)
+    ), weighed AS (
+        SELECT DISTINCT ON (k.word) k.word, k.instead_of, k.chunks, (k.part * ln(1 + (greatest(all_chunks - k.chunks, 0) + 0.5) / (k.chunks + 0.5)))::real AS weight
+          FROM known k ORDER BY k.word, k.part DESC
+    )
+    SELECT w.word, w.instead_of, w.chunks, CASE WHEN row_number() OVER (ORDER BY w.weight DESC, w.word) <= max_words THEN w.weight ELSE 0 END::real
+      FROM weighed w ORDER BY w.weight DESC, w.word;
+END $$;

@@ -1,0 +1,1 @@
+DROP FUNCTION app.reserve_knowledge(uuid, uuid, bigint, bigint, bigint, bigint);

@@ -1,0 +1,18 @@
+DROP FUNCTION app.locate_deleted_threads(double precision, integer);
+DROP FUNCTION app.erase_thread(uuid, integer);
+DROP FUNCTION app.erase_message(uuid);
+DROP FUNCTION app.erase_turns(uuid[]);
+DROP FUNCTION app.without_texts(text);
+REVOKE UPDATE (errors) ON job_queue FROM parley_door;
+REVOKE UPDATE (finished_at, status) ON operations FROM parley_door;
+REVOKE SELECT (operation_id, status, turn_id), UPDATE (payload, body, conversation_id, status, thread_id, turn_id) ON webhook_events FROM parley_door;
+REVOKE SELECT (body), UPDATE (body) ON event_bodies FROM parley_door;
+REVOKE UPDATE (body) ON webhook_deliveries FROM parley_door;
+REVOKE SELECT (delivery_id, response), UPDATE (response) ON webhook_attempts FROM parley_door;
+REVOKE SELECT (turn_id) ON retrievals, retrieved_documents FROM parley_door;
+REVOKE SELECT (thread_id, seq) ON message_feedback FROM parley_door;
+DROP POLICY erase ON message_feedback;
+DROP POLICY erase ON retrievals;
+DROP POLICY erase ON retrieved_documents;
+DROP POLICY erase ON webhook_attempts;
+ALTER TABLE webhook_deliveries DROP COLUMN erased_at;

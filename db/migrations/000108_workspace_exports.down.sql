@@ -1,0 +1,2 @@
+DROP FUNCTION app.locate_old_exports(integer);
+DROP TABLE workspace_exports;

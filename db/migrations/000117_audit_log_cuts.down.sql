@@ -1,0 +1,1 @@
+DROP POLICY cut ON audit_log;

@@ -1,0 +1,1 @@
+ALTER TABLE workspace_retention DROP COLUMN run_audit, DROP COLUMN audit_days;

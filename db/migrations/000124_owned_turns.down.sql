@@ -1,0 +1,1 @@
+DROP POLICY owner ON llm_turns;

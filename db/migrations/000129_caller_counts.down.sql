@@ -1,0 +1,2 @@
+DROP FUNCTION app.count_for_caller(uuid, uuid, text, jsonb, timestamptz);
+DROP TABLE caller_counts;

@@ -1,0 +1,1 @@
+DROP FUNCTION app.own_authenticated_sessions(timestamptz, uuid, integer, boolean);

@@ -1,0 +1,1 @@
+DROP FUNCTION app.known_to_network(uuid[], bytea);

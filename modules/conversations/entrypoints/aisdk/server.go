@@ -1,0 +1,182 @@
+// Package aisdk serves turns to useChat of the AI SDK, versions 5 to 7. It decodes a request, calls the same use cases as
+// entrypoints/rest, and encodes the events of the turn as a UI message stream, version 1:
+// https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol.
+package aisdk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v5"
+
+	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
+	"github.com/parley/parley/modules/conversations/usecases"
+	"github.com/parley/parley/platform/request/access"
+	"github.com/parley/parley/platform/request/callctx"
+	"github.com/parley/parley/platform/request/fail"
+)
+
+// Server serves the calls.
+type Server struct {
+	Bots   ports.Bots
+	Take   usecases.TakeTurn
+	Retry  usecases.RetryTurn
+	Follow usecases.FollowTurn
+	Views  ports.TurnViews
+	Access *access.Watcher
+	Now    func() time.Time
+}
+
+// Mount adds the routes.
+func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, nil)) }
+
+// SendAISDKMessage takes a turn in the thread of a chat and streams its answer.
+func (s Server) SendAISDKMessage(ctx context.Context, r SendAISDKMessageRequestObject) (SendAISDKMessageResponseObject, error) {
+	said, err := lastMessage(r.Body.Messages)
+	if err != nil {
+		return nil, err
+	}
+	thread := s.thread(ctx, r.BotID, r.Body.ID)
+	if r.Body.Trigger != nil && *r.Body.Trigger == RegenerateMessage {
+		return s.regenerate(ctx, thread, said)
+	}
+	return s.submit(ctx, thread, said, ""), nil
+}
+
+// ResumeAISDKStream streams the answer of the turn that runs in the thread of a chat.
+func (s Server) ResumeAISDKStream(ctx context.Context, r ResumeAISDKStreamRequestObject) (ResumeAISDKStreamResponseObject, error) {
+	last, err := s.lastTurn(ctx, s.thread(ctx, r.BotID, r.ChatID).ID)
+	if err != nil {
+		return nil, err
+	}
+	if last == nil {
+		_, err = s.Bots.ByID(ctx, r.BotID, nil, false)
+		if errors.Is(err, ports.ErrNoSuchModel) {
+			err = ports.ErrBotNotFound
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if last == nil || last.Ended() {
+		return ResumeAISDKStream204Response{}, nil
+	}
+	return s.follow(ctx, *last), nil
+}
+
+// namespace is that of the ids of the threads of chats, and of the operations of their messages.
+const namespace = "8a3d3c5e-54c5-4c8e-8f0b-0e5d2f7c9b44"
+
+// thread returns the thread of a chat with a bot: the same for every call of the chat by the same caller.
+func (s Server) thread(ctx context.Context, bot uuid.UUID, chat string) domain.Thread {
+	p := callctx.From(ctx).Principal
+	t := domain.NewThread(p.WorkspaceID, p.UserID, &bot, s.Now())
+	t.ID = named("chat", p.WorkspaceID.String(), p.UserID.String(), bot.String(), chat)
+	t.Metadata, _ = json.Marshal(map[string]string{"ai_sdk_chat_id": chat}) // a text can be encoded
+	return t
+}
+
+func named(parts ...string) uuid.UUID {
+	return uuid.NewSHA1(uuid.MustParse(namespace), fmt.Appendf(nil, "%q", parts))
+}
+
+// message is the message of the user that a call is about.
+type message struct {
+	id, content string
+	field       string
+}
+
+// lastMessage returns the last message of a call, which must be the user's. The others are in the thread.
+func lastMessage(messages []AISDKMessage) (message, error) {
+	at := len(messages) - 1
+	m, field := messages[at], fmt.Sprintf("messages.%d", at)
+	if m.Role != User {
+		return message{}, wrong(field+".role", "NOT_ALLOWED", "must be user: the last message is the one that is answered")
+	}
+	var texts []string
+	for i, p := range m.Parts {
+		if p.Type != "text" {
+			return message{}, wrong(fmt.Sprintf("%s.parts.%d.type", field, i), "NOT_ALLOWED", "must be text: bots take no files")
+		}
+		if p.Text != nil {
+			texts = append(texts, *p.Text)
+		}
+	}
+	said := message{content: strings.Join(texts, "\n"), field: field + ".parts"}
+	if m.ID != nil {
+		said.id = *m.ID
+	}
+	if err := domain.CheckContent(said.content); err != nil {
+		return message{}, wrong(said.field, usecases.ContentCode(err), err.Error())
+	}
+	return said, nil
+}
+
+func wrong(field, code, text string) error {
+	return fail.Fields(fail.Field{Field: field, Code: code, Message: text})
+}
+
+// submit takes the turn of a message. The same message sent again joins the turn: its operation is made of the chat, the
+// message and what the message is sent again after, unless the client named one.
+func (s Server) submit(ctx context.Context, thread domain.Thread, said message, after string) chatStream {
+	if o := callctx.From(ctx).Operation; !o.Given && said.id != "" {
+		sum := sha256.Sum256([]byte(said.content))
+		ctx = callctx.Named(ctx, named("message", thread.ID.String(), said.id, string(sum[:]), after))
+	}
+	turn := usecases.NewTurn{ThreadID: thread.ID, Open: &thread, Content: said.content}
+	return s.stream(ctx, thread.ID, func(ctx context.Context, read usecases.Reader) error {
+		return s.Take.DoStreamed(ctx, turn, 0, read)
+	})
+}
+
+// regenerate answers the last message again. A turn that runs is joined and one that failed is tried again; after one
+// that has ended, another turn asks the same.
+func (s Server) regenerate(ctx context.Context, thread domain.Thread, said message) (SendAISDKMessageResponseObject, error) {
+	last, err := s.lastTurn(ctx, thread.ID)
+	if err != nil {
+		return nil, err
+	}
+	if last == nil {
+		return s.submit(ctx, thread, said, ""), nil
+	}
+	if last.Status == domain.TurnFailed || !last.Ended() {
+		asked, err := s.Views.Get(ctx, thread.ID, last.ID) // a list has no texts
+		switch {
+		case err != nil:
+			return nil, err
+		case asked.User.Content != said.content:
+		case asked.Ended():
+			return s.stream(ctx, thread.ID, func(ctx context.Context, read usecases.Reader) error {
+				return s.Retry.DoStreamed(ctx, thread.ID, last.ID, 0, read)
+			}), nil
+		default:
+			return s.follow(ctx, asked), nil
+		}
+	}
+	return s.submit(ctx, thread, said, last.ID.String()), nil
+}
+
+// lastTurn returns the last turn of a thread; nil where it has none, or does not exist yet.
+func (s Server) lastTurn(ctx context.Context, thread uuid.UUID) (*domain.TurnView, error) {
+	turns, err := s.Views.List(ctx, thread, nil, 1)
+	if errors.Is(err, ports.ErrThreadNotFound) || err == nil && len(turns) == 0 {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &turns[0], nil
+}
+
+func (s Server) follow(ctx context.Context, turn domain.TurnView) chatStream {
+	return s.stream(ctx, turn.ThreadID, func(ctx context.Context, read usecases.Reader) error {
+		return read(context.WithoutCancel(ctx), usecases.StreamStart{Turn: turn.ID})
+	})
+}
