@@ -30,6 +30,7 @@ type Message struct {
 	Feedback    *Feedback // of the user who reads the message; nil: none
 	Cancelled   bool      // the answer of a cancelled turn, which may be incomplete
 	Citations   []Citation
+	Steps       []Step // of the answer, before its content
 }
 
 // Turn is a user's message and the answer to it. When it starts, its two messages are numbered and the version of the
@@ -139,6 +140,7 @@ type Reply struct {
 	Own             bool         // the workspace's own key was used
 	FinishReason    FinishReason // empty: unknown
 	Citations       []Citation
+	Calls           []ModelCall // of tools, whose results the model waits for
 	Usage
 	Begun      bool // the provider has worked on the call, and so charges for it
 	Latency    time.Duration
@@ -168,7 +170,8 @@ type FinishReason string
 
 // The reasons.
 const (
-	FinishStop   FinishReason = "stop"   // the answer is complete
-	FinishLength FinishReason = "length" // the limit of tokens was reached
-	FinishFilter FinishReason = "filter" // the provider's content filter ended it
+	FinishStop   FinishReason = "stop"       // the answer is complete
+	FinishLength FinishReason = "length"     // the limit of tokens was reached
+	FinishFilter FinishReason = "filter"     // the provider's content filter ended it
+	FinishTools  FinishReason = "tool_calls" // the model calls tools
 )

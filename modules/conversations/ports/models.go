@@ -23,8 +23,8 @@ type Model interface {
 	// Name returns the provider and the model that answer, to be stored.
 	Name() (provider, model string)
 	// Reply generates the answer to a prompt. It passes each piece of the answer's text to write as it comes, one after
-	// the other, and never after it has returned. Together the pieces are the reply's Content. After a failure the reply
-	// has no Content, but has the usage.
+	// the other, and never after it has returned. Together the pieces are the reply's Content. Where the model calls tools of
+	// the prompt, the reply has Calls, and its Content may be empty. After a failure the reply has neither, but has the usage.
 	Reply(ctx context.Context, p Prompt, write func(text string)) (domain.Reply, error)
 }
 
@@ -43,6 +43,9 @@ type Prompt struct {
 	Content       string
 	Request       *domain.Request // nil: only the message was sent
 	Found         Found
+	Tools         []domain.OfferedTool
+	ToolChoice    domain.ToolChoice
+	Steps         []domain.Step // of this answer, oldest first: the model goes on after them
 
 	Asked
 }
