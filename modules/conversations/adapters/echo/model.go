@@ -13,7 +13,11 @@ import (
 )
 
 // Model repeats the message, word by word. Of the first source that the turn has found it quotes and cites the sentence that is
-// closest to the message.
+// closest to the message. A line of the message such as
+//
+//	call get_weather {"city": "Paris"}
+//
+// calls the tool, if the prompt has it; several lines are calls of one step. The answer then repeats the results.
 type Model struct {
 	Delay time.Duration // for each word; 0: none
 }
@@ -22,8 +26,17 @@ func (Model) Name() (provider, model string) { return "echo", "echo" }
 
 // Reply sends one word at a time.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
+	if calls := callsOf(p); calls != nil {
+		if err := m.pause(ctx); err != nil {
+			return domain.Reply{}, err
+		}
+		return domain.Reply{Calls: calls, FinishReason: domain.FinishTools}, nil
+	}
 	content := "Echo: " + p.Content
-	if len(p.Found.Sources) > 0 {
+	switch {
+	case len(p.Steps) > 0:
+		content = "Echo: " + results(p.Steps)
+	case len(p.Found.Sources) > 0:
 		content += quote(p.Found, p.Content)
 	}
 	for word := range strings.SplitAfterSeq(content, " ") {
