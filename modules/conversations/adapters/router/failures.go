@@ -136,9 +136,9 @@ func notConfigured(err error) error {
 	return e
 }
 
-// answered returns the reply of a model, or an error where its answer has no visible text.
+// answered returns the reply of a model, or an error where its answer has no visible text and calls no tools.
 func answered(reply domain.Reply, err error) (domain.Reply, error) {
-	if err != nil || domain.IsVisible(reply.Content) {
+	if err != nil || domain.IsVisible(reply.Content) || len(reply.Calls) > 0 {
 		return reply, err
 	}
 	e := ports.ErrEmptyAnswer
