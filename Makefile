@@ -4,6 +4,7 @@
 #   ARGS       further arguments of demo, bench, migrate-up, migrate-down
 #   PKG        the packages that test, test-race, cover and lint look at   (default ./...)
 #   TESTFLAGS  further flags of go test, such as -run=TestTurn -count=1
+#   RERUNS     a file: test and test-faults run up to five failed tests once more, and write there which (default: they do not)
 #   FUZZTIME   how long fuzz lets each target run               (default 10s)
 #   VERSION    what `parley version` tells                      (default: git describe, else dev)
 #   COMPOSE_PROFILES  what up starts: infra, or app for Parley itself too  (default infra)
@@ -22,11 +23,13 @@ export GOFLAGS ?= -trimpath
 ARGS ?=
 PKG ?= ./...
 TESTFLAGS ?=
+RERUNS ?=
 FUZZTIME ?= 10s
 VERSION ?= $(shell test -e .git && git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMPOSE_PROFILES ?= infra
 COMPOSE := VERSION=$(VERSION) docker compose --profile infra --profile app
 
+RERUN := $(if $(RERUNS),--rerun-fails=1 --rerun-fails-max-failures=5 --rerun-fails-run-root-test --rerun-fails-report=$(RERUNS))
 TOOL := go tool -modfile=.tools/go.mod
 BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 DEPENDENCIES := CGO_ENABLED=0 go run -C .tools/dependencies . -root "$(CURDIR)"
@@ -65,7 +68,7 @@ migrate-down: build ## take the newest migration back
 .PHONY: test
 test: modules postgres ## run every test; ends with a line that counts
 	@go test -C .tools/bench ./... >/dev/null || go test -C .tools/bench ./...
-	@$(TOOL) gotestsum --format pkgname-and-test-fails -- -timeout=30m $(TESTFLAGS) $(PKG)
+	@$(TOOL) gotestsum --format pkgname-and-test-fails $(RERUN) --packages="$(PKG)" -- -timeout=30m $(TESTFLAGS)
 
 .PHONY: test-newest
 test-newest: modules ## the tests of the schema and of what speaks to Postgres, on PostgreSQL 18 (Linux on x86-64)
@@ -79,7 +82,7 @@ test-race: modules postgres ## the same under the race detector (needs a C compi
 
 .PHONY: test-faults
 test-faults: modules postgres ## kill the program, its Postgres, its Redis and its disk under load, and count rows
-	@$(TOOL) gotestsum --format testname -- -tags faults -run TestFault -count=1 -timeout=30m $(TESTFLAGS) ./cmd/parley/tests/faults
+	@$(TOOL) gotestsum --format testname $(RERUN) --packages=./cmd/parley/tests/faults -- -tags faults -run TestFault -count=1 -timeout=30m $(TESTFLAGS)
 
 .PHONY: test-clients
 test-clients: modules postgres ## walk the API with a TypeScript and a Go client of the published document, with the clients of OpenAI, LangChain and the AI SDK, and with api/postman.json

@@ -18,7 +18,7 @@ var wholeStream = []string{"turn.created", "message.created", "message.delta", "
 
 func TestAStreamTellsATurnWordByWordAndEndsWhenItIsStored(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t)
+	p := harness.Start(t, "ECHO_DELAY=1s") // a reader that comes after several words is given them as one
 	ada := p.Register(t)
 	thread := ada.OpenThread(t)
 	op := uuid.NewString()
@@ -73,7 +73,7 @@ func TestAStreamTellsATurnWordByWordAndEndsWhenItIsStored(t *testing.T) {
 // another process.
 func TestAClientThatIsCutOffAtAnyFrameLosesNothing(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t, "ECHO_DELAY=30ms")
+	p := harness.Start(t, "ECHO_DELAY=1s")
 	other := harness.StartOn(t, p.Database, p.Settings...)
 	ada := p.Register(t)
 	there := &harness.Caller{Program: other, Token: ada.Token}
@@ -157,7 +157,7 @@ func TestAPositionThatIsNoneIsRefused(t *testing.T) {
 
 func TestWhatIsRefusedBeforeTheStreamIsAnOrdinaryError(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t, "ECHO_DELAY=50ms")
+	p := harness.Start(t, "ECHO_DELAY=1s")
 	ada := p.Register(t)
 	harness.RequireCode(t, ada.Open(t, http.MethodPost, "/v1/conversations/threads/"+uuid.NewString()+"/turn", harness.Says("x")).Answer, http.StatusNotFound, "THREAD_NOT_FOUND")
 	thread := ada.OpenThread(t)
