@@ -25,6 +25,14 @@ var (
 		"the message does not fit into the model's window beside the instruction: shorten them, lower settings.max_output_tokens or settings.history_limit, or set settings.model to a model with a larger window")
 	ErrEmptyAnswer = fail.New(fail.Invalid, "EMPTY_ANSWER",
 		"the model ended without any text, as it does when it spends all its tokens on reasoning: raise settings.max_output_tokens of the bot, or set settings.model to another model")
+	// ErrToolCall is the failure of a model that calls tools in a way that is not served. Its message says which.
+	ErrToolCall = fail.New(fail.Invalid, "MODEL_REJECTED", "the model calls tools in a way that is not served: "+ChangeToolCall)
+	// ErrToolCallCut is the failure of a model whose call of a tool was cut off by the limit of its answer.
+	ErrToolCallCut = fail.New(fail.Invalid, "MODEL_REJECTED",
+		"the model's call of a tool was cut off by the limit of its answer: raise settings.max_output_tokens of the bot").With("reason", "TOOL_CALL_CUT")
+	// ErrToolsUnsupported is the failure of a model that cannot call tools, or whose server does not let it.
+	ErrToolsUnsupported = fail.New(fail.Invalid, "MODEL_REJECTED",
+		"the model, or its server, cannot call tools: set settings.model of the bot to a model that can, or remove settings.tools").With("reason", "TOOLS_UNSUPPORTED")
 	// ErrModelNotConfigured is the failure of a model that was not called: its name has no provider, or there is no key
 	// for the provider.
 	ErrModelNotConfigured = fail.New(fail.Invalid, "MODEL_NOT_FOUND",
@@ -33,6 +41,9 @@ var (
 )
 
 const nameAnother = "set settings.model of the bot, or the default of PUT /v1/model-settings, to one of GET /v1/models"
+
+// ChangeToolCall is the remedy for ErrToolCall.
+const ChangeToolCall = "change the instruction of the bot or the descriptions of its tools, or set settings.model to another model"
 
 const maxModelName = 200 // characters of a model's name in a message
 
@@ -64,7 +75,7 @@ const HintDetail = "hint"
 func PermanentModelFailure(err error) bool {
 	for _, permanent := range []error{
 		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer,
-		ErrModelNotAllowed, ErrModelNotConfigured, fail.ErrEmailNotVerified,
+		ErrModelNotAllowed, ErrModelNotConfigured, ErrToolCall, ErrToolCallCut, ErrToolsUnsupported, fail.ErrEmailNotVerified,
 	} {
 		if errors.Is(err, permanent) {
 			return true

@@ -2,6 +2,10 @@ package ports
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,8 +48,8 @@ type Prompt struct {
 	Request       *domain.Request // nil: only the message was sent
 	Found         Found
 	Tools         []domain.OfferedTool
-	ToolChoice    domain.ToolChoice
-	Steps         []domain.Step // of this answer, oldest first: the model goes on after them
+	ToolChoice    domain.ToolChoice // that a tool must be called is for the first step; after it the model may
+	Steps         []domain.Step     // of this answer, oldest first: the model goes on after them
 
 	Asked
 }
@@ -59,19 +63,38 @@ type Found struct {
 	Locate func(number, start, end int)
 }
 
-// Instruction returns the instruction of the bot, with the rules for the sources where there are any.
+// Instruction returns the instruction of the bot, with the rules for the sources and for the results of tools where there are any.
 func (p Prompt) Instruction(rules string) string {
-	switch {
-	case p.Pinned == nil || p.Pinned.Instruction == "":
-		if len(p.Found.Sources) == 0 {
-			return ""
-		}
-		return rules
-	case len(p.Found.Sources) == 0:
-		return p.Pinned.Instruction
+	var parts []string
+	if p.Pinned != nil && p.Pinned.Instruction != "" {
+		parts = append(parts, p.Pinned.Instruction)
 	}
-	return p.Pinned.Instruction + "\n\n" + rules
+	if len(p.Found.Sources) > 0 {
+		parts = append(parts, rules)
+	}
+	if p.HasTools() {
+		parts = append(parts, domain.ResultRules(p.ResultBoundary()))
+	}
+	return strings.Join(parts, "\n\n")
 }
+
+// HasTools reports whether the prompt has tools, or results of tools.
+func (p Prompt) HasTools() bool {
+	return len(p.Tools) > 0 || len(p.Steps) > 0 || slices.ContainsFunc(p.History, func(m domain.Message) bool { return len(m.Steps) > 0 })
+}
+
+// ResultBoundary returns the text that delimits the results of tools. It is the same for each prompt of a thread, so that a provider
+// can cache what it has read before. It is made of what tools are not sent, so that no result has it.
+func (p Prompt) ResultBoundary() string {
+	instruction := ""
+	if p.Pinned != nil {
+		instruction = p.Pinned.Instruction
+	}
+	sum := sha256.Sum256(append(p.ThreadID[:], instruction...))
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:boundaryLength]
+}
+
+const boundaryLength = 26 // as that of rand.Text
 
 // perMessage is how many tokens each message takes in addition to its text.
 const perMessage = 8
@@ -86,9 +109,46 @@ func (p Prompt) Tokens() int {
 		n += TokensOf(p.Pinned.Instruction)
 	}
 	for _, m := range p.History {
-		n += TokensOf(m.Content)
+		n += TokensOfMessage(m)
 	}
-	return n + p.Found.Tokens()
+	return n + p.Found.Tokens() + p.ToolTokens()
+}
+
+// TokensOfMessage estimates the tokens of a message of the history, with its calls of tools and their results.
+func TokensOfMessage(m domain.Message) int { return TokensOf(m.Content) + tokensOfSteps(m.Steps) }
+
+// ToolTokens estimates the tokens of the tools, their rules, and the steps of the answer.
+func (p Prompt) ToolTokens() int {
+	if !p.HasTools() {
+		return 0
+	}
+	n := TokensOf(domain.ResultRules(p.ResultBoundary())) + tokensOfSteps(p.Steps)
+	for _, t := range p.Tools {
+		n += perTool + domain.TokensOf(len(t.Name)+len(t.Description)+len(t.Schema))
+	}
+	return n
+}
+
+const (
+	perTool = 16 // tokens that a tool, or a call, takes in addition to its texts
+	// aroundResult is how many bytes the delimiters of a result have.
+	aroundResult = 2*boundaryLength + 50
+)
+
+func tokensOfSteps(steps []domain.Step) (n int) {
+	for _, step := range steps {
+		n += TokensOf(step.Text)
+		for _, c := range step.Calls {
+			n += perTool + domain.TokensOf(len(c.Name)+len(c.Arguments))
+		}
+		for i := range max(len(step.Calls), len(step.Results)) {
+			n += TokensOf("") + domain.TokensOf(aroundResult)
+			if i < len(step.Results) {
+				n += domain.TokensOf(len(step.Results[i].Text))
+			}
+		}
+	}
+	return n
 }
 
 // tokensOfRules is how many tokens the rules for sources have, and what is around each source.
@@ -108,12 +168,14 @@ func (f Found) Tokens() int {
 
 // Asked is the part of a prompt that a router adds for the model that it has chosen.
 type Asked struct {
-	Model            string           // the provider's name of it
-	History          []domain.Message // earlier ones of the thread, oldest first
-	Temperature      *float64
-	MaxOutputTokens  *int
-	Access           *Access       // nil: the operator's
-	FirstTextTimeout time.Duration // until the first text; 0: as long as the whole answer may take
+	Model           string           // the provider's name of it
+	History         []domain.Message // earlier ones of the thread, oldest first
+	Temperature     *float64
+	MaxOutputTokens *int
+	Access          *Access // nil: the operator's
+	// FirstTextTimeout is until the first text, or the first part of a call of a tool; 0: as long as the whole answer may take.
+	FirstTextTimeout time.Duration
+	OnCall           func() // called when the first part of a call of a tool has come; nil: nobody asks
 }
 
 // Access is a workspace's own access to a provider. Its key is in no log: Access is only passed by pointer.

@@ -14,6 +14,7 @@ import (
 	sdk "github.com/anthropics/anthropic-sdk-go"
 	"github.com/anthropics/anthropic-sdk-go/option"
 
+	"github.com/parley/parley/modules/conversations/adapters/modelprompt"
 	"github.com/parley/parley/modules/conversations/adapters/modelstream"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -54,6 +55,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	decoder := decoder{answer: answer, citations: citations{found: p.Found}}
 	reply, err := modelstream.Read(modelstream.Source{
 		Body: answer.Body, Decode: decoder.decode, Stop: func() { stop(errNothingMore) }, Wait: m.EndWait,
+		Tools: len(p.Tools) > 0 && p.ToolChoice != domain.ToolsNone, OnCall: p.OnCall,
 	}, say)
 	reply.Begun = true
 	switch gaveUp, ok := errors.AsType[modelstream.GaveUpError](err); {
@@ -128,14 +130,15 @@ func params(p ports.Prompt, results []sdk.ContentBlockParamUnion) sdk.MessageNew
 	if instruction := p.Instruction(rules); instruction != "" {
 		body.System = []sdk.TextBlockParam{{Text: instruction}}
 	}
-	for _, m := range p.History {
-		if m.Role == domain.RoleAssistant {
-			body.Messages = append(body.Messages, sdk.NewAssistantMessage(sdk.NewTextBlock(m.Content)))
-		} else {
-			body.Messages = append(body.Messages, sdk.NewUserMessage(sdk.NewTextBlock(m.Content)))
+	messages, question := modelprompt.Messages(p, p.Content)
+	for i, m := range messages {
+		var first []sdk.ContentBlockParamUnion
+		if i == question {
+			first = slices.Clip(results)
 		}
+		body.Messages = append(body.Messages, messageOf(m, first))
 	}
-	body.Messages = append(body.Messages, sdk.NewUserMessage(append(slices.Clip(results), sdk.NewTextBlock(p.Content))...))
+	offer(&body, p, messages)
 	if p.Temperature != nil {
 		body.Temperature = sdk.Float(min(*p.Temperature, hottest))
 	}

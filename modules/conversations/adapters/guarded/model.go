@@ -24,8 +24,8 @@ func (m Model) Name() (provider, model string) { return m.Model.Name() }
 
 var errNoText = errors.New("the model sent no text in time")
 
-// Reply calls the model. It retries a failure before the first text, by the policy of the group. It does not retry
-// later failures, because the text was already passed on. The reply has the usage of all attempts, also after a
+// Reply calls the model. It retries a failure before the first text, by the policy of the group, also one within a call
+// of a tool, of which nothing was passed on. It does not retry later failures, because the text was already passed on. The reply has the usage of all attempts, also after a
 // failure.
 func (m Model) Reply(ctx context.Context, p ports.Prompt, write func(text string)) (reply domain.Reply, err error) {
 	var before domain.Usage // of attempts that failed
@@ -37,6 +37,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, write func(text string
 		if p.FirstTextTimeout > 0 {
 			first = time.AfterFunc(p.FirstTextTimeout, func() { cancel(errNoText) }).Stop
 			defer first()
+			p.OnCall = func() { first() }
 		}
 		size := 0
 		reply, err = m.Model.Reply(ctx, p, func(text string) {

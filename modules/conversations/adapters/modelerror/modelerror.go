@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/platform/request/fail"
 	"github.com/parley/parley/platform/work/modelapi"
@@ -35,6 +36,9 @@ func (r Refusal) Err() error {
 		text = fmt.Errorf("%s ended its answer with an error%s", r.Provider, after(said.Code()))
 	}
 	failure := failureOf(said.Meaning(status))
+	if len(r.Prompt.Tools) > 0 && said.RefusesTools() {
+		failure = ports.ErrToolsUnsupported
+	}
 	switch {
 	case failure != nil:
 		return resilience.Answered(r.detailed(failure, said, status).Because(text))
@@ -97,7 +101,21 @@ func (r Refusal) texts() []string {
 		texts = append(texts, r.Prompt.Pinned.Instruction)
 	}
 	for _, m := range r.Prompt.History {
-		texts = append(texts, m.Content)
+		texts = append(append(texts, m.Content), stepTexts(m.Steps)...)
+	}
+	return append(texts, stepTexts(r.Prompt.Steps)...)
+}
+
+// stepTexts returns the texts of steps, with the arguments and the results of their calls.
+func stepTexts(steps []domain.Step) (texts []string) {
+	for _, step := range steps {
+		texts = append(texts, step.Text)
+		for _, c := range step.Calls {
+			texts = append(texts, string(c.Arguments))
+		}
+		for _, result := range step.Results {
+			texts = append(texts, result.Text)
+		}
 	}
 	return texts
 }

@@ -34,6 +34,7 @@ type Part struct {
 	Text      string
 	Refusal   string // the provider's text in place of an answer
 	Reasoning bool   // the event has reasoning of the model, which is never shown
+	Calls     []CallPart
 	Reason    string // why the answer ends; empty: it does not yet
 	Usage     Usage
 	Total     bool // Usage is that of the whole answer, as far as it has come
@@ -49,16 +50,19 @@ type Source struct {
 	Decode func(kind string, data []byte) (Part, error) // the data are valid during the call only
 	Stop   func()                                       // ends the reading of Body with an error
 	Wait   time.Duration                                // for the rest of an answer whose end was announced; 0: 2 s
+	Tools  bool                                         // the model may call tools; otherwise its calls count as reasoning
+	OnCall func()                                       // called with the first part of a call of a tool; nil: nobody asks
 }
 
 // Read reads an answer to its end and passes its text to say, piece by piece; white space at its beginning waits for
-// something visible. The reply has the usage also where Read fails. It fails with ports.ErrContentFiltered or
-// ports.ErrEmptyAnswer, with a GaveUpError, with one for an answer that is not whole, or with the error of Body or Decode.
+// something visible. The reply has the usage also where Read fails. It fails with ports.ErrContentFiltered,
+// ports.ErrEmptyAnswer, ports.ErrToolCall or ports.ErrToolCallCut, with a GaveUpError, with one for an answer that is not whole, or
+// with the error of Body or Decode. An answer that calls tools is whole without any text.
 //
 // An answer ends with [DONE], with a Part that is the last, with the end of Body, or where its reason and its usage are
 // sent. Where a server sends the reason and then neither sends more nor closes the connection, Read waits for Source.Wait.
 func Read(from Source, say func(text string)) (domain.Reply, error) {
-	a := answer{say: say}
+	a := answer{say: say, tools: from.Tools, onCall: from.OnCall}
 	wait := from.Wait
 	if wait == 0 {
 		wait = usageWait
@@ -99,11 +103,14 @@ func Read(from Source, say func(text string)) (domain.Reply, error) {
 // answer is what has been read so far.
 type answer struct {
 	say     func(text string)
+	tools   bool
+	onCall  func() // nil: it was called
 	thought thinking
 	text    strings.Builder
 	said    int // bytes of the text that say has been given
 	visible bool
 	refusal strings.Builder
+	calls   calls
 	usage   domain.Usage
 	end     ending
 	reason  string
@@ -115,6 +122,7 @@ type answer struct {
 func (a *answer) add(p Part) (over bool) {
 	a.repeats = a.repeats || a.end != untold && p.hasContent()
 	a.write(a.thought.next(p.Text))
+	a.addCalls(p.Calls)
 	a.refusal.WriteString(p.Refusal[:min(len(p.Refusal), max(0, 4*maxMessage-a.refusal.Len()))])
 	raise(&a.usage.InputTokens, p.Usage.Input)
 	raise(&a.usage.CachedTokens, p.Usage.Cached)
@@ -124,6 +132,9 @@ func (a *answer) add(p Part) (over bool) {
 	}
 	if p.Last {
 		a.done = true
+		return true
+	}
+	if a.calls.err != nil {
 		return true
 	}
 	if a.text.Len()+len(a.thought.held) > maxText {
@@ -139,7 +150,22 @@ func (a *answer) mayBeOver(p Part) bool {
 	return a.end != untold && !a.repeats && (!p.hasContent() || p.Total)
 }
 
-func (p Part) hasContent() bool { return p.Text != "" || p.Refusal != "" || p.Reasoning }
+func (p Part) hasContent() bool {
+	return p.Text != "" || p.Refusal != "" || p.Reasoning || len(p.Calls) > 0
+}
+
+func (a *answer) addCalls(parts []CallPart) {
+	if !a.tools {
+		return
+	}
+	for _, p := range parts {
+		a.calls.add(p)
+	}
+	if len(parts) > 0 && a.onCall != nil {
+		a.onCall()
+		a.onCall = nil
+	}
+}
 
 func (a *answer) write(piece string) {
 	a.text.WriteString(piece)
@@ -156,24 +182,43 @@ func (a *answer) result(err error) (domain.Reply, error) {
 	if err == nil || a.end != untold {
 		a.write(a.thought.rest())
 	}
-	reply := domain.Reply{Usage: a.usage, FinishReason: a.end.finishReason()}
+	reply := domain.Reply{Usage: a.used(), FinishReason: a.end.finishReason()}
 	refused := a.end == blocked || a.refusal.Len() > 0
+	calling := len(a.calls.all) > 0 && !refused
 	switch {
+	case a.calls.err != nil:
+		return reply, a.calls.err
 	case err != nil && (a.end == untold || a.repeats):
 		return reply, err
 	case a.end == failed:
 		return reply, GaveUpError{a.reason}
-	case a.end == untold && (!a.done || !a.visible && !refused):
+	case a.end == untold && (!a.done || !a.visible && !refused && !calling):
 		return reply, errIncomplete
+	case calling && a.end == cut && a.calls.unended():
+		return reply, errCallCut()
 	case refused && !a.visible:
 		return reply, resilience.Answered(a.filtered())
-	case !a.visible:
+	case !a.visible && !calling:
 		return reply, resilience.Answered(ports.ErrEmptyAnswer)
 	case refused:
 		reply.FinishReason = domain.FinishFilter
+	case calling:
+		reply.Calls, reply.FinishReason = a.calls.result(), domain.FinishTools
 	}
-	reply.Content = a.text.String()
+	if a.visible {
+		reply.Content = a.text.String()
+	}
 	return reply, nil
+}
+
+// used returns the usage of the answer. What has come of calls of tools is counted where the server has not done so, as nobody else
+// sees the calls of an answer that fails.
+func (a *answer) used() domain.Usage {
+	used := a.usage
+	if least := domain.TokensOf(a.text.Len() + a.calls.bytes); a.calls.bytes > 0 && (used.OutputTokens == nil || a.end == untold && *used.OutputTokens < least) {
+		used.OutputTokens, used.Estimated = &least, true
+	}
+	return used
 }
 
 // filtered returns the failure for an answer that the provider withholds, with the provider's message.

@@ -35,6 +35,8 @@ type message struct {
 	Refusal          string  `json:"refusal"`
 	ReasoningContent content `json:"reasoning_content"` // of DeepSeek, vLLM, SGLang, Ollama
 	Reasoning        content `json:"reasoning"`         // of OpenRouter, Groq, newer vLLM
+	ToolCalls        []call  `json:"tool_calls"`
+	FunctionCall     *called `json:"function_call"` // of older servers, one in an answer
 }
 
 // content is text, or a list of parts of which those of type text are used. Mistral's reasoning models have parts of type
@@ -112,6 +114,7 @@ func decode(kind string, data []byte) (modelstream.Part, error) {
 		}
 		part.Text += m.Content.text
 		part.Refusal += m.Refusal
+		part.Calls = append(part.Calls, m.calls()...)
 		part.Reasoning = part.Reasoning || m.Content.other || m.ReasoningContent.text != "" || m.Reasoning.text != ""
 		if choice.FinishReason != "" {
 			part.Reason = choice.FinishReason

@@ -48,6 +48,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	defer func() { _ = answer.Body.Close() }() // what was read counts
 	reply, err := modelstream.Read(modelstream.Source{
 		Body: answer.Body, Decode: decode, Stop: func() { stop(errNothingMore) }, Wait: m.EndWait,
+		Tools: len(p.Tools) > 0 && p.ToolChoice != domain.ToolsNone, OnCall: p.OnCall,
 	}, say)
 	reply.Begun = true
 	switch gaveUp, ok := errors.AsType[modelstream.GaveUpError](err); {

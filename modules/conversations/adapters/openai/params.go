@@ -6,6 +6,7 @@ import (
 
 	sdk "github.com/openai/openai-go/v3"
 
+	"github.com/parley/parley/modules/conversations/adapters/modelprompt"
 	"github.com/parley/parley/modules/conversations/adapters/modelstream"
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -30,18 +31,15 @@ func params(p ports.Prompt, public bool) sdk.ChatCompletionNewParams {
 	if instruction := p.Instruction(domain.SourceRules(p.Found.Boundary)); instruction != "" {
 		body.Messages = append(body.Messages, sdk.SystemMessage(instruction))
 	}
-	for _, m := range p.History {
-		if m.Role == domain.RoleAssistant {
-			body.Messages = append(body.Messages, sdk.AssistantMessage(m.Content))
-		} else {
-			body.Messages = append(body.Messages, sdk.UserMessage(m.Content))
-		}
-	}
 	content := p.Content
 	if len(p.Found.Sources) > 0 {
 		content = domain.SourceText(p.Found.Sources, p.Found.Boundary) + "\n\n" + content
 	}
-	body.Messages = append(body.Messages, sdk.UserMessage(content))
+	messages, _ := modelprompt.Messages(p, content)
+	for _, m := range messages {
+		body.Messages = append(body.Messages, messagesOf(m)...)
+	}
+	offer(&body, p)
 	if p.Temperature != nil && !fixedTemperature.MatchString(p.Model) {
 		body.Temperature = sdk.Float(*p.Temperature)
 	}

@@ -56,7 +56,7 @@ func cut(room int, p ports.Prompt, history []domain.Message) []domain.Message {
 	if p.Pinned != nil {
 		left -= ports.TokensOf(p.Pinned.Instruction)
 	}
-	return newest(history, left-p.Found.Tokens())
+	return newest(history, left-p.Found.Tokens()-p.ToolTokens())
 }
 
 // longestAnswer returns the expected maximum of tokens of the answer to a prompt.

@@ -114,7 +114,7 @@ func (r Router) reply(ctx context.Context, provider Provider, m domain.ModelName
 	}
 	before, all := reply.Usage, 0
 	for _, message := range p.History {
-		all += ports.TokensOf(message.Content)
+		all += ports.TokensOfMessage(message)
 	}
 	room := all / 2
 	if fits {
@@ -129,16 +129,24 @@ func (r Router) reply(ctx context.Context, provider Provider, m domain.ModelName
 	return reply, err
 }
 
-// newest returns the newest messages with at most that many tokens. The first of them is a user's.
+// newest returns the newest messages with at most that many tokens. The first of them is a user's. A message that does not fit with
+// its calls of tools is without all of them, calls and results, where its text fits and is visible.
 func newest(history []domain.Message, tokens int) []domain.Message {
-	first := len(history)
-	for first > 0 && ports.TokensOf(history[first-1].Content) <= tokens {
+	first, kept := len(history), slices.Clone(history)
+	for first > 0 {
+		m := &kept[first-1]
+		if ports.TokensOfMessage(*m) > tokens && domain.IsVisible(m.Content) {
+			m.Steps = nil
+		}
+		if ports.TokensOfMessage(*m) > tokens {
+			break
+		}
+		tokens -= ports.TokensOfMessage(*m)
 		first--
-		tokens -= ports.TokensOf(history[first].Content)
 	}
-	said := slices.IndexFunc(history[first:], func(m domain.Message) bool { return m.Role == domain.RoleUser })
+	said := slices.IndexFunc(kept[first:], func(m domain.Message) bool { return m.Role == domain.RoleUser })
 	if said < 0 {
 		return nil
 	}
-	return history[first+said:]
+	return kept[first+said:]
 }
