@@ -550,6 +550,7 @@ CREATE TABLE api_keys (
   suspended_at timestamp with time zone,
   allowed_addresses text[],
   limits jsonb,
+  keeps_calls boolean NOT NULL DEFAULT false,
   CONSTRAINT api_keys_allowed_addresses_check CHECK (((cardinality(allowed_addresses) >= 1) AND (cardinality(allowed_addresses) <= 50))) NOT VALID,
   CONSTRAINT api_keys_bot_ids_check CHECK (((cardinality(bot_ids) >= 1) AND (cardinality(bot_ids) <= 100))),
   CONSTRAINT api_keys_hash_check CHECK ((octet_length(hash) = 32)),
@@ -579,7 +580,7 @@ CREATE POLICY tenant ON api_keys AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT INSERT, SELECT, UPDATE (last_used_at, responsible_id, revoked_at, suspended_at) ON api_keys TO parley_app;
+GRANT INSERT, SELECT, UPDATE (allowed_addresses, keeps_calls, last_used_at, limits, name, responsible_id, revoked_at, suspended_at) ON api_keys TO parley_app;
 
 GRANT DELETE, SELECT (bot_ids, created_by, expires_at, hash, id, responsible_id, revoked_at, role, suspended_at, workspace_id) ON api_keys TO parley_door;
 
@@ -1648,6 +1649,7 @@ CREATE TABLE end_users (
   created_at timestamp with time zone NOT NULL,
   last_token_at timestamp with time zone NOT NULL,
   revoked_at timestamp with time zone,
+  turn_limits jsonb NOT NULL DEFAULT '{}'::jsonb,
   CONSTRAINT end_users_external_id_check CHECK (((char_length(external_id) >= 1) AND (char_length(external_id) <= 200))),
   CONSTRAINT end_users_metadata_check CHECK ((jsonb_typeof(metadata) = 'object'::text)),
   CONSTRAINT end_users_name_check CHECK ((char_length(name) <= 200)),
@@ -1685,7 +1687,7 @@ CREATE POLICY tenant ON end_users AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT DELETE, INSERT, SELECT, UPDATE (last_token_at, metadata, name, revoked_at) ON end_users TO parley_app;
+GRANT DELETE, INSERT, SELECT, UPDATE (last_token_at, metadata, name, revoked_at, turn_limits) ON end_users TO parley_app;
 
 GRANT DELETE, SELECT (external_id, id, last_token_at, revoked_at, workspace_id) ON end_users TO parley_door;
 

@@ -17,7 +17,7 @@ const adoptKey = `-- name: AdoptKey :one
 UPDATE api_keys SET responsible_id = $1::uuid, suspended_at = NULL
  WHERE workspace_id = $2 AND id = $3 AND revoked_at IS NULL AND app.lock_authority($2, $1::uuid, $4::text[])
 RETURNING id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
-          coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits
+          coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits, keeps_calls
 `
 
 type AdoptKeyParams struct {
@@ -42,6 +42,7 @@ type AdoptKeyRow struct {
 	SuspendedAt      *time.Time
 	AllowedAddresses []string
 	Limits           []byte
+	KeepsCalls       bool
 }
 
 func (q *Queries) AdoptKey(ctx context.Context, arg AdoptKeyParams) (AdoptKeyRow, error) {
@@ -67,8 +68,36 @@ func (q *Queries) AdoptKey(ctx context.Context, arg AdoptKeyParams) (AdoptKeyRow
 		&i.SuspendedAt,
 		&i.AllowedAddresses,
 		&i.Limits,
+		&i.KeepsCalls,
 	)
 	return i, err
+}
+
+const changeKey = `-- name: ChangeKey :exec
+UPDATE api_keys
+   SET name = $1, allowed_addresses = $2::text[], limits = $3::jsonb, keeps_calls = $4
+ WHERE workspace_id = $5 AND id = $6
+`
+
+type ChangeKeyParams struct {
+	Name             string
+	AllowedAddresses []string
+	Limits           []byte
+	KeepsCalls       bool
+	WorkspaceID      uuid.UUID
+	ID               uuid.UUID
+}
+
+func (q *Queries) ChangeKey(ctx context.Context, arg ChangeKeyParams) error {
+	_, err := q.db.Exec(ctx, changeKey,
+		arg.Name,
+		arg.AllowedAddresses,
+		arg.Limits,
+		arg.KeepsCalls,
+		arg.WorkspaceID,
+		arg.ID,
+	)
+	return err
 }
 
 const countBots = `-- name: CountBots :one
@@ -113,9 +142,9 @@ func (q *Queries) CountRequestOfKey(ctx context.Context, arg CountRequestOfKeyPa
 }
 
 const createKey = `-- name: CreateKey :exec
-INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at, allowed_addresses, limits)
-SELECT $1, $2, $3, $4, $5, $6, $7::uuid[], $8, $9, $10, $11::text[], $12::jsonb
- WHERE app.lock_authority($1, $8, $13::text[])
+INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at, allowed_addresses, limits, keeps_calls)
+SELECT $1, $2, $3, $4, $5, $6, $7::uuid[], $8, $9, $10, $11::text[], $12::jsonb, $13
+ WHERE app.lock_authority($1, $8, $14::text[])
 `
 
 type CreateKeyParams struct {
@@ -131,6 +160,7 @@ type CreateKeyParams struct {
 	ExpiresAt        *time.Time
 	AllowedAddresses []string
 	Limits           []byte
+	KeepsCalls       bool
 	Roles            []string
 }
 
@@ -149,6 +179,7 @@ func (q *Queries) CreateKey(ctx context.Context, arg CreateKeyParams) error {
 		arg.ExpiresAt,
 		arg.AllowedAddresses,
 		arg.Limits,
+		arg.KeepsCalls,
 		arg.Roles,
 	)
 	return err
@@ -188,6 +219,68 @@ func (q *Queries) FindKey(ctx context.Context, print []byte) (FindKeyRow, error)
 	return i, err
 }
 
+const getKeyToChange = `-- name: GetKeyToChange :one
+SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits, keeps_calls
+  FROM api_keys
+ WHERE workspace_id = $1 AND id = $2 AND revoked_at IS NULL AND app.lock_authority($1, $3::uuid, $4::text[])
+   FOR UPDATE
+`
+
+type GetKeyToChangeParams struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	Member      uuid.UUID
+	Roles       []string
+}
+
+type GetKeyToChangeRow struct {
+	ID               uuid.UUID
+	Name             string
+	Hint             string
+	Role             string
+	BotIds           []uuid.UUID
+	CreatedBy        uuid.UUID
+	CreatedAt        time.Time
+	ExpiresAt        *time.Time
+	LastUsedAt       *time.Time
+	RevokedAt        *time.Time
+	ResponsibleID    uuid.UUID
+	SuspendedAt      *time.Time
+	AllowedAddresses []string
+	Limits           []byte
+	KeepsCalls       bool
+}
+
+// Nobody else changes it until the transaction ends. Raises PY403 or PYROL where the member was removed or demoted meanwhile.
+func (q *Queries) GetKeyToChange(ctx context.Context, arg GetKeyToChangeParams) (GetKeyToChangeRow, error) {
+	row := q.db.QueryRow(ctx, getKeyToChange,
+		arg.WorkspaceID,
+		arg.ID,
+		arg.Member,
+		arg.Roles,
+	)
+	var i GetKeyToChangeRow
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Hint,
+		&i.Role,
+		&i.BotIds,
+		&i.CreatedBy,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.LastUsedAt,
+		&i.RevokedAt,
+		&i.ResponsibleID,
+		&i.SuspendedAt,
+		&i.AllowedAddresses,
+		&i.Limits,
+		&i.KeepsCalls,
+	)
+	return i, err
+}
+
 const hasKey = `-- name: HasKey :one
 SELECT EXISTS (SELECT FROM api_keys WHERE workspace_id = $1 AND id = $2)
 `
@@ -207,7 +300,7 @@ func (q *Queries) HasKey(ctx context.Context, arg HasKeyParams) (bool, error) {
 
 const listKeys = `-- name: ListKeys :many
 SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
-       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits, keeps_calls
   FROM api_keys
  WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id < $2::uuid)
  ORDER BY id DESC
@@ -235,6 +328,7 @@ type ListKeysRow struct {
 	SuspendedAt      *time.Time
 	AllowedAddresses []string
 	Limits           []byte
+	KeepsCalls       bool
 }
 
 func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ListKeysRow, error) {
@@ -261,6 +355,7 @@ func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ListKeysR
 			&i.SuspendedAt,
 			&i.AllowedAddresses,
 			&i.Limits,
+			&i.KeepsCalls,
 		); err != nil {
 			return nil, err
 		}
@@ -296,8 +391,18 @@ func (q *Queries) NoteKeyUse(ctx context.Context, arg NoteKeyUseParams) error {
 	return err
 }
 
+const notifyOfKey = `-- name: NotifyOfKey :exec
+SELECT pg_notify('parley_keys', $1::text)
+`
+
+// For the processes that remember it.
+func (q *Queries) NotifyOfKey(ctx context.Context, id string) error {
+	_, err := q.db.Exec(ctx, notifyOfKey, id)
+	return err
+}
+
 const readKey = `-- name: ReadKey :one
-SELECT role, allowed_addresses, limits FROM api_keys WHERE workspace_id = $1 AND id = $2
+SELECT role, allowed_addresses, limits, keeps_calls FROM api_keys WHERE workspace_id = $1 AND id = $2
 `
 
 type ReadKeyParams struct {
@@ -309,13 +414,19 @@ type ReadKeyRow struct {
 	Role             string
 	AllowedAddresses []string
 	Limits           []byte
+	KeepsCalls       bool
 }
 
-// It never changes.
+// NotifyOfKey says when it changes.
 func (q *Queries) ReadKey(ctx context.Context, arg ReadKeyParams) (ReadKeyRow, error) {
 	row := q.db.QueryRow(ctx, readKey, arg.WorkspaceID, arg.ID)
 	var i ReadKeyRow
-	err := row.Scan(&i.Role, &i.AllowedAddresses, &i.Limits)
+	err := row.Scan(
+		&i.Role,
+		&i.AllowedAddresses,
+		&i.Limits,
+		&i.KeepsCalls,
+	)
 	return i, err
 }
 

@@ -322,8 +322,8 @@ func (q *Queries) NoteBotOfEndUser(ctx context.Context, arg NoteBotOfEndUserPara
 }
 
 const putAnonymousEndUser = `-- name: PutAnonymousEndUser :exec
-INSERT INTO end_users (workspace_id, id, name, metadata, created_at, last_token_at)
-VALUES ($1, $2, coalesce($3::text, ''), coalesce($4::jsonb, '{}'), $5, $5)
+INSERT INTO end_users (workspace_id, id, name, metadata, turn_limits, created_at, last_token_at)
+VALUES ($1, $2, coalesce($3::text, ''), coalesce($4::jsonb, '{}'), coalesce($5::jsonb, '{}'), $6, $6)
 `
 
 type PutAnonymousEndUserParams struct {
@@ -331,6 +331,7 @@ type PutAnonymousEndUserParams struct {
 	ID          uuid.UUID
 	Name        *string
 	Metadata    []byte
+	TurnLimits  []byte
 	Now         time.Time
 }
 
@@ -340,19 +341,22 @@ func (q *Queries) PutAnonymousEndUser(ctx context.Context, arg PutAnonymousEndUs
 		arg.ID,
 		arg.Name,
 		arg.Metadata,
+		arg.TurnLimits,
 		arg.Now,
 	)
 	return err
 }
 
 const putEndUser = `-- name: PutEndUser :one
-INSERT INTO end_users AS e (workspace_id, id, external_id, name, metadata, created_at, last_token_at)
-VALUES ($1, $2, $3::text, coalesce($4::text, ''), coalesce($5::jsonb, '{}'), $6, $6)
+INSERT INTO end_users AS e (workspace_id, id, external_id, name, metadata, turn_limits, created_at, last_token_at)
+VALUES ($1, $2, $3::text, coalesce($4::text, ''), coalesce($5::jsonb, '{}'),
+        coalesce($6::jsonb, '{}'), $7, $7)
 ON CONFLICT (workspace_id, external_id) WHERE external_id IS NOT NULL DO UPDATE
    SET name = CASE WHEN app.describes_end_user(e.id) THEN coalesce($4::text, e.name) ELSE e.name END,
        metadata = CASE WHEN app.describes_end_user(e.id) THEN coalesce($5::jsonb, e.metadata) ELSE e.metadata END,
-       last_token_at = $6
-RETURNING e.id, e.revoked_at
+       turn_limits = CASE WHEN app.describes_end_user(e.id) THEN coalesce($6::jsonb, e.turn_limits) ELSE e.turn_limits END,
+       last_token_at = $7
+RETURNING e.id, e.revoked_at, e.turn_limits
 `
 
 type PutEndUserParams struct {
@@ -361,12 +365,14 @@ type PutEndUserParams struct {
 	ExternalID  string
 	Name        *string
 	Metadata    []byte
+	TurnLimits  []byte
 	Now         time.Time
 }
 
 type PutEndUserRow struct {
-	ID        uuid.UUID
-	RevokedAt *time.Time
+	ID         uuid.UUID
+	RevokedAt  *time.Time
+	TurnLimits json.RawMessage
 }
 
 // A new end user with an external id. Where another call has just made it, it is as after RenewKnownEndUser.
@@ -377,10 +383,11 @@ func (q *Queries) PutEndUser(ctx context.Context, arg PutEndUserParams) (PutEndU
 		arg.ExternalID,
 		arg.Name,
 		arg.Metadata,
+		arg.TurnLimits,
 		arg.Now,
 	)
 	var i PutEndUserRow
-	err := row.Scan(&i.ID, &i.RevokedAt)
+	err := row.Scan(&i.ID, &i.RevokedAt, &i.TurnLimits)
 	return i, err
 }
 
@@ -420,22 +427,25 @@ const renewEndUser = `-- name: RenewEndUser :one
 UPDATE end_users e
    SET name = CASE WHEN app.describes_end_user(e.id) THEN coalesce($1::text, e.name) ELSE e.name END,
        metadata = CASE WHEN app.describes_end_user(e.id) THEN coalesce($2::jsonb, e.metadata) ELSE e.metadata END,
-       last_token_at = $3
- WHERE e.workspace_id = $4 AND e.id = $5 AND e.external_id IS NULL
-RETURNING e.id, e.revoked_at
+       turn_limits = CASE WHEN app.describes_end_user(e.id) THEN coalesce($3::jsonb, e.turn_limits) ELSE e.turn_limits END,
+       last_token_at = $4
+ WHERE e.workspace_id = $5 AND e.id = $6 AND e.external_id IS NULL
+RETURNING e.id, e.revoked_at, e.turn_limits
 `
 
 type RenewEndUserParams struct {
 	Name        *string
 	Metadata    []byte
+	TurnLimits  []byte
 	Now         time.Time
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
 }
 
 type RenewEndUserRow struct {
-	ID        uuid.UUID
-	RevokedAt *time.Time
+	ID         uuid.UUID
+	RevokedAt  *time.Time
+	TurnLimits json.RawMessage
 }
 
 // An end user without an external id, for another token, as RenewKnownEndUser.
@@ -443,12 +453,13 @@ func (q *Queries) RenewEndUser(ctx context.Context, arg RenewEndUserParams) (Ren
 	row := q.db.QueryRow(ctx, renewEndUser,
 		arg.Name,
 		arg.Metadata,
+		arg.TurnLimits,
 		arg.Now,
 		arg.WorkspaceID,
 		arg.ID,
 	)
 	var i RenewEndUserRow
-	err := row.Scan(&i.ID, &i.RevokedAt)
+	err := row.Scan(&i.ID, &i.RevokedAt, &i.TurnLimits)
 	return i, err
 }
 
@@ -456,22 +467,25 @@ const renewKnownEndUser = `-- name: RenewKnownEndUser :one
 UPDATE end_users e
    SET name = CASE WHEN app.describes_end_user(e.id) THEN coalesce($1::text, e.name) ELSE e.name END,
        metadata = CASE WHEN app.describes_end_user(e.id) THEN coalesce($2::jsonb, e.metadata) ELSE e.metadata END,
-       last_token_at = $3
- WHERE e.workspace_id = $4 AND e.external_id = $5::text
-RETURNING e.id, e.revoked_at
+       turn_limits = CASE WHEN app.describes_end_user(e.id) THEN coalesce($3::jsonb, e.turn_limits) ELSE e.turn_limits END,
+       last_token_at = $4
+ WHERE e.workspace_id = $5 AND e.external_id = $6::text
+RETURNING e.id, e.revoked_at, e.turn_limits
 `
 
 type RenewKnownEndUserParams struct {
 	Name        *string
 	Metadata    []byte
+	TurnLimits  []byte
 	Now         time.Time
 	WorkspaceID uuid.UUID
 	ExternalID  string
 }
 
 type RenewKnownEndUserRow struct {
-	ID        uuid.UUID
-	RevokedAt *time.Time
+	ID         uuid.UUID
+	RevokedAt  *time.Time
+	TurnLimits json.RawMessage
 }
 
 // The end user with an external id, for another token. An API key that is limited to bots does not change what is said of an end user
@@ -480,12 +494,13 @@ func (q *Queries) RenewKnownEndUser(ctx context.Context, arg RenewKnownEndUserPa
 	row := q.db.QueryRow(ctx, renewKnownEndUser,
 		arg.Name,
 		arg.Metadata,
+		arg.TurnLimits,
 		arg.Now,
 		arg.WorkspaceID,
 		arg.ExternalID,
 	)
 	var i RenewKnownEndUserRow
-	err := row.Scan(&i.ID, &i.RevokedAt)
+	err := row.Scan(&i.ID, &i.RevokedAt, &i.TurnLimits)
 	return i, err
 }
 

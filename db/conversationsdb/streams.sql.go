@@ -244,6 +244,40 @@ func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, e
 	return i, err
 }
 
+const GetTurnAttendance = `-- name: GetTurnAttendance :one
+SELECT t.thread_id, t.id, coalesce(t.read_until > now(), false)::boolean AS is_read,
+       extract(epoch FROM now() - coalesce(t.read_until, t.created_at))::double precision AS unread_seconds
+  FROM llm_turns t
+  JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
+ WHERE t.workspace_id = $1 AND t.actor_id = $2 AND t.operation_id = $3 AND t.status = 'running' AND th.expires_at IS NOT NULL
+`
+
+type GetTurnAttendanceParams struct {
+	WorkspaceID uuid.UUID
+	ActorID     uuid.UUID
+	OperationID uuid.UUID
+}
+
+type GetTurnAttendanceRow struct {
+	ThreadID      uuid.UUID
+	ID            uuid.UUID
+	IsRead        bool
+	UnreadSeconds float64
+}
+
+// The running turn of an operation in a thread that expires: whether somebody reads it, and for how many seconds nobody has.
+func (q *Queries) GetTurnAttendance(ctx context.Context, arg GetTurnAttendanceParams) (GetTurnAttendanceRow, error) {
+	row := q.db.QueryRow(ctx, GetTurnAttendance, arg.WorkspaceID, arg.ActorID, arg.OperationID)
+	var i GetTurnAttendanceRow
+	err := row.Scan(
+		&i.ThreadID,
+		&i.ID,
+		&i.IsRead,
+		&i.UnreadSeconds,
+	)
+	return i, err
+}
+
 const GetTurnReader = `-- name: GetTurnReader :one
 SELECT thread_id, id, coalesce(read_until > now(), false)::boolean AS is_read FROM llm_turns
  WHERE workspace_id = $1 AND actor_id = $2 AND operation_id = $3 AND status = 'running'

@@ -193,6 +193,7 @@ func newAuth(o authOptions) (module, setUpLink, error) {
 		server.Mount(e)
 		emails.pages.Mount(e)
 	}
+	added.channels = append(added.channels, postgresdb.Channel{Name: "parley_keys", OnNotify: o.identity.bearers.OnKeyChanged})
 	added.tasks = append(append(added.tasks, emails.tasks...), expireSignIns,
 		background.Task{Name: "expire account events", Every: time.Hour, Timeout: 10 * time.Minute, Do: events.Expire},
 		background.Task{Name: "expire tickets of log-ins", Every: time.Hour, Timeout: 10 * time.Minute, Do: tickets.Expire},

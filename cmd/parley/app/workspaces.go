@@ -70,7 +70,7 @@ func newWorkspaces(o authOptions, mail mailing, accept usecases.AcceptInvitation
 			Accept: accept,
 			Store:  accept.Invitations,
 		},
-		keys: rest.Keys{Create: usecases.CreateAPIKey{Keys: keys, Now: now}, Store: keys, Now: now},
+		keys: rest.Keys{Create: usecases.CreateAPIKey{Keys: keys, Now: now}, Change: usecases.ChangeAPIKey{Keys: keys}, Store: keys, Now: now},
 	}, added
 }
 

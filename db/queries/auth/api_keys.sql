@@ -1,7 +1,7 @@
 -- name: CreateKey :exec
 -- Raises PY403 or PYROL where its creator was removed or demoted meanwhile.
-INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at, allowed_addresses, limits)
-SELECT @workspace_id, @id, @name, @hash, @hint, @role, sqlc.narg('bot_ids')::uuid[], @created_by, @created_at, sqlc.narg('expires_at'), sqlc.narg('allowed_addresses')::text[], sqlc.narg('limits')::jsonb
+INSERT INTO api_keys (workspace_id, id, name, hash, hint, role, bot_ids, created_by, created_at, expires_at, allowed_addresses, limits, keeps_calls)
+SELECT @workspace_id, @id, @name, @hash, @hint, @role, sqlc.narg('bot_ids')::uuid[], @created_by, @created_at, sqlc.narg('expires_at'), sqlc.narg('allowed_addresses')::text[], sqlc.narg('limits')::jsonb, @keeps_calls
  WHERE app.lock_authority(@workspace_id, @created_by, @roles::text[]);
 
 -- name: CountBots :one
@@ -10,7 +10,7 @@ SELECT count(*) FROM app.live_versions WHERE workspace_id = @workspace_id AND bo
 
 -- name: ListKeys :many
 SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
-       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits, keeps_calls
   FROM api_keys
  WHERE workspace_id = @workspace_id AND (sqlc.narg('before')::uuid IS NULL OR id < sqlc.narg('before')::uuid)
  ORDER BY id DESC
@@ -29,7 +29,24 @@ SELECT app.end_key_authority(@workspace_id::uuid, @id::uuid)::integer;
 UPDATE api_keys SET responsible_id = @member::uuid, suspended_at = NULL
  WHERE workspace_id = @workspace_id AND id = @id AND revoked_at IS NULL AND app.lock_authority(@workspace_id, @member::uuid, @roles::text[])
 RETURNING id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
-          coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits;
+          coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits, keeps_calls;
+
+-- name: GetKeyToChange :one
+-- Nobody else changes it until the transaction ends. Raises PY403 or PYROL where the member was removed or demoted meanwhile.
+SELECT id, name, hint, role, bot_ids, created_by, created_at, expires_at, last_used_at, revoked_at,
+       coalesce(responsible_id, created_by)::uuid AS responsible_id, suspended_at, allowed_addresses, limits, keeps_calls
+  FROM api_keys
+ WHERE workspace_id = @workspace_id AND id = @id AND revoked_at IS NULL AND app.lock_authority(@workspace_id, @member::uuid, @roles::text[])
+   FOR UPDATE;
+
+-- name: ChangeKey :exec
+UPDATE api_keys
+   SET name = @name, allowed_addresses = sqlc.narg('allowed_addresses')::text[], limits = sqlc.narg('limits')::jsonb, keeps_calls = @keeps_calls
+ WHERE workspace_id = @workspace_id AND id = @id;
+
+-- name: NotifyOfKey :exec
+-- For the processes that remember it.
+SELECT pg_notify('parley_keys', @id::text);
 
 -- name: HasKey :one
 -- Whether there is or was a key.
@@ -46,8 +63,8 @@ UPDATE api_keys SET last_used_at = @used_at
    AND (last_used_at IS NULL OR last_used_at < @minute_before);
 
 -- name: ReadKey :one
--- It never changes.
-SELECT role, allowed_addresses, limits FROM api_keys WHERE workspace_id = @workspace_id AND id = @id;
+-- NotifyOfKey says when it changes.
+SELECT role, allowed_addresses, limits, keeps_calls FROM api_keys WHERE workspace_id = @workspace_id AND id = @id;
 
 -- name: CountRequestOfKey :exec
 -- Raises PYRAT where a limit of the key allows no more requests. Of a key that is revoked nothing is counted: the call is refused.

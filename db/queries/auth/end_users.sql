@@ -1,6 +1,6 @@
 -- name: PutAnonymousEndUser :exec
-INSERT INTO end_users (workspace_id, id, name, metadata, created_at, last_token_at)
-VALUES (@workspace_id, @id, coalesce(sqlc.narg('name')::text, ''), coalesce(sqlc.narg('metadata')::jsonb, '{}'), @now, @now);
+INSERT INTO end_users (workspace_id, id, name, metadata, turn_limits, created_at, last_token_at)
+VALUES (@workspace_id, @id, coalesce(sqlc.narg('name')::text, ''), coalesce(sqlc.narg('metadata')::jsonb, '{}'), coalesce(sqlc.narg('turn_limits')::jsonb, '{}'), @now, @now);
 
 -- name: RenewKnownEndUser :one
 -- The end user with an external id, for another token. An API key that is limited to bots does not change what is said of an end user
@@ -8,19 +8,22 @@ VALUES (@workspace_id, @id, coalesce(sqlc.narg('name')::text, ''), coalesce(sqlc
 UPDATE end_users e
    SET name = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('name')::text, e.name) ELSE e.name END,
        metadata = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('metadata')::jsonb, e.metadata) ELSE e.metadata END,
+       turn_limits = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('turn_limits')::jsonb, e.turn_limits) ELSE e.turn_limits END,
        last_token_at = @now
  WHERE e.workspace_id = @workspace_id AND e.external_id = @external_id::text
-RETURNING e.id, e.revoked_at;
+RETURNING e.id, e.revoked_at, e.turn_limits;
 
 -- name: PutEndUser :one
 -- A new end user with an external id. Where another call has just made it, it is as after RenewKnownEndUser.
-INSERT INTO end_users AS e (workspace_id, id, external_id, name, metadata, created_at, last_token_at)
-VALUES (@workspace_id, @id, @external_id::text, coalesce(sqlc.narg('name')::text, ''), coalesce(sqlc.narg('metadata')::jsonb, '{}'), @now, @now)
+INSERT INTO end_users AS e (workspace_id, id, external_id, name, metadata, turn_limits, created_at, last_token_at)
+VALUES (@workspace_id, @id, @external_id::text, coalesce(sqlc.narg('name')::text, ''), coalesce(sqlc.narg('metadata')::jsonb, '{}'),
+        coalesce(sqlc.narg('turn_limits')::jsonb, '{}'), @now, @now)
 ON CONFLICT (workspace_id, external_id) WHERE external_id IS NOT NULL DO UPDATE
    SET name = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('name')::text, e.name) ELSE e.name END,
        metadata = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('metadata')::jsonb, e.metadata) ELSE e.metadata END,
+       turn_limits = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('turn_limits')::jsonb, e.turn_limits) ELSE e.turn_limits END,
        last_token_at = @now
-RETURNING e.id, e.revoked_at;
+RETURNING e.id, e.revoked_at, e.turn_limits;
 
 -- name: NoteBotOfEndUser :exec
 INSERT INTO end_user_bots (workspace_id, end_user_id, bot_id) VALUES (@workspace_id, @end_user_id, @bot_id) ON CONFLICT DO NOTHING;
@@ -30,9 +33,10 @@ INSERT INTO end_user_bots (workspace_id, end_user_id, bot_id) VALUES (@workspace
 UPDATE end_users e
    SET name = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('name')::text, e.name) ELSE e.name END,
        metadata = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('metadata')::jsonb, e.metadata) ELSE e.metadata END,
+       turn_limits = CASE WHEN app.describes_end_user(e.id) THEN coalesce(sqlc.narg('turn_limits')::jsonb, e.turn_limits) ELSE e.turn_limits END,
        last_token_at = @now
  WHERE e.workspace_id = @workspace_id AND e.id = @id AND e.external_id IS NULL
-RETURNING e.id, e.revoked_at;
+RETURNING e.id, e.revoked_at, e.turn_limits;
 
 -- name: GetEndUser :one
 SELECT id, external_id, name, metadata, created_at, last_token_at, revoked_at FROM end_users WHERE workspace_id = @workspace_id AND id = @id;

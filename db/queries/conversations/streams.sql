@@ -89,6 +89,14 @@ UPDATE llm_turns SET read_until = now() + make_interval(secs => @seconds::float8
 SELECT thread_id, id, coalesce(read_until > now(), false)::boolean AS is_read FROM llm_turns
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id AND status = 'running';
 
+-- name: GetTurnAttendance :one
+-- The running turn of an operation in a thread that expires: whether somebody reads it, and for how many seconds nobody has.
+SELECT t.thread_id, t.id, coalesce(t.read_until > now(), false)::boolean AS is_read,
+       extract(epoch FROM now() - coalesce(t.read_until, t.created_at))::double precision AS unread_seconds
+  FROM llm_turns t
+  JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
+ WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id AND t.status = 'running' AND th.expires_at IS NOT NULL;
+
 -- name: GetCanceller :one
 -- The cancelled turn of an operation, and the operation that has cancelled it.
 SELECT id, cancel_operation FROM llm_turns

@@ -29,6 +29,7 @@ type APIKey struct {
 	Bots       []uuid.UUID    // the bots that it is limited to; none: all
 	Networks   []netip.Prefix // from which it is good; none: any address
 	Limits     KeyLimits      // none: no limits
+	KeepsCalls bool           // calls in OpenAI's form that name no thread are kept as threads
 	CreatedBy  uuid.UUID
 	CreatedAt  time.Time
 	ExpiresAt  *time.Time // nil: never
@@ -39,12 +40,13 @@ type APIKey struct {
 	SuspendedAt   *time.Time // when it was suspended because that authority ended; nil: it is not suspended
 }
 
-// Errors of NewAPIKey.
+// Errors of NewAPIKey and APIKey.Change.
 var (
 	ErrKeyName    = errors.New("must have 1 to 200 characters and not be blank")
 	ErrKeyRole    = errors.New("must be editor, viewer, chat or embed")
 	ErrKeyExpiry  = errors.New("must lie in the future")
 	ErrKeyBotsMax = errors.New("must be 1 to 100 bots")
+	ErrKeyKeeps   = errors.New("must be false for a key whose role is not editor or chat: it takes no turns")
 	ErrKeyNetwork = errors.New("must be 1 to 50 addresses such as 203.0.113.7 or networks such as 203.0.113.0/24 and 2001:db8::/32, whose bits behind the prefix are 0")
 )
 
@@ -76,18 +78,55 @@ func NewNetworks(texts []string) ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// NewAPIKey makes a key and its text, which contains 32 random bytes.
-func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
+// KeyChange is what changes of a key; nil: it stays.
+type KeyChange struct {
+	Name       *string
+	Networks   *[]netip.Prefix // none: any address
+	Limits     *KeyLimits
+	KeepsCalls *bool
+}
+
+// Change changes a key. Errors are ErrKeyName and ErrKeyKeeps.
+func (k *APIKey) Change(c KeyChange) error {
+	if c.Name != nil {
+		k.Name = *c.Name
+	}
+	if c.Networks != nil {
+		k.Networks = *c.Networks
+	}
+	if c.Limits != nil {
+		k.Limits = *c.Limits
+	}
+	if c.KeepsCalls != nil {
+		k.KeepsCalls = *c.KeepsCalls
+	}
+	return k.check()
+}
+
+// check returns the first rule that what can change of a key breaks.
+func (k *APIKey) check() error {
 	n := utf8.RuneCountInString(k.Name)
 	switch {
 	case n < 1 || n > 200 || strings.TrimSpace(k.Name) == "":
-		return APIKey{}, "", ErrKeyName
+		return ErrKeyName
+	case k.KeepsCalls && !k.Role.takesTurns():
+		return ErrKeyKeeps
+	}
+	return nil
+}
+
+// NewAPIKey makes a key and its text, which contains 32 random bytes.
+func NewAPIKey(k APIKey, now time.Time) (key APIKey, text string, err error) {
+	switch {
 	case !isKeyRole(k.Role):
 		return APIKey{}, "", ErrKeyRole
 	case k.ExpiresAt != nil && !k.ExpiresAt.After(now):
 		return APIKey{}, "", ErrKeyExpiry
 	case k.Bots != nil && (len(k.Bots) == 0 || len(k.Bots) > 100):
 		return APIKey{}, "", ErrKeyBotsMax
+	}
+	if err := k.check(); err != nil {
+		return APIKey{}, "", err
 	}
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // it never fails
@@ -107,6 +146,9 @@ const EndUserRole Role = "end_user"
 
 // KeyRoles returns the roles of API keys.
 func KeyRoles() []Role { return []Role{Editor, Viewer, Chat, Embed} }
+
+// takesTurns reports whether API keys with the role take turns.
+func (r Role) takesTurns() bool { return r == Editor || r == Chat }
 
 func isKeyRole(r Role) bool { return slices.Contains(KeyRoles(), r) }
 

@@ -21,6 +21,11 @@ type Keys interface {
 	// The commit fails with LIMIT_REACHED where the workspace may not have one more key, and with FORBIDDEN where the
 	// creator was removed or demoted in the meantime.
 	Create(ctx context.Context, k domain.APIKey, hash []byte) error
+	// ToChange returns a key that a member changes, and nobody else until the transaction of the context ends; ErrKeyNotFound where there is
+	// no such key or it is revoked. It fails with FORBIDDEN where the member was removed or demoted in the meantime.
+	ToChange(ctx context.Context, id, member uuid.UUID) (domain.APIKey, error)
+	// Change queues the new values of a key that ToChange has returned.
+	Change(ctx context.Context, k domain.APIKey) error
 	// List returns a page of the keys, newest first.
 	List(ctx context.Context, before *uuid.UUID, limit int) ([]domain.APIKey, error)
 	// Revoke ends a key and holds the webhook subscriptions that it is responsible for. It returns the key's name and

@@ -24,15 +24,21 @@ func (u CreateAPIKey) Do(ctx context.Context, wanted domain.APIKey, addresses *[
 	if err == nil {
 		key, text, err = domain.NewAPIKey(wanted, u.Now())
 	}
-	for field, rule := range map[string]error{
-		"name": domain.ErrKeyName, "role": domain.ErrKeyRole, "expires_at": domain.ErrKeyExpiry, "bot_ids": domain.ErrKeyBotsMax, "allowed_addresses": domain.ErrKeyNetwork,
-	} {
-		if errors.Is(err, rule) {
-			return domain.APIKey{}, "", fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: err.Error()})
-		}
-	}
 	if err != nil {
-		return domain.APIKey{}, "", err
+		return domain.APIKey{}, "", keyError(err)
 	}
 	return key, text, u.Keys.Create(ctx, key, domain.HashOf(text))
+}
+
+// keyError returns an error of the domain as one of the field that is wrong.
+func keyError(err error) error {
+	for field, rule := range map[string]error{
+		"name": domain.ErrKeyName, "role": domain.ErrKeyRole, "expires_at": domain.ErrKeyExpiry, "bot_ids": domain.ErrKeyBotsMax, "allowed_addresses": domain.ErrKeyNetwork,
+		"keeps_calls": domain.ErrKeyKeeps,
+	} {
+		if errors.Is(err, rule) {
+			return fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: err.Error()})
+		}
+	}
+	return err
 }

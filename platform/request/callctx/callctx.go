@@ -65,6 +65,8 @@ type Principal struct {
 	Own bool
 	// Limits are those of the API key; nil: none.
 	Limits *KeyLimits
+	// KeepsCalls says that calls of the API key that name no thread are kept as threads, unless they say otherwise.
+	KeepsCalls bool
 }
 
 // KeyLimits are the limits of an API key as the database counts them: JSON objects, nil where there is none.
@@ -113,6 +115,7 @@ const (
 type Operation struct {
 	ID          uuid.UUID
 	Given       bool   // the id is the client's
+	Header      string // in which the client sent it; "": in none
 	Fingerprint []byte // HMAC-SHA-256 over method, path, query and body; Completed adds a body that is streamed
 	// Earlier is the fingerprint of version 1, computed from the bytes of a JSON body as they were sent; nil if it
 	// equals Fingerprint.

@@ -17,7 +17,7 @@ import (
 // freshCalls are the calls that need a fresh authentication of a user who has a second factor: those that change who gets in. A
 // call that says x-fresh-authentication in the document needs its name here, and the other way round.
 var freshCalls = []string{
-	"changeEmail", "changePassword", "createTotp", "confirmTotp", "deleteTotp", "createRecoveryCodes", "createApiKey", "adoptApiKey", "changeMember", "removeMember", "createInvitation",
+	"changeEmail", "changePassword", "createTotp", "confirmTotp", "deleteTotp", "createRecoveryCodes", "createApiKey", "changeApiKey", "adoptApiKey", "changeMember", "removeMember", "createInvitation",
 	"deleteWorkspace", "putSecondFactorDemand", "putRetention", "unlinkIdentity", "startExport", "deleteMe",
 }
 

@@ -17,6 +17,7 @@ import (
 
 // samples are right bodies for the calls on something with an id; a new call of the document needs one here.
 var samples = map[string]any{
+	"changeApiKey":     map[string]any{"name": "x"},
 	"mergeEndUser":     map[string]any{"external_id": "known"},
 	"changeWorkspace":  map[string]any{"name": "Other"},
 	"restoreWorkspace": map[string]any{},

@@ -58,7 +58,7 @@ var exportedTables = map[string]exported{
 		"secrets": "secret", "failing_since": "of deliveries", "held_at": "of deliveries", "last_failed_at": "of deliveries", "failures": "of deliveries",
 		"deleted_at": "deleted ones are not exported",
 	}},
-	"end_users":     {"end_users", nil},
+	"end_users":     {"end_users", map[string]string{"turn_limits": "of callers of this installation: a token sets them anew"}},
 	"end_user_bots": {"end_users", nil},
 	"threads": {"threads", map[string]string{
 		"deleted_at": "deleted ones are not exported", "expires_at": "those that expire are not exported",

@@ -52,7 +52,7 @@ func (s *Keys) Create(ctx context.Context, k domain.APIKey, hash []byte) error {
 	return q.CreateKey(ctx, authdb.CreateKeyParams{
 		WorkspaceID: workspace, ID: k.ID, Name: k.Name, Hash: hash, Hint: k.Hint, Role: string(k.Role), BotIds: k.Bots,
 		CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Roles: callctx.From(ctx).Needs.Roles,
-		AllowedAddresses: networkTexts(k.Networks), Limits: limits,
+		AllowedAddresses: networkTexts(k.Networks), Limits: limits, KeepsCalls: k.KeepsCalls,
 	})
 }
 
@@ -70,6 +70,37 @@ func (s *Keys) List(ctx context.Context, before *uuid.UUID, limit int) ([]domain
 		}
 	}
 	return list, nil
+}
+
+// ToChange returns a key, locked until the transaction ends.
+func (s *Keys) ToChange(ctx context.Context, id, member uuid.UUID) (domain.APIKey, error) {
+	row, err := authdb.New(s.db.In(ctx)).GetKeyToChange(ctx, authdb.GetKeyToChangeParams{
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, ID: id, Member: member, Roles: callctx.From(ctx).Needs.Roles,
+	})
+	if postgres.IsMissing(err) {
+		return domain.APIKey{}, ports.ErrKeyNotFound
+	}
+	if err != nil {
+		return domain.APIKey{}, fmt.Errorf("read the API key: %w", err)
+	}
+	return toKey(authdb.ListKeysRow(row))
+}
+
+// Change stores the new values of a key, and notifies the processes that remember it.
+func (s *Keys) Change(ctx context.Context, k domain.APIKey) error {
+	limits, err := limitsRow(k.Limits)
+	if err != nil {
+		return err
+	}
+	q := authdb.New(s.db.In(ctx))
+	err = q.ChangeKey(ctx, authdb.ChangeKeyParams{
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, ID: k.ID, Name: k.Name, AllowedAddresses: networkTexts(k.Networks), Limits: limits,
+		KeepsCalls: k.KeepsCalls,
+	})
+	if err != nil {
+		return fmt.Errorf("change the API key: %w", err)
+	}
+	return q.NotifyOfKey(ctx, k.ID.String())
 }
 
 // Revoke ends a key and what works by its authority.
@@ -158,6 +189,7 @@ func toKey(r authdb.ListKeysRow) (domain.APIKey, error) {
 		ID: r.ID, Name: r.Name, Hint: r.Hint, Role: domain.Role(r.Role), Bots: r.BotIds, CreatedBy: r.CreatedBy,
 		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, LastUsedAt: r.LastUsedAt, RevokedAt: r.RevokedAt,
 		ResponsibleID: r.ResponsibleID, SuspendedAt: r.SuspendedAt, Networks: networksOf(r.AllowedAddresses), Limits: limits,
+		KeepsCalls: r.KeepsCalls,
 	}, err
 }
 

@@ -25,8 +25,8 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (callctx.Principal, error)
 }
 
-// Bearers authenticates API keys, and passes access tokens to another Authenticator. It remembers which key a text is,
-// because that never changes. It does not check that the key is still valid: the database does, when the first
+// Bearers authenticates API keys, and passes access tokens to another Authenticator. It remembers the key of a text, until OnKeyChanged is
+// called for it or rememberFor is over. It does not check that the key is still valid: the database does, when the first
 // transaction of the call begins.
 type Bearers struct {
 	db     *postgres.DB
@@ -34,11 +34,12 @@ type Bearers struct {
 	known  cache.Cache[[32]byte, knownKey]
 	now    func() time.Time
 
-	mu   sync.Mutex
-	used map[uuid.UUID]keyUse
+	mu      sync.Mutex
+	used    map[uuid.UUID]keyUse
+	changes int // of keys, that this process was notified of
 }
 
-// knownKey is what never changes of a key.
+// knownKey is what is remembered of a key.
 type knownKey struct {
 	principal callctx.Principal
 	networks  []netip.Prefix // from which it is good; none: any address
@@ -51,12 +52,13 @@ type keyUse struct {
 
 const (
 	rememberedKeys = 10_000
+	rememberFor    = 5 * time.Minute // where a notification is lost
 	noteUseEvery   = time.Minute
 )
 
 // NewBearers makes Bearers.
 func NewBearers(db *postgres.DB, tokens Authenticator, now func() time.Time) *Bearers {
-	known := cache.NewCache[[32]byte, knownKey]().WithLRU().WithMaxKeys(rememberedKeys)
+	known := cache.NewCache[[32]byte, knownKey]().WithLRU().WithMaxKeys(rememberedKeys).WithTTL(rememberFor)
 	return &Bearers{db: db, tokens: tokens, known: known, now: now, used: map[uuid.UUID]keyUse{}}
 }
 
@@ -69,24 +71,10 @@ func (b *Bearers) Authenticate(ctx context.Context, token string) (callctx.Princ
 	hash := [32]byte(domain.HashOf(token))
 	k, ok := b.known.Get(hash)
 	if !ok {
-		row, err := authdb.New(b.db.InPipeline(callctx.With(ctx, &callctx.Call{}))).FindKey(ctx, hash[:])
-		if postgres.IsMissing(err) {
-			return callctx.Principal{}, fail.ErrUnauthorized
-		}
-		if err != nil {
-			return callctx.Principal{}, fmt.Errorf("find the API key: %w", err)
-		}
-		k.principal = callctx.Principal{WorkspaceID: row.WorkspaceID, UserID: row.ID, KeyID: row.ID, SessionID: row.ID}
-		inside := callctx.As(ctx, row.WorkspaceID, uuid.Nil)
-		stored, err := authdb.New(b.db.InPipeline(inside)).ReadKey(inside, authdb.ReadKeyParams(row))
-		if err != nil {
-			return callctx.Principal{}, fmt.Errorf("read the API key: %w", err)
-		}
-		k.principal.Own, k.networks = domain.Role(stored.Role) == domain.Chat, networksOf(stored.AllowedAddresses)
-		if k.principal.Limits, err = countedLimits(stored.Limits); err != nil {
+		var err error
+		if k, err = b.read(ctx, hash); err != nil {
 			return callctx.Principal{}, err
 		}
-		b.known.Add(hash, k)
 	}
 	ip := callctx.From(ctx).IP
 	if len(k.networks) > 0 && !slices.ContainsFunc(k.networks, func(network netip.Prefix) bool { return network.Contains(ip) }) {
@@ -94,6 +82,53 @@ func (b *Bearers) Authenticate(ctx context.Context, token string) (callctx.Princ
 	}
 	b.note(k.principal)
 	return k.principal, nil
+}
+
+// read reads a key and remembers it, unless a key has changed meanwhile.
+func (b *Bearers) read(ctx context.Context, hash [32]byte) (k knownKey, err error) {
+	before := b.changed()
+	row, err := authdb.New(b.db.InPipeline(callctx.With(ctx, &callctx.Call{}))).FindKey(ctx, hash[:])
+	if postgres.IsMissing(err) {
+		return k, fail.ErrUnauthorized
+	}
+	if err != nil {
+		return k, fmt.Errorf("find the API key: %w", err)
+	}
+	k.principal = callctx.Principal{WorkspaceID: row.WorkspaceID, UserID: row.ID, KeyID: row.ID, SessionID: row.ID}
+	inside := callctx.As(ctx, row.WorkspaceID, uuid.Nil)
+	stored, err := authdb.New(b.db.InPipeline(inside)).ReadKey(inside, authdb.ReadKeyParams(row))
+	if err != nil {
+		return k, fmt.Errorf("read the API key: %w", err)
+	}
+	k.principal.Own, k.networks = domain.Role(stored.Role) == domain.Chat, networksOf(stored.AllowedAddresses)
+	k.principal.KeepsCalls = stored.KeepsCalls
+	if k.principal.Limits, err = countedLimits(stored.Limits); err != nil {
+		return k, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.changes == before {
+		b.known.Add(hash, k)
+	}
+	return k, nil
+}
+
+func (b *Bearers) changed() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changes
+}
+
+// OnKeyChanged forgets a key that has changed, by its id, or all keys where the text is none.
+func (b *Bearers) OnKeyChanged(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.changes++
+	for _, hash := range b.known.Keys() {
+		if k, ok := b.known.Peek(hash); id == "" || ok && k.principal.KeyID.String() == id {
+			b.known.Invalidate(hash)
+		}
+	}
 }
 
 // countedLimits returns the limits of a key that are stored; nil for none.

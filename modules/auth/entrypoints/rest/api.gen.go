@@ -281,6 +281,9 @@ type APIKey struct {
 	// ID Id of the API key.
 	ID openapi_types.UUID `json:"id"`
 
+	// KeepsCalls Whether calls of `/openai/v1` that name no thread are kept, each as a thread of its own.
+	KeepsCalls bool `json:"keeps_calls"`
+
 	// LastUsedAt When the key was last used, to about a minute; null if it never was.
 	LastUsedAt *time.Time `json:"last_used_at"`
 
@@ -387,6 +390,21 @@ type APIKeyUsage struct {
 	Limits []APIKeyLimitUsage `json:"limits"`
 }
 
+// ChangeAPIKeyRequest Fields to change; at least one.
+type ChangeAPIKeyRequest struct {
+	// AllowedAddresses Addresses and networks from which the key is good, up to 50. They replace the earlier ones; none: any address.
+	AllowedAddresses *[]string `json:"allowed_addresses,omitempty"`
+
+	// KeepsCalls Whether calls of `/openai/v1` that name no thread are kept. Only for the roles `editor` and `chat`.
+	KeepsCalls *bool `json:"keeps_calls,omitempty"`
+
+	// Limits How much the key may do in minutes, days and months of UTC. Beyond it a call is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Every authenticated request counts, whatever becomes of it, and a turn when it begins. Tokens and costs count when the turn ends; once they are used up, the next turn is refused. What end users do does not count for the key that their tokens are made with. Limits that are absent do not exist.
+	Limits *APIKeyLimits `json:"limits,omitempty"`
+
+	// Name New name, 1-200 characters.
+	Name *string `json:"name,omitempty"`
+}
+
 // ChangeEmailRequest The address that the account is to have, and its password.
 type ChangeEmailRequest struct {
 	// Email A plain address (`addr-spec`), trimmed and lower-cased before anything else; then 3-320 characters. The domain is
@@ -447,6 +465,9 @@ type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key expires. Default: never.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
+	// KeepsCalls Whether calls of `/openai/v1` that name no thread are kept, each as a thread of its own; `store` of a call decides before it. Only for the roles `editor` and `chat`. Default: false.
+	KeepsCalls *bool `json:"keeps_calls,omitempty"`
+
 	// Limits How much the key may do in minutes, days and months of UTC. Beyond it a call is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Every authenticated request counts, whatever becomes of it, and a turn when it begins. Tokens and costs count when the turn ends; once they are used up, the next turn is refused. What end users do does not count for the key that their tokens are made with. Limits that are absent do not exist.
 	Limits *APIKeyLimits `json:"limits,omitempty"`
 
@@ -471,7 +492,7 @@ type CreateEndUserTokenRequest struct {
 	// ExternalID Your own id of the end user, 1-200 characters. Default: null, for an anonymous visitor.
 	ExternalID *string `json:"external_id,omitempty"`
 
-	// Limits How many turns the end user may begin with the token. All tokens of an end user that name a limit count together, in minutes and days of UTC. Beyond it a turn is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Default: no limit.
+	// Limits How many turns the end user may begin with the token. All tokens of an end user count together, in minutes and days of UTC. Beyond it a turn is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. The limits stay for later tokens that name none; `{}` lifts them. Default: the limits of before, none at first.
 	Limits *EndUserLimits `json:"limits,omitempty"`
 
 	// Metadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: that of before, `{}` at first.
@@ -552,7 +573,7 @@ type EndUser struct {
 	RevokedAt *time.Time `json:"revoked_at"`
 }
 
-// EndUserLimits How many turns the end user may begin with the token. All tokens of an end user that name a limit count together, in minutes and days of UTC. Beyond it a turn is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Default: no limit.
+// EndUserLimits How many turns the end user may begin with the token. All tokens of an end user count together, in minutes and days of UTC. Beyond it a turn is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. The limits stay for later tokens that name none; `{}` lifts them. Default: the limits of before, none at first.
 type EndUserLimits struct {
 	// TurnsPerDay Turns in a day, 1-1,000,000. Default: no limit.
 	TurnsPerDay *int `json:"turns_per_day,omitempty"`
@@ -1018,6 +1039,9 @@ type NewAPIKey struct {
 
 	// ID Id of the API key.
 	ID openapi_types.UUID `json:"id"`
+
+	// KeepsCalls Whether calls of `/openai/v1` that name no thread are kept, each as a thread of its own.
+	KeepsCalls bool `json:"keeps_calls"`
 
 	// Key The API key. It is shown in this answer only.
 	Key string `json:"key"`
@@ -1541,6 +1565,9 @@ type ListWorkspacesParams struct {
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
+// ChangeAPIKeyJSONRequestBody defines body for ChangeAPIKey for application/json ContentType.
+type ChangeAPIKeyJSONRequestBody = ChangeAPIKeyRequest
+
 // AdoptAPIKeyJSONRequestBody defines body for AdoptAPIKey for application/json ContentType.
 type AdoptAPIKeyJSONRequestBody = Empty
 
@@ -1648,6 +1675,9 @@ type ServerInterface interface {
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api-keys/{key_id})
 	RevokeAPIKey(ctx *echo.Context, keyID KeyID) error
+	// ChangeAPIKey Change an API key
+	// (PATCH /v1/api-keys/{key_id})
+	ChangeAPIKey(ctx *echo.Context, keyID KeyID) error
 	// AdoptAPIKey Adopt an API key
 	// (POST /v1/api-keys/{key_id}/adopt)
 	AdoptAPIKey(ctx *echo.Context, keyID KeyID) error
@@ -1873,6 +1903,22 @@ func (w *ServerInterfaceWrapper) RevokeAPIKey(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RevokeAPIKey(ctx, keyID)
+	return err
+}
+
+// ChangeAPIKey converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeAPIKey(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "key_id" -------------
+	var keyID KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", ctx.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeAPIKey(ctx, keyID)
 	return err
 }
 
@@ -2781,6 +2827,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listApiKeys"]...)
 	router.POST(options.BaseURL+"/v1/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createApiKey"]...)
 	router.DELETE(options.BaseURL+"/v1/api-keys/:key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeApiKey"]...)
+	router.PATCH(options.BaseURL+"/v1/api-keys/:key_id", wrapper.ChangeAPIKey, options.OperationMiddlewares["changeApiKey"]...)
 	router.POST(options.BaseURL+"/v1/api-keys/:key_id/adopt", wrapper.AdoptAPIKey, options.OperationMiddlewares["adoptApiKey"]...)
 	router.GET(options.BaseURL+"/v1/api-keys/:key_id/resources", wrapper.ListAPIKeyResources, options.OperationMiddlewares["listApiKeyResources"]...)
 	router.GET(options.BaseURL+"/v1/api-keys/:key_id/usage", wrapper.GetAPIKeyUsage, options.OperationMiddlewares["getApiKeyUsage"]...)
@@ -2901,6 +2948,29 @@ type RevokeAPIKey204Response struct {
 func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type ChangeAPIKeyRequestObject struct {
+	KeyID KeyID `json:"key_id"`
+	Body  *ChangeAPIKeyJSONRequestBody
+}
+
+type ChangeAPIKeyResponseObject interface {
+	VisitChangeAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type ChangeAPIKey200JSONResponse APIKey
+
+func (response ChangeAPIKey200JSONResponse) VisitChangeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type AdoptAPIKeyRequestObject struct {
@@ -4097,6 +4167,9 @@ type StrictServerInterface interface {
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api-keys/{key_id})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
+	// ChangeAPIKey Change an API key
+	// (PATCH /v1/api-keys/{key_id})
+	ChangeAPIKey(ctx context.Context, request ChangeAPIKeyRequestObject) (ChangeAPIKeyResponseObject, error)
 	// AdoptAPIKey Adopt an API key
 	// (POST /v1/api-keys/{key_id}/adopt)
 	AdoptAPIKey(ctx context.Context, request AdoptAPIKeyRequestObject) (AdoptAPIKeyResponseObject, error)
@@ -4372,6 +4445,54 @@ func (sh *strictHandler) RevokeAPIKey(ctx *echo.Context, keyID KeyID) error {
 		return err
 	} else if validResponse, ok := response.(RevokeAPIKeyResponseObject); ok {
 		return validResponse.VisitRevokeAPIKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeAPIKey operation middleware
+func (sh *strictHandler) ChangeAPIKey(ctx *echo.Context, keyID KeyID) error {
+	var request ChangeAPIKeyRequestObject
+
+	request.KeyID = keyID
+
+	var body ChangeAPIKeyJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeAPIKey(ctx.Request().Context(), request.(ChangeAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeAPIKeyResponseObject); ok {
+		return validResponse.VisitChangeAPIKeyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

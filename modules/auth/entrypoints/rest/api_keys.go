@@ -16,6 +16,7 @@ import (
 // Keys has what the calls about API keys need.
 type Keys struct {
 	Create usecases.CreateAPIKey
+	Change usecases.ChangeAPIKey
 	Store  ports.Keys
 	Now    func() time.Time
 }
@@ -41,6 +42,7 @@ func (s Server) CreateAPIKey(ctx context.Context, r CreateAPIKeyRequestObject) (
 		if r.Body.BotIds != nil {
 			wanted.Bots = *r.Body.BotIds
 		}
+		wanted.KeepsCalls = r.Body.KeepsCalls != nil && *r.Body.KeepsCalls
 		if r.Body.Limits != nil {
 			wanted.Limits = toKeyLimits(*r.Body.Limits)
 		}
@@ -50,13 +52,41 @@ func (s Server) CreateAPIKey(ctx context.Context, r CreateAPIKeyRequestObject) (
 			Answer: CreateAPIKey201JSONResponse{
 				ID: k.ID, Name: k.Name, Hint: k.Hint, Role: k.Role, BotIds: k.BotIds, CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt,
 				ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, ResponsibleID: k.ResponsibleID,
-				SuspendedAt: k.SuspendedAt, AllowedAddresses: k.AllowedAddresses, Limits: k.Limits, Key: text,
+				SuspendedAt: k.SuspendedAt, AllowedAddresses: k.AllowedAddresses, Limits: k.Limits, KeepsCalls: k.KeepsCalls, Key: text,
 			}.VisitCreateAPIKeyResponse,
 			Audit: audit.Entry{Action: "api_key.create", Resource: "api_key", ResourceID: key.ID, Changes: map[string]any{
 				"name": key.Name, "role": key.Role, "bot_ids": key.Bots, "expires_at": key.ExpiresAt, "allowed_addresses": k.AllowedAddresses,
-				"limits": k.Limits,
+				"limits": k.Limits, "keeps_calls": key.KeepsCalls,
 			}},
 			Secret: true,
+		}, err
+	})
+	return stored{answer}, err
+}
+
+// ChangeAPIKey changes an API key.
+func (s Server) ChangeAPIKey(ctx context.Context, r ChangeAPIKeyRequestObject) (ChangeAPIKeyResponseObject, error) {
+	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
+		change, changes := domain.KeyChange{Name: r.Body.Name, KeepsCalls: r.Body.KeepsCalls}, map[string]any{}
+		if r.Body.Limits != nil {
+			change.Limits = new(toKeyLimits(*r.Body.Limits))
+		}
+		key, err := s.Keys.Change.Do(ctx, r.KeyID, change, r.Body.AllowedAddresses)
+		k := toAPIKey(key)
+		for field, is := range map[string]struct {
+			sent  bool
+			value any
+		}{
+			"name": {r.Body.Name != nil, k.Name}, "allowed_addresses": {r.Body.AllowedAddresses != nil, k.AllowedAddresses},
+			"limits": {r.Body.Limits != nil, k.Limits}, "keeps_calls": {r.Body.KeepsCalls != nil, k.KeepsCalls},
+		} {
+			if is.sent {
+				changes[field] = is.value
+			}
+		}
+		return command.Outcome{
+			Answer: ChangeAPIKey200JSONResponse(k).VisitChangeAPIKeyResponse,
+			Audit:  audit.Entry{Action: "api_key.change", Resource: "api_key", ResourceID: r.KeyID, Changes: changes},
 		}, err
 	})
 	return stored{answer}, err
@@ -80,7 +110,7 @@ func toAPIKey(k domain.APIKey) APIKey {
 	key := APIKey{
 		ID: k.ID, Name: k.Name, Hint: k.Hint, Role: KeyRole(k.Role), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt,
 		ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt, ResponsibleID: k.ResponsibleID,
-		SuspendedAt: k.SuspendedAt, Limits: fromKeyLimits(k.Limits),
+		SuspendedAt: k.SuspendedAt, Limits: fromKeyLimits(k.Limits), KeepsCalls: k.KeepsCalls,
 	}
 	if k.Bots != nil {
 		key.BotIds = &k.Bots

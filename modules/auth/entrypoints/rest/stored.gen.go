@@ -14,6 +14,7 @@ type stored struct{ command.Answer }
 func (s stored) VisitListAPIKeysResponse(w http.ResponseWriter) error           { return s.Write(w) }
 func (s stored) VisitCreateAPIKeyResponse(w http.ResponseWriter) error          { return s.Write(w) }
 func (s stored) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error          { return s.Write(w) }
+func (s stored) VisitChangeAPIKeyResponse(w http.ResponseWriter) error          { return s.Write(w) }
 func (s stored) VisitAdoptAPIKeyResponse(w http.ResponseWriter) error           { return s.Write(w) }
 func (s stored) VisitListAPIKeyResourcesResponse(w http.ResponseWriter) error   { return s.Write(w) }
 func (s stored) VisitGetAPIKeyUsageResponse(w http.ResponseWriter) error        { return s.Write(w) }

@@ -241,6 +241,9 @@ type ChatCompletionRequest struct {
 	// N Number of answers: 1. Default: 1.
 	N *int64 `json:"n,omitempty"`
 
+	// Store Whether a call without a thread opens one that stays. Default: `keeps_calls` of the API key, else false.
+	Store *bool `json:"store,omitempty"`
+
 	// Stream Whether the answer is streamed. Default: false.
 	Stream *bool `json:"stream,omitempty"`
 
@@ -583,7 +586,7 @@ type ResponsesRequest struct {
 	// PreviousResponseID Id of the last response of a conversation, which the call continues. Default: none.
 	PreviousResponseID *string `json:"previous_response_id,omitempty"`
 
-	// Store Whether a call without a thread opens one that stays. Default: false.
+	// Store Whether a call without a thread opens one that stays. Default: `keeps_calls` of the API key, else false.
 	Store *bool `json:"store,omitempty"`
 
 	// Stream Whether the response is streamed. Default: false.

@@ -25,7 +25,7 @@ type ask struct {
 	model       string // as the call names it
 	said        conversation
 	place       place
-	store       bool // a call without a place opens a thread that stays
+	store       *bool // a call without a place opens a thread that stays; nil: what the API key says
 	temperature *float64
 	maxTokens   *int64
 }
@@ -84,10 +84,20 @@ func (s Server) prepare(ctx context.Context, in ask) (asked, error) {
 		a.turn.Open = s.threadOfChat(ctx, bot.ID, in.place.chat)
 	default:
 		request.Complete, request.History = true, in.said.history
-		a.turn.Open, a.stays = s.threadOfCall(ctx, bot.ID, in), in.store
+		a.stays = in.stays(callctx.From(ctx).Principal)
+		a.turn.Open = s.threadOfCall(ctx, bot.ID, in.said.history, a.stays)
 	}
 	a.turn.ThreadID = a.turn.Open.ID
 	return a, nil
+}
+
+// stays reports whether the thread of a call without a place stays. What a client does for itself and what it calls temporary is kept only
+// where the call says so.
+func (in ask) stays(p callctx.Principal) bool {
+	if in.store != nil {
+		return *in.store
+	}
+	return p.KeepsCalls && !in.place.temporary
 }
 
 // checkThread checks that a thread is one of the bot that the call names, and reports whether it stays.
@@ -107,7 +117,12 @@ type place struct {
 	thread uuid.UUID
 	field  string // of the call that names the thread
 	chat   string
+	// temporary says that a call in neither is one that a chat client makes for itself, or in a chat that it does not keep.
+	temporary bool
 }
+
+// named reports whether a call names a thread or a chat.
+func (p place) named() bool { return p.thread != uuid.Nil || p.chat != "" }
 
 // placeNames are what calls name a place by.
 type placeNames struct {
@@ -132,7 +147,7 @@ func (n placeNames) place(said conversation) (place, error) {
 		return place{}, wrong("metadata.thread_id", "WRONG_TYPE", "must be a text")
 	}
 	if task, _ := metadata.Task.(string); isTask(task, said) {
-		return place{}, nil
+		return place{temporary: true}, nil
 	}
 	for _, name := range []struct {
 		field string
@@ -148,8 +163,10 @@ func (n placeNames) place(said conversation) (place, error) {
 		return place{thread: id, field: name.field}, nil
 	}
 	switch id := n.openWebUI; {
-	case id == nil || strings.HasPrefix(*id, temporaryChat):
+	case id == nil:
 		return place{}, nil
+	case strings.HasPrefix(*id, temporaryChat):
+		return place{temporary: true}, nil
 	case len(*id) > maxChatID:
 		return place{}, wrong("X-OpenWebUI-Chat-Id", "TOO_LONG", fmt.Sprintf("must have at most %d characters", maxChatID))
 	default:
@@ -188,15 +205,14 @@ func (s Server) threadOfChat(ctx context.Context, bot uuid.UUID, chat string) *d
 // withHistory is the metadata of a thread whose first call has sent messages that are not in the thread.
 const withHistory = "openai_history"
 
-// threadOfCall returns the thread of a call without a thread, which expires unless it is to be stored. It is the same for
-// the same operation.
-func (s Server) threadOfCall(ctx context.Context, bot uuid.UUID, in ask) *domain.Thread {
+// threadOfCall returns the thread of a call without a thread, which expires unless it stays. It is the same for the same operation.
+func (s Server) threadOfCall(ctx context.Context, bot uuid.UUID, history []domain.PastMessage, stays bool) *domain.Thread {
 	c := callctx.From(ctx)
 	t := s.newThread(ctx, bot, "call", c.Principal.UserID.String(), c.Operation.ID.String())
-	if len(in.said.history) > 0 {
+	if len(history) > 0 {
 		t.Metadata = json.RawMessage(`{"` + withHistory + `":true}`)
 	}
-	if !in.store {
+	if !stays {
 		expires := t.CreatedAt.Add(keptFor)
 		t.ExpiresAt = &expires
 	}

@@ -78,7 +78,7 @@ func (s Server) decode(ctx context.Context, r CreateChatCompletionRequestObject)
 	if err != nil {
 		return chat{}, err
 	}
-	in := ask{model: r.Body.Model, said: said, temperature: r.Body.Temperature, maxTokens: r.Body.MaxCompletionTokens}
+	in := ask{model: r.Body.Model, said: said, store: r.Body.Store, temperature: r.Body.Temperature, maxTokens: r.Body.MaxCompletionTokens}
 	if in.maxTokens == nil {
 		in.maxTokens = r.Body.MaxTokens
 	}

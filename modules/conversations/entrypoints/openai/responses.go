@@ -111,7 +111,7 @@ func (s Server) decodeResponse(ctx context.Context, r CreateResponseRequestObjec
 	if err != nil {
 		return c, err
 	}
-	in := ask{model: r.Body.Model, store: isTrue(r.Body.Store), temperature: r.Body.Temperature, maxTokens: r.Body.MaxOutputTokens}
+	in := ask{model: r.Body.Model, store: r.Body.Store, temperature: r.Body.Temperature, maxTokens: r.Body.MaxOutputTokens}
 	if in.said, err = read(messages); err != nil {
 		return c, err
 	}
@@ -125,7 +125,7 @@ func (s Server) decodeResponse(ctx context.Context, r CreateResponseRequestObjec
 		return c, err
 	}
 	if c.previous = r.Body.PreviousResponseID; c.previous != nil {
-		if in.place != (place{}) {
+		if in.place.named() {
 			return c, wrong("previous_response_id", "NOT_ALLOWED", "must not be sent together with the id of a conversation")
 		}
 		const field = "previous_response_id"
@@ -135,6 +135,9 @@ func (s Server) decodeResponse(ctx context.Context, r CreateResponseRequestObjec
 		in.place.field = field
 	}
 	c.asked, err = s.prepare(ctx, in)
+	if err == nil && c.previous != nil && isTrue(r.Body.Store) && !c.stays {
+		err = wrong("store", "NOT_ALLOWED", "must not be true: the conversation of previous_response_id is not kept; send store with its first call")
+	}
 	return c, err
 }
 

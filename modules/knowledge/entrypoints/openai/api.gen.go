@@ -141,6 +141,12 @@ type VersionB = int32
 // WorkspaceInPath defines model for WorkspaceInPath.
 type WorkspaceInPath = openapi_types.UUID
 
+// CreateEmbeddingsParams defines parameters for CreateEmbeddings.
+type CreateEmbeddingsParams struct {
+	// IdempotencyKey Key of this call, 1-255 characters, as some clients send it. As nothing is kept, it has no effect: the call is made again. Default: none.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateEmbeddingsJSONRequestBody defines body for CreateEmbeddings for application/json ContentType.
 type CreateEmbeddingsJSONRequestBody = EmbeddingsRequest
 
@@ -148,7 +154,7 @@ type CreateEmbeddingsJSONRequestBody = EmbeddingsRequest
 type ServerInterface interface {
 	// CreateEmbeddings Create vectors of texts in the form of OpenAI's embeddings
 	// (POST /openai/v1/embeddings)
-	CreateEmbeddings(ctx *echo.Context) error
+	CreateEmbeddings(ctx *echo.Context, params CreateEmbeddingsParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -160,8 +166,28 @@ type ServerInterfaceWrapper struct {
 func (w *ServerInterfaceWrapper) CreateEmbeddings(ctx *echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateEmbeddingsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateEmbeddings(ctx)
+	err = w.Handler.CreateEmbeddings(ctx, params)
 	return err
 }
 
@@ -217,7 +243,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type CreateEmbeddingsRequestObject struct {
-	Body *CreateEmbeddingsJSONRequestBody
+	Params CreateEmbeddingsParams
+	Body   *CreateEmbeddingsJSONRequestBody
 }
 
 type CreateEmbeddingsResponseObject interface {
@@ -258,8 +285,10 @@ type strictHandler struct {
 }
 
 // CreateEmbeddings operation middleware
-func (sh *strictHandler) CreateEmbeddings(ctx *echo.Context) error {
+func (sh *strictHandler) CreateEmbeddings(ctx *echo.Context, params CreateEmbeddingsParams) error {
 	var request CreateEmbeddingsRequestObject
+
+	request.Params = params
 
 	var body CreateEmbeddingsJSONRequestBody
 	var err error

@@ -1,0 +1,1 @@
+REVOKE UPDATE (name, allowed_addresses, limits, keeps_calls) ON api_keys FROM parley_app;
