@@ -59,8 +59,9 @@ func beginCall(o Options) echo.MiddlewareFunc {
 			ip, _ := netip.ParseAddr(c.RealIP()) // an address that is none stays unknown
 			operation, _ := operationID(req.Header)
 			named := operation != uuid.Nil
+			header := headerOperationID
 			if !named { // none was sent, or one that admit refuses the call for
-				operation = uuid.Must(uuid.NewV7()) // in order of time, so that its index grows at one end
+				header, operation = "", uuid.Must(uuid.NewV7()) // in order of time, so that its index grows at one end
 			}
 			setHeaders(c.Response().Header(), headerTraceID, trace, headerOperationID, operation.String())
 			if isOpenAI(req.URL.Path) {
@@ -68,7 +69,7 @@ func beginCall(o Options) echo.MiddlewareFunc {
 			}
 			ctx = callctx.With(ctx, &callctx.Call{
 				TraceID:   trace,
-				Operation: callctx.Operation{ID: operation, Given: named},
+				Operation: callctx.Operation{ID: operation, Given: named, Header: header},
 				IP:        ip.Unmap(),
 				UserAgent: clip(strings.ToValidUTF8(req.UserAgent(), ""), 400),
 				Outside:   new(atomic.Int64),

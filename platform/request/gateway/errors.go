@@ -96,7 +96,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		trace := callctx.From(c.Request().Context()).TraceID
 		var body any = errorBody{Code: e.Code, Message: e.Message, TraceID: trace, Details: e.Details}
 		if isOpenAI(c.Request().URL.Path) {
-			status, body = openAIStatus(status), OpenAIErrorOf(e, trace)
+			status, body = openAIStatus(status), ofOperation(OpenAIErrorOf(e, trace), e, callctx.From(c.Request().Context()).Operation.Header)
 			if status == http.StatusConflict && e.RetryAfter == 0 { // clients send every 409 again unless they are stopped
 				h.Set(headerShouldRetry, "false")
 			}

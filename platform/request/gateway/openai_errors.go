@@ -55,6 +55,27 @@ func OpenAIErrorOf(e *fail.Error, trace string) OpenAIError {
 	return OpenAIError{body}
 }
 
+// ofOperation completes an error about the operation of a call: it names the header that the operation was sent in, "" for none.
+func ofOperation(o OpenAIError, e *fail.Error, header string) OpenAIError {
+	switch e.Code {
+	case errOperationID.Code:
+		header = headerOperationID // what it holds names no operation
+	case fail.ErrReused.Code, fail.ErrExpired.Code:
+	default:
+		return o
+	}
+	if header == headerIdempotencyKey {
+		o.Error.Message = map[string]string{
+			fail.ErrReused.Code:  "this Idempotency-Key was used for another request: make a new one for every new request",
+			fail.ErrExpired.Code: "the call with this Idempotency-Key was made long ago and its answer is no longer kept: make a new key for a new request",
+		}[e.Code]
+	}
+	if header != "" {
+		o.Error.Param = &header
+	}
+	return o
+}
+
 func openAIType(e *fail.Error) string {
 	switch {
 	case e.Code == fail.ErrLimitReached.Code:

@@ -271,6 +271,7 @@ func nameOperation(c *echo.Context, op *contract.Operation) error {
 		return fail.Fields(fail.Field{Field: headerIdempotencyKey, Code: "INVALID", Message: "must be sent once, with 1 to 255 characters"})
 	}
 	call.Operation.ID, call.Operation.Given = uuid.NewSHA1(uuid.MustParse(operationSpace), []byte(keys[0])), true
+	call.Operation.Header = headerIdempotencyKey
 	setHeaders(c.Response().Header(), headerOperationID, call.Operation.ID.String())
 	return nil
 }
