@@ -23,6 +23,7 @@ type EndUserWanted struct {
 	ExternalID *string    // nil without an ID: a new anonymous end user
 	Name       *string    // nil: as before
 	Metadata   json.RawMessage
+	Turns      *domain.TurnLimits // nil: as before
 }
 
 // EndUserFilter says which end users are listed; nil: any.
@@ -33,10 +34,10 @@ type EndUserFilter struct {
 
 // EndUsers stores end users.
 type EndUsers interface {
-	// Put makes the end user that is wanted, or notes that it gets another token. It fails with ErrBotNotFound where the bot is not in
+	// Put makes the end user that is wanted, or notes that it gets another token, and returns its id and the limits of its turns. It fails with ErrBotNotFound where the bot is not in
 	// the workspace or the API key is limited to others, ErrEndUserNotFound, ErrEndUserRevoked, and fail.ErrLimitReached where the workspace
 	// may have no more. A key that is limited to bots does not change what is said of an end user of other bots.
-	Put(ctx context.Context, w EndUserWanted, bot uuid.UUID, now time.Time) (uuid.UUID, error)
+	Put(ctx context.Context, w EndUserWanted, bot uuid.UUID, now time.Time) (uuid.UUID, domain.TurnLimits, error)
 	// Get returns an end user; ErrEndUserNotFound where there is none.
 	Get(ctx context.Context, id uuid.UUID) (domain.EndUser, error)
 	// List returns a page of the end users that a filter wants, newest first.

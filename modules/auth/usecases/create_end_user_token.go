@@ -27,7 +27,6 @@ type NewEndUserToken struct {
 	BotID   uuid.UUID
 	Life    time.Duration
 	Origins []string
-	Turns   domain.TurnLimits
 }
 
 // Do makes the token for the API key that makes the call. It returns what the token says, and its text, which is not stored.
@@ -54,12 +53,12 @@ func (u CreateEndUserToken) Do(ctx context.Context, in NewEndUserToken) (t domai
 		return t, "", err
 	}
 	p, now := callctx.From(ctx).Principal, u.Now()
-	id, err := u.EndUsers.Put(ctx, in.EndUser, in.BotID, now)
+	id, turns, err := u.EndUsers.Put(ctx, in.EndUser, in.BotID, now)
 	if err != nil {
 		return t, "", err
 	}
 	t = domain.EndUserToken{
-		WorkspaceID: p.WorkspaceID, EndUserID: id, KeyID: p.KeyID, BotID: in.BotID, Origins: origins, Turns: in.Turns,
+		WorkspaceID: p.WorkspaceID, EndUserID: id, KeyID: p.KeyID, BotID: in.BotID, Origins: origins, Turns: turns,
 		IssuedAt: now, ExpiresAt: now.Add(min(in.Life, domain.MaxEndUserTokenLife)),
 	}
 	text, err = u.Tokens.EndUser(t)

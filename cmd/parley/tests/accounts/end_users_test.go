@@ -339,7 +339,7 @@ func TestWhatATokenOfAnEndUserMustBeLike(t *testing.T) {
 	bot := chatBot(t, ada)
 	key := ada.Key(t, "embed")
 	post := func(body map[string]any) harness.Answer { return key.Post(t, "/v1/end-user-tokens", body) }
-	for field, value := range map[string]any{"expires_in": 3601, "external_id": "", "name": strings.Repeat("x", 201), "metadata": []string{}, "bot_id": "x", "role": "x"} {
+	for field, value := range map[string]any{"expires_in": 3601, "external_id": " ", "name": strings.Repeat("x", 201), "metadata": []string{}, "bot_id": "x", "role": "x"} {
 		body := map[string]any{"bot_id": bot}
 		body[field] = value
 		harness.RequireWrong(t, post(body), field)
@@ -492,7 +492,13 @@ func TestTwoProcessesCountTheTurnsOfAnEndUserTogether(t *testing.T) {
 	}
 	require.Empty(t, user.Get(t, "/v1/conversations/threads/"+thread+"/messages").Items(), "what is refused is not stored")
 	require.Equal(t, first.Raw, user.Post(t, "/v1/conversations/threads/"+first.Text("thread_id")+"/turn", map[string]any{"content": "Hi"}, op).Raw, "a lost answer is given again")
-	require.Equal(t, http.StatusOK, key.EndUser(t, bot, map[string]any{"external_id": "busy"}).Hi(t, thread).Status, "a token without limits")
+	harness.RequireCode(t, key.EndUser(t, bot, map[string]any{"external_id": "busy"}).Hi(t, thread), http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED") // the limits stay
+	elsewhere := chatBot(t, ada)
+	limited := ada.Key(t, "embed", map[string]any{"bot_ids": []string{elsewhere}})
+	require.Equal(t, http.StatusCreated, limited.Post(t, "/v1/end-user-tokens", map[string]any{"bot_id": elsewhere, "external_id": "busy", "limits": map[string]any{}}).Status)
+	harness.RequireCode(t, key.EndUser(t, bot, map[string]any{"external_id": "busy"}).Hi(t, thread), http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED") // a key of other bots does not lift them
+	require.Equal(t, http.StatusOK, key.EndUser(t, bot, map[string]any{"external_id": "busy", "limits": map[string]any{}}).Hi(t, thread).Status, "lifted")
+	require.Equal(t, http.StatusOK, key.EndUser(t, bot, map[string]any{"external_id": "busy"}).Hi(t, thread).Status, "and they stay so")
 	another := key.EndUser(t, bot, map[string]any{"limits": map[string]any{"turns_per_day": 1}})
 	require.Equal(t, http.StatusOK, another.Hi(t, another.Thread(t, bot)).Status, "another end user")
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -31,59 +32,84 @@ var (
 // NewEndUsers makes EndUsers.
 func NewEndUsers(db *postgres.DB, q quota) *EndUsers { return &EndUsers{db, q} }
 
-func (s *EndUsers) Put(ctx context.Context, w ports.EndUserWanted, bot uuid.UUID, now time.Time) (uuid.UUID, error) {
+func (s *EndUsers) Put(ctx context.Context, w ports.EndUserWanted, bot uuid.UUID, now time.Time) (uuid.UUID, domain.TurnLimits, error) {
 	q, workspace := authdb.New(s.db.In(ctx)), callctx.From(ctx).Principal.WorkspaceID
 	n, err := q.CountBots(ctx, authdb.CountBotsParams{WorkspaceID: workspace, Bots: []uuid.UUID{bot}})
 	if err != nil {
-		return uuid.Nil, fmt.Errorf("look for the bot of a token: %w", err)
+		return uuid.Nil, domain.TurnLimits{}, fmt.Errorf("look for the bot of a token: %w", err)
 	}
 	if n != 1 {
-		return uuid.Nil, ports.ErrBotNotFound
+		return uuid.Nil, domain.TurnLimits{}, ports.ErrBotNotFound
 	}
-	id, revokedAt, err := s.renew(ctx, q, w, now)
+	var limits json.RawMessage // null: those that are stored stay
+	if w.Turns != nil {
+		if limits, err = json.Marshal(*w.Turns); err != nil {
+			return uuid.Nil, domain.TurnLimits{}, fmt.Errorf("encode the limits of an end user: %w", err)
+		}
+	}
+	u, err := s.renew(ctx, q, w, limits, now)
 	if postgres.IsMissing(err) && w.ID == nil {
-		id, revokedAt, err = s.create(ctx, q, w, now)
+		u, err = s.create(ctx, q, w, limits, now)
 	}
 	switch {
 	case postgres.IsMissing(err):
-		return uuid.Nil, ports.ErrEndUserNotFound
+		return uuid.Nil, domain.TurnLimits{}, ports.ErrEndUserNotFound
 	case err != nil:
-		return uuid.Nil, fmt.Errorf("put an end user: %w", err)
-	case revokedAt != nil:
-		return uuid.Nil, ports.ErrEndUserRevoked
+		return uuid.Nil, domain.TurnLimits{}, fmt.Errorf("put an end user: %w", err)
+	case u.RevokedAt != nil:
+		return uuid.Nil, domain.TurnLimits{}, ports.ErrEndUserRevoked
 	}
-	return id, q.NoteBotOfEndUser(ctx, authdb.NoteBotOfEndUserParams{WorkspaceID: workspace, EndUserID: id, BotID: bot})
+	turns, err := turnsOf(w, u.TurnLimits)
+	if err != nil {
+		return uuid.Nil, turns, err
+	}
+	return u.ID, turns, q.NoteBotOfEndUser(ctx, authdb.NoteBotOfEndUserParams{WorkspaceID: workspace, EndUserID: u.ID, BotID: bot})
+}
+
+// turnsOf returns the limits of a token: those that it names, else those that are stored.
+func turnsOf(w ports.EndUserWanted, stored json.RawMessage) (turns domain.TurnLimits, err error) {
+	if w.Turns != nil {
+		return *w.Turns, nil
+	}
+	if err := json.Unmarshal(stored, &turns); err != nil {
+		return turns, fmt.Errorf("decode the limits of an end user: %w", err)
+	}
+	return turns, nil
 }
 
 // renew finds the end user that is wanted and notes that it gets another token. The error is one of IsMissing where there is none.
-func (s *EndUsers) renew(ctx context.Context, q *authdb.Queries, w ports.EndUserWanted, now time.Time) (uuid.UUID, *time.Time, error) {
+func (s *EndUsers) renew(ctx context.Context, q *authdb.Queries, w ports.EndUserWanted, limits json.RawMessage, now time.Time) (authdb.RenewEndUserRow, error) {
 	workspace := callctx.From(ctx).Principal.WorkspaceID
 	switch {
 	case w.ExternalID != nil:
 		row, err := q.RenewKnownEndUser(ctx, authdb.RenewKnownEndUserParams{
-			WorkspaceID: workspace, ExternalID: *w.ExternalID, Name: w.Name, Metadata: w.Metadata, Now: now,
+			WorkspaceID: workspace, ExternalID: *w.ExternalID, Name: w.Name, Metadata: w.Metadata, TurnLimits: limits, Now: now,
 		})
-		return row.ID, row.RevokedAt, err
+		return authdb.RenewEndUserRow(row), err
 	case w.ID != nil:
-		row, err := q.RenewEndUser(ctx, authdb.RenewEndUserParams{WorkspaceID: workspace, ID: *w.ID, Name: w.Name, Metadata: w.Metadata, Now: now})
-		return row.ID, row.RevokedAt, err
+		return q.RenewEndUser(ctx, authdb.RenewEndUserParams{
+			WorkspaceID: workspace, ID: *w.ID, Name: w.Name, Metadata: w.Metadata, TurnLimits: limits, Now: now,
+		})
 	}
-	return uuid.Nil, nil, pgx.ErrNoRows
+	return authdb.RenewEndUserRow{}, pgx.ErrNoRows
 }
 
 // create makes an end user, where the limit of the workspace allows one more.
-func (s *EndUsers) create(ctx context.Context, q *authdb.Queries, w ports.EndUserWanted, now time.Time) (uuid.UUID, *time.Time, error) {
+func (s *EndUsers) create(ctx context.Context, q *authdb.Queries, w ports.EndUserWanted, limits json.RawMessage, now time.Time) (authdb.RenewEndUserRow, error) {
 	workspace, id := callctx.From(ctx).Principal.WorkspaceID, uuid.Must(uuid.NewV7())
 	if err := s.quota.Reserve(ctx, usage.EndUsers); err != nil {
-		return uuid.Nil, nil, err
+		return authdb.RenewEndUserRow{}, err
 	}
 	if w.ExternalID == nil {
-		return id, nil, q.PutAnonymousEndUser(ctx, authdb.PutAnonymousEndUserParams{WorkspaceID: workspace, ID: id, Name: w.Name, Metadata: w.Metadata, Now: now})
+		err := q.PutAnonymousEndUser(ctx, authdb.PutAnonymousEndUserParams{
+			WorkspaceID: workspace, ID: id, Name: w.Name, Metadata: w.Metadata, TurnLimits: limits, Now: now,
+		})
+		return authdb.RenewEndUserRow{ID: id, TurnLimits: json.RawMessage(`{}`)}, err
 	}
 	row, err := q.PutEndUser(ctx, authdb.PutEndUserParams{
-		WorkspaceID: workspace, ID: id, ExternalID: *w.ExternalID, Name: w.Name, Metadata: w.Metadata, Now: now,
+		WorkspaceID: workspace, ID: id, ExternalID: *w.ExternalID, Name: w.Name, Metadata: w.Metadata, TurnLimits: limits, Now: now,
 	})
-	return row.ID, row.RevokedAt, err
+	return authdb.RenewEndUserRow(row), err
 }
 
 func (s *EndUsers) Get(ctx context.Context, id uuid.UUID) (domain.EndUser, error) {

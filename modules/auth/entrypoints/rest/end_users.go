@@ -39,7 +39,7 @@ func (s Server) CreateEndUserToken(ctx context.Context, r CreateEndUserTokenRequ
 			in.Origins = *r.Body.Origins
 		}
 		if r.Body.Limits != nil {
-			in.Turns = toTurnLimits(*r.Body.Limits)
+			in.EndUser.Turns = new(toTurnLimits(*r.Body.Limits))
 		}
 		token, text, err := s.EndUsers.CreateToken.Do(ctx, in)
 		return command.Outcome{
