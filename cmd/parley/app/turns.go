@@ -87,12 +87,13 @@ func newTurns(o turnsOptions) turnUseCases {
 	cancel := usecases.CancelTurn{
 		Operations: runner, Views: views, Cancels: cancels, Chunks: chunks, Live: hub, Timeout: cancelTimeout, Now: now,
 	}
+	attend := usecases.AttendTurn{Readers: views, Cancel: cancel, Grace: leaveGrace, Stop: o.stopping, Log: o.log}
 	return turnUseCases{
-		attend:  usecases.AttendTurn{Readers: views, Cancel: cancel, Grace: leaveGrace, Stop: o.stopping, Log: o.log},
+		attend:  attend,
 		cancel:  cancel,
 		take:    usecases.TakeTurn{RunTurn: run, Leases: store, Threads: postgres.NewThreads(o.db), Expiries: postgres.Expiries{Queue: o.jobs}, Queue: hub, Views: views, Stream: stream},
 		retry:   usecases.RetryTurn{RunTurn: run, Views: views, Stream: stream},
-		recover: usecases.RecoverTurn{RunTurn: run, Leases: store},
+		recover: usecases.RecoverTurn{RunTurn: run, Leases: store, Attend: attend},
 		follow: usecases.FollowTurn{
 			Views: views, Chunks: chunks, Live: hub, Poll: o.cfg.JobPoll, Idle: streamIdle,
 			Longest: 2*o.cfg.ModelTimeout + o.cfg.JobLease, Stop: o.stopping, Now: now,

@@ -46,6 +46,9 @@ type Readers interface {
 	Read(ctx context.Context, d time.Duration) error
 	// Reader returns the running turn of the caller's operation, and whether it is read; the zero ReadTurn where none runs.
 	Reader(ctx context.Context) (ReadTurn, error)
+	// Attendance returns the running turn of the caller's operation where its thread expires, and who reads it; the zero Attendance where no
+	// such turn runs.
+	Attendance(ctx context.Context) (Attendance, error)
 	// Canceller returns the cancelled turn of the caller's operation and the operation that has cancelled it; zero ids where it
 	// is not cancelled.
 	Canceller(ctx context.Context) (turn, operation uuid.UUID, err error)
@@ -55,6 +58,12 @@ type Readers interface {
 type ReadTurn struct {
 	Thread, Turn uuid.UUID
 	Read         bool // somebody reads it
+}
+
+// Attendance says whether a turn that only its readers keep running has any.
+type Attendance struct {
+	ReadTurn
+	Unread time.Duration // for which nobody has read it, where nobody does
 }
 
 // Cancels ends turns.

@@ -85,9 +85,9 @@ func (u AttendTurn) leave(ctx context.Context, over <-chan struct{}) {
 	}
 	now, err := u.Readers.Reader(ctx)
 	if err == nil && now.Turn != uuid.Nil && !now.Read {
-		_, err = u.Cancel.Do(callctx.Named(ctx, leaving(now.Turn)), now.Thread, now.Turn)
+		err = u.cancelLeft(ctx, now)
 	}
-	if err != nil && !errors.Is(err, ports.ErrTurnEnded) {
+	if err != nil {
 		u.Log.WarnContext(ctx, "a turn whose client has gone could not be cancelled", "turn", now.Turn, "error", err)
 	}
 }
@@ -100,6 +100,59 @@ func leaving(turn uuid.UUID) uuid.UUID { return uuid.NewSHA1(turn, []byte("the c
 func (u AttendTurn) Left(ctx context.Context) (bool, error) {
 	turn, operation, err := u.Readers.Canceller(ctx)
 	return err == nil && turn != uuid.Nil && operation == leaving(turn), err
+}
+
+// Resume runs another attempt at the turn of the caller's operation, which its process has left. A turn that only readers keep running waits for
+// one before the attempt, and is cancelled where none has come in Grace, before the attempt or in it. A client that sends its call again
+// makes an attempt of its own.
+func (u AttendTurn) Resume(ctx context.Context, attempt func() error) error {
+	now, err := u.Readers.Attendance(ctx)
+	switch {
+	case err != nil:
+		return err
+	case now.Turn == uuid.Nil:
+		return attempt()
+	case !now.Read && now.Unread < u.Grace:
+		return nil // it is found again
+	case !now.Read:
+		u.Cancel.Timeout = 0 // its process does not respond
+		return u.cancelLeft(ctx, now.ReadTurn)
+	}
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { u.cancelUnread(ctx, over) })
+	defer watching.Wait()
+	defer close(over)
+	return attempt()
+}
+
+// cancelUnread cancels the turn of an attempt that nobody reads after Grace. A reader that leaves later is seen by its own process.
+func (u AttendTurn) cancelUnread(ctx context.Context, over <-chan struct{}) {
+	timer := time.NewTimer(u.Grace)
+	defer timer.Stop()
+	select {
+	case <-over:
+		return
+	case <-u.Stop:
+		return
+	case <-timer.C:
+	}
+	now, err := u.Readers.Reader(ctx)
+	if err == nil && now.Turn != uuid.Nil && !now.Read {
+		err = u.cancelLeft(ctx, now)
+	}
+	if err != nil {
+		u.Log.WarnContext(ctx, "a turn whose client has gone could not be cancelled", "turn", now.Turn, "error", err)
+	}
+}
+
+// cancelLeft cancels a turn whose client has gone, unless it has ended.
+func (u AttendTurn) cancelLeft(ctx context.Context, t ports.ReadTurn) error {
+	_, err := u.Cancel.Do(callctx.Named(ctx, leaving(t.Turn)), t.Thread, t.Turn)
+	if errors.Is(err, ports.ErrTurnEnded) {
+		return nil
+	}
+	return err
 }
 
 // wait waits, and reports false where the turn ends meanwhile or the process stops.

@@ -11,13 +11,14 @@ import (
 type RecoverTurn struct {
 	RunTurn
 	Leases ports.Leases
+	Attend AttendTurn
 }
 
 const maxAttempts = 3 // model calls for one turn, the first included
 
 // Do recovers a turn, or gives it up after maxAttempts attempts. The call in the context is that of the turn's operation. Started
-// is called when the turn is resumed and its model is about to be asked. The error is fail.ErrInProgress where another process
-// recovers the turn.
+// is called when the turn is resumed and its model is about to be asked. A turn without a thread is
+// recovered as AttendTurn.Resume says. The error is fail.ErrInProgress where another process recovers the turn.
 func (u RecoverTurn) Do(ctx context.Context, lost ports.Abandoned, started func()) error {
 	if lost.Attempt >= maxAttempts {
 		_, err := u.Leases.Free(ctx, lost.ThreadID, 0, "given up after three attempts that did not live to an answer")
@@ -29,5 +30,5 @@ func (u RecoverTurn) Do(ctx context.Context, lost ports.Abandoned, started func(
 		started()
 		return a.work(ctx)
 	}
-	return u.Operations.Recover(ctx, op)
+	return u.Attend.Resume(ctx, func() error { return u.Operations.Recover(ctx, op) })
 }

@@ -110,6 +110,24 @@ func (r TurnViews) Reader(ctx context.Context) (ports.ReadTurn, error) {
 	return ports.ReadTurn{Thread: row.ThreadID, Turn: row.ID, Read: row.IsRead}, nil
 }
 
+// Attendance returns the running turn of the caller's operation where its thread expires, and who reads it.
+func (r TurnViews) Attendance(ctx context.Context) (ports.Attendance, error) {
+	q, workspace := queries(ctx, r.DB)
+	c := callctx.From(ctx)
+	row, err := q.GetTurnAttendance(ctx, conversationsdb.GetTurnAttendanceParams{
+		WorkspaceID: workspace, ActorID: c.Principal.UserID, OperationID: c.Operation.ID,
+	})
+	if postgres.IsMissing(err) {
+		return ports.Attendance{}, nil
+	}
+	if err != nil {
+		return ports.Attendance{}, fmt.Errorf("find who reads a turn: %w", err)
+	}
+	return ports.Attendance{
+		ReadTurn: ports.ReadTurn{Thread: row.ThreadID, Turn: row.ID, Read: row.IsRead}, Unread: time.Duration(row.UnreadSeconds * float64(time.Second)),
+	}, nil
+}
+
 // Canceller returns the cancelled turn of the caller's operation and the operation that has cancelled it.
 func (r TurnViews) Canceller(ctx context.Context) (turn, operation uuid.UUID, err error) {
 	q, workspace := queries(ctx, r.DB)

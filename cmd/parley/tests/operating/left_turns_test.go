@@ -1,0 +1,55 @@
+package operating
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parley/parley/cmd/parley/tests/harness"
+)
+
+// The process of a turn without a thread is killed right after the client has gone. Another one takes the turn up, whether it still counts as
+// read by then (a short lease) or not, and cancels it where no client comes back. A turn in a thread goes on.
+func TestATurnWhoseClientAndProcessAreGoneIsCancelled(t *testing.T) {
+	t.Parallel()
+	for lease, attempt := range map[string]int{"JOB_LEASE=3s": 2, "JOB_LEASE=30s": 1} {
+		t.Run(lease, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, "ECHO_DELAY=500ms", "UPKEEP_INTERVAL=500ms", lease)
+			ada := p.a.Register(t)
+			bot := ada.NewBot(t)
+			long := strings.Repeat("word ", 200)
+			thread := ada.Thread(t, bot)
+			ctx, leave := context.WithCancel(context.WithoutCancel(t.Context()))
+			defer leave()
+			gone := make(chan struct{}, 2)
+			begin := func(content string, headers ...harness.Header) {
+				go func() {
+					body := map[string]any{"model": bot, "messages": []any{map[string]any{"role": "user", "content": content}}}
+					ada.Disconnects(ctx, t, "/openai/v1/chat/completions", body, headers...)
+					gone <- struct{}{}
+				}()
+			}
+			begin("alone " + long)
+			begin("kept "+long, harness.Header{Name: "X-Parley-Thread-Id", Value: thread})
+			turns := func(where string) int {
+				return ada.At(p.b).Number(t, `SELECT count(*) FROM llm_turns t JOIN threads h ON h.workspace_id = t.workspace_id AND h.id = t.thread_id WHERE `+where)
+			}
+			require.Eventually(t, func() bool {
+				return turns(`h.expires_at IS NOT NULL AND t.read_until > now()`) == 1 && turns(`h.expires_at IS NULL AND t.status = 'running'`) == 1
+			}, time.Minute, 20*time.Millisecond)
+			leave()
+			<-gone
+			<-gone
+			p.a.End(t, syscall.SIGKILL)
+			require.Eventually(t, func() bool { return turns(`h.expires_at IS NOT NULL AND t.status = 'cancelled'`) == 1 }, 90*time.Second, 100*time.Millisecond)
+			require.Equal(t, 1, turns(`h.expires_at IS NOT NULL AND t.attempt = `+strconv.Itoa(attempt)))
+			require.Equal(t, 1, turns(`h.expires_at IS NULL AND t.status = 'running' AND t.attempt = 2`), "a turn in a thread goes on")
+		})
+	}
+}
