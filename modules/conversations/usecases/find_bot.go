@@ -18,7 +18,8 @@ type FindBot struct{ Bots ports.Bots }
 const maxVersion = 1<<31 - 1
 
 // Do returns the bot, and its version where the model names one. The model is the id of a bot, id@version, or a name
-// that only one bot has; otherwise the error is ports.ErrNoSuchModel. Chat keys and end users ask the published version and no other.
+// that only one bot has; otherwise the error is ports.ErrNoSuchModel. Chat keys ask the published version and no other; end
+// users name no version, so that they do not learn which one is published.
 func (u FindBot) Do(ctx context.Context, model string) (bot ports.Bot, version *int, err error) {
 	text, after, named := strings.Cut(model, "@")
 	id, err := uuid.Parse(text)
@@ -26,13 +27,14 @@ func (u FindBot) Do(ctx context.Context, model string) (bot ports.Bot, version *
 		bot, err = u.Bots.ByName(ctx, model)
 		return bot, nil, err
 	}
+	p := callctx.From(ctx).Principal
 	if named {
 		n, err := strconv.Atoi(after)
-		if err != nil || n < 1 || n > maxVersion {
+		if err != nil || n < 1 || n > maxVersion || p.EndUser != nil {
 			return bot, nil, ports.ErrNoSuchModel
 		}
 		version = &n
 	}
-	bot, err = u.Bots.ByID(ctx, id, version, callctx.From(ctx).Principal.Own)
+	bot, err = u.Bots.ByID(ctx, id, version, p.Own)
 	return bot, version, err
 }

@@ -22,6 +22,7 @@ type Texts struct {
 	Model      string // as knowledge bases name it
 	Kind       ports.EmbeddingKind
 	Texts      []string // at least one
+	Single     bool     // the call has one text and no list
 	Dimensions int      // that the caller expects; 0: any
 }
 
@@ -38,7 +39,7 @@ func (u EmbedTexts) Do(ctx context.Context, in Texts) ([][]float32, ports.Embedd
 	}
 	for i, text := range in.Texts {
 		if strings.TrimSpace(text) == "" {
-			return nil, ports.EmbeddingUsage{}, wrongText(i, "BLANK", "must not be blank")
+			return nil, ports.EmbeddingUsage{}, in.wrong(i, "BLANK", "must not be blank")
 		}
 	}
 	model := models[at]
@@ -49,16 +50,16 @@ func (u EmbedTexts) Do(ctx context.Context, in Texts) ([][]float32, ports.Embedd
 	if counted := countUsage(context.WithoutCancel(ctx), u.Costs, model, used); counted != nil || err != nil {
 		return nil, used, errors.Join(err, counted)
 	}
-	return vectors, used, checkVectors(vectors, in.Dimensions)
+	return vectors, used, in.checkVectors(vectors)
 }
 
 // checkVectors checks that there is a vector for each text, with the number of dimensions that is expected.
-func checkVectors(vectors [][]float32, dimensions int) error {
+func (in Texts) checkVectors(vectors [][]float32) error {
 	for i, v := range vectors {
 		switch {
 		case v == nil:
-			return wrongText(i, "INVALID", "has nothing that the model makes a vector of")
-		case dimensions != 0 && len(v) != dimensions:
+			return in.wrong(i, "INVALID", "has nothing that the model makes a vector of")
+		case in.Dimensions != 0 && len(v) != in.Dimensions:
 			return fail.Fields(fail.Field{
 				Field: "dimensions", Code: "NOT_ALLOWED", Message: fmt.Sprintf("must be %d, which the model has here, or left out", len(v)),
 			})
@@ -67,6 +68,11 @@ func checkVectors(vectors [][]float32, dimensions int) error {
 	return nil
 }
 
-func wrongText(i int, code, message string) error {
-	return fail.Fields(fail.Field{Field: fmt.Sprintf("input.%d", i), Code: code, Message: message})
+// wrong returns an error about one of the texts.
+func (in Texts) wrong(i int, code, message string) error {
+	field := "input"
+	if !in.Single {
+		field = fmt.Sprintf("input.%d", i)
+	}
+	return fail.Fields(fail.Field{Field: field, Code: code, Message: message})
 }

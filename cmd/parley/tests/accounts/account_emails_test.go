@@ -180,6 +180,13 @@ func TestAnAddressIsVerified(t *testing.T) {
 
 	bob := p.Register(t)
 	code := codeOf(t, box.Wait(t, bob.Email, verifySubject, 1))
+	for message, body := range map[string]map[string]any{
+		"code must not be sent together with token":                               {"token": token, "code": code},
+		"password must not be sent together with code, which has an access token": {"code": code, "password": harness.Password},
+		"token must be sent, unless code is":                                      {"password": harness.Password},
+	} {
+		require.Equal(t, message, verify(bob, body).Text("message"))
+	}
 	harness.RequireCode(t, verify(p.Anonymous(), map[string]any{"code": code}), http.StatusUnauthorized, "UNAUTHORIZED")
 	harness.RequireCode(t, verify(ada, map[string]any{"code": code}), http.StatusNotFound, "LINK_NOT_FOUND")
 	require.Equal(t, http.StatusNoContent, verify(bob, map[string]any{"code": code}).Status)

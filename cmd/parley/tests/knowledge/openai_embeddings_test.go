@@ -70,6 +70,14 @@ func TestEmbeddingsAreMadeInOpenAIsForm(t *testing.T) {
 		harness.RequireCode(t, a, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
 		require.Equal(t, param, strings.TrimSuffix(a.Text("error.param"), ".0"), a)
 	}
+	for param, input := range map[string]any{"input": " ", "input.0": []string{" "}} {
+		require.Equal(t, param, ada.Post(t, vectors, embeds(input)).At("error.param"))
+	}
+	named := func(n int) harness.Answer {
+		return ada.Post(t, vectors, embeds("three"), harness.Header{Name: "Idempotency-Key", Value: strings.Repeat("x", n)})
+	}
+	require.Equal(t, http.StatusOK, named(255).Status)
+	require.Equal(t, []any{http.StatusBadRequest, "Idempotency-Key"}, []any{named(256).Status, named(256).At("error.param")})
 	for _, wrong := range []any{"", []string{}, []string{""}, nil, make([]string, 2049)} {
 		harness.RequireCode(t, ada.Post(t, vectors, embeds(wrong)), http.StatusUnprocessableEntity, "VALIDATION_ERROR")
 	}

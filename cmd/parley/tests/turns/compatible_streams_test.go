@@ -1,9 +1,13 @@
 package turns
 
 import (
+	"maps"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/cmd/parley/tests/harness"
@@ -35,7 +39,7 @@ func compatible(bot, content string) map[string]struct {
 			if e["type"] != "error" {
 				return nil
 			}
-			return "invalid_api_key"
+			return map[any]string{"the right to read this stream has ended": "access_ended"}[e["errorText"]]
 		}},
 	}
 }
@@ -54,7 +58,84 @@ func TestStreamsInOtherFormsEndWithTheRightToReadThem(t *testing.T) {
 		for e := s.NextData(); e != nil; e = s.NextData() {
 			last = e
 		}
-		require.Equal(t, "invalid_api_key", stream.ended(last), "%s: %v", name, last)
+		require.Equal(t, "access_ended", stream.ended(last), "%s: %v", name, last)
+		harness.RequireCode(t, key.Post(t, stream.path, stream.body), http.StatusUnauthorized, "UNAUTHORIZED") // a new call is another matter
+
+		user := ada.Key(t, "embed").EndUser(t, bot)
+		s = user.Open(t, http.MethodPost, stream.path, stream.body)
+		require.Equal(t, http.StatusOK, s.Answer.Status, name)
+		require.NotNil(t, s.NextData(), name)
+		require.Equal(t, http.StatusNoContent, ada.Delete(t, "/v1/end-users/"+user.User).Status, name)
+		for e := s.NextData(); e != nil; e = s.NextData() {
+			last = e
+		}
+		require.Equal(t, "access_ended", stream.ended(last), "%s: %v", name, last)
+	}
+}
+
+// A call that is refused names the header that it named its operation in.
+func TestAnErrorOfAnOperationNamesItsHeader(t *testing.T) {
+	t.Parallel()
+	ada, _ := withModels(t)
+	bot := modelBot(t, ada, "Support", nil)
+	for _, path := range []string{completions, responses} {
+		body := func(text string) map[string]any {
+			if path == responses {
+				return responds(bot, text)
+			}
+			return asks(bot, nil, "user", text)
+		}
+		for _, header := range []harness.Header{{Name: "Idempotency-Key", Value: "order at " + path}, harness.Operation(uuid.NewString())} {
+			require.Equal(t, http.StatusOK, ada.Post(t, path, body("one"), header).Status)
+			reused := ada.Post(t, path, body("two"), header)
+			harness.RequireCode(t, reused, http.StatusUnprocessableEntity, "OPERATION_ID_REUSED")
+			require.Equal(t, []any{header.Name, "operation_id_reused"}, []any{reused.At("error.param"), reused.At("error.code")}, reused)
+			require.Contains(t, reused.Text("error.message"), "this "+header.Name+" was used")
+			ada.SQL(t, `DELETE FROM operations WHERE workspace_id = $1`, ada.Workspace)
+			expired := ada.Post(t, path, body("one"), header)
+			harness.RequireCode(t, expired, http.StatusConflict, "OPERATION_EXPIRED")
+			require.Equal(t, header.Name, expired.At("error.param"), expired)
+		}
+		wrong := ada.Post(t, path, body("one"), harness.Operation("x"), harness.Header{Name: "Idempotency-Key", Value: "order-2"})
+		harness.RequireCode(t, wrong, http.StatusBadRequest, "INVALID_OPERATION_ID")
+		require.Equal(t, "X-Operation-Id", wrong.At("error.param"))
+		long := ada.Post(t, path, body("one"), harness.Header{Name: "Idempotency-Key", Value: strings.Repeat("x", 256)})
+		harness.RequireCode(t, long, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
+		require.Equal(t, "Idempotency-Key", long.At("error.param"))
+	}
+	own := ada.Post(t, "/v1/bots", map[string]any{"name": "a"}, harness.Operation("x"))
+	harness.RequireCode(t, own, http.StatusBadRequest, "INVALID_OPERATION_ID")
+}
+
+// Beyond the limits of its key or token a call is 429 in its own form, with Retry-After.
+func TestLimitsOfCallersAreRefusedInOtherForms(t *testing.T) {
+	t.Parallel()
+	ada := harness.Start(t).Register(t)
+	bot := modelBot(t, ada, "Support", map[string]any{"model": "echo"})
+	for name, call := range compatible(bot, "Hi") {
+		callers := map[string]*harness.Caller{
+			"requests of a key": ada.Key(t, "chat", map[string]any{"limits": map[string]any{"requests_per_month": 1}}),
+			"turns of a key":    ada.Key(t, "chat", map[string]any{"limits": map[string]any{"turns_per_month": 1}}),
+			"an end user":       ada.Key(t, "embed").EndUser(t, bot, map[string]any{"limits": map[string]any{"turns_per_day": 1}}),
+		}
+		for who, c := range callers {
+			first := c.Post(t, call.path, call.body)
+			require.Equal(t, http.StatusOK, first.Status, "%s, %s: %s", name, who, first)
+			body := maps.Clone(call.body)
+			if strings.Contains(call.path, "ai-sdk") {
+				body = uiMessage("c", "another", "Hi", nil)
+			}
+			full := c.Post(t, call.path, body)
+			harness.RequireCode(t, full, http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED")
+			wait, err := strconv.Atoi(full.Header.Get("Retry-After"))
+			require.NoError(t, err, "%s, %s: %s", name, who, full)
+			require.Positive(t, wait)
+			if strings.HasPrefix(call.path, "/openai/") {
+				require.Equal(t, []any{"rate_limit_exceeded", "rate_limit_error"}, []any{full.At("error.code"), full.At("error.type")}, full)
+			} else {
+				require.Equal(t, "RATE_LIMIT_EXCEEDED", full.At("code"), full)
+			}
+		}
 	}
 }
 

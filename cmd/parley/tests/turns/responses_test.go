@@ -122,6 +122,10 @@ func TestAResponseContinuesAConversation(t *testing.T) {
 	again := ada.Post(t, responses, responds(bot, "two", "previous_response_id", first.Text("id")), retry)
 	require.Equal(t, string(second.Raw), string(again.Raw), "sent again it is behind its own")
 
+	late := ada.Post(t, responses, responds(bot, "three", "previous_response_id", second.Text("id"), "store", true))
+	harness.RequireCode(t, late, http.StatusUnprocessableEntity, "VALIDATION_ERROR")
+	require.Equal(t, "store", late.At("error.param"), late)
+
 	stored := ada.Post(t, responses, responds(bot, "one", "store", true))
 	require.Equal(t, true, stored.At("store"))
 	thread := stored.Text("conversation.id")
@@ -336,6 +340,10 @@ func TestAnEndUserAsksItsOwnBotInOpenAIsForm(t *testing.T) {
 	harness.RequireCode(t, one.Post(t, responses, responds(other, "Hi")), http.StatusNotFound, "BOT_NOT_FOUND")
 	harness.RequireCode(t, one.Post(t, completions, asks("Other", nil, "user", "Hi")), http.StatusNotFound, "BOT_NOT_FOUND")
 	harness.RequireCode(t, one.Get(t, "/openai/v1/models"), http.StatusForbidden, "FORBIDDEN")
+	for _, version := range []string{"@1", "@2", "@0", "@x"} { // which version is published is not told
+		harness.RequireCode(t, one.Post(t, responses, responds(bot+version, "Hi")), http.StatusNotFound, "BOT_NOT_FOUND")
+		harness.RequireCode(t, one.Post(t, completions, asks(bot+version, nil, "user", "Hi")), http.StatusNotFound, "BOT_NOT_FOUND")
+	}
 
 	s.Then(modeltest.Script{Status: 401, Code: "invalid_api_key"})
 	failed := one.Post(t, responses, responds(bot, "Hi"))

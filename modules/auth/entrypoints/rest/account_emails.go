@@ -43,14 +43,13 @@ func (s Server) VerifyEmail(ctx context.Context, r VerifyEmailRequestObject) (Ve
 
 // checkProof returns an error where a body has neither a token nor a code, or what does not belong together.
 func checkProof(body *VerifyEmailJSONRequestBody) error {
-	const rule = "send either token, with or without password, or code alone"
 	switch {
 	case body.Token == nil && body.Code == nil:
-		return fail.Fields(fail.Field{Field: "token", Code: "REQUIRED", Message: rule})
+		return fail.Fields(fail.Field{Field: "token", Code: "REQUIRED", Message: "must be sent, unless code is"})
 	case body.Code != nil && body.Token != nil:
-		return fail.Fields(fail.Field{Field: "code", Code: "INVALID", Message: rule})
+		return fail.Fields(fail.Field{Field: "code", Code: "INVALID", Message: "must not be sent together with token"})
 	case body.Code != nil && body.Password != nil:
-		return fail.Fields(fail.Field{Field: "password", Code: "INVALID", Message: rule})
+		return fail.Fields(fail.Field{Field: "password", Code: "INVALID", Message: "must not be sent together with code, which has an access token"})
 	}
 	return nil
 }

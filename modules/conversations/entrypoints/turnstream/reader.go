@@ -131,7 +131,19 @@ func (r reader) fail(err error) error {
 	}
 	r.out.Close()
 	var out bytes.Buffer
-	r.encoder.Fail(&out, fail.From(err))
+	r.encoder.Fail(&out, lastError(err))
 	_ = r.out.Write(out.Bytes()) // ignored: the reader may be gone
 	return errClosed
+}
+
+// errAccessEnded is the last error of a stream whose caller has lost the right to read it. A new call gets another: that of its token.
+var errAccessEnded = fail.New(fail.Forbidden, "ACCESS_ENDED", "the right to read this stream has ended")
+
+// lastError returns the error that a stream which has begun ends with.
+func lastError(err error) *fail.Error {
+	end, ok := errors.AsType[*access.End](err)
+	if !ok || end.Reason == access.Unverified {
+		return fail.From(err)
+	}
+	return errAccessEnded.Because(err)
 }

@@ -23,11 +23,11 @@ func (s Server) Mount(e *echo.Echo) { RegisterHandlers(e, NewStrictHandler(s, ni
 
 // CreateEmbeddings makes a vector of each text of a call.
 func (s Server) CreateEmbeddings(ctx context.Context, r CreateEmbeddingsRequestObject) (CreateEmbeddingsResponseObject, error) {
-	texts, err := textsOf(r.Body.Input)
-	if err != nil {
+	in := usecases.Texts{Model: r.Body.Model, Kind: ports.Passage}
+	var err error
+	if in.Texts, in.Single, err = textsOf(r.Body.Input); err != nil {
 		return nil, err
 	}
-	in := usecases.Texts{Model: r.Body.Model, Kind: ports.Passage, Texts: texts}
 	if r.Body.InputType != nil {
 		in.Kind = ports.EmbeddingKind(*r.Body.InputType)
 	}
@@ -50,17 +50,16 @@ func (s Server) CreateEmbeddings(ctx context.Context, r CreateEmbeddingsRequestO
 	return CreateEmbeddings200JSONResponse(list), nil
 }
 
-// textsOf returns the texts of a call: one, or a list. The document has checked their form.
-func textsOf(input json.RawMessage) ([]string, error) {
+// textsOf returns the texts of a call: a single one, or a list. The document has checked their form.
+func textsOf(input json.RawMessage) (texts []string, single bool, err error) {
 	var text string
 	if json.Unmarshal(input, &text) == nil {
-		return []string{text}, nil
+		return []string{text}, true, nil
 	}
-	var texts []string
 	if err := json.Unmarshal(input, &texts); err != nil {
-		return nil, fail.Fields(fail.Field{Field: "input", Code: "WRONG_TYPE", Message: "must be a text or a list of texts"})
+		return nil, false, fail.Fields(fail.Field{Field: "input", Code: "WRONG_TYPE", Message: "must be a text or a list of texts"})
 	}
-	return texts, nil
+	return texts, false, nil
 }
 
 // bytesOfFloat is the size of a number of a vector.
