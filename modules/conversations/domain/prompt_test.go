@@ -57,6 +57,42 @@ func TestAHistoryBecomesOneThatEveryProviderTakes(t *testing.T) {
 	}
 }
 
+// stepsOf are steps that call a tool each, named by the texts before the calls.
+func stepsOf(names ...string) (steps []domain.Step) {
+	for _, name := range names {
+		steps = append(steps, domain.Step{Text: name, Calls: []domain.ModelCall{{Name: name}}, Results: []domain.ToolResult{{Text: name}}})
+	}
+	return steps
+}
+
+func TestCallsOfToolsStayBetweenTheTextsAroundThem(t *testing.T) {
+	t.Parallel()
+	said := history("user: a", "assistant: b", "assistant: c", "assistant: \n", "user: d", "assistant: e", "assistant: f")
+	said[2].Steps, said[3].Steps, said[4].Steps, said[6].Steps = stepsOf("1", "2"), stepsOf("3"), stepsOf("x"), stepsOf(" ")
+	given, content := domain.Alternate(domain.Speaking(said), "new")
+	require.Equal(t, []string{"user: a", "assistant: \n", "user: d", "assistant: f"}, texts(given))
+	require.Equal(t, "new", content)
+	var steps []string
+	for _, s := range given[1].Steps {
+		require.Equal(t, s.Calls[0].Name, s.Results[0].Text)
+		steps = append(steps, s.Text)
+	}
+	require.Equal(t, []string{"b\n\n1", "2", "c\n\n3"}, steps)
+	require.Equal(t, "e", given[3].Steps[0].Text)
+	require.Equal(t, "1", said[2].Steps[0].Text, "what is stored was changed")
+
+	said = history("user: a", "assistant: b", "assistant: c", "assistant:  ")
+	said[1].Steps, said[3].Steps = stepsOf("1"), stepsOf("2")
+	given, _ = domain.Alternate(domain.Speaking(said), "new")
+	require.Len(t, given, 2)
+	require.Equal(t, []string{"1", "b\n\nc\n\n2"}, []string{given[1].Steps[0].Text, given[1].Steps[1].Text})
+
+	said = history("assistant: b", "user: a")
+	said[0].Steps = stepsOf("1")
+	given, _ = domain.Alternate(domain.Speaking(said), "new")
+	require.Empty(t, given, "a history begins with the user")
+}
+
 func TestWhateverIsStoredNoPromptIsInvalid(t *testing.T) {
 	t.Parallel()
 	// The same numbers in every run.

@@ -142,6 +142,43 @@ func TestWhatProvidersSayIsSortedByWhatHelps(t *testing.T) {
 	}
 }
 
+func TestAServerThatHasNoToolsIsSaidToHaveNone(t *testing.T) {
+	t.Parallel()
+	p := ports.Prompt{Tools: []domain.OfferedTool{{Name: "weather"}}}
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		none   bool
+	}{
+		"Ollama":            {400, `{"error":{"message":"registry.ollama.ai/library/gemma3:4b does not support tools","type":"api_error","param":null,"code":null}}`, true},
+		"vLLM":              {400, `{"object":"error","message":"\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set","type":"BadRequestError","param":null,"code":400}`, true},
+		"llama.cpp":         {500, `{"error":{"code":500,"message":"tools param requires --jinja flag","type":"server_error"}}`, true},
+		"OpenRouter":        {404, `{"error":{"message":"No endpoints found that support tool use. To learn more about provider routing, visit: https://openrouter.ai/docs/provider-routing","code":404}}`, true},
+		"Groq":              {400, "{\"error\":{\"message\":\"`tool calling` is not supported with this model\",\"type\":\"invalid_request_error\"}}", true},
+		"DeepSeek":          {400, `{"error":{"message":"deepseek-reasoner does not support Function Calling","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}`, true},
+		"Gemini":            {400, `[{"error":{"code":400,"message":"Function calling is not enabled for models/gemma-3-27b-it","status":"INVALID_ARGUMENT"}}]`, true},
+		"OpenAI":            {400, `{"error":{"message":"Unsupported parameter: 'tools' is not supported with this model.","type":"invalid_request_error","param":"tools","code":"unsupported_parameter"}}`, true},
+		"Anthropic":         {400, `{"type":"error","error":{"type":"invalid_request_error","message":"tools: Extra inputs are not permitted"}}`, true},
+		"a wrong schema":    {400, `{"error":{"message":"Invalid schema for function 'weather': In context=(), object schema missing properties.","type":"invalid_request_error","param":"tools[0].function.parameters","code":"invalid_function_parameters"}}`, false},
+		"another parameter": {400, `{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model.","param":"max_tokens","code":"unsupported_parameter"}}`, false},
+		"too long":          {400, `{"error":{"message":"This model's maximum context length is 8192 tokens, with 500 of tools.","code":"context_length_exceeded"}}`, false},
+		"a proxy":           {502, `Bad Gateway`, false},
+	} {
+		refusal := modelerror.Refusal{Provider: "openai", Status: test.status, Body: []byte(test.body), Prompt: p}
+		err := refusal.Err()
+		require.Equal(t, test.none, errors.Is(err, ports.ErrToolsUnsupported), name)
+		refusal.Prompt.Tools = nil
+		require.NotErrorIs(t, refusal.Err(), ports.ErrToolsUnsupported, name)
+		if test.none {
+			require.True(t, ports.PermanentModelFailure(err), name)
+			e := fail.From(err)
+			require.Equal(t, []any{"MODEL_REJECTED", "TOOLS_UNSUPPORTED", test.status}, []any{e.Code, e.Details["reason"], e.Details["status"]}, name)
+			require.Contains(t, e.Message, "cannot call tools")
+			require.NotEmpty(t, e.Details["provider_message"])
+		}
+	}
+}
+
 func TestAnErrorWithinAnAnswerIsSortedLikeOthers(t *testing.T) {
 	t.Parallel()
 	for body, code := range map[string]string{
@@ -225,6 +262,15 @@ func TestWhatIsShownOfAProvidersWordsHasNoSecrets(t *testing.T) {
 	}
 	long, _ := shown(modelerror.Refusal{Status: 400, Body: body(strings.Repeat("long ", 1000))}).(string)
 	require.Len(t, []rune(long), 300)
+	secret := "the customer lives at 5 Long Street"
+	for _, step := range []domain.Step{
+		{Text: secret}, {Results: []domain.ToolResult{{Text: secret}}}, {Calls: []domain.ModelCall{{Arguments: []byte(`"` + secret + `"`)}}},
+	} {
+		p := ports.Prompt{Steps: []domain.Step{step}}
+		require.Nil(t, shown(modelerror.Refusal{Status: 400, Body: body(`cannot parse \"` + secret + `\"`), Prompt: p}))
+		p = ports.Prompt{Asked: ports.Asked{History: []domain.Message{{Steps: p.Steps}}}}
+		require.Nil(t, shown(modelerror.Refusal{Status: 400, Body: body(`cannot parse \"` + secret + `\"`), Prompt: p}))
+	}
 	require.Nil(t, shown(modelerror.Refusal{
 		Status: 400, Body: body("instruction: be very kind to all"), Prompt: ports.Prompt{Pinned: &domain.Pinned{Instruction: "be very kind to all"}},
 	}))

@@ -25,6 +25,7 @@ type Format struct {
 // Want is the result that an adapter must return for a format.
 type Want struct {
 	Text    string
+	Calls   []string // of tools, each as "ID NAME ARGUMENTS"
 	Finish  domain.FinishReason
 	Usage   []int         // input, cached, output; nil: none is sent
 	Err     error         // a permanent failure
@@ -38,6 +39,7 @@ func Formats() map[string]Format {
 	all := map[string]Format{}
 	for _, some := range []map[string]Format{
 		openAIFormats(), serverFormats(), localFormats(), endingFormats(), transportFormats(), refusalFormats(), anthropicFormats(),
+		toolFormats(), serverToolFormats(), anthropicToolFormats(),
 	} {
 		maps.Copy(all, some)
 	}

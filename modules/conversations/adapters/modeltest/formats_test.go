@@ -31,7 +31,7 @@ func TestEveryRecordedFormatIsRead(t *testing.T) {
 			t.Parallel()
 			var said strings.Builder
 			s := modeltest.New(t, modeltest.Script{Format: name})
-			reply, err := asking(format.API, s, 50*time.Millisecond).Reply(t.Context(), hi, func(text string) {
+			reply, err := asking(format.API, s, 50*time.Millisecond).Reply(t.Context(), withTools(), func(text string) {
 				require.NotEmpty(t, text)
 				said.WriteString(text)
 			})
@@ -40,6 +40,7 @@ func TestEveryRecordedFormatIsRead(t *testing.T) {
 			if format.Want.Fails || format.Want.Err != nil {
 				require.Error(t, err, "got %q", reply.Content)
 				require.Empty(t, reply.Content)
+				require.Empty(t, reply.Calls)
 				require.Equal(t, format.Want.Err != nil, ports.PermanentModelFailure(err), "%v", err)
 				require.Equal(t, format.Want.Wait, fail.From(err).RetryAfter)
 				require.NotContains(t, err.Error(), key)
@@ -55,6 +56,7 @@ func TestEveryRecordedFormatIsRead(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+			require.Equal(t, format.Want.Calls, shown(reply.Calls))
 			require.Equal(t, format.Want.Text, reply.Content)
 			require.Equal(t, format.Want.Text, said.String())
 			require.Equal(t, format.Want.Finish, reply.FinishReason)

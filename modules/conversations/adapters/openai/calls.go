@@ -22,12 +22,14 @@ type called struct {
 // flexible is a text, or a JSON value of another kind, which stands for its own text. Some servers send arguments as an object.
 type flexible string
 
+const none = "null"
+
 // UnmarshalJSON reads a text of any form; null is none.
 func (f *flexible) UnmarshalJSON(raw []byte) error {
 	if raw[0] == '"' {
 		return json.Unmarshal(raw, (*string)(f))
 	}
-	if string(raw) != "null" {
+	if string(raw) != none {
 		*f = flexible(raw)
 	}
 	return nil
@@ -41,6 +43,9 @@ func (m message) calls() (parts []modelstream.CallPart) {
 	}
 	begun := map[int]bool{}
 	for _, c := range all {
+		if c.ID == none { // Mistral has sent it as a text
+			c.ID = ""
+		}
 		p := modelstream.CallPart{ID: string(c.ID), Name: string(c.Function.Name), Arguments: string(c.Function.Arguments)}
 		at := -1
 		if c.Index != nil && *c.Index >= 0 && *c.Index < math.MaxInt32 {
