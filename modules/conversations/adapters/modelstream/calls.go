@@ -72,11 +72,18 @@ func (c *calls) find(p CallPart) *call {
 		return nil
 	}
 	last := c.all[len(c.all)-1]
+	if p.Index == nil {
+		if at := slices.IndexFunc(c.all, func(one *call) bool { return p.ID != "" && one.id == p.ID }); at >= 0 {
+			return c.all[at]
+		}
+		if last.isFollowedBy(p) {
+			return nil
+		}
+		return last
+	}
 	for _, one := range slices.Backward(c.all) {
 		switch {
-		case p.Index == nil && p.ID != "" && one.id == p.ID:
-			return one
-		case p.Index == nil && one != last, p.Index != nil && (one.index == nil || *one.index != *p.Index):
+		case one.index == nil || *one.index != *p.Index:
 		case one.isFollowedBy(p):
 			return nil
 		default:
