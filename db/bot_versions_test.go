@@ -23,7 +23,7 @@ func TestABotOfBeforeAnswersAsBeforeAndHasAHistory(t *testing.T) {
 		_, err = conn.Exec(t.Context(), "SET row_security = off;"+string(sql))
 		require.NoError(t, err)
 	}
-	_, err := conn.Exec(t.Context(), "DROP VIEW app.bot_knowledge") // of a later migration
+	_, err := conn.Exec(t.Context(), "DROP VIEW app.bot_knowledge, app.bot_tools") // of later migrations
 	require.NoError(t, err)
 	run("000017_bot_versions.down.sql")
 	id := uuid.NewString()

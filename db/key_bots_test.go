@@ -34,6 +34,11 @@ func byBase(column string) botData {
 	return botData{fmt.Sprintf("COALESCE((%s = ANY (( SELECT app.known_bases() AS known_bases)::uuid[])), false)", column), "app.refuse_key()"}
 }
 
+// byTool is for rows of tools, which such a key reads where its bots name the tool, and never writes.
+func byTool(column string) botData {
+	return botData{fmt.Sprintf("COALESCE((%s = ANY (( SELECT app.known_tools() AS known_tools)::uuid[])), false)", column), "app.refuse_key()"}
+}
+
 // keyBots classifies every table. A new one needs a line here: does a row of it say anything of a bot, of its
 // conversations or of what it knows?
 var keyBots = map[string]botData{
@@ -65,6 +70,8 @@ var keyBots = map[string]botData{
 	"caller_counts":              {}, // numbers of requests, turns and tokens, and costs
 	"dead_letter_queue":          closed("false"),
 	"event_bodies":               closed("false"),
+	"tools":                      byTool("id"),
+	"tool_versions":              byTool("tool_id"),
 	"knowledge_bases":            byBase("id"),
 	"documents":                  byBase("base_id"),
 	"document_texts":             {"app.sees_document(document_id)", "app.refuse_key()"},
@@ -208,7 +215,7 @@ func TestAKeyLimitedToABotSeesTheRowsOfThatBotOnly(t *testing.T) {
 		require.Equal(t, 2, sees(whole), table)
 		require.Equal(t, want, sees(limited), table)
 	}
-	for _, table := range []string{"knowledge_bases", "documents", "document_texts", "chunks"} {
+	for _, table := range []string{"knowledge_bases", "documents", "document_texts", "chunks", "tools"} {
 		for _, change := range []string{"DELETE FROM " + table, "INSERT INTO " + table + " SELECT * FROM " + table, "UPDATE documents SET title = 'x'"} {
 			err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
 				_, err := tx.Exec(t.Context(), `SELECT set_config('role', 'parley_app', true), app.enter_key($1, $2, '{}', 'any')`, limited, workspace)
@@ -232,6 +239,8 @@ func fillTables(t *testing.T, conn *pgx.Conn, workspace, actor uuid.UUID) (bot u
 		"base_id": uuid.New(), "document_id": uuid.New(),
 	}
 	ids["threads.id"], ids["llm_turns.id"], ids["webhook_endpoints.id"] = ids["thread_id"], ids["turn_id"], ids["endpoint_id"]
+	ids["tool_id"] = uuid.New()
+	ids["tools.id"] = ids["tool_id"]
 	ids["knowledge_bases.id"], ids["documents.id"] = ids["base_id"], ids["document_id"]
 	rows, err := conn.Query(t.Context(), `SELECT c.relname::text, a.attname::text, format_type(a.atttypid, NULL)
 		  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -252,7 +261,7 @@ func fillTables(t *testing.T, conn *pgx.Conn, workspace, actor uuid.UUID) (bot u
 		case linked:
 			value = id.String()
 		case table == "bot_versions" && column == "settings":
-			value = fmt.Sprintf(`{"knowledge": [{"id": "%s"}]}`, ids["base_id"])
+			value = fmt.Sprintf(`{"knowledge": [{"id": "%s"}], "tools": [{"id": "%s"}]}`, ids["base_id"], ids["tool_id"])
 		case kind == "uuid":
 			value = uuid.NewString()
 		case strings.HasSuffix(kind, "[]"):

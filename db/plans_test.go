@@ -142,6 +142,7 @@ func planned(t *testing.T) *pgx.Conn {
 var whole = map[string]string{
 	"CheckUnsealed":           "compares every entry of a workspace with its seals",
 	"CountThreadsBehind":      "compares every thread of a workspace that was imported",
+	"ListBotsOfTool":          "as ListBotsOfKnowledgeBase",
 	"ListBotsOfKnowledgeBase": "reads the bots of a workspace when a knowledge base is deleted, and here one workspace has them all",
 	"ListAudit":               "has filters that are mostly not given: it is planned for those that are, as the test below shows",
 }

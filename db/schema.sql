@@ -621,6 +621,24 @@ CREATE VIEW app.bot_names AS
 
 GRANT SELECT ON app.bot_names TO parley_app;
 
+CREATE VIEW app.bot_tools AS
+ SELECT b.workspace_id,
+    b.id AS bot_id,
+    b.name,
+    b.status,
+    v.version,
+    v.version = b.published_version AS published,
+    lower((v.settings -> 'tools'::text)::text)::jsonb AS tools
+   FROM bots b
+     CROSS JOIN LATERAL ( SELECT w.version,
+            w.settings
+           FROM bot_versions w
+          WHERE w.workspace_id = b.workspace_id AND w.bot_id = b.id AND (w.version = ANY (ARRAY[b.current_version, b.published_version]))
+         OFFSET 0) v
+  WHERE v.settings ? 'tools'::text;
+
+GRANT SELECT ON app.bot_tools TO parley_app;
+
 CREATE VIEW app.channel_threads AS
  SELECT threads.workspace_id,
     threads.endpoint_id,
@@ -2766,6 +2784,125 @@ GRANT INSERT, SELECT, UPDATE ON threads TO parley_app;
 
 GRANT DELETE, SELECT (deleted_at, id, workspace_id), UPDATE (deleted_at) ON threads TO parley_door;
 
+CREATE TABLE tool_versions (
+  workspace_id uuid NOT NULL,
+  tool_id uuid NOT NULL,
+  version integer NOT NULL,
+  description text NOT NULL,
+  schema text NOT NULL,
+  effect text NOT NULL,
+  timeout_ms integer NOT NULL,
+  max_output_bytes integer NOT NULL,
+  url text NOT NULL,
+  method text NOT NULL,
+  idempotency_header text NOT NULL,
+  note text NOT NULL,
+  created_by uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT tool_versions_effect_check CHECK ((effect = ANY (ARRAY['read'::text, 'write'::text]))),
+  CONSTRAINT tool_versions_max_output_bytes_check CHECK ((max_output_bytes > 0)),
+  CONSTRAINT tool_versions_pkey PRIMARY KEY (workspace_id, tool_id, version),
+  CONSTRAINT tool_versions_timeout_ms_check CHECK ((timeout_ms > 0)),
+  CONSTRAINT tool_versions_version_check CHECK ((version > 0)),
+  CONSTRAINT tool_versions_workspace_id_tool_id_fkey FOREIGN KEY (workspace_id, tool_id) REFERENCES tools(workspace_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE tool_versions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY key_bots ON tool_versions AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((tool_id = ANY (( SELECT app.known_tools() AS known_tools)::uuid[])), false)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY key_bots_delete ON tool_versions AS RESTRICTIVE FOR DELETE TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY purge ON tool_versions AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tool_versions.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON tool_versions AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tool_versions.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON tool_versions AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT INSERT, SELECT ON tool_versions TO parley_app;
+
+GRANT DELETE, SELECT (workspace_id) ON tool_versions TO parley_door;
+
+CREATE TABLE tools (
+  workspace_id uuid NOT NULL,
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  name text NOT NULL,
+  current_version integer NOT NULL,
+  created_by uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT tools_current_version_check CHECK ((current_version > 0)),
+  CONSTRAINT tools_kind_check CHECK ((kind = ANY (ARRAY['http'::text, 'client'::text]))),
+  CONSTRAINT tools_name_check CHECK ((name ~ '^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$'::text)),
+  CONSTRAINT tools_pkey PRIMARY KEY (workspace_id, id),
+  CONSTRAINT tools_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
+);
+
+CREATE UNIQUE INDEX tools_name_key ON public.tools USING btree (workspace_id, name);
+
+ALTER TABLE tools ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY key_bots ON tools AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((id = ANY (( SELECT app.known_tools() AS known_tools)::uuid[])), false)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY key_bots_delete ON tools AS RESTRICTIVE FOR DELETE TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY purge ON tools AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tools.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON tools AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tools.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON tools AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (current_version, updated_at) ON tools TO parley_app;
+
+GRANT DELETE, SELECT (workspace_id) ON tools TO parley_door;
+
 CREATE TABLE turn_events (
   workspace_id uuid NOT NULL,
   turn_id uuid NOT NULL,
@@ -3355,7 +3492,7 @@ CREATE TABLE workspace_limits (
   workspace_id uuid NOT NULL,
   metric text NOT NULL,
   most bigint NOT NULL,
-  CONSTRAINT workspace_limits_metric_check CHECK ((metric = ANY (ARRAY['turns'::text, 'tokens'::text, 'messages'::text, 'webhook_events'::text, 'storage_bytes'::text, 'bots'::text, 'members'::text, 'api_keys'::text, 'webhook_subscriptions'::text, 'cost_micros'::text, 'knowledge_bases'::text, 'documents'::text, 'chunks'::text, 'knowledge_bytes'::text, 'end_users'::text]))),
+  CONSTRAINT workspace_limits_metric_check CHECK ((metric = ANY (ARRAY['turns'::text, 'tokens'::text, 'messages'::text, 'webhook_events'::text, 'storage_bytes'::text, 'bots'::text, 'members'::text, 'api_keys'::text, 'webhook_subscriptions'::text, 'cost_micros'::text, 'knowledge_bases'::text, 'documents'::text, 'chunks'::text, 'knowledge_bytes'::text, 'end_users'::text, 'tools'::text]))),
   CONSTRAINT workspace_limits_most_check CHECK (((most >= 0) AND (most <= '1000000000000000000'::bigint))),
   CONSTRAINT workspace_limits_pkey PRIMARY KEY (workspace_id, metric),
   CONSTRAINT workspace_limits_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
@@ -5469,6 +5606,22 @@ $function$;
 GRANT EXECUTE ON FUNCTION app.known_to_network(uuid[],bytea) TO parley_app;
 ALTER FUNCTION app.known_to_network(uuid[],bytea) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.known_tools()
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+BEGIN
+    RETURN ARRAY(
+        SELECT DISTINCT (k.tool ->> 'id')::uuid
+          FROM app.bot_tools b
+         CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(b.tools) WHEN 'array' THEN b.tools ELSE '[]' END) k(tool)
+         WHERE b.workspace_id = nullif(current_setting('app.workspace_id', true), '')::uuid
+           AND b.bot_id = ANY (nullif(current_setting('app.bots', true), '')::uuid[]) AND b.status <> 'archived'
+           AND k.tool ->> 'id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
+END $function$;
+GRANT EXECUTE ON FUNCTION app.known_tools() TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.let_erase(tab regclass)
  RETURNS void
  LANGUAGE plpgsql
@@ -5538,6 +5691,7 @@ BEGIN
         WHEN 'chunks' THEN RETURN (SELECT coalesce(sum(d.chunks), 0) FROM public.documents d WHERE d.workspace_id = workspace AND d.status <> 'deleting');
         WHEN 'knowledge_bytes' THEN RETURN (SELECT coalesce(sum(d.text_bytes), 0) FROM public.documents d WHERE d.workspace_id = workspace AND d.status <> 'deleting');
         WHEN 'end_users' THEN RETURN (SELECT count(*) FROM public.end_users e WHERE e.workspace_id = workspace);
+        WHEN 'tools' THEN RETURN (SELECT count(*) FROM public.tools t WHERE t.workspace_id = workspace);
         ELSE RETURN NULL;
     END CASE;
 END $function$;

@@ -130,6 +130,10 @@ func (w *walk) files(ctx context.Context) {
 	if base := w.call(ctx, w.Access, "POST", "/v1/knowledge-bases", map[string]any{"name": "Parcels", "language": "english"}).text("id"); base != "" {
 		w.call(ctx, w.Access, "POST", "/v1/knowledge-bases/"+base+"/documents", map[string]any{"title": "Parcels", "text": w.Content})
 	}
+	w.call(ctx, w.Access, "POST", "/v1/tools", map[string]any{
+		"kind": "http", "name": "get_parcel", "description": "Returns a parcel.", "effect": "read", "url": "https://example.com/parcels", "method": "GET",
+		"schema": map[string]any{"type": "object"},
+	})
 }
 
 // people: a member, an invitation that is open, a key, sessions that have ended, log-ins that failed, and an account

@@ -274,6 +274,40 @@ func (q *Queries) ImportThreads(ctx context.Context, arg ImportThreadsParams) er
 	return err
 }
 
+const ImportToolVersions = `-- name: ImportToolVersions :exec
+INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, note, created_by, created_at)
+SELECT $1, r.tool_id, r.version, r.description, r.schema::text, r.effect, r.timeout_ms, r.max_output_bytes, r.url, r.method, r.idempotency_header, r.note,
+       r.created_by, r.created_at
+  FROM json_to_recordset($2::json) AS r(tool_id uuid, version integer, description text, schema json, effect text, timeout_ms integer, max_output_bytes integer,
+                                            url text, method text, idempotency_header text, note text, created_by uuid, created_at timestamptz)
+`
+
+type ImportToolVersionsParams struct {
+	WorkspaceID uuid.UUID
+	Rows        []byte
+}
+
+func (q *Queries) ImportToolVersions(ctx context.Context, arg ImportToolVersionsParams) error {
+	_, err := q.db.Exec(ctx, ImportToolVersions, arg.WorkspaceID, arg.Rows)
+	return err
+}
+
+const ImportTools = `-- name: ImportTools :exec
+INSERT INTO tools (workspace_id, id, kind, name, current_version, created_by, created_at, updated_at)
+SELECT $1, r.id, r.kind, r.name, r.current_version, r.created_by, r.created_at, r.updated_at
+  FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, kind text, name text, current_version integer, created_by uuid, created_at timestamptz, updated_at timestamptz)
+`
+
+type ImportToolsParams struct {
+	WorkspaceID uuid.UUID
+	Rows        json.RawMessage
+}
+
+func (q *Queries) ImportTools(ctx context.Context, arg ImportToolsParams) error {
+	_, err := q.db.Exec(ctx, ImportTools, arg.WorkspaceID, arg.Rows)
+	return err
+}
+
 const ImportTurns = `-- name: ImportTurns :exec
 INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens,
                        output_tokens, cached_tokens, usage_estimated, cost_micros, latency_ms, first_token_ms, finish_reason, error, error_code, error_message,

@@ -538,6 +538,59 @@ func (q *Queries) SnapshotTime(ctx context.Context) (time.Time, error) {
 	return at, err
 }
 
+const SnapshotToolVersions = `-- name: SnapshotToolVersions :many
+SELECT json_build_object('tool_id', v.tool_id, 'version', v.version, 'description', v.description, 'schema', v.schema::json, 'effect', v.effect,
+                         'timeout_ms', v.timeout_ms, 'max_output_bytes', v.max_output_bytes, 'url', v.url, 'method', v.method,
+                         'idempotency_header', v.idempotency_header, 'note', v.note, 'created_by', v.created_by, 'created_at', v.created_at)::text AS line
+  FROM tool_versions v WHERE v.workspace_id = $1 ORDER BY v.tool_id, v.version
+`
+
+func (q *Queries) SnapshotToolVersions(ctx context.Context, workspaceID uuid.UUID) ([]string, error) {
+	rows, err := q.db.Query(ctx, SnapshotToolVersions, workspaceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, err
+		}
+		items = append(items, line)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const SnapshotTools = `-- name: SnapshotTools :many
+SELECT json_build_object('id', t.id, 'kind', t.kind, 'name', t.name, 'current_version', t.current_version, 'created_by', t.created_by, 'created_at', t.created_at,
+                         'updated_at', t.updated_at)::text AS line
+  FROM tools t WHERE t.workspace_id = $1 ORDER BY t.id
+`
+
+func (q *Queries) SnapshotTools(ctx context.Context, workspaceID uuid.UUID) ([]string, error) {
+	rows, err := q.db.Query(ctx, SnapshotTools, workspaceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, err
+		}
+		items = append(items, line)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const SnapshotTurns = `-- name: SnapshotTurns :many
 SELECT json_build_object('id', t.id, 'thread_id', t.thread_id, 'actor_id', t.actor_id, 'operation_id', t.operation_id, 'bot_id', t.bot_id, 'bot_version', t.bot_version,
                          'provider', t.provider, 'model', t.model, 'status', t.status, 'user_seq', t.user_seq, 'attempt', t.attempt, 'input_tokens', t.input_tokens,

@@ -47,3 +47,31 @@ type BotVersion struct {
 	CreatedAt   time.Time
 	Note        string
 }
+
+type Tool struct {
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	Kind           string
+	Name           string
+	CurrentVersion int32
+	CreatedBy      uuid.UUID
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+type ToolVersion struct {
+	WorkspaceID       uuid.UUID
+	ToolID            uuid.UUID
+	Version           int32
+	Description       string
+	Schema            string
+	Effect            string
+	TimeoutMs         int32
+	MaxOutputBytes    int32
+	URL               string
+	Method            string
+	IdempotencyHeader string
+	Note              string
+	CreatedBy         uuid.UUID
+	CreatedAt         time.Time
+}

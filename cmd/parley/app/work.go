@@ -44,7 +44,7 @@ func usageLimits(cfg *config.Config) usage.Limits {
 		usage.WebhookEvents: cfg.LimitEvents, usage.Cost: cfg.LimitCost, usage.Storage: cfg.LimitStorage,
 		usage.Bots: cfg.LimitBots, usage.Members: cfg.LimitMembers, usage.Keys: cfg.LimitKeys,
 		usage.Subscriptions: cfg.LimitSubs, usage.KnowledgeBases: cfg.LimitBases, usage.Documents: cfg.LimitDocuments,
-		usage.Chunks: cfg.LimitChunks, usage.KnowledgeBytes: cfg.LimitKnowledge, usage.EndUsers: cfg.LimitEndUsers,
+		usage.Chunks: cfg.LimitChunks, usage.KnowledgeBytes: cfg.LimitKnowledge, usage.EndUsers: cfg.LimitEndUsers, usage.Tools: cfg.LimitTools,
 	}
 }
 

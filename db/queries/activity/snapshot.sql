@@ -65,6 +65,17 @@ SELECT json_build_object('document_id', t.document_id, 'source', t.generation = 
   JOIN knowledge_bases b ON b.workspace_id = d.workspace_id AND b.id = d.base_id AND b.deleted_at IS NULL
  WHERE t.workspace_id = @workspace_id ORDER BY t.document_id, t.generation;
 
+-- name: SnapshotTools :many
+SELECT json_build_object('id', t.id, 'kind', t.kind, 'name', t.name, 'current_version', t.current_version, 'created_by', t.created_by, 'created_at', t.created_at,
+                         'updated_at', t.updated_at)::text AS line
+  FROM tools t WHERE t.workspace_id = @workspace_id ORDER BY t.id;
+
+-- name: SnapshotToolVersions :many
+SELECT json_build_object('tool_id', v.tool_id, 'version', v.version, 'description', v.description, 'schema', v.schema::json, 'effect', v.effect,
+                         'timeout_ms', v.timeout_ms, 'max_output_bytes', v.max_output_bytes, 'url', v.url, 'method', v.method,
+                         'idempotency_header', v.idempotency_header, 'note', v.note, 'created_by', v.created_by, 'created_at', v.created_at)::text AS line
+  FROM tool_versions v WHERE v.workspace_id = @workspace_id ORDER BY v.tool_id, v.version;
+
 -- name: SnapshotBots :many
 SELECT json_build_object('id', b.id, 'name', b.name, 'status', b.status, 'current_version', b.current_version, 'published_version', b.published_version,
                          'created_by', b.created_by, 'created_at', b.created_at, 'updated_at', b.updated_at)::text AS line

@@ -86,6 +86,7 @@ type Config struct {
 	LimitEndUsers  int64         `env:"LIMIT_END_USERS" envDefault:"0" production:"20000" want:"a whole number from 0 to 1000000000000000000" help:"end users of a workspace; anonymous ones without a thread are removed a day after their last token has expired"`
 	LimitSubs      int64         `env:"LIMIT_SUBSCRIPTIONS" envDefault:"20" want:"a whole number from 0 to 1000000000000000000" help:"webhook subscriptions of a workspace; each event is delivered to every one that wants it; 0: no limit"`
 	LimitBases     int64         `env:"LIMIT_KNOWLEDGE_BASES" envDefault:"0" production:"100" want:"a whole number from 0 to 1000000000000000000" help:"knowledge bases of a workspace"`
+	LimitTools     int64         `env:"LIMIT_TOOLS" envDefault:"0" production:"500" want:"a whole number from 0 to 1000000000000000000" help:"tools of a workspace"`
 	LimitDocuments int64         `env:"LIMIT_DOCUMENTS" envDefault:"0" production:"10000" want:"a whole number from 0 to 1000000000000000000" help:"documents of a workspace in all its knowledge bases"`
 	LimitChunks    int64         `env:"LIMIT_CHUNKS" envDefault:"0" production:"200000" want:"a whole number from 0 to 1000000000000000000" help:"chunks of a workspace's documents, which searches look through"`
 	LimitKnowledge int64         `env:"LIMIT_KNOWLEDGE_BYTES" envDefault:"0" production:"1073741824" want:"bytes, from 0 to 1000000000000000000" help:"text of a workspace's documents"`
@@ -301,7 +302,7 @@ func (c *Config) checkLimits(require func(ok bool, name string)) {
 	for name, most := range map[string]int64{
 		"LIMIT_TURNS_MONTH": c.LimitTurns, "LIMIT_TOKENS_MONTH": c.LimitTokens, "LIMIT_MESSAGES_MONTH": c.LimitMessages,
 		"LIMIT_COST_MONTH": c.LimitCost, "LIMIT_WEBHOOK_EVENTS_MONTH": c.LimitEvents, "LIMIT_STORAGE_BYTES": c.LimitStorage, "LIMIT_BOTS": c.LimitBots,
-		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys, "LIMIT_SUBSCRIPTIONS": c.LimitSubs, "LIMIT_KNOWLEDGE_BASES": c.LimitBases,
+		"LIMIT_MEMBERS": c.LimitMembers, "LIMIT_API_KEYS": c.LimitKeys, "LIMIT_SUBSCRIPTIONS": c.LimitSubs, "LIMIT_KNOWLEDGE_BASES": c.LimitBases, "LIMIT_TOOLS": c.LimitTools,
 		"LIMIT_DOCUMENTS": c.LimitDocuments, "LIMIT_CHUNKS": c.LimitChunks, "LIMIT_KNOWLEDGE_BYTES": c.LimitKnowledge, "LIMIT_INVITATIONS_DAY": c.LimitInvites,
 		"LIMIT_END_USERS": c.LimitEndUsers,
 	} {

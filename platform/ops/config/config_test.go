@@ -116,6 +116,7 @@ func TestEveryVariableTakesWhatItShouldAndNothingElse(t *testing.T) {
 		"LIMIT_MEMBERS":               {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many", "1.5", "1e3"}},
 		"LIMIT_INVITATIONS_DAY":       {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many"}},
 		"LIMIT_SUBSCRIPTIONS":         {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many"}},
+		"LIMIT_TOOLS":                 {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many"}},
 		"LIMIT_KNOWLEDGE_BASES":       {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many"}},
 		"LIMIT_DOCUMENTS":             {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many"}},
 		"LIMIT_CHUNKS":                {[]string{"0", "1", "1000000000000000000"}, []string{"-1", "1000000000000000001", "many"}},

@@ -29,6 +29,7 @@ const (
 	Keys          Metric = "api_keys" // that are not revoked
 	Subscriptions Metric = "webhook_subscriptions"
 	EndUsers      Metric = "end_users"
+	Tools         Metric = "tools"
 
 	KnowledgeBases Metric = "knowledge_bases"
 	Documents      Metric = "documents"
@@ -39,7 +40,7 @@ const (
 // level reports whether a metric is a level, which does not begin anew each month.
 func (m Metric) level() bool {
 	switch m {
-	case Storage, Bots, Members, Keys, Subscriptions, EndUsers, KnowledgeBases, Documents, Chunks, KnowledgeBytes:
+	case Storage, Bots, Members, Keys, Subscriptions, EndUsers, KnowledgeBases, Documents, Chunks, KnowledgeBytes, Tools:
 		return true
 	case Turns, Tokens, Messages, WebhookEvents, Cost:
 	}
@@ -49,7 +50,7 @@ func (m Metric) level() bool {
 // Metrics returns all metrics, in the order in which they are shown.
 func Metrics() []Metric {
 	return []Metric{
-		Turns, Tokens, Messages, WebhookEvents, Cost, Storage, Bots, Members, Keys, Subscriptions, KnowledgeBases, Documents, Chunks, KnowledgeBytes, EndUsers,
+		Turns, Tokens, Messages, WebhookEvents, Cost, Storage, Bots, Members, Keys, Subscriptions, KnowledgeBases, Documents, Chunks, KnowledgeBytes, EndUsers, Tools,
 	}
 }
 

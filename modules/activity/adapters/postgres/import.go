@@ -47,6 +47,8 @@ func statements() map[string]string {
 		"files":           activitydb.ImportFiles,
 		"documents":       activitydb.ImportDocuments,
 		"document_texts":  activitydb.ImportDocumentTexts,
+		"tools":           activitydb.ImportTools,
+		"tool_versions":   activitydb.ImportToolVersions,
 		"bots":            activitydb.ImportBots,
 		"bot_versions":    activitydb.ImportBotVersions,
 		"bot_history":     activitydb.ImportBotHistory,

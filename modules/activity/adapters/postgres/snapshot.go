@@ -40,6 +40,8 @@ func kinds() []kind {
 		{"files", activitydb.SnapshotFiles},
 		{"documents", activitydb.SnapshotDocuments},
 		{"document_texts", activitydb.SnapshotDocumentTexts},
+		{"tools", activitydb.SnapshotTools},
+		{"tool_versions", activitydb.SnapshotToolVersions},
 		{"bots", activitydb.SnapshotBots},
 		{"bot_versions", activitydb.SnapshotBotVersions},
 		{"bot_history", activitydb.SnapshotBotHistory},

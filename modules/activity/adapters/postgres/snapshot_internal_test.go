@@ -48,6 +48,8 @@ var exportedTables = map[string]exported{
 	"document_texts": {"document_texts", map[string]string{
 		"outline": "of indexing", "page_starts": "of indexing", // generation is 'source'
 	}},
+	"tools":         {"tools", nil},
+	"tool_versions": {"tool_versions", nil},
 	"bots": {"bots", map[string]string{
 		"deleted_at": "a deleted bot is exported as an archived one without texts, as its threads name it", "threads_deleted_at": "of the erasure of its threads",
 	}},

@@ -1,0 +1,74 @@
+-- name: CreateTool :exec
+INSERT INTO tools (workspace_id, id, kind, name, current_version, created_by, created_at, updated_at)
+VALUES (@workspace_id, @id, @kind, @name, @current_version, @created_by, @created_at, @updated_at);
+
+-- name: CreateToolVersion :exec
+INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, note, created_by, created_at)
+VALUES (@workspace_id, @tool_id, @version, @description, @schema, @effect, @timeout_ms, @max_output_bytes, @url, @method, @idempotency_header, @note, @created_by, @created_at);
+
+-- name: SaveTool :exec
+UPDATE tools SET current_version = @current_version, updated_at = @updated_at WHERE workspace_id = @workspace_id AND id = @id;
+
+-- name: GetTool :one
+SELECT sqlc.embed(t), sqlc.embed(v)
+  FROM tools t
+  JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = t.current_version
+ WHERE t.workspace_id = @workspace_id AND t.id = @id;
+
+-- name: LockTool :exec
+-- Keeps others from changing or deleting the tool, and bots from beginning to use it, until the transaction ends. It is read by the next
+-- statement, as a bot is (LockBot).
+SELECT 1 FROM tools WHERE workspace_id = @workspace_id AND id = @id FOR UPDATE;
+
+-- name: ListTools :many
+-- Without their schemas.
+SELECT sqlc.embed(t), v.description, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header
+  FROM tools t
+  JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = t.current_version
+ WHERE t.workspace_id = @workspace_id
+   AND (sqlc.narg('name_part')::text IS NULL OR strpos(lower(t.name), lower(sqlc.narg('name_part')::text)) > 0)
+   AND (sqlc.narg('kind')::text IS NULL OR t.kind = sqlc.narg('kind')::text)
+   AND (sqlc.narg('before')::uuid IS NULL OR t.id < sqlc.narg('before')::uuid)
+ ORDER BY t.id DESC
+ LIMIT @count;
+
+-- name: ListToolVersions :many
+SELECT sqlc.embed(v), t.kind, t.name
+  FROM tool_versions v
+  JOIN tools t ON t.workspace_id = v.workspace_id AND t.id = v.tool_id
+ WHERE v.workspace_id = @workspace_id AND v.tool_id = @tool_id
+   AND (sqlc.narg('before')::integer IS NULL OR v.version < sqlc.narg('before')::integer)
+ ORDER BY v.version DESC
+ LIMIT @count;
+
+-- name: PinTools :many
+-- Versions of tools, by refs: [{"id", "version"}], each tool once, where no version is the newest.
+SELECT sqlc.embed(v), t.kind, t.name
+  FROM jsonb_to_recordset(@refs::jsonb) AS r(id uuid, version integer)
+  JOIN tools t ON t.workspace_id = @workspace_id AND t.id = r.id
+  JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = coalesce(r.version, t.current_version);
+
+-- name: ShareTools :many
+-- The tools of a list that are there. Nobody deletes them until the end of the transaction.
+SELECT id, name, kind, current_version FROM tools WHERE workspace_id = @workspace_id AND id = ANY (@ids::uuid[]) ORDER BY id FOR SHARE;
+
+-- name: ShareToolsOfBot :many
+-- The tools that the latest and the published version of a bot name and that are there. Nobody deletes them until the end of the transaction.
+SELECT t.id FROM tools t
+ WHERE t.workspace_id = @workspace_id
+   AND EXISTS (SELECT FROM app.bot_tools b
+                WHERE b.workspace_id = t.workspace_id AND b.bot_id = @bot_id AND b.tools @> jsonb_build_array(jsonb_build_object('id', t.id)))
+ ORDER BY t.id
+   FOR SHARE OF t;
+
+-- name: ListBotsOfTool :many
+-- Bots that are not archived and name a tool in their latest or published version, with how many there are.
+SELECT u.bot_id::uuid AS bot_id, u.name::text AS name, count(*) OVER () AS total
+  FROM (SELECT DISTINCT b.bot_id, b.name FROM app.bot_tools b
+         WHERE b.workspace_id = @workspace_id AND b.status <> 'archived'
+           AND b.tools @> jsonb_build_array(jsonb_build_object('id', @tool_id::uuid))) u
+ ORDER BY u.name, u.bot_id
+ LIMIT @count;
+
+-- name: DeleteTool :exec
+DELETE FROM tools WHERE workspace_id = @workspace_id AND id = @id;
