@@ -36,6 +36,7 @@ type botsOptions struct {
 	knowledge knowledge.Search
 	commands  *command.Pipeline
 	cursors   page.Key
+	tools     tools
 }
 
 // newBots wires the module bots.
@@ -46,17 +47,25 @@ func newBots(o botsOptions) module {
 	deletions, threads := postgres.Deletions{DB: o.db, Queue: o.jobs}, conversationsadapter.Threads{Face: o.threads}
 	unfinished := usecases.FindUnfinishedDeletions{Unfinished: deletions, In: inWorkspace}
 	return module{mount: rest.Server{
-		Create:   usecases.CreateBot{Bots: store, Models: models, Knowledge: known, Now: now},
-		Update:   usecases.UpdateInstruction{Bots: store, Models: models, Knowledge: known, Events: publisher, Now: now},
-		Change:   usecases.ChangeBot{Bots: store, Knowledge: known, Events: publisher, Now: now},
+		Create:   usecases.CreateBot{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Now: now},
+		Update:   usecases.UpdateInstruction{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Events: publisher, Now: now},
+		Change:   usecases.ChangeBot{Bots: store, Knowledge: known, Tools: o.tools.store, Events: publisher, Now: now},
 		Delete:   usecases.DeleteBot{Bots: store, Deletions: deletions, Threads: threads},
-		RollBack: usecases.RollBackBot{Bots: store, Reader: store, Models: models, Knowledge: known, Events: publisher, Now: now},
-		Publish:  usecases.PublishBot{Bots: store, Reader: store, Knowledge: known, Events: publisher, Now: now},
+		RollBack: usecases.RollBackBot{Bots: store, Reader: store, Models: models, Knowledge: known, Tools: o.tools.store, Events: publisher, Now: now},
+		Publish:  usecases.PublishBot{Bots: store, Reader: store, Knowledge: known, Tools: o.tools.store, Events: publisher, Now: now},
 		Compare:  usecases.CompareVersions{Reader: store, Compare: compare.Comparer{}},
 		Version:  usecases.GetVersion{Reader: store, Compare: compare.Comparer{}},
 		Versions: usecases.ListVersions{Reader: store, Compare: compare.Comparer{}},
 		Bots:     store,
 		Reader:   store,
+		Tools: rest.Tools{
+			Create:  usecases.CreateTool{Tools: o.tools.store, Schemas: o.tools.schemas, CheckURL: o.tools.checkURL, Now: now},
+			Change:  usecases.ChangeTool{Tools: o.tools.store, Schemas: o.tools.schemas, CheckURL: o.tools.checkURL, Now: now},
+			Delete:  usecases.DeleteTool{Tools: o.tools.store, Uses: o.tools.store},
+			Version: usecases.GetToolVersion{Tools: o.tools.store, Reader: o.tools.store},
+			Tools:   o.tools.store,
+			Reader:  o.tools.store,
+		},
 		Commands: o.commands,
 		Cursors:  o.cursors,
 	}.Mount,

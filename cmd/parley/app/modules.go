@@ -76,6 +76,7 @@ func newModules(cfg *config.Config, log *slog.Logger, o parts, stopping <-chan s
 		},
 	})
 	bots := newBots(botsOptions{
+		tools:   newTools(toolsOptions{cfg: cfg, db: db, quota: o.work.quota, tracing: o.tracing, guard: o.guard}),
 		threads: inproc.BotThreads{Delete: deletions}, jobs: o.work.jobs, interval: cfg.UpkeepInterval, fault: cfg.Fault(),
 		db: db, quota: o.work.quota, events: o.work.events, models: all.models.face(), knowledge: searched, commands: o.requests.commands, cursors: o.requests.cursors,
 	})

@@ -39,6 +39,8 @@ func Rules() []Rule {
 		{"bots.read", yes, yes, yes, yes, AnyKey, nil},
 		{"bots.list", yes, yes, yes, yes, AnyKey, []Role{Chat}}, // names, to choose from
 		{"bots.write", yes, yes, yes, no, AnyKey, nil},
+		{"tools.read", yes, yes, yes, yes, AnyKey, nil}, // a limited key sees those that its bots may call
+		{"tools.write", yes, yes, yes, no, WholeKey, nil},
 		{"bots.delete", yes, yes, no, no, WholeKey, nil}, // for good, and with all that was said to it where that is asked for
 		{"threads.read", yes, yes, yes, yes, AnyKey, []Role{Chat, EndUserRole}},
 		{"retrievals.read", yes, yes, yes, yes, AnyKey, nil}, // what a turn has found, cited or not

@@ -22,8 +22,8 @@ const (
 // KnownSettings returns the keys of settings that Parley reads, in order. Any other key is the client's own.
 func KnownSettings() []string {
 	return []string{
-		"fallbacks", "history_limit", "knowledge", "language", "max_output_tokens", "metadata", "model", "no_knowledge", "no_knowledge_text", "request_parameters", "rewrite",
-		"temperature",
+		"fallbacks", "history_limit", "knowledge", "knowledge_mode", "language", "max_output_tokens", "max_steps", "max_tool_calls", "metadata", "model", "no_knowledge",
+		"no_knowledge_text", "request_parameters", "rewrite", "temperature", "tool_choice", "tools",
 	}
 }
 

@@ -52,7 +52,7 @@ func TestAWarningNamesTheSettingThatWasMeant(t *testing.T) {
 	for key, meant := range map[string]string{
 		"temprature": "temperature", "maxOutputTokens": "max_output_tokens", "historyLimit": "history_limit", "Max-Output-Token": "max_output_tokens",
 		"max_tokens": "max_output_tokens", "maxTokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens",
-		"piiMasking": "", "top_p": "", "tools": "", "tokens": "",
+		"piiMasking": "", "top_p": "", "tokens": "",
 	} {
 		c, err := domain.NewContent("", []byte(`{"`+key+`": 1}`))
 		require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 type ChangeBot struct {
 	Bots      ports.Bots
 	Knowledge ports.Knowledge
+	Tools     ports.ToolUses
 	Events    ports.Events
 	Now       func() time.Time
 }
@@ -32,5 +33,5 @@ func (u ChangeBot) Do(ctx context.Context, id uuid.UUID, changes domain.Changes)
 	if err := save(ctx, u.Bots, u.Events, bot, change); err != nil || !change.Unarchived {
 		return bot, err
 	}
-	return bot, u.Knowledge.Hold(ctx, id)
+	return bot, hold(ctx, u.Knowledge, u.Tools, id)
 }

@@ -17,6 +17,7 @@ type CreateBot struct {
 	Bots      ports.Bots
 	Models    ports.Models
 	Knowledge ports.Knowledge
+	Tools     ports.ToolUses
 	Now       func() time.Time
 }
 
@@ -39,6 +40,9 @@ func (u CreateBot) Do(ctx context.Context, in NewBot) (domain.Bot, error) {
 		return domain.Bot{}, ports.Invalid(err)
 	}
 	if err := checkKnowledge(ctx, u.Knowledge, content); err != nil {
+		return domain.Bot{}, err
+	}
+	if err := checkTools(ctx, u.Tools, content); err != nil {
 		return domain.Bot{}, err
 	}
 	if bot.Warnings, err = warnOf(ctx, u.Models, content); err != nil {

@@ -15,6 +15,7 @@ type PublishBot struct {
 	Bots      ports.Bots
 	Reader    ports.BotReader
 	Knowledge ports.Knowledge
+	Tools     ports.ToolUses
 	Events    ports.Events
 	Now       func() time.Time
 }
@@ -35,5 +36,5 @@ func (u PublishBot) Do(ctx context.Context, id, by uuid.UUID, version int) (bot 
 	if err := save(ctx, u.Bots, u.Events, bot, change); err != nil {
 		return domain.Bot{}, 0, err
 	}
-	return bot, before, u.Knowledge.Hold(ctx, id)
+	return bot, before, hold(ctx, u.Knowledge, u.Tools, id)
 }

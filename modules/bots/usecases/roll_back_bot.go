@@ -16,6 +16,7 @@ type RollBackBot struct {
 	Reader    ports.BotReader
 	Models    ports.Models
 	Knowledge ports.Knowledge
+	Tools     ports.ToolUses
 	Events    ports.Events
 	Now       func() time.Time
 }
@@ -48,5 +49,5 @@ func (u RollBackBot) Do(ctx context.Context, in OldVersion) (domain.Bot, error) 
 	if err := save(ctx, u.Bots, u.Events, bot, change); err != nil {
 		return domain.Bot{}, err
 	}
-	return bot, u.Knowledge.Hold(ctx, in.BotID)
+	return bot, hold(ctx, u.Knowledge, u.Tools, in.BotID)
 }

@@ -16,6 +16,7 @@ type UpdateInstruction struct {
 	Bots      ports.Bots
 	Models    ports.Models
 	Knowledge ports.Knowledge
+	Tools     ports.ToolUses
 	Events    ports.Events
 	Now       func() time.Time
 }
@@ -51,6 +52,9 @@ func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bo
 	}
 	if in.Settings != nil {
 		if err := checkKnowledge(ctx, u.Knowledge, content); err != nil {
+			return domain.Bot{}, err
+		}
+		if err := checkTools(ctx, u.Tools, content); err != nil {
 			return domain.Bot{}, err
 		}
 	}

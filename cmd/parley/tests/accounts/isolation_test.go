@@ -40,6 +40,7 @@ var samples = map[string]any{
 	"changeThread":         map[string]any{"title": "Other"},
 	"rateMessage":          map[string]any{"rating": "good"},
 
+	"changeTool":          map[string]any{"description": "Other"},
 	"changeKnowledgeBase": map[string]any{"name": "Other"},
 	"searchKnowledgeBase": map[string]any{"query": "secret"},
 	"addDocument":         map[string]any{"title": "Other", "text": "secret"},
@@ -69,6 +70,7 @@ func makersOf(t *testing.T, ada *harness.Caller, super *pgx.Conn, bot string) ma
 			hers["dead_letter_id"] = harness.DeadLetter(t, super, ada.Workspace, "note")
 		},
 		"endpoint_id": event, "event_id": event, "subscription_id": subscription, "knowledge_base_id": document,
+		"tool_id": func(hers map[string]string) { hers["tool_id"] = ada.NewTool(t) },
 		"file_id": func(hers map[string]string) { hers["file_id"] = ada.Upload(t, "secret.txt", "secret").Text("id") },
 		"delivery_id": func(hers map[string]string) {
 			subscription(hers)
@@ -182,7 +184,7 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 
 	body := func(id string) map[string]any { return map[string]any{"bot_id": id} }
 	harness.RequireSameButTrace(t, eve.Post(t, "/v1/conversations/threads", body(uuid.NewString())), eve.Post(t, "/v1/conversations/threads", body(bot)))
-	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries", "/v1/model-keys", "/v1/files", "/v1/knowledge-bases"} {
+	for _, list := range []string{"/v1/bots", "/v1/conversations/threads", "/v1/jobs", "/v1/dead-letters", "/v1/webhook-endpoints", "/v1/webhook-events", "/v1/webhook-subscriptions", "/v1/webhook-deliveries", "/v1/model-keys", "/v1/files", "/v1/knowledge-bases", "/v1/tools"} {
 		require.Empty(t, eve.Get(t, list).Items(), "a foreign row in "+list)
 	}
 	require.Len(t, ada.Get(t, "/v1/conversations/threads/"+thread+"/messages").Items(), 4, "the stranger has left something")

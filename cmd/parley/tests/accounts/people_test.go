@@ -52,6 +52,7 @@ func bodiesOf(bot string) map[string]any {
 		"putModelSettings":          map[string]any{"default_model": "echo"},
 		"putModelKey":               map[string]any{"api_key": "sk-12345678"},
 		"putEmbeddingKey":           map[string]any{"api_key": "sk-12345678", "model": "m"},
+		"createTool":                harness.ToolBody("x"),
 		"createKnowledgeBase":       map[string]any{"name": "x"},
 		"searchKnowledge":           map[string]any{"query": "x", "knowledge_base_ids": []string{uuid.NewString()}},
 		"createEmbeddings":          map[string]any{"model": "none", "input": "x"},

@@ -86,7 +86,15 @@ func fillLimits(t *testing.T, ada *harness.Caller) filled {
 	base, document := ada.IndexedBy(t, harness.Postgres.Superuser(t, ada.Database))
 	made(ada.Patch(t, "/v1/knowledge-bases/"+base, map[string]any{"name": wide(200), "description": wide(2000)}))
 	made(ada.Patch(t, "/v1/knowledge-bases/"+base+"/documents/"+document, map[string]any{"title": wide(300), "metadata": map[string]any{"x": wide(200)}}))
+	tool := made(ada.Post(t, "/v1/tools", map[string]any{
+		"kind": "http", "name": strings.Repeat("n", 64), "description": wide(4000), "effect": "read", "method": "GET",
+		"schema":             map[string]any{"type": "object", "description": strings.Repeat("d", 32<<10-len(`{"description":"","type":"object"}`))},
+		"url":                "https://example.com/" + strings.Repeat("u", 2000-len("https://example.com/")),
+		"idempotency_header": strings.Repeat("h", 64), "note": wide(500), "timeout_ms": 60_000, "max_output_bytes": 1 << 20,
+	})).Text("id")
+	made(ada.Patch(t, "/v1/tools/"+tool, map[string]any{"note": wide(500)}))
 	return filled{ada, map[string]string{
+		"tool_id":           tool,
 		"knowledge_base_id": base, "document_id": document,
 		"workspace_id": ada.Workspace, "bot_id": bot, "version": "2", "a": "1", "b": "2", "thread_id": strings.TrimPrefix(thread, "/v1/conversations/threads/"),
 		"turn_id": turn.Text("turn_id"), "message_id": message, "endpoint_id": endpoint.Text("id"), "event_id": event, "subscription_id": sub,
@@ -173,6 +181,7 @@ func TestRowsBeyondTheLimitsCanBeReadAndChanged(t *testing.T) {
 		`UPDATE message_feedback SET comment = ` + longer,
 		`UPDATE files SET name = E'../\u0007' || ` + long,
 		`UPDATE knowledge_bases SET name = ` + long + `, description = ` + longer,
+		`UPDATE tool_versions SET description = ` + longer + `, schema = '{"type": "object", "description": "' || ` + longer + ` || '"}', url = ` + longer + `, note = ` + long,
 		`UPDATE documents SET title = ` + long + `, metadata = ` + number + ` -> 'metadata'`,
 		`UPDATE document_texts SET text = ` + longer,
 		`UPDATE chunks SET text = ` + longer + `, headings = ARRAY(SELECT repeat('h', 500) FROM generate_series(1, 100))`,
@@ -239,6 +248,7 @@ func (f filled) requireUsable(t *testing.T) {
 		"a knowledge base":      f.Patch(t, "/v1/knowledge-bases/"+f.ids["knowledge_base_id"], map[string]any{"chunk_size": 1000}),
 		"a document":            f.Patch(t, "/v1/knowledge-bases/"+f.ids["knowledge_base_id"]+"/documents/"+f.ids["document_id"], map[string]any{"title": "x"}),
 		"a subscription":        f.Patch(t, "/v1/webhook-subscriptions/"+f.ids["subscription_id"], map[string]any{"events": []string{"turn.completed"}}),
+		"a tool":                f.Patch(t, "/v1/tools/"+f.ids["tool_id"], map[string]any{"description": "x", "schema": map[string]any{"type": "object"}, "url": "https://example.com"}),
 		"what was read":         f.Put(t, bot+"/instruction", f.readable(t)),
 	} {
 		require.Equal(t, http.StatusOK, a.Status, "%s: %.500s", name, a)

@@ -104,6 +104,7 @@ const (
 	Messages             Metric = "messages"
 	StorageBytes         Metric = "storage_bytes"
 	Tokens               Metric = "tokens"
+	Tools                Metric = "tools"
 	Turns                Metric = "turns"
 	WebhookEvents        Metric = "webhook_events"
 	WebhookSubscriptions Metric = "webhook_subscriptions"
@@ -135,6 +136,8 @@ func (e Metric) Valid() bool {
 	case StorageBytes:
 		return true
 	case Tokens:
+		return true
+	case Tools:
 		return true
 	case Turns:
 		return true
@@ -938,6 +941,9 @@ type SubscriptionID = openapi_types.UUID
 
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
+
+// ToolID defines model for ToolId.
+type ToolID = openapi_types.UUID
 
 // TurnID defines model for TurnId.
 type TurnID = openapi_types.UUID

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parley/parley/modules/bots/adapters/postgres"
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/modules/bots/usecases"
@@ -30,12 +31,12 @@ func TestEveryMoveOfAPointerIsKept(t *testing.T) {
 	require.NoError(t, err)
 	by := uuid.New()
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) error {
-		_, before, err := usecases.PublishBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Events: silent{}, Now: later}.Do(ctx, bot, by, 2)
+		_, before, err := usecases.PublishBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Tools: postgres.Tools{DB: s.db}, Events: silent{}, Now: later}.Do(ctx, bot, by, 2)
 		require.Equal(t, 1, before)
 		return err
 	}))
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) error {
-		_, err := usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot, By: by, Version: 1})
+		_, err := usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Tools: postgres.Tools{DB: s.db}, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot, By: by, Version: 1})
 		return err
 	}))
 	want := []domain.PointerChange{
@@ -92,7 +93,7 @@ func TestAnOldVersionThatNoNewOneMayBeIsTakenUpAgain(t *testing.T) {
 	_, err := s.update(s.me, usecases.NewInstruction{BotID: bot.ID, By: s.by, Instruction: "two", Settings: []byte("{}")})
 	require.NoError(t, err)
 	require.NoError(t, s.db.Write(s.me, func(ctx context.Context) (err error) {
-		_, err = usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot.ID, By: s.by, Version: 1})
+		_, err = usecases.RollBackBot{Bots: s.bots, Reader: s.bots, Knowledge: noKnowledge{}, Tools: postgres.Tools{DB: s.db}, Events: silent{}, Now: later}.Do(ctx, usecases.OldVersion{BotID: bot.ID, By: s.by, Version: 1})
 		return err
 	}))
 	got, err := s.bots.Get(s.me, bot.ID)

@@ -58,6 +58,27 @@ func (e BotStatus) Valid() bool {
 	}
 }
 
+// Defines values for BotToolApproval.
+const (
+	Always BotToolApproval = "always"
+	Never  BotToolApproval = "never"
+	Writes BotToolApproval = "writes"
+)
+
+// Valid indicates whether the value is a known member of the BotToolApproval enum.
+func (e BotToolApproval) Valid() bool {
+	switch e {
+	case Always:
+		return true
+	case Never:
+		return true
+	case Writes:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChangeBotRequestStatus.
 const (
 	ChangeBotRequestStatusActive   ChangeBotRequestStatus = "active"
@@ -70,6 +91,60 @@ func (e ChangeBotRequestStatus) Valid() bool {
 	case ChangeBotRequestStatusActive:
 		return true
 	case ChangeBotRequestStatusArchived:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChangeToolRequestMethod.
+const (
+	ChangeToolRequestMethodDELETE ChangeToolRequestMethod = "DELETE"
+	ChangeToolRequestMethodGET    ChangeToolRequestMethod = "GET"
+	ChangeToolRequestMethodPATCH  ChangeToolRequestMethod = "PATCH"
+	ChangeToolRequestMethodPOST   ChangeToolRequestMethod = "POST"
+	ChangeToolRequestMethodPUT    ChangeToolRequestMethod = "PUT"
+)
+
+// Valid indicates whether the value is a known member of the ChangeToolRequestMethod enum.
+func (e ChangeToolRequestMethod) Valid() bool {
+	switch e {
+	case ChangeToolRequestMethodDELETE:
+		return true
+	case ChangeToolRequestMethodGET:
+		return true
+	case ChangeToolRequestMethodPATCH:
+		return true
+	case ChangeToolRequestMethodPOST:
+		return true
+	case ChangeToolRequestMethodPUT:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateToolRequestMethod.
+const (
+	CreateToolRequestMethodDELETE CreateToolRequestMethod = "DELETE"
+	CreateToolRequestMethodGET    CreateToolRequestMethod = "GET"
+	CreateToolRequestMethodPATCH  CreateToolRequestMethod = "PATCH"
+	CreateToolRequestMethodPOST   CreateToolRequestMethod = "POST"
+	CreateToolRequestMethodPUT    CreateToolRequestMethod = "PUT"
+)
+
+// Valid indicates whether the value is a known member of the CreateToolRequestMethod enum.
+func (e CreateToolRequestMethod) Valid() bool {
+	switch e {
+	case CreateToolRequestMethodDELETE:
+		return true
+	case CreateToolRequestMethodGET:
+		return true
+	case CreateToolRequestMethodPATCH:
+		return true
+	case CreateToolRequestMethodPOST:
+		return true
+	case CreateToolRequestMethodPUT:
 		return true
 	default:
 		return false
@@ -112,6 +187,42 @@ func (e PointerMovePointer) Valid() bool {
 	case Current:
 		return true
 	case Published:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ToolEffect.
+const (
+	Read  ToolEffect = "read"
+	Write ToolEffect = "write"
+)
+
+// Valid indicates whether the value is a known member of the ToolEffect enum.
+func (e ToolEffect) Valid() bool {
+	switch e {
+	case Read:
+		return true
+	case Write:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ToolKind.
+const (
+	Client ToolKind = "client"
+	HTTP   ToolKind = "http"
+)
+
+// Valid indicates whether the value is a known member of the ToolKind enum.
+func (e ToolKind) Valid() bool {
+	switch e {
+	case Client:
+		return true
+	case HTTP:
 		return true
 	default:
 		return false
@@ -220,6 +331,21 @@ type BotSummary struct {
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
 
+// BotTool A tool that the model of a bot may call.
+type BotTool struct {
+	// Approval Which calls wait until a person has approved them: none, those of tools with the effect `write`, or all. Default: `writes`.
+	Approval *BotToolApproval `json:"approval,omitempty"`
+
+	// ID Id of the tool.
+	ID openapi_types.UUID `json:"id"`
+
+	// Version Version of the tool. Default: null, the newest when a turn begins.
+	Version *int32 `json:"version,omitempty"`
+}
+
+// BotToolApproval Which calls wait until a person has approved them: none, those of tools with the effect `write`, or all. Default: `writes`.
+type BotToolApproval string
+
 // BotVersion A version of a bot.
 type BotVersion struct {
 	// BotID Id of the bot.
@@ -271,6 +397,40 @@ type ChangeBotRequest struct {
 // ChangeBotRequestStatus New status.
 type ChangeBotRequestStatus string
 
+// ChangeToolRequest Fields of the new version; at least one.
+type ChangeToolRequest struct {
+	// Description What the tool does and when to call it, for the model: 1-4000 characters, at least one of them visible.
+	Description *string `json:"description,omitempty"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect *ToolEffect `json:"effect,omitempty"`
+
+	// IdempotencyHeader Name of the header in which the target expects an id that it acts on once, such as `Idempotency-Key`; empty for none. Only for the kind `http`.
+	IdempotencyHeader *string `json:"idempotency_header,omitempty"`
+
+	// MaxOutputBytes Maximum length of a result, in bytes, 1-1,048,576. The rest is cut off.
+	MaxOutputBytes *int32 `json:"max_output_bytes,omitempty"`
+
+	// Method Method of the call. Only for the kind `http`.
+	Method *ChangeToolRequestMethod `json:"method,omitempty"`
+
+	// Note Why the version is written, at most 500 characters. Default empty, or for a rollback a text that names the version.
+	Note VersionNote `json:"note,omitempty"`
+
+	// Schema JSON Schema (2020-12) of the arguments: an object with `type: object`, of at most 32,768 bytes of JSON, not counting spaces between values. `$ref` may only
+	// name parts of the same schema, without circles.
+	Schema NewToolSchema `json:"schema,omitempty"`
+
+	// TimeoutMs How long a call may take, in milliseconds, 100-60,000.
+	TimeoutMs *int32 `json:"timeout_ms,omitempty"`
+
+	// URL URL that is called, as that of a webhook subscription may be, with `{name}` in its path for required arguments. Only for, and required for, the kind `http`.
+	URL *string `json:"url,omitempty"`
+}
+
+// ChangeToolRequestMethod Method of the call. Only for the kind `http`.
+type ChangeToolRequestMethod string
+
 // CreateBotRequest A new bot.
 type CreateBotRequest struct {
 	// Instruction Instruction of the bot, at most 50,000 characters, at least one of them visible unless it is empty. Default empty.
@@ -283,11 +443,55 @@ type CreateBotRequest struct {
 	Settings NewSettings `json:"settings,omitempty"`
 }
 
+// CreateToolRequest A new tool.
+type CreateToolRequest struct {
+	// Description What the tool does and when to call it, for the model: 1-4000 characters, at least one of them visible.
+	Description string `json:"description"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect ToolEffect `json:"effect"`
+
+	// IdempotencyHeader Name of the header in which the target expects an id that it acts on once, such as `Idempotency-Key`; empty for none. Only for the kind `http`. Default: none.
+	IdempotencyHeader *string `json:"idempotency_header,omitempty"`
+
+	// Kind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+	Kind ToolKind `json:"kind"`
+
+	// MaxOutputBytes Maximum length of a result, in bytes, 1-1,048,576. The rest is cut off. Default: 65,536.
+	MaxOutputBytes *int32 `json:"max_output_bytes,omitempty"`
+
+	// Method Method of the call. Only for the kind `http`. Default: `POST`.
+	Method *CreateToolRequestMethod `json:"method,omitempty"`
+
+	// Name Name by which models and settings know the tool: a letter or underscore, then up to 63 letters, digits, underscores and dashes. It is unique in the workspace and never changes.
+	Name ToolName `json:"name"`
+
+	// Note Why the version is written, at most 500 characters. Default empty, or for a rollback a text that names the version.
+	Note VersionNote `json:"note,omitempty"`
+
+	// Schema JSON Schema (2020-12) of the arguments: an object with `type: object`, of at most 32,768 bytes of JSON, not counting spaces between values. `$ref` may only
+	// name parts of the same schema, without circles.
+	Schema NewToolSchema `json:"schema"`
+
+	// TimeoutMs How long a call may take, in milliseconds, 100-60,000. Default: 10,000.
+	TimeoutMs *int32 `json:"timeout_ms,omitempty"`
+
+	// URL URL that is called, as that of a webhook subscription may be, with `{name}` in its path for required arguments. Only for, and required for, the kind `http`.
+	URL *string `json:"url,omitempty"`
+}
+
+// CreateToolRequestMethod Method of the call. Only for the kind `http`. Default: `POST`.
+type CreateToolRequestMethod string
+
 // FirstInstruction Instruction of the bot, at most 50,000 characters, at least one of them visible unless it is empty. Default empty.
 type FirstInstruction = string
 
 // NewSettings Settings of the bot: a free object of at most 65,536 bytes of JSON, not counting spaces between values. The fields below are validated. Any other field is kept as it was sent, has no effect, and is named by a warning in the answer; put data of your own into `metadata`. Default: `{}`.
 type NewSettings = json.RawMessage
+
+// NewToolSchema JSON Schema (2020-12) of the arguments: an object with `type: object`, of at most 32,768 bytes of JSON, not counting spaces between values. `$ref` may only
+// name parts of the same schema, without circles.
+type NewToolSchema = json.RawMessage
 
 // PointerMove A change of a bot's current or published version.
 type PointerMove struct {
@@ -351,6 +555,189 @@ type RollBackRequest struct {
 
 // Settings Settings of the bot, as they were written. Old versions can contain more keys than `NewSettings` names.
 type Settings = json.RawMessage
+
+// Tool A tool with the definition of its newest version.
+type Tool struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User or API key that created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// CurrentVersion Number of the newest version.
+	CurrentVersion int32 `json:"current_version"`
+
+	// Description What the tool does, for the model.
+	Description string `json:"description"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect ToolEffect `json:"effect"`
+
+	// ID Id of the tool.
+	ID openapi_types.UUID `json:"id"`
+
+	// IdempotencyHeader Header that has the id of the call; null for none.
+	IdempotencyHeader *string `json:"idempotency_header"`
+
+	// Kind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+	Kind ToolKind `json:"kind"`
+
+	// MaxOutputBytes Maximum length of a result, in bytes.
+	MaxOutputBytes int32 `json:"max_output_bytes"`
+
+	// Method Method of the call; null for the kind `client`.
+	Method *string `json:"method"`
+
+	// Name Name of the tool.
+	Name string `json:"name"`
+
+	// Schema JSON Schema (2020-12) of the arguments.
+	Schema ToolSchema `json:"schema"`
+
+	// TimeoutMs How long a call may take, in milliseconds.
+	TimeoutMs int32 `json:"timeout_ms"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL URL that is called; null for the kind `client`.
+	URL *string `json:"url"`
+
+	// WorkspaceID Id of the workspace.
+	WorkspaceID openapi_types.UUID `json:"workspace_id"`
+}
+
+// ToolEffect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+type ToolEffect string
+
+// ToolKind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+type ToolKind string
+
+// ToolList A page of a list.
+type ToolList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []ToolSummary `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// ToolName Name by which models and settings know the tool: a letter or underscore, then up to 63 letters, digits, underscores and dashes. It is unique in the workspace and never changes.
+type ToolName = string
+
+// ToolSchema JSON Schema (2020-12) of the arguments.
+type ToolSchema = json.RawMessage
+
+// ToolSummary A tool of a list, without its schema.
+type ToolSummary struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User or API key that created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// CurrentVersion Number of the newest version.
+	CurrentVersion int32 `json:"current_version"`
+
+	// Description What the tool does, for the model.
+	Description string `json:"description"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect ToolEffect `json:"effect"`
+
+	// ID Id of the tool.
+	ID openapi_types.UUID `json:"id"`
+
+	// IdempotencyHeader Header that has the id of the call; null for none.
+	IdempotencyHeader *string `json:"idempotency_header"`
+
+	// Kind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+	Kind ToolKind `json:"kind"`
+
+	// MaxOutputBytes Maximum length of a result, in bytes.
+	MaxOutputBytes int32 `json:"max_output_bytes"`
+
+	// Method Method of the call; null for the kind `client`.
+	Method *string `json:"method"`
+
+	// Name Name of the tool.
+	Name string `json:"name"`
+
+	// TimeoutMs How long a call may take, in milliseconds.
+	TimeoutMs int32 `json:"timeout_ms"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL URL that is called; null for the kind `client`.
+	URL *string `json:"url"`
+
+	// WorkspaceID Id of the workspace.
+	WorkspaceID openapi_types.UUID `json:"workspace_id"`
+}
+
+// ToolVersion A version of a tool.
+type ToolVersion struct {
+	// CreatedAt When it was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy User or API key that created it.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// Description What the tool does, for the model.
+	Description string `json:"description"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect ToolEffect `json:"effect"`
+
+	// IdempotencyHeader Header that has the id of the call; null for none.
+	IdempotencyHeader *string `json:"idempotency_header"`
+
+	// Kind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+	Kind ToolKind `json:"kind"`
+
+	// MaxOutputBytes Maximum length of a result, in bytes.
+	MaxOutputBytes int32 `json:"max_output_bytes"`
+
+	// Method Method of the call; null for the kind `client`.
+	Method *string `json:"method"`
+
+	// Name Name of the tool.
+	Name string `json:"name"`
+
+	// Note Why the version was written; empty if nothing was given.
+	Note string `json:"note"`
+
+	// Schema JSON Schema (2020-12) of the arguments.
+	Schema ToolSchema `json:"schema"`
+
+	// TimeoutMs How long a call may take, in milliseconds.
+	TimeoutMs int32 `json:"timeout_ms"`
+
+	// ToolID Id of the tool.
+	ToolID openapi_types.UUID `json:"tool_id"`
+
+	// URL URL that is called; null for the kind `client`.
+	URL *string `json:"url"`
+
+	// Version Number of the version.
+	Version int32 `json:"version"`
+}
+
+// ToolVersionList A page of a list.
+type ToolVersionList struct {
+	// HasMore Whether there are more items. If so, send `next_cursor` as `cursor` for the next page.
+	HasMore bool `json:"has_more"`
+
+	// Items Items of this page.
+	Items []ToolVersion `json:"items"`
+
+	// NextCursor `cursor` of the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
 
 // UpdateInstructionRequest The content of a new version.
 type UpdateInstructionRequest struct {
@@ -469,6 +856,9 @@ type SubscriptionID = openapi_types.UUID
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
 
+// ToolID defines model for ToolId.
+type ToolID = openapi_types.UUID
+
 // TurnID defines model for TurnId.
 type TurnID = openapi_types.UUID
 
@@ -516,18 +906,54 @@ type ListMovesParams struct {
 
 // UpdateInstructionParams defines parameters for UpdateInstruction.
 type UpdateInstructionParams struct {
-	// IfMatch `ETag` of the bot as you read it, such as `"3"` (also `W/"3"`). If another version is the current one by now, nothing is done: 412 `VERSION_CONFLICT`. `*` matches any version.
+	// IfMatch `ETag` of the bot or tool as you read it, such as `"3"` (also `W/"3"`). If another version is the current one by now, nothing is done: 412 `VERSION_CONFLICT`. `*` matches any version.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // RollBackBotParams defines parameters for RollBackBot.
 type RollBackBotParams struct {
-	// IfMatch `ETag` of the bot as you read it, such as `"3"` (also `W/"3"`). If another version is the current one by now, nothing is done: 412 `VERSION_CONFLICT`. `*` matches any version.
+	// IfMatch `ETag` of the bot or tool as you read it, such as `"3"` (also `W/"3"`). If another version is the current one by now, nothing is done: 412 `VERSION_CONFLICT`. `*` matches any version.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListVersionsParams defines parameters for ListVersions.
 type ListVersionsParams struct {
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListToolsParams defines parameters for ListTools.
+type ListToolsParams struct {
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Q Part of the name, 1-64 characters, ignoring case.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Kind Only items of this kind.
+	Kind *ToolKind `form:"kind,omitempty" json:"kind,omitempty"`
+}
+
+// DeleteToolParams defines parameters for DeleteTool.
+type DeleteToolParams struct {
+	// Force Whether the tool is deleted although bots use it.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
+// ChangeToolParams defines parameters for ChangeTool.
+type ChangeToolParams struct {
+	// IfMatch `ETag` of the bot or tool as you read it, such as `"3"` (also `W/"3"`). If another version is the current one by now, nothing is done: 412 `VERSION_CONFLICT`. `*` matches any version.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListToolVersionsParams defines parameters for ListToolVersions.
+type ListToolVersionsParams struct {
 	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -549,6 +975,12 @@ type PublishBotJSONRequestBody = PublishRequest
 
 // RollBackBotJSONRequestBody defines body for RollBackBot for application/json ContentType.
 type RollBackBotJSONRequestBody = RollBackRequest
+
+// CreateToolJSONRequestBody defines body for CreateTool for application/json ContentType.
+type CreateToolJSONRequestBody = CreateToolRequest
+
+// ChangeToolJSONRequestBody defines body for ChangeTool for application/json ContentType.
+type ChangeToolJSONRequestBody = ChangeToolRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -588,6 +1020,27 @@ type ServerInterface interface {
 	// GetVersion Get a version of a bot
 	// (GET /v1/bots/{bot_id}/versions/{version})
 	GetVersion(ctx *echo.Context, botID BotID, version Version) error
+	// ListTools List the tools of the workspace, newest first
+	// (GET /v1/tools)
+	ListTools(ctx *echo.Context, params ListToolsParams) error
+	// CreateTool Create a tool
+	// (POST /v1/tools)
+	CreateTool(ctx *echo.Context) error
+	// DeleteTool Delete a tool with all its versions
+	// (DELETE /v1/tools/{tool_id})
+	DeleteTool(ctx *echo.Context, toolID ToolID, params DeleteToolParams) error
+	// GetTool Get a tool with its newest definition
+	// (GET /v1/tools/{tool_id})
+	GetTool(ctx *echo.Context, toolID ToolID) error
+	// ChangeTool Change the definition of a tool as a new version
+	// (PATCH /v1/tools/{tool_id})
+	ChangeTool(ctx *echo.Context, toolID ToolID, params ChangeToolParams) error
+	// ListToolVersions List the versions of a tool, newest first
+	// (GET /v1/tools/{tool_id}/versions)
+	ListToolVersions(ctx *echo.Context, toolID ToolID, params ListToolVersionsParams) error
+	// GetToolVersion Get a version of a tool
+	// (GET /v1/tools/{tool_id}/versions/{version})
+	GetToolVersion(ctx *echo.Context, toolID ToolID, version Version) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -908,6 +1361,187 @@ func (w *ServerInterfaceWrapper) GetVersion(ctx *echo.Context) error {
 	return err
 }
 
+// ListTools converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTools(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListToolsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTools(ctx, params)
+	return err
+}
+
+// CreateTool converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTool(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTool(ctx)
+	return err
+}
+
+// DeleteTool converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTool(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_id" -------------
+	var toolID ToolID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_id", ctx.Param("tool_id"), &toolID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteToolParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTool(ctx, toolID, params)
+	return err
+}
+
+// GetTool converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTool(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_id" -------------
+	var toolID ToolID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_id", ctx.Param("tool_id"), &toolID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTool(ctx, toolID)
+	return err
+}
+
+// ChangeTool converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeTool(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_id" -------------
+	var toolID ToolID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_id", ctx.Param("tool_id"), &toolID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeToolParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeTool(ctx, toolID, params)
+	return err
+}
+
+// ListToolVersions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListToolVersions(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_id" -------------
+	var toolID ToolID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_id", ctx.Param("tool_id"), &toolID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListToolVersionsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListToolVersions(ctx, toolID, params)
+	return err
+}
+
+// GetToolVersion converts echo context to params.
+func (w *ServerInterfaceWrapper) GetToolVersion(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_id" -------------
+	var toolID ToolID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_id", ctx.Param("tool_id"), &toolID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_id: %s", err))
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version Version
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", ctx.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetToolVersion(ctx, toolID, version)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -967,6 +1601,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions", wrapper.ListVersions, options.OperationMiddlewares["listVersions"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions/:a/diff/:b", wrapper.DiffVersions, options.OperationMiddlewares["diffVersions"]...)
 	router.GET(options.BaseURL+"/v1/bots/:bot_id/versions/:version", wrapper.GetVersion, options.OperationMiddlewares["getVersion"]...)
+	router.GET(options.BaseURL+"/v1/tools", wrapper.ListTools, options.OperationMiddlewares["listTools"]...)
+	router.POST(options.BaseURL+"/v1/tools", wrapper.CreateTool, options.OperationMiddlewares["createTool"]...)
+	router.DELETE(options.BaseURL+"/v1/tools/:tool_id", wrapper.DeleteTool, options.OperationMiddlewares["deleteTool"]...)
+	router.GET(options.BaseURL+"/v1/tools/:tool_id", wrapper.GetTool, options.OperationMiddlewares["getTool"]...)
+	router.PATCH(options.BaseURL+"/v1/tools/:tool_id", wrapper.ChangeTool, options.OperationMiddlewares["changeTool"]...)
+	router.GET(options.BaseURL+"/v1/tools/:tool_id/versions", wrapper.ListToolVersions, options.OperationMiddlewares["listToolVersions"]...)
+	router.GET(options.BaseURL+"/v1/tools/:tool_id/versions/:version", wrapper.GetToolVersion, options.OperationMiddlewares["getToolVersion"]...)
 
 }
 
@@ -1304,6 +1945,193 @@ func (response GetVersion200JSONResponse) VisitGetVersionResponse(w http.Respons
 	return err
 }
 
+type ListToolsRequestObject struct {
+	Params ListToolsParams
+}
+
+type ListToolsResponseObject interface {
+	VisitListToolsResponse(w http.ResponseWriter) error
+}
+
+type ListTools200JSONResponse ToolList
+
+func (response ListTools200JSONResponse) VisitListToolsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateToolRequestObject struct {
+	Body *CreateToolJSONRequestBody
+}
+
+type CreateToolResponseObject interface {
+	VisitCreateToolResponse(w http.ResponseWriter) error
+}
+
+type CreateTool201ResponseHeaders struct {
+	ETag     *string
+	Location *string
+}
+
+type CreateTool201JSONResponse struct {
+	Body    Tool
+	Headers CreateTool201ResponseHeaders
+}
+
+func (response CreateTool201JSONResponse) VisitCreateToolResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteToolRequestObject struct {
+	ToolID ToolID `json:"tool_id"`
+	Params DeleteToolParams
+}
+
+type DeleteToolResponseObject interface {
+	VisitDeleteToolResponse(w http.ResponseWriter) error
+}
+
+type DeleteTool204Response struct {
+}
+
+func (response DeleteTool204Response) VisitDeleteToolResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetToolRequestObject struct {
+	ToolID ToolID `json:"tool_id"`
+}
+
+type GetToolResponseObject interface {
+	VisitGetToolResponse(w http.ResponseWriter) error
+}
+
+type GetTool200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTool200JSONResponse struct {
+	Body    Tool
+	Headers GetTool200ResponseHeaders
+}
+
+func (response GetTool200JSONResponse) VisitGetToolResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeToolRequestObject struct {
+	ToolID ToolID `json:"tool_id"`
+	Params ChangeToolParams
+	Body   *ChangeToolJSONRequestBody
+}
+
+type ChangeToolResponseObject interface {
+	VisitChangeToolResponse(w http.ResponseWriter) error
+}
+
+type ChangeTool200ResponseHeaders struct {
+	ETag *string
+}
+
+type ChangeTool200JSONResponse struct {
+	Body    Tool
+	Headers ChangeTool200ResponseHeaders
+}
+
+func (response ChangeTool200JSONResponse) VisitChangeToolResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListToolVersionsRequestObject struct {
+	ToolID ToolID `json:"tool_id"`
+	Params ListToolVersionsParams
+}
+
+type ListToolVersionsResponseObject interface {
+	VisitListToolVersionsResponse(w http.ResponseWriter) error
+}
+
+type ListToolVersions200JSONResponse ToolVersionList
+
+func (response ListToolVersions200JSONResponse) VisitListToolVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetToolVersionRequestObject struct {
+	ToolID  ToolID  `json:"tool_id"`
+	Version Version `json:"version"`
+}
+
+type GetToolVersionResponseObject interface {
+	VisitGetToolVersionResponse(w http.ResponseWriter) error
+}
+
+type GetToolVersion200JSONResponse ToolVersion
+
+func (response GetToolVersion200JSONResponse) VisitGetToolVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListBots List the bots of the workspace, newest first
@@ -1342,6 +2170,27 @@ type StrictServerInterface interface {
 	// GetVersion Get a version of a bot
 	// (GET /v1/bots/{bot_id}/versions/{version})
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
+	// ListTools List the tools of the workspace, newest first
+	// (GET /v1/tools)
+	ListTools(ctx context.Context, request ListToolsRequestObject) (ListToolsResponseObject, error)
+	// CreateTool Create a tool
+	// (POST /v1/tools)
+	CreateTool(ctx context.Context, request CreateToolRequestObject) (CreateToolResponseObject, error)
+	// DeleteTool Delete a tool with all its versions
+	// (DELETE /v1/tools/{tool_id})
+	DeleteTool(ctx context.Context, request DeleteToolRequestObject) (DeleteToolResponseObject, error)
+	// GetTool Get a tool with its newest definition
+	// (GET /v1/tools/{tool_id})
+	GetTool(ctx context.Context, request GetToolRequestObject) (GetToolResponseObject, error)
+	// ChangeTool Change the definition of a tool as a new version
+	// (PATCH /v1/tools/{tool_id})
+	ChangeTool(ctx context.Context, request ChangeToolRequestObject) (ChangeToolResponseObject, error)
+	// ListToolVersions List the versions of a tool, newest first
+	// (GET /v1/tools/{tool_id}/versions)
+	ListToolVersions(ctx context.Context, request ListToolVersionsRequestObject) (ListToolVersionsResponseObject, error)
+	// GetToolVersion Get a version of a tool
+	// (GET /v1/tools/{tool_id}/versions/{version})
+	GetToolVersion(ctx context.Context, request GetToolVersionRequestObject) (GetToolVersionResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -1771,6 +2620,229 @@ func (sh *strictHandler) GetVersion(ctx *echo.Context, botID BotID, version Vers
 		return err
 	} else if validResponse, ok := response.(GetVersionResponseObject); ok {
 		return validResponse.VisitGetVersionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTools operation middleware
+func (sh *strictHandler) ListTools(ctx *echo.Context, params ListToolsParams) error {
+	var request ListToolsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTools(ctx.Request().Context(), request.(ListToolsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTools")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListToolsResponseObject); ok {
+		return validResponse.VisitListToolsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTool operation middleware
+func (sh *strictHandler) CreateTool(ctx *echo.Context) error {
+	var request CreateToolRequestObject
+
+	var body CreateToolJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTool(ctx.Request().Context(), request.(CreateToolRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTool")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateToolResponseObject); ok {
+		return validResponse.VisitCreateToolResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTool operation middleware
+func (sh *strictHandler) DeleteTool(ctx *echo.Context, toolID ToolID, params DeleteToolParams) error {
+	var request DeleteToolRequestObject
+
+	request.ToolID = toolID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTool(ctx.Request().Context(), request.(DeleteToolRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTool")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteToolResponseObject); ok {
+		return validResponse.VisitDeleteToolResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTool operation middleware
+func (sh *strictHandler) GetTool(ctx *echo.Context, toolID ToolID) error {
+	var request GetToolRequestObject
+
+	request.ToolID = toolID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTool(ctx.Request().Context(), request.(GetToolRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTool")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetToolResponseObject); ok {
+		return validResponse.VisitGetToolResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeTool operation middleware
+func (sh *strictHandler) ChangeTool(ctx *echo.Context, toolID ToolID, params ChangeToolParams) error {
+	var request ChangeToolRequestObject
+
+	request.ToolID = toolID
+	request.Params = params
+
+	var body ChangeToolJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeTool(ctx.Request().Context(), request.(ChangeToolRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeTool")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeToolResponseObject); ok {
+		return validResponse.VisitChangeToolResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListToolVersions operation middleware
+func (sh *strictHandler) ListToolVersions(ctx *echo.Context, toolID ToolID, params ListToolVersionsParams) error {
+	var request ListToolVersionsRequestObject
+
+	request.ToolID = toolID
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListToolVersions(ctx.Request().Context(), request.(ListToolVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListToolVersions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListToolVersionsResponseObject); ok {
+		return validResponse.VisitListToolVersionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetToolVersion operation middleware
+func (sh *strictHandler) GetToolVersion(ctx *echo.Context, toolID ToolID, version Version) error {
+	var request GetToolVersionRequestObject
+
+	request.ToolID = toolID
+	request.Version = version
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetToolVersion(ctx.Request().Context(), request.(GetToolVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetToolVersion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetToolVersionResponseObject); ok {
+		return validResponse.VisitGetToolVersionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

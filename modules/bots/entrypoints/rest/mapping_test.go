@@ -3,6 +3,7 @@ package rest
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,4 +27,15 @@ func TestNoFieldOfABotIsForgotten(t *testing.T) {
 	filltest.RequireFull(t, changes)
 	require.Len(t, created(bot), reflect.TypeFor[domain.Attributes]().NumField(), "the audit log has every attribute of a new bot")
 	require.Len(t, changed(changes), reflect.TypeFor[domain.Changes]().NumField(), "and every change")
+}
+
+func TestNoFieldOfAToolIsForgotten(t *testing.T) {
+	t.Parallel()
+	tool, version := filltest.Fill[domain.Tool](t), filltest.Fill[domain.ToolVersion](t)
+	tool.Definition.Timeout, version.Definition.Timeout = time.Second, time.Second
+	filltest.RequireFull(t, toTool(tool))
+	filltest.RequireFull(t, toToolSummary(tool))
+	filltest.RequireFull(t, toToolVersion(version))
+	filltest.RequireFull(t, toNewDefinition(filltest.Fill[CreateToolJSONRequestBody](t)))
+	filltest.RequireFull(t, toDefinitionChanges(filltest.Fill[ChangeToolJSONRequestBody](t)))
 }

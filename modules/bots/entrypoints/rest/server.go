@@ -28,6 +28,7 @@ type Server struct {
 	Versions usecases.ListVersions
 	Bots     ports.Bots
 	Reader   ports.BotReader
+	Tools    Tools
 	Commands *command.Pipeline
 	Cursors  page.Key
 }

@@ -639,6 +639,9 @@ type SvixTimestamp = string
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
 
+// ToolID defines model for ToolId.
+type ToolID = openapi_types.UUID
+
 // TurnID defines model for TurnId.
 type TurnID = openapi_types.UUID
 

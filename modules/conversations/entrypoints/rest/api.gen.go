@@ -116,6 +116,9 @@ const (
 	STORAGEFULL              ErrorCode = "STORAGE_FULL"
 	THREADBUSY               ErrorCode = "THREAD_BUSY"
 	THREADNOTFOUND           ErrorCode = "THREAD_NOT_FOUND"
+	TOOLINUSE                ErrorCode = "TOOL_IN_USE"
+	TOOLNAMETAKEN            ErrorCode = "TOOL_NAME_TAKEN"
+	TOOLNOTFOUND             ErrorCode = "TOOL_NOT_FOUND"
 	TOOMANYEXPORTS           ErrorCode = "TOO_MANY_EXPORTS"
 	TOOMANYREADS             ErrorCode = "TOO_MANY_READS"
 	TOOMANYTURNS             ErrorCode = "TOO_MANY_TURNS"
@@ -292,6 +295,12 @@ func (e ErrorCode) Valid() bool {
 	case THREADBUSY:
 		return true
 	case THREADNOTFOUND:
+		return true
+	case TOOLINUSE:
+		return true
+	case TOOLNAMETAKEN:
+		return true
+	case TOOLNOTFOUND:
 		return true
 	case TOOMANYEXPORTS:
 		return true
@@ -1686,6 +1695,9 @@ type SubscriptionID = openapi_types.UUID
 
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
+
+// ToolID defines model for ToolId.
+type ToolID = openapi_types.UUID
 
 // TurnID defines model for TurnId.
 type TurnID = openapi_types.UUID

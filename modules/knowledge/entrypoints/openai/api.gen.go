@@ -126,6 +126,9 @@ type SubscriptionID = openapi_types.UUID
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
 
+// ToolID defines model for ToolId.
+type ToolID = openapi_types.UUID
+
 // TurnID defines model for TurnId.
 type TurnID = openapi_types.UUID
 

@@ -1,0 +1,59 @@
+package rest
+
+import "github.com/parley/parley/modules/bots/domain"
+
+func toNewDefinition(body CreateToolJSONRequestBody) domain.ToolChanges {
+	return domain.ToolChanges{
+		Description: &body.Description, Schema: body.Schema, Effect: (*domain.Effect)(&body.Effect), TimeoutMS: toInt(body.TimeoutMs),
+		MaxOutputBytes: toInt(body.MaxOutputBytes), URL: body.URL, Method: (*string)(body.Method), IdempotencyHeader: body.IdempotencyHeader,
+	}
+}
+
+func toDefinitionChanges(body ChangeToolJSONRequestBody) domain.ToolChanges {
+	return domain.ToolChanges{
+		Description: body.Description, Schema: body.Schema, Effect: (*domain.Effect)(body.Effect), TimeoutMS: toInt(body.TimeoutMs),
+		MaxOutputBytes: toInt(body.MaxOutputBytes), URL: body.URL, Method: (*string)(body.Method), IdempotencyHeader: body.IdempotencyHeader,
+	}
+}
+
+func toInt(n *int32) *int {
+	if n == nil {
+		return nil
+	}
+	return new(int(*n))
+}
+
+func toTool(t domain.Tool) Tool {
+	d := t.Definition
+	return Tool{
+		ID: t.ID, WorkspaceID: t.WorkspaceID, Kind: ToolKind(t.Kind), Name: t.Name, CurrentVersion: int32(t.CurrentVersion), Description: d.Description,
+		Schema: d.Schema, Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes),
+		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+	}
+}
+
+func toToolSummary(t domain.Tool) ToolSummary {
+	d := t.Definition
+	return ToolSummary{
+		ID: t.ID, WorkspaceID: t.WorkspaceID, Kind: ToolKind(t.Kind), Name: t.Name, CurrentVersion: int32(t.CurrentVersion), Description: d.Description,
+		Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes),
+		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+	}
+}
+
+func toToolVersion(v domain.ToolVersion) ToolVersion {
+	d := v.Definition
+	return ToolVersion{
+		ToolID: v.ToolID, Version: int32(v.Number), Kind: ToolKind(v.Kind), Name: v.Name, Description: d.Description, Schema: d.Schema,
+		Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes), URL: orNull(d.URL),
+		Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), Note: v.Note, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
+	}
+}
+
+// orNull returns nil for an empty text.
+func orNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}

@@ -1,0 +1,36 @@
+package usecases
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
+)
+
+// CallTool calls a tool. It must not run in a transaction.
+type CallTool struct {
+	Schemas ports.ToolSchemas
+	Callers map[domain.ToolKind]ports.ToolCaller
+}
+
+// Do calls a version of a tool, which PinTools has returned, once. Where the tool has an idempotency header, calls with the same operation
+// have one effect, and only then a call with the status unknown may be sent again. The error is not about the target: nothing was
+// sent.
+func (u CallTool) Do(ctx context.Context, v domain.ToolVersion, operation uuid.UUID, arguments json.RawMessage) (domain.ToolOutcome, error) {
+	problem, err := u.Schemas.Validate(v.Definition.Schema, arguments)
+	if err != nil {
+		return domain.ToolOutcome{}, fmt.Errorf("check the arguments of the tool %s: %w", v.Name, err)
+	}
+	if problem != "" {
+		return domain.ToolOutcome{Status: domain.ToolInvalid, Text: problem}, nil
+	}
+	caller, ok := u.Callers[v.Kind]
+	if !ok {
+		return domain.ToolOutcome{}, fmt.Errorf("the tool %s is of the kind %s, which is not called from here", v.Name, v.Kind)
+	}
+	return caller.Call(ctx, v, operation, arguments)
+}
