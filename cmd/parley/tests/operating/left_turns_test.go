@@ -13,6 +13,23 @@ import (
 	"github.com/parley/parley/cmd/parley/tests/harness"
 )
 
+// two runs the program twice on one database.
+func two(t *testing.T, settings ...string) (here, there *harness.Child) {
+	t.Helper()
+	binary, err := harness.BuiltProgram()
+	require.NoError(t, err)
+	database := harness.Postgres.URL(t)
+	run := func() *harness.Child {
+		c := harness.Spawn(t, binary, append(append([]string{
+			"HTTP_ADDR=127.0.0.1:0", "DATA_DIR=" + t.TempDir(), "DATABASE_URL=" + database, "DATABASE_MAX_CONNS=8",
+			"JWT_SECRET=" + strings.Repeat("j", 32), "SECRET_KEY=" + strings.Repeat("s", 32),
+		}, harness.FastJobs...), settings...)).Serving(t)
+		c.Database = database
+		return c
+	}
+	return run(), run()
+}
+
 // The process of a turn without a thread is killed right after the client has gone. Another one takes the turn up, whether it still counts as
 // read by then (a short lease) or not, and cancels it where no client comes back. A turn in a thread goes on.
 func TestATurnWhoseClientAndProcessAreGoneIsCancelled(t *testing.T) {
@@ -20,8 +37,8 @@ func TestATurnWhoseClientAndProcessAreGoneIsCancelled(t *testing.T) {
 	for lease, attempt := range map[string]int{"JOB_LEASE=3s": 2, "JOB_LEASE=30s": 1} {
 		t.Run(lease, func(t *testing.T) {
 			t.Parallel()
-			p := newPair(t, "ECHO_DELAY=500ms", "UPKEEP_INTERVAL=500ms", lease)
-			ada := p.a.Register(t)
+			here, there := two(t, "ECHO_DELAY=500ms", "UPKEEP_INTERVAL=500ms", lease)
+			ada := here.Register(t)
 			bot := ada.NewBot(t)
 			long := strings.Repeat("word ", 200)
 			thread := ada.Thread(t, bot)
@@ -38,7 +55,7 @@ func TestATurnWhoseClientAndProcessAreGoneIsCancelled(t *testing.T) {
 			begin("alone " + long)
 			begin("kept "+long, harness.Header{Name: "X-Parley-Thread-Id", Value: thread})
 			turns := func(where string) int {
-				return ada.At(p.b).Number(t, `SELECT count(*) FROM llm_turns t JOIN threads h ON h.workspace_id = t.workspace_id AND h.id = t.thread_id WHERE `+where)
+				return ada.At(there).Number(t, `SELECT count(*) FROM llm_turns t JOIN threads h ON h.workspace_id = t.workspace_id AND h.id = t.thread_id WHERE `+where)
 			}
 			require.Eventually(t, func() bool {
 				return turns(`h.expires_at IS NOT NULL AND t.read_until > now()`) == 1 && turns(`h.expires_at IS NULL AND t.status = 'running'`) == 1
@@ -46,10 +63,10 @@ func TestATurnWhoseClientAndProcessAreGoneIsCancelled(t *testing.T) {
 			leave()
 			<-gone
 			<-gone
-			p.a.End(t, syscall.SIGKILL)
-			require.Eventually(t, func() bool { return turns(`h.expires_at IS NOT NULL AND t.status = 'cancelled'`) == 1 }, 90*time.Second, 100*time.Millisecond)
+			here.End(t, syscall.SIGKILL)
+			require.Eventually(t, func() bool { return turns(`h.expires_at IS NOT NULL AND t.status = 'cancelled'`) == 1 }, 2*time.Minute, 100*time.Millisecond)
 			require.Equal(t, 1, turns(`h.expires_at IS NOT NULL AND t.attempt = `+strconv.Itoa(attempt)))
-			require.Equal(t, 1, turns(`h.expires_at IS NULL AND t.status = 'running' AND t.attempt = 2`), "a turn in a thread goes on")
+			require.Equal(t, 1, turns(`h.expires_at IS NULL AND t.status <> 'cancelled' AND t.attempt = 2`), "a turn in a thread goes on")
 		})
 	}
 }
