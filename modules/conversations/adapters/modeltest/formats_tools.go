@@ -114,6 +114,8 @@ func serverToolFormats() map[string]Format {
 		"mistral-tools-old": {API: "openai", Frames: data( // without ids and indexes
 			chunk(`{"content":"","tool_calls":[{"id":"null","function":{"name":"get_weather","arguments":"{\"city\": \"Paris\"}"}},{"id":"null","function":{"name":"get_weather","arguments":"{\"city\": \"Oslo\"}"}}]}`, `"tool_calls"`), done),
 			Want: calls("", []int{0, 0, 19}, "call_1"+paris, "call_2"+oslo)},
+		"tools-without-anything": {API: "openai", Frames: data( // but their names
+			chunk(`{"tool_calls":[{"function":{"name":"now"}},{"function":{"name":"now","arguments":null}}]}`, `"stop"`), `{"choices":[],`+usage+`}`, done), Want: calls("", counts, "call_1 now {}", "call_2 now {}")},
 		"groq-tools": {API: "openai", Frames: data(
 			chunk(`{"role":"assistant","content":null}`, "null"),
 			chunk(`{"tool_calls":[{"id":"call_y27n","type":"function","function":{"name":"get_weather","arguments":"{\"city\": \"Paris\"}"},"index":0},{"id":"call_y27n","type":"function","function":{"name":"get_weather","arguments":"{\"city\": \"Oslo\"}"},"index":1}]}`, "null"),

@@ -103,6 +103,17 @@ func TestTheHistoryNeverHasACallWithoutItsResult(t *testing.T) {
 		require.Equal(t, want, have, window)
 	}
 	require.Len(t, history[3].Steps, 2, "what is stored was changed")
+
+	b := setup(answers, answers)
+	b.memory.History = history
+	b.Table = router.Table{"openai/a": {Window: others + 450}}
+	p := asks(`{"model":"openai/a"}`)
+	p.Tools = []domain.OfferedTool{{Name: "weather", Description: strings.Repeat("d", 300)}}
+	_, _, err := b.take(t, p)
+	require.NoError(t, err)
+	sent := b.openai.asked[0]
+	require.Empty(t, sent.History[1].Steps, "the tools take their room")
+	require.LessOrEqual(t, sent.Tokens(), others+450-4000)
 }
 
 // A call that one provider has made goes on at the other one, which is sent ids that it accepts.
