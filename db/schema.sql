@@ -2112,6 +2112,11 @@ CREATE TABLE llm_turns (
   process_id uuid,
   request jsonb,
   read_until timestamp with time zone,
+  waiting boolean NOT NULL DEFAULT false,
+  waits smallint NOT NULL DEFAULT 0,
+  tool_steps smallint NOT NULL DEFAULT 0,
+  tools jsonb,
+  spent jsonb,
   CONSTRAINT llm_turns_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT llm_turns_check CHECK (((bot_id IS NULL) = (bot_version IS NULL))),
   CONSTRAINT llm_turns_check1 CHECK (((status = 'running'::text) = (finished_at IS NULL))),
@@ -2176,6 +2181,8 @@ CREATE POLICY purge_look ON llm_turns AS PERMISSIVE FOR SELECT TO parley_door
 CREATE POLICY tenant ON llm_turns AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+CREATE TRIGGER llm_turns_close_tool_calls AFTER UPDATE OF finished_at ON public.llm_turns FOR EACH ROW WHEN (((new.tool_steps > 0) AND (new.finished_at IS NOT NULL) AND (old.finished_at IS NULL))) EXECUTE FUNCTION app.close_tool_calls();
 
 GRANT INSERT, SELECT, UPDATE ON llm_turns TO parley_app;
 
@@ -2783,6 +2790,82 @@ CREATE TRIGGER hold_end_user BEFORE INSERT ON public.threads FOR EACH ROW WHEN (
 GRANT INSERT, SELECT, UPDATE ON threads TO parley_app;
 
 GRANT DELETE, SELECT (deleted_at, id, workspace_id), UPDATE (deleted_at) ON threads TO parley_door;
+
+CREATE TABLE tool_calls (
+  workspace_id uuid NOT NULL,
+  id uuid NOT NULL,
+  turn_id uuid NOT NULL,
+  thread_id uuid NOT NULL,
+  step smallint NOT NULL,
+  place smallint NOT NULL,
+  said text NOT NULL,
+  model_id text NOT NULL,
+  name text NOT NULL,
+  tool_id uuid,
+  tool_version integer,
+  kind text NOT NULL,
+  effect text NOT NULL,
+  repeatable boolean NOT NULL,
+  arguments jsonb NOT NULL,
+  status text NOT NULL,
+  result text,
+  attempt integer NOT NULL DEFAULT 0,
+  decided_by uuid,
+  decided_at timestamp with time zone,
+  reason text,
+  expires_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  CONSTRAINT tool_calls_check CHECK (((status = ANY (ARRAY['waiting'::text, 'approved'::text, 'running'::text])) = (finished_at IS NULL))),
+  CONSTRAINT tool_calls_effect_check CHECK ((effect = ANY (ARRAY['read'::text, 'write'::text]))),
+  CONSTRAINT tool_calls_pkey PRIMARY KEY (workspace_id, id),
+  CONSTRAINT tool_calls_place_check CHECK ((place >= 0)),
+  CONSTRAINT tool_calls_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text]))),
+  CONSTRAINT tool_calls_step_check CHECK ((step >= 1)),
+  CONSTRAINT tool_calls_workspace_id_turn_id_fkey FOREIGN KEY (workspace_id, turn_id) REFERENCES llm_turns(workspace_id, id),
+  CONSTRAINT tool_calls_workspace_id_turn_id_step_place_key UNIQUE (workspace_id, turn_id, step, place)
+);
+
+CREATE INDEX tool_calls_by_status ON public.tool_calls USING btree (workspace_id, status, id);
+
+ALTER TABLE tool_calls ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY erase ON tool_calls AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY key_bots ON tool_calls AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.sees_turn(turn_id)
+END);
+
+CREATE POLICY owner ON tool_calls AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE(app.owns_turn(turn_id), false)
+END);
+
+CREATE POLICY purge ON tool_calls AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tool_calls.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON tool_calls AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tool_calls.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON tool_calls AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT INSERT, SELECT, UPDATE (arguments, attempt, decided_at, decided_by, finished_at, reason, result, started_at, status) ON tool_calls TO parley_app;
+
+GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (finished_at, status) ON tool_calls TO parley_door;
 
 CREATE TABLE tool_versions (
   workspace_id uuid NOT NULL,
@@ -3664,7 +3747,7 @@ CREATE OR REPLACE FUNCTION app.abandoned_turns(most integer)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
     SELECT t.workspace_id, t.thread_id, t.actor_id, t.operation_id, t.attempt
-      FROM (SELECT a.workspace_id, a.thread_id, a.actor_id, a.operation_id, a.attempt, a.lease_until,
+      FROM (SELECT a.workspace_id, a.thread_id, a.actor_id, a.operation_id, a.attempt - a.waits AS attempt, a.lease_until,
                    row_number() OVER (PARTITION BY a.workspace_id ORDER BY a.lease_until) AS place
               FROM public.llm_turns a
              WHERE a.finished_at IS NULL AND a.lease_until < now()) t
@@ -4101,6 +4184,18 @@ BEGIN
     EXECUTE format($policy$CREATE POLICY key_bots ON %1$s AS RESTRICTIVE TO parley_app
         USING (CASE WHEN coalesce(current_setting('app.bots', true), '') = '' THEN true ELSE %2$s END) WITH CHECK (true)$policy$, tab, own);
 END $function$;
+
+CREATE OR REPLACE FUNCTION app.close_tool_calls()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    UPDATE public.tool_calls c
+       SET status = CASE WHEN c.status = 'running' AND c.effect = 'write' THEN 'unknown' ELSE 'cancelled' END, finished_at = new.finished_at
+     WHERE c.workspace_id = new.workspace_id AND c.turn_id = new.id AND c.finished_at IS NULL;
+    RETURN NULL;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.close_tool_calls() TO public;
 
 CREATE OR REPLACE FUNCTION app.count_for_caller(workspace uuid, caller uuid, its_metric text, limits jsonb, moment timestamp with time zone)
  RETURNS void
@@ -4827,6 +4922,7 @@ BEGIN
      WHERE m.workspace_id = workspace AND m.turn_id = ANY (turns) AND f.workspace_id = workspace AND f.thread_id = m.thread_id AND f.seq = m.seq;
     DELETE FROM public.turn_events e WHERE e.workspace_id = workspace AND e.turn_id = ANY (turns);
     DELETE FROM public.retrievals r WHERE r.workspace_id = workspace AND r.turn_id = ANY (turns);
+    DELETE FROM public.tool_calls c WHERE c.workspace_id = workspace AND c.turn_id = ANY (turns);
     DELETE FROM public.retrieved_documents r WHERE r.workspace_id = workspace AND r.turn_id = ANY (turns);
 
     UPDATE public.operations o SET body = NULL, finished_at = coalesce(o.finished_at, now()), status = coalesce(o.status, 404)

@@ -3,3 +3,38 @@
 //   sqlc v1.31.1
 
 package conversationsdb
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+type ToolCall struct {
+	WorkspaceID uuid.UUID
+	ID          uuid.UUID
+	TurnID      uuid.UUID
+	ThreadID    uuid.UUID
+	Step        int16
+	Place       int16
+	Said        string
+	ModelID     string
+	Name        string
+	ToolID      *uuid.UUID
+	ToolVersion *int32
+	Kind        string
+	Effect      string
+	Repeatable  bool
+	Arguments   json.RawMessage
+	Status      string
+	Result      *string
+	Attempt     int32
+	DecidedBy   *uuid.UUID
+	DecidedAt   *time.Time
+	Reason      *string
+	ExpiresAt   *time.Time
+	CreatedAt   time.Time
+	StartedAt   *time.Time
+	FinishedAt  *time.Time
+}

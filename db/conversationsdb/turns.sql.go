@@ -247,22 +247,24 @@ const FinishTurn = `-- name: FinishTurn :exec
 WITH turn AS (
     UPDATE llm_turns t
        SET status = $1, finished_at = $2, latency_ms = $3, error = $4,
-           input_tokens = $5, output_tokens = $6,
-           cached_tokens = $7, cost_micros = $8,
-           usage_estimated = $9::boolean,
+           input_tokens = CASE WHEN t.spent IS NULL THEN $5::integer ELSE coalesce($5::integer, 0) + (t.spent ->> 'input')::integer END,
+           output_tokens = CASE WHEN t.spent IS NULL THEN $6::integer ELSE coalesce($6::integer, 0) + (t.spent ->> 'output')::integer END,
+           cached_tokens = CASE WHEN t.spent IS NULL THEN $7::integer ELSE coalesce($7::integer, 0) + (t.spent ->> 'cached')::integer END,
+           cost_micros = CASE WHEN t.spent IS NULL THEN $8::bigint ELSE coalesce($8::bigint, 0) + (t.spent ->> 'cost')::bigint END,
+           waiting = false, usage_estimated = $9::boolean,
            first_token_ms = $10, finish_reason = $11,
            error_code = $12, error_message = $13, error_details = $14::jsonb,
            request = CASE $1 WHEN 'failed' THEN t.request END, -- for its next attempt
            provider = coalesce($15, t.provider), model = coalesce($16, t.model)
      WHERE t.workspace_id = $17 AND t.id = $18 AND t.attempt = $19 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE WHEN $20::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
-           coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
+           coalesce($5::integer, 0), coalesce($6::integer, 0), coalesce($8::bigint, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
-), spent AS (
-    SELECT t.finished_at, coalesce(t.input_tokens, 0)::bigint + coalesce(t.output_tokens, 0) AS tokens,
+), spent AS ( -- by its last step: the others are counted
+    SELECT t.finished_at, coalesce($5::integer, 0)::bigint + coalesce($6::integer, 0) AS tokens,
            coalesce($21::bigint, t.reserved_micros, 0) AS micros
       FROM turn t
 ), used AS (
@@ -340,7 +342,7 @@ const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL, error_details = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now() - make_interval(secs => $4::double precision)
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until, waiting, waits, tool_steps, tools, spent
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
@@ -393,7 +395,7 @@ func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThr
 }
 
 const GetPinnedVersion = `-- name: GetPinnedVersion :one
-SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request, t.tools, t.tool_steps
   FROM llm_turns t
   LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
   LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id
@@ -411,6 +413,8 @@ type GetPinnedVersionRow struct {
 	DefaultModel *string
 	Fallbacks    []string
 	Request      []byte
+	Tools        []byte
+	ToolSteps    int16
 }
 
 // And what answers where that version does not say. Without a bot there is no version.
@@ -423,12 +427,14 @@ func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionPara
 		&i.DefaultModel,
 		&i.Fallbacks,
 		&i.Request,
+		&i.Tools,
+		&i.ToolSteps,
 	)
 	return i, err
 }
 
 const GetTurnState = `-- name: GetTurnState :one
-SELECT id, thread_id, status FROM llm_turns
+SELECT id, thread_id, CASE WHEN waiting THEN 'waiting' ELSE status END::text AS status FROM llm_turns
  WHERE workspace_id = $1 AND actor_id = $2 AND operation_id = $3
 `
 
@@ -513,7 +519,7 @@ func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool,
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -527,7 +533,7 @@ WITH before AS (
 ), resumed AS (
     UPDATE llm_turns t
        SET status = 'running', attempt = t.attempt + 1, lease_until = $4,
-           process_id = $5::uuid, finished_at = NULL, error = NULL, reserved_micros = NULL
+           process_id = $5::uuid, finished_at = NULL, error = NULL, reserved_micros = NULL, waiting = false
       FROM before
      WHERE t.workspace_id = $1 AND t.id = before.id
  RETURNING t.id, t.attempt

@@ -98,6 +98,8 @@ func newConversations(o conversationsOptions) (module, conversations.Answers) {
 		Follow:       o.turns.follow,
 		Views:        o.turns.views,
 		Retrievals:   postgres.Retrievals{DB: o.db},
+		ToolCalls:    o.turns.calls,
+		Decide:       usecases.DecideToolCall{Calls: o.turns.calls, Now: now},
 		Threads:      threads,
 		Messages:     threads,
 		Models:       settings,

@@ -60,8 +60,9 @@ func newModules(cfg *config.Config, log *slog.Logger, o parts, stopping <-chan s
 		commands: o.requests.commands, cursors: o.requests.cursors, missing: o.counters.missing,
 	}
 	knowledge, searched := newKnowledge(known), newKnowledgeSearch(known)
+	tools := newTools(toolsOptions{cfg: cfg, db: db, quota: o.work.quota, tracing: o.tracing, guard: o.guard})
 	all.turns = newTurns(turnsOptions{
-		cfg: cfg, log: log, db: db, model: all.models.Router, knowledge: searched, events: o.work.events, limits: limits, jobs: o.work.jobs,
+		cfg: cfg, log: log, db: db, model: all.models.Router, knowledge: searched, tools: tools.face(), events: o.work.events, limits: limits, jobs: o.work.jobs,
 		commands: o.requests.commands, stopping: stopping, counters: o.counters,
 	})
 	all.recovery = newTurnRecovery(cfg, log, db, all.turns)
@@ -76,7 +77,7 @@ func newModules(cfg *config.Config, log *slog.Logger, o parts, stopping <-chan s
 		},
 	})
 	bots := newBots(botsOptions{
-		tools:   newTools(toolsOptions{cfg: cfg, db: db, quota: o.work.quota, tracing: o.tracing, guard: o.guard}),
+		tools:   tools,
 		threads: inproc.BotThreads{Delete: deletions}, jobs: o.work.jobs, interval: cfg.UpkeepInterval, fault: cfg.Fault(),
 		db: db, quota: o.work.quota, events: o.work.events, models: all.models.face(), knowledge: searched, commands: o.requests.commands, cursors: o.requests.cursors,
 	})

@@ -3,10 +3,12 @@ package app
 import (
 	"time"
 
+	"github.com/parley/parley/modules/bots"
 	"github.com/parley/parley/modules/bots/adapters/httptool"
 	"github.com/parley/parley/modules/bots/adapters/postgres"
 	"github.com/parley/parley/modules/bots/adapters/schemas"
 	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/entrypoints/inproc"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/modules/bots/usecases"
 	postgresdb "github.com/parley/parley/platform/data/postgres"
@@ -62,3 +64,6 @@ func newTools(o toolsOptions) tools {
 		call:     usecases.CallTool{Schemas: schemas.Schemas{}, Callers: map[domain.ToolKind]ports.ToolCaller{domain.HTTPTool: caller}},
 	}
 }
+
+// face returns the tools for other modules.
+func (t tools) face() bots.Tools { return inproc.Tools{PinTools: t.pin, CallTool: t.call} }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/parley/parley/modules/bots"
 	"github.com/parley/parley/modules/conversations/adapters/events"
 	"github.com/parley/parley/modules/conversations/adapters/guarded"
 	knowledgeadapter "github.com/parley/parley/modules/conversations/adapters/knowledge"
@@ -14,6 +15,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/operations"
 	"github.com/parley/parley/modules/conversations/adapters/postgres"
 	"github.com/parley/parley/modules/conversations/adapters/router"
+	toolsadapter "github.com/parley/parley/modules/conversations/adapters/tools"
 	"github.com/parley/parley/modules/conversations/entrypoints/rest"
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/modules/knowledge"
@@ -31,6 +33,7 @@ const (
 	cancelTimeout = 5 * time.Second  // for the process that runs a turn that is cancelled
 	leaveGrace    = 15 * time.Second // after which a turn without a thread is cancelled whose client has gone
 	turnWait      = 2 * time.Second  // of a call for a free slot where the maximum number of turns runs
+	toolCallWait  = 24 * time.Hour   // for a person's decision about a call of a tool, or for a client's result
 )
 
 // turnUseCases are the use cases of turns, which calls and jobs share, and what keeps the turns of this process.
@@ -43,6 +46,7 @@ type turnUseCases struct {
 	attend  usecases.AttendTurn
 	views   postgres.TurnViews
 	turns   *postgres.Turns
+	calls   postgres.ToolCalls
 	chunks  postgres.Chunks
 
 	process  uuid.UUID         // this one, among those that run turns
@@ -58,6 +62,7 @@ type turnsOptions struct {
 	db        *postgresdb.DB
 	model     router.Router
 	knowledge knowledge.Search
+	tools     bots.Tools
 	events    *outbound.Publisher
 	limits    usage.Limits
 	jobs      *queue.Queue
@@ -73,11 +78,15 @@ func newTurns(o turnsOptions) turnUseCases {
 	store.In(process)
 	views, chunks := postgres.TurnViews{DB: o.db, Limits: o.limits}, postgres.Chunks{DB: o.db}
 	cancels := countedCancels{views, publisher}
+	calls := postgres.ToolCalls{DB: o.db, Limits: o.limits}
 	hub, slots, running := live.NewHub(chunks, views, o.log), resilience.NewSlots(o.cfg.ModelAtOnce), &sync.WaitGroup{}
 	runner := newOperations(o.commands, slots, o.counters)
 	run := usecases.RunTurn{
 		AskModel: usecases.AskModel{Model: o.model, Timeout: o.cfg.ModelTimeout, Now: now, Retrieve: usecases.RetrieveKnowledge{
 			Knowledge: knowledgeadapter.Knowledge{Face: o.knowledge}, Retrievals: postgres.Retrievals{DB: o.db}, Recall: o.model.Recall, Model: o.model, Now: now,
+			Reach: func(point string) { o.commands.Fault.Reach("turn-" + point) },
+		}, Tools: usecases.UseTools{
+			Tools: toolsadapter.Tools{Face: o.tools}, Calls: calls, Lease: o.cfg.ModelTimeout + toolCallTimeout + o.cfg.JobLease, Wait: toolCallWait, Now: now,
 			Reach: func(point string) { o.commands.Fault.Reach("turn-" + point) },
 		}},
 		Operations: runner, Turns: store, Cancels: cancels, Chunks: chunks, Live: hub, Events: publisher,
@@ -98,7 +107,7 @@ func newTurns(o turnsOptions) turnUseCases {
 			Views: views, Chunks: chunks, Live: hub, Poll: o.cfg.JobPoll, Idle: streamIdle,
 			Longest: 2*o.cfg.ModelTimeout + o.cfg.JobLease, Stop: o.stopping, Now: now,
 		},
-		views: views, turns: store, chunks: chunks, process: process, attempts: hub, slots: slots, running: running,
+		views: views, turns: store, calls: calls, chunks: chunks, process: process, attempts: hub, slots: slots, running: running,
 	}
 }
 

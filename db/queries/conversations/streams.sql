@@ -1,7 +1,7 @@
 -- Turns as they are read, what streamed ones say, and the cancelling of those that run.
 
 -- name: GetTurn :one
-SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
+SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, CASE WHEN t.waiting THEN 'waiting' ELSE t.status END::text AS status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
        a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, a.citations AS answer_citations
@@ -14,7 +14,7 @@ SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t
 -- name: ListTurns :many
 -- By the key of the messages, so that turns need no index more. Without what was said, but for the partial answers of turns
 -- that were cancelled: they are bounded by bytes as ListMessages is.
-SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt,
+SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, CASE WHEN t.waiting THEN 'waiting' ELSE t.status END::text AS status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
        a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, NULL::jsonb AS answer_citations

@@ -50,9 +50,11 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(p
 WITH turn AS (
     UPDATE llm_turns t
        SET status = @status, finished_at = @finished_at, latency_ms = @latency_ms, error = sqlc.narg('error'),
-           input_tokens = sqlc.narg('input_tokens'), output_tokens = sqlc.narg('output_tokens'),
-           cached_tokens = sqlc.narg('cached_tokens'), cost_micros = sqlc.narg('cost_micros'),
-           usage_estimated = @usage_estimated::boolean,
+           input_tokens = CASE WHEN t.spent IS NULL THEN sqlc.narg('input_tokens')::integer ELSE coalesce(sqlc.narg('input_tokens')::integer, 0) + (t.spent ->> 'input')::integer END,
+           output_tokens = CASE WHEN t.spent IS NULL THEN sqlc.narg('output_tokens')::integer ELSE coalesce(sqlc.narg('output_tokens')::integer, 0) + (t.spent ->> 'output')::integer END,
+           cached_tokens = CASE WHEN t.spent IS NULL THEN sqlc.narg('cached_tokens')::integer ELSE coalesce(sqlc.narg('cached_tokens')::integer, 0) + (t.spent ->> 'cached')::integer END,
+           cost_micros = CASE WHEN t.spent IS NULL THEN sqlc.narg('cost_micros')::bigint ELSE coalesce(sqlc.narg('cost_micros')::bigint, 0) + (t.spent ->> 'cost')::bigint END,
+           waiting = false, usage_estimated = @usage_estimated::boolean,
            first_token_ms = sqlc.narg('first_token_ms'), finish_reason = sqlc.narg('finish_reason'),
            error_code = sqlc.narg('error_code'), error_message = sqlc.narg('error_message'), error_details = sqlc.narg('error_details')::jsonb,
            request = CASE @status WHEN 'failed' THEN t.request END, -- for its next attempt
@@ -62,10 +64,10 @@ WITH turn AS (
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE WHEN @answered::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
-           coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0), coalesce(t.cost_micros, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
+           coalesce(sqlc.narg('input_tokens')::integer, 0), coalesce(sqlc.narg('output_tokens')::integer, 0), coalesce(sqlc.narg('cost_micros')::bigint, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
       FROM turn t
-), spent AS (
-    SELECT t.finished_at, coalesce(t.input_tokens, 0)::bigint + coalesce(t.output_tokens, 0) AS tokens,
+), spent AS ( -- by its last step: the others are counted
+    SELECT t.finished_at, coalesce(sqlc.narg('input_tokens')::integer, 0)::bigint + coalesce(sqlc.narg('output_tokens')::integer, 0) AS tokens,
            coalesce(sqlc.narg('charged_micros')::bigint, t.reserved_micros, 0) AS micros
       FROM turn t
 ), used AS (
@@ -148,7 +150,7 @@ WITH before AS (
 ), resumed AS (
     UPDATE llm_turns t
        SET status = 'running', attempt = t.attempt + 1, lease_until = @lease_until,
-           process_id = sqlc.narg('process_id')::uuid, finished_at = NULL, error = NULL, reserved_micros = NULL
+           process_id = sqlc.narg('process_id')::uuid, finished_at = NULL, error = NULL, reserved_micros = NULL, waiting = false
       FROM before
      WHERE t.workspace_id = @workspace_id AND t.id = before.id
  RETURNING t.id, t.attempt
@@ -167,12 +169,12 @@ SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, 
 SELECT app.reserve_cost(@workspace_id::uuid, @turn_id::uuid, @attempt::integer, @micros::bigint, @moment::timestamptz, @most::bigint)::boolean AS reserved;
 
 -- name: GetTurnState :one
-SELECT id, thread_id, status FROM llm_turns
+SELECT id, thread_id, CASE WHEN waiting THEN 'waiting' ELSE status END::text AS status FROM llm_turns
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id;
 
 -- name: GetPinnedVersion :one
 -- And what answers where that version does not say. Without a bot there is no version.
-SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request, t.tools, t.tool_steps
   FROM llm_turns t
   LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
   LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id

@@ -44,6 +44,8 @@ func Rules() []Rule {
 		{"bots.delete", yes, yes, no, no, WholeKey, nil}, // for good, and with all that was said to it where that is asked for
 		{"threads.read", yes, yes, yes, yes, AnyKey, []Role{Chat, EndUserRole}},
 		{"retrievals.read", yes, yes, yes, yes, AnyKey, nil}, // what a turn has found, cited or not
+		{"tool_calls.read", yes, yes, yes, yes, AnyKey, nil},
+		{"tools.approve", yes, yes, yes, no, AnyKey, nil}, // of the bots of a limited key
 		{takeTurns, yes, yes, yes, no, AnyKey, []Role{Chat, EndUserRole}},
 		{"completions.create", yes, yes, yes, no, AnyKey, []Role{Chat, EndUserRole}},
 		{"embeddings.create", yes, yes, yes, no, WholeKey, nil}, // vectors of any text, which are of no bot

@@ -13,6 +13,9 @@ const (
 	EventRetrieved        EventType = "retrieval.completed"
 	EventMessageDelta     EventType = "message.delta"
 	EventCitation         EventType = "citation.added"
+	EventToolCall         EventType = "tool_call.created"
+	EventToolResult       EventType = "tool_call.completed"
+	EventTurnWaiting      EventType = "turn.waiting"
 	EventMessageCompleted EventType = "message.completed"
 	EventTurnCompleted    EventType = "turn.completed"
 	EventTurnFailed       EventType = "turn.failed"
@@ -25,7 +28,7 @@ type Event struct {
 	Sequence int64
 	Type     EventType
 	Text     string // of a delta
-	Data     []byte // of a retrieval and a citation: JSON
+	Data     []byte // of a retrieval, a citation and a call of a tool: JSON
 }
 
 // AttemptSpan is how many sequence numbers an attempt has.
@@ -73,6 +76,9 @@ func (r TurnView) Events(chunks []string, first int, position int64, now time.Ti
 		for i := max(0, int(at)-seqMessage-first); i < len(chunks); i++ {
 			events = append(events, chunkEvent(int64(seqChunks+first+i), chunks[i]))
 		}
+		if end := int64(seqChunks + first + len(chunks)); r.Status == TurnWaiting && at < end {
+			events = append(events, Event{Sequence: end, Type: EventTurnWaiting})
+		}
 	case r.isNumbered(chunks, now):
 		events = append(events, r.numberedEnd(r.answerChunks(chunks), at)...)
 	default:
@@ -92,7 +98,11 @@ func (r TurnView) Beyond(chunks []string, known bool, position int64, now time.T
 	case AttemptAt(position) > r.Attempt:
 		return true
 	case !r.Ended():
-		return known && at > int64(seqMessage+len(chunks))
+		last := seqMessage + len(chunks)
+		if r.Status == TurnWaiting {
+			last++
+		}
+		return known && at > int64(last)
 	default:
 		return r.isNumbered(chunks, now) && at > int64(seqChunks+len(r.answerChunks(chunks))+1)
 	}

@@ -50,6 +50,8 @@ type Turn struct {
 	Attempt     int
 	CostLimited bool // the workspace may have a limit of costs
 	LeaseUntil  time.Time
+	Tools       []ToolUse // that the turn may call, with their versions; nil: it has called none yet
+	ToolSteps   int       // before this attempt
 	StartedAt   time.Time
 	Done        *Message // the answer, where another operation has completed the turn in the meantime
 	DoneBy      Reply    // the reply that belongs to Done

@@ -12,6 +12,7 @@ type TurnStatus string
 // The statuses.
 const (
 	TurnRunning   TurnStatus = "running"
+	TurnWaiting   TurnStatus = "waiting" // for decisions about calls of tools: no process runs it, and its thread is busy
 	TurnCompleted TurnStatus = "completed"
 	TurnFailed    TurnStatus = "failed"
 	TurnCancelled TurnStatus = "cancelled"
@@ -40,7 +41,7 @@ type Failure struct {
 }
 
 // Ended reports whether the turn has ended.
-func (r TurnView) Ended() bool { return r.Status != TurnRunning }
+func (r TurnView) Ended() bool { return r.Status != TurnRunning && r.Status != TurnWaiting }
 
 // View returns the turn as it is read while it runs.
 func (t *Turn) View() TurnView {

@@ -105,6 +105,9 @@ type Turns interface {
 	// Cut ends the lease of an attempt that was stopped and counts its usage, so that the next attempt may begin at
 	// once, in any process. Nothing changes where another attempt has begun or the turn has ended.
 	Cut(ctx context.Context, t domain.Turn, reply domain.Reply, at time.Time) error
+	// Wait ends the attempt of a turn whose calls of tools wait, and returns those calls. The turn goes on when they are decided, in any
+	// process; at once where none waits any more.
+	Wait(ctx context.Context, t domain.Turn) ([]domain.ToolCall, error)
 }
 
 // Leases finds the turns that hold their thread, and ends those whose process has died.
@@ -128,4 +131,6 @@ type Events interface {
 	TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error
 	// TurnFailed publishes that an attempt has failed. The reply names the model, where one was chosen.
 	TurnFailed(ctx context.Context, t domain.Turn, reply domain.Reply, why *fail.Error) error
+	// ToolCallWaiting publishes that a turn waits for the decision about a call, or for its result.
+	ToolCallWaiting(ctx context.Context, t domain.Turn, c domain.ToolCall) error
 }

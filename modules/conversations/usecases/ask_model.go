@@ -16,9 +16,13 @@ import (
 type AskModel struct {
 	Model    ports.Model
 	Retrieve RetrieveKnowledge
-	Timeout  time.Duration // for the whole answer
+	Tools    UseTools
+	Timeout  time.Duration // for the whole answer, or for one step of an answer with tools
 	Now      func() time.Time
 }
+
+// maxToolTurn is how long an attempt with calls of tools may take; its steps have timeouts of their own.
+const maxToolTurn = 10 * time.Minute
 
 // timeoutSlack is how much longer than Timeout the context of the call lasts. The guard of the model has the same
 // Timeout and must be the first to detect that the model hangs. Otherwise it would take the timeout for a caller who
@@ -29,10 +33,18 @@ const timeoutSlack = 250 * time.Millisecond
 // knowledge bases, they are searched first. Where the model fails, the error says when to repeat the call, and the reply has the
 // usage all the same.
 func (u AskModel) Ask(ctx context.Context, t domain.Turn, write func(chunk string)) (domain.Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, u.Timeout+timeoutSlack)
+	tools, err := u.Tools.open(ctx, t, write)
+	if err != nil {
+		return domain.Reply{}, modelFailure(err).With("turn_id", t.ID)
+	}
+	limit := u.Timeout + timeoutSlack
+	if tools != nil {
+		limit = maxToolTurn
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start, first := u.Now(), time.Duration(0)
-	reply, err := u.answer(ctx, t, write, func() {
+	reply, err := u.answer(ctx, t, tools, write, func() {
 		if first == 0 {
 			first = u.Now().Sub(start)
 		}
@@ -44,21 +56,76 @@ func (u AskModel) Ask(ctx context.Context, t domain.Turn, write func(chunk strin
 	if reply.Provider == "" {
 		reply.Provider, reply.Model = t.Asked.Provider, t.Asked.Name
 	}
+	if errors.Is(err, ports.ErrTurnWaiting) {
+		return reply, err
+	}
 	if err != nil {
 		return reply, modelFailure(err).With("turn_id", t.ID)
 	}
 	return reply, nil
 }
 
+// stepBreak separates what a model says before calls of tools from what it says after them.
+const stepBreak = "\n\n"
+
+// reply calls the model until it has answered, and the tools that it asks for in between. What it said in earlier attempts is written
+// again. The usage is that of the last step: the others are counted when they are stored.
+func (u AskModel) reply(ctx context.Context, p ports.Prompt, tools *toolTurn, say func(text string)) (domain.Reply, error) {
+	if tools == nil {
+		return u.Model.Reply(ctx, p, say)
+	}
+	var text strings.Builder
+	broken := false
+	speak := func(piece string) {
+		if broken {
+			piece, broken = stepBreak+piece, false
+		}
+		text.WriteString(piece)
+		say(piece)
+	}
+	for _, step := range domain.StepsOf(tools.calls) {
+		if step.Text != "" {
+			speak(step.Text)
+			broken = true
+		}
+	}
+	if err := tools.resume(ctx); err != nil {
+		return domain.Reply{}, err
+	}
+	for {
+		if err := tools.settle(ctx); err != nil {
+			return domain.Reply{}, err
+		}
+		tools.offer(&p)
+		reply, err := u.step(ctx, p, speak)
+		p.ChargedMicros = 0 // it is counted with the step
+		if err != nil || len(reply.Calls) == 0 {
+			reply.Content = text.String()
+			return reply, err
+		}
+		if err := tools.add(ctx, reply); err != nil {
+			return reply, err
+		}
+		broken = text.Len() > 0
+	}
+}
+
+// step calls the model once.
+func (u AskModel) step(ctx context.Context, p ports.Prompt, say func(text string)) (domain.Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout+timeoutSlack)
+	defer cancel()
+	return u.Model.Reply(ctx, p, say)
+}
+
 // answer searches the knowledge bases of the bot, where it has any, and calls the model. Began is called with each text.
-func (u AskModel) answer(ctx context.Context, t domain.Turn, write func(chunk string), began func()) (domain.Reply, error) {
+func (u AskModel) answer(ctx context.Context, t domain.Turn, tools *toolTurn, write func(chunk string), began func()) (domain.Reply, error) {
 	prompt := promptOf(t)
 	settings, err := knowledgeOf(t)
 	if err != nil {
 		return domain.Reply{}, err
 	}
 	if len(settings.Bases) == 0 || u.Retrieve.Knowledge == nil {
-		reply, err := u.Model.Reply(ctx, prompt, func(text string) {
+		reply, err := u.reply(ctx, prompt, tools, func(text string) {
 			began()
 			write(domain.Storable(text))
 		})
@@ -84,7 +151,7 @@ func (u AskModel) answer(ctx context.Context, t domain.Turn, write func(chunk st
 		prompt.ChargedMicros = *usage.ChargedMicros
 	}
 	prompt.Found = ports.Found{Sources: sources, Boundary: rand.Text(), Locate: answer.reader.Locate}
-	reply, err := u.Model.Reply(ctx, prompt, func(text string) {
+	reply, err := u.reply(ctx, prompt, tools, func(text string) {
 		began()
 		answer.add(answer.reader.Write(domain.Storable(text)))
 	})

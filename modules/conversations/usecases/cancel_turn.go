@@ -47,7 +47,7 @@ const endPoll = 200 * time.Millisecond // between checks of a turn whose end is 
 // Timeout. It may be repeated.
 func (u CancelTurn) request(ctx context.Context, thread, turn uuid.UUID) error {
 	view, err := u.Views.Get(ctx, thread, turn)
-	if err != nil || view.Ended() {
+	if err != nil || view.Ended() || view.Status == domain.TurnWaiting { // which no process runs
 		return err
 	}
 	changed, stop := u.Live.Watch(turn)

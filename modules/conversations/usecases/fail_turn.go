@@ -27,8 +27,24 @@ func (a *attempt) fail(ctx context.Context, cause error) error {
 		return a.Cancels.Cancel(ctx, *a.turn, partial, a.reply)
 	case a.writer != nil && errors.Is(cause, ports.ErrCut):
 		return a.Turns.Cut(ctx, *a.turn, a.reply, a.Now())
+	case errors.Is(cause, ports.ErrTurnWaiting):
+		return a.wait(ctx)
 	}
 	return a.storeFailure(ctx, cause)
+}
+
+// wait ends the attempt of a turn that waits for calls of tools, and publishes them.
+func (a *attempt) wait(ctx context.Context) error {
+	waiting, err := a.Turns.Wait(ctx, *a.turn)
+	if err != nil {
+		return err
+	}
+	for _, c := range waiting {
+		if err := a.Events.ToolCallWaiting(ctx, *a.turn, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // storeFailure stores that the model failed, and its usage. The user's message stays, and the operation may be

@@ -38,7 +38,7 @@ func (u FollowTurn) Check(ctx context.Context, thread, turn uuid.UUID) error {
 }
 
 // Do follows a turn. It returns nil after the turn's last event, without a call of write where the reader already has
-// that event. It also returns nil when it stops following, and the reader may then continue from its position, here or
+// that event, and where the turn begins to wait. It also returns nil when it stops following, and the reader may then continue from its position, here or
 // in another process. The error is ErrNoSuchEvent where no reader can be at the position.
 func (u FollowTurn) Do(ctx context.Context, thread, turn uuid.UUID, position int64, write WriteEvents) error {
 	ctx, cancel := context.WithTimeout(ctx, u.Longest)
@@ -64,7 +64,7 @@ func (u FollowTurn) Do(ctx context.Context, thread, turn uuid.UUID, position int
 		if len(now.events) > 0 {
 			position = now.events[len(now.events)-1].Sequence
 		}
-		if now.turn.Ended() {
+		if now.turn.Ended() || now.turn.Status == domain.TurnWaiting && len(now.events) > 0 {
 			return nil
 		}
 		here := u.Live.Streaming(turn) != nil
@@ -126,11 +126,11 @@ func (u FollowTurn) look(ctx context.Context, thread, turn uuid.UUID, position i
 		return followed{}, err
 	}
 	after := 0
-	if !view.Ended() {
+	if view.Status == domain.TurnRunning {
 		after = domain.ChunksAt(view.Attempt, position)
 	}
 	chunks, first, err := u.Chunks.List(ctx, turn, view.Attempt, after)
-	return u.followed(view, chunks, first, position, view.Ended(), u.Poll), err
+	return u.followed(view, chunks, first, position, view.Status != domain.TurnRunning, u.Poll), err
 }
 
 // followed returns a turn with the events for a reader. Chunks are its chunks from number first on; complete says that

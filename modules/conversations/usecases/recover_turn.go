@@ -2,6 +2,7 @@ package usecases
 
 import (
 	"context"
+	"errors"
 
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
@@ -30,5 +31,9 @@ func (u RecoverTurn) Do(ctx context.Context, lost ports.Abandoned, started func(
 		started()
 		return a.work(ctx)
 	}
-	return u.Attend.Resume(ctx, func() error { return u.Operations.Recover(ctx, op) })
+	err := u.Attend.Resume(ctx, func() error { return u.Operations.Recover(ctx, op) })
+	if errors.Is(err, ports.ErrTurnWaiting) {
+		return nil
+	}
+	return err
 }

@@ -126,7 +126,11 @@ func (u TakeTurn) freeThread(ctx context.Context, thread uuid.UUID) error {
 	if err != nil || active == uuid.Nil {
 		return err
 	}
-	return ports.ErrThreadBusy.With("active_turn_id", active)
+	busy := ports.ErrThreadBusy.With("active_turn_id", active)
+	if view, err := u.Views.Get(ctx, thread, active); err == nil && view.Status == domain.TurnWaiting {
+		return busy.With("reason", "waiting")
+	}
+	return busy
 }
 
 // ContentCode returns the code of an error of domain.CheckContent.

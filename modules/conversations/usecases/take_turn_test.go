@@ -70,6 +70,7 @@ func (silent) TurnCompleted(context.Context, domain.Turn, domain.Message, domain
 	return nil
 }
 func (silent) TurnFailed(context.Context, domain.Turn, domain.Reply, *fail.Error) error { return nil }
+func (silent) ToolCallWaiting(context.Context, domain.Turn, domain.ToolCall) error { return nil }
 
 // operations runs the steps of an operation without transactions.
 type operations struct{ ports.Operations }

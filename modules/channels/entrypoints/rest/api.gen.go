@@ -43,6 +43,7 @@ const (
 	DocumentFailed    EventType = "document.failed"
 	DocumentReady     EventType = "document.ready"
 	LimitWarning      EventType = "limit.warning"
+	ToolCallWaiting   EventType = "tool_call.waiting"
 	TurnCompleted     EventType = "turn.completed"
 	TurnFailed        EventType = "turn.failed"
 )
@@ -59,6 +60,8 @@ func (e EventType) Valid() bool {
 	case DocumentReady:
 		return true
 	case LimitWarning:
+		return true
+	case ToolCallWaiting:
 		return true
 	case TurnCompleted:
 		return true
@@ -638,6 +641,9 @@ type SvixTimestamp = string
 
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
+
+// ToolCallID defines model for ToolCallId.
+type ToolCallID = openapi_types.UUID
 
 // ToolID defines model for ToolId.
 type ToolID = openapi_types.UUID

@@ -3,6 +3,7 @@ package events
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +17,7 @@ import (
 const (
 	turnCompleted = "turn.completed"
 	turnFailed    = "turn.failed"
+	toolWaiting   = "tool_call.waiting"
 )
 
 // Events publishes turns to the webhook subscriptions of their workspace.
@@ -82,6 +84,21 @@ func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.
 
 func (e Events) TurnFailed(ctx context.Context, t domain.Turn, _ domain.Reply, why *fail.Error) error {
 	return e.publish(ctx, turnFailed, t, failed{turn: toTurn(t), Error: failure{Code: why.Code, Message: why.Message, Details: why.Details}})
+}
+
+type toolCall struct {
+	turn
+	ToolCallID uuid.UUID       `json:"tool_call_id"`
+	Name       string          `json:"name"`
+	Kind       string          `json:"kind"`
+	Arguments  json.RawMessage `json:"arguments"`
+	ExpiresAt  *time.Time      `json:"expires_at"`
+}
+
+func (e Events) ToolCallWaiting(ctx context.Context, t domain.Turn, c domain.ToolCall) error {
+	return e.publish(ctx, toolWaiting, t, toolCall{
+		turn: toTurn(t), ToolCallID: c.ID, Name: c.Name, Kind: string(c.Kind), Arguments: c.Arguments, ExpiresAt: c.ExpiresAt,
+	})
 }
 
 func (e Events) publish(ctx context.Context, kind string, t domain.Turn, data any) error {

@@ -155,6 +155,12 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 	if t.Request, err = toRequest(pinned.Request); err != nil {
 		return nil, err
 	}
+	t.ToolSteps = int(pinned.ToolSteps)
+	if pinned.Tools != nil {
+		if err := json.Unmarshal(pinned.Tools, &t.Tools); err != nil {
+			return nil, fmt.Errorf("read the tools of the turn: %w", err)
+		}
+	}
 	if row.BotID != nil {
 		t.Pinned = &domain.Pinned{
 			BotID: *row.BotID, Version: int(*row.BotVersion), Instruction: *pinned.Instruction, Settings: pinned.Settings,
@@ -177,6 +183,8 @@ func (s *Turns) whyNot(ctx context.Context, workspace, actor, operation uuid.UUI
 		return nil, fmt.Errorf("read the turn: %w", err)
 	case state.Status == string(domain.TurnFailed):
 		return nil, ports.ErrTurnMovedOn.With("turn_id", state.ID)
+	case state.Status == string(domain.TurnWaiting):
+		return nil, s.waiting(ctx, state.ID)
 	case state.Status == string(domain.TurnCancelled):
 		return nil, ports.ErrTurnCancelled.With("turn_id", state.ID).Because(ports.ErrCancel)
 	case state.Status == string(domain.TurnCompleted):

@@ -60,7 +60,7 @@ const (
 func (a Answers) outcome(err error) error {
 	wait, notAsked := a.Models.NotAsked(err)
 	switch {
-	case err == nil, errors.Is(err, ports.ErrCancel):
+	case err == nil, errors.Is(err, ports.ErrCancel), errors.Is(err, ports.ErrTurnWaiting): // which goes on by itself
 		return nil
 	case notAsked:
 		return &conversations.Delayed{Reason: "the model has failed too often just now", Wait: wait}

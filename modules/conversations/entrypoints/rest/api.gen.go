@@ -116,12 +116,15 @@ const (
 	STORAGEFULL              ErrorCode = "STORAGE_FULL"
 	THREADBUSY               ErrorCode = "THREAD_BUSY"
 	THREADNOTFOUND           ErrorCode = "THREAD_NOT_FOUND"
+	TOOLCALLDECIDED          ErrorCode = "TOOL_CALL_DECIDED"
 	TOOLINUSE                ErrorCode = "TOOL_IN_USE"
+	TOOLLOOP                 ErrorCode = "TOOL_LOOP"
 	TOOLNAMETAKEN            ErrorCode = "TOOL_NAME_TAKEN"
 	TOOLNOTFOUND             ErrorCode = "TOOL_NOT_FOUND"
 	TOOMANYEXPORTS           ErrorCode = "TOO_MANY_EXPORTS"
 	TOOMANYREADS             ErrorCode = "TOO_MANY_READS"
 	TOOMANYTURNS             ErrorCode = "TOO_MANY_TURNS"
+	TURNWAITING              ErrorCode = "TURN_WAITING"
 	UNAUTHORIZED             ErrorCode = "UNAUTHORIZED"
 	UNSUPPORTEDMEDIATYPE     ErrorCode = "UNSUPPORTED_MEDIA_TYPE"
 	VALIDATIONERROR          ErrorCode = "VALIDATION_ERROR"
@@ -296,7 +299,11 @@ func (e ErrorCode) Valid() bool {
 		return true
 	case THREADNOTFOUND:
 		return true
+	case TOOLCALLDECIDED:
+		return true
 	case TOOLINUSE:
+		return true
+	case TOOLLOOP:
 		return true
 	case TOOLNAMETAKEN:
 		return true
@@ -307,6 +314,8 @@ func (e ErrorCode) Valid() bool {
 	case TOOMANYREADS:
 		return true
 	case TOOMANYTURNS:
+		return true
+	case TURNWAITING:
 		return true
 	case UNAUTHORIZED:
 		return true
@@ -576,6 +585,111 @@ func (e ThreadStatus) Valid() bool {
 	}
 }
 
+// Defines values for ToolCallEffect.
+const (
+	Read  ToolCallEffect = "read"
+	Write ToolCallEffect = "write"
+)
+
+// Valid indicates whether the value is a known member of the ToolCallEffect enum.
+func (e ToolCallEffect) Valid() bool {
+	switch e {
+	case Read:
+		return true
+	case Write:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ToolCallCompletedType.
+const (
+	ToolCallCompletedTypeToolCallCompleted ToolCallCompletedType = "tool_call.completed"
+)
+
+// Valid indicates whether the value is a known member of the ToolCallCompletedType enum.
+func (e ToolCallCompletedType) Valid() bool {
+	switch e {
+	case ToolCallCompletedTypeToolCallCompleted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ToolCallCreatedType.
+const (
+	ToolCallCreatedTypeToolCallCreated ToolCallCreatedType = "tool_call.created"
+)
+
+// Valid indicates whether the value is a known member of the ToolCallCreatedType enum.
+func (e ToolCallCreatedType) Valid() bool {
+	switch e {
+	case ToolCallCreatedTypeToolCallCreated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ToolCallDecisionDecision.
+const (
+	Approve ToolCallDecisionDecision = "approve"
+	Deny    ToolCallDecisionDecision = "deny"
+)
+
+// Valid indicates whether the value is a known member of the ToolCallDecisionDecision enum.
+func (e ToolCallDecisionDecision) Valid() bool {
+	switch e {
+	case Approve:
+		return true
+	case Deny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ToolCallStatus.
+const (
+	ToolCallStatusApproved  ToolCallStatus = "approved"
+	ToolCallStatusCancelled ToolCallStatus = "cancelled"
+	ToolCallStatusDenied    ToolCallStatus = "denied"
+	ToolCallStatusExpired   ToolCallStatus = "expired"
+	ToolCallStatusFailed    ToolCallStatus = "failed"
+	ToolCallStatusRunning   ToolCallStatus = "running"
+	ToolCallStatusSucceeded ToolCallStatus = "succeeded"
+	ToolCallStatusUnknown   ToolCallStatus = "unknown"
+	ToolCallStatusWaiting   ToolCallStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ToolCallStatus enum.
+func (e ToolCallStatus) Valid() bool {
+	switch e {
+	case ToolCallStatusApproved:
+		return true
+	case ToolCallStatusCancelled:
+		return true
+	case ToolCallStatusDenied:
+		return true
+	case ToolCallStatusExpired:
+		return true
+	case ToolCallStatusFailed:
+		return true
+	case ToolCallStatusRunning:
+		return true
+	case ToolCallStatusSucceeded:
+		return true
+	case ToolCallStatusUnknown:
+		return true
+	case ToolCallStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TurnCancelledType.
 const (
 	TurnCancelledTypeTurnCancelled TurnCancelledType = "turn.cancelled"
@@ -642,6 +756,7 @@ const (
 	TurnStatusCompleted TurnStatus = "completed"
 	TurnStatusFailed    TurnStatus = "failed"
 	TurnStatusRunning   TurnStatus = "running"
+	TurnStatusWaiting   TurnStatus = "waiting"
 )
 
 // Valid indicates whether the value is a known member of the TurnStatus enum.
@@ -654,6 +769,38 @@ func (e TurnStatus) Valid() bool {
 	case TurnStatusFailed:
 		return true
 	case TurnStatusRunning:
+		return true
+	case TurnStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TurnWaitingStatus.
+const (
+	TurnWaitingStatusWaiting TurnWaitingStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the TurnWaitingStatus enum.
+func (e TurnWaitingStatus) Valid() bool {
+	switch e {
+	case TurnWaitingStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TurnWaitingEventType.
+const (
+	TurnWaitingEventTypeTurnWaiting TurnWaitingEventType = "turn.waiting"
+)
+
+// Valid indicates whether the value is a known member of the TurnWaitingEventType enum.
+func (e TurnWaitingEventType) Valid() bool {
+	switch e {
+	case TurnWaitingEventTypeTurnWaiting:
 		return true
 	default:
 		return false
@@ -1204,6 +1351,28 @@ type StreamClosedReason string
 // StreamClosedType Type of the event.
 type StreamClosedType string
 
+// StreamedToolCall A call of a tool, as streams show it.
+type StreamedToolCall struct {
+	// Arguments Arguments: an object, or a text if the model did not send an object.
+	Arguments interface{} `json:"arguments"`
+
+	// ExpiresAt When a call that waits expires; null for others.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// ID Id of the call.
+	ID openapi_types.UUID `json:"id"`
+
+	// Kind Kind of the tool, or `none` if there is no tool with this name.
+	Kind string `json:"kind"`
+
+	// Name Name of the tool.
+	Name string `json:"name"`
+
+	// Status Status of a call: `waiting` for a person or a client, `approved` and about to run, `denied`, `expired` because nobody decided within a day, `running`,
+	// `succeeded`, `failed`, `unknown` because it was sent and its answer was lost, or `cancelled` with its turn.
+	Status ToolCallStatus `json:"status"`
+}
+
 // TakeTurnRequest A message to the bot.
 type TakeTurnRequest struct {
 	// Content Message of the user, 1-50,000 characters. At least one has to be visible, else 422 with the code `BLANK`: white space, control and format characters (zero width, byte order marks, directions) and blank symbols such as U+2800 and U+3164 do not count.
@@ -1285,6 +1454,164 @@ type ThreadStatus string
 
 // ThreadTitle Title of the thread, at most 200 characters. Default empty.
 type ThreadTitle = string
+
+// ToolCall A call of a tool that a bot makes.
+type ToolCall struct {
+	// Arguments Arguments: an object, or a text if the model did not send an object.
+	Arguments interface{} `json:"arguments"`
+
+	// Attempts How often the call was sent.
+	Attempts int `json:"attempts"`
+
+	// BotID Id of the bot.
+	BotID *openapi_types.UUID `json:"bot_id"`
+
+	// CreatedAt When the model asked for the call.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When it was decided.
+	DecidedAt *time.Time `json:"decided_at"`
+
+	// DecidedBy User or key that decided or answered the call; null if nobody did.
+	DecidedBy *openapi_types.UUID `json:"decided_by"`
+
+	// Effect Whether the call may change something.
+	Effect ToolCallEffect `json:"effect"`
+
+	// ExpiresAt When a call that waits expires; null for a call that never waited.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// FinishedAt When it got its final status.
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// ID Id of the call. It is also the operation id that a tool with an idempotency header is sent.
+	ID openapi_types.UUID `json:"id"`
+
+	// Kind Kind of the tool, or `none` if there is no tool with this name.
+	Kind string `json:"kind"`
+
+	// Name Name of the tool, as the model sent it.
+	Name string `json:"name"`
+
+	// Reason Reason of the decision.
+	Reason *string `json:"reason"`
+
+	// Result What the tool answered, or why it did not; null while there is none.
+	Result *string `json:"result"`
+
+	// StartedAt When it was sent for the last time.
+	StartedAt *time.Time `json:"started_at"`
+
+	// Status Status of a call: `waiting` for a person or a client, `approved` and about to run, `denied`, `expired` because nobody decided within a day, `running`,
+	// `succeeded`, `failed`, `unknown` because it was sent and its answer was lost, or `cancelled` with its turn.
+	Status ToolCallStatus `json:"status"`
+
+	// Step Answer of the model that asked for the call, from 1. Calls of one step run side by side.
+	Step int `json:"step"`
+
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// ToolID Id of the tool; null if there is no tool with this name.
+	ToolID *openapi_types.UUID `json:"tool_id"`
+
+	// ToolVersion Version of the tool.
+	ToolVersion *int `json:"tool_version"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+}
+
+// ToolCallEffect Whether the call may change something.
+type ToolCallEffect string
+
+// ToolCallCompleted A call of a tool has ended.
+type ToolCallCompleted struct {
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
+
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// ToolCall A call of a tool, as streams show it.
+	ToolCall StreamedToolCall `json:"tool_call"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type ToolCallCompletedType `json:"type"`
+}
+
+// ToolCallCompletedType Type of the event.
+type ToolCallCompletedType string
+
+// ToolCallCreated The model asks for a call of a tool. End users get it for tools of the kind `client` only.
+type ToolCallCreated struct {
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
+
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// ToolCall A call of a tool, as streams show it.
+	ToolCall StreamedToolCall `json:"tool_call"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type ToolCallCreatedType `json:"type"`
+}
+
+// ToolCallCreatedType Type of the event.
+type ToolCallCreatedType string
+
+// ToolCallDecision Decision about a call of a tool.
+type ToolCallDecision struct {
+	// Arguments Arguments in place of those of the model, of a call that is approved; at most 65536 bytes.
+	Arguments *map[string]interface{} `json:"arguments,omitempty"`
+
+	// Decision Whether the call is made.
+	Decision ToolCallDecisionDecision `json:"decision"`
+
+	// Reason Why, at most 1000 characters. The model is given the reason of a denial.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// ToolCallDecisionDecision Whether the call is made.
+type ToolCallDecisionDecision string
+
+// ToolCallPage A page of calls of tools.
+type ToolCallPage struct {
+	// HasMore Whether there are further calls.
+	HasMore bool `json:"has_more"`
+
+	// Items The calls.
+	Items []ToolCall `json:"items"`
+
+	// NextCursor Send it as `cursor` to get the next page; null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// ToolCallResult Result of a call of a client's tool.
+type ToolCallResult struct {
+	// Content What the model is given: 1 to 100000 characters.
+	Content string `json:"content"`
+
+	// Failed Whether the call failed.
+	Failed *bool `json:"failed,omitempty"`
+}
+
+// ToolCallStatus Status of a call: `waiting` for a person or a client, `approved` and about to run, `denied`, `expired` because nobody decided within a day, `running`,
+// `succeeded`, `failed`, `unknown` because it was sent and its answer was lost, or `cancelled` with its turn.
+type ToolCallStatus string
 
 // Turn A turn that completed: the message of the user and the answer. For end users `provider` and `model` are empty, `bot_version`, tokens and cost null, and times 0 or null.
 type Turn struct {
@@ -1512,7 +1839,7 @@ type TurnRecord struct {
 	// Provider Provider that was asked or is to be asked; `unknown` if the settings name a model without a provider.
 	Provider string `json:"provider"`
 
-	// Status Status of a turn.
+	// Status Status of a turn. `waiting`: for decisions about calls of tools, or for their results.
 	Status TurnStatus `json:"status"`
 
 	// ThreadID Id of the thread.
@@ -1537,7 +1864,7 @@ type TurnRecordList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// TurnStatus Status of a turn.
+// TurnStatus Status of a turn. `waiting`: for decisions about calls of tools, or for their results.
 type TurnStatus string
 
 // TurnUsage Usage and cost of a turn.
@@ -1557,6 +1884,45 @@ type TurnUsage struct {
 	// OutputTokens Tokens of the answer, as the provider counted them; null if it did not report them.
 	OutputTokens *int `json:"output_tokens"`
 }
+
+// TurnWaiting A turn that waits for calls of tools.
+type TurnWaiting struct {
+	// Status Always `waiting`.
+	Status TurnWaitingStatus `json:"status"`
+
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// ToolCallIds Ids of the calls that wait.
+	ToolCallIds []openapi_types.UUID `json:"tool_call_ids"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+}
+
+// TurnWaitingStatus Always `waiting`.
+type TurnWaitingStatus string
+
+// TurnWaitingEvent The turn waits for calls of tools. The stream ends; it can be followed again from here.
+type TurnWaitingEvent struct {
+	// SequenceNumber Position in the stream, also the `id` of the event. Each further attempt begins after another million; numbers can be left out.
+	SequenceNumber int64 `json:"sequence_number"`
+
+	// ThreadID Id of the thread.
+	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TraceID Trace id of the call that is answered.
+	TraceID string `json:"trace_id"`
+
+	// TurnID Id of the turn.
+	TurnID openapi_types.UUID `json:"turn_id"`
+
+	// Type Type of the event.
+	Type TurnWaitingEventType `json:"type"`
+}
+
+// TurnWaitingEventType Type of the event.
+type TurnWaitingEventType string
 
 // UnavailableModels Why the models of a provider are not in the list.
 type UnavailableModels struct {
@@ -1696,6 +2062,9 @@ type SubscriptionID = openapi_types.UUID
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
 
+// ToolCallID defines model for ToolCallId.
+type ToolCallID = openapi_types.UUID
+
 // ToolID defines model for ToolId.
 type ToolID = openapi_types.UUID
 
@@ -1783,6 +2152,21 @@ type RetryTurnParams struct {
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
+// ListToolCallsParams defines parameters for ListToolCalls.
+type ListToolCallsParams struct {
+	// Cursor `next_cursor` of the page before. Default: the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit Maximum number of items, 1-100.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Status Only calls with this status.
+	Status *ToolCallStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// TurnID Only calls of this turn.
+	TurnID *openapi_types.UUID `form:"turn_id,omitempty" json:"turn_id,omitempty"`
+}
+
 // RateMessageJSONRequestBody defines body for RateMessage for application/json ContentType.
 type RateMessageJSONRequestBody = Feedback
 
@@ -1809,6 +2193,12 @@ type TestModelKeyJSONRequestBody = TestModelKeyRequest
 
 // PutModelSettingsJSONRequestBody defines body for PutModelSettings for application/json ContentType.
 type PutModelSettingsJSONRequestBody = PutModelSettingsRequest
+
+// DecideToolCallJSONRequestBody defines body for DecideToolCall for application/json ContentType.
+type DecideToolCallJSONRequestBody = ToolCallDecision
+
+// AnswerToolCallJSONRequestBody defines body for AnswerToolCall for application/json ContentType.
+type AnswerToolCallJSONRequestBody = ToolCallResult
 
 // AsTurnCreated returns the union data inside the TurnEvent as a TurnCreated
 func (t TurnEvent) AsTurnCreated() (TurnCreated, error) {
@@ -1971,6 +2361,108 @@ func (t *TurnEvent) MergeCitationAdded(v CitationAdded) error {
 		return err
 	}
 	b, err = runtime.JSONMerge(b, []byte(`{"type":"citation.added"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsToolCallCreated returns the union data inside the TurnEvent as a ToolCallCreated
+func (t TurnEvent) AsToolCallCreated() (ToolCallCreated, error) {
+	var body ToolCallCreated
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromToolCallCreated overwrites any union data inside the TurnEvent as the provided ToolCallCreated
+func (t *TurnEvent) FromToolCallCreated(v ToolCallCreated) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"tool_call.created"}`))
+	t.union = b
+	return err
+}
+
+// MergeToolCallCreated performs a merge with any union data inside the TurnEvent, using the provided ToolCallCreated
+func (t *TurnEvent) MergeToolCallCreated(v ToolCallCreated) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"tool_call.created"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsToolCallCompleted returns the union data inside the TurnEvent as a ToolCallCompleted
+func (t TurnEvent) AsToolCallCompleted() (ToolCallCompleted, error) {
+	var body ToolCallCompleted
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromToolCallCompleted overwrites any union data inside the TurnEvent as the provided ToolCallCompleted
+func (t *TurnEvent) FromToolCallCompleted(v ToolCallCompleted) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"tool_call.completed"}`))
+	t.union = b
+	return err
+}
+
+// MergeToolCallCompleted performs a merge with any union data inside the TurnEvent, using the provided ToolCallCompleted
+func (t *TurnEvent) MergeToolCallCompleted(v ToolCallCompleted) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"tool_call.completed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsTurnWaitingEvent returns the union data inside the TurnEvent as a TurnWaitingEvent
+func (t TurnEvent) AsTurnWaitingEvent() (TurnWaitingEvent, error) {
+	var body TurnWaitingEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTurnWaitingEvent overwrites any union data inside the TurnEvent as the provided TurnWaitingEvent
+func (t *TurnEvent) FromTurnWaitingEvent(v TurnWaitingEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.waiting"}`))
+	t.union = b
+	return err
+}
+
+// MergeTurnWaitingEvent performs a merge with any union data inside the TurnEvent, using the provided TurnWaitingEvent
+func (t *TurnEvent) MergeTurnWaitingEvent(v TurnWaitingEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"turn.waiting"}`))
 	if err != nil {
 		return err
 	}
@@ -2176,6 +2668,10 @@ func (t TurnEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsRetrievalCompleted()
 	case "stream.closed":
 		return t.AsStreamClosed()
+	case "tool_call.completed":
+		return t.AsToolCallCompleted()
+	case "tool_call.created":
+		return t.AsToolCallCreated()
 	case "turn.cancelled":
 		return t.AsTurnCancelled()
 	case "turn.completed":
@@ -2184,6 +2680,8 @@ func (t TurnEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsTurnCreated()
 	case "turn.failed":
 		return t.AsTurnFailed()
+	case "turn.waiting":
+		return t.AsTurnWaitingEvent()
 	default:
 		return nil, errors.New("unknown discriminator value: " + discriminator)
 	}
@@ -2270,6 +2768,18 @@ type ServerInterface interface {
 	// ListModels List the models that the workspace can use
 	// (GET /v1/models)
 	ListModels(ctx *echo.Context) error
+	// ListToolCalls List calls of tools
+	// (GET /v1/tool-calls)
+	ListToolCalls(ctx *echo.Context, params ListToolCallsParams) error
+	// GetToolCall Get a call of a tool
+	// (GET /v1/tool-calls/{tool_call_id})
+	GetToolCall(ctx *echo.Context, toolCallID ToolCallID) error
+	// DecideToolCall Approve or deny a call of a tool
+	// (POST /v1/tool-calls/{tool_call_id}/decision)
+	DecideToolCall(ctx *echo.Context, toolCallID ToolCallID) error
+	// AnswerToolCall Answer a call of a client's tool
+	// (POST /v1/tool-calls/{tool_call_id}/result)
+	AnswerToolCall(ctx *echo.Context, toolCallID ToolCallID) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -2797,6 +3307,93 @@ func (w *ServerInterfaceWrapper) ListModels(ctx *echo.Context) error {
 	return err
 }
 
+// ListToolCalls converts echo context to params.
+func (w *ServerInterfaceWrapper) ListToolCalls(ctx *echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListToolCallsParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "turn_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "turn_id", ctx.QueryParams(), &params.TurnID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter turn_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListToolCalls(ctx, params)
+	return err
+}
+
+// GetToolCall converts echo context to params.
+func (w *ServerInterfaceWrapper) GetToolCall(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_call_id" -------------
+	var toolCallID ToolCallID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_call_id", ctx.Param("tool_call_id"), &toolCallID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_call_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetToolCall(ctx, toolCallID)
+	return err
+}
+
+// DecideToolCall converts echo context to params.
+func (w *ServerInterfaceWrapper) DecideToolCall(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_call_id" -------------
+	var toolCallID ToolCallID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_call_id", ctx.Param("tool_call_id"), &toolCallID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_call_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DecideToolCall(ctx, toolCallID)
+	return err
+}
+
+// AnswerToolCall converts echo context to params.
+func (w *ServerInterfaceWrapper) AnswerToolCall(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_call_id" -------------
+	var toolCallID ToolCallID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_call_id", ctx.Param("tool_call_id"), &toolCallID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_call_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AnswerToolCall(ctx, toolCallID)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -2867,6 +3464,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/model-settings", wrapper.GetModelSettings, options.OperationMiddlewares["getModelSettings"]...)
 	router.PUT(options.BaseURL+"/v1/model-settings", wrapper.PutModelSettings, options.OperationMiddlewares["putModelSettings"]...)
 	router.GET(options.BaseURL+"/v1/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
+	router.GET(options.BaseURL+"/v1/tool-calls", wrapper.ListToolCalls, options.OperationMiddlewares["listToolCalls"]...)
+	router.GET(options.BaseURL+"/v1/tool-calls/:tool_call_id", wrapper.GetToolCall, options.OperationMiddlewares["getToolCall"]...)
+	router.POST(options.BaseURL+"/v1/tool-calls/:tool_call_id/decision", wrapper.DecideToolCall, options.OperationMiddlewares["decideToolCall"]...)
+	router.POST(options.BaseURL+"/v1/tool-calls/:tool_call_id/result", wrapper.AnswerToolCall, options.OperationMiddlewares["answerToolCall"]...)
 
 }
 
@@ -3165,6 +3766,20 @@ func (response TakeTurn200TextEventStreamResponse) VisitTakeTurnResponse(w http.
 	}
 }
 
+type TakeTurn202JSONResponse TurnWaiting
+
+func (response TakeTurn202JSONResponse) VisitTakeTurnResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TakeTurn204Response struct {
 }
 
@@ -3395,6 +4010,20 @@ func (response RetryTurn200TextEventStreamResponse) VisitRetryTurnResponse(w htt
 	}
 }
 
+type RetryTurn202JSONResponse TurnWaiting
+
+func (response RetryTurn202JSONResponse) VisitRetryTurnResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryTurn204Response struct {
 }
 
@@ -3550,6 +4179,96 @@ func (response ListModels200JSONResponse) VisitListModelsResponse(w http.Respons
 	return err
 }
 
+type ListToolCallsRequestObject struct {
+	Params ListToolCallsParams
+}
+
+type ListToolCallsResponseObject interface {
+	VisitListToolCallsResponse(w http.ResponseWriter) error
+}
+
+type ListToolCalls200JSONResponse ToolCallPage
+
+func (response ListToolCalls200JSONResponse) VisitListToolCallsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetToolCallRequestObject struct {
+	ToolCallID ToolCallID `json:"tool_call_id"`
+}
+
+type GetToolCallResponseObject interface {
+	VisitGetToolCallResponse(w http.ResponseWriter) error
+}
+
+type GetToolCall200JSONResponse ToolCall
+
+func (response GetToolCall200JSONResponse) VisitGetToolCallResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideToolCallRequestObject struct {
+	ToolCallID ToolCallID `json:"tool_call_id"`
+	Body       *DecideToolCallJSONRequestBody
+}
+
+type DecideToolCallResponseObject interface {
+	VisitDecideToolCallResponse(w http.ResponseWriter) error
+}
+
+type DecideToolCall200JSONResponse ToolCall
+
+func (response DecideToolCall200JSONResponse) VisitDecideToolCallResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerToolCallRequestObject struct {
+	ToolCallID ToolCallID `json:"tool_call_id"`
+	Body       *AnswerToolCallJSONRequestBody
+}
+
+type AnswerToolCallResponseObject interface {
+	VisitAnswerToolCallResponse(w http.ResponseWriter) error
+}
+
+type AnswerToolCall200JSONResponse ToolCall
+
+func (response AnswerToolCall200JSONResponse) VisitAnswerToolCallResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// DeleteMessage Delete a message for good
@@ -3621,6 +4340,18 @@ type StrictServerInterface interface {
 	// ListModels List the models that the workspace can use
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
+	// ListToolCalls List calls of tools
+	// (GET /v1/tool-calls)
+	ListToolCalls(ctx context.Context, request ListToolCallsRequestObject) (ListToolCallsResponseObject, error)
+	// GetToolCall Get a call of a tool
+	// (GET /v1/tool-calls/{tool_call_id})
+	GetToolCall(ctx context.Context, request GetToolCallRequestObject) (GetToolCallResponseObject, error)
+	// DecideToolCall Approve or deny a call of a tool
+	// (POST /v1/tool-calls/{tool_call_id}/decision)
+	DecideToolCall(ctx context.Context, request DecideToolCallRequestObject) (DecideToolCallResponseObject, error)
+	// AnswerToolCall Answer a call of a client's tool
+	// (POST /v1/tool-calls/{tool_call_id}/result)
+	AnswerToolCall(ctx context.Context, request AnswerToolCallRequestObject) (AnswerToolCallResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *echo.Context, request any) (any, error)
@@ -4420,6 +5151,152 @@ func (sh *strictHandler) ListModels(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListModelsResponseObject); ok {
 		return validResponse.VisitListModelsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListToolCalls operation middleware
+func (sh *strictHandler) ListToolCalls(ctx *echo.Context, params ListToolCallsParams) error {
+	var request ListToolCallsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListToolCalls(ctx.Request().Context(), request.(ListToolCallsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListToolCalls")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListToolCallsResponseObject); ok {
+		return validResponse.VisitListToolCallsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetToolCall operation middleware
+func (sh *strictHandler) GetToolCall(ctx *echo.Context, toolCallID ToolCallID) error {
+	var request GetToolCallRequestObject
+
+	request.ToolCallID = toolCallID
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetToolCall(ctx.Request().Context(), request.(GetToolCallRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetToolCall")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetToolCallResponseObject); ok {
+		return validResponse.VisitGetToolCallResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DecideToolCall operation middleware
+func (sh *strictHandler) DecideToolCall(ctx *echo.Context, toolCallID ToolCallID) error {
+	var request DecideToolCallRequestObject
+
+	request.ToolCallID = toolCallID
+
+	var body DecideToolCallJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideToolCall(ctx.Request().Context(), request.(DecideToolCallRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideToolCall")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DecideToolCallResponseObject); ok {
+		return validResponse.VisitDecideToolCallResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AnswerToolCall operation middleware
+func (sh *strictHandler) AnswerToolCall(ctx *echo.Context, toolCallID ToolCallID) error {
+	var request AnswerToolCallRequestObject
+
+	request.ToolCallID = toolCallID
+
+	var body AnswerToolCallJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerToolCall(ctx.Request().Context(), request.(AnswerToolCallRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerToolCall")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AnswerToolCallResponseObject); ok {
+		return validResponse.VisitAnswerToolCallResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

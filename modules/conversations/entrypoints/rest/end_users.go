@@ -72,6 +72,16 @@ func eventFor(ctx context.Context, event any) any {
 	switch e := event.(type) {
 	case RetrievalCompleted:
 		return nil
+	case ToolCallCreated:
+		if e.ToolCall.Kind != string(domain.ClientTool) {
+			return nil
+		}
+		return e
+	case ToolCallCompleted:
+		if e.ToolCall.Kind != string(domain.ClientTool) {
+			return nil
+		}
+		return e
 	case TurnCreated:
 		e.BotVersion = nil
 		return e

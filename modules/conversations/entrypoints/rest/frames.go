@@ -126,6 +126,16 @@ func (f *frames) data(r domain.TurnView, e domain.Event) any {
 		}
 		_ = json.Unmarshal(e.Data, &added.Citation) // as above
 		return added
+	case domain.EventToolCall:
+		made := ToolCallCreated{Type: ToolCallCreatedTypeToolCallCreated, SequenceNumber: e.Sequence, TurnID: r.ID, ThreadID: r.ThreadID, TraceID: f.trace}
+		_ = json.Unmarshal(e.Data, &made.ToolCall) // as above
+		return made
+	case domain.EventToolResult:
+		ended := ToolCallCompleted{Type: ToolCallCompletedTypeToolCallCompleted, SequenceNumber: e.Sequence, TurnID: r.ID, ThreadID: r.ThreadID, TraceID: f.trace}
+		_ = json.Unmarshal(e.Data, &ended.ToolCall) // as above
+		return ended
+	case domain.EventTurnWaiting:
+		return TurnWaitingEvent{Type: TurnWaitingEventTypeTurnWaiting, SequenceNumber: e.Sequence, TurnID: r.ID, ThreadID: r.ThreadID, TraceID: f.trace}
 	case domain.EventMessageDelta:
 		return MessageDelta{
 			Type: MessageDeltaTypeMessageDelta, SequenceNumber: e.Sequence, TurnID: r.ID, ThreadID: r.ThreadID, TraceID: f.trace,

@@ -30,6 +30,8 @@ type Server struct {
 	Threads      ports.Threads
 	Messages     ports.Messages
 	Retrievals   ports.Retrievals
+	ToolCalls    ports.ToolCalls
+	Decide       usecases.DecideToolCall
 	Views        ports.TurnViews
 	Models       ports.ModelSettings
 	PutModels    usecases.PutModelSettings

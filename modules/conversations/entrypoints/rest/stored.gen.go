@@ -34,3 +34,7 @@ func (s stored) VisitTestModelKeyResponse(w http.ResponseWriter) error     { ret
 func (s stored) VisitGetModelSettingsResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitPutModelSettingsResponse(w http.ResponseWriter) error { return s.Write(w) }
 func (s stored) VisitListModelsResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitListToolCallsResponse(w http.ResponseWriter) error    { return s.Write(w) }
+func (s stored) VisitGetToolCallResponse(w http.ResponseWriter) error      { return s.Write(w) }
+func (s stored) VisitDecideToolCallResponse(w http.ResponseWriter) error   { return s.Write(w) }
+func (s stored) VisitAnswerToolCallResponse(w http.ResponseWriter) error   { return s.Write(w) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
@@ -23,7 +25,7 @@ func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurn
 			return s.Take.DoStreamed(ctx, in, from.id, read)
 		}), err
 	}
-	return s.whileAllowed(ctx, func() (ports.Answer, error) { return s.Take.Do(ctx, in) })
+	return s.whileAllowed(ctx, r.ThreadID, func() (ports.Answer, error) { return s.Take.Do(ctx, in) })
 }
 
 // RetryTurn makes another attempt at a turn that failed, under the operation of this call.
@@ -34,7 +36,7 @@ func (s Server) RetryTurn(ctx context.Context, r RetryTurnRequestObject) (RetryT
 			return s.Retry.DoStreamed(ctx, r.ThreadID, r.TurnID, from.id, read)
 		}), err
 	}
-	return s.whileAllowed(ctx, func() (ports.Answer, error) { return s.Retry.Do(ctx, r.ThreadID, r.TurnID) })
+	return s.whileAllowed(ctx, r.ThreadID, func() (ports.Answer, error) { return s.Retry.Do(ctx, r.ThreadID, r.TurnID) })
 }
 
 // CancelTurn cancels a turn that runs.
@@ -48,12 +50,16 @@ func (s Server) CancelTurn(ctx context.Context, r CancelTurnRequestObject) (Canc
 
 // whileAllowed returns the response of a turn, unless the caller's right has ended in the meantime: then the error is
 // an *access.End. The turn is stored all the same.
-func (s Server) whileAllowed(ctx context.Context, take func() (ports.Answer, error)) (stored, error) {
+func (s Server) whileAllowed(ctx context.Context, thread uuid.UUID, take func() (ports.Answer, error)) (stored, error) {
 	watched, stop := s.Access.Watch(ctx)
 	defer stop()
 	answer, err := take()
-	if end := access.EndOf(watched, nil); end != nil && err == nil {
+	waiting, waits := toWaiting(thread, err)
+	if end := access.EndOf(watched, nil); end != nil && (err == nil || waits) {
 		return stored{}, end
+	}
+	if waits {
+		return waiting, nil
 	}
 	if err == nil {
 		answer, err = answerFor(ctx, answer, turnFor)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parley/parley/modules/conversations/domain"
+	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/platform/request/access"
 	"github.com/parley/parley/platform/request/fail"
@@ -107,6 +108,9 @@ func (r reader) write(turn domain.TurnView, events []domain.Event) error {
 		r.encoder.KeepAlive(&out, turn)
 	}
 	for _, e := range events {
+		if e.Type == domain.EventTurnWaiting { // no client of these protocols can decide
+			return ports.ErrTurnWaiting.With("turn_id", turn.ID)
+		}
 		if err := r.encoder.Event(&out, turn, e); err != nil {
 			return err
 		}

@@ -738,6 +738,9 @@ type SubscriptionID = openapi_types.UUID
 // ThreadID defines model for ThreadId.
 type ThreadID = openapi_types.UUID
 
+// ToolCallID defines model for ToolCallId.
+type ToolCallID = openapi_types.UUID
+
 // ToolID defines model for ToolId.
 type ToolID = openapi_types.UUID
 
