@@ -131,6 +131,7 @@ var readingPolicies = map[string]string{
 	"key_bots messages":              "as message_feedback",
 	"key_bots retrievals":            "as turn_events",
 	"key_bots retrieved_documents":   "as turn_events",
+	"key_bots tool_calls":            "as turn_events",
 	"key_bots turn_events":           "the bot is that of the turn; as message_feedback",
 	"key_bots webhook_events":        "the bot is that of the endpoint; as message_feedback",
 	"key_bots webhook_subscriptions": "as webhook_events",
@@ -139,6 +140,7 @@ var readingPolicies = map[string]string{
 	"owner messages":                 "as llm_turns",
 	"owner retrievals":               "as llm_turns",
 	"owner retrieved_documents":      "as llm_turns",
+	"owner tool_calls":               "as llm_turns",
 	"owner turn_events":              "as llm_turns",
 	"purge users":                    "a user goes only when it is a member nowhere: both are of the directory",
 }

@@ -105,6 +105,7 @@ var keyBots = map[string]botData{
 	"retrieved_documents":        byParent("app.sees_turn(turn_id)"),
 	"sessions":                   {},
 	"threads":                    byBot("bot_id"),
+	"tool_calls":                 byParent("app.sees_turn(turn_id)"),
 	"turn_events":                byParent("app.sees_turn(turn_id)"),
 	"turn_processes":             {},
 	"upkeep":                     {},

@@ -23,6 +23,7 @@ var owned = map[string]string{
 	"turn_events":         "app.owns_turn(turn_id)",
 	"retrievals":          "app.owns_turn(turn_id)",
 	"retrieved_documents": "app.owns_turn(turn_id)",
+	"tool_calls":          "app.owns_turn(turn_id)",
 	"operations":          "(actor_id = (current_setting('app.owner'::text))::uuid)",
 }
 

@@ -222,7 +222,7 @@ func (q *Queries) CutTurn(ctx context.Context, arg CutTurnParams) error {
 }
 
 const FindRunningTurn = `-- name: FindRunningTurn :one
-SELECT id, lease_until FROM llm_turns
+SELECT id, waiting FROM llm_turns
  WHERE workspace_id = $1 AND thread_id = $2 AND finished_at IS NULL
 `
 
@@ -232,14 +232,14 @@ type FindRunningTurnParams struct {
 }
 
 type FindRunningTurnRow struct {
-	ID         uuid.UUID
-	LeaseUntil time.Time
+	ID      uuid.UUID
+	Waiting bool
 }
 
 func (q *Queries) FindRunningTurn(ctx context.Context, arg FindRunningTurnParams) (FindRunningTurnRow, error) {
 	row := q.db.QueryRow(ctx, FindRunningTurn, arg.WorkspaceID, arg.ThreadID)
 	var i FindRunningTurnRow
-	err := row.Scan(&i.ID, &i.LeaseUntil)
+	err := row.Scan(&i.ID, &i.Waiting)
 	return i, err
 }
 

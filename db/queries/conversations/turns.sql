@@ -121,7 +121,7 @@ INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, 
 VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, @role, @content, @operation_id, @created_at, sqlc.narg('citations')::jsonb);
 
 -- name: FindRunningTurn :one
-SELECT id, lease_until FROM llm_turns
+SELECT id, waiting FROM llm_turns
  WHERE workspace_id = @workspace_id AND thread_id = @thread_id AND finished_at IS NULL;
 
 -- name: LockThreadOfOperation :exec

@@ -112,8 +112,8 @@ type Turns interface {
 
 // Leases finds the turns that hold their thread, and ends those whose process has died.
 type Leases interface {
-	// Busy returns the turn that runs in a thread; the zero id where none does.
-	Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error)
+	// Busy returns the turn that runs in a thread, and whether it waits for calls of tools; the zero id where none runs.
+	Busy(ctx context.Context, thread uuid.UUID) (turn uuid.UUID, waiting bool, err error)
 	// Free ends the turn of a thread as failed if its lease ran out that long ago, and reports whether it did.
 	Free(ctx context.Context, thread uuid.UUID, ago time.Duration, why string) (bool, error)
 	// Abandoned returns turns of all workspaces whose lease has run out: the oldest of each workspace first.

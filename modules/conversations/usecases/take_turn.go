@@ -122,12 +122,12 @@ func (u TakeTurn) freeThread(ctx context.Context, thread uuid.UUID) error {
 	if err != nil || freed {
 		return err
 	}
-	active, err := u.Leases.Busy(ctx, thread)
+	active, waiting, err := u.Leases.Busy(ctx, thread)
 	if err != nil || active == uuid.Nil {
 		return err
 	}
 	busy := ports.ErrThreadBusy.With("active_turn_id", active)
-	if view, err := u.Views.Get(ctx, thread, active); err == nil && view.Status == domain.TurnWaiting {
+	if waiting {
 		return busy.With("reason", "waiting")
 	}
 	return busy

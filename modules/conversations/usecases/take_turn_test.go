@@ -54,7 +54,7 @@ func (s *turns) Complete(_ context.Context, _ domain.Turn, _ domain.Message, rep
 	s.reply = reply
 	return nil
 }
-func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, error) { return s.busy, s.busyErr }
+func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, bool, error) { return s.busy, false, s.busyErr }
 func (s *turns) Free(context.Context, uuid.UUID, time.Duration, string) (bool, error) {
 	return s.freed, nil
 }

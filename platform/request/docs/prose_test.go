@@ -82,7 +82,7 @@ func TestEverySchemaFieldAndParameterIsDescribed(t *testing.T) {
 }
 
 // verbs are the words that a summary may begin with. Add one where a new call needs it.
-var verbs = strings.Fields(`Accept Add Adopt Ask Cancel Change Check Clear Compare Confirm Create Delete Discard Download End Export Finish Follow Get Import
+var verbs = strings.Fields(`Accept Add Adopt Answer Approve Ask Cancel Change Check Clear Compare Confirm Create Delete Discard Download End Export Finish Follow Get Import
 	Invite Leave List Log Publish Rate Receive Refresh Register Reindex Remove Rename Report Restore Retry Revoke Roll Rotate Search Send Set Take
 	Test Update Upload Verify`)
 

@@ -14,16 +14,16 @@ import (
 	"github.com/parley/parley/platform/request/fail"
 )
 
-func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (uuid.UUID, error) {
+func (s *Turns) Busy(ctx context.Context, thread uuid.UUID) (turn uuid.UUID, waiting bool, err error) {
 	q, workspace := queries(ctx, s.db)
 	row, err := q.FindRunningTurn(ctx, conversationsdb.FindRunningTurnParams{WorkspaceID: workspace, ThreadID: thread})
 	if postgres.IsMissing(err) {
-		return uuid.Nil, nil
+		return uuid.Nil, false, nil
 	}
 	if err != nil {
-		return uuid.Nil, fmt.Errorf("find the running turn: %w", err)
+		return uuid.Nil, false, fmt.Errorf("find the running turn: %w", err)
 	}
-	return row.ID, nil
+	return row.ID, row.Waiting, nil
 }
 
 // errAbandoned is the error of a turn that was given up. Webhook subscribers receive it.

@@ -1605,7 +1605,7 @@ type ToolCallResult struct {
 	// Content What the model is given: 1 to 100000 characters.
 	Content string `json:"content"`
 
-	// Failed Whether the call failed.
+	// Failed Whether the call failed; absent: it did not.
 	Failed *bool `json:"failed,omitempty"`
 }
 
