@@ -54,7 +54,9 @@ func (s *turns) Complete(_ context.Context, _ domain.Turn, _ domain.Message, rep
 	s.reply = reply
 	return nil
 }
-func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, bool, error) { return s.busy, false, s.busyErr }
+func (s *turns) Busy(context.Context, uuid.UUID) (uuid.UUID, bool, error) {
+	return s.busy, false, s.busyErr
+}
 func (s *turns) Free(context.Context, uuid.UUID, time.Duration, string) (bool, error) {
 	return s.freed, nil
 }
@@ -70,7 +72,7 @@ func (silent) TurnCompleted(context.Context, domain.Turn, domain.Message, domain
 	return nil
 }
 func (silent) TurnFailed(context.Context, domain.Turn, domain.Reply, *fail.Error) error { return nil }
-func (silent) ToolCallWaiting(context.Context, domain.Turn, domain.ToolCall) error { return nil }
+func (silent) ToolCallWaiting(context.Context, domain.Turn, domain.ToolCall) error      { return nil }
 
 // operations runs the steps of an operation without transactions.
 type operations struct{ ports.Operations }

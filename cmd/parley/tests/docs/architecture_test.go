@@ -107,7 +107,7 @@ func allowed(dir, imported string) bool {
 		case "adapters":
 			face := within(imported, "modules/*") && strings.Count(imported, "/") == 1
 			shared := module == "modules/conversations" && within(dir, module+"/adapters/openai", module+"/adapters/anthropic") &&
-				within(imported, module+"/adapters/modelstream", module+"/adapters/modelerror", module+"/adapters/modellist")
+				within(imported, module+"/adapters/modelstream", module+"/adapters/modelerror", module+"/adapters/modellist", module+"/adapters/modelprompt")
 			return imported == module || face || shared || within(imported, module+"/domain", module+"/ports") ||
 				within(imported, "platform") && !within(imported, "platform/request/gateway") ||
 				within(dir, module+"/adapters/postgres") && imported == "db/"+parts[1]+"db"
