@@ -188,10 +188,10 @@ func TestOneTurnAtATimeRunsInAThread(t *testing.T) {
 	var seq int
 	require.NoError(t, s.su.QueryRow(t.Context(), "SELECT last_seq FROM threads").Scan(&seq))
 	require.Equal(t, 2, seq)
-	running, err := s.turns.Busy(s.me, thread)
+	running, _, err := s.turns.Busy(s.me, thread)
 	require.NoError(t, err)
 	require.NotEqual(t, uuid.Nil, running)
-	none, err := s.turns.Busy(s.me, s.thread(t, s.me, nil, now).ID)
+	none, _, err := s.turns.Busy(s.me, s.thread(t, s.me, nil, now).ID)
 	require.NoError(t, err)
 	require.Equal(t, uuid.Nil, none)
 }
