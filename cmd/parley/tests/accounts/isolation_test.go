@@ -41,6 +41,8 @@ var samples = map[string]any{
 	"rateMessage":          map[string]any{"rating": "good"},
 
 	"changeTool":          map[string]any{"description": "Other"},
+	"decideToolCall":      map[string]any{"decision": "deny"},
+	"answerToolCall":      map[string]any{"content": "red"},
 	"changeKnowledgeBase": map[string]any{"name": "Other"},
 	"searchKnowledgeBase": map[string]any{"query": "secret"},
 	"addDocument":         map[string]any{"title": "Other", "text": "secret"},
@@ -70,8 +72,9 @@ func makersOf(t *testing.T, ada *harness.Caller, super *pgx.Conn, bot string) ma
 			hers["dead_letter_id"] = harness.DeadLetter(t, super, ada.Workspace, "note")
 		},
 		"endpoint_id": event, "event_id": event, "subscription_id": subscription, "knowledge_base_id": document,
-		"tool_id": func(hers map[string]string) { hers["tool_id"] = ada.NewTool(t) },
-		"file_id": func(hers map[string]string) { hers["file_id"] = ada.Upload(t, "secret.txt", "secret").Text("id") },
+		"tool_id":      func(hers map[string]string) { hers["tool_id"] = ada.NewTool(t) },
+		"tool_call_id": func(hers map[string]string) { hers["tool_call_id"] = ada.WaitingCall(t, true) },
+		"file_id":      func(hers map[string]string) { hers["file_id"] = ada.Upload(t, "secret.txt", "secret").Text("id") },
 		"delivery_id": func(hers map[string]string) {
 			subscription(hers)
 			hers["delivery_id"] = ada.Post(t, "/v1/webhook-subscriptions/"+hers["subscription_id"]+"/ping", nil).Text("id")
@@ -136,6 +139,8 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			switch operation.OperationID {
 			case "deleteBot":
 				hers["bot_id"] = ada.NewBot(t)
+			case "decideToolCall":
+				hers["tool_call_id"] = ada.WaitingCall(t, false)
 			case "deleteThread":
 				hers["thread_id"] = ada.Thread(t, bot)
 			case "deleteMessage":

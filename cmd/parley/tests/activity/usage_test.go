@@ -49,7 +49,7 @@ func TestU13SeeWhatWasUsedAndWhatIsLeft(t *testing.T) {
 	past := ada.Get(t, "/v1/usage?month=2020-02")
 	require.Equal(t, "2020-02", past.Text("month"))
 	require.Equal(t, map[string]any{"metric": "turns", "used": 0.0, "limit": nil, "remaining": nil, "resets_at": nil}, past.At("metrics").([]any)[0])
-	require.Len(t, past.At("metrics"), len(usage.Metrics())-10, "ten are counted as they are now")
+	require.Len(t, past.At("metrics"), len(usage.Metrics())-11, "eleven are counted as they are now")
 	for _, bad := range []string{"", "2026", "2026-13", "2026-00", "0001-01", "1999-12", "2026-1", "2026-01-01", "x", "2026-11%00", "2026-11&month=2026-10", "２026-11"} {
 		harness.RequireWrong(t, ada.Get(t, "/v1/usage?month="+bad), "month")
 	}

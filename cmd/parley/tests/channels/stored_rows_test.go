@@ -93,8 +93,10 @@ func fillLimits(t *testing.T, ada *harness.Caller) filled {
 		"idempotency_header": strings.Repeat("h", 64), "note": wide(500), "timeout_ms": 60_000, "max_output_bytes": 1 << 20,
 	})).Text("id")
 	made(ada.Patch(t, "/v1/tools/"+tool, map[string]any{"note": wide(500)}))
+	waiting := ada.WaitingCall(t, true)
+	made(ada.Post(t, "/v1/tool-calls/"+waiting+"/result", map[string]any{"content": wide(100_000)}))
 	return filled{ada, map[string]string{
-		"tool_id":           tool,
+		"tool_id": tool, "tool_call_id": waiting,
 		"knowledge_base_id": base, "document_id": document,
 		"workspace_id": ada.Workspace, "bot_id": bot, "version": "2", "a": "1", "b": "2", "thread_id": strings.TrimPrefix(thread, "/v1/conversations/threads/"),
 		"turn_id": turn.Text("turn_id"), "message_id": message, "endpoint_id": endpoint.Text("id"), "event_id": event, "subscription_id": sub,
@@ -182,6 +184,7 @@ func TestRowsBeyondTheLimitsCanBeReadAndChanged(t *testing.T) {
 		`UPDATE files SET name = E'../\u0007' || ` + long,
 		`UPDATE knowledge_bases SET name = ` + long + `, description = ` + longer,
 		`UPDATE tool_versions SET description = ` + longer + `, schema = '{"type": "object", "description": "' || ` + longer + ` || '"}', url = ` + longer + `, note = ` + long,
+		`UPDATE tool_calls SET said = ` + longer + `, name = ` + long + `, result = ` + longer + `, reason = ` + long + `, arguments = ` + number + ` -> 'metadata'`,
 		`UPDATE documents SET title = ` + long + `, metadata = ` + number + ` -> 'metadata'`,
 		`UPDATE document_texts SET text = ` + longer,
 		`UPDATE chunks SET text = ` + longer + `, headings = ARRAY(SELECT repeat('h', 500) FROM generate_series(1, 100))`,

@@ -169,6 +169,8 @@ func (c *Caller) Fill(t *testing.T, super *pgx.Conn) {
 		`INSERT INTO audit_seals SELECT $1, 1, array_agg(id), now(), sha256('x') FROM audit_log WHERE workspace_id = $1 ON CONFLICT DO NOTHING`, // the program may have sealed them already
 		`INSERT INTO turn_events SELECT workspace_id, id, 1, 0, '{"text"}' FROM llm_turns WHERE workspace_id = $1`,
 		`INSERT INTO retrievals SELECT workspace_id, id, 1, 'question', 'lexical', false, '[]', 1, now() FROM llm_turns WHERE workspace_id = $1`,
+		`INSERT INTO tool_calls SELECT workspace_id, gen_random_uuid(), id, thread_id, 1, 0, '', 'a', 'order', NULL, NULL, 'none', 'read', false, '{}', 'failed', 'x', 0,
+			NULL, NULL, NULL, NULL, now(), NULL, now() FROM llm_turns WHERE workspace_id = $1`,
 		`INSERT INTO document_vectors SELECT workspace_id, id, 1, base_id, 'm', 1, now() FROM documents WHERE workspace_id = $1`,
 		`INSERT INTO embedding_cache VALUES ($1, sha256('secret'), '{1}', now())`,
 		`INSERT INTO retrieved_documents SELECT workspace_id, gen_random_uuid(), id FROM llm_turns WHERE workspace_id = $1`,
