@@ -2867,6 +2867,61 @@ GRANT INSERT, SELECT, UPDATE (arguments, attempt, decided_at, decided_by, finish
 
 GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (finished_at, status) ON tool_calls TO parley_door;
 
+CREATE TABLE tool_credentials (
+  workspace_id uuid NOT NULL,
+  tool_id uuid NOT NULL,
+  type text NOT NULL,
+  origin text NOT NULL,
+  sealed bytea NOT NULL,
+  created_by uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT tool_credentials_pkey PRIMARY KEY (workspace_id, tool_id),
+  CONSTRAINT tool_credentials_type_check CHECK ((type = ANY (ARRAY['header'::text, 'bearer'::text, 'oauth_client_credentials'::text]))),
+  CONSTRAINT tool_credentials_workspace_id_tool_id_fkey FOREIGN KEY (workspace_id, tool_id) REFERENCES tools(workspace_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE tool_credentials ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY door ON tool_credentials AS PERMISSIVE FOR SELECT TO parley_door
+  USING (true);
+
+CREATE POLICY key_bots ON tool_credentials AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((tool_id = ANY (( SELECT app.known_tools() AS known_tools)::uuid[])), false)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY key_bots_delete ON tool_credentials AS RESTRICTIVE FOR DELETE TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY purge ON tool_credentials AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tool_credentials.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON tool_credentials AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tool_credentials.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON tool_credentials AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (created_at, created_by, origin, sealed, type) ON tool_credentials TO parley_app;
+
+GRANT DELETE, SELECT (sealed, workspace_id) ON tool_credentials TO parley_door;
+
 CREATE TABLE tool_versions (
   workspace_id uuid NOT NULL,
   tool_id uuid NOT NULL,
@@ -6972,6 +7027,8 @@ AS $function$
          UNION ALL
         SELECT 'second_factors', substring(f.sealed FROM 1 FOR 9) FROM public.account_totp f
          UNION ALL
+        SELECT 'tool_credentials', substring(c.sealed FROM 1 FOR 9) FROM public.tool_credentials c
+         UNION ALL
         SELECT t.kind, CASE WHEN t.mark ~ '^[A-Za-z0-9+/]{12}$' THEN decode(t.mark, 'base64') ELSE '' END
           FROM (
             SELECT 'endpoint_secrets' AS kind, left(k ->> 'sealed', 12) AS mark FROM public.webhook_endpoints e, jsonb_array_elements(e.secrets) k
@@ -7634,6 +7691,8 @@ AS $function$
         SELECT j.workspace_id FROM public.job_queue j WHERE j.kind = 'mail.send' AND left(j.payload ->> 'letter', 12) <> encode(mark, 'base64')
          UNION
         SELECT d.workspace_id FROM public.dead_letter_queue d WHERE d.kind = 'mail.send' AND left(d.payload ->> 'letter', 12) <> encode(mark, 'base64')
+         UNION
+        SELECT t.workspace_id FROM public.tool_credentials t WHERE substring(t.sealed FROM 1 FOR 9) <> mark
          UNION
         SELECT o.workspace_id FROM public.operations o WHERE o.sealed AND substring(o.body FROM 1 FOR 9) <> mark
          UNION

@@ -132,7 +132,7 @@ func (w *walk) files(ctx context.Context) {
 	}
 	w.call(ctx, w.Access, "POST", "/v1/tools", map[string]any{
 		"kind": "http", "name": "get_parcel", "description": "Returns a parcel.", "effect": "read", "url": "https://example.com/parcels", "method": "GET",
-		"schema": map[string]any{"type": "object"},
+		"schema": map[string]any{"type": "object"}, "credentials": map[string]any{"type": "bearer", "token": "secret"},
 	})
 }
 

@@ -99,10 +99,25 @@ func (q *Queries) DeleteTool(ctx context.Context, arg DeleteToolParams) error {
 	return err
 }
 
+const deleteToolCredentials = `-- name: DeleteToolCredentials :exec
+DELETE FROM tool_credentials WHERE workspace_id = $1 AND tool_id = $2
+`
+
+type DeleteToolCredentialsParams struct {
+	WorkspaceID uuid.UUID
+	ToolID      uuid.UUID
+}
+
+func (q *Queries) DeleteToolCredentials(ctx context.Context, arg DeleteToolCredentialsParams) error {
+	_, err := q.db.Exec(ctx, deleteToolCredentials, arg.WorkspaceID, arg.ToolID)
+	return err
+}
+
 const getTool = `-- name: GetTool :one
-SELECT t.workspace_id, t.id, t.kind, t.name, t.current_version, t.created_by, t.created_at, t.updated_at, v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at
+SELECT t.workspace_id, t.id, t.kind, t.name, t.current_version, t.created_by, t.created_at, t.updated_at, v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, c.type AS credentials_type, c.origin AS credentials_origin, c.created_at AS credentials_at
   FROM tools t
   JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = t.current_version
+  LEFT JOIN tool_credentials c ON c.workspace_id = t.workspace_id AND c.tool_id = t.id
  WHERE t.workspace_id = $1 AND t.id = $2
 `
 
@@ -112,8 +127,11 @@ type GetToolParams struct {
 }
 
 type GetToolRow struct {
-	Tool        Tool
-	ToolVersion ToolVersion
+	Tool              Tool
+	ToolVersion       ToolVersion
+	CredentialsType   *string
+	CredentialsOrigin *string
+	CredentialsAt     *time.Time
 }
 
 func (q *Queries) GetTool(ctx context.Context, arg GetToolParams) (GetToolRow, error) {
@@ -142,6 +160,9 @@ func (q *Queries) GetTool(ctx context.Context, arg GetToolParams) (GetToolRow, e
 		&i.ToolVersion.Note,
 		&i.ToolVersion.CreatedBy,
 		&i.ToolVersion.CreatedAt,
+		&i.CredentialsType,
+		&i.CredentialsOrigin,
+		&i.CredentialsAt,
 	)
 	return i, err
 }
@@ -344,10 +365,11 @@ func (q *Queries) LockTool(ctx context.Context, arg LockToolParams) error {
 }
 
 const pinTools = `-- name: PinTools :many
-SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, t.kind, t.name
+SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, t.kind, t.name, c.type AS credentials_type, c.origin AS credentials_origin, c.sealed AS credentials_sealed
   FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, version integer)
   JOIN tools t ON t.workspace_id = $2 AND t.id = r.id
   JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = coalesce(r.version, t.current_version)
+  LEFT JOIN tool_credentials c ON c.workspace_id = t.workspace_id AND c.tool_id = t.id
 `
 
 type PinToolsParams struct {
@@ -356,9 +378,12 @@ type PinToolsParams struct {
 }
 
 type PinToolsRow struct {
-	ToolVersion ToolVersion
-	Kind        string
-	Name        string
+	ToolVersion       ToolVersion
+	Kind              string
+	Name              string
+	CredentialsType   *string
+	CredentialsOrigin *string
+	CredentialsSealed []byte
 }
 
 // Versions of tools, by refs: [{"id", "version"}], each tool once, where no version is the newest.
@@ -388,6 +413,9 @@ func (q *Queries) PinTools(ctx context.Context, arg PinToolsParams) ([]PinToolsR
 			&i.ToolVersion.CreatedAt,
 			&i.Kind,
 			&i.Name,
+			&i.CredentialsType,
+			&i.CredentialsOrigin,
+			&i.CredentialsSealed,
 		); err != nil {
 			return nil, err
 		}
@@ -397,6 +425,50 @@ func (q *Queries) PinTools(ctx context.Context, arg PinToolsParams) ([]PinToolsR
 		return nil, err
 	}
 	return items, nil
+}
+
+const putToolCredentials = `-- name: PutToolCredentials :exec
+INSERT INTO tool_credentials (workspace_id, tool_id, type, origin, sealed, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (workspace_id, tool_id) DO UPDATE SET type = excluded.type, origin = excluded.origin, sealed = excluded.sealed, created_by = excluded.created_by, created_at = excluded.created_at
+`
+
+type PutToolCredentialsParams struct {
+	WorkspaceID uuid.UUID
+	ToolID      uuid.UUID
+	Type        string
+	Origin      string
+	Sealed      []byte
+	CreatedBy   uuid.UUID
+	CreatedAt   time.Time
+}
+
+func (q *Queries) PutToolCredentials(ctx context.Context, arg PutToolCredentialsParams) error {
+	_, err := q.db.Exec(ctx, putToolCredentials,
+		arg.WorkspaceID,
+		arg.ToolID,
+		arg.Type,
+		arg.Origin,
+		arg.Sealed,
+		arg.CreatedBy,
+		arg.CreatedAt,
+	)
+	return err
+}
+
+const resealToolCredentials = `-- name: ResealToolCredentials :exec
+UPDATE tool_credentials SET sealed = $1 WHERE workspace_id = $2 AND tool_id = $3
+`
+
+type ResealToolCredentialsParams struct {
+	Sealed      []byte
+	WorkspaceID uuid.UUID
+	ToolID      uuid.UUID
+}
+
+func (q *Queries) ResealToolCredentials(ctx context.Context, arg ResealToolCredentialsParams) error {
+	_, err := q.db.Exec(ctx, resealToolCredentials, arg.Sealed, arg.WorkspaceID, arg.ToolID)
+	return err
 }
 
 const saveTool = `-- name: SaveTool :exec
@@ -490,6 +562,49 @@ func (q *Queries) ShareToolsOfBot(ctx context.Context, arg ShareToolsOfBotParams
 			return nil, err
 		}
 		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const toolCredentialsToReseal = `-- name: ToolCredentialsToReseal :many
+SELECT tool_id, sealed FROM tool_credentials
+ WHERE workspace_id = $1 AND tool_id > $2 AND substring(sealed FROM 1 FOR 9) <> $3::bytea
+ ORDER BY tool_id LIMIT $4 FOR UPDATE
+`
+
+type ToolCredentialsToResealParams struct {
+	WorkspaceID uuid.UUID
+	After       uuid.UUID
+	Mark        []byte
+	Count       int32
+}
+
+type ToolCredentialsToResealRow struct {
+	ToolID uuid.UUID
+	Sealed []byte
+}
+
+func (q *Queries) ToolCredentialsToReseal(ctx context.Context, arg ToolCredentialsToResealParams) ([]ToolCredentialsToResealRow, error) {
+	rows, err := q.db.Query(ctx, toolCredentialsToReseal,
+		arg.WorkspaceID,
+		arg.After,
+		arg.Mark,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ToolCredentialsToResealRow
+	for rows.Next() {
+		var i ToolCredentialsToResealRow
+		if err := rows.Scan(&i.ToolID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

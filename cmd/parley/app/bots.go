@@ -59,8 +59,8 @@ func newBots(o botsOptions) module {
 		Bots:     store,
 		Reader:   store,
 		Tools: rest.Tools{
-			Create:  usecases.CreateTool{Tools: o.tools.store, Schemas: o.tools.schemas, CheckURL: o.tools.checkURL, Now: now},
-			Change:  usecases.ChangeTool{Tools: o.tools.store, Schemas: o.tools.schemas, CheckURL: o.tools.checkURL, Now: now},
+			Create:  usecases.CreateTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now},
+			Change:  usecases.ChangeTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now},
 			Delete:  usecases.DeleteTool{Tools: o.tools.store, Uses: o.tools.store},
 			Version: usecases.GetToolVersion{Tools: o.tools.store, Reader: o.tools.store},
 			Tools:   o.tools.store,

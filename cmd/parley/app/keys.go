@@ -21,6 +21,7 @@ const (
 	boxOfAnswers  = "answers with secrets"
 	boxOfWebhooks = "webhook secrets"
 	boxOfModels   = "model keys"
+	boxOfTools    = "tool credentials"
 	boxOfEmails   = "letters"
 	boxOfSignIns  = "sign-ins" // which only browsers keep
 	boxOfFactors  = "second factors"

@@ -60,7 +60,7 @@ func newModules(cfg *config.Config, log *slog.Logger, o parts, stopping <-chan s
 		commands: o.requests.commands, cursors: o.requests.cursors, missing: o.counters.missing,
 	}
 	knowledge, searched := newKnowledge(known), newKnowledgeSearch(known)
-	tools := newTools(toolsOptions{cfg: cfg, db: db, quota: o.work.quota, tracing: o.tracing, guard: o.guard})
+	tools := newTools(toolsOptions{cfg: cfg, db: db, quota: o.work.quota, tracing: o.tracing, guard: o.guard, box: o.keys.Box(boxOfTools)})
 	all.turns = newTurns(turnsOptions{
 		cfg: cfg, log: log, db: db, model: all.models.Router, knowledge: searched, tools: tools.face(), events: o.work.events, limits: limits, jobs: o.work.jobs,
 		commands: o.requests.commands, stopping: stopping, counters: o.counters,

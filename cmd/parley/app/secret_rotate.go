@@ -12,6 +12,7 @@ import (
 
 	"github.com/parley/parley/modules/auth/adapters/outbox"
 	auth "github.com/parley/parley/modules/auth/adapters/postgres"
+	bots "github.com/parley/parley/modules/bots/adapters/postgres"
 	channels "github.com/parley/parley/modules/channels/adapters/postgres"
 	conversations "github.com/parley/parley/modules/conversations/adapters/postgres"
 	knowledge "github.com/parley/parley/modules/knowledge/adapters/postgres"
@@ -111,6 +112,7 @@ func newRotation(ctx context.Context, o *operator) (r *rotation, known secret.Ke
 		{keystore.ModelKeys, knowledge.EmbeddingKeys{DB: o.db, Box: modelBox}.Reseal},
 		{"endpoint_secrets", channels.ResealEndpoints(o.db, webhooks)},
 		{"subscription_secrets", channels.ResealSubscriptions(o.db, webhooks)},
+		{"tool_credentials", bots.ToolCredentials{DB: o.db, Box: r.ring.Box(boxOfTools)}.Reseal},
 		{"emails", outbox.Outbox{Queue: newQueue(o.db).jobs, Box: r.ring.Box(boxOfEmails)}.Reseal},
 		{"answers", operations.NewStore(o.db, r.ring.Box(boxOfAnswers)).Reseal},
 	}

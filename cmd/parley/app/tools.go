@@ -13,6 +13,7 @@ import (
 	"github.com/parley/parley/modules/bots/usecases"
 	postgresdb "github.com/parley/parley/platform/data/postgres"
 	"github.com/parley/parley/platform/ops/config"
+	"github.com/parley/parley/platform/ops/secret"
 	"github.com/parley/parley/platform/ops/telemetry"
 	"github.com/parley/parley/platform/ops/usage"
 	"github.com/parley/parley/platform/work/resilience"
@@ -34,15 +35,17 @@ type toolsOptions struct {
 	quota   *usage.Quota
 	tracing *telemetry.Tracing
 	guard   newGuard
+	box     *secret.Box // of credentials
 }
 
 // tools are what bots call, for the calls about tools and for turns.
 type tools struct {
-	store    postgres.Tools
-	schemas  schemas.Schemas
-	checkURL func(raw string) error
-	pin      usecases.PinTools
-	call     usecases.CallTool
+	store       postgres.Tools
+	schemas     schemas.Schemas
+	credentials postgres.ToolCredentials
+	checkURL    func(raw string) error
+	pin         usecases.PinTools
+	call        usecases.CallTool
 }
 
 // newTools makes what reads and calls tools.
@@ -54,14 +57,16 @@ func newTools(o toolsOptions) tools {
 		Guard: o.guard("tool", resilience.Policy{
 			Timeout: toolCallTimeout, Concurrency: maxToolTarget, PerSource: maxToolSource, Failures: breakAfter, Sources: breakSources, OpenFor: o.cfg.BreakerOpen,
 		}),
-		Slots: resilience.NewSlots(maxToolCalls),
+		Slots: resilience.NewSlots(maxToolCalls), Tokens: httptool.NewTokens(),
 	}
 	store := postgres.Tools{DB: o.db, Quota: o.quota}
+	credentials := postgres.ToolCredentials{DB: o.db, Box: o.box}
 	return tools{
-		store:    store,
-		checkURL: func(raw string) error { return webhook.CheckURL(raw, webhookTargets(o.cfg)) },
-		pin:      usecases.PinTools{Tools: store},
-		call:     usecases.CallTool{Schemas: schemas.Schemas{}, Callers: map[domain.ToolKind]ports.ToolCaller{domain.HTTPTool: caller}},
+		credentials: credentials,
+		store:       store,
+		checkURL:    func(raw string) error { return webhook.CheckURL(raw, webhookTargets(o.cfg)) },
+		pin:         usecases.PinTools{Tools: store},
+		call:        usecases.CallTool{Schemas: schemas.Schemas{}, Credentials: credentials, Callers: map[domain.ToolKind]ports.ToolCaller{domain.HTTPTool: caller}},
 	}
 }
 

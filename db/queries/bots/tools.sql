@@ -10,9 +10,10 @@ VALUES (@workspace_id, @tool_id, @version, @description, @schema, @effect, @time
 UPDATE tools SET current_version = @current_version, updated_at = @updated_at WHERE workspace_id = @workspace_id AND id = @id;
 
 -- name: GetTool :one
-SELECT sqlc.embed(t), sqlc.embed(v)
+SELECT sqlc.embed(t), sqlc.embed(v), c.type AS credentials_type, c.origin AS credentials_origin, c.created_at AS credentials_at
   FROM tools t
   JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = t.current_version
+  LEFT JOIN tool_credentials c ON c.workspace_id = t.workspace_id AND c.tool_id = t.id
  WHERE t.workspace_id = @workspace_id AND t.id = @id;
 
 -- name: LockTool :exec
@@ -43,10 +44,11 @@ SELECT sqlc.embed(v), t.kind, t.name
 
 -- name: PinTools :many
 -- Versions of tools, by refs: [{"id", "version"}], each tool once, where no version is the newest.
-SELECT sqlc.embed(v), t.kind, t.name
+SELECT sqlc.embed(v), t.kind, t.name, c.type AS credentials_type, c.origin AS credentials_origin, c.sealed AS credentials_sealed
   FROM jsonb_to_recordset(@refs::jsonb) AS r(id uuid, version integer)
   JOIN tools t ON t.workspace_id = @workspace_id AND t.id = r.id
-  JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = coalesce(r.version, t.current_version);
+  JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = coalesce(r.version, t.current_version)
+  LEFT JOIN tool_credentials c ON c.workspace_id = t.workspace_id AND c.tool_id = t.id;
 
 -- name: ShareTools :many
 -- The tools of a list that are there. Nobody deletes them until the end of the transaction.
@@ -72,3 +74,19 @@ SELECT u.bot_id::uuid AS bot_id, u.name::text AS name, count(*) OVER () AS total
 
 -- name: DeleteTool :exec
 DELETE FROM tools WHERE workspace_id = @workspace_id AND id = @id;
+
+-- name: PutToolCredentials :exec
+INSERT INTO tool_credentials (workspace_id, tool_id, type, origin, sealed, created_by, created_at)
+VALUES (@workspace_id, @tool_id, @type, @origin, @sealed, @created_by, @created_at)
+ON CONFLICT (workspace_id, tool_id) DO UPDATE SET type = excluded.type, origin = excluded.origin, sealed = excluded.sealed, created_by = excluded.created_by, created_at = excluded.created_at;
+
+-- name: DeleteToolCredentials :exec
+DELETE FROM tool_credentials WHERE workspace_id = @workspace_id AND tool_id = @tool_id;
+
+-- name: ToolCredentialsToReseal :many
+SELECT tool_id, sealed FROM tool_credentials
+ WHERE workspace_id = @workspace_id AND tool_id > @after AND substring(sealed FROM 1 FOR 9) <> @mark::bytea
+ ORDER BY tool_id LIMIT @count FOR UPDATE;
+
+-- name: ResealToolCredentials :exec
+UPDATE tool_credentials SET sealed = @sealed WHERE workspace_id = @workspace_id AND tool_id = @tool_id;

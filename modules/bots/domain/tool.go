@@ -64,6 +64,7 @@ type Tool struct {
 	Name           string // it never changes
 	CurrentVersion int
 	Definition     ToolDefinition
+	Credentials    *SetCredentials // nil: none, or it is a tool of a list
 	CreatedBy      uuid.UUID
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -76,9 +77,11 @@ type ToolVersion struct {
 	Kind       ToolKind
 	Name       string
 	Definition ToolDefinition
-	Note       string
-	CreatedBy  uuid.UUID
-	CreatedAt  time.Time
+	// Credentials are those that the tool has now, where the version was read to be called; nil: none.
+	Credentials *SetCredentials
+	Note        string
+	CreatedBy   uuid.UUID
+	CreatedAt   time.Time
 }
 
 // ToolChanges are fields of a definition. A nil field stays as it is, or has its default in a new tool.
@@ -91,6 +94,12 @@ type ToolChanges struct {
 	URL               *string
 	Method            *string
 	IdempotencyHeader *string
+}
+
+// IsEmpty reports whether nothing is to be changed.
+func (c ToolChanges) IsEmpty() bool {
+	return c.Description == nil && c.Schema == nil && c.Effect == nil && c.TimeoutMS == nil && c.MaxOutputBytes == nil && c.URL == nil && c.Method == nil &&
+		c.IdempotencyHeader == nil
 }
 
 // NewTool returns a tool in version 1, or a *RuleError. What only other packages can check, the caller checks: the schema and where the

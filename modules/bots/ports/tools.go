@@ -71,9 +71,24 @@ type ToolSchemas interface {
 	Validate(schema, arguments json.RawMessage) (problem string, err error)
 }
 
+// ToolCredentials stores the credentials of tools, encrypted.
+type ToolCredentials interface {
+	Put(ctx context.Context, tool uuid.UUID, set domain.SetCredentials, secrets domain.Credentials, by uuid.UUID) error
+	Delete(ctx context.Context, tool uuid.UUID) error
+	// Open decrypts credentials of a tool.
+	Open(ctx context.Context, tool uuid.UUID, sealed []byte) (domain.Credentials, error)
+}
+
+// ToolCall is a call of a tool.
+type ToolCall struct {
+	Version     domain.ToolVersion
+	Credentials *domain.Credentials // nil: none
+	Operation   uuid.UUID           // the id that a target acts on once
+	Arguments   json.RawMessage     // they fit the schema; nil: none
+}
+
 // ToolCaller calls tools of one kind.
 type ToolCaller interface {
-	// Call calls a tool once with arguments that fit its schema. The operation is the id that a target acts on once. The error is not about
-	// the target.
-	Call(ctx context.Context, v domain.ToolVersion, operation uuid.UUID, arguments json.RawMessage) (domain.ToolOutcome, error)
+	// Call calls a tool once. The error is not about the target.
+	Call(ctx context.Context, call ToolCall) (domain.ToolOutcome, error)
 }

@@ -13,8 +13,9 @@ import (
 
 // CallTool calls a tool. It must not run in a transaction.
 type CallTool struct {
-	Schemas ports.ToolSchemas
-	Callers map[domain.ToolKind]ports.ToolCaller
+	Schemas     ports.ToolSchemas
+	Credentials ports.ToolCredentials
+	Callers     map[domain.ToolKind]ports.ToolCaller
 }
 
 // Do calls a version of a tool, which PinTools has returned, once. Where the tool has an idempotency header, calls with the same operation
@@ -32,5 +33,16 @@ func (u CallTool) Do(ctx context.Context, v domain.ToolVersion, operation uuid.U
 	if !ok {
 		return domain.ToolOutcome{}, fmt.Errorf("the tool %s is of the kind %s, which is not called from here", v.Name, v.Kind)
 	}
-	return caller.Call(ctx, v, operation, arguments)
+	call := ports.ToolCall{Version: v, Operation: operation, Arguments: arguments}
+	if set := v.Credentials; set != nil {
+		if set.Origin != domain.Origin(v.Definition.URL) { // of a version from before
+			return domain.ToolOutcome{Status: domain.ToolFailed, Text: "The tool " + v.Name + " was not called: its credentials were given for another host."}, nil
+		}
+		secrets, err := u.Credentials.Open(ctx, v.ToolID, set.Sealed)
+		if err != nil {
+			return domain.ToolOutcome{}, err
+		}
+		call.Credentials = &secrets
+	}
+	return caller.Call(ctx, call)
 }

@@ -12,8 +12,9 @@ import (
 
 // CreateTool creates a tool.
 type CreateTool struct {
-	Tools   ports.Tools
-	Schemas ports.ToolSchemas
+	Tools       ports.Tools
+	Schemas     ports.ToolSchemas
+	Credentials ports.ToolCredentials
 	// CheckURL returns what is wrong with the URL of a target.
 	CheckURL func(raw string) error
 	Now      func() time.Time
@@ -25,19 +26,24 @@ type NewTool struct {
 	Kind            domain.ToolKind
 	Name            string
 	Definition      domain.ToolChanges
+	Credentials     domain.CredentialsChange
 	Note            string
 }
 
 // Do creates the tool in version 1. It fails with LIMIT_REACHED where the workspace may not have one more.
 func (u CreateTool) Do(ctx context.Context, in NewTool) (domain.Tool, error) {
-	tool, version, err := domain.NewTool(in.WorkspaceID, in.Kind, in.Name, in.Definition, domain.Edition{By: in.By, At: u.Now(), Note: in.Note})
+	edition := domain.Edition{By: in.By, At: u.Now(), Note: in.Note}
+	tool, version, err := domain.NewTool(in.WorkspaceID, in.Kind, in.Name, in.Definition, edition)
 	if err == nil {
 		err = checkDefinition(u.Schemas, u.CheckURL, version)
 	}
 	if err != nil {
 		return domain.Tool{}, ports.Invalid(err)
 	}
-	return tool, u.Tools.Create(ctx, tool, version)
+	if err := u.Tools.Create(ctx, tool, version); err != nil {
+		return domain.Tool{}, err
+	}
+	return tool, ports.Invalid(setCredentials(ctx, u.Credentials, u.CheckURL, &tool, in.Credentials, edition))
 }
 
 // checkDefinition returns a *domain.RuleError where the schema of a tool is none, or its URL leads where it may not.

@@ -199,3 +199,39 @@ func TestAKeyOfSomeBotsSeesTheirToolsAlone(t *testing.T) {
 	harness.RequireWrong(t, key.Put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "x", "settings": uses(other)}), "settings.tools.0.id")
 	require.Equal(t, http.StatusOK, key.Put(t, "/v1/bots/"+bot+"/instruction", map[string]any{"instruction": "x", "settings": uses(tool)}).Status)
 }
+
+func TestCredentialsAreNeverReadBackAndStayWithTheirHost(t *testing.T) {
+	t.Parallel()
+	ada := harness.Start(t).Register(t)
+	bearer := map[string]any{"type": "bearer", "token": "sesame-open"}
+	created := ada.Post(t, "/v1/tools", harness.ToolBody("get_order", map[string]any{"credentials": bearer}))
+	require.Equal(t, http.StatusCreated, created.Status, created)
+	tool := created.Header.Get("Location")
+	require.Equal(t, []any{"bearer", "https://shop.example.com:443"}, []any{created.At("credentials.type"), created.At("credentials.origin")})
+
+	require.Equal(t, http.StatusOK, ada.Patch(t, tool, map[string]any{"url": "https://shop.example.com/v2/{order_id}"}).Status, "the same host")
+	harness.RequireWrong(t, ada.Patch(t, tool, map[string]any{"url": "https://evil.example.com/{order_id}"}), "url")
+	moved := ada.Patch(t, tool, map[string]any{"url": "https://other.example.com/{order_id}", "credentials": map[string]any{"type": "header", "name": "X-Key", "value": "sesame-other"}})
+	require.Equal(t, []any{3.0, "header", "https://other.example.com:443"}, []any{moved.At("current_version"), moved.At("credentials.type"), moved.At("credentials.origin")}, moved)
+	alone := ada.Patch(t, tool, map[string]any{"credentials": map[string]any{
+		"type": "oauth_client_credentials", "token_url": "https://login.example.com/token", "client_id": "c", "client_secret": "sesame-client",
+	}})
+	require.Equal(t, []any{3.0, "oauth_client_credentials"}, []any{alone.At("current_version"), alone.At("credentials.type")}, "credentials are of no version")
+
+	for wrong, credentials := range map[string]map[string]any{
+		"credentials.type":          {"type": "basic"},
+		"credentials.token":         {"type": "bearer"},
+		"credentials.value":         {"type": "bearer", "token": "x", "value": "y"},
+		"credentials.name":          {"type": "header", "name": "Host", "value": "y"},
+		"credentials.token_url":     {"type": "oauth_client_credentials", "token_url": "https://169.254.169.254/", "client_id": "c", "client_secret": "s"},
+		"credentials.client_secret": {"type": "oauth_client_credentials", "token_url": "https://login.example.com/token", "client_id": "c"},
+	} {
+		harness.RequireWrong(t, ada.Patch(t, tool, map[string]any{"credentials": credentials}), wrong)
+	}
+	for _, path := range []string{tool, "/v1/tools", tool + "/versions", "/v1/audit-log"} {
+		require.NotContains(t, string(ada.Get(t, path).Raw), "sesame", path)
+	}
+	require.Empty(t, ada.Texts(t, `SELECT tool_id::text FROM tool_credentials WHERE position('sesame' IN encode(sealed, 'escape')) > 0`))
+	require.Nil(t, ada.Patch(t, tool, map[string]any{"credentials": nil}).At("credentials"))
+	require.Empty(t, ada.Texts(t, `SELECT tool_id::text FROM tool_credentials`))
+}

@@ -144,7 +144,7 @@ func TestTechnologyStaysInItsPlaces(t *testing.T) {
 		"database/sql":                                     {"platform/data/postgres"},
 		"github.com/golang-migrate":                        {"platform/data/postgres"},
 		"github.com/coreos/go-oidc":                        {"modules/auth/adapters/oidc"},
-		"golang.org/x/oauth2":                              {"modules/auth/adapters/oidc"},
+		"golang.org/x/oauth2":                              {"modules/auth/adapters/oidc", "modules/bots/adapters/httptool"},
 		"github.com/lestrrat-go/jwx":                       {"modules/*/adapters"},
 		"github.com/pquerna/otp":                           {"modules/auth/adapters/totp"},
 		"github.com/redis":                                 {"platform", "modules/*/adapters", "cmd"},

@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/platform/request/callctx"
@@ -27,6 +25,7 @@ type Caller struct {
 	Client *http.Client      // that of webhook.NewStreamClient: it connects to allowed addresses only, and follows no redirects
 	Guard  *resilience.Group // a target is a host, a source is a workspace
 	Slots  *resilience.Slots // of the calls of this process
+	Tokens *Tokens
 }
 
 var _ ports.ToolCaller = Caller{}
@@ -34,17 +33,18 @@ var _ ports.ToolCaller = Caller{}
 const slotWait = 2 * time.Second // for a slot
 
 // Call calls the target once, within the time of the tool.
-func (c Caller) Call(ctx context.Context, v domain.ToolVersion, operation uuid.UUID, arguments json.RawMessage) (domain.ToolOutcome, error) {
+func (c Caller) Call(ctx context.Context, call ports.ToolCall) (domain.ToolOutcome, error) {
 	begun := time.Now()
-	outcome, err := c.call(ctx, v, operation, arguments)
+	outcome, err := c.call(ctx, call)
 	outcome.Duration = time.Since(begun)
 	callctx.Waited(ctx, outcome.Duration)
 	return outcome, err
 }
 
-func (c Caller) call(ctx context.Context, v domain.ToolVersion, operation uuid.UUID, arguments json.RawMessage) (outcome domain.ToolOutcome, err error) {
-	if len(arguments) == 0 {
-		arguments = json.RawMessage("{}")
+func (c Caller) call(ctx context.Context, call ports.ToolCall) (outcome domain.ToolOutcome, err error) {
+	v := call.Version
+	if len(call.Arguments) == 0 {
+		call.Arguments = json.RawMessage("{}")
 	}
 	workspace := callctx.From(ctx).Principal.WorkspaceID
 	leave, err := c.Slots.Wait(ctx, slotWait, workspace)
@@ -60,7 +60,7 @@ func (c Caller) call(ctx context.Context, v domain.ToolVersion, operation uuid.U
 		asked = true
 		ctx, cancel := context.WithTimeout(ctx, v.Definition.Timeout)
 		defer cancel()
-		outcome, err = c.ask(ctx, v, operation, arguments)
+		outcome, err = c.ask(ctx, call)
 		return err
 	})
 	if wait, refused := resilience.IsRefused(err); refused && !asked {
@@ -82,12 +82,12 @@ func target(raw string) string {
 }
 
 // ask sends the request and reads the answer. The error says to the guard how the target is.
-func (c Caller) ask(ctx context.Context, v domain.ToolVersion, operation uuid.UUID, arguments json.RawMessage) (domain.ToolOutcome, error) {
-	d := v.Definition
+func (c Caller) ask(ctx context.Context, call ports.ToolCall) (domain.ToolOutcome, error) {
+	v, d := call.Version, call.Version.Definition
 	// Whatever was written of a request may have had its effect: what counts is not that all of it was.
 	var begun atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { begun.Store(true) }})
-	request, err := newRequest(ctx, d, arguments)
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { begun.Store(true) }})
+	request, err := newRequest(traced, d, call.Arguments)
 	if unfit, ok := errors.AsType[unfitError](err); ok {
 		return domain.ToolOutcome{Status: domain.ToolInvalid, Text: unfit.Error()}, resilience.Uncounted(err)
 	}
@@ -97,13 +97,19 @@ func (c Caller) ask(ctx context.Context, v domain.ToolVersion, operation uuid.UU
 	request.Header.Set("Accept", "application/json, text/*;q=0.9, */*;q=0.1")
 	request.Header.Set("User-Agent", "parley-tools/1")
 	if d.IdempotencyHeader != "" {
-		request.Header.Set(d.IdempotencyHeader, operation.String())
+		request.Header.Set(d.IdempotencyHeader, call.Operation.String())
+	}
+	if err := c.authorize(ctx, request, call.Credentials); err != nil {
+		return failed(v, "it was not called: "+err.Error()), err
 	}
 	answer, err := c.Client.Do(request)
 	if err != nil {
 		return lost(v, begun.Load(), 0, err), err
 	}
 	defer func() { _ = answer.Body.Close() }() // what was read counts
+	if answer.StatusCode == http.StatusUnauthorized {
+		c.forget(ctx, call.Credentials)
+	}
 	return read(v, answer)
 }
 

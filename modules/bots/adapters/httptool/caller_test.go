@@ -19,6 +19,7 @@ import (
 
 	"github.com/parley/parley/modules/bots/adapters/httptool"
 	"github.com/parley/parley/modules/bots/domain"
+	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/platform/request/callctx"
 	"github.com/parley/parley/platform/work/resilience"
 	"github.com/parley/parley/platform/work/webhook"
@@ -30,7 +31,7 @@ func newCaller(targets webhook.Targets) httptool.Caller {
 		Guard: resilience.NewGroup("tool", resilience.Policy{
 			Timeout: time.Minute, Concurrency: 64, PerSource: 16, Failures: 5, Sources: 3, OpenFor: time.Minute,
 		}, slog.New(slog.DiscardHandler)),
-		Slots: resilience.NewSlots(16),
+		Slots: resilience.NewSlots(16), Tokens: httptool.NewTokens(),
 	}
 }
 
@@ -52,7 +53,7 @@ func quick(d *domain.ToolDefinition) { d.Timeout = 300 * time.Millisecond }
 func call(t *testing.T, c httptool.Caller, v domain.ToolVersion, arguments string) domain.ToolOutcome {
 	t.Helper()
 	ctx := callctx.With(t.Context(), &callctx.Call{Principal: callctx.Principal{WorkspaceID: uuid.MustParse("01932d3c-7a3e-7c52-9d0e-2f6f5f8f0a11")}})
-	outcome, err := c.Call(ctx, v, uuid.MustParse("01932d3c-7a3e-7c52-9d0e-2f6f5f8f0a12"), json.RawMessage(arguments))
+	outcome, err := c.Call(ctx, ports.ToolCall{Version: v, Operation: uuid.MustParse("01932d3c-7a3e-7c52-9d0e-2f6f5f8f0a12"), Arguments: json.RawMessage(arguments)})
 	require.NoError(t, err)
 	return outcome
 }
@@ -223,10 +224,62 @@ func TestACallThatIsEndedIsUnknownOnceItWasSent(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(callctx.With(t.Context(), &callctx.Call{Principal: callctx.Principal{WorkspaceID: uuid.New()}}))
 	url := raw(t, func(conn net.Conn) { cancel(); hangs(conn) })
-	got, err := newCaller(webhook.AnyTargets).Call(ctx, tool(url), uuid.New(), json.RawMessage(`{}`))
+	got, err := newCaller(webhook.AnyTargets).Call(ctx, ports.ToolCall{Version: tool(url)})
 	require.NoError(t, err)
 	require.Equal(t, domain.ToolUnknown, got.Status, got.Text)
-	got, err = newCaller(webhook.AnyTargets).Call(ctx, tool(url), uuid.New(), json.RawMessage(`{}`))
+	got, err = newCaller(webhook.AnyTargets).Call(ctx, ports.ToolCall{Version: tool(url)})
 	require.NoError(t, err)
 	require.Equal(t, domain.ToolFailed, got.Status, got.Text)
+}
+
+func TestCredentialsAreShownToTheTarget(t *testing.T) {
+	t.Parallel()
+	var given atomic.Int64
+	var refused atomic.Bool
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if user != "client" || password != "secret" || r.FormValue("scope") != "orders more" || r.FormValue("grant_type") != "client_credentials" {
+			http.Error(w, "sesame", http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"access_token": "token-%d", "token_type": "Bearer", "expires_in": 3600}`, given.Add(1))
+	}))
+	t.Cleanup(tokens.Close)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused.Swap(false) {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = fmt.Fprint(w, r.Header.Get("Authorization")+r.Header.Get("X-Key"))
+	}))
+	t.Cleanup(server.Close)
+	caller := newCaller(webhook.AnyTargets)
+	ask := func(secrets domain.Credentials) domain.ToolOutcome {
+		ctx := callctx.With(t.Context(), &callctx.Call{Principal: callctx.Principal{WorkspaceID: uuid.New()}})
+		got, err := caller.Call(ctx, ports.ToolCall{Version: tool(server.URL), Credentials: &secrets})
+		require.NoError(t, err)
+		return got
+	}
+	require.Equal(t, "k1", ask(domain.Credentials{Type: domain.HeaderCredentials, Name: "X-Key", Value: "k1"}).Text)
+	require.Equal(t, "Bearer t1", ask(domain.Credentials{Type: domain.BearerCredentials, Token: "t1"}).Text)
+
+	client := domain.Credentials{Type: domain.OAuthCredentials, TokenURL: tokens.URL, ClientID: "client", ClientSecret: "secret", Scope: "orders more"}
+	ctx := callctx.With(t.Context(), &callctx.Call{Principal: callctx.Principal{WorkspaceID: uuid.New()}})
+	again := func() string {
+		got, err := caller.Call(ctx, ports.ToolCall{Version: tool(server.URL), Credentials: &client})
+		require.NoError(t, err)
+		return got.Text
+	}
+	require.Equal(t, []string{"Bearer token-1", "Bearer token-1"}, []string{again(), again()}, "one token for both")
+	require.Equal(t, "Bearer token-2", ask(client).Text, "another workspace has another")
+	refused.Store(true)
+	require.Contains(t, again(), "401")
+	require.Equal(t, "Bearer token-3", again(), "a token that was refused is not used again")
+	client.ClientSecret = "wrong"
+	got := ask(client)
+	require.Equal(t, []any{domain.ToolFailed, 0}, []any{got.Status, got.HTTPStatus})
+	require.Contains(t, got.Text, "answered 401")
+	require.NotContains(t, got.Text, "sesame")
+	require.NotContains(t, got.Text, "wrong")
 }

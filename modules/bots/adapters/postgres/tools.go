@@ -79,6 +79,9 @@ func (t Tools) Get(ctx context.Context, id uuid.UUID) (domain.Tool, error) {
 	}
 	tool := toTool(row.Tool)
 	tool.Definition = toToolVersion(row.ToolVersion, row.Tool.Kind, row.Tool.Name).Definition
+	if row.CredentialsType != nil {
+		tool.Credentials = &domain.SetCredentials{Type: domain.CredentialsType(*row.CredentialsType), Origin: *row.CredentialsOrigin, At: *row.CredentialsAt}
+	}
 	return tool, nil
 }
 
@@ -160,7 +163,11 @@ func (t Tools) Pin(ctx context.Context, refs []domain.ToolRef) ([]domain.ToolVer
 	}
 	slices.SortStableFunc(rows, func(a, b botsdb.PinToolsRow) int { return position(a) - position(b) })
 	return page.Map(rows, func(row botsdb.PinToolsRow) domain.ToolVersion {
-		return toToolVersion(row.ToolVersion, row.Kind, row.Name)
+		v := toToolVersion(row.ToolVersion, row.Kind, row.Name)
+		if row.CredentialsType != nil {
+			v.Credentials = &domain.SetCredentials{Type: domain.CredentialsType(*row.CredentialsType), Origin: *row.CredentialsOrigin, Sealed: row.CredentialsSealed}
+		}
+		return v
 	}), nil
 }
 

@@ -193,6 +193,27 @@ func (e PointerMovePointer) Valid() bool {
 	}
 }
 
+// Defines values for ToolCredentialsType.
+const (
+	Bearer                 ToolCredentialsType = "bearer"
+	Header                 ToolCredentialsType = "header"
+	OauthClientCredentials ToolCredentialsType = "oauth_client_credentials"
+)
+
+// Valid indicates whether the value is a known member of the ToolCredentialsType enum.
+func (e ToolCredentialsType) Valid() bool {
+	switch e {
+	case Bearer:
+		return true
+	case Header:
+		return true
+	case OauthClientCredentials:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ToolEffect.
 const (
 	Read  ToolEffect = "read"
@@ -399,6 +420,13 @@ type ChangeBotRequestStatus string
 
 // ChangeToolRequest Fields of the new version; at least one.
 type ChangeToolRequest struct {
+	// Credentials What the target is shown, for tools of the kind `http`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
+	// them too. They belong to the tool, not to a version. `null` removes them.
+	//
+	// `header` is `value` in the header `name`; `bearer` is `token` as `Authorization: Bearer`; `oauth_client_credentials` is an access token that `token_url` gives
+	// for `client_id` and `client_secret` (RFC 6749, 4.4).
+	Credentials NewToolCredentials `json:"credentials,omitempty"`
+
 	// Description What the tool does and when to call it, for the model: 1-4000 characters, at least one of them visible.
 	Description *string `json:"description,omitempty"`
 
@@ -445,6 +473,13 @@ type CreateBotRequest struct {
 
 // CreateToolRequest A new tool.
 type CreateToolRequest struct {
+	// Credentials What the target is shown, for tools of the kind `http`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
+	// them too. They belong to the tool, not to a version. `null` removes them.
+	//
+	// `header` is `value` in the header `name`; `bearer` is `token` as `Authorization: Bearer`; `oauth_client_credentials` is an access token that `token_url` gives
+	// for `client_id` and `client_secret` (RFC 6749, 4.4).
+	Credentials NewToolCredentials `json:"credentials,omitempty"`
+
 	// Description What the tool does and when to call it, for the model: 1-4000 characters, at least one of them visible.
 	Description string `json:"description"`
 
@@ -488,6 +523,13 @@ type FirstInstruction = string
 
 // NewSettings Settings of the bot: a free object of at most 65,536 bytes of JSON, not counting spaces between values. The fields below are validated. Any other field is kept as it was sent, has no effect, and is named by a warning in the answer; put data of your own into `metadata`. Default: `{}`.
 type NewSettings = json.RawMessage
+
+// NewToolCredentials What the target is shown, for tools of the kind `http`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
+// them too. They belong to the tool, not to a version. `null` removes them.
+//
+// `header` is `value` in the header `name`; `bearer` is `token` as `Authorization: Bearer`; `oauth_client_credentials` is an access token that `token_url` gives
+// for `client_id` and `client_secret` (RFC 6749, 4.4).
+type NewToolCredentials = json.RawMessage
 
 // NewToolSchema JSON Schema (2020-12) of the arguments: an object with `type: object`, of at most 32,768 bytes of JSON, not counting spaces between values. `$ref` may only
 // name parts of the same schema, without circles.
@@ -564,6 +606,9 @@ type Tool struct {
 	// CreatedBy User or API key that created it.
 	CreatedBy openapi_types.UUID `json:"created_by"`
 
+	// Credentials Credentials of the tool; null for none.
+	Credentials *ToolCredentials `json:"credentials"`
+
 	// CurrentVersion Number of the newest version.
 	CurrentVersion int32 `json:"current_version"`
 
@@ -606,6 +651,21 @@ type Tool struct {
 	// WorkspaceID Id of the workspace.
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
 }
+
+// ToolCredentials That a tool has credentials. They are never read back.
+type ToolCredentials struct {
+	// CreatedAt When they were set.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Origin Scheme, host and port that they are sent to.
+	Origin string `json:"origin"`
+
+	// Type Type of credentials.
+	Type ToolCredentialsType `json:"type"`
+}
+
+// ToolCredentialsType Type of credentials.
+type ToolCredentialsType string
 
 // ToolEffect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
 type ToolEffect string

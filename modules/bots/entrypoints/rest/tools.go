@@ -29,12 +29,15 @@ func (s Server) CreateTool(ctx context.Context, r CreateToolRequestObject) (Crea
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		p := callctx.From(ctx).Principal
 		tool, err := s.Tools.Create.Do(ctx, usecases.NewTool{
-			WorkspaceID: p.WorkspaceID, By: p.UserID, Kind: domain.ToolKind(r.Body.Kind), Name: r.Body.Name, Definition: toNewDefinition(*r.Body), Note: r.Body.Note,
+			WorkspaceID: p.WorkspaceID, By: p.UserID, Kind: domain.ToolKind(r.Body.Kind), Name: r.Body.Name, Definition: toNewDefinition(*r.Body),
+			Credentials: toCredentialsChange(r.Body.Credentials), Note: r.Body.Note,
 		})
 		location := "/v1/tools/" + tool.ID.String()
 		return command.Outcome{
 			Answer: CreateTool201JSONResponse{Body: toTool(tool), Headers: CreateTool201ResponseHeaders{Location: &location, ETag: toolTag(tool)}}.VisitCreateToolResponse,
-			Audit:  toolChange("create", tool, map[string]any{"name": tool.Name, "kind": tool.Kind, "effect": tool.Definition.Effect, "url": tool.Definition.URL}),
+			Audit: toolChange("create", tool, map[string]any{
+				"name": tool.Name, "kind": tool.Kind, "effect": tool.Definition.Effect, "url": tool.Definition.URL, "credentials": tool.Credentials != nil,
+			}),
 		}, err
 	})
 	return stored{answer}, err
@@ -68,7 +71,8 @@ func (s Server) ChangeTool(ctx context.Context, r ChangeToolRequestObject) (Chan
 	}
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		tool, err := s.Tools.Change.Do(ctx, usecases.NewToolVersion{
-			ToolID: r.ToolID, By: callctx.From(ctx).Principal.UserID, Definition: toDefinitionChanges(*r.Body), Note: r.Body.Note, Expected: version,
+			ToolID: r.ToolID, By: callctx.From(ctx).Principal.UserID, Definition: toDefinitionChanges(*r.Body),
+			Credentials: toCredentialsChange(r.Body.Credentials), Note: r.Body.Note, Expected: version,
 		})
 		return command.Outcome{
 			Answer: ChangeTool200JSONResponse{Body: toTool(tool), Headers: ChangeTool200ResponseHeaders{ETag: toolTag(tool)}}.VisitChangeToolResponse,
@@ -114,7 +118,13 @@ func toolChange(verb string, t domain.Tool, changes map[string]any) audit.Entry 
 
 // changedDefinition returns the changes that the audit log stores for a changed tool: what says where its calls go and what they do.
 func changedDefinition(t domain.Tool, body ChangeToolJSONRequestBody) map[string]any {
-	changes := map[string]any{"version": step(t.CurrentVersion-1, t.CurrentVersion)}
+	changes := map[string]any{}
+	if !toDefinitionChanges(body).IsEmpty() || len(body.Credentials) == 0 {
+		changes["version"] = step(t.CurrentVersion-1, t.CurrentVersion)
+	}
+	if len(body.Credentials) > 0 {
+		changes["credentials"] = t.Credentials != nil
+	}
 	if body.URL != nil {
 		changes["url"] = t.Definition.URL
 	}

@@ -1,6 +1,10 @@
 package rest
 
-import "github.com/parley/parley/modules/bots/domain"
+import (
+	"encoding/json"
+
+	"github.com/parley/parley/modules/bots/domain"
+)
 
 func toNewDefinition(body CreateToolJSONRequestBody) domain.ToolChanges {
 	return domain.ToolChanges{
@@ -28,7 +32,7 @@ func toTool(t domain.Tool) Tool {
 	return Tool{
 		ID: t.ID, WorkspaceID: t.WorkspaceID, Kind: ToolKind(t.Kind), Name: t.Name, CurrentVersion: int32(t.CurrentVersion), Description: d.Description,
 		Schema: d.Schema, Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes),
-		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), Credentials: toCredentials(t.Credentials), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
 	}
 }
 
@@ -48,6 +52,22 @@ func toToolVersion(v domain.ToolVersion) ToolVersion {
 		Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes), URL: orNull(d.URL),
 		Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), Note: v.Note, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
 	}
+}
+
+func toCredentials(c *domain.SetCredentials) *ToolCredentials {
+	if c == nil {
+		return nil
+	}
+	return &ToolCredentials{Type: ToolCredentialsType(c.Type), Origin: c.Origin, CreatedAt: c.At}
+}
+
+// toCredentialsChange reads a field that may be missing, null, or credentials, as the contract has checked.
+func toCredentialsChange(raw json.RawMessage) domain.CredentialsChange {
+	c := domain.CredentialsChange{Given: len(raw) > 0}
+	if c.Given {
+		_ = json.Unmarshal(raw, &c.New) // it is an object of texts or null
+	}
+	return c
 }
 
 // orNull returns nil for an empty text.
