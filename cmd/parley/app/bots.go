@@ -7,6 +7,7 @@ import (
 	conversationsadapter "github.com/parley/parley/modules/bots/adapters/conversations"
 	"github.com/parley/parley/modules/bots/adapters/events"
 	knowledgeadapter "github.com/parley/parley/modules/bots/adapters/knowledge"
+	"github.com/parley/parley/modules/bots/adapters/openapidoc"
 	"github.com/parley/parley/modules/bots/adapters/postgres"
 	"github.com/parley/parley/modules/bots/entrypoints/jobs"
 	"github.com/parley/parley/modules/bots/entrypoints/rest"
@@ -46,6 +47,7 @@ func newBots(o botsOptions) module {
 	known := knowledgeadapter.Knowledge{Face: o.knowledge}
 	deletions, threads := postgres.Deletions{DB: o.db, Queue: o.jobs}, conversationsadapter.Threads{Face: o.threads}
 	unfinished := usecases.FindUnfinishedDeletions{Unfinished: deletions, In: inWorkspace}
+	createTool := usecases.CreateTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now}
 	return module{mount: rest.Server{
 		Create:   usecases.CreateBot{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Now: now},
 		Update:   usecases.UpdateInstruction{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Events: publisher, Now: now},
@@ -59,7 +61,8 @@ func newBots(o botsOptions) module {
 		Bots:     store,
 		Reader:   store,
 		Tools: rest.Tools{
-			Create:  usecases.CreateTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now},
+			Create:  createTool,
+			Import:  usecases.ImportTools{Documents: openapidoc.Documents{}, Create: createTool},
 			Change:  usecases.ChangeTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now},
 			Delete:  usecases.DeleteTool{Tools: o.tools.store, Uses: o.tools.store},
 			Version: usecases.GetToolVersion{Tools: o.tools.store, Reader: o.tools.store},

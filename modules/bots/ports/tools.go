@@ -92,3 +92,9 @@ type ToolCaller interface {
 	// Call calls a tool once. The error is not about the target.
 	Call(ctx context.Context, call ToolCall) (domain.ToolOutcome, error)
 }
+
+// ToolDocuments reads documents that describe an API.
+type ToolDocuments interface {
+	// Read returns the operations of an OpenAPI document. The error is a *domain.RuleError. An empty base is that of the document.
+	Read(document []byte, base, prefix string) ([]domain.ImportedTool, error)
+}

@@ -53,6 +53,7 @@ func bodiesOf(bot string) map[string]any {
 		"putModelKey":               map[string]any{"api_key": "sk-12345678"},
 		"putEmbeddingKey":           map[string]any{"api_key": "sk-12345678", "model": "m"},
 		"createTool":                harness.ToolBody("x"),
+		"importTools":               map[string]any{"document": "openapi: 3.1.0\nservers: [{url: https://example.com}]"},
 		"createKnowledgeBase":       map[string]any{"name": "x"},
 		"searchKnowledge":           map[string]any{"query": "x", "knowledge_base_ids": []string{uuid.NewString()}},
 		"createEmbeddings":          map[string]any{"model": "none", "input": "x"},

@@ -521,6 +521,57 @@ type CreateToolRequestMethod string
 // FirstInstruction Instruction of the bot, at most 50,000 characters, at least one of them visible unless it is empty. Default empty.
 type FirstInstruction = string
 
+// ImportCandidate An operation of a document as a tool.
+type ImportCandidate struct {
+	// Description What the tool does, for the model.
+	Description string `json:"description"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect ToolEffect `json:"effect"`
+
+	// Method Method of the call.
+	Method string `json:"method"`
+
+	// Name Name of the tool.
+	Name string `json:"name"`
+
+	// OperationID Id of the operation.
+	OperationID string `json:"operation_id"`
+
+	// Problem Why it cannot be a tool; null where it can.
+	Problem *string `json:"problem"`
+
+	// Schema JSON Schema (2020-12) of the arguments.
+	Schema ToolSchema `json:"schema,omitempty"`
+
+	// URL URL that is called.
+	URL string `json:"url"`
+}
+
+// ImportToolsRequest The document, and what is made of it.
+type ImportToolsRequest struct {
+	// BaseURL URL that the paths follow. Default: that of the first server of the document.
+	BaseURL *string `json:"base_url,omitempty"`
+
+	// Document OpenAPI document of version 3: an object, or its text as JSON or YAML.
+	Document json.RawMessage `json:"document"`
+
+	// Operations Ids of the operations that become tools; at most 100. An operation without `operationId` has one of its method and path, which the answer names. Default: none.
+	Operations *[]string `json:"operations,omitempty"`
+
+	// Prefix What the names of the tools begin with, before the id of the operation. Default: nothing.
+	Prefix *string `json:"prefix,omitempty"`
+}
+
+// ImportedTools The operations of a document, and the tools that were made of them.
+type ImportedTools struct {
+	// Candidates All operations of the document.
+	Candidates []ImportCandidate `json:"candidates"`
+
+	// Tools The tools that were created, in the order of `operations`.
+	Tools []Tool `json:"tools"`
+}
+
 // NewSettings Settings of the bot: a free object of at most 65,536 bytes of JSON, not counting spaces between values. The fields below are validated. Any other field is kept as it was sent, has no effect, and is named by a warning in the answer; put data of your own into `metadata`. Default: `{}`.
 type NewSettings = json.RawMessage
 
@@ -1042,6 +1093,9 @@ type RollBackBotJSONRequestBody = RollBackRequest
 // CreateToolJSONRequestBody defines body for CreateTool for application/json ContentType.
 type CreateToolJSONRequestBody = CreateToolRequest
 
+// ImportToolsJSONRequestBody defines body for ImportTools for application/json ContentType.
+type ImportToolsJSONRequestBody = ImportToolsRequest
+
 // ChangeToolJSONRequestBody defines body for ChangeTool for application/json ContentType.
 type ChangeToolJSONRequestBody = ChangeToolRequest
 
@@ -1089,6 +1143,9 @@ type ServerInterface interface {
 	// CreateTool Create a tool
 	// (POST /v1/tools)
 	CreateTool(ctx *echo.Context) error
+	// ImportTools Import operations of an OpenAPI document as tools
+	// (POST /v1/tools/import)
+	ImportTools(ctx *echo.Context) error
 	// DeleteTool Delete a tool with all its versions
 	// (DELETE /v1/tools/{tool_id})
 	DeleteTool(ctx *echo.Context, toolID ToolID, params DeleteToolParams) error
@@ -1472,6 +1529,15 @@ func (w *ServerInterfaceWrapper) CreateTool(ctx *echo.Context) error {
 	return err
 }
 
+// ImportTools converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportTools(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportTools(ctx)
+	return err
+}
+
 // DeleteTool converts echo context to params.
 func (w *ServerInterfaceWrapper) DeleteTool(ctx *echo.Context) error {
 	var err error
@@ -1671,6 +1737,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/v1/tools/:tool_id", wrapper.ChangeTool, options.OperationMiddlewares["changeTool"]...)
 	router.GET(options.BaseURL+"/v1/tools/:tool_id/versions", wrapper.ListToolVersions, options.OperationMiddlewares["listToolVersions"]...)
 	router.GET(options.BaseURL+"/v1/tools/:tool_id/versions/:version", wrapper.GetToolVersion, options.OperationMiddlewares["getToolVersion"]...)
+	router.POST(options.BaseURL+"/v1/tools/import", wrapper.ImportTools, options.OperationMiddlewares["importTools"]...)
 
 }
 
@@ -2066,6 +2133,28 @@ func (response CreateTool201JSONResponse) VisitCreateToolResponse(w http.Respons
 	return err
 }
 
+type ImportToolsRequestObject struct {
+	Body *ImportToolsJSONRequestBody
+}
+
+type ImportToolsResponseObject interface {
+	VisitImportToolsResponse(w http.ResponseWriter) error
+}
+
+type ImportTools200JSONResponse ImportedTools
+
+func (response ImportTools200JSONResponse) VisitImportToolsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteToolRequestObject struct {
 	ToolID ToolID `json:"tool_id"`
 	Params DeleteToolParams
@@ -2239,6 +2328,9 @@ type StrictServerInterface interface {
 	// CreateTool Create a tool
 	// (POST /v1/tools)
 	CreateTool(ctx context.Context, request CreateToolRequestObject) (CreateToolResponseObject, error)
+	// ImportTools Import operations of an OpenAPI document as tools
+	// (POST /v1/tools/import)
+	ImportTools(ctx context.Context, request ImportToolsRequestObject) (ImportToolsResponseObject, error)
 	// DeleteTool Delete a tool with all its versions
 	// (DELETE /v1/tools/{tool_id})
 	DeleteTool(ctx context.Context, request DeleteToolRequestObject) (DeleteToolResponseObject, error)
@@ -2754,6 +2846,52 @@ func (sh *strictHandler) CreateTool(ctx *echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(CreateToolResponseObject); ok {
 		return validResponse.VisitCreateToolResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ImportTools operation middleware
+func (sh *strictHandler) ImportTools(ctx *echo.Context) error {
+	var request ImportToolsRequestObject
+
+	var body ImportToolsJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportTools(ctx.Request().Context(), request.(ImportToolsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportTools")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImportToolsResponseObject); ok {
+		return validResponse.VisitImportToolsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

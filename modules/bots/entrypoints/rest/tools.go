@@ -19,6 +19,7 @@ type Tools struct {
 	Create  usecases.CreateTool
 	Change  usecases.ChangeTool
 	Delete  usecases.DeleteTool
+	Import  usecases.ImportTools
 	Version usecases.GetToolVersion
 	Tools   ports.Tools
 	Reader  ports.ToolReader
