@@ -19,12 +19,12 @@ const (
 	AfterModelCall = "after-model-call"
 )
 
-// modulePoints are the points between the steps in which documents are indexed and removed, turns search them, and deleted threads are erased.
+// modulePoints are the points between the steps in which documents are indexed and removed, turns search them and call tools, and deleted threads are erased.
 func modulePoints() []string {
 	return []string{
 		"document-extracting", "document-extracted", "document-copied", "document-chunking", "document-chunked", "document-embedding", "document-embedded",
 		"document-switched", "document-tidying", "document-deleting", "document-removing", "base-marked", "base-queued", "file-erased", "thread-erased", "bot-threads-erased", "export-rows", "export-kept",
-		"turn-searched", "turn-retrieved",
+		"turn-searched", "turn-retrieved", "turn-tool-added", "turn-tool-sending", "turn-tool-sent",
 	}
 }
 
