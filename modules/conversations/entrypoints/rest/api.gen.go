@@ -1576,7 +1576,7 @@ type ToolCallCreatedType string
 // ToolCallDecision Decision about a call of a tool.
 type ToolCallDecision struct {
 	// Arguments Arguments in place of those of the model, of a call that is approved; at most 65536 bytes.
-	Arguments *map[string]interface{} `json:"arguments,omitempty"`
+	Arguments *json.RawMessage `json:"arguments,omitempty"`
 
 	// Decision Whether the call is made.
 	Decision ToolCallDecisionDecision `json:"decision"`

@@ -54,10 +54,7 @@ func (s Server) DecideToolCall(ctx context.Context, r DecideToolCallRequestObjec
 		in.Reason = *r.Body.Reason
 	}
 	if r.Body.Arguments != nil {
-		var err error
-		if in.Arguments, err = json.Marshal(r.Body.Arguments); err != nil {
-			return nil, err
-		}
+		in.Arguments = *r.Body.Arguments
 	}
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		c, err := s.Decide.Do(ctx, r.ToolCallID, callctx.From(ctx).Principal.UserID, in)
