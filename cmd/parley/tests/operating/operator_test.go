@@ -48,7 +48,7 @@ func TestAnOperatorSeesAllWorkspacesAndUsers(t *testing.T) {
 	require.InDelta(t, 1, one[0]["members"], 0)
 	shown := harness.Operate(t, p.Settings, "workspaces", "show", "--workspace", ada.Workspace)
 	require.Equal(t, ada.Email, shown[0]["people"].([]any)[0].(map[string]any)["email"])
-	require.Len(t, shown[0]["usage"], 15)
+	require.Len(t, shown[0]["usage"], 16)
 
 	users := harness.Operate(t, p.Settings, "users", "list")
 	require.ElementsMatch(t, []string{ada.User, eve.User}, column(users, "id"))
