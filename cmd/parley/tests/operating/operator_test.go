@@ -231,7 +231,7 @@ func TestAnOperatorWorksOnAnEmbeddedDatabaseRunningOrNot(t *testing.T) {
 	ada := served.Register(t)
 	require.Equal(t, []string{ada.Workspace}, column(harness.Operate(t, environ, "workspaces", "list"), "id"))
 	set := harness.Operate(t, environ, "limits", "set", "--workspace", ada.Workspace, "--metric", "bots", "--max", "1")
-	require.Len(t, set, 15)
+	require.Len(t, set, 16)
 	require.Equal(t, http.StatusCreated, ada.Post(t, "/v1/bots", map[string]any{"name": "1"}).Status)
 	harness.RequireCode(t, ada.Post(t, "/v1/bots", map[string]any{"name": "2"}), http.StatusForbidden, "LIMIT_REACHED")
 	harness.Operate(t, environ, "users", "disable", "--email", ada.Email)

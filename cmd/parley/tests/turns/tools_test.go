@@ -3,6 +3,7 @@ package turns
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -65,9 +66,7 @@ func (s *shop) tool(t *testing.T, c *harness.Caller, name, effect string, more m
 		"kind": "http", "name": name, "description": "Orders goods.", "effect": effect, "url": s.URL + "/" + name, "method": "POST",
 		"schema": map[string]any{"type": "object"},
 	}
-	for k, v := range more {
-		body[k] = v
-	}
+	maps.Copy(body, more)
 	if body["kind"] == "client" {
 		delete(body, "url")
 		delete(body, "method")
@@ -215,9 +214,9 @@ func TestACallThatNobodyDecidesExpires(t *testing.T) {
 func TestAClientAnswersItsTool(t *testing.T) {
 	t.Parallel()
 	ada, s := withShop(t)
-	thread := ada.ThreadWith(t, withTools(s.tool(t, ada, "ask_colour", "read", map[string]any{"kind": "client"})))
+	thread := ada.ThreadWith(t, withTools(s.tool(t, ada, "ask_color", "read", map[string]any{"kind": "client"})))
 	path := "/v1/conversations/threads/" + thread
-	stream := ada.Open(t, http.MethodPost, path+"/turn", harness.Says(`call ask_colour {"of": "cup"}`))
+	stream := ada.Open(t, http.MethodPost, path+"/turn", harness.Says(`call ask_color {"of": "cup"}`))
 	frames := stream.Rest()
 	last := frames[len(frames)-1]
 	require.Equal(t, "turn.waiting", last.Data["type"])
