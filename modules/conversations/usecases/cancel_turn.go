@@ -95,9 +95,7 @@ func (u CancelTurn) cancel(ctx context.Context, thread, turn, operation uuid.UUI
 		Asked: domain.ModelName{Provider: view.Provider, Name: view.Model},
 	}
 	partial := t.Partial(chunks, u.Now())
-	view.Usage = domain.Usage{ // the process that has the usage has not responded
-		InputTokens: new(domain.TokensOf(len(view.User.Content))), OutputTokens: new(domain.TokensOf(len(partial.Content))), Estimated: true,
-	}
+	view.Usage = lostUsage(view, partial.Content) // the process that has it has not responded
 	if err := u.Cancels.Cancel(ctx, t, partial, view.Reply); err != nil {
 		return view, err
 	}
@@ -106,4 +104,13 @@ func (u CancelTurn) cancel(ctx context.Context, thread, turn, operation uuid.UUI
 		view.Answer = &partial
 	}
 	return view, nil
+}
+
+// lostUsage estimates the usage of an attempt from the texts. That of a turn that waits is none: its steps are counted, and no model is at
+// work.
+func lostUsage(r domain.TurnView, said string) domain.Usage {
+	if r.Status == domain.TurnWaiting {
+		return domain.Usage{}
+	}
+	return domain.Usage{InputTokens: new(domain.TokensOf(len(r.User.Content))), OutputTokens: new(domain.TokensOf(len(said))), Estimated: true}
 }

@@ -56,9 +56,7 @@ func (u DiscardTurn) Do(ctx context.Context, thread, turn uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	view.Usage = domain.Usage{ // the process that has the usage stores nothing any more
-		InputTokens: new(domain.TokensOf(len(view.User.Content))), OutputTokens: new(domain.TokensOf(len(domain.TextOf(chunks)))), Estimated: true,
-	}
+	view.Usage = lostUsage(view, domain.TextOf(chunks)) // the process that has it stores nothing any more
 	t := domain.Turn{
 		ID: view.ID, ThreadID: thread, OperationID: view.OperationID, User: view.User, Attempt: view.Attempt, StartedAt: view.CreatedAt,
 		Asked: domain.ModelName{Provider: view.Provider, Name: view.Model},

@@ -114,7 +114,7 @@ func newCaller(t *testing.T, approval string) *caller {
 	var tools []any
 	for _, name := range []string{plainWrite, keyedWrite, plainRead} {
 		tool := map[string]any{
-			"kind": "http", "name": name, "description": "Orders goods.", "effect": "write", "url": l.business.url + "/" + name, "method": "POST",
+			"kind": "http", "name": name, "description": "Orders goods.", "effect": "write", "url": l.url + "/" + name, "method": "POST",
 			"schema": map[string]any{"type": "object"},
 		}
 		switch name {
@@ -163,7 +163,8 @@ func (l *caller) requireMade(t *testing.T, c toolTurn, turn string) {
 		kept[call["name"].(string)] = call
 	}
 	require.Len(t, kept, 3, c)
-	require.Equal(t, c.sent, [3]int{len(l.made(plainWrite)), len(l.made(keyedWrite)), len(l.made(plainRead))}, "%v: calls that the business has received", c)
+	sent := [3]int{len(l.made(plainWrite)), len(l.made(keyedWrite)), len(l.made(plainRead))}
+	require.Equal(t, c.sent, sent, "%v: calls that the business has received", c)
 	for _, key := range l.made(keyedWrite) {
 		require.Equal(t, kept[keyedWrite]["id"], key, "%v: it has two effects", c)
 	}

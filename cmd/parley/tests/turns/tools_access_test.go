@@ -33,14 +33,14 @@ func botWith(t *testing.T, c *harness.Caller, tools ...map[string]any) string {
 func TestCallsOfToolsAreUnknownToAllWhoMayNotSeeTheirTurn(t *testing.T) {
 	t.Parallel()
 	ada, s := withShop(t)
-	order, ask := s.tool(t, ada, "order", "write", nil), s.tool(t, ada, "ask_colour", "read", map[string]any{"kind": "client"})
+	order, ask := s.tool(t, ada, "order", "write", nil), s.tool(t, ada, "ask_color", "read", map[string]any{"kind": "client"})
 	bot, other := botWith(t, ada, order, ask), ada.NewBot(t)
 	desk := ada.Key(t, "embed")
 	user := desk.EndUser(t, bot)
 	own := user.Post(t, "/v1/conversations/threads", map[string]any{"bot_id": bot})
 	require.Equal(t, http.StatusCreated, own.Status, own)
 	write, turn := waitsFor(t, ada, ada.Thread(t, bot), `call order {}`)
-	asks, asked := waitsFor(t, user, own.Text("id"), `call ask_colour {}`)
+	asks, asked := waitsFor(t, user, own.Text("id"), `call ask_color {}`)
 	approve, red := map[string]any{"decision": "approve"}, map[string]any{"content": "red"}
 	for who, c := range map[string]*harness.Caller{
 		"another workspace":          ada.Register(t),

@@ -191,6 +191,8 @@ func TestAWaitingTurnIsCancelled(t *testing.T) {
 	require.Equal(t, http.StatusOK, ada.Post(t, turn+"/cancel", nil).Status)
 	require.Less(t, time.Since(began), 4*time.Second, "no process runs it")
 	require.Equal(t, "cancelled", ada.Get(t, turn).Text("status"))
+	kept := ada.LlmTurn(t, waits.Text("turn_id"))
+	require.Equal(t, []any{0.0, false}, []any{kept["input_tokens"], kept["usage_estimated"]}, "no model was at work")
 	calls := ada.Get(t, toolCalls+"?turn_id="+waits.Text("turn_id")).Items()
 	require.Equal(t, "cancelled", calls[0]["status"])
 	harness.RequireCode(t, ada.Post(t, toolCalls+"/"+calls[0]["id"].(string)+"/decision", map[string]any{"decision": "approve"}), http.StatusConflict, "TOOL_CALL_DECIDED")
