@@ -79,6 +79,12 @@ type part struct {
 	Title            string         `json:"title,omitempty"`
 	ProviderMetadata map[string]any `json:"providerMetadata,omitempty"`
 	ErrorText        string         `json:"errorText,omitempty"`
+	ToolCallID       string         `json:"toolCallId,omitempty"`
+	ToolName         string         `json:"toolName,omitempty"`
+	Input            any            `json:"input,omitempty"`
+	Output           any            `json:"output,omitempty"`
+	ProviderExecuted bool           `json:"providerExecuted,omitempty"`
+	Dynamic          bool           `json:"dynamic,omitempty"`
 }
 
 // KeepAlive writes a comment.
@@ -117,6 +123,8 @@ func (p *parts) Event(out *bytes.Buffer, r domain.TurnView, e domain.Event) erro
 			return fmt.Errorf("read a citation: %w", err)
 		}
 		p.cite(out, citation)
+	case domain.EventToolCall, domain.EventToolResult:
+		return p.tool(out, e)
 	case domain.EventMessageCompleted:
 		p.endText(out)
 		for _, citation := range r.Answer.Citations {
@@ -142,6 +150,35 @@ func (p *parts) endText(out *bytes.Buffer) {
 		put(out, part{Type: "text-end", ID: p.textID()})
 		p.text = 0
 	}
+}
+
+// tool writes a call of a tool that the bot has made, or how it has ended; to end users nothing, as it is of the bot. What the tool has
+// answered is for the model.
+func (p *parts) tool(out *bytes.Buffer, e domain.Event) error {
+	if p.endUser {
+		return nil
+	}
+	var call struct {
+		ID        string                `json:"id"`
+		Name      string                `json:"name"`
+		Status    domain.ToolCallStatus `json:"status"`
+		Arguments any                   `json:"arguments"`
+	}
+	if err := json.Unmarshal(e.Data, &call); err != nil {
+		return fmt.Errorf("read a call of a tool: %w", err)
+	}
+	p.endText(out)
+	next := part{ToolCallID: call.ID, ProviderExecuted: true, Dynamic: true}
+	switch {
+	case e.Type == domain.EventToolCall:
+		next.Type, next.ToolName, next.Input = "tool-input-available", call.Name, call.Arguments
+	case call.Status == domain.CallSucceeded:
+		next.Type, next.Output = "tool-output-available", map[string]any{"status": call.Status}
+	default:
+		next.Type, next.ErrorText = "tool-output-error", "the call is "+string(call.Status)
+	}
+	put(out, next)
+	return nil
 }
 
 // cite writes a source, once.

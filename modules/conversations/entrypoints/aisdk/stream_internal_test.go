@@ -54,6 +54,23 @@ func TestACitationIsASourceOnce(t *testing.T) {
 	require.Contains(t, text, `"sourceId":"1-3-9","mediaType":"text/plain","title":"Terms","providerMetadata":{"parley":`)
 }
 
+func TestACallOfAToolIsAPartThatTheClientDoesNotMake(t *testing.T) {
+	t.Parallel()
+	call := func(kind domain.EventType, status string) domain.Event {
+		return domain.Event{Type: kind, Data: []byte(`{"id":"c1","name":"stock","kind":"http","status":"` + status + `","arguments":{"item":"cup"}}`)}
+	}
+	word := domain.Event{Type: domain.EventMessageDelta, Text: "word"}
+	text, types := written(t, domain.TurnView{}, word, call(domain.EventToolCall, "running"), call(domain.EventToolResult, "succeeded"), call(domain.EventToolResult, "unknown"), word)
+	require.Equal(t, "text-start text-delta text-end tool-input-available tool-output-available tool-output-error text-start text-delta", types)
+	require.Contains(t, text, `{"type":"tool-input-available","toolCallId":"c1","toolName":"stock","input":{"item":"cup"},"providerExecuted":true,"dynamic":true}`)
+	require.Contains(t, text, `{"type":"tool-output-available","toolCallId":"c1","output":{"status":"succeeded"},"providerExecuted":true,"dynamic":true}`)
+	require.Contains(t, text, `{"type":"tool-output-error","errorText":"the call is unknown","toolCallId":"c1","providerExecuted":true,"dynamic":true}`)
+
+	var out bytes.Buffer
+	require.NoError(t, (&parts{endUser: true}).Event(&out, domain.TurnView{}, call(domain.EventToolCall, "running")))
+	require.Empty(t, out.String(), "an end user sees nothing of the bot")
+}
+
 func TestTheEndOfATurnIsAPart(t *testing.T) {
 	t.Parallel()
 	turn := domain.TurnView{Failure: &domain.Failure{Message: "no model"}}
