@@ -57,7 +57,7 @@ func TestAnOperatorSeesAllWorkspacesAndUsers(t *testing.T) {
 	require.Equal(t, []any{ada.Workspace}, users[0]["workspace_ids"])
 
 	limits := harness.Operate(t, p.Settings, "limits", "show")
-	require.Len(t, limits, 30, "fifteen limits of two workspaces")
+	require.Len(t, limits, 32, "sixteen limits of two workspaces")
 	require.Contains(t, refused(t, app.ExitFailed, p.Settings, "workspaces", "list", "--workspace", uuid.NewString()), "there is no such workspace")
 	require.Contains(t, refused(t, app.ExitUsage, p.Settings, "users", "list", "--workspace", "acme"), "--workspace: should be an id")
 	code, text, _ := harness.Tool(t, p.Settings, "workspaces", "list")
