@@ -74,7 +74,7 @@ await assert.rejects(wrongKey.models.list(), (e) => e instanceof OpenAI.Authenti
 console.log("ok openai: threads and errors");
 
 // Responses, read, streamed, continued, gone on with after every event, and cancelled.
-const response = await client.responses.create({ model: bot.id, input: "Where is my order?", instructions: "Answer briefly." });
+const response = await client.responses.create({ model: bot.id, input: "Where is my order?", instructions: "Answer briefly.", store: true });
 assert.equal(response.output_text, "Echo: Where is my order?");
 assert.equal(response.status, "completed");
 assert.equal((await client.responses.retrieve(response.id)).output_text, response.output_text);
