@@ -234,16 +234,16 @@ func (e ToolEffect) Valid() bool {
 
 // Defines values for ToolKind.
 const (
-	Client ToolKind = "client"
-	HTTP   ToolKind = "http"
+	ToolKindClient ToolKind = "client"
+	ToolKindHTTP   ToolKind = "http"
 )
 
 // Valid indicates whether the value is a known member of the ToolKind enum.
 func (e ToolKind) Valid() bool {
 	switch e {
-	case Client:
+	case ToolKindClient:
 		return true
-	case HTTP:
+	case ToolKindHTTP:
 		return true
 	default:
 		return false
