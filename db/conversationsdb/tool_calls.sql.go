@@ -442,22 +442,6 @@ func (q *Queries) ToolCallsOfTurn(ctx context.Context, arg ToolCallsOfTurnParams
 	return items, nil
 }
 
-const ToolsOfTurn = `-- name: ToolsOfTurn :one
-SELECT tools FROM llm_turns WHERE workspace_id = $1 AND id = $2
-`
-
-type ToolsOfTurnParams struct {
-	WorkspaceID uuid.UUID
-	TurnID      uuid.UUID
-}
-
-func (q *Queries) ToolsOfTurn(ctx context.Context, arg ToolsOfTurnParams) ([]byte, error) {
-	row := q.db.QueryRow(ctx, ToolsOfTurn, arg.WorkspaceID, arg.TurnID)
-	var tools []byte
-	err := row.Scan(&tools)
-	return tools, err
-}
-
 const WaitTurn = `-- name: WaitTurn :exec
 WITH open AS (
     SELECT min(c.expires_at) AS until FROM tool_calls c WHERE c.workspace_id = $1 AND c.turn_id = $2 AND c.status = 'waiting'

@@ -111,9 +111,6 @@ UPDATE tool_calls SET status = 'expired', finished_at = @moment::timestamptz
 -- name: ToolCallsOfTurn :many
 SELECT * FROM tool_calls WHERE workspace_id = @workspace_id AND turn_id = @turn_id ORDER BY step, place;
 
--- name: ToolsOfTurn :one
-SELECT tools FROM llm_turns WHERE workspace_id = @workspace_id AND id = @turn_id;
-
 -- name: GetToolCall :one
 SELECT sqlc.embed(c), t.bot_id FROM tool_calls c JOIN llm_turns t ON t.workspace_id = c.workspace_id AND t.id = c.turn_id
  WHERE c.workspace_id = @workspace_id AND c.id = @id;
