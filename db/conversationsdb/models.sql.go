@@ -7,6 +7,7 @@ package conversationsdb
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -217,16 +218,21 @@ WITH newest AS (
              WHERE x.workspace_id = $1 AND x.thread_id = $2 AND x.seq < $3 AND x.erased_at IS NULL
              ORDER BY x.seq DESC LIMIT $4) m
 ), history AS (
-    SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
+    SELECT n.seq, n.role, n.content, n.turn_id, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
       FROM newest n
      WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT coalesce((
            SELECT t.error_code FROM llm_turns t -- by its key: no plan reads all that failed
             WHERE t.workspace_id = $1 AND t.id = n.turn_id AND t.status = 'failed') = ANY ($5::text[]), false)
 )
-SELECT h.seq, h.role, h.content, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url
-  FROM history h WHERE h.total <= $6::bigint
+SELECT h.seq, h.role, h.content, h.turn_id, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url,
+       coalesce(CASE WHEN h.role = 'assistant' THEN (
+           SELECT jsonb_agg(jsonb_build_object('step', c.step, 'said', left(c.said, $6::integer), 'model_id', c.model_id, 'name', c.name, 'kind', c.kind, 'status', c.status,
+                            'arguments', CASE WHEN octet_length(c.arguments::text) <= $6::integer THEN c.arguments ELSE '{}' END,
+                            'result', left(c.result, $6::integer), 'reason', c.reason) ORDER BY c.step, c.place)
+             FROM tool_calls c WHERE c.workspace_id = $1 AND c.turn_id = h.turn_id) END, 'null')::jsonb AS calls
+  FROM history h WHERE h.total <= $7::bigint
  UNION ALL
-SELECT 0, '', '', k.provider, k.sealed, coalesce(k.base_url, '') FROM model_keys k WHERE k.workspace_id = $1
+SELECT 0, '', '', NULL, k.provider, k.sealed, coalesce(k.base_url, ''), 'null' FROM model_keys k WHERE k.workspace_id = $1
  ORDER BY 1
 `
 
@@ -236,6 +242,7 @@ type RecallThreadParams struct {
 	Before      int64
 	Most        int32
 	Refused     []string
+	MaxChars    int32
 	MaxBytes    int64
 }
 
@@ -243,14 +250,17 @@ type RecallThreadRow struct {
 	Seq      int64
 	Role     string
 	Content  string
+	TurnID   *uuid.UUID
 	Provider string
 	Sealed   []byte
 	BaseURL  string
+	Calls    json.RawMessage
 }
 
 // What a model is told besides the message: the newest messages of the thread before it, as far as they are not too
 // many bytes together, and the workspace's own keys. One query, since it is made for each turn. A message that was not
-// answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail.
+// answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail. An answer has
+// the calls of tools that were made for it, with the beginnings of long texts.
 func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]RecallThreadRow, error) {
 	rows, err := q.db.Query(ctx, RecallThread,
 		arg.WorkspaceID,
@@ -258,6 +268,7 @@ func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]R
 		arg.Before,
 		arg.Most,
 		arg.Refused,
+		arg.MaxChars,
 		arg.MaxBytes,
 	)
 	if err != nil {
@@ -271,9 +282,11 @@ func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]R
 			&i.Seq,
 			&i.Role,
 			&i.Content,
+			&i.TurnID,
 			&i.Provider,
 			&i.Sealed,
 			&i.BaseURL,
+			&i.Calls,
 		); err != nil {
 			return nil, err
 		}

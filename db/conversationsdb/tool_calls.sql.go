@@ -99,7 +99,7 @@ WITH decided AS (
        SET status = $1, decided_by = $2::uuid, decided_at = $3::timestamptz, reason = $4, result = $5,
            arguments = coalesce($6::jsonb, c.arguments),
            finished_at = CASE WHEN $1 IN ('approved') THEN NULL ELSE $3::timestamptz END
-     WHERE c.workspace_id = $7 AND c.id = $8 AND c.status = 'waiting' AND c.expires_at > $3::timestamptz
+     WHERE c.workspace_id = $7 AND c.id = $8 AND c.status = $9 AND (c.status = 'unknown' OR c.expires_at > $3::timestamptz)
  RETURNING c.turn_id
 ), turn AS (
     UPDATE llm_turns t SET lease_until = now() - interval '1 ms'
@@ -120,6 +120,7 @@ type DecideToolCallParams struct {
 	Arguments   []byte
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
+	Current     string
 }
 
 type DecideToolCallRow struct {
@@ -127,7 +128,8 @@ type DecideToolCallRow struct {
 	Told   int32
 }
 
-// Settles a call that waits; no row where it does not, or has expired. The turn goes on when none of its calls waits any more.
+// Settles a call that waits, or one whose outcome is unknown; no row where it has another status, or has expired. The turn goes on when none
+// of its calls waits any more.
 func (q *Queries) DecideToolCall(ctx context.Context, arg DecideToolCallParams) (DecideToolCallRow, error) {
 	row := q.db.QueryRow(ctx, DecideToolCall,
 		arg.Status,
@@ -138,6 +140,7 @@ func (q *Queries) DecideToolCall(ctx context.Context, arg DecideToolCallParams) 
 		arg.Arguments,
 		arg.WorkspaceID,
 		arg.ID,
+		arg.Current,
 	)
 	var i DecideToolCallRow
 	err := row.Scan(&i.TurnID, &i.Told)

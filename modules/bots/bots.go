@@ -30,6 +30,8 @@ type Tool struct {
 	Kind        string          // http, or client for a tool that whoever reads the turn answers
 	Writes      bool            // calls may change something
 	Repeatable  bool            // its target recognizes a call that is sent again under the same operation
+	// Check returns what is wrong with arguments; empty: they match the schema.
+	Check func(arguments json.RawMessage) (problem string, err error)
 	// Call calls the tool once, outside of a transaction; nil for the kind client. After an error nothing was sent.
 	Call func(ctx context.Context, operation uuid.UUID, arguments json.RawMessage) (ToolOutcome, error)
 }

@@ -99,7 +99,7 @@ func newConversations(o conversationsOptions) (module, conversations.Answers) {
 		Views:        o.turns.views,
 		Retrievals:   postgres.Retrievals{DB: o.db},
 		ToolCalls:    o.turns.calls,
-		Decide:       usecases.DecideToolCall{Calls: o.turns.calls, Now: now},
+		Decide:       usecases.DecideToolCall{Calls: o.turns.calls, Tools: o.turns.take.Tools.Tools, Now: now},
 		Threads:      threads,
 		Messages:     threads,
 		Models:       settings,

@@ -1,23 +1,29 @@
 -- name: RecallThread :many
 -- What a model is told besides the message: the newest messages of the thread before it, as far as they are not too
 -- many bytes together, and the workspace's own keys. One query, since it is made for each turn. A message that was not
--- answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail.
+-- answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail. An answer has
+-- the calls of tools that were made for it, with the beginnings of long texts.
 WITH newest AS (
     SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
       FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
              WHERE x.workspace_id = @workspace_id AND x.thread_id = @thread_id AND x.seq < @before AND x.erased_at IS NULL
              ORDER BY x.seq DESC LIMIT @most) m
 ), history AS (
-    SELECT n.seq, n.role, n.content, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
+    SELECT n.seq, n.role, n.content, n.turn_id, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
       FROM newest n
      WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT coalesce((
            SELECT t.error_code FROM llm_turns t -- by its key: no plan reads all that failed
             WHERE t.workspace_id = @workspace_id AND t.id = n.turn_id AND t.status = 'failed') = ANY (@refused::text[]), false)
 )
-SELECT h.seq, h.role, h.content, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url
+SELECT h.seq, h.role, h.content, h.turn_id, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url,
+       coalesce(CASE WHEN h.role = 'assistant' THEN (
+           SELECT jsonb_agg(jsonb_build_object('step', c.step, 'said', left(c.said, @max_chars::integer), 'model_id', c.model_id, 'name', c.name, 'kind', c.kind, 'status', c.status,
+                            'arguments', CASE WHEN octet_length(c.arguments::text) <= @max_chars::integer THEN c.arguments ELSE '{}' END,
+                            'result', left(c.result, @max_chars::integer), 'reason', c.reason) ORDER BY c.step, c.place)
+             FROM tool_calls c WHERE c.workspace_id = @workspace_id AND c.turn_id = h.turn_id) END, 'null')::jsonb AS calls
   FROM history h WHERE h.total <= @max_bytes::bigint
  UNION ALL
-SELECT 0, '', '', k.provider, k.sealed, coalesce(k.base_url, '') FROM model_keys k WHERE k.workspace_id = @workspace_id
+SELECT 0, '', '', NULL, k.provider, k.sealed, coalesce(k.base_url, ''), 'null' FROM model_keys k WHERE k.workspace_id = @workspace_id
  ORDER BY 1;
 
 -- name: GetModelSettings :one

@@ -86,13 +86,14 @@ SELECT t.id FROM llm_turns t JOIN tool_calls c ON c.workspace_id = t.workspace_i
    FOR NO KEY UPDATE OF t;
 
 -- name: DecideToolCall :one
--- Settles a call that waits; no row where it does not, or has expired. The turn goes on when none of its calls waits any more.
+-- Settles a call that waits, or one whose outcome is unknown; no row where it has another status, or has expired. The turn goes on when none
+-- of its calls waits any more.
 WITH decided AS (
     UPDATE tool_calls c
        SET status = @status, decided_by = sqlc.narg('decided_by')::uuid, decided_at = @moment::timestamptz, reason = sqlc.narg('reason'), result = sqlc.narg('result'),
            arguments = coalesce(sqlc.narg('arguments')::jsonb, c.arguments),
            finished_at = CASE WHEN @status IN ('approved') THEN NULL ELSE @moment::timestamptz END
-     WHERE c.workspace_id = @workspace_id AND c.id = @id AND c.status = 'waiting' AND c.expires_at > @moment::timestamptz
+     WHERE c.workspace_id = @workspace_id AND c.id = @id AND c.status = @current AND (c.status = 'unknown' OR c.expires_at > @moment::timestamptz)
  RETURNING c.turn_id
 ), turn AS (
     UPDATE llm_turns t SET lease_until = now() - interval '1 ms'

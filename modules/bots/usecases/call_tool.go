@@ -22,9 +22,9 @@ type CallTool struct {
 // have one effect, and only then a call with the status unknown may be sent again. The error is not about the target: nothing was
 // sent.
 func (u CallTool) Do(ctx context.Context, v domain.ToolVersion, operation uuid.UUID, arguments json.RawMessage) (domain.ToolOutcome, error) {
-	problem, err := u.Schemas.Validate(v.Definition.Schema, arguments)
+	problem, err := u.Check(v, arguments)
 	if err != nil {
-		return domain.ToolOutcome{}, fmt.Errorf("check the arguments of the tool %s: %w", v.Name, err)
+		return domain.ToolOutcome{}, err
 	}
 	if problem != "" {
 		return domain.ToolOutcome{Status: domain.ToolInvalid, Text: problem}, nil
@@ -45,4 +45,12 @@ func (u CallTool) Do(ctx context.Context, v domain.ToolVersion, operation uuid.U
 		call.Credentials = &secrets
 	}
 	return caller.Call(ctx, call)
+}
+
+// Check returns what is wrong with arguments of a version of a tool; empty: they match its schema.
+func (u CallTool) Check(v domain.ToolVersion, arguments json.RawMessage) (problem string, err error) {
+	if problem, err = u.Schemas.Validate(v.Definition.Schema, arguments); err != nil {
+		return "", fmt.Errorf("check the arguments of the tool %s: %w", v.Name, err)
+	}
+	return problem, nil
 }

@@ -48,10 +48,15 @@ type citedPlace struct {
 // NewCitationReader returns a reader for an answer from these sources.
 func NewCitationReader(sources []Source) *CitationReader {
 	r := &CitationReader{matchers: map[int]*matcher{}, located: map[int][]span{}, seen: map[citedPlace]bool{}, newLine: true}
+	r.Add(sources)
+	return r
+}
+
+// Add adds sources that the text to come may cite.
+func (r *CitationReader) Add(sources []Source) {
 	for _, s := range sources {
 		r.matchers[s.Number] = &matcher{source: s}
 	}
-	return r
 }
 
 // Locate names the part of a source's text, in code points, that the next marker of the source cites. Without it the part is

@@ -123,6 +123,31 @@ type Step struct {
 	Results []ToolResult // of the calls, in their order
 }
 
+// StepBreak separates what a model says before calls of tools from what it says after them, in the content of its answer.
+const StepBreak = "\n\n"
+
+// After returns the message with the steps before it. What was said in them is the beginning of its content, and is in the steps only; it
+// stays in the content where that has changed it, as citations do.
+func (m Message) After(steps []Step) Message {
+	rest := m.Content
+	for _, s := range steps {
+		if s.Text == "" {
+			continue
+		}
+		after, ok := strings.CutPrefix(rest, s.Text)
+		if !ok {
+			for i := range steps {
+				steps[i].Text = ""
+			}
+			m.Steps = steps
+			return m
+		}
+		rest = strings.TrimPrefix(after, StepBreak)
+	}
+	m.Content, m.Steps = rest, steps
+	return m
+}
+
 // ToolChoice is whether a model may, must or must not call tools.
 type ToolChoice string
 

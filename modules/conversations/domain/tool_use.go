@@ -2,6 +2,7 @@ package domain
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -31,8 +32,9 @@ type ToolUse struct {
 type ToolSettings struct {
 	Tools    []ToolUse
 	Choice   ToolChoice
-	MaxCalls int // of a turn
-	MaxSteps int // of a turn
+	MaxCalls int  // of a turn
+	MaxSteps int  // of a turn
+	Searches bool // the model searches the knowledge bases by SearchTool, instead of a search for each message
 }
 
 const (
@@ -43,7 +45,7 @@ const (
 // ReadTools reads the settings of a bot's version.
 func ReadTools(settings json.RawMessage) (ToolSettings, error) {
 	s := ToolSettings{MaxCalls: defaultToolCalls, MaxSteps: defaultToolSteps}
-	if !bytes.Contains(settings, []byte(`"tools"`)) {
+	if !bytes.Contains(settings, []byte(`"tools"`)) && !bytes.Contains(settings, []byte(`"knowledge_mode"`)) {
 		return s, nil
 	}
 	var of struct {
@@ -51,11 +53,12 @@ func ReadTools(settings json.RawMessage) (ToolSettings, error) {
 		Choice   ToolChoice `json:"tool_choice"`
 		MaxCalls *float64   `json:"max_tool_calls"` // whole numbers; clients may write them as 7.0
 		MaxSteps *float64   `json:"max_steps"`
+		Mode     string     `json:"knowledge_mode"`
 	}
 	if err := jsonv2.Unmarshal(settings, &of); err != nil {
 		return s, fmt.Errorf("the bot's settings of tools: %w", err)
 	}
-	s.Tools, s.Choice = of.Tools, of.Choice
+	s.Tools, s.Choice, s.Searches = of.Tools, of.Choice, of.Mode == "tool"
 	if of.MaxCalls != nil {
 		s.MaxCalls = int(*of.MaxCalls)
 	}
@@ -70,8 +73,9 @@ type ToolKind string
 
 // The kinds that matter here. The others are called by the program.
 const (
-	ClientTool ToolKind = "client" // whoever reads the turn
-	NoTool     ToolKind = "none"   // the model has named a tool that does not exist
+	ClientTool    ToolKind = "client"    // whoever reads the turn
+	KnowledgeTool ToolKind = "knowledge" // SearchTool
+	NoTool        ToolKind = "none"      // the model has named a tool that does not exist
 )
 
 // ToolCallStatus is the state of a call.
@@ -131,7 +135,7 @@ func (c ToolCall) MayRepeat() bool { return !c.Writes || c.Repeatable }
 func (c ToolCall) ForModel() ToolResult {
 	switch c.Status {
 	case CallSucceeded:
-		return ToolResult{Text: c.Result}
+		return ToolResult{Text: cmp.Or(c.Result, "The call took effect. Its answer was lost.")}
 	case CallFailed:
 		return ToolResult{Text: c.Result, Failed: true}
 	case CallDenied:
@@ -182,6 +186,7 @@ func Loops(calls []ToolCall) bool {
 // Decision is a person's decision about a call, or the result of a client.
 type Decision struct {
 	Call      uuid.UUID
+	Current   ToolCallStatus  // of the call: CallWaiting or CallUnknown
 	Status    ToolCallStatus  // CallApproved, CallDenied, CallSucceeded or CallFailed
 	Arguments json.RawMessage // nil: those of the model
 	Reason    string

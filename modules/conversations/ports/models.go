@@ -61,6 +61,10 @@ type Found struct {
 	// Locate is called before a marker of a source is written, by a model that names what it cites: the part of the source's
 	// text, in code points. Nil: nobody asks.
 	Locate func(number, start, end int)
+	// Searched are the sources that results of domain.SearchTool have. BySearch reports that the model may call that tool: the prompt has
+	// no Sources then.
+	Searched []domain.Source
+	BySearch bool
 }
 
 // Instruction returns the instruction of the bot, with the rules for the sources and for the results of tools where there are any.
@@ -71,6 +75,9 @@ func (p Prompt) Instruction(rules string) string {
 	}
 	if len(p.Found.Sources) > 0 {
 		parts = append(parts, rules)
+	}
+	if p.Found.BySearch {
+		parts = append(parts, domain.SearchRules)
 	}
 	if p.HasTools() {
 		parts = append(parts, domain.ResultRules(p.ResultBoundary()))
@@ -156,10 +163,13 @@ const tokensOfRules = 300
 
 // Tokens estimates the tokens of the sources.
 func (f Found) Tokens() int {
-	if len(f.Sources) == 0 {
-		return 0
+	n := 0
+	if f.BySearch {
+		n = TokensOf(domain.SearchRules)
 	}
-	n := tokensOfRules
+	if len(f.Sources) > 0 {
+		n += tokensOfRules
+	}
 	for _, s := range f.Sources {
 		n += TokensOf(s.Text) + 2*TokensOf(f.Boundary) + TokensOf(domain.ShownTitle(s))
 	}

@@ -19,6 +19,7 @@ var (
 		"the model made the same failing call of a tool again and again: change the instruction of the bot or the description of the tool, then send the message as a new operation")
 	ErrToolCallNotFound = fail.New(fail.NotFound, "NOT_FOUND", "there is no such call of a tool in this workspace")
 	ErrToolCallDecided  = fail.New(fail.Conflict, "TOOL_CALL_DECIDED", "this call does not wait any more: details.status says what became of it")
+	ErrNotUnknown       = fail.New(fail.Conflict, "CONFLICT", "only what became of a call with the status unknown is decided by succeeded or failed: details.status is that of this call")
 	ErrNotForPeople     = fail.New(fail.Conflict, "CONFLICT", "this call waits for a result, not for a decision: POST /v1/tool-calls/{id}/result")
 	ErrNotForClients    = fail.New(fail.Conflict, "CONFLICT", "only a call of a tool of the kind client is answered by a result")
 )
@@ -36,6 +37,8 @@ type Tool struct {
 	Kind           domain.ToolKind
 	Writes         bool // calls may change something outside
 	Repeatable     bool // the target recognizes a call that is sent again by its operation
+	// Check returns what is wrong with arguments; empty: they match the schema.
+	Check func(arguments json.RawMessage) (problem string, err error)
 	// Call calls the tool once, under the operation of the call, and returns CallSucceeded, CallFailed or CallUnknown with the text for the
 	// model. After an error nothing was sent, or the context has ended. Nil for ClientTool.
 	Call func(ctx context.Context, operation uuid.UUID, arguments json.RawMessage) (domain.ToolCallStatus, string, error)
@@ -57,8 +60,8 @@ type ToolCalls interface {
 	Get(ctx context.Context, id uuid.UUID) (domain.ToolCall, error)
 	// List returns calls, newest first.
 	List(ctx context.Context, f ToolCallFilter, before *ToolCallPosition, limit int) ([]domain.ToolCall, error)
-	// Decide settles a call that waits, in the transaction of the context. ErrToolCallDecided where it does not wait any more. The
-	// turn goes on where none of its calls waits.
+	// Decide settles a call, in the transaction of the context. ErrToolCallDecided where its status is not Current any more. The turn goes on
+	// where none of its calls waits.
 	Decide(ctx context.Context, d domain.Decision) (domain.ToolCall, error)
 }
 

@@ -33,7 +33,7 @@ const timeoutSlack = 250 * time.Millisecond
 // knowledge bases, they are searched first. Where the model fails, the error says when to repeat the call, and the reply has the
 // usage all the same.
 func (u AskModel) Ask(ctx context.Context, t domain.Turn, write func(chunk string)) (domain.Reply, error) {
-	tools, err := u.Tools.open(ctx, t, write)
+	knowledge, tools, err := u.open(ctx, t, write)
 	if err != nil {
 		return domain.Reply{}, modelFailure(err).With("turn_id", t.ID)
 	}
@@ -44,7 +44,7 @@ func (u AskModel) Ask(ctx context.Context, t domain.Turn, write func(chunk strin
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start, first := u.Now(), time.Duration(0)
-	reply, err := u.answer(ctx, t, tools, write, func() {
+	reply, err := u.answer(ctx, t, knowledge, tools, write, func() {
 		if first == 0 {
 			first = u.Now().Sub(start)
 		}
@@ -65,9 +65,6 @@ func (u AskModel) Ask(ctx context.Context, t domain.Turn, write func(chunk strin
 	return reply, nil
 }
 
-// stepBreak separates what a model says before calls of tools from what it says after them.
-const stepBreak = "\n\n"
-
 // reply calls the model until it has answered, and the tools that it asks for in between. What it said in earlier attempts is written
 // again. The usage is that of the last step: the others are counted when they are stored.
 func (u AskModel) reply(ctx context.Context, p ports.Prompt, tools *toolTurn, say func(text string)) (domain.Reply, error) {
@@ -78,7 +75,7 @@ func (u AskModel) reply(ctx context.Context, p ports.Prompt, tools *toolTurn, sa
 	broken := false
 	speak := func(piece string) {
 		if broken {
-			piece, broken = stepBreak+piece, false
+			piece, broken = domain.StepBreak+piece, false
 		}
 		text.WriteString(piece)
 		say(piece)
@@ -117,14 +114,30 @@ func (u AskModel) step(ctx context.Context, p ports.Prompt, say func(text string
 	return u.Model.Reply(ctx, p, say)
 }
 
-// answer searches the knowledge bases of the bot, where it has any, and calls the model. Began is called with each text.
-func (u AskModel) answer(ctx context.Context, t domain.Turn, tools *toolTurn, write func(chunk string), began func()) (domain.Reply, error) {
-	prompt := promptOf(t)
-	settings, err := knowledgeOf(t)
+// open returns the knowledge and the tools of a turn's bot.
+func (u AskModel) open(ctx context.Context, t domain.Turn, write func(chunk string)) (domain.KnowledgeSettings, *toolTurn, error) {
+	knowledge, err := knowledgeOf(t)
 	if err != nil {
-		return domain.Reply{}, err
+		return knowledge, nil, err
 	}
-	if len(settings.Bases) == 0 || u.Retrieve.Knowledge == nil {
+	var search func() (*searchTool, error)
+	if u.Retrieve.Knowledge == nil {
+		knowledge.Bases = nil
+	}
+	if len(knowledge.Bases) > 0 {
+		search = func() (*searchTool, error) { return u.Retrieve.openSearch(ctx, t, knowledge, write) }
+	}
+	tools, err := u.Tools.open(ctx, t, write, search)
+	return knowledge, tools, err
+}
+
+// answer calls the model. The knowledge bases of the bot, where it has any, are searched before, or when the model asks for that. Began
+// is called with each text.
+func (u AskModel) answer(
+	ctx context.Context, t domain.Turn, knowledge domain.KnowledgeSettings, tools *toolTurn, write func(chunk string), began func(),
+) (domain.Reply, error) {
+	prompt := promptOf(t)
+	if len(knowledge.Bases) == 0 {
 		reply, err := u.reply(ctx, prompt, tools, func(text string) {
 			began()
 			write(domain.Storable(text))
@@ -132,25 +145,27 @@ func (u AskModel) answer(ctx context.Context, t domain.Turn, tools *toolTurn, wr
 		reply.Content = domain.Storable(reply.Content)
 		return reply, err
 	}
-	found, usage, err := u.Retrieve.Do(ctx, t, settings)
-	if err != nil {
-		return domain.Reply{Usage: usage}, err
+	answer, usage := citedAnswer{write: write}, domain.Usage{}
+	if tools != nil && tools.search != nil {
+		answer.reader = tools.search.reader
+		prompt.Found.BySearch = true
+	} else {
+		sources, used, err := u.found(ctx, t, knowledge, write)
+		if err != nil {
+			return domain.Reply{Usage: used}, err
+		}
+		if len(sources) == 0 && knowledge.Refuse {
+			began()
+			write(knowledge.NoFound)
+			return domain.Reply{Content: knowledge.NoFound, FinishReason: domain.FinishStop, Usage: used}, nil
+		}
+		if usage = used; usage.ChargedMicros != nil {
+			prompt.ChargedMicros = *usage.ChargedMicros
+		}
+		answer.reader = domain.NewCitationReader(sources)
+		prompt.Found = ports.Found{Sources: sources, Boundary: rand.Text()}
 	}
-	u.Retrieve.reach("retrieved")
-	if err := writeEvent(write, domain.EventRetrieved, summaryOf(found)); err != nil {
-		return domain.Reply{Usage: usage}, err
-	}
-	sources := domain.Given(found)
-	if len(sources) == 0 && settings.Refuse {
-		began()
-		write(settings.NoFound)
-		return domain.Reply{Content: settings.NoFound, FinishReason: domain.FinishStop, Usage: usage}, nil
-	}
-	answer := citedAnswer{reader: domain.NewCitationReader(sources), write: write}
-	if usage.ChargedMicros != nil {
-		prompt.ChargedMicros = *usage.ChargedMicros
-	}
-	prompt.Found = ports.Found{Sources: sources, Boundary: rand.Text(), Locate: answer.reader.Locate}
+	prompt.Found.Locate = answer.reader.Locate
 	reply, err := u.reply(ctx, prompt, tools, func(text string) {
 		began()
 		answer.add(answer.reader.Write(domain.Storable(text)))
@@ -163,6 +178,16 @@ func (u AskModel) answer(ctx context.Context, t domain.Turn, tools *toolTurn, wr
 		return reply, err
 	}
 	return reply, answer.err
+}
+
+// found searches the knowledge bases of a turn's bot for its message.
+func (u AskModel) found(ctx context.Context, t domain.Turn, s domain.KnowledgeSettings, write func(chunk string)) ([]domain.Source, domain.Usage, error) {
+	found, usage, err := u.Retrieve.Do(ctx, t, s)
+	if err != nil {
+		return nil, usage, err
+	}
+	u.Retrieve.reach("retrieved")
+	return domain.Given(found), usage, writeEvent(write, domain.EventRetrieved, summaryOf(found))
 }
 
 // citedAnswer is an answer whose citations are read while it is generated.

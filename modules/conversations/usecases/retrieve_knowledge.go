@@ -50,13 +50,30 @@ func (u RetrieveKnowledge) Do(ctx context.Context, t domain.Turn, s domain.Knowl
 	if err != nil {
 		return nil, usage, err
 	}
-	var all []domain.Retrieval
+	all, err := u.searchFor(ctx, query, s, nil)
+	if err != nil {
+		return nil, usage, err
+	}
+	u.reach("searched")
+	return all, usage, u.Retrievals.Add(ctx, t.ID, all)
+}
+
+// searchFor searches the bases for a query. Retrievals and sources are numbered after those that the turn has before, and a chunk that the
+// model has been given is not given again.
+func (u RetrieveKnowledge) searchFor(ctx context.Context, query string, s domain.KnowledgeSettings, before []domain.Retrieval) (all []domain.Retrieval, err error) {
 	number, given := 0, map[uuid.UUID]bool{}
+	for _, r := range before {
+		for _, c := range r.Candidates {
+			if c.Number > 0 {
+				number, given[c.ChunkID] = max(number, c.Number), true
+			}
+		}
+	}
 	for _, search := range domain.Searches(s.Bases) {
 		start := u.Now()
 		r, err := u.Knowledge.Search(ctx, query, search)
 		if err != nil {
-			return nil, usage, err
+			return nil, err
 		}
 		for i := range r.Candidates {
 			c := &r.Candidates[i]
@@ -67,11 +84,10 @@ func (u RetrieveKnowledge) Do(ctx context.Context, t domain.Turn, s domain.Knowl
 				c.Text = ""
 			}
 		}
-		r.Number, r.Query, r.Latency, r.At = len(all)+1, query, u.Now().Sub(start), start
+		r.Number, r.Query, r.Latency, r.At = len(before)+len(all)+1, query, u.Now().Sub(start), start
 		all = append(all, r)
 	}
-	u.reach("searched")
-	return all, usage, u.Retrievals.Add(ctx, t.ID, all)
+	return all, nil
 }
 
 // query returns what is searched.

@@ -33,16 +33,19 @@ type toolTurn struct {
 	settings domain.ToolSettings
 	tools    []ports.Tool
 	calls    []domain.ToolCall // of all steps, in order
+	search   *searchTool       // nil: the model cannot search
 	write    func(chunk string)
 }
 
-// open returns the tools and the calls of a turn; nil where its bot has no tools.
-func (u UseTools) open(ctx context.Context, t domain.Turn, write func(chunk string)) (*toolTurn, error) {
+// open returns the tools and the calls of a turn; nil where its bot has no tools. Search opens the tool that searches, where the settings
+// want it; nil: there is nothing to search.
+func (u UseTools) open(ctx context.Context, t domain.Turn, write func(chunk string), search func() (*searchTool, error)) (*toolTurn, error) {
 	if t.Pinned == nil || u.Tools == nil {
 		return nil, nil //nolint:nilnil // there are none
 	}
 	settings, err := domain.ReadTools(t.Pinned.Settings)
-	if err != nil || len(settings.Tools) == 0 {
+	searches := settings.Searches && search != nil
+	if err != nil || len(settings.Tools) == 0 && !searches {
 		return nil, err
 	}
 	w := &toolTurn{UseTools: u, turn: t, settings: settings, write: write}
@@ -54,9 +57,16 @@ func (u UseTools) open(ctx context.Context, t domain.Turn, write func(chunk stri
 		return nil, err
 	}
 	if t.Tools == nil {
-		for _, tool := range w.tools {
-			w.turn.Tools = append(w.turn.Tools, tool.ToolUse)
+		w.turn.Tools = make([]domain.ToolUse, len(w.tools))
+		for i, tool := range w.tools {
+			w.turn.Tools[i] = tool.ToolUse
 		}
+	}
+	if searches {
+		if w.search, err = search(); err != nil {
+			return nil, err
+		}
+		w.tools = append(w.tools, w.search.tool())
 	}
 	if t.ToolSteps > 0 {
 		w.calls, err = u.Calls.OfTurn(ctx, t.ID, u.Now())
@@ -70,7 +80,9 @@ func (w *toolTurn) offer(p *ports.Prompt) {
 	for _, tool := range w.tools {
 		p.Tools = append(p.Tools, tool.OfferedTool)
 	}
-	p.Steps, p.ToolChoice = domain.StepsOf(w.calls), w.settings.Choice
+	if p.Steps, p.ToolChoice = domain.StepsOf(w.calls), w.settings.Choice; w.search != nil {
+		p.Steps = w.search.offer(p, w.calls)
+	}
 	switch {
 	case len(p.Steps) >= w.settings.MaxSteps || len(w.calls) >= w.settings.MaxCalls:
 		p.ToolChoice = domain.ToolsNone
@@ -118,7 +130,9 @@ func (w *toolTurn) plan(c *domain.ToolCall, before int, now time.Time) {
 		c.End(domain.CallFailed, fmt.Sprintf("There is no tool %q.", c.Name), now)
 		return
 	}
-	c.ToolID, c.Version, c.Kind, c.Writes, c.Repeatable = &tool.ID, tool.Version, tool.Kind, tool.Writes, tool.Repeatable
+	if c.Kind, c.Writes, c.Repeatable = tool.Kind, tool.Writes, tool.Repeatable; tool.ID != uuid.Nil {
+		c.ToolID, c.Version = &tool.ID, tool.Version
+	}
 	needsPerson := tool.Approval == domain.ApproveAlways || tool.Approval != domain.ApproveNever && tool.Writes
 	switch {
 	case before >= w.settings.MaxCalls:

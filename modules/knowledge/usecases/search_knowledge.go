@@ -32,7 +32,7 @@ const (
 	DefaultTopK    = 8
 	maxSearchBases = 50
 	maxCandidates  = 240
-	searchAttempts = 3 // while documents are switched to other generations
+	searchAttempts = 20 // while documents are switched to other generations: one has to end between two switches
 )
 
 // Query is the input of SearchKnowledge.

@@ -27,8 +27,9 @@ type SearchVectors struct {
 // queryTimeout is how long a search waits for the vector of its query. After that it goes on by words.
 const queryTimeout = 5 * time.Second
 
-// nearAttempts is how often a search looks for vectors while documents are switched to other generations.
-const nearAttempts = 6
+// nearAttempts is how often a search looks for vectors while documents are switched to other generations. Each look takes milliseconds,
+// and a document takes longer to be indexed anew.
+const nearAttempts = 20
 
 // queryVectors are the vectors of a query by the spaces of the vectors of bases.
 type queryVectors struct {

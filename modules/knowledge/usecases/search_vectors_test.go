@@ -150,6 +150,25 @@ func TestAGenerationThatIsSwitchedMeanwhileIsFoundByItsOwnVectors(t *testing.T) 
 	require.Len(t, list, 1, "a model that came after the vector of the query was made")
 }
 
+func TestADocumentThatIsSwitchedAgainAndAgainIsFound(t *testing.T) {
+	t.Parallel()
+	n := &nearby{points: []uuid.UUID{uuid.New()}}
+	n.current = map[uuid.UUID]bool{n.points[0]: true}
+	var switched func()
+	left := 12
+	switched = func() { // after the look for vectors, and before that for what is current
+		next := uuid.New()
+		n.points, n.current = []uuid.UUID{next}, map[uuid.UUID]bool{next: true}
+		if left--; left > 0 {
+			n.change = switched
+		}
+	}
+	n.change = switched
+	list, _ := nearestTo(t, n, &spaces{list: []ports.VectorSpace{{Model: "m"}}})
+	require.Len(t, list, 1)
+	require.Equal(t, n.points[0], list[0].ChunkID)
+}
+
 // records stands in for the table of vectors.
 type records struct {
 	ports.VectorRecords

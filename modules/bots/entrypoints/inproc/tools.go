@@ -35,6 +35,7 @@ func (t Tools) Pin(ctx context.Context, refs []bots.ToolRef) ([]bots.Tool, error
 		tools[i] = bots.Tool{
 			ID: v.ToolID, Version: v.Number, Name: v.Name, Description: v.Definition.Description, Schema: v.Definition.Schema, Kind: string(v.Kind),
 			Writes: v.Definition.Effect == domain.Writes, Repeatable: v.Definition.IdempotencyHeader != "",
+			Check: func(arguments json.RawMessage) (string, error) { return t.CallTool.Check(v, arguments) },
 		}
 		if v.Kind != domain.ClientTool {
 			tools[i].Call = func(ctx context.Context, operation uuid.UUID, arguments json.RawMessage) (bots.ToolOutcome, error) {

@@ -28,12 +28,14 @@ func callsOf(p ports.Prompt) []domain.ModelCall {
 	return calls
 }
 
-// results returns the texts of all results, in order.
-func results(steps []domain.Step) string {
+// results returns the texts of all results, in order, without those of searches that have found sources.
+func results(p ports.Prompt) string {
 	var texts []string
-	for _, step := range steps {
-		for _, r := range step.Results {
-			texts = append(texts, r.Text)
+	for _, step := range p.Steps {
+		for i, r := range step.Results {
+			if len(p.Found.Searched) == 0 || step.Calls[i].Name != domain.SearchTool.Name {
+				texts = append(texts, r.Text)
+			}
 		}
 	}
 	return strings.Join(texts, "\n")

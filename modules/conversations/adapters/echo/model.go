@@ -3,6 +3,7 @@
 package echo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -17,7 +18,8 @@ import (
 //
 //	call get_weather {"city": "Paris"}
 //
-// calls the tool, if the prompt has it; several lines are calls of one step. The answer then repeats the results.
+// calls the tool, if the prompt has it; several lines are calls of one step. The answer then repeats the results, and quotes the first
+// source where a call has searched.
 type Model struct {
 	Delay time.Duration // for each word; 0: none
 }
@@ -35,9 +37,12 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	content := "Echo: " + p.Content
 	switch {
 	case len(p.Steps) > 0:
-		content = "Echo: " + results(p.Steps)
+		content = "Echo: " + cmp.Or(results(p), p.Content)
 	case len(p.Found.Sources) > 0:
-		content += quote(p.Found, p.Content)
+		content += quote(p.Found.Sources[0], p)
+	}
+	if len(p.Found.Searched) > 0 {
+		content += quote(p.Found.Searched[0], p)
 	}
 	for word := range strings.SplitAfterSeq(content, " ") {
 		if err := m.pause(ctx); err != nil {
@@ -48,15 +53,14 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	return domain.Reply{Content: content, FinishReason: domain.FinishStop}, nil
 }
 
-// quote returns the sentence of the first source that is closest to a message, with its marker.
-func quote(f ports.Found, message string) string {
-	source := f.Sources[0]
-	sentence, ok := source.Closest(message)
+// quote returns the sentence of a source that is closest to the message, with its marker.
+func quote(source domain.Source, p ports.Prompt) string {
+	sentence, ok := source.Closest(p.Content)
 	if !ok {
 		return fmt.Sprintf("\n\n[%d]", source.Number)
 	}
-	if f.Locate != nil {
-		f.Locate(source.Number, sentence.Start, sentence.End)
+	if p.Found.Locate != nil {
+		p.Found.Locate(source.Number, sentence.Start, sentence.End)
 	}
 	return fmt.Sprintf("\n\n%s [%d]", strings.TrimSpace(sentence.Text), source.Number)
 }

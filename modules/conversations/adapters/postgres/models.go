@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -26,7 +27,7 @@ type Models struct {
 func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, limit, bytes int) (ports.Recalled, error) {
 	q, workspace := queries(ctx, m.DB)
 	rows, err := q.RecallThread(ctx, conversationsdb.RecallThreadParams{
-		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(limit), MaxBytes: int64(bytes), Refused: refusedTexts(),
+		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(limit), MaxBytes: int64(bytes), Refused: refusedTexts(), MaxChars: maxRecalled,
 	})
 	if err != nil {
 		return ports.Recalled{}, fmt.Errorf("recall the thread: %w", err)
@@ -34,7 +35,13 @@ func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, limi
 	r := ports.Recalled{Own: map[string]ports.Access{}}
 	for _, row := range rows {
 		if row.Provider == "" {
-			r.History = append(r.History, domain.Message{ThreadID: thread, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content})
+			m := domain.Message{ThreadID: thread, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content}
+			if string(row.Calls) != "null" {
+				if m, err = withCalls(m, *row.TurnID, row.Calls); err != nil {
+					return r, err
+				}
+			}
+			r.History = append(r.History, m)
 			continue
 		}
 		if r.Own[row.Provider], err = m.open(workspace, row.Provider, row.Sealed, row.BaseURL); err != nil {
@@ -42,6 +49,26 @@ func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, limi
 		}
 	}
 	return r, nil
+}
+
+// maxRecalled is how long the texts of a call of an earlier turn are in a prompt, in characters.
+const maxRecalled = 8192
+
+// withCalls returns an answer with the steps that these calls of tools were.
+func withCalls(m domain.Message, turn uuid.UUID, encoded []byte) (domain.Message, error) {
+	var rows []toolCallRow
+	if err := json.Unmarshal(encoded, &rows); err != nil {
+		return m, fmt.Errorf("read the calls of tools of an earlier turn: %w", err)
+	}
+	calls := make([]domain.ToolCall, len(rows))
+	for i, r := range rows {
+		calls[i] = domain.ToolCall{
+			Step: r.Step, Said: r.Said, ModelCall: domain.ModelCall{ID: r.ModelID, Name: r.Name, Arguments: r.Arguments},
+			Kind: domain.ToolKind(r.Kind), Status: domain.ToolCallStatus(r.Status), Result: valueOf(r.Result), Reason: valueOf(r.Reason),
+		}
+	}
+	m.ID = domain.AnswerID(turn)
+	return m.After(domain.StepsOf(calls)), nil
 }
 
 // refusedTexts returns the codes of turns whose message the provider refuses whenever it is sent.

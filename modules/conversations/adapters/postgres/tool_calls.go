@@ -39,6 +39,7 @@ type toolCallRow struct {
 	Arguments  json.RawMessage `json:"arguments"`
 	Status     string          `json:"status"`
 	Result     *string         `json:"result"`
+	Reason     *string         `json:"reason"`
 	Attempt    int             `json:"attempt"`
 	ExpiresAt  *time.Time      `json:"expires_at"`
 	StartedAt  *time.Time      `json:"started_at"`
@@ -170,7 +171,7 @@ func (s ToolCalls) List(ctx context.Context, f ports.ToolCallFilter, before *por
 	return calls, nil
 }
 
-// Decide settles a call that waits, in the transaction of the context.
+// Decide settles a call that waits, or whose outcome is unknown, in the transaction of the context.
 func (s ToolCalls) Decide(ctx context.Context, d domain.Decision) (domain.ToolCall, error) {
 	q, workspace := queries(ctx, s.DB)
 	_, err := q.LockTurnOfToolCall(ctx, conversationsdb.LockTurnOfToolCallParams{WorkspaceID: workspace, ID: d.Call}) // before the call, as all others do
@@ -181,7 +182,7 @@ func (s ToolCalls) Decide(ctx context.Context, d domain.Decision) (domain.ToolCa
 		return domain.ToolCall{}, fmt.Errorf("lock the turn of a call: %w", err)
 	}
 	_, err = q.DecideToolCall(ctx, conversationsdb.DecideToolCallParams{
-		WorkspaceID: workspace, ID: d.Call, Status: string(d.Status), DecidedBy: &d.By, Moment: d.At, Reason: known(d.Reason), Result: known(d.Result), Arguments: d.Arguments,
+		WorkspaceID: workspace, ID: d.Call, Current: string(d.Current), Status: string(d.Status), DecidedBy: &d.By, Moment: d.At, Reason: known(d.Reason), Result: known(d.Result), Arguments: d.Arguments,
 	})
 	if err != nil && !postgres.IsMissing(err) {
 		return domain.ToolCall{}, fmt.Errorf("decide the call of a tool: %w", err)
@@ -205,12 +206,7 @@ func toToolCall(row conversationsdb.ToolCall) domain.ToolCall {
 	if row.ToolVersion != nil {
 		c.Version = new(int(*row.ToolVersion))
 	}
-	if row.Result != nil {
-		c.Result = *row.Result
-	}
-	if row.Reason != nil {
-		c.Reason = *row.Reason
-	}
+	c.Result, c.Reason = valueOf(row.Result), valueOf(row.Reason)
 	return c
 }
 

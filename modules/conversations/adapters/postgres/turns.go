@@ -306,3 +306,11 @@ func known(text string) *string {
 	}
 	return &text
 }
+
+// valueOf returns the text of a column; empty where it is NULL.
+func valueOf(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}

@@ -32,7 +32,7 @@ func (t Tools) Pin(ctx context.Context, uses []domain.ToolUse) ([]ports.Tool, er
 		pinned[i] = ports.Tool{
 			OfferedTool: domain.OfferedTool{Name: tool.Name, Description: tool.Description, Schema: tool.Schema},
 			ToolUse:     domain.ToolUse{ID: tool.ID, Version: &tool.Version, Approval: approvals[tool.ID]},
-			Kind:        domain.ToolKind(tool.Kind), Writes: tool.Writes, Repeatable: tool.Repeatable, Call: caller(tool),
+			Kind:        domain.ToolKind(tool.Kind), Writes: tool.Writes, Repeatable: tool.Repeatable, Check: tool.Check, Call: caller(tool),
 		}
 	}
 	return pinned, nil

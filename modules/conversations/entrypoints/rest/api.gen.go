@@ -635,16 +635,22 @@ func (e ToolCallCreatedType) Valid() bool {
 
 // Defines values for ToolCallDecisionDecision.
 const (
-	Approve ToolCallDecisionDecision = "approve"
-	Deny    ToolCallDecisionDecision = "deny"
+	DecisionApprove   ToolCallDecisionDecision = "approve"
+	DecisionDeny      ToolCallDecisionDecision = "deny"
+	DecisionFailed    ToolCallDecisionDecision = "failed"
+	DecisionSucceeded ToolCallDecisionDecision = "succeeded"
 )
 
 // Valid indicates whether the value is a known member of the ToolCallDecisionDecision enum.
 func (e ToolCallDecisionDecision) Valid() bool {
 	switch e {
-	case Approve:
+	case DecisionApprove:
 		return true
-	case Deny:
+	case DecisionDeny:
+		return true
+	case DecisionFailed:
+		return true
+	case DecisionSucceeded:
 		return true
 	default:
 		return false
@@ -1362,7 +1368,7 @@ type StreamedToolCall struct {
 	// ID Id of the call.
 	ID openapi_types.UUID `json:"id"`
 
-	// Kind Kind of the tool, or `none` if there is no tool with this name.
+	// Kind Kind of the tool, `knowledge` for `search_knowledge`, or `none` if there is no tool with this name.
 	Kind string `json:"kind"`
 
 	// Name Name of the tool.
@@ -1487,7 +1493,7 @@ type ToolCall struct {
 	// ID Id of the call. It is also the operation id that a tool with an idempotency header is sent.
 	ID openapi_types.UUID `json:"id"`
 
-	// Kind Kind of the tool, or `none` if there is no tool with this name.
+	// Kind Kind of the tool, `knowledge` for `search_knowledge`, or `none` if there is no tool with this name.
 	Kind string `json:"kind"`
 
 	// Name Name of the tool, as the model sent it.
@@ -1575,17 +1581,20 @@ type ToolCallCreatedType string
 
 // ToolCallDecision Decision about a call of a tool.
 type ToolCallDecision struct {
-	// Arguments Arguments in place of those of the model, of a call that is approved; at most 65536 bytes.
+	// Arguments Arguments in place of those of the model, of a call that is approved; they match the schema of the tool and have at most 65536 bytes.
 	Arguments *json.RawMessage `json:"arguments,omitempty"`
 
-	// Decision Whether the call is made.
+	// Decision Whether a call that waits is made: `approve` or `deny`. What became of a call with the status `unknown`: `succeeded` or `failed`.
 	Decision ToolCallDecisionDecision `json:"decision"`
 
 	// Reason Why, at most 1000 characters. The model is given the reason of a denial.
 	Reason *string `json:"reason,omitempty"`
+
+	// Result What the tool would have answered, of a call that was `unknown`; later turns of the thread are given it.
+	Result *string `json:"result,omitempty"`
 }
 
-// ToolCallDecisionDecision Whether the call is made.
+// ToolCallDecisionDecision Whether a call that waits is made: `approve` or `deny`. What became of a call with the status `unknown`: `succeeded` or `failed`.
 type ToolCallDecisionDecision string
 
 // ToolCallPage A page of calls of tools.
@@ -2774,7 +2783,7 @@ type ServerInterface interface {
 	// GetToolCall Get a call of a tool
 	// (GET /v1/tool-calls/{tool_call_id})
 	GetToolCall(ctx *echo.Context, toolCallID ToolCallID) error
-	// DecideToolCall Approve or deny a call of a tool
+	// DecideToolCall Decide a call of a tool
 	// (POST /v1/tool-calls/{tool_call_id}/decision)
 	DecideToolCall(ctx *echo.Context, toolCallID ToolCallID) error
 	// AnswerToolCall Answer a call of a client's tool
@@ -4346,7 +4355,7 @@ type StrictServerInterface interface {
 	// GetToolCall Get a call of a tool
 	// (GET /v1/tool-calls/{tool_call_id})
 	GetToolCall(ctx context.Context, request GetToolCallRequestObject) (GetToolCallResponseObject, error)
-	// DecideToolCall Approve or deny a call of a tool
+	// DecideToolCall Decide a call of a tool
 	// (POST /v1/tool-calls/{tool_call_id}/decision)
 	DecideToolCall(ctx context.Context, request DecideToolCallRequestObject) (DecideToolCallResponseObject, error)
 	// AnswerToolCall Answer a call of a client's tool

@@ -47,11 +47,19 @@ func (s Server) GetToolCall(ctx context.Context, r GetToolCallRequestObject) (Ge
 	return GetToolCall200JSONResponse(toToolCall(c)), err
 }
 
-// DecideToolCall approves or denies a call. The audit log has neither arguments nor reason.
+// decisions are the statuses that calls have after decisions.
+var decisions = map[ToolCallDecisionDecision]domain.ToolCallStatus{
+	DecisionApprove: domain.CallApproved, DecisionDeny: domain.CallDenied, DecisionSucceeded: domain.CallSucceeded, DecisionFailed: domain.CallFailed,
+}
+
+// DecideToolCall settles a call. The audit log has neither arguments nor reason.
 func (s Server) DecideToolCall(ctx context.Context, r DecideToolCallRequestObject) (DecideToolCallResponseObject, error) {
-	in := usecases.PersonDecision{Approve: r.Body.Decision == Approve}
+	in := usecases.PersonDecision{Status: decisions[r.Body.Decision]}
 	if r.Body.Reason != nil {
 		in.Reason = *r.Body.Reason
+	}
+	if r.Body.Result != nil {
+		in.Result = *r.Body.Result
 	}
 	if r.Body.Arguments != nil {
 		in.Arguments = *r.Body.Arguments
