@@ -27,7 +27,9 @@ func TestLaterTurnsAreGivenTheCallsOfEarlierOnes(t *testing.T) {
 	require.NoError(t, err)
 	var messages []struct {
 		Role, Content string
-		ToolCalls     []struct{ Function struct{ Name, Arguments string } } `json:"tool_calls"`
+		ToolCalls     []struct {
+			Function struct{ Name, Arguments string }
+		} `json:"tool_calls"`
 	}
 	require.NoError(t, json.Unmarshal(raw, &messages))
 	var said []string
