@@ -253,7 +253,7 @@ func fillTables(t *testing.T, conn *pgx.Conn, workspace, actor uuid.UUID) (bot u
 	var table, column, kind string
 	_, err = pgx.ForEachRow(rows, []any{&table, &column, &kind}, func() error {
 		value := map[string]string{
-			"text": bot.String(), "jsonb": "{}", "boolean": "false", "bytea": uuid.NewString(), "inet": "127.0.0.1", "date": "2020-01-01", "timestamp with time zone": "2020-01-01",
+			"text": bot.String(), "jsonb": "{}", "boolean": "false", "bytea": uuid.NewString(), "inet": "127.0.0.1", "date": "2020-01-01", "int8multirange": "{}", "timestamp with time zone": "2020-01-01",
 		}[kind]
 		id, linked := ids[column]
 		if own, is := ids[table+"."+column]; is {

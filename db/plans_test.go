@@ -178,12 +178,13 @@ func TestTheHotCallsGoByTheirIndexes(t *testing.T) {
 	conn, all := planned(t), statements(t)
 	for name, indexes := range map[string][]string{
 		"GetBot":                {"bots_pkey", "bot_versions_pkey"},
-		"ListMessages":          {"messages_seq_key", "message_feedback_pkey", "threads_pkey"}, // which may be about to be erased
-		"ListMessagesBackwards": {"messages_seq_key", "message_feedback_pkey", "threads_pkey"},
-		"StartTurn":             {"threads_pkey", "bots_pkey", "bot_versions_pkey", "bot_versions_pkey"}, // the second where a version is named; and model_settings, a row a workspace,
-		"FinishTurn":            {"llm_turns_pkey"},
-		"FinishOperation":       {"operations_pkey"},
-		"FindOperation":         {"operations_pkey"},
+		"ListMessages":          {"messages_seq_key", "message_feedback_pkey", "threads_pkey", "llm_turns_pkey"}, // the last where a branch is named
+		"ListMessagesBackwards": {"messages_seq_key", "message_feedback_pkey", "threads_pkey", "llm_turns_pkey"},
+		// The second of the versions where one is named, the turn where a parent is; the message of the parent; and model_settings, a row a workspace.
+		"StartTurn":       {"threads_pkey", "bots_pkey", "bot_versions_pkey", "bot_versions_pkey", "llm_turns_pkey", "messages_seq_key"},
+		"FinishTurn":      {"llm_turns_pkey"},
+		"FinishOperation": {"operations_pkey"},
+		"FindOperation":   {"operations_pkey"},
 	} {
 		plan, err := explain(t.Context(), conn, name, all[name])
 		require.NoError(t, err, name)
@@ -207,7 +208,7 @@ func TestAListWithoutFiltersReadsOnePage(t *testing.T) {
 	workspace := regexp.MustCompile(`workspace_id = \$(\d+)`)
 	for name, reads := range map[string][]string{
 		"ListAudit":   {"Index Scan audit_log audit_log_newest"},
-		"ListThreads": {"Index Scan threads threads_newest", "Index Scan messages messages_seq_key"},
+		"ListThreads": {"Index Scan threads threads_newest", "Index Scan messages messages_seq_key", "Index Scan messages messages_seq_key"}, // the newest message and the current turn
 	} {
 		place := workspace.FindStringSubmatch(all[name])
 		require.NotNil(t, place, name)

@@ -2117,6 +2117,7 @@ CREATE TABLE llm_turns (
   tool_steps smallint NOT NULL DEFAULT 0,
   tools jsonb,
   spent jsonb,
+  path int8multirange,
   CONSTRAINT llm_turns_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT llm_turns_check CHECK (((bot_id IS NULL) = (bot_version IS NULL))),
   CONSTRAINT llm_turns_check1 CHECK (((status = 'running'::text) = (finished_at IS NULL))),
@@ -2721,6 +2722,7 @@ CASE current_setting('app.role'::text, true)
     WHEN 'end_user'::text THEN (NULLIF(current_setting('app.owner'::text, true), ''::text))::uuid
     ELSE NULL::uuid
 END,
+  path int8multirange,
   CONSTRAINT threads_bot_fkey FOREIGN KEY (workspace_id, bot_id) REFERENCES bots(workspace_id, id),
   CONSTRAINT threads_channel_check CHECK (((endpoint_id IS NULL) = (conversation_id IS NULL))),
   CONSTRAINT threads_endpoint_fkey FOREIGN KEY (workspace_id, endpoint_id) REFERENCES webhook_endpoints(workspace_id, id),
@@ -4298,6 +4300,16 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.count_mail(bytea[],bigint[]) TO parley_app;
 ALTER FUNCTION app.count_mail(bytea[],bigint[]) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.current_seq(path int8multirange, last_seq bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE WHEN path IS NULL THEN last_seq - 1 ELSE upper(path * int8multirange(int8range(1, last_seq + 1))) - 2 END
+$function$;
+GRANT EXECUTE ON FUNCTION app.current_seq(int8multirange,bigint) TO public;
+GRANT EXECUTE ON FUNCTION app.current_seq(int8multirange,bigint) TO parley_app;
 
 CREATE OR REPLACE FUNCTION app.cut_audit(after_seal bigint, last_seal bigint, total_rows bigint, last_mac bytea, its_time timestamp with time zone, its_mac bytea, its_key bytea)
  RETURNS integer
@@ -6402,6 +6414,16 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.owns_turn(uuid) TO parley_app;
 
+CREATE OR REPLACE FUNCTION app.parent_seq(path int8multirange, user_seq bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE WHEN path IS NULL THEN user_seq ELSE upper(path) END - 2
+$function$;
+GRANT EXECUTE ON FUNCTION app.parent_seq(int8multirange,bigint) TO public;
+GRANT EXECUTE ON FUNCTION app.parent_seq(int8multirange,bigint) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.pass_login(counter bytea, account bytea, from_network bytea, begun timestamp with time zone)
  RETURNS double precision
  LANGUAGE plpgsql
@@ -6432,6 +6454,16 @@ BEGIN
 END $function$;
 GRANT EXECUTE ON FUNCTION app.pass_login(bytea,bytea,bytea,timestamp with time zone) TO parley_app;
 ALTER FUNCTION app.pass_login(bytea,bytea,bytea,timestamp with time zone) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.path_to(path int8multirange, user_seq bigint)
+ RETURNS int8multirange
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT coalesce(path, int8multirange(int8range(1, user_seq))) + int8multirange(int8range(user_seq, user_seq + 2))
+$function$;
+GRANT EXECUTE ON FUNCTION app.path_to(int8multirange,bigint) TO public;
+GRANT EXECUTE ON FUNCTION app.path_to(int8multirange,bigint) TO parley_app;
 
 CREATE OR REPLACE FUNCTION app.purge_some(workspace uuid, seconds double precision, OUT state text, OUT removed bigint)
  RETURNS record

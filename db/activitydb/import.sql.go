@@ -256,10 +256,10 @@ func (q *Queries) ImportOwner(ctx context.Context, arg ImportOwnerParams) error 
 }
 
 const ImportThreads = `-- name: ImportThreads :exec
-INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, last_seq, created_by, created_at, owner_id, end_user_id)
-SELECT $1, r.id, r.bot_id, r.status, r.title, r.metadata, r.last_seq, r.created_by, r.created_at, r.owner_id, r.end_user_id
+INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, last_seq, created_by, created_at, owner_id, end_user_id, path)
+SELECT $1, r.id, r.bot_id, r.status, r.title, r.metadata, r.last_seq, r.created_by, r.created_at, r.owner_id, r.end_user_id, r.path
   FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, bot_id uuid, status text, title text, metadata jsonb, last_seq bigint, created_by uuid, created_at timestamptz,
-                                             owner_id uuid, end_user_id uuid)
+                                             owner_id uuid, end_user_id uuid, path int8multirange)
 `
 
 type ImportThreadsParams struct {
@@ -311,15 +311,15 @@ func (q *Queries) ImportTools(ctx context.Context, arg ImportToolsParams) error 
 const ImportTurns = `-- name: ImportTurns :exec
 INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens,
                        output_tokens, cached_tokens, usage_estimated, cost_micros, latency_ms, first_token_ms, finish_reason, error, error_code, error_message,
-                       created_at, finished_at)
+                       created_at, finished_at, path)
 SELECT $1, r.id, r.thread_id, r.actor_id, r.operation_id, r.bot_id, r.bot_version, r.provider, r.model,
        CASE r.status WHEN 'running' THEN 'failed' ELSE r.status END, r.user_seq, r.attempt, r.created_at, r.input_tokens,
        r.output_tokens, r.cached_tokens, r.usage_estimated, r.cost_micros, r.latency_ms, r.first_token_ms, r.finish_reason, r.error, r.error_code, r.error_message,
-       r.created_at, coalesce(r.finished_at, r.created_at)
+       r.created_at, coalesce(r.finished_at, r.created_at), r.path
   FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, thread_id uuid, actor_id uuid, operation_id uuid, bot_id uuid, bot_version integer, provider text, model text,
                                              status text, user_seq bigint, attempt integer, input_tokens integer, output_tokens integer, cached_tokens integer,
                                              usage_estimated boolean, cost_micros bigint, latency_ms integer, first_token_ms integer, finish_reason text, error text,
-                                             error_code text, error_message text, created_at timestamptz, finished_at timestamptz)
+                                             error_code text, error_message text, created_at timestamptz, finished_at timestamptz, path int8multirange)
 `
 
 type ImportTurnsParams struct {

@@ -215,22 +215,24 @@ const RecallThread = `-- name: RecallThread :many
 WITH newest AS (
     SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
       FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
-             WHERE x.workspace_id = $1 AND x.thread_id = $2 AND x.seq < $3 AND x.erased_at IS NULL
-             ORDER BY x.seq DESC LIMIT $4) m
+             WHERE x.workspace_id = $1 AND x.thread_id = $2 AND x.erased_at IS NULL
+               AND x.seq < CASE $3::text WHEN '' THEN $4::bigint ELSE coalesce(upper(nullif($3::text, '')::int8multirange), 1) END
+               AND ($3::text = '' OR x.seq <@ nullif($3::text, '')::int8multirange)
+             ORDER BY x.seq DESC LIMIT $5) m
 ), history AS (
     SELECT n.seq, n.role, n.content, n.turn_id, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
       FROM newest n
      WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT coalesce((
            SELECT t.error_code FROM llm_turns t -- by its key: no plan reads all that failed
-            WHERE t.workspace_id = $1 AND t.id = n.turn_id AND t.status = 'failed') = ANY ($5::text[]), false)
+            WHERE t.workspace_id = $1 AND t.id = n.turn_id AND t.status = 'failed') = ANY ($6::text[]), false)
 )
 SELECT h.seq, h.role, h.content, h.turn_id, ''::text AS provider, ''::bytea AS sealed, ''::text AS base_url,
        coalesce(CASE WHEN h.role = 'assistant' THEN (
-           SELECT jsonb_agg(jsonb_build_object('step', c.step, 'said', left(c.said, $6::integer), 'model_id', c.model_id, 'name', c.name, 'kind', c.kind, 'status', c.status,
-                            'arguments', CASE WHEN octet_length(c.arguments::text) <= $6::integer THEN c.arguments ELSE '{}' END,
-                            'result', left(c.result, $6::integer), 'reason', c.reason) ORDER BY c.step, c.place)
+           SELECT jsonb_agg(jsonb_build_object('step', c.step, 'said', left(c.said, $7::integer), 'model_id', c.model_id, 'name', c.name, 'kind', c.kind, 'status', c.status,
+                            'arguments', CASE WHEN octet_length(c.arguments::text) <= $7::integer THEN c.arguments ELSE '{}' END,
+                            'result', left(c.result, $7::integer), 'reason', c.reason) ORDER BY c.step, c.place)
              FROM tool_calls c WHERE c.workspace_id = $1 AND c.turn_id = h.turn_id) END, 'null')::jsonb AS calls
-  FROM history h WHERE h.total <= $7::bigint
+  FROM history h WHERE h.total <= $8::bigint
  UNION ALL
 SELECT 0, '', '', NULL, k.provider, k.sealed, coalesce(k.base_url, ''), 'null' FROM model_keys k WHERE k.workspace_id = $1
  ORDER BY 1
@@ -239,6 +241,7 @@ SELECT 0, '', '', NULL, k.provider, k.sealed, coalesce(k.base_url, ''), 'null' F
 type RecallThreadParams struct {
 	WorkspaceID uuid.UUID
 	ThreadID    uuid.UUID
+	Path        string
 	Before      int64
 	Most        int32
 	Refused     []string
@@ -257,7 +260,7 @@ type RecallThreadRow struct {
 	Calls    json.RawMessage
 }
 
-// What a model is told besides the message: the newest messages of the thread before it, as far as they are not too
+// What a model is told besides the message: the newest messages of its path, or where that is empty of all before it, as far as they are not too
 // many bytes together, and the workspace's own keys. One query, since it is made for each turn. A message that was not
 // answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail. An answer has
 // the calls of tools that were made for it, with the beginnings of long texts.
@@ -265,6 +268,7 @@ func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]R
 	rows, err := q.db.Query(ctx, RecallThread,
 		arg.WorkspaceID,
 		arg.ThreadID,
+		arg.Path,
 		arg.Before,
 		arg.Most,
 		arg.Refused,

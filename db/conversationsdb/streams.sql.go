@@ -151,11 +151,13 @@ const GetTurn = `-- name: GetTurn :one
 
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, CASE WHEN t.waiting THEN 'waiting' ELSE t.status END::text AS status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
-       t.created_at, t.finished_at, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
+       t.created_at, t.finished_at, parent.turn_id AS parent_id, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
        a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, a.citations AS answer_citations
   FROM llm_turns t
   JOIN messages u ON u.workspace_id = t.workspace_id AND u.turn_id = t.id AND u.role = 'user'
   LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
+  LEFT JOIN messages parent ON parent.workspace_id = t.workspace_id AND parent.thread_id = t.thread_id AND parent.role = 'user'
+                           AND parent.seq = app.parent_seq(t.path, t.user_seq)
  WHERE t.workspace_id = $1 AND t.thread_id = $2 AND t.id = $3
    AND EXISTS (SELECT FROM threads th WHERE th.workspace_id = $1 AND th.id = $2 AND th.deleted_at IS NULL)
 `
@@ -192,6 +194,7 @@ type GetTurnRow struct {
 	CancelOperation *uuid.UUID
 	CreatedAt       time.Time
 	FinishedAt      *time.Time
+	ParentID        *uuid.UUID
 	UserID          uuid.UUID
 	UserContent     string
 	UserCreatedAt   time.Time
@@ -232,6 +235,7 @@ func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, e
 		&i.CancelOperation,
 		&i.CreatedAt,
 		&i.FinishedAt,
+		&i.ParentID,
 		&i.UserID,
 		&i.UserContent,
 		&i.UserCreatedAt,
@@ -366,9 +370,16 @@ func (q *Queries) ListTurnEvents(ctx context.Context, arg ListTurnEventsParams) 
 }
 
 const ListTurns = `-- name: ListTurns :many
+WITH branch AS MATERIALIZED (
+    SELECT CASE WHEN $6::boolean THEN NULL
+                WHEN $7::uuid IS NULL THEN th.path
+                ELSE coalesce((SELECT app.path_to(l.path, l.user_seq) FROM llm_turns l
+                                WHERE l.workspace_id = $1 AND l.id = $7::uuid AND l.thread_id = th.id), '{}') END AS path
+      FROM threads th WHERE th.workspace_id = $1 AND th.id = $2 AND th.deleted_at IS NULL
+)
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, CASE WHEN t.waiting THEN 'waiting' ELSE t.status END::text AS status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
-       t.created_at, t.finished_at, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
+       t.created_at, t.finished_at, parent.turn_id AS parent_id, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
        a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, NULL::jsonb AS answer_citations
   FROM (SELECT n.workspace_id, n.id, n.turn_id, n.seq, n.created_at,
                sum(n.bytes) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
@@ -377,13 +388,16 @@ SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t
                         WHERE q.workspace_id = p.workspace_id AND q.turn_id = p.turn_id AND q.role = 'assistant' AND q.status = 'cancelled'), 0) AS bytes
                   FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.role = 'user' AND p.seq < $3
+                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq DESC
                  LIMIT $4) n) u
   JOIN llm_turns t ON t.workspace_id = u.workspace_id AND t.id = u.turn_id
   LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
+  LEFT JOIN messages parent ON parent.workspace_id = t.workspace_id AND parent.thread_id = t.thread_id AND parent.role = 'user'
+                           AND parent.seq = app.parent_seq(t.path, t.user_seq)
   LEFT JOIN messages partial ON partial.workspace_id = a.workspace_id AND partial.id = a.id AND partial.status = 'cancelled'
  WHERE coalesce(u.bytes_before, 0) <= $5::bigint
-   AND EXISTS (SELECT FROM threads th WHERE th.workspace_id = $1 AND th.id = $2 AND th.deleted_at IS NULL)
+   AND EXISTS (SELECT FROM branch)
  ORDER BY u.seq DESC
 `
 
@@ -393,6 +407,8 @@ type ListTurnsParams struct {
 	Before      int64
 	Count       int32
 	MaxBytes    int64
+	Everything  bool
+	Branch      *uuid.UUID
 }
 
 type ListTurnsRow struct {
@@ -421,6 +437,7 @@ type ListTurnsRow struct {
 	CancelOperation *uuid.UUID
 	CreatedAt       time.Time
 	FinishedAt      *time.Time
+	ParentID        *uuid.UUID
 	UserID          uuid.UUID
 	UserContent     string
 	UserCreatedAt   time.Time
@@ -432,7 +449,7 @@ type ListTurnsRow struct {
 }
 
 // By the key of the messages, so that turns need no index more. Without what was said, but for the partial answers of turns
-// that were cancelled: they are bounded by bytes as ListMessages is.
+// that were cancelled: they are bounded by bytes as ListMessages is. Its branches are those of ListMessages.
 func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTurnsRow, error) {
 	rows, err := q.db.Query(ctx, ListTurns,
 		arg.WorkspaceID,
@@ -440,6 +457,8 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 		arg.Before,
 		arg.Count,
 		arg.MaxBytes,
+		arg.Everything,
+		arg.Branch,
 	)
 	if err != nil {
 		return nil, err
@@ -474,6 +493,7 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 			&i.CancelOperation,
 			&i.CreatedAt,
 			&i.FinishedAt,
+			&i.ParentID,
 			&i.UserID,
 			&i.UserContent,
 			&i.UserCreatedAt,

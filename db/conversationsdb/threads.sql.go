@@ -116,8 +116,10 @@ func (q *Queries) CreateThreadWithoutBot(ctx context.Context, arg CreateThreadWi
 const GetThread = `-- name: GetThread :one
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
-              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
   FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
  WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
 `
 
@@ -139,6 +141,7 @@ type GetThreadRow struct {
 	EndUserID      *uuid.UUID
 	ExpiresAt      *time.Time
 	LastMessageAt  []time.Time
+	CurrentTurnID  *uuid.UUID
 }
 
 // When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
@@ -158,28 +161,36 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 		&i.EndUserID,
 		&i.ExpiresAt,
 		&i.LastMessageAt,
+		&i.CurrentTurnID,
 	)
 	return i, err
 }
 
 const ListMessages = `-- name: ListMessages :many
-WITH mine AS MATERIALIZED (
+WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all messages
+    SELECT CASE WHEN $6::boolean THEN NULL
+                WHEN $7::uuid IS NULL THEN t.path
+                ELSE coalesce((SELECT app.path_to(l.path, l.user_seq) FROM llm_turns l
+                                WHERE l.workspace_id = $1 AND l.id = $7::uuid AND l.thread_id = t.id), '{}') END AS path
+      FROM threads t WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
+), mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
-     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $6 AND f.seq > $3
+     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $8 AND f.seq > $3
      ORDER BY f.seq
      LIMIT $4
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq > $3 AND p.erased_at IS NULL
+                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq
                  LIMIT $4) n) m
   LEFT JOIN mine ON mine.seq = m.seq
  WHERE coalesce(m.bytes_before, 0) <= $5::bigint
-   AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL)
+   AND EXISTS (SELECT FROM branch)
  ORDER BY m.seq
 `
 
@@ -189,12 +200,15 @@ type ListMessagesParams struct {
 	After       int64
 	Count       int32
 	MaxBytes    int64
+	Everything  bool
+	Branch      *uuid.UUID
 	UserID      uuid.UUID
 }
 
 type ListMessagesRow struct {
 	ID          uuid.UUID
 	ThreadID    uuid.UUID
+	TurnID      *uuid.UUID
 	Seq         int64
 	Role        string
 	Content     string
@@ -208,7 +222,8 @@ type ListMessagesRow struct {
 }
 
 // What the user thinks of them is read once for the page, not once a message. Contents have at most max_bytes together, and
-// those of the last two messages more: what does not fit is not read, as its length is known without it.
+// those of the last two messages more: what does not fit is not read, as its length is known without it. Only messages of a branch: all
+// of the thread, those up to a turn, or those of the current branch.
 func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]ListMessagesRow, error) {
 	rows, err := q.db.Query(ctx, ListMessages,
 		arg.WorkspaceID,
@@ -216,6 +231,8 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 		arg.After,
 		arg.Count,
 		arg.MaxBytes,
+		arg.Everything,
+		arg.Branch,
 		arg.UserID,
 	)
 	if err != nil {
@@ -228,6 +245,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 		if err := rows.Scan(
 			&i.ID,
 			&i.ThreadID,
+			&i.TurnID,
 			&i.Seq,
 			&i.Role,
 			&i.Content,
@@ -250,23 +268,30 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 }
 
 const ListMessagesBackwards = `-- name: ListMessagesBackwards :many
-WITH mine AS MATERIALIZED (
+WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all messages
+    SELECT CASE WHEN $6::boolean THEN NULL
+                WHEN $7::uuid IS NULL THEN t.path
+                ELSE coalesce((SELECT app.path_to(l.path, l.user_seq) FROM llm_turns l
+                                WHERE l.workspace_id = $1 AND l.id = $7::uuid AND l.thread_id = t.id), '{}') END AS path
+      FROM threads t WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
+), mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
-     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $6 AND f.seq < $3
+     WHERE f.workspace_id = $1 AND f.thread_id = $2 AND f.user_id = $8 AND f.seq < $3
      ORDER BY f.seq DESC
      LIMIT $4
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq < $3 AND p.erased_at IS NULL
+                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq DESC
                  LIMIT $4) n) m
   LEFT JOIN mine ON mine.seq = m.seq
  WHERE coalesce(m.bytes_before, 0) <= $5::bigint
-   AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL)
+   AND EXISTS (SELECT FROM branch)
  ORDER BY m.seq DESC
 `
 
@@ -276,12 +301,15 @@ type ListMessagesBackwardsParams struct {
 	Before      int64
 	Count       int32
 	MaxBytes    int64
+	Everything  bool
+	Branch      *uuid.UUID
 	UserID      uuid.UUID
 }
 
 type ListMessagesBackwardsRow struct {
 	ID          uuid.UUID
 	ThreadID    uuid.UUID
+	TurnID      *uuid.UUID
 	Seq         int64
 	Role        string
 	Content     string
@@ -301,6 +329,8 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 		arg.Before,
 		arg.Count,
 		arg.MaxBytes,
+		arg.Everything,
+		arg.Branch,
 		arg.UserID,
 	)
 	if err != nil {
@@ -313,6 +343,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 		if err := rows.Scan(
 			&i.ID,
 			&i.ThreadID,
+			&i.TurnID,
 			&i.Seq,
 			&i.Role,
 			&i.Content,
@@ -337,8 +368,10 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 const ListThreads = `-- name: ListThreads :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
-              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
   FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
  WHERE t.workspace_id = $1 AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND ($2::text IS NULL OR t.status = $2::text)
    AND ($3::timestamptz IS NULL
@@ -368,6 +401,7 @@ type ListThreadsRow struct {
 	EndUserID      *uuid.UUID
 	ExpiresAt      *time.Time
 	LastMessageAt  []time.Time
+	CurrentTurnID  *uuid.UUID
 }
 
 func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]ListThreadsRow, error) {
@@ -398,6 +432,7 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 			&i.EndUserID,
 			&i.ExpiresAt,
 			&i.LastMessageAt,
+			&i.CurrentTurnID,
 		); err != nil {
 			return nil, err
 		}
@@ -412,8 +447,10 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 const ListThreadsOfBot = `-- name: ListThreadsOfBot :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
-              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
   FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
  WHERE t.workspace_id = $1 AND t.bot_id = $2::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND ($3::text IS NULL OR t.status = $3::text)
    AND ($4::timestamptz IS NULL
@@ -444,6 +481,7 @@ type ListThreadsOfBotRow struct {
 	EndUserID      *uuid.UUID
 	ExpiresAt      *time.Time
 	LastMessageAt  []time.Time
+	CurrentTurnID  *uuid.UUID
 }
 
 // A query of its own, for its own index: a bot may have few of a workspace's many threads.
@@ -476,6 +514,7 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 			&i.EndUserID,
 			&i.ExpiresAt,
 			&i.LastMessageAt,
+			&i.CurrentTurnID,
 		); err != nil {
 			return nil, err
 		}
@@ -490,8 +529,10 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 const ListThreadsOfOwner = `-- name: ListThreadsOfOwner :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
-              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
   FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
  WHERE t.workspace_id = $1 AND t.owner_id = $2::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND ($3::uuid IS NULL OR t.bot_id = $3::uuid)
    AND ($4::text IS NULL OR t.status = $4::text)
@@ -524,6 +565,7 @@ type ListThreadsOfOwnerRow struct {
 	EndUserID      *uuid.UUID
 	ExpiresAt      *time.Time
 	LastMessageAt  []time.Time
+	CurrentTurnID  *uuid.UUID
 }
 
 // For an end user, or an API key with the role chat: the threads that it owns, of all bots or of one.
@@ -557,6 +599,7 @@ func (q *Queries) ListThreadsOfOwner(ctx context.Context, arg ListThreadsOfOwner
 			&i.EndUserID,
 			&i.ExpiresAt,
 			&i.LastMessageAt,
+			&i.CurrentTurnID,
 		); err != nil {
 			return nil, err
 		}
@@ -592,4 +635,32 @@ func (q *Queries) OpenChannelThread(ctx context.Context, arg OpenChannelThreadPa
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
+}
+
+const SwitchBranch = `-- name: SwitchBranch :one
+UPDATE threads t SET path = nullif(app.path_to(l.path, l.user_seq) + int8multirange(int8range(t.last_seq + 1, NULL)), '{[1,)}')
+  FROM llm_turns l
+ WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
+   AND l.workspace_id = $1 AND l.thread_id = $2 AND l.id = $3
+RETURNING app.refuse(CASE WHEN (SELECT count(*) FROM unnest(t.path)) > $4::integer THEN 'branches' END) AS refused
+`
+
+type SwitchBranchParams struct {
+	WorkspaceID uuid.UUID
+	ThreadID    uuid.UUID
+	TurnID      uuid.UUID
+	MaxPieces   int32
+}
+
+// Makes the branch that ends with a turn the current one of a thread that is locked. Raises PY409 with 'branches' where its path has too many pieces.
+func (q *Queries) SwitchBranch(ctx context.Context, arg SwitchBranchParams) (bool, error) {
+	row := q.db.QueryRow(ctx, SwitchBranch,
+		arg.WorkspaceID,
+		arg.ThreadID,
+		arg.TurnID,
+		arg.MaxPieces,
+	)
+	var refused bool
+	err := row.Scan(&refused)
+	return refused, err
 }

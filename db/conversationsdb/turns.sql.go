@@ -257,7 +257,7 @@ WITH turn AS (
            request = CASE $1 WHEN 'failed' THEN t.request END, -- for its next attempt
            provider = coalesce($15, t.provider), model = coalesce($16, t.model)
      WHERE t.workspace_id = $17 AND t.id = $18 AND t.attempt = $19 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE WHEN $20::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
@@ -342,7 +342,7 @@ const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL, error_details = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now() - make_interval(secs => $4::double precision)
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until, waiting, waits, tool_steps, tools, spent
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until, waiting, waits, tool_steps, tools, spent, path
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
@@ -519,15 +519,17 @@ func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool,
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
       FROM llm_turns t
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
+      LEFT JOIN messages parent ON parent.workspace_id = t.workspace_id AND parent.thread_id = t.thread_id AND parent.role = 'user'
+                               AND parent.seq = app.parent_seq(t.path, t.user_seq)
      WHERE t.workspace_id = $1 AND t.actor_id = $2 AND t.operation_id = $3
-       AND th.last_seq = t.user_seq + 1 AND th.deleted_at IS NULL
+       AND t.user_seq = app.current_seq(th.path, th.last_seq) AND th.deleted_at IS NULL
        AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
        FOR UPDATE OF t
 ), resumed AS (
@@ -542,7 +544,7 @@ WITH before AS (
     SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model
       FROM before b WHERE b.status = 'failed'
 )
-SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
+SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, coalesce(t.path::text, '')::text AS path, t.parent_id, resumed.attempt, t.provider, t.model,
        t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
        app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id
@@ -562,6 +564,8 @@ type ResumeTurnRow struct {
 	BotID          *uuid.UUID
 	BotVersion     *int32
 	UserSeq        int64
+	Path           string
+	ParentID       *uuid.UUID
 	Attempt        int32
 	Provider       string
 	Model          string
@@ -574,8 +578,8 @@ type ResumeTurnRow struct {
 }
 
 // a message that is being stored holds the thread's key
-// Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has
-// run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
+// Takes the next attempt of an operation's turn: after a failure while it is the last turn of the thread's current branch, or when its
+// lease has run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeTurnRow, error) {
 	row := q.db.QueryRow(ctx, ResumeTurn,
 		arg.WorkspaceID,
@@ -591,6 +595,8 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 		&i.BotID,
 		&i.BotVersion,
 		&i.UserSeq,
+		&i.Path,
+		&i.ParentID,
 		&i.Attempt,
 		&i.Provider,
 		&i.Model,
@@ -605,20 +611,30 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 }
 
 const StartTurn = `-- name: StartTurn :one
-WITH thread AS (
-    UPDATE threads t SET last_seq = t.last_seq + 2
-     WHERE t.workspace_id = $1 AND t.id = $4 AND t.deleted_at IS NULL
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status
+WITH parent AS (
+    SELECT app.path_to(p.path, p.user_seq) AS path FROM llm_turns p
+     WHERE $5::uuid IS NOT NULL AND p.workspace_id = $1 AND p.id = $5::uuid AND p.thread_id = $2
+), thread AS (
+    UPDATE threads t
+       SET last_seq = t.last_seq + 2,
+           path = CASE WHEN $6::boolean
+                       THEN nullif(coalesce((SELECT parent.path FROM parent), '{}') + int8multirange(int8range(t.last_seq + 1, NULL)), '{[1,)}')
+                       ELSE t.path END
+     WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status,
+           t.path * int8multirange(int8range(1, t.last_seq - 1)) AS path
 ), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id,
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path,
            coalesce(named.version, live.version) AS version, coalesce(named.instruction, live.instruction) AS instruction,
            coalesce(named.settings, live.settings) AS settings,
-           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived, ms.default_model, ms.fallbacks,
-           coalesce(nullif(coalesce(named.settings, live.settings) ->> 'model', ''), nullif(ms.default_model, ''), $5::text) AS model
+           CASE WHEN thread.status = 'archived' THEN 'thread' WHEN live.status = 'archived' THEN 'bot'
+                WHEN $5::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM parent) THEN 'parent'
+                WHEN $6::boolean AND (SELECT count(*) FROM unnest(thread.path)) > $7::integer THEN 'branches' END AS refused, ms.default_model, ms.fallbacks,
+           coalesce(nullif(coalesce(named.settings, live.settings) ->> 'model', ''), nullif(ms.default_model, ''), $8::text) AS model
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = $1 AND live.bot_id = thread.bot_id
-      LEFT JOIN app.versions named ON $6::integer IS NOT NULL AND named.workspace_id = $1
-                                  AND named.bot_id = thread.bot_id AND named.version = $6::integer
+      LEFT JOIN app.versions named ON $9::integer IS NOT NULL AND named.workspace_id = $1
+                                  AND named.bot_id = thread.bot_id AND named.version = $9::integer
       LEFT JOIN model_settings ms ON ms.workspace_id = $1
 ), asked AS (
     SELECT CASE WHEN strpos(pinned.model, '/') > 0 THEN split_part(pinned.model, '/', 1)
@@ -627,20 +643,23 @@ WITH thread AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, lease_until, process_id, created_at, request)
-    SELECT $1, $7, $4, $8, $9, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, $10, $11::uuid, $2, $12::jsonb
+                           status, user_seq, path, lease_until, process_id, created_at, request)
+    SELECT $1, $10, $2, $11, $12, pinned.bot_id, pinned.version, asked.provider, asked.model,
+           'running', pinned.user_seq, pinned.path, $13, $14::uuid, $3, $15::jsonb
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-    SELECT $1, $13, $4, $7, pinned.user_seq, 'user', $14, $9, $2
+    SELECT $1, $16, $2, $10, pinned.user_seq, 'user', $17, $12, $3
       FROM pinned
 )
-SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
-       pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
+SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.refused) AS refused,
+       pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, coalesce(pinned.path::text, '')::text AS path,
+       (SELECT m.turn_id FROM messages m
+         WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.role = 'user'
+           AND m.seq = app.parent_seq(pinned.path, pinned.user_seq)) AS parent_id, pinned.version, pinned.instruction, pinned.settings,
        pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks,
        coalesce(asked.provider, '')::text AS provider, coalesce(asked.model, '')::text AS model,
-       app.use($1, $2, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', $3::jsonb, true) AS limited
+       app.use($1, $3, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', $4::jsonb, true) AS limited
   FROM (SELECT 1) one
   LEFT JOIN pinned ON true
   LEFT JOIN asked ON true
@@ -648,9 +667,12 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(p
 
 type StartTurnParams struct {
 	WorkspaceID uuid.UUID
+	ThreadID    uuid.UUID
 	CreatedAt   time.Time
 	Limits      json.RawMessage
-	ThreadID    uuid.UUID
+	Parent      *uuid.UUID
+	Fork        bool
+	MaxPieces   int32
 	LastModel   string
 	Version     *int32
 	TurnID      uuid.UUID
@@ -668,6 +690,8 @@ type StartTurnRow struct {
 	Refused        bool
 	BotID          *uuid.UUID
 	UserSeq        int64
+	Path           string
+	ParentID       *uuid.UUID
 	Version        *int32
 	Instruction    *string
 	Settings       []byte
@@ -683,13 +707,18 @@ type StartTurnRow struct {
 // Opens a turn in one statement: numbers the two messages, pins the bot's live version or the one that is named, stores the user message.
 // Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
 // turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end;
-// what it may cost is reserved when its model is known (ReserveCost).
+// what it may cost is reserved when its model is known (ReserveCost). The turn follows the last one of the current branch or, as a fork,
+// the one that is named or none: raises PY409 with 'parent' where the thread has no such turn, and with 'branches' where its path would
+// have too many pieces. A fork leads to the current branch from now on.
 func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurnRow, error) {
 	row := q.db.QueryRow(ctx, StartTurn,
 		arg.WorkspaceID,
+		arg.ThreadID,
 		arg.CreatedAt,
 		arg.Limits,
-		arg.ThreadID,
+		arg.Parent,
+		arg.Fork,
+		arg.MaxPieces,
 		arg.LastModel,
 		arg.Version,
 		arg.TurnID,
@@ -707,6 +736,8 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.Refused,
 		&i.BotID,
 		&i.UserSeq,
+		&i.Path,
+		&i.ParentID,
 		&i.Version,
 		&i.Instruction,
 		&i.Settings,

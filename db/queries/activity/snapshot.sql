@@ -113,12 +113,12 @@ SELECT json_build_object('id', e.id, 'external_id', e.external_id, 'name', e.nam
 -- name: SnapshotThreads :many
 SELECT json_build_object('id', t.id, 'bot_id', t.bot_id, 'status', t.status, 'title', t.title, 'metadata', t.metadata, 'last_seq', t.last_seq,
                          'endpoint_id', t.endpoint_id, 'conversation_id', t.conversation_id, 'created_by', t.created_by, 'created_at', t.created_at,
-                         'owner_id', t.owner_id, 'end_user_id', t.end_user_id)::text AS line
+                         'owner_id', t.owner_id, 'end_user_id', t.end_user_id, 'path', t.path)::text AS line
   FROM threads t WHERE t.workspace_id = @workspace_id AND t.deleted_at IS NULL AND t.expires_at IS NULL ORDER BY t.id;
 
 -- name: SnapshotTurns :many
 SELECT json_build_object('id', t.id, 'thread_id', t.thread_id, 'actor_id', t.actor_id, 'operation_id', t.operation_id, 'bot_id', t.bot_id, 'bot_version', t.bot_version,
-                         'provider', t.provider, 'model', t.model, 'status', t.status, 'user_seq', t.user_seq, 'attempt', t.attempt, 'input_tokens', t.input_tokens,
+                         'provider', t.provider, 'model', t.model, 'status', t.status, 'user_seq', t.user_seq, 'path', t.path, 'attempt', t.attempt, 'input_tokens', t.input_tokens,
                          'output_tokens', t.output_tokens, 'cached_tokens', t.cached_tokens, 'usage_estimated', t.usage_estimated, 'cost_micros', t.cost_micros,
                          'latency_ms', t.latency_ms, 'first_token_ms', t.first_token_ms, 'finish_reason', t.finish_reason, 'error', t.error, 'error_code', t.error_code,
                          'error_message', t.error_message, 'created_at', t.created_at, 'finished_at', t.finished_at)::text AS line

@@ -1,12 +1,14 @@
 -- name: RecallThread :many
--- What a model is told besides the message: the newest messages of the thread before it, as far as they are not too
+-- What a model is told besides the message: the newest messages of its path, or where that is empty of all before it, as far as they are not too
 -- many bytes together, and the workspace's own keys. One query, since it is made for each turn. A message that was not
 -- answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail. An answer has
 -- the calls of tools that were made for it, with the beginnings of long texts.
 WITH newest AS (
     SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
       FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
-             WHERE x.workspace_id = @workspace_id AND x.thread_id = @thread_id AND x.seq < @before AND x.erased_at IS NULL
+             WHERE x.workspace_id = @workspace_id AND x.thread_id = @thread_id AND x.erased_at IS NULL
+               AND x.seq < CASE @path::text WHEN '' THEN @before::bigint ELSE coalesce(upper(nullif(@path::text, '')::int8multirange), 1) END
+               AND (@path::text = '' OR x.seq <@ nullif(@path::text, '')::int8multirange)
              ORDER BY x.seq DESC LIMIT @most) m
 ), history AS (
     SELECT n.seq, n.role, n.content, n.turn_id, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total

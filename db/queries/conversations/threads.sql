@@ -19,8 +19,10 @@ SELECT (bot.status = 'archived')::boolean AS archived FROM bot;
 -- When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
-              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
   FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
  WHERE t.workspace_id = @workspace_id AND t.id = @id AND t.deleted_at IS NULL;
 
 -- name: ChangeThread :one
@@ -30,11 +32,21 @@ UPDATE threads
  WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL
 RETURNING id;
 
+-- name: SwitchBranch :one
+-- Makes the branch that ends with a turn the current one of a thread that is locked. Raises PY409 with 'branches' where its path has too many pieces.
+UPDATE threads t SET path = nullif(app.path_to(l.path, l.user_seq) + int8multirange(int8range(t.last_seq + 1, NULL)), '{[1,)}')
+  FROM llm_turns l
+ WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL
+   AND l.workspace_id = @workspace_id AND l.thread_id = @thread_id AND l.id = @turn_id
+RETURNING app.refuse(CASE WHEN (SELECT count(*) FROM unnest(t.path)) > @max_pieces::integer THEN 'branches' END) AS refused;
+
 -- name: ListThreads :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
-              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
   FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
  WHERE t.workspace_id = @workspace_id AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
    AND (sqlc.narg('before_at')::timestamptz IS NULL
@@ -46,8 +58,10 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
 -- A query of its own, for its own index: a bot may have few of a workspace's many threads.
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
-              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
   FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
  WHERE t.workspace_id = @workspace_id AND t.bot_id = @bot_id::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
    AND (sqlc.narg('before_at')::timestamptz IS NULL
@@ -59,8 +73,10 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
 -- For an end user, or an API key with the role chat: the threads that it owns, of all bots or of one.
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
-              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at -- of a thread without messages it is empty
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
   FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
  WHERE t.workspace_id = @workspace_id AND t.owner_id = @owner_id::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
    AND (sqlc.narg('bot_id')::uuid IS NULL OR t.bot_id = sqlc.narg('bot_id')::uuid)
    AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
@@ -71,44 +87,59 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
 
 -- name: ListMessages :many
 -- What the user thinks of them is read once for the page, not once a message. Contents have at most max_bytes together, and
--- those of the last two messages more: what does not fit is not read, as its length is known without it.
-WITH mine AS MATERIALIZED (
+-- those of the last two messages more: what does not fit is not read, as its length is known without it. Only messages of a branch: all
+-- of the thread, those up to a turn, or those of the current branch.
+WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all messages
+    SELECT CASE WHEN @everything::boolean THEN NULL
+                WHEN sqlc.narg('branch')::uuid IS NULL THEN t.path
+                ELSE coalesce((SELECT app.path_to(l.path, l.user_seq) FROM llm_turns l
+                                WHERE l.workspace_id = @workspace_id AND l.id = sqlc.narg('branch')::uuid AND l.thread_id = t.id), '{}') END AS path
+      FROM threads t WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL
+), mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
      WHERE f.workspace_id = @workspace_id AND f.thread_id = @thread_id AND f.user_id = @user_id AND f.seq > @after
      ORDER BY f.seq
      LIMIT @count
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
                  WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq > @after AND p.erased_at IS NULL
+                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq
                  LIMIT @count) n) m
   LEFT JOIN mine ON mine.seq = m.seq
  WHERE coalesce(m.bytes_before, 0) <= @max_bytes::bigint
-   AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL)
+   AND EXISTS (SELECT FROM branch)
  ORDER BY m.seq;
 
 -- name: ListMessagesBackwards :many
-WITH mine AS MATERIALIZED (
+WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all messages
+    SELECT CASE WHEN @everything::boolean THEN NULL
+                WHEN sqlc.narg('branch')::uuid IS NULL THEN t.path
+                ELSE coalesce((SELECT app.path_to(l.path, l.user_seq) FROM llm_turns l
+                                WHERE l.workspace_id = @workspace_id AND l.id = sqlc.narg('branch')::uuid AND l.thread_id = t.id), '{}') END AS path
+      FROM threads t WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL
+), mine AS MATERIALIZED (
     SELECT f.seq, f.rating, f.comment, f.updated_at FROM message_feedback f
      WHERE f.workspace_id = @workspace_id AND f.thread_id = @thread_id AND f.user_id = @user_id AND f.seq < @before
      ORDER BY f.seq DESC
      LIMIT @count
 )
-SELECT m.id, m.thread_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
                  WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq < @before AND p.erased_at IS NULL
+                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq DESC
                  LIMIT @count) n) m
   LEFT JOIN mine ON mine.seq = m.seq
  WHERE coalesce(m.bytes_before, 0) <= @max_bytes::bigint
-   AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL)
+   AND EXISTS (SELECT FROM branch)
  ORDER BY m.seq DESC;
 
 -- name: OpenChannelThread :one

@@ -2,16 +2,28 @@
 -- Opens a turn in one statement: numbers the two messages, pins the bot's live version or the one that is named, stores the user message.
 -- Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
 -- turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end;
--- what it may cost is reserved when its model is known (ReserveCost).
-WITH thread AS (
-    UPDATE threads t SET last_seq = t.last_seq + 2
+-- what it may cost is reserved when its model is known (ReserveCost). The turn follows the last one of the current branch or, as a fork,
+-- the one that is named or none: raises PY409 with 'parent' where the thread has no such turn, and with 'branches' where its path would
+-- have too many pieces. A fork leads to the current branch from now on.
+WITH parent AS (
+    SELECT app.path_to(p.path, p.user_seq) AS path FROM llm_turns p
+     WHERE sqlc.narg('parent')::uuid IS NOT NULL AND p.workspace_id = @workspace_id AND p.id = sqlc.narg('parent')::uuid AND p.thread_id = @thread_id
+), thread AS (
+    UPDATE threads t
+       SET last_seq = t.last_seq + 2,
+           path = CASE WHEN @fork::boolean
+                       THEN nullif(coalesce((SELECT parent.path FROM parent), '{}') + int8multirange(int8range(t.last_seq + 1, NULL)), '{[1,)}')
+                       ELSE t.path END
      WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status,
+           t.path * int8multirange(int8range(1, t.last_seq - 1)) AS path
 ), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id,
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path,
            coalesce(named.version, live.version) AS version, coalesce(named.instruction, live.instruction) AS instruction,
            coalesce(named.settings, live.settings) AS settings,
-           CASE 'archived' WHEN thread.status THEN 'thread' WHEN live.status THEN 'bot' END AS archived, ms.default_model, ms.fallbacks,
+           CASE WHEN thread.status = 'archived' THEN 'thread' WHEN live.status = 'archived' THEN 'bot'
+                WHEN sqlc.narg('parent')::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM parent) THEN 'parent'
+                WHEN @fork::boolean AND (SELECT count(*) FROM unnest(thread.path)) > @max_pieces::integer THEN 'branches' END AS refused, ms.default_model, ms.fallbacks,
            coalesce(nullif(coalesce(named.settings, live.settings) ->> 'model', ''), nullif(ms.default_model, ''), @last_model::text) AS model
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = @workspace_id AND live.bot_id = thread.bot_id
@@ -25,17 +37,20 @@ WITH thread AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, lease_until, process_id, created_at, request)
+                           status, user_seq, path, lease_until, process_id, created_at, request)
     SELECT @workspace_id, @turn_id, @thread_id, @actor_id, @operation_id, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, @lease_until, sqlc.narg('process_id')::uuid, @created_at, sqlc.narg('request')::jsonb
+           'running', pinned.user_seq, pinned.path, @lease_until, sqlc.narg('process_id')::uuid, @created_at, sqlc.narg('request')::jsonb
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
     SELECT @workspace_id, @message_id, @thread_id, @turn_id, pinned.user_seq, 'user', @content, @operation_id, @created_at
       FROM pinned
 )
-SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.archived) AS refused,
-       pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, pinned.version, pinned.instruction, pinned.settings,
+SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.refused) AS refused,
+       pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, coalesce(pinned.path::text, '')::text AS path,
+       (SELECT m.turn_id FROM messages m
+         WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.role = 'user'
+           AND m.seq = app.parent_seq(pinned.path, pinned.user_seq)) AS parent_id, pinned.version, pinned.instruction, pinned.settings,
        pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks,
        coalesce(asked.provider, '')::text AS provider, coalesce(asked.model, '')::text AS model,
        app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', @limits::jsonb, true) AS limited
@@ -133,18 +148,20 @@ SELECT 1 FROM threads th
    FOR NO KEY UPDATE; -- a message that is being stored holds the thread's key
 
 -- name: ResumeTurn :one
--- Takes the next attempt of an operation's turn: after a failure while it is the thread's last turn, or when its lease has
--- run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
+-- Takes the next attempt of an operation's turn: after a failure while it is the last turn of the thread's current branch, or when its
+-- lease has run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 WITH before AS (
-    SELECT t.*, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.*, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
       FROM llm_turns t
       JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
       JOIN messages m ON m.workspace_id = t.workspace_id AND m.turn_id = t.id AND m.role = 'user'
+      LEFT JOIN messages parent ON parent.workspace_id = t.workspace_id AND parent.thread_id = t.thread_id AND parent.role = 'user'
+                               AND parent.seq = app.parent_seq(t.path, t.user_seq)
      WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id
-       AND th.last_seq = t.user_seq + 1 AND th.deleted_at IS NULL
+       AND t.user_seq = app.current_seq(th.path, th.last_seq) AND th.deleted_at IS NULL
        AND (t.status = 'failed' OR (t.status = 'running' AND t.lease_until < now()))
        FOR UPDATE OF t
 ), resumed AS (
@@ -159,7 +176,7 @@ WITH before AS (
     SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model
       FROM before b WHERE b.status = 'failed'
 )
-SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, resumed.attempt, t.provider, t.model,
+SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, coalesce(t.path::text, '')::text AS path, t.parent_id, resumed.attempt, t.provider, t.model,
        t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
        app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id;

@@ -80,8 +80,8 @@ func RowKinds() []RowKind {
 		{Name: "threads", Import: true, Fields: with(person, map[string]Check{
 			"id": id, "bot_id": orNull(id), "status": isOneOf("active", "archived"), "title": isText(0, 200), "metadata": isObject(16 << 10), "last_seq": count,
 			"endpoint_id": orNull(id), "conversation_id": orNull(isText(0, 1000)),
-		}), LaterFields: map[string]Check{"owner_id": orNull(id), "end_user_id": orNull(id)}, Whole: checkOwner},
-		{Name: "turns", Import: true, Fields: turnFields()},
+		}), LaterFields: map[string]Check{"owner_id": orNull(id), "end_user_id": orNull(id), "path": orNull(isPath(true))}, Whole: checkOwner},
+		{Name: "turns", Import: true, Fields: turnFields(), LaterFields: map[string]Check{"path": orNull(isPath(false))}},
 		{Name: "messages", Import: true, Fields: map[string]Check{
 			"id": id, "thread_id": id, "turn_id": orNull(id), "seq": isNumber(1, 1<<53), "role": isOneOf("user", "assistant", "system"), "content": isText(0, 1<<21),
 			"status": isOneOf("completed", "cancelled"), "citations": orNull(isCitations), "operation_id": orNull(id), "created_at": at, "erased_at": orNull(at),

@@ -45,6 +45,7 @@ type Thread struct {
 	CreatedAt     time.Time
 	ExpiresAt     *time.Time // when the thread is deleted; nil: it stays
 	LastMessageAt *time.Time // nil: the thread has no message
+	CurrentTurnID *uuid.UUID // the last turn of the current branch; nil: there is none
 }
 
 // NewThread opens a thread.

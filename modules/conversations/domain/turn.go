@@ -22,6 +22,7 @@ const (
 type Message struct {
 	ID          uuid.UUID
 	ThreadID    uuid.UUID
+	TurnID      *uuid.UUID // nil: of no turn
 	Seq         int64
 	Role        Role
 	Content     string
@@ -41,6 +42,9 @@ type Turn struct {
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
 	User        Message
+	Follows     *Parent    // that the caller has named; nil: the last turn of the current branch
+	ParentID    *uuid.UUID // nil: it follows none
+	Path        Path
 	Version     *int     // of the bot that the caller has named; nil: the published one
 	Pinned      *Pinned  // nil in a thread without a bot
 	Request     *Request // nil: the caller has sent only the message
@@ -100,13 +104,14 @@ func NewTurn(thread, actor, operation uuid.UUID, content string, lease time.Dura
 
 // NewTurnOfEvent is NewTurn for the message of a stored event, which was checked when the event was received.
 func NewTurnOfEvent(thread, actor, operation uuid.UUID, content string, lease time.Duration, now time.Time) Turn {
+	id := uuid.Must(uuid.NewV7())
 	return Turn{
-		ID:          uuid.Must(uuid.NewV7()),
+		ID:          id,
 		ThreadID:    thread,
 		ActorID:     actor,
 		OperationID: operation,
 		User: Message{
-			ID: uuid.Must(uuid.NewV7()), ThreadID: thread, Role: RoleUser, Content: content,
+			ID: uuid.Must(uuid.NewV7()), ThreadID: thread, TurnID: &id, Role: RoleUser, Content: content,
 			OperationID: &operation, CreatedAt: now,
 		},
 		Attempt:    1,
@@ -118,7 +123,7 @@ func NewTurnOfEvent(thread, actor, operation uuid.UUID, content string, lease ti
 // Answer makes the assistant's message of the turn, which follows the user's.
 func (t *Turn) Answer(content string, now time.Time) Message {
 	return Message{
-		ID: AnswerID(t.ID), ThreadID: t.ThreadID, Seq: t.User.Seq + 1, Role: RoleAssistant, Content: content,
+		ID: AnswerID(t.ID), ThreadID: t.ThreadID, TurnID: &t.ID, Seq: t.User.Seq + 1, Role: RoleAssistant, Content: content,
 		OperationID: &t.OperationID, CreatedAt: now,
 	}
 }

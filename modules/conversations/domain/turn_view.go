@@ -21,6 +21,7 @@ const (
 // TurnView is a turn as it is read: its state, its usage and its cost.
 type TurnView struct {
 	ID, ThreadID, ActorID, OperationID uuid.UUID
+	ParentID                           *uuid.UUID // the turn that it follows; nil: none
 	BotID                              *uuid.UUID // nil in a thread without a bot
 	BotVersion                         *int
 	Status                             TurnStatus
@@ -46,7 +47,7 @@ func (r TurnView) Ended() bool { return r.Status != TurnRunning && r.Status != T
 // View returns the turn as it is read while it runs.
 func (t *Turn) View() TurnView {
 	r := TurnView{
-		ID: t.ID, ThreadID: t.ThreadID, ActorID: t.ActorID, OperationID: t.OperationID, Status: TurnRunning,
+		ID: t.ID, ThreadID: t.ThreadID, ActorID: t.ActorID, OperationID: t.OperationID, Status: TurnRunning, ParentID: t.ParentID,
 		Attempt: t.Attempt, User: t.User, CreatedAt: t.StartedAt,
 	}
 	if t.Pinned != nil {
@@ -61,3 +62,6 @@ func AnswerID(turn uuid.UUID) uuid.UUID {
 	turn[len(turn)-1] ^= 1
 	return turn
 }
+
+// TurnOfAnswer returns the id of the turn whose answer has an id.
+func TurnOfAnswer(answer uuid.UUID) uuid.UUID { return AnswerID(answer) }

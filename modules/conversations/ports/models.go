@@ -42,6 +42,7 @@ type Prompt struct {
 	ChargedMicros int64
 	ThreadID      uuid.UUID
 	Seq           int64          // of the message in its thread
+	Path          domain.Path    // of the messages before it
 	Pinned        *domain.Pinned // nil: no bot
 	Defaults      domain.ModelDefaults
 	Content       string
@@ -216,9 +217,9 @@ type Sponsors interface {
 
 // Recall reads what a prompt needs besides the message.
 type Recall interface {
-	// Recall returns the newest messages of a thread before a number, oldest first: at most limit messages with at most
+	// Recall returns the newest messages of a path before a number, oldest first: at most limit messages with at most
 	// that many bytes together. It also returns the workspace's own accesses by provider.
-	Recall(ctx context.Context, thread uuid.UUID, before int64, limit, bytes int) (Recalled, error)
+	Recall(ctx context.Context, thread uuid.UUID, before int64, path domain.Path, limit, bytes int) (Recalled, error)
 }
 
 // Recalled is the result of Recall.

@@ -22,6 +22,10 @@ var (
 	ErrThreadArchived  = fail.New(fail.Conflict, "CONFLICT", "the thread is archived: make it active first")
 	ErrBotArchived     = fail.New(fail.Conflict, "CONFLICT", "the thread's bot is archived: make it active first")
 	ErrTurnMovedOn     = fail.New(fail.Conflict, "CONFLICT", "this turn failed and the thread has moved on: send the message as a new operation")
+	ErrNoParent        = fail.Fields(fail.Field{Field: "parent_turn_id", Code: "NOT_FOUND", Message: "must be a turn of this thread, or null"})
+	ErrNotOfThread     = fail.Fields(fail.Field{Field: "current_turn_id", Code: "NOT_FOUND", Message: "must be a turn of this thread"})
+	ErrNoBranch        = fail.Fields(fail.Field{Field: "branch", Code: "NOT_FOUND", Message: "must be the id of a turn of this thread, or all"})
+	ErrBranches        = fail.New(fail.Conflict, "CONFLICT", "this branch has been changed or switched to too often: go on with another one, or begin a new thread")
 	ErrTooManyTurns    = fail.New(fail.TooMany, "TOO_MANY_TURNS", "as many turns as may run at once are running: send the same call again shortly").After(time.Second)
 	ErrModel           = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "the model did not answer: send the same call again").After(time.Second)
 )
@@ -32,7 +36,8 @@ type Threads interface {
 	// a bot that exists already stays as it is.
 	Create(ctx context.Context, t domain.Thread) error
 	Get(ctx context.Context, id uuid.UUID) (domain.Thread, error)
-	// Change changes the fields that are not nil; ErrThreadNotFound where there is no such thread.
+	// Change changes the fields that are not nil; ErrThreadNotFound where there is no such thread. The current branch is changed while no turn
+	// runs, else the error is ErrThreadBusy; other errors are ErrNotOfThread and ErrBranches.
 	Change(ctx context.Context, id uuid.UUID, c ThreadChanges) (domain.Thread, error)
 	// List lists threads, newest first.
 	List(ctx context.Context, f ThreadFilter, after *ThreadPosition, limit int) ([]domain.Thread, error)
@@ -50,7 +55,7 @@ type Expiries interface {
 
 // Messages reads the messages of threads, and stores the feedback of users on them.
 type Messages interface {
-	// Messages lists the messages of a thread; ErrThreadNotFound where there is no such thread.
+	// Messages lists the messages of a branch of a thread; ErrThreadNotFound where there is no such thread, ErrNoBranch where it has no such turn.
 	Messages(ctx context.Context, thread uuid.UUID, from Reading, limit int) ([]domain.Message, error)
 	// Rate stores an opinion, replaces the user's earlier one, and returns the message with it. ErrMessageNotFound where
 	// there is no such message, ErrNoAnswer where it is the message of a user.
@@ -62,6 +67,7 @@ type ThreadChanges struct {
 	Title    *string
 	Metadata json.RawMessage
 	Status   *domain.ThreadStatus
+	Current  *uuid.UUID // the last turn of the branch that becomes the current one
 }
 
 // ThreadFilter narrows the list of threads; nil does not.
@@ -76,6 +82,7 @@ type ThreadFilter struct {
 type Reading struct {
 	After     *MessagePosition // nil: from the end that comes first
 	Backwards bool             // newest first
+	Branch    domain.Branch
 }
 
 // ThreadPosition is a place in the list of threads.
@@ -92,8 +99,8 @@ type MessagePosition struct {
 // Turns stores turns.
 type Turns interface {
 	// Start stores a turn with its user message, numbers it and pins the bot's version, in one statement, which may be
-	// the last of a transaction. ErrThreadNotFound and ErrThreadBusy, where another turn runs there, roll the
-	// transaction back.
+	// the last of a transaction. ErrThreadNotFound, ErrThreadBusy, where another turn runs there, and ErrNoParent and ErrBranches, of a
+	// turn with a named parent, roll the transaction back.
 	Start(ctx context.Context, t *domain.Turn) error
 	// Resume begins the next attempt at an operation's turn that failed, or whose lease has run out. A turn that another
 	// operation has completed has its answer in Done.

@@ -16,7 +16,7 @@ var (
 	ErrTurnNotFound  = fail.New(fail.NotFound, "NOT_FOUND", "there is no such turn in this thread")
 	ErrTurnEnded     = fail.New(fail.Conflict, "CONFLICT", "this turn has ended: there is nothing to cancel")
 	ErrTurnCancelled = fail.New(fail.Conflict, "CONFLICT", "this turn was cancelled: send the message as a new operation")
-	ErrNotRetryable  = fail.New(fail.Conflict, "CONFLICT", "only a turn that failed and is the last of its thread can be tried again")
+	ErrNotRetryable  = fail.New(fail.Conflict, "CONFLICT", "only a turn that failed and is the last of the current branch of its thread can be tried again")
 )
 
 // ErrCancel is the cause of the end of the context of an attempt that is cancelled.
@@ -33,9 +33,9 @@ var ErrOvertaken = errors.New("conversations: the attempt does not run any more"
 type TurnViews interface {
 	// Get returns ErrTurnNotFound where the thread has no such turn.
 	Get(ctx context.Context, thread, turn uuid.UUID) (domain.TurnView, error)
-	// List returns the turns of a thread, newest first, without texts except the partial answers of cancelled turns;
-	// ErrThreadNotFound where there is no such thread.
-	List(ctx context.Context, thread uuid.UUID, before *MessagePosition, limit int) ([]domain.TurnView, error)
+	// List returns the turns of a branch of a thread, newest first, without texts except the partial answers of cancelled turns;
+	// ErrThreadNotFound where there is no such thread, ErrNoBranch where it has no such turn.
+	List(ctx context.Context, thread uuid.UUID, branch domain.Branch, before *MessagePosition, limit int) ([]domain.TurnView, error)
 	// OfOperation returns the turn of the caller's operation; the zero id where it has none.
 	OfOperation(ctx context.Context) (uuid.UUID, error)
 }

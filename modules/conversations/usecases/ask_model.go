@@ -222,7 +222,7 @@ func writeEvent(write func(chunk string), kind domain.EventType, data any) error
 func promptOf(t domain.Turn) ports.Prompt {
 	return ports.Prompt{
 		TurnID: t.ID, Attempt: t.Attempt, Limited: t.CostLimited,
-		ThreadID: t.ThreadID, Seq: t.User.Seq, Pinned: t.Request.Instructed(t.Pinned), Defaults: t.Defaults, Content: t.User.Content, Request: t.Request,
+		ThreadID: t.ThreadID, Seq: t.User.Seq, Path: t.Path, Pinned: t.Request.Instructed(t.Pinned), Defaults: t.Defaults, Content: t.User.Content, Request: t.Request,
 	}
 }
 

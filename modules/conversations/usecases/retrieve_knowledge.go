@@ -93,7 +93,7 @@ func (u RetrieveKnowledge) searchFor(ctx context.Context, query string, s domain
 // query returns what is searched.
 func (u RetrieveKnowledge) query(ctx context.Context, t domain.Turn, s domain.KnowledgeSettings) (string, domain.Usage, error) {
 	message := t.User.Content
-	if sent, complete := t.Request.Earlier(); complete && len(sent) == 0 || !complete && t.User.Seq <= 1 {
+	if sent, complete := t.Request.Earlier(); complete && len(sent) == 0 || !complete && (t.User.Seq <= 1 || t.Path == domain.NoPath) {
 		return domain.QueryOf(message, nil), domain.Usage{}, nil
 	}
 	if s.Rewrite {
@@ -115,7 +115,7 @@ func (u RetrieveKnowledge) earlier(ctx context.Context, t domain.Turn) ([]domain
 	if sent, complete := t.Request.Earlier(); complete {
 		return newestWithin(sent, domain.EarlierMessages, maxEarlierBytes), nil
 	}
-	recalled, err := u.Recall.Recall(ctx, t.ThreadID, t.User.Seq, domain.EarlierMessages, maxEarlierBytes)
+	recalled, err := u.Recall.Recall(ctx, t.ThreadID, t.User.Seq, t.Path, domain.EarlierMessages, maxEarlierBytes)
 	return recalled.History, err
 }
 

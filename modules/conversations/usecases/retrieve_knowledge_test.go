@@ -44,7 +44,7 @@ func (k *knowing) List(context.Context, uuid.UUID, uuid.UUID) ([]domain.Retrieva
 	return k.stored, nil
 }
 
-func (k *knowing) Recall(context.Context, uuid.UUID, int64, int, int) (ports.Recalled, error) {
+func (k *knowing) Recall(context.Context, uuid.UUID, int64, domain.Path, int, int) (ports.Recalled, error) {
 	k.recalls++
 	return ports.Recalled{History: k.history}, nil
 }

@@ -36,12 +36,13 @@ type NewTurn struct {
 	Checked  bool   // the content was checked when it was received
 
 	Open    *domain.Thread  // with that id and a bot, stored with the turn unless it exists; nil: the thread exists
+	Follows *domain.Parent  // nil: the last turn of the thread's current branch
 	Version *int            // of the bot; nil: the published one
 	Request *domain.Request // what was sent beside the content; nil: nothing
 }
 
 // Do takes the turn and returns its answer. Errors are wrong fields, those of ports.Operations, ports.ErrThreadBusy
-// with the running turn, ports.ErrTooManyTurns, and the failure of the model.
+// with the running turn, ports.ErrNoParent, ports.ErrBranches, ports.ErrTooManyTurns, and the failure of the model.
 func (u TakeTurn) Do(ctx context.Context, in NewTurn) (ports.Answer, error) {
 	return u.take(ctx, in, nil)
 }
@@ -87,7 +88,7 @@ func (u TakeTurn) prepare(ctx context.Context, in NewTurn) (domain.Turn, error) 
 	if err != nil {
 		return turn, fail.Fields(fail.Field{Field: "content", Code: ContentCode(err), Message: err.Error()})
 	}
-	turn.Version, turn.Request = in.Version, in.Request
+	turn.Follows, turn.Version, turn.Request = in.Follows, in.Version, in.Request
 	return turn, nil
 }
 

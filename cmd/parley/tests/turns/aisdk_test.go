@@ -75,9 +75,10 @@ func TestAChatOfTheAISDKIsAThread(t *testing.T) {
 	regenerate := map[string]any{"trigger": "regenerate-message"}
 	parts, _ = partsOf(t, ada.Post(t, path, uiMessage("chat 1", "m1", "one", regenerate)))
 	require.NotEqual(t, turn, parts[0]["messageMetadata"].(map[string]any)["turn_id"])
-	require.Equal(t, []string{"one", "Echo: one", "one", "Echo: one"}, messages())
+	require.Equal(t, []string{"one", "Echo: one"}, messages(), "the answer that was made anew is in the branch of the other")
+	require.Len(t, ada.Get(t, "/v1/conversations/threads/"+thread+"/turns?branch=all").Items(), 2)
 	partsOf(t, ada.Post(t, path, uiMessage("chat 1", "m1", "another text under the id", nil)))
-	require.Len(t, messages(), 6, "another text is another message")
+	require.Len(t, messages(), 4, "another text is another message")
 
 	require.Equal(t, http.StatusNoContent, ada.Get(t, path+"/chat%201/stream").Status, "nothing runs")
 	require.Equal(t, http.StatusNoContent, ada.Get(t, path+"/unknown/stream").Status)
@@ -85,6 +86,51 @@ func TestAChatOfTheAISDKIsAThread(t *testing.T) {
 	eve := p.Join(t, ada, "editor")
 	parts, _ = partsOf(t, eve.Post(t, path, uiMessage("chat 1", "m1", "one", nil)))
 	require.NotEqual(t, thread, parts[0]["messageMetadata"].(map[string]any)["thread_id"], "the chat of another caller is another chat")
+}
+
+// A chat of useChat is edited in its middle, and an earlier answer is made anew.
+func TestABranchOfAChatOfTheAISDKBeginsAfterItsLastAnswer(t *testing.T) {
+	t.Parallel()
+	ada, s := withModels(t)
+	path := "/ai-sdk/v1/bots/" + modelBot(t, ada, "Support", map[string]any{"model": "openai/small"}) + "/chat"
+	var chat []any
+	send := func(more map[string]any) (answer string) {
+		body := map[string]any{"id": "c", "trigger": "submit-message", "messages": chat}
+		maps.Copy(body, more)
+		parts, _ := partsOf(t, ada.Post(t, path, body))
+		return parts[0]["messageId"].(string)
+	}
+	user := func(id, text string) {
+		chat = append(chat, map[string]any{"id": id, "role": "user", "parts": []any{map[string]any{"type": "text", "text": text}}})
+	}
+	seen := func() []string { return s.Calls()[len(s.Calls())-1].Messages()[1:] }
+
+	user("u1", "one")
+	one := send(nil)
+	chat = append(chat, map[string]any{"id": one, "role": "assistant", "parts": []any{}})
+	user("u2", "two")
+	two := send(nil)
+	chat = chat[:2]
+	user("u2", "two, edited")
+	edited := send(map[string]any{"messageId": "u2"})
+	require.Equal(t, []string{"user: one", "assistant: Hello there", "user: two, edited"}, seen())
+	require.Equal(t, edited, send(map[string]any{"messageId": "u2"}), "the edited message was sent again")
+	chat = chat[:2]
+	user("u2", "two")
+	back := send(map[string]any{"messageId": "u2"})
+	require.NotEqual(t, two, back, "what was edited back is another turn")
+	require.Equal(t, []string{"user: one", "assistant: Hello there", "user: two"}, seen())
+	chat = chat[:1]
+	again := send(map[string]any{"trigger": "regenerate-message", "messageId": one})
+	require.NotEqual(t, one, again)
+	require.Equal(t, []string{"user: one"}, seen())
+	chat = chat[:0]
+	user("u1", "uno")
+	send(map[string]any{"messageId": "u1"})
+	require.Equal(t, []string{"user: uno"}, seen())
+	thread := ada.Get(t, "/v1/conversations/threads").Items()[0]["id"].(string)
+	require.Len(t, ada.Get(t, "/v1/conversations/threads/"+thread+"/turns?branch=all").Items(), 6)
+	require.Len(t, ada.Get(t, "/v1/conversations/threads/"+thread+"/turns").Items(), 1)
 }
 
 func TestWhatAChatOfTheAISDKMustNotSend(t *testing.T) {

@@ -40,18 +40,19 @@ type channel struct {
 
 type completed struct {
 	turn
-	UserMessage      message `json:"user_message"`
-	AssistantMessage message `json:"assistant_message"`
-	Provider         string  `json:"provider"`
-	Model            string  `json:"model"`
-	FinishReason     *string `json:"finish_reason"`
-	LatencyMS        int64   `json:"latency_ms"`
-	FirstTokenMS     *int64  `json:"first_token_ms"`
-	InputTokens      *int    `json:"input_tokens"`
-	CachedTokens     *int    `json:"cached_tokens"`
-	OutputTokens     *int    `json:"output_tokens"`
-	CostMicros       *int64  `json:"cost_micros"`
-	UsageEstimated   bool    `json:"usage_estimated"`
+	ParentTurnID     *uuid.UUID `json:"parent_turn_id"`
+	UserMessage      message    `json:"user_message"`
+	AssistantMessage message    `json:"assistant_message"`
+	Provider         string     `json:"provider"`
+	Model            string     `json:"model"`
+	FinishReason     *string    `json:"finish_reason"`
+	LatencyMS        int64      `json:"latency_ms"`
+	FirstTokenMS     *int64     `json:"first_token_ms"`
+	InputTokens      *int       `json:"input_tokens"`
+	CachedTokens     *int       `json:"cached_tokens"`
+	OutputTokens     *int       `json:"output_tokens"`
+	CostMicros       *int64     `json:"cost_micros"`
+	UsageEstimated   bool       `json:"usage_estimated"`
 }
 
 type message struct {
@@ -74,7 +75,7 @@ type failure struct {
 
 func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
 	return e.publish(ctx, turnCompleted, t, completed{
-		turn: toTurn(t), UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
+		turn: toTurn(t), ParentTurnID: t.ParentID, UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
 		Provider: reply.Provider, Model: reply.Model, FinishReason: reply.FinishedBy(),
 		LatencyMS: reply.Latency.Milliseconds(), FirstTokenMS: reply.FirstTokenMS(),
 		InputTokens: reply.InputTokens, CachedTokens: reply.CachedTokens, OutputTokens: reply.OutputTokens, CostMicros: reply.CostMicros,

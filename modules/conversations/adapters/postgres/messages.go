@@ -16,7 +16,7 @@ import (
 	"github.com/parley/parley/platform/request/page"
 )
 
-// Messages returns messages with the feedback of the caller. Where their contents have more than page.MaxBytes
+// Messages returns messages of a branch with the feedback of the caller. Where their contents have more than page.MaxBytes
 // together, it returns as many messages as fit, and one more.
 func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Reading, limit int) ([]domain.Message, error) {
 	query, bound := conversationsdb.ListMessages, int64(0)
@@ -27,16 +27,14 @@ func (t *Threads) Messages(ctx context.Context, thread uuid.UUID, from ports.Rea
 		bound = from.After.Seq
 	}
 	p := callctx.From(ctx).Principal
-	list, err := t.readMessages(ctx, limit, query, p.WorkspaceID, thread, bound, int32(limit), int64(page.MaxBytes), p.UserID)
+	list, err := t.readMessages(ctx, limit, query, p.WorkspaceID, thread, bound, int32(limit), int64(page.MaxBytes), from.Branch.All, from.Branch.TurnID, p.UserID)
 	if err != nil {
 		return nil, fmt.Errorf("list the messages: %w", err)
 	}
-	if len(list) == 0 { // an empty thread, or none
-		if _, err := t.Get(ctx, thread); err != nil {
-			return nil, err
-		}
+	if len(list) > 0 {
+		return list, nil
 	}
-	return list, nil
+	return list, TurnViews{DB: t.db}.checkBranch(ctx, thread, from.Branch)
 }
 
 // readMessages reads rows directly into messages. It is the most frequent reading of many rows, and the intermediate
@@ -55,7 +53,7 @@ func (t *Threads) readMessages(ctx context.Context, limit int, query string, arg
 	for rows.Next() {
 		list = append(list, domain.Message{})
 		m := &list[len(list)-1]
-		if err := rows.Scan(&m.ID, &m.ThreadID, &m.Seq, (*string)(&m.Role), &m.Content, &m.OperationID, &m.CreatedAt,
+		if err := rows.Scan(&m.ID, &m.ThreadID, &m.TurnID, &m.Seq, (*string)(&m.Role), &m.Content, &m.OperationID, &m.CreatedAt,
 			&status, &citations, &rating, &comment, &ratedAt); err != nil {
 			return nil, err
 		}
@@ -89,7 +87,7 @@ func (t *Threads) Rate(ctx context.Context, o domain.Opinion) (domain.Message, e
 	}
 	return domain.Message{
 		Citations: citations,
-		ID:        row.ID, ThreadID: row.ThreadID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
+		ID:        row.ID, ThreadID: row.ThreadID, TurnID: row.TurnID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
 		OperationID: row.OperationID, CreatedAt: row.CreatedAt, Cancelled: row.Status == string(domain.TurnCancelled),
 		Feedback: &domain.Feedback{Rating: o.Rating, Comment: o.Comment, At: *row.RatedAt},
 	}, nil

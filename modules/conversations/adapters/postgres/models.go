@@ -24,10 +24,11 @@ type Models struct {
 }
 
 // Recall reads everything with one query.
-func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, limit, bytes int) (ports.Recalled, error) {
+func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, path domain.Path, limit, bytes int) (ports.Recalled, error) {
 	q, workspace := queries(ctx, m.DB)
 	rows, err := q.RecallThread(ctx, conversationsdb.RecallThreadParams{
-		WorkspaceID: workspace, ThreadID: thread, Before: before, Most: int32(limit), MaxBytes: int64(bytes), Refused: refusedTexts(), MaxChars: maxRecalled,
+		WorkspaceID: workspace, ThreadID: thread, Before: before, Path: string(path), Most: int32(limit), MaxBytes: int64(bytes), Refused: refusedTexts(),
+		MaxChars: maxRecalled,
 	})
 	if err != nil {
 		return ports.Recalled{}, fmt.Errorf("recall the thread: %w", err)

@@ -32,7 +32,7 @@ func TestAModelIsRemindedOfTheNewestMessagesOfItsThreadAlone(t *testing.T) {
 		}
 	}
 	recall := func(ctx context.Context, before int64, most, size int) (said []string) {
-		r, err := models(s, 1).Recall(ctx, thread.ID, before, most, size)
+		r, err := models(s, 1).Recall(ctx, thread.ID, before, "", most, size)
 		require.NoError(t, err)
 		for _, m := range r.History {
 			said = append(said, string(m.Role)+" "+m.Content)
@@ -62,7 +62,7 @@ func TestAKeyIsSealedForItsWorkspaceAndProvider(t *testing.T) {
 	put("openai")
 	put("anthropic")
 	own := func(m postgres.Models, ctx context.Context) (map[string]ports.Access, error) {
-		r, err := m.Recall(ctx, uuid.New(), 1, 1, 1)
+		r, err := m.Recall(ctx, uuid.New(), 1, "", 1, 1)
 		return r.Own, err
 	}
 	got, err := own(kept, s.me)

@@ -67,6 +67,11 @@ func (t *Threads) Get(ctx context.Context, id uuid.UUID) (domain.Thread, error) 
 
 func (t *Threads) Change(ctx context.Context, id uuid.UUID, c ports.ThreadChanges) (domain.Thread, error) {
 	q, workspace := queries(ctx, t.db)
+	if c.Current != nil {
+		if err := t.switchBranch(ctx, id, *c.Current); err != nil {
+			return domain.Thread{}, err
+		}
+	}
 	_, err := q.ChangeThread(ctx, conversationsdb.ChangeThreadParams{
 		WorkspaceID: workspace, ID: id, Title: c.Title, Metadata: c.Metadata, Status: (*string)(c.Status),
 	})
@@ -77,6 +82,37 @@ func (t *Threads) Change(ctx context.Context, id uuid.UUID, c ports.ThreadChange
 		return domain.Thread{}, fmt.Errorf("change the thread: %w", err)
 	}
 	return t.Get(ctx, id)
+}
+
+// switchBranch makes the branch that ends with a turn the current one. The thread is locked first: no turn begins meanwhile.
+func (t *Threads) switchBranch(ctx context.Context, thread, turn uuid.UUID) error {
+	q, workspace := queries(ctx, t.db)
+	_, err := q.LockThreadToErase(ctx, conversationsdb.LockThreadToEraseParams{WorkspaceID: workspace, ThreadID: thread})
+	if postgres.IsMissing(err) {
+		return ports.ErrThreadNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("lock the thread: %w", err)
+	}
+	running, err := q.FindRunningTurn(ctx, conversationsdb.FindRunningTurnParams{WorkspaceID: workspace, ThreadID: thread})
+	if err == nil {
+		return ports.ErrThreadBusy.With("active_turn_id", running.ID)
+	}
+	if !postgres.IsMissing(err) {
+		return fmt.Errorf("look for a running turn: %w", err)
+	}
+	_, err = q.SwitchBranch(ctx, conversationsdb.SwitchBranchParams{
+		WorkspaceID: workspace, ThreadID: thread, TurnID: turn, MaxPieces: domain.MaxPathPieces,
+	})
+	switch {
+	case postgres.IsMissing(err):
+		return ports.ErrNotOfThread
+	case postgres.RefusedFor(err) != "":
+		return ports.ErrBranches
+	case err != nil:
+		return fmt.Errorf("change the current branch: %w", err)
+	}
+	return nil
 }
 
 func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.ThreadPosition, limit int) ([]domain.Thread, error) {
@@ -138,7 +174,7 @@ func toThread(row conversationsdb.GetThreadRow) domain.Thread {
 	thread := domain.Thread{
 		ID: row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID, Status: domain.ThreadStatus(row.Status),
 		EndUserID: row.EndUserID, Title: row.Title, Metadata: row.Metadata, CreatedAt: row.CreatedAt, Channel: toChannel(row.EndpointID, row.ConversationID),
-		ExpiresAt: row.ExpiresAt,
+		ExpiresAt: row.ExpiresAt, CurrentTurnID: row.CurrentTurnID,
 	}
 	if len(row.LastMessageAt) > 0 {
 		thread.LastMessageAt = &row.LastMessageAt[0]

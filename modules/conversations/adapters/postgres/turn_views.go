@@ -41,10 +41,13 @@ func (r TurnViews) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Turn
 	return view, err
 }
 
-// List returns the turns of a thread. It returns no texts except the partial answers of cancelled turns.
-func (r TurnViews) List(ctx context.Context, thread uuid.UUID, before *ports.MessagePosition, limit int) ([]domain.TurnView, error) {
+// List returns the turns of a branch of a thread. It returns no texts except the partial answers of cancelled turns.
+func (r TurnViews) List(ctx context.Context, thread uuid.UUID, branch domain.Branch, before *ports.MessagePosition, limit int) ([]domain.TurnView, error) {
 	q, workspace := queries(ctx, r.DB)
-	p := conversationsdb.ListTurnsParams{WorkspaceID: workspace, ThreadID: thread, Before: math.MaxInt64, Count: int32(limit), MaxBytes: page.MaxBytes}
+	p := conversationsdb.ListTurnsParams{
+		WorkspaceID: workspace, ThreadID: thread, Before: math.MaxInt64, Count: int32(limit), MaxBytes: page.MaxBytes,
+		Everything: branch.All, Branch: branch.TurnID,
+	}
 	if before != nil {
 		p.Before = before.Seq
 	}
@@ -52,16 +55,26 @@ func (r TurnViews) List(ctx context.Context, thread uuid.UUID, before *ports.Mes
 	if err != nil {
 		return nil, fmt.Errorf("list turns: %w", err)
 	}
-	if len(rows) == 0 { // a thread without turns, or no such thread
-		if _, err := NewThreads(r.DB).Get(ctx, thread); err != nil {
-			return nil, err
-		}
+	if len(rows) == 0 {
+		return []domain.TurnView{}, r.checkBranch(ctx, thread, branch)
 	}
 	views := make([]domain.TurnView, len(rows))
 	for i, row := range rows {
 		views[i] = toTurnView(conversationsdb.GetTurnRow(row))
 	}
 	return views, nil
+}
+
+// checkBranch returns ports.ErrThreadNotFound where there is no such thread, and ports.ErrNoBranch where it has no such turn.
+func (r TurnViews) checkBranch(ctx context.Context, thread uuid.UUID, branch domain.Branch) error {
+	if _, err := NewThreads(r.DB).Get(ctx, thread); err != nil || branch.TurnID == nil {
+		return err
+	}
+	_, err := r.Get(ctx, thread, *branch.TurnID)
+	if errors.Is(err, ports.ErrTurnNotFound) {
+		return ports.ErrNoBranch
+	}
+	return err
 }
 
 func (r TurnViews) OfOperation(ctx context.Context) (uuid.UUID, error) {
@@ -202,7 +215,7 @@ func (r TurnViews) Cancel(ctx context.Context, t domain.Turn, partial domain.Mes
 
 func toTurnView(row conversationsdb.GetTurnRow) domain.TurnView {
 	r := domain.TurnView{
-		ID: row.ID, ThreadID: row.ThreadID, ActorID: row.ActorID, OperationID: row.OperationID, BotID: row.BotID,
+		ID: row.ID, ThreadID: row.ThreadID, ActorID: row.ActorID, OperationID: row.OperationID, ParentID: row.ParentID, BotID: row.BotID,
 		BotVersion: toInt(row.BotVersion), Status: domain.TurnStatus(row.Status), Attempt: int(row.Attempt),
 		Reply: domain.Reply{
 			Provider: row.Provider, Model: row.Model, Latency: milliseconds(row.LatencyMs), FirstToken: milliseconds(row.FirstTokenMs),
@@ -212,7 +225,7 @@ func toTurnView(row conversationsdb.GetTurnRow) domain.TurnView {
 			},
 		},
 		User: domain.Message{
-			ID: row.UserID, ThreadID: row.ThreadID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.UserContent,
+			ID: row.UserID, ThreadID: row.ThreadID, TurnID: &row.ID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.UserContent,
 			OperationID: &row.OperationID, CreatedAt: row.UserCreatedAt,
 		},
 		CreatedAt: row.CreatedAt, FinishedAt: row.FinishedAt,
@@ -231,7 +244,7 @@ func toTurnView(row conversationsdb.GetTurnRow) domain.TurnView {
 	}
 	if row.AnswerID != nil {
 		r.Answer = &domain.Message{
-			ID: *row.AnswerID, ThreadID: row.ThreadID, Seq: row.UserSeq + 1, Role: domain.RoleAssistant,
+			ID: *row.AnswerID, ThreadID: row.ThreadID, TurnID: &row.ID, Seq: row.UserSeq + 1, Role: domain.RoleAssistant,
 			OperationID: &row.OperationID, CreatedAt: *row.AnswerCreatedAt, Cancelled: *row.AnswerStatus == string(domain.TurnCancelled),
 		}
 		if row.AnswerContent != nil {

@@ -46,7 +46,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	if err := countTurn(ctx, q, t.StartedAt); err != nil {
 		return err
 	}
-	row, err := q.StartTurn(ctx, conversationsdb.StartTurnParams{
+	start := conversationsdb.StartTurnParams{
 		WorkspaceID: workspace,
 		ThreadID:    t.ThreadID,
 		TurnID:      t.ID,
@@ -61,12 +61,17 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		Limits:      s.limits,
 		Version:     toInt32(t.Version),
 		Request:     request,
-	})
+		MaxPieces:   domain.MaxPathPieces,
+	}
+	if t.Follows != nil {
+		start.Fork, start.Parent = true, t.Follows.TurnID
+	}
+	row, err := q.StartTurn(ctx, start)
 	switch {
 	case postgres.IsMissing(err):
 		return ports.ErrThreadNotFound
 	case postgres.RefusedFor(err) != "":
-		return archived(err)
+		return refused(err)
 	case postgres.Violates(err, "llm_turns_one_running"):
 		return ports.ErrThreadBusy
 	case postgres.Violates(err, "llm_turns_operation_key"): // the operation's record has expired, but the turn still exists
@@ -75,6 +80,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		return fmt.Errorf("start the turn: %w", err)
 	}
 	t.CostLimited = s.maxCost > 0 || row.Limited
+	t.ParentID, t.Path = row.ParentID, domain.Path(row.Path)
 	t.User.Seq, t.Channel = row.UserSeq, toChannel(row.EndpointID, row.ConversationID)
 	t.Defaults, t.Asked = toDefaults(row.DefaultModel, row.Fallbacks), domain.ModelName{Provider: row.Provider, Name: row.Model}
 	if row.BotID != nil {
@@ -102,10 +108,15 @@ func countTurn(ctx context.Context, q *conversationsdb.Queries, now time.Time) e
 	return q.CountTurnOfCaller(ctx, conversationsdb.CountTurnOfCallerParams{WorkspaceID: p.WorkspaceID, CallerID: p.UserID, Limits: limits, Moment: now})
 }
 
-// archived returns the error for an archived thread or bot.
-func archived(refused error) error {
-	if postgres.RefusedFor(refused) == "bot" {
+// refused returns the error for an archived thread or bot, and for a branch that a turn cannot begin.
+func refused(err error) error {
+	switch postgres.RefusedFor(err) {
+	case "bot":
 		return ports.ErrBotArchived
+	case "parent":
+		return ports.ErrNoParent
+	case "branches":
+		return ports.ErrBranches
 	}
 	return ports.ErrThreadArchived
 }
@@ -126,7 +137,7 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 	case postgres.IsMissing(err):
 		return s.whyNot(ctx, workspace, actor, operation)
 	case postgres.RefusedFor(err) != "":
-		return nil, archived(err)
+		return nil, refused(err)
 	case postgres.Violates(err, "llm_turns_one_running"):
 		return nil, ports.ErrThreadBusy
 	case err != nil:
@@ -137,8 +148,10 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 		ThreadID:    row.ThreadID,
 		ActorID:     actor,
 		OperationID: operation,
+		ParentID:    row.ParentID,
+		Path:        domain.Path(row.Path),
 		User: domain.Message{
-			ID: row.MessageID, ThreadID: row.ThreadID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.Content,
+			ID: row.MessageID, ThreadID: row.ThreadID, TurnID: &row.ID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.Content,
 			OperationID: &operation, CreatedAt: row.CreatedAt,
 		},
 		Channel:     toChannel(row.EndpointID, row.ConversationID),
@@ -212,7 +225,7 @@ func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.
 		return nil, err
 	}
 	t := &domain.Turn{
-		ID: r.ID, ThreadID: r.ThreadID, ActorID: r.ActorID, OperationID: r.OperationID, User: r.User, Attempt: r.Attempt,
+		ID: r.ID, ThreadID: r.ThreadID, ActorID: r.ActorID, OperationID: r.OperationID, ParentID: r.ParentID, User: r.User, Attempt: r.Attempt,
 		StartedAt: r.CreatedAt, Done: r.Answer, DoneBy: r.Reply,
 	}
 	if r.BotID != nil {

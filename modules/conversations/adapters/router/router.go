@@ -55,7 +55,7 @@ func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)
 		return domain.Reply{}, err
 	}
 	recall := sync.OnceValues(func() (ports.Recalled, error) {
-		return r.Recall.Recall(ctx, p.ThreadID, p.Seq, choice.HistoryLimit, r.Table.maxBytes(choice.Models))
+		return r.Recall.Recall(ctx, p.ThreadID, p.Seq, p.Path, choice.HistoryLimit, r.Table.maxBytes(choice.Models))
 	})
 	spent := domain.Usage{ChargedMicros: new(int64(0))}
 	var failed failures

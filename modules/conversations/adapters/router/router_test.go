@@ -65,7 +65,7 @@ type memory struct {
 	limit, bytes int
 }
 
-func (m *memory) Recall(_ context.Context, _ uuid.UUID, _ int64, limit, bytes int) (ports.Recalled, error) {
+func (m *memory) Recall(_ context.Context, _ uuid.UUID, _ int64, _ domain.Path, limit, bytes int) (ports.Recalled, error) {
 	m.times.Add(1)
 	m.limit, m.bytes = limit, bytes
 	return m.Recalled, m.err

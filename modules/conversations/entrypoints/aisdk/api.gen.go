@@ -57,7 +57,10 @@ type AISDKChatRequest struct {
 	// ID Id of the chat, 1-200 characters, chosen by the client.
 	ID string `json:"id"`
 
-	// Messages The messages of the chat, 1-2,000. Only the last one is read; it must be of the user.
+	// MessageID Id of the answer that is made anew, or of the message that is edited. Default: none, the last one.
+	MessageID *string `json:"messageId,omitempty"`
+
+	// Messages The messages of the chat, 1-2,000. Only the last one is read; it must be of the user. Of the others only the id of the last answer is.
 	Messages []AISDKMessage `json:"messages"`
 
 	// Trigger Whether the message is new, or is to be answered again. Default: `submit-message`.

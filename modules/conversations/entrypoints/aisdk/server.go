@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,10 +45,13 @@ func (s Server) SendAISDKMessage(ctx context.Context, r SendAISDKMessageRequestO
 		return nil, err
 	}
 	thread := s.thread(ctx, r.BotID, r.Body.ID)
-	if r.Body.Trigger != nil && *r.Body.Trigger == RegenerateMessage {
-		return s.regenerate(ctx, thread, said)
+	switch {
+	case r.Body.Trigger != nil && *r.Body.Trigger == RegenerateMessage:
+		return s.regenerate(ctx, thread, said, r.Body)
+	case r.Body.MessageID != nil:
+		return s.edit(ctx, thread, said, r.Body)
 	}
-	return s.submit(ctx, thread, said, ""), nil
+	return s.submit(ctx, thread, said, "", nil), nil
 }
 
 // ResumeAISDKStream streams the answer of the turn that runs in the thread of a chat.
@@ -123,30 +127,42 @@ func wrong(field, code, text string) error {
 	return fail.Fields(fail.Field{Field: field, Code: code, Message: text})
 }
 
-// submit takes the turn of a message. The same message sent again joins the turn: its operation is made of the chat, the
-// message and what the message is sent again after, unless the client named one.
-func (s Server) submit(ctx context.Context, thread domain.Thread, said message, after string) chatStream {
-	if o := callctx.From(ctx).Operation; !o.Given && said.id != "" {
-		sum := sha256.Sum256([]byte(said.content))
-		ctx = callctx.Named(ctx, named("message", thread.ID.String(), said.id, string(sum[:]), after))
-	}
-	turn := usecases.NewTurn{ThreadID: thread.ID, Open: &thread, Content: said.content}
+// submit takes the turn of a message. The same message sent again joins the turn.
+func (s Server) submit(ctx context.Context, thread domain.Thread, said message, after string, follows *domain.Parent) chatStream {
+	turn := usecases.NewTurn{ThreadID: thread.ID, Open: &thread, Content: said.content, Follows: follows}
+	ctx = operationOf(ctx, thread.ID, said, after)
 	return s.stream(ctx, thread.ID, func(ctx context.Context, read usecases.Reader) error {
 		return s.Take.DoStreamed(ctx, turn, 0, read)
 	})
 }
 
-// regenerate answers the last message again. A turn that runs is joined and one that failed is tried again; after one
-// that has ended, another turn asks the same.
-func (s Server) regenerate(ctx context.Context, thread domain.Thread, said message) (SendAISDKMessageResponseObject, error) {
+// operationOf names the operation of a message: it is made of the chat, the message and what the message is sent again after, unless the
+// client named one.
+func operationOf(ctx context.Context, thread uuid.UUID, said message, after string) context.Context {
+	if o := callctx.From(ctx).Operation; o.Given || said.id == "" {
+		return ctx
+	}
+	sum := sha256.Sum256([]byte(said.content))
+	return callctx.Named(ctx, named("message", thread.String(), said.id, string(sum[:]), after))
+}
+
+// regenerate answers a message again, in another branch of the thread. A turn of the same content that runs is joined, and one that failed
+// is tried again.
+func (s Server) regenerate(ctx context.Context, thread domain.Thread, said message, call *AISDKChatRequest) (SendAISDKMessageResponseObject, error) {
 	last, err := s.lastTurn(ctx, thread.ID)
 	if err != nil {
 		return nil, err
 	}
 	if last == nil {
-		return s.submit(ctx, thread, said, ""), nil
+		return s.submit(ctx, thread, said, "", nil), nil
 	}
-	if last.Status == domain.TurnFailed || !last.Ended() {
+	sibling := last
+	if call.MessageID != nil {
+		if sibling, err = s.turnOf(ctx, thread.ID, *call.MessageID); err != nil {
+			return nil, err
+		}
+	}
+	if (sibling == nil || sibling.ID == last.ID) && (last.Status == domain.TurnFailed || !last.Ended()) {
 		asked, err := s.Views.Get(ctx, thread.ID, last.ID) // a list has no texts
 		switch {
 		case err != nil:
@@ -160,12 +176,74 @@ func (s Server) regenerate(ctx context.Context, thread domain.Thread, said messa
 			return s.follow(ctx, asked), nil
 		}
 	}
-	return s.submit(ctx, thread, said, last.ID.String()), nil
+	follows := &domain.Parent{}
+	if sibling != nil {
+		follows.TurnID = sibling.ParentID
+	} else if follows, err = s.lastAnswer(ctx, thread.ID, call.Messages); err != nil {
+		return nil, err
+	}
+	return s.submit(ctx, thread, said, last.ID.String(), follows), nil
 }
 
-// lastTurn returns the last turn of a thread; nil where it has none, or does not exist yet.
+// edit answers a message that was changed, in another branch of the thread. A message that is as it was is sent again, unless another one
+// is the last by now.
+func (s Server) edit(ctx context.Context, thread domain.Thread, said message, call *AISDKChatRequest) (SendAISDKMessageResponseObject, error) {
+	last, err := s.lastTurn(ctx, thread.ID)
+	if err != nil {
+		return nil, err
+	}
+	if last == nil {
+		return s.submit(ctx, thread, said, "", nil), nil
+	}
+	before, err := s.Views.OfOperation(operationOf(ctx, thread.ID, said, ""))
+	if err != nil {
+		return nil, err
+	}
+	follows, err := s.lastAnswer(ctx, thread.ID, call.Messages)
+	if err != nil {
+		return nil, err
+	}
+	after := ""
+	if before != uuid.Nil && before != last.ID {
+		after = last.ID.String()
+	}
+	return s.submit(ctx, thread, said, after, follows), nil
+}
+
+// lastAnswer returns the turn of the last answer among the messages of a call; none where there is no answer, and nil where it is not one of the thread.
+func (s Server) lastAnswer(ctx context.Context, thread uuid.UUID, messages []AISDKMessage) (*domain.Parent, error) {
+	for _, m := range slices.Backward(messages) {
+		if m.Role != Assistant {
+			continue
+		}
+		if m.ID == nil {
+			return nil, nil //nolint:nilnil // the current branch goes on
+		}
+		turn, err := s.turnOf(ctx, thread, *m.ID)
+		if err != nil || turn == nil {
+			return nil, err
+		}
+		return &domain.Parent{TurnID: &turn.ID}, nil
+	}
+	return &domain.Parent{}, nil
+}
+
+// turnOf returns the turn of an answer; nil where the thread has no such answer.
+func (s Server) turnOf(ctx context.Context, thread uuid.UUID, answer string) (*domain.TurnView, error) {
+	id, _ := uuid.Parse(answer) // the zero id, which no answer has, where it is none
+	turn, err := s.Views.Get(ctx, thread, domain.TurnOfAnswer(id))
+	if errors.Is(err, ports.ErrTurnNotFound) {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &turn, nil
+}
+
+// lastTurn returns the last turn of the current branch of a thread; nil where it has none, or does not exist yet.
 func (s Server) lastTurn(ctx context.Context, thread uuid.UUID) (*domain.TurnView, error) {
-	turns, err := s.Views.List(ctx, thread, nil, 1)
+	turns, err := s.Views.List(ctx, thread, domain.Branch{}, nil, 1)
 	if errors.Is(err, ports.ErrThreadNotFound) || err == nil && len(turns) == 0 {
 		return nil, nil //nolint:nilnil // there is none
 	}

@@ -583,7 +583,7 @@ type ResponsesRequest struct {
 	// Model The bot: its id, `id@version`, or a name that only one bot has, 1-250 characters.
 	Model string `json:"model"`
 
-	// PreviousResponseID Id of the last response of a conversation, which the call continues. Default: none.
+	// PreviousResponseID Id of a response, which the call continues. Default: none.
 	PreviousResponseID *string `json:"previous_response_id,omitempty"`
 
 	// Store Whether a call without a thread opens one that stays. Default: `keeps_calls` of the API key, else false.

@@ -13,13 +13,11 @@ import (
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
-	"github.com/parley/parley/platform/request/callctx"
 	"github.com/parley/parley/platform/request/fail"
 )
 
 var (
 	errResponseNotFound = fail.New(fail.NotFound, "NOT_FOUND", "there is no such response")
-	errNotLast          = fail.New(fail.Conflict, "CONFLICT", "previous_response_id must be the last response of its conversation: send the messages up to it as input")
 	errHistoryNotKept   = fail.New(fail.Conflict, "CONFLICT", "the conversation of previous_response_id began with messages that are not kept: send all messages as input")
 )
 
@@ -124,49 +122,40 @@ func (s Server) decodeResponse(ctx context.Context, r CreateResponseRequestObjec
 	if err != nil {
 		return c, err
 	}
+	var follows *domain.Parent
 	if c.previous = r.Body.PreviousResponseID; c.previous != nil {
 		if in.place.named() {
 			return c, wrong("previous_response_id", "NOT_ALLOWED", "must not be sent together with the id of a conversation")
 		}
 		const field = "previous_response_id"
-		if in.place.thread, err = s.continued(ctx, *c.previous); err != nil {
+		if in.place.thread, follows, err = s.continued(ctx, *c.previous); err != nil {
 			return c, about(field, err)
 		}
 		in.place.field = field
 	}
 	c.asked, err = s.prepare(ctx, in)
+	c.turn.Follows = follows
 	if err == nil && c.previous != nil && isTrue(r.Body.Store) && !c.stays {
 		err = wrong("store", "NOT_ALLOWED", "must not be true: the conversation of previous_response_id is not kept; send store with its first call")
 	}
 	return c, err
 }
 
-// continued returns the thread of a response that a call continues, which must be the last one there. The same call sent
-// again is behind it already.
-func (s Server) continued(ctx context.Context, id string) (uuid.UUID, error) {
+// continued returns the thread of a response that a call continues, and the turn after which it does.
+func (s Server) continued(ctx context.Context, id string) (uuid.UUID, *domain.Parent, error) {
 	view, _, err := s.response(ctx, id)
 	if err != nil {
-		return uuid.Nil, err
-	}
-	last, err := s.Views.List(ctx, view.ThreadID, nil, 1)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	if len(last) == 0 { // erased meanwhile
-		return uuid.Nil, errResponseNotFound
-	}
-	if last[0].ID != view.ID && last[0].OperationID != callctx.From(ctx).Operation.ID {
-		return uuid.Nil, errNotLast
+		return uuid.Nil, nil, err
 	}
 	thread, err := s.Threads.Get(ctx, view.ThreadID)
 	if err != nil {
-		return uuid.Nil, err
+		return uuid.Nil, nil, err
 	}
 	var metadata map[string]any
 	if json.Unmarshal(thread.Metadata, &metadata) == nil && metadata[withHistory] == true {
-		return uuid.Nil, errHistoryNotKept
+		return uuid.Nil, nil, errHistoryNotKept
 	}
-	return view.ThreadID, nil
+	return view.ThreadID, &domain.Parent{TurnID: &view.ID}, nil
 }
 
 // inputMessages returns the messages of an input: a text of the user, or a list of items. Those of other types are left out.

@@ -833,6 +833,9 @@ func (e ListMessagesParamsOrder) Valid() bool {
 
 // ChangeThreadRequest Fields to change; at least one.
 type ChangeThreadRequest struct {
+	// CurrentTurnID A turn of the thread: the branch that ends with it is the current one from now on. The next turn follows it.
+	CurrentTurnID *openapi_types.UUID `json:"current_turn_id,omitempty"`
+
 	// Metadata Free object of your own, at most 16,384 bytes of JSON, not counting spaces between values. Default: `{}`.
 	Metadata ThreadMetadata `json:"metadata,omitempty"`
 
@@ -989,7 +992,7 @@ type Message struct {
 	// Role Who wrote the message.
 	Role MessageRole `json:"role"`
 
-	// Seq Position of the message in its thread, from 1.
+	// Seq Position of the message in its thread, from 1, over all branches.
 	Seq int64 `json:"seq"`
 
 	// Status `completed`, or `cancelled` for an answer that is incomplete because its turn was cancelled.
@@ -997,6 +1000,9 @@ type Message struct {
 
 	// ThreadID Id of the thread.
 	ThreadID openapi_types.UUID `json:"thread_id"`
+
+	// TurnID Turn of the message; null if it has none.
+	TurnID *openapi_types.UUID `json:"turn_id"`
 }
 
 // MessageRole Who wrote the message.
@@ -1387,6 +1393,9 @@ type TakeTurnRequest struct {
 	// OnBusy What to do while another turn runs in the thread. `reject` answers 409 `THREAD_BUSY`; `enqueue` waits for it, as long as
 	// a request may take, after at most 8 others. Default: `reject`.
 	OnBusy *OnBusy `json:"on_busy,omitempty"`
+
+	// ParentTurnID Turn of the thread that this one follows; null: none, so that the model sees no earlier message. Default: the last turn of the current branch.
+	ParentTurnID json.RawMessage `json:"parent_turn_id,omitempty"`
 }
 
 // TestModelKeyRequest How to test a key.
@@ -1417,6 +1426,9 @@ type Thread struct {
 
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
+
+	// CurrentTurnID Last turn of the current branch, which the next turn follows; null if there is none.
+	CurrentTurnID *openapi_types.UUID `json:"current_turn_id"`
 
 	// EndUserID End user whose thread it is; null for all other threads.
 	EndUserID *openapi_types.UUID `json:"end_user_id"`
@@ -1657,6 +1669,9 @@ type Turn struct {
 	// OutputTokens Tokens of the answer, as the provider counted them; null if it did not report them.
 	OutputTokens *int `json:"output_tokens"`
 
+	// ParentTurnID Turn that it follows; null if it begins the thread.
+	ParentTurnID *openapi_types.UUID `json:"parent_turn_id"`
+
 	// Provider Provider that answered.
 	Provider string `json:"provider"`
 
@@ -1842,6 +1857,9 @@ type TurnRecord struct {
 	// OperationID Operation that began the turn.
 	OperationID openapi_types.UUID `json:"operation_id"`
 
+	// ParentTurnID Turn that it follows; null if it begins the thread.
+	ParentTurnID *openapi_types.UUID `json:"parent_turn_id"`
+
 	// PartialText Text so far of a turn that was cancelled; null otherwise.
 	PartialText *string `json:"partial_text"`
 
@@ -2005,6 +2023,9 @@ type ArchiveWorkspace = openapi_types.UUID
 // BotID defines model for BotId.
 type BotID = openapi_types.UUID
 
+// Branch defines model for Branch.
+type Branch = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -2110,6 +2131,13 @@ type ListThreadsParams struct {
 	EndUserID *openapi_types.UUID `form:"end_user_id,omitempty" json:"end_user_id,omitempty"`
 }
 
+// ExportThreadParams defines parameters for ExportThread.
+type ExportThreadParams struct {
+	// Branch Which branch of the thread: the id of a turn for the way from the first turn to that one, or `all` for everything in the order in which it was said.
+	// Default: the current branch.
+	Branch *Branch `form:"branch,omitempty" json:"branch,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit Maximum number of items, 1-100.
@@ -2117,6 +2145,10 @@ type ListMessagesParams struct {
 
 	// Order Order by `seq`: `asc` for the oldest first, `desc` for the newest first.
 	Order *ListMessagesParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Branch Which branch of the thread: the id of a turn for the way from the first turn to that one, or `all` for everything in the order in which it was said.
+	// Default: the current branch.
+	Branch *Branch `form:"branch,omitempty" json:"branch,omitempty"`
 
 	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
@@ -2138,6 +2170,10 @@ type TakeTurnParams struct {
 type ListTurnsParams struct {
 	// Limit Maximum number of items, 1-100.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Branch Which branch of the thread: the id of a turn for the way from the first turn to that one, or `all` for everything in the order in which it was said.
+	// Default: the current branch.
+	Branch *Branch `form:"branch,omitempty" json:"branch,omitempty"`
 
 	// Cursor `next_cursor` of the page before. Default: the first page.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
@@ -2731,7 +2767,7 @@ type ServerInterface interface {
 	ChangeThread(ctx *echo.Context, threadID ThreadID) error
 	// ExportThread Export the messages of a thread as NDJSON, oldest first
 	// (GET /v1/conversations/threads/{thread_id}/export)
-	ExportThread(ctx *echo.Context, threadID ThreadID) error
+	ExportThread(ctx *echo.Context, threadID ThreadID, params ExportThreadParams) error
 	// ListMessages List the messages of a thread
 	// (GET /v1/conversations/threads/{thread_id}/messages)
 	ListMessages(ctx *echo.Context, threadID ThreadID, params ListMessagesParams) error
@@ -2942,8 +2978,17 @@ func (w *ServerInterfaceWrapper) ExportThread(ctx *echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter thread_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportThreadParams
+	// ------------- Optional query parameter "branch" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "branch", ctx.QueryParams(), &params.Branch, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter branch: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ExportThread(ctx, threadID)
+	err = w.Handler.ExportThread(ctx, threadID, params)
 	return err
 }
 
@@ -2972,6 +3017,13 @@ func (w *ServerInterfaceWrapper) ListMessages(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", ctx.QueryParams(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order: %s", err))
+	}
+
+	// ------------- Optional query parameter "branch" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "branch", ctx.QueryParams(), &params.Branch, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter branch: %s", err))
 	}
 
 	// ------------- Optional query parameter "cursor" -------------
@@ -3046,6 +3098,13 @@ func (w *ServerInterfaceWrapper) ListTurns(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "branch" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "branch", ctx.QueryParams(), &params.Branch, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter branch: %s", err))
 	}
 
 	// ------------- Optional query parameter "cursor" -------------
@@ -3636,6 +3695,7 @@ func (response ChangeThread200JSONResponse) VisitChangeThreadResponse(w http.Res
 
 type ExportThreadRequestObject struct {
 	ThreadID ThreadID `json:"thread_id"`
+	Params   ExportThreadParams
 }
 
 type ExportThreadResponseObject interface {
@@ -4618,10 +4678,11 @@ func (sh *strictHandler) ChangeThread(ctx *echo.Context, threadID ThreadID) erro
 }
 
 // ExportThread operation middleware
-func (sh *strictHandler) ExportThread(ctx *echo.Context, threadID ThreadID) error {
+func (sh *strictHandler) ExportThread(ctx *echo.Context, threadID ThreadID, params ExportThreadParams) error {
 	var request ExportThreadRequestObject
 
 	request.ThreadID = threadID
+	request.Params = params
 
 	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ExportThread(ctx.Request().Context(), request.(ExportThreadRequestObject))

@@ -43,7 +43,7 @@ func turnFor(ctx context.Context, t Turn) Turn {
 		return t
 	}
 	return Turn{
-		TurnID: t.TurnID, ThreadID: t.ThreadID, BotID: t.BotID, UserMessage: t.UserMessage, AssistantMessage: t.AssistantMessage, FinishReason: t.FinishReason,
+		TurnID: t.TurnID, ThreadID: t.ThreadID, ParentTurnID: t.ParentTurnID, BotID: t.BotID, UserMessage: t.UserMessage, AssistantMessage: t.AssistantMessage, FinishReason: t.FinishReason,
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 func toThread(t domain.Thread) Thread {
 	thread := Thread{
 		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, EndUserID: t.EndUserID, Status: ThreadStatus(t.Status), Title: t.Title, Metadata: t.Metadata,
-		CreatedAt: t.CreatedAt, LastMessageAt: t.LastMessageAt,
+		CreatedAt: t.CreatedAt, LastMessageAt: t.LastMessageAt, CurrentTurnID: t.CurrentTurnID,
 	}
 	if t.Channel != nil {
 		thread.Channel = &Channel{EndpointID: t.Channel.EndpointID, ConversationID: t.Channel.ConversationID}
@@ -18,7 +18,7 @@ func toThread(t domain.Thread) Thread {
 
 func toMessage(m domain.Message) Message {
 	message := Message{
-		ID: m.ID, ThreadID: m.ThreadID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: statusOf(m),
+		ID: m.ID, ThreadID: m.ThreadID, TurnID: m.TurnID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: statusOf(m),
 		OperationID: m.OperationID, CreatedAt: m.CreatedAt, Citations: page.Map(m.Citations, toCitation),
 	}
 	if f := m.Feedback; f != nil {
@@ -42,7 +42,7 @@ func statusOf(m domain.Message) MessageStatus {
 
 func toTurn(t domain.Turn, answer domain.Message, reply domain.Reply) Turn {
 	turn := Turn{
-		TurnID: t.ID, ThreadID: t.ThreadID, UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
+		TurnID: t.ID, ThreadID: t.ThreadID, ParentTurnID: t.ParentID, UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
 		Provider: reply.Provider, Model: reply.Model, FinishReason: reply.FinishedBy(),
 		LatencyMs: reply.Latency.Milliseconds(), FirstTokenMs: reply.FirstTokenMS(),
 		InputTokens: reply.InputTokens, CachedTokens: reply.CachedTokens, OutputTokens: reply.OutputTokens, CostMicros: reply.CostMicros,

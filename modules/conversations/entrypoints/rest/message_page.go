@@ -156,7 +156,11 @@ func appendMessage(b []byte, m domain.Message) ([]byte, error) {
 	b = append(b, `,"status":"`...)
 	b = append(b, statusOf(m)...)
 	b = append(b, `","thread_id":`...)
-	return append(appendID(b, m.ThreadID), '}'), nil
+	b = append(appendID(b, m.ThreadID), `,"turn_id":`...)
+	if m.TurnID == nil {
+		return append(b, "null}"...), nil
+	}
+	return append(appendID(b, *m.TurnID), '}'), nil
 }
 
 func appendTime(b []byte, t time.Time) []byte {

@@ -19,7 +19,11 @@ import (
 
 // ListMessages lists the messages of a thread.
 func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (ListMessagesResponseObject, error) {
-	filter, backwards := r.ThreadID.String(), r.Params.Order != nil && *r.Params.Order == Desc
+	branch, err := branchOf(r.Params.Branch)
+	if err != nil {
+		return nil, err
+	}
+	filter, backwards := filterOf(r.ThreadID, branch), r.Params.Order != nil && *r.Params.Order == Desc
 	if backwards {
 		filter += " desc"
 	}
@@ -27,7 +31,7 @@ func (s Server) ListMessages(ctx context.Context, r ListMessagesRequestObject) (
 		Name: "messages", Filter: filter, Limit: defaultMessages, Size: bytesOfMessage,
 		Position: func(m domain.Message) ports.MessagePosition { return ports.MessagePosition{Seq: m.Seq} },
 		Read: func(ctx context.Context, after *ports.MessagePosition, limit int) ([]domain.Message, error) {
-			return s.Messages.Messages(ctx, r.ThreadID, ports.Reading{After: after, Backwards: backwards}, limit)
+			return s.Messages.Messages(ctx, r.ThreadID, ports.Reading{After: after, Backwards: backwards, Branch: branch}, limit)
 		},
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	return messagePage{p.Items, p.HasMore, p.NextCursor}, err
@@ -67,9 +71,13 @@ func (s Server) RateMessage(ctx context.Context, r RateMessageRequestObject) (Ra
 }
 
 func (s Server) ExportThread(ctx context.Context, r ExportThreadRequestObject) (ExportThreadResponseObject, error) {
-	export := &threadExport{ctx: ctx, messages: s.Messages, thread: r.ThreadID}
-	var err error // the first page is read before the response begins, so that an error can still be returned
-	export.first, err = export.read(ports.Reading{})
+	branch, err := branchOf(r.Params.Branch)
+	if err != nil {
+		return nil, err
+	}
+	export := &threadExport{ctx: ctx, messages: s.Messages, thread: r.ThreadID, branch: branch}
+	// The first page is read before the response begins, so that an error can still be returned.
+	export.first, err = export.read(nil)
 	return export, err
 }
 
@@ -78,6 +86,7 @@ type threadExport struct {
 	ctx      context.Context //nolint:containedctx // the generated Visit method has none
 	messages ports.Messages
 	thread   uuid.UUID
+	branch   domain.Branch
 	first    exportPage
 }
 
@@ -89,8 +98,8 @@ type exportPage struct {
 
 const exportRows = 100 // messages read at once, if they have not too many bytes
 
-func (e *threadExport) read(from ports.Reading) (p exportPage, err error) {
-	rows, err := e.messages.Messages(e.ctx, e.thread, from, exportRows+1)
+func (e *threadExport) read(after *ports.MessagePosition) (p exportPage, err error) {
+	rows, err := e.messages.Messages(e.ctx, e.thread, ports.Reading{After: after, Branch: e.branch}, exportRows+1)
 	if err != nil {
 		return p, err
 	}
@@ -122,7 +131,7 @@ func (e *threadExport) VisitExportThreadResponse(w http.ResponseWriter) error {
 			_, err := w.Write(feed)
 			return err
 		}
-		if p, err = e.read(ports.Reading{After: &ports.MessagePosition{Seq: p.rows[len(p.rows)-1].Seq}}); err != nil {
+		if p, err = e.read(&ports.MessagePosition{Seq: p.rows[len(p.rows)-1].Seq}); err != nil {
 			return err
 		}
 	}

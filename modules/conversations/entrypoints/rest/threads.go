@@ -34,7 +34,7 @@ func (s Server) ChangeThread(ctx context.Context, r ChangeThreadRequestObject) (
 			return command.Outcome{}, err
 		}
 		thread, err := s.Change.Do(ctx, r.ThreadID, ports.ThreadChanges{
-			Title: r.Body.Title, Metadata: r.Body.Metadata, Status: (*domain.ThreadStatus)(r.Body.Status),
+			Title: r.Body.Title, Metadata: r.Body.Metadata, Status: (*domain.ThreadStatus)(r.Body.Status), Current: r.Body.CurrentTurnID,
 		})
 		return command.Outcome{
 			Answer:   ChangeThread200JSONResponse(threadFor(ctx, thread)).VisitChangeThreadResponse,
@@ -54,6 +54,9 @@ func threadChanges(body *ChangeThreadRequest) map[string]any {
 	}
 	if body.Status != nil {
 		changes["status"] = *body.Status
+	}
+	if body.CurrentTurnID != nil {
+		changes["current_turn_id"] = *body.CurrentTurnID
 	}
 	if body.Metadata != nil {
 		changes["metadata"] = "changed"

@@ -16,8 +16,12 @@ import (
 
 // TakeTurn sends a message to a thread and returns the turn, or streams its events.
 func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurnResponseObject, error) {
+	parent, err := parentOf(r.Body.ParentTurnID)
+	if err != nil {
+		return nil, err
+	}
 	in := usecases.NewTurn{
-		ThreadID: r.ThreadID, Content: r.Body.Content, Enqueue: r.Body.OnBusy != nil && *r.Body.OnBusy == Enqueue,
+		ThreadID: r.ThreadID, Content: r.Body.Content, Follows: parent, Enqueue: r.Body.OnBusy != nil && *r.Body.OnBusy == Enqueue,
 	}
 	if wantsStream(ctx) {
 		from, err := positionOfOperation(ctx, r.Params.LastEventID, r.Params.LastEventIDQuery)

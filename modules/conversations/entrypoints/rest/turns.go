@@ -11,11 +11,15 @@ import (
 
 // ListTurns lists the turns of a thread, newest first.
 func (s Server) ListTurns(ctx context.Context, r ListTurnsRequestObject) (ListTurnsResponseObject, error) {
+	branch, err := branchOf(r.Params.Branch)
+	if err != nil {
+		return nil, err
+	}
 	p, err := page.List[domain.TurnView, ports.MessagePosition]{
-		Name: "turns", Filter: r.ThreadID.String(), Size: bytesOfTurn,
+		Name: "turns", Filter: filterOf(r.ThreadID, branch), Size: bytesOfTurn,
 		Position: func(t domain.TurnView) ports.MessagePosition { return ports.MessagePosition{Seq: t.User.Seq} },
 		Read: func(ctx context.Context, before *ports.MessagePosition, limit int) ([]domain.TurnView, error) {
-			return s.Views.List(ctx, r.ThreadID, before, limit)
+			return s.Views.List(ctx, r.ThreadID, branch, before, limit)
 		},
 	}.Page(ctx, s.Cursors, r.Params.Cursor, r.Params.Limit)
 	mapped := func(t domain.TurnView) TurnRecord { return recordFor(ctx, toTurnRecord(t)) }
@@ -51,7 +55,7 @@ func (s Server) FollowTurn(ctx context.Context, r FollowTurnRequestObject) (Foll
 
 func toTurnRecord(r domain.TurnView) TurnRecord {
 	t := TurnRecord{
-		ID: r.ID, ThreadID: r.ThreadID, Status: TurnStatus(r.Status), Attempt: r.Attempt, OperationID: r.OperationID,
+		ID: r.ID, ThreadID: r.ThreadID, ParentTurnID: r.ParentID, Status: TurnStatus(r.Status), Attempt: r.Attempt, OperationID: r.OperationID,
 		BotID: r.BotID, BotVersion: toVersion(r.BotVersion), Provider: r.Provider, Model: r.Model, Usage: toTurnUsage(r),
 		FirstTokenMs: r.FirstTokenMS(), FinishReason: r.FinishedBy(), UserMessageID: r.User.ID, CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
 	}
