@@ -2118,6 +2118,7 @@ CREATE TABLE llm_turns (
   tools jsonb,
   spent jsonb,
   path int8multirange,
+  variables jsonb,
   CONSTRAINT llm_turns_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT llm_turns_check CHECK (((bot_id IS NULL) = (bot_version IS NULL))),
   CONSTRAINT llm_turns_check1 CHECK (((status = 'running'::text) = (finished_at IS NULL))),
@@ -2187,7 +2188,7 @@ CREATE TRIGGER llm_turns_close_tool_calls AFTER UPDATE OF finished_at ON public.
 
 GRANT INSERT, SELECT, UPDATE ON llm_turns TO parley_app;
 
-GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (error, error_code, error_details, error_message, lease_until, request, status) ON llm_turns TO parley_door;
+GRANT DELETE, SELECT, SELECT (workspace_id), UPDATE (error, error_code, error_details, error_message, lease_until, request, status, variables) ON llm_turns TO parley_door;
 
 CREATE TABLE login_attempts (
   address_hash bytea NOT NULL,
@@ -2307,6 +2308,7 @@ CREATE TABLE messages (
   status text NOT NULL DEFAULT 'completed'::text,
   citations jsonb,
   erased_at timestamp with time zone,
+  structured boolean NOT NULL DEFAULT false,
   CONSTRAINT messages_pkey PRIMARY KEY (workspace_id, id),
   CONSTRAINT messages_role_check CHECK ((role = ANY (ARRAY['user'::text, 'assistant'::text, 'system'::text]))),
   CONSTRAINT messages_seq_check CHECK ((seq >= 1)),
@@ -2723,6 +2725,7 @@ CASE current_setting('app.role'::text, true)
     ELSE NULL::uuid
 END,
   path int8multirange,
+  variables jsonb NOT NULL DEFAULT '{}'::jsonb,
   CONSTRAINT threads_bot_fkey FOREIGN KEY (workspace_id, bot_id) REFERENCES bots(workspace_id, id),
   CONSTRAINT threads_channel_check CHECK (((endpoint_id IS NULL) = (conversation_id IS NULL))),
   CONSTRAINT threads_endpoint_fkey FOREIGN KEY (workspace_id, endpoint_id) REFERENCES webhook_endpoints(workspace_id, id),
@@ -4932,7 +4935,7 @@ BEGIN
      WHERE m.workspace_id = workspace AND (m.id = message OR said.role = 'user' AND m.turn_id = said.turn_id) AND m.erased_at IS NULL;
     UPDATE public.llm_turns l
        SET status = CASE l.status WHEN 'failed' THEN 'cancelled' ELSE l.status END, error = NULL, error_code = NULL, error_message = NULL, error_details = NULL,
-           request = NULL
+           request = NULL, variables = NULL
      WHERE l.workspace_id = workspace AND l.id = said.turn_id AND l.status <> 'running';
 END $function$;
 GRANT EXECUTE ON FUNCTION app.erase_message(uuid) TO parley_app;

@@ -201,9 +201,9 @@ func (q *Queries) ImportKnowledgeBases(ctx context.Context, arg ImportKnowledgeB
 
 const ImportMessages = `-- name: ImportMessages :exec
 WITH made AS (
-    INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, status, citations, operation_id, created_at, erased_at)
-    SELECT $1, r.id, r.thread_id, r.turn_id, r.seq, r.role, r.content, r.status, r.citations, r.operation_id, r.created_at, r.erased_at
-      FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, thread_id uuid, turn_id uuid, seq bigint, role text, content text, status text, citations jsonb, operation_id uuid,
+    INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, status, citations, structured, operation_id, created_at, erased_at)
+    SELECT $1, r.id, r.thread_id, r.turn_id, r.seq, r.role, r.content, r.status, r.citations, coalesce(r.structured, false), r.operation_id, r.created_at, r.erased_at
+      FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, thread_id uuid, turn_id uuid, seq bigint, role text, content text, status text, citations jsonb, structured boolean, operation_id uuid,
                                                  created_at timestamptz, erased_at timestamptz)
     RETURNING turn_id, citations
 )
@@ -256,9 +256,9 @@ func (q *Queries) ImportOwner(ctx context.Context, arg ImportOwnerParams) error 
 }
 
 const ImportThreads = `-- name: ImportThreads :exec
-INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, last_seq, created_by, created_at, owner_id, end_user_id, path)
-SELECT $1, r.id, r.bot_id, r.status, r.title, r.metadata, r.last_seq, r.created_by, r.created_at, r.owner_id, r.end_user_id, r.path
-  FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, bot_id uuid, status text, title text, metadata jsonb, last_seq bigint, created_by uuid, created_at timestamptz,
+INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, variables, last_seq, created_by, created_at, owner_id, end_user_id, path)
+SELECT $1, r.id, r.bot_id, r.status, r.title, r.metadata, coalesce(r.variables, '{}'), r.last_seq, r.created_by, r.created_at, r.owner_id, r.end_user_id, r.path
+  FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, bot_id uuid, status text, title text, metadata jsonb, variables jsonb, last_seq bigint, created_by uuid, created_at timestamptz,
                                              owner_id uuid, end_user_id uuid, path int8multirange)
 `
 
@@ -311,15 +311,15 @@ func (q *Queries) ImportTools(ctx context.Context, arg ImportToolsParams) error 
 const ImportTurns = `-- name: ImportTurns :exec
 INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens,
                        output_tokens, cached_tokens, usage_estimated, cost_micros, latency_ms, first_token_ms, finish_reason, error, error_code, error_message,
-                       created_at, finished_at, path)
+                       variables, created_at, finished_at, path)
 SELECT $1, r.id, r.thread_id, r.actor_id, r.operation_id, r.bot_id, r.bot_version, r.provider, r.model,
        CASE r.status WHEN 'running' THEN 'failed' ELSE r.status END, r.user_seq, r.attempt, r.created_at, r.input_tokens,
        r.output_tokens, r.cached_tokens, r.usage_estimated, r.cost_micros, r.latency_ms, r.first_token_ms, r.finish_reason, r.error, r.error_code, r.error_message,
-       r.created_at, coalesce(r.finished_at, r.created_at), r.path
+       r.variables, r.created_at, coalesce(r.finished_at, r.created_at), r.path
   FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, thread_id uuid, actor_id uuid, operation_id uuid, bot_id uuid, bot_version integer, provider text, model text,
                                              status text, user_seq bigint, attempt integer, input_tokens integer, output_tokens integer, cached_tokens integer,
                                              usage_estimated boolean, cost_micros bigint, latency_ms integer, first_token_ms integer, finish_reason text, error text,
-                                             error_code text, error_message text, created_at timestamptz, finished_at timestamptz, path int8multirange)
+                                             error_code text, error_message text, variables jsonb, created_at timestamptz, finished_at timestamptz, path int8multirange)
 `
 
 type ImportTurnsParams struct {

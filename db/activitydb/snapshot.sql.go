@@ -424,7 +424,7 @@ func (q *Queries) SnapshotMembers(ctx context.Context, workspaceID uuid.UUID) ([
 
 const SnapshotMessages = `-- name: SnapshotMessages :many
 SELECT json_build_object('id', m.id, 'thread_id', m.thread_id, 'turn_id', m.turn_id, 'seq', m.seq, 'role', m.role, 'content', m.content, 'status', m.status,
-                         'citations', m.citations, 'operation_id', m.operation_id, 'created_at', m.created_at, 'erased_at', m.erased_at)::text AS line
+                         'citations', m.citations, 'structured', m.structured, 'operation_id', m.operation_id, 'created_at', m.created_at, 'erased_at', m.erased_at)::text AS line
   FROM messages m
   JOIN threads h ON h.workspace_id = m.workspace_id AND h.id = m.thread_id AND h.deleted_at IS NULL AND h.expires_at IS NULL
  WHERE m.workspace_id = $1 ORDER BY m.thread_id, m.seq
@@ -501,7 +501,7 @@ func (q *Queries) SnapshotModelSettings(ctx context.Context, workspaceID uuid.UU
 }
 
 const SnapshotThreads = `-- name: SnapshotThreads :many
-SELECT json_build_object('id', t.id, 'bot_id', t.bot_id, 'status', t.status, 'title', t.title, 'metadata', t.metadata, 'last_seq', t.last_seq,
+SELECT json_build_object('id', t.id, 'bot_id', t.bot_id, 'status', t.status, 'title', t.title, 'metadata', t.metadata, 'variables', t.variables, 'last_seq', t.last_seq,
                          'endpoint_id', t.endpoint_id, 'conversation_id', t.conversation_id, 'created_by', t.created_by, 'created_at', t.created_at,
                          'owner_id', t.owner_id, 'end_user_id', t.end_user_id, 'path', t.path)::text AS line
   FROM threads t WHERE t.workspace_id = $1 AND t.deleted_at IS NULL AND t.expires_at IS NULL ORDER BY t.id
@@ -596,7 +596,7 @@ SELECT json_build_object('id', t.id, 'thread_id', t.thread_id, 'actor_id', t.act
                          'provider', t.provider, 'model', t.model, 'status', t.status, 'user_seq', t.user_seq, 'path', t.path, 'attempt', t.attempt, 'input_tokens', t.input_tokens,
                          'output_tokens', t.output_tokens, 'cached_tokens', t.cached_tokens, 'usage_estimated', t.usage_estimated, 'cost_micros', t.cost_micros,
                          'latency_ms', t.latency_ms, 'first_token_ms', t.first_token_ms, 'finish_reason', t.finish_reason, 'error', t.error, 'error_code', t.error_code,
-                         'error_message', t.error_message, 'created_at', t.created_at, 'finished_at', t.finished_at)::text AS line
+                         'error_message', t.error_message, 'variables', t.variables, 'created_at', t.created_at, 'finished_at', t.finished_at)::text AS line
   FROM llm_turns t
   JOIN threads h ON h.workspace_id = t.workspace_id AND h.id = t.thread_id AND h.deleted_at IS NULL AND h.expires_at IS NULL
  WHERE t.workspace_id = $1 ORDER BY t.id

@@ -129,7 +129,7 @@ func (q *Queries) LockThreadsOfOwner(ctx context.Context, arg LockThreadsOfOwner
 }
 
 const MarkThreadDeleted = `-- name: MarkThreadDeleted :one
-UPDATE threads SET deleted_at = now(), status = 'archived', title = '', metadata = '{}', endpoint_id = NULL, conversation_id = NULL
+UPDATE threads SET deleted_at = now(), status = 'archived', title = '', metadata = '{}', variables = '{}', endpoint_id = NULL, conversation_id = NULL
  WHERE workspace_id = $1 AND id = $2
 RETURNING id
 `
@@ -148,7 +148,7 @@ func (q *Queries) MarkThreadDeleted(ctx context.Context, arg MarkThreadDeletedPa
 }
 
 const MarkThreadsDeleted = `-- name: MarkThreadsDeleted :exec
-UPDATE threads SET deleted_at = now(), status = 'archived', title = '', metadata = '{}', endpoint_id = NULL, conversation_id = NULL
+UPDATE threads SET deleted_at = now(), status = 'archived', title = '', metadata = '{}', variables = '{}', endpoint_id = NULL, conversation_id = NULL
  WHERE workspace_id = $1 AND id = ANY ($2::uuid[])
 `
 

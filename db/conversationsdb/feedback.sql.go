@@ -14,7 +14,7 @@ import (
 
 const RateMessage = `-- name: RateMessage :one
 WITH message AS (
-    SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations
+    SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured
       FROM messages m
      WHERE m.workspace_id = $1 AND m.id = $2 AND m.erased_at IS NULL
        AND EXISTS (SELECT FROM threads t WHERE t.workspace_id = m.workspace_id AND t.id = m.thread_id AND t.deleted_at IS NULL)
@@ -27,7 +27,7 @@ WITH message AS (
            SET rating = excluded.rating, comment = excluded.comment, updated_at = excluded.updated_at
  RETURNING seq, updated_at
 )
-SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, r.updated_at AS rated_at
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured, r.updated_at AS rated_at
   FROM message m
   LEFT JOIN rated r ON r.seq = m.seq
 `
@@ -52,6 +52,7 @@ type RateMessageRow struct {
 	CreatedAt   time.Time
 	Status      string
 	Citations   []byte
+	Structured  bool
 	RatedAt     *time.Time
 }
 
@@ -77,6 +78,7 @@ func (q *Queries) RateMessage(ctx context.Context, arg RateMessageParams) (RateM
 		&i.CreatedAt,
 		&i.Status,
 		&i.Citations,
+		&i.Structured,
 		&i.RatedAt,
 	)
 	return i, err

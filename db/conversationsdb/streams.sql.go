@@ -152,7 +152,7 @@ const GetTurn = `-- name: GetTurn :one
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, CASE WHEN t.waiting THEN 'waiting' ELSE t.status END::text AS status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, parent.turn_id AS parent_id, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
-       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, a.citations AS answer_citations
+       a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, a.citations AS answer_citations, coalesce(a.structured, false) AS answer_structured, t.variables
   FROM llm_turns t
   JOIN messages u ON u.workspace_id = t.workspace_id AND u.turn_id = t.id AND u.role = 'user'
   LEFT JOIN messages a ON a.workspace_id = t.workspace_id AND a.turn_id = t.id AND a.role = 'assistant'
@@ -169,40 +169,42 @@ type GetTurnParams struct {
 }
 
 type GetTurnRow struct {
-	ID              uuid.UUID
-	ThreadID        uuid.UUID
-	ActorID         uuid.UUID
-	OperationID     uuid.UUID
-	BotID           *uuid.UUID
-	BotVersion      *int32
-	Provider        string
-	Model           string
-	Status          string
-	UserSeq         int64
-	Attempt         int32
-	InputTokens     *int32
-	OutputTokens    *int32
-	CachedTokens    *int32
-	CostMicros      *int64
-	UsageEstimated  bool
-	LatencyMs       *int32
-	FirstTokenMs    *int32
-	FinishReason    *string
-	ErrorCode       *string
-	ErrorMessage    *string
-	ErrorDetails    []byte
-	CancelOperation *uuid.UUID
-	CreatedAt       time.Time
-	FinishedAt      *time.Time
-	ParentID        *uuid.UUID
-	UserID          uuid.UUID
-	UserContent     string
-	UserCreatedAt   time.Time
-	AnswerID        *uuid.UUID
-	AnswerContent   *string
-	AnswerStatus    *string
-	AnswerCreatedAt *time.Time
-	AnswerCitations []byte
+	ID               uuid.UUID
+	ThreadID         uuid.UUID
+	ActorID          uuid.UUID
+	OperationID      uuid.UUID
+	BotID            *uuid.UUID
+	BotVersion       *int32
+	Provider         string
+	Model            string
+	Status           string
+	UserSeq          int64
+	Attempt          int32
+	InputTokens      *int32
+	OutputTokens     *int32
+	CachedTokens     *int32
+	CostMicros       *int64
+	UsageEstimated   bool
+	LatencyMs        *int32
+	FirstTokenMs     *int32
+	FinishReason     *string
+	ErrorCode        *string
+	ErrorMessage     *string
+	ErrorDetails     []byte
+	CancelOperation  *uuid.UUID
+	CreatedAt        time.Time
+	FinishedAt       *time.Time
+	ParentID         *uuid.UUID
+	UserID           uuid.UUID
+	UserContent      string
+	UserCreatedAt    time.Time
+	AnswerID         *uuid.UUID
+	AnswerContent    *string
+	AnswerStatus     *string
+	AnswerCreatedAt  *time.Time
+	AnswerCitations  []byte
+	AnswerStructured bool
+	Variables        []byte
 }
 
 // Turns as they are read, what streamed ones say, and the cancelling of those that run.
@@ -244,6 +246,8 @@ func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, e
 		&i.AnswerStatus,
 		&i.AnswerCreatedAt,
 		&i.AnswerCitations,
+		&i.AnswerStructured,
+		&i.Variables,
 	)
 	return i, err
 }
@@ -380,7 +384,7 @@ WITH branch AS MATERIALIZED (
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, CASE WHEN t.waiting THEN 'waiting' ELSE t.status END::text AS status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, parent.turn_id AS parent_id, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
-       a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, NULL::jsonb AS answer_citations
+       a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, NULL::jsonb AS answer_citations, false AS answer_structured, t.variables
   FROM (SELECT n.workspace_id, n.id, n.turn_id, n.seq, n.created_at,
                sum(n.bytes) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
           FROM (SELECT p.workspace_id, p.id, p.turn_id, p.seq, p.created_at, coalesce((
@@ -412,40 +416,42 @@ type ListTurnsParams struct {
 }
 
 type ListTurnsRow struct {
-	ID              uuid.UUID
-	ThreadID        uuid.UUID
-	ActorID         uuid.UUID
-	OperationID     uuid.UUID
-	BotID           *uuid.UUID
-	BotVersion      *int32
-	Provider        string
-	Model           string
-	Status          string
-	UserSeq         int64
-	Attempt         int32
-	InputTokens     *int32
-	OutputTokens    *int32
-	CachedTokens    *int32
-	CostMicros      *int64
-	UsageEstimated  bool
-	LatencyMs       *int32
-	FirstTokenMs    *int32
-	FinishReason    *string
-	ErrorCode       *string
-	ErrorMessage    *string
-	ErrorDetails    []byte
-	CancelOperation *uuid.UUID
-	CreatedAt       time.Time
-	FinishedAt      *time.Time
-	ParentID        *uuid.UUID
-	UserID          uuid.UUID
-	UserContent     string
-	UserCreatedAt   time.Time
-	AnswerID        *uuid.UUID
-	AnswerContent   *string
-	AnswerStatus    *string
-	AnswerCreatedAt *time.Time
-	AnswerCitations []byte
+	ID               uuid.UUID
+	ThreadID         uuid.UUID
+	ActorID          uuid.UUID
+	OperationID      uuid.UUID
+	BotID            *uuid.UUID
+	BotVersion       *int32
+	Provider         string
+	Model            string
+	Status           string
+	UserSeq          int64
+	Attempt          int32
+	InputTokens      *int32
+	OutputTokens     *int32
+	CachedTokens     *int32
+	CostMicros       *int64
+	UsageEstimated   bool
+	LatencyMs        *int32
+	FirstTokenMs     *int32
+	FinishReason     *string
+	ErrorCode        *string
+	ErrorMessage     *string
+	ErrorDetails     []byte
+	CancelOperation  *uuid.UUID
+	CreatedAt        time.Time
+	FinishedAt       *time.Time
+	ParentID         *uuid.UUID
+	UserID           uuid.UUID
+	UserContent      string
+	UserCreatedAt    time.Time
+	AnswerID         *uuid.UUID
+	AnswerContent    *string
+	AnswerStatus     *string
+	AnswerCreatedAt  *time.Time
+	AnswerCitations  []byte
+	AnswerStructured bool
+	Variables        []byte
 }
 
 // By the key of the messages, so that turns need no index more. Without what was said, but for the partial answers of turns
@@ -502,6 +508,8 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 			&i.AnswerStatus,
 			&i.AnswerCreatedAt,
 			&i.AnswerCitations,
+			&i.AnswerStructured,
+			&i.Variables,
 		); err != nil {
 			return nil, err
 		}

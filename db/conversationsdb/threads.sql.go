@@ -16,8 +16,8 @@ import (
 const ChangeThread = `-- name: ChangeThread :one
 UPDATE threads
    SET title = coalesce($1, title), metadata = coalesce($2, metadata),
-       status = coalesce($3, status)
- WHERE workspace_id = $4 AND id = $5 AND deleted_at IS NULL
+       status = coalesce($3, status), variables = coalesce($4, variables)
+ WHERE workspace_id = $5 AND id = $6 AND deleted_at IS NULL
 RETURNING id
 `
 
@@ -25,6 +25,7 @@ type ChangeThreadParams struct {
 	Title       *string
 	Metadata    []byte
 	Status      *string
+	Variables   []byte
 	WorkspaceID uuid.UUID
 	ID          uuid.UUID
 }
@@ -34,6 +35,7 @@ func (q *Queries) ChangeThread(ctx context.Context, arg ChangeThreadParams) (uui
 		arg.Title,
 		arg.Metadata,
 		arg.Status,
+		arg.Variables,
 		arg.WorkspaceID,
 		arg.ID,
 	)
@@ -46,8 +48,8 @@ const CreateThreadWithBot = `-- name: CreateThreadWithBot :one
 WITH bot AS (
     SELECT b.bot_id, b.status FROM app.live_versions b WHERE b.workspace_id = $1 AND b.bot_id = $2 AND b.deleted_at IS NULL
 ), created AS (
-    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at, expires_at)
-    SELECT $1, $3, bot.bot_id, $4, $5, $6, $7, $8, $9::timestamptz
+    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, variables, created_by, created_at, expires_at)
+    SELECT $1, $3, bot.bot_id, $4, $5, $6, $7, $8, $9, $10::timestamptz
       FROM bot WHERE bot.status <> 'archived'
         ON CONFLICT (workspace_id, id) DO NOTHING
 )
@@ -61,6 +63,7 @@ type CreateThreadWithBotParams struct {
 	Status      string
 	Title       string
 	Metadata    json.RawMessage
+	Variables   json.RawMessage
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 	ExpiresAt   *time.Time
@@ -76,6 +79,7 @@ func (q *Queries) CreateThreadWithBot(ctx context.Context, arg CreateThreadWithB
 		arg.Status,
 		arg.Title,
 		arg.Metadata,
+		arg.Variables,
 		arg.CreatedBy,
 		arg.CreatedAt,
 		arg.ExpiresAt,
@@ -86,8 +90,8 @@ func (q *Queries) CreateThreadWithBot(ctx context.Context, arg CreateThreadWithB
 }
 
 const CreateThreadWithoutBot = `-- name: CreateThreadWithoutBot :exec
-INSERT INTO threads (workspace_id, id, status, title, metadata, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO threads (workspace_id, id, status, title, metadata, variables, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type CreateThreadWithoutBotParams struct {
@@ -96,6 +100,7 @@ type CreateThreadWithoutBotParams struct {
 	Status      string
 	Title       string
 	Metadata    json.RawMessage
+	Variables   json.RawMessage
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 }
@@ -107,6 +112,7 @@ func (q *Queries) CreateThreadWithoutBot(ctx context.Context, arg CreateThreadWi
 		arg.Status,
 		arg.Title,
 		arg.Metadata,
+		arg.Variables,
 		arg.CreatedBy,
 		arg.CreatedAt,
 	)
@@ -114,7 +120,7 @@ func (q *Queries) CreateThreadWithoutBot(ctx context.Context, arg CreateThreadWi
 }
 
 const GetThread = `-- name: GetThread :one
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -135,6 +141,7 @@ type GetThreadRow struct {
 	Status         string
 	Title          string
 	Metadata       json.RawMessage
+	Variables      json.RawMessage
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
@@ -155,6 +162,7 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 		&i.Status,
 		&i.Title,
 		&i.Metadata,
+		&i.Variables,
 		&i.CreatedAt,
 		&i.EndpointID,
 		&i.ConversationID,
@@ -179,11 +187,11 @@ WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all mess
      ORDER BY f.seq
      LIMIT $4
 )
-SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq > $3 AND p.erased_at IS NULL
                    AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq
@@ -216,6 +224,7 @@ type ListMessagesRow struct {
 	CreatedAt   time.Time
 	Status      string
 	Citations   []byte
+	Structured  bool
 	Rating      *string
 	Comment     *string
 	RatedAt     *time.Time
@@ -253,6 +262,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 			&i.CreatedAt,
 			&i.Status,
 			&i.Citations,
+			&i.Structured,
 			&i.Rating,
 			&i.Comment,
 			&i.RatedAt,
@@ -280,11 +290,11 @@ WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all mess
      ORDER BY f.seq DESC
      LIMIT $4
 )
-SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq < $3 AND p.erased_at IS NULL
                    AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq DESC
@@ -317,6 +327,7 @@ type ListMessagesBackwardsRow struct {
 	CreatedAt   time.Time
 	Status      string
 	Citations   []byte
+	Structured  bool
 	Rating      *string
 	Comment     *string
 	RatedAt     *time.Time
@@ -351,6 +362,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 			&i.CreatedAt,
 			&i.Status,
 			&i.Citations,
+			&i.Structured,
 			&i.Rating,
 			&i.Comment,
 			&i.RatedAt,
@@ -366,7 +378,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 }
 
 const ListThreads = `-- name: ListThreads :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -395,6 +407,7 @@ type ListThreadsRow struct {
 	Status         string
 	Title          string
 	Metadata       json.RawMessage
+	Variables      json.RawMessage
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
@@ -426,6 +439,7 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 			&i.Status,
 			&i.Title,
 			&i.Metadata,
+			&i.Variables,
 			&i.CreatedAt,
 			&i.EndpointID,
 			&i.ConversationID,
@@ -445,7 +459,7 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 }
 
 const ListThreadsOfBot = `-- name: ListThreadsOfBot :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -475,6 +489,7 @@ type ListThreadsOfBotRow struct {
 	Status         string
 	Title          string
 	Metadata       json.RawMessage
+	Variables      json.RawMessage
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
@@ -508,6 +523,7 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 			&i.Status,
 			&i.Title,
 			&i.Metadata,
+			&i.Variables,
 			&i.CreatedAt,
 			&i.EndpointID,
 			&i.ConversationID,
@@ -527,7 +543,7 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 }
 
 const ListThreadsOfOwner = `-- name: ListThreadsOfOwner :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -559,6 +575,7 @@ type ListThreadsOfOwnerRow struct {
 	Status         string
 	Title          string
 	Metadata       json.RawMessage
+	Variables      json.RawMessage
 	CreatedAt      time.Time
 	EndpointID     *uuid.UUID
 	ConversationID *string
@@ -593,6 +610,7 @@ func (q *Queries) ListThreadsOfOwner(ctx context.Context, arg ListThreadsOfOwner
 			&i.Status,
 			&i.Title,
 			&i.Metadata,
+			&i.Variables,
 			&i.CreatedAt,
 			&i.EndpointID,
 			&i.ConversationID,

@@ -132,8 +132,8 @@ func (q *Queries) CountTurnOfCaller(ctx context.Context, arg CountTurnOfCallerPa
 }
 
 const CreateMessage = `-- name: CreateMessage :exec
-INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, citations)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb)
+INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, citations, structured)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11)
 `
 
 type CreateMessageParams struct {
@@ -147,6 +147,7 @@ type CreateMessageParams struct {
 	OperationID *uuid.UUID
 	CreatedAt   time.Time
 	Citations   []byte
+	Structured  bool
 }
 
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) error {
@@ -161,6 +162,7 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) er
 		arg.OperationID,
 		arg.CreatedAt,
 		arg.Citations,
+		arg.Structured,
 	)
 	return err
 }
@@ -257,7 +259,7 @@ WITH turn AS (
            request = CASE $1 WHEN 'failed' THEN t.request END, -- for its next attempt
            provider = coalesce($15, t.provider), model = coalesce($16, t.model)
      WHERE t.workspace_id = $17 AND t.id = $18 AND t.attempt = $19 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, t.variables
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE WHEN $20::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
@@ -342,7 +344,7 @@ const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL, error_details = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now() - make_interval(secs => $4::double precision)
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until, waiting, waits, tool_steps, tools, spent, path
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until, waiting, waits, tool_steps, tools, spent, path, variables
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
@@ -395,7 +397,7 @@ func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThr
 }
 
 const GetPinnedVersion = `-- name: GetPinnedVersion :one
-SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request, t.tools, t.tool_steps
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request, t.tools, t.tool_steps, t.variables
   FROM llm_turns t
   LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
   LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id
@@ -415,6 +417,7 @@ type GetPinnedVersionRow struct {
 	Request      []byte
 	Tools        []byte
 	ToolSteps    int16
+	Variables    []byte
 }
 
 // And what answers where that version does not say. Without a bot there is no version.
@@ -429,6 +432,7 @@ func (q *Queries) GetPinnedVersion(ctx context.Context, arg GetPinnedVersionPara
 		&i.Request,
 		&i.Tools,
 		&i.ToolSteps,
+		&i.Variables,
 	)
 	return i, err
 }
@@ -519,7 +523,7 @@ func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool,
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, t.variables, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -621,20 +625,23 @@ WITH parent AS (
                        THEN nullif(coalesce((SELECT parent.path FROM parent), '{}') + int8multirange(int8range(t.last_seq + 1, NULL)), '{[1,)}')
                        ELSE t.path END
      WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status,
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status, t.variables || coalesce($7::jsonb, '{}') AS variables,
            t.path * int8multirange(int8range(1, t.last_seq - 1)) AS path
 ), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path,
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path, nullif(thread.variables, '{}')::jsonb AS variables,
            coalesce(named.version, live.version) AS version, coalesce(named.instruction, live.instruction) AS instruction,
            coalesce(named.settings, live.settings) AS settings,
            CASE WHEN thread.status = 'archived' THEN 'thread' WHEN live.status = 'archived' THEN 'bot'
                 WHEN $5::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM parent) THEN 'parent'
-                WHEN $6::boolean AND (SELECT count(*) FROM unnest(thread.path)) > $7::integer THEN 'branches' END AS refused, ms.default_model, ms.fallbacks,
-           coalesce(nullif(coalesce(named.settings, live.settings) ->> 'model', ''), nullif(ms.default_model, ''), $8::text) AS model
+                WHEN $6::boolean AND (SELECT count(*) FROM unnest(thread.path)) > $8::integer THEN 'branches'
+                ELSE (SELECT 'variable ' || min(given) FROM jsonb_object_keys($7::jsonb) given -- the first that is not declared
+                       WHERE coalesce(named.settings, live.settings, '{}') @> jsonb_build_object('variables', jsonb_build_array(jsonb_build_object('name', given))) IS FALSE) END AS refused,
+           ms.default_model, ms.fallbacks,
+           coalesce(nullif(coalesce(named.settings, live.settings) ->> 'model', ''), nullif(ms.default_model, ''), $9::text) AS model
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = $1 AND live.bot_id = thread.bot_id
-      LEFT JOIN app.versions named ON $9::integer IS NOT NULL AND named.workspace_id = $1
-                                  AND named.bot_id = thread.bot_id AND named.version = $9::integer
+      LEFT JOIN app.versions named ON $10::integer IS NOT NULL AND named.workspace_id = $1
+                                  AND named.bot_id = thread.bot_id AND named.version = $10::integer
       LEFT JOIN model_settings ms ON ms.workspace_id = $1
 ), asked AS (
     SELECT CASE WHEN strpos(pinned.model, '/') > 0 THEN split_part(pinned.model, '/', 1)
@@ -643,13 +650,13 @@ WITH parent AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, path, lease_until, process_id, created_at, request)
-    SELECT $1, $10, $2, $11, $12, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, pinned.path, $13, $14::uuid, $3, $15::jsonb
+                           status, user_seq, path, lease_until, process_id, created_at, request, variables)
+    SELECT $1, $11, $2, $12, $13, pinned.bot_id, pinned.version, asked.provider, asked.model,
+           'running', pinned.user_seq, pinned.path, $14, $15::uuid, $3, $16::jsonb, pinned.variables
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-    SELECT $1, $16, $2, $10, pinned.user_seq, 'user', $17, $12, $3
+    SELECT $1, $17, $2, $11, pinned.user_seq, 'user', $18, $13, $3
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.refused) AS refused,
@@ -657,7 +664,7 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(p
        (SELECT m.turn_id FROM messages m
          WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.role = 'user'
            AND m.seq = app.parent_seq(pinned.path, pinned.user_seq)) AS parent_id, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks,
+       pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks, pinned.variables,
        coalesce(asked.provider, '')::text AS provider, coalesce(asked.model, '')::text AS model,
        app.use($1, $3, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', $4::jsonb, true) AS limited
   FROM (SELECT 1) one
@@ -672,6 +679,7 @@ type StartTurnParams struct {
 	Limits      json.RawMessage
 	Parent      *uuid.UUID
 	Fork        bool
+	Variables   []byte
 	MaxPieces   int32
 	LastModel   string
 	Version     *int32
@@ -699,13 +707,14 @@ type StartTurnRow struct {
 	ConversationID *string
 	DefaultModel   *string
 	Fallbacks      []string
+	Variables      []byte
 	Provider       string
 	Model          string
 	Limited        bool
 }
 
 // Opens a turn in one statement: numbers the two messages, pins the bot's live version or the one that is named, stores the user message.
-// Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
+// Raises PY404 when there is no such thread, PY409 when it or its bot is archived or the bot has no variable of a name, 23505 on llm_turns_one_running when a
 // turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end;
 // what it may cost is reserved when its model is known (ReserveCost). The turn follows the last one of the current branch or, as a fork,
 // the one that is named or none: raises PY409 with 'parent' where the thread has no such turn, and with 'branches' where its path would
@@ -718,6 +727,7 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		arg.Limits,
 		arg.Parent,
 		arg.Fork,
+		arg.Variables,
 		arg.MaxPieces,
 		arg.LastModel,
 		arg.Version,
@@ -745,6 +755,7 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.ConversationID,
 		&i.DefaultModel,
 		&i.Fallbacks,
+		&i.Variables,
 		&i.Provider,
 		&i.Model,
 		&i.Limited,

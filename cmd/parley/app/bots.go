@@ -49,8 +49,8 @@ func newBots(o botsOptions) module {
 	unfinished := usecases.FindUnfinishedDeletions{Unfinished: deletions, In: inWorkspace}
 	createTool := usecases.CreateTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now}
 	return module{mount: rest.Server{
-		Create:   usecases.CreateBot{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Now: now},
-		Update:   usecases.UpdateInstruction{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Events: publisher, Now: now},
+		Create:   usecases.CreateBot{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Schemas: o.tools.schemas, Now: now},
+		Update:   usecases.UpdateInstruction{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Schemas: o.tools.schemas, Events: publisher, Now: now},
 		Change:   usecases.ChangeBot{Bots: store, Knowledge: known, Tools: o.tools.store, Events: publisher, Now: now},
 		Delete:   usecases.DeleteBot{Bots: store, Deletions: deletions, Threads: threads},
 		RollBack: usecases.RollBackBot{Bots: store, Reader: store, Models: models, Knowledge: known, Tools: o.tools.store, Events: publisher, Now: now},

@@ -62,7 +62,7 @@ func newModules(cfg *config.Config, log *slog.Logger, o parts, stopping <-chan s
 	knowledge, searched := newKnowledge(known), newKnowledgeSearch(known)
 	tools := newTools(toolsOptions{cfg: cfg, db: db, quota: o.work.quota, tracing: o.tracing, guard: o.guard, box: o.keys.Box(boxOfTools)})
 	all.turns = newTurns(turnsOptions{
-		cfg: cfg, log: log, db: db, model: all.models.Router, knowledge: searched, tools: tools.face(), events: o.work.events, limits: limits, jobs: o.work.jobs,
+		cfg: cfg, log: log, db: db, model: all.models.Router, knowledge: searched, tools: tools.face(), schemas: tools.schemas, events: o.work.events, limits: limits, jobs: o.work.jobs,
 		commands: o.requests.commands, stopping: stopping, counters: o.counters,
 	})
 	all.recovery = newTurnRecovery(cfg, log, db, all.turns)

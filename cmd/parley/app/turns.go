@@ -17,6 +17,7 @@ import (
 	"github.com/parley/parley/modules/conversations/adapters/router"
 	toolsadapter "github.com/parley/parley/modules/conversations/adapters/tools"
 	"github.com/parley/parley/modules/conversations/entrypoints/rest"
+	"github.com/parley/parley/modules/conversations/ports"
 	"github.com/parley/parley/modules/conversations/usecases"
 	"github.com/parley/parley/modules/knowledge"
 	postgresdb "github.com/parley/parley/platform/data/postgres"
@@ -63,6 +64,7 @@ type turnsOptions struct {
 	model     router.Router
 	knowledge knowledge.Search
 	tools     bots.Tools
+	schemas   ports.Schemas
 	events    *outbound.Publisher
 	limits    usage.Limits
 	jobs      *queue.Queue
@@ -82,7 +84,7 @@ func newTurns(o turnsOptions) turnUseCases {
 	hub, slots, running := live.NewHub(chunks, views, o.log), resilience.NewSlots(o.cfg.ModelAtOnce), &sync.WaitGroup{}
 	runner := newOperations(o.commands, slots, o.counters)
 	run := usecases.RunTurn{
-		AskModel: usecases.AskModel{Model: o.model, Timeout: o.cfg.ModelTimeout, Now: now, Retrieve: usecases.RetrieveKnowledge{
+		AskModel: usecases.AskModel{Model: o.model, Schemas: o.schemas, Timeout: o.cfg.ModelTimeout, Now: now, Retrieve: usecases.RetrieveKnowledge{
 			Knowledge: knowledgeadapter.Knowledge{Face: o.knowledge}, Retrievals: postgres.Retrievals{DB: o.db}, Recall: o.model.Recall, Model: o.model, Now: now,
 			Reach: func(point string) { o.commands.Fault.Reach("turn-" + point) },
 		}, Tools: usecases.UseTools{

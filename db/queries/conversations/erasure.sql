@@ -25,7 +25,7 @@ SELECT app.erase_message(@id::uuid)::text AS erased;
 
 -- name: MarkThreadDeleted :one
 -- Its conversation in an outside system begins another thread from now on. It is archived for processes of the release before.
-UPDATE threads SET deleted_at = now(), status = 'archived', title = '', metadata = '{}', endpoint_id = NULL, conversation_id = NULL
+UPDATE threads SET deleted_at = now(), status = 'archived', title = '', metadata = '{}', variables = '{}', endpoint_id = NULL, conversation_id = NULL
  WHERE workspace_id = @workspace_id AND id = @thread_id
 RETURNING id;
 
@@ -64,7 +64,7 @@ WITH running AS (
 SELECT running.id, running.thread_id, pg_notify('parley_cancels', running.id::text || '/' || running.attempt::text)::text AS told FROM running;
 
 -- name: MarkThreadsDeleted :exec
-UPDATE threads SET deleted_at = now(), status = 'archived', title = '', metadata = '{}', endpoint_id = NULL, conversation_id = NULL
+UPDATE threads SET deleted_at = now(), status = 'archived', title = '', metadata = '{}', variables = '{}', endpoint_id = NULL, conversation_id = NULL
  WHERE workspace_id = @workspace_id AND id = ANY (@threads::uuid[]);
 
 -- name: ThreadsOfBot :many

@@ -1,6 +1,6 @@
 -- name: CreateThreadWithoutBot :exec
-INSERT INTO threads (workspace_id, id, status, title, metadata, created_by, created_at)
-VALUES (@workspace_id, @id, @status, @title, @metadata, @created_by, @created_at);
+INSERT INTO threads (workspace_id, id, status, title, metadata, variables, created_by, created_at)
+VALUES (@workspace_id, @id, @status, @title, @metadata, @variables, @created_by, @created_at);
 
 -- name: CreateThreadWithBot :one
 -- Returns whether the bot is archived; no row if the workspace has no such bot, or the API key is limited to others. A thread with
@@ -8,8 +8,8 @@ VALUES (@workspace_id, @id, @status, @title, @metadata, @created_by, @created_at
 WITH bot AS (
     SELECT b.bot_id, b.status FROM app.live_versions b WHERE b.workspace_id = @workspace_id AND b.bot_id = @bot_id AND b.deleted_at IS NULL
 ), created AS (
-    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, created_by, created_at, expires_at)
-    SELECT @workspace_id, @id, bot.bot_id, @status, @title, @metadata, @created_by, @created_at, sqlc.narg('expires_at')::timestamptz
+    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, variables, created_by, created_at, expires_at)
+    SELECT @workspace_id, @id, bot.bot_id, @status, @title, @metadata, @variables, @created_by, @created_at, sqlc.narg('expires_at')::timestamptz
       FROM bot WHERE bot.status <> 'archived'
         ON CONFLICT (workspace_id, id) DO NOTHING
 )
@@ -17,7 +17,7 @@ SELECT (bot.status = 'archived')::boolean AS archived FROM bot;
 
 -- name: GetThread :one
 -- When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -28,7 +28,7 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
 -- name: ChangeThread :one
 UPDATE threads
    SET title = coalesce(sqlc.narg('title'), title), metadata = coalesce(sqlc.narg('metadata'), metadata),
-       status = coalesce(sqlc.narg('status'), status)
+       status = coalesce(sqlc.narg('status'), status), variables = coalesce(sqlc.narg('variables'), variables)
  WHERE workspace_id = @workspace_id AND id = @id AND deleted_at IS NULL
 RETURNING id;
 
@@ -41,7 +41,7 @@ UPDATE threads t SET path = nullif(app.path_to(l.path, l.user_seq) + int8multira
 RETURNING app.refuse(CASE WHEN (SELECT count(*) FROM unnest(t.path)) > @max_pieces::integer THEN 'branches' END) AS refused;
 
 -- name: ListThreads :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -56,7 +56,7 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
 
 -- name: ListThreadsOfBot :many
 -- A query of its own, for its own index: a bot may have few of a workspace's many threads.
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -71,7 +71,7 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_
 
 -- name: ListThreadsOfOwner :many
 -- For an end user, or an API key with the role chat: the threads that it owns, of all bots or of one.
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -101,11 +101,11 @@ WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all mess
      ORDER BY f.seq
      LIMIT @count
 )
-SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured FROM messages p
                  WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq > @after AND p.erased_at IS NULL
                    AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq
@@ -128,11 +128,11 @@ WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all mess
      ORDER BY f.seq DESC
      LIMIT @count
 )
-SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations,
+SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured FROM messages p
                  WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq < @before AND p.erased_at IS NULL
                    AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq DESC

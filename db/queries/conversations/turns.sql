@@ -1,6 +1,6 @@
 -- name: StartTurn :one
 -- Opens a turn in one statement: numbers the two messages, pins the bot's live version or the one that is named, stores the user message.
--- Raises PY404 when there is no such thread, PY409 when it or its bot is archived, 23505 on llm_turns_one_running when a
+-- Raises PY404 when there is no such thread, PY409 when it or its bot is archived or the bot has no variable of a name, 23505 on llm_turns_one_running when a
 -- turn runs in it already, PYLIM when a limit is reached: of tokens one turn may pass it, for what it takes is known at its end;
 -- what it may cost is reserved when its model is known (ReserveCost). The turn follows the last one of the current branch or, as a fork,
 -- the one that is named or none: raises PY409 with 'parent' where the thread has no such turn, and with 'branches' where its path would
@@ -15,15 +15,18 @@ WITH parent AS (
                        THEN nullif(coalesce((SELECT parent.path FROM parent), '{}') + int8multirange(int8range(t.last_seq + 1, NULL)), '{[1,)}')
                        ELSE t.path END
      WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status,
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status, t.variables || coalesce(sqlc.narg('variables')::jsonb, '{}') AS variables,
            t.path * int8multirange(int8range(1, t.last_seq - 1)) AS path
 ), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path,
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path, nullif(thread.variables, '{}')::jsonb AS variables,
            coalesce(named.version, live.version) AS version, coalesce(named.instruction, live.instruction) AS instruction,
            coalesce(named.settings, live.settings) AS settings,
            CASE WHEN thread.status = 'archived' THEN 'thread' WHEN live.status = 'archived' THEN 'bot'
                 WHEN sqlc.narg('parent')::uuid IS NOT NULL AND NOT EXISTS (SELECT FROM parent) THEN 'parent'
-                WHEN @fork::boolean AND (SELECT count(*) FROM unnest(thread.path)) > @max_pieces::integer THEN 'branches' END AS refused, ms.default_model, ms.fallbacks,
+                WHEN @fork::boolean AND (SELECT count(*) FROM unnest(thread.path)) > @max_pieces::integer THEN 'branches'
+                ELSE (SELECT 'variable ' || min(given) FROM jsonb_object_keys(sqlc.narg('variables')::jsonb) given -- the first that is not declared
+                       WHERE coalesce(named.settings, live.settings, '{}') @> jsonb_build_object('variables', jsonb_build_array(jsonb_build_object('name', given))) IS FALSE) END AS refused,
+           ms.default_model, ms.fallbacks,
            coalesce(nullif(coalesce(named.settings, live.settings) ->> 'model', ''), nullif(ms.default_model, ''), @last_model::text) AS model
       FROM thread
       LEFT JOIN app.live_versions live ON live.workspace_id = @workspace_id AND live.bot_id = thread.bot_id
@@ -37,9 +40,9 @@ WITH parent AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, path, lease_until, process_id, created_at, request)
+                           status, user_seq, path, lease_until, process_id, created_at, request, variables)
     SELECT @workspace_id, @turn_id, @thread_id, @actor_id, @operation_id, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, pinned.path, @lease_until, sqlc.narg('process_id')::uuid, @created_at, sqlc.narg('request')::jsonb
+           'running', pinned.user_seq, pinned.path, @lease_until, sqlc.narg('process_id')::uuid, @created_at, sqlc.narg('request')::jsonb, pinned.variables
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
@@ -51,7 +54,7 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(p
        (SELECT m.turn_id FROM messages m
          WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.role = 'user'
            AND m.seq = app.parent_seq(pinned.path, pinned.user_seq)) AS parent_id, pinned.version, pinned.instruction, pinned.settings,
-       pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks,
+       pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks, pinned.variables,
        coalesce(asked.provider, '')::text AS provider, coalesce(asked.model, '')::text AS model,
        app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', @limits::jsonb, true) AS limited
   FROM (SELECT 1) one
@@ -132,8 +135,8 @@ SELECT app.count_for_caller(@workspace_id, @caller_id, 'turns', @limits::jsonb, 
 SELECT app.begin_turn_of_key(@workspace_id, @key_id, @limits::jsonb, @moment);
 
 -- name: CreateMessage :exec
-INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, citations)
-VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, @role, @content, @operation_id, @created_at, sqlc.narg('citations')::jsonb);
+INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, citations, structured)
+VALUES (@workspace_id, @id, @thread_id, @turn_id, @seq, @role, @content, @operation_id, @created_at, sqlc.narg('citations')::jsonb, @structured);
 
 -- name: FindRunningTurn :one
 SELECT id, waiting FROM llm_turns
@@ -191,7 +194,7 @@ SELECT id, thread_id, CASE WHEN waiting THEN 'waiting' ELSE status END::text AS 
 
 -- name: GetPinnedVersion :one
 -- And what answers where that version does not say. Without a bot there is no version.
-SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request, t.tools, t.tool_steps
+SELECT v.instruction, v.settings, ms.default_model, ms.fallbacks, t.request, t.tools, t.tool_steps, t.variables
   FROM llm_turns t
   LEFT JOIN app.versions v ON v.workspace_id = t.workspace_id AND v.bot_id = t.bot_id AND v.version = t.bot_version
   LEFT JOIN model_settings ms ON ms.workspace_id = t.workspace_id

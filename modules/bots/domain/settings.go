@@ -23,7 +23,7 @@ const (
 func KnownSettings() []string {
 	return []string{
 		"fallbacks", "history_limit", "knowledge", "knowledge_mode", "language", "max_output_tokens", "max_steps", "max_tool_calls", "metadata", "model", "no_knowledge",
-		"no_knowledge_text", "request_parameters", "rewrite", "temperature", "tool_choice", "tools",
+		"no_knowledge_text", "output_schema", "request_parameters", "rewrite", "temperature", "tool_choice", "tools", "variables",
 	}
 }
 

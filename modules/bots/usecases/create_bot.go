@@ -18,6 +18,7 @@ type CreateBot struct {
 	Models    ports.Models
 	Knowledge ports.Knowledge
 	Tools     ports.ToolUses
+	Schemas   ports.ToolSchemas
 	Now       func() time.Time
 }
 
@@ -39,10 +40,7 @@ func (u CreateBot) Do(ctx context.Context, in NewBot) (domain.Bot, error) {
 	if err != nil {
 		return domain.Bot{}, ports.Invalid(err)
 	}
-	if err := checkKnowledge(ctx, u.Knowledge, content); err != nil {
-		return domain.Bot{}, err
-	}
-	if err := checkTools(ctx, u.Tools, content); err != nil {
+	if err := (settingsCheck{u.Knowledge, u.Tools, u.Schemas}).do(ctx, content); err != nil {
 		return domain.Bot{}, err
 	}
 	if bot.Warnings, err = warnOf(ctx, u.Models, content); err != nil {

@@ -17,6 +17,7 @@ type UpdateInstruction struct {
 	Models    ports.Models
 	Knowledge ports.Knowledge
 	Tools     ports.ToolUses
+	Schemas   ports.ToolSchemas
 	Events    ports.Events
 	Now       func() time.Time
 }
@@ -51,10 +52,7 @@ func (u UpdateInstruction) Do(ctx context.Context, in NewInstruction) (domain.Bo
 		return domain.Bot{}, ports.Invalid(err)
 	}
 	if in.Settings != nil {
-		if err := checkKnowledge(ctx, u.Knowledge, content); err != nil {
-			return domain.Bot{}, err
-		}
-		if err := checkTools(ctx, u.Tools, content); err != nil {
+		if err := (settingsCheck{u.Knowledge, u.Tools, u.Schemas}).do(ctx, content); err != nil {
 			return domain.Bot{}, err
 		}
 	}

@@ -40,6 +40,7 @@ type Thread struct {
 	Status        ThreadStatus
 	Title         string
 	Metadata      json.RawMessage // an object
+	Variables     Variables       // for each turn
 	CreatedBy     uuid.UUID
 	EndUserID     *uuid.UUID // whose thread it is; nil: of no end user
 	CreatedAt     time.Time

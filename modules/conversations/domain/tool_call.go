@@ -121,6 +121,8 @@ type Step struct {
 	Text    string // that the model said before the calls; may be empty
 	Calls   []ModelCall
 	Results []ToolResult // of the calls, in their order
+	// Correction is said to the model after a step without calls, whose text is not what was wanted; empty for other steps.
+	Correction string
 }
 
 // StepBreak separates what a model says before calls of tools from what it says after them, in the content of its answer.

@@ -32,6 +32,15 @@ type Message struct {
 	Cancelled   bool      // the answer of a cancelled turn, which may be incomplete
 	Citations   []Citation
 	Steps       []Step // of the answer, before its content
+	Structured  bool   // the content is a JSON object of the schema that the bot declared
+}
+
+// Output returns the object that the content is; nil for a text.
+func (m Message) Output() json.RawMessage {
+	if !m.Structured || !json.Valid([]byte(m.Content)) {
+		return nil
+	}
+	return json.RawMessage(m.Content)
 }
 
 // Turn is a user's message and the answer to it. When it starts, its two messages are numbered and the version of the
@@ -45,9 +54,11 @@ type Turn struct {
 	Follows     *Parent    // that the caller has named; nil: the last turn of the current branch
 	ParentID    *uuid.UUID // nil: it follows none
 	Path        Path
-	Version     *int     // of the bot that the caller has named; nil: the published one
-	Pinned      *Pinned  // nil in a thread without a bot
-	Request     *Request // nil: the caller has sent only the message
+	Version     *int      // of the bot that the caller has named; nil: the published one
+	Pinned      *Pinned   // nil in a thread without a bot
+	Request     *Request  // nil: the caller has sent only the message
+	Given       Variables // by the caller
+	Variables   Variables // those of the thread and Given
 	Defaults    ModelDefaults
 	Asked       ModelName // the model that the settings name; its provider is UnknownProvider where they name none
 	Channel     *Channel  // nil in a thread that was opened by an API call
@@ -148,6 +159,7 @@ type Reply struct {
 	FinishReason    FinishReason // empty: unknown
 	Citations       []Citation
 	Calls           []ModelCall // of tools, whose results the model waits for
+	Structured      bool        // Content is a JSON object of the schema that the bot declares
 	Usage
 	Begun      bool // the provider has worked on the call, and so charges for it
 	Latency    time.Duration

@@ -29,6 +29,7 @@ type TurnView struct {
 	Reply                                        // of the last attempt, without its content and what was charged
 	Failure                            *Failure  // of a failed turn
 	CancelledBy                        uuid.UUID // the operation that cancelled it
+	Variables                          Variables // that the turn was given
 	User                               Message
 	Answer                             *Message // nil while there is none; the partial answer of a cancelled turn
 	CreatedAt                          time.Time

@@ -75,7 +75,7 @@ const HintDetail = "hint"
 func PermanentModelFailure(err error) bool {
 	for _, permanent := range []error{
 		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer,
-		ErrModelNotAllowed, ErrModelNotConfigured, ErrToolCall, ErrToolCallCut, ErrToolsUnsupported, ErrToolLoop, fail.ErrEmailNotVerified,
+		ErrModelNotAllowed, ErrModelNotConfigured, ErrToolCall, ErrToolCallCut, ErrToolsUnsupported, ErrToolLoop, ErrOutputInvalid, fail.ErrEmailNotVerified,
 	} {
 		if errors.Is(err, permanent) {
 			return true

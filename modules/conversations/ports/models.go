@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,9 @@ type Prompt struct {
 	Tools         []domain.OfferedTool
 	ToolChoice    domain.ToolChoice // that a tool must be called is for the first step; after it the model may
 	Steps         []domain.Step     // of this answer, oldest first: the model goes on after them
+	OutputSchema  json.RawMessage   // that the answer is to match: a JSON Schema; nil: it is a text
+	// SourceBoundary delimits sources that are a part of Content; empty: there are none.
+	SourceBoundary string
 
 	Asked
 }
@@ -82,6 +86,12 @@ func (p Prompt) Instruction(rules string) string {
 	}
 	if p.HasTools() {
 		parts = append(parts, domain.ResultRules(p.ResultBoundary()))
+	}
+	if p.SourceBoundary != "" {
+		parts = append(parts, domain.QuotedRules(p.SourceBoundary))
+	}
+	if p.OutputSchema != nil {
+		parts = append(parts, domain.OutputRules(p.OutputSchema))
 	}
 	return strings.Join(parts, "\n\n")
 }
@@ -119,7 +129,16 @@ func (p Prompt) Tokens() int {
 	for _, m := range p.History {
 		n += TokensOfMessage(m)
 	}
+	if p.OutputSchema != nil {
+		n += TokensOf(domain.OutputRules(p.OutputSchema)) + TokensOf(domain.QuotedRules(p.SourceBoundary))
+	}
 	return n + p.Found.Tokens() + p.ToolTokens()
+}
+
+// Schemas checks objects by JSON Schemas.
+type Schemas interface {
+	// Validate returns what is wrong with an object, for a model; empty for nothing.
+	Validate(schema, object json.RawMessage) (problem string, err error)
 }
 
 // TokensOfMessage estimates the tokens of a message of the history, with its calls of tools and their results.
@@ -145,7 +164,7 @@ const (
 
 func tokensOfSteps(steps []domain.Step) (n int) {
 	for _, step := range steps {
-		n += TokensOf(step.Text)
+		n += TokensOf(step.Text) + domain.TokensOf(len(step.Correction))
 		for _, c := range step.Calls {
 			n += perTool + domain.TokensOf(len(c.Name)+len(c.Arguments))
 		}

@@ -30,6 +30,11 @@ var (
 	ErrModel           = fail.New(fail.Unavailable, "DOWNSTREAM_UNAVAILABLE", "the model did not answer: send the same call again").After(time.Second)
 )
 
+// UnknownVariable returns the error for a value of a turn that its bot has no variable for.
+func UnknownVariable(name string) error {
+	return fail.Fields(fail.Field{Field: "variables." + name, Code: "UNKNOWN", Message: "is no variable that settings.variables of the bot declare"})
+}
+
 // Threads stores the threads of the caller's workspace.
 type Threads interface {
 	// Create stores a thread; ErrBotNotFound or ErrBotArchived where its bot is not in the workspace or is archived. A thread with
@@ -68,6 +73,8 @@ type ThreadChanges struct {
 	Metadata json.RawMessage
 	Status   *domain.ThreadStatus
 	Current  *uuid.UUID // the last turn of the branch that becomes the current one
+
+	Variables domain.Variables // all of them
 }
 
 // ThreadFilter narrows the list of threads; nil does not.

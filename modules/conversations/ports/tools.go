@@ -17,6 +17,8 @@ var (
 		"the turn waits for calls of tools: decide them by POST /v1/tool-calls/{id}/decision, or answer them by POST /v1/tool-calls/{id}/result; it then goes on by itself")
 	ErrToolLoop = fail.New(fail.Invalid, "TOOL_LOOP",
 		"the model made the same failing call of a tool again and again: change the instruction of the bot or the description of the tool, then send the message as a new operation")
+	ErrOutputInvalid = fail.New(fail.Invalid, "OUTPUT_INVALID",
+		"the model's answers do not match the output_schema of the bot: details.problem says why; make the schema simpler or choose another model, then send the message as a new operation")
 	ErrToolCallNotFound = fail.New(fail.NotFound, "NOT_FOUND", "there is no such call of a tool in this workspace")
 	ErrToolCallDecided  = fail.New(fail.Conflict, "TOOL_CALL_DECIDED", "this call does not wait any more: details.status says what became of it")
 	ErrNotUnknown       = fail.New(fail.Conflict, "CONFLICT", "only what became of a call with the status unknown is decided by succeeded or failed: details.status is that of this call")

@@ -17,6 +17,7 @@ type AskModel struct {
 	Model    ports.Model
 	Retrieve RetrieveKnowledge
 	Tools    UseTools
+	Schemas  ports.Schemas
 	Timeout  time.Duration // for the whole answer, or for one step of an answer with tools
 	Now      func() time.Time
 }
@@ -72,7 +73,7 @@ func (u AskModel) reply(ctx context.Context, p ports.Prompt, tools *toolTurn, sa
 		return u.Model.Reply(ctx, p, say)
 	}
 	var text strings.Builder
-	broken := false
+	broken, corrections := false, p.Steps
 	speak := func(piece string) {
 		if broken {
 			piece, broken = domain.StepBreak+piece, false
@@ -94,6 +95,10 @@ func (u AskModel) reply(ctx context.Context, p ports.Prompt, tools *toolTurn, sa
 			return domain.Reply{}, err
 		}
 		tools.offer(&p)
+		p.Steps = append(p.Steps, corrections...)
+		if p.OutputSchema != nil {
+			text.Reset() // the object is what the model says last
+		}
 		reply, err := u.step(ctx, p, speak)
 		p.ChargedMicros = 0 // it is counted with the step
 		if err != nil || len(reply.Calls) == 0 {
@@ -137,6 +142,9 @@ func (u AskModel) answer(
 	ctx context.Context, t domain.Turn, knowledge domain.KnowledgeSettings, tools *toolTurn, write func(chunk string), began func(),
 ) (domain.Reply, error) {
 	prompt := promptOf(t)
+	if len(knowledge.Bases) == 0 && prompt.OutputSchema != nil {
+		return u.output(ctx, prompt, tools, domain.Usage{}, write, began)
+	}
 	if len(knowledge.Bases) == 0 {
 		reply, err := u.reply(ctx, prompt, tools, func(text string) {
 			began()
@@ -164,6 +172,9 @@ func (u AskModel) answer(
 		}
 		answer.reader = domain.NewCitationReader(sources)
 		prompt.Found = ports.Found{Sources: sources, Boundary: rand.Text()}
+	}
+	if prompt.OutputSchema != nil {
+		return u.output(ctx, prompt, tools, usage, write, began)
 	}
 	prompt.Found.Locate = answer.reader.Locate
 	reply, err := u.reply(ctx, prompt, tools, func(text string) {
@@ -222,7 +233,8 @@ func writeEvent(write func(chunk string), kind domain.EventType, data any) error
 func promptOf(t domain.Turn) ports.Prompt {
 	return ports.Prompt{
 		TurnID: t.ID, Attempt: t.Attempt, Limited: t.CostLimited,
-		ThreadID: t.ThreadID, Seq: t.User.Seq, Path: t.Path, Pinned: t.Request.Instructed(t.Pinned), Defaults: t.Defaults, Content: t.User.Content, Request: t.Request,
+		ThreadID: t.ThreadID, Seq: t.User.Seq, Path: t.Path, Pinned: t.Request.Instructed(t.Pinned.Filled(t.Variables)), Defaults: t.Defaults,
+		Content: t.User.Content, Request: t.Request, OutputSchema: t.Pinned.OutputSchema(),
 	}
 }
 

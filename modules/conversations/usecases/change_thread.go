@@ -26,6 +26,9 @@ func (u ChangeThread) Do(ctx context.Context, id uuid.UUID, c ports.ThreadChange
 	if wrong != nil {
 		return domain.Thread{}, wrongLabel(wrong)
 	}
+	if err := checkVariables(c.Variables); err != nil {
+		return domain.Thread{}, err
+	}
 	return u.Threads.Change(ctx, id, c)
 }
 

@@ -26,6 +26,7 @@ type NewThread struct {
 	EndUserID       *uuid.UUID // who opens it, which the database knows too; nil: no end user
 	Title           string
 	Metadata        json.RawMessage // nil: none
+	Variables       domain.Variables
 }
 
 // Do opens the thread, with a bot of the workspace or without one. It fails with ErrBotNotFound or ErrBotArchived.
@@ -35,5 +36,9 @@ func (u CreateThread) Do(ctx context.Context, in NewThread) (domain.Thread, erro
 	if err := thread.Label(in.Title, in.Metadata); err != nil {
 		return domain.Thread{}, wrongLabel(err)
 	}
+	if err := checkVariables(in.Variables); err != nil {
+		return domain.Thread{}, err
+	}
+	thread.Variables = in.Variables
 	return thread, u.Threads.Create(ctx, thread)
 }

@@ -108,7 +108,7 @@ func (a *attempt) finish(ctx context.Context) (domain.CompletedTurn, error) {
 		return domain.CompletedTurn{}, err
 	}
 	done := domain.CompletedTurn{Turn: *a.turn, Answer: a.turn.Answer(a.reply.Content, a.Now()), Reply: a.reply}
-	done.Answer.Citations = a.reply.Citations
+	done.Answer.Citations, done.Answer.Structured = a.reply.Citations, a.reply.Structured
 	if err := a.Turns.Complete(ctx, done.Turn, done.Answer, done.Reply); err != nil {
 		return done, err
 	}

@@ -39,6 +39,8 @@ type NewTurn struct {
 	Follows *domain.Parent  // nil: the last turn of the thread's current branch
 	Version *int            // of the bot; nil: the published one
 	Request *domain.Request // what was sent beside the content; nil: nothing
+
+	Variables domain.Variables // nil: those of the thread and the defaults of the bot
 }
 
 // Do takes the turn and returns its answer. Errors are wrong fields, those of ports.Operations, ports.ErrThreadBusy
@@ -88,8 +90,8 @@ func (u TakeTurn) prepare(ctx context.Context, in NewTurn) (domain.Turn, error) 
 	if err != nil {
 		return turn, fail.Fields(fail.Field{Field: "content", Code: ContentCode(err), Message: err.Error()})
 	}
-	turn.Follows, turn.Version, turn.Request = in.Follows, in.Version, in.Request
-	return turn, nil
+	turn.Follows, turn.Version, turn.Request, turn.Given = in.Follows, in.Version, in.Request, in.Variables
+	return turn, checkVariables(in.Variables)
 }
 
 const (

@@ -32,7 +32,13 @@ func TestSixtyFourSameCallsAtOnceTakeEffectOnce(t *testing.T) {
 			t.Parallel()
 			super := harness.Postgres.Superuser(t, p.Database)
 			id := uuid.NewString()
-			answers := harness.AtOnce(64, func() harness.Answer { return ada.Call(t, test.method, test.path, test.body, harness.Operation(id)) })
+			answers := harness.AtOnce(64, func() harness.Answer {
+				for { // a call that has waited too long for the first is sent again, as its answer says
+					if a := ada.Call(t, test.method, test.path, test.body, harness.Operation(id)); a.Text("code") != "OPERATION_IN_PROGRESS" {
+						return a
+					}
+				}
+			})
 			fresh := 0
 			for _, a := range answers {
 				require.Less(t, a.Status, 300, a)

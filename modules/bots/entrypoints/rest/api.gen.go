@@ -367,6 +367,18 @@ type BotTool struct {
 // BotToolApproval Which calls wait until a person has approved them: none, those of tools with the effect `write`, or all. Default: `writes`.
 type BotToolApproval string
 
+// BotVariable A variable in the instruction of a bot.
+type BotVariable struct {
+	// Default Value where neither the turn nor its thread has one, at most 2000 characters.
+	Default string `json:"default"`
+
+	// Description What it is for, at most 500 characters. Models do not see it.
+	Description *string `json:"description,omitempty"`
+
+	// Name Name: a small letter, then up to 63 small letters, digits and underscores.
+	Name string `json:"name"`
+}
+
 // BotVersion A version of a bot.
 type BotVersion struct {
 	// BotID Id of the bot.

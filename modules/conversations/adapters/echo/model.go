@@ -19,7 +19,7 @@ import (
 //	call get_weather {"city": "Paris"}
 //
 // calls the tool, if the prompt has it; several lines are calls of one step. The answer then repeats the results, and quotes the first
-// source where a call has searched.
+// source where a call has searched. Where the bot declares a schema for its answers, the answer is the message as it is.
 type Model struct {
 	Delay time.Duration // for each word; 0: none
 }
@@ -36,6 +36,8 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	}
 	content := "Echo: " + p.Content
 	switch {
+	case p.OutputSchema != nil:
+		content = p.Content
 	case len(p.Steps) > 0:
 		content = "Echo: " + cmp.Or(results(p), p.Content)
 	case len(p.Found.Sources) > 0:

@@ -75,6 +75,9 @@ func (b *builder) addSteps(answer uuid.UUID, steps []domain.Step) {
 			if domain.IsVisible(step.Text) {
 				b.messages = append(b.messages, Message{Role: domain.RoleAssistant, Text: step.Text})
 			}
+			if step.Correction != "" {
+				b.messages = append(b.messages, Message{Role: domain.RoleUser, Text: step.Correction})
+			}
 			continue
 		}
 		calls, results := Message{Role: domain.RoleAssistant}, Message{Role: domain.RoleUser}

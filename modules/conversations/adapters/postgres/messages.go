@@ -54,7 +54,7 @@ func (t *Threads) readMessages(ctx context.Context, limit int, query string, arg
 		list = append(list, domain.Message{})
 		m := &list[len(list)-1]
 		if err := rows.Scan(&m.ID, &m.ThreadID, &m.TurnID, &m.Seq, (*string)(&m.Role), &m.Content, &m.OperationID, &m.CreatedAt,
-			&status, &citations, &rating, &comment, &ratedAt); err != nil {
+			&status, &citations, &m.Structured, &rating, &comment, &ratedAt); err != nil {
 			return nil, err
 		}
 		m.Cancelled = status == string(domain.TurnCancelled)
@@ -86,8 +86,8 @@ func (t *Threads) Rate(ctx context.Context, o domain.Opinion) (domain.Message, e
 		return domain.Message{}, err
 	}
 	return domain.Message{
-		Citations: citations,
-		ID:        row.ID, ThreadID: row.ThreadID, TurnID: row.TurnID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
+		Citations: citations, Structured: row.Structured,
+		ID: row.ID, ThreadID: row.ThreadID, TurnID: row.TurnID, Seq: row.Seq, Role: domain.Role(row.Role), Content: row.Content,
 		OperationID: row.OperationID, CreatedAt: row.CreatedAt, Cancelled: row.Status == string(domain.TurnCancelled),
 		Feedback: &domain.Feedback{Rating: o.Rating, Comment: o.Comment, At: *row.RatedAt},
 	}, nil

@@ -3,6 +3,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -31,15 +32,19 @@ func listQueries(ctx context.Context, db *postgres.DB) (*conversationsdb.Queries
 }
 
 func (t *Threads) Create(ctx context.Context, thread domain.Thread) error {
+	variables, err := json.Marshal(thread.Variables.OrNone())
+	if err != nil {
+		return fmt.Errorf("encode the variables of a thread: %w", err)
+	}
 	q, workspace := queries(ctx, t.db)
 	if thread.BotID == nil {
 		return q.CreateThreadWithoutBot(ctx, conversationsdb.CreateThreadWithoutBotParams{
-			WorkspaceID: workspace, ID: thread.ID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata,
+			WorkspaceID: workspace, ID: thread.ID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata, Variables: variables,
 			CreatedBy: thread.CreatedBy, CreatedAt: thread.CreatedAt,
 		})
 	}
 	botArchived, err := q.CreateThreadWithBot(ctx, conversationsdb.CreateThreadWithBotParams{
-		WorkspaceID: workspace, ID: thread.ID, BotID: *thread.BotID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata,
+		WorkspaceID: workspace, ID: thread.ID, BotID: *thread.BotID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata, Variables: variables,
 		CreatedBy: thread.CreatedBy, CreatedAt: thread.CreatedAt, ExpiresAt: thread.ExpiresAt,
 	})
 	switch {
@@ -62,7 +67,7 @@ func (t *Threads) Get(ctx context.Context, id uuid.UUID) (domain.Thread, error) 
 	if err != nil {
 		return domain.Thread{}, fmt.Errorf("read the thread: %w", err)
 	}
-	return toThread(row), nil
+	return toThread(row)
 }
 
 func (t *Threads) Change(ctx context.Context, id uuid.UUID, c ports.ThreadChanges) (domain.Thread, error) {
@@ -72,8 +77,12 @@ func (t *Threads) Change(ctx context.Context, id uuid.UUID, c ports.ThreadChange
 			return domain.Thread{}, err
 		}
 	}
-	_, err := q.ChangeThread(ctx, conversationsdb.ChangeThreadParams{
-		WorkspaceID: workspace, ID: id, Title: c.Title, Metadata: c.Metadata, Status: (*string)(c.Status),
+	variables, err := variablesRow(c.Variables)
+	if err != nil {
+		return domain.Thread{}, err
+	}
+	_, err = q.ChangeThread(ctx, conversationsdb.ChangeThreadParams{
+		WorkspaceID: workspace, ID: id, Title: c.Title, Metadata: c.Metadata, Status: (*string)(c.Status), Variables: variables,
 	})
 	if postgres.IsMissing(err) {
 		return domain.Thread{}, ports.ErrThreadNotFound
@@ -121,7 +130,7 @@ func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.T
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
 	}
-	var list []domain.Thread
+	var found []conversationsdb.GetThreadRow
 	if f.OwnerID != nil {
 		rows, err := q.ListThreadsOfOwner(ctx, conversationsdb.ListThreadsOfOwnerParams{
 			WorkspaceID: workspace, OwnerID: *f.OwnerID, BotID: f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
@@ -130,9 +139,9 @@ func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.T
 			return nil, fmt.Errorf("list the threads of an owner: %w", err)
 		}
 		for _, row := range rows {
-			list = append(list, toThread(conversationsdb.GetThreadRow(row)))
+			found = append(found, conversationsdb.GetThreadRow(row))
 		}
-		return list, nil
+		return toThreads(found)
 	}
 	if f.BotID != nil {
 		rows, err := q.ListThreadsOfBot(ctx, conversationsdb.ListThreadsOfBotParams{
@@ -142,18 +151,18 @@ func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.T
 			return nil, fmt.Errorf("list the threads of a bot: %w", err)
 		}
 		for _, row := range rows {
-			list = append(list, toThread(conversationsdb.GetThreadRow(row)))
+			found = append(found, conversationsdb.GetThreadRow(row))
 		}
-		return list, nil
+		return toThreads(found)
 	}
 	rows, err := q.ListThreads(ctx, params)
 	if err != nil {
 		return nil, fmt.Errorf("list the threads: %w", err)
 	}
 	for _, row := range rows {
-		list = append(list, toThread(conversationsdb.GetThreadRow(row)))
+		found = append(found, conversationsdb.GetThreadRow(row))
 	}
-	return list, nil
+	return toThreads(found)
 }
 
 func (t *Threads) OpenChannel(ctx context.Context, c domain.Channel, now time.Time) (thread uuid.UUID, err error) {
@@ -170,16 +179,49 @@ func (t *Threads) OpenChannel(ctx context.Context, c domain.Channel, now time.Ti
 	return thread, nil
 }
 
-func toThread(row conversationsdb.GetThreadRow) domain.Thread {
+func toThreads(rows []conversationsdb.GetThreadRow) ([]domain.Thread, error) {
+	list := make([]domain.Thread, len(rows))
+	for i, row := range rows {
+		var err error
+		if list[i], err = toThread(row); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func toThread(row conversationsdb.GetThreadRow) (domain.Thread, error) {
+	variables, err := toVariables(row.Variables)
 	thread := domain.Thread{
-		ID: row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID, Status: domain.ThreadStatus(row.Status),
+		Variables: variables,
+		ID:        row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID, Status: domain.ThreadStatus(row.Status),
 		EndUserID: row.EndUserID, Title: row.Title, Metadata: row.Metadata, CreatedAt: row.CreatedAt, Channel: toChannel(row.EndpointID, row.ConversationID),
 		ExpiresAt: row.ExpiresAt, CurrentTurnID: row.CurrentTurnID,
 	}
 	if len(row.LastMessageAt) > 0 {
 		thread.LastMessageAt = &row.LastMessageAt[0]
 	}
-	return thread
+	return thread, err
+}
+
+// variablesRow returns values of variables as a row has them; nil, which is NULL in SQL, where there are none.
+func variablesRow(v domain.Variables) (json.RawMessage, error) {
+	if v == nil {
+		return nil, nil
+	}
+	row, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode the variables: %w", err)
+	}
+	return row, nil
+}
+
+func toVariables(row json.RawMessage) (domain.Variables, error) {
+	v, err := domain.ReadVariables(row)
+	if err != nil {
+		return nil, fmt.Errorf("read the variables: %w", err)
+	}
+	return v, nil
 }
 
 func toChannel(endpoint *uuid.UUID, conversation *string) *domain.Channel {

@@ -34,8 +34,8 @@ func (r TurnViews) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Turn
 	if err != nil {
 		return domain.TurnView{}, fmt.Errorf("read the turn: %w", err)
 	}
-	view := toTurnView(row)
-	if view.Answer != nil {
+	view, err := toTurnView(row)
+	if view.Answer != nil && err == nil {
 		view.Answer.Citations, err = toCitations(row.AnswerCitations)
 	}
 	return view, err
@@ -60,7 +60,9 @@ func (r TurnViews) List(ctx context.Context, thread uuid.UUID, branch domain.Bra
 	}
 	views := make([]domain.TurnView, len(rows))
 	for i, row := range rows {
-		views[i] = toTurnView(conversationsdb.GetTurnRow(row))
+		if views[i], err = toTurnView(conversationsdb.GetTurnRow(row)); err != nil {
+			return nil, err
+		}
 	}
 	return views, nil
 }
@@ -213,7 +215,8 @@ func (r TurnViews) Cancel(ctx context.Context, t domain.Turn, partial domain.Mes
 	return q.TellOfTurn(ctx, t.ID.String())
 }
 
-func toTurnView(row conversationsdb.GetTurnRow) domain.TurnView {
+func toTurnView(row conversationsdb.GetTurnRow) (domain.TurnView, error) {
+	variables, err := toVariables(row.Variables)
 	r := domain.TurnView{
 		ID: row.ID, ThreadID: row.ThreadID, ActorID: row.ActorID, OperationID: row.OperationID, ParentID: row.ParentID, BotID: row.BotID,
 		BotVersion: toInt(row.BotVersion), Status: domain.TurnStatus(row.Status), Attempt: int(row.Attempt),
@@ -228,7 +231,7 @@ func toTurnView(row conversationsdb.GetTurnRow) domain.TurnView {
 			ID: row.UserID, ThreadID: row.ThreadID, TurnID: &row.ID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.UserContent,
 			OperationID: &row.OperationID, CreatedAt: row.UserCreatedAt,
 		},
-		CreatedAt: row.CreatedAt, FinishedAt: row.FinishedAt,
+		CreatedAt: row.CreatedAt, FinishedAt: row.FinishedAt, Variables: variables,
 	}
 	if row.FinishReason != nil {
 		r.FinishReason = domain.FinishReason(*row.FinishReason)
@@ -246,12 +249,13 @@ func toTurnView(row conversationsdb.GetTurnRow) domain.TurnView {
 		r.Answer = &domain.Message{
 			ID: *row.AnswerID, ThreadID: row.ThreadID, TurnID: &row.ID, Seq: row.UserSeq + 1, Role: domain.RoleAssistant,
 			OperationID: &row.OperationID, CreatedAt: *row.AnswerCreatedAt, Cancelled: *row.AnswerStatus == string(domain.TurnCancelled),
+			Structured: row.AnswerStructured,
 		}
 		if row.AnswerContent != nil {
 			r.Answer.Content = *row.AnswerContent
 		}
 	}
-	return r
+	return r, err
 }
 
 // toDetails reads the details of a failure, which only Fail writes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,6 +43,10 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	if err != nil {
 		return err
 	}
+	variables, err := variablesRow(t.Given)
+	if err != nil {
+		return err
+	}
 	q, workspace := queries(ctx, s.db)
 	if err := countTurn(ctx, q, t.StartedAt); err != nil {
 		return err
@@ -62,6 +67,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		Version:     toInt32(t.Version),
 		Request:     request,
 		MaxPieces:   domain.MaxPathPieces,
+		Variables:   variables,
 	}
 	if t.Follows != nil {
 		start.Fork, start.Parent = true, t.Follows.TurnID
@@ -70,6 +76,8 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	switch {
 	case postgres.IsMissing(err):
 		return ports.ErrThreadNotFound
+	case strings.HasPrefix(postgres.RefusedFor(err), ofVariable):
+		return ports.UnknownVariable(strings.TrimPrefix(postgres.RefusedFor(err), ofVariable))
 	case postgres.RefusedFor(err) != "":
 		return refused(err)
 	case postgres.Violates(err, "llm_turns_one_running"):
@@ -88,8 +96,12 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 			BotID: *row.BotID, Version: int(*row.Version), Instruction: *row.Instruction, Settings: row.Settings,
 		}
 	}
-	return nil
+	t.Variables, err = toVariables(row.Variables)
+	return err
 }
+
+// ofVariable begins the reason for which StartTurn refuses a variable.
+const ofVariable = "variable "
 
 // countTurn queues the count of a turn for an API key or an end user with limits. The next statement returns fail.ErrTooMany where they
 // allow no more.
@@ -166,6 +178,9 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 	}
 	t.Defaults = toDefaults(pinned.DefaultModel, pinned.Fallbacks)
 	if t.Request, err = toRequest(pinned.Request); err != nil {
+		return nil, err
+	}
+	if t.Variables, err = toVariables(pinned.Variables); err != nil {
 		return nil, err
 	}
 	t.ToolSteps = int(pinned.ToolSteps)
@@ -248,7 +263,7 @@ func (s *Turns) Complete(ctx context.Context, t domain.Turn, answer domain.Messa
 	err = q.CreateMessage(ctx, conversationsdb.CreateMessageParams{
 		WorkspaceID: workspace, ID: answer.ID, ThreadID: t.ThreadID, TurnID: &t.ID, Seq: answer.Seq,
 		Role: string(answer.Role), Content: answer.Content, OperationID: answer.OperationID, CreatedAt: answer.CreatedAt,
-		Citations: citations,
+		Citations: citations, Structured: answer.Structured,
 	})
 	if err != nil {
 		return fmt.Errorf("store the answer: %w", err)

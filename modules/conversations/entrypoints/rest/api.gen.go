@@ -99,6 +99,7 @@ const (
 	OPERATIONIDREUSED        ErrorCode = "OPERATION_ID_REUSED"
 	OPERATIONINPROGRESS      ErrorCode = "OPERATION_IN_PROGRESS"
 	ORIGINNOTALLOWED         ErrorCode = "ORIGIN_NOT_ALLOWED"
+	OUTPUTINVALID            ErrorCode = "OUTPUT_INVALID"
 	OWNROLE                  ErrorCode = "OWN_ROLE"
 	PAGENOTFOUND             ErrorCode = "PAGE_NOT_FOUND"
 	PAYLOADTOOLARGE          ErrorCode = "PAYLOAD_TOO_LARGE"
@@ -264,6 +265,8 @@ func (e ErrorCode) Valid() bool {
 	case OPERATIONINPROGRESS:
 		return true
 	case ORIGINNOTALLOWED:
+		return true
+	case OUTPUTINVALID:
 		return true
 	case OWNROLE:
 		return true
@@ -844,6 +847,11 @@ type ChangeThreadRequest struct {
 
 	// Title New title, at most 200 characters.
 	Title *string `json:"title,omitempty"`
+
+	// Variables Values for the variables in the instruction of the bot, by their names: at most 50, of up to 2000 characters each. Those of a thread are for
+	// each of its turns, and those of a turn go before them; a variable without a value has its default. A value is put into the instruction as
+	// one line. End users cannot give values.
+	Variables NewVariables `json:"variables,omitempty"`
 }
 
 // Channel The outside conversation that the thread belongs to; null if there is none.
@@ -919,6 +927,11 @@ type CreateThreadRequest struct {
 
 	// Title Title of the thread, at most 200 characters. Default empty.
 	Title ThreadTitle `json:"title,omitempty"`
+
+	// Variables Values for the variables in the instruction of the bot, by their names: at most 50, of up to 2000 characters each. Those of a thread are for
+	// each of its turns, and those of a turn go before them; a variable without a value has its default. A value is put into the instruction as
+	// one line. End users cannot give values.
+	Variables NewVariables `json:"variables,omitempty"`
 }
 
 // Empty An object without fields.
@@ -974,7 +987,7 @@ type Message struct {
 	// Citations Places in documents that an answer cites; empty if there are none. A snapshot: it stays as it is when the document changes or is deleted.
 	Citations []Citation `json:"citations"`
 
-	// Content Text of the message.
+	// Content Text of the message; the JSON text where there is `output`.
 	Content string `json:"content"`
 
 	// CreatedAt When it was created.
@@ -988,6 +1001,9 @@ type Message struct {
 
 	// OperationID Operation that wrote the message; null if there was none.
 	OperationID *openapi_types.UUID `json:"operation_id"`
+
+	// Output Answer of a bot with an `output_schema`, which it matches; null for a text.
+	Output *json.RawMessage `json:"output"`
 
 	// Role Who wrote the message.
 	Role MessageRole `json:"role"`
@@ -1175,6 +1191,11 @@ type ModelSettings struct {
 	// Warnings Warnings about values that were stored as sent but probably not meant. Present only in the answer of a call that writes them.
 	Warnings []Warning `json:"warnings,omitempty"`
 }
+
+// NewVariables Values for the variables in the instruction of the bot, by their names: at most 50, of up to 2000 characters each. Those of a thread are for
+// each of its turns, and those of a turn go before them; a variable without a value has its default. A value is put into the instruction as
+// one line. End users cannot give values.
+type NewVariables = map[string]string
 
 // OnBusy What to do while another turn runs in the thread. `reject` answers 409 `THREAD_BUSY`; `enqueue` waits for it, as long as
 // a request may take, after at most 8 others. Default: `reject`.
@@ -1396,6 +1417,11 @@ type TakeTurnRequest struct {
 
 	// ParentTurnID Turn of the thread that this one follows; null: none, so that the model sees no earlier message. Default: the last turn of the current branch.
 	ParentTurnID json.RawMessage `json:"parent_turn_id,omitempty"`
+
+	// Variables Values for the variables in the instruction of the bot, by their names: at most 50, of up to 2000 characters each. Those of a thread are for
+	// each of its turns, and those of a turn go before them; a variable without a value has its default. A value is put into the instruction as
+	// one line. End users cannot give values.
+	Variables NewVariables `json:"variables,omitempty"`
 }
 
 // TestModelKeyRequest How to test a key.
@@ -1447,6 +1473,9 @@ type Thread struct {
 
 	// Title Title; empty if there is none.
 	Title string `json:"title"`
+
+	// Variables Values for the variables in the instruction of the bot, by their names. Empty for end users.
+	Variables Variables `json:"variables"`
 
 	// WorkspaceID Id of the workspace.
 	WorkspaceID openapi_types.UUID `json:"workspace_id"`
@@ -1877,6 +1906,9 @@ type TurnRecord struct {
 
 	// UserMessageID Message of the user that began the turn.
 	UserMessageID openapi_types.UUID `json:"user_message_id"`
+
+	// Variables Values for the variables in the instruction of the bot, by their names. Empty for end users.
+	Variables Variables `json:"variables"`
 }
 
 // TurnRecordList A page of a list.
@@ -2004,6 +2036,9 @@ type UsableModelList struct {
 	// Unavailable Providers whose models could not be listed, and why.
 	Unavailable []UnavailableModels `json:"unavailable"`
 }
+
+// Variables Values for the variables in the instruction of the bot, by their names. Empty for end users.
+type Variables = map[string]string
 
 // Warning A warning about a value that was stored.
 type Warning struct {

@@ -16,10 +16,10 @@ import (
 
 func isEndUser(ctx context.Context) bool { return callctx.From(ctx).Principal.EndUser != nil }
 
-// threadFor returns a thread as the caller receives it. Metadata are of the business.
+// threadFor returns a thread as the caller receives it. Metadata and variables are of the business.
 func threadFor(ctx context.Context, t domain.Thread) Thread {
 	if isEndUser(ctx) {
-		t.Metadata = json.RawMessage("{}")
+		t.Metadata, t.Variables = json.RawMessage("{}"), nil
 	}
 	return toThread(t)
 }
@@ -30,6 +30,7 @@ func recordFor(ctx context.Context, r TurnRecord) TurnRecord {
 		return r
 	}
 	r.Provider, r.Model, r.BotVersion, r.Usage, r.LatencyMs, r.FirstTokenMs = "", "", nil, TurnUsage{}, nil, nil
+	r.Variables = map[string]string{}
 	if r.Error != nil {
 		code, message, details := fail.ForEndUser(r.Error.Code, r.Error.Message, r.Error.Details)
 		r.Error = &TurnFailure{Code: code, Message: message, Details: details}
@@ -96,10 +97,10 @@ func eventFor(ctx context.Context, event any) any {
 	return event
 }
 
-// checkMetadata refuses metadata of an end user: they are the business's.
-func checkMetadata(ctx context.Context, sent bool) error {
+// checkBusiness refuses a field that was sent by an end user, where it is the business's.
+func checkBusiness(ctx context.Context, field string, sent bool) error {
 	if isEndUser(ctx) && sent {
-		return fail.Fields(fail.Field{Field: "metadata", Code: "INVALID", Message: "must be left out: end users do not set it"})
+		return fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: "must be left out: end users do not set it"})
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"encoding/json"
+
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/platform/request/page"
 )
@@ -8,6 +10,7 @@ import (
 func toThread(t domain.Thread) Thread {
 	thread := Thread{
 		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, EndUserID: t.EndUserID, Status: ThreadStatus(t.Status), Title: t.Title, Metadata: t.Metadata,
+		Variables: t.Variables.OrNone(),
 		CreatedAt: t.CreatedAt, LastMessageAt: t.LastMessageAt, CurrentTurnID: t.CurrentTurnID,
 	}
 	if t.Channel != nil {
@@ -19,7 +22,7 @@ func toThread(t domain.Thread) Thread {
 func toMessage(m domain.Message) Message {
 	message := Message{
 		ID: m.ID, ThreadID: m.ThreadID, TurnID: m.TurnID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: statusOf(m),
-		OperationID: m.OperationID, CreatedAt: m.CreatedAt, Citations: page.Map(m.Citations, toCitation),
+		OperationID: m.OperationID, CreatedAt: m.CreatedAt, Citations: page.Map(m.Citations, toCitation), Output: outputOf(m),
 	}
 	if f := m.Feedback; f != nil {
 		message.Feedback = &GivenFeedback{Rating: Rating(f.Rating), Comment: f.Comment, UpdatedAt: f.At}
@@ -53,4 +56,13 @@ func toTurn(t domain.Turn, answer domain.Message, reply domain.Reply) Turn {
 		turn.BotID, turn.BotVersion = &t.Pinned.BotID, &version
 	}
 	return turn
+}
+
+// outputOf returns the object that an answer is; nil for a text.
+func outputOf(m domain.Message) *json.RawMessage {
+	output := m.Output()
+	if output == nil {
+		return nil
+	}
+	return &output
 }

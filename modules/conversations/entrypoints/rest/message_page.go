@@ -149,6 +149,12 @@ func appendMessage(b []byte, m domain.Message) ([]byte, error) {
 	} else {
 		b = append(b, "null"...)
 	}
+	b = append(b, `,"output":`...)
+	if output := m.Output(); output != nil {
+		b = append(b, output...)
+	} else {
+		b = append(b, "null"...)
+	}
 	b = append(b, `,"role":"`...)
 	b = append(b, m.Role...)
 	b = append(b, `","seq":`...)

@@ -51,8 +51,10 @@ func (s Server) Mount(e *echo.Echo) {
 const defaultMessages = 100 // on a page
 
 func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (CreateThreadResponseObject, error) {
-	if err := checkMetadata(ctx, r.Body.Metadata != nil); err != nil {
-		return nil, err
+	for field, sent := range map[string]bool{"metadata": r.Body.Metadata != nil, "variables": r.Body.Variables != nil} {
+		if err := checkBusiness(ctx, field, sent); err != nil {
+			return nil, err
+		}
 	}
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
 		p := callctx.From(ctx).Principal
@@ -65,6 +67,7 @@ func (s Server) CreateThread(ctx context.Context, r CreateThreadRequestObject) (
 		}
 		thread, err := s.Create.Do(ctx, usecases.NewThread{
 			WorkspaceID: p.WorkspaceID, By: p.UserID, BotID: r.Body.BotID, EndUserID: endUser, Title: r.Body.Title, Metadata: r.Body.Metadata,
+			Variables: r.Body.Variables,
 		})
 		location := "/v1/conversations/threads/" + thread.ID.String()
 		return command.Outcome{

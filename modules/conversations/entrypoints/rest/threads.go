@@ -30,11 +30,14 @@ func (s Server) ListThreads(ctx context.Context, r ListThreadsRequestObject) (Li
 
 func (s Server) ChangeThread(ctx context.Context, r ChangeThreadRequestObject) (ChangeThreadResponseObject, error) {
 	answer, err := s.Commands.Run(ctx, func(ctx context.Context) (command.Outcome, error) {
-		if err := checkMetadata(ctx, r.Body.Metadata != nil); err != nil {
-			return command.Outcome{}, err
+		for field, sent := range map[string]bool{"metadata": r.Body.Metadata != nil, "variables": r.Body.Variables != nil} {
+			if err := checkBusiness(ctx, field, sent); err != nil {
+				return command.Outcome{}, err
+			}
 		}
 		thread, err := s.Change.Do(ctx, r.ThreadID, ports.ThreadChanges{
 			Title: r.Body.Title, Metadata: r.Body.Metadata, Status: (*domain.ThreadStatus)(r.Body.Status), Current: r.Body.CurrentTurnID,
+			Variables: r.Body.Variables,
 		})
 		return command.Outcome{
 			Answer:   ChangeThread200JSONResponse(threadFor(ctx, thread)).VisitChangeThreadResponse,
@@ -60,6 +63,9 @@ func threadChanges(body *ChangeThreadRequest) map[string]any {
 	}
 	if body.Metadata != nil {
 		changes["metadata"] = "changed"
+	}
+	if body.Variables != nil {
+		changes["variables"] = "changed"
 	}
 	return changes
 }

@@ -17,11 +17,15 @@ import (
 // TakeTurn sends a message to a thread and returns the turn, or streams its events.
 func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurnResponseObject, error) {
 	parent, err := parentOf(r.Body.ParentTurnID)
+	if err == nil {
+		err = checkBusiness(ctx, "variables", r.Body.Variables != nil)
+	}
 	if err != nil {
 		return nil, err
 	}
 	in := usecases.NewTurn{
-		ThreadID: r.ThreadID, Content: r.Body.Content, Follows: parent, Enqueue: r.Body.OnBusy != nil && *r.Body.OnBusy == Enqueue,
+		Variables: r.Body.Variables,
+		ThreadID:  r.ThreadID, Content: r.Body.Content, Follows: parent, Enqueue: r.Body.OnBusy != nil && *r.Body.OnBusy == Enqueue,
 	}
 	if wantsStream(ctx) {
 		from, err := positionOfOperation(ctx, r.Params.LastEventID, r.Params.LastEventIDQuery)

@@ -57,7 +57,7 @@ func toTurnRecord(r domain.TurnView) TurnRecord {
 	t := TurnRecord{
 		ID: r.ID, ThreadID: r.ThreadID, ParentTurnID: r.ParentID, Status: TurnStatus(r.Status), Attempt: r.Attempt, OperationID: r.OperationID,
 		BotID: r.BotID, BotVersion: toVersion(r.BotVersion), Provider: r.Provider, Model: r.Model, Usage: toTurnUsage(r),
-		FirstTokenMs: r.FirstTokenMS(), FinishReason: r.FinishedBy(), UserMessageID: r.User.ID, CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
+		FirstTokenMs: r.FirstTokenMS(), FinishReason: r.FinishedBy(), UserMessageID: r.User.ID, Variables: r.Variables.OrNone(), CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
 	}
 	if r.Ended() {
 		t.LatencyMs = new(r.Latency.Milliseconds())
