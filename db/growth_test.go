@@ -126,6 +126,7 @@ var readingPolicies = map[string]string{
 	"key_bots documents":             "as chunks",
 	"key_bots knowledge_bases":       "as chunks",
 	"key_bots tool_credentials":      "as tools",
+	"key_bots tool_reviews":          "as tools",
 	"key_bots tool_versions":         "as tools",
 	"key_bots tools":                 "the bots of the key name the tool; as message_feedback",
 	"key_bots message_feedback":      "the bot is that of the thread; only for keys that are limited to some bots, in their own workspace",

@@ -73,6 +73,7 @@ var keyBots = map[string]botData{
 	"tools":                      byTool("id"),
 	"tool_versions":              byTool("tool_id"),
 	"tool_credentials":           byTool("tool_id"),
+	"tool_reviews":               byTool("tool_id"),
 	"knowledge_bases":            byBase("id"),
 	"documents":                  byBase("base_id"),
 	"document_texts":             {"app.sees_document(document_id)", "app.refuse_key()"},
@@ -217,7 +218,7 @@ func TestAKeyLimitedToABotSeesTheRowsOfThatBotOnly(t *testing.T) {
 		require.Equal(t, 2, sees(whole), table)
 		require.Equal(t, want, sees(limited), table)
 	}
-	for _, table := range []string{"knowledge_bases", "documents", "document_texts", "chunks", "tools", "tool_credentials"} {
+	for _, table := range []string{"knowledge_bases", "documents", "document_texts", "chunks", "tools", "tool_credentials", "tool_reviews"} {
 		for _, change := range []string{"DELETE FROM " + table, "INSERT INTO " + table + " SELECT * FROM " + table, "UPDATE documents SET title = 'x'"} {
 			err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
 				_, err := tx.Exec(t.Context(), `SELECT set_config('role', 'parley_app', true), app.enter_key($1, $2, '{}', 'any')`, limited, workspace)

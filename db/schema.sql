@@ -2927,6 +2927,61 @@ GRANT DELETE, INSERT, SELECT, UPDATE (created_at, created_by, origin, sealed, ty
 
 GRANT DELETE, SELECT (sealed, workspace_id) ON tool_credentials TO parley_door;
 
+CREATE TABLE tool_reviews (
+  workspace_id uuid NOT NULL,
+  tool_id uuid NOT NULL,
+  status text NOT NULL,
+  hash text NOT NULL,
+  description text NOT NULL,
+  schema text,
+  effect text NOT NULL,
+  problem text NOT NULL,
+  found_at timestamp with time zone NOT NULL,
+  CONSTRAINT tool_reviews_effect_check CHECK ((effect = ANY (ARRAY['read'::text, 'write'::text]))),
+  CONSTRAINT tool_reviews_pkey PRIMARY KEY (workspace_id, tool_id),
+  CONSTRAINT tool_reviews_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'rejected'::text]))),
+  CONSTRAINT tool_reviews_workspace_id_tool_id_fkey FOREIGN KEY (workspace_id, tool_id) REFERENCES tools(workspace_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE tool_reviews ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY key_bots ON tool_reviews AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((tool_id = ANY (( SELECT app.known_tools() AS known_tools)::uuid[])), false)
+END)
+  WITH CHECK (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY key_bots_delete ON tool_reviews AS RESTRICTIVE FOR DELETE TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.refuse_key()
+END);
+
+CREATE POLICY purge ON tool_reviews AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tool_reviews.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON tool_reviews AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = tool_reviews.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON tool_reviews AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+GRANT DELETE, INSERT, SELECT, UPDATE (description, effect, found_at, hash, problem, schema, status) ON tool_reviews TO parley_app;
+
+GRANT DELETE, SELECT (workspace_id) ON tool_reviews TO parley_door;
+
 CREATE TABLE tool_versions (
   workspace_id uuid NOT NULL,
   tool_id uuid NOT NULL,
@@ -2942,6 +2997,8 @@ CREATE TABLE tool_versions (
   note text NOT NULL,
   created_by uuid NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  remote_name text NOT NULL DEFAULT ''::text,
+  definition_hash text NOT NULL DEFAULT ''::text,
   CONSTRAINT tool_versions_effect_check CHECK ((effect = ANY (ARRAY['read'::text, 'write'::text]))),
   CONSTRAINT tool_versions_max_output_bytes_check CHECK ((max_output_bytes > 0)),
   CONSTRAINT tool_versions_pkey PRIMARY KEY (workspace_id, tool_id, version),
@@ -2999,7 +3056,7 @@ CREATE TABLE tools (
   created_at timestamp with time zone NOT NULL,
   updated_at timestamp with time zone NOT NULL,
   CONSTRAINT tools_current_version_check CHECK ((current_version > 0)),
-  CONSTRAINT tools_kind_check CHECK ((kind = ANY (ARRAY['http'::text, 'client'::text]))),
+  CONSTRAINT tools_kind_check CHECK ((kind = ANY (ARRAY['http'::text, 'mcp'::text, 'client'::text]))),
   CONSTRAINT tools_name_check CHECK ((name ~ '^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$'::text)),
   CONSTRAINT tools_pkey PRIMARY KEY (workspace_id, id),
   CONSTRAINT tools_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)

@@ -74,4 +74,6 @@ type ToolVersion struct {
 	Note              string
 	CreatedBy         uuid.UUID
 	CreatedAt         time.Time
+	RemoteName        string
+	DefinitionHash    string
 }

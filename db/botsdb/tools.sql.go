@@ -44,8 +44,9 @@ func (q *Queries) CreateTool(ctx context.Context, arg CreateToolParams) error {
 }
 
 const createToolVersion = `-- name: CreateToolVersion :exec
-INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, note, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, remote_name, definition_hash, note, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+        $15, $16)
 `
 
 type CreateToolVersionParams struct {
@@ -60,6 +61,8 @@ type CreateToolVersionParams struct {
 	URL               string
 	Method            string
 	IdempotencyHeader string
+	RemoteName        string
+	DefinitionHash    string
 	Note              string
 	CreatedBy         uuid.UUID
 	CreatedAt         time.Time
@@ -78,6 +81,8 @@ func (q *Queries) CreateToolVersion(ctx context.Context, arg CreateToolVersionPa
 		arg.URL,
 		arg.Method,
 		arg.IdempotencyHeader,
+		arg.RemoteName,
+		arg.DefinitionHash,
 		arg.Note,
 		arg.CreatedBy,
 		arg.CreatedAt,
@@ -113,11 +118,67 @@ func (q *Queries) DeleteToolCredentials(ctx context.Context, arg DeleteToolCrede
 	return err
 }
 
+const deleteToolReview = `-- name: DeleteToolReview :exec
+DELETE FROM tool_reviews WHERE workspace_id = $1 AND tool_id = $2
+`
+
+type DeleteToolReviewParams struct {
+	WorkspaceID uuid.UUID
+	ToolID      uuid.UUID
+}
+
+func (q *Queries) DeleteToolReview(ctx context.Context, arg DeleteToolReviewParams) error {
+	_, err := q.db.Exec(ctx, deleteToolReview, arg.WorkspaceID, arg.ToolID)
+	return err
+}
+
+const foundToolDefinition = `-- name: FoundToolDefinition :exec
+INSERT INTO tool_reviews (workspace_id, tool_id, status, hash, description, schema, effect, problem, found_at)
+SELECT $1, t.id, $2, $3, $4, $5, $6, $7, $8
+  FROM tools t
+  JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = t.current_version AND v.definition_hash <> $3
+ WHERE t.workspace_id = $1 AND t.id = $9
+ON CONFLICT (workspace_id, tool_id) DO UPDATE SET status = excluded.status, hash = excluded.hash, description = excluded.description, schema = excluded.schema,
+       effect = excluded.effect, problem = excluded.problem, found_at = excluded.found_at
+ WHERE tool_reviews.hash <> excluded.hash
+`
+
+type FoundToolDefinitionParams struct {
+	WorkspaceID uuid.UUID
+	Status      string
+	Hash        string
+	Description string
+	Schema      *string
+	Effect      string
+	Problem     string
+	FoundAt     time.Time
+	ToolID      uuid.UUID
+}
+
+// Stores what the server of a tool has, once: not where the newest version has it, nor where it was found before.
+func (q *Queries) FoundToolDefinition(ctx context.Context, arg FoundToolDefinitionParams) error {
+	_, err := q.db.Exec(ctx, foundToolDefinition,
+		arg.WorkspaceID,
+		arg.Status,
+		arg.Hash,
+		arg.Description,
+		arg.Schema,
+		arg.Effect,
+		arg.Problem,
+		arg.FoundAt,
+		arg.ToolID,
+	)
+	return err
+}
+
 const getTool = `-- name: GetTool :one
-SELECT t.workspace_id, t.id, t.kind, t.name, t.current_version, t.created_by, t.created_at, t.updated_at, v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, c.type AS credentials_type, c.origin AS credentials_origin, c.created_at AS credentials_at
+SELECT t.workspace_id, t.id, t.kind, t.name, t.current_version, t.created_by, t.created_at, t.updated_at, v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, c.type AS credentials_type, c.origin AS credentials_origin, c.created_at AS credentials_at,
+       r.status AS review_status, r.hash AS review_hash, r.description AS review_description, r.schema AS review_schema, r.effect AS review_effect,
+       r.problem AS review_problem, r.found_at AS review_found_at
   FROM tools t
   JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = t.current_version
   LEFT JOIN tool_credentials c ON c.workspace_id = t.workspace_id AND c.tool_id = t.id
+  LEFT JOIN tool_reviews r ON r.workspace_id = t.workspace_id AND r.tool_id = t.id
  WHERE t.workspace_id = $1 AND t.id = $2
 `
 
@@ -132,6 +193,13 @@ type GetToolRow struct {
 	CredentialsType   *string
 	CredentialsOrigin *string
 	CredentialsAt     *time.Time
+	ReviewStatus      *string
+	ReviewHash        *string
+	ReviewDescription *string
+	ReviewSchema      *string
+	ReviewEffect      *string
+	ReviewProblem     *string
+	ReviewFoundAt     *time.Time
 }
 
 func (q *Queries) GetTool(ctx context.Context, arg GetToolParams) (GetToolRow, error) {
@@ -160,9 +228,18 @@ func (q *Queries) GetTool(ctx context.Context, arg GetToolParams) (GetToolRow, e
 		&i.ToolVersion.Note,
 		&i.ToolVersion.CreatedBy,
 		&i.ToolVersion.CreatedAt,
+		&i.ToolVersion.RemoteName,
+		&i.ToolVersion.DefinitionHash,
 		&i.CredentialsType,
 		&i.CredentialsOrigin,
 		&i.CredentialsAt,
+		&i.ReviewStatus,
+		&i.ReviewHash,
+		&i.ReviewDescription,
+		&i.ReviewSchema,
+		&i.ReviewEffect,
+		&i.ReviewProblem,
+		&i.ReviewFoundAt,
 	)
 	return i, err
 }
@@ -210,7 +287,7 @@ func (q *Queries) ListBotsOfTool(ctx context.Context, arg ListBotsOfToolParams) 
 }
 
 const listToolVersions = `-- name: ListToolVersions :many
-SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, t.kind, t.name
+SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, t.kind, t.name
   FROM tool_versions v
   JOIN tools t ON t.workspace_id = v.workspace_id AND t.id = v.tool_id
  WHERE v.workspace_id = $1 AND v.tool_id = $2
@@ -261,6 +338,8 @@ func (q *Queries) ListToolVersions(ctx context.Context, arg ListToolVersionsPara
 			&i.ToolVersion.Note,
 			&i.ToolVersion.CreatedBy,
 			&i.ToolVersion.CreatedAt,
+			&i.ToolVersion.RemoteName,
+			&i.ToolVersion.DefinitionHash,
 			&i.Kind,
 			&i.Name,
 		); err != nil {
@@ -275,21 +354,25 @@ func (q *Queries) ListToolVersions(ctx context.Context, arg ListToolVersionsPara
 }
 
 const listTools = `-- name: ListTools :many
-SELECT t.workspace_id, t.id, t.kind, t.name, t.current_version, t.created_by, t.created_at, t.updated_at, v.description, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header
+SELECT t.workspace_id, t.id, t.kind, t.name, t.current_version, t.created_by, t.created_at, t.updated_at, v.description, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.remote_name,
+       r.status AS review_status
   FROM tools t
   JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = t.current_version
+  LEFT JOIN tool_reviews r ON r.workspace_id = t.workspace_id AND r.tool_id = t.id
  WHERE t.workspace_id = $1
    AND ($2::text IS NULL OR strpos(lower(t.name), lower($2::text)) > 0)
    AND ($3::text IS NULL OR t.kind = $3::text)
-   AND ($4::uuid IS NULL OR t.id < $4::uuid)
+   AND ($4::text IS NULL OR r.status = $4::text)
+   AND ($5::uuid IS NULL OR t.id < $5::uuid)
  ORDER BY t.id DESC
- LIMIT $5
+ LIMIT $6
 `
 
 type ListToolsParams struct {
 	WorkspaceID uuid.UUID
 	NamePart    *string
 	Kind        *string
+	Review      *string
 	Before      *uuid.UUID
 	Count       int32
 }
@@ -303,6 +386,8 @@ type ListToolsRow struct {
 	URL               string
 	Method            string
 	IdempotencyHeader string
+	RemoteName        string
+	ReviewStatus      *string
 }
 
 // Without their schemas.
@@ -311,6 +396,7 @@ func (q *Queries) ListTools(ctx context.Context, arg ListToolsParams) ([]ListToo
 		arg.WorkspaceID,
 		arg.NamePart,
 		arg.Kind,
+		arg.Review,
 		arg.Before,
 		arg.Count,
 	)
@@ -337,6 +423,8 @@ func (q *Queries) ListTools(ctx context.Context, arg ListToolsParams) ([]ListToo
 			&i.URL,
 			&i.Method,
 			&i.IdempotencyHeader,
+			&i.RemoteName,
+			&i.ReviewStatus,
 		); err != nil {
 			return nil, err
 		}
@@ -365,7 +453,7 @@ func (q *Queries) LockTool(ctx context.Context, arg LockToolParams) error {
 }
 
 const pinTools = `-- name: PinTools :many
-SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, t.kind, t.name, c.type AS credentials_type, c.origin AS credentials_origin, c.sealed AS credentials_sealed
+SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, t.kind, t.name, c.type AS credentials_type, c.origin AS credentials_origin, c.sealed AS credentials_sealed
   FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, version integer)
   JOIN tools t ON t.workspace_id = $2 AND t.id = r.id
   JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = coalesce(r.version, t.current_version)
@@ -411,6 +499,8 @@ func (q *Queries) PinTools(ctx context.Context, arg PinToolsParams) ([]PinToolsR
 			&i.ToolVersion.Note,
 			&i.ToolVersion.CreatedBy,
 			&i.ToolVersion.CreatedAt,
+			&i.ToolVersion.RemoteName,
+			&i.ToolVersion.DefinitionHash,
 			&i.Kind,
 			&i.Name,
 			&i.CredentialsType,
@@ -453,6 +543,20 @@ func (q *Queries) PutToolCredentials(ctx context.Context, arg PutToolCredentials
 		arg.CreatedBy,
 		arg.CreatedAt,
 	)
+	return err
+}
+
+const rejectToolDefinition = `-- name: RejectToolDefinition :exec
+UPDATE tool_reviews SET status = 'rejected' WHERE workspace_id = $1 AND tool_id = $2
+`
+
+type RejectToolDefinitionParams struct {
+	WorkspaceID uuid.UUID
+	ToolID      uuid.UUID
+}
+
+func (q *Queries) RejectToolDefinition(ctx context.Context, arg RejectToolDefinitionParams) error {
+	_, err := q.db.Exec(ctx, rejectToolDefinition, arg.WorkspaceID, arg.ToolID)
 	return err
 }
 

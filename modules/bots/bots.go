@@ -27,7 +27,7 @@ type Tool struct {
 	Name        string
 	Description string
 	Schema      json.RawMessage // of the arguments: JSON Schema
-	Kind        string          // http, or client for a tool that whoever reads the turn answers
+	Kind        string          // http, mcp, or client for a tool that whoever reads the turn answers
 	Writes      bool            // calls may change something
 	Repeatable  bool            // its target recognizes a call that is sent again under the same operation
 	// Check returns what is wrong with arguments; empty: they match the schema.

@@ -48,6 +48,7 @@ func newBots(o botsOptions) module {
 	deletions, threads := postgres.Deletions{DB: o.db, Queue: o.jobs}, conversationsadapter.Threads{Face: o.threads}
 	unfinished := usecases.FindUnfinishedDeletions{Unfinished: deletions, In: inWorkspace}
 	createTool := usecases.CreateTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now}
+	changeTool := usecases.ChangeTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now}
 	return module{mount: rest.Server{
 		Create:   usecases.CreateBot{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Schemas: o.tools.schemas, Now: now},
 		Update:   usecases.UpdateInstruction{Bots: store, Models: models, Knowledge: known, Tools: o.tools.store, Schemas: o.tools.schemas, Events: publisher, Now: now},
@@ -63,7 +64,9 @@ func newBots(o botsOptions) module {
 		Tools: rest.Tools{
 			Create:  createTool,
 			Import:  usecases.ImportTools{Documents: openapidoc.Documents{}, Create: createTool},
-			Change:  usecases.ChangeTool{Tools: o.tools.store, Schemas: o.tools.schemas, Credentials: o.tools.credentials, CheckURL: o.tools.checkURL, Now: now},
+			Servers: usecases.ImportMCPTools{Servers: o.tools.servers, Create: createTool},
+			Change:  changeTool,
+			Review:  usecases.ReviewTool{Change: changeTool, Reviews: o.tools.reviews},
 			Delete:  usecases.DeleteTool{Tools: o.tools.store, Uses: o.tools.store},
 			Version: usecases.GetToolVersion{Tools: o.tools.store, Reader: o.tools.store},
 			Tools:   o.tools.store,

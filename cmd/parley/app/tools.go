@@ -5,8 +5,10 @@ import (
 
 	"github.com/parley/parley/modules/bots"
 	"github.com/parley/parley/modules/bots/adapters/httptool"
+	"github.com/parley/parley/modules/bots/adapters/mcptool"
 	"github.com/parley/parley/modules/bots/adapters/postgres"
 	"github.com/parley/parley/modules/bots/adapters/schemas"
+	"github.com/parley/parley/modules/bots/adapters/tooltarget"
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/entrypoints/inproc"
 	"github.com/parley/parley/modules/bots/ports"
@@ -43,6 +45,8 @@ type tools struct {
 	store       postgres.Tools
 	schemas     schemas.Schemas
 	credentials postgres.ToolCredentials
+	reviews     postgres.ToolReviews
+	servers     mcptool.Caller
 	checkURL    func(raw string) error
 	pin         usecases.PinTools
 	call        usecases.CallTool
@@ -52,21 +56,27 @@ type tools struct {
 func newTools(o toolsOptions) tools {
 	client := webhook.NewStreamClient(webhookTargets(o.cfg))
 	client.Transport = o.tracing.Transport(client.Transport)
-	caller := httptool.Caller{
-		Client: client,
+	target := tooltarget.Client{
+		HTTP: client,
 		Guard: o.guard("tool", resilience.Policy{
 			Timeout: toolCallTimeout, Concurrency: maxToolTarget, PerSource: maxToolSource, Failures: breakAfter, Sources: breakSources, OpenFor: o.cfg.BreakerOpen,
 		}),
-		Slots: resilience.NewSlots(maxToolCalls), Tokens: httptool.NewTokens(),
+		Slots: resilience.NewSlots(maxToolCalls), Tokens: tooltarget.NewTokens(),
 	}
 	store := postgres.Tools{DB: o.db, Quota: o.quota}
 	credentials := postgres.ToolCredentials{DB: o.db, Box: o.box}
+	reviews, servers := postgres.ToolReviews{DB: o.db}, mcptool.Caller{Target: target}
 	return tools{
 		credentials: credentials,
+		reviews:     reviews,
+		servers:     servers,
 		store:       store,
 		checkURL:    func(raw string) error { return webhook.CheckURL(raw, webhookTargets(o.cfg)) },
 		pin:         usecases.PinTools{Tools: store},
-		call:        usecases.CallTool{Schemas: schemas.Schemas{}, Credentials: credentials, Callers: map[domain.ToolKind]ports.ToolCaller{domain.HTTPTool: caller}},
+		call: usecases.CallTool{
+			Schemas: schemas.Schemas{}, Credentials: credentials, Reviews: reviews, Now: now,
+			Callers: map[domain.ToolKind]ports.ToolCaller{domain.HTTPTool: httptool.Caller{Target: target}, domain.MCPTool: servers},
+		},
 	}
 }
 

@@ -19,6 +19,7 @@ type ToolKind string
 // The kinds.
 const (
 	HTTPTool   ToolKind = "http"
+	MCPTool    ToolKind = "mcp"    // of an MCP server, whose definition of it is pinned
 	ClientTool ToolKind = "client" // whoever reads the turn answers it
 )
 
@@ -38,6 +39,7 @@ const (
 	minToolTimeout     = 100 * time.Millisecond
 	maxToolTimeout     = time.Minute
 	maxToolOutput      = 1 << 20
+	maxRemoteName      = 200 // bytes
 
 	defaultToolTimeout = 10 * time.Second
 	defaultToolOutput  = 64 << 10
@@ -51,9 +53,11 @@ type ToolDefinition struct {
 	Effect            Effect
 	Timeout           time.Duration
 	MaxOutputBytes    int
-	URL               string // of the kind http, with {name} in its path for arguments; empty for others, as the next two
-	Method            string
+	URL               string // of the kind http, with {name} in its path for arguments, or of the MCP server; empty for others
+	Method            string // of the kind http
 	IdempotencyHeader string // empty: the target knows none
+	RemoteName        string // on the MCP server; empty for other kinds, as the next one
+	DefinitionHash    string // of the definition that the server must have (RemoteHash)
 }
 
 // Tool is a tool with its newest definition. A tool of a list has no schema.
@@ -65,6 +69,7 @@ type Tool struct {
 	CurrentVersion int
 	Definition     ToolDefinition
 	Credentials    *SetCredentials // nil: none, or it is a tool of a list
+	Review         *ToolReview     // nil: none; of a tool of a list it has a status alone
 	CreatedBy      uuid.UUID
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -94,12 +99,14 @@ type ToolChanges struct {
 	URL               *string
 	Method            *string
 	IdempotencyHeader *string
+	RemoteName        *string
+	DefinitionHash    *string
 }
 
 // IsEmpty reports whether nothing is to be changed.
 func (c ToolChanges) IsEmpty() bool {
 	return c.Description == nil && c.Schema == nil && c.Effect == nil && c.TimeoutMS == nil && c.MaxOutputBytes == nil && c.URL == nil && c.Method == nil &&
-		c.IdempotencyHeader == nil
+		c.IdempotencyHeader == nil && c.RemoteName == nil && c.DefinitionHash == nil
 }
 
 // NewTool returns a tool in version 1, or a *RuleError. What only other packages can check, the caller checks: the schema and where the
@@ -111,8 +118,8 @@ func NewTool(workspace uuid.UUID, kind ToolKind, name string, c ToolChanges, e E
 	if slices.Contains([]string{"auto", "required", "none"}, name) {
 		return Tool{}, ToolVersion{}, &RuleError{Field: "name", Rule: "must not be auto, required or none, which settings.tool_choice gives a meaning"}
 	}
-	if kind != HTTPTool && kind != ClientTool {
-		return Tool{}, ToolVersion{}, &RuleError{Field: "kind", Rule: "must be http or client"}
+	if kind != HTTPTool && kind != MCPTool && kind != ClientTool {
+		return Tool{}, ToolVersion{}, &RuleError{Field: "kind", Rule: "must be http, mcp or client"}
 	}
 	t := Tool{
 		ID: uuid.Must(uuid.NewV7()), WorkspaceID: workspace, Kind: kind, Name: name, CreatedBy: e.By, CreatedAt: e.At,
@@ -137,6 +144,8 @@ func (t *Tool) Rewrite(c ToolChanges, e Edition) (ToolVersion, error) {
 	set(&d.URL, c.URL)
 	set(&d.Method, c.Method)
 	set(&d.IdempotencyHeader, c.IdempotencyHeader)
+	set(&d.RemoteName, c.RemoteName)
+	set(&d.DefinitionHash, c.DefinitionHash)
 	if c.TimeoutMS != nil {
 		d.Timeout = time.Duration(*c.TimeoutMS) * time.Millisecond
 	}
@@ -175,17 +184,24 @@ func (d ToolDefinition) check(kind ToolKind) error {
 	case d.MaxOutputBytes < 1 || d.MaxOutputBytes > maxToolOutput:
 		return &RuleError{Field: "max_output_bytes", Rule: "must be 1 to 1048576"}
 	}
-	if kind != HTTPTool {
-		return d.checkNotHTTP()
+	if kind == HTTPTool {
+		return d.checkHTTP()
 	}
-	return d.checkHTTP()
+	return d.checkNotHTTP(kind)
 }
 
-func (d ToolDefinition) checkNotHTTP() error {
-	for field, value := range map[string]string{"url": d.URL, "method": d.Method, "idempotency_header": d.IdempotencyHeader} {
-		if value != "" {
-			return &RuleError{Field: field, Rule: "is only for the kind http"}
-		}
+func (d ToolDefinition) checkNotHTTP(kind ToolKind) error {
+	switch {
+	case d.Method != "":
+		return &RuleError{Field: "method", Rule: "is only for the kind http"}
+	case d.IdempotencyHeader != "":
+		return &RuleError{Field: "idempotency_header", Rule: "is only for the kind http"}
+	case kind == ClientTool && d.URL != "":
+		return &RuleError{Field: "url", Rule: "is only for the kinds http and mcp"}
+	case kind == MCPTool && d.URL == "":
+		return &RuleError{Field: "url", Rule: "is required for the kind mcp", Code: "REQUIRED"}
+	case kind == MCPTool && (d.RemoteName == "" || len(d.RemoteName) > maxRemoteName):
+		return &RuleError{Field: "remote_name", Rule: "must have 1 to 200 bytes"}
 	}
 	return nil
 }

@@ -23,4 +23,6 @@ type ToolOutcome struct {
 	HTTPStatus int    // 0: there was no answer
 	Duration   time.Duration
 	Truncated  bool // the text is cut off
+	// Changed is the definition that the server of the tool has instead of the pinned one; nil: that one. The call was not made.
+	Changed *RemoteTool
 }

@@ -44,8 +44,8 @@ type CredentialsChange struct {
 
 // Check returns a *RuleError where credentials do not have exactly the fields of their type, or the tool takes none.
 func (c Credentials) Check(kind ToolKind) error {
-	if kind != HTTPTool {
-		return &RuleError{Field: "credentials", Rule: "are only for the kind http"}
+	if kind == ClientTool {
+		return &RuleError{Field: "credentials", Rule: "are only for the kinds http and mcp"}
 	}
 	fields := []struct {
 		name, value string

@@ -16,6 +16,7 @@ var (
 	ErrToolVersionNotFound = fail.New(fail.NotFound, "NOT_FOUND", "the tool has no such version")
 	ErrToolVersionConflict = fail.New(fail.Outdated, "VERSION_CONFLICT", "the tool has another version by now: read it again, then send yours for that one")
 	ErrToolNameTaken       = fail.New(fail.Conflict, "TOOL_NAME_TAKEN", "the workspace has a tool of this name")
+	ErrNoReview            = fail.New(fail.Conflict, "CONFLICT", "no changed definition with this hash waits: read the tool again")
 	ErrToolInUse           = fail.New(fail.Conflict, "TOOL_IN_USE", "bots use this tool: details.bots names them; take it out of their settings, or delete it with force=true")
 )
 
@@ -43,8 +44,9 @@ type ToolReader interface {
 
 // ToolFilter narrows the list of tools. A nil field does not filter.
 type ToolFilter struct {
-	NamePart *string          `json:"q,omitempty"` // ignoring case
-	Kind     *domain.ToolKind `json:"k,omitempty"`
+	NamePart *string              `json:"q,omitempty"` // ignoring case
+	Kind     *domain.ToolKind     `json:"k,omitempty"`
+	Review   *domain.ReviewStatus `json:"r,omitempty"`
 }
 
 // UsingBot is a bot that uses a tool.
@@ -97,4 +99,18 @@ type ToolCaller interface {
 type ToolDocuments interface {
 	// Read returns the operations of an OpenAPI document. The error is a *domain.RuleError. An empty base is that of the document.
 	Read(document []byte, base, prefix string) ([]domain.ImportedTool, error)
+}
+
+// ToolServers are MCP servers.
+type ToolServers interface {
+	// List returns the tools of a server. The error is a *domain.RuleError.
+	List(ctx context.Context, url string, secrets *domain.Credentials) ([]domain.RemoteTool, error)
+}
+
+// ToolReviews stores the changed definitions of tools of MCP servers, at most one of each tool.
+type ToolReviews interface {
+	// Found stores a definition, unless the newest version or the review of the tool has it already. It is for calls by whoever may use a bot.
+	Found(ctx context.Context, review domain.ToolReview) error
+	Reject(ctx context.Context, tool uuid.UUID) error
+	Delete(ctx context.Context, tool uuid.UUID) error
 }

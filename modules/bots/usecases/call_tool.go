@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -16,11 +17,13 @@ type CallTool struct {
 	Schemas     ports.ToolSchemas
 	Credentials ports.ToolCredentials
 	Callers     map[domain.ToolKind]ports.ToolCaller
+	Reviews     ports.ToolReviews
+	Now         func() time.Time
 }
 
 // Do calls a version of a tool, which PinTools has returned, once. Where the tool has an idempotency header, calls with the same operation
-// have one effect, and only then a call with the status unknown may be sent again. The error is not about the target: nothing was
-// sent.
+// have one effect, and only then a call with the status unknown may be sent again. A changed definition of a tool of an MCP server is stored
+// for a review. The error is not about the target: nothing was sent.
 func (u CallTool) Do(ctx context.Context, v domain.ToolVersion, operation uuid.UUID, arguments json.RawMessage) (domain.ToolOutcome, error) {
 	problem, err := u.Check(v, arguments)
 	if err != nil {
@@ -44,7 +47,11 @@ func (u CallTool) Do(ctx context.Context, v domain.ToolVersion, operation uuid.U
 		}
 		call.Credentials = &secrets
 	}
-	return caller.Call(ctx, call)
+	outcome, err := caller.Call(ctx, call)
+	if err == nil && outcome.Changed != nil {
+		err = u.Reviews.Found(ctx, domain.ToolReview{ToolID: v.ToolID, Status: domain.ReviewWaiting, Remote: *outcome.Changed, FoundAt: u.Now()})
+	}
+	return outcome, err
 }
 
 // Check returns what is wrong with arguments of a version of a tool; empty: they match its schema.

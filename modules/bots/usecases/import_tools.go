@@ -33,36 +33,54 @@ func (u ImportTools) Do(ctx context.Context, in NewTools) (candidates []domain.I
 	if err != nil {
 		return nil, nil, ports.Invalid(err)
 	}
+	created, err = u.Create.chosen(ctx, candidates, chosenTools{
+		workspace: in.WorkspaceID, by: in.By, kind: domain.HTTPTool, field: "operations", what: "the id of an operation of the document", ids: in.Operations,
+	})
+	return candidates, created, err
+}
+
+// chosenTools are those of a list of candidates that become tools.
+type chosenTools struct {
+	workspace, by uuid.UUID
+	kind          domain.ToolKind
+	field, what   string // of the ids
+	ids           []string
+	credentials   domain.CredentialsChange
+}
+
+// chosen writes into the candidates what keeps them from being tools, and creates those that are chosen.
+func (u CreateTool) chosen(ctx context.Context, candidates []domain.ImportedTool, in chosenTools) (created []domain.Tool, err error) {
 	for i, candidate := range candidates {
 		if candidate.Problem == "" {
-			candidates[i].Problem = u.problem(candidate)
+			candidates[i].Problem = u.problem(in.kind, candidate)
 		}
 	}
-	for i, id := range in.Operations {
-		field := fmt.Sprintf("operations.%d", i)
+	for i, id := range in.ids {
+		field := fmt.Sprintf("%s.%d", in.field, i)
 		at := slices.IndexFunc(candidates, func(c domain.ImportedTool) bool { return c.OperationID == id })
 		switch {
 		case at < 0:
-			return nil, nil, fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: "must be the id of an operation of the document"})
+			return nil, fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: "must be " + in.what})
 		case candidates[at].Problem != "":
-			return nil, nil, fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: "cannot be a tool: " + candidates[at].Problem})
+			return nil, fail.Fields(fail.Field{Field: field, Code: "INVALID", Message: "cannot be a tool: " + candidates[at].Problem})
 		}
-		tool, err := u.Create.Do(ctx, NewTool{
-			WorkspaceID: in.WorkspaceID, By: in.By, Kind: domain.HTTPTool, Name: candidates[at].Name, Definition: candidates[at].Definition, Note: "imported: " + short(id),
+		tool, err := u.Do(ctx, NewTool{
+			WorkspaceID: in.workspace, By: in.by, Kind: in.kind, Name: candidates[at].Name, Definition: candidates[at].Definition, Credentials: in.credentials,
+			Note: "imported: " + short(id),
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		created = append(created, tool)
 	}
-	return candidates, created, nil
+	return created, nil
 }
 
-// problem returns why an operation cannot be a tool; "" if it can.
-func (u ImportTools) problem(c domain.ImportedTool) string {
-	_, version, err := domain.NewTool(uuid.Nil, domain.HTTPTool, c.Name, c.Definition, domain.Edition{})
+// problem returns why a candidate cannot be a tool; "" if it can.
+func (u CreateTool) problem(kind domain.ToolKind, c domain.ImportedTool) string {
+	_, version, err := domain.NewTool(uuid.Nil, kind, c.Name, c.Definition, domain.Edition{})
 	if err == nil {
-		err = checkDefinition(u.Create.Schemas, u.Create.CheckURL, version)
+		err = checkDefinition(u.Schemas, u.CheckURL, version)
 	}
 	if err != nil {
 		return "its " + err.Error()

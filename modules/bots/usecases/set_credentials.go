@@ -20,14 +20,23 @@ func setCredentials(ctx context.Context, store ports.ToolCredentials, checkURL f
 		t.Credentials = nil
 		return store.Delete(ctx, t.ID)
 	}
-	if err := c.New.Check(t.Kind); err != nil {
+	if err := checkCredentials(*c.New, t.Kind, checkURL); err != nil {
 		return err
-	}
-	if c.New.TokenURL != "" {
-		if err := checkURL(c.New.TokenURL); err != nil {
-			return &domain.RuleError{Field: "credentials.token_url", Rule: err.Error()}
-		}
 	}
 	t.Credentials = &domain.SetCredentials{Type: c.New.Type, Origin: origin, At: e.At}
 	return store.Put(ctx, t.ID, *t.Credentials, *c.New, e.By)
+}
+
+// checkCredentials returns a *domain.RuleError where a tool of a kind cannot have the credentials.
+func checkCredentials(c domain.Credentials, kind domain.ToolKind, checkURL func(raw string) error) error {
+	if err := c.Check(kind); err != nil {
+		return err
+	}
+	if c.TokenURL == "" {
+		return nil
+	}
+	if err := checkURL(c.TokenURL); err != nil {
+		return &domain.RuleError{Field: "credentials.token_url", Rule: err.Error()}
+	}
+	return nil
 }

@@ -41,6 +41,7 @@ var samples = map[string]any{
 	"rateMessage":          map[string]any{"rating": "good"},
 
 	"changeTool":          map[string]any{"description": "Other"},
+	"reviewTool":          map[string]any{"decision": "reject", "hash": strings.Repeat("0", 64)},
 	"decideToolCall":      map[string]any{"decision": "deny"},
 	"answerToolCall":      map[string]any{"content": "red"},
 	"changeKnowledgeBase": map[string]any{"name": "Other"},
@@ -139,6 +140,8 @@ func TestWhatIsAnothersIsAnsweredLikeWhatNeverWas(t *testing.T) {
 			switch operation.OperationID {
 			case "deleteBot":
 				hers["bot_id"] = ada.NewBot(t)
+			case "reviewTool":
+				ada.Reviewed(t, super, hers["tool_id"], strings.Repeat("0", 64))
 			case "decideToolCall":
 				hers["tool_call_id"] = ada.WaitingCall(t, false)
 			case "deleteThread":

@@ -54,6 +54,7 @@ func bodiesOf(bot string) map[string]any {
 		"putEmbeddingKey":           map[string]any{"api_key": "sk-12345678", "model": "m"},
 		"createTool":                harness.ToolBody("x"),
 		"importTools":               map[string]any{"document": "openapi: 3.1.0\nservers: [{url: https://example.com}]"},
+		"importMcpTools":            map[string]any{"url": "http://mcp.example.com"},
 		"createKnowledgeBase":       map[string]any{"name": "x"},
 		"searchKnowledge":           map[string]any{"query": "x", "knowledge_base_ids": []string{uuid.NewString()}},
 		"createEmbeddings":          map[string]any{"model": "none", "input": "x"},
@@ -73,9 +74,10 @@ func bodiesOf(bot string) map[string]any {
 // who is let in gets an answer of the call itself, who is not gets 403 with what was lacking.
 func TestEveryCallIsHeldToItsRoleAndPermission(t *testing.T) {
 	t.Parallel()
-	p := harness.Start(t, "WORKERS=0", "EMAIL_VERIFICATION=off")
+	p := harness.Start(t, "WORKERS=0", "EMAIL_VERIFICATION=off", "WEBHOOK_ALLOW_PRIVATE=true")
 	host := p.Register(t)
 	bodies := bodiesOf(uuid.NewString())
+	bodies["importMcpTools"] = map[string]any{"url": harness.NewMCPServer(t).URL}
 	maps.Copy(bodies, samples)
 	rules := map[string]domain.Rule{}
 	for _, rule := range domain.Rules() {

@@ -107,7 +107,8 @@ func allowed(dir, imported string) bool {
 		case "adapters":
 			face := within(imported, "modules/*") && strings.Count(imported, "/") == 1
 			shared := module == "modules/conversations" && within(dir, module+"/adapters/openai", module+"/adapters/anthropic") &&
-				within(imported, module+"/adapters/modelstream", module+"/adapters/modelerror", module+"/adapters/modellist", module+"/adapters/modelprompt")
+				within(imported, module+"/adapters/modelstream", module+"/adapters/modelerror", module+"/adapters/modellist", module+"/adapters/modelprompt") ||
+				module == "modules/bots" && within(dir, module+"/adapters/httptool", module+"/adapters/mcptool") && imported == module+"/adapters/tooltarget"
 			return imported == module || face || shared || within(imported, module+"/domain", module+"/ports") ||
 				within(imported, "platform") && !within(imported, "platform/request/gateway") ||
 				within(dir, module+"/adapters/postgres") && imported == "db/"+parts[1]+"db"
@@ -144,7 +145,8 @@ func TestTechnologyStaysInItsPlaces(t *testing.T) {
 		"database/sql":                                     {"platform/data/postgres"},
 		"github.com/golang-migrate":                        {"platform/data/postgres"},
 		"github.com/coreos/go-oidc":                        {"modules/auth/adapters/oidc"},
-		"golang.org/x/oauth2":                              {"modules/auth/adapters/oidc", "modules/bots/adapters/httptool"},
+		"golang.org/x/oauth2":                              {"modules/auth/adapters/oidc", "modules/bots/adapters/tooltarget"},
+		"github.com/modelcontextprotocol/go-sdk":           {"modules/bots/adapters/mcptool", "cmd/parley/tests/harness"},
 		"github.com/lestrrat-go/jwx":                       {"modules/*/adapters"},
 		"github.com/pquerna/otp":                           {"modules/auth/adapters/totp"},
 		"github.com/redis":                                 {"platform", "modules/*/adapters", "cmd"},

@@ -78,6 +78,7 @@ var exportedTables = map[string]exported{
 // leftOut are the tables of workspaces that no export has, with the reason of each.
 var leftOut = map[string]string{
 	"tool_credentials":           "secrets: they are set anew",
+	"tool_reviews":               "what servers have now: it is found anew",
 	"api_keys":                   "secrets: keys are made anew",
 	"sessions":                   "secrets",
 	"caller_counts":              "of callers of this installation, within a day",

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parley/parley/modules/bots/adapters/httptool"
+	"github.com/parley/parley/modules/bots/adapters/tooltarget"
 	"github.com/parley/parley/modules/bots/domain"
 	"github.com/parley/parley/modules/bots/ports"
 	"github.com/parley/parley/platform/request/callctx"
@@ -26,13 +27,13 @@ import (
 )
 
 func newCaller(targets webhook.Targets) httptool.Caller {
-	return httptool.Caller{
-		Client: webhook.NewStreamClient(targets),
+	return httptool.Caller{Target: tooltarget.Client{
+		HTTP: webhook.NewStreamClient(targets),
 		Guard: resilience.NewGroup("tool", resilience.Policy{
 			Timeout: time.Minute, Concurrency: 64, PerSource: 16, Failures: 5, Sources: 3, OpenFor: time.Minute,
 		}, slog.New(slog.DiscardHandler)),
-		Slots: resilience.NewSlots(16), Tokens: httptool.NewTokens(),
-	}
+		Slots: resilience.NewSlots(16), Tokens: tooltarget.NewTokens(),
+	}}
 }
 
 // tool is a tool at a URL, changed by more.

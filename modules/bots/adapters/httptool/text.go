@@ -7,7 +7,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/parley/parley/modules/bots/adapters/tooltarget"
 )
 
 // readText reads the text of an answer, at most limit bytes of it. The error is that of the connection: an answer that is as long as the
@@ -15,15 +16,15 @@ import (
 func readText(answer *http.Response, limit int) (text string, truncated bool, err error) {
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")) // empty where there is none
 	if !isText(kind) {
-		text, truncated = cut(fmt.Sprintf("(The answer is no text: it is %q.)", kind), limit)
+		text, truncated = tooltarget.Cut(fmt.Sprintf("(The answer is no text: it is %q.)", kind), limit)
 		return text, truncated, nil
 	}
 	raw, err := io.ReadAll(io.LimitReader(answer.Body, int64(limit)+1))
 	if err != nil && len(raw) <= limit && !errors.Is(err, io.EOF) {
 		return "", false, err
 	}
-	clean := strings.ReplaceAll(strings.ToValidUTF8(string(raw), "\uFFFD"), "\x00", "\uFFFD")
-	text, _ = cut(clean, limit)
+	clean := tooltarget.Clean(string(raw))
+	text, _ = tooltarget.Cut(clean, limit)
 	return text, len(text) < len(clean), nil
 }
 
@@ -37,15 +38,4 @@ func isText(kind string) bool {
 		return true
 	}
 	return false
-}
-
-// cut returns the beginning of a text of at most limit bytes, and whether that is less than all of it.
-func cut(text string, limit int) (short string, truncated bool) {
-	if len(text) <= limit {
-		return text, false
-	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return text[:limit], true
 }

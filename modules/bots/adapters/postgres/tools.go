@@ -64,7 +64,7 @@ func (t Tools) createVersion(ctx context.Context, v domain.ToolVersion) error {
 	return q.CreateToolVersion(ctx, botsdb.CreateToolVersionParams{
 		WorkspaceID: workspace, ToolID: v.ToolID, Version: int32(v.Number), Description: d.Description, Schema: string(d.Schema), Effect: string(d.Effect),
 		TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes), URL: d.URL, Method: d.Method,
-		IdempotencyHeader: d.IdempotencyHeader, Note: v.Note, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
+		IdempotencyHeader: d.IdempotencyHeader, RemoteName: d.RemoteName, DefinitionHash: d.DefinitionHash, Note: v.Note, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
 	})
 }
 
@@ -82,6 +82,7 @@ func (t Tools) Get(ctx context.Context, id uuid.UUID) (domain.Tool, error) {
 	if row.CredentialsType != nil {
 		tool.Credentials = &domain.SetCredentials{Type: domain.CredentialsType(*row.CredentialsType), Origin: *row.CredentialsOrigin, At: *row.CredentialsAt}
 	}
+	tool.Review = toReview(row)
 	return tool, nil
 }
 
@@ -115,7 +116,7 @@ func (t Tools) Delete(ctx context.Context, id uuid.UUID) error {
 
 func (t Tools) List(ctx context.Context, f ports.ToolFilter, before *uuid.UUID, limit int) ([]domain.Tool, error) {
 	rows, err := botsdb.New(t.DB.InList(ctx)).ListTools(ctx, botsdb.ListToolsParams{
-		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, NamePart: f.NamePart, Kind: (*string)(f.Kind), Before: before, Count: int32(limit),
+		WorkspaceID: callctx.From(ctx).Principal.WorkspaceID, NamePart: f.NamePart, Kind: (*string)(f.Kind), Review: (*string)(f.Review), Before: before, Count: int32(limit),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the tools: %w", err)
@@ -124,7 +125,10 @@ func (t Tools) List(ctx context.Context, f ports.ToolFilter, before *uuid.UUID, 
 		tool := toTool(row.Tool)
 		tool.Definition = domain.ToolDefinition{
 			Description: row.Description, Effect: domain.Effect(row.Effect), Timeout: milliseconds(row.TimeoutMs), MaxOutputBytes: int(row.MaxOutputBytes),
-			URL: row.URL, Method: row.Method, IdempotencyHeader: row.IdempotencyHeader,
+			URL: row.URL, Method: row.Method, IdempotencyHeader: row.IdempotencyHeader, RemoteName: row.RemoteName,
+		}
+		if row.ReviewStatus != nil {
+			tool.Review = &domain.ToolReview{ToolID: tool.ID, Status: domain.ReviewStatus(*row.ReviewStatus)}
 		}
 		return tool
 	}), nil
@@ -183,7 +187,8 @@ func toToolVersion(row botsdb.ToolVersion, kind, name string) domain.ToolVersion
 		ToolID: row.ToolID, Number: int(row.Version), Kind: domain.ToolKind(kind), Name: name, Note: row.Note, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt,
 		Definition: domain.ToolDefinition{
 			Description: row.Description, Schema: json.RawMessage(row.Schema), Effect: domain.Effect(row.Effect), Timeout: milliseconds(row.TimeoutMs),
-			MaxOutputBytes: int(row.MaxOutputBytes), URL: row.URL, Method: row.Method, IdempotencyHeader: row.IdempotencyHeader,
+			MaxOutputBytes: int(row.MaxOutputBytes), URL: row.URL, Method: row.Method, IdempotencyHeader: row.IdempotencyHeader, RemoteName: row.RemoteName,
+			DefinitionHash: row.DefinitionHash,
 		},
 	}
 }

@@ -151,6 +151,24 @@ func (e CreateToolRequestMethod) Valid() bool {
 	}
 }
 
+// Defines values for NewToolKind.
+const (
+	NewToolKindClient NewToolKind = "client"
+	NewToolKindHTTP   NewToolKind = "http"
+)
+
+// Valid indicates whether the value is a known member of the NewToolKind enum.
+func (e NewToolKind) Valid() bool {
+	switch e {
+	case NewToolKindClient:
+		return true
+	case NewToolKindHTTP:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PointerMoveCause.
 const (
 	Create   PointerMoveCause = "create"
@@ -236,6 +254,7 @@ func (e ToolEffect) Valid() bool {
 const (
 	ToolKindClient ToolKind = "client"
 	ToolKindHTTP   ToolKind = "http"
+	ToolKindMCP    ToolKind = "mcp"
 )
 
 // Valid indicates whether the value is a known member of the ToolKind enum.
@@ -244,6 +263,44 @@ func (e ToolKind) Valid() bool {
 	case ToolKindClient:
 		return true
 	case ToolKindHTTP:
+		return true
+	case ToolKindMCP:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ToolReviewDecisionDecision.
+const (
+	ToolReviewAccept ToolReviewDecisionDecision = "accept"
+	ToolReviewReject ToolReviewDecisionDecision = "reject"
+)
+
+// Valid indicates whether the value is a known member of the ToolReviewDecisionDecision enum.
+func (e ToolReviewDecisionDecision) Valid() bool {
+	switch e {
+	case ToolReviewAccept:
+		return true
+	case ToolReviewReject:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ToolReviewStatus.
+const (
+	ToolReviewRejected ToolReviewStatus = "rejected"
+	ToolReviewWaiting  ToolReviewStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ToolReviewStatus enum.
+func (e ToolReviewStatus) Valid() bool {
+	switch e {
+	case ToolReviewRejected:
+		return true
+	case ToolReviewWaiting:
 		return true
 	default:
 		return false
@@ -432,7 +489,7 @@ type ChangeBotRequestStatus string
 
 // ChangeToolRequest Fields of the new version; at least one.
 type ChangeToolRequest struct {
-	// Credentials What the target is shown, for tools of the kind `http`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
+	// Credentials What the target is shown, for tools of the kinds `http` and `mcp`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
 	// them too. They belong to the tool, not to a version. `null` removes them.
 	//
 	// `header` is `value` in the header `name`; `bearer` is `token` as `Authorization: Bearer`; `oauth_client_credentials` is an access token that `token_url` gives
@@ -464,7 +521,7 @@ type ChangeToolRequest struct {
 	// TimeoutMs How long a call may take, in milliseconds, 100-60,000.
 	TimeoutMs *int32 `json:"timeout_ms,omitempty"`
 
-	// URL URL that is called, as that of a webhook subscription may be, with `{name}` in its path for required arguments. Only for, and required for, the kind `http`.
+	// URL URL that is called, as that of a webhook subscription may be, with `{name}` in its path for required arguments of the kind `http`. Not for the kind `client`.
 	URL *string `json:"url,omitempty"`
 }
 
@@ -485,7 +542,7 @@ type CreateBotRequest struct {
 
 // CreateToolRequest A new tool.
 type CreateToolRequest struct {
-	// Credentials What the target is shown, for tools of the kind `http`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
+	// Credentials What the target is shown, for tools of the kinds `http` and `mcp`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
 	// them too. They belong to the tool, not to a version. `null` removes them.
 	//
 	// `header` is `value` in the header `name`; `bearer` is `token` as `Authorization: Bearer`; `oauth_client_credentials` is an access token that `token_url` gives
@@ -501,8 +558,8 @@ type CreateToolRequest struct {
 	// IdempotencyHeader Name of the header in which the target expects an id that it acts on once, such as `Idempotency-Key`; empty for none. Only for the kind `http`. Default: none.
 	IdempotencyHeader *string `json:"idempotency_header,omitempty"`
 
-	// Kind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
-	Kind ToolKind `json:"kind"`
+	// Kind How the tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result. `POST /v1/tools/import-mcp` makes tools of MCP servers.
+	Kind NewToolKind `json:"kind"`
 
 	// MaxOutputBytes Maximum length of a result, in bytes, 1-1,048,576. The rest is cut off. Default: 65,536.
 	MaxOutputBytes *int32 `json:"max_output_bytes,omitempty"`
@@ -560,6 +617,25 @@ type ImportCandidate struct {
 	URL string `json:"url"`
 }
 
+// ImportMcpToolsRequest The server, and what is made of its tools.
+type ImportMcpToolsRequest struct {
+	// Credentials What the target is shown, for tools of the kinds `http` and `mcp`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
+	// them too. They belong to the tool, not to a version. `null` removes them.
+	//
+	// `header` is `value` in the header `name`; `bearer` is `token` as `Authorization: Bearer`; `oauth_client_credentials` is an access token that `token_url` gives
+	// for `client_id` and `client_secret` (RFC 6749, 4.4).
+	Credentials NewToolCredentials `json:"credentials,omitempty"`
+
+	// Prefix What the names of the tools begin with, before the name on the server. Default: nothing.
+	Prefix *string `json:"prefix,omitempty"`
+
+	// Tools Names, on the server, of the tools that become tools; at most 100. Default: none.
+	Tools *[]string `json:"tools,omitempty"`
+
+	// URL URL of the MCP server (streamable HTTP), as that of a webhook subscription may be.
+	URL string `json:"url"`
+}
+
 // ImportToolsRequest The document, and what is made of it.
 type ImportToolsRequest struct {
 	// BaseURL URL that the paths follow. Default: that of the first server of the document.
@@ -575,6 +651,15 @@ type ImportToolsRequest struct {
 	Prefix *string `json:"prefix,omitempty"`
 }
 
+// ImportedMcpTools The tools of an MCP server, and the tools that were made of them.
+type ImportedMcpTools struct {
+	// Candidates All tools of the server, at most 500.
+	Candidates []McpCandidate `json:"candidates"`
+
+	// Tools The tools that were created, in the order of `tools` of the request.
+	Tools []Tool `json:"tools"`
+}
+
 // ImportedTools The operations of a document, and the tools that were made of them.
 type ImportedTools struct {
 	// Candidates All operations of the document.
@@ -584,15 +669,42 @@ type ImportedTools struct {
 	Tools []Tool `json:"tools"`
 }
 
+// McpCandidate A tool of an MCP server as a tool.
+type McpCandidate struct {
+	// DefinitionHash SHA-256 of the definition, in hexadecimal digits.
+	DefinitionHash string `json:"definition_hash"`
+
+	// Description What the tool does, for the model.
+	Description string `json:"description"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect ToolEffect `json:"effect"`
+
+	// Name Name of the tool.
+	Name string `json:"name"`
+
+	// Problem Why it cannot be a tool; null where it can.
+	Problem *string `json:"problem"`
+
+	// RemoteName Name of the tool on the server.
+	RemoteName string `json:"remote_name"`
+
+	// Schema JSON Schema (2020-12) of the arguments.
+	Schema ToolSchema `json:"schema,omitempty"`
+}
+
 // NewSettings Settings of the bot: a free object of at most 65,536 bytes of JSON, not counting spaces between values. The fields below are validated. Any other field is kept as it was sent, has no effect, and is named by a warning in the answer; put data of your own into `metadata`. Default: `{}`.
 type NewSettings = json.RawMessage
 
-// NewToolCredentials What the target is shown, for tools of the kind `http`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
+// NewToolCredentials What the target is shown, for tools of the kinds `http` and `mcp`. It is encrypted and never read back, and sent to the host of `url` alone: who changes that sends
 // them too. They belong to the tool, not to a version. `null` removes them.
 //
 // `header` is `value` in the header `name`; `bearer` is `token` as `Authorization: Bearer`; `oauth_client_credentials` is an access token that `token_url` gives
 // for `client_id` and `client_secret` (RFC 6749, 4.4).
 type NewToolCredentials = json.RawMessage
+
+// NewToolKind How the tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result. `POST /v1/tools/import-mcp` makes tools of MCP servers.
+type NewToolKind string
 
 // NewToolSchema JSON Schema (2020-12) of the arguments: an object with `type: object`, of at most 32,768 bytes of JSON, not counting spaces between values. `$ref` may only
 // name parts of the same schema, without circles.
@@ -675,6 +787,9 @@ type Tool struct {
 	// CurrentVersion Number of the newest version.
 	CurrentVersion int32 `json:"current_version"`
 
+	// DefinitionHash SHA-256 of the definition that the MCP server must have, in hexadecimal digits; null for other kinds.
+	DefinitionHash *string `json:"definition_hash"`
+
 	// Description What the tool does, for the model.
 	Description string `json:"description"`
 
@@ -687,17 +802,23 @@ type Tool struct {
 	// IdempotencyHeader Header that has the id of the call; null for none.
 	IdempotencyHeader *string `json:"idempotency_header"`
 
-	// Kind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+	// Kind How a tool is called: `http` by a request to its `url`; `mcp` by the MCP server at its `url`; `client` by whoever reads the turn, who sends the result.
 	Kind ToolKind `json:"kind"`
 
 	// MaxOutputBytes Maximum length of a result, in bytes.
 	MaxOutputBytes int32 `json:"max_output_bytes"`
 
-	// Method Method of the call; null for the kind `client`.
+	// Method Method of the call; null for other kinds than `http`.
 	Method *string `json:"method"`
 
 	// Name Name of the tool.
 	Name string `json:"name"`
+
+	// RemoteName Name of the tool on its MCP server; null for other kinds.
+	RemoteName *string `json:"remote_name"`
+
+	// Review Another definition that the MCP server has; null for none.
+	Review *ToolReview `json:"review"`
 
 	// Schema JSON Schema (2020-12) of the arguments.
 	Schema ToolSchema `json:"schema"`
@@ -708,7 +829,7 @@ type Tool struct {
 	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 
-	// URL URL that is called; null for the kind `client`.
+	// URL URL that is called, or of the MCP server; null for the kind `client`.
 	URL *string `json:"url"`
 
 	// WorkspaceID Id of the workspace.
@@ -733,7 +854,7 @@ type ToolCredentialsType string
 // ToolEffect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
 type ToolEffect string
 
-// ToolKind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+// ToolKind How a tool is called: `http` by a request to its `url`; `mcp` by the MCP server at its `url`; `client` by whoever reads the turn, who sends the result.
 type ToolKind string
 
 // ToolList A page of a list.
@@ -750,6 +871,51 @@ type ToolList struct {
 
 // ToolName Name by which models and settings know the tool: a letter or underscore, then up to 63 letters, digits, underscores and dashes. It is unique in the workspace and never changes.
 type ToolName = string
+
+// ToolReview The definition that the MCP server of a tool had when the tool was called last, and that the tool does not have. The tool is not called while the server has it.
+type ToolReview struct {
+	// Description What the tool does, for the model.
+	Description string `json:"description"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect ToolEffect `json:"effect"`
+
+	// FoundAt When it was found.
+	FoundAt time.Time `json:"found_at"`
+
+	// Hash SHA-256 of the definition, in hexadecimal digits.
+	Hash string `json:"hash"`
+
+	// Problem Why it cannot be accepted; null where it can.
+	Problem *string `json:"problem"`
+
+	// Schema JSON Schema (2020-12) of the arguments; null where it is too large.
+	Schema *json.RawMessage `json:"schema"`
+
+	// Status What was decided of the definition that the MCP server of a tool has: `waiting` nothing; `rejected` that it does not become a version.
+	Status ToolReviewStatus `json:"status"`
+}
+
+// ToolReviewDecision A decision about a changed definition.
+type ToolReviewDecision struct {
+	// Decision Whether the definition becomes the next version.
+	Decision ToolReviewDecisionDecision `json:"decision"`
+
+	// Effect Whether calls only read, so that they may be repeated, or change something. With `write` a person approves each call unless the settings of the bot say otherwise.
+	Effect *ToolEffect `json:"effect,omitempty"`
+
+	// Hash `hash` of the definition that you read.
+	Hash string `json:"hash"`
+
+	// Note Why the version is written, at most 500 characters. Default empty, or for a rollback a text that names the version.
+	Note VersionNote `json:"note,omitempty"`
+}
+
+// ToolReviewDecisionDecision Whether the definition becomes the next version.
+type ToolReviewDecisionDecision string
+
+// ToolReviewStatus What was decided of the definition that the MCP server of a tool has: `waiting` nothing; `rejected` that it does not become a version.
+type ToolReviewStatus string
 
 // ToolSchema JSON Schema (2020-12) of the arguments.
 type ToolSchema = json.RawMessage
@@ -777,17 +943,23 @@ type ToolSummary struct {
 	// IdempotencyHeader Header that has the id of the call; null for none.
 	IdempotencyHeader *string `json:"idempotency_header"`
 
-	// Kind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+	// Kind How a tool is called: `http` by a request to its `url`; `mcp` by the MCP server at its `url`; `client` by whoever reads the turn, who sends the result.
 	Kind ToolKind `json:"kind"`
 
 	// MaxOutputBytes Maximum length of a result, in bytes.
 	MaxOutputBytes int32 `json:"max_output_bytes"`
 
-	// Method Method of the call; null for the kind `client`.
+	// Method Method of the call; null for other kinds than `http`.
 	Method *string `json:"method"`
 
 	// Name Name of the tool.
 	Name string `json:"name"`
+
+	// RemoteName Name of the tool on its MCP server; null for other kinds.
+	RemoteName *string `json:"remote_name"`
+
+	// ReviewStatus What was decided of another definition that the MCP server has; null where there is none.
+	ReviewStatus *ToolReviewStatus `json:"review_status"`
 
 	// TimeoutMs How long a call may take, in milliseconds.
 	TimeoutMs int32 `json:"timeout_ms"`
@@ -795,7 +967,7 @@ type ToolSummary struct {
 	// UpdatedAt When it was last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 
-	// URL URL that is called; null for the kind `client`.
+	// URL URL that is called, or of the MCP server; null for the kind `client`.
 	URL *string `json:"url"`
 
 	// WorkspaceID Id of the workspace.
@@ -810,6 +982,9 @@ type ToolVersion struct {
 	// CreatedBy User or API key that created it.
 	CreatedBy openapi_types.UUID `json:"created_by"`
 
+	// DefinitionHash SHA-256 of the definition that the MCP server must have, in hexadecimal digits; null for other kinds.
+	DefinitionHash *string `json:"definition_hash"`
+
 	// Description What the tool does, for the model.
 	Description string `json:"description"`
 
@@ -819,13 +994,13 @@ type ToolVersion struct {
 	// IdempotencyHeader Header that has the id of the call; null for none.
 	IdempotencyHeader *string `json:"idempotency_header"`
 
-	// Kind How a tool is called: `http` by a request to its `url`; `client` by whoever reads the turn, who sends the result.
+	// Kind How a tool is called: `http` by a request to its `url`; `mcp` by the MCP server at its `url`; `client` by whoever reads the turn, who sends the result.
 	Kind ToolKind `json:"kind"`
 
 	// MaxOutputBytes Maximum length of a result, in bytes.
 	MaxOutputBytes int32 `json:"max_output_bytes"`
 
-	// Method Method of the call; null for the kind `client`.
+	// Method Method of the call; null for other kinds than `http`.
 	Method *string `json:"method"`
 
 	// Name Name of the tool.
@@ -833,6 +1008,9 @@ type ToolVersion struct {
 
 	// Note Why the version was written; empty if nothing was given.
 	Note string `json:"note"`
+
+	// RemoteName Name of the tool on its MCP server; null for other kinds.
+	RemoteName *string `json:"remote_name"`
 
 	// Schema JSON Schema (2020-12) of the arguments.
 	Schema ToolSchema `json:"schema"`
@@ -843,7 +1021,7 @@ type ToolVersion struct {
 	// ToolID Id of the tool.
 	ToolID openapi_types.UUID `json:"tool_id"`
 
-	// URL URL that is called; null for the kind `client`.
+	// URL URL that is called, or of the MCP server; null for the kind `client`.
 	URL *string `json:"url"`
 
 	// Version Number of the version.
@@ -1064,6 +1242,9 @@ type ListToolsParams struct {
 
 	// Kind Only items of this kind.
 	Kind *ToolKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Review Only tools whose MCP server has another definition, by what was decided of it.
+	Review *ToolReviewStatus `form:"review,omitempty" json:"review,omitempty"`
 }
 
 // DeleteToolParams defines parameters for DeleteTool.
@@ -1108,8 +1289,14 @@ type CreateToolJSONRequestBody = CreateToolRequest
 // ImportToolsJSONRequestBody defines body for ImportTools for application/json ContentType.
 type ImportToolsJSONRequestBody = ImportToolsRequest
 
+// ImportMcpToolsJSONRequestBody defines body for ImportMcpTools for application/json ContentType.
+type ImportMcpToolsJSONRequestBody = ImportMcpToolsRequest
+
 // ChangeToolJSONRequestBody defines body for ChangeTool for application/json ContentType.
 type ChangeToolJSONRequestBody = ChangeToolRequest
+
+// ReviewToolJSONRequestBody defines body for ReviewTool for application/json ContentType.
+type ReviewToolJSONRequestBody = ToolReviewDecision
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1158,6 +1345,9 @@ type ServerInterface interface {
 	// ImportTools Import operations of an OpenAPI document as tools
 	// (POST /v1/tools/import)
 	ImportTools(ctx *echo.Context) error
+	// ImportMcpTools Import tools of an MCP server
+	// (POST /v1/tools/import-mcp)
+	ImportMcpTools(ctx *echo.Context) error
 	// DeleteTool Delete a tool with all its versions
 	// (DELETE /v1/tools/{tool_id})
 	DeleteTool(ctx *echo.Context, toolID ToolID, params DeleteToolParams) error
@@ -1167,6 +1357,9 @@ type ServerInterface interface {
 	// ChangeTool Change the definition of a tool as a new version
 	// (PATCH /v1/tools/{tool_id})
 	ChangeTool(ctx *echo.Context, toolID ToolID, params ChangeToolParams) error
+	// ReviewTool Accept or reject a changed definition of a tool of an MCP server
+	// (POST /v1/tools/{tool_id}/review)
+	ReviewTool(ctx *echo.Context, toolID ToolID) error
 	// ListToolVersions List the versions of a tool, newest first
 	// (GET /v1/tools/{tool_id}/versions)
 	ListToolVersions(ctx *echo.Context, toolID ToolID, params ListToolVersionsParams) error
@@ -1527,6 +1720,13 @@ func (w *ServerInterfaceWrapper) ListTools(ctx *echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
 	}
 
+	// ------------- Optional query parameter "review" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "review", ctx.QueryParams(), &params.Review, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter review: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTools(ctx, params)
 	return err
@@ -1547,6 +1747,15 @@ func (w *ServerInterfaceWrapper) ImportTools(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ImportTools(ctx)
+	return err
+}
+
+// ImportMcpTools converts echo context to params.
+func (w *ServerInterfaceWrapper) ImportMcpTools(ctx *echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ImportMcpTools(ctx)
 	return err
 }
 
@@ -1624,6 +1833,22 @@ func (w *ServerInterfaceWrapper) ChangeTool(ctx *echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangeTool(ctx, toolID, params)
+	return err
+}
+
+// ReviewTool converts echo context to params.
+func (w *ServerInterfaceWrapper) ReviewTool(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "tool_id" -------------
+	var toolID ToolID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tool_id", ctx.Param("tool_id"), &toolID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tool_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReviewTool(ctx, toolID)
 	return err
 }
 
@@ -1747,9 +1972,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/tools/:tool_id", wrapper.DeleteTool, options.OperationMiddlewares["deleteTool"]...)
 	router.GET(options.BaseURL+"/v1/tools/:tool_id", wrapper.GetTool, options.OperationMiddlewares["getTool"]...)
 	router.PATCH(options.BaseURL+"/v1/tools/:tool_id", wrapper.ChangeTool, options.OperationMiddlewares["changeTool"]...)
+	router.POST(options.BaseURL+"/v1/tools/:tool_id/review", wrapper.ReviewTool, options.OperationMiddlewares["reviewTool"]...)
 	router.GET(options.BaseURL+"/v1/tools/:tool_id/versions", wrapper.ListToolVersions, options.OperationMiddlewares["listToolVersions"]...)
 	router.GET(options.BaseURL+"/v1/tools/:tool_id/versions/:version", wrapper.GetToolVersion, options.OperationMiddlewares["getToolVersion"]...)
 	router.POST(options.BaseURL+"/v1/tools/import", wrapper.ImportTools, options.OperationMiddlewares["importTools"]...)
+	router.POST(options.BaseURL+"/v1/tools/import-mcp", wrapper.ImportMcpTools, options.OperationMiddlewares["importMcpTools"]...)
 
 }
 
@@ -2167,6 +2394,28 @@ func (response ImportTools200JSONResponse) VisitImportToolsResponse(w http.Respo
 	return err
 }
 
+type ImportMcpToolsRequestObject struct {
+	Body *ImportMcpToolsJSONRequestBody
+}
+
+type ImportMcpToolsResponseObject interface {
+	VisitImportMcpToolsResponse(w http.ResponseWriter) error
+}
+
+type ImportMcpTools200JSONResponse ImportedMcpTools
+
+func (response ImportMcpTools200JSONResponse) VisitImportMcpToolsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteToolRequestObject struct {
 	ToolID ToolID `json:"tool_id"`
 	Params DeleteToolParams
@@ -2236,6 +2485,39 @@ type ChangeTool200JSONResponse struct {
 }
 
 func (response ChangeTool200JSONResponse) VisitChangeToolResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewToolRequestObject struct {
+	ToolID ToolID `json:"tool_id"`
+	Body   *ReviewToolJSONRequestBody
+}
+
+type ReviewToolResponseObject interface {
+	VisitReviewToolResponse(w http.ResponseWriter) error
+}
+
+type ReviewTool200ResponseHeaders struct {
+	ETag *string
+}
+
+type ReviewTool200JSONResponse struct {
+	Body    Tool
+	Headers ReviewTool200ResponseHeaders
+}
+
+func (response ReviewTool200JSONResponse) VisitReviewToolResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2343,6 +2625,9 @@ type StrictServerInterface interface {
 	// ImportTools Import operations of an OpenAPI document as tools
 	// (POST /v1/tools/import)
 	ImportTools(ctx context.Context, request ImportToolsRequestObject) (ImportToolsResponseObject, error)
+	// ImportMcpTools Import tools of an MCP server
+	// (POST /v1/tools/import-mcp)
+	ImportMcpTools(ctx context.Context, request ImportMcpToolsRequestObject) (ImportMcpToolsResponseObject, error)
 	// DeleteTool Delete a tool with all its versions
 	// (DELETE /v1/tools/{tool_id})
 	DeleteTool(ctx context.Context, request DeleteToolRequestObject) (DeleteToolResponseObject, error)
@@ -2352,6 +2637,9 @@ type StrictServerInterface interface {
 	// ChangeTool Change the definition of a tool as a new version
 	// (PATCH /v1/tools/{tool_id})
 	ChangeTool(ctx context.Context, request ChangeToolRequestObject) (ChangeToolResponseObject, error)
+	// ReviewTool Accept or reject a changed definition of a tool of an MCP server
+	// (POST /v1/tools/{tool_id}/review)
+	ReviewTool(ctx context.Context, request ReviewToolRequestObject) (ReviewToolResponseObject, error)
 	// ListToolVersions List the versions of a tool, newest first
 	// (GET /v1/tools/{tool_id}/versions)
 	ListToolVersions(ctx context.Context, request ListToolVersionsRequestObject) (ListToolVersionsResponseObject, error)
@@ -2910,6 +3198,52 @@ func (sh *strictHandler) ImportTools(ctx *echo.Context) error {
 	return nil
 }
 
+// ImportMcpTools operation middleware
+func (sh *strictHandler) ImportMcpTools(ctx *echo.Context) error {
+	var request ImportMcpToolsRequestObject
+
+	var body ImportMcpToolsJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportMcpTools(ctx.Request().Context(), request.(ImportMcpToolsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportMcpTools")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ImportMcpToolsResponseObject); ok {
+		return validResponse.VisitImportMcpToolsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // DeleteTool operation middleware
 func (sh *strictHandler) DeleteTool(ctx *echo.Context, toolID ToolID, params DeleteToolParams) error {
 	var request DeleteToolRequestObject
@@ -3004,6 +3338,54 @@ func (sh *strictHandler) ChangeTool(ctx *echo.Context, toolID ToolID, params Cha
 		return err
 	} else if validResponse, ok := response.(ChangeToolResponseObject); ok {
 		return validResponse.VisitChangeToolResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReviewTool operation middleware
+func (sh *strictHandler) ReviewTool(ctx *echo.Context, toolID ToolID) error {
+	var request ReviewToolRequestObject
+
+	request.ToolID = toolID
+
+	var body ReviewToolJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReviewTool(ctx.Request().Context(), request.(ReviewToolRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReviewTool")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReviewToolResponseObject); ok {
+		return validResponse.VisitReviewToolResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -36,6 +36,7 @@ func TestNoFieldOfAToolIsForgotten(t *testing.T) {
 	filltest.RequireFull(t, toTool(tool))
 	filltest.RequireFull(t, toToolSummary(tool))
 	filltest.RequireFull(t, toToolVersion(version))
-	filltest.RequireFull(t, toNewDefinition(filltest.Fill[CreateToolJSONRequestBody](t)))
-	filltest.RequireFull(t, toDefinitionChanges(filltest.Fill[ChangeToolJSONRequestBody](t)))
+	ofServers := []string{"RemoteName", "DefinitionHash"}
+	filltest.RequireFull(t, toNewDefinition(filltest.Fill[CreateToolJSONRequestBody](t)), ofServers...)
+	filltest.RequireFull(t, toDefinitionChanges(filltest.Fill[ChangeToolJSONRequestBody](t)), ofServers...)
 }

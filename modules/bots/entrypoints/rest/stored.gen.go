@@ -26,8 +26,10 @@ func (s stored) VisitGetVersionResponse(w http.ResponseWriter) error        { re
 func (s stored) VisitListToolsResponse(w http.ResponseWriter) error         { return s.Write(w) }
 func (s stored) VisitCreateToolResponse(w http.ResponseWriter) error        { return s.Write(w) }
 func (s stored) VisitImportToolsResponse(w http.ResponseWriter) error       { return s.Write(w) }
+func (s stored) VisitImportMcpToolsResponse(w http.ResponseWriter) error    { return s.Write(w) }
 func (s stored) VisitDeleteToolResponse(w http.ResponseWriter) error        { return s.Write(w) }
 func (s stored) VisitGetToolResponse(w http.ResponseWriter) error           { return s.Write(w) }
 func (s stored) VisitChangeToolResponse(w http.ResponseWriter) error        { return s.Write(w) }
+func (s stored) VisitReviewToolResponse(w http.ResponseWriter) error        { return s.Write(w) }
 func (s stored) VisitListToolVersionsResponse(w http.ResponseWriter) error  { return s.Write(w) }
 func (s stored) VisitGetToolVersionResponse(w http.ResponseWriter) error    { return s.Write(w) }

@@ -20,6 +20,8 @@ type Tools struct {
 	Change  usecases.ChangeTool
 	Delete  usecases.DeleteTool
 	Import  usecases.ImportTools
+	Servers usecases.ImportMCPTools
+	Review  usecases.ReviewTool
 	Version usecases.GetToolVersion
 	Tools   ports.Tools
 	Reader  ports.ToolReader
@@ -46,7 +48,7 @@ func (s Server) CreateTool(ctx context.Context, r CreateToolRequestObject) (Crea
 
 // ListTools lists the tools of the workspace, newest first.
 func (s Server) ListTools(ctx context.Context, r ListToolsRequestObject) (ListToolsResponseObject, error) {
-	f := ports.ToolFilter{NamePart: r.Params.Q, Kind: (*domain.ToolKind)(r.Params.Kind)}
+	f := ports.ToolFilter{NamePart: r.Params.Q, Kind: (*domain.ToolKind)(r.Params.Kind), Review: (*domain.ReviewStatus)(r.Params.Review)}
 	p, err := page.List[domain.Tool, page.IDPosition]{
 		Name: "tools", Filter: f,
 		Read: func(ctx context.Context, after *page.IDPosition, limit int) ([]domain.Tool, error) {

@@ -32,17 +32,24 @@ func toTool(t domain.Tool) Tool {
 	return Tool{
 		ID: t.ID, WorkspaceID: t.WorkspaceID, Kind: ToolKind(t.Kind), Name: t.Name, CurrentVersion: int32(t.CurrentVersion), Description: d.Description,
 		Schema: d.Schema, Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes),
-		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), Credentials: toCredentials(t.Credentials), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), RemoteName: orNull(d.RemoteName),
+		DefinitionHash: orNull(d.DefinitionHash), Review: toReview(t.Review), Credentials: toCredentials(t.Credentials), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt,
+		UpdatedAt: t.UpdatedAt,
 	}
 }
 
 func toToolSummary(t domain.Tool) ToolSummary {
 	d := t.Definition
-	return ToolSummary{
+	summary := ToolSummary{
 		ID: t.ID, WorkspaceID: t.WorkspaceID, Kind: ToolKind(t.Kind), Name: t.Name, CurrentVersion: int32(t.CurrentVersion), Description: d.Description,
 		Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes),
-		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
+		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), RemoteName: orNull(d.RemoteName), CreatedBy: t.CreatedBy,
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt,
 	}
+	if t.Review != nil {
+		summary.ReviewStatus = new(ToolReviewStatus(t.Review.Status))
+	}
+	return summary
 }
 
 func toToolVersion(v domain.ToolVersion) ToolVersion {
@@ -50,8 +57,23 @@ func toToolVersion(v domain.ToolVersion) ToolVersion {
 	return ToolVersion{
 		ToolID: v.ToolID, Version: int32(v.Number), Kind: ToolKind(v.Kind), Name: v.Name, Description: d.Description, Schema: d.Schema,
 		Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes), URL: orNull(d.URL),
-		Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), Note: v.Note, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
+		Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), RemoteName: orNull(d.RemoteName), DefinitionHash: orNull(d.DefinitionHash), Note: v.Note,
+		CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
 	}
+}
+
+func toReview(r *domain.ToolReview) *ToolReview {
+	if r == nil {
+		return nil
+	}
+	review := &ToolReview{
+		Status: ToolReviewStatus(r.Status), Hash: r.Remote.Hash, Description: r.Remote.Description, Effect: ToolEffect(r.Remote.Effect),
+		Problem: orNull(r.Remote.Problem), FoundAt: r.FoundAt,
+	}
+	if len(r.Remote.Schema) > 0 {
+		review.Schema = &r.Remote.Schema
+	}
+	return review
 }
 
 func toCredentials(c *domain.SetCredentials) *ToolCredentials {

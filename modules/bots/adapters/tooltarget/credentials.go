@@ -1,4 +1,4 @@
-package httptool
+package tooltarget
 
 import (
 	"context"
@@ -31,8 +31,8 @@ func NewTokens() *Tokens {
 	return &Tokens{cache.NewCache[[sha256.Size]byte, *oauth2.Token]().WithLRU().WithMaxKeys(maxTokens)}
 }
 
-// authorize puts credentials into a request.
-func (c Caller) authorize(ctx context.Context, request *http.Request, secrets *domain.Credentials) error {
+// Authorize puts credentials into a request.
+func (c Client) Authorize(ctx context.Context, request *http.Request, secrets *domain.Credentials) error {
 	switch {
 	case secrets == nil:
 		return nil
@@ -52,7 +52,7 @@ func (c Caller) authorize(ctx context.Context, request *http.Request, secrets *d
 }
 
 // token returns an access token for client credentials. The error names nothing of what the server has answered but its status.
-func (c Caller) token(ctx context.Context, secrets domain.Credentials) (*oauth2.Token, error) {
+func (c Client) token(ctx context.Context, secrets domain.Credentials) (*oauth2.Token, error) {
 	key := tokenKey(ctx, secrets)
 	if token, ok := c.Tokens.kept.Get(key); ok && token.Valid() {
 		return token, nil
@@ -60,7 +60,7 @@ func (c Caller) token(ctx context.Context, secrets domain.Credentials) (*oauth2.
 	config := clientcredentials.Config{
 		ClientID: secrets.ClientID, ClientSecret: secrets.ClientSecret, TokenURL: secrets.TokenURL, Scopes: strings.Fields(secrets.Scope),
 	}
-	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, c.Client))
+	token, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, c.HTTP))
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.Response != nil {
 		return nil, fmt.Errorf("the server of its access tokens answered %d", refused.Response.StatusCode)
 	}
@@ -71,8 +71,8 @@ func (c Caller) token(ctx context.Context, secrets domain.Credentials) (*oauth2.
 	return token, nil
 }
 
-// forget forgets a token that a target has refused.
-func (c Caller) forget(ctx context.Context, secrets *domain.Credentials) {
+// Forget forgets a token that a target has refused.
+func (c Client) Forget(ctx context.Context, secrets *domain.Credentials) {
 	if secrets != nil && secrets.Type == domain.OAuthCredentials {
 		c.Tokens.kept.Invalidate(tokenKey(ctx, *secrets))
 	}
