@@ -274,6 +274,35 @@ func (q *Queries) ImportThreads(ctx context.Context, arg ImportThreadsParams) er
 	return err
 }
 
+const ImportToolCalls = `-- name: ImportToolCalls :exec
+WITH made AS (
+    INSERT INTO tool_calls (workspace_id, id, turn_id, thread_id, step, place, said, model_id, name, tool_id, tool_version, kind, effect, repeatable, arguments, status,
+                            result, attempt, decided_by, decided_at, reason, expires_at, created_at, started_at, finished_at)
+    SELECT $1, r.id, r.turn_id, r.thread_id, r.step, r.place, r.said, r.model_id, r.name, r.tool_id, r.tool_version, r.kind, r.effect, r.repeatable, r.arguments,
+           CASE WHEN r.status = 'running' AND r.effect = 'write' THEN 'unknown' WHEN r.status IN ('waiting', 'approved', 'running') THEN 'cancelled' ELSE r.status END,
+           r.result, r.attempt, r.decided_by, r.decided_at, r.reason, r.expires_at, r.created_at, r.started_at, coalesce(r.finished_at, r.created_at)
+      FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, turn_id uuid, thread_id uuid, step smallint, place smallint, said text, model_id text, name text, tool_id uuid,
+                                                 tool_version integer, kind text, effect text, repeatable boolean, arguments jsonb, status text, result text, attempt integer,
+                                                 decided_by uuid, decided_at timestamptz, reason text, expires_at timestamptz, created_at timestamptz,
+                                                 started_at timestamptz, finished_at timestamptz)
+    RETURNING turn_id, step
+)
+UPDATE llm_turns t SET tool_steps = greatest(t.tool_steps, m.steps)
+  FROM (SELECT turn_id, max(step) AS steps FROM made GROUP BY turn_id) m
+ WHERE t.workspace_id = $1 AND t.id = m.turn_id
+`
+
+type ImportToolCallsParams struct {
+	WorkspaceID uuid.UUID
+	Rows        json.RawMessage
+}
+
+// Calls that were open belong to turns that have failed here. A turn that is tried again goes on after its steps.
+func (q *Queries) ImportToolCalls(ctx context.Context, arg ImportToolCallsParams) error {
+	_, err := q.db.Exec(ctx, ImportToolCalls, arg.WorkspaceID, arg.Rows)
+	return err
+}
+
 const ImportToolVersions = `-- name: ImportToolVersions :exec
 INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, remote_name,
                            definition_hash, note, created_by, created_at)

@@ -538,6 +538,36 @@ func (q *Queries) SnapshotTime(ctx context.Context) (time.Time, error) {
 	return at, err
 }
 
+const SnapshotToolCalls = `-- name: SnapshotToolCalls :many
+SELECT json_build_object('id', c.id, 'turn_id', c.turn_id, 'thread_id', c.thread_id, 'step', c.step, 'place', c.place, 'said', c.said, 'model_id', c.model_id, 'name', c.name,
+                         'tool_id', c.tool_id, 'tool_version', c.tool_version, 'kind', c.kind, 'effect', c.effect, 'repeatable', c.repeatable, 'arguments', c.arguments,
+                         'status', c.status, 'result', c.result, 'attempt', c.attempt, 'decided_by', c.decided_by, 'decided_at', c.decided_at, 'reason', c.reason,
+                         'expires_at', c.expires_at, 'created_at', c.created_at, 'started_at', c.started_at, 'finished_at', c.finished_at)::text AS line
+  FROM tool_calls c
+  JOIN threads h ON h.workspace_id = c.workspace_id AND h.id = c.thread_id AND h.deleted_at IS NULL AND h.expires_at IS NULL
+ WHERE c.workspace_id = $1 ORDER BY c.turn_id, c.step, c.place
+`
+
+func (q *Queries) SnapshotToolCalls(ctx context.Context, workspaceID uuid.UUID) ([]string, error) {
+	rows, err := q.db.Query(ctx, SnapshotToolCalls, workspaceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, err
+		}
+		items = append(items, line)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const SnapshotToolVersions = `-- name: SnapshotToolVersions :many
 SELECT json_build_object('tool_id', v.tool_id, 'version', v.version, 'description', v.description, 'schema', v.schema::json, 'effect', v.effect,
                          'timeout_ms', v.timeout_ms, 'max_output_bytes', v.max_output_bytes, 'url', v.url, 'method', v.method,

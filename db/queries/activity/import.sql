@@ -132,3 +132,21 @@ SELECT count(*) FROM threads t
 
 -- name: CheckImported :exec
 SET CONSTRAINTS ALL IMMEDIATE;
+
+-- name: ImportToolCalls :exec
+-- Calls that were open belong to turns that have failed here. A turn that is tried again goes on after its steps.
+WITH made AS (
+    INSERT INTO tool_calls (workspace_id, id, turn_id, thread_id, step, place, said, model_id, name, tool_id, tool_version, kind, effect, repeatable, arguments, status,
+                            result, attempt, decided_by, decided_at, reason, expires_at, created_at, started_at, finished_at)
+    SELECT @workspace_id, r.id, r.turn_id, r.thread_id, r.step, r.place, r.said, r.model_id, r.name, r.tool_id, r.tool_version, r.kind, r.effect, r.repeatable, r.arguments,
+           CASE WHEN r.status = 'running' AND r.effect = 'write' THEN 'unknown' WHEN r.status IN ('waiting', 'approved', 'running') THEN 'cancelled' ELSE r.status END,
+           r.result, r.attempt, r.decided_by, r.decided_at, r.reason, r.expires_at, r.created_at, r.started_at, coalesce(r.finished_at, r.created_at)
+      FROM jsonb_to_recordset(@rows::jsonb) AS r(id uuid, turn_id uuid, thread_id uuid, step smallint, place smallint, said text, model_id text, name text, tool_id uuid,
+                                                 tool_version integer, kind text, effect text, repeatable boolean, arguments jsonb, status text, result text, attempt integer,
+                                                 decided_by uuid, decided_at timestamptz, reason text, expires_at timestamptz, created_at timestamptz,
+                                                 started_at timestamptz, finished_at timestamptz)
+    RETURNING turn_id, step
+)
+UPDATE llm_turns t SET tool_steps = greatest(t.tool_steps, m.steps)
+  FROM (SELECT turn_id, max(step) AS steps FROM made GROUP BY turn_id) m
+ WHERE t.workspace_id = @workspace_id AND t.id = m.turn_id;

@@ -148,3 +148,12 @@ SELECT json_build_object('id', a.id, 'user_id', a.user_id, 'api_key_id', a.api_k
 
 -- name: SnapshotTime :one
 SELECT now()::timestamptz AS at;
+
+-- name: SnapshotToolCalls :many
+SELECT json_build_object('id', c.id, 'turn_id', c.turn_id, 'thread_id', c.thread_id, 'step', c.step, 'place', c.place, 'said', c.said, 'model_id', c.model_id, 'name', c.name,
+                         'tool_id', c.tool_id, 'tool_version', c.tool_version, 'kind', c.kind, 'effect', c.effect, 'repeatable', c.repeatable, 'arguments', c.arguments,
+                         'status', c.status, 'result', c.result, 'attempt', c.attempt, 'decided_by', c.decided_by, 'decided_at', c.decided_at, 'reason', c.reason,
+                         'expires_at', c.expires_at, 'created_at', c.created_at, 'started_at', c.started_at, 'finished_at', c.finished_at)::text AS line
+  FROM tool_calls c
+  JOIN threads h ON h.workspace_id = c.workspace_id AND h.id = c.thread_id AND h.deleted_at IS NULL AND h.expires_at IS NULL
+ WHERE c.workspace_id = @workspace_id ORDER BY c.turn_id, c.step, c.place;

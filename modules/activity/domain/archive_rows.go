@@ -80,12 +80,14 @@ func RowKinds() []RowKind {
 		{Name: "threads", Import: true, Fields: with(person, map[string]Check{
 			"id": id, "bot_id": orNull(id), "status": isOneOf("active", "archived"), "title": isText(0, 200), "metadata": isObject(16 << 10), "last_seq": count,
 			"endpoint_id": orNull(id), "conversation_id": orNull(isText(0, 1000)),
-		}), LaterFields: map[string]Check{"owner_id": orNull(id), "end_user_id": orNull(id), "path": orNull(isPath(true))}, Whole: checkOwner},
-		{Name: "turns", Import: true, Fields: turnFields(), LaterFields: map[string]Check{"path": orNull(isPath(false))}},
+		}), LaterFields: map[string]Check{"owner_id": orNull(id), "end_user_id": orNull(id), "path": orNull(isPath(true)),
+			"variables": isVariables}, Whole: checkOwner},
+		{Name: "turns", Import: true, Fields: turnFields(), LaterFields: map[string]Check{"path": orNull(isPath(false)), "variables": orNull(isVariables)}},
+		{Name: "tool_calls", Import: true, Later: true, Fields: toolCallFields()},
 		{Name: "messages", Import: true, Fields: map[string]Check{
 			"id": id, "thread_id": id, "turn_id": orNull(id), "seq": isNumber(1, 1<<53), "role": isOneOf("user", "assistant", "system"), "content": isText(0, 1<<21),
 			"status": isOneOf("completed", "cancelled"), "citations": orNull(isCitations), "operation_id": orNull(id), "created_at": at, "erased_at": orNull(at),
-		}},
+		}, LaterFields: map[string]Check{"structured": isBoolean}},
 		{Name: "feedback", Import: true, Fields: map[string]Check{
 			"thread_id": id, "user_id": id, "seq": isNumber(1, 1<<53), "rating": isOneOf("good", "bad"), "comment": isText(0, 2000), "created_at": at, "updated_at": at,
 		}},
@@ -110,6 +112,17 @@ func turnFields() map[string]Check {
 		"input_tokens": tokens, "output_tokens": tokens, "cached_tokens": tokens, "usage_estimated": isBoolean, "cost_micros": orNull(isNumber(0, 1<<53)),
 		"latency_ms": tokens, "first_token_ms": tokens, "finish_reason": orNull(isText(0, 50)), "error": text, "error_code": text, "error_message": text,
 		"created_at": at, "finished_at": orNull(at),
+	}
+}
+
+func toolCallFields() map[string]Check {
+	id, at, number := isID, isTime, isNumber(0, 1<<15-1)
+	return map[string]Check{
+		"id": id, "turn_id": id, "thread_id": id, "step": isNumber(1, 1<<15-1), "place": number, "said": isText(0, 1<<21), "model_id": isText(0, 1<<16), "name": isText(0, 1<<16),
+		"tool_id": orNull(id), "tool_version": orNull(isNumber(1, 1<<31-1)), "kind": isText(1, 20), "effect": isOneOf("read", "write"), "repeatable": isBoolean,
+		"arguments": isArguments, "status": isOneOf("waiting", "approved", "denied", "expired", "running", "succeeded", "failed", "unknown", "cancelled"),
+		"result": orNull(isText(0, 1<<21)), "attempt": isNumber(0, 1<<20), "decided_by": orNull(id), "decided_at": orNull(at), "reason": orNull(isText(0, 1000)),
+		"expires_at": orNull(at), "created_at": at, "started_at": orNull(at), "finished_at": orNull(at),
 	}
 }
 
@@ -285,6 +298,28 @@ func isObject(most int) Check {
 		}
 		return nil
 	}
+}
+
+// isVariables accepts texts by their names.
+func isVariables(value json.RawMessage) error {
+	var values map[string]*string
+	if len(value) > 1<<21 || json.Unmarshal(value, &values) != nil || values == nil {
+		return errValue
+	}
+	for name, text := range values {
+		if text == nil || strings.ContainsRune(name+*text, 0) {
+			return errValue
+		}
+	}
+	return nil
+}
+
+// isArguments accepts the arguments of a call: an object, or the text that a model has sent.
+func isArguments(value json.RawMessage) error {
+	if isText(0, 1<<17)(value) == nil {
+		return nil
+	}
+	return isObject(1 << 17)(value)
 }
 
 // hasNUL reports whether a text or a key of a JSON value has U+0000, which Postgres cannot store.

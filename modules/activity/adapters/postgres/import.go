@@ -55,6 +55,7 @@ func statements() map[string]string {
 		"end_users":       activitydb.ImportEndUsers,
 		"threads":         activitydb.ImportThreads,
 		"turns":           activitydb.ImportTurns,
+		"tool_calls":      activitydb.ImportToolCalls,
 		"messages":        activitydb.ImportMessages,
 		"feedback":        activitydb.ImportFeedback,
 	}

@@ -50,6 +50,7 @@ func kinds() []kind {
 		{"end_users", activitydb.SnapshotEndUsers},
 		{"threads", activitydb.SnapshotThreads},
 		{"turns", activitydb.SnapshotTurns},
+		{"tool_calls", activitydb.SnapshotToolCalls},
 		{"messages", activitydb.SnapshotMessages},
 		{"feedback", activitydb.SnapshotFeedback},
 		{"audit_log", activitydb.SnapshotAuditLog},

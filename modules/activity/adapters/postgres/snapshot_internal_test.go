@@ -68,8 +68,9 @@ var exportedTables = map[string]exported{
 	"llm_turns": {"turns", map[string]string{
 		"lease_until": "of the process that runs it", "process_id": "of the process that runs it", "read_until": "of a call", "cancel_attempt": "of a call", "cancel_operation": "of a call",
 		"reserved_micros": "of limits", "error_details": "of an answer that was sent", "request": "of a turn that goes on",
-		"waiting": "of a turn that goes on", "waits": "of a turn that goes on", "tools": "of a turn that goes on", "tool_steps": "as tool_calls", "spent": "as tool_calls",
+		"waiting": "of a turn that goes on", "waits": "of a turn that goes on", "tools": "of a turn that goes on", "tool_steps": "counted by tool_calls", "spent": "of a turn that goes on",
 	}},
+	"tool_calls":       {"tool_calls", nil},
 	"messages":         {"messages", nil},
 	"message_feedback": {"feedback", nil},
 	"audit_log":        {"audit_log", nil},
@@ -96,7 +97,6 @@ var leftOut = map[string]string{
 	"embedding_cache":            "made of documents",
 	"retrievals":                 "how turns searched, by chunks that an import makes anew; what was cited is in messages",
 	"retrieved_documents":        "as retrievals",
-	"tool_calls":                 "calls that turns made, of which messages have what the bot said, and the audit log who decided",
 	"turn_events":                "streams, of which messages have the text",
 	"webhook_events":             "what senders delivered, of which messages have the text",
 	"webhook_deliveries":         "what was delivered to subscribers",
