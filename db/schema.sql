@@ -2999,6 +2999,7 @@ CREATE TABLE tool_versions (
   created_at timestamp with time zone NOT NULL,
   remote_name text NOT NULL DEFAULT ''::text,
   definition_hash text NOT NULL DEFAULT ''::text,
+  redact text[] NOT NULL DEFAULT '{}'::text[],
   CONSTRAINT tool_versions_effect_check CHECK ((effect = ANY (ARRAY['read'::text, 'write'::text]))),
   CONSTRAINT tool_versions_max_output_bytes_check CHECK ((max_output_bytes > 0)),
   CONSTRAINT tool_versions_pkey PRIMARY KEY (workspace_id, tool_id, version),

@@ -305,11 +305,11 @@ func (q *Queries) ImportToolCalls(ctx context.Context, arg ImportToolCallsParams
 
 const ImportToolVersions = `-- name: ImportToolVersions :exec
 INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, remote_name,
-                           definition_hash, note, created_by, created_at)
+                           definition_hash, redact, note, created_by, created_at)
 SELECT $1, r.tool_id, r.version, r.description, r.schema::text, r.effect, r.timeout_ms, r.max_output_bytes, r.url, r.method, r.idempotency_header,
-       coalesce(r.remote_name, ''), coalesce(r.definition_hash, ''), r.note, r.created_by, r.created_at
+       coalesce(r.remote_name, ''), coalesce(r.definition_hash, ''), coalesce(r.redact, '{}'), r.note, r.created_by, r.created_at
   FROM json_to_recordset($2::json) AS r(tool_id uuid, version integer, description text, schema json, effect text, timeout_ms integer, max_output_bytes integer,
-                                            url text, method text, idempotency_header text, remote_name text, definition_hash text, note text, created_by uuid, created_at timestamptz)
+                                            url text, method text, idempotency_header text, remote_name text, definition_hash text, redact text[], note text, created_by uuid, created_at timestamptz)
 `
 
 type ImportToolVersionsParams struct {

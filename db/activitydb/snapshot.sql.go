@@ -571,7 +571,7 @@ func (q *Queries) SnapshotToolCalls(ctx context.Context, workspaceID uuid.UUID) 
 const SnapshotToolVersions = `-- name: SnapshotToolVersions :many
 SELECT json_build_object('tool_id', v.tool_id, 'version', v.version, 'description', v.description, 'schema', v.schema::json, 'effect', v.effect,
                          'timeout_ms', v.timeout_ms, 'max_output_bytes', v.max_output_bytes, 'url', v.url, 'method', v.method,
-                         'idempotency_header', v.idempotency_header, 'remote_name', v.remote_name, 'definition_hash', v.definition_hash, 'note', v.note, 'created_by', v.created_by, 'created_at', v.created_at)::text AS line
+                         'idempotency_header', v.idempotency_header, 'remote_name', v.remote_name, 'definition_hash', v.definition_hash, 'redact', v.redact, 'note', v.note, 'created_by', v.created_by, 'created_at', v.created_at)::text AS line
   FROM tool_versions v WHERE v.workspace_id = $1 ORDER BY v.tool_id, v.version
 `
 

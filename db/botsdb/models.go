@@ -76,4 +76,5 @@ type ToolVersion struct {
 	CreatedAt         time.Time
 	RemoteName        string
 	DefinitionHash    string
+	Redact            []string
 }

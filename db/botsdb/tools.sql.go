@@ -44,9 +44,9 @@ func (q *Queries) CreateTool(ctx context.Context, arg CreateToolParams) error {
 }
 
 const createToolVersion = `-- name: CreateToolVersion :exec
-INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, remote_name, definition_hash, note, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-        $15, $16)
+INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, remote_name, definition_hash, redact, note, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+        $16, $17)
 `
 
 type CreateToolVersionParams struct {
@@ -63,6 +63,7 @@ type CreateToolVersionParams struct {
 	IdempotencyHeader string
 	RemoteName        string
 	DefinitionHash    string
+	Redact            []string
 	Note              string
 	CreatedBy         uuid.UUID
 	CreatedAt         time.Time
@@ -83,6 +84,7 @@ func (q *Queries) CreateToolVersion(ctx context.Context, arg CreateToolVersionPa
 		arg.IdempotencyHeader,
 		arg.RemoteName,
 		arg.DefinitionHash,
+		arg.Redact,
 		arg.Note,
 		arg.CreatedBy,
 		arg.CreatedAt,
@@ -172,7 +174,7 @@ func (q *Queries) FoundToolDefinition(ctx context.Context, arg FoundToolDefiniti
 }
 
 const getTool = `-- name: GetTool :one
-SELECT t.workspace_id, t.id, t.kind, t.name, t.current_version, t.created_by, t.created_at, t.updated_at, v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, c.type AS credentials_type, c.origin AS credentials_origin, c.created_at AS credentials_at,
+SELECT t.workspace_id, t.id, t.kind, t.name, t.current_version, t.created_by, t.created_at, t.updated_at, v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, v.redact, c.type AS credentials_type, c.origin AS credentials_origin, c.created_at AS credentials_at,
        r.status AS review_status, r.hash AS review_hash, r.description AS review_description, r.schema AS review_schema, r.effect AS review_effect,
        r.problem AS review_problem, r.found_at AS review_found_at
   FROM tools t
@@ -230,6 +232,7 @@ func (q *Queries) GetTool(ctx context.Context, arg GetToolParams) (GetToolRow, e
 		&i.ToolVersion.CreatedAt,
 		&i.ToolVersion.RemoteName,
 		&i.ToolVersion.DefinitionHash,
+		&i.ToolVersion.Redact,
 		&i.CredentialsType,
 		&i.CredentialsOrigin,
 		&i.CredentialsAt,
@@ -287,7 +290,7 @@ func (q *Queries) ListBotsOfTool(ctx context.Context, arg ListBotsOfToolParams) 
 }
 
 const listToolVersions = `-- name: ListToolVersions :many
-SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, t.kind, t.name
+SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, v.redact, t.kind, t.name
   FROM tool_versions v
   JOIN tools t ON t.workspace_id = v.workspace_id AND t.id = v.tool_id
  WHERE v.workspace_id = $1 AND v.tool_id = $2
@@ -340,6 +343,7 @@ func (q *Queries) ListToolVersions(ctx context.Context, arg ListToolVersionsPara
 			&i.ToolVersion.CreatedAt,
 			&i.ToolVersion.RemoteName,
 			&i.ToolVersion.DefinitionHash,
+			&i.ToolVersion.Redact,
 			&i.Kind,
 			&i.Name,
 		); err != nil {
@@ -453,7 +457,7 @@ func (q *Queries) LockTool(ctx context.Context, arg LockToolParams) error {
 }
 
 const pinTools = `-- name: PinTools :many
-SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, t.kind, t.name, c.type AS credentials_type, c.origin AS credentials_origin, c.sealed AS credentials_sealed
+SELECT v.workspace_id, v.tool_id, v.version, v.description, v.schema, v.effect, v.timeout_ms, v.max_output_bytes, v.url, v.method, v.idempotency_header, v.note, v.created_by, v.created_at, v.remote_name, v.definition_hash, v.redact, t.kind, t.name, c.type AS credentials_type, c.origin AS credentials_origin, c.sealed AS credentials_sealed
   FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, version integer)
   JOIN tools t ON t.workspace_id = $2 AND t.id = r.id
   JOIN tool_versions v ON v.workspace_id = t.workspace_id AND v.tool_id = t.id AND v.version = coalesce(r.version, t.current_version)
@@ -501,6 +505,7 @@ func (q *Queries) PinTools(ctx context.Context, arg PinToolsParams) ([]PinToolsR
 			&i.ToolVersion.CreatedAt,
 			&i.ToolVersion.RemoteName,
 			&i.ToolVersion.DefinitionHash,
+			&i.ToolVersion.Redact,
 			&i.Kind,
 			&i.Name,
 			&i.CredentialsType,

@@ -3,8 +3,8 @@ INSERT INTO tools (workspace_id, id, kind, name, current_version, created_by, cr
 VALUES (@workspace_id, @id, @kind, @name, @current_version, @created_by, @created_at, @updated_at);
 
 -- name: CreateToolVersion :exec
-INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, remote_name, definition_hash, note, created_by, created_at)
-VALUES (@workspace_id, @tool_id, @version, @description, @schema, @effect, @timeout_ms, @max_output_bytes, @url, @method, @idempotency_header, @remote_name, @definition_hash, @note,
+INSERT INTO tool_versions (workspace_id, tool_id, version, description, schema, effect, timeout_ms, max_output_bytes, url, method, idempotency_header, remote_name, definition_hash, redact, note, created_by, created_at)
+VALUES (@workspace_id, @tool_id, @version, @description, @schema, @effect, @timeout_ms, @max_output_bytes, @url, @method, @idempotency_header, @remote_name, @definition_hash, @redact, @note,
         @created_by, @created_at);
 
 -- name: SaveTool :exec

@@ -61,7 +61,7 @@ func RowKinds() []RowKind {
 			"tool_id": id, "version": version, "description": isText(1, 4000), "schema": isObject(32 << 10), "effect": isOneOf("read", "write"),
 			"timeout_ms": isNumber(1, 600_000), "max_output_bytes": isNumber(1, 1<<20), "url": isText(0, 2000), "method": isOneOf("", "GET", "POST", "PUT", "PATCH", "DELETE"),
 			"idempotency_header": isText(0, 64), "note": isText(0, 500),
-		}), LaterFields: map[string]Check{"remote_name": isText(0, 200), "definition_hash": isText(0, 64)}},
+		}), LaterFields: map[string]Check{"remote_name": isText(0, 200), "definition_hash": isText(0, 64), "redact": isTexts(20, 100)}},
 		{Name: "bots", Import: true, Fields: with(person, map[string]Check{
 			"id": id, "name": isText(1, 200), "status": isOneOf("draft", "active", "archived"), "current_version": version, "published_version": version, "updated_at": at,
 		})},

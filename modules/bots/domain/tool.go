@@ -53,11 +53,12 @@ type ToolDefinition struct {
 	Effect            Effect
 	Timeout           time.Duration
 	MaxOutputBytes    int
-	URL               string // of the kind http, with {name} in its path for arguments, or of the MCP server; empty for others
-	Method            string // of the kind http
-	IdempotencyHeader string // empty: the target knows none
-	RemoteName        string // on the MCP server; empty for other kinds, as the next one
-	DefinitionHash    string // of the definition that the server must have (RemoteHash)
+	URL               string   // of the kind http, with {name} in its path for arguments, or of the MCP server; empty for others
+	Method            string   // of the kind http
+	IdempotencyHeader string   // empty: the target knows none
+	RemoteName        string   // on the MCP server; empty for other kinds, as the next one
+	DefinitionHash    string   // of the definition that the server must have (RemoteHash)
+	Redact            []string // properties whose values are left out of results
 }
 
 // Tool is a tool with its newest definition. A tool of a list has no schema.
@@ -101,12 +102,13 @@ type ToolChanges struct {
 	IdempotencyHeader *string
 	RemoteName        *string
 	DefinitionHash    *string
+	Redact            *[]string
 }
 
 // IsEmpty reports whether nothing is to be changed.
 func (c ToolChanges) IsEmpty() bool {
 	return c.Description == nil && c.Schema == nil && c.Effect == nil && c.TimeoutMS == nil && c.MaxOutputBytes == nil && c.URL == nil && c.Method == nil &&
-		c.IdempotencyHeader == nil && c.RemoteName == nil && c.DefinitionHash == nil
+		c.IdempotencyHeader == nil && c.RemoteName == nil && c.DefinitionHash == nil && c.Redact == nil
 }
 
 // NewTool returns a tool in version 1, or a *RuleError. What only other packages can check, the caller checks: the schema and where the
@@ -144,6 +146,7 @@ func (t *Tool) Rewrite(c ToolChanges, e Edition) (ToolVersion, error) {
 	set(&d.URL, c.URL)
 	set(&d.Method, c.Method)
 	set(&d.IdempotencyHeader, c.IdempotencyHeader)
+	set(&d.Redact, c.Redact)
 	set(&d.RemoteName, c.RemoteName)
 	set(&d.DefinitionHash, c.DefinitionHash)
 	if c.TimeoutMS != nil {
@@ -183,6 +186,8 @@ func (d ToolDefinition) check(kind ToolKind) error {
 		return &RuleError{Field: "timeout_ms", Rule: "must be 100 to 60000"}
 	case d.MaxOutputBytes < 1 || d.MaxOutputBytes > maxToolOutput:
 		return &RuleError{Field: "max_output_bytes", Rule: "must be 1 to 1048576"}
+	case len(d.Redact) > maxRedacted || slices.ContainsFunc(d.Redact, func(name string) bool { return name == "" || utf8.RuneCountInString(name) > maxRedactedName }):
+		return &RuleError{Field: "redact", Rule: "must be at most 20 names of 1 to 100 characters"}
 	}
 	if kind == HTTPTool {
 		return d.checkHTTP()

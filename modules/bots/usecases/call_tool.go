@@ -48,6 +48,7 @@ func (u CallTool) Do(ctx context.Context, v domain.ToolVersion, operation uuid.U
 		call.Credentials = &secrets
 	}
 	outcome, err := caller.Call(ctx, call)
+	outcome.Text = domain.Redact(outcome.Text, v.Definition.Redact)
 	if err == nil && outcome.Changed != nil {
 		err = u.Reviews.Found(ctx, domain.ToolReview{ToolID: v.ToolID, Status: domain.ReviewWaiting, Remote: *outcome.Changed, FoundAt: u.Now()})
 	}

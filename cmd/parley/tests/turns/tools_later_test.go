@@ -95,3 +95,21 @@ func TestArgumentsOfAPersonMatchTheSchema(t *testing.T) {
 	ada.WaitUntil(t, "/v1/conversations/threads/"+thread+"/turns/"+turn, "status", "completed")
 	require.Equal(t, []string{`{"item": "jug"}`}, s.calls())
 }
+
+func TestValuesOfRedactedPropertiesAreNeitherStoredNorSeen(t *testing.T) {
+	t.Parallel()
+	ada, _ := withModels(t)
+	bank := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"owner":"Ada","cards":[{"Number":"4111 1111","open":true}]}`))
+	}))
+	t.Cleanup(bank.Close)
+	tool := (&shop{Server: bank}).tool(t, ada, "account", "read", map[string]any{"redact": []string{"number"}})
+	require.Equal(t, []any{"number"}, ada.Get(t, "/v1/tools/"+tool["id"].(string)).At("redact"))
+	a := ada.Say(t, ada.ThreadWith(t, withTools(tool)), "call account {}")
+	require.Contains(t, a.Text("assistant_message.content"), `{"owner":"Ada","cards":[{"Number":"[redacted]","open":true}]}`, a)
+	harness.RequireNowhere(t, ada.Super(t), "4111 1111")
+
+	v := ada.Patch(t, "/v1/tools/"+tool["id"].(string), map[string]any{"redact": []string{}})
+	require.Equal(t, []any{}, v.At("redact"), v)
+	harness.RequireWrong(t, ada.Patch(t, "/v1/tools/"+tool["id"].(string), map[string]any{"redact": []string{""}}), "redact.0")
+}

@@ -64,7 +64,7 @@ func (t Tools) createVersion(ctx context.Context, v domain.ToolVersion) error {
 	return q.CreateToolVersion(ctx, botsdb.CreateToolVersionParams{
 		WorkspaceID: workspace, ToolID: v.ToolID, Version: int32(v.Number), Description: d.Description, Schema: string(d.Schema), Effect: string(d.Effect),
 		TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes), URL: d.URL, Method: d.Method,
-		IdempotencyHeader: d.IdempotencyHeader, RemoteName: d.RemoteName, DefinitionHash: d.DefinitionHash, Note: v.Note, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
+		IdempotencyHeader: d.IdempotencyHeader, RemoteName: d.RemoteName, DefinitionHash: d.DefinitionHash, Redact: append([]string{}, d.Redact...), Note: v.Note, CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
 	})
 }
 
@@ -188,7 +188,7 @@ func toToolVersion(row botsdb.ToolVersion, kind, name string) domain.ToolVersion
 		Definition: domain.ToolDefinition{
 			Description: row.Description, Schema: json.RawMessage(row.Schema), Effect: domain.Effect(row.Effect), Timeout: milliseconds(row.TimeoutMs),
 			MaxOutputBytes: int(row.MaxOutputBytes), URL: row.URL, Method: row.Method, IdempotencyHeader: row.IdempotencyHeader, RemoteName: row.RemoteName,
-			DefinitionHash: row.DefinitionHash,
+			DefinitionHash: row.DefinitionHash, Redact: row.Redact,
 		},
 	}
 }

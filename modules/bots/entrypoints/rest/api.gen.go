@@ -514,6 +514,10 @@ type ChangeToolRequest struct {
 	// Note Why the version is written, at most 500 characters. Default empty, or for a rollback a text that names the version.
 	Note VersionNote `json:"note,omitempty"`
 
+	// Redact Up to 20 names of properties, in capitals or not, whose values in the JSON of results are replaced by `[redacted]` before anything is stored or given to
+	// the model. Only for the kinds `http` and `mcp`. Default: none.
+	Redact *NewRedact `json:"redact,omitempty"`
+
 	// Schema JSON Schema (2020-12) of the arguments: an object with `type: object`, of at most 32,768 bytes of JSON, not counting spaces between values. `$ref` may only
 	// name parts of the same schema, without circles.
 	Schema NewToolSchema `json:"schema,omitempty"`
@@ -572,6 +576,10 @@ type CreateToolRequest struct {
 
 	// Note Why the version is written, at most 500 characters. Default empty, or for a rollback a text that names the version.
 	Note VersionNote `json:"note,omitempty"`
+
+	// Redact Up to 20 names of properties, in capitals or not, whose values in the JSON of results are replaced by `[redacted]` before anything is stored or given to
+	// the model. Only for the kinds `http` and `mcp`. Default: none.
+	Redact *NewRedact `json:"redact,omitempty"`
 
 	// Schema JSON Schema (2020-12) of the arguments: an object with `type: object`, of at most 32,768 bytes of JSON, not counting spaces between values. `$ref` may only
 	// name parts of the same schema, without circles.
@@ -693,6 +701,10 @@ type McpCandidate struct {
 	Schema ToolSchema `json:"schema,omitempty"`
 }
 
+// NewRedact Up to 20 names of properties, in capitals or not, whose values in the JSON of results are replaced by `[redacted]` before anything is stored or given to
+// the model. Only for the kinds `http` and `mcp`. Default: none.
+type NewRedact = []string
+
 // NewSettings Settings of the bot: a free object of at most 65,536 bytes of JSON, not counting spaces between values. The fields below are validated. Any other field is kept as it was sent, has no effect, and is named by a warning in the answer; put data of your own into `metadata`. Default: `{}`.
 type NewSettings = json.RawMessage
 
@@ -813,6 +825,9 @@ type Tool struct {
 
 	// Name Name of the tool.
 	Name string `json:"name"`
+
+	// Redact Names of properties whose values are left out of results.
+	Redact []string `json:"redact"`
 
 	// RemoteName Name of the tool on its MCP server; null for other kinds.
 	RemoteName *string `json:"remote_name"`
@@ -1008,6 +1023,9 @@ type ToolVersion struct {
 
 	// Note Why the version was written; empty if nothing was given.
 	Note string `json:"note"`
+
+	// Redact Names of properties whose values are left out of results.
+	Redact []string `json:"redact"`
 
 	// RemoteName Name of the tool on its MCP server; null for other kinds.
 	RemoteName *string `json:"remote_name"`

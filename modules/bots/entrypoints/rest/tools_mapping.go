@@ -9,14 +9,14 @@ import (
 func toNewDefinition(body CreateToolJSONRequestBody) domain.ToolChanges {
 	return domain.ToolChanges{
 		Description: &body.Description, Schema: body.Schema, Effect: (*domain.Effect)(&body.Effect), TimeoutMS: toInt(body.TimeoutMs),
-		MaxOutputBytes: toInt(body.MaxOutputBytes), URL: body.URL, Method: (*string)(body.Method), IdempotencyHeader: body.IdempotencyHeader,
+		MaxOutputBytes: toInt(body.MaxOutputBytes), URL: body.URL, Method: (*string)(body.Method), IdempotencyHeader: body.IdempotencyHeader, Redact: body.Redact,
 	}
 }
 
 func toDefinitionChanges(body ChangeToolJSONRequestBody) domain.ToolChanges {
 	return domain.ToolChanges{
 		Description: body.Description, Schema: body.Schema, Effect: (*domain.Effect)(body.Effect), TimeoutMS: toInt(body.TimeoutMs),
-		MaxOutputBytes: toInt(body.MaxOutputBytes), URL: body.URL, Method: (*string)(body.Method), IdempotencyHeader: body.IdempotencyHeader,
+		MaxOutputBytes: toInt(body.MaxOutputBytes), URL: body.URL, Method: (*string)(body.Method), IdempotencyHeader: body.IdempotencyHeader, Redact: body.Redact,
 	}
 }
 
@@ -33,7 +33,7 @@ func toTool(t domain.Tool) Tool {
 		ID: t.ID, WorkspaceID: t.WorkspaceID, Kind: ToolKind(t.Kind), Name: t.Name, CurrentVersion: int32(t.CurrentVersion), Description: d.Description,
 		Schema: d.Schema, Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes),
 		URL: orNull(d.URL), Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), RemoteName: orNull(d.RemoteName),
-		DefinitionHash: orNull(d.DefinitionHash), Review: toReview(t.Review), Credentials: toCredentials(t.Credentials), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt,
+		DefinitionHash: orNull(d.DefinitionHash), Redact: append([]string{}, d.Redact...), Review: toReview(t.Review), Credentials: toCredentials(t.Credentials), CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt,
 		UpdatedAt: t.UpdatedAt,
 	}
 }
@@ -57,7 +57,7 @@ func toToolVersion(v domain.ToolVersion) ToolVersion {
 	return ToolVersion{
 		ToolID: v.ToolID, Version: int32(v.Number), Kind: ToolKind(v.Kind), Name: v.Name, Description: d.Description, Schema: d.Schema,
 		Effect: ToolEffect(d.Effect), TimeoutMs: int32(d.Timeout.Milliseconds()), MaxOutputBytes: int32(d.MaxOutputBytes), URL: orNull(d.URL),
-		Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), RemoteName: orNull(d.RemoteName), DefinitionHash: orNull(d.DefinitionHash), Note: v.Note,
+		Method: orNull(d.Method), IdempotencyHeader: orNull(d.IdempotencyHeader), RemoteName: orNull(d.RemoteName), DefinitionHash: orNull(d.DefinitionHash), Redact: append([]string{}, d.Redact...), Note: v.Note,
 		CreatedBy: v.CreatedBy, CreatedAt: v.CreatedAt,
 	}
 }

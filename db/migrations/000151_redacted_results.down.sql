@@ -1,0 +1,1 @@
+ALTER TABLE tool_versions DROP COLUMN redact;
