@@ -1,7 +1,9 @@
 package mcptool_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -105,4 +107,33 @@ func TestCredentialsAreShownToTheServer(t *testing.T) {
 	require.NotContains(t, got.Text, "sesame")
 	_, err = caller.List(inWorkspace(t), url, client)
 	require.ErrorContains(t, err, "credentials must be those that the server accepts: the server of its access tokens answered 401")
+}
+
+func TestAnAnswerIsReadOnAfterItsStreamWasClosed(t *testing.T) {
+	t.Parallel()
+	var calls, resumed atomic.Int64
+	var id atomic.Value
+	url := serve(t, server("Finds an order.", returns(&mcp.CallToolResult{})), nil, func(next http.Handler) http.Handler {
+		called := atCall(func(w http.ResponseWriter, r *http.Request) {
+			var message struct{ ID json.RawMessage }
+			_ = json.NewDecoder(r.Body).Decode(&message)
+			id.Store(string(message.ID))
+			calls.Add(1)
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, "id: 1\nretry: 10\ndata:\n\n")
+		})(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet {
+				called.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			if resumed.Add(1); r.Header.Get("Last-Event-Id") == "1" {
+				_, _ = fmt.Fprintf(w, "id: 2\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"late\"}]}}\n\n", id.Load())
+			}
+		})
+	})
+	got := call(t, newCaller(webhook.AnyTargets), imported(t, url), `{}`)
+	require.Equal(t, []any{domain.ToolSucceeded, "late"}, []any{got.Status, got.Text})
+	require.Equal(t, []int64{1, 1}, []int64{calls.Load(), resumed.Load()})
 }

@@ -887,7 +887,7 @@ type ToolList struct {
 // ToolName Name by which models and settings know the tool: a letter or underscore, then up to 63 letters, digits, underscores and dashes. It is unique in the workspace and never changes.
 type ToolName = string
 
-// ToolReview The definition that the MCP server of a tool had when the tool was called last, and that the tool does not have. The tool is not called while the server has it.
+// ToolReview The definition that the MCP server of a tool had when a call last found another one than that of the tool. The tool is not called while the server has it.
 type ToolReview struct {
 	// Description What the tool does, for the model.
 	Description string `json:"description"`
