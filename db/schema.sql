@@ -2119,6 +2119,7 @@ CREATE TABLE llm_turns (
   spent jsonb,
   path int8multirange,
   variables jsonb,
+  trial boolean NOT NULL DEFAULT false,
   CONSTRAINT llm_turns_attempt_check CHECK ((attempt >= 1)),
   CONSTRAINT llm_turns_check CHECK (((bot_id IS NULL) = (bot_version IS NULL))),
   CONSTRAINT llm_turns_check1 CHECK (((status = 'running'::text) = (finished_at IS NULL))),
@@ -2726,6 +2727,7 @@ CASE current_setting('app.role'::text, true)
 END,
   path int8multirange,
   variables jsonb NOT NULL DEFAULT '{}'::jsonb,
+  trial boolean NOT NULL DEFAULT false,
   CONSTRAINT threads_bot_fkey FOREIGN KEY (workspace_id, bot_id) REFERENCES bots(workspace_id, id),
   CONSTRAINT threads_channel_check CHECK (((endpoint_id IS NULL) = (conversation_id IS NULL))),
   CONSTRAINT threads_endpoint_fkey FOREIGN KEY (workspace_id, endpoint_id) REFERENCES webhook_endpoints(workspace_id, id),
@@ -2747,6 +2749,8 @@ CREATE INDEX threads_deleted ON public.threads USING btree (deleted_at) WHERE (d
 CREATE INDEX threads_newest ON public.threads USING btree (workspace_id, created_at DESC, id DESC);
 
 CREATE INDEX threads_of_bot ON public.threads USING btree (bot_id, workspace_id, created_at DESC, id DESC) WHERE (bot_id IS NOT NULL);
+
+CREATE INDEX threads_of_trials ON public.threads USING btree (workspace_id, created_at DESC, id DESC) WHERE trial;
 
 ALTER TABLE threads ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 

@@ -86,6 +86,31 @@ func (q *Queries) FindBotsByName(ctx context.Context, arg FindBotsByNameParams) 
 	return items, nil
 }
 
+const FindVersionToTry = `-- name: FindVersionToTry :one
+SELECT (b.status = 'archived')::boolean AS archived,
+       EXISTS (SELECT FROM app.versions v WHERE v.workspace_id = $1 AND v.bot_id = $2 AND v.version = $3::integer)::boolean AS found
+  FROM app.live_versions b WHERE b.workspace_id = $1 AND b.bot_id = $2 AND b.deleted_at IS NULL
+`
+
+type FindVersionToTryParams struct {
+	WorkspaceID uuid.UUID
+	BotID       uuid.UUID
+	Version     int32
+}
+
+type FindVersionToTryRow struct {
+	Archived bool
+	Found    bool
+}
+
+// No row: there is no such bot.
+func (q *Queries) FindVersionToTry(ctx context.Context, arg FindVersionToTryParams) (FindVersionToTryRow, error) {
+	row := q.db.QueryRow(ctx, FindVersionToTry, arg.WorkspaceID, arg.BotID, arg.Version)
+	var i FindVersionToTryRow
+	err := row.Scan(&i.Archived, &i.Found)
+	return i, err
+}
+
 const ListBotNames = `-- name: ListBotNames :many
 
 SELECT b.bot_id, b.name, b.created_at FROM app.bot_names b

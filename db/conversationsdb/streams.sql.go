@@ -257,7 +257,7 @@ SELECT t.thread_id, t.id, coalesce(t.read_until > now(), false)::boolean AS is_r
        extract(epoch FROM now() - coalesce(t.read_until, t.created_at))::double precision AS unread_seconds
   FROM llm_turns t
   JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
- WHERE t.workspace_id = $1 AND t.actor_id = $2 AND t.operation_id = $3 AND t.status = 'running' AND th.expires_at IS NOT NULL
+ WHERE t.workspace_id = $1 AND t.actor_id = $2 AND t.operation_id = $3 AND t.status = 'running' AND th.expires_at IS NOT NULL AND NOT th.trial
 `
 
 type GetTurnAttendanceParams struct {
@@ -273,7 +273,7 @@ type GetTurnAttendanceRow struct {
 	UnreadSeconds float64
 }
 
-// The running turn of an operation in a thread that expires: whether somebody reads it, and for how many seconds nobody has.
+// The running turn of an operation in a thread that expires and is no trial: whether somebody reads it, and for how many seconds nobody has.
 func (q *Queries) GetTurnAttendance(ctx context.Context, arg GetTurnAttendanceParams) (GetTurnAttendanceRow, error) {
 	row := q.db.QueryRow(ctx, GetTurnAttendance, arg.WorkspaceID, arg.ActorID, arg.OperationID)
 	var i GetTurnAttendanceRow

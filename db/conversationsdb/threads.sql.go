@@ -48,8 +48,8 @@ const CreateThreadWithBot = `-- name: CreateThreadWithBot :one
 WITH bot AS (
     SELECT b.bot_id, b.status FROM app.live_versions b WHERE b.workspace_id = $1 AND b.bot_id = $2 AND b.deleted_at IS NULL
 ), created AS (
-    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, variables, created_by, created_at, expires_at)
-    SELECT $1, $3, bot.bot_id, $4, $5, $6, $7, $8, $9, $10::timestamptz
+    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, variables, created_by, created_at, expires_at, trial)
+    SELECT $1, $3, bot.bot_id, $4, $5, $6, $7, $8, $9, $10::timestamptz, $11::boolean
       FROM bot WHERE bot.status <> 'archived'
         ON CONFLICT (workspace_id, id) DO NOTHING
 )
@@ -67,6 +67,7 @@ type CreateThreadWithBotParams struct {
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
 	ExpiresAt   *time.Time
+	Trial       bool
 }
 
 // Returns whether the bot is archived; no row if the workspace has no such bot, or the API key is limited to others. A thread with
@@ -83,6 +84,7 @@ func (q *Queries) CreateThreadWithBot(ctx context.Context, arg CreateThreadWithB
 		arg.CreatedBy,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.Trial,
 	)
 	var archived bool
 	err := row.Scan(&archived)
@@ -120,7 +122,7 @@ func (q *Queries) CreateThreadWithoutBot(ctx context.Context, arg CreateThreadWi
 }
 
 const GetThread = `-- name: GetThread :one
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -147,6 +149,7 @@ type GetThreadRow struct {
 	ConversationID *string
 	EndUserID      *uuid.UUID
 	ExpiresAt      *time.Time
+	Trial          bool
 	LastMessageAt  []time.Time
 	CurrentTurnID  *uuid.UUID
 }
@@ -168,6 +171,7 @@ func (q *Queries) GetThread(ctx context.Context, arg GetThreadParams) (GetThread
 		&i.ConversationID,
 		&i.EndUserID,
 		&i.ExpiresAt,
+		&i.Trial,
 		&i.LastMessageAt,
 		&i.CurrentTurnID,
 	)
@@ -378,7 +382,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 }
 
 const ListThreads = `-- name: ListThreads :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -413,6 +417,7 @@ type ListThreadsRow struct {
 	ConversationID *string
 	EndUserID      *uuid.UUID
 	ExpiresAt      *time.Time
+	Trial          bool
 	LastMessageAt  []time.Time
 	CurrentTurnID  *uuid.UUID
 }
@@ -445,6 +450,7 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 			&i.ConversationID,
 			&i.EndUserID,
 			&i.ExpiresAt,
+			&i.Trial,
 			&i.LastMessageAt,
 			&i.CurrentTurnID,
 		); err != nil {
@@ -459,7 +465,7 @@ func (q *Queries) ListThreads(ctx context.Context, arg ListThreadsParams) ([]Lis
 }
 
 const ListThreadsOfBot = `-- name: ListThreadsOfBot :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -495,6 +501,7 @@ type ListThreadsOfBotRow struct {
 	ConversationID *string
 	EndUserID      *uuid.UUID
 	ExpiresAt      *time.Time
+	Trial          bool
 	LastMessageAt  []time.Time
 	CurrentTurnID  *uuid.UUID
 }
@@ -529,6 +536,7 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 			&i.ConversationID,
 			&i.EndUserID,
 			&i.ExpiresAt,
+			&i.Trial,
 			&i.LastMessageAt,
 			&i.CurrentTurnID,
 		); err != nil {
@@ -543,7 +551,7 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 }
 
 const ListThreadsOfOwner = `-- name: ListThreadsOfOwner :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -581,6 +589,7 @@ type ListThreadsOfOwnerRow struct {
 	ConversationID *string
 	EndUserID      *uuid.UUID
 	ExpiresAt      *time.Time
+	Trial          bool
 	LastMessageAt  []time.Time
 	CurrentTurnID  *uuid.UUID
 }
@@ -616,6 +625,94 @@ func (q *Queries) ListThreadsOfOwner(ctx context.Context, arg ListThreadsOfOwner
 			&i.ConversationID,
 			&i.EndUserID,
 			&i.ExpiresAt,
+			&i.Trial,
+			&i.LastMessageAt,
+			&i.CurrentTurnID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListTrialThreads = `-- name: ListTrialThreads :many
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
+  FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
+ WHERE t.workspace_id = $1 AND t.deleted_at IS NULL AND t.trial
+   AND ($2::uuid IS NULL OR t.bot_id = $2::uuid)
+   AND ($3::text IS NULL OR t.status = $3::text)
+   AND ($4::timestamptz IS NULL
+        OR (t.created_at, t.id) < ($4::timestamptz, $5::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT $6
+`
+
+type ListTrialThreadsParams struct {
+	WorkspaceID uuid.UUID
+	BotID       *uuid.UUID
+	Status      *string
+	BeforeAt    *time.Time
+	BeforeID    *uuid.UUID
+	Count       int32
+}
+
+type ListTrialThreadsRow struct {
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	BotID          *uuid.UUID
+	Status         string
+	Title          string
+	Metadata       json.RawMessage
+	Variables      json.RawMessage
+	CreatedAt      time.Time
+	EndpointID     *uuid.UUID
+	ConversationID *string
+	EndUserID      *uuid.UUID
+	ExpiresAt      *time.Time
+	Trial          bool
+	LastMessageAt  []time.Time
+	CurrentTurnID  *uuid.UUID
+}
+
+// The threads in which versions of bots are tried, which the other lists leave out. They go by an index of their own.
+func (q *Queries) ListTrialThreads(ctx context.Context, arg ListTrialThreadsParams) ([]ListTrialThreadsRow, error) {
+	rows, err := q.db.Query(ctx, ListTrialThreads,
+		arg.WorkspaceID,
+		arg.BotID,
+		arg.Status,
+		arg.BeforeAt,
+		arg.BeforeID,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTrialThreadsRow
+	for rows.Next() {
+		var i ListTrialThreadsRow
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.ID,
+			&i.BotID,
+			&i.Status,
+			&i.Title,
+			&i.Metadata,
+			&i.Variables,
+			&i.CreatedAt,
+			&i.EndpointID,
+			&i.ConversationID,
+			&i.EndUserID,
+			&i.ExpiresAt,
+			&i.Trial,
 			&i.LastMessageAt,
 			&i.CurrentTurnID,
 		); err != nil {

@@ -24,7 +24,7 @@ WITH turn AS (
                'cached', coalesce((t.spent ->> 'cached')::bigint, 0) + coalesce($5::bigint, 0),
                'cost', coalesce((t.spent ->> 'cost')::bigint, 0) + coalesce($6::bigint, 0))
      WHERE t.workspace_id = $7 AND t.id = $8 AND t.attempt = $9 AND t.status = 'running' AND NOT t.waiting
- RETURNING t.actor_id, t.bot_id, t.thread_id, coalesce($10, t.provider) AS provider, coalesce($11, t.model) AS model,
+ RETURNING t.actor_id, t.bot_id, t.thread_id, t.trial, coalesce($10, t.provider) AS provider, coalesce($11, t.model) AS model,
            coalesce($3::bigint, 0) AS input_tokens, coalesce($4::bigint, 0) AS output_tokens,
            coalesce($6::bigint, 0) AS cost_micros, coalesce($12::bigint, 0) AS charged_micros
 ), stored AS (
@@ -37,7 +37,7 @@ WITH turn AS (
            expires_at timestamptz, started_at timestamptz, finished_at timestamptz)
 ), counted AS ( -- for analytics: what it has used, but no turn
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
-    SELECT $7, 'failed', 0, 0, $13, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t
+    SELECT $7, 'failed', 0, 0, $13, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t WHERE NOT t.trial
 ), used AS (
     SELECT app.use($7, $13::timestamptz, jsonb_build_object('messages', 0, 'tokens', t.input_tokens + t.output_tokens, 'cost_micros', t.charged_micros),
                    $15::jsonb, false)

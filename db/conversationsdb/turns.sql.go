@@ -171,12 +171,12 @@ const CutTurn = `-- name: CutTurn :exec
 WITH turn AS (
     UPDATE llm_turns t SET lease_until = now() - interval '1 ms'
      WHERE t.workspace_id = $1 AND t.id = $2 AND t.attempt = $3 AND t.status = 'running'
- RETURNING t.actor_id, t.bot_id, coalesce($4, t.provider) AS provider, coalesce($5, t.model) AS model,
+ RETURNING t.actor_id, t.bot_id, t.trial, coalesce($4, t.provider) AS provider, coalesce($5, t.model) AS model,
            coalesce($6::bigint, 0) AS input_tokens, coalesce($7::bigint, 0) AS output_tokens,
            coalesce($8::bigint, 0) AS cost_micros, coalesce($9::bigint, t.reserved_micros, 0) AS charged_micros
 ), counted AS ( -- for analytics: what it has used, but no turn
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
-    SELECT $1, 'failed', 0, 0, $10, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t
+    SELECT $1, 'failed', 0, 0, $10, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t WHERE NOT t.trial
 ), used AS (
     SELECT app.use($1, $10::timestamptz, jsonb_build_object('messages', 0, 'tokens', t.input_tokens + t.output_tokens, 'cost_micros', t.charged_micros),
                    $11::jsonb, false)
@@ -259,12 +259,12 @@ WITH turn AS (
            request = CASE $1 WHEN 'failed' THEN t.request END, -- for its next attempt
            provider = coalesce($15, t.provider), model = coalesce($16, t.model)
      WHERE t.workspace_id = $17 AND t.id = $18 AND t.attempt = $19 AND t.status = 'running'
- RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, t.variables
+ RETURNING t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, t.variables, t.trial
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE WHEN $20::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce($5::integer, 0), coalesce($6::integer, 0), coalesce($8::bigint, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
-      FROM turn t
+      FROM turn t WHERE NOT t.trial
 ), spent AS ( -- by its last step: the others are counted
     SELECT t.finished_at, coalesce($5::integer, 0)::bigint + coalesce($6::integer, 0) AS tokens,
            coalesce($21::bigint, t.reserved_micros, 0) AS micros
@@ -344,12 +344,12 @@ const FreeThread = `-- name: FreeThread :one
 WITH freed AS (
     UPDATE llm_turns t SET status = 'failed', finished_at = now(), error = $1, error_code = NULL, error_details = NULL
      WHERE t.workspace_id = $2 AND t.thread_id = $3 AND t.finished_at IS NULL AND t.lease_until < now() - make_interval(secs => $4::double precision)
- RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until, waiting, waits, tool_steps, tools, spent, path, variables
+ RETURNING workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model, status, user_seq, attempt, lease_until, input_tokens, output_tokens, latency_ms, error, created_at, finished_at, cost_micros, cached_tokens, first_token_ms, finish_reason, error_code, error_message, cancel_attempt, cancel_operation, reserved_micros, usage_estimated, error_details, process_id, request, read_until, waiting, waits, tool_steps, tools, spent, path, variables, trial
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
-    SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
+    SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f WHERE NOT f.trial
 )
-SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, t.provider, t.model, th.endpoint_id, th.conversation_id
+SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, t.provider, t.model, t.trial, th.endpoint_id, th.conversation_id
   FROM freed t
   JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
 `
@@ -369,6 +369,7 @@ type FreeThreadRow struct {
 	BotVersion     *int32
 	Provider       string
 	Model          string
+	Trial          bool
 	EndpointID     *uuid.UUID
 	ConversationID *string
 }
@@ -390,6 +391,7 @@ func (q *Queries) FreeThread(ctx context.Context, arg FreeThreadParams) (FreeThr
 		&i.BotVersion,
 		&i.Provider,
 		&i.Model,
+		&i.Trial,
 		&i.EndpointID,
 		&i.ConversationID,
 	)
@@ -523,7 +525,7 @@ func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool,
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, t.variables, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, t.variables, t.trial, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -546,9 +548,9 @@ WITH before AS (
 ), uncounted AS ( -- a turn is counted once, by what became of it in the end: the failure is taken back, but not what it has used
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model
-      FROM before b WHERE b.status = 'failed'
+      FROM before b WHERE b.status = 'failed' AND NOT b.trial
 )
-SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, coalesce(t.path::text, '')::text AS path, t.parent_id, resumed.attempt, t.provider, t.model,
+SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, coalesce(t.path::text, '')::text AS path, t.parent_id, t.trial, resumed.attempt, t.provider, t.model,
        t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
        app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id
@@ -570,6 +572,7 @@ type ResumeTurnRow struct {
 	UserSeq        int64
 	Path           string
 	ParentID       *uuid.UUID
+	Trial          bool
 	Attempt        int32
 	Provider       string
 	Model          string
@@ -601,6 +604,7 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 		&i.UserSeq,
 		&i.Path,
 		&i.ParentID,
+		&i.Trial,
 		&i.Attempt,
 		&i.Provider,
 		&i.Model,
@@ -625,10 +629,10 @@ WITH parent AS (
                        THEN nullif(coalesce((SELECT parent.path FROM parent), '{}') + int8multirange(int8range(t.last_seq + 1, NULL)), '{[1,)}')
                        ELSE t.path END
      WHERE t.workspace_id = $1 AND t.id = $2 AND t.deleted_at IS NULL
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status, t.variables || coalesce($7::jsonb, '{}') AS variables,
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status, t.trial, t.variables || coalesce($7::jsonb, '{}') AS variables,
            t.path * int8multirange(int8range(1, t.last_seq - 1)) AS path
 ), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path, nullif(thread.variables, '{}')::jsonb AS variables,
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path, thread.trial, nullif(thread.variables, '{}')::jsonb AS variables,
            coalesce(named.version, live.version) AS version, coalesce(named.instruction, live.instruction) AS instruction,
            coalesce(named.settings, live.settings) AS settings,
            CASE WHEN thread.status = 'archived' THEN 'thread' WHEN live.status = 'archived' THEN 'bot'
@@ -650,9 +654,9 @@ WITH parent AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, path, lease_until, process_id, created_at, request, variables)
+                           status, user_seq, path, trial, lease_until, process_id, created_at, request, variables)
     SELECT $1, $11, $2, $12, $13, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, pinned.path, $14, $15::uuid, $3, $16::jsonb, pinned.variables
+           'running', pinned.user_seq, pinned.path, pinned.trial, $14, $15::uuid, $3, $16::jsonb, pinned.variables
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
@@ -663,7 +667,7 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(p
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, coalesce(pinned.path::text, '')::text AS path,
        (SELECT m.turn_id FROM messages m
          WHERE m.workspace_id = $1 AND m.thread_id = $2 AND m.role = 'user'
-           AND m.seq = app.parent_seq(pinned.path, pinned.user_seq)) AS parent_id, pinned.version, pinned.instruction, pinned.settings,
+           AND m.seq = app.parent_seq(pinned.path, pinned.user_seq)) AS parent_id, coalesce(pinned.trial, false)::boolean AS trial, pinned.version, pinned.instruction, pinned.settings,
        pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks, pinned.variables,
        coalesce(asked.provider, '')::text AS provider, coalesce(asked.model, '')::text AS model,
        app.use($1, $3, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', $4::jsonb, true) AS limited
@@ -700,6 +704,7 @@ type StartTurnRow struct {
 	UserSeq        int64
 	Path           string
 	ParentID       *uuid.UUID
+	Trial          bool
 	Version        *int32
 	Instruction    *string
 	Settings       []byte
@@ -748,6 +753,7 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		&i.UserSeq,
 		&i.Path,
 		&i.ParentID,
+		&i.Trial,
 		&i.Version,
 		&i.Instruction,
 		&i.Settings,

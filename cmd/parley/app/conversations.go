@@ -93,6 +93,7 @@ func newConversations(o conversationsOptions) (module, conversations.Answers) {
 		DeleteMsg:    usecases.DeleteMessage{Erasures: erasures, Discard: o.deletions.Delete.Discard},
 		Rate:         usecases.RateMessage{Messages: threads, Now: now},
 		Take:         o.turns.take,
+		TryOut:       usecases.TryVersion{Bots: compatible.Find.Bots, Threads: threads, Now: now},
 		Retry:        o.turns.retry,
 		Cancel:       o.turns.cancel,
 		Follow:       o.turns.follow,

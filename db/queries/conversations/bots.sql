@@ -13,6 +13,12 @@ SELECT b.bot_id, b.name, b.created_at FROM app.bot_names b
  ORDER BY b.created_at DESC, b.bot_id DESC
  LIMIT 2;
 
+-- name: FindVersionToTry :one
+-- No row: there is no such bot.
+SELECT (b.status = 'archived')::boolean AS archived,
+       EXISTS (SELECT FROM app.versions v WHERE v.workspace_id = @workspace_id AND v.bot_id = @bot_id AND v.version = @version::integer)::boolean AS found
+  FROM app.live_versions b WHERE b.workspace_id = @workspace_id AND b.bot_id = @bot_id AND b.deleted_at IS NULL;
+
 -- name: FindBotByID :one
 -- With a version, only where the bot has it, or for a caller that may ask no other where it is the published one.
 SELECT b.bot_id, b.name, b.created_at FROM app.bot_names b

@@ -102,12 +102,12 @@ SELECT thread_id, id, coalesce(read_until > now(), false)::boolean AS is_read FR
  WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND operation_id = @operation_id AND status = 'running';
 
 -- name: GetTurnAttendance :one
--- The running turn of an operation in a thread that expires: whether somebody reads it, and for how many seconds nobody has.
+-- The running turn of an operation in a thread that expires and is no trial: whether somebody reads it, and for how many seconds nobody has.
 SELECT t.thread_id, t.id, coalesce(t.read_until > now(), false)::boolean AS is_read,
        extract(epoch FROM now() - coalesce(t.read_until, t.created_at))::double precision AS unread_seconds
   FROM llm_turns t
   JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id
- WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id AND t.status = 'running' AND th.expires_at IS NOT NULL;
+ WHERE t.workspace_id = @workspace_id AND t.actor_id = @actor_id AND t.operation_id = @operation_id AND t.status = 'running' AND th.expires_at IS NOT NULL AND NOT th.trial;
 
 -- name: GetCanceller :one
 -- The cancelled turn of an operation, and the operation that has cancelled it.

@@ -8,8 +8,8 @@ VALUES (@workspace_id, @id, @status, @title, @metadata, @variables, @created_by,
 WITH bot AS (
     SELECT b.bot_id, b.status FROM app.live_versions b WHERE b.workspace_id = @workspace_id AND b.bot_id = @bot_id AND b.deleted_at IS NULL
 ), created AS (
-    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, variables, created_by, created_at, expires_at)
-    SELECT @workspace_id, @id, bot.bot_id, @status, @title, @metadata, @variables, @created_by, @created_at, sqlc.narg('expires_at')::timestamptz
+    INSERT INTO threads (workspace_id, id, bot_id, status, title, metadata, variables, created_by, created_at, expires_at, trial)
+    SELECT @workspace_id, @id, bot.bot_id, @status, @title, @metadata, @variables, @created_by, @created_at, sqlc.narg('expires_at')::timestamptz, @trial::boolean
       FROM bot WHERE bot.status <> 'archived'
         ON CONFLICT (workspace_id, id) DO NOTHING
 )
@@ -17,7 +17,7 @@ SELECT (bot.status = 'archived')::boolean AS archived FROM bot;
 
 -- name: GetThread :one
 -- When its last message was said is looked up, here and in the lists: a turn then has no column more to write.
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -41,7 +41,7 @@ UPDATE threads t SET path = nullif(app.path_to(l.path, l.user_seq) + int8multira
 RETURNING app.refuse(CASE WHEN (SELECT count(*) FROM unnest(t.path)) > @max_pieces::integer THEN 'branches' END) AS refused;
 
 -- name: ListThreads :many
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -54,9 +54,25 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variable
  ORDER BY t.created_at DESC, t.id DESC
  LIMIT @count;
 
+-- name: ListTrialThreads :many
+-- The threads in which versions of bots are tried, which the other lists leave out. They go by an index of their own.
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
+  FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
+ WHERE t.workspace_id = @workspace_id AND t.deleted_at IS NULL AND t.trial
+   AND (sqlc.narg('bot_id')::uuid IS NULL OR t.bot_id = sqlc.narg('bot_id')::uuid)
+   AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
+   AND (sqlc.narg('before_at')::timestamptz IS NULL
+        OR (t.created_at, t.id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT @count;
+
 -- name: ListThreadsOfBot :many
 -- A query of its own, for its own index: a bot may have few of a workspace's many threads.
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id
@@ -71,7 +87,7 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variable
 
 -- name: ListThreadsOfOwner :many
 -- For an end user, or an API key with the role chat: the threads that it owns, of all bots or of one.
-SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at,
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
               ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
        c.turn_id AS current_turn_id

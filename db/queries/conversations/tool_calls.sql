@@ -12,7 +12,7 @@ WITH turn AS (
                'cached', coalesce((t.spent ->> 'cached')::bigint, 0) + coalesce(sqlc.narg('cached_tokens')::bigint, 0),
                'cost', coalesce((t.spent ->> 'cost')::bigint, 0) + coalesce(sqlc.narg('cost_micros')::bigint, 0))
      WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running' AND NOT t.waiting
- RETURNING t.actor_id, t.bot_id, t.thread_id, coalesce(sqlc.narg('provider'), t.provider) AS provider, coalesce(sqlc.narg('model'), t.model) AS model,
+ RETURNING t.actor_id, t.bot_id, t.thread_id, t.trial, coalesce(sqlc.narg('provider'), t.provider) AS provider, coalesce(sqlc.narg('model'), t.model) AS model,
            coalesce(sqlc.narg('input_tokens')::bigint, 0) AS input_tokens, coalesce(sqlc.narg('output_tokens')::bigint, 0) AS output_tokens,
            coalesce(sqlc.narg('cost_micros')::bigint, 0) AS cost_micros, coalesce(sqlc.narg('charged_micros')::bigint, 0) AS charged_micros
 ), stored AS (
@@ -25,7 +25,7 @@ WITH turn AS (
            expires_at timestamptz, started_at timestamptz, finished_at timestamptz)
 ), counted AS ( -- for analytics: what it has used, but no turn
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
-    SELECT @workspace_id, 'failed', 0, 0, @moment, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t
+    SELECT @workspace_id, 'failed', 0, 0, @moment, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t WHERE NOT t.trial
 ), used AS (
     SELECT app.use(@workspace_id, @moment::timestamptz, jsonb_build_object('messages', 0, 'tokens', t.input_tokens + t.output_tokens, 'cost_micros', t.charged_micros),
                    @limits::jsonb, false)

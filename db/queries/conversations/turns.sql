@@ -15,10 +15,10 @@ WITH parent AS (
                        THEN nullif(coalesce((SELECT parent.path FROM parent), '{}') + int8multirange(int8range(t.last_seq + 1, NULL)), '{[1,)}')
                        ELSE t.path END
      WHERE t.workspace_id = @workspace_id AND t.id = @thread_id AND t.deleted_at IS NULL
- RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status, t.variables || coalesce(sqlc.narg('variables')::jsonb, '{}') AS variables,
+ RETURNING t.bot_id, t.last_seq - 1 AS user_seq, t.endpoint_id, t.conversation_id, t.status, t.trial, t.variables || coalesce(sqlc.narg('variables')::jsonb, '{}') AS variables,
            t.path * int8multirange(int8range(1, t.last_seq - 1)) AS path
 ), pinned AS ( -- with the model that is to answer, as domain.Choose names it: provider/name
-    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path, nullif(thread.variables, '{}')::jsonb AS variables,
+    SELECT thread.bot_id, thread.user_seq, thread.endpoint_id, thread.conversation_id, thread.path, thread.trial, nullif(thread.variables, '{}')::jsonb AS variables,
            coalesce(named.version, live.version) AS version, coalesce(named.instruction, live.instruction) AS instruction,
            coalesce(named.settings, live.settings) AS settings,
            CASE WHEN thread.status = 'archived' THEN 'thread' WHEN live.status = 'archived' THEN 'bot'
@@ -40,9 +40,9 @@ WITH parent AS (
       FROM pinned
 ), turn AS (
     INSERT INTO llm_turns (workspace_id, id, thread_id, actor_id, operation_id, bot_id, bot_version, provider, model,
-                           status, user_seq, path, lease_until, process_id, created_at, request, variables)
+                           status, user_seq, path, trial, lease_until, process_id, created_at, request, variables)
     SELECT @workspace_id, @turn_id, @thread_id, @actor_id, @operation_id, pinned.bot_id, pinned.version, asked.provider, asked.model,
-           'running', pinned.user_seq, pinned.path, @lease_until, sqlc.narg('process_id')::uuid, @created_at, sqlc.narg('request')::jsonb, pinned.variables
+           'running', pinned.user_seq, pinned.path, pinned.trial, @lease_until, sqlc.narg('process_id')::uuid, @created_at, sqlc.narg('request')::jsonb, pinned.variables
       FROM pinned, asked
 ), message AS (
     INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
@@ -53,7 +53,7 @@ SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(p
        pinned.bot_id, coalesce(pinned.user_seq, 0)::bigint AS user_seq, coalesce(pinned.path::text, '')::text AS path,
        (SELECT m.turn_id FROM messages m
          WHERE m.workspace_id = @workspace_id AND m.thread_id = @thread_id AND m.role = 'user'
-           AND m.seq = app.parent_seq(pinned.path, pinned.user_seq)) AS parent_id, pinned.version, pinned.instruction, pinned.settings,
+           AND m.seq = app.parent_seq(pinned.path, pinned.user_seq)) AS parent_id, coalesce(pinned.trial, false)::boolean AS trial, pinned.version, pinned.instruction, pinned.settings,
        pinned.endpoint_id, pinned.conversation_id, pinned.default_model, pinned.fallbacks, pinned.variables,
        coalesce(asked.provider, '')::text AS provider, coalesce(asked.model, '')::text AS model,
        app.use(@workspace_id, @created_at, '{"turns": 1, "messages": 1, "tokens": 0, "cost_micros": 0}', @limits::jsonb, true) AS limited
@@ -83,7 +83,7 @@ WITH turn AS (
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros, latency_ms)
     SELECT t.workspace_id, t.status, 1, CASE WHEN @answered::boolean THEN 2 ELSE 1 END, t.finished_at, t.bot_id, t.provider, t.model,
            coalesce(sqlc.narg('input_tokens')::integer, 0), coalesce(sqlc.narg('output_tokens')::integer, 0), coalesce(sqlc.narg('cost_micros')::bigint, 0), CASE t.status WHEN 'completed' THEN t.latency_ms END
-      FROM turn t
+      FROM turn t WHERE NOT t.trial
 ), spent AS ( -- by its last step: the others are counted
     SELECT t.finished_at, coalesce(sqlc.narg('input_tokens')::integer, 0)::bigint + coalesce(sqlc.narg('output_tokens')::integer, 0) AS tokens,
            coalesce(sqlc.narg('charged_micros')::bigint, t.reserved_micros, 0) AS micros
@@ -108,12 +108,12 @@ SELECT app.require(EXISTS (SELECT 1 FROM turn), 'turn'), (SELECT count(*) FROM u
 WITH turn AS (
     UPDATE llm_turns t SET lease_until = now() - interval '1 ms'
      WHERE t.workspace_id = @workspace_id AND t.id = @turn_id AND t.attempt = @attempt AND t.status = 'running'
- RETURNING t.actor_id, t.bot_id, coalesce(sqlc.narg('provider'), t.provider) AS provider, coalesce(sqlc.narg('model'), t.model) AS model,
+ RETURNING t.actor_id, t.bot_id, t.trial, coalesce(sqlc.narg('provider'), t.provider) AS provider, coalesce(sqlc.narg('model'), t.model) AS model,
            coalesce(sqlc.narg('input_tokens')::bigint, 0) AS input_tokens, coalesce(sqlc.narg('output_tokens')::bigint, 0) AS output_tokens,
            coalesce(sqlc.narg('cost_micros')::bigint, 0) AS cost_micros, coalesce(sqlc.narg('charged_micros')::bigint, t.reserved_micros, 0) AS charged_micros
 ), counted AS ( -- for analytics: what it has used, but no turn
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model, input_tokens, output_tokens, cost_micros)
-    SELECT @workspace_id, 'failed', 0, 0, @moment, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t
+    SELECT @workspace_id, 'failed', 0, 0, @moment, t.bot_id, t.provider, t.model, t.input_tokens, t.output_tokens, t.cost_micros FROM turn t WHERE NOT t.trial
 ), used AS (
     SELECT app.use(@workspace_id, @moment::timestamptz, jsonb_build_object('messages', 0, 'tokens', t.input_tokens + t.output_tokens, 'cost_micros', t.charged_micros),
                    @limits::jsonb, false)
@@ -177,9 +177,9 @@ WITH before AS (
 ), uncounted AS ( -- a turn is counted once, by what became of it in the end: the failure is taken back, but not what it has used
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
     SELECT b.workspace_id, b.status, -1, -1, b.finished_at, b.bot_id, b.provider, b.model
-      FROM before b WHERE b.status = 'failed'
+      FROM before b WHERE b.status = 'failed' AND NOT b.trial
 )
-SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, coalesce(t.path::text, '')::text AS path, t.parent_id, resumed.attempt, t.provider, t.model,
+SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, coalesce(t.path::text, '')::text AS path, t.parent_id, t.trial, resumed.attempt, t.provider, t.model,
        t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
        app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id;
@@ -214,9 +214,9 @@ WITH freed AS (
  RETURNING *
 ), counted AS ( -- for analytics
     INSERT INTO analytics_outbox (workspace_id, kind, count, messages, at, bot_id, provider, model)
-    SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f
+    SELECT f.workspace_id, f.status, 1, 1, f.finished_at, f.bot_id, f.provider, f.model FROM freed f WHERE NOT f.trial
 )
-SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, t.provider, t.model, th.endpoint_id, th.conversation_id
+SELECT t.id, t.operation_id, t.attempt, t.bot_id, t.bot_version, t.provider, t.model, t.trial, th.endpoint_id, th.conversation_id
   FROM freed t
   JOIN threads th ON th.workspace_id = t.workspace_id AND th.id = t.thread_id;
 

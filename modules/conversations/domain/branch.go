@@ -14,6 +14,13 @@ type Parent struct {
 	TurnID *uuid.UUID // nil: none, the turn begins the thread anew
 }
 
+// Place is where in its thread a turn is.
+type Place struct {
+	Follows  *Parent    // that the caller has named; nil: the last turn of the current branch
+	ParentID *uuid.UUID // the turn that it follows; nil: none
+	Path     Path       // of the messages before it
+}
+
 // Branch names a branch of a thread by its last turn. The zero Branch is the current one.
 type Branch struct {
 	TurnID *uuid.UUID

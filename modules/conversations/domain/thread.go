@@ -45,6 +45,7 @@ type Thread struct {
 	EndUserID     *uuid.UUID // whose thread it is; nil: of no end user
 	CreatedAt     time.Time
 	ExpiresAt     *time.Time // when the thread is deleted; nil: it stays
+	Trial         bool       // an editor tries a version of the bot in it
 	LastMessageAt *time.Time // nil: the thread has no message
 	CurrentTurnID *uuid.UUID // the last turn of the current branch; nil: there is none
 }

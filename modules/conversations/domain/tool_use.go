@@ -153,6 +153,9 @@ func (c ToolCall) ForModel() ToolResult {
 	}
 }
 
+// NotMade is the result of a call in a trial that would write.
+const NotMade = "Not made: this is a trial, in which no call changes anything. Go on as if it had been made."
+
 // StepsOf returns the steps of calls that are in order.
 func StepsOf(calls []ToolCall) (steps []Step) {
 	for i, c := range calls {

@@ -51,9 +51,8 @@ type Turn struct {
 	ActorID     uuid.UUID
 	OperationID uuid.UUID
 	User        Message
-	Follows     *Parent    // that the caller has named; nil: the last turn of the current branch
-	ParentID    *uuid.UUID // nil: it follows none
-	Path        Path
+	Place
+	Trial       bool      // in a trial thread: tools write nothing, and nobody is notified
 	Version     *int      // of the bot that the caller has named; nil: the published one
 	Pinned      *Pinned   // nil in a thread without a bot
 	Request     *Request  // nil: the caller has sent only the message

@@ -27,6 +27,8 @@ type Bots interface {
 	// ByID returns ErrNoSuchModel where there is no such bot, or it has no such version; nil: any. With published no other version than
 	// the published one is found.
 	ByID(ctx context.Context, id uuid.UUID, version *int, published bool) (Bot, error)
+	// CheckTrial returns ErrBotNotFound, ErrVersionNotFound or ErrBotArchived where a version of a bot cannot be tried.
+	CheckTrial(ctx context.Context, id uuid.UUID, version int) error
 	// ByName returns ErrNoSuchModel unless exactly one bot has the name.
 	ByName(ctx context.Context, name string) (Bot, error)
 }

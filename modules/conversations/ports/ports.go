@@ -18,6 +18,8 @@ var (
 	ErrMessageNotFound = fail.New(fail.NotFound, "NOT_FOUND", "there is no such message in this workspace")
 	ErrNoAnswer        = fail.Fields(fail.Field{Field: "message_id", Code: "NOT_ALLOWED", Message: "must be of an assistant's message"})
 	ErrBotNotFound     = fail.New(fail.NotFound, "BOT_NOT_FOUND", "there is no such bot in this workspace")
+	ErrVersionNotFound = fail.New(fail.NotFound, "NOT_FOUND", "the bot has no such version")
+	ErrNoTrial         = fail.Fields(fail.Field{Field: "thread_id", Code: "NOT_ALLOWED", Message: "must be the thread of an earlier try of this bot"})
 	ErrThreadBusy      = fail.New(fail.Conflict, "THREAD_BUSY", "another turn is running in this thread: wait for it, then send yours").After(time.Second)
 	ErrThreadArchived  = fail.New(fail.Conflict, "CONFLICT", "the thread is archived: make it active first")
 	ErrBotArchived     = fail.New(fail.Conflict, "CONFLICT", "the thread's bot is archived: make it active first")
@@ -81,6 +83,8 @@ type ThreadChanges struct {
 type ThreadFilter struct {
 	BotID  *uuid.UUID           `json:"b,omitempty"`
 	Status *domain.ThreadStatus `json:"s,omitempty"`
+	// Trial asks for trial threads, which the list leaves out otherwise.
+	Trial bool `json:"t,omitempty"`
 	// OwnerID is the end user whose threads are meant, or the API key with the role chat.
 	OwnerID *uuid.UUID `json:"o,omitempty"`
 }

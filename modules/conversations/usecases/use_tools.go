@@ -137,6 +137,8 @@ func (w *toolTurn) plan(c *domain.ToolCall, before int, now time.Time) {
 	switch {
 	case before >= w.settings.MaxCalls:
 		c.End(domain.CallFailed, "The call was not made: this turn may make no more calls.", now)
+	case w.turn.Trial && tool.Writes:
+		c.End(domain.CallSucceeded, domain.NotMade, now)
 	case tool.Kind == domain.ClientTool || needsPerson:
 		c.Status, c.ExpiresAt = domain.CallWaiting, new(now.Add(w.Wait))
 	default:

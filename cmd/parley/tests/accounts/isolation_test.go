@@ -30,6 +30,7 @@ var samples = map[string]any{
 	"changeMember":         map[string]any{"role": "editor"},
 	"updateInstruction":    map[string]any{"instruction": "Be kind."},
 	"takeTurn":             map[string]any{"content": "hello"},
+	"tryVersion":           map[string]any{"content": "hello"},
 	"sendAISDKMessage":     map[string]any{"id": "c", "messages": []any{map[string]any{"role": "user", "parts": []any{map[string]any{"type": "text", "text": "hello"}}}}},
 	"createResponse":       map[string]any{"model": "none", "input": "hello"},
 	"cancelResponse":       map[string]any{},

@@ -63,12 +63,13 @@ var exportedTables = map[string]exported{
 	"end_users":     {"end_users", map[string]string{"turn_limits": "of callers of this installation: a token sets them anew"}},
 	"end_user_bots": {"end_users", nil},
 	"threads": {"threads", map[string]string{
-		"deleted_at": "deleted ones are not exported", "expires_at": "those that expire are not exported",
+		"deleted_at": "deleted ones are not exported", "expires_at": "those that expire are not exported", "trial": "trials expire",
 	}},
 	"llm_turns": {"turns", map[string]string{
 		"lease_until": "of the process that runs it", "process_id": "of the process that runs it", "read_until": "of a call", "cancel_attempt": "of a call", "cancel_operation": "of a call",
 		"reserved_micros": "of limits", "error_details": "of an answer that was sent", "request": "of a turn that goes on",
 		"waiting": "of a turn that goes on", "waits": "of a turn that goes on", "tools": "of a turn that goes on", "tool_steps": "counted by tool_calls", "spent": "of a turn that goes on",
+		"trial": "those of trial threads are not exported",
 	}},
 	"tool_calls":       {"tool_calls", nil},
 	"messages":         {"messages", nil},

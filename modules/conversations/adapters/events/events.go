@@ -74,6 +74,9 @@ type failure struct {
 }
 
 func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.Message, reply domain.Reply) error {
+	if t.Trial {
+		return nil
+	}
 	return e.publish(ctx, turnCompleted, t, completed{
 		turn: toTurn(t), ParentTurnID: t.ParentID, UserMessage: toMessage(t.User), AssistantMessage: toMessage(answer),
 		Provider: reply.Provider, Model: reply.Model, FinishReason: reply.FinishedBy(),
@@ -84,6 +87,9 @@ func (e Events) TurnCompleted(ctx context.Context, t domain.Turn, answer domain.
 }
 
 func (e Events) TurnFailed(ctx context.Context, t domain.Turn, _ domain.Reply, why *fail.Error) error {
+	if t.Trial {
+		return nil
+	}
 	return e.publish(ctx, turnFailed, t, failed{turn: toTurn(t), Error: failure{Code: why.Code, Message: why.Message, Details: why.Details}})
 }
 

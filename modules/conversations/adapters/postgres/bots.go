@@ -43,6 +43,22 @@ func (s Bots) ByID(ctx context.Context, id uuid.UUID, version *int, published bo
 	return ports.Bot{ID: row.BotID, Name: row.Name, CreatedAt: row.CreatedAt}, nil
 }
 
+func (s Bots) CheckTrial(ctx context.Context, id uuid.UUID, version int) error {
+	q, workspace := queries(ctx, s.DB)
+	row, err := q.FindVersionToTry(ctx, conversationsdb.FindVersionToTryParams{WorkspaceID: workspace, BotID: id, Version: int32(version)})
+	switch {
+	case postgres.IsMissing(err):
+		return ports.ErrBotNotFound
+	case err != nil:
+		return fmt.Errorf("find the version: %w", err)
+	case !row.Found:
+		return ports.ErrVersionNotFound
+	case row.Archived:
+		return ports.ErrBotArchived
+	}
+	return nil
+}
+
 func (s Bots) ByName(ctx context.Context, name string) (ports.Bot, error) {
 	q, workspace := queries(ctx, s.DB)
 	rows, err := q.FindBotsByName(ctx, conversationsdb.FindBotsByNameParams{WorkspaceID: workspace, Name: name})

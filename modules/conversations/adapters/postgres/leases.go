@@ -40,7 +40,7 @@ func (s *Turns) Free(ctx context.Context, thread uuid.UUID, ago time.Duration, w
 			return err
 		}
 		t := domain.Turn{
-			ID: row.ID, ThreadID: thread, OperationID: row.OperationID, Attempt: int(row.Attempt),
+			ID: row.ID, ThreadID: thread, OperationID: row.OperationID, Trial: row.Trial, Attempt: int(row.Attempt),
 			Channel: toChannel(row.EndpointID, row.ConversationID), Asked: domain.ModelName{Provider: row.Provider, Name: row.Model},
 		}
 		if row.BotID != nil {

@@ -45,7 +45,7 @@ func (t *Threads) Create(ctx context.Context, thread domain.Thread) error {
 	}
 	botArchived, err := q.CreateThreadWithBot(ctx, conversationsdb.CreateThreadWithBotParams{
 		WorkspaceID: workspace, ID: thread.ID, BotID: *thread.BotID, Status: string(thread.Status), Title: thread.Title, Metadata: thread.Metadata, Variables: variables,
-		CreatedBy: thread.CreatedBy, CreatedAt: thread.CreatedAt, ExpiresAt: thread.ExpiresAt,
+		CreatedBy: thread.CreatedBy, CreatedAt: thread.CreatedAt, ExpiresAt: thread.ExpiresAt, Trial: thread.Trial,
 	})
 	switch {
 	case postgres.IsMissing(err):
@@ -130,7 +130,22 @@ func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.T
 	if after != nil {
 		params.BeforeAt, params.BeforeID = &after.At, &after.ID
 	}
+	if f.Trial && f.OwnerID != nil {
+		return nil, nil // trials are of no end user
+	}
 	var found []conversationsdb.GetThreadRow
+	if f.Trial {
+		rows, err := q.ListTrialThreads(ctx, conversationsdb.ListTrialThreadsParams{
+			WorkspaceID: workspace, BotID: f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list the trial threads: %w", err)
+		}
+		for _, row := range rows {
+			found = append(found, conversationsdb.GetThreadRow(row))
+		}
+		return toThreads(found)
+	}
 	if f.OwnerID != nil {
 		rows, err := q.ListThreadsOfOwner(ctx, conversationsdb.ListThreadsOfOwnerParams{
 			WorkspaceID: workspace, OwnerID: *f.OwnerID, BotID: f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
@@ -196,7 +211,7 @@ func toThread(row conversationsdb.GetThreadRow) (domain.Thread, error) {
 		Variables: variables,
 		ID:        row.ID, WorkspaceID: row.WorkspaceID, BotID: row.BotID, Status: domain.ThreadStatus(row.Status),
 		EndUserID: row.EndUserID, Title: row.Title, Metadata: row.Metadata, CreatedAt: row.CreatedAt, Channel: toChannel(row.EndpointID, row.ConversationID),
-		ExpiresAt: row.ExpiresAt, CurrentTurnID: row.CurrentTurnID,
+		ExpiresAt: row.ExpiresAt, Trial: row.Trial, CurrentTurnID: row.CurrentTurnID,
 	}
 	if len(row.LastMessageAt) > 0 {
 		thread.LastMessageAt = &row.LastMessageAt[0]

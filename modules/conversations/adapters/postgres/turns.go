@@ -88,7 +88,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		return fmt.Errorf("start the turn: %w", err)
 	}
 	t.CostLimited = s.maxCost > 0 || row.Limited
-	t.ParentID, t.Path = row.ParentID, domain.Path(row.Path)
+	t.ParentID, t.Path, t.Trial = row.ParentID, domain.Path(row.Path), row.Trial
 	t.User.Seq, t.Channel = row.UserSeq, toChannel(row.EndpointID, row.ConversationID)
 	t.Defaults, t.Asked = toDefaults(row.DefaultModel, row.Fallbacks), domain.ModelName{Provider: row.Provider, Name: row.Model}
 	if row.BotID != nil {
@@ -160,8 +160,8 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 		ThreadID:    row.ThreadID,
 		ActorID:     actor,
 		OperationID: operation,
-		ParentID:    row.ParentID,
-		Path:        domain.Path(row.Path),
+		Place:       domain.Place{ParentID: row.ParentID, Path: domain.Path(row.Path)},
+		Trial:       row.Trial,
 		User: domain.Message{
 			ID: row.MessageID, ThreadID: row.ThreadID, TurnID: &row.ID, Seq: row.UserSeq, Role: domain.RoleUser, Content: row.Content,
 			OperationID: &operation, CreatedAt: row.CreatedAt,
@@ -240,7 +240,7 @@ func (s *Turns) broughtBy(ctx context.Context, turn, thread uuid.UUID) (*domain.
 		return nil, err
 	}
 	t := &domain.Turn{
-		ID: r.ID, ThreadID: r.ThreadID, ActorID: r.ActorID, OperationID: r.OperationID, ParentID: r.ParentID, User: r.User, Attempt: r.Attempt,
+		ID: r.ID, ThreadID: r.ThreadID, ActorID: r.ActorID, OperationID: r.OperationID, Place: domain.Place{ParentID: r.ParentID}, User: r.User, Attempt: r.Attempt,
 		StartedAt: r.CreatedAt, Done: r.Answer, DoneBy: r.Reply,
 	}
 	if r.BotID != nil {

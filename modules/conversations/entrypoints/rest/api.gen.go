@@ -1474,6 +1474,9 @@ type Thread struct {
 	// Title Title; empty if there is none.
 	Title string `json:"title"`
 
+	// Trial Whether a version of a bot is tried in it: writing tools are not called, and it is deleted after a day.
+	Trial bool `json:"trial"`
+
 	// Variables Values for the variables in the instruction of the bot, by their names. Empty for end users.
 	Variables Variables `json:"variables"`
 
@@ -1662,6 +1665,20 @@ type ToolCallResult struct {
 // ToolCallStatus Status of a call: `waiting` for a person or a client, `approved` and about to run, `denied`, `expired` because nobody decided within a day, `running`,
 // `succeeded`, `failed`, `unknown` because it was sent and its answer was lost, or `cancelled` with its turn.
 type ToolCallStatus string
+
+// TryVersionRequest A message to a version of a bot.
+type TryVersionRequest struct {
+	// Content Message of the user, 1-50,000 characters. At least one has to be visible, else 422 with the code `BLANK`: white space, control and format characters (zero width, byte order marks, directions) and blank symbols such as U+2800 and U+3164 do not count.
+	Content string `json:"content"`
+
+	// ThreadID Thread of an earlier try of the bot, which goes on. Default: a new one.
+	ThreadID *openapi_types.UUID `json:"thread_id,omitempty"`
+
+	// Variables Values for the variables in the instruction of the bot, by their names: at most 50, of up to 2000 characters each. Those of a thread are for
+	// each of its turns, and those of a turn go before them; a variable without a value has its default. A value is put into the instruction as
+	// one line. End users cannot give values.
+	Variables NewVariables `json:"variables,omitempty"`
+}
 
 // Turn A turn that completed: the message of the user and the answer. For end users `provider` and `model` are empty, `bot_version`, tokens and cost null, and times 0 or null.
 type Turn struct {
@@ -2148,6 +2165,15 @@ type VersionB = int32
 // WorkspaceInPath defines model for WorkspaceInPath.
 type WorkspaceInPath = openapi_types.UUID
 
+// TryVersionParams defines parameters for TryVersion.
+type TryVersionParams struct {
+	// LastEventIDQuery `id` of the last event of the stream that was received, for clients that cannot set a header.
+	LastEventIDQuery *LastEventIDQuery `form:"last_event_id,omitempty" json:"last_event_id,omitempty"`
+
+	// LastEventID `id` of the last event of the stream that was received. It has precedence over `last_event_id`.
+	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
+}
+
 // ListThreadsParams defines parameters for ListThreads.
 type ListThreadsParams struct {
 	// Limit Maximum number of items, 1-100.
@@ -2164,6 +2190,9 @@ type ListThreadsParams struct {
 
 	// EndUserID Only threads of this end user.
 	EndUserID *openapi_types.UUID `form:"end_user_id,omitempty" json:"end_user_id,omitempty"`
+
+	// Trial Whether only trial threads are listed, in which versions of bots are tried; the list leaves them out otherwise.
+	Trial *bool `form:"trial,omitempty" json:"trial,omitempty"`
 }
 
 // ExportThreadParams defines parameters for ExportThread.
@@ -2246,6 +2275,9 @@ type ListToolCallsParams struct {
 	// TurnID Only calls of this turn.
 	TurnID *openapi_types.UUID `form:"turn_id,omitempty" json:"turn_id,omitempty"`
 }
+
+// TryVersionJSONRequestBody defines body for TryVersion for application/json ContentType.
+type TryVersionJSONRequestBody = TryVersionRequest
 
 // RateMessageJSONRequestBody defines body for RateMessage for application/json ContentType.
 type RateMessageJSONRequestBody = Feedback
@@ -2779,6 +2811,9 @@ func (t *TurnEvent) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// TryVersion Try a version of a bot
+	// (POST /v1/bots/{bot_id}/versions/{version}/try)
+	TryVersion(ctx *echo.Context, botID BotID, version Version, params TryVersionParams) error
 	// DeleteMessage Delete a message for good
 	// (DELETE /v1/conversations/messages/{message_id})
 	DeleteMessage(ctx *echo.Context, messageID MessageID) error
@@ -2867,6 +2902,56 @@ type ServerInterfaceWrapper struct {
 	Handler ServerInterface
 }
 
+// TryVersion converts echo context to params.
+func (w *ServerInterfaceWrapper) TryVersion(ctx *echo.Context) error {
+	var err error
+	// ------------- Path parameter "bot_id" -------------
+	var botID BotID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bot_id", ctx.Param("bot_id"), &botID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bot_id: %s", err))
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version Version
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", ctx.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TryVersionParams
+	// ------------- Optional query parameter "last_event_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "last_event_id", ctx.QueryParams(), &params.LastEventIDQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter last_event_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastEventID
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TryVersion(ctx, botID, version, params)
+	return err
+}
+
 // DeleteMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) DeleteMessage(ctx *echo.Context) error {
 	var err error
@@ -2938,6 +3023,13 @@ func (w *ServerInterfaceWrapper) ListThreads(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_user_id", ctx.QueryParams(), &params.EndUserID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_user_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "trial" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "trial", ctx.QueryParams(), &params.Trial, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter trial: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -3544,6 +3636,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.POST(options.BaseURL+"/v1/bots/:bot_id/versions/:version/try", wrapper.TryVersion, options.OperationMiddlewares["tryVersion"]...)
 	router.DELETE(options.BaseURL+"/v1/conversations/messages/:message_id", wrapper.DeleteMessage, options.OperationMiddlewares["deleteMessage"]...)
 	router.PUT(options.BaseURL+"/v1/conversations/messages/:message_id/feedback", wrapper.RateMessage, options.OperationMiddlewares["rateMessage"]...)
 	router.GET(options.BaseURL+"/v1/conversations/threads", wrapper.ListThreads, options.OperationMiddlewares["listThreads"]...)
@@ -3572,6 +3665,96 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/tool-calls/:tool_call_id/decision", wrapper.DecideToolCall, options.OperationMiddlewares["decideToolCall"]...)
 	router.POST(options.BaseURL+"/v1/tool-calls/:tool_call_id/result", wrapper.AnswerToolCall, options.OperationMiddlewares["answerToolCall"]...)
 
+}
+
+type TryVersionRequestObject struct {
+	BotID   BotID   `json:"bot_id"`
+	Version Version `json:"version"`
+	Params  TryVersionParams
+	Body    *TryVersionJSONRequestBody
+}
+
+type TryVersionResponseObject interface {
+	VisitTryVersionResponse(w http.ResponseWriter) error
+}
+
+type TryVersion200JSONResponse Turn
+
+func (response TryVersion200JSONResponse) VisitTryVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TryVersion200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response TryVersion200TextEventStreamResponse) VisitTryVersionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type TryVersion202JSONResponse TurnWaiting
+
+func (response TryVersion202JSONResponse) VisitTryVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TryVersion204Response struct {
+}
+
+func (response TryVersion204Response) VisitTryVersionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type DeleteMessageRequestObject struct {
@@ -4375,6 +4558,9 @@ func (response AnswerToolCall200JSONResponse) VisitAnswerToolCallResponse(w http
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// TryVersion Try a version of a bot
+	// (POST /v1/bots/{bot_id}/versions/{version}/try)
+	TryVersion(ctx context.Context, request TryVersionRequestObject) (TryVersionResponseObject, error)
 	// DeleteMessage Delete a message for good
 	// (DELETE /v1/conversations/messages/{message_id})
 	DeleteMessage(ctx context.Context, request DeleteMessageRequestObject) (DeleteMessageResponseObject, error)
@@ -4468,6 +4654,56 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// TryVersion operation middleware
+func (sh *strictHandler) TryVersion(ctx *echo.Context, botID BotID, version Version, params TryVersionParams) error {
+	var request TryVersionRequestObject
+
+	request.BotID = botID
+	request.Version = version
+	request.Params = params
+
+	var body TryVersionJSONRequestBody
+	var err error
+	if _, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = echo.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx *echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TryVersion(ctx.Request().Context(), request.(TryVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TryVersion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TryVersionResponseObject); ok {
+		return validResponse.VisitTryVersionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // DeleteMessage operation middleware

@@ -11,7 +11,7 @@ func toThread(t domain.Thread) Thread {
 	thread := Thread{
 		ID: t.ID, WorkspaceID: t.WorkspaceID, BotID: t.BotID, EndUserID: t.EndUserID, Status: ThreadStatus(t.Status), Title: t.Title, Metadata: t.Metadata,
 		Variables: t.Variables.OrNone(),
-		CreatedAt: t.CreatedAt, LastMessageAt: t.LastMessageAt, CurrentTurnID: t.CurrentTurnID,
+		CreatedAt: t.CreatedAt, LastMessageAt: t.LastMessageAt, CurrentTurnID: t.CurrentTurnID, Trial: t.Trial,
 	}
 	if t.Channel != nil {
 		thread.Channel = &Channel{EndpointID: t.Channel.EndpointID, ConversationID: t.Channel.ConversationID}

@@ -24,6 +24,7 @@ type Server struct {
 	DeleteMsg    usecases.DeleteMessage
 	Rate         usecases.RateMessage
 	Take         usecases.TakeTurn
+	TryOut       usecases.TryVersion
 	Retry        usecases.RetryTurn
 	Cancel       usecases.CancelTurn
 	Follow       usecases.FollowTurn

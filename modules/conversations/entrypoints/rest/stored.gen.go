@@ -11,6 +11,7 @@ import (
 // stored answers a call with the bytes that the command pipeline keeps.
 type stored struct{ command.Answer }
 
+func (s stored) VisitTryVersionResponse(w http.ResponseWriter) error       { return s.Write(w) }
 func (s stored) VisitDeleteMessageResponse(w http.ResponseWriter) error    { return s.Write(w) }
 func (s stored) VisitRateMessageResponse(w http.ResponseWriter) error      { return s.Write(w) }
 func (s stored) VisitListThreadsResponse(w http.ResponseWriter) error      { return s.Write(w) }

@@ -62,6 +62,9 @@ func (s Server) stream(ctx context.Context, thread uuid.UUID, from position, run
 // VisitTakeTurnResponse writes the events.
 func (t turnStream) VisitTakeTurnResponse(w http.ResponseWriter) error { return t.write(w) }
 
+// VisitTryVersionResponse writes the events.
+func (t turnStream) VisitTryVersionResponse(w http.ResponseWriter) error { return t.write(w) }
+
 // VisitRetryTurnResponse writes the events.
 func (t turnStream) VisitRetryTurnResponse(w http.ResponseWriter) error { return t.write(w) }
 

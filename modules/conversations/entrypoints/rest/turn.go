@@ -36,6 +36,23 @@ func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurn
 	return s.whileAllowed(ctx, r.ThreadID, func() (ports.Answer, error) { return s.Take.Do(ctx, in) })
 }
 
+// TryVersion takes a turn of a version of a bot in a trial thread.
+func (s Server) TryVersion(ctx context.Context, r TryVersionRequestObject) (TryVersionResponseObject, error) {
+	in, err := s.TryOut.Do(ctx, usecases.Trial{
+		BotID: r.BotID, Version: int(r.Version), Content: r.Body.Content, Variables: r.Body.Variables, Thread: r.Body.ThreadID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if wantsStream(ctx) {
+		from, err := positionOfOperation(ctx, r.Params.LastEventID, r.Params.LastEventIDQuery)
+		return s.stream(ctx, in.ThreadID, from, func(ctx context.Context, read usecases.Reader) error {
+			return s.Take.DoStreamed(ctx, in, from.id, read)
+		}), err
+	}
+	return s.whileAllowed(ctx, in.ThreadID, func() (ports.Answer, error) { return s.Take.Do(ctx, in) })
+}
+
 // RetryTurn makes another attempt at a turn that failed, under the operation of this call.
 func (s Server) RetryTurn(ctx context.Context, r RetryTurnRequestObject) (RetryTurnResponseObject, error) {
 	if wantsStream(ctx) {

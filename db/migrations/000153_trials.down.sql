@@ -1,0 +1,1 @@
+ALTER TABLE llm_turns DROP COLUMN trial;
