@@ -13,7 +13,7 @@ const maxOutputSchema = 32 << 10 // bytes of JSON without spaces
 func (c Content) OutputSchema() (json.RawMessage, error) {
 	var settings map[string]json.RawMessage
 	if json.Unmarshal(c.settings, &settings) != nil || settings["output_schema"] == nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // the settings declare none
 	}
 	var compact bytes.Buffer
 	if json.Compact(&compact, settings["output_schema"]) != nil || compact.Len() > maxOutputSchema {
