@@ -9,12 +9,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// SearchTool is the tool with which a model searches the knowledge bases of its bot.
-var SearchTool = OfferedTool{
-	Name:        "search_knowledge",
-	Description: "Searches the documents of this business. Search before you answer what they may have the answer to, with the words that such a document would have.",
-	Schema: json.RawMessage(`{"type":"object","properties":{"query":{"type":"string","minLength":1,"maxLength":2000,"description":"What to search for, complete in itself."}},` +
-		`"required":["query"],"additionalProperties":false}`),
+// SearchToolName is the name of SearchTool, which no tool of a workspace has in a bot that searches by it.
+const SearchToolName = "search_knowledge"
+
+// SearchTool returns the tool with which a model searches the knowledge bases of its bot.
+func SearchTool() OfferedTool {
+	return OfferedTool{
+		Name:        SearchToolName,
+		Description: "Searches the documents of this business. Search before you answer what they may have the answer to, with the words that such a document would have.",
+		Schema: json.RawMessage(`{"type":"object","properties":{"query":{"type":"string","minLength":1,"maxLength":2000,"description":"What to search for, complete in itself."}},` +
+			`"required":["query"],"additionalProperties":false}`),
+	}
 }
 
 // SearchRules are the rules for what SearchTool finds, which follow the bot's instruction.

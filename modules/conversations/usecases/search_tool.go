@@ -41,7 +41,7 @@ func (u RetrieveKnowledge) openSearch(ctx context.Context, t domain.Turn, s doma
 }
 
 func (s *searchTool) tool() ports.Tool {
-	return ports.Tool{OfferedTool: domain.SearchTool, Kind: domain.KnowledgeTool, Call: s.call}
+	return ports.Tool{OfferedTool: domain.SearchTool(), Kind: domain.KnowledgeTool, Call: s.call}
 }
 
 // call searches, and stores what is found before the call has its result. Calls of one step search one after the other, since they number

@@ -33,7 +33,7 @@ func results(p ports.Prompt) string {
 	var texts []string
 	for _, step := range p.Steps {
 		for i, r := range step.Results {
-			if len(p.Found.Searched) == 0 || step.Calls[i].Name != domain.SearchTool.Name {
+			if len(p.Found.Searched) == 0 || step.Calls[i].Name != domain.SearchToolName {
 				texts = append(texts, r.Text)
 			}
 		}

@@ -47,14 +47,23 @@ func (s Server) GetToolCall(ctx context.Context, r GetToolCallRequestObject) (Ge
 	return GetToolCall200JSONResponse(toToolCall(c)), err
 }
 
-// decisions are the statuses that calls have after decisions.
-var decisions = map[ToolCallDecisionDecision]domain.ToolCallStatus{
-	DecisionApprove: domain.CallApproved, DecisionDeny: domain.CallDenied, DecisionSucceeded: domain.CallSucceeded, DecisionFailed: domain.CallFailed,
+// statusAfter returns the status that a call has after a decision.
+func statusAfter(d ToolCallDecisionDecision) domain.ToolCallStatus {
+	switch d {
+	case DecisionApprove:
+		return domain.CallApproved
+	case DecisionDeny:
+		return domain.CallDenied
+	case DecisionSucceeded:
+		return domain.CallSucceeded
+	default:
+		return domain.CallFailed
+	}
 }
 
 // DecideToolCall settles a call. The audit log has neither arguments nor reason.
 func (s Server) DecideToolCall(ctx context.Context, r DecideToolCallRequestObject) (DecideToolCallResponseObject, error) {
-	in := usecases.PersonDecision{Status: decisions[r.Body.Decision]}
+	in := usecases.PersonDecision{Status: statusAfter(r.Body.Decision)}
 	if r.Body.Reason != nil {
 		in.Reason = *r.Body.Reason
 	}
