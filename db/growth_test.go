@@ -134,6 +134,7 @@ var readingPolicies = map[string]string{
 	"key_bots retrievals":            "as turn_events",
 	"key_bots retrieved_documents":   "as turn_events",
 	"key_bots tool_calls":            "as turn_events",
+	"key_bots message_attachments":   "as turn_events",
 	"key_bots turn_events":           "the bot is that of the turn; as message_feedback",
 	"key_bots webhook_events":        "the bot is that of the endpoint; as message_feedback",
 	"key_bots webhook_subscriptions": "as webhook_events",
@@ -143,6 +144,7 @@ var readingPolicies = map[string]string{
 	"owner retrievals":               "as llm_turns",
 	"owner retrieved_documents":      "as llm_turns",
 	"owner tool_calls":               "as llm_turns",
+	"owner message_attachments":      "as llm_turns",
 	"owner turn_events":              "as llm_turns",
 	"purge users":                    "a user goes only when it is a member nowhere: both are of the directory",
 }

@@ -85,7 +85,7 @@ var keyBots = map[string]botData{
 	"end_user_bots":              byBot("bot_id"), // those with which bots
 	"embedding_keys":             {},              // a search reads it
 	"lexicon":                    closed("false"), // words of documents
-	"files":                      closed("false"),
+	"files":                      closed("(created_by = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"),
 	"installation":               {},
 	"invitations":                {},
 	"job_queue":                  closed("(created_at = now())"),
@@ -108,6 +108,7 @@ var keyBots = map[string]botData{
 	"sessions":                   {},
 	"threads":                    byBot("bot_id"),
 	"tool_calls":                 byParent("app.sees_turn(turn_id)"),
+	"message_attachments":        byParent("app.sees_turn(turn_id)"),
 	"turn_events":                byParent("app.sees_turn(turn_id)"),
 	"turn_processes":             {},
 	"upkeep":                     {},

@@ -24,6 +24,8 @@ var owned = map[string]string{
 	"retrievals":          "app.owns_turn(turn_id)",
 	"retrieved_documents": "app.owns_turn(turn_id)",
 	"tool_calls":          "app.owns_turn(turn_id)",
+	"message_attachments": "app.owns_turn(turn_id)",
+	"files":               "(owner_id = (current_setting('app.owner'::text))::uuid)",
 	"operations":          "(actor_id = (current_setting('app.owner'::text))::uuid)",
 }
 

@@ -584,6 +584,16 @@ GRANT INSERT, SELECT, UPDATE (allowed_addresses, keeps_calls, last_used_at, limi
 
 GRANT DELETE, SELECT (bot_ids, created_by, expires_at, hash, id, responsible_id, revoked_at, role, suspended_at, workspace_id) ON api_keys TO parley_door;
 
+CREATE VIEW app.attachable_files AS
+ SELECT files.workspace_id,
+    files.id,
+    files.name,
+    files.content_type,
+    files.size
+   FROM files;
+
+GRANT SELECT ON app.attachable_files TO parley_app;
+
 CREATE VIEW app.bot_endpoints AS
  SELECT e.workspace_id,
     e.bot_id,
@@ -658,6 +668,14 @@ CREATE VIEW app.default_models AS
    FROM model_settings;
 
 GRANT SELECT ON app.default_models TO parley_app;
+
+CREATE VIEW app.file_owners AS
+ SELECT files.workspace_id,
+    files.owner_id
+   FROM files
+  WHERE files.owner_id IS NOT NULL;
+
+GRANT SELECT ON app.file_owners TO parley_app;
 
 CREATE VIEW app.live_versions AS
  SELECT b.workspace_id,
@@ -1761,12 +1779,15 @@ CREATE TABLE files (
   sha256 bytea NOT NULL,
   created_by uuid NOT NULL,
   created_at timestamp with time zone NOT NULL,
+  owner_id uuid DEFAULT (NULLIF(current_setting('app.owner'::text, true), ''::text))::uuid,
   CONSTRAINT files_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
   CONSTRAINT files_pkey PRIMARY KEY (workspace_id, id),
   CONSTRAINT files_sha256_check CHECK ((octet_length(sha256) = 32)),
   CONSTRAINT files_size_check CHECK ((size >= 1)),
   CONSTRAINT files_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces(id)
 );
+
+CREATE INDEX files_by_owner ON public.files USING btree (workspace_id, owner_id, created_at DESC, id DESC) WHERE (owner_id IS NOT NULL);
 
 CREATE INDEX files_newest ON public.files USING btree (workspace_id, created_at DESC, id DESC);
 
@@ -1776,9 +1797,16 @@ CREATE POLICY key_bots ON files AS RESTRICTIVE FOR ALL TO parley_app
   USING (
 CASE
     WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
-    ELSE false
+    ELSE (created_by = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)
 END)
   WITH CHECK (true);
+
+CREATE POLICY owner ON files AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE((owner_id = (current_setting('app.owner'::text))::uuid), false)
+END);
 
 CREATE POLICY purge ON files AS PERMISSIVE FOR DELETE TO parley_door
   USING ((EXISTS ( SELECT
@@ -1794,7 +1822,7 @@ CREATE POLICY tenant ON files AS PERMISSIVE FOR ALL TO parley_app
   USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
   WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
 
-GRANT DELETE, INSERT, SELECT ON files TO parley_app;
+GRANT DELETE, INSERT, SELECT, UPDATE (created_by, owner_id) ON files TO parley_app;
 
 GRANT DELETE, SELECT (workspace_id) ON files TO parley_door;
 
@@ -2243,6 +2271,65 @@ CREATE POLICY door ON mail_counts AS PERMISSIVE FOR ALL TO parley_door
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON mail_counts TO parley_door;
 
+CREATE TABLE message_attachments (
+  workspace_id uuid NOT NULL,
+  turn_id uuid NOT NULL,
+  place smallint NOT NULL,
+  file_id uuid NOT NULL,
+  stored_id uuid,
+  name text NOT NULL,
+  media_type text NOT NULL,
+  size bigint NOT NULL,
+  text text,
+  cut boolean NOT NULL DEFAULT false,
+  CONSTRAINT message_attachments_file_fkey FOREIGN KEY (workspace_id, stored_id) REFERENCES files(workspace_id, id) ON DELETE SET NULL (stored_id),
+  CONSTRAINT message_attachments_pkey PRIMARY KEY (workspace_id, turn_id, place),
+  CONSTRAINT message_attachments_place_check CHECK ((place >= 0)),
+  CONSTRAINT message_attachments_workspace_id_turn_id_fkey FOREIGN KEY (workspace_id, turn_id) REFERENCES llm_turns(workspace_id, id)
+);
+
+CREATE INDEX message_attachments_by_file ON public.message_attachments USING btree (workspace_id, stored_id) WHERE (stored_id IS NOT NULL);
+
+ALTER TABLE message_attachments ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY erase ON message_attachments AS PERMISSIVE FOR ALL TO parley_door
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY key_bots ON message_attachments AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.bots'::text, true), ''::text) = ''::text) THEN true
+    ELSE app.sees_turn(turn_id)
+END);
+
+CREATE POLICY owner ON message_attachments AS RESTRICTIVE FOR ALL TO parley_app
+  USING (
+CASE
+    WHEN (COALESCE(current_setting('app.owner'::text, true), ''::text) = ''::text) THEN true
+    ELSE COALESCE(app.owns_turn(turn_id), false)
+END);
+
+CREATE POLICY purge ON message_attachments AS PERMISSIVE FOR DELETE TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = message_attachments.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY purge_look ON message_attachments AS PERMISSIVE FOR SELECT TO parley_door
+  USING ((EXISTS ( SELECT
+   FROM workspaces w
+  WHERE ((w.id = message_attachments.workspace_id) AND (w.deleted_at < (now() - '30 days'::interval))))));
+
+CREATE POLICY tenant ON message_attachments AS PERMISSIVE FOR ALL TO parley_app
+  USING ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid))
+  WITH CHECK ((workspace_id = (NULLIF(current_setting('app.workspace_id'::text, true), ''::text))::uuid));
+
+CREATE TRIGGER message_attachments_forget_text BEFORE UPDATE OF stored_id ON public.message_attachments FOR EACH ROW WHEN ((new.stored_id IS NULL)) EXECUTE FUNCTION app.forget_attached_text();
+
+GRANT INSERT, SELECT, UPDATE (cut, text) ON message_attachments TO parley_app;
+
+GRANT DELETE, SELECT, SELECT (workspace_id) ON message_attachments TO parley_door;
+
 CREATE TABLE message_feedback (
   workspace_id uuid NOT NULL,
   thread_id uuid NOT NULL,
@@ -2310,6 +2397,7 @@ CREATE TABLE messages (
   citations jsonb,
   erased_at timestamp with time zone,
   structured boolean NOT NULL DEFAULT false,
+  attached boolean NOT NULL DEFAULT false,
   CONSTRAINT messages_pkey PRIMARY KEY (workspace_id, id),
   CONSTRAINT messages_role_check CHECK ((role = ANY (ARRAY['user'::text, 'assistant'::text, 'system'::text]))),
   CONSTRAINT messages_seq_check CHECK ((seq >= 1)),
@@ -3942,6 +4030,17 @@ END $function$;
 GRANT EXECUTE ON FUNCTION app.announce_invitation(text,bytea) TO parley_app;
 ALTER FUNCTION app.announce_invitation(text,bytea) OWNER TO parley_door;
 
+CREATE OR REPLACE FUNCTION app.attachments_of(workspace uuid, turn uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT jsonb_agg(jsonb_build_object('file_id', a.file_id, 'name', a.name, 'media_type', a.media_type, 'size', a.size, 'deleted', a.stored_id IS NULL)
+                     ORDER BY a.place)
+      FROM public.message_attachments a WHERE a.workspace_id = workspace AND a.turn_id = turn
+$function$;
+GRANT EXECUTE ON FUNCTION app.attachments_of(uuid,uuid) TO parley_app;
+
 CREATE OR REPLACE FUNCTION app.audit_adoption()
  RETURNS TABLE(adopt_until timestamp with time zone, adopt_mac bytea, heads boolean)
  LANGUAGE sql
@@ -4993,6 +5092,7 @@ DECLARE
 BEGIN
     SELECT m.turn_id, m.role INTO said FROM public.messages m WHERE m.workspace_id = workspace AND m.id = message;
     PERFORM app.erase_turns(ARRAY[said.turn_id]);
+    DELETE FROM public.message_attachments a WHERE a.workspace_id = workspace AND a.turn_id = said.turn_id AND said.role = 'user';
     UPDATE public.messages m SET content = '', citations = NULL, erased_at = now()
      WHERE m.workspace_id = workspace AND (m.id = message OR said.role = 'user' AND m.turn_id = said.turn_id) AND m.erased_at IS NULL;
     UPDATE public.llm_turns l
@@ -5019,6 +5119,7 @@ BEGIN
     END IF;
     turns := ARRAY(SELECT l.id FROM public.llm_turns l WHERE l.workspace_id = workspace AND l.thread_id = thread ORDER BY l.id LIMIT max_turns);
     PERFORM app.erase_turns(turns);
+    DELETE FROM public.message_attachments a WHERE a.workspace_id = workspace AND a.turn_id = ANY (turns);
     DELETE FROM public.messages m WHERE m.workspace_id = workspace AND m.turn_id = ANY (turns);
     DELETE FROM public.llm_turns l WHERE l.workspace_id = workspace AND l.id = ANY (turns);
     IF cardinality(turns) = max_turns THEN
@@ -5614,6 +5715,17 @@ AS $function$
 $function$;
 GRANT EXECUTE ON FUNCTION app.finish_sign_in(bytea,bytea,bytea,text,jsonb,timestamp with time zone) TO parley_app;
 ALTER FUNCTION app.finish_sign_in(bytea,bytea,bytea,text,jsonb,timestamp with time zone) OWNER TO parley_door;
+
+CREATE OR REPLACE FUNCTION app.forget_attached_text()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    new.text := NULL;
+    new.cut := false;
+    RETURN new;
+END $function$;
+GRANT EXECUTE ON FUNCTION app.forget_attached_text() TO public;
 
 CREATE OR REPLACE FUNCTION app.forget_login_attempts()
  RETURNS void
@@ -6310,6 +6422,9 @@ BEGIN
      WHERE t.workspace_id = workspace AND t.owner_id = anonymous AND f.workspace_id = workspace AND f.thread_id = t.id AND f.user_id = anonymous;
     UPDATE public.threads t SET owner_id = known, end_user_id = known, created_by = CASE t.created_by WHEN anonymous THEN known ELSE t.created_by END
      WHERE t.workspace_id = workspace AND t.owner_id = anonymous;
+    PERFORM app.set_tenant(workspace::text, its_user, its_role, '', ''); -- of which a key that is limited to bots sees none
+    UPDATE public.files f SET owner_id = known, created_by = CASE f.created_by WHEN anonymous THEN known ELSE f.created_by END
+     WHERE f.workspace_id = workspace AND f.owner_id = anonymous;
     PERFORM app.set_tenant(workspace::text, its_user, its_role, its_bots, its_owner);
     INSERT INTO public.end_user_bots (workspace_id, end_user_id, bot_id)
     SELECT workspace, known, b.bot_id FROM public.end_user_bots b WHERE b.workspace_id = workspace AND b.end_user_id = anonymous

@@ -167,9 +167,9 @@ func (q *Queries) ImportFeedback(ctx context.Context, arg ImportFeedbackParams) 
 }
 
 const ImportFiles = `-- name: ImportFiles :exec
-INSERT INTO files (workspace_id, id, name, content_type, size, sha256, created_by, created_at)
-SELECT $1, r.id, r.name, r.content_type, r.size, decode(r.sha256, 'hex'), r.created_by, r.created_at
-  FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, name text, content_type text, size bigint, sha256 text, created_by uuid, created_at timestamptz)
+INSERT INTO files (workspace_id, id, name, content_type, size, sha256, created_by, created_at, owner_id)
+SELECT $1, r.id, r.name, r.content_type, r.size, decode(r.sha256, 'hex'), r.created_by, r.created_at, r.owner_id
+  FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, name text, content_type text, size bigint, sha256 text, created_by uuid, created_at timestamptz, owner_id uuid)
 `
 
 type ImportFilesParams struct {
@@ -201,11 +201,20 @@ func (q *Queries) ImportKnowledgeBases(ctx context.Context, arg ImportKnowledgeB
 
 const ImportMessages = `-- name: ImportMessages :exec
 WITH made AS (
-    INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, status, citations, structured, operation_id, created_at, erased_at)
-    SELECT $1, r.id, r.thread_id, r.turn_id, r.seq, r.role, r.content, r.status, r.citations, coalesce(r.structured, false), r.operation_id, r.created_at, r.erased_at
+    INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, status, citations, structured, operation_id, created_at, erased_at, attached)
+    SELECT $1, r.id, r.thread_id, r.turn_id, r.seq, r.role, r.content, r.status, r.citations, coalesce(r.structured, false), r.operation_id, r.created_at, r.erased_at,
+           r.role = 'user' AND r.turn_id IS NOT NULL AND jsonb_typeof(r.attachments) IS NOT DISTINCT FROM 'array'
       FROM jsonb_to_recordset($2::jsonb) AS r(id uuid, thread_id uuid, turn_id uuid, seq bigint, role text, content text, status text, citations jsonb, structured boolean, operation_id uuid,
-                                                 created_at timestamptz, erased_at timestamptz)
+                                                 created_at timestamptz, erased_at timestamptz, attachments jsonb)
     RETURNING turn_id, citations
+), attachments AS (
+    INSERT INTO message_attachments (workspace_id, turn_id, place, file_id, stored_id, name, media_type, size)
+    SELECT $1, r.turn_id, a.place - 1, (a.value ->> 'file_id')::uuid,
+           (SELECT f.id FROM files f WHERE f.workspace_id = $1 AND f.id = (a.value ->> 'file_id')::uuid),
+           a.value ->> 'name', a.value ->> 'media_type', (a.value ->> 'size')::bigint
+      FROM jsonb_to_recordset($2::jsonb) AS r(turn_id uuid, role text, attachments jsonb)
+     CROSS JOIN jsonb_array_elements(CASE jsonb_typeof(r.attachments) WHEN 'array' THEN r.attachments ELSE '[]' END) WITH ORDINALITY a(value, place)
+     WHERE r.role = 'user' AND r.turn_id IS NOT NULL
 )
 INSERT INTO retrieved_documents (workspace_id, document_id, turn_id)
 SELECT DISTINCT $1::uuid, (c.value ->> 'document_id')::uuid, made.turn_id

@@ -295,7 +295,7 @@ func (q *Queries) SnapshotFileBytes(ctx context.Context, arg SnapshotFileBytesPa
 }
 
 const SnapshotFiles = `-- name: SnapshotFiles :many
-SELECT json_build_object('id', f.id, 'name', f.name, 'content_type', f.content_type, 'size', f.size, 'sha256', encode(f.sha256, 'hex'), 'created_by', f.created_by,
+SELECT json_build_object('id', f.id, 'name', f.name, 'content_type', f.content_type, 'size', f.size, 'sha256', encode(f.sha256, 'hex'), 'created_by', f.created_by, 'owner_id', f.owner_id,
                          'created_at', f.created_at)::text AS line
   FROM files f WHERE f.workspace_id = $1 ORDER BY f.id
 `
@@ -424,7 +424,8 @@ func (q *Queries) SnapshotMembers(ctx context.Context, workspaceID uuid.UUID) ([
 
 const SnapshotMessages = `-- name: SnapshotMessages :many
 SELECT json_build_object('id', m.id, 'thread_id', m.thread_id, 'turn_id', m.turn_id, 'seq', m.seq, 'role', m.role, 'content', m.content, 'status', m.status,
-                         'citations', m.citations, 'structured', m.structured, 'operation_id', m.operation_id, 'created_at', m.created_at, 'erased_at', m.erased_at)::text AS line
+                         'citations', m.citations, 'structured', m.structured, 'operation_id', m.operation_id, 'created_at', m.created_at, 'erased_at', m.erased_at,
+                         'attachments', CASE WHEN m.attached THEN app.attachments_of(m.workspace_id, m.turn_id) END)::text AS line
   FROM messages m
   JOIN threads h ON h.workspace_id = m.workspace_id AND h.id = m.thread_id AND h.deleted_at IS NULL AND h.expires_at IS NULL
  WHERE m.workspace_id = $1 ORDER BY m.thread_id, m.seq

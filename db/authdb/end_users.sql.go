@@ -409,6 +409,7 @@ const removeSilentEndUsers = `-- name: RemoveSilentEndUsers :exec
 DELETE FROM end_users e
  WHERE e.workspace_id = $1 AND e.id = ANY ($2::uuid[]) AND e.external_id IS NULL AND e.last_token_at < $3
    AND NOT EXISTS (SELECT FROM app.thread_owners t WHERE t.workspace_id = $1 AND t.owner_id = e.id)
+   AND NOT EXISTS (SELECT FROM app.file_owners f WHERE f.workspace_id = $1 AND f.owner_id = e.id)
 `
 
 type RemoveSilentEndUsersParams struct {
@@ -417,7 +418,7 @@ type RemoveSilentEndUsersParams struct {
 	Before      time.Time
 }
 
-// Of some anonymous end users those that have no threads and no newer token.
+// Of some anonymous end users those that have no threads, no files and no newer token.
 func (q *Queries) RemoveSilentEndUsers(ctx context.Context, arg RemoveSilentEndUsersParams) error {
 	_, err := q.db.Exec(ctx, removeSilentEndUsers, arg.WorkspaceID, arg.Ids, arg.Before)
 	return err

@@ -213,14 +213,14 @@ func (q *Queries) PutModelSettings(ctx context.Context, arg PutModelSettingsPara
 
 const RecallThread = `-- name: RecallThread :many
 WITH newest AS (
-    SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
-      FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
+    SELECT m.seq, m.role, m.content, m.turn_id, m.attached, lead(m.role) OVER (ORDER BY m.seq) AS next_role
+      FROM (SELECT x.seq, x.role, x.content, x.turn_id, x.attached FROM messages x
              WHERE x.workspace_id = $1 AND x.thread_id = $2 AND x.erased_at IS NULL
                AND x.seq < CASE $3::text WHEN '' THEN $4::bigint ELSE coalesce(upper(nullif($3::text, '')::int8multirange), 1) END
                AND ($3::text = '' OR x.seq <@ nullif($3::text, '')::int8multirange)
              ORDER BY x.seq DESC LIMIT $5) m
 ), history AS (
-    SELECT n.seq, n.role, n.content, n.turn_id, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
+    SELECT n.seq, n.role, n.content, n.turn_id, n.attached, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
       FROM newest n
      WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT coalesce((
            SELECT t.error_code FROM llm_turns t -- by its key: no plan reads all that failed
@@ -231,10 +231,10 @@ SELECT h.seq, h.role, h.content, h.turn_id, ''::text AS provider, ''::bytea AS s
            SELECT jsonb_agg(jsonb_build_object('step', c.step, 'said', left(c.said, $7::integer), 'model_id', c.model_id, 'name', c.name, 'kind', c.kind, 'status', c.status,
                             'arguments', CASE WHEN octet_length(c.arguments::text) <= $7::integer THEN c.arguments ELSE '{}' END,
                             'result', left(c.result, $7::integer), 'reason', c.reason) ORDER BY c.step, c.place)
-             FROM tool_calls c WHERE c.workspace_id = $1 AND c.turn_id = h.turn_id) END, 'null')::jsonb AS calls
+             FROM tool_calls c WHERE c.workspace_id = $1 AND c.turn_id = h.turn_id) END, 'null')::jsonb AS calls, h.attached
   FROM history h WHERE h.total <= $8::bigint
  UNION ALL
-SELECT 0, '', '', NULL, k.provider, k.sealed, coalesce(k.base_url, ''), 'null' FROM model_keys k WHERE k.workspace_id = $1
+SELECT 0, '', '', NULL, k.provider, k.sealed, coalesce(k.base_url, ''), 'null', false FROM model_keys k WHERE k.workspace_id = $1
  ORDER BY 1
 `
 
@@ -258,6 +258,7 @@ type RecallThreadRow struct {
 	Sealed   []byte
 	BaseURL  string
 	Calls    json.RawMessage
+	Attached bool
 }
 
 // What a model is told besides the message: the newest messages of its path, or where that is empty of all before it, as far as they are not too
@@ -291,6 +292,7 @@ func (q *Queries) RecallThread(ctx context.Context, arg RecallThreadParams) ([]R
 			&i.Sealed,
 			&i.BaseURL,
 			&i.Calls,
+			&i.Attached,
 		); err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ package conversationsdb
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -152,6 +153,7 @@ const GetTurn = `-- name: GetTurn :one
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, CASE WHEN t.waiting THEN 'waiting' ELSE t.status END::text AS status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
        t.created_at, t.finished_at, parent.turn_id AS parent_id, u.id AS user_id, u.content AS user_content, u.created_at AS user_created_at,
+       coalesce(CASE WHEN u.attached THEN app.attachments_of(t.workspace_id, t.id) END, 'null')::jsonb AS user_attachments,
        a.id AS answer_id, a.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, a.citations AS answer_citations, coalesce(a.structured, false) AS answer_structured, t.variables
   FROM llm_turns t
   JOIN messages u ON u.workspace_id = t.workspace_id AND u.turn_id = t.id AND u.role = 'user'
@@ -198,6 +200,7 @@ type GetTurnRow struct {
 	UserID           uuid.UUID
 	UserContent      string
 	UserCreatedAt    time.Time
+	UserAttachments  json.RawMessage
 	AnswerID         *uuid.UUID
 	AnswerContent    *string
 	AnswerStatus     *string
@@ -241,6 +244,7 @@ func (q *Queries) GetTurn(ctx context.Context, arg GetTurnParams) (GetTurnRow, e
 		&i.UserID,
 		&i.UserContent,
 		&i.UserCreatedAt,
+		&i.UserAttachments,
 		&i.AnswerID,
 		&i.AnswerContent,
 		&i.AnswerStatus,
@@ -383,7 +387,7 @@ WITH branch AS MATERIALIZED (
 )
 SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, CASE WHEN t.waiting THEN 'waiting' ELSE t.status END::text AS status, t.user_seq, t.attempt,
        t.input_tokens, t.output_tokens, t.cached_tokens, t.cost_micros, t.usage_estimated, t.latency_ms, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.error_details, t.cancel_operation,
-       t.created_at, t.finished_at, parent.turn_id AS parent_id, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at,
+       t.created_at, t.finished_at, parent.turn_id AS parent_id, u.id AS user_id, ''::text AS user_content, u.created_at AS user_created_at, 'null'::jsonb AS user_attachments,
        a.id AS answer_id, partial.content AS answer_content, a.status AS answer_status, a.created_at AS answer_created_at, NULL::jsonb AS answer_citations, false AS answer_structured, t.variables
   FROM (SELECT n.workspace_id, n.id, n.turn_id, n.seq, n.created_at,
                sum(n.bytes) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
@@ -445,6 +449,7 @@ type ListTurnsRow struct {
 	UserID           uuid.UUID
 	UserContent      string
 	UserCreatedAt    time.Time
+	UserAttachments  json.RawMessage
 	AnswerID         *uuid.UUID
 	AnswerContent    *string
 	AnswerStatus     *string
@@ -503,6 +508,7 @@ func (q *Queries) ListTurns(ctx context.Context, arg ListTurnsParams) ([]ListTur
 			&i.UserID,
 			&i.UserContent,
 			&i.UserCreatedAt,
+			&i.UserAttachments,
 			&i.AnswerID,
 			&i.AnswerContent,
 			&i.AnswerStatus,

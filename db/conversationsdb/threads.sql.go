@@ -192,10 +192,11 @@ WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all mess
      LIMIT $4
 )
 SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured,
+       CASE WHEN m.attached THEN app.attachments_of($1, m.turn_id) END AS attachments,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured, n.attached,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured, p.attached FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq > $3 AND p.erased_at IS NULL
                    AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq
@@ -229,6 +230,7 @@ type ListMessagesRow struct {
 	Status      string
 	Citations   []byte
 	Structured  bool
+	Attachments interface{}
 	Rating      *string
 	Comment     *string
 	RatedAt     *time.Time
@@ -267,6 +269,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 			&i.Status,
 			&i.Citations,
 			&i.Structured,
+			&i.Attachments,
 			&i.Rating,
 			&i.Comment,
 			&i.RatedAt,
@@ -295,10 +298,11 @@ WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all mess
      LIMIT $4
 )
 SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured,
+       CASE WHEN m.attached THEN app.attachments_of($1, m.turn_id) END AS attachments,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured, n.attached,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured, p.attached FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq < $3 AND p.erased_at IS NULL
                    AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq DESC
@@ -332,6 +336,7 @@ type ListMessagesBackwardsRow struct {
 	Status      string
 	Citations   []byte
 	Structured  bool
+	Attachments interface{}
 	Rating      *string
 	Comment     *string
 	RatedAt     *time.Time
@@ -367,6 +372,7 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 			&i.Status,
 			&i.Citations,
 			&i.Structured,
+			&i.Attachments,
 			&i.Rating,
 			&i.Comment,
 			&i.RatedAt,

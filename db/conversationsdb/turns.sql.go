@@ -525,7 +525,7 @@ func (q *Queries) ReserveCost(ctx context.Context, arg ReserveCostParams) (bool,
 const ResumeTurn = `-- name: ResumeTurn :one
 
 WITH before AS (
-    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, t.variables, t.trial, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.workspace_id, t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t.provider, t.model, t.status, t.user_seq, t.attempt, t.lease_until, t.input_tokens, t.output_tokens, t.latency_ms, t.error, t.created_at, t.finished_at, t.cost_micros, t.cached_tokens, t.first_token_ms, t.finish_reason, t.error_code, t.error_message, t.cancel_attempt, t.cancel_operation, t.reserved_micros, t.usage_estimated, t.error_details, t.process_id, t.request, t.read_until, t.waiting, t.waits, t.tool_steps, t.tools, t.spent, t.path, t.variables, t.trial, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, m.attached, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -551,7 +551,7 @@ WITH before AS (
       FROM before b WHERE b.status = 'failed' AND NOT b.trial
 )
 SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, coalesce(t.path::text, '')::text AS path, t.parent_id, t.trial, resumed.attempt, t.provider, t.model,
-       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
+       t.message_id, t.content, t.asked_at AS created_at, t.attached, t.endpoint_id, t.conversation_id,
        app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id
 `
@@ -579,6 +579,7 @@ type ResumeTurnRow struct {
 	MessageID      uuid.UUID
 	Content        string
 	CreatedAt      time.Time
+	Attached       bool
 	EndpointID     *uuid.UUID
 	ConversationID *string
 	Refused        bool
@@ -611,6 +612,7 @@ func (q *Queries) ResumeTurn(ctx context.Context, arg ResumeTurnParams) (ResumeT
 		&i.MessageID,
 		&i.Content,
 		&i.CreatedAt,
+		&i.Attached,
 		&i.EndpointID,
 		&i.ConversationID,
 		&i.Refused,
@@ -659,8 +661,8 @@ WITH parent AS (
            'running', pinned.user_seq, pinned.path, pinned.trial, $14, $15::uuid, $3, $16::jsonb, pinned.variables
       FROM pinned, asked
 ), message AS (
-    INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-    SELECT $1, $17, $2, $11, pinned.user_seq, 'user', $18, $13, $3
+    INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, attached)
+    SELECT $1, $17, $2, $11, pinned.user_seq, 'user', $18, $13, $3, $19::boolean
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.refused) AS refused,
@@ -695,6 +697,7 @@ type StartTurnParams struct {
 	Request     []byte
 	MessageID   uuid.UUID
 	Content     string
+	Attached    bool
 }
 
 type StartTurnRow struct {
@@ -744,6 +747,7 @@ func (q *Queries) StartTurn(ctx context.Context, arg StartTurnParams) (StartTurn
 		arg.Request,
 		arg.MessageID,
 		arg.Content,
+		arg.Attached,
 	)
 	var i StartTurnRow
 	err := row.Scan(

@@ -12,6 +12,30 @@ import (
 	"github.com/google/uuid"
 )
 
+const countOwnedFiles = `-- name: CountOwnedFiles :one
+SELECT count(*)::integer AS files, coalesce(sum(f.size), 0)::bigint AS bytes
+  FROM (SELECT o.size FROM files o WHERE o.workspace_id = $1 AND o.owner_id = $2::uuid LIMIT $3) f
+`
+
+type CountOwnedFilesParams struct {
+	WorkspaceID uuid.UUID
+	OwnerID     uuid.UUID
+	Most        int32
+}
+
+type CountOwnedFilesRow struct {
+	Files int32
+	Bytes int64
+}
+
+// Up to a number of files: an owner has no more.
+func (q *Queries) CountOwnedFiles(ctx context.Context, arg CountOwnedFilesParams) (CountOwnedFilesRow, error) {
+	row := q.db.QueryRow(ctx, countOwnedFiles, arg.WorkspaceID, arg.OwnerID, arg.Most)
+	var i CountOwnedFilesRow
+	err := row.Scan(&i.Files, &i.Bytes)
+	return i, err
+}
+
 const createFile = `-- name: CreateFile :exec
 INSERT INTO files (workspace_id, id, name, content_type, size, sha256, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -43,7 +67,7 @@ func (q *Queries) CreateFile(ctx context.Context, arg CreateFileParams) error {
 }
 
 const deleteFile = `-- name: DeleteFile :one
-DELETE FROM files WHERE workspace_id = $1 AND id = $2 RETURNING workspace_id, id, name, content_type, size, sha256, created_by, created_at
+DELETE FROM files WHERE workspace_id = $1 AND id = $2 RETURNING workspace_id, id, name, content_type, size, sha256, created_by, created_at, owner_id
 `
 
 type DeleteFileParams struct {
@@ -63,12 +87,13 @@ func (q *Queries) DeleteFile(ctx context.Context, arg DeleteFileParams) (File, e
 		&i.Sha256,
 		&i.CreatedBy,
 		&i.CreatedAt,
+		&i.OwnerID,
 	)
 	return i, err
 }
 
 const getFile = `-- name: GetFile :one
-SELECT workspace_id, id, name, content_type, size, sha256, created_by, created_at FROM files WHERE workspace_id = $1 AND id = $2
+SELECT workspace_id, id, name, content_type, size, sha256, created_by, created_at, owner_id FROM files WHERE workspace_id = $1 AND id = $2
 `
 
 type GetFileParams struct {
@@ -88,6 +113,7 @@ func (q *Queries) GetFile(ctx context.Context, arg GetFileParams) (File, error) 
 		&i.Sha256,
 		&i.CreatedBy,
 		&i.CreatedAt,
+		&i.OwnerID,
 	)
 	return i, err
 }
@@ -122,7 +148,7 @@ func (q *Queries) KnownFiles(ctx context.Context, arg KnownFilesParams) ([]uuid.
 }
 
 const listFiles = `-- name: ListFiles :many
-SELECT workspace_id, id, name, content_type, size, sha256, created_by, created_at FROM files
+SELECT workspace_id, id, name, content_type, size, sha256, created_by, created_at, owner_id FROM files
  WHERE workspace_id = $1
    AND ($2::timestamptz IS NULL
         OR (created_at, id) < ($2::timestamptz, $3::uuid))
@@ -160,6 +186,7 @@ func (q *Queries) ListFiles(ctx context.Context, arg ListFilesParams) ([]File, e
 			&i.Sha256,
 			&i.CreatedBy,
 			&i.CreatedAt,
+			&i.OwnerID,
 		); err != nil {
 			return nil, err
 		}
@@ -169,4 +196,44 @@ func (q *Queries) ListFiles(ctx context.Context, arg ListFilesParams) ([]File, e
 		return nil, err
 	}
 	return items, nil
+}
+
+const listOwnedFiles = `-- name: ListOwnedFiles :many
+SELECT id FROM files WHERE workspace_id = $1 AND owner_id = $2::uuid LIMIT $3
+`
+
+type ListOwnedFilesParams struct {
+	WorkspaceID uuid.UUID
+	OwnerID     uuid.UUID
+	Count       int32
+}
+
+func (q *Queries) ListOwnedFiles(ctx context.Context, arg ListOwnedFilesParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listOwnedFiles, arg.WorkspaceID, arg.OwnerID, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []uuid.UUID
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockOwnedFiles = `-- name: LockOwnedFiles :exec
+SELECT pg_advisory_xact_lock(hashtextextended('files of ' || $1::uuid, 0))
+`
+
+// Uploads of one owner wait for each other, so that its limits hold.
+func (q *Queries) LockOwnedFiles(ctx context.Context, ownerID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, lockOwnedFiles, ownerID)
+	return err
 }

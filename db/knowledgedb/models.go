@@ -73,6 +73,7 @@ type File struct {
 	Sha256      []byte
 	CreatedBy   uuid.UUID
 	CreatedAt   time.Time
+	OwnerID     *uuid.UUID
 }
 
 type KnowledgeBase struct {

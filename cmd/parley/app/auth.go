@@ -11,6 +11,7 @@ import (
 	"github.com/parley/parley/modules/auth/adapters/argon2id"
 	conversationsadapter "github.com/parley/parley/modules/auth/adapters/conversations"
 	"github.com/parley/parley/modules/auth/adapters/devices"
+	knowledgeadapter "github.com/parley/parley/modules/auth/adapters/knowledge"
 	"github.com/parley/parley/modules/auth/adapters/postgres"
 	"github.com/parley/parley/modules/auth/adapters/tokens"
 	"github.com/parley/parley/modules/auth/domain"
@@ -18,6 +19,7 @@ import (
 	"github.com/parley/parley/modules/auth/ports"
 	"github.com/parley/parley/modules/auth/usecases"
 	"github.com/parley/parley/modules/conversations"
+	"github.com/parley/parley/modules/knowledge"
 	postgresdb "github.com/parley/parley/platform/data/postgres"
 	"github.com/parley/parley/platform/ops/audit"
 	"github.com/parley/parley/platform/ops/config"
@@ -105,6 +107,7 @@ type authOptions struct {
 	limits   gateway.SessionLimiter // of refreshes
 	jobs     *jobs.Queue
 	threads  conversations.EndUserThreads
+	files    knowledge.OwnedFiles
 	quota    *usage.Quota
 	purge    []purgeHook // of all modules
 	counters counters
@@ -116,7 +119,7 @@ type authOptions struct {
 func newEndUsers(o authOptions, store *postgres.EndUsers) rest.EndUsers {
 	return rest.EndUsers{
 		Store: store, Merges: store, CreateToken: usecases.CreateEndUserToken{EndUsers: store, Tokens: o.identity.tokens, Now: now},
-		Delete: usecases.DeleteEndUser{EndUsers: store, Threads: conversationsadapter.Threads{Face: o.threads}},
+		Delete: usecases.DeleteEndUser{EndUsers: store, Threads: conversationsadapter.Threads{Face: o.threads}, Files: knowledgeadapter.Files{Face: o.files}},
 	}
 }
 

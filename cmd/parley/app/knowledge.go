@@ -146,6 +146,25 @@ func newKnowledge(o knowledgeOptions) module {
 	}
 }
 
+// The limits of the files that turns read at once, so that no turn waits long for another one.
+const (
+	attachedAtOnce   = 2
+	attachedBytes    = 64 << 20
+	attachedLetters  = 5_000_000
+	attachedTime     = 20 * time.Second
+	attachedMaxPages = 2_000
+)
+
+// newKnowledgeFiles makes what reads files for turns, and what deletes those of end users. Turns do not wait for documents that are indexed.
+func newKnowledgeFiles(o knowledgeOptions) (inproc.Files, inproc.OwnedFiles) {
+	files, bytes := postgres.Files{DB: o.db, Queue: o.jobs, Quota: o.quota}, blobs.Bytes{Store: o.files}
+	read := inproc.Files{Spool: blobs.Spool{Bytes: bytes}, Content: bytes, Extract: extract.New(extract.Options{
+		MaxConcurrent: attachedAtOnce, CacheDir: filepath.Join(o.dataDir, "pdfium"), PDFReader: readPDFCommand(),
+		Limits: extract.Limits{FileBytes: o.maxBytes, Bytes: attachedBytes, Characters: attachedLetters, Pages: attachedMaxPages, Time: attachedTime},
+	})}
+	return read, inproc.OwnedFiles{Owned: files, File: usecases.DeleteFile{Files: files, Schedule: postgres.Schedule{DB: o.db, Queue: o.jobs}, Now: now}}
+}
+
 // documentsAtOnce is how many documents a process extracts and divides at once, so that turns hardly feel it.
 const documentsAtOnce = 2
 

@@ -60,9 +60,10 @@ func newModules(cfg *config.Config, log *slog.Logger, o parts, stopping <-chan s
 		commands: o.requests.commands, cursors: o.requests.cursors, missing: o.counters.missing,
 	}
 	knowledge, searched := newKnowledge(known), newKnowledgeSearch(known)
+	attached, owned := newKnowledgeFiles(known)
 	tools := newTools(toolsOptions{cfg: cfg, db: db, quota: o.work.quota, tracing: o.tracing, guard: o.guard, box: o.keys.Box(boxOfTools)})
 	all.turns = newTurns(turnsOptions{
-		cfg: cfg, log: log, db: db, model: all.models.Router, knowledge: searched, tools: tools.face(), schemas: tools.schemas, events: o.work.events, limits: limits, jobs: o.work.jobs,
+		cfg: cfg, log: log, db: db, model: all.models.Router, knowledge: searched, files: attached, tools: tools.face(), schemas: tools.schemas, events: o.work.events, limits: limits, jobs: o.work.jobs,
 		commands: o.requests.commands, stopping: stopping, counters: o.counters,
 	})
 	all.recovery = newTurnRecovery(cfg, log, db, all.turns)
@@ -98,7 +99,7 @@ func newModules(cfg *config.Config, log *slog.Logger, o parts, stopping <-chan s
 	auth, setUp, err := newAuth(authOptions{
 		cfg: cfg, log: log, db: db, keys: o.keys, identity: o.identity, passwords: o.passwords, audit: o.audit, commands: o.requests.commands,
 		cursors: o.requests.cursors, limits: limiter,
-		jobs: o.work.jobs, threads: newOwnedThreads(db, o.work.jobs, deletions.Delete.Discard), quota: o.work.quota, purge: collect(all.list, func(one module) []purgeHook { return one.onPurge }), counters: o.counters,
+		jobs: o.work.jobs, files: owned, threads: newOwnedThreads(db, o.work.jobs, deletions.Delete.Discard), quota: o.work.quota, purge: collect(all.list, func(one module) []purgeHook { return one.onPurge }), counters: o.counters,
 		tracing: o.tracing, guard: o.guard,
 	})
 	all.list, all.setUp = append(all.list, auth), setUp

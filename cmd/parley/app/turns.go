@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley/parley/modules/bots"
 	"github.com/parley/parley/modules/conversations/adapters/events"
+	"github.com/parley/parley/modules/conversations/adapters/files"
 	"github.com/parley/parley/modules/conversations/adapters/guarded"
 	knowledgeadapter "github.com/parley/parley/modules/conversations/adapters/knowledge"
 	"github.com/parley/parley/modules/conversations/adapters/live"
@@ -34,6 +35,7 @@ const (
 	cancelTimeout = 5 * time.Second  // for the process that runs a turn that is cancelled
 	leaveGrace    = 15 * time.Second // after which a turn without a thread is cancelled whose client has gone
 	turnWait      = 2 * time.Second  // of a call for a free slot where the maximum number of turns runs
+	imageMemory   = 128 << 20        // bytes that images of turns take at once, with their copies
 	toolCallWait  = 24 * time.Hour   // for a person's decision about a call of a tool, or for a client's result
 )
 
@@ -63,6 +65,7 @@ type turnsOptions struct {
 	db        *postgresdb.DB
 	model     router.Router
 	knowledge knowledge.Search
+	files     knowledge.Files
 	tools     bots.Tools
 	schemas   ports.Schemas
 	events    *outbound.Publisher
@@ -81,10 +84,15 @@ func newTurns(o turnsOptions) turnUseCases {
 	views, chunks := postgres.TurnViews{DB: o.db, Limits: o.limits}, postgres.Chunks{DB: o.db}
 	cancels := countedCancels{views, publisher}
 	calls := postgres.ToolCalls{DB: o.db, Limits: o.limits}
+	attach := usecases.AttachFiles{
+		Attachments: postgres.Attachments{DB: o.db}, Reach: func(point string) { o.commands.Fault.Reach("turn-" + point) },
+		Files: files.Files{Face: o.files, Memory: files.NewRoom(imageMemory), Reading: files.NewRoom(attachedAtOnce)},
+	}
+	o.model.Files = attach
 	hub, slots, running := live.NewHub(chunks, views, o.log), resilience.NewSlots(o.cfg.ModelAtOnce), &sync.WaitGroup{}
 	runner := newOperations(o.commands, slots, o.counters)
 	run := usecases.RunTurn{
-		AskModel: usecases.AskModel{Model: o.model, Schemas: o.schemas, Timeout: o.cfg.ModelTimeout, Now: now, Retrieve: usecases.RetrieveKnowledge{
+		AskModel: usecases.AskModel{Model: o.model, Files: attach, Schemas: o.schemas, Timeout: o.cfg.ModelTimeout, Now: now, Retrieve: usecases.RetrieveKnowledge{
 			Knowledge: knowledgeadapter.Knowledge{Face: o.knowledge}, Retrievals: postgres.Retrievals{DB: o.db}, Recall: o.model.Recall, Model: o.model, Now: now,
 			Reach: func(point string) { o.commands.Fault.Reach("turn-" + point) },
 		}, Tools: usecases.UseTools{

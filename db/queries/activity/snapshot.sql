@@ -41,7 +41,7 @@ SELECT json_build_object('id', b.id, 'name', b.name, 'description', b.descriptio
   FROM knowledge_bases b WHERE b.workspace_id = @workspace_id AND b.deleted_at IS NULL ORDER BY b.id;
 
 -- name: SnapshotFiles :many
-SELECT json_build_object('id', f.id, 'name', f.name, 'content_type', f.content_type, 'size', f.size, 'sha256', encode(f.sha256, 'hex'), 'created_by', f.created_by,
+SELECT json_build_object('id', f.id, 'name', f.name, 'content_type', f.content_type, 'size', f.size, 'sha256', encode(f.sha256, 'hex'), 'created_by', f.created_by, 'owner_id', f.owner_id,
                          'created_at', f.created_at)::text AS line
   FROM files f WHERE f.workspace_id = @workspace_id ORDER BY f.id;
 
@@ -128,7 +128,8 @@ SELECT json_build_object('id', t.id, 'thread_id', t.thread_id, 'actor_id', t.act
 
 -- name: SnapshotMessages :many
 SELECT json_build_object('id', m.id, 'thread_id', m.thread_id, 'turn_id', m.turn_id, 'seq', m.seq, 'role', m.role, 'content', m.content, 'status', m.status,
-                         'citations', m.citations, 'structured', m.structured, 'operation_id', m.operation_id, 'created_at', m.created_at, 'erased_at', m.erased_at)::text AS line
+                         'citations', m.citations, 'structured', m.structured, 'operation_id', m.operation_id, 'created_at', m.created_at, 'erased_at', m.erased_at,
+                         'attachments', CASE WHEN m.attached THEN app.attachments_of(m.workspace_id, m.turn_id) END)::text AS line
   FROM messages m
   JOIN threads h ON h.workspace_id = m.workspace_id AND h.id = m.thread_id AND h.deleted_at IS NULL AND h.expires_at IS NULL
  WHERE m.workspace_id = @workspace_id ORDER BY m.thread_id, m.seq;

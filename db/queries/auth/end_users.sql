@@ -75,10 +75,11 @@ SELECT a.workspace_id::uuid AS workspace_id, a.end_user_id::uuid AS end_user_id,
   FROM app.locate_anonymous_end_users(@since::timestamptz, @before::timestamptz, @after_at::timestamptz, @after_id::uuid, @max_rows::integer) a;
 
 -- name: RemoveSilentEndUsers :exec
--- Of some anonymous end users those that have no threads and no newer token.
+-- Of some anonymous end users those that have no threads, no files and no newer token.
 DELETE FROM end_users e
  WHERE e.workspace_id = @workspace_id AND e.id = ANY (@ids::uuid[]) AND e.external_id IS NULL AND e.last_token_at < @before
-   AND NOT EXISTS (SELECT FROM app.thread_owners t WHERE t.workspace_id = @workspace_id AND t.owner_id = e.id);
+   AND NOT EXISTS (SELECT FROM app.thread_owners t WHERE t.workspace_id = @workspace_id AND t.owner_id = e.id)
+   AND NOT EXISTS (SELECT FROM app.file_owners f WHERE f.workspace_id = @workspace_id AND f.owner_id = e.id);
 
 -- name: DeleteEndUser :one
 -- Its tokens are refused at once. Whoever makes a thread for it meanwhile waits for the end of the transaction.

@@ -4,14 +4,14 @@
 -- answered since its provider refuses it (its turn failed with one of these codes) is left out, or every later turn would fail. An answer has
 -- the calls of tools that were made for it, with the beginnings of long texts.
 WITH newest AS (
-    SELECT m.seq, m.role, m.content, m.turn_id, lead(m.role) OVER (ORDER BY m.seq) AS next_role
-      FROM (SELECT x.seq, x.role, x.content, x.turn_id FROM messages x
+    SELECT m.seq, m.role, m.content, m.turn_id, m.attached, lead(m.role) OVER (ORDER BY m.seq) AS next_role
+      FROM (SELECT x.seq, x.role, x.content, x.turn_id, x.attached FROM messages x
              WHERE x.workspace_id = @workspace_id AND x.thread_id = @thread_id AND x.erased_at IS NULL
                AND x.seq < CASE @path::text WHEN '' THEN @before::bigint ELSE coalesce(upper(nullif(@path::text, '')::int8multirange), 1) END
                AND (@path::text = '' OR x.seq <@ nullif(@path::text, '')::int8multirange)
              ORDER BY x.seq DESC LIMIT @most) m
 ), history AS (
-    SELECT n.seq, n.role, n.content, n.turn_id, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
+    SELECT n.seq, n.role, n.content, n.turn_id, n.attached, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total
       FROM newest n
      WHERE n.role <> 'user' OR coalesce(n.next_role, '') = 'assistant' OR NOT coalesce((
            SELECT t.error_code FROM llm_turns t -- by its key: no plan reads all that failed
@@ -22,10 +22,10 @@ SELECT h.seq, h.role, h.content, h.turn_id, ''::text AS provider, ''::bytea AS s
            SELECT jsonb_agg(jsonb_build_object('step', c.step, 'said', left(c.said, @max_chars::integer), 'model_id', c.model_id, 'name', c.name, 'kind', c.kind, 'status', c.status,
                             'arguments', CASE WHEN octet_length(c.arguments::text) <= @max_chars::integer THEN c.arguments ELSE '{}' END,
                             'result', left(c.result, @max_chars::integer), 'reason', c.reason) ORDER BY c.step, c.place)
-             FROM tool_calls c WHERE c.workspace_id = @workspace_id AND c.turn_id = h.turn_id) END, 'null')::jsonb AS calls
+             FROM tool_calls c WHERE c.workspace_id = @workspace_id AND c.turn_id = h.turn_id) END, 'null')::jsonb AS calls, h.attached
   FROM history h WHERE h.total <= @max_bytes::bigint
  UNION ALL
-SELECT 0, '', '', NULL, k.provider, k.sealed, coalesce(k.base_url, ''), 'null' FROM model_keys k WHERE k.workspace_id = @workspace_id
+SELECT 0, '', '', NULL, k.provider, k.sealed, coalesce(k.base_url, ''), 'null', false FROM model_keys k WHERE k.workspace_id = @workspace_id
  ORDER BY 1;
 
 -- name: GetModelSettings :one

@@ -118,10 +118,11 @@ WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all mess
      LIMIT @count
 )
 SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured,
+       CASE WHEN m.attached THEN app.attachments_of(@workspace_id, m.turn_id) END AS attachments,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured, n.attached,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured, p.attached FROM messages p
                  WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq > @after AND p.erased_at IS NULL
                    AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq
@@ -145,10 +146,11 @@ WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all mess
      LIMIT @count
 )
 SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m.created_at, m.status, m.citations, m.structured,
+       CASE WHEN m.attached THEN app.attachments_of(@workspace_id, m.turn_id) END AS attachments,
        mine.rating, mine.comment, mine.updated_at AS rated_at
-  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured,
+  FROM (SELECT n.id, n.thread_id, n.turn_id, n.seq, n.role, n.content, n.operation_id, n.created_at, n.status, n.citations, n.structured, n.attached,
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
-          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured FROM messages p
+          FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured, p.attached FROM messages p
                  WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq < @before AND p.erased_at IS NULL
                    AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
                  ORDER BY p.seq DESC

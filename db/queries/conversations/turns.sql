@@ -45,8 +45,8 @@ WITH parent AS (
            'running', pinned.user_seq, pinned.path, pinned.trial, @lease_until, sqlc.narg('process_id')::uuid, @created_at, sqlc.narg('request')::jsonb, pinned.variables
       FROM pinned, asked
 ), message AS (
-    INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at)
-    SELECT @workspace_id, @message_id, @thread_id, @turn_id, pinned.user_seq, 'user', @content, @operation_id, @created_at
+    INSERT INTO messages (workspace_id, id, thread_id, turn_id, seq, role, content, operation_id, created_at, attached)
+    SELECT @workspace_id, @message_id, @thread_id, @turn_id, pinned.user_seq, 'user', @content, @operation_id, @created_at, @attached::boolean
       FROM pinned
 )
 SELECT app.require(pinned.user_seq IS NOT NULL, 'thread') AS found, app.refuse(pinned.refused) AS refused,
@@ -154,7 +154,7 @@ SELECT 1 FROM threads th
 -- Takes the next attempt of an operation's turn: after a failure while it is the last turn of the thread's current branch, or when its
 -- lease has run out. Raises PY409 for one that has failed when the thread or its bot is archived; what was begun goes on to its end.
 WITH before AS (
-    SELECT t.*, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, th.endpoint_id, th.conversation_id,
+    SELECT t.*, parent.turn_id AS parent_id, m.id AS message_id, m.content, m.created_at AS asked_at, m.attached, th.endpoint_id, th.conversation_id,
            CASE 'archived' WHEN th.status THEN 'thread'
                            WHEN (SELECT live.status FROM app.live_versions live WHERE live.workspace_id = t.workspace_id AND live.bot_id = t.bot_id) THEN 'bot'
            END AS archived
@@ -180,7 +180,7 @@ WITH before AS (
       FROM before b WHERE b.status = 'failed' AND NOT b.trial
 )
 SELECT t.id, t.thread_id, t.bot_id, t.bot_version, t.user_seq, coalesce(t.path::text, '')::text AS path, t.parent_id, t.trial, resumed.attempt, t.provider, t.model,
-       t.message_id, t.content, t.asked_at AS created_at, t.endpoint_id, t.conversation_id,
+       t.message_id, t.content, t.asked_at AS created_at, t.attached, t.endpoint_id, t.conversation_id,
        app.refuse(CASE t.status WHEN 'failed' THEN t.archived END) AS refused
   FROM before t JOIN resumed ON resumed.id = t.id;
 

@@ -18,3 +18,15 @@ DELETE FROM files WHERE workspace_id = @workspace_id AND id = @id RETURNING *;
 
 -- name: KnownFiles :many
 SELECT id FROM files WHERE workspace_id = @workspace_id AND id = ANY (@ids::uuid[]);
+
+-- name: LockOwnedFiles :exec
+-- Uploads of one owner wait for each other, so that its limits hold.
+SELECT pg_advisory_xact_lock(hashtextextended('files of ' || @owner_id::uuid, 0));
+
+-- name: CountOwnedFiles :one
+-- Up to a number of files: an owner has no more.
+SELECT count(*)::integer AS files, coalesce(sum(f.size), 0)::bigint AS bytes
+  FROM (SELECT o.size FROM files o WHERE o.workspace_id = @workspace_id AND o.owner_id = @owner_id::uuid LIMIT @most) f;
+
+-- name: ListOwnedFiles :many
+SELECT id FROM files WHERE workspace_id = @workspace_id AND owner_id = @owner_id::uuid LIMIT @count;

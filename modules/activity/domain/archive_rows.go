@@ -47,7 +47,7 @@ func RowKinds() []RowKind {
 		})},
 		{Name: "files", Import: true, Fields: with(person, map[string]Check{
 			"id": id, "name": isText(1, 255), "content_type": isText(1, 255), "size": isNumber(1, 1<<30), "sha256": isSHA256,
-		})},
+		}), LaterFields: map[string]Check{"owner_id": orNull(id)}},
 		{Name: "documents", Import: true, Fields: with(person, map[string]Check{
 			"id": id, "knowledge_base_id": id, "file_id": orNull(id), "title": isText(1, 300), "metadata": isObject(16 << 10), "content_type": isText(1, 255),
 			"content_hash": isSHA256, "size": count, "status": isText(1, 20), "chunks": count, "characters": count, "pages": orNull(count),
@@ -87,7 +87,7 @@ func RowKinds() []RowKind {
 		{Name: "messages", Import: true, Fields: map[string]Check{
 			"id": id, "thread_id": id, "turn_id": orNull(id), "seq": isNumber(1, 1<<53), "role": isOneOf("user", "assistant", "system"), "content": isText(0, 1<<21),
 			"status": isOneOf("completed", "cancelled"), "citations": orNull(isCitations), "operation_id": orNull(id), "created_at": at, "erased_at": orNull(at),
-		}, LaterFields: map[string]Check{"structured": isBoolean}},
+		}, LaterFields: map[string]Check{"structured": isBoolean, "attachments": orNull(isAttachments)}},
 		{Name: "feedback", Import: true, Fields: map[string]Check{
 			"thread_id": id, "user_id": id, "seq": isNumber(1, 1<<53), "rating": isOneOf("good", "bad"), "comment": isText(0, 2000), "created_at": at, "updated_at": at,
 		}},

@@ -53,9 +53,9 @@ func Rules() []Rule {
 		{"end_user_tokens.create", no, no, no, no, AnyKey, []Role{Embed}},
 		{"end_users.read", yes, yes, yes, yes, WholeKey, nil},
 		{"end_users.manage", yes, yes, yes, no, WholeKey, nil},
-		{"end_users.merge", yes, yes, yes, no, AnyKey, []Role{Embed}}, // a limited key merges those of its bots
-		{"files.read", yes, yes, yes, yes, WholeKey, nil},
-		{"files.write", yes, yes, yes, no, WholeKey, nil},
+		{"end_users.merge", yes, yes, yes, no, AnyKey, []Role{Embed}},         // a limited key merges those of its bots
+		{"files.read", yes, yes, yes, yes, AnyKey, []Role{Chat, EndUserRole}}, // a limited key and an end user have those that they upload
+		{"files.write", yes, yes, yes, no, AnyKey, []Role{Chat, EndUserRole}},
 		{"knowledge.read", yes, yes, yes, yes, AnyKey, nil}, // a limited key sees what its bots know
 		{"knowledge.write", yes, yes, yes, no, WholeKey, nil},
 		{"models.read", yes, yes, yes, no, WholeKey, nil},

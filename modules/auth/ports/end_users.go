@@ -68,6 +68,12 @@ type EndUserThreads interface {
 	Delete(ctx context.Context, endUser uuid.UUID) error
 }
 
+// EndUserFiles are the files of end users.
+type EndUserFiles interface {
+	// Delete deletes the files that an end user has uploaded, in the transaction of the context.
+	Delete(ctx context.Context, endUser uuid.UUID) error
+}
+
 // EndUserTokens signs the tokens of end users.
 type EndUserTokens interface {
 	EndUser(t domain.EndUserToken) (string, error)

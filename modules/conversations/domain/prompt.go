@@ -47,6 +47,7 @@ func Alternate(history []Message, content string) (alternating []Message, withUn
 // followedBy returns the message with the content of another one of the same role after it. Where the other one has called tools, the
 // content so far is what was said before its calls.
 func (m Message) followedBy(next Message) Message {
+	m.Images = append(slices.Clip(m.Images), next.Images...)
 	if len(next.Steps) == 0 {
 		m.Content = joined(m.Content, next.Content)
 		return m

@@ -33,6 +33,10 @@ type Message struct {
 	Citations   []Citation
 	Steps       []Step // of the answer, before its content
 	Structured  bool   // the content is a JSON object of the schema that the bot declared
+
+	Attachments  []Attachment // of the user's message
+	AttachedTurn uuid.UUID    // of a message whose attachments are not read; the zero id: it has none
+	Images       []Image      // that a model is given with it
 }
 
 // Output returns the object that the content is; nil for a text.

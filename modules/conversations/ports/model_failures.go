@@ -33,6 +33,12 @@ var (
 	// ErrToolsUnsupported is the failure of a model that cannot call tools, or whose server does not let it.
 	ErrToolsUnsupported = fail.New(fail.Invalid, "MODEL_REJECTED",
 		"the model, or its server, cannot call tools: set settings.model of the bot to a model that can, or remove settings.tools").With("reason", "TOOLS_UNSUPPORTED")
+	// ErrImagesUnsupported is the failure of a model that takes no images, or whose server does not let it.
+	ErrImagesUnsupported = fail.New(fail.Invalid, "MODEL_REJECTED",
+		"the model, or its server, takes no images: send the message without the images in attachments, or set settings.model of the bot to a model that does").
+		With("reason", "IMAGES_UNSUPPORTED")
+	// ErrAttachmentUnreadable is the failure of a turn with a file that cannot be read. The model was not called.
+	ErrAttachmentUnreadable = fail.New(fail.Invalid, "ATTACHMENT_UNREADABLE", "an attached file cannot be read: send the message again without it")
 	// ErrModelNotConfigured is the failure of a model that was not called: its name has no provider, or there is no key
 	// for the provider.
 	ErrModelNotConfigured = fail.New(fail.Invalid, "MODEL_NOT_FOUND",
@@ -75,7 +81,8 @@ const HintDetail = "hint"
 func PermanentModelFailure(err error) bool {
 	for _, permanent := range []error{
 		ErrModelCredentials, ErrModelUnknown, ErrModelQuota, ErrModelRejected, ErrContentFiltered, ErrContextTooLong, ErrEmptyAnswer,
-		ErrModelNotAllowed, ErrModelNotConfigured, ErrToolCall, ErrToolCallCut, ErrToolsUnsupported, ErrToolLoop, ErrOutputInvalid, fail.ErrEmailNotVerified,
+		ErrModelNotAllowed, ErrModelNotConfigured, ErrToolCall, ErrToolCallCut, ErrToolsUnsupported, ErrToolLoop, ErrOutputInvalid, ErrImagesUnsupported,
+		ErrAttachmentUnreadable, fail.ErrEmailNotVerified,
 	} {
 		if errors.Is(err, permanent) {
 			return true

@@ -47,7 +47,10 @@ type Prompt struct {
 	Pinned        *domain.Pinned // nil: no bot
 	Defaults      domain.ModelDefaults
 	Content       string
-	Request       *domain.Request // nil: only the message was sent
+	Attached      []domain.Attachment // to the message
+	Images        []domain.Image      // of the message; a router adds them
+	WithoutFiles  bool                // earlier messages are without the files that are attached to them
+	Request       *domain.Request     // nil: only the message was sent
 	Found         Found
 	Tools         []domain.OfferedTool
 	ToolChoice    domain.ToolChoice // that a tool must be called is for the first step; after it the model may
@@ -87,6 +90,9 @@ func (p Prompt) Instruction(rules string) string {
 	if p.HasTools() {
 		parts = append(parts, domain.ResultRules(p.ResultBoundary()))
 	}
+	if p.HasFiles() {
+		parts = append(parts, domain.AttachmentRules(p.ResultBoundary()))
+	}
 	if p.SourceBoundary != "" {
 		parts = append(parts, domain.QuotedRules(p.SourceBoundary))
 	}
@@ -96,12 +102,22 @@ func (p Prompt) Instruction(rules string) string {
 	return strings.Join(parts, "\n\n")
 }
 
+// HasFiles reports whether a message of the prompt has attached files.
+func (p Prompt) HasFiles() bool {
+	return len(p.Attached) > 0 || slices.ContainsFunc(p.History, func(m domain.Message) bool { return len(m.Attachments) > 0 })
+}
+
+// HasImages reports whether a message of the prompt has images.
+func (p Prompt) HasImages() bool {
+	return len(p.Images) > 0 || slices.ContainsFunc(p.History, func(m domain.Message) bool { return len(m.Images) > 0 })
+}
+
 // HasTools reports whether the prompt has tools, or results of tools.
 func (p Prompt) HasTools() bool {
 	return len(p.Tools) > 0 || len(p.Steps) > 0 || slices.ContainsFunc(p.History, func(m domain.Message) bool { return len(m.Steps) > 0 })
 }
 
-// ResultBoundary returns the text that delimits the results of tools. It is the same for each prompt of a thread, so that a provider
+// ResultBoundary returns the text that delimits the results of tools, and attached files. It is the same for each prompt of a thread, so that a provider
 // can cache what it has read before. It is made of what tools are not sent, so that no result has it.
 func (p Prompt) ResultBoundary() string {
 	instruction := ""
@@ -122,7 +138,7 @@ func TokensOf(text string) int { return domain.TokensOf(len(text)) + perMessage 
 
 // Tokens estimates the tokens of the prompt.
 func (p Prompt) Tokens() int {
-	n := TokensOf(p.Content)
+	n := TokensOf(p.Content) + p.FileTokens()
 	if p.Pinned != nil {
 		n += TokensOf(p.Pinned.Instruction)
 	}
@@ -142,7 +158,20 @@ type Schemas interface {
 }
 
 // TokensOfMessage estimates the tokens of a message of the history, with its calls of tools and their results.
-func TokensOfMessage(m domain.Message) int { return TokensOf(m.Content) + tokensOfSteps(m.Steps) }
+func TokensOfMessage(m domain.Message) int {
+	return TokensOf(m.Content) + tokensOfSteps(m.Steps) + len(m.Images)*perImage
+}
+
+// perImage is how many tokens an image takes at most with the models of today.
+const perImage = 1600
+
+// FileTokens estimates the tokens of the images of the message, and of the rules for files.
+func (p Prompt) FileTokens() int {
+	if !p.HasFiles() {
+		return 0
+	}
+	return TokensOf(domain.AttachmentRules(p.ResultBoundary())) + len(p.Images)*perImage
+}
 
 // ToolTokens estimates the tokens of the tools, their rules, and the steps of the answer.
 func (p Prompt) ToolTokens() int {

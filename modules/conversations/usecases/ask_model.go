@@ -18,6 +18,7 @@ type AskModel struct {
 	Retrieve RetrieveKnowledge
 	Tools    UseTools
 	Schemas  ports.Schemas
+	Files    AttachFiles
 	Timeout  time.Duration // for the whole answer, or for one step of an answer with tools
 	Now      func() time.Time
 }
@@ -34,6 +35,12 @@ const timeoutSlack = 250 * time.Millisecond
 // knowledge bases, they are searched first. Where the model fails, the error says when to repeat the call, and the reply has the
 // usage all the same.
 func (u AskModel) Ask(ctx context.Context, t domain.Turn, write func(chunk string)) (domain.Reply, error) {
+	attached, release, err := u.Files.Do(ctx, t)
+	if err != nil {
+		return domain.Reply{}, modelFailure(err).With("turn_id", t.ID)
+	}
+	defer release()
+	t.User.Attachments = attached
 	knowledge, tools, err := u.open(ctx, t, write)
 	if err != nil {
 		return domain.Reply{}, modelFailure(err).With("turn_id", t.ID)
@@ -234,7 +241,7 @@ func promptOf(t domain.Turn) ports.Prompt {
 	return ports.Prompt{
 		TurnID: t.ID, Attempt: t.Attempt, Limited: t.CostLimited,
 		ThreadID: t.ThreadID, Seq: t.User.Seq, Path: t.Path, Pinned: t.Request.Instructed(t.Pinned.Filled(t.Variables)), Defaults: t.Defaults,
-		Content: t.User.Content, Request: t.Request, OutputSchema: t.Pinned.OutputSchema(),
+		Content: t.User.Content, Request: t.Request, OutputSchema: t.Pinned.OutputSchema(), Attached: t.User.Attachments,
 	}
 }
 

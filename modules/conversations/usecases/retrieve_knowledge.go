@@ -138,6 +138,7 @@ const rewriteRules = "Write one search query for the user's last message: what i
 // rewritten asks the bot's model for a query; empty where it fails.
 func (u RetrieveKnowledge) rewritten(ctx context.Context, t domain.Turn) (string, domain.Usage) {
 	prompt := promptOf(t)
+	prompt.Attached, prompt.WithoutFiles = nil, true
 	pinned := *t.Pinned
 	pinned.Instruction = rewriteRules
 	prompt.Pinned = &pinned

@@ -45,7 +45,7 @@ func (u RunTurn) attempt(turn *domain.Turn, started func(turn uuid.UUID)) *attem
 func (a *attempt) operation() ports.Operation {
 	return ports.Operation{
 		Audit:    ports.AuditRecord{Action: "turn.create", Thread: a.turn.ThreadID, Turn: a.turn.ID},
-		Streamed: a.started != nil, NoWait: a.noWait, Wide: a.open != nil,
+		Streamed: a.started != nil, NoWait: a.noWait, Wide: a.open != nil || len(a.turn.User.Attachments) > 0,
 		Begin: a.begin, Resume: a.resume, Work: a.work, Finish: a.finish, Fail: a.fail, Ended: a.end,
 	}
 }

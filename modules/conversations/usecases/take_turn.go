@@ -3,6 +3,8 @@ package usecases
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +41,7 @@ type NewTurn struct {
 	Follows *domain.Parent  // nil: the last turn of the thread's current branch
 	Version *int            // of the bot; nil: the published one
 	Request *domain.Request // what was sent beside the content; nil: nothing
+	Files   []uuid.UUID     // that are attached
 
 	Variables domain.Variables // nil: those of the thread and the defaults of the bot
 }
@@ -91,7 +94,24 @@ func (u TakeTurn) prepare(ctx context.Context, in NewTurn) (domain.Turn, error) 
 		return turn, fail.Fields(fail.Field{Field: "content", Code: ContentCode(err), Message: err.Error()})
 	}
 	turn.Follows, turn.Version, turn.Request, turn.Given = in.Follows, in.Version, in.Request, in.Variables
+	if turn.User.Attachments, err = attachedOf(in.Files); err != nil {
+		return turn, err
+	}
 	return turn, checkVariables(in.Variables)
+}
+
+// attachedOf returns the attachments of a new turn, whose files are not known yet.
+func attachedOf(files []uuid.UUID) (attached []domain.Attachment, err error) {
+	if len(files) > domain.MaxAttachments {
+		return nil, fail.Fields(fail.Field{Field: "attachments", Code: "TOO_LONG", Message: fmt.Sprintf("must have at most %d files", domain.MaxAttachments)})
+	}
+	for i, id := range files {
+		if slices.Contains(files[:i], id) {
+			return nil, fail.Fields(fail.Field{Field: fmt.Sprintf("attachments.%d.file_id", i), Code: "REPEATED", Message: "must be another file than those before it"})
+		}
+		attached = append(attached, domain.Attachment{FileID: id})
+	}
+	return attached, nil
 }
 
 const (

@@ -17,6 +17,12 @@ var ErrFileName = errors.New("must have a name of 1 to 255 characters")
 
 const maxFileName = 255
 
+// The limits of the files of one end user.
+const (
+	MaxOwnedFiles = 100
+	MaxOwnedBytes = 100 << 20
+)
+
 // File is an uploaded document, without its bytes. It never changes.
 type File struct {
 	ID          uuid.UUID

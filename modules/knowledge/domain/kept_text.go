@@ -133,3 +133,9 @@ func (p *headingPath) enter(h Block) {
 	p.levels = append(p.levels[:n:n], h.Level)
 	p.names = append(p.names[:n:n], name) // a new slice: earlier blocks keep theirs
 }
+
+// TextOf returns the whole text of a file.
+func TextOf(e Extracted) string {
+	kept, _ := join(e)
+	return kept.Text
+}

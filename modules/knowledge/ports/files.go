@@ -16,6 +16,7 @@ import (
 var (
 	ErrFileNotFound   = fail.New(fail.NotFound, "NOT_FOUND", "there is no such file in this workspace")
 	ErrContentMissing = fail.New(fail.NotFound, "FILE_CONTENT_MISSING", "the file is known, but its bytes are missing: upload it again, or ask whoever operates this server to restore them")
+	ErrOwnerLimit     = fail.Fields(fail.Field{Field: "file", Code: "TOO_MANY", Message: "an end user may have 100 files, with 100 MiB together: delete some first"})
 	ErrFileTooLarge   = fail.New(fail.TooLarge, "PAYLOAD_TOO_LARGE", "the file is too large")
 )
 

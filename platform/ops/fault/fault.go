@@ -24,7 +24,7 @@ func modulePoints() []string {
 	return []string{
 		"document-extracting", "document-extracted", "document-copied", "document-chunking", "document-chunked", "document-embedding", "document-embedded",
 		"document-switched", "document-tidying", "document-deleting", "document-removing", "base-marked", "base-queued", "file-erased", "thread-erased", "bot-threads-erased", "export-rows", "export-kept",
-		"turn-searched", "turn-retrieved", "turn-tool-added", "turn-tool-sending", "turn-tool-sent",
+		"turn-attached", "turn-searched", "turn-retrieved", "turn-tool-added", "turn-tool-sending", "turn-tool-sent",
 	}
 }
 

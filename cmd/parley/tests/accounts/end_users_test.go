@@ -148,7 +148,7 @@ func TestEndUsersMayMakeNoOtherCalls(t *testing.T) {
 		harness.RequireCode(t, a, http.StatusForbidden, "FORBIDDEN")
 		require.Nil(t, a.Body["details"], id)
 	})
-	require.Equal(t, 20, let, "calls that end users may make")
+	require.Equal(t, 25, let, "calls that end users may make")
 }
 
 func TestAChatKeySeesOnlyThreadsThatItMade(t *testing.T) {

@@ -171,6 +171,7 @@ func (c *Caller) Fill(t *testing.T, super *pgx.Conn) {
 		`INSERT INTO retrievals SELECT workspace_id, id, 1, 'question', 'lexical', false, '[]', 1, now() FROM llm_turns WHERE workspace_id = $1`,
 		`INSERT INTO tool_calls SELECT workspace_id, gen_random_uuid(), id, thread_id, 1, 0, '', 'a', 'order', NULL, NULL, 'none', 'read', false, '{}', 'failed', 'x', 0,
 			NULL, NULL, NULL, NULL, now(), NULL, now() FROM llm_turns WHERE workspace_id = $1`,
+		`INSERT INTO message_attachments SELECT workspace_id, id, 0, gen_random_uuid(), NULL, 'a.txt', 'text/plain', 1, 'secret', false FROM llm_turns WHERE workspace_id = $1`,
 		`INSERT INTO document_vectors SELECT workspace_id, id, 1, base_id, 'm', 1, now() FROM documents WHERE workspace_id = $1`,
 		`INSERT INTO embedding_cache VALUES ($1, sha256('secret'), '{1}', now())`,
 		`INSERT INTO retrieved_documents SELECT workspace_id, gen_random_uuid(), id FROM llm_turns WHERE workspace_id = $1`,

@@ -71,8 +71,12 @@ var exportedTables = map[string]exported{
 		"waiting": "of a turn that goes on", "waits": "of a turn that goes on", "tools": "of a turn that goes on", "tool_steps": "counted by tool_calls", "spent": "of a turn that goes on",
 		"trial": "those of trial threads are not exported",
 	}},
-	"tool_calls":       {"tool_calls", nil},
-	"messages":         {"messages", nil},
+	"tool_calls": {"tool_calls", nil},
+	"messages":   {"messages", nil},
+	"message_attachments": {"messages", map[string]string{
+		"text": "extracted from the file", "cut": "as text", "place": "the order of the attachments", "stored_id": "deleted says whether it is there",
+		"file_id": "by app.attachments_of", "name": "as file_id", "media_type": "as file_id", "size": "as file_id",
+	}},
 	"message_feedback": {"feedback", nil},
 	"audit_log":        {"audit_log", nil},
 }

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"encoding/base64"
 	"encoding/json"
 
 	sdk "github.com/anthropics/anthropic-sdk-go"
@@ -16,6 +17,9 @@ func messageOf(m modelprompt.Message, first []sdk.ContentBlockParamUnion) sdk.Me
 	blocks := first
 	for _, r := range m.Results {
 		blocks = append(blocks, sdk.NewToolResultBlock(r.CallID, r.Text, r.Failed))
+	}
+	for _, image := range m.Images {
+		blocks = append(blocks, sdk.NewImageBlockBase64(image.MediaType, base64.StdEncoding.EncodeToString(image.Data)))
 	}
 	if m.Text != "" {
 		blocks = append(blocks, sdk.NewTextBlock(m.Text))

@@ -19,7 +19,8 @@ import (
 //	call get_weather {"city": "Paris"}
 //
 // calls the tool, if the prompt has it; several lines are calls of one step. The answer then repeats the results, and quotes the first
-// source where a call has searched. Where the bot declares a schema for its answers, the answer is the message as it is.
+// source where a call has searched. Where the bot declares a schema for its answers, the answer is the message as it is; else it names
+// the files that are attached.
 type Model struct {
 	Delay time.Duration // for each word; 0: none
 }
@@ -46,6 +47,7 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 	if len(p.Found.Searched) > 0 {
 		content += quote(p.Found.Searched[0], p)
 	}
+	content += received(p.Attached)
 	for word := range strings.SplitAfterSeq(content, " ") {
 		if err := m.pause(ctx); err != nil {
 			return domain.Reply{}, err
@@ -53,6 +55,25 @@ func (m Model) Reply(ctx context.Context, p ports.Prompt, say func(text string))
 		say(word)
 	}
 	return domain.Reply{Content: content, FinishReason: domain.FinishStop}, nil
+}
+
+// shownText is how many characters of a document's text the answer repeats.
+const shownText = 80
+
+// received says which files are attached to the message, with the first words of documents.
+func received(attached []domain.Attachment) string {
+	var b strings.Builder
+	for _, a := range attached {
+		fmt.Fprintf(&b, "\n\nAttached: %s (%s, %d bytes)", a.Name, a.MediaType, a.Size)
+		words := []rune(strings.Join(strings.Fields(a.Text), " "))
+		if len(words) > shownText {
+			words = append(words[:shownText:shownText], '…')
+		}
+		if len(words) > 0 {
+			fmt.Fprintf(&b, ": %s", string(words))
+		}
+	}
+	return b.String()
 }
 
 // quote returns the sentence of a source that is closest to the message, with its marker.

@@ -39,6 +39,9 @@ func (r Refusal) Err() error {
 	if len(r.Prompt.Tools) > 0 && said.RefusesTools() {
 		failure = ports.ErrToolsUnsupported
 	}
+	if r.Prompt.HasImages() && said.RefusesImages() {
+		failure = ports.ErrImagesUnsupported
+	}
 	switch {
 	case failure != nil:
 		return resilience.Answered(r.detailed(failure, said, status).Because(text))

@@ -18,8 +18,9 @@ import (
 type Message struct {
 	Role    domain.Role // of a message with Results it is the user's, who gives them to the model
 	Text    string      // empty only where there are Calls or Results
-	Calls   []Call      // of an assistant's message
-	Results []Result    // of the calls of the message before this one, in their order
+	Images  []domain.Image
+	Calls   []Call   // of an assistant's message
+	Results []Result // of the calls of the message before this one, in their order
 }
 
 // Call is a call of a tool as it is sent to a provider.
@@ -54,10 +55,10 @@ func Messages(p ports.Prompt, content string) (messages []Message, question int)
 				m.Content = noAnswer
 			}
 		}
-		b.messages = append(b.messages, Message{Role: m.Role, Text: m.Content})
+		b.messages = append(b.messages, Message{Role: m.Role, Text: m.Content, Images: m.Images})
 	}
 	question = len(b.messages)
-	b.messages = append(b.messages, Message{Role: domain.RoleUser, Text: content})
+	b.messages = append(b.messages, Message{Role: domain.RoleUser, Text: content, Images: p.Images})
 	b.addSteps(domain.AnswerID(p.TurnID), p.Steps)
 	return b.messages, question
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"encoding/base64"
 	"encoding/json"
 
 	sdk "github.com/openai/openai-go/v3"
@@ -19,6 +20,8 @@ func messagesOf(m modelprompt.Message) (messages []sdk.ChatCompletionMessagePara
 			messages = append(messages, sdk.ToolMessage(r.Text, r.CallID))
 		}
 		return messages
+	case m.Role != domain.RoleAssistant && len(m.Images) > 0:
+		return append(messages, sdk.UserMessage(partsOf(m)))
 	case m.Role != domain.RoleAssistant:
 		return append(messages, sdk.UserMessage(m.Text))
 	case len(m.Calls) == 0:
@@ -35,6 +38,16 @@ func messagesOf(m modelprompt.Message) (messages []sdk.ChatCompletionMessagePara
 		}})
 	}
 	return append(messages, sdk.ChatCompletionMessageParamUnion{OfAssistant: &calling})
+}
+
+// partsOf returns a message with its images before its text.
+func partsOf(m modelprompt.Message) []sdk.ChatCompletionContentPartUnionParam {
+	parts := make([]sdk.ChatCompletionContentPartUnionParam, 0, len(m.Images)+1)
+	for _, image := range m.Images {
+		url := "data:" + image.MediaType + ";base64," + base64.StdEncoding.EncodeToString(image.Data)
+		parts = append(parts, sdk.ImageContentPart(sdk.ChatCompletionContentPartImageImageURLParam{URL: url}))
+	}
+	return append(parts, sdk.TextContentPart(m.Text))
 }
 
 // function is a tool as the API has it. The library's own type reads the schema into a map, which changes numbers and the order.

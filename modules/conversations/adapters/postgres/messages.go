@@ -49,16 +49,19 @@ func (t *Threads) readMessages(ctx context.Context, limit int, query string, arg
 	var status string
 	var rating, comment *string
 	var ratedAt *time.Time
-	var citations []byte
+	var citations, attachments []byte
 	for rows.Next() {
 		list = append(list, domain.Message{})
 		m := &list[len(list)-1]
 		if err := rows.Scan(&m.ID, &m.ThreadID, &m.TurnID, &m.Seq, (*string)(&m.Role), &m.Content, &m.OperationID, &m.CreatedAt,
-			&status, &citations, &m.Structured, &rating, &comment, &ratedAt); err != nil {
+			&status, &citations, &m.Structured, &attachments, &rating, &comment, &ratedAt); err != nil {
 			return nil, err
 		}
 		m.Cancelled = status == string(domain.TurnCancelled)
 		if m.Citations, err = toCitations(citations); err != nil {
+			return nil, err
+		}
+		if m.Attachments, err = toAttachments(attachments); err != nil {
 			return nil, err
 		}
 		if ratedAt != nil {

@@ -42,6 +42,9 @@ func (m Models) Recall(ctx context.Context, thread uuid.UUID, before int64, path
 					return r, err
 				}
 			}
+			if row.Attached {
+				m.AttachedTurn = *row.TurnID
+			}
 			r.History = append(r.History, m)
 			continue
 		}
@@ -74,7 +77,7 @@ func withCalls(m domain.Message, turn uuid.UUID, encoded []byte) (domain.Message
 
 // refusedTexts returns the codes of turns whose message the provider refuses whenever it is sent.
 func refusedTexts() []string {
-	return []string{ports.ErrContentFiltered.Code, ports.ErrModelRejected.Code, ports.ErrContextTooLong.Code}
+	return []string{ports.ErrContentFiltered.Code, ports.ErrModelRejected.Code, ports.ErrContextTooLong.Code, ports.ErrAttachmentUnreadable.Code}
 }
 
 // OwnKeys returns the workspace's own keys by provider, opened.

@@ -35,6 +35,9 @@ func (r TurnViews) Get(ctx context.Context, thread, turn uuid.UUID) (domain.Turn
 		return domain.TurnView{}, fmt.Errorf("read the turn: %w", err)
 	}
 	view, err := toTurnView(row)
+	if err == nil {
+		view.User.Attachments, err = toAttachments(row.UserAttachments)
+	}
 	if view.Answer != nil && err == nil {
 		view.Answer.Citations, err = toCitations(row.AnswerCitations)
 	}

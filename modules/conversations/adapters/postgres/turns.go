@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -51,6 +52,11 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	if err := countTurn(ctx, q, t.StartedAt); err != nil {
 		return err
 	}
+	if len(t.User.Attachments) > 0 {
+		if err := findAttached(ctx, q, workspace, t.User.Attachments); err != nil {
+			return err
+		}
+	}
 	start := conversationsdb.StartTurnParams{
 		WorkspaceID: workspace,
 		ThreadID:    t.ThreadID,
@@ -68,6 +74,7 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 		Request:     request,
 		MaxPieces:   domain.MaxPathPieces,
 		Variables:   variables,
+		Attached:    len(t.User.Attachments) > 0,
 	}
 	if t.Follows != nil {
 		start.Fork, start.Parent = true, t.Follows.TurnID
@@ -94,6 +101,11 @@ func (s *Turns) Start(ctx context.Context, t *domain.Turn) error {
 	if row.BotID != nil {
 		t.Pinned = &domain.Pinned{
 			BotID: *row.BotID, Version: int(*row.Version), Instruction: *row.Instruction, Settings: row.Settings,
+		}
+	}
+	if len(t.User.Attachments) > 0 {
+		if err := addAttached(ctx, q, workspace, t); err != nil {
+			return err
 		}
 	}
 	t.Variables, err = toVariables(row.Variables)
@@ -171,6 +183,13 @@ func (s *Turns) Resume(ctx context.Context, actor, operation uuid.UUID, lease ti
 		Attempt:     int(row.Attempt),
 		LeaseUntil:  lease,
 		CostLimited: true, // assumed: the query does not read it
+	}
+	if row.Attached {
+		all, err := Attachments{DB: s.db}.List(ctx, []uuid.UUID{t.ID}, math.MaxInt32)
+		if err != nil {
+			return nil, err
+		}
+		t.User.Attachments = all[t.ID]
 	}
 	pinned, err := q.GetPinnedVersion(ctx, conversationsdb.GetPinnedVersionParams{WorkspaceID: workspace, TurnID: t.ID})
 	if err != nil {

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"slices"
+
 	"github.com/parley/parley/modules/conversations/domain"
 	"github.com/parley/parley/modules/conversations/ports"
 )
@@ -30,7 +32,14 @@ func valid(room int, p ports.Prompt, history []domain.Message) (ports.Prompt, er
 		pinned.Instruction = ""
 		p.Pinned = &pinned
 	}
+	p.Content, p.Images = domain.AttachedText(p.Attached, p.ResultBoundary())+p.Content, domain.ImagesOf(p.Attached)
+	history = slices.Clone(history) // each model is given its own
+	for i := range history {
+		history[i] = history[i].WithAttached(p.ResultBoundary())
+	}
 	p.Found.Sources = fitting(room, p)
-	p.History, p.Content = domain.Alternate(cut(room, p, domain.Speaking(history)), p.Content)
+	history = cut(room, p, domain.Speaking(history))
+	p.Images = append(domain.UnansweredImages(history), p.Images...)
+	p.History, p.Content = domain.Alternate(history, p.Content)
 	return p, nil
 }

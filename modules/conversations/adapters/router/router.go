@@ -37,6 +37,7 @@ type Router struct {
 	Budget    ports.Budget
 	Sponsors  ports.Sponsors // nil: everybody may use the operator's keys
 	Windows   *Windows
+	Files     ports.EarlierFiles // nil: earlier messages are without files
 }
 
 // slack is the part of a turn's time that models do not have, so that the guard of a model is the first to detect that
@@ -54,8 +55,14 @@ func (r Router) Reply(ctx context.Context, p ports.Prompt, say func(text string)
 	if err != nil {
 		return domain.Reply{}, err
 	}
-	recall := sync.OnceValues(func() (ports.Recalled, error) {
-		return r.Recall.Recall(ctx, p.ThreadID, p.Seq, p.Path, choice.HistoryLimit, r.Table.maxBytes(choice.Models))
+	release := func() {}
+	defer func() { release() }()
+	recall := sync.OnceValues(func() (recalled ports.Recalled, err error) {
+		recalled, err = r.Recall.Recall(ctx, p.ThreadID, p.Seq, p.Path, choice.HistoryLimit, r.Table.maxBytes(choice.Models))
+		if _, complete := p.Request.Earlier(); err == nil && !complete && !p.WithoutFiles && r.Files != nil {
+			release, err = r.Files.Fill(ctx, recalled.History, domain.MaxRecalledImages-len(domain.ImagesOf(p.Attached)))
+		}
+		return recalled, err
 	})
 	spent := domain.Usage{ChargedMicros: new(int64(0))}
 	var failed failures

@@ -52,7 +52,7 @@ func (t Table) maxBytes(models []domain.ModelName) int {
 // cut returns the newest messages that fit into a prompt with the instruction and the message. The first of them is a
 // user's.
 func cut(room int, p ports.Prompt, history []domain.Message) []domain.Message {
-	left := room - ports.TokensOf(p.Content)
+	left := room - ports.TokensOf(p.Content) - p.FileTokens()
 	if p.Pinned != nil {
 		left -= ports.TokensOf(p.Pinned.Instruction)
 	}

@@ -96,6 +96,15 @@ func (r Router) reply(ctx context.Context, provider Provider, m domain.ModelName
 		say(text)
 	}
 	reply, err := answered(provider.Reply(ctx, p, speak))
+	if errors.Is(err, ports.ErrImagesUnsupported) && len(p.Images) == 0 && !said { // the images of earlier messages were for another model
+		before := reply.Usage
+		p.History = slices.Clone(p.History)
+		for i := range p.History {
+			p.History[i].Images = nil
+		}
+		reply, err = answered(provider.Reply(ctx, p, speak))
+		reply.Usage = before.Plus(reply.Usage)
+	}
 	if !errors.Is(err, ports.ErrContextTooLong) {
 		return reply, err
 	}

@@ -41,6 +41,7 @@ const (
 	ANSWERFAILED             ErrorCode = "ANSWER_FAILED"
 	APIKEYNOTFOUND           ErrorCode = "API_KEY_NOT_FOUND"
 	APIKEYSUSPENDED          ErrorCode = "API_KEY_SUSPENDED"
+	ATTACHMENTUNREADABLE     ErrorCode = "ATTACHMENT_UNREADABLE"
 	BADREQUEST               ErrorCode = "BAD_REQUEST"
 	BOTNOTFOUND              ErrorCode = "BOT_NOT_FOUND"
 	CONFLICT                 ErrorCode = "CONFLICT"
@@ -149,6 +150,8 @@ func (e ErrorCode) Valid() bool {
 	case APIKEYNOTFOUND:
 		return true
 	case APIKEYSUSPENDED:
+		return true
+	case ATTACHMENTUNREADABLE:
 		return true
 	case BADREQUEST:
 		return true
@@ -834,6 +837,24 @@ func (e ListMessagesParamsOrder) Valid() bool {
 	}
 }
 
+// Attachment A file that is attached to a message.
+type Attachment struct {
+	// Deleted Whether the file was deleted. Then neither its text nor its bytes are kept.
+	Deleted bool `json:"deleted"`
+
+	// FileID Id of the file.
+	FileID openapi_types.UUID `json:"file_id"`
+
+	// MediaType Media type, detected from the bytes.
+	MediaType string `json:"media_type"`
+
+	// Name Name of the file.
+	Name string `json:"name"`
+
+	// Size Size in bytes.
+	Size int64 `json:"size"`
+}
+
 // ChangeThreadRequest Fields to change; at least one.
 type ChangeThreadRequest struct {
 	// CurrentTurnID A turn of the thread: the branch that ends with it is the current one from now on. The next turn follows it.
@@ -984,6 +1005,9 @@ type KeySource string
 
 // Message A message of a thread.
 type Message struct {
+	// Attachments Files that are attached to a message of the user, in the order in which they were sent; empty if there are none.
+	Attachments []Attachment `json:"attachments"`
+
 	// Citations Places in documents that an answer cites; empty if there are none. A snapshot: it stays as it is when the document changes or is deleted.
 	Citations []Citation `json:"citations"`
 
@@ -1190,6 +1214,12 @@ type ModelSettings struct {
 
 	// Warnings Warnings about values that were stored as sent but probably not meant. Present only in the answer of a call that writes them.
 	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// NewAttachment A file to attach to a message.
+type NewAttachment struct {
+	// FileID Id of a file of the workspace. End users, and API keys with the role `chat`, attach only files that they have uploaded.
+	FileID openapi_types.UUID `json:"file_id"`
 }
 
 // NewVariables Values for the variables in the instruction of the bot, by their names: at most 50, of up to 2000 characters each. Those of a thread are for
@@ -1408,6 +1438,9 @@ type StreamedToolCall struct {
 
 // TakeTurnRequest A message to the bot.
 type TakeTurnRequest struct {
+	// Attachments Files for the model beside the message, at most 10: images (PNG, JPEG, GIF, WebP, at most 5 MiB each and 15 MiB together) and documents that knowledge bases read. Upload them with `POST /v1/files`.
+	Attachments []NewAttachment `json:"attachments,omitempty"`
+
 	// Content Message of the user, 1-50,000 characters. At least one has to be visible, else 422 with the code `BLANK`: white space, control and format characters (zero width, byte order marks, directions) and blank symbols such as U+2800 and U+3164 do not count.
 	Content string `json:"content"`
 

@@ -23,11 +23,16 @@ func toMessage(m domain.Message) Message {
 	message := Message{
 		ID: m.ID, ThreadID: m.ThreadID, TurnID: m.TurnID, Seq: m.Seq, Role: MessageRole(m.Role), Content: m.Content, Status: statusOf(m),
 		OperationID: m.OperationID, CreatedAt: m.CreatedAt, Citations: page.Map(m.Citations, toCitation), Output: outputOf(m),
+		Attachments: page.Map(m.Attachments, toAttachment),
 	}
 	if f := m.Feedback; f != nil {
 		message.Feedback = &GivenFeedback{Rating: Rating(f.Rating), Comment: f.Comment, UpdatedAt: f.At}
 	}
 	return message
+}
+
+func toAttachment(a domain.Attachment) Attachment {
+	return Attachment{FileID: a.FileID, Name: a.Name, MediaType: a.MediaType, Size: a.Size, Deleted: a.Deleted}
 }
 
 func toCitation(c domain.Citation) Citation {

@@ -110,19 +110,15 @@ func (p messagePage) append(b []byte, flush func(b []byte) ([]byte, error)) ([]b
 // appendMessage appends the same JSON as toMessage. It returns an error where the content is not UTF-8, which Postgres
 // cannot store.
 func appendMessage(b []byte, m domain.Message) ([]byte, error) {
-	b = append(b, `{"citations":[`...)
-	for i, c := range m.Citations {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		citation, err := json.Marshal(toCitation(c))
-		if err != nil {
-			return nil, err
-		}
-		b = append(b, citation...)
+	b, err := appendList(append(b, `{"attachments":[`...), m.Attachments, toAttachment)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = appendList(append(b, `],"citations":[`...), m.Citations, toCitation); err != nil {
+		return nil, err
 	}
 	b = append(b, `],"content":`...)
-	b, err := jsontext.AppendQuote(b, m.Content)
+	b, err = jsontext.AppendQuote(b, m.Content)
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +163,21 @@ func appendMessage(b []byte, m domain.Message) ([]byte, error) {
 		return append(b, "null}"...), nil
 	}
 	return append(appendID(b, *m.TurnID), '}'), nil
+}
+
+// appendList appends the items of a list with commas between them.
+func appendList[T, U any](b []byte, list []T, as func(T) U) ([]byte, error) {
+	for i, item := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		raw, err := json.Marshal(as(item))
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, raw...)
+	}
+	return b, nil
 }
 
 func appendTime(b []byte, t time.Time) []byte {

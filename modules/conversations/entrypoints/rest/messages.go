@@ -43,12 +43,18 @@ func bytesOfMessage(m domain.Message) int {
 	if m.Feedback != nil {
 		n += len(m.Feedback.Comment)
 	}
+	for _, a := range m.Attachments {
+		n += bytesOfAttachment + len(a.Name) + len(a.MediaType)
+	}
 	for _, c := range m.Citations {
 		citation, _ := json.Marshal(toCitation(c)) // ids, numbers and texts can be encoded
 		n += len(citation) + spacesOfCitation
 	}
 	return n
 }
+
+// bytesOfAttachment is the size of an attachment in JSON without its texts.
+const bytesOfAttachment = 128
 
 // spacesOfCitation is by how much a citation may be longer as Postgres writes it.
 const spacesOfCitation = 32

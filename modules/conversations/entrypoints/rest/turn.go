@@ -27,6 +27,9 @@ func (s Server) TakeTurn(ctx context.Context, r TakeTurnRequestObject) (TakeTurn
 		Variables: r.Body.Variables,
 		ThreadID:  r.ThreadID, Content: r.Body.Content, Follows: parent, Enqueue: r.Body.OnBusy != nil && *r.Body.OnBusy == Enqueue,
 	}
+	for _, a := range r.Body.Attachments {
+		in.Files = append(in.Files, a.FileID)
+	}
 	if wantsStream(ctx) {
 		from, err := positionOfOperation(ctx, r.Params.LastEventID, r.Params.LastEventIDQuery)
 		return s.stream(ctx, r.ThreadID, from, func(ctx context.Context, read usecases.Reader) error {

@@ -42,6 +42,9 @@ func (f Files) queries(ctx context.Context) (*knowledgedb.Queries, uuid.UUID) {
 // fail.ErrLimitReached.
 func (f Files) Create(ctx context.Context, file domain.File) error {
 	q, workspace := f.queries(ctx)
+	if err := f.checkOwner(ctx, q, file.Size); err != nil {
+		return err
+	}
 	err := q.CreateFile(ctx, knowledgedb.CreateFileParams{
 		WorkspaceID: workspace,
 		ID:          file.ID,
@@ -56,6 +59,25 @@ func (f Files) Create(ctx context.Context, file domain.File) error {
 		return fmt.Errorf("create the file: %w", err)
 	}
 	return f.Quota.Add(ctx, usage.Storage, file.Size)
+}
+
+// checkOwner returns fail.ErrLimitReached where the caller is an end user that may not store so many bytes more.
+func (f Files) checkOwner(ctx context.Context, q *knowledgedb.Queries, size int64) error {
+	p := callctx.From(ctx).Principal
+	if p.EndUser == nil {
+		return nil
+	}
+	if err := q.LockOwnedFiles(ctx, p.UserID); err != nil {
+		return fmt.Errorf("lock the files of an end user: %w", err)
+	}
+	has, err := q.CountOwnedFiles(ctx, knowledgedb.CountOwnedFilesParams{WorkspaceID: p.WorkspaceID, OwnerID: p.UserID, Most: domain.MaxOwnedFiles})
+	if err != nil {
+		return fmt.Errorf("count the files of an end user: %w", err)
+	}
+	if has.Files >= domain.MaxOwnedFiles || has.Bytes+size > domain.MaxOwnedBytes {
+		return ports.ErrOwnerLimit
+	}
+	return nil
 }
 
 func (f Files) Get(ctx context.Context, id uuid.UUID) (domain.File, error) {
@@ -102,6 +124,16 @@ func (f Files) Known(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error) 
 		return nil, fmt.Errorf("look for the files: %w", err)
 	}
 	return known, nil
+}
+
+// ListOwned returns some files of an owner.
+func (f Files) ListOwned(ctx context.Context, owner uuid.UUID, limit int) ([]uuid.UUID, error) {
+	q, workspace := f.queries(ctx)
+	list, err := q.ListOwnedFiles(ctx, knowledgedb.ListOwnedFilesParams{WorkspaceID: workspace, OwnerID: owner, Count: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list the files of an owner: %w", err)
+	}
+	return list, nil
 }
 
 func found(row knowledgedb.File, err error) (domain.File, error) {

@@ -376,7 +376,7 @@ type File struct {
 	// CreatedAt When it was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy User or API key that created it.
+	// CreatedBy User, API key or end user that created it.
 	CreatedBy openapi_types.UUID `json:"created_by"`
 
 	// ID Id of the file.

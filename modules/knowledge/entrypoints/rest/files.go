@@ -73,9 +73,12 @@ func (s Server) CreateFile(ctx context.Context, r CreateFileRequestObject) (Crea
 		}, err
 	})
 	// Any other failure may have come after the commit: RemoveOrphans removes those bytes if no file has them.
-	refused := errors.Is(err, fail.ErrLimitReached) || errors.Is(err, command.ErrReused) || errors.Is(err, command.ErrInProgress) || errors.Is(err, command.ErrExpired)
+	refused := errors.Is(err, fail.ErrLimitReached) || errors.Is(err, ports.ErrOwnerLimit) || errors.Is(err, command.ErrReused) || errors.Is(err, command.ErrInProgress) || errors.Is(err, command.ErrExpired)
 	if refused || err == nil && answer.Location != location {
 		s.discard(ctx, file)
+	}
+	if errors.Is(err, fail.ErrLimitReached) && callctx.From(ctx).Principal.EndUser != nil { // limits are the workspace's business
+		err = fail.ErrStorageFull
 	}
 	return stored{answer}, err
 }
