@@ -88,6 +88,10 @@ test-faults: modules postgres ## kill the program, its Postgres, its Redis and i
 test-clients: modules postgres ## walk the API with a TypeScript and a Go client of the published document, with the clients of OpenAI, LangChain and the AI SDK, and with api/postman.json
 	@.tools/test-clients
 
+.PHONY: test-console
+test-console: modules postgres ## check the web console of api/console: its types, dist and size, and its pages in Chromium; ARGS names test files
+	@.tools/test-console $(ARGS)
+
 .PHONY: cover
 cover: modules postgres ## run every test and tell how much hand-written code they reach; writes coverage.out
 	@.tools/cover $(TESTFLAGS) -- $(PKG)
@@ -142,6 +146,10 @@ fmt: modules ## format the Go code
 .PHONY: generate
 generate: modules ## make the generated code anew: sqlc from db, servers and api/postman.json from api/openapi.yaml, env.example
 	@.tools/generate
+
+.PHONY: console
+console: ## build api/console/dist, the files of the web console, and the types that it has of api/openapi.yaml (npm)
+	@cd api/console && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null && cp package-lock.json node_modules/.installed-lock && npm run --silent types && npm run --silent check && npm run --silent build -- --logLevel warn
 
 .PHONY: bench
 bench: modules postgres ## the hot calls against pgbench, the queue against river's, on the same Postgres

@@ -1,5 +1,5 @@
 // Package api has the OpenAPI document: the contract that the server's types are generated from, that requests are
-// checked against, and that clients read; and the guides.
+// checked against, and that clients read; the guides; and the built files of the web console.
 package api
 
 import (
@@ -33,6 +33,18 @@ func Guides() (fs.FS, error) {
 	folder, err := fs.Sub(guides, "guides")
 	if err != nil {
 		return nil, fmt.Errorf("read the guides: %w", err)
+	}
+	return folder, nil
+}
+
+//go:embed all:console/dist
+var console embed.FS
+
+// Console returns the folder of the built web console: index.html and assets.
+func Console() (fs.FS, error) {
+	folder, err := fs.Sub(console, "console/dist")
+	if err != nil {
+		return nil, fmt.Errorf("read the console: %w", err)
 	}
 	return folder, nil
 }

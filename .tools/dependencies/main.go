@@ -77,6 +77,7 @@ func bundled(root string) ([]module, error) {
 	var list []module
 	for _, b := range []struct{ path, version, folder string }{
 		{"openapi-explorer (npm)", "2.4.820", "platform/request/docs/site"},             // draws the reference at /docs
+		{"packages of npm in the console", "", "api/console/dist"},                      // Preact and others, which Vite lists
 		{"pdfium.wasm of go-pdfium", "", "modules/knowledge/adapters/extract/licenses"}, // with the libraries that it is linked with
 	} {
 		folder := filepath.Join(root, b.folder)

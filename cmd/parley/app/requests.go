@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v5"
 
+	"github.com/parley/parley/api"
 	"github.com/parley/parley/modules/auth/domain"
 	"github.com/parley/parley/platform/data/postgres"
 	"github.com/parley/parley/platform/ops/audit"
@@ -17,6 +18,7 @@ import (
 	"github.com/parley/parley/platform/request/access"
 	"github.com/parley/parley/platform/request/callctx"
 	"github.com/parley/parley/platform/request/command"
+	"github.com/parley/parley/platform/request/console"
 	"github.com/parley/parley/platform/request/contract"
 	"github.com/parley/parley/platform/request/docs"
 	"github.com/parley/parley/platform/request/gateway"
@@ -87,7 +89,11 @@ func newGateway(o gatewayOptions) (*echo.Echo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gateway.New(gateway.Options{
+	built, err := api.Console()
+	if err != nil {
+		return nil, err
+	}
+	e, err := gateway.New(gateway.Options{
 		Contract:         o.contract,
 		Docs:             docs.New(pages),
 		Authenticator:    o.identity.bearers,
@@ -113,6 +119,11 @@ func newGateway(o gatewayOptions) (*echo.Echo, error) {
 		LogSample:        o.cfg.LogSample,
 		Log:              o.log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	gateway.MountConsole(e, console.New(built))
+	return e, nil
 }
 
 // permissions returns, for the gateway, which roles and API keys have which permission. The gateway itself has no

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+
+	"github.com/parley/parley/platform/request/static"
 )
 
 //go:embed site/docs.css site/docs.js site/icon.svg site/page.html site/openapi-explorer.min.js.gz site/LICENSE.openapi-explorer.txt
@@ -30,12 +32,12 @@ type Source struct {
 // Site is the documentation of a server. It is built at the first request, so that the start of the server does not
 // wait for it. It is safe for concurrent use.
 type Site struct {
-	build func() (map[string]asset, error)
+	build func() (map[string]static.File, error)
 }
 
 // New returns the site of a source.
 func New(source Source) *Site {
-	return &Site{build: sync.OnceValues(func() (map[string]asset, error) { return build(source) })}
+	return &Site{build: sync.OnceValues(func() (map[string]static.File, error) { return build(source) })}
 }
 
 // Serve responds to a GET request for a path. It returns false if the site has no such page. Its error is an error in
@@ -49,7 +51,11 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, path string) (bool,
 	if !found {
 		return false, nil
 	}
-	return true, a.serve(w, r)
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	// A page and a script of two versions of the program must not meet: clients ask each time whether a file has changed.
+	h.Set("Cache-Control", "no-cache")
+	return true, a.Serve(w, r)
 }
 
 // tag is a group of calls in the sidebar and the reference.
@@ -74,7 +80,7 @@ type page struct {
 	Tags              []tag
 }
 
-func build(source Source) (map[string]asset, error) {
+func build(source Source) (map[string]static.File, error) {
 	document, err := Publish(source.Document, source.Examples)
 	if err != nil {
 		return nil, err
@@ -91,7 +97,7 @@ func build(source Source) (map[string]asset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the guides: %w", err)
 	}
-	b := builder{assets: map[string]asset{}, menus: menus(md, index), tags: tagsOf(document)}
+	b := builder{assets: map[string]static.File{}, menus: menus(md, index), tags: tagsOf(document)}
 	b.template, err = template.ParseFS(files, "site/page.html")
 	if err != nil {
 		return nil, fmt.Errorf("read the template of the pages: %w", err)
@@ -122,7 +128,7 @@ func build(source Source) (map[string]asset, error) {
 
 // builder collects the assets of a site and keeps the first error.
 type builder struct {
-	assets   map[string]asset
+	assets   map[string]static.File
 	template *template.Template
 	menus    []menu
 	tags     []tag
@@ -135,7 +141,7 @@ func (b *builder) addPage(p page) {
 	if err := b.template.Execute(&out, p); err != nil && b.err == nil {
 		b.err = fmt.Errorf("make the page %s: %w", p.Path, err)
 	}
-	b.assets[p.Path] = newAsset("text/html; charset=utf-8", out.Bytes())
+	b.assets[p.Path] = static.New("text/html; charset=utf-8", out.Bytes())
 }
 
 func (b *builder) addJSON(path string, content func() ([]byte, error)) {
@@ -143,15 +149,13 @@ func (b *builder) addJSON(path string, content func() ([]byte, error)) {
 	if err != nil && b.err == nil {
 		b.err = fmt.Errorf("make %s: %w", path, err)
 	}
-	b.assets[path] = newAsset("application/json", raw)
+	b.assets[path] = static.New("application/json", raw)
 }
 
 func (b *builder) addDocument(document Document) {
 	b.addJSON("/openapi.json", document.JSON)
 	b.addJSON("/openapi.yaml", document.YAML)
-	yaml := b.assets["/openapi.yaml"]
-	yaml.kind = "application/yaml"
-	b.assets["/openapi.yaml"] = yaml
+	b.assets["/openapi.yaml"] = b.assets["/openapi.yaml"].WithKind("application/yaml")
 }
 
 func (b *builder) addFiles() {
@@ -165,9 +169,9 @@ func (b *builder) addFiles() {
 		}
 		plain, packed := strings.CutSuffix(name, ".gz")
 		if packed {
-			b.assets["/docs/"+plain] = packedAsset(kind, content)
+			b.assets["/docs/"+plain] = static.Packed(kind, content)
 		} else {
-			b.assets["/docs/"+plain] = newAsset(kind, content)
+			b.assets["/docs/"+plain] = static.New(kind, content)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v5"
 
 	"github.com/parley/parley/platform/request/docs"
@@ -17,7 +15,6 @@ func addDocs(e *echo.Echo, site *docs.Site) {
 		}
 		return echo.ErrNotFound
 	}
-	e.GET("/", func(c *echo.Context) error { return c.Redirect(http.StatusFound, "/docs") })
 	for _, path := range []string{"/openapi.yaml", "/openapi.json", "/docs", "/docs/*"} {
 		e.GET(path, serve)
 	}

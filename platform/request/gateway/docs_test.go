@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/parley/parley/api"
+	"github.com/parley/parley/platform/request/console"
 	"github.com/parley/parley/platform/request/contract"
 	"github.com/parley/parley/platform/request/docs"
 	"github.com/parley/parley/platform/request/gateway"
@@ -39,7 +41,16 @@ func documented(t *testing.T, log io.Writer) http.Handler {
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.NoError(t, err)
+	gateway.MountConsole(e, console.New(built(t)))
 	return e
+}
+
+// built is the folder of the real console.
+func built(t *testing.T) fs.FS {
+	t.Helper()
+	folder, err := api.Console()
+	require.NoError(t, err)
+	return folder
 }
 
 // source is that of the real site.
@@ -173,7 +184,7 @@ func TestAReferencePageThatIsNotThereIsAnErrorLikeAnyOther(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, res.Code, path)
 		require.Contains(t, res.Body.String(), `"code":"NOT_FOUND"`, path)
 	}
-	require.Equal(t, "/docs", get(t, h, "/").Header().Get("Location"))
+	require.Equal(t, "/docs", get(t, h, "/", "Accept", "application/json").Header().Get("Location"))
 }
 
 // goesAway takes the head of an answer and no more, like a client that has gone.

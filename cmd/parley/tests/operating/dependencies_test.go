@@ -151,6 +151,7 @@ func TestADependencyWithoutALicenseThatIsKnownFailsTheCheck(t *testing.T) {
 		"allowed":            "MIT\n",
 
 		"platform/request/docs/site/LICENSE":                  string(license),
+		"api/console/dist/LICENSE":                            string(license),
 		"modules/knowledge/adapters/extract/licenses/LICENSE": string(license),
 	}
 	for name, text := range map[string]string{

@@ -15,6 +15,7 @@ const calls = {
 function say(text, done) {
   message.textContent = text;
   form.hidden = done;
+  document.getElementById("console").hidden = !done;
 }
 
 if (!token) say(form.dataset.noLink, true);

@@ -24,10 +24,15 @@ type texts struct {
 	Known                                    bool   // the password is that of the account, not a new one
 }
 
-// page is one page in one language.
+// page is one page in one language. Console is the text of the link to the web console.
 type page struct {
-	Language, Name string
+	Language, Name, Console string
 	texts
+}
+
+// toConsole returns the text of the link to the web console in each language.
+func toConsole() map[string]string {
+	return map[string]string{"en": "To the console", "ru": "В консоль"}
 }
 
 const (
@@ -106,7 +111,7 @@ func New() (Pages, error) {
 		var rendered [2][]byte
 		for i, tag := range languages() {
 			var html bytes.Buffer
-			if err := layout.Execute(&html, page{tag.String(), name, of[tag.String()]}); err != nil {
+			if err := layout.Execute(&html, page{tag.String(), name, toConsole()[tag.String()], of[tag.String()]}); err != nil {
 				return Pages{}, fmt.Errorf("make the page %s: %w", name, err)
 			}
 			rendered[i] = html.Bytes()

@@ -1,0 +1,106 @@
+// Server-sent events by fetch, which can send headers. A stream whose connection is lost goes on after the last event.
+import type { Schemas } from './client'
+import { send } from './client'
+import { asFailure, failureOf, isAbort } from './errors'
+
+export type TurnEvent = Schemas['TurnEvent']
+
+interface Received {
+  id: string
+  event: TurnEvent
+}
+
+// read reads the events of one answer.
+export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Received> {
+  const reader = body.pipeThrough(new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>).getReader()
+  let rest = ''
+  let id = ''
+  let data: string[] = []
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      rest += value
+      const lines = rest.split(/\r\n|\n|\r/)
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        if (line === '') {
+          if (data.length) yield { id, event: JSON.parse(data.join('\n')) as TurnEvent }
+          data = []
+        } else if (!line.startsWith(':')) {
+          const [, field, value] = /^([^:]*):? ?(.*)$/.exec(line) ?? []
+          if (field === 'data') data.push(value ?? '')
+          else if (field === 'id') id = value ?? ''
+        }
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {})
+  }
+}
+
+const last = new Set(['turn.completed', 'turn.failed', 'turn.cancelled', 'turn.waiting', 'stream.closed'])
+
+export interface Following {
+  threadId: string
+  turnId?: string // of a turn that runs already
+  lastEventId?: string
+  body?: Schemas['TakeTurnRequest'] // of a turn that is to begin
+  operation?: string
+  signal: AbortSignal
+  onConnection?: (connected: boolean) => void
+}
+
+// followTurn takes a turn, or follows one, to its end: events arrive once and in order, over as many connections as it takes.
+export async function* followTurn(o: Following): AsyncGenerator<TurnEvent> {
+  let turnId = o.turnId
+  let lastId = o.lastEventId ?? ''
+  for (let failures = 0; ; ) {
+    try {
+      const response = await send(request(o, turnId, lastId))
+      if (response.status === 204) return
+      if (!response.ok || !response.body) throw await failureOf(response)
+      o.onConnection?.(true)
+      for await (const { id, event } of readEvents(response.body)) {
+        failures = 0
+        if (id) lastId = id
+        turnId = event.turn_id
+        yield event
+        if (last.has(event.type)) return
+      }
+    } catch (thrown) {
+      const failure = asFailure(thrown)
+      if (o.signal.aborted || isAbort(thrown) || !(failure.passing || thrown instanceof SyntaxError) || (failure.status && !turnId)) throw thrown
+    }
+    if (o.signal.aborted) return
+    // The connection was lost before the last event.
+    o.onConnection?.(false)
+    failures++
+    await pause(Math.min(8000, 250 * 2 ** failures), o.signal)
+  }
+}
+
+function request(o: Following, turnId: string | undefined, lastId: string): Request {
+  const headers: Record<string, string> = { Accept: 'text/event-stream' }
+  if (lastId) headers['Last-Event-ID'] = lastId
+  const thread = `${location.origin}/v1/conversations/threads/${encodeURIComponent(o.threadId)}`
+  if (turnId) return new Request(`${thread}/turns/${encodeURIComponent(turnId)}/events`, { headers, signal: o.signal })
+  headers['Content-Type'] = 'application/json'
+  if (o.operation) headers['X-Operation-Id'] = o.operation
+  return new Request(`${thread}/turn`, { method: 'POST', headers, body: JSON.stringify(o.body), signal: o.signal })
+}
+
+// pause waits, or less where the browser is online again.
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const end = () => {
+      clearTimeout(timer)
+      removeEventListener('online', end)
+      signal.removeEventListener('abort', end)
+      done()
+    }
+    const timer = setTimeout(end, ms)
+    addEventListener('online', end)
+    signal.addEventListener('abort', end)
+  })
+}

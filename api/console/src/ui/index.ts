@@ -1,0 +1,13 @@
+// What pages are made of.
+export * from './button'
+export * from './code'
+export * from './dialog'
+export * from './errors'
+export * from './form'
+export * from './icon'
+export * from './menu'
+export * from './page'
+export { Badge, EmptyState, ErrorState, FormError, Notice, RetryButton, Skeleton, useWait } from './states'
+export * from './table'
+export * from './tabs'
+export { toast } from './toast'

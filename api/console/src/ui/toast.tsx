@@ -1,0 +1,35 @@
+import { signal } from '@preact/signals'
+import { Icon } from './icon'
+import { IconButton } from './button'
+import { t } from './messages'
+
+export type Tone = 'good' | 'bad' | 'plain'
+interface Toast {
+  id: number
+  text: string
+  tone: Tone
+}
+const toasts = signal<Toast[]>([])
+let count = 0
+
+// toast says something in a corner of the page for some seconds, and to screen readers.
+export function toast(text: string, tone: Tone = 'good') {
+  const id = ++count
+  toasts.value = [...toasts.value.slice(-2), { id, text, tone }]
+  setTimeout(() => drop(id), tone === 'bad' ? 8000 : 4000)
+}
+const drop = (id: number) => (toasts.value = toasts.value.filter((x) => x.id !== id))
+
+export function Toasts() {
+  return (
+    <div class="toasts" role="status" aria-live="polite" aria-label={t('notifications')}>
+      {toasts.value.map((x) => (
+        <div class={`toast ${x.tone}`} key={x.id}>
+          <Icon name={x.tone === 'bad' ? 'alert' : 'check'} />
+          <span dir="auto">{x.text}</span>
+          <IconButton small icon="x" label={t('dismiss')} onClick={() => drop(x.id)} />
+        </div>
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,90 @@
+// What the browser tests stand on: one Chromium a file, a context a test, calls of the API, axe.
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { chromium } from 'playwright-core'
+
+export const url = process.env.PARLEY_URL
+export const password = 'correct horse battery'
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const sizes = { desk: { width: 1280, height: 860 }, phone: { width: 390, height: 844 } }
+
+let browser
+before(async () => {
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+})
+after(() => browser?.close())
+
+// call makes a call of the API, and returns its answer or throws.
+export async function call(session, method, path, body, headers = {}) {
+  const response = await fetch(url + path, {
+    method,
+    headers: { ...(body !== undefined && { 'Content-Type': 'application/json' }), ...(session && { Authorization: `Bearer ${session.access_token}` }), ...headers },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
+  return text ? JSON.parse(text) : null
+}
+
+let people = 0
+// register makes an account with a workspace, and returns its tokens, email and password.
+export async function register(workspace = 'Acme') {
+  const email = `ada-${process.pid}-${Date.now()}-${++people}@example.com`
+  return { ...(await call(null, 'POST', '/v1/auth/register', { email, password, workspace_name: workspace })), email, password }
+}
+
+// inBrowser runs a test with a page in a context of its own. Whatever breaks the policy of the page, throws in it or asks another server fails the test.
+export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 'light', timeout = 60_000 } = {}) {
+  test(name, { timeout }, async () => {
+    const context = await browser.newContext({ viewport: sizes[size], locale, colorScheme: theme, reducedMotion: 'reduce', baseURL: url })
+    context.setDefaultTimeout(10_000)
+    const page = await context.newPage()
+    const wrong = []
+    page.on('pageerror', (e) => wrong.push(`error: ${e.message}`))
+    page.on('console', (m) => /Content Security Policy|TrustedHTML|Trusted Type/i.test(m.text()) && wrong.push(m.text()))
+    page.on('request', (r) => !r.url().startsWith(url) && !/^(data|blob):/.test(r.url()) && wrong.push(`request of ${r.url()}`))
+    try {
+      await run(page, context)
+      assert.deepEqual(wrong, [])
+    } catch (e) {
+      if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/failed-${name.replace(/\W+/g, '-')}.png` })
+      throw e
+    } finally {
+      await context.close()
+    }
+  })
+}
+
+// signIn opens a page of the console as a person who has signed in.
+export async function signIn(page, person, path = '') {
+  await page.goto('/console' + path)
+  await page.getByLabel('Email address').fill(person.email)
+  await page.getByLabel('Password', { exact: true }).fill(person.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('navigation', { name: 'Main' }).or(page.getByRole('button', { name: 'Menu' })).first().waitFor()
+}
+
+// accessible fails where axe finds a violation on the page, or where the page is wider than the window.
+export async function accessible(page) {
+  await page.waitForFunction(() => !document.querySelector('.skeleton'))
+  // A script of the debugger is not bound by the policy of the page.
+  await page.evaluate(axe)
+  const violations = await page.evaluate(async () => {
+    const found = await globalThis.axe.run(document, { resultTypes: ['violations'] })
+    return found.violations.map((v) => `${v.id}: ${v.help}\n${v.nodes.map((n) => `  ${n.html.slice(0, 200)} ${n.failureSummary}`).join('\n')}`)
+  })
+  assert.deepEqual(violations, [])
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the window')
+}
+
+// shoot takes a picture of the page, where SCREENSHOTS names a folder, in both themes.
+export async function shoot(page, name) {
+  if (!process.env.SCREENSHOTS) return
+  const size = page.viewportSize().width < 700 ? 'phone' : 'desk'
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme })
+    await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-${size}-${colorScheme}.png` })
+  }
+}

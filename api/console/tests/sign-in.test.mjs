@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { accessible, inBrowser, register, shoot, signIn } from './harness.mjs'
+
+for (const size of ['desk', 'phone']) {
+  inBrowser(`a person registers, sees the three steps and signs out (${size})`, async (page) => {
+    await page.goto('/')
+    assert.equal(new URL(page.url()).pathname, '/console', 'a browser is led to the console')
+    await page.getByRole('heading', { name: 'Sign in to Parley' }).waitFor()
+    await accessible(page)
+    await shoot(page, 'sign-in')
+    await page.getByRole('link', { name: 'Create an account' }).click()
+    await page.getByLabel('Email address').fill(`new-${size}-${Date.now()}@example.com`)
+    await page.getByLabel('Password', { exact: true }).fill('correct horse battery')
+    await page.getByLabel('Name of the workspace').fill('Acme')
+    await accessible(page)
+    await shoot(page, 'register')
+    await page.getByRole('button', { name: 'Create an account' }).click()
+    await page.getByRole('heading', { name: 'Welcome to Acme' }).waitFor()
+    assert.equal(await page.getByRole('list', { name: '0 of 3 done' }).getByRole('listitem').count(), 3)
+    await accessible(page)
+    await shoot(page, 'home-empty')
+    assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => /refresh|access/.test(k))), [], 'tokens are not kept beyond the tab')
+
+    await page.reload()
+    await page.getByRole('heading', { name: 'Welcome to Acme' }).waitFor()
+
+    if (size === 'phone') await page.getByRole('button', { name: 'Menu' }).click()
+    await page.getByRole('button', { name: /^Account/ }).click()
+    await accessible(page)
+    await page.getByRole('menuitem', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { name: 'Sign in to Parley' }).waitFor()
+    assert.equal(await page.evaluate(() => sessionStorage.length), 0, 'nothing of the session is left')
+  }, { size })
+}
+
+inBrowser('a wrong password is said, and the right one signs in', async (page) => {
+  const ada = await register()
+  await page.goto('/console/bots')
+  await page.getByLabel('Email address').fill(ada.email)
+  await page.getByLabel('Password', { exact: true }).fill('wrong password')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('alert').waitFor()
+  await accessible(page)
+  await page.getByLabel('Password', { exact: true }).fill(ada.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('heading', { name: 'No bots yet' }).waitFor()
+  await accessible(page)
+  await shoot(page, 'bots-empty')
+})
+
+inBrowser('the console speaks Russian', async (page) => {
+  const ada = await register()
+  await page.goto('/console')
+  await page.getByRole('heading', { name: 'Вход в Parley' }).waitFor()
+  assert.equal(await page.evaluate(() => document.documentElement.lang), 'ru')
+  await page.getByRole('button', { name: 'English' }).click()
+  await signIn(page, ada)
+  await page.getByRole('button', { name: /^Account/ }).click()
+  await page.getByRole('menuitemradio', { name: 'Русский' }).click()
+  await page.getByRole('heading', { name: 'Добро пожаловать в Acme' }).waitFor()
+  await accessible(page)
+}, { locale: 'ru-RU' })
