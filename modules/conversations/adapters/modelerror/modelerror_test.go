@@ -294,3 +294,35 @@ func TestAnAddressThatMayBeWrongIsSaidToBe(t *testing.T) {
 		require.Equal(t, slices.Contains(wrong, name), details["hint"] != nil, name)
 	}
 }
+
+func TestAServerThatTakesNoImagesIsSaidToTakeNone(t *testing.T) {
+	t.Parallel()
+	p := ports.Prompt{Images: []domain.Image{{MediaType: "image/png", Data: []byte("x")}}}
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		none   bool
+	}{
+		"OpenAI":      {400, `{"error":{"message":"Invalid content type. image_url is only supported by certain models.","type":"invalid_request_error","param":"messages.[0].content.[1].type"}}`, true},
+		"vLLM":        {400, `{"object":"error","message":"mistralai/Mistral-7B is not a multimodal model","type":"BadRequestError","code":400}`, true},
+		"llama.cpp":   {500, `{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, you may need to provide the mmproj","type":"server_error"}}`, true},
+		"OpenRouter":  {404, `{"error":{"message":"No endpoints found that support image input","code":404}}`, true},
+		"DeepSeek":    {400, "{\"error\":{\"message\":\"Failed to deserialize the JSON body into the target type: messages[0]: unknown variant `image_url`, expected `text`\",\"type\":\"invalid_request_error\"}}", true},
+		"Groq":        {400, `{"error":{"message":"messages[0].content must be a string","type":"invalid_request_error"}}`, true},
+		"Mistral":     {400, `{"object":"error","message":"Image input is not enabled for this model","type":"invalid_request_invalid_args"}`, true},
+		"Anthropic":   {400, `{"type":"error","error":{"type":"invalid_request_error","message":"'claude-2.1' does not support image input."}}`, true},
+		"a bad image": {400, `{"type":"error","error":{"type":"invalid_request_error","message":"Could not process image"}}`, false},
+		"too long":    {400, `{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}`, false},
+		"a proxy":     {502, `Bad Gateway`, false},
+	} {
+		refusal := modelerror.Refusal{Provider: "openai", Status: test.status, Body: []byte(test.body), Prompt: p}
+		err := refusal.Err()
+		require.Equal(t, test.none, errors.Is(err, ports.ErrImagesUnsupported), name)
+		refusal.Prompt.Images = nil
+		require.NotErrorIs(t, refusal.Err(), ports.ErrImagesUnsupported, name)
+		if test.none {
+			require.True(t, ports.PermanentModelFailure(err), name)
+			require.Equal(t, []any{"MODEL_REJECTED", "IMAGES_UNSUPPORTED"}, []any{fail.From(err).Code, fail.From(err).Details["reason"]}, name)
+		}
+	}
+}
