@@ -1549,6 +1549,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bots/{bot_id}/versions/{version}/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the bot. */
+                bot_id: components["parameters"]["BotId"];
+                /** @description Number of the version, from 1. */
+                version: components["parameters"]["Version"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a version of a bot
+         * @description Takes a turn of any version, published or not, in a trial thread, and returns the answer or streams it as `POST /v1/conversations/threads/{thread_id}/turn` does.
+         *     The turn is real, with the bot's model and knowledge, and counts towards limits and costs. Calls of tools with the effect `write` are not made: the model is given
+         *     a text that says so. Calls with the effect `read` are made, and wait where the version says `always`.
+         *
+         *     Without `thread_id` it begins a trial thread. That is in no list of threads but `trial=true`, in no analytics and no export of the workspace, its turns are
+         *     published to no subscription (except `tool_call.waiting`), and it is deleted a day after it began. With `thread_id` the conversation goes on, also with another version.
+         */
+        post: operations["tryVersion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/bots/{bot_id}/versions/{a}/diff/{b}": {
         parameters: {
             query?: never;
@@ -2669,7 +2699,7 @@ export interface paths {
          *     **Failures.** If a model fails and may answer later, the answer is 503 `DOWNSTREAM_UNAVAILABLE` with `details.turn_id`. The
          *     message of the user is kept, and the same call with the same `X-Operation-Id` continues the turn. Failures that would
          *     happen again are 422, and the message is kept in the same way: `MODEL_CREDENTIALS`, `MODEL_NOT_FOUND`, `MODEL_QUOTA`,
-         *     `MODEL_REJECTED`, `CONTENT_FILTERED`, `CONTEXT_TOO_LONG`, `EMPTY_ANSWER`. The error message names the setting to change; `details`
+         *     `MODEL_REJECTED`, `CONTENT_FILTERED`, `CONTEXT_TOO_LONG`, `EMPTY_ANSWER`, `ATTACHMENT_UNREADABLE`. The error message names the setting to change; `details`
          *     contain `turn_id`, `provider`, `model` and, if the provider sent them, `status`, `provider_code` and `provider_message`.
          *     `details.others` lists what became of further models. If no key is set for any of the bot's models, or the settings name no model,
          *     it is `MODEL_NOT_FOUND` with the `details.reason` `MODEL_NOT_CONFIGURED`.
@@ -2680,6 +2710,11 @@ export interface paths {
          *     costs leaves too little, the turn fails with 403 `LIMIT_REACHED` and `details.turn_id`, and the message is kept. A model that the operator's
          *     keys do not serve is 422 `MODEL_NOT_ALLOWED` with `details.model`, and the message is kept. Turns that fail or are
          *     cancelled cost what they have used.
+         *
+         *     **Attachments.** Images are sent to the model as they are. Of documents the text is extracted once, when the turn is first taken, at most 100,000
+         *     characters a turn. A file that is not there or of a type that no model is given is 422 with the field `attachments.N.file_id`, and nothing is stored. A document
+         *     that cannot be read is 422 `ATTACHMENT_UNREADABLE` with `details.file_id` and `details.reason`, and the message is kept. A model that takes no images is 422
+         *     `MODEL_REJECTED` with the `details.reason` `IMAGES_UNSUPPORTED`. Later turns of the thread are given the newest attachments again, as far as they fit.
          *
          *     **Tools.** A turn whose calls of tools need a person or a client is 202 `waiting`: the thread is busy with `details.reason` `waiting`, and the turn
          *     goes on by itself when they are decided. A stream then ends with `turn.waiting`. The same failing call three times ends the turn with 422 `TOOL_LOOP`.
@@ -7167,7 +7202,7 @@ export interface components {
          * @enum {string}
          */
         ToolReviewStatus: "waiting" | "rejected";
-        /** @description The definition that the MCP server of a tool had when the tool was called last, and that the tool does not have. The tool is not called while the server has it. */
+        /** @description The definition that the MCP server of a tool had when a call last found another one than that of the tool. The tool is not called while the server has it. */
         ToolReview: {
             status: components["schemas"]["ToolReviewStatus"];
             /** @description SHA-256 of the definition, in hexadecimal digits. */
@@ -7215,6 +7250,11 @@ export interface components {
         };
         /** @description Name by which models and settings know the tool: a letter or underscore, then up to 63 letters, digits, underscores and dashes. It is unique in the workspace and never changes. */
         ToolName: string;
+        /**
+         * @description Up to 20 names of properties, in capitals or not, whose values in the JSON of results are replaced by `[redacted]` before anything is stored or given to
+         *     the model. Only for the kinds `http` and `mcp`. Default: none.
+         */
+        NewRedact: string[];
         /** @description A new tool. */
         CreateToolRequest: {
             kind: components["schemas"]["NewToolKind"];
@@ -7242,6 +7282,7 @@ export interface components {
             method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
             /** @description Name of the header in which the target expects an id that it acts on once, such as `Idempotency-Key`; empty for none. Only for the kind `http`. Default: none. */
             idempotency_header?: string;
+            redact?: components["schemas"]["NewRedact"];
             credentials?: components["schemas"]["NewToolCredentials"];
             note?: components["schemas"]["VersionNote"];
         };
@@ -7270,6 +7311,7 @@ export interface components {
             method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
             /** @description Name of the header in which the target expects an id that it acts on once, such as `Idempotency-Key`; empty for none. Only for the kind `http`. */
             idempotency_header?: string;
+            redact?: components["schemas"]["NewRedact"];
             credentials?: components["schemas"]["NewToolCredentials"];
             note?: components["schemas"]["VersionNote"];
         };
@@ -7317,6 +7359,8 @@ export interface components {
             remote_name: string | null;
             /** @description SHA-256 of the definition that the MCP server must have, in hexadecimal digits; null for other kinds. */
             definition_hash: string | null;
+            /** @description Names of properties whose values are left out of results. */
+            redact: string[];
             /** @description Another definition that the MCP server has; null for none. */
             review: components["schemas"]["ToolReview"] | null;
             /** @description Credentials of the tool; null for none. */
@@ -7444,6 +7488,8 @@ export interface components {
             remote_name: string | null;
             /** @description SHA-256 of the definition that the MCP server must have, in hexadecimal digits; null for other kinds. */
             definition_hash: string | null;
+            /** @description Names of properties whose values are left out of results. */
+            redact: string[];
             /** @description Why the version was written; empty if nothing was given. */
             note: string;
             /**
@@ -7750,7 +7796,7 @@ export interface components {
             sha256: string;
             /**
              * Format: uuid
-             * @description User or API key that created it.
+             * @description User, API key or end user that created it.
              */
             created_by: string;
             /**
@@ -8473,6 +8519,8 @@ export interface components {
              * @description Last turn of the current branch, which the next turn follows; null if there is none.
              */
             current_turn_id: string | null;
+            /** @description Whether a version of a bot is tried in it: writing tools are not called, and it is deleted after a day. */
+            trial: boolean;
             channel: components["schemas"]["Channel"];
         };
         /** @description A page of a list. */
@@ -8517,6 +8565,8 @@ export interface components {
             output: {
                 [key: string]: unknown;
             } | null;
+            /** @description Files that are attached to a message of the user, in the order in which they were sent; empty if there are none. */
+            attachments: components["schemas"]["Attachment"][];
             /** @description Places in documents that an answer cites; empty if there are none. A snapshot: it stays as it is when the document changes or is deleted. */
             citations: components["schemas"]["Citation"][];
             /**
@@ -8698,6 +8748,46 @@ export interface components {
              */
             parent_turn_id?: string | null;
             variables?: components["schemas"]["NewVariables"];
+            /** @description Files for the model beside the message, at most 10: images (PNG, JPEG, GIF, WebP, at most 5 MiB each and 15 MiB together) and documents that knowledge bases read. Upload them with `POST /v1/files`. */
+            attachments?: components["schemas"]["NewAttachment"][];
+        };
+        /** @description A message to a version of a bot. */
+        TryVersionRequest: {
+            /** @description Message of the user, 1-50,000 characters. At least one has to be visible, else 422 with the code `BLANK`: white space, control and format characters (zero width, byte order marks, directions) and blank symbols such as U+2800 and U+3164 do not count. */
+            content: string;
+            variables?: components["schemas"]["NewVariables"];
+            /**
+             * Format: uuid
+             * @description Thread of an earlier try of the bot, which goes on. Default: a new one.
+             */
+            thread_id?: string;
+        };
+        /** @description A file to attach to a message. */
+        NewAttachment: {
+            /**
+             * Format: uuid
+             * @description Id of a file of the workspace. End users, and API keys with the role `chat`, attach only files that they have uploaded.
+             */
+            file_id: string;
+        };
+        /** @description A file that is attached to a message. */
+        Attachment: {
+            /**
+             * Format: uuid
+             * @description Id of the file.
+             */
+            file_id: string;
+            /** @description Name of the file. */
+            name: string;
+            /** @description Media type, detected from the bytes. */
+            media_type: string;
+            /**
+             * Format: int64
+             * @description Size in bytes.
+             */
+            size: number;
+            /** @description Whether the file was deleted. Then neither its text nor its bytes are kept. */
+            deleted: boolean;
         };
         /** @description A turn that completed: the message of the user and the answer. For end users `provider` and `model` are empty, `bot_version`, tokens and cost null, and times 0 or null. */
         Turn: {
@@ -9729,7 +9819,7 @@ export interface components {
              * @description Stable code. Decide by it; more codes can be added.
              * @enum {string}
              */
-            code: "VALIDATION_ERROR" | "BAD_REQUEST" | "INVALID_OPERATION_ID" | "OPERATION_ID_REUSED" | "OPERATION_IN_PROGRESS" | "OPERATION_EXPIRED" | "UNAUTHORIZED" | "INVALID_CREDENTIALS" | "API_KEY_SUSPENDED" | "FORBIDDEN" | "LIMIT_REACHED" | "WORKSPACE_DELETED" | "NO_WORKSPACE" | "SIGN_UP_CLOSED" | "EMAIL_NOT_VERIFIED" | "MEMBERSHIP_ENDED" | "ACCOUNT_DISABLED" | "OWN_ROLE" | "ROLE_TOO_HIGH" | "LAST_OWNER" | "NOT_FOUND" | "WORKSPACE_NOT_FOUND" | "MEMBER_NOT_FOUND" | "API_KEY_NOT_FOUND" | "END_USER_NOT_FOUND" | "END_USER_REVOKED" | "ORIGIN_NOT_ALLOWED" | "ADDRESS_NOT_ALLOWED" | "INVITATION_NOT_FOUND" | "LINK_NOT_FOUND" | "OIDC_PROVIDER_NOT_FOUND" | "OIDC_PROVIDER_UNAVAILABLE" | "OIDC_STATE_INVALID" | "OIDC_CODE_INVALID" | "OIDC_EMAIL_UNVERIFIED" | "OIDC_ACCOUNT_UNVERIFIED" | "IDENTITY_NOT_FOUND" | "LAST_SIGN_IN_METHOD" | "NO_PASSWORD" | "LINK_OF_ANOTHER_ACCOUNT" | "WRONG_CODE" | "SECOND_FACTOR_REQUIRED" | "INVALID_TICKET" | "SECOND_FACTOR_LOCKED" | "SECOND_FACTOR_MISSING" | "SECOND_FACTOR_EXISTS" | "SECOND_FACTOR_NOT_FOUND" | "REAUTHENTICATION_REQUIRED" | "INVITATION_USED" | "INVITATION_EXPIRED" | "ALREADY_MEMBER" | "KNOWLEDGE_BASE_NOT_FOUND" | "KNOWLEDGE_BASE_IN_USE" | "TOOL_NOT_FOUND" | "TOOL_IN_USE" | "TOOL_NAME_TAKEN" | "DOCUMENT_NOT_FOUND" | "PAGE_NOT_FOUND" | "DOCUMENT_NOT_READY" | "NO_EMBEDDINGS" | "NO_RERANKER" | "DOCUMENT_EXISTS" | "EXPORT_RUNNING" | "EXPORT_NOT_FOUND" | "EXPORT_LINK_INVALID" | "TOO_MANY_EXPORTS" | "BOT_NOT_FOUND" | "THREAD_NOT_FOUND" | "THREAD_BUSY" | "METHOD_NOT_ALLOWED" | "EMAIL_ALREADY_EXISTS" | "CONFLICT" | "VERSION_CONFLICT" | "PAYLOAD_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMIT_EXCEEDED" | "TOO_MANY_TURNS" | "TOO_MANY_READS" | "QUERY_TOO_BROAD" | "MODEL_NOT_ALLOWED" | "MODEL_CREDENTIALS" | "MODEL_NOT_FOUND" | "MODEL_QUOTA" | "MODEL_REJECTED" | "CONTENT_FILTERED" | "CONTEXT_TOO_LONG" | "EMPTY_ANSWER" | "TURN_WAITING" | "TOOL_LOOP" | "OUTPUT_INVALID" | "TOOL_CALL_DECIDED" | "ANSWER_FAILED" | "INTERNAL_ERROR" | "NOT_IMPLEMENTED" | "DOWNSTREAM_UNAVAILABLE" | "STORAGE_FULL" | "FILE_CONTENT_MISSING";
+            code: "VALIDATION_ERROR" | "BAD_REQUEST" | "INVALID_OPERATION_ID" | "OPERATION_ID_REUSED" | "OPERATION_IN_PROGRESS" | "OPERATION_EXPIRED" | "UNAUTHORIZED" | "INVALID_CREDENTIALS" | "API_KEY_SUSPENDED" | "FORBIDDEN" | "LIMIT_REACHED" | "WORKSPACE_DELETED" | "NO_WORKSPACE" | "SIGN_UP_CLOSED" | "EMAIL_NOT_VERIFIED" | "MEMBERSHIP_ENDED" | "ACCOUNT_DISABLED" | "OWN_ROLE" | "ROLE_TOO_HIGH" | "LAST_OWNER" | "NOT_FOUND" | "WORKSPACE_NOT_FOUND" | "MEMBER_NOT_FOUND" | "API_KEY_NOT_FOUND" | "END_USER_NOT_FOUND" | "END_USER_REVOKED" | "ORIGIN_NOT_ALLOWED" | "ADDRESS_NOT_ALLOWED" | "INVITATION_NOT_FOUND" | "LINK_NOT_FOUND" | "OIDC_PROVIDER_NOT_FOUND" | "OIDC_PROVIDER_UNAVAILABLE" | "OIDC_STATE_INVALID" | "OIDC_CODE_INVALID" | "OIDC_EMAIL_UNVERIFIED" | "OIDC_ACCOUNT_UNVERIFIED" | "IDENTITY_NOT_FOUND" | "LAST_SIGN_IN_METHOD" | "NO_PASSWORD" | "LINK_OF_ANOTHER_ACCOUNT" | "WRONG_CODE" | "SECOND_FACTOR_REQUIRED" | "INVALID_TICKET" | "SECOND_FACTOR_LOCKED" | "SECOND_FACTOR_MISSING" | "SECOND_FACTOR_EXISTS" | "SECOND_FACTOR_NOT_FOUND" | "REAUTHENTICATION_REQUIRED" | "INVITATION_USED" | "INVITATION_EXPIRED" | "ALREADY_MEMBER" | "KNOWLEDGE_BASE_NOT_FOUND" | "KNOWLEDGE_BASE_IN_USE" | "TOOL_NOT_FOUND" | "TOOL_IN_USE" | "TOOL_NAME_TAKEN" | "DOCUMENT_NOT_FOUND" | "PAGE_NOT_FOUND" | "DOCUMENT_NOT_READY" | "NO_EMBEDDINGS" | "NO_RERANKER" | "DOCUMENT_EXISTS" | "EXPORT_RUNNING" | "EXPORT_NOT_FOUND" | "EXPORT_LINK_INVALID" | "TOO_MANY_EXPORTS" | "BOT_NOT_FOUND" | "THREAD_NOT_FOUND" | "THREAD_BUSY" | "METHOD_NOT_ALLOWED" | "EMAIL_ALREADY_EXISTS" | "CONFLICT" | "VERSION_CONFLICT" | "PAYLOAD_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMIT_EXCEEDED" | "TOO_MANY_TURNS" | "TOO_MANY_READS" | "QUERY_TOO_BROAD" | "MODEL_NOT_ALLOWED" | "MODEL_CREDENTIALS" | "MODEL_NOT_FOUND" | "MODEL_QUOTA" | "MODEL_REJECTED" | "CONTENT_FILTERED" | "CONTEXT_TOO_LONG" | "EMPTY_ANSWER" | "ATTACHMENT_UNREADABLE" | "TURN_WAITING" | "TOOL_LOOP" | "OUTPUT_INVALID" | "TOOL_CALL_DECIDED" | "ANSWER_FAILED" | "INTERNAL_ERROR" | "NOT_IMPLEMENTED" | "DOWNSTREAM_UNAVAILABLE" | "STORAGE_FULL" | "FILE_CONTENT_MISSING";
             /** @description What is wrong and what to do, for people. The text can change. */
             message: string;
             /** @description Trace id of the call. Quote it when you ask for help. */
@@ -10018,7 +10108,7 @@ export interface components {
              * @description Code of the error.
              * @enum {string}
              */
-            code: "MODEL_CREDENTIALS" | "MODEL_NOT_FOUND" | "MODEL_NOT_ALLOWED" | "EMAIL_NOT_VERIFIED" | "MODEL_QUOTA" | "MODEL_REJECTED" | "CONTENT_FILTERED" | "CONTEXT_TOO_LONG" | "EMPTY_ANSWER" | "TOOL_LOOP" | "OUTPUT_INVALID" | "DOWNSTREAM_UNAVAILABLE";
+            code: "MODEL_CREDENTIALS" | "MODEL_NOT_FOUND" | "MODEL_NOT_ALLOWED" | "EMAIL_NOT_VERIFIED" | "MODEL_QUOTA" | "MODEL_REJECTED" | "CONTENT_FILTERED" | "CONTEXT_TOO_LONG" | "EMPTY_ANSWER" | "ATTACHMENT_UNREADABLE" | "TOOL_LOOP" | "OUTPUT_INVALID" | "DOWNSTREAM_UNAVAILABLE";
             /** @description Null if the call was not about a model. */
             details: ({
                 /**
@@ -10353,6 +10443,7 @@ export interface components {
          *     - `CONTENT_FILTERED`: the content filter of the provider, or the model, refuses to answer
          *     - `CONTEXT_TOO_LONG`: the message does not fit into the context window of the model; `details.window` is its size in tokens if it is known
          *     - `EMPTY_ANSWER`: the answer had no visible text
+         *     - `ATTACHMENT_UNREADABLE`: the text of an attached file could not be read; `details.file_id` names it
          *     - `TOOL_LOOP`: the model made the same failing call of a tool three times
          *     - `OUTPUT_INVALID`: the model's answers do not match the `output_schema` of the bot
          */
@@ -14747,6 +14838,100 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    tryVersion: {
+        parameters: {
+            query?: {
+                /** @description `id` of the last event of the stream that was received, for clients that cannot set a header. */
+                last_event_id?: components["parameters"]["LastEventIdQuery"];
+            };
+            header?: {
+                /** @description `id` of the last event of the stream that was received. It has precedence over `last_event_id`. */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
+                /** @description Id of this operation, a UUID of your own. Send the same call again with the same id: it takes effect once. Default: the server makes one. */
+                "X-Operation-Id"?: components["parameters"]["OperationId"];
+                /** @description Trace id for this call, 1-128 characters of `[A-Za-z0-9._-]`. Default: that of `traceparent` where traces are made, a valid `X-Request-Id`, or a new id. */
+                "X-Trace-Id"?: components["parameters"]["TraceId"];
+                /** @description Another workspace that the caller is a member of, else 403. Default: the workspace of the session. */
+                "X-Workspace-Id"?: components["parameters"]["WorkspaceId"];
+                /** @description Id of the token's user, or of the API key; any other id is 403. */
+                "X-User-Id"?: components["parameters"]["UserId"];
+            };
+            path: {
+                /** @description Id of the bot. */
+                bot_id: components["parameters"]["BotId"];
+                /** @description Number of the version, from 1. */
+                version: components["parameters"]["Version"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "content": "Where is my order?"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TryVersionRequest"];
+            };
+        };
+        responses: {
+            /** @description The turn: both messages as JSON, or its events as a stream. */
+            200: {
+                headers: {
+                    "X-Trace-Id": components["headers"]["X-Trace-Id"];
+                    "X-Operation-Id": components["headers"]["X-Operation-Id"];
+                    "X-Operation-Replayed": components["headers"]["X-Operation-Replayed"];
+                    "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Turn"];
+                    "text/event-stream": components["schemas"]["TurnStream"];
+                };
+            };
+            /** @description The turn waits for calls of tools. The same call is answered like this until the turn has ended, and then with its answer. */
+            202: {
+                headers: {
+                    "X-Trace-Id": components["headers"]["X-Trace-Id"];
+                    "X-Operation-Id": components["headers"]["X-Operation-Id"];
+                    "X-Operation-Replayed": components["headers"]["X-Operation-Replayed"];
+                    "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnWaiting"];
+                };
+            };
+            /** @description Of a stream: there is nothing after the event that `Last-Event-ID` names. */
+            204: {
+                headers: {
+                    "X-Trace-Id": components["headers"]["X-Trace-Id"];
+                    "X-Operation-Id": components["headers"]["X-Operation-Id"];
+                    "X-Operation-Replayed": components["headers"]["X-Operation-Replayed"];
+                    "RateLimit-Limit": components["headers"]["RateLimit-Limit"];
+                    "RateLimit-Remaining": components["headers"]["RateLimit-Remaining"];
+                    "RateLimit-Reset": components["headers"]["RateLimit-Reset"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["LimitReached"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["TurnRefused"];
+            429: components["responses"]["TooManyTurns"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     diffVersions: {
         parameters: {
             query?: never;
@@ -17458,6 +17643,8 @@ export interface operations {
                 status?: components["schemas"]["ThreadStatus"];
                 /** @description Only threads of this end user. */
                 end_user_id?: string;
+                /** @description Whether only trial threads are listed, in which versions of bots are tried; the list leaves them out otherwise. */
+                trial?: boolean;
             };
             header?: {
                 /** @description Trace id for this call, 1-128 characters of `[A-Za-z0-9._-]`. Default: that of `traceparent` where traces are made, a valid `X-Request-Id`, or a new id. */

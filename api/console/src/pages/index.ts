@@ -20,8 +20,8 @@ export interface Page {
 export const pages: Page[] = [
   { id: 'home', icon: 'home', group: 'home', path: '/', routes: ['/'], exists: true, load: () => import('./home') },
   { id: 'bots', icon: 'bot', group: 'build', path: '/bots', routes: ['/bots', '/bots/:bot/:tab?'], permission: 'bots.read', exists: true, load: () => import('./bots') },
-  { id: 'knowledge', icon: 'book', group: 'build', path: '/knowledge', routes: ['/knowledge', '/knowledge/:base/:document?'], permission: 'knowledge.read', exists: false, load: () => import('./knowledge') },
-  { id: 'conversations', icon: 'chat', group: 'run', path: '/conversations', routes: ['/conversations', '/conversations/:thread'], permission: 'threads.read', exists: false, load: () => import('./conversations') },
+  { id: 'knowledge', icon: 'book', group: 'build', path: '/knowledge', routes: ['/knowledge', '/knowledge/:base/:document?'], permission: 'knowledge.read', exists: true, load: () => import('./knowledge') },
+  { id: 'conversations', icon: 'chat', group: 'run', path: '/conversations', routes: ['/conversations', '/conversations/:thread'], permission: 'threads.read', exists: true, load: () => import('./conversations') },
   { id: 'channels', icon: 'plug', group: 'run', path: '/channels', routes: ['/channels/:tab?/:id?'], permission: 'webhooks.read', exists: false, load: () => import('./channels') },
   { id: 'work', icon: 'work', group: 'run', path: '/work', routes: ['/work/:tab?/:id?'], permission: 'tool_calls.read', exists: false, load: () => import('./work') },
   { id: 'usage', icon: 'chart', group: 'run', path: '/usage', routes: ['/usage'], permission: 'usage.read', exists: false, load: () => import('./usage') },

@@ -1,2 +1,8 @@
-// This page does not exist yet: pages/index.ts says so, and nothing leads here.
-export { NotFound as default } from '../../layout/not-found'
+import type { PageProps } from '..'
+import { ThreadsList } from './list'
+import { ThreadPage } from './thread'
+import './styles.css'
+
+export default function Conversations({ params }: PageProps) {
+  return params.thread ? <ThreadPage key={params.thread} id={params.thread} /> : <ThreadsList />
+}

@@ -1,0 +1,38 @@
+import { api, ok, type Schemas } from '../../api/client'
+import { useQuery } from '../../api/hooks'
+import { may } from '../../api/permissions'
+import { dateTime } from '../../i18n'
+import { t } from './messages'
+
+type Thread = Schemas['Thread']
+
+// useBots reads the bots of the workspace, at most 500, whose names the threads do not have.
+export function useBots() {
+  return useQuery('bots names', async (signal) => {
+    const all: Schemas['BotSummary'][] = []
+    let cursor: string | undefined
+    for (let page = 0; page < 5; page++) {
+      const list = await ok(api.GET('/v1/bots', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))
+      all.push(...list.items)
+      if (!list.next_cursor) break
+      cursor = list.next_cursor
+    }
+    return all
+  })
+}
+
+// useEndUsers reads the newest end users, by id.
+export function useEndUsers() {
+  const list = useQuery(may('end_users.read') ? 'end-users newest' : null, async (signal) => (await ok(api.GET('/v1/end-users', { params: { query: { limit: 100 } }, signal }))).items)
+  return new Map((list.data ?? []).map((u) => [u.id, u]))
+}
+
+export const titleOf = (thread: Thread) => thread.title || t('untitled', { date: dateTime(thread.created_at) })
+
+export function whoOf(thread: Thread, users: Map<string, Schemas['EndUser']>): string {
+  if (thread.end_user_id) {
+    const user = users.get(thread.end_user_id)
+    return user?.name || user?.external_id || t('endUser', { id: thread.end_user_id.slice(0, 8) })
+  }
+  return thread.channel?.conversation_id ?? t('team')
+}
