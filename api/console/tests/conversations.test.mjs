@@ -78,7 +78,7 @@ for (const size of ['desk', 'phone']) {
     await page.getByRole('heading', { name: 'Conversations' }).waitFor()
     await page.getByRole('link', { name: /^Conversation of/ }).waitFor()
     assert.equal(await page.getByRole('link', { name: `Returns ${attack}` }).count(), 0)
-  }, { size, timeout: 120_000 })
+  }, { size, timeout: 240_000 })
 }
 
 inBrowser('a turn that failed says what to do, and is tried again', async (page) => {

@@ -116,7 +116,7 @@ for (const size of ['desk', 'phone']) {
     await page.waitForURL(/\/console\/bots\/[0-9a-f-]+$/)
     const bot = await call(ada, 'GET', `/v1/bots/${page.url().split('/').pop()}`)
     assert.equal(bot.settings.knowledge.length, 1)
-  }, { size, timeout: 120_000 })
+  }, { size, timeout: 240_000 })
 }
 
 inBrowser('a file is dropped, its upload is lost and tried again with the same operation', async (page) => {

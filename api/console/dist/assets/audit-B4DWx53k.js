@@ -1,0 +1,1 @@
+export{t as default}from"./index-Be9YK8Sp.js";
