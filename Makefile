@@ -148,8 +148,8 @@ generate: modules ## make the generated code anew: sqlc from db, servers and api
 	@.tools/generate
 
 .PHONY: console
-console: ## build api/console/dist, the files of the web console, and the types that it has of api/openapi.yaml (npm)
-	@cd api/console && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null && cp package-lock.json node_modules/.installed-lock && npm run --silent types && npm run --silent check && npm run --silent build -- --logLevel warn
+console: ## build api/console/dist, the files of the web console (npm)
+	@cd api/console && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >/dev/null && cp package-lock.json node_modules/.installed-lock && npm run --silent types >/dev/null && npm run --silent check && npm run --silent build -- --logLevel warn
 
 .PHONY: bench
 bench: modules postgres ## the hot calls against pgbench, the queue against river's, on the same Postgres

@@ -36,10 +36,10 @@ export async function register(workspace = 'Acme') {
 }
 
 // inBrowser runs a test with a page in a context of its own. Whatever breaks the policy of the page, throws in it or asks another server fails the test.
-export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 'light', timeout = 60_000 } = {}) {
+export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 'light', timeout = 120_000 } = {}) {
   test(name, { timeout }, async () => {
     const context = await browser.newContext({ viewport: sizes[size], locale, colorScheme: theme, reducedMotion: 'reduce', baseURL: url })
-    context.setDefaultTimeout(10_000)
+    context.setDefaultTimeout(20_000)
     const page = await context.newPage()
     const wrong = []
     page.on('pageerror', (e) => wrong.push(`error: ${e.message}`))

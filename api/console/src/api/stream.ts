@@ -42,22 +42,21 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
 const last = new Set(['turn.completed', 'turn.failed', 'turn.cancelled', 'turn.waiting', 'stream.closed'])
 
 export interface Following {
-  threadId: string
-  turnId?: string // of a turn that runs already
+  begin?: { path: string; body: unknown; operation: string } // the call that begins the turn; without it the turn runs already
+  threadId?: string
+  turnId?: string
   lastEventId?: string
-  body?: Schemas['TakeTurnRequest'] // of a turn that is to begin
-  operation?: string
   signal: AbortSignal
   onConnection?: (connected: boolean) => void
 }
 
 // followTurn takes a turn, or follows one, to its end: events arrive once and in order, over as many connections as it takes.
 export async function* followTurn(o: Following): AsyncGenerator<TurnEvent> {
-  let turnId = o.turnId
+  let { threadId, turnId } = o
   let lastId = o.lastEventId ?? ''
   for (let failures = 0; ; ) {
     try {
-      const response = await send(request(o, turnId, lastId))
+      const response = await send(request(o, threadId, turnId, lastId))
       if (response.status === 204) return
       if (!response.ok || !response.body) throw await failureOf(response)
       o.onConnection?.(true)
@@ -65,12 +64,13 @@ export async function* followTurn(o: Following): AsyncGenerator<TurnEvent> {
         failures = 0
         if (id) lastId = id
         turnId = event.turn_id
+        threadId = event.thread_id
         yield event
         if (last.has(event.type)) return
       }
     } catch (thrown) {
       const failure = asFailure(thrown)
-      if (o.signal.aborted || isAbort(thrown) || !(failure.passing || thrown instanceof SyntaxError) || (failure.status && !turnId)) throw thrown
+      if (o.signal.aborted || isAbort(thrown) || !(failure.passing || thrown instanceof SyntaxError) || (failure.status && !lastId)) throw thrown
     }
     if (o.signal.aborted) return
     // The connection was lost before the last event.
@@ -80,14 +80,16 @@ export async function* followTurn(o: Following): AsyncGenerator<TurnEvent> {
   }
 }
 
-function request(o: Following, turnId: string | undefined, lastId: string): Request {
+function request(o: Following, threadId: string | undefined, turnId: string | undefined, lastId: string): Request {
   const headers: Record<string, string> = { Accept: 'text/event-stream' }
   if (lastId) headers['Last-Event-ID'] = lastId
-  const thread = `${location.origin}/v1/conversations/threads/${encodeURIComponent(o.threadId)}`
-  if (turnId) return new Request(`${thread}/turns/${encodeURIComponent(turnId)}/events`, { headers, signal: o.signal })
+  // Where the stream of the call has begun, the turn is followed; else the same call is sent again, which does nothing twice.
+  if (threadId && turnId && (lastId || !o.begin)) {
+    return new Request(`${location.origin}/v1/conversations/threads/${encodeURIComponent(threadId)}/turns/${encodeURIComponent(turnId)}/events`, { headers, signal: o.signal })
+  }
   headers['Content-Type'] = 'application/json'
-  if (o.operation) headers['X-Operation-Id'] = o.operation
-  return new Request(`${thread}/turn`, { method: 'POST', headers, body: JSON.stringify(o.body), signal: o.signal })
+  headers['X-Operation-Id'] = o.begin!.operation
+  return new Request(location.origin + o.begin!.path, { method: 'POST', headers, body: JSON.stringify(o.begin!.body), signal: o.signal })
 }
 
 // pause waits, or less where the browser is online again.

@@ -23,6 +23,7 @@ export function unified(diff: string): DiffLine[] {
   return diff
     .split('\n')
     .filter((line, i, all) => !/^(---|\+\+\+) /.test(line) && !line.startsWith('\\') && !(line === '' && i === all.length - 1))
+    .filter((line, i) => i > 0 || !line.startsWith('@@'))
     .map((line) => ({ kind: line.startsWith('+') ? 'added' : line.startsWith('-') ? 'removed' : line.startsWith('@@') ? 'gap' : 'same', text: line.startsWith('@@') ? line : line.slice(1) }))
 }
 

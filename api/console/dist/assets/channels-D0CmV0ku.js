@@ -1,0 +1,1 @@
+export{t as default}from"./index-BP9XMB7A.js";
