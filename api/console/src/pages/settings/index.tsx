@@ -1,2 +1,20 @@
-// This page does not exist yet: pages/index.ts says so, and nothing leads here.
-export { NotFound as default } from '../../layout/not-found'
+import type { PageProps } from '..'
+import { may } from '../../api/permissions'
+import { NotFound } from '../../layout/not-found'
+import { PageBody, PageHeader, Tabs } from '../../ui'
+import { General } from './general'
+import { t } from './messages'
+import { Models } from './models'
+import './styles.css'
+
+export default function Settings({ params }: PageProps) {
+  const tab = params.tab ?? 'general'
+  const parts = [{ id: 'general', label: t('general') }, ...(may('models.read') ? [{ id: 'models', label: t('models') }] : [])]
+  if (!parts.some((p) => p.id === tab)) return <NotFound />
+  return (
+    <>
+      <PageHeader title={t('title')} tabs={<Tabs label={t('title')} tabs={parts.map((p) => ({ to: p.id === 'general' ? '/settings' : `/settings/${p.id}`, label: p.label, current: p.id === tab }))} />} />
+      <PageBody narrow>{tab === 'models' ? <Models /> : <General />}</PageBody>
+    </>
+  )
+}

@@ -1,1 +1,0 @@
-export{t as default}from"./index-BP9XMB7A.js";
