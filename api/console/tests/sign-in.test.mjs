@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { accessible, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { createHmac } from 'node:crypto'
+import { accessible, call, inBrowser, register, shoot, signIn } from './harness.mjs'
 
 for (const size of ['desk', 'phone']) {
   inBrowser(`a person registers, sees the three steps and signs out (${size})`, async (page) => {
@@ -60,3 +61,56 @@ inBrowser('the console speaks Russian', async (page) => {
   await page.getByRole('heading', { name: 'Добро пожаловать в Acme' }).waitFor()
   await accessible(page)
 }, { locale: 'ru-RU' })
+
+// codeOf returns the code of an authenticator app (RFC 6238).
+function codeOf(secret) {
+  const bits = [...secret].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
+  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)))
+  const mac = createHmac('sha1', key).update(counter).digest()
+  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0')
+}
+
+inBrowser('a second factor is asked for after the password', async (page) => {
+  const ada = await register()
+  const { secret } = await call(ada, 'POST', '/v1/auth/factors/totp', {})
+  const { recovery_codes: codes } = await call(ada, 'POST', '/v1/auth/factors/totp/confirm', { code: codeOf(secret) })
+  await page.goto('/console')
+  await page.getByLabel('Email address').fill(ada.email)
+  await page.getByLabel('Password', { exact: true }).fill(ada.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('heading', { name: 'Second factor' }).waitFor()
+  await accessible(page)
+  await shoot(page, 'second-factor')
+  await page.getByLabel('Code').fill('000000')
+  await page.getByRole('button', { name: 'Confirm' }).click()
+  await page.getByRole('alert').waitFor()
+  await page.getByLabel('Code').fill(codes[0])
+  await page.getByRole('button', { name: 'Confirm' }).click()
+  await page.getByRole('heading', { name: 'Welcome to Acme' }).waitFor()
+})
+
+inBrowser('a forgotten password has a link sent, and does not tell who has an account', async (page) => {
+  await page.goto('/console')
+  await page.getByRole('link', { name: 'Forgot the password?' }).click()
+  await page.getByLabel('Email address').fill('nobody@example.com')
+  await accessible(page)
+  await page.getByRole('button', { name: 'Send the link' }).click()
+  await page.getByRole('heading', { name: 'Look into your mailbox' }).waitFor()
+  await accessible(page)
+})
+
+inBrowser('tabs that were duplicated keep their session', async (page, context) => {
+  const ada = await register()
+  await signIn(page, ada)
+  await page.getByRole('heading', { name: 'Welcome to Acme' }).waitFor()
+  const stored = await page.evaluate(() => ({ ...sessionStorage }))
+  const other = await context.newPage()
+  await other.goto('/console')
+  await other.evaluate((all) => Object.entries(all).forEach(([k, v]) => sessionStorage.setItem(k, v)), stored)
+  await other.reload()
+  await other.getByRole('heading', { name: 'Welcome to Acme' }).waitFor()
+  const next = await other.evaluate(() => sessionStorage.getItem('parley.refresh'))
+  await page.waitForFunction((token) => sessionStorage.getItem('parley.refresh') === token, next)
+})
