@@ -84,7 +84,7 @@ func TestWrongVariablesAreRefusedAndNothingStays(t *testing.T) {
 	take := func(variables map[string]any) harness.Answer {
 		return ada.Post(t, path+"/turn", map[string]any{"content": "Hi", "variables": variables})
 	}
-	harness.RequireWrong(t, take(map[string]any{"name": "Ada", "nmae": "Ada"}), "variables.nmae")
+	harness.RequireWrong(t, take(map[string]any{"name": "Ada", "names": "Ada"}), "variables.names")
 	without := "/v1/conversations/threads/" + ada.Post(t, "/v1/conversations/threads", map[string]any{}).Text("id")
 	harness.RequireWrong(t, ada.Post(t, without+"/turn", map[string]any{"content": "Hi", "variables": map[string]any{"name": "Ada"}}), "variables.name")
 	harness.RequireWrong(t, take(map[string]any{"Name": "Ada"}), "variables")
@@ -111,7 +111,7 @@ func TestAnAnswerMatchesTheSchemaOfItsBot(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.Status, a)
 	want := map[string]any{"item": "cup", "count": 2.0}
 	require.Equal(t, want, a.At("assistant_message.output"))
-	require.Equal(t, `{"item":"cup","count":2}`, a.At("assistant_message.content"))
+	require.JSONEq(t, `{"item":"cup","count":2}`, a.Text("assistant_message.content"))
 	require.Nil(t, a.At("user_message.output"))
 	require.Contains(t, instructionOf(t, m), `"required": ["item", "count"]`)
 	listed := ada.Get(t, "/v1/conversations/threads/"+thread+"/messages").Items()
