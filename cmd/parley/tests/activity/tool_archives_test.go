@@ -11,7 +11,7 @@ import (
 	"github.com/parley/parley/cmd/parley/tests/harness"
 )
 
-func TestAnImportHasTheCallsOfToolsTheVariablesAndTheOutputs(t *testing.T) {
+func TestAnImportHasTheCallsOfToolsVariablesOutputsAndAttachments(t *testing.T) {
 	t.Parallel()
 	p := harness.Start(t, "UPKEEP_INTERVAL=100ms")
 	ada, bob := p.Register(t), p.Register(t)
@@ -33,6 +33,14 @@ func TestAnImportHasTheCallsOfToolsTheVariablesAndTheOutputs(t *testing.T) {
 	require.Equal(t, http.StatusOK, ada.Patch(t, "/v1/conversations/threads/"+reads, map[string]any{"variables": map[string]any{"plan": "pro"}}).Status)
 	require.Equal(t, http.StatusOK, ada.Say(t, reads, `{"item": "cup"}`).Status)
 
+	file := ada.Upload(t, "terms.txt", "Parcels leave every Tuesday.")
+	require.Equal(t, http.StatusCreated, file.Status, file)
+	attached := ada.ThreadWith(t, map[string]any{"model": "echo"})
+	sent := ada.Post(t, "/v1/conversations/threads/"+attached+"/turn", map[string]any{
+		"content": "What is in it?", "attachments": []any{map[string]any{"file_id": file.Text("id")}},
+	})
+	require.Contains(t, sent.Text("assistant_message.content"), "Parcels leave every Tuesday.", sent)
+
 	path := stored(t, archiveOf(t, ada))
 	code, out, errs := p.Parley(t, "import", "--json", "--owner", bob.Email, path)
 	require.Equal(t, app.ExitOK, code, errs)
@@ -46,6 +54,7 @@ func TestAnImportHasTheCallsOfToolsTheVariablesAndTheOutputs(t *testing.T) {
 	for _, same := range []string{
 		"/v1/tool-calls/" + call["id"].(string), "/v1/conversations/threads/" + reads, "/v1/conversations/threads/" + reads + "/messages",
 		"/v1/conversations/threads/" + reads + "/turns", "/v1/conversations/threads/" + asks + "/messages",
+		"/v1/conversations/threads/" + attached + "/messages",
 	} {
 		require.Equal(t, without(ada.Get(t, same).Body, "workspace_id"), without(bob.Get(t, same, there).Body, "workspace_id"), same)
 	}

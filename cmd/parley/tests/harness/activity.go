@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,7 +156,8 @@ func (c *Caller) Fill(t *testing.T, super *pgx.Conn) {
 	require.Equal(t, http.StatusOK, c.Put(t, "/v1/model-keys/embedding", map[string]any{"api_key": "sk-12345678", "model": "m"}).Status)
 	require.Equal(t, http.StatusCreated, c.Upload(t, "a.txt", "text").Status)
 	c.IndexedBy(t, super)
-	c.NewTool(t, map[string]any{"credentials": map[string]any{"type": "bearer", "token": "secret"}})
+	tool := c.NewTool(t, map[string]any{"credentials": map[string]any{"type": "bearer", "token": "secret"}})
+	c.Reviewed(t, super, tool, strings.Repeat("0", 64))
 	require.Equal(t, http.StatusOK, c.NewEndpoint(t, bot).Says(t, "c", "hello").Status)
 	sub := c.Subscribe(t, "https://example.com/hook", "turn.completed")
 	delivery := c.Post(t, "/v1/webhook-subscriptions/"+sub.ID+"/ping", nil).Text("id")

@@ -2922,7 +2922,7 @@ type ServerInterface interface {
 	// GetToolCall Get a call of a tool
 	// (GET /v1/tool-calls/{tool_call_id})
 	GetToolCall(ctx *echo.Context, toolCallID ToolCallID) error
-	// DecideToolCall Decide a call of a tool
+	// DecideToolCall Approve, deny or settle a call of a tool
 	// (POST /v1/tool-calls/{tool_call_id}/decision)
 	DecideToolCall(ctx *echo.Context, toolCallID ToolCallID) error
 	// AnswerToolCall Answer a call of a client's tool
@@ -4669,7 +4669,7 @@ type StrictServerInterface interface {
 	// GetToolCall Get a call of a tool
 	// (GET /v1/tool-calls/{tool_call_id})
 	GetToolCall(ctx context.Context, request GetToolCallRequestObject) (GetToolCallResponseObject, error)
-	// DecideToolCall Decide a call of a tool
+	// DecideToolCall Approve, deny or settle a call of a tool
 	// (POST /v1/tool-calls/{tool_call_id}/decision)
 	DecideToolCall(ctx context.Context, request DecideToolCallRequestObject) (DecideToolCallResponseObject, error)
 	// AnswerToolCall Answer a call of a client's tool
