@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { accessible, call, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
 import { join } from './people-of.mjs'
 
 for (const size of ['desk', 'phone']) {
@@ -46,5 +46,5 @@ inBrowser('an editor has no audit log', async (page) => {
   const eve = await join(ada, 'editor')
   await signIn(page, eve, '/audit')
   await page.getByRole('heading', { name: 'There is nothing here' }).first().waitFor()
-  assert.equal(await page.getByRole('link', { name: 'Audit log' }).count(), 0)
+  await counted(page.getByRole('link', { name: 'Audit log' }), 0)
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
 
 const evil = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
 
@@ -45,7 +45,7 @@ for (const size of ['desk', 'phone']) {
     if (size === 'phone') await page.getByRole('button', { name: 'Menu' }).click()
     await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Home' }).click()
     await page.getByRole('heading', { name: 'Recent bots' }).waitFor()
-    assert.equal(await page.getByRole('list', { name: 'of 3 done' }).count(), 0, 'the steps are done')
+    await counted(page.getByRole('list', { name: 'of 3 done' }), 0, 'the steps are done')
     await shoot(page, 'home')
   }, { size })
 }
@@ -64,7 +64,7 @@ inBrowser('an answer goes on after a lost connection and after a reload, and is 
   await page.reload()
   await page.locator('.answer').getByText('word149').waitFor({ timeout: 20_000 })
   await page.getByRole('button', { name: 'As curl' }).waitFor()
-  assert.equal(await page.locator('.turn').count(), 1)
+  await counted(page.locator('.turn'), 1)
   const threads = await call(ada, 'GET', '/v1/conversations/threads')
   assert.equal(threads.items.length, 1)
   assert.equal((await call(ada, 'GET', `/v1/conversations/threads/${threads.items[0].id}/messages`)).items.length, 2)
@@ -154,14 +154,14 @@ inBrowser('a viewer sees no button that is forbidden', async (page) => {
   await page.getByRole('menuitemradio', { name: 'Acme' }).click()
   await page.getByRole('link', { name: 'Shop' }).click()
   await page.getByRole('heading', { name: 'Talk to Shop' }).waitFor()
-  assert.equal(await page.getByRole('textbox').count(), 0)
+  await counted(page.getByRole('textbox'), 0)
   await page.getByRole('link', { name: 'Instruction' }).click()
   await page.getByText('You may read this bot, not change it.').waitFor()
-  assert.equal(await page.getByRole('button', { name: /Save|More actions/ }).count(), 0)
+  await counted(page.getByRole('button', { name: /Save|More actions/ }), 0)
   await accessible(page)
   await page.goto(`/console/bots/${bot.id}/versions`)
   await page.getByRole('heading', { name: 'v1' }).waitFor()
-  assert.equal(await page.getByRole('button', { name: /Publish|Roll back/ }).count(), 0)
+  await counted(page.getByRole('button', { name: /Publish|Roll back/ }), 0)
 })
 
 inBrowser('texts of people and models are never run', async (page) => {
@@ -179,7 +179,7 @@ inBrowser('texts of people and models are never run', async (page) => {
     await accessible(page)
   }
   await page.locator('.diff').waitFor()
-  assert.equal(await page.locator('#main img, #main script').count(), 0)
+  await counted(page.locator('#main img, #main script'), 0)
   assert.notEqual(await page.title(), 'owned')
 })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { accessible, call, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
 
 const attack = '<img src=x onerror=alert(1)>'
 
@@ -77,7 +77,7 @@ for (const size of ['desk', 'phone']) {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('heading', { name: 'Conversations' }).waitFor()
     await page.getByRole('link', { name: /^Conversation of/ }).waitFor()
-    assert.equal(await page.getByRole('link', { name: `Returns ${attack}` }).count(), 0)
+    await counted(page.getByRole('link', { name: `Returns ${attack}` }), 0)
   }, { size, timeout: 240_000 })
 }
 
@@ -128,7 +128,7 @@ inBrowser('a viewer reads conversations and is offered no change', async (page) 
   })
   await signIn(page, ada, `/conversations/${thread.id}`)
   await page.getByText('Echo: Hello').waitFor()
-  for (const name of ['Good', 'Bad', 'More', 'Try again']) assert.equal(await page.getByRole('button', { name }).count(), 0, name)
+  for (const name of ['Good', 'Bad', 'More', 'Try again']) await counted(page.getByRole('button', { name }), 0, name)
   await accessible(page)
   await page.goto('/console/conversations/00000000-0000-4000-8000-000000000000')
   await page.getByRole('heading', { name: 'This conversation is not here' }).waitFor()

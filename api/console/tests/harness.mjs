@@ -66,6 +66,12 @@ export async function signIn(page, person, path = '') {
   await page.getByRole('navigation', { name: 'Main' }).or(page.getByRole('button', { name: 'Menu' })).first().waitFor()
 }
 
+// counted waits until so many elements are there, as pages show what they knew while they load anew.
+export async function counted(locator, count, what) {
+  for (const end = Date.now() + 20_000; Date.now() < end && (await locator.count()) !== count; ) await new Promise((done) => setTimeout(done, 50))
+  assert.equal(await locator.count(), count, what)
+}
+
 // accessible fails where axe finds a violation on the page, or where the page is wider than the window.
 export async function accessible(page) {
   await page.waitForFunction(() => !document.querySelector('.skeleton'))

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, inBrowser, register, shoot, signIn, url } from './harness.mjs'
+import { accessible, call, counted, inBrowser, register, shoot, signIn, url } from './harness.mjs'
 
 // pdf makes a PDF with one line of text a page.
 function pdf(...lines) {
@@ -173,7 +173,7 @@ inBrowser('a viewer reads knowledge and is offered no change', async (page) => {
   })
   await signIn(page, ada, `/knowledge/${base.id}`)
   await page.getByRole('link', { name: attack }).waitFor()
-  for (const name of ['Choose files', 'Paste text', 'Ask a bot about it', /^Delete/]) assert.equal(await page.getByRole('button', { name }).count(), 0, String(name))
+  for (const name of ['Choose files', 'Paste text', 'Ask a bot about it', /^Delete/]) await counted(page.getByRole('button', { name }), 0, String(name))
   await accessible(page)
   await page.getByRole('link', { name: attack }).click()
   await page.getByText(`Be kind. ${attack}`).first().waitFor()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { accessible, call, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
 
 for (const size of ['desk', 'phone']) {
   inBrowser(`a person registers, sees the three steps and signs out (${size})`, async (page) => {
@@ -17,7 +17,7 @@ for (const size of ['desk', 'phone']) {
     await shoot(page, 'register')
     await page.getByRole('button', { name: 'Create an account' }).click()
     await page.getByRole('heading', { name: 'Welcome to Acme' }).waitFor()
-    assert.equal(await page.getByRole('list', { name: '0 of 3 done' }).getByRole('listitem').count(), 3)
+    await counted(page.getByRole('list', { name: '0 of 3 done' }).getByRole('listitem'), 3)
     await accessible(page)
     await shoot(page, 'home-empty')
     assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => /refresh|access/.test(k))), [], 'tokens are not kept beyond the tab')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
 
 const day = (n) => new Date(Date.now() - n * 86_400_000).toISOString().slice(0, 10)
 const period = (n, turns, failed) => ({
@@ -53,7 +53,7 @@ for (const size of ['desk', 'phone']) {
     assert.match(await turns.getAttribute('aria-valuetext'), /: Completed 74, Failed 1$/)
     await shoot(page, 'usage')
     await page.getByText('As a table').click()
-    assert.equal(await page.getByRole('region', { name: 'As a table' }).getByRole('row').count(), 31)
+    await counted(page.getByRole('region', { name: 'As a table' }).getByRole('row'), 31)
     const meter = page.getByRole('meter', { name: 'Turns' })
     assert.equal(await meter.getAttribute('aria-valuetext'), '188 left')
     await page.getByText('Used up', { exact: false }).waitFor()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
 import { join, shopBot } from './people-of.mjs'
 
 const id = (n) => `01923e5b-7a31-7d20-9f3e-5a1b2c3d4e${String(n).padStart(2, '0')}`
@@ -42,8 +42,8 @@ inBrowser('a call is denied with a reason, and who may not decide sees no button
   await signIn(other, vera, '/work')
   await other.getByRole('link', { name: /cancel_order/ }).click()
   await other.getByText('It waits for somebody who may approve').waitFor()
-  assert.equal(await other.getByRole('button', { name: /Approve|Deny/ }).count(), 0)
-  assert.equal(await other.getByRole('link', { name: 'Jobs' }).count(), 0, 'a viewer may not read jobs')
+  await counted(other.getByRole('button', { name: /Approve|Deny/ }), 0)
+  await counted(other.getByRole('link', { name: 'Jobs' }), 0, 'a viewer may not read jobs')
   await other.close()
 
   await signIn(page, ada, '/work')
