@@ -215,7 +215,7 @@ function Uploads({ base }: { base: string }) {
 }
 
 function UploadRow({ upload: u, base }: { upload: Upload; base: string }) {
-  const percent = u.file.size ? Math.floor((u.sent / u.file.size) * 100) : 100
+  const percent = Math.floor(u.part * 100)
   const said: ComponentChildren = u.phase === 'waiting' ? t('upWaiting') : u.phase === 'adding' ? t('upAdding') : t('upSending', { percent, size: bytes(u.file.size) })
   const exists = u.failure?.code === 'DOCUMENT_EXISTS' ? String(u.failure.details?.document_id ?? '') : ''
   return (
