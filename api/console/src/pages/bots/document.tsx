@@ -1,8 +1,9 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { api, ok } from '../../api/client'
+import { api, ok, type Schemas } from '../../api/client'
 import { asFailure } from '../../api/errors'
 import { useQuery } from '../../api/hooks'
 import { Dialog, ErrorState, Skeleton } from '../../ui'
+import type { BotDetail } from './bot'
 import { t } from './messages'
 
 interface DocumentDialogProps {
@@ -12,6 +13,12 @@ interface DocumentDialogProps {
   start?: number // of the words that are cited, in code points
   end?: number
   onClose: () => void
+}
+
+// CitedDialog shows a place that a bot has cited.
+export function CitedDialog({ bot, cited, onClose }: { bot: BotDetail; cited: Schemas['Citation']; onClose: () => void }) {
+  const bases = Array.isArray(bot.settings.knowledge) ? (bot.settings.knowledge as { id: string }[]) : []
+  return <DocumentDialog bases={bases.map((k) => k.id)} documentId={cited.document_id} title={cited.title} start={cited.start} end={cited.end} onClose={onClose} />
 }
 
 const around = 20_000 // code points that are shown before and after the words

@@ -1,80 +1,96 @@
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { duration, money, number } from '../../i18n'
-import { Badge, Button, Code, CopyButton, FormError, Icon, IconButton, messageOf, RetryButton, TextField } from '../../ui'
-import type { Call, Turn } from './conversation'
+import { Badge, Button, Code, CopyButton, FormError, Icon, IconButton, messageOf, RetryButton, TextField, toast } from '../../ui'
+import { AttachedFiles } from './attachments'
+import { isRunning, type Call, type Input, type Turn } from './conversation'
 import { t } from './messages'
+import type { Conversation } from './use-conversation'
 
 export type Cited = Schemas['Citation']
 
-interface TurnProps {
+interface AnswerProps {
   turn: Turn
   last: boolean
   botName: string
-  curl: () => string
+  chat: Conversation
   onCite: (citation: Cited) => void
-  onRetry: () => void
-  onDecided: () => void
-  onCancel: () => void
 }
 
-// TurnView shows a message and its answer, with sources, calls of tools and what it has cost.
-export function TurnView({ turn, last, botName, curl, onCite, onRetry, onDecided, onCancel }: TurnProps) {
-  const running = turn.status === 'sending' || turn.status === 'running'
+// TurnView shows a message and its answer.
+export const TurnView = (props: AnswerProps) => (
+  <article class="turn">
+    <Asked input={props.turn.input} />
+    <Answer {...props} />
+  </article>
+)
+
+// Asked is the message of a turn.
+export function Asked({ input }: { input: Input }) {
+  const variables = Object.entries(input.variables)
+  return (
+    <div class="said user">
+      <span class="visually-hidden">{t('you')}: </span>
+      <div class="bubble" dir="auto">{input.content}</div>
+      <AttachedFiles files={input.attachments} />
+      {variables.length > 0 && <p class="hint said-with" dir="auto">{variables.map(([name, value]) => `${name}: ${value}`).join(' · ')}</p>}
+    </div>
+  )
+}
+
+// Answer is the answer of a turn, with sources, calls of tools and what it has cost.
+export function Answer({ turn, last, botName, chat, onCite }: AnswerProps) {
+  const running = isRunning(turn)
   // Calls of a turn that was not followed from its beginning are read.
   const stored = useQuery(turn.id && !turn.calls.length && !running ? `tool-calls/${turn.id}` : null, (signal) => ok(api.GET('/v1/tool-calls', { params: { query: { turn_id: turn.id!, limit: 50 } }, signal })))
   const calls: Call[] = turn.calls.length ? turn.calls : [...(stored.data?.items ?? [])].reverse()
   const sources = [...new Map(turn.citations.map((c) => [c.number, c])).values()]
   return (
-    <article class="turn">
-      <div class="said user">
-        <span class="visually-hidden">{t('you')}: </span>
-        <div class="bubble" dir="auto">{turn.user}</div>
-      </div>
-      <div class="said bot">
-        <span class="visually-hidden">{botName}: </span>
-        {calls.map((call) => (
-          <ToolCall key={call.id} call={call} waiting={turn.status === 'waiting'} onDecided={onDecided} />
-        ))}
-        {turn.text && (
-          <div class="answer" dir="auto">
-            <Cite text={turn.text} citations={turn.citations} onCite={onCite} />
-            {running && <span class="caret" aria-hidden="true" />}
+    <div class="said bot">
+      <span class="visually-hidden">{botName}: </span>
+      {calls.map((call) => (
+        <ToolCall key={call.id} call={call} waiting={turn.status === 'waiting'} onDecided={() => chat.resume(turn)} />
+      ))}
+      {turn.output ? (
+        <Code label={t('output')} text={JSON.stringify(turn.output, null, 2)} />
+      ) : turn.text && (
+        <div class="answer" dir="auto">
+          <Cite text={turn.text} citations={turn.citations} onCite={onCite} />
+          {running && <span class="caret" aria-hidden="true" />}
+        </div>
+      )}
+      {running && !turn.text && <p class="thinking" role="status"><span class="spinner" aria-hidden="true" /> {t('thinking')}</p>}
+      {running && !turn.connected && <p class="thinking" role="status">{t('reconnecting')}</p>}
+      {turn.status === 'cancelled' && <p class="hint">{t('cancelled')}</p>}
+      {turn.status === 'failed' && turn.failure && (
+        <div class="notice bad">
+          <Icon name="alert" />
+          <div class="notice-body">
+            <p role="alert">{messageOf(turn.failure)}</p>
+            {last && <RetryButton small failure={turn.failure} onRetry={() => chat.retry(turn)} />}
           </div>
-        )}
-        {running && !turn.text && <p class="thinking" role="status"><span class="spinner" aria-hidden="true" /> {t('thinking')}</p>}
-        {running && !turn.connected && <p class="thinking" role="status">{t('reconnecting')}</p>}
-        {turn.status === 'cancelled' && <p class="hint">{t('cancelled')}</p>}
-        {turn.status === 'failed' && turn.failure && (
-          <div class="notice bad" role="alert">
-            <Icon name="alert" />
-            <div class="notice-body">
-              <p>{messageOf(turn.failure)}</p>
-              {last && <RetryButton small failure={turn.failure} onRetry={onRetry} />}
-            </div>
-          </div>
-        )}
-        {turn.status === 'waiting' && <p class="hint">{t('waitingText')} <button type="button" class="link" onClick={onCancel}>{t('cancelTurn')}</button></p>}
-        {sources.length > 0 && !running && (
-          <ul class="sources" aria-label={t('sources')}>
-            {sources.map((c) => (
-              <li key={c.number}>
-                <button type="button" onClick={() => onCite(c)}>
-                  <span class="number">{c.number}</span>
-                  <span dir="auto">{c.title}</span>
-                  {c.page && <small>{t('page', { n: String(c.page) })}</small>}
-                </button>
-              </li>
-            ))}
-          </ul>
-        )}
-        {!running && turn.status !== 'waiting' && <Meta turn={turn} curl={curl} />}
-      </div>
-    </article>
+        </div>
+      )}
+      {turn.status === 'waiting' && <p class="hint">{t('waitingText')} <button type="button" class="link" onClick={() => void chat.cancel()}>{t('cancelTurn')}</button></p>}
+      {sources.length > 0 && !running && (
+        <ul class="sources" aria-label={t('sources')}>
+          {sources.map((c) => (
+            <li key={c.number}>
+              <button type="button" onClick={() => onCite(c)}>
+                <span class="number">{c.number}</span>
+                <span dir="auto">{c.title}</span>
+                {c.page && <small>{t('page', { n: String(c.page) })}</small>}
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {!running && turn.status !== 'waiting' && <Meta turn={turn} curl={() => chat.curl(turn)} />}
+    </div>
   )
 }
 
@@ -91,7 +107,7 @@ function Meta({ turn, curl }: { turn: Turn; curl: () => string }) {
     <div class="meta">
       <span>{parts.join(' · ')}</span>
       <span class="meta-actions">
-        {turn.messageId && may('turns.take') && <Rate id={turn.messageId} />}
+        {turn.messageId && may('turns.take') && <Rate id={turn.messageId} given={turn.rating ?? null} />}
         {turn.text && <CopyButton text={turn.text} label={t('copyAnswer')} />}
         <CopyButton text={curl}>{t('asCurl')}</CopyButton>
       </span>
@@ -99,12 +115,13 @@ function Meta({ turn, curl }: { turn: Turn; curl: () => string }) {
   )
 }
 
-function Rate({ id }: { id: string }) {
-  const [rated, setRated] = useState<Schemas['Rating'] | null>(null)
+function Rate({ id, given }: { id: string; given: Schemas['Rating'] | null }) {
+  const [rated, setRated] = useState(given)
   const rate = useAction(`rate.${id}`, async (operation, rating: Schemas['Rating']) => {
     await ok(api.PUT('/v1/conversations/messages/{message_id}/feedback', { params: { path: { message_id: id } }, body: { rating }, ...as(operation) }))
     setRated(rating)
   })
+  useEffect(() => void (rate.failure && toast(messageOf(rate.failure), 'bad')), [rate.failure])
   return (
     <>
       <IconButton small icon="up" label={t('good')} aria-pressed={rated === 'good'} onClick={() => void rate.run('good')} />

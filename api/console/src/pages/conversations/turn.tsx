@@ -7,7 +7,7 @@ import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { ago, bytes, dateTime, duration, language, money, number } from '../../i18n'
 import { Link, navigate, setQuery } from '../../router'
-import { Badge, Button, CopyButton, Dialog, ErrorState, FormError, Icon, IconButton, messageOf, Skeleton, TextArea, toast } from '../../ui'
+import { Badge, Button, Code, CopyButton, Dialog, ErrorState, FormError, Icon, IconButton, messageOf, Skeleton, TextArea, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import { citedPath } from '../knowledge/save'
 import type { Siblings } from './branches'
@@ -55,9 +55,13 @@ function MessageView({ message: m, thread, children }: { message: Message; threa
         {m.status === 'cancelled' && <Badge>{t('cancelledAnswer')}</Badge>}
         <CopyButton text={m.content} label={t('copy')} />
       </div>
-      <div class="turn-said-text" dir="auto">
-        <Cited message={m} thread={thread} />
-      </div>
+      {m.output ? (
+        <Code label={t('output')} text={JSON.stringify(m.output, null, 2)} />
+      ) : (
+        <div class="turn-said-text" dir="auto">
+          <Cited message={m} thread={thread} />
+        </div>
+      )}
       {m.attachments.length > 0 && (
         <ul class="source-list" aria-label={t('attachments')}>
           {m.attachments.map((a) => (

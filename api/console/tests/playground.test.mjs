@@ -1,0 +1,333 @@
+import assert from 'node:assert/strict'
+import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
+
+const message = (page) => page.getByRole('textbox', { name: 'Message', exact: true })
+const send = async (page, text) => {
+  await message(page).fill(text)
+  await page.keyboard.press('Enter')
+}
+const words = (n, name = 'word') => Array.from({ length: n }, (_, i) => `${name}${i}`).join(' ')
+const text = (name, content) => ({ name, mimeType: 'text/plain', buffer: Buffer.from(content) })
+
+// twoVersions is a bot with v1 live, and v2 whose answers are objects: the echo model answers differently in them.
+async function twoVersions() {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Orders', instruction: 'Read the order.' })
+  const settings = { ...bot.settings, output_schema: { type: 'object', required: ['item'], properties: { item: { type: 'string' } } } }
+  await call(ada, 'PUT', `/v1/bots/${bot.id}/instruction`, { instruction: 'Read the order as an object.', settings, publish: false })
+  return { ada, bot }
+}
+
+for (const size of ['desk', 'phone']) {
+  inBrowser(`two versions answer the same messages side by side (${size})`, async (page) => {
+    const { ada, bot } = await twoVersions()
+    await signIn(page, ada, `/bots/${bot.id}`)
+    await page.getByRole('button', { name: 'Compare' }).click()
+    await page.getByRole('heading', { name: 'One message, two versions' }).waitFor()
+    assert.equal(await page.getByLabel('First version').inputValue(), '1')
+    assert.equal(await page.getByLabel('Second version').inputValue(), '2')
+    await counted(page.getByRole('button', { name: 'Attach files' }), 0, 'trials take no files')
+    await accessible(page)
+    await shoot(page, 'compare-empty')
+
+    await send(page, '{"item": "cup"}')
+    const [first, second] = [page.getByRole('region', { name: 'v1' }), page.getByRole('region', { name: 'v2' })]
+    await first.getByText('Echo: {"item": "cup"}').waitFor()
+    await second.getByLabel('Answer as JSON').getByText('"item": "cup"').waitFor()
+    await first.getByText(/v1 · echo · \d+ → \d+ tokens/).waitFor()
+    await second.getByText(/v2 · echo · \d+ → \d+ tokens/).waitFor()
+    await counted(page.locator('.bubble'), 1, 'the message is there once')
+
+    // An error is of one version, and is tried again in its column alone.
+    await send(page, 'no object')
+    await second.last().getByRole('button', { name: 'Try again' }).waitFor()
+    await first.last().getByText('Echo: no object').waitFor()
+    await accessible(page)
+    await shoot(page, 'compare')
+    const retried = page.waitForRequest(/\/retry$/)
+    await second.last().getByRole('button', { name: 'Try again' }).click()
+    await retried
+    await second.last().getByRole('button', { name: 'Try again' }).waitFor()
+    await send(page, '{"item": "pan"}')
+    await second.last().getByLabel('Answer as JSON').getByText('"item": "pan"').waitFor()
+    await first.last().getByText('Echo: {"item": "pan"}').waitFor()
+    await counted(page.locator('.bubble'), 3)
+
+    const threads = (await call(ada, 'GET', '/v1/conversations/threads?trial=true')).items
+    assert.equal(threads.length, 2, 'a trial thread each')
+    for (const thread of threads) {
+      const turns = (await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/turns`)).items
+      assert.equal(turns.length, 3, 'the messages that follow are in the same thread')
+      assert.equal(new Set(turns.map((x) => x.bot_version)).size, 1)
+    }
+    assert.equal((await call(ada, 'GET', '/v1/conversations/threads')).items.length, 0)
+    if (size === 'desk') {
+      const [a, b] = [await first.first().boundingBox(), await second.first().boundingBox()]
+      assert.ok(a.y === b.y && b.x >= a.x + a.width, 'beside each other')
+    }
+
+    await page.getByLabel('Second version').selectOption('1')
+    await page.getByRole('heading', { name: 'One message, two versions' }).waitFor()
+    await page.getByLabel('Second version').selectOption('2')
+    await second.last().getByText('"item": "pan"').waitFor()
+    await page.getByRole('button', { name: 'New comparison' }).click()
+    await page.getByRole('heading', { name: 'One message, two versions' }).waitFor()
+  }, { size })
+}
+
+inBrowser('a comparison goes on after a reload in its middle', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Slow', instruction: 'Be slow.' })
+  await call(ada, 'PUT', `/v1/bots/${bot.id}/instruction`, { instruction: 'Be slower.', publish: false })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  await page.getByRole('button', { name: 'Compare' }).click()
+  await send(page, words(120))
+  for (const name of ['v1', 'v2']) await page.getByRole('region', { name }).getByText('word10').waitFor()
+  await page.reload()
+  for (const name of ['v1', 'v2']) {
+    await page.getByRole('region', { name }).getByText('word119').waitFor()
+    await page.getByRole('region', { name }).getByRole('button', { name: 'As curl' }).waitFor()
+    assert.equal(await page.getByRole('region', { name }).locator('.answer').textContent(), `Echo: ${words(120)}`)
+  }
+  await counted(page.locator('.bubble'), 1)
+
+  // A reload before the server has answered: the message is sent again under the same operation.
+  let lost = 0
+  await page.route(/\/try$/, (route) => (lost++ < 2 ? undefined : route.continue()))
+  await send(page, 'And the other one?')
+  for (const end = Date.now() + 10_000; lost < 2 && Date.now() < end; ) await page.evaluate(() => new Promise(requestAnimationFrame))
+  await page.reload()
+  for (const name of ['v1', 'v2']) await page.getByRole('region', { name }).last().getByText('Echo: And the other one?').waitFor()
+  const threads = (await call(ada, 'GET', '/v1/conversations/threads?trial=true')).items
+  assert.equal(threads.length, 2)
+  for (const thread of threads) assert.equal((await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/turns`)).items.length, 2)
+})
+
+for (const size of ['desk', 'phone']) {
+  inBrowser(`files are attached to a message, and those that are refused say why (${size})`, async (page) => {
+    const ada = await register()
+    const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+    await signIn(page, ada, `/bots/${bot.id}`)
+    const input = page.getByLabel('Choose files')
+    await page.getByRole('button', { name: 'Attach files' }).waitFor()
+    await input.setInputFiles([text('fees.txt', 'The fee is seven crowns.'), { name: 'song.mp3', mimeType: 'audio/mpeg', buffer: Buffer.from('ID3') }])
+    await page.getByText('No model reads this type.').waitFor()
+    await page.getByText('Remove the files that failed').waitFor()
+    await input.setInputFiles({ name: 'photo.png', mimeType: 'image/png', buffer: Buffer.alloc(5 * 1024 * 1024 + 1) })
+    await page.getByText('Too big: at most 5.2 MB.').waitFor()
+    await input.setInputFiles(text('empty.txt', ''))
+    await page.getByText('The file is empty.').waitFor()
+    await message(page).fill('What does it cost?')
+    assert.ok(await page.getByRole('button', { name: 'Send' }).isDisabled(), 'not sent without what failed')
+    await accessible(page)
+    await shoot(page, 'attachments-refused')
+    for (const name of ['song.mp3', 'photo.png', 'empty.txt']) await page.getByRole('button', { name: `Remove ${name}` }).click()
+
+    // A file is dropped on the page, and another is pasted.
+    await page.evaluate(() => {
+      const files = (name) => {
+        const data = new DataTransfer()
+        data.items.add(new File([`Text of ${name}`], name, { type: 'text/plain' }))
+        return data
+      }
+      document.querySelector('.thread').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: files('dropped.txt') }))
+      document.querySelector('textarea').dispatchEvent(new ClipboardEvent('paste', { bubbles: true, cancelable: true, clipboardData: files('pasted.txt') }))
+    })
+    await page.getByRole('button', { name: 'Remove dropped.txt' }).waitFor()
+    await page.getByRole('button', { name: 'Remove pasted.txt' }).click()
+    await page.getByRole('button', { name: 'Remove fees.txt' }).waitFor()
+    await accessible(page)
+    await shoot(page, 'attachments')
+    await page.reload()
+    await page.getByRole('button', { name: 'Remove fees.txt' }).waitFor()
+    assert.equal(await message(page).inputValue(), 'What does it cost?', 'a reload loses nothing')
+
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.locator('.answer').getByText('The fee is seven crowns.').waitFor()
+    await page.locator('.answer').getByText('Text of dropped.txt').waitFor()
+    await page.getByRole('button', { name: 'As curl' }).waitFor()
+    const attached = page.locator('.said.user').getByRole('list', { name: 'Attached files' })
+    await attached.getByText('fees.txt').waitFor()
+    await counted(page.getByRole('button', { name: /^Remove/ }), 0)
+    await accessible(page)
+    await shoot(page, 'attachments-sent')
+    await page.reload()
+    await attached.getByText('dropped.txt').waitFor()
+
+    const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+    await page.goto(`/console/conversations/${thread.id}`)
+    await page.getByRole('list', { name: 'Attached files' }).getByText('fees.txt').waitFor()
+    assert.deepEqual((await call(ada, 'GET', '/v1/files')).items.map((f) => f.name).sort(), ['dropped.txt', 'fees.txt'], 'a file that was removed is deleted')
+  }, { size })
+}
+
+inBrowser('an upload is cancelled, fails with its reason, and is tried again', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  let answer = null
+  await page.route('**/v1/files', (route) => (answer ? route.fulfill(answer) : undefined))
+  const input = page.getByLabel('Choose files')
+  await input.setInputFiles(text('slow.txt', 'Slow.'))
+  await page.getByRole('progressbar', { name: 'slow.txt is being uploaded' }).waitFor()
+  await message(page).fill('Hello')
+  assert.ok(await page.getByRole('button', { name: 'Send' }).isDisabled())
+  await accessible(page)
+  await page.getByRole('button', { name: 'Cancel the upload of slow.txt' }).click()
+  await counted(page.locator('.attach-chip'), 0)
+  assert.ok(await page.getByRole('button', { name: 'Send' }).isEnabled())
+
+  const error = (code, message, details = null) => JSON.stringify({ code, message, trace_id: 'x', details })
+  answer = { status: 413, contentType: 'application/json', body: error('PAYLOAD_TOO_LARGE', 'the body is too large', { limit_bytes: 1_000_000 }) }
+  await input.setInputFiles(text('long.txt', 'Long.'))
+  await page.getByText('Too big: at most 1 MB.').waitFor()
+  await page.getByRole('button', { name: 'Remove long.txt' }).click()
+  answer = { status: 503, contentType: 'application/json', body: error('STORAGE_FULL', 'there is no room for files') }
+  await input.setInputFiles(text('note.txt', 'Noted.'))
+  await page.getByText('there is no room for files').waitFor()
+  await page.unroute('**/v1/files')
+  await page.getByRole('button', { name: 'Try again: note.txt' }).click()
+  await page.getByRole('button', { name: 'Remove note.txt' }).waitFor()
+  await page.getByRole('button', { name: 'Send' }).click()
+  await page.locator('.answer').getByText('Noted.').waitFor()
+})
+
+inBrowser('a file that is larger than the server takes is refused with the limit', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  await page.getByLabel('Choose files').setInputFiles(text('huge.txt', 'x'.repeat(26_500_000)))
+  await page.getByText('Too big: at most 26 MB.').waitFor()
+})
+
+inBrowser('an answer goes on after a lost connection without a reload, and its text is there once', async (page, context) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Slow', instruction: 'Be slow.' })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  await send(page, words(200))
+  await page.locator('.answer').getByText('word10').waitFor()
+  await context.setOffline(true)
+  await page.getByText('The connection was lost. Going on…').waitFor()
+  await accessible(page)
+  await context.setOffline(false)
+  await page.locator('.answer').getByText('word199').waitFor()
+  await page.getByRole('button', { name: 'As curl' }).waitFor()
+  await counted(page.getByText('The connection was lost. Going on…'), 0)
+  assert.equal(await page.locator('.answer').textContent(), `Echo: ${words(200)}`)
+  await counted(page.locator('.turn'), 1)
+  const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+  assert.equal((await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/messages`)).items.length, 2)
+})
+
+inBrowser('a person opens a thread, takes turns, finds the history again and rates an answer', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  for (const said of ['Hello', 'And again']) {
+    await send(page, said)
+    await page.locator('.answer').getByText(`Echo: ${said}`).waitFor()
+    await counted(page.getByRole('button', { name: 'As curl' }), said === 'Hello' ? 1 : 2)
+  }
+  await page.getByRole('button', { name: 'Good answer' }).last().click()
+  const rated = page.locator('[aria-label="Good answer"][aria-pressed=true]')
+  await rated.waitFor()
+  await page.reload()
+  await page.locator('.answer').getByText('Echo: And again').waitFor()
+  await counted(page.locator('.turn'), 2)
+  await rated.waitFor()
+  await counted(rated, 1, 'the rating is that of the second answer')
+  await accessible(page)
+
+  const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+  const messages = (await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/messages`)).items
+  assert.deepEqual(messages.filter((m) => m.feedback).map((m) => [m.content, m.feedback.rating]), [['Echo: And again', 'good']])
+  await page.goto(`/console/conversations/${thread.id}`)
+  await page.getByRole('button', { name: 'Good', exact: true }).last().and(page.locator('[aria-pressed=true]')).waitFor()
+
+  await page.goto(`/console/bots/${bot.id}`)
+  await page.getByRole('button', { name: 'New conversation' }).click()
+  await page.getByRole('heading', { name: 'Talk to Clerk' }).waitFor()
+  assert.ok(await message(page).evaluate((e) => e === document.activeElement))
+})
+
+for (const [language, said] of [['Arabic', 'متى تصل طلبيتي؟'], ['Hebrew', 'מתי תגיע ההזמנה שלי?']]) {
+  inBrowser(`a message and an answer in ${language} run from right to left`, async (page) => {
+    const ada = await register()
+    const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+    // The echo model begins in English: that is taken out on the way to the page.
+    await page.route(/\/(turn|messages\?.*)$/, async (route) => {
+      const response = await route.fetch()
+      await route.fulfill({ response, body: (await response.text()).replaceAll('Echo: ', '') })
+    })
+    const direction = (locator) => locator.evaluate((e) => getComputedStyle(e).direction)
+    await signIn(page, ada, `/bots/${bot.id}`)
+    await message(page).fill(said)
+    assert.equal(await direction(message(page)), 'rtl')
+    await page.keyboard.press('Enter')
+    await page.locator('.answer', { hasText: said }).waitFor()
+    await page.getByRole('button', { name: 'As curl' }).waitFor()
+    for (const part of ['.bubble', '.answer']) assert.equal(await direction(page.locator(part)), 'rtl', part)
+    await shoot(page, `rtl-${language}`)
+    await accessible(page)
+    await send(page, 'In English')
+    await page.locator('.answer', { hasText: 'In English' }).waitFor()
+    for (const part of ['.bubble', '.answer']) assert.equal(await direction(page.locator(part).last()), 'ltr', part)
+
+    const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+    await page.goto(`/console/conversations/${thread.id}`)
+    const texts = page.locator('.turn-said-text', { hasText: said })
+    await texts.first().waitFor()
+    for (const shown of await texts.all()) assert.equal(await direction(shown), 'rtl')
+  })
+}
+
+for (const [status, code] of [[429, 'TOO_MANY_TURNS'], [503, 'DOWNSTREAM_UNAVAILABLE']]) {
+  inBrowser(`a ${status} counts down its Retry-After, and then lets one retry`, async (page) => {
+    const ada = await register()
+    const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+    const operations = []
+    await page.route(/\/turn$/, async (route) => {
+      operations.push(route.request().headers()['x-operation-id'])
+      if (operations.length > 1) return route.continue()
+      await route.fulfill({ status, headers: { 'Retry-After': '3' }, contentType: 'application/json', body: JSON.stringify({ code, message: 'too much is going on', trace_id: 'x', details: null }) })
+    })
+    await signIn(page, ada, `/bots/${bot.id}`)
+    await send(page, 'Hello')
+    await page.getByText('too much is going on').waitFor()
+    const waiting = page.getByRole('button', { name: /^Try again in \d s$/ })
+    assert.ok(await waiting.isDisabled())
+    await accessible(page)
+    await shoot(page, `retry-after-${status}`)
+    await page.getByRole('button', { name: 'Try again', exact: true }).click()
+    await page.locator('.answer').getByText('Echo: Hello').waitFor()
+    await page.getByRole('button', { name: 'As curl' }).waitFor()
+    await counted(page.locator('.turn'), 1)
+    assert.equal(operations.length, 2)
+    assert.equal(operations[0], operations[1], 'it is the same operation')
+  })
+}
+
+inBrowser('variables of a bot are given to its turns, and answers that are objects are shown as JSON', async (page) => {
+  const ada = await register()
+  const settings = {
+    variables: [{ name: 'customer', default: 'a guest', description: 'Who is asking.' }, { name: 'plan', default: 'free' }],
+    output_schema: { type: 'object', required: ['item'], properties: { item: { type: 'string' } } },
+  }
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Shop', instruction: 'Speak to {{customer}} of {{plan}}.', settings })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  await page.getByText('Variables', { exact: true }).click()
+  await page.getByLabel('customer').fill('Ada')
+  await page.getByText('1 of 2 set').waitFor()
+  await accessible(page)
+  await shoot(page, 'variables')
+  await send(page, '{"item": "cup"}')
+  await page.getByLabel('Answer as JSON').getByText('"item": "cup"').waitFor()
+  await page.getByText('customer: Ada').waitFor()
+  await shoot(page, 'output')
+  const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+  const [turn] = (await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/turns`)).items
+  assert.deepEqual(turn.variables, { customer: 'Ada' })
+  await page.goto(`/console/conversations/${thread.id}`)
+  await page.getByLabel('Answer as JSON').getByText('"item": "cup"').waitFor()
+  await accessible(page)
+})
