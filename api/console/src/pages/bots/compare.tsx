@@ -104,10 +104,10 @@ function Round({ bot, pair, round, chats, onCite }: RoundProps) {
       {asked && <Asked input={asked.input} />}
       <div class="compare-answers">
         {round.map((turn, i) => (
-          <section key={i} aria-label={`v${pair[i]}`}>
+          <div key={i} role="group" aria-label={`v${pair[i]}`}>
             <h3 aria-hidden="true">v{pair[i]}</h3>
             {turn ? <Answer turn={turn} last={turn === chats[i]!.turns.at(-1)} botName={`v${pair[i]}, ${bot.name}`} chat={chats[i]!} onCite={onCite} /> : <p class="hint">{t('notAsked')}</p>}
-          </section>
+          </div>
         ))}
       </div>
     </article>

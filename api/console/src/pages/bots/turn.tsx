@@ -71,6 +71,7 @@ export function Answer({ turn, last, botName, chat, onCite }: AnswerProps) {
           <Icon name="alert" />
           <div class="notice-body">
             <p role="alert">{messageOf(turn.failure)}</p>
+            {typeof turn.failure.details?.problem === 'string' && <p dir="auto">{turn.failure.details.problem}</p>}
             {last && <RetryButton small failure={turn.failure} onRetry={() => chat.retry(turn)} />}
           </div>
         </div>
@@ -107,7 +108,7 @@ function Meta({ turn, curl }: { turn: Turn; curl: () => string }) {
     <div class="meta">
       <span>{parts.join(' · ')}</span>
       <span class="meta-actions">
-        {turn.messageId && may('turns.take') && <Rate id={turn.messageId} given={turn.rating ?? null} />}
+        {turn.messageId && turn.status === 'completed' && may('turns.take') && <Rate id={turn.messageId} given={turn.rating ?? null} />}
         {turn.text && <CopyButton text={turn.text} label={t('copyAnswer')} />}
         <CopyButton text={curl}>{t('asCurl')}</CopyButton>
       </span>
