@@ -3,10 +3,11 @@ import { useEffect, useState } from 'preact/hooks'
 import { asFailure, type Failure } from './api/errors'
 import { here, me, start, state, workspace } from './api/session'
 import { AuthFrame, AuthPages, SignInAgain } from './auth'
+import { AcceptInvitation } from './auth/invitation'
 import { t } from './layout/messages'
 import { NotFound } from './layout/not-found'
 import { pageAt, Shell, visible } from './layout/shell'
-import { NoWorkspace } from './layout/workspace'
+import { DeletedWorkspace, NoWorkspace } from './layout/workspace'
 import type { Page, PageProps } from './pages'
 import { navigate, route } from './router'
 import { Button, EmptyState, ErrorState, PageBody, Skeleton } from './ui'
@@ -38,8 +39,18 @@ export function App() {
       </>
     )
   }
+  if (path === '/invitation') return <AuthFrame><AcceptInvitation /></AuthFrame>
   if (!here.value && !me.value?.memberships.length) return <AuthFrame><NoWorkspace /></AuthFrame>
   if (toHome) return <div class="starting" />
+  if (here.value?.deleted_at) {
+    return (
+      <>
+        <AuthFrame><DeletedWorkspace /></AuthFrame>
+        {at === 'expired' && <SignInAgain />}
+        <Toasts />
+      </>
+    )
+  }
   return (
     <>
       <Shell>

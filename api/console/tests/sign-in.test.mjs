@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
 import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { codeOf } from './totp.mjs'
 
 for (const size of ['desk', 'phone']) {
   inBrowser(`a person registers, sees the three steps and signs out (${size})`, async (page) => {
@@ -61,16 +61,6 @@ inBrowser('the console speaks Russian', async (page) => {
   await page.getByRole('heading', { name: 'Добро пожаловать в Acme' }).waitFor()
   await accessible(page)
 }, { locale: 'ru-RU' })
-
-// codeOf returns the code of an authenticator app (RFC 6238).
-function codeOf(secret) {
-  const bits = [...secret].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
-  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))
-  const counter = Buffer.alloc(8)
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)))
-  const mac = createHmac('sha1', key).update(counter).digest()
-  return String((mac.readUInt32BE(mac.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0')
-}
 
 inBrowser('a second factor is asked for after the password', async (page) => {
   const ada = await register()

@@ -6,7 +6,7 @@ import { ensure, headers, refresh, signInAgain } from './session'
 
 export type Schemas = components['schemas']
 
-const withoutSession = /^\/v1\/auth\/(register|login|refresh|password\/(forgot|reset)|oidc(\/|$)|set-up)/
+const withoutSession = /^\/v1\/(auth\/(register|login|refresh|password\/(forgot|reset)|oidc(\/|$)|set-up)|invitations\/accept)/
 
 // send sends a request of the session. Where the session has ended it waits until the person has signed in again.
 export async function send(request: Request): Promise<Response> {

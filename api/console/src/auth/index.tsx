@@ -1,19 +1,20 @@
 // Sign-in, registration, the second factor and a forgotten password. The links of emails open pages of the server, at /account.
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../api/client'
-import { asFailure, type Failure } from '../api/errors'
 import { useAction, useQuery } from '../api/hooks'
-import { as, uuid } from '../api/operation'
-import { deviceToken, here, me, signedIn, signOut } from '../api/session'
+import { as } from '../api/operation'
+import { here, me, signOut } from '../api/session'
 import { language, languages, setLanguage } from '../i18n'
 import { Brand } from '../layout/shell'
 import { Link, navigate, query } from '../router'
 import { Button, Dialog, fieldError, FormError, Icon, PasswordField, TextField } from '../ui'
+import { AcceptInvitation } from './invitation'
 import { t } from './messages'
+import { device, FactorForm, useOpening, useTitle } from './opening'
 
 export function AuthPages({ path }: { path: string }) {
-  const content = path === '/register' ? <Register /> : path === '/forgot' ? <Forgot /> : path === '/signed-in' ? <SignedIn /> : <SignIn />
+  const content = path === '/register' ? <Register /> : path === '/forgot' ? <Forgot /> : path === '/signed-in' ? <SignedIn /> : path === '/invitation' ? <AcceptInvitation /> : <SignIn />
   return <AuthFrame>{content}</AuthFrame>
 }
 
@@ -34,69 +35,6 @@ export function AuthFrame({ children }: { children: ComponentChildren }) {
         <div class="auth-card">{children}</div>
       </main>
     </div>
-  )
-}
-
-function useTitle(title: string) {
-  useEffect(() => {
-    document.title = `${title} · Parley`
-  }, [title])
-}
-
-// device names this browser, so that others cannot delay its log-ins.
-const device = () => {
-  const token = deviceToken()
-  return token ? { 'X-Device-Token': token } : ({} as Record<string, string>)
-}
-
-// useSignIn does a step that opens a session, and the second factor after it where the account has one. Secrets are neither kept nor hashed, so the
-// operation id is kept in memory alone.
-function useOpening<B>(step: (operation: string, body: B) => Promise<Schemas['TokenPair']>) {
-  const [state, set] = useState<{ pending: boolean; failure: Failure | null; ticket: string | null }>({ pending: false, failure: null, ticket: null })
-  const operation = useRef('')
-  const busy = useRef(false)
-  const attempt = async (open: () => Promise<Schemas['TokenPair']>) => {
-    if (busy.current) return
-    busy.current = true
-    set((s) => ({ ...s, pending: true, failure: null }))
-    try {
-      await signedIn(await open())
-      set({ pending: false, failure: null, ticket: null })
-    } catch (thrown) {
-      const failure = asFailure(thrown)
-      if (!failure.passing) operation.current = ''
-      if (failure.code === 'SECOND_FACTOR_REQUIRED') set({ pending: false, failure: null, ticket: String(failure.details?.ticket) })
-      else set((s) => ({ pending: false, failure, ticket: failure.code === 'INVALID_TICKET' ? null : s.ticket }))
-    } finally {
-      busy.current = false
-    }
-  }
-  return {
-    ...state,
-    run: (body: B) => attempt(() => step((operation.current ||= uuid()), body)),
-    factor: (code: string) => attempt(() => ok(api.POST('/v1/auth/login/factor', { body: { ticket: state.ticket ?? '', code }, ...as(uuid(), device()) }))),
-    back: () => set({ pending: false, failure: null, ticket: null }),
-  }
-}
-
-type Opening = Pick<ReturnType<typeof useOpening>, 'factor' | 'back' | 'pending' | 'failure'>
-
-function FactorForm({ opening }: { opening: Opening }) {
-  const [code, setCode] = useState('')
-  useTitle(t('codeTitle'))
-  return (
-    <form class="auth-form" onSubmit={(e) => (e.preventDefault(), void opening.factor(code.trim()))}>
-      <h1>{t('codeTitle')}</h1>
-      <p class="lead">{t('codeLead')}</p>
-      <FormError failure={opening.failure} />
-      <TextField label={t('code')} value={code} onInput={setCode} required autoFocus autocomplete="one-time-code" inputMode="text" spellcheck={false} maxLength={40} dir="ltr" />
-      <Button kind="primary" type="submit" busy={opening.pending}>
-        {t('confirm')}
-      </Button>
-      <Button kind="quiet" onClick={opening.back}>
-        {t('back')}
-      </Button>
-    </form>
   )
 }
 
@@ -125,6 +63,8 @@ function SignIn() {
       <Providers />
       <p class="auth-other">
         {t('noAccount')} <Link to="/register">{t('register')}</Link>
+        <br />
+        <Link to="/invitation">{t('haveInvitation')}</Link>
       </p>
     </>
   )

@@ -113,7 +113,7 @@ function Navigation({ path }: { path: string }) {
 
 function WorkspaceMenu({ onNew }: { onNew: () => void }) {
   const at = here.value
-  const all = (me.value?.memberships ?? []).filter((m) => !m.deleted_at)
+  const all = (me.value?.memberships ?? []).filter((m) => !m.deleted_at || m.role === 'owner')
   const name = at?.name ?? 'Parley'
   return (
     <Menu
@@ -135,7 +135,7 @@ function WorkspaceMenu({ onNew }: { onNew: () => void }) {
         {
           title: t('workspaces'),
           items: all.map((m) => ({
-            label: m.name,
+            label: m.deleted_at ? t('deletedName', { name: m.name }) : m.name,
             checked: m.workspace_id === at?.workspace_id,
             onSelect: async () => {
               if (m.workspace_id === at?.workspace_id) return
@@ -178,6 +178,7 @@ function AccountMenu() {
         { title: t('language'), items: languages.map((l) => ({ label: l.name, checked: language.value === l.id, onSelect: () => setLanguage(l.id) })) },
         {
           items: [
+            { label: t('accountSettings'), icon: 'gear', onSelect: () => void navigate('/settings/account') },
             { label: t('docs'), icon: 'book', onSelect: () => window.open('/docs', '_blank', 'noopener') },
             { label: t('signOut'), icon: 'out', onSelect: () => void leave() },
           ],

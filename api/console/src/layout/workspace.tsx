@@ -2,9 +2,10 @@ import { useState } from 'preact/hooks'
 import { api, ok } from '../api/client'
 import { useAction } from '../api/hooks'
 import { as } from '../api/operation'
-import { chooseWorkspace, refresh, reloadMe, signOut } from '../api/session'
+import { chooseWorkspace, here, me, refresh, reloadMe, signOut } from '../api/session'
+import { date } from '../i18n'
 import { navigate } from '../router'
-import { Button, Dialog, fieldError, FormError, TextField } from '../ui'
+import { Button, Dialog, fieldError, FormError, TextField, toast } from '../ui'
 import { t as ui } from '../ui/messages'
 import { t } from './messages'
 
@@ -59,5 +60,44 @@ export function NoWorkspace() {
         {t('signOut')}
       </Button>
     </form>
+  )
+}
+
+const restorable = 30 * 86_400_000 // how long a deleted workspace can be restored, in ms
+
+// DeletedWorkspace is shown in place of a workspace that is deleted, until it is restored or another one is chosen.
+export function DeletedWorkspace() {
+  const [making, setMaking] = useState(false)
+  const at = here.value
+  const restore = useAction('workspace.restore', async (operation, id: string, name: string) => {
+    await ok(api.POST('/v1/workspaces/{workspace_id}/restore', { params: { path: { workspace_id: id } }, body: {}, ...as(operation) }))
+    await reloadMe()
+    chooseWorkspace(id)
+    toast(t('restored', { name }))
+  })
+  if (!at?.deleted_at) return null
+  const others = me.value?.memberships.filter((m) => !m.deleted_at) ?? []
+  const until = new Date(new Date(at.deleted_at).getTime() + restorable).toISOString()
+  return (
+    <div class="auth-form">
+      <h1 dir="auto">{t('deletedTitle', { name: at.name })}</h1>
+      <p class="lead">{t('deletedText', { date: date(at.deleted_at), until: date(until) })}</p>
+      <FormError failure={restore.failure} />
+      {at.role === 'owner' && (
+        <Button kind="primary" busy={restore.pending} onClick={() => void restore.run(at.workspace_id, at.name)}>
+          {t('restore')}
+        </Button>
+      )}
+      {others.slice(0, 5).map((m) => (
+        <Button key={m.workspace_id} onClick={() => chooseWorkspace(m.workspace_id)}>
+          <span dir="auto">{t('goTo', { name: m.name })}</span>
+        </Button>
+      ))}
+      {!others.length && <Button onClick={() => setMaking(true)}>{t('newWorkspace')}</Button>}
+      <Button kind="quiet" onClick={() => void signOut()}>
+        {t('signOut')}
+      </Button>
+      {making && <NewWorkspace onClose={() => setMaking(false)} />}
+    </div>
   )
 }

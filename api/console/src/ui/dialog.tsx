@@ -42,10 +42,10 @@ export function Dialog({ title, onClose, children, footer, wide, side, fixed }: 
       }}
     >
       <div class="dialog-box">
-        <header>
+        <div class="dialog-head">
           <h2 id={id}>{title}</h2>
           {!fixed && <IconButton icon="x" label={t('close')} onClick={onClose} />}
-        </header>
+        </div>
         <div class="dialog-body">{children}</div>
         {footer && <footer>{footer}</footer>}
       </div>

@@ -30,11 +30,22 @@ const russian: Record<string, string> = {
   VALIDATION_ERROR: 'Проверьте отмеченные поля.',
   CONFLICT: 'Так сделать сейчас нельзя.',
   DOCUMENT_EXISTS: 'Такой документ уже есть.',
+  LAST_OWNER: 'У пространства должен остаться владелец.',
+  REAUTHENTICATION_REQUIRED: 'Подтвердите, что это вы.',
+  SECOND_FACTOR_EXISTS: 'Второй фактор уже настроен.',
+  SECOND_FACTOR_NOT_FOUND: 'Второй фактор не настроен.',
+  LINK_NOT_FOUND: 'Код или ссылка больше не действует. Запросите новое письмо.',
+  EXPORT_RUNNING: 'Одна выгрузка уже идёт.',
+  TOO_MANY_EXPORTS: 'Сегодня выгрузок уже было достаточно. Повторите завтра.',
+  INVITATION_NOT_FOUND: 'Такого приглашения нет, или его отозвали.',
+  INVITATION_USED: 'Приглашение уже использовано. Войдите.',
+  INVITATION_EXPIRED: 'Приглашение истекло. Попросите новое.',
   PAYLOAD_TOO_LARGE: 'Слишком большой файл или текст.',
 }
 
 // messageOf returns what went wrong, in the language of the page where there is a text in it.
 export function messageOf(failure: Failure): string {
   if (failure.code === 'NETWORK') return t('offline')
+  if (failure.code === 'SECOND_FACTOR_MISSING' && failure.status === 403) return t('factorMissing')
   return (language.value === 'ru' && russian[failure.code]) || failure.message
 }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { Failure } from '../api/errors'
-import { Button, CopyButton } from './button'
+import { Button, CopyButton, LinkButton } from './button'
 import { messageOf } from './errors'
 import { Icon, type IconName } from './icon'
 import { t } from './messages'
@@ -61,7 +61,10 @@ export function ErrorState({ failure, onRetry }: { failure: Failure; onRetry?: (
       </div>
       <h2>{t('failed')}</h2>
       <p>{messageOf(failure)}</p>
-      <div class="actions">{onRetry && <RetryButton failure={failure} onRetry={onRetry} />}</div>
+      <div class="actions">
+        {failure.code === 'SECOND_FACTOR_MISSING' && <LinkButton kind="primary" icon="shield" to="/settings/account">{t('setFactor')}</LinkButton>}
+        {onRetry && <RetryButton failure={failure} onRetry={onRetry} />}
+      </div>
       <Trace failure={failure} />
     </div>
   )

@@ -6,7 +6,7 @@ import { as, operationFor, settle } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { uploadFile } from '../../api/upload'
 import { bytes } from '../../i18n'
-import { Badge, Button, EmptyState, ErrorState, FormError, Icon, messageOf, Notice, PageBody, Section, Select, Skeleton, toast } from '../../ui'
+import { Badge, Button, EmptyState, ErrorState, FormError, Icon, LinkButton, messageOf, Notice, PageBody, Section, Select, Skeleton, toast } from '../../ui'
 import type { BotDetail } from './bot'
 import { DocumentDialog } from './document'
 import { t } from './messages'
@@ -61,7 +61,7 @@ export function BotKnowledge({ bot, onSaved }: { bot: BotDetail; onSaved: (to: B
       ) : (
         <>
           {ids.map((id) => (
-            <BaseSection key={id} id={id} base={known.find((b) => b.id === id)} onDetach={writes ? () => void save.run(attached(bot).filter((k) => k.id !== id)) : undefined} />
+            <BaseSection key={id} id={id} botId={bot.id} base={known.find((b) => b.id === id)} onDetach={writes ? () => void save.run(attached(bot).filter((k) => k.id !== id)) : undefined} />
           ))}
           {!ids.length && (
             <EmptyState icon="book" title={t('noKnowledge')}>
@@ -161,11 +161,12 @@ function DropZone({ target }: { target: () => Promise<string> }) {
   )
 }
 
-function BaseSection({ id, base, onDetach }: { id: string; base: Base | undefined; onDetach: (() => void) | undefined }) {
+function BaseSection({ id, botId, base, onDetach }: { id: string; botId: string; base: Base | undefined; onDetach: (() => void) | undefined }) {
   const documents = useQuery(`documents/${id}`, (signal) => ok(api.GET('/v1/knowledge-bases/{knowledge_base_id}/documents', { params: { path: { knowledge_base_id: id }, query: { limit: 100 } }, signal })))
   const [open, setOpen] = useState<Document | null>(null)
   const items = documents.data?.items ?? []
   const working = items.some((d) => !['ready', 'failed'].includes(d.status))
+  const fresh = !working && items.some((d) => d.status === 'ready' && Date.now() - new Date(d.created_at).getTime() < 10 * 60_000)
   useEffect(() => {
     if (!working) return
     const timer = setInterval(documents.reload, 1500)
@@ -198,6 +199,13 @@ function BaseSection({ id, base, onDetach }: { id: string; base: Base | undefine
             </li>
           ))}
         </ul>
+      )}
+      {fresh && (
+        <div class="next-step">
+          <Notice tone="good" icon="check" action={<LinkButton small kind="primary" to={`/bots/${botId}`}>{t('askIt')}</LinkButton>}>
+            <p role="status">{t('canAnswer')}</p>
+          </Notice>
+        </div>
       )}
       {open && <DocumentDialog bases={[id]} documentId={open.id} title={open.title} onClose={() => setOpen(null)} />}
     </Section>

@@ -9,6 +9,7 @@ import { Compare } from './compare'
 import { Composer } from './composer'
 import { useFileDrop } from './drop'
 import { CitedDialog } from './document'
+import { FirstSteps } from './first-steps'
 import { t } from './messages'
 import { ThreadScroll } from './thread'
 import { TurnView, type Cited } from './turn'
@@ -71,7 +72,9 @@ function Single({ bot, version, switcher }: ModeProps & { version: number | null
         ) : chat.failure ? (
           <ErrorState failure={chat.failure} onRetry={() => void chat.load()} />
         ) : chat.turns.length === 0 ? (
-          <EmptyState icon="chat" title={t('talkTo', { name: bot.name })}>{t('talkHint')}</EmptyState>
+          <EmptyState icon="chat" title={t('talkTo', { name: bot.name })} action={<FirstSteps bot={bot} onAsk={allowed ? (content) => void chat.send({ content, attachments: [], variables: valuesFor(declared, values) }) : undefined} />}>
+            {t('talkHint')}
+          </EmptyState>
         ) : (
           chat.turns.map((turn, i) => <TurnView key={turn.key} turn={turn} last={i === chat.turns.length - 1} botName={bot.name} chat={chat} onCite={setCited} />)
         )}

@@ -4,7 +4,7 @@ import { may } from '../../api/permissions'
 import { here } from '../../api/session'
 import { ago } from '../../i18n'
 import { Link, navigate } from '../../router'
-import { Button, ErrorState, Icon, PageBody, PageHeader, Section, Skeleton } from '../../ui'
+import { Button, ErrorState, Icon, LinkButton, Notice, PageBody, PageHeader, Section, Skeleton } from '../../ui'
 import { BotStatus } from '../bots/status'
 import { t } from './messages'
 
@@ -16,6 +16,11 @@ export default function Home() {
       ok(api.GET('/v1/conversations/threads', { params: { query: { limit: 5 } }, signal })),
     ])
     return { bots: bots.items, documents: bases.items.reduce((n, b) => n + b.documents.ready, 0), threads: threads.items }
+  })
+  // Whether no model but echo can be used. Where that cannot be read, nothing is said of it.
+  const echo = useQuery(may('models.read') ? 'home models' : null, async (signal) => {
+    const { items, patterns } = await ok(api.GET('/v1/models', { signal }))
+    return items.every((m) => m.provider === 'echo') && patterns.every((p) => p === 'echo')
   })
   const data = home.data
   const steps = data && [data.bots.length > 0, data.documents > 0, data.threads.some((x) => x.last_message_at)]
@@ -38,6 +43,14 @@ export default function Home() {
                 <Step n={2} done={steps[1]!} next={steps[0]! && !steps[1]} title={t('documentTitle')} text={t('documentText')} action={t('documentAction')} to={first && `/bots/${first.id}/knowledge`} />
                 <Step n={3} done={steps[2]!} next={steps[0]! && steps[1]! && !steps[2]} title={t('talkTitle')} text={t('talkText')} action={t('talkAction')} to={first && `/bots/${first.id}`} />
               </ol>
+            )}
+            {echo.data && (
+              <div class="section">
+                <Notice icon="key" action={may('models.manage') && <LinkButton small to="/settings/models">{t('echoAction')}</LinkButton>}>
+                  <b>{t('echoTitle')}</b>
+                  <p>{may('models.manage') ? t('echoText') : t('echoTextOthers')}</p>
+                </Notice>
+              </div>
             )}
             {!data.bots.length && !may('bots.write') && <p class="hint">{t('readOnly')}</p>}
             {data.bots.length > 0 && (

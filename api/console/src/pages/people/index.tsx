@@ -3,6 +3,8 @@ import { may } from '../../api/permissions'
 import { NotFound } from '../../layout/not-found'
 import { query, setQuery } from '../../router'
 import { Button, PageBody, PageHeader, Tabs } from '../../ui'
+import { t as account } from '../settings/account/messages'
+import { Sessions } from '../settings/account/sessions'
 import { Invitations, InviteDialog } from './invitations'
 import { Keys, NewKeyDialog } from './keys'
 import { Members } from './members'
@@ -15,6 +17,7 @@ export default function People({ params }: PageProps) {
     { id: 'members', label: t('members') },
     ...(may('members.manage') ? [{ id: 'invitations', label: t('invitations') }] : []),
     ...(may('keys.manage') ? [{ id: 'keys', label: t('keys') }] : []),
+    { id: 'sessions', label: account('sessions') },
   ]
   if (!parts.some((p) => p.id === tab)) return <NotFound />
   const close = () => setQuery({ new: null })
@@ -27,7 +30,7 @@ export default function People({ params }: PageProps) {
           tab === 'keys' ? (
             <Button kind="primary" icon="plus" onClick={() => setQuery({ new: '1' })}>{t('newKey')}</Button>
           ) : (
-            may('members.manage') && <Button kind="primary" icon="plus" onClick={() => setQuery({ new: '1' })}>{t('invite')}</Button>
+            tab !== 'sessions' && may('members.manage') && <Button kind="primary" icon="plus" onClick={() => setQuery({ new: '1' })}>{t('invite')}</Button>
           )
         }
       />
@@ -35,9 +38,10 @@ export default function People({ params }: PageProps) {
         {tab === 'members' && <Members />}
         {tab === 'invitations' && <Invitations />}
         {tab === 'keys' && <Keys />}
+        {tab === 'sessions' && <Sessions />}
       </PageBody>
       {query('new') && tab === 'keys' && <NewKeyDialog onClose={close} />}
-      {query('new') && tab !== 'keys' && may('members.manage') && <InviteDialog onClose={close} />}
+      {query('new') && tab !== 'keys' && tab !== 'sessions' && may('members.manage') && <InviteDialog onClose={close} />}
     </>
   )
 }

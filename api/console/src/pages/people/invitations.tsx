@@ -4,7 +4,7 @@ import { invalidate, useAction, usePages } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import type { Role } from '../../api/session'
-import { setQuery } from '../../router'
+import { href, setQuery } from '../../router'
 import { Badge, Button, confirm, Dialog, EmptyState, fieldError, messageOf, Notice, Select, Table, TextField, toast, type Column } from '../../ui'
 import { asFailure } from '../../api/errors'
 import { t as ui } from '../../ui/messages'
@@ -70,6 +70,7 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
           <p dir="auto">{made.token ? t('invitedText', { name: made.email }) : t('invitedByEmail', { name: made.email })}</p>
           {made.token && (
             <>
+              <Secret label={t('invitationLink')} text={`${location.origin}${href('/invitation')}#${made.token}`} />
               <Secret label={t('token')} text={made.token} />
               <Notice tone="warn" icon="key">{t('onceToken')}</Notice>
             </>

@@ -35,7 +35,17 @@ export function Fresh({ failure, onDone }: { failure: Failure | null; onDone: ()
   })
   if (failure?.code !== 'REAUTHENTICATION_REQUIRED') return <FormError failure={failure} onRetry={onDone} />
   return (
-    <div class="card stacked" role="group" aria-label={t('freshTitle')}>
+    <div
+      class="card stacked"
+      role="group"
+      aria-label={t('freshTitle')}
+      onKeyDown={(e) => {
+        // A form around it must not be sent.
+        if (e.key !== 'Enter' || !(e.target instanceof HTMLInputElement)) return
+        e.preventDefault()
+        if (password) void renew.run()
+      }}
+    >
       <p>
         <b>{t('freshTitle')}</b>
       </p>

@@ -7,6 +7,11 @@ import { here, reloadMe } from '../../api/session'
 import { Button, ErrorState, fieldError, FormError, Section, Skeleton, TextField, toast } from '../../ui'
 import { At, Facts, Id } from '../work/parts'
 import { t } from './messages'
+import { Danger } from './workspace/danger'
+import { Exports } from './workspace/exports'
+import { FactorRule } from './workspace/factor'
+import { t as tw } from './workspace/messages'
+import { Retention } from './workspace/retention'
 
 export function General() {
   const id = here.value?.workspace_id ?? ''
@@ -28,6 +33,16 @@ export function General() {
         </div>
       </Section>
       {!may('workspace.manage') && <p class="hint section">{t('readOnly')}</p>}
+      <Section title={tw('security')}>
+        <FactorRule id={id} />
+      </Section>
+      {may('workspace.manage') && (
+        <Section title={tw('retention')} hint={tw('retentionHint')}>
+          <Retention id={id} />
+        </Section>
+      )}
+      {may('workspace.export') && <Exports id={id} />}
+      <Danger id={id} name={w.name} />
     </>
   )
 }

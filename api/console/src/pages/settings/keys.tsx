@@ -1,4 +1,3 @@
-import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { useAction } from '../../api/hooks'
@@ -7,6 +6,7 @@ import { may } from '../../api/permissions'
 import { date, duration } from '../../i18n'
 import { Badge, Button, confirm, Dialog, fieldError, FormError, Notice, PasswordField, TextField, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
+import { Card } from './card'
 import { t } from './messages'
 import type { Provider } from './models'
 
@@ -38,24 +38,6 @@ function TestResult({ tested, onModel, model, busy }: { tested: Tested; onModel?
           </p>
         </Notice>
       )}
-    </div>
-  )
-}
-
-function Card({ title, badge, text, actions, children }: { title: string; badge: ComponentChildren; text: ComponentChildren; actions: ComponentChildren; children?: ComponentChildren }) {
-  return (
-    <div class="card provider">
-      <header>
-        <div class="about">
-          <div class="title">
-            <h3>{title}</h3>
-            {badge}
-          </div>
-          <p>{text}</p>
-        </div>
-        <div class="buttons">{actions}</div>
-      </header>
-      {children}
     </div>
   )
 }

@@ -1,1 +1,0 @@
-export{t as default}from"./index-D0ebokDK.js";

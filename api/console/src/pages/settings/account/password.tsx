@@ -1,0 +1,66 @@
+import { useState } from 'preact/hooks'
+import { api, ok } from '../../../api/client'
+import { invalidate, useAction } from '../../../api/hooks'
+import { as } from '../../../api/operation'
+import { me } from '../../../api/session'
+import { language } from '../../../i18n'
+import { Button, Dialog, fieldError, Notice, PasswordField, toast } from '../../../ui'
+import { Fresh } from '../../people/shared'
+import { Card } from '../card'
+import { t } from './messages'
+import { useSecretForm } from './secret-form'
+
+export function Password() {
+  const [open, setOpen] = useState(false)
+  return (
+    <>
+      <Card title={t('password')} text={t('passwordHint')} actions={<Button small aria-label={t('changePasswordOf')} onClick={() => setOpen(true)}>{t('changePassword')}</Button>} />
+      {open && <PasswordDialog onClose={() => setOpen(false)} />}
+    </>
+  )
+}
+
+function PasswordDialog({ onClose }: { onClose: () => void }) {
+  const [values, set, edited] = useSecretForm({ current: '', next: '' })
+  const email = me.value?.email ?? ''
+  const change = useAction('password.change', async (operation, _edited: number) => {
+    await ok(api.PUT('/v1/auth/password', { body: { current_password: values.current, new_password: values.next }, ...as(operation) }))
+    invalidate('sessions')
+    toast(t('passwordChanged'))
+    onClose()
+  })
+  const forgot = useAction('password.link', async (operation) => {
+    await ok(api.POST('/v1/auth/password/forgot', { body: { email }, ...as(operation, { 'Accept-Language': language.value }) }))
+    toast(t('linkSent'))
+    onClose()
+  })
+  const run = () => void change.run(edited)
+  const code = change.failure?.code as string | undefined
+  const wrong = code === 'INVALID_CREDENTIALS'
+  return (
+    <Dialog
+      title={t('changePasswordOf')}
+      onClose={onClose}
+      footer={
+        <>
+          <Button onClick={onClose}>{t('cancel')}</Button>
+          <Button kind="primary" type="submit" form="change-password" busy={change.pending}>
+            {t('change')}
+          </Button>
+        </>
+      }
+    >
+      <form id="change-password" onSubmit={(e) => (e.preventDefault(), run())}>
+        {code === 'NO_PASSWORD' ? (
+          <Notice icon="key" action={<Button small busy={forgot.pending} onClick={() => void forgot.run()}>{t('sendLink')}</Button>}>
+            <p role="alert">{t('noPassword', { email })}</p>
+          </Notice>
+        ) : (
+          !wrong && <Fresh failure={change.failure} onDone={run} />
+        )}
+        <PasswordField label={t('currentPassword')} required maxLength={128} autocomplete="current-password" value={values.current} onInput={(to) => set({ current: to })} error={wrong ? t('wrongPassword') : fieldError(change.failure, 'current_password')} />
+        <PasswordField label={t('newPassword')} hint={t('newPasswordHint')} required minLength={8} maxLength={128} autocomplete="new-password" value={values.next} onInput={(to) => set({ next: to })} error={fieldError(change.failure, 'new_password')} />
+      </form>
+    </Dialog>
+  )
+}
