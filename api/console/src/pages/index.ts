@@ -7,7 +7,7 @@ export interface PageProps {
 }
 
 export interface Page {
-  id: 'home' | 'bots' | 'conversations' | 'knowledge' | 'channels' | 'work' | 'usage' | 'audit' | 'people' | 'settings' // also the key of its name in layout/messages.ts
+  id: 'home' | 'bots' | 'conversations' | 'knowledge' | 'tools' | 'channels' | 'work' | 'usage' | 'audit' | 'people' | 'settings' // also the key of its name in layout/messages.ts
   icon: IconName
   group: 'home' | 'build' | 'run' | 'manage'
   path: string // in the sidebar
@@ -21,6 +21,7 @@ export const pages: Page[] = [
   { id: 'home', icon: 'home', group: 'home', path: '/', routes: ['/'], exists: true, load: () => import('./home') },
   { id: 'bots', icon: 'bot', group: 'build', path: '/bots', routes: ['/bots', '/bots/:bot/:tab?'], permission: 'bots.read', exists: true, load: () => import('./bots') },
   { id: 'knowledge', icon: 'book', group: 'build', path: '/knowledge', routes: ['/knowledge', '/knowledge/:base/:document?'], permission: 'knowledge.read', exists: true, load: () => import('./knowledge') },
+  { id: 'tools', icon: 'tool', group: 'build', path: '/tools', routes: ['/tools', '/tools/:tool/:tab?'], permission: 'tools.read', exists: true, load: () => import('./tools') },
   { id: 'conversations', icon: 'chat', group: 'run', path: '/conversations', routes: ['/conversations', '/conversations/:thread'], permission: 'threads.read', exists: true, load: () => import('./conversations') },
   { id: 'channels', icon: 'plug', group: 'run', path: '/channels', routes: ['/channels/:tab?/:id?'], permission: 'webhooks.read', exists: false, load: () => import('./channels') },
   { id: 'work', icon: 'work', group: 'run', path: '/work', routes: ['/work/:tab?/:id?'], permission: 'tool_calls.read', exists: true, load: () => import('./work') },

@@ -12,11 +12,12 @@ import { t } from './messages'
 import { Playground } from './playground'
 import { BotStatus } from './status'
 import './styles.css'
+import { BotTools } from './tools'
 import { Versions } from './versions'
 
 export type BotDetail = Schemas['Bot']
 
-const parts = ['playground', 'instruction', 'knowledge', 'versions'] as const
+const parts = ['playground', 'instruction', 'knowledge', 'tools', 'versions'] as const
 
 export function Bot({ id, tab }: { id: string; tab: string }) {
   const bot = useQuery(`bots/${id}`, (signal) => ok(api.GET('/v1/bots/{bot_id}', { params: { path: { bot_id: id } }, signal })))
@@ -44,6 +45,8 @@ export function Bot({ id, tab }: { id: string; tab: string }) {
         <Editor bot={data} onSaved={changed} />
       ) : part === 'knowledge' ? (
         <BotKnowledge bot={data} onSaved={changed} />
+      ) : part === 'tools' ? (
+        <BotTools bot={data} onSaved={changed} />
       ) : (
         <Versions bot={data} onChange={changed} />
       )}

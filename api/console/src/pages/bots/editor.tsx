@@ -4,7 +4,7 @@ import { useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { guardLeaving, Link } from '../../router'
-import { Button, Checkbox, compareLines, confirmLeaving, Dialog, Diff, fieldError, Field, FormError, Notice, PageBody, Section, Select, TextArea, TextField, toast } from '../../ui'
+import { Button, compareLines, confirmLeaving, Dialog, Diff, fieldError, Field, FormError, Notice, PageBody, TextArea, TextField, toast } from '../../ui'
 import type { BotDetail } from './bot'
 import { t } from './messages'
 import { draftOf, settingsOf, type Draft, type Settings } from './settings'
@@ -32,7 +32,6 @@ export function Editor({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDeta
   }, [bot])
 
   const models = useQuery(writes ? 'models' : null, (signal) => ok(api.GET('/v1/models', { signal })))
-  const tools = useQuery('tools?first', (signal) => ok(api.GET('/v1/tools', { params: { query: { limit: 100 } }, signal })))
 
   const save = useAction('bot.edit', async (operation, version: number, body: { instruction: string; settings: Settings; note?: string; publish: boolean }) => {
     try {
@@ -56,7 +55,6 @@ export function Editor({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDeta
   }
   const error = (field: keyof Draft) => (wrong === field ? t(field === 'others' ? 'notJson' : 'notNumber') : fieldError(save.failure, field === 'instruction' ? field : `settings.${field}`))
   const otherError = error('others') ?? Object.entries(save.failure?.fields ?? {}).filter(([f]) => f.startsWith('settings') && !/^settings\.(model|temperature|max_output_tokens|history_limit|tools)/.test(f)).map(([f, m]) => `${f}: ${m}`)[0]
-  const approvals = ['writes', 'always', 'never'] as const
 
   return (
     <PageBody>
@@ -82,23 +80,10 @@ export function Editor({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDeta
             <TextField label={t('maxTokens')} inputMode="numeric" placeholder={t('byModel')} readOnly={!writes} value={draft.max_output_tokens} onInput={(max_output_tokens) => set({ max_output_tokens })} error={error('max_output_tokens')} />
           </div>
           <TextField label={t('history')} hint={t('historyHint')} inputMode="numeric" placeholder={t('historyAll')} readOnly={!writes} value={draft.history_limit} onInput={(history_limit) => set({ history_limit })} error={error('history_limit')} />
-          {!!tools.data?.items.length && (
-            <Section title={t('tools')}>
-              <div class="tool-list">
-                {tools.data.items.map((tool) => {
-                  const used = draft.tools.find((x) => x.id === tool.id)
-                  return (
-                    <div key={tool.id}>
-                      <Checkbox label={<code>{tool.name}</code>} hint={tool.description} disabled={!writes} checked={!!used} onChange={(on) => set({ tools: on ? [...draft.tools, { id: tool.id }] : draft.tools.filter((x) => x.id !== tool.id) })} />
-                      {used && (
-                        <Select label={t('approval')} disabled={!writes} value={used.approval ?? 'writes'} options={approvals.map((a) => ({ value: a, label: t(`approval_${a}`) }))} onChange={(approval) => set({ tools: draft.tools.map((x) => (x.id === tool.id ? { ...x, approval } : x)) })} />
-                      )}
-                    </div>
-                  )
-                })}
-              </div>
-            </Section>
-          )}
+          <div class="editor-tools">
+            <b>{t('tools')}</b>
+            <Link to={`/bots/${bot.id}/tools`}>{draft.tools.length ? t('toolCount', { n: draft.tools.length }) : t('addTools')}</Link>
+          </div>
           <details open={!!draft.others || !!otherError}>
             <summary>{t('others')}</summary>
             <TextArea label={t('othersLabel')} class="input area mono" hint={<>{t('othersHint')} <a href="/docs/reference/bots" target="_blank" rel="noopener">{t('reference')}</a></>} rows={6} spellcheck={false} readOnly={!writes} value={draft.others} onInput={(others) => set({ others })} error={otherError} />

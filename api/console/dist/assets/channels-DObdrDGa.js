@@ -1,0 +1,1 @@
+export{t as default}from"./index-UoG0LRO6.js";

@@ -1,0 +1,129 @@
+import { useState } from 'preact/hooks'
+import { api, ok } from '../../api/client'
+import type { Failure } from '../../api/errors'
+import { invalidate, useAction, useQuery } from '../../api/hooks'
+import { as } from '../../api/operation'
+import { may } from '../../api/permissions'
+import { Link, navigate } from '../../router'
+import { Button, confirm, Dialog, EmptyState, ErrorState, FormError, LinkButton, Notice, PageBody, PageHeader, Skeleton, Tabs, toast } from '../../ui'
+import { t as ui } from '../../ui/messages'
+import type { Tool } from './draft'
+import { EditTool, ToolDefinition } from './definition'
+import { t } from './messages'
+import { Review } from './review'
+import { Kind, State } from './status'
+import { ToolVersions } from './versions'
+
+export function ToolPage({ id, tab }: { id: string; tab: string }) {
+  const tool = useQuery(`tools/${id}`, (signal) => ok(api.GET('/v1/tools/{tool_id}', { params: { path: { tool_id: id } }, signal })))
+  const data = tool.data
+  const changed = (to: Tool) => {
+    invalidate('tools')
+    tool.set(to)
+  }
+  if (!data) {
+    return (
+      <>
+        <PageHeader title={t('tool')} crumb={{ to: '/tools', label: t('title') }} />
+        <PageBody>{!tool.failure ? <Skeleton lines={6} tall /> : tool.failure.status === 404 || tool.failure.status === 422 ? <Gone /> : <ErrorState failure={tool.failure} onRetry={tool.reload} />}</PageBody>
+      </>
+    )
+  }
+  const parts = [
+    { id: 'definition', label: t('definition') },
+    ...(data.review ? [{ id: 'review', label: t('review') }] : []),
+    { id: 'versions', label: t('versions') },
+  ]
+  const part = parts.find((p) => p.id === tab)?.id ?? 'definition'
+  const path = `/tools/${id}`
+  return (
+    <>
+      <PageHeader
+        title={data.name}
+        crumb={{ to: '/tools', label: t('title') }}
+        badge={<><Kind kind={data.kind} />{data.review && <State review={data.review.status} />}</>}
+        actions={may('tools.write') && <DeleteTool tool={data} />}
+        tabs={<Tabs label={t('parts')} tabs={parts.map((p) => ({ to: p.id === 'definition' ? path : `${path}/${p.id}`, label: p.label, current: p.id === part }))} />}
+      />
+      <PageBody narrow={part === 'definition'}>
+        {part === 'definition' && data.review && (
+          <div class="above-table">
+            <Notice tone={data.review.status === 'waiting' ? 'warn' : 'bad'} icon="alert" action={<LinkButton small to={`${path}/review`}>{t('compare')}</LinkButton>}>{t(data.review.status === 'waiting' ? 'changedText' : 'rejectedText')}</Notice>
+          </div>
+        )}
+        {part === 'review' && data.review ? (
+          <Review tool={data} review={data.review} onChange={changed} onStale={tool.reload} />
+        ) : part === 'versions' ? (
+          <ToolVersions tool={data} onChange={changed} />
+        ) : may('tools.write') ? (
+          <EditTool tool={data} onSaved={changed} />
+        ) : (
+          <div class="stacked">
+            <Notice icon="eye">{t('readOnly')}</Notice>
+            <ToolDefinition of={data} credentials={data.credentials} />
+          </div>
+        )}
+      </PageBody>
+    </>
+  )
+}
+
+function Gone() {
+  return (
+    <EmptyState icon="tool" title={t('goneTitle')} action={<LinkButton to="/tools">{t('toTools')}</LinkButton>}>
+      {t('goneText')}
+    </EmptyState>
+  )
+}
+
+function DeleteTool({ tool }: { tool: Tool }) {
+  const [using, setUsing] = useState<Failure | null>(null)
+  const remove = useAction(`tool.delete.${tool.id}`, async (operation, force: boolean) => {
+    try {
+      await ok(api.DELETE('/v1/tools/{tool_id}', { params: { path: { tool_id: tool.id }, query: force ? { force } : {} }, ...as(operation) }))
+    } catch (thrown) {
+      if ((thrown as Failure).code !== 'TOOL_IN_USE') throw thrown
+      return setUsing(thrown as Failure)
+    }
+    toast(t('deleted', { name: tool.name }))
+    await navigate('/tools', { force: true })
+    invalidate('tools')
+  })
+  const ask = async () => {
+    if (await confirm({ title: t('deleteTitle', { name: tool.name }), text: t('deleteText'), yes: t('delete'), danger: true })) await remove.run(false)
+  }
+  const details = using?.details as { bots?: { id: string; name: string }[]; more?: number } | null | undefined
+  return (
+    <>
+      {!using && <FormError failure={remove.failure} />}
+      <Button kind="quiet" icon="trash" busy={remove.pending} onClick={() => void ask()}>{t('delete')}</Button>
+      {using && (
+        <Dialog
+          title={t('inUseTitle', { name: tool.name })}
+          onClose={() => setUsing(null)}
+          footer={
+            <>
+              <Button onClick={() => setUsing(null)}>{ui('cancel')}</Button>
+              <Button kind="danger" busy={remove.pending} onClick={() => void remove.run(true)}>{t('deleteAnyway')}</Button>
+            </>
+          }
+        >
+          <div class="stacked">
+            <FormError failure={remove.failure} />
+            <p>{t('inUseText')}</p>
+            <ul class="list">
+              {details?.bots?.map((bot) => (
+                <li key={bot.id}>
+                  <Link to={`/bots/${bot.id}/tools`}>
+                    <b dir="auto">{bot.name}</b>
+                  </Link>
+                </li>
+              ))}
+            </ul>
+            {!!details?.more && <p class="hint">{t('moreBots', { n: details.more })}</p>}
+          </div>
+        </Dialog>
+      )}
+    </>
+  )
+}
