@@ -189,7 +189,15 @@ inBrowser('an upload is cancelled, fails with its reason, and is tried again', a
   await input.setInputFiles(text('note.txt', 'Noted.'))
   await page.getByText('there is no room for files').waitFor()
   await page.unroute('**/v1/files')
+  let expired = true
+  await page.route('**/v1/files', (route) => {
+    if (!expired) return route.continue()
+    expired = false
+    return route.fulfill({ status: 401, contentType: 'application/json', body: error('UNAUTHORIZED', 'the token has expired') })
+  })
+  const refreshed = page.waitForResponse(/\/v1\/auth\/refresh$/)
   await page.getByRole('button', { name: 'Try again: note.txt' }).click()
+  assert.ok((await refreshed).ok(), 'an access token that has expired is refreshed')
   await page.getByRole('button', { name: 'Remove note.txt' }).waitFor()
   await page.getByRole('button', { name: 'Send' }).click()
   await page.locator('.answer').getByText('Noted.').waitFor()
@@ -229,6 +237,14 @@ inBrowser('an answer goes on after a lost connection without a reload, and its t
     }
     await route.fulfill({ status: 200, contentType: 'text/event-stream', body: body.slice(0, at + 3) })
   })
+  // All that is shown on the way is a beginning of the answer.
+  await page.evaluate((full) => {
+    globalThis.wrong = []
+    new MutationObserver(() => {
+      const shown = document.querySelector('.answer')?.textContent ?? ''
+      if (!full.startsWith(shown)) globalThis.wrong.push(shown)
+    }).observe(document.body, { childList: true, subtree: true, characterData: true })
+  }, `Echo: ${words(200)}`)
   await send(page, words(200))
   await page.locator('.answer').getByText('word11').waitFor()
   await page.getByText('The connection was lost. Going on…').waitFor()
@@ -242,6 +258,7 @@ inBrowser('an answer goes on after a lost connection without a reload, and its t
   await counted(page.locator('.turn'), 1)
   assert.equal(begun, 1, 'the turn is followed, not begun again')
   assert.ok(refused > 0)
+  assert.deepEqual(await page.evaluate(() => globalThis.wrong), [])
   const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
   assert.equal((await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/messages`)).items.length, 2)
 })
@@ -316,15 +333,23 @@ for (const [status, code] of [[429, 'TOO_MANY_TURNS'], [503, 'DOWNSTREAM_UNAVAIL
     await page.route(/\/turn$/, async (route) => {
       operations.push(route.request().headers()['x-operation-id'])
       if (operations.length > 1) return route.continue()
-      await route.fulfill({ status, headers: { 'Retry-After': '3' }, contentType: 'application/json', body: JSON.stringify({ code, message: 'too much is going on', trace_id: 'x', details: null }) })
+      await route.fulfill({ status, headers: { 'Retry-After': '30' }, contentType: 'application/json', body: JSON.stringify({ code, message: 'too much is going on', trace_id: 'x', details: null }) })
     })
+    await page.clock.install()
     await signIn(page, ada, `/bots/${bot.id}`)
     await send(page, 'Hello')
     await page.getByText('too much is going on').waitFor()
-    const waiting = page.getByRole('button', { name: /^Try again in \d s$/ })
-    assert.ok(await waiting.isDisabled())
-    await accessible(page)
+    const seconds = async () => Number(/^Try again in (\d+) s$/.exec(await page.getByRole('button', { name: /^Try again in/ }).textContent())?.[1])
+    const first = await seconds()
+    assert.ok(first > 15 && first <= 30)
+    assert.ok(await page.getByRole('button', { name: /^Try again in/ }).isDisabled())
+    await page.clock.fastForward(10_000)
+    const second = await seconds()
+    assert.ok(second <= first - 10 && second > 0)
     await shoot(page, `retry-after-${status}`)
+    await page.clock.fastForward(30_000)
+    await page.getByRole('button', { name: 'Try again', exact: true }).waitFor()
+    await accessible(page)
     await page.getByRole('button', { name: 'Try again', exact: true }).click()
     await page.locator('.answer').getByText('Echo: Hello').waitFor()
     await page.getByRole('button', { name: 'As curl' }).waitFor()

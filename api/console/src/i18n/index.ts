@@ -75,7 +75,7 @@ export function bytes(n: number): string {
     n /= 1000
     i++
   }
-  return new Intl.NumberFormat(language.value, { style: 'unit', unit: units[i]!, unitDisplay: 'short', maximumFractionDigits: i && n < 10 ? 1 : 0 }).format(n)
+  return new Intl.NumberFormat(language.value, { style: 'unit', unit: units[i]!, unitDisplay: i ? 'short' : 'long', maximumFractionDigits: i && n < 10 ? 1 : 0 }).format(n)
 }
 
 // money returns a cost in millionths of the operator's currency, which the API does not name.

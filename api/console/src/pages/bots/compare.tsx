@@ -61,7 +61,7 @@ function Comparison({ bot, switcher, pair, onPair }: ModeProps & { pair: Pair; o
         ))}
       </div>
       <VariablesForm declared={variables} values={values} onChange={setValues} />
-      <ThreadScroll wide running={running} changes={[chats[0].turns, chats[1].turns]}>
+      <ThreadScroll wide running={running} turns={chats.map((c) => c.turns)}>
         {chats.some((c) => c.loading) ? (
           <Skeleton lines={4} />
         ) : failure ? (

@@ -66,7 +66,7 @@ function Single({ bot, version, switcher }: ModeProps & { version: number | null
         {chat.turns.length > 0 && <Button small kind="quiet" icon="plus" onClick={restart}>{t('newThread')}</Button>}
       </div>
       {allowed && <VariablesForm declared={declared} values={values} onChange={setValues} />}
-      <ThreadScroll running={chat.running} changes={[chat.turns]}>
+      <ThreadScroll running={chat.running} turns={[chat.turns]}>
         {chat.loading ? (
           <Skeleton lines={4} />
         ) : chat.failure ? (

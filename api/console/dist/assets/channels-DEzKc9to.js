@@ -1,0 +1,1 @@
+export{t as default}from"./index-EjgC3Ri4.js";

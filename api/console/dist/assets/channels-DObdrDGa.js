@@ -1,1 +1,0 @@
-export{t as default}from"./index-UoG0LRO6.js";
