@@ -1,1 +1,0 @@
-export{t as default}from"./index-EjgC3Ri4.js";

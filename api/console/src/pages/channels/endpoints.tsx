@@ -1,0 +1,36 @@
+import { api, ok } from '../../api/client'
+import { usePages } from '../../api/hooks'
+import { may } from '../../api/permissions'
+import { Link, setQuery } from '../../router'
+import { Button, EmptyState, Icon, Table, type Column } from '../../ui'
+import { useBots } from '../conversations/names'
+import { When } from '../work/parts'
+import { t } from './messages'
+import { EndpointState, type Endpoint } from './shared'
+
+export function Endpoints() {
+  const pages = usePages('webhook-endpoints', (cursor, signal) => ok(api.GET('/v1/webhook-endpoints', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal })))
+  const bots = useBots()
+  const columns: Column<Endpoint>[] = [
+    {
+      key: 'name', title: t('name'), width: 'minmax(0, 1fr)',
+      cell: (e) => (
+        <Link class="row-link" to={`/channels/endpoints/${e.id}`}>
+          <span class="tile" aria-hidden="true">
+            <Icon name="plug" />
+          </span>
+          <b dir="auto">{e.name}</b>
+        </Link>
+      ),
+    },
+    { key: 'bot', title: t('bot'), width: 'minmax(0, 0.8fr)', wide: true, cell: (e) => <span dir="auto">{bots.data?.find((b) => b.id === e.bot_id)?.name ?? '—'}</span> },
+    { key: 'state', title: t('state'), width: '120px', cell: (e) => <EndpointState of={e} /> },
+    { key: 'created', title: t('created'), width: '110px', wide: true, end: true, cell: (e) => <When at={e.created_at} /> },
+  ]
+  const create = may('webhooks.manage') && (
+    <Button icon="plus" onClick={() => setQuery({ new: '1' })}>
+      {t('newEndpoint')}
+    </Button>
+  )
+  return <Table label={t('endpoints')} columns={columns} pages={pages} rowKey={(e) => e.id} empty={<EmptyState icon="plug" title={t('noEndpoints')} action={create}>{t('noEndpointsText')}</EmptyState>} />
+}
