@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
@@ -6,6 +6,7 @@ import { may } from '../../api/permissions'
 import { guardLeaving, Link, query, setQuery } from '../../router'
 import { Button, confirmLeaving, EmptyState, ErrorState, fieldError, FormError, Icon, IconButton, LinkButton, Notice, PageBody, Select, Skeleton, toast } from '../../ui'
 import type { BotDetail } from './bot'
+import { useShowProblem } from '../tools/focus'
 import { Effect, State } from '../tools/status'
 import { t } from './messages'
 
@@ -53,9 +54,9 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
 
   const save = useAction('bot.tools', async (operation, to: BotDetail, used: Used[], publish: boolean) => {
     const params = { path: { bot_id: bot.id } }
-    const body = { instruction: to.instruction || t('defaultInstruction'), settings: { ...to.settings, tools: used }, note: t('toolsNote'), publish }
+    const content = { instruction: to.instruction || t('defaultInstruction'), settings: { ...to.settings, tools: used }, note: t('toolsNote'), publish }
     try {
-      const saved = await ok(api.PUT('/v1/bots/{bot_id}/instruction', { params, body, ...as(operation, { 'If-Match': `"${to.current_version}"` }) }))
+      const saved = await ok(api.PUT('/v1/bots/{bot_id}/instruction', { params, body: content, ...as(operation, { 'If-Match': `"${to.current_version}"` }) }))
       show(saved)
       onSaved(saved)
       toast(t(publish ? 'savedLive' : 'savedDraft', { version: `v${saved.current_version}` }))
@@ -64,6 +65,8 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
       setTheirs(await ok(api.GET('/v1/bots/{bot_id}', { params })))
     }
   })
+  const body = useRef<HTMLDivElement>(null)
+  useShowProblem(body, save.failure ?? theirs)
   const set = (id: string, part: Partial<Used>) => setList(list.map((x) => (x.id === id ? { ...x, ...part } : x)))
   const known = tools.data ?? []
   const free = known.filter((tool) => !list.some((x) => x.id === tool.id))
@@ -74,7 +77,7 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
       {!tools.data ? (
         tools.failure ? <ErrorState failure={tools.failure} onRetry={tools.reload} /> : <Skeleton lines={4} tall />
       ) : (
-        <div class="bot-tools">
+        <div class="bot-tools" ref={body}>
           <FormError failure={save.failure} onRetry={() => void save.run(base, list, true)} />
           {theirs && (
             <div class="notice warn" role="alert">

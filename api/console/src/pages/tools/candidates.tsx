@@ -1,7 +1,8 @@
 import type { ComponentChildren } from 'preact'
 import type { Schemas } from '../../api/client'
+import type { Failure } from '../../api/errors'
 import { Link } from '../../router'
-import { Badge, Button, Checkbox, Icon, LinkButton, Notice, Section } from '../../ui'
+import { Badge, Button, Checkbox, FormError, Icon, LinkButton, Notice, Section } from '../../ui'
 import { t } from './messages'
 import { Effect } from './status'
 
@@ -18,6 +19,7 @@ interface Props {
   list: Candidate[]
   chosen: string[]
   busy: boolean
+  failure: Failure | null
   error: string | undefined
   onChoose: (to: string[]) => void
   onMake: () => void
@@ -26,7 +28,7 @@ interface Props {
 const maxChosen = 100 // in one call
 
 // Candidates lists what an import would make, to choose from.
-export function Candidates({ list, chosen, busy, error, onChoose, onMake }: Props) {
+export function Candidates({ list, chosen, busy, failure, error, onChoose, onMake }: Props) {
   const able = list.filter((c) => !c.problem).map((c) => c.id)
   const picked = able.filter((id) => chosen.includes(id))
   const all = able.slice(0, maxChosen)
@@ -47,10 +49,14 @@ export function Candidates({ list, chosen, busy, error, onChoose, onMake }: Prop
           </li>
         ))}
       </ul>
-      {error && <p class="field-error" role="alert">{error}</p>}
-      <div class="form-end">
-        <Button kind="primary" disabled={!picked.length || picked.length > maxChosen} busy={busy} onClick={onMake}>{t('makeN', { n: picked.length })}</Button>
-        <span class="hint">{picked.length > maxChosen ? t('tooMany') : t('allOrNone')}</span>
+      <div class="candidates-end">
+        <FormError failure={failure} onRetry={onMake} />
+        {failure?.code === 'TOOL_NAME_TAKEN' && <p class="hint">{t('takenHint')}</p>}
+        {error && <p class="field-error">{error}</p>}
+        <div class="form-end">
+          <Button kind="primary" disabled={!picked.length || picked.length > maxChosen} busy={busy} onClick={onMake}>{t('makeN', { n: picked.length })}</Button>
+          <span class="hint">{picked.length > maxChosen ? t('tooMany') : t('allOrNone')}</span>
+        </div>
       </div>
     </Section>
   )

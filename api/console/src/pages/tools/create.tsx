@@ -8,6 +8,7 @@ import { Button, confirmLeaving, FormError, LinkButton, Notice, PageBody, PageHe
 import { t as ui } from '../../ui/messages'
 import { CredentialsFields, credentialsOf, noCredentials } from './credentials'
 import { emptyDraft, fieldsOf, type Draft } from './draft'
+import { useShowProblem } from './focus'
 import { ToolFields } from './form'
 import { t } from './messages'
 
@@ -32,7 +33,7 @@ export function NewTool() {
     const given = draft.kind === 'http' ? credentialsOf(credentials) : undefined
     if (fields && draft.kind !== 'mcp') void create.run({ kind: draft.kind, name: draft.name.trim(), ...fields, ...(given && { credentials: given }) })
   }
-  useFocusOnError(form, create.failure)
+  useShowProblem(form, create.failure)
   return (
     <>
       <PageHeader title={t('newTool')} crumb={{ to: '/tools', label: t('title') }} />
@@ -52,11 +53,4 @@ export function NewTool() {
       </PageBody>
     </>
   )
-}
-
-// useFocusOnError leads to the first field with an error, once a call has failed.
-export function useFocusOnError(form: { current: HTMLFormElement | null }, failure: unknown) {
-  useEffect(() => {
-    if (failure) form.current?.querySelector<HTMLElement>('.invalid .input')?.focus()
-  }, [failure])
 }

@@ -6,9 +6,9 @@ import { bytes, duration } from '../../i18n'
 import { guardLeaving } from '../../router'
 import { Button, Code, confirmLeaving, FormError, Notice, toast } from '../../ui'
 import { Facts, Id } from '../work/parts'
-import { useFocusOnError } from './create'
 import { CredentialsFields, credentialsOf, CredentialsSet, noCredentials } from './credentials'
 import { changesOf, draftOf, fieldsOf, type Definition, type Draft, type Tool } from './draft'
+import { useShowProblem } from './focus'
 import { ToolFields } from './form'
 import { t } from './messages'
 import { Effect } from './status'
@@ -21,6 +21,7 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
   const [fresh, setFresh] = useState(noCredentials)
   const [theirs, setTheirs] = useState<Tool | null>(null)
   const [note, setNote] = useState('')
+  const [edition, setEdition] = useState(0) // of the editor of the arguments, which begins anew with another schema
   const form = useRef<HTMLFormElement>(null)
   const before = draftOf(base)
   const given = credentials === 'remove' ? null : base.credentials && credentials === 'keep' ? undefined : credentialsOf(fresh)
@@ -28,6 +29,7 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
   useEffect(() => (dirty ? guardLeaving(confirmLeaving) : undefined), [dirty])
 
   const show = (to: Tool) => {
+    if (draftOf(to).schema !== draft.schema) setEdition((n) => n + 1)
     setBase(to)
     setDraft(draftOf(to))
     setCredentials('keep')
@@ -58,7 +60,7 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
     if (Object.keys(changes).length) void save.run(version, { ...changes, ...(note.trim() && { note: note.trim() }) })
     else show(base)
   }
-  useFocusOnError(form, save.failure)
+  useShowProblem(form, save.failure ?? theirs)
   return (
     <form ref={form} class="tool-form" onSubmit={(e) => (e.preventDefault(), submit())}>
       <FormError failure={save.failure} onRetry={() => submit()} />
@@ -76,7 +78,7 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
       )}
       {base.kind === 'mcp' && <Notice icon="plug">{t('mcpText', { name: base.remote_name ?? '' })}</Notice>}
       <ToolFields
-        named version={base.current_version} draft={draft} set={(part) => setDraft((d) => ({ ...d, ...part }))} failure={save.failure}
+        named edition={edition} draft={draft} set={(part) => setDraft((d) => ({ ...d, ...part }))} failure={save.failure}
         credentials={
           base.credentials && credentials === 'keep' ? (
             <CredentialsSet set={base.credentials} onReplace={() => setCredentials('replace')} onRemove={() => setCredentials('remove')} />

@@ -41,12 +41,12 @@ interface FormProps {
   set: (part: Partial<Draft>) => void
   failure: Failure | null
   named?: boolean // the tool exists: its kind and its name never change
-  version?: string | number // of the schema that the editor of the arguments begins with
+  edition?: number // of the editor of the arguments: another one begins anew
   credentials: ComponentChildren
 }
 
 // ToolFields are the fields of a definition.
-export function ToolFields({ draft, set, failure, named, version, credentials }: FormProps) {
+export function ToolFields({ draft, set, failure, named, edition, credentials }: FormProps) {
   const error = (field: string) => fieldError(failure, field)
   const edit = (field: keyof Draft) => (to: string) => set({ [field]: to })
   const taken = failure?.code === 'TOOL_NAME_TAKEN' ? t('nameTaken') : undefined
@@ -66,7 +66,7 @@ export function ToolFields({ draft, set, failure, named, version, credentials }:
         onChange={(effect) => set({ effect, ...(effect === 'write' && draft.method === 'GET' && { method: 'POST' }) })}
         options={[{ value: 'read', label: t('effect_read'), text: t('effectText_read') }, { value: 'write', label: t('effect_write'), text: t('effectText_write') }]}
       />
-      <Arguments key={version} text={draft.schema} error={error('schema')} onChange={edit('schema')} />
+      <Arguments key={edition} text={draft.schema} error={error('schema')} onChange={edit('schema')} />
       {draft.kind !== 'client' && (
         <Section title={http ? t('request') : t('server')} hint={http ? t('requestHint') : t('serverHint')}>
           <div class="stacked-fields">

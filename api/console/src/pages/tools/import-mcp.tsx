@@ -39,7 +39,7 @@ export function ImportMCP() {
         ) : (
           <>
             <form class="tool-form" onSubmit={(e) => (e.preventDefault(), void look.run(body))}>
-              <FormError failure={failure} />
+              <FormError failure={look.failure} onRetry={() => void look.run(body)} />
               <p class="lead">{t('mcpImportText')}</p>
               <TextField label={t('serverURL')} class="input mono" type="url" dir="ltr" required maxLength={2000} placeholder="https://mcp.example.com/mcp" hint={t('serverURLHint')} value={url} onInput={edit(setURL)} error={fieldError(failure, 'url')} />
               <CredentialsFields draft={credentials} set={edit(setCredentials)} failure={failure} />
@@ -50,7 +50,7 @@ export function ImportMCP() {
             </form>
             {list && (
               <Candidates
-                list={list.map((c) => ({ ...c, id: c.remote_name, target: c.remote_name }))} chosen={chosen} busy={make.pending} error={fieldError(make.failure, 'tools')}
+                list={list.map((c) => ({ ...c, id: c.remote_name, target: c.remote_name }))} chosen={chosen} busy={make.pending} failure={make.failure} error={fieldError(make.failure, 'tools')}
                 onChoose={choose} onMake={() => void make.run({ ...body, tools: list.filter((c) => !c.problem && chosen.includes(c.remote_name)).map((c) => c.remote_name) })}
               />
             )}

@@ -48,7 +48,7 @@ export function ImportOpenAPI() {
         ) : (
           <>
             <form class="tool-form" onSubmit={(e) => (e.preventDefault(), void look.run(body))}>
-              <FormError failure={failure} />
+              <FormError failure={look.failure} onRetry={() => void look.run(body)} />
               <p class="lead">{t('openAPIText')}</p>
               <TextArea label={t('document')} class="input area mono" dir="ltr" rows={10} required spellcheck={false} placeholder={'openapi: 3.1.0\ninfo: …'} hint={t('documentHint')} value={text} onInput={edit(setText)} error={fieldError(failure, 'document')} />
               <div>
@@ -56,8 +56,10 @@ export function ImportOpenAPI() {
                 <input
                   ref={file} type="file" class="visually-hidden" tabIndex={-1} aria-label={t('chooseFile')} accept=".json,.yaml,.yml,application/json"
                   onChange={async (e) => {
-                    const [from] = e.currentTarget.files ?? []
+                    const input = e.currentTarget
+                    const [from] = input.files ?? []
                     if (from) edit(setText)(await from.text())
+                    input.value = ''
                   }}
                 />
               </div>
@@ -71,7 +73,7 @@ export function ImportOpenAPI() {
             </form>
             {list && (
               <Candidates
-                list={list.map((c) => ({ ...c, id: c.operation_id, target: `${c.method} ${c.url}` }))} chosen={chosen} busy={make.pending} error={fieldError(make.failure, 'operations')}
+                list={list.map((c) => ({ ...c, id: c.operation_id, target: `${c.method} ${c.url}` }))} chosen={chosen} busy={make.pending} failure={make.failure} error={fieldError(make.failure, 'operations')}
                 onChoose={choose} onMake={() => void make.run({ ...body, operations: list.filter((c) => !c.problem && chosen.includes(c.operation_id)).map((c) => c.operation_id) })}
               />
             )}

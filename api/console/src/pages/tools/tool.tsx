@@ -5,7 +5,7 @@ import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { Link, navigate } from '../../router'
-import { Button, confirm, Dialog, EmptyState, ErrorState, FormError, LinkButton, Notice, PageBody, PageHeader, Skeleton, Tabs, toast } from '../../ui'
+import { Button, confirm, Dialog, EmptyState, ErrorState, FormError, Icon, LinkButton, Menu, Notice, PageBody, PageHeader, Skeleton, Tabs, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import type { Tool } from './draft'
 import { EditTool, ToolDefinition } from './definition'
@@ -96,7 +96,7 @@ function DeleteTool({ tool }: { tool: Tool }) {
   return (
     <>
       {!using && <FormError failure={remove.failure} />}
-      <Button kind="quiet" icon="trash" busy={remove.pending} onClick={() => void ask()}>{t('delete')}</Button>
+      <Menu label={t('more')} align="end" button={<Icon name="dots" />} groups={[{ items: [{ label: t('delete'), icon: 'trash', danger: true, onSelect: () => void ask() }] }]} />
       {using && (
         <Dialog
           title={t('inUseTitle', { name: tool.name })}
