@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -221,6 +222,37 @@ func TestAListWithoutFiltersReadsOnePage(t *testing.T) {
 			}
 		})
 		require.ElementsMatch(t, reads, scans, name)
+	}
+}
+
+// A page of a thread is read along the index, from its first message to its last, and not as the whole thread that is then sorted;
+// also where there are few threads, as a planner that expects one message of the branch would rather sort.
+func TestAPageOfAThreadIsNotSorted(t *testing.T) {
+	t.Parallel()
+	conn, all := planned(t), statements(t)
+	_, err := conn.Exec(t.Context(), `RESET ROLE; SET session_replication_role = replica;
+		DELETE FROM messages WHERE thread_id NOT IN (SELECT id FROM threads ORDER BY id LIMIT 3); ANALYZE messages; SET ROLE parley_app`)
+	require.NoError(t, err)
+	for _, name := range []string{"ListMessages", "ListMessagesBackwards", "ListTurns", "RecallThread"} {
+		plan, err := explain(t.Context(), conn, name, all[name])
+		require.NoError(t, err, name)
+		pages := 0
+		plan.walk(func(n node) {
+			if n.Type != "Limit" {
+				return
+			}
+			var scans []string
+			n.walk(func(below node) {
+				if below.Relation == "messages" || below.Type == "Sort" {
+					scans = append(scans, below.Type+" "+below.Index)
+				}
+			})
+			if len(scans) > 0 {
+				pages++
+				assert.Equal(t, "Index Scan messages_seq_key", scans[0], name)
+			}
+		})
+		assert.Equal(t, 1, pages, name)
 	}
 }
 

@@ -217,7 +217,7 @@ WITH newest AS (
       FROM (SELECT x.seq, x.role, x.content, x.turn_id, x.attached FROM messages x
              WHERE x.workspace_id = $1 AND x.thread_id = $2 AND x.erased_at IS NULL
                AND x.seq < CASE $3::text WHEN '' THEN $4::bigint ELSE coalesce(upper(nullif($3::text, '')::int8multirange), 1) END
-               AND ($3::text = '' OR x.seq <@ nullif($3::text, '')::int8multirange)
+               AND CASE $3::text WHEN '' THEN true ELSE x.seq <@ ($3::text)::int8multirange END
              ORDER BY x.seq DESC LIMIT $5) m
 ), history AS (
     SELECT n.seq, n.role, n.content, n.turn_id, n.attached, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total

@@ -395,8 +395,8 @@ SELECT t.id, t.thread_id, t.actor_id, t.operation_id, t.bot_id, t.bot_version, t
                        SELECT octet_length(q.content) FROM messages q
                         WHERE q.workspace_id = p.workspace_id AND q.turn_id = p.turn_id AND q.role = 'assistant' AND q.status = 'cancelled'), 0) AS bytes
                   FROM messages p
-                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.role = 'user' AND p.seq < $3
-                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
+                 WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq < $3
+                   AND CASE WHEN p.role <> 'user' THEN false WHEN (SELECT branch.path FROM branch) IS NULL THEN true ELSE p.seq <@ (SELECT branch.path FROM branch) END
                  ORDER BY p.seq DESC
                  LIMIT $4) n) u
   JOIN llm_turns t ON t.workspace_id = u.workspace_id AND t.id = u.turn_id

@@ -198,7 +198,7 @@ SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
           FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured, p.attached FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq > $3 AND p.erased_at IS NULL
-                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
+                   AND CASE WHEN (SELECT branch.path FROM branch) IS NULL THEN true ELSE p.seq <@ (SELECT branch.path FROM branch) END
                  ORDER BY p.seq
                  LIMIT $4) n) m
   LEFT JOIN mine ON mine.seq = m.seq
@@ -238,7 +238,8 @@ type ListMessagesRow struct {
 
 // What the user thinks of them is read once for the page, not once a message. Contents have at most max_bytes together, and
 // those of the last two messages more: what does not fit is not read, as its length is known without it. Only messages of a branch: all
-// of the thread, those up to a turn, or those of the current branch.
+// of the thread, those up to a turn, or those of the current branch. A CASE says so: of an OR the planner expects so few messages that it
+// would sort the whole thread.
 func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]ListMessagesRow, error) {
 	rows, err := q.db.Query(ctx, ListMessages,
 		arg.WorkspaceID,
@@ -304,7 +305,7 @@ SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
           FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured, p.attached FROM messages p
                  WHERE p.workspace_id = $1 AND p.thread_id = $2 AND p.seq < $3 AND p.erased_at IS NULL
-                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
+                   AND CASE WHEN (SELECT branch.path FROM branch) IS NULL THEN true ELSE p.seq <@ (SELECT branch.path FROM branch) END
                  ORDER BY p.seq DESC
                  LIMIT $4) n) m
   LEFT JOIN mine ON mine.seq = m.seq

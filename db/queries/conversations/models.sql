@@ -8,7 +8,7 @@ WITH newest AS (
       FROM (SELECT x.seq, x.role, x.content, x.turn_id, x.attached FROM messages x
              WHERE x.workspace_id = @workspace_id AND x.thread_id = @thread_id AND x.erased_at IS NULL
                AND x.seq < CASE @path::text WHEN '' THEN @before::bigint ELSE coalesce(upper(nullif(@path::text, '')::int8multirange), 1) END
-               AND (@path::text = '' OR x.seq <@ nullif(@path::text, '')::int8multirange)
+               AND CASE @path::text WHEN '' THEN true ELSE x.seq <@ (@path::text)::int8multirange END
              ORDER BY x.seq DESC LIMIT @most) m
 ), history AS (
     SELECT n.seq, n.role, n.content, n.turn_id, n.attached, sum(octet_length(n.content)) OVER (ORDER BY n.seq DESC) AS total

@@ -104,7 +104,8 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variable
 -- name: ListMessages :many
 -- What the user thinks of them is read once for the page, not once a message. Contents have at most max_bytes together, and
 -- those of the last two messages more: what does not fit is not read, as its length is known without it. Only messages of a branch: all
--- of the thread, those up to a turn, or those of the current branch.
+-- of the thread, those up to a turn, or those of the current branch. A CASE says so: of an OR the planner expects so few messages that it
+-- would sort the whole thread.
 WITH branch AS MATERIALIZED ( -- no row: there is no such thread; NULL: all messages
     SELECT CASE WHEN @everything::boolean THEN NULL
                 WHEN sqlc.narg('branch')::uuid IS NULL THEN t.path
@@ -124,7 +125,7 @@ SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
           FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured, p.attached FROM messages p
                  WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq > @after AND p.erased_at IS NULL
-                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
+                   AND CASE WHEN (SELECT branch.path FROM branch) IS NULL THEN true ELSE p.seq <@ (SELECT branch.path FROM branch) END
                  ORDER BY p.seq
                  LIMIT @count) n) m
   LEFT JOIN mine ON mine.seq = m.seq
@@ -152,7 +153,7 @@ SELECT m.id, m.thread_id, m.turn_id, m.seq, m.role, m.content, m.operation_id, m
                sum(octet_length(n.content) + coalesce(octet_length(n.citations::text), 0)) OVER (ORDER BY n.seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS bytes_before
           FROM (SELECT p.id, p.thread_id, p.turn_id, p.seq, p.role, p.content, p.operation_id, p.created_at, p.status, p.citations, p.structured, p.attached FROM messages p
                  WHERE p.workspace_id = @workspace_id AND p.thread_id = @thread_id AND p.seq < @before AND p.erased_at IS NULL
-                   AND ((SELECT branch.path FROM branch) IS NULL OR p.seq <@ (SELECT branch.path FROM branch))
+                   AND CASE WHEN (SELECT branch.path FROM branch) IS NULL THEN true ELSE p.seq <@ (SELECT branch.path FROM branch) END
                  ORDER BY p.seq DESC
                  LIMIT @count) n) m
   LEFT JOIN mine ON mine.seq = m.seq
