@@ -8,11 +8,16 @@ const cache = new Map<string, unknown>()
 const readers = new Set<{ key: string; reload: () => void }>()
 onForget(() => cache.clear())
 
-// invalidate reads anew what is shown under keys that begin with a text, and forgets what is not shown.
+// invalidate reads anew what is shown under keys that begin with a text, which stays until then, and forgets what is not shown.
 export function invalidate(start: string) {
   const full = keyOf(start)
-  for (const key of cache.keys()) if (key.startsWith(full)) cache.delete(key)
-  for (const reader of readers) if (reader.key.startsWith(full)) reader.reload()
+  const shown = new Set<string>()
+  for (const reader of [...readers]) {
+    if (!reader.key.startsWith(full)) continue
+    shown.add(reader.key)
+    reader.reload()
+  }
+  for (const key of cache.keys()) if (key.startsWith(full) && !shown.has(key)) cache.delete(key)
 }
 
 const keyOf = (key: string) => `${workspace.value ?? ''} ${key}`
@@ -87,12 +92,23 @@ export interface Pages<T> extends Query<T[]> {
   hasMore: boolean
 }
 
-// usePages reads a list by cursors.
+const kept = 1000 // rows of a list that are read anew
+
+// usePages reads a list by cursors. Read anew, it has as many rows as it had, so that nobody loses their place.
 export function usePages<T>(key: string | null, load: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<T>>): Pages<T> {
-  const first = useQuery(key, async (signal) => {
-    const page = await load(undefined, signal)
-    return { items: page.items, next: page.next_cursor }
+  const rows = useRef(0)
+  const first = useQuery<{ items: T[]; next: string | null }>(key, async (signal) => {
+    const wanted = Math.min(rows.current, kept)
+    const items: T[] = []
+    let next: string | null = null
+    do {
+      const page: Page<T> = await load(next ?? undefined, signal)
+      items.push(...page.items)
+      next = page.next_cursor
+    } while (next && items.length < wanted)
+    return { items, next }
   })
+  rows.current = first.data?.items.length ?? 0
   const [failure, setFailure] = useState<Failure | null>(null)
   const busy = useRef(false)
   const current = useRef({ key, first })
