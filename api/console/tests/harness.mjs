@@ -35,8 +35,9 @@ export async function register(workspace = 'Acme') {
   return { ...(await call(null, 'POST', '/v1/auth/register', { email, password, workspace_name: workspace })), email, password }
 }
 
-// inBrowser runs a test with a page in a context of its own. Whatever breaks the policy of the page, throws in it or asks another server fails the test.
-export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 'light', timeout = 120_000 } = {}) {
+// inBrowser runs a test with a page in a context of its own. Whatever breaks the policy of the page, throws in it or asks a server that is not among
+// others fails the test.
+export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 'light', timeout = 120_000, others = [] } = {}) {
   test(name, { timeout }, async () => {
     const context = await browser.newContext({ viewport: sizes[size], locale, colorScheme: theme, reducedMotion: 'reduce', baseURL: url })
     context.setDefaultTimeout(20_000)
@@ -44,7 +45,7 @@ export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 
     const wrong = []
     page.on('pageerror', (e) => wrong.push(`error: ${e.message}`))
     page.on('console', (m) => /Content Security Policy|TrustedHTML|Trusted Type/i.test(m.text()) && wrong.push(m.text()))
-    page.on('request', (r) => !r.url().startsWith(url) && !/^(data|blob):/.test(r.url()) && wrong.push(`request of ${r.url()}`))
+    page.on('request', (r) => ![url, ...others].some((own) => r.url().startsWith(own)) && !/^(data|blob):/.test(r.url()) && wrong.push(`request of ${r.url()}`))
     try {
       await run(page, context)
       assert.deepEqual(wrong, [])

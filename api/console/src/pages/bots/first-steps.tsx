@@ -9,7 +9,7 @@ import { t } from './messages'
 function beginning(text: string): string {
   const line = text.split('\n').map((l) => l.replace(/^[#>*\s-]+/, '').trim()).find((l) => l.split(/\s+/).length > 2) ?? text.trim()
   const sentence = /^.*?[.!?](?=\s|$)/.exec(line)?.[0] ?? line
-  return sentence.split(/\s+/).slice(0, 8).join(' ').replace(/[.,;:!?]+$/, '').slice(0, 120)
+  return sentence.split(/\s+/).slice(0, 6).join(' ').replace(/[.,;:!?]+$/, '').slice(0, 120)
 }
 
 // FirstSteps says in an empty conversation what to do next: to give the bot a document, or to ask something that its document answers.
@@ -21,7 +21,7 @@ export function FirstSteps({ bot, onAsk }: { bot: BotDetail; onAsk: ((question: 
     const document = (await ok(api.GET('/v1/knowledge-bases/{knowledge_base_id}/documents', { params: { path, query: { limit: 20 } }, signal }))).items.find((d) => d.status === 'ready')
     if (!document) return null
     const chunk = (await ok(api.GET('/v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}/chunks', { params: { path: { ...path, document_id: document.id }, query: { limit: 1 } }, signal }))).items[0]
-    return chunk ? t('suggestedQuestion', { title: document.title, words: beginning(chunk.text) }) : null
+    return chunk ? t('suggestedQuestion', { title: document.title.replace(/\.\w{2,5}$/, ''), words: beginning(chunk.text) }) : null
   })
   if (!base && may('bots.write') && may('knowledge.write')) {
     return (
