@@ -9,7 +9,11 @@ import { t } from './messages'
 
 type Session = Schemas['Session']
 
-const nameOf = (s: Session) => s.device || s.user_agent || t('unknownDevice')
+// nameOf names what opened a session. The API says it in English, such as Firefox on Linux.
+function nameOf(s: Session): string {
+  const [, browser, system] = /^(.+) on (.+)$/.exec(s.device) ?? []
+  return browser && system ? t('browserOn', { browser, system }) : s.device || s.user_agent || t('unknownDevice')
+}
 
 // Sessions are where the person is signed in. This one ends by signing out.
 export function Sessions() {
