@@ -222,7 +222,13 @@ inBrowser('an answer goes on after a lost connection without a reload, and its t
   let begun = 0
   let offline = true
   let refused = 0
-  await page.route(/\/turns\/[^/]+\/events$/, (route) => (offline ? (refused++, route.abort('internetdisconnected')) : route.continue()))
+  let after = 0
+  await page.route(/\/turns\/[^/]+\/events$/, (route) => {
+    after = Number(route.request().headers()['last-event-id'])
+    if (!offline) return route.continue()
+    refused++
+    return route.abort('internetdisconnected')
+  })
   await page.route(/\/turn$/, async (route) => {
     begun++
     const request = route.request()
@@ -258,6 +264,7 @@ inBrowser('an answer goes on after a lost connection without a reload, and its t
   await counted(page.locator('.turn'), 1)
   assert.equal(begun, 1, 'the turn is followed, not begun again')
   assert.ok(refused > 0)
+  assert.ok(after > 10, `it goes on after the last event, and not after ${after}`)
   assert.deepEqual(await page.evaluate(() => globalThis.wrong), [])
   const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
   assert.equal((await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/messages`)).items.length, 2)
