@@ -6,7 +6,7 @@ import { EmptyState, Icon, Table, type Column } from '../../ui'
 import { Filter, Segments, When } from '../work/parts'
 import { DeliveryPanel } from './delivery'
 import { t } from './messages'
-import { DeliveryState, eventName, usePolling, useSubscriptions, withQuery, type Delivery } from './shared'
+import { DeliveryState, eventName, nameOf, usePolling, useSubscriptions, withQuery, type Delivery } from './shared'
 
 const states = ['pending', 'delivered', 'failed'] as const
 
@@ -21,7 +21,7 @@ export function Deliveries({ subscription }: { subscription?: string }) {
   )
   const rows = pages.data ?? []
   usePolling(rows.length <= 50, pages.reload, rows.some((d) => d.status === 'pending' && !d.attempts) ? 1500 : 5000)
-  const urlOf = (id: string) => subscriptions.data?.find((s) => s.id === id)?.url ?? (subscriptions.data ? t('deletedSubscription') : '…')
+  const urlOf = (id: string) => nameOf(subscriptions.data, id, (s) => s.url, t('deletedSubscription'))
   const columns: Column<Delivery>[] = [
     {
       key: 'event', title: t('event'), width: 'minmax(0, 1fr)',
@@ -49,7 +49,7 @@ export function Deliveries({ subscription }: { subscription?: string }) {
       {(rows.length > 0 || filtered) && (
         <div class="toolbar">
           <Segments label={t('show')} value={state ?? ''} options={[{ value: '', label: t('all') }, ...states.map((s) => ({ value: s, label: t(`d_${s}`) }))]} onChange={(value) => setQuery({ state: value })} />
-          {!subscription && <Filter label={t('subscription')} value={to} options={[{ value: '', label: t('anySubscription') }, ...(subscriptions.data ?? []).map((s) => ({ value: s.id, label: s.url }))]} onChange={(value) => setQuery({ subscription: value })} />}
+          {!subscription && <Filter label={t('subscription')} value={to} options={[{ value: '', label: t('anySubscription') }, ...(subscriptions.data?.items ?? []).map((s) => ({ value: s.id, label: s.url }))]} onChange={(value) => setQuery({ subscription: value })} />}
         </div>
       )}
       <Table label={t('deliveries')} columns={columns} pages={pages} rowKey={(d) => d.id} rowHeight={57} empty={empty} />

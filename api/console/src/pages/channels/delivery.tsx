@@ -34,7 +34,7 @@ export function DeliveryPanel({ id, urlOf, onClose }: { id: string; urlOf: (id: 
     invalidate('dead-letters')
   })
   const d = delivery.data
-  usePolling(d?.status === 'pending', delivery.reload)
+  usePolling(d?.status === 'pending', delivery.reload, d?.attempts ? 4000 : 1500)
   const about = ((d?.payload as { data?: About } | null | undefined)?.data ?? {}) as About
   return (
     <Dialog

@@ -57,10 +57,13 @@ export function EventPanel({ id, endpointName, onClose }: { id: string; endpoint
 // Outcome is what became of an event: the reply, or why there is none.
 function Outcome({ of: e }: { of: Detail }) {
   if (e.status === 'ignored') return <Notice icon="file">{t('onlyStored')}</Notice>
-  if (e.thread_id && e.turn_id) return <Reply thread={e.thread_id} turn={e.turn_id} />
-  if (e.status === 'failed') return <Buried of={e} />
-  if (e.status === 'received') return <Notice icon="clock">{t('waitsQueue')}</Notice>
-  return null
+  return (
+    <>
+      {e.thread_id && e.turn_id && <Reply thread={e.thread_id} turn={e.turn_id} />}
+      {e.status === 'failed' && <GivenUp of={e} />}
+      {e.status === 'received' && <Notice icon="clock">{t('waitsQueue')}</Notice>}
+    </>
+  )
 }
 
 function Reply({ thread, turn: id }: { thread: string; turn: string }) {
@@ -97,8 +100,8 @@ function Reply({ thread, turn: id }: { thread: string; turn: string }) {
   return <Notice icon={live ? 'clock' : 'trash'}>{t(live ? 'waitsReply' : 'turnGone')}</Notice>
 }
 
-// Buried is an event whose job was given up, with its last error for those who may read jobs.
-function Buried({ of: e }: { of: Detail }) {
+// GivenUp is an event whose job was given up, with its last error for those who may read jobs.
+function GivenUp({ of: e }: { of: Detail }) {
   const letters = useQuery(may('jobs.read') ? 'dead-letters of webhooks' : null, async (signal) => (await ok(api.GET('/v1/dead-letters', { params: { query: { limit: 100, kind: 'webhook.answer' } }, signal }))).items)
   const letter = letters.data?.find((l) => l.key === e.operation_id || l.operation_id === e.operation_id)
   return (

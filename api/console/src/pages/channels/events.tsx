@@ -5,7 +5,7 @@ import { EmptyState, Icon, Table, type Column } from '../../ui'
 import { Filter, Segments, When } from '../work/parts'
 import { EventPanel } from './event'
 import { t } from './messages'
-import { eventName, EventState, useEndpoints, usePolling, withQuery, type Event } from './shared'
+import { eventName, EventState, nameOf, useEndpoints, usePolling, withQuery, type Event } from './shared'
 
 const states = ['received', 'processed', 'failed', 'ignored'] as const
 
@@ -20,7 +20,7 @@ export function Events({ endpoint }: { endpoint?: string }) {
   )
   const rows = pages.data ?? []
   usePolling(rows.length <= 50, pages.reload, rows.some((e) => e.status === 'received') ? 1500 : 5000)
-  const nameOf = (id: string) => endpoints.data?.find((e) => e.id === id)?.name ?? (endpoints.data ? t('deletedEndpoint') : '…')
+  const endpointName = (id: string) => nameOf(endpoints.data, id, (e) => e.name, t('deletedEndpoint'))
   const columns: Column<Event>[] = [
     {
       key: 'event', title: t('event'), width: 'minmax(0, 1.2fr)',
@@ -37,7 +37,7 @@ export function Events({ endpoint }: { endpoint?: string }) {
       ),
     },
     { key: 'type', title: t('type'), width: 'minmax(0, 0.8fr)', wide: true, cell: (e) => <code class="one-line">{e.type}</code> },
-    ...(endpoint ? [] : [{ key: 'endpoint', title: t('endpoint'), width: 'minmax(0, 0.8fr)', wide: true, cell: (e: Event) => <span dir="auto">{nameOf(e.endpoint_id)}</span> }]),
+    ...(endpoint ? [] : [{ key: 'endpoint', title: t('endpoint'), width: 'minmax(0, 0.8fr)', wide: true, cell: (e: Event) => <span dir="auto">{endpointName(e.endpoint_id)}</span> }]),
     { key: 'state', title: t('state'), width: '130px', cell: (e) => <EventState of={e} /> },
     { key: 'at', title: t('at'), width: '110px', wide: true, end: true, cell: (e) => <When at={e.received_at} /> },
   ]
@@ -48,11 +48,11 @@ export function Events({ endpoint }: { endpoint?: string }) {
       {(rows.length > 0 || filtered) && (
         <div class="toolbar">
           <Segments label={t('show')} value={state ?? ''} options={[{ value: '', label: t('all') }, ...states.map((s) => ({ value: s, label: t(`e_${s}`) }))]} onChange={(to) => setQuery({ state: to })} />
-          {!endpoint && <Filter label={t('endpoint')} value={from} options={[{ value: '', label: t('anyEndpoint') }, ...(endpoints.data ?? []).map((e) => ({ value: e.id, label: e.name }))]} onChange={(to) => setQuery({ endpoint: to })} />}
+          {!endpoint && <Filter label={t('endpoint')} value={from} options={[{ value: '', label: t('anyEndpoint') }, ...(endpoints.data?.items ?? []).map((e) => ({ value: e.id, label: e.name }))]} onChange={(to) => setQuery({ endpoint: to })} />}
         </div>
       )}
       <Table label={t('events')} columns={columns} pages={pages} rowKey={(e) => e.id} rowHeight={57} empty={empty} />
-      {open && <EventPanel key={open} id={open} endpointName={nameOf} onClose={() => setQuery({ event: null })} />}
+      {open && <EventPanel key={open} id={open} endpointName={endpointName} onClose={() => setQuery({ event: null })} />}
     </>
   )
 }

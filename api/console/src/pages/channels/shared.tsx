@@ -14,11 +14,18 @@ export type Subscription = Schemas['WebhookSubscription']
 export type Event = Schemas['WebhookEvent']
 export type Delivery = Schemas['WebhookDelivery']
 
-export const eventTypes: Schemas['EventType'][] = ['turn.completed', 'turn.failed', 'tool_call.waiting', 'bot.updated', 'document.ready', 'document.failed', 'dead_letter.created', 'limit.warning']
-const named = new Set<string>([...eventTypes, 'ping', 'message.received'])
+const eventNames: Record<Schemas['EventType'], Key> = {
+  'turn.completed': 'ev_turn_completed', 'turn.failed': 'ev_turn_failed', 'tool_call.waiting': 'ev_tool_call_waiting', 'bot.updated': 'ev_bot_updated',
+  'document.ready': 'ev_document_ready', 'document.failed': 'ev_document_failed', 'dead_letter.created': 'ev_dead_letter_created', 'limit.warning': 'ev_limit_warning',
+}
+export const eventTypes = Object.keys(eventNames) as Schemas['EventType'][]
+const named = new Map<string, Key>([...Object.entries(eventNames), ['ping', 'ev_ping'], ['message.received', 'ev_message_received']])
 
 // eventName says what a type of event means; others are named by their type.
-export const eventName = (type: string) => (named.has(type) ? t(`ev_${type.replace('.', '_')}` as Key) : type)
+export function eventName(type: string) {
+  const key = named.get(type)
+  return key ? t(key) : type
+}
 
 const tones = { active: 'good', disabled: 'plain', received: 'accent', processed: 'good', failed: 'bad', ignored: 'plain', pending: 'accent', delivered: 'good' } as const
 
@@ -33,12 +40,33 @@ export function Health({ of: s }: { of: Subscription }) {
   return <Badge tone="good" dot>{t('active')}</Badge>
 }
 
-export function useEndpoints() {
-  return useQuery('webhook-endpoints names', async (signal) => (await ok(api.GET('/v1/webhook-endpoints', { params: { query: { limit: 100 } }, signal }))).items)
+interface Known<T> {
+  items: T[]
+  complete: boolean // there are no more
 }
 
-export function useSubscriptions() {
-  return useQuery('webhook-subscriptions names', async (signal) => (await ok(api.GET('/v1/webhook-subscriptions', { params: { query: { limit: 100 } }, signal }))).items)
+// known reads a list, at most 500 items, for names and choices.
+async function known<T>(load: (cursor: string | undefined) => Promise<{ items: T[]; next_cursor: string | null }>): Promise<Known<T>> {
+  const items: T[] = []
+  let cursor: string | undefined
+  for (let page = 0; page < 5; page++) {
+    const list = await load(cursor)
+    items.push(...list.items)
+    if (!list.next_cursor) return { items, complete: true }
+    cursor = list.next_cursor
+  }
+  return { items, complete: false }
+}
+
+export const useEndpoints = () => useQuery('webhook-endpoints names', (signal) => known((cursor) => ok(api.GET('/v1/webhook-endpoints', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))))
+
+export const useSubscriptions = () => useQuery('webhook-subscriptions names', (signal) => known((cursor) => ok(api.GET('/v1/webhook-subscriptions', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))))
+
+// nameOf names an item of a list that may have been deleted, or may not have been read.
+export function nameOf<T extends { id: string }>(list: Known<T> | undefined, id: string, name: (item: T) => string, deleted: string): string {
+  const found = list?.items.find((x) => x.id === id)
+  if (found) return name(found)
+  return !list ? '…' : list.complete ? deleted : id
 }
 
 // Responsible names the person who is responsible; API keys are named to those who manage them.

@@ -70,13 +70,13 @@ export function NewSubscription({ onClose }: { onClose: () => void }) {
       <form id="subscription" onSubmit={(e) => (e.preventDefault(), submit())}>
         <FormError failure={create.failure} onRetry={submit} />
         <Fields url={url} setUrl={setUrl} events={events} setEvents={setEvents} failure={create.failure} missing={missing} />
-        {(endpoints.data?.length ?? 0) > 0 && (
+        {(endpoints.data?.items.length ?? 0) > 0 && (
           <Select
             label={t('scope')}
             hint={t('scopeHint')}
             value={scope}
             onChange={setScope}
-            options={[{ value: '', label: t('scopeAll') }, ...endpoints.data!.map((e) => ({ value: e.id, label: t('scopeOf', { name: e.name }) }))]}
+            options={[{ value: '', label: t('scopeAll') }, ...endpoints.data!.items.map((e) => ({ value: e.id, label: t('scopeOf', { name: e.name }) }))]}
             error={fieldError(create.failure, 'endpoint_id')}
           />
         )}

@@ -11,7 +11,7 @@ import { At, Facts, Id } from '../work/parts'
 import { Deliveries } from './deliveries'
 import { Missing } from './endpoint'
 import { t } from './messages'
-import { eventName, Health, Responsible, Rotate, useEndpoints, usePolling, withQuery, type Subscription } from './shared'
+import { eventName, Health, nameOf, Responsible, Rotate, useEndpoints, usePolling, withQuery, type Subscription } from './shared'
 import { ChangeSubscription } from './subscription-forms'
 
 const crumb = () => ({ to: '/channels/subscriptions', label: t('subscriptions') })
@@ -68,7 +68,7 @@ export function SubscriptionPage({ id }: { id: string }) {
             facts={[
               [t('url'), <Id id={s.url} label={t('copyUrl')} />],
               [t('events'), <span class="type-list">{s.events.map((e) => <Badge key={e}>{eventName(e)}</Badge>)}</span>],
-              [t('scope'), s.endpoint_id ? <Link to={`/channels/endpoints/${s.endpoint_id}`}><span dir="auto">{endpoints.data?.find((e) => e.id === s.endpoint_id)?.name ?? s.endpoint_id}</span></Link> : t('scopeAll')],
+              [t('scope'), s.endpoint_id ? <Link to={`/channels/endpoints/${s.endpoint_id}`}><span dir="auto">{nameOf(endpoints.data, s.endpoint_id, (e) => e.name, t('deletedEndpoint'))}</span></Link> : t('scopeAll')],
               [t('responsible'), <Responsible id={s.responsible_id} />],
               [t('created'), <At at={s.created_at} />],
             ]}
