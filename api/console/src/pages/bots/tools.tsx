@@ -125,7 +125,7 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
           {list.length >= maxTools && <p class="hint">{t('toolsFull')}</p>}
           {writes && (list.length > 0 || dirty) && (
             <div class={`save-bar${dirty ? ' dirty' : ''}`}>
-              <span class="hint tools-status" role="status">{dirty ? t('toolsUnsaved', { version: `v${base.current_version + 1}` }) : t('allSaved', { version: `v${base.current_version}` })}</span>
+              <span class="hint tools-status" role="status">{dirty ? t('toolsUnsaved', { version: `v${(theirs ?? base).current_version + 1}` }) : t('allSaved', { version: `v${base.current_version}` })}</span>
               {dirty && <Button kind="quiet" onClick={() => (setList(toolsOf(base)), save.clear())}>{t('discard')}</Button>}
               <Button disabled={!dirty} busy={save.pending} onClick={() => void save.run(base, list, false)}>{t('saveDraft')}</Button>
               <Button kind="primary" disabled={!dirty} busy={save.pending} onClick={() => void save.run(base, list, true)}>{t('saveLive')}</Button>
