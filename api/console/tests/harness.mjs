@@ -74,7 +74,7 @@ export async function counted(locator, count, what) {
 }
 
 // accessible fails where axe finds a violation on the page, or where the page is wider than the window.
-export async function accessible(page) {
+export async function accessible(page, where = '') {
   await page.waitForFunction(() => !document.querySelector('.skeleton'))
   // A script of the debugger is not bound by the policy of the page.
   await page.evaluate(axe)
@@ -82,8 +82,8 @@ export async function accessible(page) {
     const found = await globalThis.axe.run(document, { resultTypes: ['violations'] })
     return found.violations.map((v) => `${v.id}: ${v.help}\n${v.nodes.map((n) => `  ${n.html.slice(0, 200)} ${n.failureSummary}`).join('\n')}`)
   })
-  assert.deepEqual(violations, [])
-  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'the page is wider than the window')
+  assert.deepEqual(violations, [], where)
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `the page ${where} is wider than the window`)
 }
 
 // shoot takes a picture of the page, where SCREENSHOTS names a folder, in both themes.
@@ -92,6 +92,7 @@ export async function shoot(page, name) {
   const size = page.viewportSize().width < 700 ? 'phone' : 'desk'
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme })
-    await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-${size}-${colorScheme}.png` })
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))) // the page is drawn anew
+    await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-${size}-${colorScheme}.png`, animations: 'disabled' })
   }
 }

@@ -26,12 +26,14 @@ inBrowser('a list of 10,000 rows is read to its end and keeps few rows in the pa
       await new Promise(requestAnimationFrame)
       most = Math.max(most, table.querySelectorAll('[role=row]').length)
     }
-    await new Promise(requestAnimationFrame)
-    main.scrollTop = main.scrollHeight
     return most
   }, all)
   assert.ok(rows < 80, `${rows} rows in the page`)
-  await page.getByRole('link', { name: 'Bot 09999' }).waitFor()
+  await page.waitForFunction(() => {
+    const main = document.querySelector('#main')
+    main.scrollTop = main.scrollHeight
+    return main.textContent.includes('Bot 09999')
+  })
   await accessible(page)
   await page.locator('#main').evaluate((main) => (main.scrollTop = main.scrollHeight / 2))
   await page.getByRole('link', { name: 'Bot 05000' }).waitFor()

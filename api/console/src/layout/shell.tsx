@@ -12,10 +12,9 @@ import { Toasts } from '../ui/toast'
 import { t } from './messages'
 import { NewWorkspace } from './workspace'
 
-export const visible = (page: Page) => page.exists && (!page.permission || may(page.permission))
+export const visible = (page: Page) => !page.permission || may(page.permission)
 export const pageAt = (path: string) => {
   for (const page of pages) {
-    if (!page.exists) continue
     for (const pattern of page.routes) {
       const params = match(pattern, path)
       if (params) return { page, params }
