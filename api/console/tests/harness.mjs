@@ -76,8 +76,8 @@ export async function counted(locator, count, what) {
 // accessible fails where axe finds a violation on the page, or where the page is wider than the window.
 export async function accessible(page, where = '') {
   await page.waitForFunction(() => !document.querySelector('.skeleton'))
-  // A script of the debugger is not bound by the policy of the page.
-  await page.evaluate(axe)
+  // A script of the debugger is not bound by the policy of the page. It is long: once a document.
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe)
   const violations = await page.evaluate(async () => {
     const found = await globalThis.axe.run(document, { resultTypes: ['violations'] })
     return found.violations.map((v) => `${v.id}: ${v.help}\n${v.nodes.map((n) => `  ${n.html.slice(0, 200)} ${n.failureSummary}`).join('\n')}`)
@@ -86,9 +86,9 @@ export async function accessible(page, where = '') {
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `the page ${where} is wider than the window`)
 }
 
-// shoot takes a picture of the page, where SCREENSHOTS names a folder, in both themes.
-export async function shoot(page, name) {
-  if (!process.env.SCREENSHOTS) return
+// shoot takes a picture of a state of a page in both themes, where SCREENSHOTS names a folder and STATES is set; of a page itself without STATES too.
+export async function shoot(page, name, whole = false) {
+  if (!process.env.SCREENSHOTS || !(whole || process.env.STATES)) return
   const size = page.viewportSize().width < 700 ? 'phone' : 'desk'
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme })

@@ -34,7 +34,7 @@ for (const [size, theme] of [['desk', 'light'], ['phone', 'dark']]) {
       await page.getByRole('heading', { level: 1 }).first().waitFor()
       await accessible(page, path)
       assert.equal(await page.getByRole('alert').count(), 0, path)
-      await shoot(page, `page${path.replace(/[0-9a-f-]{36}/g, 'one').replaceAll('/', '-')}`)
+      await shoot(page, `page${path.replace(/[0-9a-f-]{36}/g, 'one').replaceAll('/', '-')}`, true)
     }
   }, { size, theme, timeout: 300_000 })
 }

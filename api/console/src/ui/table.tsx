@@ -40,9 +40,12 @@ export function Table<T>({ label, columns, pages, rowKey, empty, rowHeight = 49 
     }
     look()
     const target: EventTarget = scroller === document.documentElement ? window : scroller
+    const seen = new IntersectionObserver(look) // comes into view when what is above it goes, which no event tells
+    seen.observe(element)
     target.addEventListener('scroll', look, { passive: true })
     addEventListener('resize', look)
     return () => {
+      seen.disconnect()
       target.removeEventListener('scroll', look)
       removeEventListener('resize', look)
     }
