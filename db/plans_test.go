@@ -264,7 +264,7 @@ func TestEachFilterOfAListGoesByItsIndex(t *testing.T) {
 	_, err := conn.Exec(t.Context(), "SET plan_cache_mode = force_custom_plan; SELECT set_config('app.workspace_id', md5('workspace 1'), false)")
 	require.NoError(t, err)
 	const id, early = "md5('nobody')::uuid", "now() - interval '6 days'"
-	for name, filters := range map[string]map[string][]string{ // of a statement, by index: a condition up to its parameter, and a value
+	for name, filters := range map[string]map[string][]string{ // of a statement, by index: conditions up to their parameters, and values
 		"ListAudit": {
 			"audit_log_by_user": {"user_id =", id}, "audit_log_by_key": {"api_key_id =", id}, "audit_log_by_action": {"action =", "'bot.create'"},
 			"audit_log_by_type": {"resource_type =", "'bot'"}, "audit_log_by_resource": {"resource_id =", id},
@@ -278,13 +278,17 @@ func TestEachFilterOfAListGoesByItsIndex(t *testing.T) {
 		"ListEvents": {
 			"webhook_events_by_endpoint": {"e.endpoint_id =", id}, "webhook_events_by_status": {"OR e.status = CASE", "'ignored'"},
 		},
-		"ListThreads":      {"threads_by_status": {"t.status =", "'archived'"}},
-		"ListThreadsOfBot": {"threads_of_bot": {"t.bot_id =", id}},
+		"ListThreads":           {"threads_by_status": {"t.status =", "'archived'"}},
+		"ListThreadsOfBot":      {"threads_of_bot": {"t.bot_id =", id}},
+		"ListThreadsOfEndpoint": {"threads_of_endpoint": {"t.endpoint_id =", id}},
+		"ListRatedThreads":      {"message_feedback_by_rating": {"f.rating =", "'bad'", "t.trial =", "false"}},
 	} {
 		for index, filter := range filters {
-			plan, err := explain(t.Context(), conn, name+" by "+index, all[name],
-				parameter(t, all[name], "workspace_id ="), "md5('workspace 1')::uuid", limit(t, all[name]), "21",
-				parameter(t, all[name], filter[0]), filter[1])
+			parameters := []string{parameter(t, all[name], "workspace_id ="), "md5('workspace 1')::uuid", limit(t, all[name]), "21"}
+			for i := 0; i < len(filter); i += 2 {
+				parameters = append(parameters, parameter(t, all[name], filter[i]), filter[i+1])
+			}
+			plan, err := explain(t.Context(), conn, name+" by "+index, all[name], parameters...)
 			require.NoError(t, err, name)
 			var used []string
 			plan.walk(func(n node) {

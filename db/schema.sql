@@ -2345,6 +2345,8 @@ CREATE TABLE message_feedback (
   CONSTRAINT message_feedback_rating_check CHECK ((rating = ANY (ARRAY['good'::text, 'bad'::text])))
 );
 
+CREATE INDEX message_feedback_by_rating ON public.message_feedback USING btree (workspace_id, rating, thread_id);
+
 ALTER TABLE message_feedback ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY erase ON message_feedback AS PERMISSIVE FOR ALL TO parley_door
@@ -2837,6 +2839,8 @@ CREATE INDEX threads_deleted ON public.threads USING btree (deleted_at) WHERE (d
 CREATE INDEX threads_newest ON public.threads USING btree (workspace_id, created_at DESC, id DESC);
 
 CREATE INDEX threads_of_bot ON public.threads USING btree (bot_id, workspace_id, created_at DESC, id DESC) WHERE (bot_id IS NOT NULL);
+
+CREATE INDEX threads_of_endpoint ON public.threads USING btree (workspace_id, endpoint_id, created_at DESC, id DESC) WHERE (endpoint_id IS NOT NULL);
 
 CREATE INDEX threads_of_trials ON public.threads USING btree (workspace_id, created_at DESC, id DESC) WHERE trial;
 

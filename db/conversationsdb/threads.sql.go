@@ -388,6 +388,102 @@ func (q *Queries) ListMessagesBackwards(ctx context.Context, arg ListMessagesBac
 	return items, nil
 }
 
+const ListRatedThreads = `-- name: ListRatedThreads :many
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
+  FROM (SELECT DISTINCT f.thread_id FROM message_feedback f
+         WHERE f.workspace_id = $1 AND f.rating = $2::text
+           AND ($3::uuid IS NULL OR f.thread_id < $3::uuid)) r
+  JOIN threads t ON t.workspace_id = $1 AND t.id = r.thread_id
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
+ WHERE t.deleted_at IS NULL AND t.trial = $4::boolean AND (t.trial OR t.expires_at IS NULL)
+   AND ($5::uuid IS NULL OR t.owner_id = $5::uuid)
+   AND ($6::uuid IS NULL OR t.endpoint_id = $6::uuid)
+   AND ($7::uuid IS NULL OR t.bot_id = $7::uuid)
+   AND ($8::text IS NULL OR t.status = $8::text)
+ ORDER BY r.thread_id DESC
+ LIMIT $9
+`
+
+type ListRatedThreadsParams struct {
+	WorkspaceID uuid.UUID
+	Rating      string
+	BeforeID    *uuid.UUID
+	Trial       bool
+	OwnerID     *uuid.UUID
+	EndpointID  *uuid.UUID
+	BotID       *uuid.UUID
+	Status      *string
+	Count       int32
+}
+
+type ListRatedThreadsRow struct {
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	BotID          *uuid.UUID
+	Status         string
+	Title          string
+	Metadata       json.RawMessage
+	Variables      json.RawMessage
+	CreatedAt      time.Time
+	EndpointID     *uuid.UUID
+	ConversationID *string
+	EndUserID      *uuid.UUID
+	ExpiresAt      *time.Time
+	Trial          bool
+	LastMessageAt  []time.Time
+	CurrentTurnID  *uuid.UUID
+}
+
+// The threads with an answer that somebody has rated so, by their ids, which begin with the time.
+func (q *Queries) ListRatedThreads(ctx context.Context, arg ListRatedThreadsParams) ([]ListRatedThreadsRow, error) {
+	rows, err := q.db.Query(ctx, ListRatedThreads,
+		arg.WorkspaceID,
+		arg.Rating,
+		arg.BeforeID,
+		arg.Trial,
+		arg.OwnerID,
+		arg.EndpointID,
+		arg.BotID,
+		arg.Status,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListRatedThreadsRow
+	for rows.Next() {
+		var i ListRatedThreadsRow
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.ID,
+			&i.BotID,
+			&i.Status,
+			&i.Title,
+			&i.Metadata,
+			&i.Variables,
+			&i.CreatedAt,
+			&i.EndpointID,
+			&i.ConversationID,
+			&i.EndUserID,
+			&i.ExpiresAt,
+			&i.Trial,
+			&i.LastMessageAt,
+			&i.CurrentTurnID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ListThreads = `-- name: ListThreads :many
 SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
        ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
@@ -530,6 +626,98 @@ func (q *Queries) ListThreadsOfBot(ctx context.Context, arg ListThreadsOfBotPara
 	var items []ListThreadsOfBotRow
 	for rows.Next() {
 		var i ListThreadsOfBotRow
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.ID,
+			&i.BotID,
+			&i.Status,
+			&i.Title,
+			&i.Metadata,
+			&i.Variables,
+			&i.CreatedAt,
+			&i.EndpointID,
+			&i.ConversationID,
+			&i.EndUserID,
+			&i.ExpiresAt,
+			&i.Trial,
+			&i.LastMessageAt,
+			&i.CurrentTurnID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListThreadsOfEndpoint = `-- name: ListThreadsOfEndpoint :many
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
+  FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
+ WHERE t.workspace_id = $1 AND t.endpoint_id = $2::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
+   AND ($3::uuid IS NULL OR t.owner_id = $3::uuid)
+   AND ($4::uuid IS NULL OR t.bot_id = $4::uuid)
+   AND ($5::text IS NULL OR t.status = $5::text)
+   AND ($6::timestamptz IS NULL
+        OR (t.created_at, t.id) < ($6::timestamptz, $7::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT $8
+`
+
+type ListThreadsOfEndpointParams struct {
+	WorkspaceID uuid.UUID
+	EndpointID  uuid.UUID
+	OwnerID     *uuid.UUID
+	BotID       *uuid.UUID
+	Status      *string
+	BeforeAt    *time.Time
+	BeforeID    *uuid.UUID
+	Count       int32
+}
+
+type ListThreadsOfEndpointRow struct {
+	WorkspaceID    uuid.UUID
+	ID             uuid.UUID
+	BotID          *uuid.UUID
+	Status         string
+	Title          string
+	Metadata       json.RawMessage
+	Variables      json.RawMessage
+	CreatedAt      time.Time
+	EndpointID     *uuid.UUID
+	ConversationID *string
+	EndUserID      *uuid.UUID
+	ExpiresAt      *time.Time
+	Trial          bool
+	LastMessageAt  []time.Time
+	CurrentTurnID  *uuid.UUID
+}
+
+// The threads of an endpoint that messages come in at.
+func (q *Queries) ListThreadsOfEndpoint(ctx context.Context, arg ListThreadsOfEndpointParams) ([]ListThreadsOfEndpointRow, error) {
+	rows, err := q.db.Query(ctx, ListThreadsOfEndpoint,
+		arg.WorkspaceID,
+		arg.EndpointID,
+		arg.OwnerID,
+		arg.BotID,
+		arg.Status,
+		arg.BeforeAt,
+		arg.BeforeID,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListThreadsOfEndpointRow
+	for rows.Next() {
+		var i ListThreadsOfEndpointRow
 		if err := rows.Scan(
 			&i.WorkspaceID,
 			&i.ID,

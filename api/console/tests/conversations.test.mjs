@@ -60,6 +60,14 @@ for (const size of ['desk', 'phone']) {
     await page.getByText('Your comment: Say it shorter.').waitFor()
     assert.equal(await page.getByRole('button', { name: 'Bad' }).first().getAttribute('aria-pressed'), 'true')
 
+    const bad = page.url()
+    await page.goto('/console/conversations?rating=bad')
+    await page.getByRole('link', { name: `Returns ${attack}` }).waitFor()
+    await counted(page.getByRole('table', { name: 'Conversations' }).getByRole('link'), 1, 'those that are rated bad')
+    await page.getByLabel('Feedback').selectOption('good')
+    await page.getByRole('heading', { name: 'No conversation matches' }).waitFor()
+    await page.goto(bad)
+
     const download = page.waitForEvent('download')
     await page.getByRole('button', { name: 'Export' }).click()
     const lines = (await readFile(await (await download).path(), 'utf8')).trim().split('\n')

@@ -101,6 +101,42 @@ SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variable
  ORDER BY t.created_at DESC, t.id DESC
  LIMIT @count;
 
+-- name: ListThreadsOfEndpoint :many
+-- The threads of an endpoint that messages come in at.
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
+  FROM threads t
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
+ WHERE t.workspace_id = @workspace_id AND t.endpoint_id = @endpoint_id::uuid AND t.deleted_at IS NULL AND t.expires_at IS NULL
+   AND (sqlc.narg('owner_id')::uuid IS NULL OR t.owner_id = sqlc.narg('owner_id')::uuid)
+   AND (sqlc.narg('bot_id')::uuid IS NULL OR t.bot_id = sqlc.narg('bot_id')::uuid)
+   AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
+   AND (sqlc.narg('before_at')::timestamptz IS NULL
+        OR (t.created_at, t.id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
+ ORDER BY t.created_at DESC, t.id DESC
+ LIMIT @count;
+
+-- name: ListRatedThreads :many
+-- The threads with an answer that somebody has rated so, by their ids, which begin with the time.
+SELECT t.workspace_id, t.id, t.bot_id, t.status, t.title, t.metadata, t.variables, t.created_at, t.endpoint_id, t.conversation_id, t.end_user_id, t.expires_at, t.trial,
+       ARRAY(SELECT m.created_at FROM messages m WHERE m.workspace_id = t.workspace_id AND m.thread_id = t.id
+              ORDER BY m.seq DESC LIMIT 1)::timestamptz[] AS last_message_at, -- of a thread without messages it is empty
+       c.turn_id AS current_turn_id
+  FROM (SELECT DISTINCT f.thread_id FROM message_feedback f
+         WHERE f.workspace_id = @workspace_id AND f.rating = @rating::text
+           AND (sqlc.narg('before_id')::uuid IS NULL OR f.thread_id < sqlc.narg('before_id')::uuid)) r
+  JOIN threads t ON t.workspace_id = @workspace_id AND t.id = r.thread_id
+  LEFT JOIN messages c ON c.workspace_id = t.workspace_id AND c.thread_id = t.id AND c.role = 'user' AND c.seq = app.current_seq(t.path, t.last_seq)
+ WHERE t.deleted_at IS NULL AND t.trial = @trial::boolean AND (t.trial OR t.expires_at IS NULL)
+   AND (sqlc.narg('owner_id')::uuid IS NULL OR t.owner_id = sqlc.narg('owner_id')::uuid)
+   AND (sqlc.narg('endpoint_id')::uuid IS NULL OR t.endpoint_id = sqlc.narg('endpoint_id')::uuid)
+   AND (sqlc.narg('bot_id')::uuid IS NULL OR t.bot_id = sqlc.narg('bot_id')::uuid)
+   AND (sqlc.narg('status')::text IS NULL OR t.status = sqlc.narg('status')::text)
+ ORDER BY r.thread_id DESC
+ LIMIT @count;
+
 -- name: ListMessages :many
 -- What the user thinks of them is read once for the page, not once a message. Contents have at most max_bytes together, and
 -- those of the last two messages more: what does not fit is not read, as its length is known without it. Only messages of a branch: all

@@ -87,6 +87,10 @@ type ThreadFilter struct {
 	Trial bool `json:"t,omitempty"`
 	// OwnerID is the end user whose threads are meant, or the API key with the role chat.
 	OwnerID *uuid.UUID `json:"o,omitempty"`
+	// EndpointID is the endpoint at which the messages came in.
+	EndpointID *uuid.UUID `json:"e,omitempty"`
+	// Rating asks for threads with an answer that somebody has rated so.
+	Rating *domain.Rating `json:"r,omitempty"`
 }
 
 // Reading is the position and the direction in which a thread is read.

@@ -45,6 +45,53 @@ func TestU10AThreadIsLabeledArchivedAndFound(t *testing.T) {
 	harness.RequireWrong(t, ada.Patch(t, path, `{"metadata":null,"status":"gone"}`), "metadata", "status")
 }
 
+func TestThreadsAreFoundByEndpointAndByRating(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t)
+	ada, eve := p.Register(t), p.Register(t)
+	bot := ada.NewBot(t)
+	const list = "/v1/conversations/threads"
+	rated := func(rating string) string {
+		thread := ada.Post(t, list, map[string]any{"bot_id": bot}).Text("id")
+		for range 2 { // a thread with two such answers is found once
+			turn := ada.Post(t, list+"/"+thread+"/turn", map[string]any{"content": "hello"})
+			require.Equal(t, http.StatusOK, ada.Put(t, "/v1/conversations/messages/"+turn.Text("assistant_message.id")+"/feedback", map[string]any{"rating": rating}).Status)
+		}
+		return thread
+	}
+	ids := func(query string) (ids []string) {
+		next := ""
+		for first := true; first || next != ""; first = false {
+			page := ada.Get(t, list+"?limit=1&"+query+next)
+			for _, item := range page.Items() {
+				ids = append(ids, item["id"].(string))
+			}
+			next = ""
+			if page.At("has_more") == true {
+				next = "&cursor=" + page.Text("next_cursor")
+			}
+		}
+		return ids
+	}
+	good, bad, worse := rated("good"), rated("bad"), rated("bad")
+	require.Equal(t, []string{worse, bad}, ids("rating=bad"), "newest first, page by page")
+	require.Equal(t, []string{good}, ids("rating=good&status=active&bot_id="+bot))
+	require.Empty(t, ids("rating=bad&status=archived"))
+	require.Empty(t, ids("rating=bad&trial=true"))
+	require.Empty(t, eve.Get(t, list+"?rating=bad").Items(), "another workspace's")
+
+	shop, other := ada.NewEndpoint(t, bot), ada.NewEndpoint(t, bot)
+	for _, conversation := range []string{"one", "two"} {
+		shop.Says(t, conversation, "hello")
+	}
+	other.Says(t, "one", "hello")
+	require.Eventually(t, func() bool { return len(ids("endpoint_id="+shop.ID)) == 2 }, harness.Timeout, harness.Tick)
+	require.Empty(t, ids("rating=good&endpoint_id="+shop.ID))
+	require.Empty(t, ids("trial=true&endpoint_id="+shop.ID))
+	require.Empty(t, eve.Get(t, list+"?endpoint_id="+shop.ID).Items(), "another workspace's")
+	harness.RequireWrong(t, ada.Get(t, list+"?rating=fine&endpoint_id=x"), "endpoint_id", "rating")
+}
+
 func TestU10MessagesAreReadInBothDirectionsRatedAndExported(t *testing.T) {
 	t.Parallel()
 	p := harness.Start(t)

@@ -124,62 +124,6 @@ func (t *Threads) switchBranch(ctx context.Context, thread, turn uuid.UUID) erro
 	return nil
 }
 
-func (t *Threads) List(ctx context.Context, f ports.ThreadFilter, after *ports.ThreadPosition, limit int) ([]domain.Thread, error) {
-	q, workspace := listQueries(ctx, t.db)
-	params := conversationsdb.ListThreadsParams{WorkspaceID: workspace, Count: int32(limit), Status: (*string)(f.Status)}
-	if after != nil {
-		params.BeforeAt, params.BeforeID = &after.At, &after.ID
-	}
-	if f.Trial && f.OwnerID != nil {
-		return nil, nil // trials are of no end user
-	}
-	var found []conversationsdb.GetThreadRow
-	if f.Trial {
-		rows, err := q.ListTrialThreads(ctx, conversationsdb.ListTrialThreadsParams{
-			WorkspaceID: workspace, BotID: f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("list the trial threads: %w", err)
-		}
-		for _, row := range rows {
-			found = append(found, conversationsdb.GetThreadRow(row))
-		}
-		return toThreads(found)
-	}
-	if f.OwnerID != nil {
-		rows, err := q.ListThreadsOfOwner(ctx, conversationsdb.ListThreadsOfOwnerParams{
-			WorkspaceID: workspace, OwnerID: *f.OwnerID, BotID: f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("list the threads of an owner: %w", err)
-		}
-		for _, row := range rows {
-			found = append(found, conversationsdb.GetThreadRow(row))
-		}
-		return toThreads(found)
-	}
-	if f.BotID != nil {
-		rows, err := q.ListThreadsOfBot(ctx, conversationsdb.ListThreadsOfBotParams{
-			WorkspaceID: workspace, BotID: *f.BotID, Status: params.Status, BeforeAt: params.BeforeAt, BeforeID: params.BeforeID, Count: params.Count,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("list the threads of a bot: %w", err)
-		}
-		for _, row := range rows {
-			found = append(found, conversationsdb.GetThreadRow(row))
-		}
-		return toThreads(found)
-	}
-	rows, err := q.ListThreads(ctx, params)
-	if err != nil {
-		return nil, fmt.Errorf("list the threads: %w", err)
-	}
-	for _, row := range rows {
-		found = append(found, conversationsdb.GetThreadRow(row))
-	}
-	return toThreads(found)
-}
-
 func (t *Threads) OpenChannel(ctx context.Context, c domain.Channel, now time.Time) (thread uuid.UUID, err error) {
 	err = t.db.WriteOnce(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, t.db)
@@ -192,17 +136,6 @@ func (t *Threads) OpenChannel(ctx context.Context, c domain.Channel, now time.Ti
 		return thread, fmt.Errorf("open the thread of a conversation: %w", err)
 	}
 	return thread, nil
-}
-
-func toThreads(rows []conversationsdb.GetThreadRow) ([]domain.Thread, error) {
-	list := make([]domain.Thread, len(rows))
-	for i, row := range rows {
-		var err error
-		if list[i], err = toThread(row); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
 }
 
 func toThread(row conversationsdb.GetThreadRow) (domain.Thread, error) {

@@ -2224,6 +2224,12 @@ type ListThreadsParams struct {
 	// EndUserID Only threads of this end user.
 	EndUserID *openapi_types.UUID `form:"end_user_id,omitempty" json:"end_user_id,omitempty"`
 
+	// EndpointID Only threads whose messages come in at this webhook endpoint.
+	EndpointID *openapi_types.UUID `form:"endpoint_id,omitempty" json:"endpoint_id,omitempty"`
+
+	// Rating Only threads with an answer that somebody has rated so.
+	Rating *Rating `form:"rating,omitempty" json:"rating,omitempty"`
+
 	// Trial Whether only trial threads are listed, in which versions of bots are tried; the list leaves them out otherwise.
 	Trial *bool `form:"trial,omitempty" json:"trial,omitempty"`
 }
@@ -3056,6 +3062,20 @@ func (w *ServerInterfaceWrapper) ListThreads(ctx *echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_user_id", ctx.QueryParams(), &params.EndUserID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter end_user_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "endpoint_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "endpoint_id", ctx.QueryParams(), &params.EndpointID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter endpoint_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "rating" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "rating", ctx.QueryParams(), &params.Rating, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter rating: %s", err))
 	}
 
 	// ------------- Optional query parameter "trial" -------------

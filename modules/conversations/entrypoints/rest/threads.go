@@ -13,7 +13,10 @@ import (
 
 // ListThreads lists the threads of the workspace, newest first.
 func (s Server) ListThreads(ctx context.Context, r ListThreadsRequestObject) (ListThreadsResponseObject, error) {
-	f := ports.ThreadFilter{BotID: r.Params.BotID, OwnerID: r.Params.EndUserID, Status: (*domain.ThreadStatus)(r.Params.Status), Trial: r.Params.Trial != nil && *r.Params.Trial}
+	f := ports.ThreadFilter{
+		BotID: r.Params.BotID, OwnerID: r.Params.EndUserID, Status: (*domain.ThreadStatus)(r.Params.Status), Trial: r.Params.Trial != nil && *r.Params.Trial,
+		EndpointID: r.Params.EndpointID, Rating: (*domain.Rating)(r.Params.Rating),
+	}
 	if caller := callctx.From(ctx).Principal; caller.Own && f.OwnerID == nil {
 		f.OwnerID = &caller.UserID
 	}

@@ -6,16 +6,17 @@ import { ago } from '../../i18n'
 import { Link, navigate, query, setQuery } from '../../router'
 import { Badge, Button, EmptyState, Icon, PageBody, PageHeader, SearchField, Table, type Column } from '../../ui'
 import { t } from './messages'
-import { titleOf, useBots, useEndUsers, whoOf } from './names'
+import { titleOf, useBots, useChannels, useEndUsers, whoOf } from './names'
 
 type Thread = Schemas['Thread']
 
 export function ThreadsList() {
-  const [bot, status, trial, user] = [query('bot') ?? '', query('status') ?? '', query('trial') === '1', query('user') ?? '']
+  const [bot, channel, rating, status, trial, user] = [query('bot') ?? '', query('channel') ?? '', query('rating') ?? '', query('status') ?? '', query('trial') === '1', query('user') ?? '']
   const bots = useBots()
+  const channels = useChannels()
   const users = useEndUsers()
   const found = useQuery(user ? `end-users of ${user}` : null, async (signal) => (await ok(api.GET('/v1/end-users', { params: { query: { limit: 1, external_id: user } }, signal }))).items[0]?.id ?? '')
-  const filters = { ...(bot && { bot_id: bot }), ...(status && { status: status as Thread['status'] }), ...(trial && { trial }), ...(user && { end_user_id: found.data ?? '' }) }
+  const filters = { ...(bot && { bot_id: bot }), ...(channel && { endpoint_id: channel }), ...(rating && { rating: rating as Schemas['Rating'] }), ...(status && { status: status as Thread['status'] }), ...(trial && { trial }), ...(user && { end_user_id: found.data ?? '' }) }
   const unknown = !!user && found.data === ''
   const key = unknown || (user && !found.data) ? null : `threads?${JSON.stringify(filters)}`
   const pages = usePages(key, (cursor, signal) => ok(api.GET('/v1/conversations/threads', { params: { query: { limit: 100, ...filters, ...(cursor && { cursor }) } }, signal })))
@@ -46,8 +47,8 @@ export function ThreadsList() {
     },
     { key: 'last', title: t('last'), width: '118px', end: true, cell: (x) => (x.last_message_at ? <time dateTime={x.last_message_at}>{ago(x.last_message_at)}</time> : t('noMessages')) },
   ]
-  const filtered = bot || status || trial || user
-  const clear = () => setQuery({ bot: null, status: null, trial: null, user: null })
+  const filtered = bot || channel || rating || status || trial || user
+  const clear = () => setQuery({ bot: null, channel: null, rating: null, status: null, trial: null, user: null })
   const nothing = <EmptyState icon="search" title={unknown ? t('userUnknown') : t('nothing')} action={<Button onClick={clear}>{t('clear')}</Button>} />
   const empty = filtered ? nothing : <EmptyState icon="chat" title={t('emptyTitle')} action={<Button kind="primary" icon="bot" onClick={() => void navigate('/bots')}>{t('toBots')}</Button>}>{t('emptyText')}</EmptyState>
   return (
@@ -58,6 +59,8 @@ export function ThreadsList() {
           <div class="toolbar thread-filters" role="group" aria-label={t('filters')}>
             {may('end_users.read') && <UserFilter value={user} />}
             <Filter label={t('bot')} value={bot} onChange={(to) => setQuery({ bot: to })} options={[['', t('allBots')], ...(bots.data ?? []).map((b): [string, string] => [b.id, b.name])]} />
+            {(channels.data?.length || channel) && <Filter label={t('channel')} value={channel} onChange={(to) => setQuery({ channel: to })} options={[['', t('allChannels')], ...(channels.data ?? []).map((e): [string, string] => [e.id, e.name])]} />}
+            <Filter label={t('feedback')} value={rating} onChange={(to) => setQuery({ rating: to })} options={[['', t('anyFeedback')], ['good', t('ratedGoodOnly')], ['bad', t('ratedBadOnly')]]} />
             <Filter label={t('status')} value={status} onChange={(to) => setQuery({ status: to })} options={[['', t('allStatuses')], ['active', t('active')], ['archived', t('archived')]]} />
             <Filter label={t('kind')} value={trial ? '1' : ''} onChange={(to) => setQuery({ trial: to })} options={[['', t('customers')], ['1', t('trials')]]} />
             {filtered && <Button kind="quiet" icon="x" onClick={clear}>{t('clear')}</Button>}

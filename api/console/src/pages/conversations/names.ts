@@ -21,6 +21,11 @@ export function useBots() {
   })
 }
 
+// useChannels reads the newest endpoints that messages come in at.
+export function useChannels() {
+  return useQuery(may('webhooks.read') ? 'endpoints newest' : null, async (signal) => (await ok(api.GET('/v1/webhook-endpoints', { params: { query: { limit: 100 } }, signal }))).items)
+}
+
 // useEndUsers reads the newest end users, by id.
 export function useEndUsers() {
   const list = useQuery(may('end_users.read') ? 'end-users newest' : null, async (signal) => (await ok(api.GET('/v1/end-users', { params: { query: { limit: 100 } }, signal }))).items)

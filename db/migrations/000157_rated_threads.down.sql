@@ -1,0 +1,1 @@
+DROP INDEX message_feedback_by_rating;
