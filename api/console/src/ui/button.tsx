@@ -5,7 +5,7 @@ import { Icon, type IconName } from './icon'
 import { t } from './messages'
 import { toast } from './toast'
 
-type Kind = 'primary' | 'plain' | 'quiet' | 'danger'
+type Kind = 'primary' | 'plain' | 'quiet' | 'danger' | 'quiet-danger'
 interface Look {
   kind?: Kind
   small?: boolean

@@ -14,7 +14,9 @@ interface DialogProps {
   fixed?: boolean // Escape, the background and a button do not close it
 }
 
-// Dialog is a native dialog over the page: focus stays in it, and goes back to where it was.
+const controls = ['input:not([type=hidden], [type=file], [readonly])', 'select', 'textarea:not([readonly])'].map((c) => `${c}:not(:disabled)`).join()
+
+// Dialog is a native dialog over the page: focus begins at its first field, stays in it, and goes back to where it was.
 export function Dialog({ title, onClose, children, footer, wide, side, fixed }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()
@@ -22,6 +24,8 @@ export function Dialog({ title, onClose, children, footer, wide, side, fixed }: 
     const dialog = ref.current!
     const before = document.activeElement as HTMLElement | null
     dialog.showModal()
+    const body = dialog.querySelector('.dialog-body')!
+    if (!side && !body.contains(document.activeElement)) Array.from(body.querySelectorAll<HTMLElement>(controls)).find((c) => c.checkVisibility())?.focus()
     return () => {
       dialog.close()
       if (before?.isConnected) before.focus()

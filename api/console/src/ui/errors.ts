@@ -2,8 +2,27 @@ import { language } from '../i18n'
 import type { Failure } from '../api/errors'
 import { t } from './messages'
 
-// The messages of the API are in English. Those that people meet most have a Russian one here, by code.
+// The messages of the API speak to programs. Those that people meet most have a text for people here, by code.
+const english: Record<string, string> = {
+  OUTPUT_INVALID: 'The answer does not fit the output schema of the bot.',
+  TOO_MANY_TURNS: 'Too many answers are being written just now. Wait a moment.',
+  THREAD_BUSY: 'An answer is still being written in this conversation.',
+  WRONG_CODE: 'This code is wrong, or was used already.',
+  EMAIL_NOT_VERIFIED: 'Verify your email address first.',
+  INVALID_TICKET: 'That took too long. Sign in again.',
+  VERSION_CONFLICT: 'Somebody else has saved another version meanwhile.',
+  TOOL_LOOP: 'The bot made the same failing call of a tool again and again. Change its instruction or the description of the tool.',
+  TOOL_CALL_DECIDED: 'This call was decided already.',
+  DOCUMENT_EXISTS: 'The same document is here already.',
+  SECOND_FACTOR_EXISTS: 'There is a second factor already. Remove it before you set up another.',
+  SECOND_FACTOR_NOT_FOUND: 'There is no second factor yet.',
+  EXPORT_RUNNING: 'An export is already under way.',
+}
 const russian: Record<string, string> = {
+  OUTPUT_INVALID: 'Ответ не подходит под схему ответа бота.',
+  VERSION_CONFLICT: 'Кто-то другой уже сохранил новую версию.',
+  TOOL_LOOP: 'Бот раз за разом повторял один и тот же неудачный вызов инструмента. Измените его инструкцию или описание инструмента.',
+  TOOL_CALL_DECIDED: 'По этому вызову уже решено.',
   INVALID_CREDENTIALS: 'Неверный адрес или пароль.',
   EMAIL_ALREADY_EXISTS: 'Этот адрес уже занят. Войдите или восстановите пароль.',
   WRONG_CODE: 'Неверный или уже использованный код.',
@@ -47,5 +66,5 @@ const russian: Record<string, string> = {
 export function messageOf(failure: Failure): string {
   if (failure.code === 'NETWORK') return t('offline')
   if (failure.code === 'SECOND_FACTOR_MISSING' && failure.status === 403) return t('factorMissing')
-  return (language.value === 'ru' && russian[failure.code]) || failure.message
+  return (language.value === 'ru' ? russian : english)[failure.code] ?? failure.message.replace(/^\p{Ll}/u, (first) => first.toUpperCase())
 }

@@ -20,12 +20,12 @@ export function PageHeader({ title, crumb, badge, actions, tabs }: HeaderProps) 
     <header class={`page-header${tabs ? ' has-tabs' : ''}`}>
       <div class="page-title">
         {crumb && (
-          <>
+          <span class="crumbs">
             <Link to={crumb.to} class="crumb">
-              {crumb.label}
+              <bdi>{crumb.label}</bdi>
             </Link>
             <Icon name="right" size={14} />
-          </>
+          </span>
         )}
         <h1 dir="auto">{title}</h1>
         {badge}

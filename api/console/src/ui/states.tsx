@@ -54,6 +54,13 @@ function Trace({ failure }: { failure: Failure }) {
 
 // ErrorState takes the place of what could not be read.
 export function ErrorState({ failure, onRetry }: { failure: Failure; onRetry?: () => void }) {
+  if (failure.code === 'SECOND_FACTOR_MISSING' && failure.status === 403) {
+    return (
+      <EmptyState icon="shield" title={t('factorNeeded')} action={<LinkButton kind="primary" icon="shield" to="/settings/account">{t('setFactor')}</LinkButton>}>
+        {messageOf(failure)}
+      </EmptyState>
+    )
+  }
   return (
     <div class="empty bad" role="alert">
       <div class="empty-icon">
@@ -62,7 +69,6 @@ export function ErrorState({ failure, onRetry }: { failure: Failure; onRetry?: (
       <h2>{t('failed')}</h2>
       <p>{messageOf(failure)}</p>
       <div class="actions">
-        {failure.code === 'SECOND_FACTOR_MISSING' && <LinkButton kind="primary" icon="shield" to="/settings/account">{t('setFactor')}</LinkButton>}
         {onRetry && <RetryButton failure={failure} onRetry={onRetry} />}
       </div>
       <Trace failure={failure} />

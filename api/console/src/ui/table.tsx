@@ -75,7 +75,7 @@ export function Table<T>({ label, columns, pages, rowKey, empty, rowHeight = 49 
       </div>
       <div class="rows" role="rowgroup" ref={body} style={{ height: `${rows.length * rowHeight}px` }}>
         {rows.slice(first, last).map((row, i) => (
-          <div class="row" role="row" key={rowKey(row)} aria-rowindex={first + i + 2} style={{ top: `${(first + i) * rowHeight}px` }}>
+          <div class={!pages.hasMore && first + i === rows.length - 1 ? 'row last' : 'row'} role="row" key={rowKey(row)} aria-rowindex={first + i + 2} style={{ top: `${(first + i) * rowHeight}px` }}>
             {columns.map((c) => (
               <div key={c.key} role="cell" class={cells(c)}>
                 {c.cell(row)}

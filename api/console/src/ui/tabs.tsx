@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'preact/hooks'
 import { Link } from '../router'
 
 export interface Tab {
@@ -7,10 +8,27 @@ export interface Tab {
   count?: number
 }
 
-// Tabs are links to the parts of a page, each of which has an address.
+// Tabs are links to the parts of a page, each of which has an address. Where not all fit, the current one is in view, and a fade
+// says that there are more.
 export function Tabs({ tabs, label }: { tabs: Tab[]; label: string }) {
+  const nav = useRef<HTMLElement>(null)
+  const current = tabs.find((tab) => tab.current)?.to
+  const look = () => {
+    const n = nav.current!
+    n.toggleAttribute('data-more', n.scrollWidth - n.clientWidth - Math.abs(n.scrollLeft) > 4)
+  }
+  useEffect(() => {
+    const [n, link] = [nav.current!, nav.current!.querySelector('[aria-current]')]
+    if (link) {
+      const [outer, inner] = [n.getBoundingClientRect(), link.getBoundingClientRect()]
+      n.scrollLeft += (inner.left + inner.right - outer.left - outer.right) / 2
+    }
+    const observer = new ResizeObserver(look)
+    observer.observe(n)
+    return () => observer.disconnect()
+  }, [current])
   return (
-    <nav class="tabs" aria-label={label}>
+    <nav class="tabs" ref={nav} onScroll={look} aria-label={label}>
       {tabs.map((tab) => (
         <Link key={tab.to} to={tab.to} aria-current={tab.current ? 'page' : undefined}>
           {tab.label}

@@ -12,7 +12,7 @@ interface Toast {
 const toasts = signal<Toast[]>([])
 let count = 0
 
-// toast says something in a corner of the page for some seconds, and to screen readers.
+// toast says something at the top of the page for some seconds, and to screen readers.
 export function toast(text: string, tone: Tone = 'good') {
   const id = ++count
   toasts.value = [...toasts.value.slice(-2), { id, text, tone }]
@@ -20,9 +20,12 @@ export function toast(text: string, tone: Tone = 'good') {
 }
 const drop = (id: number) => (toasts.value = toasts.value.filter((x) => x.id !== id))
 
+// below returns where the header of the page ends, under which toasts stand.
+const below = () => Math.max(0, document.querySelector('.page-header')?.getBoundingClientRect().bottom ?? 0) + 12
+
 export function Toasts() {
   return (
-    <div class="toasts" role="status" aria-live="polite" aria-label={t('notifications')}>
+    <div class="toasts" style={toasts.value.length ? { insetBlockStart: `${below()}px` } : undefined} role="status" aria-live="polite" aria-label={t('notifications')}>
       {toasts.value.map((x) => (
         <div class={`toast ${x.tone}`} key={x.id}>
           <Icon name={x.tone === 'bad' ? 'alert' : 'check'} />

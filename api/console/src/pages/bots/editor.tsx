@@ -14,6 +14,7 @@ export function Editor({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDeta
   const [draft, setDraft] = useState<Draft>(() => draftOf(bot))
   const [note, setNote] = useState('')
   const [wrong, setWrong] = useState<keyof Draft | null>(null)
+  const [pressed, setPressed] = useState<'draft' | 'live'>('live')
   const [theirs, setTheirs] = useState<BotDetail | null>(null)
   const writes = may('bots.write')
   const dirty = JSON.stringify(draft) !== JSON.stringify(draftOf(base))
@@ -51,6 +52,7 @@ export function Editor({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDeta
   const submit = (publish: boolean, version = base.current_version) => {
     const made = settingsOf(draft)
     if ('wrong' in made) return setWrong(made.wrong)
+    setPressed(publish ? 'live' : 'draft')
     void save.run(version, { instruction: draft.instruction, settings: made.settings, ...(note.trim() && { note: note.trim() }), publish })
   }
   const error = (field: keyof Draft) => (wrong === field ? t(field === 'others' ? 'notJson' : 'notNumber') : fieldError(save.failure, field === 'instruction' ? field : `settings.${field}`))
@@ -94,8 +96,8 @@ export function Editor({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDeta
             <input class="input" aria-label={t('note')} placeholder={t('note')} maxLength={500} value={note} onInput={(e) => setNote(e.currentTarget.value)} dir="auto" />
             <span class="hint" role="status">{dirty ? t('unsaved') : t('allSaved', { version: `v${base.current_version}` })}</span>
             {dirty && <Button kind="quiet" onClick={() => (setDraft(draftOf(base)), setWrong(null), save.clear())}>{t('discard')}</Button>}
-            <Button disabled={!dirty} busy={save.pending} onClick={() => submit(false)}>{t('saveDraft')}</Button>
-            <Button kind="primary" type="submit" disabled={!dirty} busy={save.pending}>{t('saveLive')}</Button>
+            <Button disabled={!dirty || (save.pending && pressed === 'live')} busy={save.pending && pressed === 'draft'} onClick={() => submit(false)}>{t('saveDraft')}</Button>
+            <Button kind="primary" type="submit" disabled={!dirty || (save.pending && pressed === 'draft')} busy={save.pending && pressed === 'live'}>{t('saveLive')}</Button>
           </div>
         )}
       </form>

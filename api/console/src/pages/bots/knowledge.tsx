@@ -9,6 +9,7 @@ import { bytes } from '../../i18n'
 import { Badge, Button, EmptyState, ErrorState, FormError, Icon, LinkButton, messageOf, Notice, PageBody, Section, Select, Skeleton, toast } from '../../ui'
 import type { BotDetail } from './bot'
 import { DocumentDialog } from './document'
+import { t as ui } from '../../ui/messages'
 import { t } from './messages'
 
 type Base = Schemas['KnowledgeBase']
@@ -131,7 +132,7 @@ function DropZone({ target }: { target: () => Promise<string> }) {
         <Icon name="upload" size={20} />
         <div>
           <p><b>{t('dropTitle')}</b></p>
-          <p class="hint">{t('dropText')}</p>
+          <p class="hint">{ui('documentTypes')}</p>
         </div>
         <Button onClick={() => input.current?.click()}>{t('chooseFiles')}</Button>
         <input ref={input} type="file" class="visually-hidden" tabIndex={-1} aria-label={t('chooseFiles')} multiple accept={accepted} onChange={(e) => (take(e.currentTarget.files), (e.currentTarget.value = ''))} />

@@ -2,7 +2,7 @@ import { api, ok, type Schemas } from '../../api/client'
 import { useQuery } from '../../api/hooks'
 import { may } from '../../api/permissions'
 import { Code, Dialog, ErrorState, LinkButton, Notice, Skeleton } from '../../ui'
-import { remedyOf } from '../conversations/messages'
+import { remedyOf, t as conversation } from '../conversations/messages'
 import { asText, At, Facts, Id, PageLink } from '../work/parts'
 import { t } from './messages'
 import { Block, eventName, EventState, Said, usePolling } from './shared'
@@ -100,14 +100,27 @@ function Reply({ thread, turn: id }: { thread: string; turn: string }) {
   return <Notice icon={live ? 'clock' : 'trash'}>{t(live ? 'waitsReply' : 'turnGone')}</Notice>
 }
 
-// GivenUp is an event whose job was given up, with its last error for those who may read jobs.
+// GivenUp is an event whose job was given up, with its last error for those who may read jobs: its code and what to do about it
+// first, the whole text for whoever asks.
 function GivenUp({ of: e }: { of: Detail }) {
   const letters = useQuery(may('jobs.read') ? 'dead-letters of webhooks' : null, async (signal) => (await ok(api.GET('/v1/dead-letters', { params: { query: { limit: 100, kind: 'webhook.answer' } }, signal }))).items)
   const letter = letters.data?.find((l) => l.key === e.operation_id || l.operation_id === e.operation_id)
+  const code = /^([A-Z][A-Z_]+): /.exec(letter?.last_error ?? '')?.[1]
   return (
     <Notice tone="bad" icon="alert">
       <p>{t('failedEvent')}</p>
-      {letter && <p dir="auto">{letter.last_error}</p>}
+      {letter && !code && <p dir="auto">{letter.last_error}</p>}
+      {letter && code && (
+        <>
+          <p>
+            <code>{code}</code> {remedyOf(code)}
+          </p>
+          <details>
+            <summary>{conversation('details')}</summary>
+            <p dir="auto">{letter.last_error}</p>
+          </details>
+        </>
+      )}
       {may('jobs.read') && <LinkButton small to={letter ? `/work/dead-letters/${letter.id}` : '/work/dead-letters'}>{t('toDeadLetters')}</LinkButton>}
     </Notice>
   )

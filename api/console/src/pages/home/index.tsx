@@ -6,6 +6,7 @@ import { ago } from '../../i18n'
 import { Link, navigate } from '../../router'
 import { Button, ErrorState, Icon, LinkButton, Notice, PageBody, PageHeader, Section, Skeleton } from '../../ui'
 import { BotStatus } from '../bots/status'
+import { t as ui } from '../../ui/messages'
 import { t } from './messages'
 
 export default function Home() {
@@ -40,7 +41,7 @@ export default function Home() {
             {steps.includes(false) && may('bots.write') && (
               <ol class="steps" aria-label={t('progress', { done: steps.filter(Boolean).length, all: 3 })}>
                 <Step n={1} done={steps[0]!} next={!steps[0]} title={t('botTitle')} text={t('botText')} action={t('botAction')} to="/bots?new=1" />
-                <Step n={2} done={steps[1]!} next={steps[0]! && !steps[1]} title={t('documentTitle')} text={t('documentText')} action={t('documentAction')} to={first && `/bots/${first.id}/knowledge`} />
+                <Step n={2} done={steps[1]!} next={steps[0]! && !steps[1]} title={t('documentTitle')} text={t('documentText', { types: ui('documentTypes') })} action={t('documentAction')} to={first && `/bots/${first.id}/knowledge`} />
                 <Step n={3} done={steps[2]!} next={steps[0]! && steps[1]! && !steps[2]} title={t('talkTitle')} text={t('talkText')} action={t('talkAction')} to={first && `/bots/${first.id}`} />
               </ol>
             )}

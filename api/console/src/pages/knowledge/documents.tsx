@@ -1,4 +1,4 @@
-import type { ComponentChildren } from 'preact'
+import type { ComponentChildren, RefObject } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { invalidate, useAction, usePages } from '../../api/hooks'
@@ -21,6 +21,7 @@ export function Documents({ base, onAsk }: { base: Schemas['KnowledgeBase']; onA
   useLive(base, pages.data, pages.set)
   const [pasting, setPasting] = useState(false)
   const [shown, setShown] = useState<Document | null>(null)
+  const picker = useRef<HTMLInputElement>(null)
   const write = may('knowledge.write')
   const busy = uploads.value.some((u) => u.base === base.id && u.phase !== 'failed')
   useEffect(() => {
@@ -85,11 +86,11 @@ export function Documents({ base, onAsk }: { base: Schemas['KnowledgeBase']; onA
   return (
     <>
       <Ready base={base} rows={rows} onAsk={onAsk} />
-      {write && <DropZone base={base.id} large={bare} onPaste={() => setPasting(true)} />}
+      {write && <DropZone base={base.id} input={picker} large={bare} onPaste={() => setPasting(true)} />}
       <Uploads base={base.id} />
       {(!bare || !write) && <Table label={t('documents')} columns={columns} pages={pages} rowKey={(d) => d.id} empty={<p class="hint">{t('noDocuments')}</p>} />}
       {pasting && <PasteDialog base={base.id} onClose={() => setPasting(false)} />}
-      {shown && <FailedDialog document={shown} write={write} busy={reindex.pending} onClose={() => setShown(null)} onDelete={() => void ask(shown)} onAgain={() => void again(shown)} />}
+      {shown && <FailedDialog document={shown} write={write} busy={reindex.pending} onClose={() => setShown(null)} onDelete={() => void ask(shown)} onAgain={() => void again(shown)} onChoose={() => (setShown(null), picker.current?.click())} />}
     </>
   )
 }
@@ -145,8 +146,7 @@ function Ready({ base, rows, onAsk }: { base: Schemas['KnowledgeBase']; rows: Do
   )
 }
 
-function DropZone({ base, large, onPaste }: { base: string; large: boolean; onPaste: () => void }) {
-  const input = useRef<HTMLInputElement>(null)
+function DropZone({ base, input, large, onPaste }: { base: string; input: RefObject<HTMLInputElement | null>; large: boolean; onPaste: () => void }) {
   const [over, setOver] = useState(false)
   // A file may be dropped anywhere on the page: beside the zone the browser would open it.
   useEffect(() => {
@@ -177,7 +177,7 @@ function DropZone({ base, large, onPaste }: { base: string; large: boolean; onPa
       </span>
       <div class="drop-text">
         <b>{over ? t('dropNow') : t('dropTitle')}</b>
-        <p class="hint">{t('dropText')}</p>
+        <p class="hint">{ui('documentTypes')}</p>
       </div>
       <div class="drop-actions">
         <Button kind={large ? 'primary' : 'plain'} icon="file" onClick={() => input.current?.click()}>
@@ -283,9 +283,14 @@ interface FailedProps {
   onClose: () => void
   onDelete: () => void
   onAgain: () => void
+  onChoose: () => void
 }
 
-function FailedDialog({ document: d, write, busy, onClose, onDelete, onAgain }: FailedProps) {
+// Files that fail again as they are: another one has to come.
+const hopeless = ['UNSUPPORTED_FILE', 'ENCRYPTED_FILE', 'NO_TEXT', 'TOO_LARGE', 'FILE_CONTENT_MISSING']
+
+function FailedDialog({ document: d, write, busy, onClose, onDelete, onAgain, onChoose }: FailedProps) {
+  const final = hopeless.includes(d.error?.code ?? '')
   return (
     <Dialog
       title={t('failedTitle', { title: d.title })}
@@ -293,8 +298,9 @@ function FailedDialog({ document: d, write, busy, onClose, onDelete, onAgain }: 
       footer={
         write && (
           <>
-            <Button icon="trash" onClick={onDelete}>{t('delete')}</Button>
-            <Button kind="primary" icon="retry" busy={busy} onClick={onAgain}>{t('reindex')}</Button>
+            <Button kind="quiet-danger" icon="trash" onClick={onDelete}>{t('delete')}</Button>
+            <Button kind={final ? 'plain' : 'primary'} icon="retry" busy={busy} onClick={onAgain}>{t('reindex')}</Button>
+            {final && <Button kind="primary" icon="upload" onClick={onChoose}>{t('choose')}</Button>}
           </>
         )
       }

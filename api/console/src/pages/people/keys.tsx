@@ -83,7 +83,7 @@ function KeyPanel({ of: k, onClose }: { of: Key; onClose: () => void }) {
       footer={
         !k.revoked_at && (
           <>
-            <Button kind="quiet" icon="trash" busy={revoke.pending} onClick={() => void ask()}>{t('revoke')}</Button>
+            <Button kind="quiet-danger" icon="trash" busy={revoke.pending} onClick={() => void ask()}>{t('revoke')}</Button>
             {k.suspended_at && <Button kind="primary" busy={adopt.pending} onClick={() => void adopt.run()}>{t('adopt')}</Button>}
           </>
         )

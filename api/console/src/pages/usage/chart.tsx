@@ -113,7 +113,7 @@ export function Chart({ title, labels, names, series, format, none, lines, at, o
               </g>
             ))}
             {labels.map((label, i) => (count - 1 - i) % every === 0 && (
-              <text key={i} x={Math.min(x(i), width - 16)} y={height - 4} text-anchor="middle">
+              <text key={i} x={x(i) + 24 > width ? width : x(i)} y={height - 4} text-anchor={x(i) + 24 > width ? 'end' : 'middle'}>
                 {label}
               </text>
             ))}

@@ -90,7 +90,7 @@ function Charts({ data }: { data: Report }) {
       <div class="charts">
         <Chart {...shared} title={t('turns')} format={compact} series={[{ name: t('completed'), tone: 'a', values: of((i) => i.completed) }, { name: t('failed'), tone: 'bad', values: of((i) => i.failed) }]} />
         <Chart {...shared} title={t('tokens')} format={compact} series={[{ name: t('input'), tone: 'b', values: of((i) => i.input_tokens) }, { name: t('output'), tone: 'a', values: of((i) => i.output_tokens) }]} />
-        <Chart {...shared} title={t('latency')} format={duration} lines series={[{ name: 'p50', tone: 'a', values: of((i) => i.latency_ms.p50) }, { name: 'p95', tone: 'bad', values: of((i) => i.latency_ms.p95) }]} />
+        <Chart {...shared} title={t('latency')} format={duration} lines series={[{ name: 'p50', tone: 'a', values: of((i) => i.latency_ms.p50) }, { name: 'p95', tone: 'b', values: of((i) => i.latency_ms.p95) }]} />
         <Chart {...shared} title={t('cost')} format={money} series={[{ name: t('cost'), tone: 'a', values: of((i) => i.cost_micros) }]} />
         <Chart {...shared} title={t('errors')} format={percent} none={t('noErrors')} lines series={[{ name: t('errors'), tone: 'bad', values: of((i) => (i.turns ? i.error_rate : null)) }]} />
       </div>

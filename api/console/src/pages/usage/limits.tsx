@@ -56,7 +56,7 @@ function Limit({ metric: m }: { metric: Metric }) {
         </span>
       </div>
       <div class={`meter ${part >= 1 ? 'bad' : part >= 0.8 ? 'warn' : ''}`} role="meter" aria-label={name} aria-valuemin={0} aria-valuemax={m.limit} aria-valuenow={Math.min(m.used, m.limit)} aria-valuetext={t('left', { left: show(m.metric, left) })}>
-        <i style={{ width: `${Math.min(100, part * 100)}%` }} />
+        {m.used > 0 && <i style={{ width: `${Math.min(100, part * 100)}%` }} />}
       </div>
       <small>
         {left > 0 ? t('left', { left: show(m.metric, left) }) : t('usedUp')}

@@ -92,7 +92,7 @@ function LetterPanel({ id, onClose }: { id: string; onClose: () => void }) {
       footer={
         l && may('jobs.manage') && (
           <>
-            <Button kind="quiet" icon="trash" busy={discard.pending} onClick={() => void ask()}>
+            <Button kind="quiet-danger" icon="trash" busy={discard.pending} onClick={() => void ask()}>
               {t('discard')}
             </Button>
             <Button kind="primary" icon="retry" busy={retry.pending} onClick={() => void retry.run()}>
