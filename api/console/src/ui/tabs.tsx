@@ -14,8 +14,8 @@ export function Tabs({ tabs, label }: { tabs: Tab[]; label: string }) {
   const nav = useRef<HTMLElement>(null)
   const current = tabs.find((tab) => tab.current)?.to
   const look = () => {
-    const n = nav.current!
-    n.toggleAttribute('data-more', n.scrollWidth - n.clientWidth - Math.abs(n.scrollLeft) > 4)
+    const n = nav.current // gone where a size is told after the page has changed
+    n?.toggleAttribute('data-more', n.scrollWidth - n.clientWidth - Math.abs(n.scrollLeft) > 4)
   }
   useEffect(() => {
     const [n, link] = [nav.current!, nav.current!.querySelector('[aria-current]')]
