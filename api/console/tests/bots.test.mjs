@@ -127,6 +127,76 @@ inBrowser('a tool call is approved, and the answer goes on', async (page) => {
   await page.getByRole('button', { name: 'As curl' }).waitFor()
 })
 
+inBrowser('calls of one turn are decided one by one, here and elsewhere, and the answer is there once', async (page) => {
+  const ada = await register()
+  const tool = await call(ada, 'POST', '/v1/tools', {
+    kind: 'http', name: 'order_cups', description: 'Orders cups.', effect: 'write', url: 'https://shop.example.com/api/orders', method: 'POST',
+    schema: { type: 'object', properties: { count: { type: 'integer' } }, required: ['count'] },
+  })
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Buyer', instruction: 'You order cups.', settings: { model: 'echo', tools: [{ id: tool.id }] } })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  const ask = async (...counts) => {
+    await page.getByLabel('Message').fill(counts.map((count) => `call order_cups {"count": ${count}}`).join('\n'))
+    await page.keyboard.press('Enter')
+  }
+  const deny = page.getByRole('button', { name: 'Deny' })
+  const answer = page.locator('.turn').last().locator('.answer')
+  await ask(1, 2)
+  await counted(deny, 2)
+  await deny.first().click()
+  await counted(deny, 1)
+  await counted(page.locator('.tool-call').getByText('denied', { exact: true }), 1)
+  await page.reload()
+  await counted(deny, 1, 'the other one still waits')
+  await deny.click()
+  await page.getByRole('button', { name: 'As curl' }).waitFor()
+  const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+  const said = async () => (await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/messages`)).items.filter((m) => m.role === 'assistant').at(-1).content
+  assert.equal(await answer.textContent(), await said())
+  await counted(page.locator('.tool-call').getByText('denied', { exact: true }), 2)
+
+  await ask(3)
+  await deny.waitFor()
+  const [waiting] = (await call(ada, 'GET', '/v1/tool-calls?status=waiting')).items
+  await call(ada, 'POST', `/v1/tool-calls/${waiting.id}/decision`, { decision: 'deny' })
+  await counted(page.getByRole('button', { name: 'As curl' }), 2)
+  assert.equal(await answer.textContent(), await said(), 'a decision that was made elsewhere')
+
+  await ask(4)
+  await deny.waitFor()
+  await page.goto(`/console/conversations/${thread.id}`)
+  await page.getByText('Waiting for a tool call').waitFor()
+  await accessible(page)
+  await shoot(page, 'conversation-waiting')
+  await page.getByRole('link', { name: 'Review the call' }).click()
+  await page.getByRole('heading', { name: 'Work', level: 1 }).waitFor()
+  await page.goto(`/console/bots/${bot.id}`)
+  await deny.waitFor()
+  const [turn] = (await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/turns`)).items
+  await call(ada, 'POST', `/v1/conversations/threads/${thread.id}/turns/${turn.id}/cancel`, {})
+  await counted(deny, 0)
+  await page.getByLabel('Message').fill('Thanks')
+  await page.getByRole('button', { name: 'Send' }).click()
+  await page.locator('.answer').getByText('Echo: Thanks').waitFor()
+})
+
+inBrowser('an answer goes on after its session has ended, once the person has signed in again', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Slow', instruction: 'Be slow.' })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  const words = Array.from({ length: 300 }, (_, i) => `word${i}`).join(' ')
+  await page.getByLabel('Message').fill(words)
+  await page.keyboard.press('Enter')
+  await page.locator('.answer').getByText('word10').waitFor()
+  await call(ada, 'POST', '/v1/auth/logout-all', {})
+  await page.getByRole('heading', { name: 'Your session has ended' }).waitFor()
+  await page.getByLabel('Password', { exact: true }).fill(ada.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.locator('.answer').getByText('word299').waitFor()
+  await page.getByRole('button', { name: 'As curl' }).waitFor()
+  assert.equal(await page.locator('.answer').textContent(), `Echo: ${words}`)
+})
+
 inBrowser('an expired session asks for the password over the page, and nothing is lost', async (page) => {
   const ada = await register()
   const bot = await call(ada, 'POST', '/v1/bots', { name: 'Shop', instruction: 'Be kind.' })

@@ -95,12 +95,14 @@ inBrowser('a comparison goes on after a reload in its middle', async (page) => {
   await counted(page.locator('.bubble'), 1)
 
   // A reload before the server has answered: the message is sent again under the same operation.
-  let lost = 0
-  await page.route(/\/try$/, (route) => (lost++ < 2 ? undefined : route.continue()))
+  const operations = []
+  await page.route(/\/try$/, (route) => (operations.push(route.request().headers()['x-operation-id']) <= 2 ? undefined : route.continue()))
   await send(page, 'And the other one?')
-  for (const end = Date.now() + 10_000; lost < 2 && Date.now() < end; ) await page.evaluate(() => new Promise(requestAnimationFrame))
+  for (const end = Date.now() + 10_000; operations.length < 2 && Date.now() < end; ) await page.evaluate(() => new Promise(requestAnimationFrame))
   await page.reload()
   for (const name of ['v1', 'v2']) await page.getByRole('group', { name }).last().getByText('Echo: And the other one?').waitFor()
+  assert.equal(operations.length, 4)
+  assert.deepEqual(operations.slice(2).sort(), operations.slice(0, 2).sort())
   const threads = (await call(ada, 'GET', '/v1/conversations/threads?trial=true')).items
   assert.equal(threads.length, 2)
   for (const thread of threads) assert.equal((await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/turns`)).items.length, 2)
@@ -268,6 +270,76 @@ inBrowser('an answer goes on after a lost connection without a reload, and its t
   assert.deepEqual(await page.evaluate(() => globalThis.wrong), [])
   const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
   assert.equal((await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/messages`)).items.length, 2)
+})
+
+inBrowser('a message that failed is kept over a reload, and begins a new thread where its own was deleted', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  const operations = []
+  const unavailable = { status: 503, contentType: 'application/json', body: JSON.stringify({ code: 'DOWNSTREAM_UNAVAILABLE', message: 'the server is busy', trace_id: 'x', details: null }) }
+  const again = page.getByRole('button', { name: /^Try again/ })
+  // The thread could not be made.
+  await page.route(/\/v1\/conversations\/threads$/, (route) => (route.request().method() === 'POST' ? route.fulfill(unavailable) : route.continue()))
+  await send(page, 'Hello')
+  await again.waitFor()
+  await page.unroute(/\/v1\/conversations\/threads$/)
+  // Then the turn could not be taken.
+  await page.route(/\/turn$/, (route) => (operations.push(route.request().headers()['x-operation-id']) === 1 ? route.fulfill(unavailable) : route.continue()))
+  await page.reload()
+  await again.waitFor()
+  await page.reload()
+  await page.locator('.answer').getByText('Echo: Hello').waitFor()
+  await page.getByRole('button', { name: 'As curl' }).waitFor()
+  assert.equal(operations.length, 2)
+  assert.equal(operations[0], operations[1])
+  const [thread, ...others] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+  assert.equal(others.length, 0)
+
+  await call(ada, 'DELETE', `/v1/conversations/threads/${thread.id}`)
+  await send(page, 'Still there?')
+  await again.click()
+  await page.locator('.answer').getByText('Echo: Still there?').waitFor()
+  const [fresh] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+  assert.notEqual(fresh.id, thread.id)
+
+  // A message that was not answered before a reload, whose thread was deleted meanwhile.
+  let reached = false
+  await page.unroute(/\/turn$/)
+  await page.route(/\/turn$/, (route) => (reached ? route.continue() : void (reached = true)))
+  await send(page, 'Once more')
+  for (const end = Date.now() + 10_000; !reached && Date.now() < end; ) await page.evaluate(() => new Promise(requestAnimationFrame))
+  await call(ada, 'DELETE', `/v1/conversations/threads/${fresh.id}`)
+  await page.reload()
+  await page.locator('.answer').getByText('Echo: Once more').waitFor()
+  await counted(page.locator('.turn'), 1)
+})
+
+inBrowser('a message is stopped before its answer begins, and none is sent while the history is not there', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+  await signIn(page, ada, `/bots/${bot.id}`)
+  await send(page, 'Hello')
+  await page.getByRole('button', { name: 'As curl' }).waitFor()
+  await page.route(/\/turn$/, () => undefined)
+  await send(page, 'Never mind')
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await page.locator('.turn').last().locator('.hint').waitFor()
+  await page.unroute(/\/turn$/)
+
+  let broken = true
+  await page.route(/\/messages\?/, (route) => (broken ? route.fulfill({ status: 500, contentType: 'application/json', body: JSON.stringify({ code: 'INTERNAL_ERROR', message: 'oh', trace_id: 'x', details: null }) }) : route.continue()))
+  await page.reload()
+  await page.getByRole('button', { name: /^Try again/ }).waitFor()
+  await message(page).fill('Kept')
+  assert.ok(await page.getByRole('button', { name: 'Send' }).isDisabled())
+  broken = false
+  await page.getByRole('button', { name: /^Try again/ }).click()
+  await page.locator('.answer').getByText('Echo: Hello').waitFor()
+  await counted(page.locator('.turn'), 1, 'what was stopped is not sent after a reload')
+  assert.equal(await message(page).inputValue(), 'Kept')
+  await page.getByRole('button', { name: 'Send' }).click()
+  await page.locator('.answer').getByText('Echo: Kept').waitFor()
 })
 
 inBrowser('a person opens a thread, takes turns, finds the history again and rates an answer', async (page) => {

@@ -1,7 +1,7 @@
 // Server-sent events by fetch, which can send headers. A stream whose connection is lost goes on after the last event.
 import type { Schemas } from './client'
 import { send } from './client'
-import { asFailure, failureOf, isAbort } from './errors'
+import { asFailure, Failure, failureOf, isAbort } from './errors'
 
 export type TurnEvent = Schemas['TurnEvent']
 
@@ -39,7 +39,8 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
   }
 }
 
-const last = new Set(['turn.completed', 'turn.failed', 'turn.cancelled', 'turn.waiting', 'stream.closed'])
+const last = new Set(['turn.completed', 'turn.failed', 'turn.cancelled'])
+const resumable = new Set(['session_ended', 'access_unverified']) // the next call waits for the sign-in, or succeeds later
 
 export interface Following {
   begin?: { path: string; body: unknown; operation: string } // the call that begins the turn; without it the turn runs already
@@ -51,10 +52,13 @@ export interface Following {
 }
 
 // followTurn takes a turn, or follows one, to its end: events arrive once and in order, over as many connections as it takes.
+// A turn that waits for a decision is followed too: its stream ends, and the next one stays silent until the turn goes on.
 export async function* followTurn(o: Following): AsyncGenerator<TurnEvent> {
   let { threadId, turnId } = o
   let lastId = o.lastEventId ?? ''
+  let waits = false
   for (let failures = 0; ; ) {
+    let lost = true
     try {
       const response = await send(request(o, threadId, turnId, lastId))
       if (response.status === 204) return
@@ -65,17 +69,23 @@ export async function* followTurn(o: Following): AsyncGenerator<TurnEvent> {
         if (id) lastId = id
         turnId = event.turn_id
         threadId = event.thread_id
+        if (event.type === 'stream.closed') {
+          if (resumable.has(event.reason)) break
+          throw new Failure(403, 'FORBIDDEN', 'You may no longer read this answer. It goes on without you.', event.trace_id)
+        }
+        waits = event.type === 'turn.waiting'
         yield event
         if (last.has(event.type)) return
       }
+      lost = !waits
     } catch (thrown) {
       const failure = asFailure(thrown)
       if (o.signal.aborted || isAbort(thrown) || !(failure.passing || thrown instanceof SyntaxError) || (failure.status && !lastId)) throw thrown
     }
     if (o.signal.aborted) return
-    // The connection was lost before the last event.
-    o.onConnection?.(false)
-    failures++
+    // The connection was lost before the last event, or the turn waits.
+    if (lost) o.onConnection?.(false)
+    failures = lost ? failures + 1 : 0
     await pause(Math.min(8000, 250 * 2 ** failures), o.signal)
   }
 }

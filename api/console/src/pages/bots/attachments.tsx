@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, ok } from '../../api/client'
 import { asFailure, isAbort, type Failure } from '../../api/errors'
 import { as, operationFor, settle, uuid } from '../../api/operation'
+import { workspace } from '../../api/session'
 import { uploadFile } from '../../api/upload'
 import { bytes } from '../../i18n'
 import { read, write } from '../../state/storage'
@@ -50,6 +51,10 @@ function refusalOf(file: File, others: number): string | undefined {
 
 const reasonOf = (failure: Failure) => (failure.code === 'PAYLOAD_TOO_LARGE' && failure.details?.limit_bytes ? t('fileTooBig', { limit: bytes(Number(failure.details.limit_bytes)) }) : messageOf(failure))
 
+// The same file in the same workspace is the same operation, also after a reload in the middle.
+const printOf = (file: File) => [file.name, file.size, file.lastModified]
+const nameOf = (file: File) => `turn.file ${workspace.value} ${printOf(file).join(' ')}`
+
 export function useAttachments(slot: string): Attachments {
   const [list, setList] = useState<Draft[]>(() => (JSON.parse(read(sessionStorage, `${slot}.files`) ?? '[]') as Attached[]).map((sent) => ({ key: uuid(), name: sent.name, size: sent.size, part: 1, sent })))
   const aborts = useRef(new Map<string, AbortController>())
@@ -59,12 +64,11 @@ export function useAttachments(slot: string): Attachments {
   useEffect(() => () => aborts.current.forEach((abort) => abort.abort()), [])
 
   const upload = async (draft: Draft, file: File) => {
-    const print = [file.name, file.size, file.lastModified]
-    const name = `turn.file.${draft.key}`
+    const name = nameOf(file)
     const abort = new AbortController()
     aborts.current.set(draft.key, abort)
     try {
-      const made = await uploadFile(file, operationFor(name, print), (part) => set(draft.key, { part }), abort.signal)
+      const made = await uploadFile(file, operationFor(name, printOf(file)), (part) => set(draft.key, { part }), abort.signal)
       settle(name)
       const refused = /^(audio|video|font)\//.test(made.content_type) || (made.content_type.startsWith('image/') && !images.test(made.content_type) && !made.content_type.startsWith('image/svg'))
       if (refused) {
@@ -72,7 +76,7 @@ export function useAttachments(slot: string): Attachments {
         set(draft.key, { refused: t('fileWrongType') })
       } else set(draft.key, { part: 1, sent: { file_id: made.id, name: made.name, media_type: made.content_type, size: made.size, deleted: false } })
     } catch (thrown) {
-      if (isAbort(thrown) || abort.signal.aborted) return settle(name)
+      if (isAbort(thrown) || abort.signal.aborted) return
       const failure = asFailure(thrown)
       if (!failure.passing && failure.status < 500) settle(name)
       set(draft.key, { failure })
@@ -84,7 +88,8 @@ export function useAttachments(slot: string): Attachments {
     list, sent, pending: list.some((d) => !d.sent && !d.refused && !d.failure), failed: list.some((d) => d.refused || d.failure),
     add(files) {
       let others = list.filter((d) => !d.refused).length
-      const fresh = [...files].map((file): Draft => {
+      const known = new Set(list.flatMap((d) => (d.file && !d.refused ? nameOf(d.file) : [])))
+      const fresh = [...files].filter((file) => !known.has(nameOf(file))).map((file): Draft => {
         const refused = refusalOf(file, others)
         if (!refused) others++
         return { key: uuid(), name: file.name, size: file.size, part: 0, file, ...(refused && { refused }) }
@@ -98,6 +103,7 @@ export function useAttachments(slot: string): Attachments {
     },
     remove(draft) {
       aborts.current.get(draft.key)?.abort()
+      if (draft.file) settle(nameOf(draft.file))
       if (draft.sent) forget(draft.sent.file_id)
       setList((all) => all.filter((d) => d.key !== draft.key))
     },

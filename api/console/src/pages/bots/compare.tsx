@@ -53,7 +53,7 @@ function Comparison({ bot, switcher, pair, onPair }: ModeProps & { pair: Pair; o
     <div class="playground" {...drop.on}>
       <div class="playground-bar wide">
         {switcher}
-        {rounds.length > 0 && <Button small kind="quiet" icon="plus" onClick={restart}>{t('newComparison')}</Button>}
+        {(rounds.length > 0 || failure) && <Button small kind="quiet" icon="plus" onClick={restart}>{t('newComparison')}</Button>}
       </div>
       <div class="compare-pair">
         {pair.map((version, i) => (
@@ -74,7 +74,7 @@ function Comparison({ bot, switcher, pair, onPair }: ModeProps & { pair: Pair; o
       </ThreadScroll>
       {bot.status === 'archived' && <div class="composer"><Notice>{t('archivedText')}</Notice></div>}
       {may('turns.take') && bot.status !== 'archived' && (
-        <Composer slot={slot} name={bot.name} area={area} busy={chats.some((c) => c.busy || c.loading)} running={running} hint={t('noAttachments')} onSend={send} onStop={() => chats.forEach((c) => c.running && void c.cancel())} />
+        <Composer slot={slot} name={bot.name} area={area} busy={chats.some((c) => c.busy)} running={running} hint={t('noAttachments')} onSend={send} onStop={() => chats.forEach((c) => c.running && void c.cancel())} />
       )}
       {cited && <CitedDialog bot={bot} cited={cited} onClose={() => setCited(null)} />}
     </div>

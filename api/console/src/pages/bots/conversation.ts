@@ -35,6 +35,8 @@ export interface Turn {
 
 export const newTurn = (key: string, input: Input): Turn => ({ key, input, text: '', citations: [], calls: [], status: 'sending', last: '', connected: true })
 
+export const hasEnded = (turn: Turn) => turn.status === 'completed' || turn.status === 'failed' || turn.status === 'cancelled'
+
 export const isRunning = (turn: Turn) => turn.status === 'sending' || turn.status === 'running'
 
 // bodyOf returns the body of a turn: fields that say nothing are not sent.
@@ -58,7 +60,7 @@ export function withEvent(turn: Turn, event: TurnEvent): Turn {
       return { ...next, citations: [...turn.citations, event.citation] }
     case 'tool_call.created':
     case 'tool_call.completed':
-      return { ...next, calls: [...turn.calls.filter((c) => c.id !== event.tool_call.id), event.tool_call] }
+      return { ...next, calls: turn.calls.some((c) => c.id === event.tool_call.id) ? turn.calls.map((c) => (c.id === event.tool_call.id ? event.tool_call : c)) : [...turn.calls, event.tool_call] }
     case 'message.completed':
       return { ...next, text: event.message.content, output: event.message.output, citations: event.message.citations, messageId: event.message.id }
     case 'turn.completed':
@@ -72,6 +74,12 @@ export function withEvent(turn: Turn, event: TurnEvent): Turn {
     default:
       return next
   }
+}
+
+// withStoredCalls returns a turn whose calls that waited are as the API lists them. The turn goes on where none of them waits.
+export function withStoredCalls(turn: Turn, stored: Call[]): Turn {
+  const calls = turn.calls.length ? turn.calls.map((c) => (c.status === 'waiting' ? (stored.find((s) => s.id === c.id) ?? c) : c)) : stored
+  return { ...turn, calls, status: turn.status === 'waiting' && calls.length && !calls.some((c) => c.status === 'waiting') ? 'running' : turn.status }
 }
 
 // turnsOf makes the turns of a thread of what the API lists.

@@ -63,7 +63,7 @@ function Single({ bot, version, switcher }: ModeProps & { version: number | null
     <div class="playground" {...drop.on}>
       <div class="playground-bar">
         {switcher}
-        {chat.turns.length > 0 && <Button small kind="quiet" icon="plus" onClick={restart}>{t('newThread')}</Button>}
+        {(chat.turns.length > 0 || chat.failure) && <Button small kind="quiet" icon="plus" onClick={restart}>{t('newThread')}</Button>}
       </div>
       {allowed && <VariablesForm declared={declared} values={values} onChange={setValues} />}
       <ThreadScroll running={chat.running} turns={[chat.turns]}>

@@ -1,13 +1,15 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
+import { asFailure } from '../../api/errors'
 import { useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { duration, money, number } from '../../i18n'
-import { Badge, Button, Code, CopyButton, FormError, Icon, IconButton, messageOf, RetryButton, TextField, toast } from '../../ui'
+import { Badge, Button, Code, CopyButton, copyText, FormError, Icon, IconButton, messageOf, RetryButton, TextField, toast } from '../../ui'
+import { t as ui } from '../../ui/messages'
 import { AttachedFiles } from './attachments'
-import { isRunning, type Call, type Input, type Turn } from './conversation'
+import { hasEnded, isRunning, type Call, type Input, type Turn } from './conversation'
 import { t } from './messages'
 import type { Conversation } from './use-conversation'
 
@@ -53,7 +55,7 @@ export function Answer({ turn, last, botName, chat, onCite }: AnswerProps) {
     <div class="said bot">
       <span class="visually-hidden">{botName}: </span>
       {calls.map((call) => (
-        <ToolCall key={call.id} call={call} waiting={turn.status === 'waiting'} onDecided={() => chat.resume(turn)} />
+        <ToolCall key={call.id} call={call} ended={hasEnded(turn)} onDecided={() => chat.decided(turn)} />
       ))}
       {turn.output ? (
         <Code label={t('output')} text={JSON.stringify(turn.output, null, 2)} />
@@ -110,7 +112,7 @@ function Meta({ turn, curl }: { turn: Turn; curl: () => string }) {
       <span class="meta-actions">
         {turn.messageId && turn.status === 'completed' && may('turns.take') && <Rate id={turn.messageId} given={turn.rating ?? null} />}
         {turn.text && <CopyButton text={turn.text} label={t('copyAnswer')} />}
-        <CopyButton text={curl}>{t('asCurl')}</CopyButton>
+        <Button small kind="quiet" icon="code" onClick={() => void copyText(curl()).then((done) => toast(ui(done ? 'copied' : 'copyFailed'), done ? 'good' : 'bad'))}>{t('asCurl')}</Button>
       </span>
     </div>
   )
@@ -157,13 +159,15 @@ function Cite({ text, citations, onCite }: { text: string; citations: Cited[]; o
 
 const tones = { waiting: 'warn', succeeded: 'good', failed: 'bad', denied: 'bad', expired: 'bad', unknown: 'warn' } as Record<string, 'warn' | 'good' | 'bad'>
 
-function ToolCall({ call, waiting, onDecided }: { call: Call; waiting: boolean; onDecided: () => void }) {
+function ToolCall({ call, ended, onDecided }: { call: Call; ended: boolean; onDecided: () => Promise<void> }) {
   const [reason, setReason] = useState('')
   const decide = useAction(`decide.${call.id}`, async (operation, body: Schemas['ToolCallDecision']) => {
-    await ok(api.POST('/v1/tool-calls/{tool_call_id}/decision', { params: { path: { tool_call_id: call.id } }, body, ...as(operation) }))
-    onDecided()
+    await ok(api.POST('/v1/tool-calls/{tool_call_id}/decision', { params: { path: { tool_call_id: call.id } }, body, ...as(operation) })).catch((thrown: unknown) => {
+      if (asFailure(thrown).code !== 'TOOL_CALL_DECIDED') throw thrown // somebody else was quicker
+    })
+    await onDecided()
   })
-  const open = waiting && call.status === 'waiting'
+  const open = !ended && call.status === 'waiting'
   return (
     <details class="tool-call" open={open}>
       <summary>

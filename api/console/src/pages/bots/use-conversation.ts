@@ -6,7 +6,8 @@ import { invalidate } from '../../api/hooks'
 import { as, operationFor, settle, uuid } from '../../api/operation'
 import { followTurn, type Following } from '../../api/stream'
 import { read, write } from '../../state/storage'
-import { bodyOf, curlOf, isRunning, newTurn, turnsOf, withEvent, type Input, type Turn } from './conversation'
+import { messageOf, toast } from '../../ui'
+import { bodyOf, curlOf, isRunning, newTurn, turnsOf, withEvent, withStoredCalls, type Input, type Turn } from './conversation'
 
 export interface Conversation {
   turns: Turn[]
@@ -17,7 +18,7 @@ export interface Conversation {
   load: () => Promise<void>
   send: (input: Input, key?: string) => Promise<void>
   retry: (turn: Turn) => void
-  resume: (turn: Turn) => void
+  decided: (turn: Turn) => Promise<void>
   cancel: () => Promise<void>
   restart: () => void
   curl: (turn: Turn) => string
@@ -30,6 +31,7 @@ export function useConversation(bot: string, version: number | null, slot: strin
   const [failure, setFailure] = useState<Failure | null>(null)
   const thread = useRef(read(sessionStorage, slot))
   const aborts = useRef(new AbortController())
+  const followers = useRef(new Map<string, AbortController>()) // by the key of their turn
   const name = `turn.${slot}`
   const set = (key: string, change: (turn: Turn) => Turn) => setTurns((all) => all.map((x) => (x.key === key ? change(x) : x)))
   const keepThread = (id: string | null) => {
@@ -41,8 +43,23 @@ export function useConversation(bot: string, version: number | null, slot: strin
   const pathOf = (threadId: string | null) => (version === null ? `/v1/conversations/threads/${threadId ?? 'THREAD_ID'}/turn` : `/v1/bots/${bot}/versions/${version}/try`)
   const bodyIn = (input: Input, threadId: string | null) => ({ ...bodyOf(input), ...(version !== null && threadId && { thread_id: threadId }) })
 
+  // follower returns what ends the one follower of a turn.
+  const follower = (key: string) => {
+    followers.current.get(key)?.abort()
+    const own = new AbortController()
+    followers.current.set(key, own)
+    return own
+  }
+  const stopAll = () => {
+    aborts.current.abort()
+    aborts.current = new AbortController()
+    followers.current.forEach((own) => own.abort())
+    followers.current.clear()
+  }
+
   const follow = async (key: string, following: Omit<Following, 'signal'>, operation?: string) => {
-    const { signal } = aborts.current
+    const own = follower(key)
+    const { signal } = own
     const settled = () => {
       if (operation) settle(operation)
       if (operation === name) keepPending(null)
@@ -57,18 +74,26 @@ export function useConversation(bot: string, version: number | null, slot: strin
           keepThread(event.thread_id)
         }
         set(key, (x) => withEvent(x, event))
+        if (event.type === 'turn.waiting') void readCalls(key, event.turn_id)
         if (event.type === 'turn.completed') void detail(key, event.thread_id, event.turn_id)
       }
     } catch (thrown) {
       if (isAbort(thrown) || signal.aborted) return
       fail(key, asFailure(thrown), settled)
+    } finally {
+      if (followers.current.get(key) === own) followers.current.delete(key)
     }
     invalidate('home')
   }
   const fail = (key: string, failed: Failure, settled: () => void) => {
-    if (!failed.passing && failed.status < 500) settled()
-    keepPending(null)
+    if (failed.code === 'THREAD_NOT_FOUND') keepThread(null) // the next try begins another
+    else if (!failed.passing && failed.status < 500) settled()
     set(key, (x) => ({ ...x, status: 'failed', failure: failed }))
+  }
+  // readCalls reads what was decided about the calls of a turn, which its events do not say.
+  const readCalls = async (key: string, turnId: string) => {
+    const calls = await ok(api.GET('/v1/tool-calls', { params: { query: { turn_id: turnId, limit: 50 } } })).catch(() => null)
+    if (calls) set(key, (x) => withStoredCalls(x, [...calls.items].reverse()))
   }
   // detail reads what the events do not say.
   const detail = async (key: string, threadId: string, turnId: string) => {
@@ -87,7 +112,7 @@ export function useConversation(bot: string, version: number | null, slot: strin
         keepThread(made.id)
       }
     } catch (thrown) {
-      if (!isAbort(thrown)) fail(key, asFailure(thrown), () => settle(`${name}.thread`))
+      if (!isAbort(thrown)) fail(key, asFailure(thrown), () => (settle(`${name}.thread`), keepPending(null)))
       return
     }
     const to = thread.current
@@ -124,35 +149,51 @@ export function useConversation(bot: string, version: number | null, slot: strin
       } catch (thrown) {
         if (isAbort(thrown)) return
         const failed = asFailure(thrown)
-        if (failed.status !== 404) setFailure(failed)
-        else restart()
-        pending = null
+        if (failed.status !== 404) {
+          setFailure(failed)
+          pending = null
+        } else {
+          keepThread(null)
+          setTurns([])
+        }
       }
       setLoading(false)
     }
     if (pending) void send(pending)
   }
   useEffect(() => {
-    aborts.current = new AbortController()
     void load()
-    return () => aborts.current.abort()
+    return stopAll
   }, [])
 
   const restart = () => {
-    aborts.current.abort()
-    aborts.current = new AbortController()
+    stopAll()
     keepThread(null)
     keepPending(null)
     setTurns([])
+    setLoading(false)
+    setFailure(null)
   }
   const latest = turns.at(-1)
   const cancel = async () => {
-    if (!thread.current || !latest?.id) return
-    const params = { path: { thread_id: thread.current, turn_id: latest.id } }
-    await ok(api.POST('/v1/conversations/threads/{thread_id}/turns/{turn_id}/cancel', { params, body: {}, ...as(uuid()) })).then(
-      () => latest.status === 'waiting' && set(latest.key, (x) => ({ ...x, status: 'cancelled' })),
-      () => {}, // it has ended by itself
-    )
+    if (!latest) return
+    const { key, id, status } = latest
+    const threadId = thread.current
+    if (status === 'sending') {
+      stopAll()
+      settle(name)
+      keepPending(null)
+      set(key, (x) => ({ ...x, status: 'cancelled' }))
+    }
+    if (!threadId || !id) return
+    try {
+      await ok(api.POST('/v1/conversations/threads/{thread_id}/turns/{turn_id}/cancel', { params: { path: { thread_id: threadId, turn_id: id } }, body: {}, ...as(uuid()) }))
+    } catch (thrown) {
+      if (isAbort(thrown) || status === 'sending') return
+      const failed = asFailure(thrown)
+      if (failed.status !== 409) toast(messageOf(failed), 'bad')
+      else if (!followers.current.has(key)) void follow(key, { threadId, turnId: id }) // it has ended by itself
+    }
   }
   const retry = (turn: Turn) => {
     if (!turn.id || !thread.current) return void send(turn.input, turn.key)
@@ -160,14 +201,10 @@ export function useConversation(bot: string, version: number | null, slot: strin
     set(turn.key, (x) => ({ ...x, status: 'sending', failure: undefined, text: '', last: '' }))
     void follow(turn.key, { begin: { path: `/v1/conversations/threads/${thread.current}/turns/${turn.id}/retry`, body: {}, operation: operationFor(again, turn.id) }, threadId: thread.current, turnId: turn.id }, again)
   }
-  const resume = (turn: Turn) => {
-    if (!thread.current || !turn.id) return
-    set(turn.key, (x) => ({ ...x, status: 'running' }))
-    void follow(turn.key, { threadId: thread.current, turnId: turn.id, ...(turn.last && { lastEventId: turn.last }) })
-  }
+  const decided = async (turn: Turn) => void (turn.id && (await readCalls(turn.key, turn.id)))
   const running = !!latest && isRunning(latest)
   return {
-    turns, loading, failure, running, busy: running || latest?.status === 'waiting', load, send, retry, resume, cancel, restart,
+    turns, loading, failure, running, busy: loading || !!failure || running || latest?.status === 'waiting', load, send, retry, decided, cancel, restart,
     curl: (turn) => curlOf(pathOf(thread.current), bodyIn(turn.input, thread.current)),
   }
 }

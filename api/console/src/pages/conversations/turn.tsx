@@ -7,7 +7,7 @@ import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { ago, bytes, dateTime, duration, language, money, number } from '../../i18n'
 import { Link, navigate, setQuery } from '../../router'
-import { Badge, Button, Code, CopyButton, Dialog, ErrorState, FormError, Icon, IconButton, messageOf, Skeleton, TextArea, toast } from '../../ui'
+import { Badge, Button, Code, CopyButton, Dialog, ErrorState, FormError, Icon, IconButton, LinkButton, messageOf, Skeleton, TextArea, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import { citedPath } from '../knowledge/save'
 import type { Siblings } from './branches'
@@ -195,6 +195,7 @@ function Running({ turn: x }: { turn: Turn }) {
           {x.status === 'running' && <span class="spinner" aria-hidden="true" />}
           {t(x.status)}
         </Badge>
+        {x.status === 'waiting' && <LinkButton small icon="tool" to="/work">{t('reviewCall')}</LinkButton>}
         {may('turns.take') && <Button small icon="stop" busy={cancel.pending} onClick={() => void cancel.run()}>{t('cancel')}</Button>}
       </div>
       {x.partial_text && <div class="turn-said-text" dir="auto">{x.partial_text}</div>}
@@ -249,12 +250,8 @@ function Rating({ message: m, thread }: { message: Message; thread: string }) {
   const given = m.feedback?.rating
   return (
     <div class="rating" role="group" aria-label={t('rate')}>
-      <Button small kind="quiet" icon="check" aria-pressed={given === 'good'} busy={rate.pending && !asking} onClick={() => void rate.run({ rating: 'good' })}>
-        {t('good')}
-      </Button>
-      <Button small kind="quiet" icon="x" aria-pressed={given === 'bad'} onClick={() => (setComment(m.feedback?.comment ?? ''), setAsking(true))}>
-        {t('bad')}
-      </Button>
+      <IconButton small icon="up" label={t('good')} aria-pressed={given === 'good'} onClick={() => void rate.run({ rating: 'good' })} />
+      <IconButton small icon="down" label={t('bad')} aria-pressed={given === 'bad'} onClick={() => (setComment(m.feedback?.comment ?? ''), setAsking(true))} />
       {m.feedback?.comment && <small dir="auto">{t('yourComment', { text: m.feedback.comment })}</small>}
       {asking && (
         <Dialog
