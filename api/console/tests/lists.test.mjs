@@ -61,3 +61,35 @@ inBrowser('a list stays while it is read anew after a change', async (page) => {
   release()
   await table.getByText('New').waitFor()
 })
+
+inBrowser('no row is lost where the next page comes after the list was read anew', async (page) => {
+  const ada = await register()
+  await call(ada, 'POST', '/v1/api-keys', { name: 'Key', role: 'viewer' })
+  const [key] = (await call(ada, 'GET', '/v1/api-keys')).items
+  const row = (name, n) => ({ ...key, id: `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`, name })
+  let rows = Array.from({ length: 150 }, (_, n) => row(`Key ${String(n).padStart(3, '0')}`, n))
+  let release
+  const released = new Promise((done) => (release = done))
+  await page.route('**/v1/api-keys?limit=100*', async (r) => {
+    const at = new URL(r.request().url()).searchParams.get('cursor')
+    if (!at) return r.fulfill({ json: { items: rows.slice(0, 100), has_more: true, next_cursor: rows[99].id } })
+    if (at.endsWith('099')) await released
+    return r.fulfill({ json: { items: rows.slice(rows.findIndex((x) => x.id === at) + 1), has_more: false, next_cursor: null } })
+  })
+  await signIn(page, ada, '/people/keys')
+  const table = page.getByRole('table', { name: 'API keys' })
+  await table.getByText('Key 000').waitFor()
+  const asked = page.waitForRequest((r) => r.url().includes('cursor='))
+  await page.locator('#main').evaluate((main) => (main.scrollTop = main.scrollHeight))
+  await asked
+  await page.locator('#main').evaluate((main) => (main.scrollTop = 0))
+  rows = [row('New', 999), ...rows]
+  await page.getByRole('button', { name: 'New API key' }).first().click()
+  await page.getByLabel('Name').fill('New')
+  await page.getByRole('dialog').getByRole('button', { name: 'Create the key' }).click()
+  await page.getByRole('button', { name: 'I have copied it' }).click()
+  await table.getByText('New').waitFor()
+  release()
+  await page.waitForFunction(() => document.querySelector('[role=table]').getAttribute('aria-rowcount') !== '-1')
+  assert.equal(await table.getAttribute('aria-rowcount'), '152')
+})

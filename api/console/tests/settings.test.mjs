@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, eventually, inBrowser, register, shoot, signIn } from './harness.mjs'
 import { join } from './people-of.mjs'
 import { codeOf } from './totp.mjs'
 
@@ -94,7 +94,7 @@ for (const size of ['desk', 'phone']) {
     await threads.fill('')
     await page.locator('form').filter({ has: threads }).getByRole('button', { name: 'Save' }).click()
     await page.waitForFunction(() => !document.querySelector('dialog'))
-    for (let kept = 0; kept !== null; ) kept = (await call(ada, 'GET', path)).threads_days
+    await eventually(() => call(ada, 'GET', path), (kept) => kept.threads_days === null, 'conversations are kept for good')
 
     const bob = await join(ada, 'admin')
     const other = await page.context().newPage()
@@ -144,6 +144,11 @@ inBrowser('the workspace is exported: progress, then a zip that can be downloade
   await call(ada, 'POST', '/v1/bots', { name: 'Shop' })
   await signIn(page, ada, '/settings')
   await page.getByText('No exports in the last 30 days.').waitFor()
+  // Answers that take longer than the pause between two questions come through too.
+  await page.route('**/exports?*', async (r) => {
+    await new Promise((done) => setTimeout(done, 2000))
+    await r.continue().catch(() => {})
+  })
   await page.getByRole('button', { name: 'Start an export' }).click()
   const list = page.getByRole('list', { name: 'Exports' })
   await list.getByText('Ready').waitFor()
@@ -204,8 +209,10 @@ inBrowser('a member with two workspaces goes to the other when one is deleted, a
   const vera = await join(ada, 'viewer')
   const other = await page.context().newPage()
   await signIn(other, vera, '/settings')
+  const leave = other.getByRole('button', { name: 'Leave', exact: true })
+  await leave.waitFor()
   assert.equal(await other.getByRole('heading', { name: /Retention|Exports|Delete the workspace/ }).count(), 0)
-  await other.getByRole('button', { name: 'Leave', exact: true }).click()
+  await leave.click()
   await other.getByRole('dialog').getByRole('button', { name: 'Leave the workspace' }).click()
   await other.getByRole('heading', { name: 'Sign in to Parley' }).waitFor()
   await other.getByText('You have left First').waitFor()

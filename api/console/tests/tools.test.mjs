@@ -132,16 +132,17 @@ inBrowser('errors stand at their fields, and arguments are kept between the list
   await schema.fill('{"type": "object", "properties": {"id": {"type": "nothing"}}, "required": ["id"]}')
   await page.getByRole('button', { name: 'Create the tool' }).click()
   await invalid('JSON Schema').waitFor()
-  await schema.fill('{"type": "object", "properties": {"id": {"type": "string", "pattern": "^[0-9]+$"}}, "required": ["id"]}')
+  await schema.fill('{"type": "object", "properties": {"id": {"type": "string", "pattern": "^[0-9]+$"}, "n": {"type": ["integer", "null"]}}, "required": ["id"]}')
   await page.getByRole('button', { name: 'List', exact: true }).click()
   await page.getByLabel('Description of id').fill('Number')
+  await page.getByLabel('Type of n').selectOption('number')
   await page.getByRole('button', { name: 'Create the tool' }).click()
   await invalid('Name').getByText('The workspace has a tool of this name.').waitFor()
   await page.getByLabel('Name', { exact: true }).fill('get_order')
   await page.getByRole('button', { name: 'Create the tool' }).click()
   await page.getByRole('heading', { name: 'get_order' }).waitFor()
   const made = (await call(ada, 'GET', '/v1/tools?q=get_order')).items[0]
-  assert.deepEqual((await call(ada, 'GET', `/v1/tools/${made.id}`)).schema, { type: 'object', properties: { id: { type: 'string', description: 'Number', pattern: '^[0-9]+$' } }, required: ['id'] })
+  assert.deepEqual((await call(ada, 'GET', `/v1/tools/${made.id}`)).schema, { type: 'object', properties: { id: { type: 'string', description: 'Number', pattern: '^[0-9]+$' }, n: { type: 'number' } }, required: ['id'] })
 })
 
 inBrowser('a change of others is not overwritten, versions are compared and restored, and a tool in use says who uses it', async (page) => {
@@ -298,6 +299,32 @@ for (const size of ['desk', 'phone']) {
     await accessible(page)
   }, { size, timeout: 180_000 })
 }
+
+inBrowser('tools that were asked for before the form was edited are not listed under it', async (page) => {
+  const ada = await register()
+  await signIn(page, ada, '/tools/import/mcp')
+  let release
+  const released = new Promise((done) => (release = done))
+  await page.route('**/v1/tools/import-mcp', async (r) => {
+    await released
+    await r.continue()
+  })
+  await page.getByLabel('URL of the server').fill(`${shopURL}/mcp`)
+  await page.getByLabel('Prefix of the names').fill('old_')
+  const look = page.getByRole('button', { name: 'List tools' })
+  const answered = page.waitForResponse('**/v1/tools/import-mcp')
+  await look.click()
+  await page.getByLabel('Prefix of the names').fill('new_')
+  release()
+  await answered
+  await page.locator('button:not([aria-busy=true]):not([disabled])', { hasText: 'List tools' }).waitFor()
+  await counted(page.getByLabel(/find_order/), 0)
+  await look.click()
+  await page.getByLabel(/new_find_order/).check()
+  await page.getByRole('button', { name: 'Make 1 tool' }).click()
+  await page.getByText('1 tool is made.').waitFor()
+  assert.deepEqual((await call(ada, 'GET', '/v1/tools')).items.map((tool) => tool.name), ['new_find_order'])
+})
 
 inBrowser('a viewer reads tools and sees no button that is forbidden', async (page) => {
   const ada = await register()

@@ -22,6 +22,11 @@ export class Failure extends Error {
     return this.status === 0 || this.status === 429 || this.status === 503
   }
 
+  // settled tells whether the call has been answered for good: another try is a new operation.
+  get settled() {
+    return !this.passing && this.status < 500 && this.code !== 'OPERATION_IN_PROGRESS'
+  }
+
   // fields returns the messages of a VALIDATION_ERROR by field, such as settings.temperature.
   get fields(): FieldErrors {
     const errors = this.code === 'VALIDATION_ERROR' ? (this.details?.errors as { field: string; message: string }[] | undefined) : undefined

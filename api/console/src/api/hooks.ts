@@ -71,7 +71,9 @@ export function useQuery<T>(key: string | null, load: (signal: AbortSignal) => P
   return {
     data: full === null ? undefined : (cache.get(full) as T | undefined),
     failure: held.current.failure,
-    loading: held.current.loading,
+    get loading() {
+      return held.current.loading
+    },
     reload: useCallback(() => setCount((n) => n + 1), []),
     set: (to: T) => {
       if (full === null) return
@@ -80,6 +82,21 @@ export function useQuery<T>(key: string | null, load: (signal: AbortSignal) => P
       render((n) => n + 1)
     },
   }
+}
+
+// usePolling reads anew every so often while something is under way and the page is in view, but not before the last answer has come.
+export function usePolling(active: boolean, query: Pick<Query<unknown>, 'data' | 'loading' | 'reload'>, every = 1500) {
+  const latest = useRef(query)
+  latest.current = query
+  useEffect(() => {
+    if (!active) return
+    const look = () => {
+      const { data, loading, reload } = latest.current
+      if (data !== undefined && !loading && document.visibilityState === 'visible') reload()
+    }
+    const timer = setInterval(look, every)
+    return () => clearInterval(timer)
+  }, [active, every])
 }
 
 export interface Page<T> {
@@ -98,14 +115,13 @@ const kept = 1000 // rows of a list that are read anew
 export function usePages<T>(key: string | null, load: (cursor: string | undefined, signal: AbortSignal) => Promise<Page<T>>): Pages<T> {
   const rows = useRef(0)
   const first = useQuery<{ items: T[]; next: string | null }>(key, async (signal) => {
-    const wanted = Math.min(rows.current, kept)
     const items: T[] = []
     let next: string | null = null
     do {
       const page: Page<T> = await load(next ?? undefined, signal)
       items.push(...page.items)
       next = page.next_cursor
-    } while (next && items.length < wanted)
+    } while (next && items.length < Math.min(rows.current, kept))
     return { items, next }
   })
   rows.current = first.data?.items.length ?? 0
@@ -114,15 +130,24 @@ export function usePages<T>(key: string | null, load: (cursor: string | undefine
   const current = useRef({ key, first })
   current.current = { key, first }
   const more = useCallback(async () => {
-    const { key: before, first } = current.current
-    if (busy.current || !first.data?.next) return
+    if (busy.current) return
     busy.current = true
+    const before = current.current.key
     try {
-      const page = await load(first.data.next, new AbortController().signal)
-      if (current.current.key === before && current.current.first.data) {
-        first.set({ items: [...current.current.first.data.items, ...page.items], next: page.next_cursor })
-        setFailure(null)
+      // A list that was read anew meanwhile goes on from another row, so that its next page is another one.
+      for (let asked: string | null = null; current.current.key === before; ) {
+        const cursor = current.current.first.data?.next
+        if (!cursor || cursor === asked) break
+        asked = cursor
+        const page = await load(cursor, new AbortController().signal)
+        const { key, first } = current.current
+        if (key !== before || first.data?.next !== cursor) continue
+        const items = [...first.data.items, ...page.items]
+        rows.current = items.length
+        first.set({ items, next: page.next_cursor })
+        break
       }
+      setFailure(null)
     } catch (thrown) {
       if (!isAbort(thrown)) setFailure(asFailure(thrown))
     } finally {
@@ -132,7 +157,9 @@ export function usePages<T>(key: string | null, load: (cursor: string | undefine
   return {
     data: first.data?.items,
     failure: first.failure ?? failure,
-    loading: first.loading,
+    get loading() {
+      return first.loading
+    },
     reload: first.reload,
     set: (items) => first.set({ items, next: first.data?.next ?? null }),
     more: () => void more(),
@@ -169,7 +196,7 @@ export function useAction<A extends unknown[], R>(name: string, change: (operati
       } catch (thrown) {
         if (isAbort(thrown)) return undefined
         failure = asFailure(thrown)
-        if (!failure.passing && failure.status < 500) settle(name)
+        if (failure.settled) settle(name)
         return undefined
       } finally {
         busy.current = false

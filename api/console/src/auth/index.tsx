@@ -9,13 +9,11 @@ import { language, languages, setLanguage } from '../i18n'
 import { Brand } from '../layout/shell'
 import { Link, navigate, query } from '../router'
 import { Button, Dialog, fieldError, FormError, Icon, PasswordField, TextField } from '../ui'
-import { AcceptInvitation } from './invitation'
 import { t } from './messages'
 import { device, FactorForm, useOpening, useTitle } from './opening'
 
 export function AuthPages({ path }: { path: string }) {
-  const content = path === '/register' ? <Register /> : path === '/forgot' ? <Forgot /> : path === '/signed-in' ? <SignedIn /> : path === '/invitation' ? <AcceptInvitation /> : <SignIn />
-  return <AuthFrame>{content}</AuthFrame>
+  return path === '/register' ? <Register /> : path === '/forgot' ? <Forgot /> : path === '/signed-in' ? <SignedIn /> : <SignIn />
 }
 
 export function AuthFrame({ children }: { children: ComponentChildren }) {

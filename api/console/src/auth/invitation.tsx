@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../api/client'
 import { as } from '../api/operation'
 import { chooseWorkspace, me } from '../api/session'
@@ -9,17 +9,28 @@ import { device, FactorForm, useOpening, useTitle } from './opening'
 
 // AcceptInvitation takes the token of an invitation: of the part of the link behind #, which browsers send to no server, or typed in.
 export function AcceptInvitation() {
-  const linked = location.hash.slice(1)
+  const [linked, setLinked] = useState(() => location.hash.slice(1))
   const [typed, setTyped] = useState('')
   const [password, setPassword] = useState('')
   const opening = useOpening(
-    async (operation: string, body: Schemas['AcceptInvitationRequest']) => {
-      const pair = await ok(api.POST('/v1/invitations/accept', { body, ...as(operation, device()) }))
+    (operation: string, body: Schemas['AcceptInvitationRequest']) => ok(api.POST('/v1/invitations/accept', { body, ...as(operation, device()) })),
+    (pair) => {
       if (pair.workspace_id) chooseWorkspace(pair.workspace_id)
-      return pair
+      void navigate('/', { replace: true, force: true })
     },
-    () => void navigate('/', { replace: true, force: true }),
   )
+  useEffect(() => {
+    // The token stays neither in the address nor in the history. Another link may be opened over this page.
+    const take = () => {
+      const token = location.hash.slice(1)
+      if (!token) return
+      setLinked(token)
+      history.replaceState(history.state, '', location.pathname + location.search)
+    }
+    take()
+    addEventListener('hashchange', take)
+    return () => removeEventListener('hashchange', take)
+  }, [])
   useTitle(t('acceptTitle'))
   if (opening.ticket) return <FactorForm opening={opening} />
   return (

@@ -18,23 +18,25 @@ export const device = () => {
   return token ? { 'X-Device-Token': token } : ({} as Record<string, string>)
 }
 
-// useOpening does a step that opens a session, and the second factor after it where the account has one. Secrets are neither kept nor hashed, so the
-// operation id is kept in memory alone.
-export function useOpening<B>(step: (operation: string, body: B) => Promise<Schemas['TokenPair']>, onDone?: () => void) {
+// useOpening does a step that opens a session, and the second factor after it where the account has one. Secrets are neither stored nor hashed: what was
+// sent, and the operation id of it, are in memory alone.
+export function useOpening<B>(step: (operation: string, body: B) => Promise<Schemas['TokenPair']>, onDone?: (pair: Schemas['TokenPair']) => void) {
   const [state, set] = useState<{ pending: boolean; failure: Failure | null; ticket: string | null }>({ pending: false, failure: null, ticket: null })
-  const operation = useRef('')
+  const sent = useRef({ operation: '', body: '' })
   const busy = useRef(false)
   const attempt = async (open: () => Promise<Schemas['TokenPair']>) => {
     if (busy.current) return
     busy.current = true
     set((s) => ({ ...s, pending: true, failure: null }))
     try {
-      await signedIn(await open())
-      onDone?.()
+      const pair = await open()
+      await signedIn(pair)
+      sent.current.operation = ''
+      onDone?.(pair)
       set({ pending: false, failure: null, ticket: null })
     } catch (thrown) {
       const failure = asFailure(thrown)
-      if (!failure.passing) operation.current = ''
+      if (failure.settled) sent.current.operation = ''
       if (failure.code === 'SECOND_FACTOR_REQUIRED') set({ pending: false, failure: null, ticket: String(failure.details?.ticket) })
       else set((s) => ({ pending: false, failure, ticket: failure.code === 'INVALID_TICKET' ? null : s.ticket }))
     } finally {
@@ -43,7 +45,13 @@ export function useOpening<B>(step: (operation: string, body: B) => Promise<Sche
   }
   return {
     ...state,
-    run: (body: B) => attempt(() => step((operation.current ||= uuid()), body)),
+    run: (body: B) =>
+      attempt(() => {
+        const { operation, body: before } = sent.current
+        const now = JSON.stringify(body)
+        sent.current = { operation: operation && before === now ? operation : uuid(), body: now }
+        return step(sent.current.operation, body)
+      }),
     factor: (code: string) => attempt(() => ok(api.POST('/v1/auth/login/factor', { body: { ticket: state.ticket ?? '', code }, ...as(uuid(), device()) }))),
     back: () => set({ pending: false, failure: null, ticket: null }),
   }

@@ -1,12 +1,12 @@
 import { api, ok } from '../../api/client'
-import { usePages } from '../../api/hooks'
+import { usePages, usePolling } from '../../api/hooks'
 import { number } from '../../i18n'
 import { Link, query, setQuery } from '../../router'
 import { EmptyState, Icon, Table, type Column } from '../../ui'
 import { Filter, Segments, When } from '../work/parts'
 import { DeliveryPanel } from './delivery'
 import { t } from './messages'
-import { DeliveryState, eventName, nameOf, usePolling, useSubscriptions, withQuery, type Delivery } from './shared'
+import { DeliveryState, eventName, nameOf, useSubscriptions, withQuery, type Delivery } from './shared'
 
 const states = ['pending', 'delivered', 'failed'] as const
 
@@ -20,7 +20,7 @@ export function Deliveries({ subscription }: { subscription?: string }) {
     ok(api.GET('/v1/webhook-deliveries', { params: { query: { limit: 50, ...(to && { subscription_id: to }), ...(state && { status: state }), ...(cursor && { cursor }) } }, signal })),
   )
   const rows = pages.data ?? []
-  usePolling(rows.length <= 50, pages.reload, rows.some((d) => d.status === 'pending' && !d.attempts) ? 1500 : 5000)
+  usePolling(rows.length <= 50, pages, rows.some((d) => d.status === 'pending' && !d.attempts) ? 1500 : 5000)
   const urlOf = (id: string) => nameOf(subscriptions.data, id, (s) => s.url, t('deletedSubscription'))
   const columns: Column<Delivery>[] = [
     {

@@ -1,5 +1,5 @@
 import { api, ok, type Schemas } from '../../api/client'
-import { invalidate, useAction, useQuery } from '../../api/hooks'
+import { invalidate, useAction, usePolling, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { dateTime, duration } from '../../i18n'
@@ -7,7 +7,7 @@ import { Badge, Button, Code, Dialog, ErrorState, FormError, Notice, Skeleton, t
 import { useBots } from '../conversations/names'
 import { asText, At, Facts, Id, PageLink } from '../work/parts'
 import { t } from './messages'
-import { Block, DeliveryState, eventName, Said, usePolling } from './shared'
+import { Block, DeliveryState, eventName, Said } from './shared'
 
 // About is what the body of an event tells of: ids that lead to other pages, and the messages of a turn.
 interface About {
@@ -34,7 +34,7 @@ export function DeliveryPanel({ id, urlOf, onClose }: { id: string; urlOf: (id: 
     invalidate('dead-letters')
   })
   const d = delivery.data
-  usePolling(d?.status === 'pending', delivery.reload, d?.attempts ? 4000 : 1500)
+  usePolling(d?.status === 'pending', delivery, d?.attempts ? 4000 : 1500)
   const about = ((d?.payload as { data?: About } | null | undefined)?.data ?? {}) as About
   return (
     <Dialog

@@ -1,11 +1,11 @@
 import { api, ok } from '../../api/client'
-import { usePages } from '../../api/hooks'
+import { usePages, usePolling } from '../../api/hooks'
 import { Link, query, setQuery } from '../../router'
 import { EmptyState, Icon, Table, type Column } from '../../ui'
 import { Filter, Segments, When } from '../work/parts'
 import { EventPanel } from './event'
 import { t } from './messages'
-import { eventName, EventState, nameOf, useEndpoints, usePolling, withQuery, type Event } from './shared'
+import { eventName, EventState, nameOf, useEndpoints, withQuery, type Event } from './shared'
 
 const states = ['received', 'processed', 'failed', 'ignored'] as const
 
@@ -19,7 +19,7 @@ export function Events({ endpoint }: { endpoint?: string }) {
     ok(api.GET('/v1/webhook-events', { params: { query: { limit: 50, ...(from && { endpoint_id: from }), ...(state && { status: state }), ...(cursor && { cursor }) } }, signal })),
   )
   const rows = pages.data ?? []
-  usePolling(rows.length <= 50, pages.reload, rows.some((e) => e.status === 'received') ? 1500 : 5000)
+  usePolling(rows.length <= 50, pages, rows.some((e) => e.status === 'received') ? 1500 : 5000) // what comes in is seen as it does
   const endpointName = (id: string) => nameOf(endpoints.data, id, (e) => e.name, t('deletedEndpoint'))
   const columns: Column<Event>[] = [
     {

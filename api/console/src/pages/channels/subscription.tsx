@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { api, ok } from '../../api/client'
-import { invalidate, useAction, useQuery } from '../../api/hooks'
+import { invalidate, useAction, usePolling, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { me } from '../../api/session'
@@ -11,7 +11,7 @@ import { At, Facts, Id } from '../work/parts'
 import { Deliveries } from './deliveries'
 import { Missing } from './endpoint'
 import { t } from './messages'
-import { eventName, Health, nameOf, Responsible, Rotate, useEndpoints, usePolling, withQuery, type Subscription } from './shared'
+import { eventName, Health, nameOf, Responsible, Rotate, useEndpoints, withQuery, type Subscription } from './shared'
 import { ChangeSubscription } from './subscription-forms'
 
 const crumb = () => ({ to: '/channels/subscriptions', label: t('subscriptions') })
@@ -98,7 +98,7 @@ function TestResult({ id, onEnd }: { id: string; onEnd: () => void }) {
   const d = delivery.data
   const tried = d?.log[0]
   const running = !d || (d.status === 'pending' && !tried)
-  usePolling(running, delivery.reload, 600)
+  usePolling(running, delivery, 600)
   useEffect(() => {
     if (running) return
     onEnd()

@@ -78,7 +78,7 @@ async function one(u: Upload, abort: AbortSignal) {
   } catch (thrown) {
     if (abort.aborted) return
     const failure = asFailure(thrown)
-    if (!failure.passing && failure.status < 500) {
+    if (failure.settled) {
       settle(fileName)
       settle(documentName)
     }

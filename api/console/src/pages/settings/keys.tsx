@@ -7,6 +7,7 @@ import { date, duration } from '../../i18n'
 import { Badge, Button, confirm, Dialog, fieldError, FormError, Notice, PasswordField, TextField, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import { Card } from './card'
+import { useSecretForm } from './account/secret-form'
 import { t } from './messages'
 import type { Provider } from './models'
 
@@ -116,14 +117,14 @@ export function ProviderCard({ provider, own, operator, unavailable, model, onCh
 }
 
 function KeyDialog({ provider, onClose, onDone }: { provider: Provider; onClose: () => void; onDone: () => void }) {
-  const [key, setKey] = useState('')
-  const [base, setBase] = useState('')
-  const put = useAction(`model-key.put.${provider}`, async (operation, body: Schemas['PutModelKeyRequest']) => {
+  const [{ key, base }, set, edited] = useSecretForm({ key: '', base: '' })
+  const put = useAction(`model-key.put.${provider}`, async (operation, _edited: number) => {
+    const body: Schemas['PutModelKeyRequest'] = { api_key: key.trim(), ...(base.trim() && { base_url: base.trim() }) }
     await ok(api.PUT('/v1/model-keys/{provider}', { params: { path: { provider } }, body, ...as(operation) }))
     toast(t('keySaved'))
     onDone()
   })
-  const run = () => void put.run({ api_key: key.trim(), ...(base.trim() && { base_url: base.trim() }) })
+  const run = () => void put.run(edited)
   return (
     <Dialog
       title={t('addOf', { name: names[provider] })}
@@ -139,8 +140,8 @@ function KeyDialog({ provider, onClose, onDone }: { provider: Provider; onClose:
     >
       <form id="model-key" onSubmit={(e) => (e.preventDefault(), run())}>
         <FormError failure={put.failure} onRetry={run} />
-        <PasswordField label={t('apiKey')} hint={t('apiKeyHint')} required minLength={8} maxLength={500} autocomplete="off" placeholder={provider === 'openai' ? 'sk-…' : 'sk-ant-…'} value={key} onInput={setKey} error={fieldError(put.failure, 'api_key')} />
-        <TextField label={t('baseUrl')} optional hint={t('baseUrlHint')} type="url" dir="ltr" maxLength={2000} placeholder="https://" value={base} onInput={setBase} error={fieldError(put.failure, 'base_url')} />
+        <PasswordField label={t('apiKey')} hint={t('apiKeyHint')} required minLength={8} maxLength={500} autocomplete="off" placeholder={provider === 'openai' ? 'sk-…' : 'sk-ant-…'} value={key} onInput={(key) => set({ key })} error={fieldError(put.failure, 'api_key')} />
+        <TextField label={t('baseUrl')} optional hint={t('baseUrlHint')} type="url" dir="ltr" maxLength={2000} placeholder="https://" value={base} onInput={(base) => set({ base })} error={fieldError(put.failure, 'base_url')} />
       </form>
     </Dialog>
   )
@@ -195,16 +196,16 @@ export function EmbeddingCard({ own, onChange }: { own: Schemas['EmbeddingKey'] 
 }
 
 function EmbeddingDialog({ own, onClose, onDone }: { own: Schemas['EmbeddingKey'] | null; onClose: () => void; onDone: () => void }) {
-  const [key, setKey] = useState('')
-  const [model, setModel] = useState(own?.model ?? 'text-embedding-3-small')
-  const [base, setBase] = useState(own?.base_url ?? '')
-  const [dimensions, setDimensions] = useState(own?.dimensions ? String(own.dimensions) : '')
-  const put = useAction('embedding-key.put', async (operation, body: Schemas['PutEmbeddingKeyRequest']) => {
+  const [{ key, model, base, dimensions }, set, edited] = useSecretForm({
+    key: '', model: own?.model ?? 'text-embedding-3-small', base: own?.base_url ?? '', dimensions: own?.dimensions ? String(own.dimensions) : '',
+  })
+  const put = useAction('embedding-key.put', async (operation, _edited: number) => {
+    const body: Schemas['PutEmbeddingKeyRequest'] = { api_key: key.trim(), model: model.trim(), ...(base.trim() && { base_url: base.trim() }), ...(dimensions && { dimensions: Number(dimensions) }) }
     await ok(api.PUT('/v1/model-keys/embedding', { body, ...as(operation) }))
     toast(t('keySaved'))
     onDone()
   })
-  const run = () => void put.run({ api_key: key.trim(), model: model.trim(), ...(base.trim() && { base_url: base.trim() }), ...(dimensions && { dimensions: Number(dimensions) }) })
+  const run = () => void put.run(edited)
   return (
     <Dialog
       title={t('embeddingAdd')}
@@ -220,10 +221,10 @@ function EmbeddingDialog({ own, onClose, onDone }: { own: Schemas['EmbeddingKey'
     >
       <form id="embedding-key" onSubmit={(e) => (e.preventDefault(), run())}>
         <FormError failure={put.failure} onRetry={run} />
-        <PasswordField label={t('apiKey')} hint={t('apiKeyHint')} required minLength={8} maxLength={500} autocomplete="off" placeholder="sk-…" value={key} onInput={setKey} error={fieldError(put.failure, 'api_key')} />
-        <TextField label={t('model')} required dir="ltr" maxLength={200} value={model} onInput={setModel} error={fieldError(put.failure, 'model')} />
-        <TextField label={t('baseUrl')} optional hint={t('baseUrlHint')} type="url" dir="ltr" maxLength={2000} placeholder="https://" value={base} onInput={setBase} error={fieldError(put.failure, 'base_url')} />
-        <TextField label={t('dimensions')} optional hint={t('dimensionsHint')} type="number" min={1} max={16000} value={dimensions} onInput={setDimensions} error={fieldError(put.failure, 'dimensions')} />
+        <PasswordField label={t('apiKey')} hint={t('apiKeyHint')} required minLength={8} maxLength={500} autocomplete="off" placeholder="sk-…" value={key} onInput={(key) => set({ key })} error={fieldError(put.failure, 'api_key')} />
+        <TextField label={t('model')} required dir="ltr" maxLength={200} value={model} onInput={(model) => set({ model })} error={fieldError(put.failure, 'model')} />
+        <TextField label={t('baseUrl')} optional hint={t('baseUrlHint')} type="url" dir="ltr" maxLength={2000} placeholder="https://" value={base} onInput={(base) => set({ base })} error={fieldError(put.failure, 'base_url')} />
+        <TextField label={t('dimensions')} optional hint={t('dimensionsHint')} type="number" min={1} max={16000} value={dimensions} onInput={(dimensions) => set({ dimensions })} error={fieldError(put.failure, 'dimensions')} />
       </form>
     </Dialog>
   )

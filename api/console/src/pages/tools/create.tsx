@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { invalidate, useAction } from '../../api/hooks'
 import { as } from '../../api/operation'
@@ -6,7 +6,8 @@ import { may } from '../../api/permissions'
 import { guardLeaving, navigate, query } from '../../router'
 import { Button, confirmLeaving, FormError, LinkButton, Notice, PageBody, PageHeader, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
-import { CredentialsFields, credentialsOf, noCredentials } from './credentials'
+import { CredentialsFields, credentialsOf, noCredentials, type CredentialsDraft } from './credentials'
+import { useSecretForm } from '../settings/account/secret-form'
 import { emptyDraft, fieldsOf, type Draft } from './draft'
 import { useShowProblem } from './focus'
 import { ToolFields } from './form'
@@ -16,23 +17,22 @@ import { t } from './messages'
 export function NewTool() {
   const bot = query('bot')
   const back = bot ? `/bots/${bot}/tools` : '/tools'
-  const [draft, setDraft] = useState<Draft>(emptyDraft)
-  const [credentials, setCredentials] = useState(noCredentials)
+  const [{ credentials, ...draft }, set, edited] = useSecretForm<Draft & { credentials: CredentialsDraft }>({ ...emptyDraft, credentials: noCredentials })
   const form = useRef<HTMLFormElement>(null)
   const dirty = JSON.stringify([draft, credentials]) !== JSON.stringify([emptyDraft, noCredentials])
   useEffect(() => (dirty ? guardLeaving(confirmLeaving) : undefined), [dirty])
 
-  const create = useAction('tool.create', async (operation, body: Schemas['CreateToolRequest']) => {
+  const fields = fieldsOf(draft)
+  const create = useAction('tool.create', async (operation, _edited: number) => {
+    if (!fields || draft.kind === 'mcp') return
+    const given = draft.kind === 'http' ? credentialsOf(credentials) : undefined
+    const body: Schemas['CreateToolRequest'] = { kind: draft.kind, name: draft.name.trim(), ...fields, ...(given && { credentials: given }) }
     const tool = await ok(api.POST('/v1/tools', { body, ...as(operation) }))
     invalidate('tools')
     toast(t('made', { name: tool.name }))
     await navigate(bot ? `${back}?add=${tool.id}` : `/tools/${tool.id}`, { force: true })
   })
-  const run = () => {
-    const fields = fieldsOf(draft)
-    const given = draft.kind === 'http' ? credentialsOf(credentials) : undefined
-    if (fields && draft.kind !== 'mcp') void create.run({ kind: draft.kind, name: draft.name.trim(), ...fields, ...(given && { credentials: given }) })
-  }
+  const run = () => void (fields && create.run(edited))
   useShowProblem(form, create.failure)
   return (
     <>
@@ -43,7 +43,7 @@ export function NewTool() {
         ) : (
           <form ref={form} class="tool-form" onSubmit={(e) => (e.preventDefault(), run())}>
             <FormError failure={create.failure} onRetry={run} />
-            <ToolFields draft={draft} set={(part) => setDraft((d) => ({ ...d, ...part }))} failure={create.failure} credentials={<CredentialsFields draft={credentials} set={setCredentials} failure={create.failure} />} />
+            <ToolFields draft={draft} set={set} failure={create.failure} credentials={<CredentialsFields draft={credentials} set={(to) => set({ credentials: to })} failure={create.failure} />} />
             <div class="form-end">
               <Button kind="primary" type="submit" busy={create.pending}>{t('create')}</Button>
               <LinkButton kind="quiet" to={back}>{ui('cancel')}</LinkButton>

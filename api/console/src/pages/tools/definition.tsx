@@ -5,6 +5,7 @@ import { as } from '../../api/operation'
 import { bytes, duration } from '../../i18n'
 import { guardLeaving } from '../../router'
 import { Button, Code, confirmLeaving, FormError, Notice, toast } from '../../ui'
+import { useSecretForm } from '../settings/account/secret-form'
 import { Facts, Id } from '../work/parts'
 import { CredentialsFields, credentialsOf, CredentialsSet, noCredentials } from './credentials'
 import { changesOf, draftOf, fieldsOf, type Definition, type Draft, type Tool } from './draft'
@@ -18,7 +19,7 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
   const [base, setBase] = useState(tool)
   const [draft, setDraft] = useState<Draft>(() => draftOf(tool))
   const [credentials, setCredentials] = useState<'keep' | 'replace' | 'remove'>('keep')
-  const [fresh, setFresh] = useState(noCredentials)
+  const [{ fresh }, setFresh, edited] = useSecretForm({ fresh: noCredentials })
   const [theirs, setTheirs] = useState<Tool | null>(null)
   const [note, setNote] = useState('')
   const [edition, setEdition] = useState(0) // of the editor of the arguments, which begins anew with another schema
@@ -33,7 +34,7 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
     setBase(to)
     setDraft(draftOf(to))
     setCredentials('keep')
-    setFresh(noCredentials)
+    setFresh({ fresh: noCredentials })
     setNote('')
     setTheirs(null)
   }
@@ -41,8 +42,9 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
     if (!dirty && tool !== base) show(tool)
   }, [tool])
 
-  const save = useAction(`tool.change.${tool.id}`, async (operation, version: number, body: Schemas['ChangeToolRequest']) => {
+  const save = useAction(`tool.change.${tool.id}`, async (operation, version: number, changes: Schemas['ChangeToolRequest'], _credentials: 'keep' | 'remove' | number) => {
     const params = { path: { tool_id: tool.id } }
+    const body = { ...changes, ...(given !== undefined && { credentials: given }) }
     try {
       const saved = await ok(api.PATCH('/v1/tools/{tool_id}', { params, body, ...as(operation, { 'If-Match': `"${version}"` }) }))
       show(saved)
@@ -56,8 +58,9 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
   const submit = (version = base.current_version) => {
     const [old, now] = [fieldsOf(before), fieldsOf(draft)]
     if (!old || !now) return
-    const changes = { ...changesOf(old, now), ...(given !== undefined && { credentials: given }) }
-    if (Object.keys(changes).length) void save.run(version, { ...changes, ...(note.trim() && { note: note.trim() }) })
+    const changes = changesOf(old, now)
+    const secret = given === undefined ? 'keep' : given === null ? 'remove' : edited
+    if (secret !== 'keep' || Object.keys(changes).length) void save.run(version, { ...changes, ...(note.trim() && { note: note.trim() }) }, secret)
     else show(base)
   }
   useShowProblem(form, save.failure ?? theirs)
@@ -85,7 +88,7 @@ export function EditTool({ tool, onSaved }: { tool: Tool; onSaved: (to: Tool) =>
           ) : credentials === 'remove' ? (
             <Notice tone="warn" icon="key" action={<Button small onClick={() => setCredentials('keep')}>{t('undo')}</Button>}>{t('credentialsGo')}</Notice>
           ) : (
-            <CredentialsFields draft={fresh} set={setFresh} failure={save.failure} />
+            <CredentialsFields draft={fresh} set={(to) => setFresh({ fresh: to })} failure={save.failure} />
           )
         }
       />

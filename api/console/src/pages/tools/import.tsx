@@ -20,20 +20,20 @@ export function ImportOpenAPI() {
   const [text, setText] = useState('')
   const [base, setBase] = useState('')
   const [prefix, setPrefix] = useState('')
-  const [list, setList] = useState<Schemas['ImportCandidate'][] | null>(null)
+  const [found, setFound] = useState<{ body: Schemas['ImportToolsRequest']; list: Schemas['ImportCandidate'][] } | null>(null)
   const [chosen, choose] = useState<string[]>([])
   const [made, setMade] = useState<Schemas['Tool'][] | null>(null)
   const file = useRef<HTMLInputElement>(null)
-  const edit = (set: (to: string) => void) => (to: string) => (set(to), setList(null))
-  const body = { document: text, ...(base.trim() && { base_url: base.trim() }), ...(prefix.trim() && { prefix: prefix.trim() }) }
+  const body: Schemas['ImportToolsRequest'] = { document: text, ...(base.trim() && { base_url: base.trim() }), ...(prefix.trim() && { prefix: prefix.trim() }) }
   const look = useAction('tools.import.list', async (operation, body: Schemas['ImportToolsRequest']) => {
-    setList((await ok(api.POST('/v1/tools/import', { body, ...as(operation) }))).candidates)
+    setFound({ body, list: (await ok(api.POST('/v1/tools/import', { body, ...as(operation) }))).candidates })
     make.clear()
   })
   const make = useAction('tools.import', async (operation, body: Schemas['ImportToolsRequest']) => {
     setMade((await ok(api.POST('/v1/tools/import', { body, ...as(operation) }))).tools)
     invalidate('tools')
   })
+  const list = found && JSON.stringify(found.body) === JSON.stringify(body) ? found.list : null // what was edited meanwhile is looked up anew
   const failure = make.failure ?? look.failure
   return (
     <>
@@ -42,7 +42,7 @@ export function ImportOpenAPI() {
         {!may('tools.write') ? (
           <Notice icon="eye">{t('readOnly')}</Notice>
         ) : made ? (
-          <Made tools={made} onMore={() => (setMade(null), setList(null), choose([]))}>
+          <Made tools={made} onMore={() => (setMade(null), setFound(null), choose([]))}>
             <Notice icon="key">{t('importedCredentials')}</Notice>
           </Made>
         ) : (
@@ -50,7 +50,7 @@ export function ImportOpenAPI() {
             <form class="tool-form" onSubmit={(e) => (e.preventDefault(), void look.run(body))}>
               <FormError failure={look.failure} onRetry={() => void look.run(body)} />
               <p class="lead">{t('openAPIText')}</p>
-              <TextArea label={t('document')} class="input area mono" dir="ltr" rows={10} required spellcheck={false} placeholder={'openapi: 3.1.0\ninfo: …'} hint={t('documentHint')} value={text} onInput={edit(setText)} error={fieldError(failure, 'document')} />
+              <TextArea label={t('document')} class="input area mono" dir="ltr" rows={10} required spellcheck={false} placeholder={'openapi: 3.1.0\ninfo: …'} hint={t('documentHint')} value={text} onInput={setText} error={fieldError(failure, 'document')} />
               <div>
                 <Button small icon="file" onClick={() => file.current?.click()}>{t('chooseFile')}</Button>
                 <input
@@ -58,14 +58,14 @@ export function ImportOpenAPI() {
                   onChange={async (e) => {
                     const input = e.currentTarget
                     const [from] = input.files ?? []
-                    if (from) edit(setText)(await from.text())
+                    if (from) setText(await from.text())
                     input.value = ''
                   }}
                 />
               </div>
               <div class="fields">
-                <TextField label={t('baseURL')} optional type="url" dir="ltr" placeholder="https://" maxLength={2000} hint={t('baseURLHint')} value={base} onInput={edit(setBase)} error={fieldError(failure, 'base_url')} />
-                <TextField label={t('prefix')} optional class="input mono" dir="ltr" placeholder="shop_" maxLength={32} spellcheck={false} hint={t('prefixHint')} value={prefix} onInput={edit(setPrefix)} error={fieldError(failure, 'prefix')} />
+                <TextField label={t('baseURL')} optional type="url" dir="ltr" placeholder="https://" maxLength={2000} hint={t('baseURLHint')} value={base} onInput={setBase} error={fieldError(failure, 'base_url')} />
+                <TextField label={t('prefix')} optional class="input mono" dir="ltr" placeholder="shop_" maxLength={32} spellcheck={false} hint={t('prefixHint')} value={prefix} onInput={setPrefix} error={fieldError(failure, 'prefix')} />
               </div>
               <div>
                 <Button kind={list ? 'plain' : 'primary'} type="submit" busy={look.pending}>{t('look')}</Button>

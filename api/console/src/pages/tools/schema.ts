@@ -42,10 +42,15 @@ export function rowsOf(schema: Schema): Row[] | null {
   })
 }
 
+function propertyOf({ type, description, rest }: Row): Schema {
+  const { type: several, ...others } = rest
+  return { ...(type ? { type } : several !== undefined && { type: several }), ...(description.trim() && { description }), ...others }
+}
+
 // schemaOf returns a schema with other arguments; what rows do not show stays.
 export function schemaOf(base: Schema, list: Row[]): Schema {
   const named = list.filter((row) => row.name.trim())
-  const properties = Object.fromEntries(named.map((row) => [row.name.trim(), { ...(row.type && { type: row.type }), ...(row.description.trim() && { description: row.description }), ...row.rest }]))
+  const properties = Object.fromEntries(named.map((row) => [row.name.trim(), propertyOf(row)]))
   const hidden = namesIn(base.required).filter((name) => !isObject(base.properties) || !(name in base.properties))
   const required = [...named.filter((row) => row.required).map((row) => row.name.trim()), ...hidden]
   const { properties: _, required: __, ...others } = base

@@ -98,7 +98,8 @@ function VerifyDialog({ email, onClose }: { email: string; onClose: () => void }
       }
     >
       <form id="verify-email" onSubmit={(e) => (e.preventDefault(), run())}>
-        <Fresh failure={send.failure ?? verify.failure} onDone={run} />
+        <Fresh failure={send.failure} onDone={() => void send.run()} />
+        <Fresh failure={verify.failure} onDone={run} />
         <p dir="auto">{t('verifyText', { email })}</p>
         {sent && <Notice icon="check"><p role="status">{t('codeSent')}</p></Notice>}
         <TextField label={t('emailCode')} required inputMode="numeric" autocomplete="one-time-code" dir="ltr" maxLength={6} value={code} onInput={setCode} error={fieldError(verify.failure, 'code')} />

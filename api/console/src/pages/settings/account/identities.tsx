@@ -1,3 +1,4 @@
+import { useRef } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../../api/client'
 import { useAction, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
@@ -12,7 +13,9 @@ export function Identities() {
     const [identities, providers] = await Promise.all([ok(api.GET('/v1/auth/identities', { signal })), ok(api.GET('/v1/auth/oidc', { signal }))])
     return { items: identities.items, offered: providers.items.length > 0 }
   })
+  const asked = useRef('')
   const unlink = useAction('identity.unlink', async (operation, id: string) => {
+    asked.current = id
     await ok(api.DELETE('/v1/auth/identities/{identity_id}', { params: { path: { identity_id: id } }, ...as(operation) }))
     toast(t('unlinked'))
     all.reload()
@@ -24,7 +27,7 @@ export function Identities() {
   return (
     <Section title={t('identities')} hint={t('identitiesHint')}>
       <div class="stacked">
-        {(unlink.failure?.code as string | undefined) === 'LAST_SIGN_IN_METHOD' ? <Notice tone="warn" icon="alert"><p role="alert">{t('lastMethod')}</p></Notice> : unlink.failure && <Fresh failure={unlink.failure} onDone={unlink.clear} />}
+        {(unlink.failure?.code as string | undefined) === 'LAST_SIGN_IN_METHOD' ? <Notice tone="warn" icon="alert"><p role="alert">{t('lastMethod')}</p></Notice> : unlink.failure && <Fresh failure={unlink.failure} onDone={() => void unlink.run(asked.current)} />}
         {!all.data ? (
           all.failure ? <ErrorState failure={all.failure} onRetry={all.reload} /> : <Skeleton lines={2} />
         ) : all.data.items.length ? (

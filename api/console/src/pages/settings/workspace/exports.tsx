@@ -1,7 +1,6 @@
-import { useEffect } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../../api/client'
 import { asFailure } from '../../../api/errors'
-import { useAction, useQuery } from '../../../api/hooks'
+import { useAction, usePolling, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { bytes, dateTime } from '../../../i18n'
 import { Badge, Button, Code, ErrorState, Icon, messageOf, Section, Skeleton, toast } from '../../../ui'
@@ -18,11 +17,7 @@ export function Exports({ id }: { id: string }) {
   const exports = useQuery(`exports/${id}`, async (signal) => (await ok(api.GET('/v1/workspaces/{workspace_id}/exports', { params: { path, query: { limit: 10 } }, signal }))).items)
   const items = exports.data ?? []
   const working = items.some((e) => e.status === 'queued' || e.status === 'running')
-  useEffect(() => {
-    if (!working) return
-    const timer = setInterval(exports.reload, 1500)
-    return () => clearInterval(timer)
-  }, [working])
+  usePolling(working, exports)
   const start = useAction('export.start', async (operation) => {
     const begun = await ok(api.POST('/v1/workspaces/{workspace_id}/export', { params: { path }, body: {}, ...as(operation) }))
     exports.set([begun, ...items])
