@@ -1,11 +1,11 @@
 import { api, ok, type Schemas } from '../../api/client'
-import { useQuery } from '../../api/hooks'
+import { usePolling, useQuery } from '../../api/hooks'
 import { may } from '../../api/permissions'
 import { Code, Dialog, ErrorState, LinkButton, Notice, Skeleton } from '../../ui'
 import { remedyOf, t as conversation } from '../conversations/messages'
 import { asText, At, Facts, Id, PageLink } from '../work/parts'
 import { t } from './messages'
-import { Block, eventName, EventState, Said, usePolling } from './shared'
+import { Block, eventName, EventState, Said } from './shared'
 
 type Detail = Schemas['WebhookEventDetail']
 
@@ -18,7 +18,7 @@ function textIn(payload: unknown): string | undefined {
 export function EventPanel({ id, endpointName, onClose }: { id: string; endpointName: (id: string) => string; onClose: () => void }) {
   const event = useQuery(`webhook-event/${id}`, (signal) => ok(api.GET('/v1/webhook-events/{event_id}', { params: { path: { event_id: id } }, signal })))
   const e = event.data
-  usePolling(e?.status === 'received', event.reload)
+  usePolling(e?.status === 'received', event)
   const text = e && textIn(e.payload)
   return (
     <Dialog side title={e ? eventName(e.type) : t('event')} onClose={onClose}>
@@ -75,7 +75,7 @@ function Reply({ thread, turn: id }: { thread: string; turn: string }) {
   })
   const turn = reply.data?.turn
   const live = turn?.status === 'running' || turn?.status === 'waiting'
-  usePolling(live, reply.reload)
+  usePolling(live, reply, turn?.status === 'waiting' ? 5000 : 1500)
   if (!reply.data || !turn) return reply.failure ? (reply.failure.status === 404 ? <Notice icon="trash">{t('turnGone')}</Notice> : <ErrorState failure={reply.failure} onRetry={reply.reload} />) : <Skeleton lines={2} />
   if (reply.data.text !== undefined) {
     return (

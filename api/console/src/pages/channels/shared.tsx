@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { useAction, useQuery } from '../../api/hooks'
 import { may } from '../../api/permissions'
@@ -77,15 +77,6 @@ export function Responsible({ id }: { id: string }) {
   const name = people.data?.items.find((m) => m.user_id === id)?.email ?? keys.data?.find((k) => k.id === id)?.name
   if (name) return <span dir="auto">{name}</span>
   return people.data && !people.data.has_more ? <>{t('notMember')}</> : <code>{id}</code>
-}
-
-// usePolling reads anew every few seconds while something is under way and the page is in view.
-export function usePolling(active: boolean, reload: () => void, every = 1500) {
-  useEffect(() => {
-    if (!active) return
-    const timer = setInterval(() => document.visibilityState === 'visible' && reload(), every)
-    return () => clearInterval(timer)
-  }, [active, reload, every])
 }
 
 // withQuery returns the address of this page with some parameters changed.
