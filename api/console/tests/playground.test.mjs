@@ -404,7 +404,7 @@ for (const [language, said] of [['Arabic', 'متى تصل طلبيتي؟'], ['He
   })
 }
 
-for (const [status, code] of [[429, 'TOO_MANY_TURNS'], [503, 'DOWNSTREAM_UNAVAILABLE']]) {
+for (const [status, code, text] of [[429, 'TOO_MANY_TURNS', 'Too many answers are being written just now.'], [503, 'DOWNSTREAM_UNAVAILABLE', 'Too much is going on']]) {
   inBrowser(`a ${status} counts down its Retry-After, and then lets one retry`, async (page) => {
     const ada = await register()
     const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
@@ -417,7 +417,7 @@ for (const [status, code] of [[429, 'TOO_MANY_TURNS'], [503, 'DOWNSTREAM_UNAVAIL
     await page.clock.install()
     await signIn(page, ada, `/bots/${bot.id}`)
     await send(page, 'Hello')
-    await page.getByText('too much is going on').waitFor()
+    await page.getByText(text).waitFor()
     const seconds = async () => Number(/^Try again in (\d+) s$/.exec(await page.getByRole('button', { name: /^Try again in/ }).textContent())?.[1])
     const first = await seconds()
     assert.ok(first > 15 && first <= 30)
