@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -249,10 +248,10 @@ func TestAPageOfAThreadIsNotSorted(t *testing.T) {
 			})
 			if len(scans) > 0 {
 				pages++
-				assert.Equal(t, "Index Scan messages_seq_key", scans[0], name)
+				require.Equal(t, "Index Scan messages_seq_key", scans[0], name)
 			}
 		})
-		assert.Equal(t, 1, pages, name)
+		require.Equal(t, 1, pages, name)
 	}
 }
 
