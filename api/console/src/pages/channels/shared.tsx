@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { useAction, useQuery } from '../../api/hooks'
+import { listed, type Listed } from '../../api/lists'
 import { may } from '../../api/permissions'
 import { me } from '../../api/session'
 import { route } from '../../router'
@@ -40,30 +41,12 @@ export function Health({ of: s }: { of: Subscription }) {
   return <Badge tone="good" dot>{t('active')}</Badge>
 }
 
-interface Known<T> {
-  items: T[]
-  complete: boolean // there are no more
-}
+export const useEndpoints = () => useQuery('webhook-endpoints names', (signal) => listed((cursor) => ok(api.GET('/v1/webhook-endpoints', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))))
 
-// known reads a list, at most 500 items, for names and choices.
-async function known<T>(load: (cursor: string | undefined) => Promise<{ items: T[]; next_cursor: string | null }>): Promise<Known<T>> {
-  const items: T[] = []
-  let cursor: string | undefined
-  for (let page = 0; page < 5; page++) {
-    const list = await load(cursor)
-    items.push(...list.items)
-    if (!list.next_cursor) return { items, complete: true }
-    cursor = list.next_cursor
-  }
-  return { items, complete: false }
-}
-
-export const useEndpoints = () => useQuery('webhook-endpoints names', (signal) => known((cursor) => ok(api.GET('/v1/webhook-endpoints', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))))
-
-export const useSubscriptions = () => useQuery('webhook-subscriptions names', (signal) => known((cursor) => ok(api.GET('/v1/webhook-subscriptions', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))))
+export const useSubscriptions = () => useQuery('webhook-subscriptions names', (signal) => listed((cursor) => ok(api.GET('/v1/webhook-subscriptions', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))))
 
 // nameOf names an item of a list that may have been deleted, or may not have been read.
-export function nameOf<T extends { id: string }>(list: Known<T> | undefined, id: string, name: (item: T) => string, deleted: string): string {
+export function nameOf<T extends { id: string }>(list: Listed<T> | undefined, id: string, name: (item: T) => string, deleted: string): string {
   const found = list?.items.find((x) => x.id === id)
   if (found) return name(found)
   return !list ? '…' : list.complete ? deleted : id

@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { usePages, useQuery } from '../../api/hooks'
+import { useBots } from '../../api/lists'
 import { may } from '../../api/permissions'
 import { ago } from '../../i18n'
 import { Link, navigate, query, setQuery } from '../../router'
 import { Badge, Button, EmptyState, Icon, PageBody, PageHeader, SearchField, Table, type Column } from '../../ui'
 import { t } from './messages'
-import { titleOf, useBots, useChannels, useEndUsers, whoOf } from './names'
+import { titleOf, useChannels, useEndUsers, whoOf } from './names'
 
 type Thread = Schemas['Thread']
 

@@ -6,21 +6,6 @@ import { t } from './messages'
 
 type Thread = Schemas['Thread']
 
-// useBots reads the bots of the workspace, at most 500, whose names the threads do not have.
-export function useBots() {
-  return useQuery('bots names', async (signal) => {
-    const all: Schemas['BotSummary'][] = []
-    let cursor: string | undefined
-    for (let page = 0; page < 5; page++) {
-      const list = await ok(api.GET('/v1/bots', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))
-      all.push(...list.items)
-      if (!list.next_cursor) break
-      cursor = list.next_cursor
-    }
-    return all
-  })
-}
-
 // useChannels reads the newest endpoints that messages come in at.
 export function useChannels() {
   return useQuery(may('webhooks.read') ? 'endpoints newest' : null, async (signal) => (await ok(api.GET('/v1/webhook-endpoints', { params: { query: { limit: 100 } }, signal }))).items)

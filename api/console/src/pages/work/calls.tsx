@@ -1,11 +1,12 @@
 import { useEffect } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { usePages } from '../../api/hooks'
+import { useBots } from '../../api/lists'
 import { Link, navigate, query, setQuery } from '../../router'
 import { Badge, EmptyState, Icon, Table, type Column } from '../../ui'
 import { CallPanel } from './call'
 import { t } from './messages'
-import { Segments, useBots, When } from './parts'
+import { Segments, When } from './parts'
 
 export type Call = Schemas['ToolCall']
 

@@ -1,7 +1,5 @@
 // Parts that the pages of work, usage, audit, people and settings share.
 import { Fragment, type ComponentChildren } from 'preact'
-import { api, ok } from '../../api/client'
-import { useQuery } from '../../api/hooks'
 import { ago, dateTime } from '../../i18n'
 import { Link } from '../../router'
 import { visible } from '../../layout/shell'
@@ -63,11 +61,6 @@ export function Filter(props: { label: string; value: string; options: Option[];
 export function PageLink({ page, to, children }: { page: Page['id']; to: string; children: ComponentChildren }) {
   const found = pages.find((p) => p.id === page)
   return found && visible(found) ? <Link to={to}>{children}</Link> : <>{children}</>
-}
-
-// useBots returns the bots of the workspace, at most a hundred, for names and choices.
-export function useBots() {
-  return useQuery('bots names', async (signal) => (await ok(api.GET('/v1/bots', { params: { query: { limit: 100 } }, signal }))).items)
 }
 
 export const asText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))
