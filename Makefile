@@ -4,7 +4,7 @@
 #   ARGS       further arguments of demo, bench, migrate-up, migrate-down
 #   PKG        the packages that test, test-race, cover and lint look at   (default ./...)
 #   TESTFLAGS  further flags of go test, such as -run=TestTurn -count=1
-#   RERUNS     a file: test and test-faults run up to five failed tests once more, and write there which (default: they do not)
+#   RERUNS     a file: test, test-console and test-faults run up to five failed tests once more, and write there which (default: they do not)
 #   FUZZTIME   how long fuzz lets each target run               (default 10s)
 #   VERSION    what `parley version` tells                      (default: git describe, else dev)
 #   COMPOSE_PROFILES  what up starts: infra, or app for Parley itself too  (default infra)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, fillSignIn, inBrowser, register, shoot, signIn } from './harness.mjs'
 import { codeOf } from './totp.mjs'
 
 for (const size of ['desk', 'phone']) {
@@ -7,9 +7,9 @@ for (const size of ['desk', 'phone']) {
     const ada = await register()
     const bot = await call(ada, 'POST', '/v1/bots', { name: 'Shop' })
     const other = await context.newPage()
-    await signIn(other, ada, `/bots/${bot.id}`)
+    await fillSignIn(other, ada, `/bots/${bot.id}`)
     await other.getByRole('heading', { name: 'Talk to Shop' }).waitFor()
-    await signIn(page, ada, '/settings/account')
+    await fillSignIn(page, ada, '/settings/account')
     const table = page.getByRole('table', { name: 'Your sessions' })
     const ends = table.getByRole('button', { name: /^End the session/ })
     await counted(ends, 2, 'that of register() and that of the other page')
@@ -43,7 +43,7 @@ for (const size of ['desk', 'phone']) {
 
 inBrowser('the password is changed: a wrong one is said at its field, and the new one signs in', async (page) => {
   const ada = await register()
-  await signIn(page, ada)
+  await fillSignIn(page, ada)
   await page.getByRole('button', { name: /^Account/ }).click()
   await page.getByRole('menuitem', { name: 'Account settings' }).click()
   await page.getByRole('button', { name: 'Change the password' }).click()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, fillSignIn, inBrowser, register, scrolled, shoot, signIn } from './harness.mjs'
 
 const evil = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>'
 
@@ -183,7 +183,7 @@ inBrowser('calls of one turn are decided one by one, here and elsewhere, and the
 inBrowser('an answer goes on after its session has ended, once the person has signed in again', async (page) => {
   const ada = await register()
   const bot = await call(ada, 'POST', '/v1/bots', { name: 'Slow', instruction: 'Be slow.' })
-  await signIn(page, ada, `/bots/${bot.id}`)
+  await fillSignIn(page, ada, `/bots/${bot.id}`)
   const words = Array.from({ length: 300 }, (_, i) => `word${i}`).join(' ')
   await page.getByLabel('Message').fill(words)
   await page.keyboard.press('Enter')
@@ -200,7 +200,7 @@ inBrowser('an answer goes on after its session has ended, once the person has si
 inBrowser('an expired session asks for the password over the page, and nothing is lost', async (page) => {
   const ada = await register()
   const bot = await call(ada, 'POST', '/v1/bots', { name: 'Shop', instruction: 'Be kind.' })
-  await signIn(page, ada, `/bots/${bot.id}/instruction`)
+  await fillSignIn(page, ada, `/bots/${bot.id}/instruction`)
   await page.getByLabel('Instruction', { exact: true }).fill('Be patient.')
   await call(ada, 'POST', '/v1/auth/logout-all', {})
   await page.getByRole('button', { name: 'Save and publish' }).click()
@@ -260,10 +260,8 @@ inBrowser('a list of many bots keeps few rows in the page', async (page) => {
   await page.getByRole('link', { name: 'Bot 129' }).waitFor()
   assert.ok((await page.getByRole('row').count()) < 60)
   await shoot(page, 'bots')
-  await page.locator('#main').evaluate((main) => (main.scrollTop = main.scrollHeight))
-  await page.waitForFunction(() => document.querySelector('[role=table]').getAttribute('aria-rowcount') === '131')
-  await page.locator('#main').evaluate((main) => (main.scrollTop = main.scrollHeight))
-  await page.getByRole('link', { name: 'Bot 000' }).waitFor()
+  await scrolled(page, 'Bot 000')
+  assert.equal(await page.getByRole('table').getAttribute('aria-rowcount'), '131')
   await accessible(page)
   await page.locator('#main').evaluate((main) => (main.scrollTop = 0))
   await page.getByRole('searchbox').fill('042')

@@ -1,5 +1,5 @@
 // What the browser tests stand on: one Chromium a file, a context a test, calls of the API, axe.
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -36,21 +36,26 @@ export async function register(workspace = 'Acme') {
 }
 
 // inBrowser runs a test with a page in a context of its own. Whatever breaks the policy of the page, throws in it or asks a server that is not among
-// others fails the test.
+// others fails the test. A test that fails prints what the page showed and which calls failed, and adds its file and name to FAILED.
 export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 'light', timeout = 120_000, others = [] } = {}) {
   test(name, { timeout }, async () => {
     const context = await browser.newContext({ viewport: sizes[size], locale, colorScheme: theme, reducedMotion: 'reduce', baseURL: url })
     context.setDefaultTimeout(20_000)
     const page = await context.newPage()
     const wrong = []
+    const seen = []
     page.on('pageerror', (e) => wrong.push(`error: ${e.message}`))
     page.on('console', (m) => /Content Security Policy|TrustedHTML|Trusted Type/i.test(m.text()) && wrong.push(m.text()))
     page.on('request', (r) => ![url, ...others].some((own) => r.url().startsWith(own)) && !/^(data|blob):/.test(r.url()) && wrong.push(`request of ${r.url()}`))
+    page.on('response', (r) => r.status() >= 400 && seen.push(`${r.status()} ${r.request().method()} ${r.url()}`))
+    page.on('requestfailed', (r) => seen.push(`${r.failure()?.errorText} ${r.method()} ${r.url()}`))
     try {
       await run(page, context)
       assert.deepEqual(wrong, [])
     } catch (e) {
-      if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/failed-${name.replace(/\W+/g, '-')}.png` })
+      if (process.env.FAILED) appendFileSync(process.env.FAILED, `${process.argv[1]}\t${name}\n`)
+      console.error(`${name}: ${e.message}\nat ${page.url()}\n${[...wrong, ...seen].join('\n')}\n${await shown(page)}`)
+      if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/failed-${name.replace(/\W+/g, '-')}.png` }).catch(() => {})
       throw e
     } finally {
       await context.close()
@@ -58,13 +63,37 @@ export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 
   })
 }
 
-// signIn opens a page of the console as a person who has signed in.
-export async function signIn(page, person, path = '') {
+// shown returns the texts of a page, and whether it is still drawn.
+async function shown(page) {
+  const state = page.evaluate(async () => {
+    const drawn = await Promise.race([new Promise((done) => requestAnimationFrame(() => done('drawn'))), new Promise((done) => setTimeout(() => done('not drawn'), 2000))])
+    return `${drawn}, ${document.visibilityState}, #main at ${document.getElementById('main')?.scrollTop} of ${document.getElementById('main')?.scrollHeight}\n${document.body.innerText.slice(0, 3000)}`
+  })
+  return Promise.race([state, new Promise((done) => setTimeout(() => done('the page does not answer'), 5000))]).catch((e) => e.message)
+}
+
+const atHome = (page) => page.getByRole('navigation', { name: 'Main' }).or(page.getByRole('button', { name: 'Menu' })).first().waitFor()
+
+// fillSignIn opens a page of the console and signs in there, as a person does.
+export async function fillSignIn(page, person, path = '') {
   await page.goto('/console' + path)
   await page.getByLabel('Email address').fill(person.email)
   await page.getByLabel('Password', { exact: true }).fill(person.password)
   await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.getByRole('navigation', { name: 'Main' }).or(page.getByRole('button', { name: 'Menu' })).first().waitFor()
+  await atHome(page)
+}
+
+// signIn opens a page of the console in the session of a person's registration or, later, in a new one, as a tab that is reloaded does. It takes half the time of the form.
+export async function signIn(page, person, path = '') {
+  const token = person.refresh_token ?? (await call(null, 'POST', '/v1/auth/login', { email: person.email, password: person.password })).refresh_token
+  delete person.refresh_token // it works once
+  await page.addInitScript((token) => {
+    if (sessionStorage.getItem('signed in')) return
+    sessionStorage.setItem('signed in', 'once')
+    sessionStorage.setItem('parley.refresh', token)
+  }, token)
+  await page.goto('/console' + path)
+  await atHome(page)
 }
 
 // counted waits until so many elements are there, as pages show what they knew while they load anew.
@@ -72,6 +101,14 @@ export async function counted(locator, count, what) {
   for (const end = Date.now() + 20_000; Date.now() < end && (await locator.count()) !== count; ) await new Promise((done) => setTimeout(done, 50))
   assert.equal(await locator.count(), count, what)
 }
+
+// scrolled scrolls to the end of a page until a text is there. Once is not enough: a scroll while the page grows may end where it was.
+export const scrolled = (page, text) =>
+  page.waitForFunction((text) => {
+    const main = document.querySelector('#main')
+    main.scrollTop = main.scrollHeight
+    return main.textContent.includes(text)
+  }, text)
 
 // eventually reads something, such as an answer of the API, until it holds, and returns it.
 export async function eventually(read, holds, what) {

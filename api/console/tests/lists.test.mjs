@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, inBrowser, register, signIn } from './harness.mjs'
+import { accessible, call, inBrowser, register, scrolled, signIn } from './harness.mjs'
 
 const all = 10_000
 const bot = (n) => ({
@@ -29,11 +29,7 @@ inBrowser('a list of 10,000 rows is read to its end and keeps few rows in the pa
     return most
   }, all)
   assert.ok(rows < 80, `${rows} rows in the page`)
-  await page.waitForFunction(() => {
-    const main = document.querySelector('#main')
-    main.scrollTop = main.scrollHeight
-    return main.textContent.includes('Bot 09999')
-  })
+  await scrolled(page, 'Bot 09999')
   await accessible(page)
   await page.locator('#main').evaluate((main) => (main.scrollTop = main.scrollHeight / 2))
   await page.getByRole('link', { name: 'Bot 05000' }).waitFor()

@@ -69,6 +69,8 @@ inBrowser('a person signs in with an identity provider, makes a workspace and se
   await page.getByRole('heading', { name: 'You are in no workspace' }).waitFor()
   assert.equal(new URL(page.url()).search, '', 'the code does not stay in the address')
   await accessible(page)
+  // The session becomes one of the workspace by its next tokens, before which nothing of the workspace can be read.
+  await page.route('**/v1/auth/refresh', (route) => setTimeout(() => void route.continue(), 500))
   await page.getByLabel('Name of the workspace').fill('Acme')
   await page.getByRole('button', { name: 'Create' }).click()
   await page.getByRole('heading', { name: 'Welcome to Acme' }).waitFor()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, eventually, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, eventually, fillSignIn, inBrowser, register, shoot, signIn } from './harness.mjs'
 import { join } from './people-of.mjs'
 import { codeOf } from './totp.mjs'
 
@@ -108,7 +108,7 @@ for (const size of ['desk', 'phone']) {
 inBrowser('a second factor is required of all, and a member without one is led to set it', async (page) => {
   const ada = await register()
   const vera = await join(ada, 'viewer')
-  await signIn(page, ada, '/settings')
+  await fillSignIn(page, ada, '/settings')
   await page.getByText('Set a second factor of your own first.').waitFor()
   await accessible(page)
   const { secret } = await call(ada, 'POST', '/v1/auth/factors/totp', {})

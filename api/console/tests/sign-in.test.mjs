@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, fillSignIn, inBrowser, register, shoot } from './harness.mjs'
 import { codeOf } from './totp.mjs'
 
 for (const size of ['desk', 'phone']) {
@@ -55,7 +55,7 @@ inBrowser('the console speaks Russian', async (page) => {
   await page.getByRole('heading', { name: 'Вход в Parley' }).waitFor()
   assert.equal(await page.evaluate(() => document.documentElement.lang), 'ru')
   await page.getByRole('button', { name: 'English' }).click()
-  await signIn(page, ada)
+  await fillSignIn(page, ada)
   await page.getByRole('button', { name: /^Account/ }).click()
   await page.getByRole('menuitemradio', { name: 'Русский' }).click()
   await page.getByRole('heading', { name: 'Добро пожаловать в Acme' }).waitFor()
@@ -93,7 +93,7 @@ inBrowser('a forgotten password has a link sent, and does not tell who has an ac
 
 inBrowser('tabs that were duplicated keep their session', async (page, context) => {
   const ada = await register()
-  await signIn(page, ada)
+  await fillSignIn(page, ada)
   await page.getByRole('heading', { name: 'Welcome to Acme' }).waitFor()
   const stored = await page.evaluate(() => ({ ...sessionStorage }))
   const other = await context.newPage()

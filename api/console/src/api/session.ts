@@ -115,6 +115,13 @@ export function refresh(): Promise<boolean> {
   return refreshing
 }
 
+// joinWorkspace reads anew who the person is, who has got a workspace. A session of no workspace may read nothing in it: the next pair
+// of tokens is one of it.
+export async function joinWorkspace() {
+  if (!me.value?.workspace_id) await refresh()
+  await reloadMe()
+}
+
 // ensure makes sure that there is an access token for half a minute more; false: there is no session.
 export async function ensure(): Promise<boolean> {
   if (tokens && tokens.until - Date.now() > 30_000) return true

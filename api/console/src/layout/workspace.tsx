@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import { api, ok } from '../api/client'
 import { useAction } from '../api/hooks'
 import { as } from '../api/operation'
-import { chooseWorkspace, here, me, refresh, reloadMe, signOut } from '../api/session'
+import { chooseWorkspace, here, joinWorkspace, me, signOut } from '../api/session'
 import { date } from '../i18n'
 import { navigate } from '../router'
 import { Button, Dialog, fieldError, FormError, TextField, toast } from '../ui'
@@ -12,7 +12,7 @@ import { t } from './messages'
 function useNewWorkspace(done: () => void) {
   return useAction('workspace.create', async (operation, name: string) => {
     const made = await ok(api.POST('/v1/workspaces', { body: { name }, ...as(operation) }))
-    await reloadMe()
+    await joinWorkspace()
     await navigate('/')
     chooseWorkspace(made.id)
     done()
@@ -46,7 +46,7 @@ export function NewWorkspace({ onClose }: { onClose: () => void }) {
 // NoWorkspace is shown to a person who is in no workspace.
 export function NoWorkspace() {
   const [name, setName] = useState('')
-  const create = useNewWorkspace(() => void refresh().then(reloadMe))
+  const create = useNewWorkspace(() => {})
   return (
     <form class="auth-form" onSubmit={(e) => (e.preventDefault(), void create.run(name.trim()))}>
       <h1>{t('noWorkspaceTitle')}</h1>
@@ -71,7 +71,7 @@ export function DeletedWorkspace() {
   const at = here.value
   const restore = useAction('workspace.restore', async (operation, id: string, name: string) => {
     await ok(api.POST('/v1/workspaces/{workspace_id}/restore', { params: { path: { workspace_id: id } }, body: {}, ...as(operation) }))
-    await reloadMe()
+    await joinWorkspace()
     chooseWorkspace(id)
     toast(t('restored', { name }))
   })
