@@ -5,8 +5,7 @@ import { as } from '../api/operation'
 import { chooseWorkspace, here, joinWorkspace, me, signOut } from '../api/session'
 import { date } from '../i18n'
 import { navigate } from '../router'
-import { Button, Dialog, fieldError, FormError, TextField, toast } from '../ui'
-import { t as ui } from '../ui/messages'
+import { Button, fieldError, FormDialog, FormError, TextField, toast } from '../ui'
 import { t } from './messages'
 
 function useNewWorkspace(done: () => void) {
@@ -23,23 +22,9 @@ export function NewWorkspace({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState('')
   const create = useNewWorkspace(onClose)
   return (
-    <Dialog
-      title={t('newWorkspace')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="new-workspace" busy={create.pending}>
-            {t('create')}
-          </Button>
-        </>
-      }
-    >
-      <form id="new-workspace" onSubmit={(e) => (e.preventDefault(), void create.run(name.trim()))}>
-        <FormError failure={create.failure} />
-        <TextField label={t('workspaceName')} value={name} onInput={setName} required maxLength={200} error={fieldError(create.failure, 'name')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('newWorkspace')} submit={t('create')} action={create} onSubmit={() => void create.run(name.trim())} onClose={onClose}>
+      <TextField label={t('workspaceName')} value={name} onInput={setName} required maxLength={200} error={fieldError(create.failure, 'name')} />
+    </FormDialog>
   )
 }
 

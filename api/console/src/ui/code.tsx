@@ -1,6 +1,9 @@
 import { CopyButton } from './button'
 import { t } from './messages'
 
+// asText is a value as Code shows it: a text as it is, another as JSON.
+export const asText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))
+
 // Code shows a text as it is, with a button that copies it.
 export function Code({ text, label }: { text: string; label: string }) {
   return (

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact'
-import { useId, useState } from 'preact/hooks'
+import { useEffect, useId, useState } from 'preact/hooks'
 import type { Failure } from '../api/errors'
 import { IconButton } from './button'
 import { Icon } from './icon'
@@ -131,4 +131,14 @@ export function fieldError(failure: Failure | null, field: string): string | und
   const fields = failure.fields
   const key = Object.keys(fields).find((k) => k === field || k.startsWith(`${field}.`) || k.startsWith(`${field}[`))
   return key === undefined ? undefined : fields[key]
+}
+
+// useShowProblem leads to the first field with an error, or else to what says why nothing was saved.
+export function useShowProblem(within: { current: HTMLElement | null }, problem: unknown) {
+  useEffect(() => {
+    if (!problem) return
+    const field = within.current?.querySelector<HTMLElement>('.invalid .input')
+    if (field) field.focus()
+    else within.current?.querySelector('[role=alert]')?.scrollIntoView({ block: 'center' })
+  }, [problem])
 }

@@ -1,6 +1,8 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Pages } from '../api/hooks'
+import { Link } from '../router'
+import { Icon, type IconName } from './icon'
 import { ErrorState, RetryButton, Skeleton } from './states'
 
 export interface Column<T> {
@@ -22,7 +24,7 @@ interface TableProps<T> {
 }
 
 // Table shows a list of any length: only the rows in view are in the page, and the next page is read near the end. The first
-// cell of a row usually has a link with the class row-link, which the whole row then follows.
+// cell of a row is usually a RowLink.
 export function Table<T>({ label, columns, pages, rowKey, empty, rowHeight = 49 }: TableProps<T>) {
   const body = useRef<HTMLDivElement>(null)
   const [range, setRange] = useState<[number, number]>([0, 40])
@@ -94,4 +96,40 @@ function scrollerOf(element: HTMLElement): HTMLElement {
     if (/(auto|scroll)/.test(getComputedStyle(at).overflowY)) return at
   }
   return document.documentElement
+}
+
+interface RowLinkProps {
+  to?: string // where the row leads to
+  onClick?: () => void // or what opens a dialog
+  icon?: IconName
+  name: ComponentChildren
+  mono?: boolean // the name is one of programs
+  below?: ComponentChildren // a second line, for rows of 57 pixels
+  children?: ComponentChildren // beside the name
+}
+
+// RowLink is the first cell of a row, with its icon and name. The whole row follows it.
+export function RowLink({ to, onClick, icon, name, mono, below, children }: RowLinkProps) {
+  const bold = (
+    <b class={mono ? 'mono' : undefined} dir="auto">
+      {name}
+    </b>
+  )
+  const inside = (
+    <>
+      {icon && (
+        <span class="tile" aria-hidden="true">
+          <Icon name={icon} />
+        </span>
+      )}
+      {below ? <span class="two">{bold}{below}</span> : bold}
+      {children}
+    </>
+  )
+  if (to !== undefined) return <Link class="row-link" to={to}>{inside}</Link>
+  return (
+    <button type="button" class="row-link" aria-haspopup="dialog" onClick={onClick}>
+      {inside}
+    </button>
+  )
 }

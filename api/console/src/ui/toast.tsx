@@ -1,6 +1,9 @@
 import { signal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import type { Failure } from '../api/errors'
 import { Icon } from './icon'
 import { IconButton } from './button'
+import { messageOf } from './errors'
 import { t } from './messages'
 
 export type Tone = 'good' | 'bad' | 'plain'
@@ -18,6 +21,11 @@ export function toast(text: string, tone: Tone = 'good') {
   toasts.value = [...toasts.value.slice(-2), { id, text, tone }]
   setTimeout(() => drop(id), tone === 'bad' ? 8000 : 4000)
 }
+// useFailureToast says what failed when something did.
+export function useFailureToast(failure: Failure | null) {
+  useEffect(() => void (failure && toast(messageOf(failure), 'bad')), [failure])
+}
+
 const drop = (id: number) => (toasts.value = toasts.value.filter((x) => x.id !== id))
 
 // below returns where the header of the page ends, under which toasts stand.

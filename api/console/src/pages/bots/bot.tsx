@@ -4,8 +4,7 @@ import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { navigate } from '../../router'
-import { Button, confirm, Dialog, ErrorState, fieldError, FormError, Icon, Menu, PageBody, PageHeader, Skeleton, Tabs, TextField, toast, type MenuItem } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { confirm, ErrorState, fieldError, FormDialog, FormError, Icon, Menu, PageBody, PageHeader, Skeleton, Tabs, TextField, toast, type MenuItem } from '../../ui'
 import { BotKnowledge } from './knowledge'
 import { Editor } from './editor'
 import { t } from './messages'
@@ -88,23 +87,9 @@ function BotMenu({ bot, onChange }: { bot: BotDetail; onChange: (to: BotDetail) 
       {failure && <FormError failure={failure} />}
       <Menu label={t('more')} align="end" button={<Icon name="dots" />} groups={[{ items }]} />
       {renaming && (
-        <Dialog
-          title={t('rename')}
-          onClose={() => setRenaming(false)}
-          footer={
-            <>
-              <Button onClick={() => setRenaming(false)}>{ui('cancel')}</Button>
-              <Button kind="primary" type="submit" form="rename" busy={change.pending}>
-                {t('save')}
-              </Button>
-            </>
-          }
-        >
-          <form id="rename" onSubmit={(e) => (e.preventDefault(), void change.run({ name: name.trim() }))}>
-            <FormError failure={change.failure} />
-            <TextField label={t('name')} value={name} onInput={setName} required maxLength={200} error={fieldError(change.failure, 'name')} />
-          </form>
-        </Dialog>
+        <FormDialog title={t('rename')} submit={t('save')} action={change} onSubmit={() => void change.run({ name: name.trim() })} onClose={() => setRenaming(false)}>
+          <TextField label={t('name')} value={name} onInput={setName} required maxLength={200} error={fieldError(change.failure, 'name')} />
+        </FormDialog>
       )}
     </>
   )

@@ -4,9 +4,8 @@ import { invalidate, useAction, usePages } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { ago } from '../../i18n'
-import { Link, navigate, query, setQuery } from '../../router'
-import { Button, Dialog, EmptyState, fieldError, FormError, Icon, PageBody, PageHeader, SearchField, Table, TextArea, TextField, type Column } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { navigate, query, setQuery } from '../../router'
+import { Button, EmptyState, fieldError, FormDialog, PageBody, PageHeader, RowLink, SearchField, Table, TextArea, TextField, type Column } from '../../ui'
 import { t } from './messages'
 import { BotStatus } from './status'
 
@@ -23,14 +22,7 @@ export function BotsList() {
   const columns: Column<Summary>[] = [
     {
       key: 'name', title: t('name'), width: 'minmax(0, 1fr)',
-      cell: (bot) => (
-        <Link class="row-link" to={`/bots/${bot.id}`}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="bot" />
-          </span>
-          <b dir="auto">{bot.name}</b>
-        </Link>
-      ),
+      cell: (bot) => <RowLink to={`/bots/${bot.id}`} icon="bot" name={bot.name} />,
     },
     { key: 'status', title: t('status'), width: '160px', cell: (bot) => <BotStatus bot={bot} /> },
     { key: 'versions', title: t('versions'), width: '120px', wide: true, cell: (bot) => t('viewVersions', { n: bot.current_version }) },
@@ -76,23 +68,9 @@ function NewBot({ onClose }: { onClose: () => void }) {
   })
   const body = { name: name.trim(), ...(instruction.trim() && { instruction }) }
   return (
-    <Dialog
-      title={t('newBot')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="new-bot" busy={create.pending}>
-            {t('create')}
-          </Button>
-        </>
-      }
-    >
-      <form id="new-bot" onSubmit={(e) => (e.preventDefault(), void create.run(body))}>
-        <FormError failure={create.failure} onRetry={() => void create.run(body)} />
-        <TextField label={t('name')} hint={t('nameHint')} value={name} onInput={setName} required maxLength={200} error={fieldError(create.failure, 'name')} />
-        <TextArea label={t('instruction')} hint={t('instructionHint')} placeholder={t('instructionPlaceholder')} optional rows={7} maxLength={50000} value={instruction} onInput={setInstruction} error={fieldError(create.failure, 'instruction')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('newBot')} submit={t('create')} action={create} onSubmit={() => void create.run(body)} onClose={onClose}>
+      <TextField label={t('name')} hint={t('nameHint')} value={name} onInput={setName} required maxLength={200} error={fieldError(create.failure, 'name')} />
+      <TextArea label={t('instruction')} hint={t('instructionHint')} placeholder={t('instructionPlaceholder')} optional rows={7} maxLength={50000} value={instruction} onInput={setInstruction} error={fieldError(create.failure, 'instruction')} />
+    </FormDialog>
   )
 }

@@ -1,9 +1,8 @@
 import { api, ok } from '../../api/client'
 import { usePages, usePolling } from '../../api/hooks'
 import { number } from '../../i18n'
-import { Link, query, setQuery } from '../../router'
-import { EmptyState, Icon, Table, type Column } from '../../ui'
-import { Filter, Segments, When } from '../work/parts'
+import { query, setQuery } from '../../router'
+import { EmptyState, Filter, RowLink, Segments, Table, When, type Column } from '../../ui'
 import { DeliveryPanel } from './delivery'
 import { t } from './messages'
 import { DeliveryState, eventName, nameOf, useSubscriptions, withQuery, type Delivery } from './shared'
@@ -25,17 +24,7 @@ export function Deliveries({ subscription }: { subscription?: string }) {
   const columns: Column<Delivery>[] = [
     {
       key: 'event', title: t('event'), width: 'minmax(0, 1fr)',
-      cell: (d) => (
-        <Link class="row-link" to={withQuery({ delivery: d.id })}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="send" />
-          </span>
-          <span class="two">
-            <b>{eventName(d.event_type)}</b>
-            <small class="mono">{d.event_type}</small>
-          </span>
-        </Link>
-      ),
+      cell: (d) => <RowLink to={withQuery({ delivery: d.id })} icon="send" name={eventName(d.event_type)} below={<small class="mono">{d.event_type}</small>} />,
     },
     ...(subscription ? [] : [{ key: 'subscription', title: t('subscription'), width: 'minmax(0, 1.2fr)', wide: true, cell: (d: Delivery) => <span dir="ltr">{urlOf(d.subscription_id)}</span> }]),
     { key: 'state', title: t('state'), width: '130px', cell: (d) => <DeliveryState of={d} /> },

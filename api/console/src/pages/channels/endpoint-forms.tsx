@@ -5,8 +5,7 @@ import { invalidate, useAction } from '../../api/hooks'
 import { useBots } from '../../api/lists'
 import { as } from '../../api/operation'
 import { Link, navigate } from '../../router'
-import { Button, Code, Dialog, fieldError, FormError, Notice, Select, Skeleton, TextField, toast } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { Code, fieldError, FormDialog, FormError, Notice, Select, Skeleton, TextField, toast } from '../../ui'
 import { t } from './messages'
 import { Block, NewSecret, type Endpoint } from './shared'
 
@@ -47,15 +46,6 @@ function Fields({ form, set, failure, botHint }: { form: Form; set: (to: Form) =
   )
 }
 
-const footer = (onClose: () => void, label: string, pending: boolean, disabled = false) => (
-  <>
-    <Button onClick={onClose}>{ui('cancel')}</Button>
-    <Button kind="primary" type="submit" form="endpoint" busy={pending} disabled={disabled}>
-      {label}
-    </Button>
-  </>
-)
-
 export function NewEndpoint({ onClose }: { onClose: () => void }) {
   const bots = useBots()
   const offered = bots.data?.filter((b) => b.status !== 'archived') ?? []
@@ -81,12 +71,9 @@ export function NewEndpoint({ onClose }: { onClose: () => void }) {
   const bot = form.bot || (offered.length === 1 ? offered[0]!.id : '')
   const submit = () => void create.run({ name: form.name.trim(), bot_id: bot, on_archived: form.rule })
   return (
-    <Dialog title={t('newEndpoint')} onClose={onClose} footer={footer(onClose, t('create'), create.pending, !offered.length)}>
-      <form id="endpoint" onSubmit={(e) => (e.preventDefault(), submit())}>
-        <FormError failure={create.failure} onRetry={submit} />
-        <Fields form={{ ...form, bot }} set={setForm} failure={create.failure} botHint={t('botHint')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('newEndpoint')} submit={t('create')} action={create} disabled={!offered.length} onSubmit={submit} onClose={onClose}>
+      <Fields form={{ ...form, bot }} set={setForm} failure={create.failure} botHint={t('botHint')} />
+    </FormDialog>
   )
 }
 
@@ -104,11 +91,8 @@ export function ChangeEndpoint({ of: e, onDone, onClose }: { of: Endpoint; onDon
   }
   const submit = () => (Object.keys(body).length ? void change.run(body) : onClose())
   return (
-    <Dialog title={t('changeEndpoint')} onClose={onClose} footer={footer(onClose, t('save'), change.pending)}>
-      <form id="endpoint" onSubmit={(x) => (x.preventDefault(), submit())}>
-        <FormError failure={change.failure} onRetry={submit} />
-        <Fields form={form} set={setForm} failure={change.failure} botHint={t('changeBotHint')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('changeEndpoint')} submit={t('save')} action={change} onSubmit={submit} onClose={onClose}>
+      <Fields form={form} set={setForm} failure={change.failure} botHint={t('changeBotHint')} />
+    </FormDialog>
   )
 }

@@ -1,13 +1,13 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { api, ok } from '../../api/client'
 import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { useBots } from '../../api/lists'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { me } from '../../api/session'
+import { PageLink } from '../../layout/links'
 import { navigate } from '../../router'
-import { Button, Code, confirm, EmptyState, ErrorState, Icon, LinkButton, Menu, messageOf, Notice, PageBody, PageHeader, Section, Skeleton, toast } from '../../ui'
-import { At, Facts, Id, PageLink } from '../work/parts'
+import { At, Button, Code, confirm, EmptyState, ErrorState, Facts, Icon, Id, LinkButton, Menu, Notice, PageBody, PageHeader, Section, Skeleton, toast, useFailureToast } from '../../ui'
 import { ChangeEndpoint, exampleOf, urlOf } from './endpoint-forms'
 import { Events } from './events'
 import { t } from './messages'
@@ -92,7 +92,7 @@ function Actions({ of: e, set }: { of: Endpoint; set: (to: Endpoint) => void }) 
     toast(t('endpointDeleted'))
   })
   const failure = turn.failure ?? adopt.failure ?? remove.failure
-  useEffect(() => void (failure && toast(messageOf(failure), 'bad')), [failure])
+  useFailureToast(failure)
 
   const ask = {
     disable: async () => (await confirm({ title: t('disableEndpointTitle', { name: e.name }), text: t('disableEndpointText'), yes: t('disable') })) && turn.run('disabled'),

@@ -2,9 +2,8 @@ import { api, ok } from '../../api/client'
 import { usePages } from '../../api/hooks'
 import { useBots } from '../../api/lists'
 import { may } from '../../api/permissions'
-import { Link, setQuery } from '../../router'
-import { Button, EmptyState, Icon, Table, type Column } from '../../ui'
-import { When } from '../work/parts'
+import { setQuery } from '../../router'
+import { Button, EmptyState, RowLink, Table, When, type Column } from '../../ui'
 import { t } from './messages'
 import { EndpointState, type Endpoint } from './shared'
 
@@ -14,14 +13,7 @@ export function Endpoints() {
   const columns: Column<Endpoint>[] = [
     {
       key: 'name', title: t('name'), width: 'minmax(0, 1fr)',
-      cell: (e) => (
-        <Link class="row-link" to={`/channels/endpoints/${e.id}`}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="plug" />
-          </span>
-          <b dir="auto">{e.name}</b>
-        </Link>
-      ),
+      cell: (e) => <RowLink to={`/channels/endpoints/${e.id}`} icon="plug" name={e.name} />,
     },
     { key: 'bot', title: t('bot'), width: 'minmax(0, 0.8fr)', wide: true, cell: (e) => <span dir="auto">{bots.data?.find((b) => b.id === e.bot_id)?.name ?? '—'}</span> },
     { key: 'state', title: t('state'), width: '120px', cell: (e) => <EndpointState of={e} /> },

@@ -1,9 +1,9 @@
 import { api, ok, type Schemas } from '../../api/client'
 import { usePolling, useQuery } from '../../api/hooks'
 import { may } from '../../api/permissions'
-import { Code, Dialog, ErrorState, LinkButton, Notice, Skeleton } from '../../ui'
+import { PageLink } from '../../layout/links'
+import { asText, At, Code, Dialog, ErrorState, Facts, Id, LinkButton, Notice, Skeleton } from '../../ui'
 import { remedyOf, t as conversation } from '../conversations/messages'
-import { asText, At, Facts, Id, PageLink } from '../work/parts'
 import { t } from './messages'
 import { Block, eventName, EventState, Said } from './shared'
 

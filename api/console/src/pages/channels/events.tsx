@@ -1,8 +1,7 @@
 import { api, ok } from '../../api/client'
 import { usePages, usePolling } from '../../api/hooks'
-import { Link, query, setQuery } from '../../router'
-import { EmptyState, Icon, Table, type Column } from '../../ui'
-import { Filter, Segments, When } from '../work/parts'
+import { query, setQuery } from '../../router'
+import { EmptyState, Filter, RowLink, Segments, Table, When, type Column } from '../../ui'
 import { EventPanel } from './event'
 import { t } from './messages'
 import { eventName, EventState, nameOf, useEndpoints, withQuery, type Event } from './shared'
@@ -24,17 +23,7 @@ export function Events({ endpoint }: { endpoint?: string }) {
   const columns: Column<Event>[] = [
     {
       key: 'event', title: t('event'), width: 'minmax(0, 1.2fr)',
-      cell: (e) => (
-        <Link class="row-link" to={withQuery({ event: e.id })}>
-          <span class="tile" aria-hidden="true">
-            <Icon name={e.conversation_id === null ? 'file' : 'chat'} />
-          </span>
-          <span class="two">
-            <b dir="auto">{e.conversation_id ?? eventName(e.type)}</b>
-            <small class="mono" dir="ltr">{e.webhook_id}</small>
-          </span>
-        </Link>
-      ),
+      cell: (e) => <RowLink to={withQuery({ event: e.id })} icon={e.conversation_id === null ? 'file' : 'chat'} name={e.conversation_id ?? eventName(e.type)} below={<small class="mono" dir="ltr">{e.webhook_id}</small>} />,
     },
     { key: 'type', title: t('type'), width: 'minmax(0, 0.8fr)', wide: true, cell: (e) => <code class="one-line">{e.type}</code> },
     ...(endpoint ? [] : [{ key: 'endpoint', title: t('endpoint'), width: 'minmax(0, 0.8fr)', wide: true, cell: (e: Event) => <span dir="auto">{endpointName(e.endpoint_id)}</span> }]),

@@ -6,8 +6,7 @@ import { listed, type Listed } from '../../api/lists'
 import { may } from '../../api/permissions'
 import { me } from '../../api/session'
 import { route } from '../../router'
-import { Badge, Button, Code, Dialog, FormError, Notice, Select } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { Badge, Button, Code, Dialog, FormDialog, Notice, Select } from '../../ui'
 import { t, type Key } from './messages'
 
 export type Endpoint = Schemas['WebhookEndpoint']
@@ -116,24 +115,10 @@ export function Rotate({ id, hint, text, rotate, onClose }: RotateProps) {
   if (secret) return <NewSecret title={t('rotated')} secret={secret} text={text} onClose={onClose} />
   const submit = () => void run.run({ overlap_seconds: Number(seconds) })
   return (
-    <Dialog
-      title={t('rotate')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="rotate" busy={run.pending}>
-            {t('rotateGo')}
-          </Button>
-        </>
-      }
-    >
-      <form id="rotate" onSubmit={(e) => (e.preventDefault(), submit())}>
-        <FormError failure={run.failure} onRetry={submit} />
-        <p>{t('rotateText')}</p>
-        <Select label={t('overlap')} hint={hint} value={seconds} onChange={setSeconds} options={overlaps.map((s) => ({ value: String(s), label: t(`overlap${s}`) }))} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('rotate')} submit={t('rotateGo')} action={run} onSubmit={submit} onClose={onClose}>
+      <p>{t('rotateText')}</p>
+      <Select label={t('overlap')} hint={hint} value={seconds} onChange={setSeconds} options={overlaps.map((s) => ({ value: String(s), label: t(`overlap${s}`) }))} />
+    </FormDialog>
   )
 }
 

@@ -4,8 +4,7 @@ import type { Failure } from '../../api/errors'
 import { invalidate, useAction } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { navigate } from '../../router'
-import { Button, Checkbox, Dialog, fieldError, FormError, Icon, Select, TextField, toast } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { Checkbox, fieldError, FormDialog, Icon, Select, TextField, toast } from '../../ui'
 import { t } from './messages'
 import { eventName, eventTypes, NewSecret, useEndpoints, type Subscription } from './shared'
 
@@ -43,15 +42,6 @@ function Fields({ url, setUrl, events, setEvents, failure, missing }: FieldsProp
   )
 }
 
-const footer = (onClose: () => void, label: string, pending: boolean) => (
-  <>
-    <Button onClick={onClose}>{ui('cancel')}</Button>
-    <Button kind="primary" type="submit" form="subscription" busy={pending}>
-      {label}
-    </Button>
-  </>
-)
-
 export function NewSubscription({ onClose }: { onClose: () => void }) {
   const endpoints = useEndpoints()
   const [url, setUrl] = useState('')
@@ -66,22 +56,19 @@ export function NewSubscription({ onClose }: { onClose: () => void }) {
   if (made) return <NewSecret title={t('subscriptionMade')} secret={made.secret} text={t('subscriptionSecretText')} onClose={() => void navigate(`/channels/subscriptions/${made.id}`, { replace: true })} />
   const submit = () => (setMissing(!events.length), events.length && void create.run({ url: url.trim(), events, ...(scope && { endpoint_id: scope }) }))
   return (
-    <Dialog title={t('newSubscription')} onClose={onClose} footer={footer(onClose, t('create'), create.pending)}>
-      <form id="subscription" onSubmit={(e) => (e.preventDefault(), submit())}>
-        <FormError failure={create.failure} onRetry={submit} />
-        <Fields url={url} setUrl={setUrl} events={events} setEvents={setEvents} failure={create.failure} missing={missing} />
-        {(endpoints.data?.items.length ?? 0) > 0 && (
-          <Select
-            label={t('scope')}
-            hint={t('scopeHint')}
-            value={scope}
-            onChange={setScope}
-            options={[{ value: '', label: t('scopeAll') }, ...endpoints.data!.items.map((e) => ({ value: e.id, label: t('scopeOf', { name: e.name }) }))]}
-            error={fieldError(create.failure, 'endpoint_id')}
-          />
-        )}
-      </form>
-    </Dialog>
+    <FormDialog title={t('newSubscription')} submit={t('create')} action={create} onSubmit={submit} onClose={onClose}>
+      <Fields url={url} setUrl={setUrl} events={events} setEvents={setEvents} failure={create.failure} missing={missing} />
+      {(endpoints.data?.items.length ?? 0) > 0 && (
+        <Select
+          label={t('scope')}
+          hint={t('scopeHint')}
+          value={scope}
+          onChange={setScope}
+          options={[{ value: '', label: t('scopeAll') }, ...endpoints.data!.items.map((e) => ({ value: e.id, label: t('scopeOf', { name: e.name }) }))]}
+          error={fieldError(create.failure, 'endpoint_id')}
+        />
+      )}
+    </FormDialog>
   )
 }
 
@@ -103,11 +90,8 @@ export function ChangeSubscription({ of: s, onDone, onClose }: { of: Subscriptio
     else onClose()
   }
   return (
-    <Dialog title={t('changeSubscription')} onClose={onClose} footer={footer(onClose, t('save'), change.pending)}>
-      <form id="subscription" onSubmit={(e) => (e.preventDefault(), submit())}>
-        <FormError failure={change.failure} onRetry={submit} />
-        <Fields url={url} setUrl={setUrl} events={events} setEvents={setEvents} failure={change.failure} missing={missing} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('changeSubscription')} submit={t('save')} action={change} onSubmit={submit} onClose={onClose}>
+      <Fields url={url} setUrl={setUrl} events={events} setEvents={setEvents} failure={change.failure} missing={missing} />
+    </FormDialog>
   )
 }

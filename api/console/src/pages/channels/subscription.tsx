@@ -6,8 +6,7 @@ import { may } from '../../api/permissions'
 import { me } from '../../api/session'
 import { dateTime, duration } from '../../i18n'
 import { Link, navigate } from '../../router'
-import { Badge, Button, confirm, ErrorState, Icon, LinkButton, Menu, messageOf, Notice, PageBody, PageHeader, Section, Skeleton, toast } from '../../ui'
-import { At, Facts, Id } from '../work/parts'
+import { At, Badge, Button, confirm, ErrorState, Facts, Icon, Id, LinkButton, Menu, Notice, PageBody, PageHeader, Section, Skeleton, toast, useFailureToast } from '../../ui'
 import { Deliveries } from './deliveries'
 import { Missing } from './endpoint'
 import { t } from './messages'
@@ -26,7 +25,7 @@ export function SubscriptionPage({ id }: { id: string }) {
     setTest((await ok(api.POST('/v1/webhook-subscriptions/{subscription_id}/ping', { params: { path }, body: {}, ...as(operation) }))).id)
     invalidate('webhook-deliveries')
   })
-  useEffect(() => void (ping.failure && toast(messageOf(ping.failure), 'bad')), [ping.failure])
+  useFailureToast(ping.failure)
   const s = subscription.data
   if (!s) {
     const failure = subscription.failure
@@ -136,7 +135,7 @@ function Actions({ of: s, set }: { of: Subscription; set: (to: Subscription) => 
     toast(t('subscriptionDeleted'))
   })
   const failure = turn.failure ?? adopt.failure ?? remove.failure
-  useEffect(() => void (failure && toast(messageOf(failure), 'bad')), [failure])
+  useFailureToast(failure)
 
   const ask = {
     disable: async () => (await confirm({ title: t('disableSubscriptionTitle'), text: t('disableSubscriptionText'), yes: t('disable') })) && turn.run('disabled'),

@@ -1,9 +1,8 @@
 import { api, ok } from '../../api/client'
 import { usePages } from '../../api/hooks'
 import { may } from '../../api/permissions'
-import { Link, setQuery } from '../../router'
-import { Button, EmptyState, Icon, Table, type Column } from '../../ui'
-import { When } from '../work/parts'
+import { setQuery } from '../../router'
+import { Button, EmptyState, RowLink, Table, When, type Column } from '../../ui'
 import { t } from './messages'
 import { eventName, Health, type Subscription } from './shared'
 
@@ -14,14 +13,7 @@ export function Subscriptions() {
   const columns: Column<Subscription>[] = [
     {
       key: 'url', title: t('url'), width: 'minmax(0, 1.4fr)',
-      cell: (s) => (
-        <Link class="row-link" to={`/channels/subscriptions/${s.id}`}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="send" />
-          </span>
-          <b dir="ltr">{s.url}</b>
-        </Link>
-      ),
+      cell: (s) => <RowLink to={`/channels/subscriptions/${s.id}`} icon="send" name={s.url} />,
     },
     { key: 'events', title: t('events'), width: 'minmax(0, 1fr)', wide: true, cell: summary },
     { key: 'health', title: t('health'), width: '120px', cell: (s) => <Health of={s} /> },

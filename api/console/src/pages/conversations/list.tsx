@@ -4,8 +4,8 @@ import { usePages, useQuery } from '../../api/hooks'
 import { useBots } from '../../api/lists'
 import { may } from '../../api/permissions'
 import { ago } from '../../i18n'
-import { Link, navigate, query, setQuery } from '../../router'
-import { Badge, Button, EmptyState, Icon, PageBody, PageHeader, SearchField, Table, type Column } from '../../ui'
+import { navigate, query, setQuery } from '../../router'
+import { Badge, Button, EmptyState, Icon, PageBody, PageHeader, RowLink, SearchField, Table, type Column } from '../../ui'
 import { t } from './messages'
 import { titleOf, useChannels, useEndUsers, whoOf } from './names'
 
@@ -26,14 +26,10 @@ export function ThreadsList() {
     {
       key: 'title', title: t('conversation'), width: 'minmax(0, 1.4fr)',
       cell: (x) => (
-        <Link class="row-link" to={`/conversations/${x.id}`}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="chat" />
-          </span>
-          <b dir="auto">{titleOf(x)}</b>
+        <RowLink to={`/conversations/${x.id}`} icon="chat" name={titleOf(x)}>
           {x.trial && <Badge>{t('trial')}</Badge>}
           {x.status === 'archived' && <Badge>{t('archived')}</Badge>}
-        </Link>
+        </RowLink>
       ),
     },
     { key: 'bot', title: t('bot'), width: 'minmax(0, 0.8fr)', wide: true, cell: (x) => <span dir="auto">{x.bot_id ? (names.get(x.bot_id) ?? (bots.data ? t('botGone') : '')) : t('botGone')}</span> },

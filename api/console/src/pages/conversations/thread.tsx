@@ -4,10 +4,10 @@ import { asFailure } from '../../api/errors'
 import { invalidate, useAction, usePages, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
+import { saveAs } from '../../api/save'
 import { dateTime } from '../../i18n'
 import { Link, navigate, query, setQuery } from '../../router'
-import { Badge, Button, confirm, EmptyState, ErrorState, Icon, Menu, messageOf, Notice, PageBody, PageHeader, Skeleton, toast } from '../../ui'
-import { saveAs } from '../knowledge/save'
+import { Badge, Button, confirm, EmptyState, ErrorState, Icon, Menu, messageOf, Notice, PageBody, PageHeader, Skeleton, toast, useFailureToast } from '../../ui'
 import { branchesOf } from './branches'
 import { t } from './messages'
 import { titleOf, whoOf } from './names'
@@ -178,7 +178,7 @@ function ThreadActions({ thread: x, branch }: { thread: Schemas['Thread']; branc
     toast(t('deleted'))
   })
   const failure = change.failure ?? remove.failure
-  useEffect(() => void (failure && toast(messageOf(failure), 'bad')), [failure])
+  useFailureToast(failure)
   const items = []
   if (may('turns.take')) items.push(x.status === 'active' ? { label: t('archive'), onSelect: () => void change.run('archived') } : { label: t('restore'), onSelect: () => void change.run('active') })
   if (may('threads.delete')) {

@@ -1,15 +1,14 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { Failure } from '../../api/errors'
 import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { ago, bytes, dateTime, duration, language, money, number } from '../../i18n'
+import { citedPath } from '../../layout/links'
 import { Link, navigate, setQuery } from '../../router'
-import { Badge, Button, Code, CopyButton, Dialog, ErrorState, FormError, Icon, IconButton, LinkButton, messageOf, Skeleton, TextArea, toast } from '../../ui'
-import { t as ui } from '../../ui/messages'
-import { citedPath } from '../knowledge/save'
+import { Badge, Button, Code, CopyButton, ErrorState, FormDialog, Icon, IconButton, LinkButton, messageOf, Skeleton, TextArea, toast, useFailureToast } from '../../ui'
 import type { Siblings } from './branches'
 import { remedyOf, t } from './messages'
 
@@ -187,7 +186,7 @@ function Running({ turn: x }: { turn: Turn }) {
     invalidate(`thread ${x.thread_id}`)
     toast(t('stopped'))
   })
-  useEffect(() => void (cancel.failure && toast(messageOf(cancel.failure), 'bad')), [cancel.failure])
+  useFailureToast(cancel.failure)
   return (
     <li class="turn-said assistant">
       <div class="turn-said-head" role="status">
@@ -245,7 +244,7 @@ function Rating({ message: m, thread }: { message: Message; thread: string }) {
     invalidate(`thread ${thread} messages`)
     toast(body.rating === 'good' ? t('ratedGood') : t('ratedBad'))
   })
-  useEffect(() => void (rate.failure && !asking && toast(messageOf(rate.failure), 'bad')), [rate.failure])
+  useFailureToast(asking ? null : rate.failure)
   if (!may('turns.take')) return null
   const given = m.feedback?.rating
   return (
@@ -254,23 +253,9 @@ function Rating({ message: m, thread }: { message: Message; thread: string }) {
       <IconButton small icon="down" label={t('bad')} aria-pressed={given === 'bad'} onClick={() => (setComment(m.feedback?.comment ?? ''), setAsking(true))} />
       {m.feedback?.comment && <small dir="auto">{t('yourComment', { text: m.feedback.comment })}</small>}
       {asking && (
-        <Dialog
-          title={t('rateBad')}
-          onClose={() => setAsking(false)}
-          footer={
-            <>
-              <Button onClick={() => setAsking(false)}>{ui('cancel')}</Button>
-              <Button kind="primary" type="submit" form="rate" busy={rate.pending}>
-                {t('rateBad')}
-              </Button>
-            </>
-          }
-        >
-          <form id="rate" onSubmit={(e) => (e.preventDefault(), void rate.run({ rating: 'bad', ...(comment.trim() && { comment: comment.trim() }) }))}>
-            <FormError failure={rate.failure} />
-            <TextArea label={t('comment')} hint={t('commentHint')} optional rows={4} maxLength={1000} value={comment} onInput={setComment} />
-          </form>
-        </Dialog>
+        <FormDialog title={t('rateBad')} submit={t('rateBad')} action={rate} onSubmit={() => void rate.run({ rating: 'bad', ...(comment.trim() && { comment: comment.trim() }) })} onClose={() => (rate.clear(), setAsking(false))}>
+          <TextArea label={t('comment')} hint={t('commentHint')} optional rows={4} maxLength={1000} value={comment} onInput={setComment} />
+        </FormDialog>
       )}
     </div>
   )

@@ -4,8 +4,7 @@ import { Failure } from '../../api/errors'
 import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { navigate } from '../../router'
-import { Button, Dialog, ErrorState, fieldError, FormError, Select, Skeleton, TextField, toast } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { ErrorState, fieldError, FormDialog, Select, Skeleton, TextField, toast } from '../../ui'
 import { t } from './messages'
 
 type Attached = NonNullable<Schemas['NewSettings']['knowledge']>
@@ -43,28 +42,16 @@ export function AskDialog({ base, onClose }: { base: Schemas['KnowledgeBase']; o
   const submit = () => void attach.run({ bot, base: base.id, name: name.trim() })
   const options = [...(bots.data ?? []).map((b) => ({ value: b.id, label: b.name })), { value: '', label: t('newBot') }]
   return (
-    <Dialog
-      title={t('askTitle')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="ask-bot" busy={attach.pending} disabled={!bots.data}>
-            {t('attach')}
-          </Button>
-        </>
-      }
-    >
+    <FormDialog title={t('askTitle')} submit={t('attach')} action={attach} disabled={!bots.data} onSubmit={submit} onClose={onClose}>
       {!bots.data ? (
         bots.failure ? <ErrorState failure={bots.failure} onRetry={bots.reload} /> : <Skeleton lines={3} />
       ) : (
-        <form id="ask-bot" onSubmit={(e) => (e.preventDefault(), submit())}>
-          <FormError failure={attach.failure} onRetry={submit} />
+        <>
           <p class="hint" dir="auto">{t('askHint', { name: base.name })}</p>
           {bots.data.length > 0 && <Select label={t('bot')} value={bot} onChange={setChosen} options={options} />}
           {!bot && <TextField label={t('newBotName')} value={name} onInput={setName} required maxLength={200} error={fieldError(attach.failure, 'name')} />}
-        </form>
+        </>
       )}
-    </Dialog>
+    </FormDialog>
   )
 }

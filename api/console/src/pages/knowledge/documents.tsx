@@ -6,7 +6,7 @@ import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { ago, bytes, number } from '../../i18n'
 import { guardLeaving, Link } from '../../router'
-import { Button, confirm, Dialog, fieldError, FormError, Icon, IconButton, messageOf, Notice, Table, TextArea, TextField, toast, type Column } from '../../ui'
+import { Button, confirm, Dialog, fieldError, FormDialog, Icon, IconButton, messageOf, Notice, RowLink, Table, TextArea, TextField, toast, useFailureToast, type Column } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import { remedyOf, t } from './messages'
 import { DocumentState, kindOf, working, type Document } from './status'
@@ -36,7 +36,7 @@ export function Documents({ base, onAsk }: { base: Schemas['KnowledgeBase']; onA
   const remove = useAction('document.delete', async (operation, id: string) => (await ok(api.DELETE('/v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}', { params: { path: { ...path, document_id: id } }, ...as(operation) })), true))
   const reindex = useAction('document.reindex', (operation, id: string) => ok(api.POST('/v1/knowledge-bases/{knowledge_base_id}/documents/{document_id}/reindex', { params: { path: { ...path, document_id: id } }, body: {}, ...as(operation) })))
   const failure = remove.failure ?? reindex.failure
-  useEffect(() => void (failure && toast(messageOf(failure), 'bad')), [failure])
+  useFailureToast(failure)
 
   const ask = async (d: Document) => {
     if (!(await confirm({ title: t('deleteDocument', { title: d.title }), text: t('deleteDocumentText'), yes: t('delete'), danger: true }))) return
@@ -54,14 +54,7 @@ export function Documents({ base, onAsk }: { base: Schemas['KnowledgeBase']; onA
   const columns: Column<Document>[] = [
     {
       key: 'title', title: t('docTitle'), width: 'minmax(0, 1fr)',
-      cell: (d) => (
-        <Link class="row-link" to={`/knowledge/${base.id}/${d.id}`}>
-          <span class="tile doc-tile" aria-hidden="true">
-            <Icon name="file" />
-          </span>
-          <b dir="auto">{d.title}</b>
-        </Link>
-      ),
+      cell: (d) => <RowLink to={`/knowledge/${base.id}/${d.id}`} icon="file" name={d.title} />,
     },
     {
       key: 'status', title: t('status'), width: 'minmax(122px, 0.5fr)',
@@ -88,7 +81,11 @@ export function Documents({ base, onAsk }: { base: Schemas['KnowledgeBase']; onA
       <Ready base={base} rows={rows} onAsk={onAsk} />
       {write && <DropZone base={base.id} input={picker} large={bare} onPaste={() => setPasting(true)} />}
       <Uploads base={base.id} />
-      {(!bare || !write) && <Table label={t('documents')} columns={columns} pages={pages} rowKey={(d) => d.id} empty={<p class="hint">{t('noDocuments')}</p>} />}
+      {(!bare || !write) && (
+        <div class="documents">
+          <Table label={t('documents')} columns={columns} pages={pages} rowKey={(d) => d.id} empty={<p class="hint">{t('noDocuments')}</p>} />
+        </div>
+      )}
       {pasting && <PasteDialog base={base.id} onClose={() => setPasting(false)} />}
       {shown && <FailedDialog document={shown} write={write} busy={reindex.pending} onClose={() => setShown(null)} onDelete={() => void ask(shown)} onAgain={() => void again(shown)} onChoose={() => (setShown(null), picker.current?.click())} />}
     </>
@@ -254,25 +251,10 @@ function PasteDialog({ base, onClose }: { base: string; onClose: () => void }) {
   const body = { title: title.trim(), text }
   const dirty = text.trim() !== ''
   return (
-    <Dialog
-      title={t('pasteTitle')}
-      fixed={dirty}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="paste" busy={add.pending}>
-            {t('add')}
-          </Button>
-        </>
-      }
-    >
-      <form id="paste" onSubmit={(e) => (e.preventDefault(), void add.run(body))}>
-        <FormError failure={add.failure} onRetry={() => void add.run(body)} />
-        <TextField label={t('docTitle')} value={title} onInput={setTitle} required maxLength={300} error={fieldError(add.failure, 'title')} />
-        <TextArea label={t('text')} hint={t('textHint')} rows={12} required maxLength={1_000_000} value={text} onInput={setText} error={fieldError(add.failure, 'text')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('pasteTitle')} fixed={dirty} submit={t('add')} action={add} onSubmit={() => void add.run(body)} onClose={onClose}>
+      <TextField label={t('docTitle')} value={title} onInput={setTitle} required maxLength={300} error={fieldError(add.failure, 'title')} />
+      <TextArea label={t('text')} hint={t('textHint')} rows={12} required maxLength={1_000_000} value={text} onInput={setText} error={fieldError(add.failure, 'text')} />
+    </FormDialog>
   )
 }
 

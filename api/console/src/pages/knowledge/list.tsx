@@ -4,9 +4,8 @@ import { invalidate, useAction, usePages } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { ago, language, number } from '../../i18n'
-import { Link, navigate, query, setQuery } from '../../router'
-import { Button, Dialog, EmptyState, fieldError, FormError, Icon, PageBody, PageHeader, Select, Table, TextArea, TextField, type Column } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { navigate, query, setQuery } from '../../router'
+import { Button, EmptyState, fieldError, FormDialog, PageBody, PageHeader, RowLink, Select, Table, TextArea, TextField, type Column } from '../../ui'
 import { t } from './messages'
 import { BaseState, type BaseOf } from './status'
 
@@ -15,17 +14,7 @@ export function BasesList() {
   const columns: Column<BaseOf>[] = [
     {
       key: 'name', title: t('name'), width: 'minmax(0, 1fr)',
-      cell: (base) => (
-        <Link class="row-link" to={`/knowledge/${base.id}`}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="book" />
-          </span>
-          <span class="two-lines">
-            <b dir="auto">{base.name}</b>
-            {base.description && <small dir="auto">{base.description}</small>}
-          </span>
-        </Link>
-      ),
+      cell: (base) => <RowLink to={`/knowledge/${base.id}`} icon="book" name={base.name} below={base.description && <small dir="auto">{base.description}</small>} />,
     },
     { key: 'state', title: t('status'), width: '130px', cell: (base) => <BaseState counts={base.documents} /> },
     { key: 'documents', title: t('documents'), width: '110px', wide: true, end: true, cell: (base) => number(base.documents.total) },
@@ -74,24 +63,10 @@ function NewBase({ onClose }: { onClose: () => void }) {
   })
   const body = { name: name.trim(), language: stem as Schemas['KnowledgeLanguage'], ...(description.trim() && { description: description.trim() }) }
   return (
-    <Dialog
-      title={t('newBase')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="new-base" busy={create.pending}>
-            {t('create')}
-          </Button>
-        </>
-      }
-    >
-      <form id="new-base" onSubmit={(e) => (e.preventDefault(), void create.run(body))}>
-        <FormError failure={create.failure} onRetry={() => void create.run(body)} />
-        <TextField label={t('name')} value={name} onInput={setName} required maxLength={200} error={fieldError(create.failure, 'name')} />
-        <TextArea label={t('description')} hint={t('descriptionHint')} optional rows={2} maxLength={2000} value={description} onInput={setDescription} error={fieldError(create.failure, 'description')} />
-        <Select label={t('language')} hint={t('languageHint')} value={stem} onChange={setStem} options={[...stems, 'simple' as const].map((value) => ({ value, label: languageName(value) }))} error={fieldError(create.failure, 'language')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('newBase')} submit={t('create')} action={create} onSubmit={() => void create.run(body)} onClose={onClose}>
+      <TextField label={t('name')} value={name} onInput={setName} required maxLength={200} error={fieldError(create.failure, 'name')} />
+      <TextArea label={t('description')} hint={t('descriptionHint')} optional rows={2} maxLength={2000} value={description} onInput={setDescription} error={fieldError(create.failure, 'description')} />
+      <Select label={t('language')} hint={t('languageHint')} value={stem} onChange={setStem} options={[...stems, 'simple' as const].map((value) => ({ value, label: languageName(value) }))} error={fieldError(create.failure, 'language')} />
+    </FormDialog>
   )
 }

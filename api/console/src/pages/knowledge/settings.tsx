@@ -4,7 +4,7 @@ import { invalidate, useAction } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { guardLeaving, navigate } from '../../router'
-import { Button, confirm, confirmLeaving, fieldError, FormError, messageOf, Section, TextArea, TextField, toast } from '../../ui'
+import { Button, confirm, confirmLeaving, fieldError, FormError, messageOf, Section, TextArea, TextField, toast, useFailureToast } from '../../ui'
 import { languageName } from './list'
 import { t } from './messages'
 
@@ -55,7 +55,7 @@ export function BaseSettings({ base, set }: { base: Base; set: (to: Base) => voi
     const bots = (failure.details?.bots as { name?: string }[] | undefined)?.map((b) => b.name ?? '').filter(Boolean) ?? []
     void confirm({ title: t('inUseTitle'), text: t('inUseText', { bots: bots.join(', ') }), yes: t('deleteAnyway'), danger: true }).then((yes) => void (yes && remove.run(true)))
   }, [remove.failure])
-  useEffect(() => void (rebuild.failure && toast(messageOf(rebuild.failure), 'bad')), [rebuild.failure])
+  useFailureToast(rebuild.failure)
   return (
     <>
       <Section title={t('general')}>

@@ -5,12 +5,10 @@ import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import type { Role } from '../../api/session'
 import { href, setQuery } from '../../router'
-import { Badge, Button, confirm, Dialog, EmptyState, fieldError, messageOf, Notice, Select, Table, TextField, toast, type Column } from '../../ui'
+import { Badge, Button, confirm, Dialog, EmptyState, fieldError, FormDialog, messageOf, Notice, Secret, Select, Table, TextField, toast, When, type Column } from '../../ui'
 import { asFailure } from '../../api/errors'
-import { t as ui } from '../../ui/messages'
-import { When } from '../work/parts'
 import { t } from './messages'
-import { Fresh, roleHint, roleOptions, Secret } from './shared'
+import { roleHint, roleOptions } from './shared'
 
 type Invitation = Schemas['Invitation']
 
@@ -80,23 +78,9 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
     )
   }
   return (
-    <Dialog
-      title={t('invite')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="invite" busy={invite.pending}>
-            {t('sendInvitation')}
-          </Button>
-        </>
-      }
-    >
-      <form id="invite" onSubmit={(e) => (e.preventDefault(), run())}>
-        <Fresh failure={invite.failure} onDone={run} />
-        <TextField label={t('email')} type="email" required maxLength={254} autocomplete="off" value={email} onInput={setEmail} error={fieldError(invite.failure, 'email')} />
-        <Select label={t('role')} hint={roleHint(role)} value={role} onChange={(to) => setRole(to as Role)} options={roleOptions()} error={fieldError(invite.failure, 'role')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('invite')} submit={t('sendInvitation')} action={invite} onSubmit={run} onClose={onClose}>
+      <TextField label={t('email')} type="email" required maxLength={254} autocomplete="off" value={email} onInput={setEmail} error={fieldError(invite.failure, 'email')} />
+      <Select label={t('role')} hint={roleHint(role)} value={role} onChange={(to) => setRole(to as Role)} options={roleOptions()} error={fieldError(invite.failure, 'role')} />
+    </FormDialog>
   )
 }

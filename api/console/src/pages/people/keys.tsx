@@ -6,11 +6,9 @@ import { as } from '../../api/operation'
 import { here } from '../../api/session'
 import { compact, money, number } from '../../i18n'
 import { setQuery } from '../../router'
-import { Badge, Button, Checkbox, confirm, Dialog, EmptyState, ErrorState, fieldError, FormError, Icon, Notice, Select, Skeleton, Table, TextField, toast, type Column } from '../../ui'
-import { t as ui } from '../../ui/messages'
-import { At, Facts, Id, When } from '../work/parts'
+import { At, Badge, Button, Checkbox, confirm, Dialog, EmptyState, ErrorState, Facts, fieldError, FormDialog, FormError, Fresh, Id, Notice, RowLink, Secret, Select, Skeleton, Table, TextField, toast, When, type Column } from '../../ui'
 import { t } from './messages'
-import { Fresh, roleHint, Secret } from './shared'
+import { roleHint } from './shared'
 
 type Key = Schemas['ApiKey']
 type Limits = Schemas['ApiKeyLimits']
@@ -28,17 +26,7 @@ export function Keys() {
   const columns: Column<Key>[] = [
     {
       key: 'name', title: t('name'), width: 'minmax(0, 1fr)',
-      cell: (k) => (
-        <button type="button" class="row-link" aria-haspopup="dialog" onClick={() => setOpen(k)}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="key" />
-          </span>
-          <span class="two">
-            <b dir="auto">{k.name}</b>
-            <small class="mono">{k.hint}…</small>
-          </span>
-        </button>
-      ),
+      cell: (k) => <RowLink onClick={() => setOpen(k)} icon="key" name={k.name} below={<small class="mono">{k.hint}…</small>} />,
     },
     { key: 'role', title: t('role'), width: '110px', wide: true, cell: (k) => t(k.role) },
     { key: 'state', title: t('state'), width: '110px', cell: (k) => <KeyState of={k} /> },
@@ -170,46 +158,32 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
   }
   const keyRoles: Schemas['KeyRole'][] = ['editor', 'viewer', 'chat', 'embed']
   return (
-    <Dialog
-      title={t('newKey')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="new-key" busy={create.pending}>
-            {t('createKey')}
-          </Button>
-        </>
-      }
-    >
-      <form id="new-key" onSubmit={(e) => (e.preventDefault(), run())}>
-        <Fresh failure={create.failure} onDone={run} />
-        <TextField label={t('name')} hint={t('keyNameHint', { name: here.value?.name ?? '' })} required maxLength={200} value={name} onInput={setName} error={fieldError(create.failure, 'name')} />
-        <Select label={t('role')} hint={roleHint(role)} value={role} onChange={(to) => setRole(to as Schemas['KeyRole'])} options={keyRoles.map((r) => ({ value: r, label: t(r) }))} error={fieldError(create.failure, 'role')} />
-        <Select label={t('expires')} value={days} onChange={choose} options={lives.map((d) => ({ value: d, label: d ? t('inDays', { n: Number(d) }) : t('never') }))} error={fieldError(create.failure, 'expires_at')} />
-        {(bots.data?.length ?? 0) > 0 && (
-          <fieldset>
-            <legend>{t('onlyBots')}</legend>
-            <div class="bots">
-              {bots.data!.map((b) => (
-                <Checkbox key={b.id} label={<span dir="auto">{b.name}</span>} checked={some.includes(b.id)} onChange={(on) => setSome(on ? [...some, b.id] : some.filter((id) => id !== b.id))} />
-              ))}
-            </div>
-            <p class="hint">{some.length ? t('someBotsHint') : t('allBotsHint')}</p>
-          </fieldset>
-        )}
-        <details>
-          <summary>{t('more')}</summary>
-          <div class="stacked section">
-            <TextField label={t('addresses')} optional hint={t('addressesHint')} dir="ltr" placeholder="203.0.113.0/24" value={addresses} onInput={setAddresses} error={fieldError(create.failure, 'allowed_addresses')} />
-            <div class="fields">
-              {limited.map((l) => (
-                <TextField key={l} label={t(l)} optional type="number" min={1} value={limits[l] ?? ''} onInput={(to) => setLimits({ ...limits, [l]: to })} error={fieldError(create.failure, `limits.${l}`)} />
-              ))}
-            </div>
+    <FormDialog title={t('newKey')} submit={t('createKey')} action={create} onSubmit={run} onClose={onClose}>
+      <TextField label={t('name')} hint={t('keyNameHint', { name: here.value?.name ?? '' })} required maxLength={200} value={name} onInput={setName} error={fieldError(create.failure, 'name')} />
+      <Select label={t('role')} hint={roleHint(role)} value={role} onChange={(to) => setRole(to as Schemas['KeyRole'])} options={keyRoles.map((r) => ({ value: r, label: t(r) }))} error={fieldError(create.failure, 'role')} />
+      <Select label={t('expires')} value={days} onChange={choose} options={lives.map((d) => ({ value: d, label: d ? t('inDays', { n: Number(d) }) : t('never') }))} error={fieldError(create.failure, 'expires_at')} />
+      {(bots.data?.length ?? 0) > 0 && (
+        <fieldset>
+          <legend>{t('onlyBots')}</legend>
+          <div class="bots">
+            {bots.data!.map((b) => (
+              <Checkbox key={b.id} label={<span dir="auto">{b.name}</span>} checked={some.includes(b.id)} onChange={(on) => setSome(on ? [...some, b.id] : some.filter((id) => id !== b.id))} />
+            ))}
           </div>
-        </details>
-      </form>
-    </Dialog>
+          <p class="hint">{some.length ? t('someBotsHint') : t('allBotsHint')}</p>
+        </fieldset>
+      )}
+      <details>
+        <summary>{t('more')}</summary>
+        <div class="stacked section">
+          <TextField label={t('addresses')} optional hint={t('addressesHint')} dir="ltr" placeholder="203.0.113.0/24" value={addresses} onInput={setAddresses} error={fieldError(create.failure, 'allowed_addresses')} />
+          <div class="fields">
+            {limited.map((l) => (
+              <TextField key={l} label={t(l)} optional type="number" min={1} value={limits[l] ?? ''} onInput={(to) => setLimits({ ...limits, [l]: to })} error={fieldError(create.failure, `limits.${l}`)} />
+            ))}
+          </div>
+        </div>
+      </details>
+    </FormDialog>
   )
 }

@@ -4,11 +4,9 @@ import { invalidate, useAction, usePages } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { me, type Role } from '../../api/session'
-import { Badge, Button, Dialog, EmptyState, fieldError, Icon, Menu, Notice, Select, Table, toast, type Column } from '../../ui'
-import { t as ui } from '../../ui/messages'
-import { When } from '../work/parts'
+import { Badge, Button, Dialog, EmptyState, fieldError, FormDialog, Icon, Menu, Notice, Select, Table, toast, When, type Column } from '../../ui'
 import { t } from './messages'
-import { Fresh, mayGive, roleHint, roleOptions } from './shared'
+import { mayGive, roleHint, roleOptions } from './shared'
 
 type Member = Schemas['Member']
 
@@ -71,24 +69,10 @@ function RoleDialog({ member, onClose }: { member: Member; onClose: () => void }
   const options = roleOptions()
   const lower = options.findIndex((o) => o.value === role) < options.findIndex((o) => o.value === member.role)
   return (
-    <Dialog
-      title={t('changeRole')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="role" busy={change.pending} disabled={role === member.role}>
-            {t('save')}
-          </Button>
-        </>
-      }
-    >
-      <form id="role" onSubmit={(e) => (e.preventDefault(), run())}>
-        <Fresh failure={change.failure} onDone={run} />
-        <Select label={t('roleOf', { name: member.email })} hint={roleHint(role)} value={role} onChange={(to) => setRole(to as Role)} options={options} error={fieldError(change.failure, 'role')} />
-        {lower && <Notice tone="warn" icon="alert">{t('lowerHint')}</Notice>}
-      </form>
-    </Dialog>
+    <FormDialog title={t('changeRole')} submit={t('save')} action={change} disabled={role === member.role} onSubmit={run} onClose={onClose}>
+      <Select label={t('roleOf', { name: member.email })} hint={roleHint(role)} value={role} onChange={(to) => setRole(to as Role)} options={options} error={fieldError(change.failure, 'role')} />
+      {lower && <Notice tone="warn" icon="alert">{t('lowerHint')}</Notice>}
+    </FormDialog>
   )
 }
 
@@ -124,22 +108,8 @@ function RemoveDialog({ member, onClose }: { member: Member; onClose: () => void
     )
   }
   return (
-    <Dialog
-      title={t('removeTitle', { name: member.email })}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="danger" busy={remove.pending} onClick={() => void remove.run()}>
-            {t('remove')}
-          </Button>
-        </>
-      }
-    >
-      <div class="stacked">
-        <Fresh failure={remove.failure} onDone={() => void remove.run()} />
-        <p>{t('removeText')}</p>
-      </div>
-    </Dialog>
+    <FormDialog danger title={t('removeTitle', { name: member.email })} submit={t('remove')} action={remove} onSubmit={() => void remove.run()} onClose={onClose}>
+      <p>{t('removeText')}</p>
+    </FormDialog>
   )
 }

@@ -4,8 +4,7 @@ import { useAction } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { date, duration } from '../../i18n'
-import { Badge, Button, confirm, Dialog, fieldError, FormError, Notice, PasswordField, TextField, toast } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { Badge, Button, confirm, fieldError, FormDialog, FormError, Notice, PasswordField, TextField, toast } from '../../ui'
 import { Card } from './card'
 import { useSecretForm } from './account/secret-form'
 import { t } from './messages'
@@ -126,24 +125,10 @@ function KeyDialog({ provider, onClose, onDone }: { provider: Provider; onClose:
   })
   const run = () => void put.run(edited)
   return (
-    <Dialog
-      title={t('addOf', { name: names[provider] })}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="model-key" busy={put.pending}>
-            {t('saveAndTest')}
-          </Button>
-        </>
-      }
-    >
-      <form id="model-key" onSubmit={(e) => (e.preventDefault(), run())}>
-        <FormError failure={put.failure} onRetry={run} />
-        <PasswordField label={t('apiKey')} hint={t('apiKeyHint')} required minLength={8} maxLength={500} autocomplete="off" placeholder={provider === 'openai' ? 'sk-…' : 'sk-ant-…'} value={key} onInput={(key) => set({ key })} error={fieldError(put.failure, 'api_key')} />
-        <TextField label={t('baseUrl')} optional hint={t('baseUrlHint')} type="url" dir="ltr" maxLength={2000} placeholder="https://" value={base} onInput={(base) => set({ base })} error={fieldError(put.failure, 'base_url')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('addOf', { name: names[provider] })} submit={t('saveAndTest')} action={put} onSubmit={run} onClose={onClose}>
+      <PasswordField label={t('apiKey')} hint={t('apiKeyHint')} required minLength={8} maxLength={500} autocomplete="off" placeholder={provider === 'openai' ? 'sk-…' : 'sk-ant-…'} value={key} onInput={(key) => set({ key })} error={fieldError(put.failure, 'api_key')} />
+      <TextField label={t('baseUrl')} optional hint={t('baseUrlHint')} type="url" dir="ltr" maxLength={2000} placeholder="https://" value={base} onInput={(base) => set({ base })} error={fieldError(put.failure, 'base_url')} />
+    </FormDialog>
   )
 }
 
@@ -207,25 +192,11 @@ function EmbeddingDialog({ own, onClose, onDone }: { own: Schemas['EmbeddingKey'
   })
   const run = () => void put.run(edited)
   return (
-    <Dialog
-      title={t('embeddingAdd')}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{ui('cancel')}</Button>
-          <Button kind="primary" type="submit" form="embedding-key" busy={put.pending}>
-            {t('saveAndTest')}
-          </Button>
-        </>
-      }
-    >
-      <form id="embedding-key" onSubmit={(e) => (e.preventDefault(), run())}>
-        <FormError failure={put.failure} onRetry={run} />
-        <PasswordField label={t('apiKey')} hint={t('apiKeyHint')} required minLength={8} maxLength={500} autocomplete="off" placeholder="sk-…" value={key} onInput={(key) => set({ key })} error={fieldError(put.failure, 'api_key')} />
-        <TextField label={t('model')} required dir="ltr" maxLength={200} value={model} onInput={(model) => set({ model })} error={fieldError(put.failure, 'model')} />
-        <TextField label={t('baseUrl')} optional hint={t('baseUrlHint')} type="url" dir="ltr" maxLength={2000} placeholder="https://" value={base} onInput={(base) => set({ base })} error={fieldError(put.failure, 'base_url')} />
-        <TextField label={t('dimensions')} optional hint={t('dimensionsHint')} type="number" min={1} max={16000} value={dimensions} onInput={(dimensions) => set({ dimensions })} error={fieldError(put.failure, 'dimensions')} />
-      </form>
-    </Dialog>
+    <FormDialog title={t('embeddingAdd')} submit={t('saveAndTest')} action={put} onSubmit={run} onClose={onClose}>
+      <PasswordField label={t('apiKey')} hint={t('apiKeyHint')} required minLength={8} maxLength={500} autocomplete="off" placeholder="sk-…" value={key} onInput={(key) => set({ key })} error={fieldError(put.failure, 'api_key')} />
+      <TextField label={t('model')} required dir="ltr" maxLength={200} value={model} onInput={(model) => set({ model })} error={fieldError(put.failure, 'model')} />
+      <TextField label={t('baseUrl')} optional hint={t('baseUrlHint')} type="url" dir="ltr" maxLength={2000} placeholder="https://" value={base} onInput={(base) => set({ base })} error={fieldError(put.failure, 'base_url')} />
+      <TextField label={t('dimensions')} optional hint={t('dimensionsHint')} type="number" min={1} max={16000} value={dimensions} onInput={(dimensions) => set({ dimensions })} error={fieldError(put.failure, 'dimensions')} />
+    </FormDialog>
   )
 }

@@ -1,6 +1,5 @@
 import { useState } from 'preact/hooks'
-import { Button, Icon, IconButton, TextArea } from '../../ui'
-import { Segments } from '../work/parts'
+import { Button, Icon, IconButton, Segments, TextArea } from '../../ui'
 import { t } from './messages'
 import { newRow, parse, rowsOf, schemaOf, types, type Row } from './schema'
 

@@ -2,9 +2,8 @@ import { useEffect, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { usePages, useQuery } from '../../api/hooks'
 import { may } from '../../api/permissions'
-import { Link, navigate, query, setQuery } from '../../router'
-import { Button, EmptyState, Icon, LinkButton, Menu, Notice, PageBody, PageHeader, SearchField, Table, type Column } from '../../ui'
-import { Filter, When } from '../work/parts'
+import { navigate, query, setQuery } from '../../router'
+import { Button, EmptyState, Filter, Icon, LinkButton, Menu, Notice, PageBody, PageHeader, RowLink, SearchField, Table, When, type Column } from '../../ui'
 import { t } from './messages'
 import { Effect, Kind, State } from './status'
 
@@ -25,17 +24,7 @@ export function ToolsList() {
   const columns: Column<Summary>[] = [
     {
       key: 'name', title: t('name'), width: 'minmax(0, 1fr)',
-      cell: (tool) => (
-        <Link class="row-link" to={tool.review_status === 'waiting' ? `/tools/${tool.id}/review` : `/tools/${tool.id}`}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="tool" />
-          </span>
-          <span class="two">
-            <b class="mono">{tool.name}</b>
-            <small dir="auto">{tool.description}</small>
-          </span>
-        </Link>
-      ),
+      cell: (tool) => <RowLink to={tool.review_status === 'waiting' ? `/tools/${tool.id}/review` : `/tools/${tool.id}`} icon="tool" name={tool.name} mono below={<small dir="auto">{tool.description}</small>} />,
     },
     { key: 'kind', title: t('kind'), width: '88px', wide: true, cell: (tool) => <Kind kind={tool.kind} /> },
     { key: 'effect', title: t('effect'), width: '150px', wide: true, cell: (tool) => <Effect effect={tool.effect} /> },

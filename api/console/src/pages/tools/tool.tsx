@@ -5,8 +5,7 @@ import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { Link, navigate } from '../../router'
-import { Button, confirm, Dialog, EmptyState, ErrorState, FormError, Icon, LinkButton, Menu, Notice, PageBody, PageHeader, Skeleton, Tabs, toast } from '../../ui'
-import { t as ui } from '../../ui/messages'
+import { confirm, EmptyState, ErrorState, FormDialog, FormError, Icon, LinkButton, Menu, Notice, PageBody, PageHeader, Skeleton, Tabs, toast } from '../../ui'
 import type { Tool } from './draft'
 import { EditTool, ToolDefinition } from './definition'
 import { t } from './messages'
@@ -98,18 +97,8 @@ function DeleteTool({ tool }: { tool: Tool }) {
       {!using && <FormError failure={remove.failure} />}
       <Menu label={t('more')} align="end" button={<Icon name="dots" />} groups={[{ items: [{ label: t('delete'), icon: 'trash', danger: true, onSelect: () => void ask() }] }]} />
       {using && (
-        <Dialog
-          title={t('inUseTitle', { name: tool.name })}
-          onClose={() => setUsing(null)}
-          footer={
-            <>
-              <Button onClick={() => setUsing(null)}>{ui('cancel')}</Button>
-              <Button kind="danger" busy={remove.pending} onClick={() => void remove.run(true)}>{t('deleteAnyway')}</Button>
-            </>
-          }
-        >
+        <FormDialog danger title={t('inUseTitle', { name: tool.name })} submit={t('deleteAnyway')} action={remove} onSubmit={() => void remove.run(true)} onClose={() => setUsing(null)}>
           <div class="stacked">
-            <FormError failure={remove.failure} />
             <p>{t('inUseText')}</p>
             <ul class="list">
               {details?.bots?.map((bot) => (
@@ -122,7 +111,7 @@ function DeleteTool({ tool }: { tool: Tool }) {
             </ul>
             {!!details?.more && <p class="hint">{t('moreBots', { n: details.more })}</p>}
           </div>
-        </Dialog>
+        </FormDialog>
       )}
     </>
   )

@@ -3,10 +3,10 @@ import { api, ok, type Schemas } from '../../api/client'
 import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
-import { Button, Checkbox, Code, Dialog, ErrorState, fieldError, FormError, Notice, Skeleton, TextArea, TextField, toast } from '../../ui'
+import { PageLink } from '../../layout/links'
+import { asText, At, Button, Checkbox, Code, Dialog, ErrorState, Facts, fieldError, FormError, Id, Notice, Skeleton, TextArea, TextField, toast, When } from '../../ui'
 import { CallStatus, type Call } from './calls'
 import { t } from './messages'
-import { asText, At, Facts, Id, PageLink, When } from './parts'
 
 export function CallPanel({ id, botName, onClose }: { id: string; botName: (id: string | null) => string; onClose: () => void }) {
   const call = useQuery(`tool-call/${id}`, (signal) => ok(api.GET('/v1/tool-calls/{tool_call_id}', { params: { path: { tool_call_id: id } }, signal })))

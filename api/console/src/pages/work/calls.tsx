@@ -2,11 +2,10 @@ import { useEffect } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { usePages } from '../../api/hooks'
 import { useBots } from '../../api/lists'
-import { Link, navigate, query, setQuery } from '../../router'
-import { Badge, EmptyState, Icon, Table, type Column } from '../../ui'
+import { navigate, query, setQuery } from '../../router'
+import { Badge, EmptyState, RowLink, Segments, Table, When, type Column } from '../../ui'
 import { CallPanel } from './call'
 import { t } from './messages'
-import { Segments, When } from './parts'
 
 export type Call = Schemas['ToolCall']
 
@@ -37,17 +36,7 @@ export function Calls({ open }: { open: string | undefined }) {
   const columns: Column<Call>[] = [
     {
       key: 'tool', title: t('tool'), width: 'minmax(0, 1.1fr)',
-      cell: (c) => (
-        <Link class="row-link" to={`/work/calls/${c.id}${view === 'waiting' ? '' : `?view=${view}`}`}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="tool" />
-          </span>
-          <span class="two">
-            <b>{c.name}</b>
-            <small dir="auto">{nameOf(c.bot_id)}</small>
-          </span>
-        </Link>
-      ),
+      cell: (c) => <RowLink to={`/work/calls/${c.id}${view === 'waiting' ? '' : `?view=${view}`}`} icon="tool" name={c.name} below={<small dir="auto">{nameOf(c.bot_id)}</small>} />,
     },
     { key: 'arguments', title: t('arguments'), width: 'minmax(0, 1.6fr)', wide: true, cell: (c) => <code class="one-line" dir="auto">{typeof c.arguments === 'string' ? c.arguments : JSON.stringify(c.arguments)}</code> },
     { key: 'status', title: t('status'), width: '140px', cell: (c) => <CallStatus status={c.status} /> },

@@ -2,11 +2,10 @@ import { api, ok, type Schemas } from '../../api/client'
 import { invalidate, useAction, usePages, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
-import { Link, navigate, query, setQuery } from '../../router'
-import { Button, Code, confirm, Dialog, EmptyState, ErrorState, FormError, Icon, messageOf, Skeleton, Table, toast, type Column } from '../../ui'
+import { navigate, query, setQuery } from '../../router'
+import { asText, At, Button, Code, confirm, Dialog, EmptyState, ErrorState, Facts, FormError, Id, messageOf, RowLink, Skeleton, Table, toast, When, type Column } from '../../ui'
 import { kindName, KindFilter } from './jobs'
 import { t } from './messages'
-import { asText, At, Facts, Id, When } from './parts'
 
 type Letter = Schemas['DeadLetter']
 
@@ -23,17 +22,7 @@ export function DeadLetters({ open }: { open: string | undefined }) {
   const columns: Column<Letter>[] = [
     {
       key: 'kind', title: t('job'), width: 'minmax(0, 1fr)',
-      cell: (l) => (
-        <Link class="row-link" to={`/work/dead-letters/${l.id}${search}`}>
-          <span class="tile" aria-hidden="true">
-            <Icon name="alert" />
-          </span>
-          <span class="two">
-            <b>{kindName(l.kind)}</b>
-            <small class="mono">{l.kind}</small>
-          </span>
-        </Link>
-      ),
+      cell: (l) => <RowLink to={`/work/dead-letters/${l.id}${search}`} icon="alert" name={kindName(l.kind)} below={<small class="mono">{l.kind}</small>} />,
     },
     { key: 'error', title: t('lastError'), width: 'minmax(0, 1.4fr)', wide: true, cell: (l) => <span class="one-line" dir="auto">{l.last_error}</span> },
     { key: 'failures', title: t('failures'), width: '90px', wide: true, end: true, cell: (l) => l.failures },

@@ -3,9 +3,8 @@ import { api, ok, type Schemas } from '../../api/client'
 import { usePages } from '../../api/hooks'
 import { number } from '../../i18n'
 import { query, setQuery } from '../../router'
-import { Badge, Button, Code, Dialog, EmptyState, Table, type Column } from '../../ui'
+import { At, Badge, Button, Code, Dialog, EmptyState, Facts, Filter, Id, RowLink, Segments, Table, When, type Column } from '../../ui'
 import { t } from './messages'
-import { At, Facts, Filter, Id, Segments, When } from './parts'
 
 type Job = Schemas['Job']
 const tones = { queued: 'plain', running: 'accent', done: 'good' } as const
@@ -31,14 +30,7 @@ export function Jobs() {
   const columns: Column<Job>[] = [
     {
       key: 'kind', title: t('job'), width: 'minmax(0, 1fr)',
-      cell: (j) => (
-        <button type="button" class="row-link" aria-haspopup="dialog" onClick={() => setOpen(j)}>
-          <span class="two">
-            <b>{kindName(j.kind)}</b>
-            <small class="mono">{j.kind}</small>
-          </span>
-        </button>
-      ),
+      cell: (j) => <RowLink onClick={() => setOpen(j)} name={kindName(j.kind)} below={<small class="mono">{j.kind}</small>} />,
     },
     { key: 'error', title: t('lastError'), width: 'minmax(0, 1.2fr)', wide: true, cell: (j) => j.last_error && <span class="one-line" dir="auto">{j.last_error}</span> },
     { key: 'status', title: t('status'), width: '110px', cell: (j) => <Badge tone={j.status === 'queued' && j.failures ? 'warn' : tones[j.status]} dot>{t(j.status === 'queued' && j.failures ? 'retrying' : j.status)}</Badge> },

@@ -6,8 +6,7 @@ import { may } from '../../../api/permissions'
 import { chooseWorkspace, here, me, reloadMe, signOut } from '../../../api/session'
 import { date } from '../../../i18n'
 import { navigate } from '../../../router'
-import { Button, confirm, Dialog, FormError, LinkButton, Notice, Section, TextField, toast } from '../../../ui'
-import { Fresh } from '../../people/shared'
+import { Button, confirm, FormDialog, FormError, LinkButton, Notice, Section, TextField, toast } from '../../../ui'
 import { Card } from '../card'
 import { t } from './messages'
 
@@ -59,31 +58,17 @@ function DeleteDialog({ id, name, onClose }: { id: string; name: string; onClose
   })
   const same = typed.trim() === name.trim()
   return (
-    <Dialog
-      title={<span dir="auto">{t('deleteAsk', { name })}</span>}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('cancel')}</Button>
-          <Button kind="danger" type="submit" form="delete-workspace" busy={remove.pending} disabled={!same}>
-            {t('deleteYes')}
-          </Button>
-        </>
-      }
-    >
-      <form id="delete-workspace" onSubmit={(e) => (e.preventDefault(), same && void remove.run())}>
-        <Fresh failure={remove.failure} onDone={() => void remove.run()} />
-        <div>
-          <p>{t('deleteLead')}</p>
-          <ul class="lost">
-            {(['lostBots', 'lostKeys', 'lostData', 'lostExports'] as const).map((key) => (
-              <li key={key}>{t(key)}</li>
-            ))}
-          </ul>
-        </div>
-        <Notice tone="warn" icon="clock">{t('restoreUntil', { date: date(new Date(Date.now() + restorable).toISOString()) })}</Notice>
-        <TextField label={t('typeName', { name: here.value?.name ?? name })} required autocomplete="off" spellcheck={false} value={typed} onInput={setTyped} />
-      </form>
-    </Dialog>
+    <FormDialog danger title={<span dir="auto">{t('deleteAsk', { name })}</span>} submit={t('deleteYes')} action={remove} disabled={!same} onSubmit={() => void remove.run()} onClose={onClose}>
+      <div>
+        <p>{t('deleteLead')}</p>
+        <ul class="lost">
+          {(['lostBots', 'lostKeys', 'lostData', 'lostExports'] as const).map((key) => (
+            <li key={key}>{t(key)}</li>
+          ))}
+        </ul>
+      </div>
+      <Notice tone="warn" icon="clock">{t('restoreUntil', { date: date(new Date(Date.now() + restorable).toISOString()) })}</Notice>
+      <TextField label={t('typeName', { name: here.value?.name ?? name })} required autocomplete="off" spellcheck={false} value={typed} onInput={setTyped} />
+    </FormDialog>
   )
 }

@@ -3,8 +3,7 @@ import { asFailure } from '../../../api/errors'
 import { useAction, usePolling, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { bytes, dateTime } from '../../../i18n'
-import { Badge, Button, Code, ErrorState, Icon, messageOf, Section, Skeleton, toast } from '../../../ui'
-import { Fresh } from '../../people/shared'
+import { Badge, Button, Code, ErrorState, Fresh, Icon, messageOf, Section, Skeleton, toast } from '../../../ui'
 import { t } from './messages'
 
 type Export = Schemas['WorkspaceExport']

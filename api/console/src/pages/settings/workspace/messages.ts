@@ -2,7 +2,7 @@ import { dictionary } from '../../../i18n'
 
 export const t = dictionary({
   en: {
-    save: 'Save', saved: 'Saved', cancel: 'Cancel',
+    save: 'Save', saved: 'Saved',
     security: 'Security', factorTitle: 'Second factor of all members', factorOn: 'Required', factorOff: 'Not required', factorOnText: 'Members work here only with an authenticator app. API keys are not affected.', factorOffText: 'Every member decides for itself. You can require an authenticator app of all.',
     require: 'Require it', stop: 'Stop requiring it', requireTitle: 'Require a second factor?', requireText: 'Members without an authenticator app can do nothing in this workspace until they have set one. API keys go on.', stopTitle: 'Stop requiring a second factor?', stopText: 'A password alone will do again.', required: 'A second factor is required now', notRequired: 'A second factor is no longer required', ownFirst: 'Set a second factor of your own first.', toAccount: 'Set it up',
     retention: 'Retention', retentionHint: 'What is older is deleted for good, once a day. An empty field keeps things as the server does.', threads_days: 'Conversations', threads_daysHint: 'Days after the last message. Empty: for ever.', audit_days: 'Audit log', audit_daysHint: 'Days, 90 or more. Empty: for ever.', usage_months: 'Usage and statistics', usage_monthsHint: 'Whole months before this one. Empty: all.',
@@ -13,7 +13,7 @@ export const t = dictionary({
     delete: 'Delete', deleteTitle: 'Delete the workspace', deleteText: 'It can be restored for 30 days. Then everything in it is gone.', deleteAsk: 'Delete {name}?', deleteLead: 'From now on nobody can use it:', lostBots: 'bots stop answering, also on websites and in channels', lostKeys: 'API keys and webhooks stop working', lostData: 'conversations, knowledge, files, usage and the audit log can no longer be read', lostExports: 'exports of the workspace are removed within minutes', restoreUntil: 'An owner can restore it until {date}. After that it is deleted for good.', typeName: 'Type {name} to confirm', deleteYes: 'Delete the workspace', deleted: '{name} is deleted',
   },
   ru: {
-    save: 'Сохранить', saved: 'Сохранено', cancel: 'Отмена',
+    save: 'Сохранить', saved: 'Сохранено',
     security: 'Безопасность', factorTitle: 'Второй фактор для всех участников', factorOn: 'Обязателен', factorOff: 'Не обязателен', factorOnText: 'Участники работают здесь только с приложением-аутентификатором. Ключей API это не касается.', factorOffText: 'Каждый решает сам. Можно потребовать приложение-аутентификатор от всех.',
     require: 'Потребовать', stop: 'Больше не требовать', requireTitle: 'Потребовать второй фактор?', requireText: 'Участники без приложения-аутентификатора не смогут здесь ничего делать, пока его не настроят. Ключи API продолжат работать.', stopTitle: 'Больше не требовать второй фактор?', stopText: 'Снова будет достаточно пароля.', required: 'Второй фактор теперь обязателен', notRequired: 'Второй фактор больше не обязателен', ownFirst: 'Сначала настройте второй фактор себе.', toAccount: 'Настроить',
     retention: 'Сроки хранения', retentionHint: 'Что старше, раз в день удаляется навсегда. Пустое поле: по правилам сервера.', threads_days: 'Диалоги', threads_daysHint: 'Дней после последнего сообщения. Пусто: всегда.', audit_days: 'Журнал', audit_daysHint: 'Дней, не меньше 90. Пусто: всегда.', usage_months: 'Расход и статистика', usage_monthsHint: 'Полных месяцев до текущего. Пусто: все.',

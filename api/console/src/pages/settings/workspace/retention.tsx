@@ -3,9 +3,7 @@ import { api, ok, type Schemas } from '../../../api/client'
 import { useAction, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { may } from '../../../api/permissions'
-import { Button, confirm, ErrorState, fieldError, Skeleton, TextField, toast } from '../../../ui'
-import { Fresh } from '../../people/shared'
-import { At, Facts } from '../../work/parts'
+import { At, Button, confirm, ErrorState, Facts, fieldError, Fresh, Skeleton, TextField, toast } from '../../../ui'
 import { t } from './messages'
 
 type Kept = Schemas['Retention']

@@ -1,0 +1,1 @@
+import"./ui-CgBt2PT6.js";

@@ -1,1 +1,0 @@
-function e(e,t){let n=document.createElement(`a`);n.href=URL.createObjectURL(e),n.download=t,n.click(),setTimeout(()=>URL.revokeObjectURL(n.href),6e4)}var t=(e,t,n)=>`/knowledge/-/${n.document_id}?thread=${e}&turn=${t??``}&start=${n.start}&end=${n.end}`;export{e as n,t};
