@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import jsQR from 'jsqr'
 import { accessible, call, counted, fillSignIn, inBrowser, register, shoot, signIn } from './harness.mjs'
 import { codeOf } from './totp.mjs'
 
@@ -116,14 +117,30 @@ inBrowser('the address is verified by a code and changed by links', async (page)
   await page.getByText('The links are sent').waitFor()
 })
 
-for (const size of ['desk', 'phone']) {
+// scanned returns what a scanner reads in a picture of an element.
+async function scanned(page, locator) {
+  const picture = (await locator.screenshot({ animations: 'disabled' })).toString('base64')
+  const { data, width, height } = await page.evaluate(async (picture) => {
+    const image = await createImageBitmap(new Blob([Uint8Array.from(atob(picture), (c) => c.charCodeAt(0))], { type: 'image/png' }))
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d')
+    canvas.drawImage(image, 0, 0)
+    return { data: [...canvas.getImageData(0, 0, image.width, image.height).data], width: image.width, height: image.height }
+  }, picture)
+  return jsQR(Uint8ClampedArray.from(data), width, height, { inversionAttempts: 'dontInvert' })?.data
+}
+
+for (const [size, theme] of [['desk', 'dark'], ['phone', 'light']]) {
   inBrowser(`a second factor is set up, asked for, renewed and removed (${size})`, async (page) => {
     const ada = await register()
     await signIn(page, ada, '/settings/account')
     await page.getByRole('button', { name: 'Set up' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Set up' }).click()
     const secret = await page.getByRole('group', { name: 'Secret' }).locator('code').textContent()
-    assert.match(await page.getByRole('link', { name: 'Open the authenticator app' }).getAttribute('href'), new RegExp(`^otpauth://totp/.*${secret}`))
+    const uri = await page.getByRole('link', { name: 'Open the authenticator app' }).getAttribute('href')
+    assert.match(uri, new RegExp(`^otpauth://totp/.*${secret}`))
+    const code = page.getByRole('img', { name: 'QR code of the secret, for an authenticator app' })
+    await code.waitFor()
+    assert.equal(await scanned(page, code), uri)
     await page.getByLabel('Code that the app shows').fill('000000')
     await page.getByRole('button', { name: 'Turn on' }).click()
     await page.locator('.field-error').waitFor()
@@ -163,8 +180,21 @@ for (const size of ['desk', 'phone']) {
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
     await page.getByText('The second factor is removed').waitFor()
     assert.equal((await call(await call(null, 'POST', '/v1/auth/login', { email: ada.email, password: ada.password }), 'GET', '/v1/auth/factors')).totp, null)
-  }, { size, timeout: 180_000 })
+  }, { size, theme, timeout: 180_000 })
 }
+
+inBrowser('a second factor is set up by its secret where no QR code can be drawn', async (page) => {
+  const ada = await register()
+  await page.route(/\/assets\/qr-code-[^/]+\.js$/, (route) => route.abort())
+  await signIn(page, ada, '/settings/account')
+  await page.getByRole('button', { name: 'Set up' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Set up' }).click()
+  const secret = await page.getByRole('group', { name: 'Secret' }).locator('code').textContent()
+  await counted(page.locator('.qr-box'), 0)
+  await page.getByLabel('Code that the app shows').fill(codeOf(secret))
+  await page.getByRole('button', { name: 'Turn on' }).click()
+  await counted(page.getByRole('list', { name: 'Your recovery codes' }).getByRole('listitem'), 10)
+})
 
 inBrowser('the only owner of a workspace cannot delete the account, and can after deleting the workspace', async (page) => {
   const ada = await register('Acme Labs')

@@ -1,4 +1,5 @@
-import { useState } from 'preact/hooks'
+import type { FunctionComponent } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../../api/client'
 import { invalidate, useAction, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
@@ -76,6 +77,7 @@ function SetUp({ onClose }: { onClose: () => void }) {
       <form id="factor" onSubmit={(e) => (e.preventDefault(), run())}>
         {!wrong && <Fresh failure={confirm.failure} onDone={run} />}
         <p>{t('stepApp')}</p>
+        <Code text={secret.uri} />
         <a class="button plain" href={secret.uri}>
           <Icon name="shield" />
           <span class="label">{t('openApp')}</span>
@@ -88,6 +90,15 @@ function SetUp({ onClose }: { onClose: () => void }) {
       </form>
     </Dialog>
   )
+}
+
+// Code is the QR code of a text. What draws it is loaded where it is shown; without it the secret is entered by hand.
+function Code({ text }: { text: string }) {
+  const [QrCode, setQrCode] = useState<FunctionComponent<{ text: string; label: string }> | null>(null)
+  const [failed, setFailed] = useState(false)
+  useEffect(() => void import('./qr-code').then((module) => setQrCode(() => module.default), () => setFailed(true)), [])
+  if (failed) return null
+  return <div class="qr-box">{QrCode && <QrCode text={text} label={t('qrCode')} />}</div>
 }
 
 function Codes({ codes, onClose }: { codes: string[]; onClose: () => void }) {
