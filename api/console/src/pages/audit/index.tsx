@@ -3,11 +3,12 @@ import { api, ok, type Schemas } from '../../api/client'
 import { usePages, useQuery } from '../../api/hooks'
 import { may } from '../../api/permissions'
 import { query, setQuery } from '../../router'
-import { Badge, Button, EmptyState, IconButton, PageBody, PageHeader, Select, Table, TextField, type Column } from '../../ui'
+import { Badge, Button, Checkbox, EmptyState, Icon, IconButton, PageBody, PageHeader, Select, Table, TextField, type Column } from '../../ui'
 import { When } from '../work/parts'
 import { EntryPanel } from './entry'
 import { ExportButton } from './export'
 import { t } from './messages'
+import { rowsOf, useRows, type Row } from './runs'
 import './styles.css'
 import { VerifyDialog } from './verify'
 
@@ -57,19 +58,31 @@ export default function Audit() {
     if (e.api_key_id) return actors.data?.keys.find((k) => k.id === e.api_key_id)?.name ?? t('someKey')
     return t('server')
   }
-  const columns: Column<Entry>[] = [
+  const together = query('repeats') !== 'each'
+  const [opened, setOpened] = useState<ReadonlySet<string>>(new Set())
+  const toggle = (key: string) => setOpened((all) => new Set(all.has(key) ? [...all].filter((k) => k !== key) : [...all, key]))
+  const { shown, resume } = useRows(pages, pages.data && (together ? rowsOf(pages.data, opened) : pages.data.map((entry) => ({ key: entry.id, entry }))))
+  const same = (row: Row, of: (e: Entry) => string | null) => !row.run || row.run.every((e) => of(e) === of(row.entry))
+  const columns: Column<Row>[] = [
     {
       key: 'action', title: t('action'), width: 'minmax(0, 1.2fr)',
-      cell: (e) => (
-        <button type="button" class="row-link" aria-haspopup="dialog" onClick={() => setOpen(e)}>
-          <b class="mono">{e.action}</b>
-        </button>
-      ),
+      cell: ({ key, entry: e, run, inRun }) =>
+        run ? (
+          <button type="button" class={`row-link run${opened.has(key) ? ' open' : ''}`} aria-expanded={opened.has(key)} onClick={() => toggle(key)}>
+            <Icon name="right" size={14} />
+            <b class="mono">{e.action}</b>
+            <Badge>{t('times', { n: run.length })}</Badge>
+          </button>
+        ) : (
+          <button type="button" class={`row-link${inRun ? ' in-run' : ''}`} aria-haspopup="dialog" onClick={() => setOpen(e)}>
+            <b class="mono">{e.action}</b>
+          </button>
+        ),
     },
-    { key: 'who', title: t('who'), width: 'minmax(0, 1.2fr)', cell: (e) => <span dir="auto">{actorOf(e)}</span> },
-    { key: 'resource', title: t('resource'), width: 'minmax(0, 1fr)', wide: true, cell: (e) => <>{e.resource_type} {e.resource_id && <code>…{e.resource_id.slice(-6)}</code>}</> },
-    { key: 'ip', title: t('ip'), width: '130px', wide: true, cell: (e) => e.ip ?? '—' },
-    { key: 'at', title: t('when'), width: '96px', end: true, cell: (e) => <When at={e.created_at} /> },
+    { key: 'who', title: t('who'), width: 'minmax(0, 1.2fr)', cell: ({ entry }) => <span dir="auto">{actorOf(entry)}</span> },
+    { key: 'resource', title: t('resource'), width: 'minmax(0, 1fr)', wide: true, cell: (row) => <>{row.entry.resource_type} {row.entry.resource_id && same(row, (e) => e.resource_id) && <code>…{row.entry.resource_id.slice(-6)}</code>}</> },
+    { key: 'ip', title: t('ip'), width: '130px', wide: true, cell: (row) => (same(row, (e) => e.ip) ? (row.entry.ip ?? '—') : t('several')) },
+    { key: 'at', title: t('when'), width: '96px', end: true, cell: ({ entry }) => <When at={entry.created_at} /> },
   ]
   const some = Object.keys(filters).length > 0
   const clear = () => {
@@ -108,6 +121,9 @@ export default function Audit() {
           <TextField label={t('from')} type="date" value={query('from') ?? ''} onInput={(to) => setQuery({ from: to })} />
           <TextField label={t('to')} type="date" value={query('to') ?? ''} onInput={(to) => setQuery({ to })} />
         </div>
+        <div class="together">
+          <Checkbox label={t('together')} checked={together} onChange={(to) => setQuery({ repeats: to ? null : 'each' })} />
+        </div>
         {(some || filters.operation_id || filters.resource_id) && (
           <div class="chosen">
             {(['operation_id', 'resource_id'] as const).map((name) => filters[name] && (
@@ -121,7 +137,12 @@ export default function Audit() {
             </Button>
           </div>
         )}
-        <Table label={t('title')} columns={columns} pages={pages} rowKey={(e) => e.id} rowHeight={43} empty={<EmptyState icon="shield" title={some ? t('noneMatch') : t('empty')} action={some && <Button onClick={clear}>{t('clear')}</Button>}>{some ? undefined : t('emptyText')}</EmptyState>} />
+        <Table label={t('title')} columns={columns} pages={shown} rowKey={(row) => row.key} rowHeight={43} empty={<EmptyState icon="shield" title={some ? t('noneMatch') : t('empty')} action={some && <Button onClick={clear}>{t('clear')}</Button>}>{some ? undefined : t('emptyText')}</EmptyState>} />
+        {resume && (
+          <div class="older">
+            <Button small kind="quiet" onClick={resume}>{t('older', { n: pages.data?.length ?? 0 })}</Button>
+          </div>
+        )}
       </PageBody>
       {open && (
         <EntryPanel

@@ -1,0 +1,1 @@
+import"./ui-CN0TVkdx.js";

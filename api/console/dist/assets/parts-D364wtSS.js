@@ -1,1 +1,0 @@
-import"./ui-CgBt2PT6.js";
