@@ -89,3 +89,21 @@ inBrowser('no row is lost where the next page comes after the list was read anew
   await page.waitForFunction(() => document.querySelector('[role=table]').getAttribute('aria-rowcount') !== '-1')
   assert.equal(await table.getAttribute('aria-rowcount'), '152')
 })
+
+inBrowser('of more tools than are read at once the newest are offered, and one of a bot is read by itself', async (page) => {
+  const ada = await register()
+  const old = await call(ada, 'POST', '/v1/tools', { kind: 'client', name: 'oldest_tool', description: 'It is beyond the list.', schema: { type: 'object' }, effect: 'read' })
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Buyer', instruction: 'You order cups.', settings: { model: 'echo', tools: [{ id: old.id }] } })
+  const [row] = (await call(ada, 'GET', '/v1/tools')).items
+  let asked = 0
+  await page.route('**/v1/tools?limit=100*', (route) => {
+    const from = 100 * asked++
+    return route.fulfill({ json: { items: Array.from({ length: 100 }, (_, i) => ({ ...row, id: `00000000-0000-7000-8000-${String(from + i).padStart(12, '0')}`, name: `tool_${from + i}` })), has_more: true, next_cursor: String(asked) } })
+  })
+  await signIn(page, ada, `/bots/${bot.id}/tools`)
+  await page.getByText('Only your newest 500 tools are listed.').waitFor()
+  await page.getByText('It is beyond the list.').waitFor()
+  await page.getByRole('link', { name: 'oldest_tool' }).waitFor()
+  assert.equal(asked, 5)
+  await accessible(page)
+})

@@ -1,10 +1,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { useAction, useQuery } from '../../api/hooks'
+import { listed } from '../../api/lists'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { guardLeaving, Link, query, setQuery } from '../../router'
-import { Button, confirmLeaving, EmptyState, ErrorState, fieldError, FormError, Icon, IconButton, LinkButton, Notice, PageBody, Select, Skeleton, toast, useShowProblem } from '../../ui'
+import { Button, confirmLeaving, EmptyState, ErrorState, fieldError, FormError, Icon, IconButton, LinkButton, messageOf, Notice, PageBody, Select, Skeleton, toast, useShowProblem } from '../../ui'
+import { t as ui } from '../../ui/messages'
 import type { BotDetail } from './bot'
 import { Effect, State } from '../tools/status'
 import { t } from './messages'
@@ -15,19 +17,9 @@ const maxTools = 32
 
 const toolsOf = (bot: BotDetail) => (Array.isArray(bot.settings.tools) ? (bot.settings.tools as Used[]) : [])
 
-async function allTools(signal: AbortSignal): Promise<Summary[]> {
-  const all: Summary[] = []
-  for (let cursor: string | null | undefined; cursor !== null; ) {
-    const page = await ok(api.GET('/v1/tools', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))
-    all.push(...page.items)
-    cursor = page.next_cursor
-  }
-  return all
-}
-
 // BotTools are the tools that the model of a bot may call. What is chosen becomes a version of the bot when it is saved.
 export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDetail) => void }) {
-  const tools = useQuery('tools all', allTools)
+  const tools = useQuery('tools names', (signal) => listed((cursor) => ok(api.GET('/v1/tools', { params: { query: { limit: 100, ...(cursor && { cursor }) } }, signal }))))
   const [base, setBase] = useState(bot)
   const [list, setList] = useState(() => toolsOf(bot))
   const [add, setAdd] = useState('')
@@ -67,7 +59,8 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
   const body = useRef<HTMLDivElement>(null)
   useShowProblem(body, save.failure ?? theirs)
   const set = (id: string, part: Partial<Used>) => setList(list.map((x) => (x.id === id ? { ...x, ...part } : x)))
-  const known = tools.data ?? []
+  const known = tools.data?.items ?? []
+  const complete = tools.data?.complete ?? true
   const free = known.filter((tool) => !list.some((x) => x.id === tool.id))
   const make = may('tools.write') && writes && <LinkButton icon="plus" to={`/tools/new?bot=${bot.id}`}>{t('makeTool')}</LinkButton>
 
@@ -101,7 +94,7 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
                 {list.map((used, i) => (
                   <li key={used.id}>
                     <AttachedTool
-                      used={used} tool={known.find((tool) => tool.id === used.id)} error={fieldError(save.failure, `settings.tools.${i}`)} writes={writes}
+                      used={used} listed={known.find((tool) => tool.id === used.id)} complete={complete} error={fieldError(save.failure, `settings.tools.${i}`)} writes={writes}
                       onChange={(part) => set(used.id, part)} onDetach={() => setList(list.filter((x) => x.id !== used.id))}
                     />
                   </li>
@@ -116,7 +109,7 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
           )}
           {writes && free.length > 0 && list.length < maxTools && (
             <form class="attach" onSubmit={(e) => (e.preventDefault(), add && (attach(add), setAdd('')))}>
-              <Select label={t('attachTool')} value={add} onChange={setAdd} options={[{ value: '', label: t('chooseTool') }, ...free.map((tool) => ({ value: tool.id, label: tool.name }))]} />
+              <Select label={t('attachTool')} hint={!complete && t('toolsListed', { n: known.length })} value={add} onChange={setAdd} options={[{ value: '', label: t('chooseTool') }, ...free.map((tool) => ({ value: tool.id, label: tool.name }))]} />
               <Button type="submit" disabled={!add}>{t('attachButton')}</Button>
             </form>
           )}
@@ -138,28 +131,33 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
 
 interface AttachedProps {
   used: Used
-  tool: Summary | undefined
+  listed: Summary | undefined
+  complete: boolean // all tools are listed
   error: string | undefined
   writes: boolean
   onChange: (part: Partial<Used>) => void
   onDetach: () => void
 }
 
-function AttachedTool({ used, tool, error, writes, onChange, onDetach }: AttachedProps) {
+function AttachedTool({ used, listed, complete, error, writes, onChange, onDetach }: AttachedProps) {
+  // A tool beyond those that are listed is read by itself.
+  const read = useQuery(listed || complete ? null : `tools/${used.id}`, (signal) => ok(api.GET('/v1/tools/{tool_id}', { params: { path: { tool_id: used.id } }, signal })))
+  const tool = listed ?? (read.data && { ...read.data, review_status: read.data.review?.status ?? null })
+  const gone = !tool && (complete || read.failure?.status === 404)
   const newest = tool?.current_version ?? 1
   const versions = Array.from({ length: Math.min(newest, 100) }, (_, i) => newest - i)
   if (used.version && !versions.includes(used.version)) versions.push(used.version)
-  const name = tool?.name ?? t('goneTool')
+  const name = tool?.name ?? (gone ? t('goneTool') : used.id)
   return (
     <div class="item attached-tool">
       <div class="attached-head">
         <Icon name="tool" />
-        {tool ? <Link to={`/tools/${tool.id}`}><code>{tool.name}</code></Link> : <b>{t('goneTool')}</b>}
+        {tool ? <Link to={`/tools/${tool.id}`}><code>{tool.name}</code></Link> : <b>{name}</b>}
         {tool && <Effect effect={tool.effect} />}
         {tool?.review_status && <State review={tool.review_status} />}
         {writes && <IconButton small icon="trash" label={t('detachTool', { name })} onClick={onDetach} />}
       </div>
-      <p class="hint" dir="auto">{tool ? tool.description : t('goneToolText')}</p>
+      <p class="hint" dir="auto">{tool ? tool.description : gone ? t('goneToolText') : read.failure ? messageOf(read.failure) : ui('loading')}</p>
       {tool && (
         <div class="fields">
           <Select
