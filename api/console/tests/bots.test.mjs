@@ -213,6 +213,51 @@ inBrowser('an expired session asks for the password over the page, and nothing i
   assert.equal((await call(ada, 'GET', `/v1/bots/${bot.id}`)).instruction, 'Be patient.')
 })
 
+for (const size of ['desk', 'phone']) {
+  inBrowser(`settings of versions are named values, and a comparison has a row for each that changed (${size})`, async (page) => {
+    const ada = await register()
+    const tool = await call(ada, 'POST', '/v1/tools', { kind: 'client', name: 'get_order', description: 'Reads an order.', effect: 'read', schema: { type: 'object', properties: {} } })
+    const base = await call(ada, 'POST', '/v1/knowledge-bases', { name: 'Terms' })
+    const schema = (type) => ({ type: 'object', properties: { item: { type } } })
+    const settings = {
+      model: 'echo', temperature: 0.3, max_steps: 4, output_schema: schema('string'), tools: [{ id: tool.id, version: 1 }], knowledge: [{ id: base.id, top_k: 5, mode: 'lexical' }],
+      variables: [{ name: 'customer', default: 'a guest', description: 'Who asks.' }, { name: 'plan', default: 'free' }], metadata: { team: '<b>blue</b>' },
+    }
+    const bot = await call(ada, 'POST', '/v1/bots', { name: 'Shop', instruction: 'Be kind to {{customer}} of {{plan}}.', settings })
+    const hebrew = 'לא מצאתי תשובה במסמכים. '.repeat(20)
+    const next = { ...settings, temperature: 0.7, output_schema: schema('integer'), tools: [{ id: tool.id, approval: 'always' }], variables: [settings.variables[1]], no_knowledge: 'refuse', no_knowledge_text: hebrew, metadata: { team: '<b>blue</b>', key: 'x'.repeat(600) } }
+    await call(ada, 'PUT', `/v1/bots/${bot.id}/instruction`, { instruction: 'Be kind to all of {{plan}}.', settings: next })
+    await signIn(page, ada, `/bots/${bot.id}/versions`)
+
+    const table = page.getByRole('table', { name: 'Settings' })
+    await table.getByText('get_order').waitFor()
+    const rows = await table.locator('tbody tr').evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.innerText.replace(/\s+/g, ' ').trim())))
+    assert.deepEqual(rows.map((r) => r[0]), ['Temperature', 'Tool get_order', 'Where nothing is found', 'The fixed answer', 'Variable customer', 'Output schema', 'Metadata key'])
+    assert.deepEqual(rows[0], ['Temperature', '0.3', '0.7'])
+    assert.deepEqual(rows[1].slice(1), ['Version: v1, pinned Ask a person: Before it changes something', 'Version: Always the newest Ask a person: Always'])
+    assert.deepEqual(rows[2].slice(1), ['—', 'A fixed answer'])
+    assert.deepEqual(rows[4].slice(1), ['Default: a guest What it is for: Who asks.', '—'])
+    assert.equal(await table.getByText('לא מצאתי').evaluate((e) => getComputedStyle(e).direction), 'rtl')
+    await table.getByRole('region', { name: 'Output schema' }).locator('.added').getByText('"type": "integer"').waitFor()
+    await accessible(page)
+    await shoot(page, 'bot-settings-changes')
+
+    await page.getByLabel('Compare with').selectOption('0')
+    const named = page.locator('.setting-list')
+    await named.getByText('Terms').waitFor()
+    const values = await named.evaluate((list) => Object.fromEntries([...list.querySelectorAll(':scope > dt')].map((dt) => [dt.innerText, dt.nextElementSibling.innerText.replace(/\s+/g, ' ').trim()])))
+    assert.equal(values.Model, 'echo')
+    assert.equal(values['Steps of a turn, at most'], '4')
+    assert.equal(values['Knowledge base Terms'], 'Passages, at most: 5 Search: by words')
+    assert.equal(values['Variable plan'], 'Default: free')
+    assert.equal(values['Metadata team'], '<b>blue</b>')
+    assert.match(values['Output schema'], /"type": "integer"/)
+    assert.ok(!Object.entries(values).some(([name, value]) => name !== 'Output schema' && value.includes('{')), 'no other JSON')
+    await accessible(page)
+    await shoot(page, 'bot-settings')
+  }, { size })
+}
+
 inBrowser('a viewer sees no button that is forbidden', async (page) => {
   const ada = await register()
   const vic = await register('Vic')

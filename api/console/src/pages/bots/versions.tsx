@@ -4,10 +4,11 @@ import { invalidate, useAction, usePages, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { ago, dateTime } from '../../i18n'
-import { Badge, Button, Code, confirm, Diff, ErrorState, FormError, PageBody, Section, Select, Skeleton, toast, unified, type DiffLine } from '../../ui'
+import { Badge, Button, confirm, Diff, ErrorState, FormError, PageBody, Section, Select, Skeleton, toast, unified } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import type { BotDetail } from './bot'
 import { t } from './messages'
+import { SettingsChanges, SettingsList } from './version-settings'
 
 type Version = Schemas['BotVersion']
 
@@ -55,6 +56,8 @@ function VersionDetail({ bot, version, onChange }: { bot: BotDetail; version: Ve
   const n = version.version
   const [against, setAgainst] = useState(n > 1 ? n - 1 : 0)
   const diff = useQuery(against ? `bots/${bot.id}/diff/${against}/${n}` : null, (signal) => ok(api.GET('/v1/bots/{bot_id}/versions/{a}/diff/{b}', { params: { path: { bot_id: bot.id, a: against, b: n } }, signal })))
+  // The differences of settings have no values as they were: these are of the other version.
+  const other = useQuery(against ? `bots/${bot.id}/versions/${against}` : null, (signal) => ok(api.GET('/v1/bots/{bot_id}/versions/{version}', { params: { path: { bot_id: bot.id, version: against } }, signal })))
   const params = { params: { path: { bot_id: bot.id } } }
   const publish = useAction('bot.publish', async (operation, to: number) => {
     onChange(await ok(api.POST('/v1/bots/{bot_id}/publish', { ...params, body: { version: to }, ...as(operation) })))
@@ -96,38 +99,21 @@ function VersionDetail({ bot, version, onChange }: { bot: BotDetail; version: Ve
         <>
           <h3>{t('instruction')}</h3>
           <div class="prose" dir="auto">{version.instruction || '—'}</div>
-          {Object.keys(version.settings).length > 0 && (
-            <>
-              <h3 class="spaced">{t('settings')}</h3>
-              <Code label={t('settings')} text={JSON.stringify(version.settings, null, 2)} />
-            </>
-          )}
+          <SettingsList settings={version.settings} />
         </>
-      ) : diff.data ? (
+      ) : diff.data && other.data ? (
         <>
           <h3>{t('instruction')}</h3>
           <Diff label={t('instruction')} lines={unified(diff.data.instruction)} />
-          {diff.data.settings.length > 0 && (
-            <>
-              <h3 class="spaced">{t('settings')}</h3>
-              <Diff label={t('settings')} lines={diff.data.settings.flatMap(patchLines)} />
-            </>
-          )}
+          <SettingsChanges before={other.data.settings} after={version.settings} />
         </>
-      ) : diff.failure ? (
-        <ErrorState failure={diff.failure} onRetry={diff.reload} />
+      ) : (diff.failure ?? other.failure) ? (
+        <ErrorState failure={(diff.failure ?? other.failure)!} onRetry={() => (diff.reload(), other.reload())} />
       ) : (
         <Skeleton lines={4} />
       )}
     </section>
   )
-}
-
-// patchLines shows an operation of a JSON Patch.
-function patchLines(patch: { op: string; path: string; value?: unknown }): DiffLine[] {
-  const path = patch.path.replace(/^\//, '').replaceAll('/', '.')
-  if (patch.op === 'remove') return [{ kind: 'removed', text: path }]
-  return [{ kind: 'added', text: `${path}: ${JSON.stringify(patch.value)}` }]
 }
 
 function History({ bot }: { bot: BotDetail }) {
