@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { accessible, call, counted, inBrowser, register, shoot, signIn } from './harness.mjs'
+import { accessible, call, counted, eventually, inBrowser, register, shoot, signIn } from './harness.mjs'
 
 const message = (page) => page.getByRole('textbox', { name: 'Message', exact: true })
 const send = async (page, text) => {
@@ -340,6 +340,109 @@ inBrowser('a message is stopped before its answer begins, and none is sent while
   assert.equal(await message(page).inputValue(), 'Kept')
   await page.getByRole('button', { name: 'Send' }).click()
   await page.locator('.answer').getByText('Echo: Kept').waitFor()
+})
+
+// unanswered takes the calls of a path to the server, without its answer to the page. It returns how many there were.
+async function unanswered(page, path) {
+  const taken = { count: 0 }
+  await page.route(path, async (route) => {
+    const request = route.request()
+    const headers = await request.allHeaders()
+    void fetch(request.url(), { method: 'POST', headers, body: request.postData() }).then(() => taken.count++)
+  })
+  return taken
+}
+
+const stopping = (page) => page.getByText('Stopping… The server has not answered yet.')
+
+for (const reloads of [false, true]) {
+  inBrowser(`an answer is stopped before anything of it has arrived${reloads ? ', and the page is reloaded meanwhile' : ''}`, async (page) => {
+    const ada = await register()
+    const bot = await call(ada, 'POST', '/v1/bots', { name: 'Slow', instruction: 'Be slow.' })
+    await signIn(page, ada, `/bots/${bot.id}`)
+    await send(page, 'Hello')
+    await page.getByRole('button', { name: 'As curl' }).waitFor()
+    const [thread] = (await call(ada, 'GET', '/v1/conversations/threads')).items
+    const turns = async () => (await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/turns`)).items
+    const taken = await unanswered(page, /\/turn$/)
+    let unknown = true // what the server has is not known for a while
+    await page.route(/\/turns\?limit=\d+$/, (route) => (unknown ? route.fulfill({ status: 503, json: { code: 'DOWNSTREAM_UNAVAILABLE', message: 'busy', trace_id: 'x', details: null } }) : route.continue()))
+    await send(page, words(2000))
+    await eventually(() => taken.count, (n) => n === 1, 'the server has the message')
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await stopping(page).waitFor()
+    await accessible(page)
+    await shoot(page, 'stopping')
+    assert.equal((await turns())[0].status, 'running')
+    if (reloads) {
+      await page.reload()
+      await page.getByRole('button', { name: /^Try again/ }).waitFor()
+      unknown = false
+      await page.getByRole('button', { name: /^Try again/ }).click()
+    }
+    unknown = false
+    await page.locator('.turn').last().getByText('Stopped.').waitFor()
+    await counted(stopping(page), 0)
+    assert.deepEqual((await turns()).map((x) => x.status), ['cancelled', 'completed'])
+    await counted(page.locator('.turn'), 2)
+    assert.equal(taken.count, 1, 'it is not sent again')
+    await page.unroute(/\/turn$/)
+    await send(page, 'And now?')
+    await page.locator('.answer').getByText('Echo: And now?').waitFor()
+  })
+}
+
+inBrowser('the first message of a trial is stopped before anything of it has arrived, and the page is reloaded meanwhile', async (page) => {
+  const { ada, bot } = await twoVersions()
+  await signIn(page, ada, `/bots/${bot.id}`)
+  await page.getByRole('button', { name: 'Try v2' }).click()
+  const taken = await unanswered(page, /\/try$/)
+  let unknown = true
+  await page.route(/\/threads\?trial=true/, (route) => (unknown ? undefined : route.continue()))
+  await send(page, `{"item": "${words(2000)}"}`)
+  await eventually(() => taken.count, (n) => n === 1, 'the server has the message')
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await stopping(page).waitFor()
+  await page.reload()
+  await stopping(page).waitFor()
+  unknown = false
+  await page.reload()
+  await page.getByText('Stopped.').waitFor()
+  const [thread, ...others] = (await call(ada, 'GET', '/v1/conversations/threads?trial=true')).items
+  assert.equal(others.length, 0)
+  assert.deepEqual((await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/turns`)).items.map((x) => x.status), ['cancelled'])
+})
+
+inBrowser('a Retry-After is counted down after a reload too, and nothing is sent before', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+  const operations = []
+  await page.route(/\/turn$/, async (route) => {
+    operations.push(route.request().headers()['x-operation-id'])
+    if (operations.length > 1) return route.continue()
+    await route.fulfill({ status: 429, headers: { 'Retry-After': '40' }, json: { code: 'TOO_MANY_TURNS', message: 'too much is going on', trace_id: 'x', details: null } })
+  })
+  await page.clock.install()
+  await signIn(page, ada, `/bots/${bot.id}`)
+  await send(page, 'Hello')
+  const later = page.getByRole('button', { name: /^Try again in \d+ s$/ })
+  await later.waitFor()
+  await page.clock.fastForward(10_000)
+  await page.reload()
+  await later.waitFor()
+  const left = Number(/\d+/.exec(await later.textContent())[0])
+  assert.ok(left > 5 && left <= 31, `${left} of 40 seconds`)
+  assert.ok(await later.isDisabled())
+  await page.getByText('Too many answers are being written just now.').waitFor()
+  await page.locator('.bubble').getByText('Hello').waitFor()
+  await accessible(page)
+  await shoot(page, 'retry-after-reload')
+  assert.equal(operations.length, 1)
+  await page.clock.fastForward(40_000)
+  await page.getByRole('button', { name: 'Try again', exact: true }).click()
+  await page.locator('.answer').getByText('Echo: Hello').waitFor()
+  assert.deepEqual(operations, [operations[0], operations[0]])
+  await counted(page.locator('.turn'), 1)
 })
 
 inBrowser('a person opens a thread, takes turns, finds the history again and rates an answer', async (page) => {

@@ -31,6 +31,7 @@ export interface Turn {
   model?: string | undefined
   last: string // id of the last event
   connected: boolean
+  stopping?: boolean | undefined // it is to be cancelled once the server is known to have it
 }
 
 export const newTurn = (key: string, input: Input): Turn => ({ key, input, text: '', citations: [], calls: [], status: 'sending', last: '', connected: true })

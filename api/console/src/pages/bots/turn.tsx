@@ -65,7 +65,7 @@ export function Answer({ turn, last, botName, chat, onCite }: AnswerProps) {
           {running && <span class="caret" aria-hidden="true" />}
         </div>
       )}
-      {running && !turn.text && <p class="thinking" role="status"><span class="spinner" aria-hidden="true" /> {t('thinking')}</p>}
+      {running && (turn.stopping || !turn.text) && <p class="thinking" role="status"><span class="spinner" aria-hidden="true" /> {t(turn.stopping ? 'stopping' : 'thinking')}</p>}
       {running && !turn.connected && <p class="thinking" role="status">{t('reconnecting')}</p>}
       {turn.status === 'cancelled' && <p class="hint">{t('cancelled')}</p>}
       {turn.status === 'failed' && turn.failure && (

@@ -8,6 +8,7 @@ import { followTurn, type Following } from '../../api/stream'
 import { read, write } from '../../state/storage'
 import { messageOf, toast } from '../../ui'
 import { bodyOf, curlOf, isRunning, newTurn, turnsOf, withEvent, withStoredCalls, type Input, type Turn } from './conversation'
+import { failureIn, readKept, Stopping, waitOf, writeKept, type Kept, type Stop } from './stopping'
 
 export interface Conversation {
   turns: Turn[]
@@ -32,6 +33,8 @@ export function useConversation(bot: string, version: number | null, slot: strin
   const thread = useRef(read(sessionStorage, slot))
   const aborts = useRef(new AbortController())
   const followers = useRef(new Map<string, AbortController>()) // by the key of their turn
+  const stops = useRef(new Map<string, Stopping>()) // by the key of their turn
+  const operations = useRef(new Map<string, string>()) // of calls that begin a turn, by its key
   const name = `turn.${slot}`
   const set = (key: string, change: (turn: Turn) => Turn) => setTurns((all) => all.map((x) => (x.key === key ? change(x) : x)))
   const keepThread = (id: string | null) => {
@@ -39,7 +42,8 @@ export function useConversation(bot: string, version: number | null, slot: strin
     write(sessionStorage, slot, id)
   }
   // A message is kept until the server is known to have it, or to have refused it.
-  const keepPending = (input: Input | null) => write(sessionStorage, `${slot}.pending`, input && JSON.stringify(input))
+  const keep = (kept: Kept | null) => writeKept(slot, kept)
+  const retryOf = (turnId: string) => `turn.retry.${turnId}`
   const pathOf = (threadId: string | null) => (version === null ? `/v1/conversations/threads/${threadId ?? 'THREAD_ID'}/turn` : `/v1/bots/${bot}/versions/${version}/try`)
   const bodyIn = (input: Input, threadId: string | null) => ({ ...bodyOf(input), ...(version !== null && threadId && { thread_id: threadId }) })
 
@@ -55,6 +59,8 @@ export function useConversation(bot: string, version: number | null, slot: strin
     aborts.current = new AbortController()
     followers.current.forEach((own) => own.abort())
     followers.current.clear()
+    stops.current.forEach((stop) => stop.abort.abort())
+    stops.current.clear()
   }
 
   const follow = async (key: string, following: Omit<Following, 'signal'>, operation?: string) => {
@@ -62,16 +68,22 @@ export function useConversation(bot: string, version: number | null, slot: strin
     const { signal } = own
     const settled = () => {
       if (operation) settle(operation)
-      if (operation === name) keepPending(null)
+      if (operation && !stops.current.has(key)) keep(null)
+    }
+    const onConnection = (connected: boolean) => {
+      // What is to be stopped is not sent again.
+      if (!connected && following.begin && !begun && stops.current.has(key)) own.abort()
+      else set(key, (x) => ({ ...x, connected }))
     }
     let begun = false
     try {
-      for await (const event of followTurn({ ...following, signal, onConnection: (connected) => set(key, (x) => ({ ...x, connected })) })) {
+      for await (const event of followTurn({ ...following, signal, onConnection })) {
         if (signal.aborted) return
         if (!begun) {
           begun = true
           settled()
           keepThread(event.thread_id)
+          stops.current.get(key)?.found({ threadId: event.thread_id, turnId: event.turn_id })
         }
         set(key, (x) => withEvent(x, event))
         if (event.type === 'turn.waiting') void readCalls(key, event.turn_id)
@@ -79,15 +91,19 @@ export function useConversation(bot: string, version: number | null, slot: strin
       }
     } catch (thrown) {
       if (isAbort(thrown) || signal.aborted) return
-      fail(key, asFailure(thrown), settled)
+      const failed = asFailure(thrown)
+      if (!stops.current.has(key)) fail(key, failed, settled, following.turnId)
+      else if (failed.status > 0 && failed.status < 500) stopped(key) // it was refused
     } finally {
       if (followers.current.get(key) === own) followers.current.delete(key)
     }
     invalidate('home')
   }
-  const fail = (key: string, failed: Failure, settled: () => void) => {
+  const fail = (key: string, failed: Failure, settled: () => void, turnId?: string) => {
     if (failed.code === 'THREAD_NOT_FOUND') keepThread(null) // the next try begins another
     else if (!failed.passing && failed.status < 500) settled()
+    const wait = failed.passing && waitOf(failed, turnId)
+    if (wait) keep({ ...readKept(slot), wait })
     set(key, (x) => ({ ...x, status: 'failed', failure: failed }))
   }
   // readCalls reads what was decided about the calls of a turn, which its events do not say.
@@ -104,7 +120,8 @@ export function useConversation(bot: string, version: number | null, slot: strin
   const send = async (input: Input, key = uuid()) => {
     const { signal } = aborts.current
     setTurns((all) => [...all.filter((x) => x.key !== key), newTurn(key, input)])
-    keepPending(input)
+    keep({ input })
+    operations.current.delete(key)
     try {
       if (!thread.current && version === null) {
         const made = await ok(api.POST('/v1/conversations/threads', { body: { bot_id: bot }, signal, ...as(operationFor(`${name}.thread`, bot)) }))
@@ -112,17 +129,56 @@ export function useConversation(bot: string, version: number | null, slot: strin
         keepThread(made.id)
       }
     } catch (thrown) {
-      if (!isAbort(thrown)) fail(key, asFailure(thrown), () => (settle(`${name}.thread`), keepPending(null)))
+      if (!isAbort(thrown)) fail(key, asFailure(thrown), () => (settle(`${name}.thread`), keep(null)))
       return
     }
     const to = thread.current
-    await follow(key, { begin: { path: pathOf(to), body: bodyIn(input, to), operation: operationFor(name, [to, input]) } }, name)
+    const operation = operationFor(name, [to, input])
+    operations.current.set(key, operation)
+    await follow(key, { begin: { path: pathOf(to), body: bodyIn(input, to), operation } }, name)
+  }
+
+  // forgetStop ends the stopping of a turn.
+  const forgetStop = (key: string) => {
+    const stopping = stops.current.get(key)
+    stopping?.abort.abort()
+    stops.current.delete(key)
+    settle(stopping?.stop.turnId ? retryOf(stopping.stop.turnId) : name)
+    keep(null)
+  }
+  // stopped ends the stopping of a turn that has not begun, and does not any more.
+  const stopped = (key: string) => {
+    forgetStop(key)
+    followers.current.get(key)?.abort()
+    set(key, (x) => ({ ...x, status: 'cancelled', stopping: false }))
+  }
+  // stop cancels a turn that the server may have, and may not, also after a reload of the page.
+  const stop = async (key: string, what: Stop) => {
+    const stopping = new Stopping(bot, thread.current, what)
+    stops.current.set(key, stopping)
+    keep({ ...readKept(slot), stop: what })
+    set(key, (x) => ({ ...x, stopping: true }))
+    try {
+      const found = await stopping.run()
+      if (!found) return stopped(key)
+      forgetStop(key)
+      keepThread(found.threadId)
+      set(key, (x) => ({ ...x, stopping: false }))
+      if (!stopping.isKnown) void follow(key, found) // its own stream has said nothing
+    } catch (thrown) {
+      if (isAbort(thrown) || stopping.abort.signal.aborted) return
+      const failed = asFailure(thrown)
+      stopped(key)
+      if (failed.status !== 404) toast(messageOf(failed), 'bad')
+    }
   }
 
   const load = async () => {
     const { signal } = aborts.current
-    const kept = read(sessionStorage, `${slot}.pending`)
-    let pending = kept ? (JSON.parse(kept) as Input) : null
+    const { input, stop: stopAt, wait } = readKept(slot)
+    let pending: Input | null = input ?? null
+    let stopKey: string | null = null
+    const waiting = failureIn(wait)
     const threadId = thread.current
     if (threadId) {
       setLoading(true)
@@ -133,14 +189,18 @@ export function useConversation(bot: string, version: number | null, slot: strin
           ok(api.GET('/v1/conversations/threads/{thread_id}/messages', { params: { path, query: { limit: 100, order: 'desc' } }, signal })),
           ok(api.GET('/v1/conversations/threads/{thread_id}/turns', { params: { path, query: { limit: 50 } }, signal })),
         ])
-        const found = turnsOf(messages.items, records.items)
+        const found = turnsOf(messages.items, records.items).map((x) => (waiting && x.id === wait?.turnId && x.status === 'failed' ? { ...x, failure: waiting } : x))
         setTurns(found)
-        if (pending) {
-          const operation = operationFor(name, [threadId, pending])
-          if (records.items.some((r) => r.operation_id === operation)) {
+        if (pending || stopAt) {
+          const operation = stopAt?.operation ?? operationFor(name, [threadId, pending])
+          const begun = records.items.find((r) => r.id === stopAt?.turnId || r.operation_id === operation)
+          if (begun) {
             pending = null
-            settle(name)
-            keepPending(null)
+            if (stopAt) stopKey = begun.id
+            else {
+              settle(name)
+              keep(null)
+            }
           }
         }
         for (const turn of found) {
@@ -151,15 +211,27 @@ export function useConversation(bot: string, version: number | null, slot: strin
         const failed = asFailure(thrown)
         if (failed.status !== 404) {
           setFailure(failed)
-          pending = null
-        } else {
-          keepThread(null)
-          setTurns([])
+          setLoading(false)
+          return
         }
+        keepThread(null)
+        setTurns([])
       }
       setLoading(false)
     }
-    if (pending) void send(pending)
+    if (stopAt) {
+      if (!stopKey && pending && (thread.current || version !== null)) {
+        const turn = newTurn(uuid(), pending)
+        stopKey = turn.key
+        setTurns((all) => [...all, turn])
+      }
+      if (stopKey) return void stop(stopKey, stopAt)
+      settle(name)
+      keep(null)
+    } else if (pending && waiting) {
+      const failed = pending
+      setTurns((all) => [...all, { ...newTurn(uuid(), failed), status: 'failed', failure: waiting }])
+    } else if (pending) void send(pending)
   }
   useEffect(() => {
     void load()
@@ -169,27 +241,30 @@ export function useConversation(bot: string, version: number | null, slot: strin
   const restart = () => {
     stopAll()
     keepThread(null)
-    keepPending(null)
+    keep(null)
     setTurns([])
     setLoading(false)
     setFailure(null)
   }
   const latest = turns.at(-1)
   const cancel = async () => {
-    if (!latest) return
-    const { key, id, status } = latest
+    if (!latest || latest.stopping) return
+    const { key, id, status, connected } = latest
     const threadId = thread.current
     if (status === 'sending') {
-      stopAll()
-      settle(name)
-      keepPending(null)
-      set(key, (x) => ({ ...x, status: 'cancelled' }))
+      const operation = operations.current.get(key)
+      if (!operation) {
+        stopAll() // of the thread: the message was not sent
+        return stopped(key)
+      }
+      if (!connected) followers.current.get(key)?.abort()
+      return stop(key, { operation, turnId: id })
     }
     if (!threadId || !id) return
     try {
       await ok(api.POST('/v1/conversations/threads/{thread_id}/turns/{turn_id}/cancel', { params: { path: { thread_id: threadId, turn_id: id } }, body: {}, ...as(uuid()) }))
     } catch (thrown) {
-      if (isAbort(thrown) || status === 'sending') return
+      if (isAbort(thrown)) return
       const failed = asFailure(thrown)
       if (failed.status !== 409) toast(messageOf(failed), 'bad')
       else if (!followers.current.has(key)) void follow(key, { threadId, turnId: id }) // it has ended by itself
@@ -197,9 +272,12 @@ export function useConversation(bot: string, version: number | null, slot: strin
   }
   const retry = (turn: Turn) => {
     if (!turn.id || !thread.current) return void send(turn.input, turn.key)
-    const again = `turn.retry.${turn.id}`
+    const again = retryOf(turn.id)
     set(turn.key, (x) => ({ ...x, status: 'sending', failure: undefined, text: '', last: '' }))
-    void follow(turn.key, { begin: { path: `/v1/conversations/threads/${thread.current}/turns/${turn.id}/retry`, body: {}, operation: operationFor(again, turn.id) }, threadId: thread.current, turnId: turn.id }, again)
+    keep(null)
+    const operation = operationFor(again, turn.id)
+    operations.current.set(turn.key, operation)
+    void follow(turn.key, { begin: { path: `/v1/conversations/threads/${thread.current}/turns/${turn.id}/retry`, body: {}, operation }, threadId: thread.current, turnId: turn.id }, again)
   }
   const decided = async (turn: Turn) => void (turn.id && (await readCalls(turn.key, turn.id)))
   const running = !!latest && isRunning(latest)
