@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -140,10 +141,19 @@ func (p *Program) SlowDown(t *testing.T, table string) {
 	p.SQL(t, `CREATE POLICY slow ON `+table+` AS RESTRICTIVE FOR SELECT TO parley_app USING (pg_sleep(60)::text IS NOT NULL)`)
 }
 
-// Sleeping is how many connections read a table that was slowed down.
-func (p *Program) Sleeping(t *testing.T) int {
+// Sleeping is how many connections execute a query at one time, by its name, on a table that was slowed down. Background work may
+// read the table too. Postgres looks at one connection after another, and the first may have ended before the last has begun: so
+// those count that two looks have found in the same execution.
+func (p *Program) Sleeping(t *testing.T, query string) int {
 	t.Helper()
-	return p.Number(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`)
+	const look = `SELECT coalesce(array_agg(pid || ' ' || query_start), '{}') FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event = 'PgSleep' AND query LIKE '-- name: ' || $1 || ' %'`
+	super := p.Super(t)
+	defer super.Close(t.Context())
+	var first, second []string
+	require.NoError(t, super.QueryRow(t.Context(), look, query).Scan(&first))
+	require.NoError(t, super.QueryRow(t.Context(), look, query).Scan(&second))
+	return len(slices.DeleteFunc(first, func(one string) bool { return !slices.Contains(second, one) }))
 }
 
 // RequireClosed reads a stream to its end, which has to be stream.closed for a reason.
