@@ -110,7 +110,7 @@ var tenancyChecks = []string{
 	  WHERE attrelid = 'messages'::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'citations' AND has_column_privilege('parley_app', attrelid, attname, 'UPDATE')
 	 UNION ALL
 	 SELECT format('parley_app may change the %s of an event', attname) FROM pg_attribute
-	  WHERE attrelid = 'webhook_events'::regclass AND attname IN ('endpoint_id', 'webhook_id', 'kind', 'payload', 'conversation_id', 'received_at')
+	  WHERE attrelid = 'webhook_events'::regclass AND attname IN ('endpoint_id', 'webhook_id', 'kind', 'payload', 'body', 'conversation_id', 'received_at')
 	    AND has_column_privilege('parley_app', attrelid, attname, 'UPDATE')
 	 UNION ALL
 	 SELECT format('parley_app may touch %s', c.oid::regclass) FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) may

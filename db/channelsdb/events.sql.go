@@ -141,7 +141,7 @@ func (q *Queries) GetEvent(ctx context.Context, arg GetEventParams) (GetEventRow
 }
 
 const getEventToAnswer = `-- name: GetEventToAnswer :one
-SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, e.received_at,
+SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, coalesce(e.body, e.payload::json)::json AS payload, e.status, e.received_at,
        t.id AS thread_id, turn.thread_id AS turn_thread_id,
        coalesce(t.status = 'active' AND t.bot_id = ep.bot_id, false)::boolean AS thread_ready,
        earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds,
@@ -176,7 +176,7 @@ type GetEventToAnswerRow struct {
 	EndpointID     uuid.UUID
 	OperationID    uuid.UUID
 	ConversationID *string
-	Payload        json.RawMessage
+	Payload        []byte
 	Status         string
 	ReceivedAt     time.Time
 	ThreadID       *uuid.UUID

@@ -28,7 +28,7 @@ SELECT id FROM webhook_events WHERE workspace_id = @workspace_id AND endpoint_id
 -- is ready: active, and of the endpoint's bot; and how many came before it that wait as well, the
 -- first of them until when. One whose job lies in the dead letters keeps nobody waiting. And by what models its bot would
 -- answer now.
-SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, e.payload, e.status, e.received_at,
+SELECT e.id, e.endpoint_id, e.operation_id, e.conversation_id, coalesce(e.body, e.payload::json)::json AS payload, e.status, e.received_at,
        t.id AS thread_id, turn.thread_id AS turn_thread_id,
        coalesce(t.status = 'active' AND t.bot_id = ep.bot_id, false)::boolean AS thread_ready,
        earlier.count::integer AS earlier, earlier.seconds::double precision AS earlier_seconds,

@@ -190,7 +190,7 @@ func TestRowsBeyondTheLimitsCanBeReadAndChanged(t *testing.T) {
 		`UPDATE chunks SET text = ` + longer + `, headings = ARRAY(SELECT repeat('h', 500) FROM generate_series(1, 100))`,
 		`UPDATE webhook_endpoints SET name = ` + long,
 		`UPDATE webhook_subscriptions SET url = ` + longer,
-		`UPDATE webhook_events SET webhook_id = repeat('w', 2000), kind = 'message.received', conversation_id = 'c',
+		`UPDATE webhook_events SET webhook_id = repeat('w', 2000), kind = 'message.received', conversation_id = 'c', body = NULL,
 			payload = ` + number + ` || jsonb_build_object('type', 'message.received', 'data', jsonb_build_object('conversation_id', 'c', 'text', ` + longer + `))`,
 		`UPDATE end_users SET name = ` + long + `, metadata = ` + number,
 		`UPDATE api_keys SET name = ` + long + `, bot_ids = ARRAY(SELECT gen_random_uuid() FROM generate_series(1, 1000))`,

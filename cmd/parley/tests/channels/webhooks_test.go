@@ -162,8 +162,8 @@ func TestWhatIsNoEventIsRefusedByItsFields(t *testing.T) {
 	require.Empty(t, ada.Get(t, "/v1/jobs").Items())
 }
 
-// jsonb writes 1e308 out: what was 1 MB would be read back as 50.
-func TestTheNumbersOfAnEventAreKeptAsTheyWereWritten(t *testing.T) {
+// jsonb writes 1e308 out: what was 1 MB would be read back as 50. It also sorts the fields of objects.
+func TestTheFieldsAndNumbersOfAnEventAreKeptAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
 	p := harness.Start(t, harness.FastJobs...)
 	ada := p.Register(t)
@@ -177,6 +177,14 @@ func TestTheNumbersOfAnEventAreKeptAsTheyWereWritten(t *testing.T) {
 	require.Contains(t, string(event.Raw), numbers)
 	require.Contains(t, string(event.Raw), `"more":-0`)
 	require.Equal(t, "Echo: hello", ada.Get(t, "/v1/conversations/threads/"+event.Text("thread_id")+"/messages").Items()[1]["content"])
+
+	for id, sent := range map[string]string{
+		"msg_3": `{"type":"note","more":true,"data":{"z":1,"a":[2.50,{"y":null,"b":"<"}]},"A":1.0}`,
+		"msg_4": `{"type":"message.received","data":{"text":"hi","conversation_id":"d","b":1,"a":2}}`,
+	} {
+		event := ada.Get(t, "/v1/webhook-events/"+chat.Send(t, id, sent).Text("event_id"))
+		require.Contains(t, string(event.Raw), `"payload":`+strings.ReplaceAll(sent, "<", `\u003c`), "in their order")
+	}
 
 	note := chat.Send(t, "msg_2", `{"type":"note","data":{"n":1e308}}`)
 	require.Equal(t, "ignored", ada.Get(t, "/v1/webhook-events/"+note.Text("event_id")).Text("status"))

@@ -245,7 +245,7 @@ func TestFaultPoisonGoesToTheDeadLettersAndKeepsNobodyUp(t *testing.T) {
 	chat := u.here().NewEndpoint(t, u.bot)
 	u.here().Subscribe(t, target.URL, "dead_letter.created")
 	poisoned := chat.Says(t, "c", "what is stored of this is no message").Text("event_id")
-	_, err := db.Exec(t.Context(), `UPDATE webhook_events SET payload = '{"type": "message.received", "data": {"text": ["?"]}}' WHERE id = $1`, poisoned)
+	_, err := db.Exec(t.Context(), `UPDATE webhook_events SET body = '{"type": "message.received", "data": {"text": ["?"]}}' WHERE id = $1`, poisoned)
 	require.NoError(t, err)
 	for kind, payload := range map[string]string{
 		"nobody's": `{}`, "webhook.answer": `"poison"`, "webhook.deliver": `{"delivery_id": 7}`,

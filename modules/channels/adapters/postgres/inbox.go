@@ -16,7 +16,6 @@ import (
 	"github.com/parley/parley/platform/data/postgres"
 	"github.com/parley/parley/platform/ops/audit"
 	"github.com/parley/parley/platform/ops/usage"
-	"github.com/parley/parley/platform/request/contract"
 	"github.com/parley/parley/platform/work/jobs"
 )
 
@@ -54,19 +53,17 @@ func (i Inbox) Find(ctx context.Context, endpoint uuid.UUID) (ports.Recipient, e
 }
 
 // Take stores event, job and audit row in one transaction. Where the limit of events is reached it returns
-// fail.ErrLimitReached and stores nothing.
+// fail.ErrLimitReached and stores nothing. The column body has the event as it was sent. The column payload is jsonb, which
+// keeps neither the order of fields nor how numbers are written: it has what the release before needs to answer a message.
 func (i Inbox) Take(ctx context.Context, e domain.InboundEvent) (id uuid.UUID, fresh bool, err error) {
-	payload, body := e.Payload, json.RawMessage(nil)
-	if contract.HasLongNumber(e.Payload) { // jsonb would write such a number in full
-		if payload, err = e.Summary(); err != nil {
-			return uuid.Nil, false, err
-		}
-		body = e.Payload
+	summary, err := e.Summary()
+	if err != nil {
+		return uuid.Nil, false, err
 	}
 	err = i.DB.Write(ctx, func(ctx context.Context) error {
 		q, workspace := queries(ctx, i.DB)
 		row, err := q.TakeEvent(ctx, channelsdb.TakeEventParams{
-			WorkspaceID: workspace, ID: e.ID, EndpointID: e.EndpointID, WebhookID: e.SenderID, Kind: e.Type, Payload: payload, Body: body,
+			WorkspaceID: workspace, ID: e.ID, EndpointID: e.EndpointID, WebhookID: e.SenderID, Kind: e.Type, Payload: summary, Body: e.Payload,
 			OperationID: e.OperationID, ConversationID: e.ConversationID, Status: string(e.Status),
 			Limits: i.Limits.JSON(),
 		})

@@ -431,7 +431,7 @@ type WebhookEventDetail struct {
 	// OperationID Operation id of the turn.
 	OperationID openapi_types.UUID `json:"operation_id"`
 
-	// Payload Body of the event, as it was sent.
+	// Payload Body of the event as it was sent: its fields in their order, and its numbers as they were written. Spaces between values are left out. Of events that were received before the upgrade to this release, fields may be in another order.
 	Payload json.RawMessage `json:"payload"`
 
 	// ProcessedAt When it was processed; null if it has not been.
