@@ -52,10 +52,15 @@ func New(kind Kind, code, message string) *Error {
 }
 
 func (e *Error) Error() string {
+	text := e.Code + ": " + e.Message
 	if e.cause == nil {
-		return e.Code + ": " + e.Message
+		return text
 	}
-	return e.Code + ": " + e.Message + ": " + e.cause.Error()
+	cause := e.cause.Error()
+	if rest, again := strings.CutPrefix(cause, text); again && (rest == "" || strings.HasPrefix(rest, ": ")) {
+		return cause // which says the same and maybe more
+	}
+	return text + ": " + strings.TrimPrefix(cause, e.Code+": ")
 }
 
 // Unwrap returns the cause, which is for logs only.

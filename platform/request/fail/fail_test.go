@@ -28,6 +28,21 @@ func TestASharedErrorIsNotChangedByItsCopies(t *testing.T) {
 	require.Equal(t, "THREAD_BUSY: busy: the cause", second.Error())
 }
 
+func TestAnErrorSaysItsCodeOnceWhereItsCauseHasTheSame(t *testing.T) {
+	t.Parallel()
+	for want, cause := range map[string]error{
+		"THREAD_BUSY: busy":             errShared,
+		"THREAD_BUSY: busy: the cause":  errShared.Because(errors.New("the cause")),
+		"THREAD_BUSY: busy: a turn has": fail.New(fail.Conflict, "THREAD_BUSY", "a turn has"),
+		"THREAD_BUSY: busy: busybody":   fail.New(fail.Conflict, "THREAD_BUSY", "busybody"),
+		"THREAD_BUSY: busy: GONE: away": fail.New(fail.NotFound, "GONE", "away"),
+	} {
+		e := errShared.Because(cause)
+		require.Equal(t, want, e.Error())
+		require.ErrorIs(t, e, cause)
+	}
+}
+
 func TestWhatIsNoErrorOfOursIsInternalAndHidden(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("password=hunter2")

@@ -268,7 +268,8 @@ func TestAMessageThatIsRefusedForGoodHoldsUpNoOther(t *testing.T) {
 	require.EqualValues(t, 3, s.asked.Load(), "it was asked again")
 	letter := ada.Get(t, "/v1/dead-letters").Items()[0]
 	require.Equal(t, 1.0, letter["failures"]) //nolint:testifylint // a whole number
-	require.Contains(t, letter["last_error"], "CONTENT_FILTERED")
+	last, _ := letter["last_error"].(string)
+	require.Equal(t, 1, strings.Count(last, "CONTENT_FILTERED"), last)
 	require.Equal(t, 0, ada.Number(t, "SELECT coalesce(sum(failures), 0) FROM job_queue WHERE kind = 'webhook.answer'"), "those behind have used up attempts of theirs")
 
 	var kinds []string
@@ -344,4 +345,14 @@ func TestAThreadThatHasOutgrownItsModelIsAskedOnceMoreWithHalf(t *testing.T) {
 	require.Equal(t, http.StatusOK, ada.Say(t, thread, "and then?").Status)
 	require.Less(t, len(s.Calls()[6].Messages()), 10, "cut right at once")
 	require.Len(t, s.Calls(), 7)
+}
+
+func TestADeadLetterSaysTheCodeOfItsErrorOnce(t *testing.T) {
+	t.Parallel()
+	ada := harness.Start(t, harness.FastJobs...).Register(t)
+	bot := ada.Post(t, "/v1/bots", map[string]any{"name": "Ada", "settings": map[string]any{"model": "openai/m"}}).Text("id")
+	event := ada.NewEndpoint(t, bot).Says(t, "c", "Hi").Text("event_id")
+	ada.WaitUntil(t, "/v1/webhook-events/"+event, "status", "failed")
+	last, _ := ada.Get(t, "/v1/dead-letters").Items()[0]["last_error"].(string)
+	require.Equal(t, 1, strings.Count(last, "MODEL_NOT_FOUND"), last)
 }

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,7 +35,7 @@ func (f failures) outcome(spent domain.Usage) (domain.Reply, error) {
 			continue
 		}
 		others = append(others, map[string]any{"provider": other.model.Provider, "model": other.model.Name, "code": other.shown().Code})
-		fmt.Fprintf(&text, "; %s: %s", other.model, other.reason())
+		fmt.Fprintf(&text, "; %s: %s", other.model, cmp.Or(other.reason(), error(other.shown())))
 	}
 	if others != nil {
 		e = e.With("others", others)
@@ -43,7 +44,10 @@ func (f failures) outcome(spent domain.Usage) (domain.Reply, error) {
 		e = e.OfTenant()
 	}
 	counts.reply.Usage = spent
-	return counts.reply, e.Because(fmt.Errorf("%s: %w%s", counts.model, counts.reason(), text.String()))
+	if cause := counts.reason(); cause != nil {
+		return counts.reply, e.Because(fmt.Errorf("%s: %w%s", counts.model, cause, text.String()))
+	}
+	return counts.reply, e.Because(errors.New(counts.model.String() + text.String()))
 }
 
 // counting returns the index of the failure that counts. A model that may answer later counts most, and of several such
@@ -119,12 +123,13 @@ func (f failure) isOfTenant() bool {
 	}
 }
 
-// reason returns the error that is stored for a failure: without the message for callers, where it is a permanent one.
+// reason returns the error that is stored beside what callers receive of a failure. Where they receive it as it is, that is its
+// cause alone, so that its code and message are not stored twice; nil: it has none.
 func (f failure) reason() error {
-	if cause := fail.From(f.err).Unwrap(); cause != nil && ports.PermanentModelFailure(f.err) {
-		return cause
+	if weight := f.weight(); weight == mayPass || weight == hasFailed {
+		return f.err
 	}
-	return f.err
+	return fail.From(f.err).Unwrap()
 }
 
 // notConfigured returns the failure for settings that name a model in a form that no provider has.

@@ -79,6 +79,8 @@ func TestAnUnknownModelIsNamed(t *testing.T) {
 	b.Providers["openai"] = router.Provider{Guarded: b.Providers["openai"].Guarded}
 	_, _, err = b.take(t, asks(`{"model":"openai/a"}`))
 	require.Contains(t, fail.From(err).Message, "the model openai/a:")
+	require.Equal(t, 1, strings.Count(err.Error(), "MODEL_NOT_FOUND"), "what is stored says the code once: %s", err)
+	require.True(t, strings.HasSuffix(err.Error(), ": openai/a"), err)
 }
 
 func TestANameWithoutAProviderKeepsNoOtherModelFromAnswering(t *testing.T) {
