@@ -212,7 +212,7 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (GetAcco
 }
 
 const getAccountProfile = `-- name: GetAccountProfile :one
-SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at,
+SELECT u.id, u.email, u.verified_at, u.verified_by_link, (u.password_hash <> '')::boolean AS has_password, u.created_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
           FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
@@ -224,6 +224,7 @@ type GetAccountProfileRow struct {
 	Email          string
 	VerifiedAt     *time.Time
 	VerifiedByLink bool
+	HasPassword    bool
 	CreatedAt      time.Time
 	Memberships    json.RawMessage
 }
@@ -237,6 +238,7 @@ func (q *Queries) GetAccountProfile(ctx context.Context, userID uuid.UUID) (GetA
 		&i.Email,
 		&i.VerifiedAt,
 		&i.VerifiedByLink,
+		&i.HasPassword,
 		&i.CreatedAt,
 		&i.Memberships,
 	)
@@ -244,7 +246,7 @@ func (q *Queries) GetAccountProfile(ctx context.Context, userID uuid.UUID) (GetA
 }
 
 const getProfile = `-- name: GetProfile :one
-SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
+SELECT u.id, u.email, u.verified_at, u.verified_by_link, (u.password_hash <> '')::boolean AS has_password, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
           FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
@@ -263,6 +265,7 @@ type GetProfileRow struct {
 	Email          string
 	VerifiedAt     *time.Time
 	VerifiedByLink bool
+	HasPassword    bool
 	CreatedAt      time.Time
 	WorkspaceID    uuid.UUID
 	WorkspaceName  string
@@ -278,6 +281,7 @@ func (q *Queries) GetProfile(ctx context.Context, arg GetProfileParams) (GetProf
 		&i.Email,
 		&i.VerifiedAt,
 		&i.VerifiedByLink,
+		&i.HasPassword,
 		&i.CreatedAt,
 		&i.WorkspaceID,
 		&i.WorkspaceName,

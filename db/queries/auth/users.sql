@@ -25,7 +25,7 @@ SELECT user_id::uuid AS user_id, password_hash::text AS password_hash, verified:
   FROM app.find_registration(@address::text, @operation::uuid);
 
 -- name: GetProfile :one
-SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
+SELECT u.id, u.email, u.verified_at, u.verified_by_link, (u.password_hash <> '')::boolean AS has_password, u.created_at, w.id AS workspace_id, w.name AS workspace_name, m.role,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
           FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u
@@ -35,7 +35,7 @@ SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at, w.id AS w
 
 -- name: GetAccountProfile :one
 -- The user of a session in no workspace.
-SELECT u.id, u.email, u.verified_at, u.verified_by_link, u.created_at,
+SELECT u.id, u.email, u.verified_at, u.verified_by_link, (u.password_hash <> '')::boolean AS has_password, u.created_at,
        coalesce((SELECT jsonb_agg(jsonb_build_object('workspace_id', a.workspace_id, 'name', a.name, 'role', a.role, 'deleted_at', a.deleted_at))
           FROM app.memberships(NULL, NULL, 100) a), '[]')::jsonb AS memberships
   FROM users u

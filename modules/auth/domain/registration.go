@@ -115,6 +115,7 @@ type Profile struct {
 	UserID        uuid.UUID
 	Email         string
 	Proof         Proof     // of the address
+	HasPassword   bool      // false: its user signs in at identity providers only
 	WorkspaceID   uuid.UUID // the zero id: the user is in no workspace
 	WorkspaceName string
 	Role          Role

@@ -135,11 +135,13 @@ func TestAnAccountWithoutAPasswordWorksEverywhere(t *testing.T) {
 	ada, a := signIn(t, p, corp, "ada")
 	require.Equal(t, http.StatusOK, a.Status, a)
 	ada.Email = "ada@example.com"
+	require.Equal(t, false, ada.Get(t, "/v1/auth/me").At("has_password"), "in no workspace")
 	require.Equal(t, http.StatusCreated, ada.Post(t, "/v1/workspaces", map[string]any{"name": "Acme"}).Status)
 	ada.Take(ada.Refreshed(t))
 	for _, guess := range []string{"", " ", "null", harness.Password} {
 		require.NotEqual(t, http.StatusOK, p.LogIn(t, ada.Email, guess).Status, "no password is right")
 	}
+	require.Equal(t, false, ada.Get(t, "/v1/auth/me").At("has_password"))
 	harness.RequireCode(t, ada.Put(t, "/v1/auth/password", map[string]any{"current_password": "x", "new_password": "staple the right horse"}), http.StatusConflict, "NO_PASSWORD")
 	identity := ada.Get(t, "/v1/auth/identities").Items()[0]["id"].(string)
 	harness.RequireCode(t, ada.Delete(t, "/v1/auth/identities/"+identity), http.StatusConflict, "LAST_SIGN_IN_METHOD")
@@ -158,6 +160,7 @@ func TestAnAccountWithoutAPasswordWorksEverywhere(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, reset(t, p, token, "staple the right horse").Status)
 	ada.RequireEnded(t, "all sessions end")
 	ada.Take(p.LogIn(t, ada.Email, "staple the right horse"))
+	require.Equal(t, true, ada.Get(t, "/v1/auth/me").At("has_password"))
 	require.Less(t, p.Accept(t, invitation, "staple the right horse").Status, 300)
 	operation := harness.Operation(uuid.NewString())
 	require.Equal(t, http.StatusNoContent, ada.Delete(t, "/v1/auth/identities/"+identity, operation).Status)

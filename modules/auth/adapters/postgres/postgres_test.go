@@ -88,7 +88,7 @@ func TestARegisteredUserIsFoundAndSeesItself(t *testing.T) {
 	profile, err := s.users.Profile(me)
 	require.NoError(t, err)
 	require.Equal(t, domain.Profile{
-		UserID: r.UserID, Email: "ada@example.com", Proof: domain.NoProof, WorkspaceID: r.WorkspaceID, WorkspaceName: "Acme", Role: domain.Owner,
+		UserID: r.UserID, Email: "ada@example.com", Proof: domain.NoProof, HasPassword: true, WorkspaceID: r.WorkspaceID, WorkspaceName: "Acme", Role: domain.Owner,
 		Memberships: []domain.Membership{{WorkspaceID: r.WorkspaceID, Name: "Acme", Role: domain.Owner}}, CreatedAt: now,
 	}, profile)
 

@@ -115,8 +115,8 @@ func (u *Users) Profile(ctx context.Context) (domain.Profile, error) {
 		return domain.Profile{}, fmt.Errorf("read the memberships: %w", err)
 	}
 	return domain.Profile{
-		UserID: row.ID, Email: row.Email, Proof: domain.ProofOf(row.VerifiedAt, row.VerifiedByLink), WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName,
-		Role: domain.Role(row.Role), Memberships: memberships, CreatedAt: row.CreatedAt,
+		UserID: row.ID, Email: row.Email, Proof: domain.ProofOf(row.VerifiedAt, row.VerifiedByLink), HasPassword: row.HasPassword,
+		WorkspaceID: row.WorkspaceID, WorkspaceName: row.WorkspaceName, Role: domain.Role(row.Role), Memberships: memberships, CreatedAt: row.CreatedAt,
 	}, nil
 }
 
@@ -128,7 +128,7 @@ func (u *Users) profileWithoutWorkspace(ctx context.Context, user uuid.UUID) (do
 	if err != nil {
 		return domain.Profile{}, fmt.Errorf("read the profile: %w", err)
 	}
-	p := domain.Profile{UserID: row.ID, Email: row.Email, Proof: domain.ProofOf(row.VerifiedAt, row.VerifiedByLink), CreatedAt: row.CreatedAt}
+	p := domain.Profile{UserID: row.ID, Email: row.Email, Proof: domain.ProofOf(row.VerifiedAt, row.VerifiedByLink), HasPassword: row.HasPassword, CreatedAt: row.CreatedAt}
 	if err := json.Unmarshal(row.Memberships, &p.Memberships); err != nil {
 		return domain.Profile{}, fmt.Errorf("read the memberships: %w", err)
 	}

@@ -950,6 +950,9 @@ type Me struct {
 	// EmailVerified Whether the user has proved that the address is its own. Accounts from before this was asked for count as verified.
 	EmailVerified bool `json:"email_verified"`
 
+	// HasPassword Whether the account has a password. One that was made at an identity provider has none until a link of `POST /v1/auth/password/forgot` sets it.
+	HasPassword bool `json:"has_password"`
+
 	// Memberships Up to 100 memberships, in the order in which the user joined. `GET /v1/workspaces` lists all.
 	Memberships []Membership `json:"memberships"`
 

@@ -122,6 +122,7 @@ func (s Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseO
 		UserID:        p.UserID,
 		Email:         p.Email,
 		EmailVerified: p.Proof != domain.NoProof, EmailProof: EmailProof(p.Proof),
+		HasPassword: p.HasPassword,
 		Memberships: page.Map(p.Memberships, toMembership),
 		SessionID:   callctx.From(ctx).Principal.SessionID,
 		CreatedAt:   p.CreatedAt,
