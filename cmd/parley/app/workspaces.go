@@ -64,7 +64,7 @@ func newWorkspaces(o authOptions, mail mailing, accept usecases.AcceptInvitation
 		invitations: rest.Invitations{
 			Invite: usecases.InvitePerson{
 				Workspaces: workspaces, Members: members, Invitations: accept.Invitations, Mail: mail.limits, Texts: mail.texts, Outbox: emails,
-				Daily: o.cfg.LimitInvites, Now: now, Accounts: accept.Accounts, Verified: o.cfg.Verification == config.VerificationRequired,
+				PublicURL: o.cfg.StatedURL(), Daily: o.cfg.LimitInvites, Now: now, Accounts: accept.Accounts, Verified: o.cfg.Verification == config.VerificationRequired,
 				Mailed: o.cfg.Verification == config.VerificationRequired && o.cfg.SMTPURL != "",
 			},
 			Accept: accept,

@@ -20,9 +20,10 @@ type InvitePerson struct {
 	Texts       ports.EmailTexts
 	Outbox      ports.Outbox
 	Accounts    ports.Accounts
-	Verified    bool  // who invites must have proved its address
-	Mailed      bool  // the token is in the email alone: an invitation does not tell its inviter what the address has
-	Daily       int64 // invitations a day of a workspace, and of a person in all workspaces; 0: no limit
+	Verified    bool   // who invites must have proved its address
+	Mailed      bool   // the token is in the email alone: an invitation does not tell its inviter what the address has
+	PublicURL   string // what the link of the email begins with; "": the email has the token instead
+	Daily       int64  // invitations a day of a workspace, and of a person in all workspaces; 0: no limit
 	Now         func() time.Time
 }
 
@@ -98,10 +99,19 @@ func (u InvitePerson) checkInviter(ctx context.Context) error {
 // email returns the email about an invitation: who invites whom to which workspace. Its language is that of the inviter.
 func (u InvitePerson) email(by domain.Member, w domain.Workspace, i domain.Invitation, token, language string) (domain.EmailMessage, error) {
 	message, err := u.Texts.Write(domain.EmailInvitation, language, i.Email, domain.EmailFacts{
-		Inviter: by.Email, Address: i.Email, Role: i.Role, Workspace: w.Name, Until: i.ExpiresAt, Token: token,
+		Inviter: by.Email, Address: i.Email, Role: i.Role, Workspace: w.Name, Until: i.ExpiresAt, Token: token, Link: invitationURL(u.PublicURL, token),
 	})
 	if !i.Announced {
 		message.Withheld = 1
 	}
 	return message, err
+}
+
+// invitationURL returns the address of the page of the console on which a token is accepted; "" where nobody knows what it begins
+// with. Browsers do not send the part behind # to any server.
+func invitationURL(publicURL, token string) string {
+	if publicURL == "" {
+		return ""
+	}
+	return publicURL + "/console/invitation#" + token
 }

@@ -248,7 +248,11 @@ func TestWhoInvitesDoesNotLearnWhetherTheAddressHasAnAccount(t *testing.T) {
 		require.NotRegexp(t, domain.InvitationFormat, a.Raw)
 	}
 	box.Wait(t, bob.Email, "Invitation to a workspace of Parley", 1)
-	token := invitationText.FindString(box.Wait(t, "nobody@example.com", "Invitation to a workspace of Parley", 1).Text)
+	email := box.Wait(t, "nobody@example.com", "Invitation to a workspace of Parley", 1)
+	token := invitationText.FindString(email.Text)
+	link := "https://parley.example/console/invitation#" + token
+	require.Contains(t, email.Text, "\n\n"+link+"\n\n")
+	require.Contains(t, email.HTML, `href="`+link+`"`)
 	harness.RequireNowhere(t, super, token)
 	for _, list := range []harness.Answer{ada.Get(t, "/v1/invitations"), ada.Get(t, "/v1/jobs?kind=mail.send"), ada.Get(t, "/v1/audit-log")} {
 		require.NotContains(t, list.Raw, token)
