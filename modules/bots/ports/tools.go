@@ -20,6 +20,14 @@ var (
 	ErrToolInUse           = fail.New(fail.Conflict, "TOOL_IN_USE", "bots use this tool: details.bots names them; take it out of their settings, or delete it with force=true")
 )
 
+// ToolNameTaken returns ErrToolNameTaken that names the tool, and the field of the request that has asked for its name.
+func ToolNameTaken(name, field string) error {
+	message := "the workspace has a tool of the name " + name
+	e := ErrToolNameTaken.With("name", name).With("errors", []fail.Field{{Field: field, Code: ErrToolNameTaken.Code, Message: message}})
+	e.Message = message // With has returned a copy
+	return e
+}
+
 // Tools stores the tools of the caller's workspace.
 type Tools interface {
 	// Create returns ErrToolNameTaken where the workspace has a tool of the name.

@@ -2,6 +2,7 @@ package usecases
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,7 +41,11 @@ func (u CreateTool) Do(ctx context.Context, in NewTool) (domain.Tool, error) {
 	if err != nil {
 		return domain.Tool{}, ports.Invalid(err)
 	}
-	if err := u.Tools.Create(ctx, tool, version); err != nil {
+	err = u.Tools.Create(ctx, tool, version)
+	if errors.Is(err, ports.ErrToolNameTaken) {
+		return domain.Tool{}, ports.ToolNameTaken(in.Name, "name")
+	}
+	if err != nil {
 		return domain.Tool{}, err
 	}
 	return tool, ports.Invalid(setCredentials(ctx, u.Credentials, u.CheckURL, &tool, in.Credentials, edition))

@@ -2,6 +2,7 @@ package usecases
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -68,6 +69,9 @@ func (u CreateTool) chosen(ctx context.Context, candidates []domain.ImportedTool
 			WorkspaceID: in.workspace, By: in.by, Kind: in.kind, Name: candidates[at].Name, Definition: candidates[at].Definition, Credentials: in.credentials,
 			Note: "imported: " + short(id),
 		})
+		if errors.Is(err, ports.ErrToolNameTaken) {
+			return nil, ports.ToolNameTaken(candidates[at].Name, field)
+		}
 		if err != nil {
 			return nil, err
 		}

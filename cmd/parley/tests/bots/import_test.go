@@ -41,5 +41,5 @@ func TestChosenOperationsOfADocumentBecomeTools(t *testing.T) {
 	require.Equal(t, []any{"shop_getOrder", "https://shop.example.com/orders/{id}", "read"}, []any{tool["name"], tool["url"], tool["effect"]})
 	require.Len(t, ada.Get(t, "/v1/tools").Items(), 1)
 	require.Equal(t, "tool.import", ada.Actions(t)[0])
-	harness.RequireCode(t, ada.Post(t, "/v1/tools/import", map[string]any{"document": shop, "operations": []string{"getOrder"}, "prefix": "shop_"}), http.StatusConflict, "TOOL_NAME_TAKEN")
+	harness.RequireNameTaken(t, ada.Post(t, "/v1/tools/import", map[string]any{"document": shop, "operations": []string{"getOrder"}, "prefix": "shop_"}), "shop_getOrder", "operations.0")
 }

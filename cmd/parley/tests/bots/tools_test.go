@@ -41,7 +41,7 @@ func TestAToolHasImmutableVersions(t *testing.T) {
 	harness.RequireCode(t, ada.Get(t, "/v1/tools/"+uuid.NewString()+"/versions/1"), http.StatusNotFound, "TOOL_NOT_FOUND")
 	harness.RequireCode(t, ada.Get(t, "/v1/tools/"+uuid.NewString()+"/versions"), http.StatusNotFound, "TOOL_NOT_FOUND")
 
-	harness.RequireCode(t, ada.Post(t, "/v1/tools", harness.ToolBody("get_order")), http.StatusConflict, "TOOL_NAME_TAKEN")
+	harness.RequireNameTaken(t, ada.Post(t, "/v1/tools", harness.ToolBody("get_order")), "get_order", "name")
 	require.Equal(t, http.StatusNoContent, ada.Delete(t, tool).Status)
 	harness.RequireCode(t, ada.Get(t, tool), http.StatusNotFound, "TOOL_NOT_FOUND")
 	require.Equal(t, http.StatusCreated, ada.Post(t, "/v1/tools", harness.ToolBody("get_order")).Status, "the name is free again")

@@ -74,6 +74,15 @@ func RequireWrong(t *testing.T, a Answer, names ...string) {
 	require.Equal(t, names, Fields(a), a)
 }
 
+// RequireNameTaken requires the error of a tool whose name is taken, which names it and the field that has asked for it.
+func RequireNameTaken(t *testing.T, a Answer, name, field string) {
+	t.Helper()
+	RequireCode(t, a, http.StatusConflict, "TOOL_NAME_TAKEN")
+	require.Contains(t, a.Text("message"), name)
+	require.Equal(t, name, a.At("details.name"), a)
+	require.Equal(t, []string{field}, Fields(a), a)
+}
+
 // Lists gives the path of every list, with enough in each for a second page.
 func (c *Caller) Lists(t *testing.T) map[string]string {
 	t.Helper()

@@ -50,7 +50,7 @@ func TestToolsOfAnMCPServerAreListedAndImported(t *testing.T) {
 	require.Equal(t, order["definition_hash"], ada.Get(t, tool+"/versions/1").At("definition_hash"))
 	require.Len(t, ada.Get(t, "/v1/tools?kind=mcp").Items(), 2)
 	require.Equal(t, "tool.import", ada.Actions(t)[0])
-	harness.RequireCode(t, ada.Post(t, importMCP, map[string]any{"url": s.URL, "tools": []string{"order"}, "prefix": "shop_"}), http.StatusConflict, "TOOL_NAME_TAKEN")
+	harness.RequireNameTaken(t, ada.Post(t, importMCP, map[string]any{"url": s.URL, "tools": []string{"order"}, "prefix": "shop_"}), "shop_order", "tools.0")
 	require.EqualValues(t, 2, ada.Patch(t, tool, map[string]any{"effect": "read"}).At("current_version"))
 	harness.RequireWrong(t, ada.Patch(t, tool, map[string]any{"method": "POST"}), "method")
 	harness.RequireWrong(t, ada.Post(t, "/v1/tools", harness.ToolBody("x", map[string]any{"kind": "mcp"})), "kind")
