@@ -76,6 +76,20 @@ export function ErrorState({ failure, onRetry }: { failure: Failure; onRetry?: (
   )
 }
 
+interface ReadingProps {
+  of: { failure: Failure | null; reload: () => void }
+  gone?: ComponentChildren // in place of what is not there
+  lines?: number // as of Skeleton
+  tall?: boolean
+}
+
+// Reading takes the place of what is not read yet: lines that stand for it, or why it could not be read.
+export function Reading({ of: { failure, reload }, gone, ...lines }: ReadingProps) {
+  if (!failure) return <Skeleton {...lines} />
+  if (gone && (failure.status === 404 || failure.status === 422)) return <>{gone}</>
+  return <ErrorState failure={failure} onRetry={reload} />
+}
+
 // FormError says above a form why it was not accepted. Errors of single fields stand at the fields.
 export function FormError({ failure, onRetry }: { failure: Failure | null; onRetry?: (() => void) | undefined }) {
   if (!failure) return null

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Pages } from '../api/hooks'
 import { Link } from '../router'
 import { Icon, type IconName } from './icon'
-import { ErrorState, RetryButton, Skeleton } from './states'
+import { Reading, RetryButton } from './states'
 
 export interface Column<T> {
   key: string
@@ -58,7 +58,7 @@ export function Table<T>({ label, columns, pages, rowKey, empty, rowHeight = 49 
     if (nearEnd && pages.hasMore && !pages.failure) pages.more()
   }, [nearEnd, rows.length, pages.hasMore, pages.failure])
 
-  if (!pages.data) return pages.failure ? <ErrorState failure={pages.failure} onRetry={pages.reload} /> : <Skeleton lines={6} tall />
+  if (!pages.data) return <Reading of={pages} lines={6} tall />
   if (!rows.length) return <>{empty}</>
   const [first, last] = [Math.min(range[0], rows.length), Math.min(range[1], rows.length)]
   const widths = columns.map((c) => c.width ?? 'minmax(0, 1fr)').join(' ')

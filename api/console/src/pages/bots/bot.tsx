@@ -4,7 +4,7 @@ import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { navigate } from '../../router'
-import { confirm, ErrorState, fieldError, FormDialog, FormError, Icon, Menu, PageBody, PageHeader, Skeleton, Tabs, TextField, toast, type MenuItem } from '../../ui'
+import { confirm, fieldError, FormDialog, FormError, Icon, Menu, PageBody, PageHeader, Reading, Tabs, TextField, toast, type MenuItem } from '../../ui'
 import { BotKnowledge } from './knowledge'
 import { Editor } from './editor'
 import { t } from './messages'
@@ -37,7 +37,7 @@ export function Bot({ id, tab }: { id: string; tab: string }) {
         tabs={<Tabs label={t('parts')} tabs={parts.map((p) => ({ to: p === 'playground' ? `/bots/${id}` : `/bots/${id}/${p}`, label: t(p), current: p === part }))} />}
       />
       {!data ? (
-        <PageBody>{bot.failure ? <ErrorState failure={bot.failure} onRetry={bot.reload} /> : <Skeleton lines={5} tall />}</PageBody>
+        <PageBody><Reading of={bot} lines={5} tall /></PageBody>
       ) : part === 'playground' ? (
         <Playground bot={data} />
       ) : part === 'instruction' ? (

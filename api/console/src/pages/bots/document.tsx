@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { api, ok, type Schemas } from '../../api/client'
 import { asFailure } from '../../api/errors'
 import { useQuery } from '../../api/hooks'
-import { Dialog, ErrorState, Skeleton } from '../../ui'
+import { Dialog, Reading } from '../../ui'
 import type { BotDetail } from './bot'
 import { t } from './messages'
 
@@ -43,7 +43,7 @@ export function DocumentDialog({ bases, documentId, title, start, end, onClose }
   }, [text.data])
   return (
     <Dialog side title={<span dir="auto">{title}</span>} onClose={onClose}>
-      {text.data ? <Text text={text.data.text} start={start} end={end} mark={mark} /> : text.failure ? <ErrorState failure={text.failure} onRetry={text.reload} /> : <Skeleton lines={12} />}
+      {text.data ? <Text text={text.data.text} start={start} end={end} mark={mark} /> : <Reading of={text} lines={12} />}
     </Dialog>
   )
 }

@@ -6,7 +6,7 @@ import { as, operationFor, settle } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { uploadFile } from '../../api/upload'
 import { bytes } from '../../i18n'
-import { Badge, Button, EmptyState, ErrorState, FormError, Icon, LinkButton, messageOf, Notice, PageBody, Section, Select, Skeleton, toast } from '../../ui'
+import { Badge, Button, EmptyState, FormError, Icon, LinkButton, messageOf, Notice, PageBody, Reading, Section, Select, toast } from '../../ui'
 import type { BotDetail } from './bot'
 import { DocumentDialog } from './document'
 import { t as ui } from '../../ui/messages'
@@ -58,7 +58,7 @@ export function BotKnowledge({ bot, onSaved }: { bot: BotDetail; onSaved: (to: B
       <FormError failure={save.failure} />
       {writes && <DropZone target={target} />}
       {!bases.data ? (
-        bases.failure ? <ErrorState failure={bases.failure} onRetry={bases.reload} /> : <Skeleton lines={4} tall />
+        <Reading of={bases} lines={4} tall />
       ) : (
         <>
           {ids.map((id) => (
@@ -179,7 +179,7 @@ function BaseSection({ id, botId, base, onDetach }: { id: string; botId: string;
   return (
     <Section title={base?.name ?? t('base')} hint={t('documentCount', { n: items.length })} actions={onDetach && <Button small kind="quiet" onClick={onDetach}>{t('detach')}</Button>}>
       {!documents.data ? (
-        documents.failure ? <ErrorState failure={documents.failure} onRetry={documents.reload} /> : <Skeleton />
+        <Reading of={documents} />
       ) : items.length === 0 ? (
         <Notice>{t('noDocuments')}</Notice>
       ) : (

@@ -5,7 +5,7 @@ import { listed } from '../../api/lists'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { guardLeaving, Link, query, setQuery } from '../../router'
-import { Button, confirmLeaving, EmptyState, ErrorState, fieldError, FormError, Icon, IconButton, LinkButton, messageOf, Notice, PageBody, Select, Skeleton, toast, useShowProblem } from '../../ui'
+import { Button, confirmLeaving, EmptyState, fieldError, FormError, Icon, IconButton, LinkButton, messageOf, Notice, PageBody, Reading, Select, toast, useShowProblem } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import type { BotDetail } from './bot'
 import { Effect, State } from '../tools/status'
@@ -67,7 +67,7 @@ export function BotTools({ bot, onSaved }: { bot: BotDetail; onSaved: (to: BotDe
   return (
     <PageBody narrow>
       {!tools.data ? (
-        tools.failure ? <ErrorState failure={tools.failure} onRetry={tools.reload} /> : <Skeleton lines={4} tall />
+        <Reading of={tools} lines={4} tall />
       ) : (
         <div class="bot-tools" ref={body}>
           <FormError failure={save.failure} onRetry={() => void save.run(base, list, true)} />

@@ -3,9 +3,9 @@ import { invalidate, useAction, usePolling, useQuery } from '../../api/hooks'
 import { useBots } from '../../api/lists'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
-import { dateTime, duration } from '../../i18n'
+import { duration } from '../../i18n'
 import { PageLink } from '../../layout/links'
-import { asText, At, Badge, Button, Code, Dialog, ErrorState, Facts, FormError, Id, Notice, Skeleton, toast } from '../../ui'
+import { asText, At, Badge, Button, Code, Dialog, Facts, FormError, Id, Notice, Reading, toast } from '../../ui'
 import { t } from './messages'
 import { Block, DeliveryState, eventName, Said } from './shared'
 
@@ -50,7 +50,7 @@ export function DeliveryPanel({ id, urlOf, onClose }: { id: string; urlOf: (id: 
       }
     >
       {!d ? (
-        delivery.failure ? <ErrorState failure={delivery.failure} onRetry={delivery.reload} /> : <Skeleton lines={6} tall />
+        <Reading of={delivery} lines={6} tall />
       ) : (
         <div class="stacked">
           <FormError failure={retry.failure} />
@@ -110,7 +110,7 @@ function Attempt({ of: a }: { of: Schemas['WebhookAttempt'] }) {
         <b>{t('attempt', { n: a.number })}</b>
         <Badge tone={a.error === null ? 'good' : 'bad'}>{a.status === null ? t('noAnswer') : `HTTP ${a.status}`}</Badge>
         <small>
-          <time dateTime={a.at}>{dateTime(a.at)}</time> · {duration(a.latency_ms)}
+          <At at={a.at} /> · {duration(a.latency_ms)}
         </small>
       </div>
       {a.error !== null && (

@@ -7,7 +7,7 @@ import { may } from '../../api/permissions'
 import { me } from '../../api/session'
 import { PageLink } from '../../layout/links'
 import { navigate } from '../../router'
-import { At, Button, Code, confirm, EmptyState, ErrorState, Facts, Icon, Id, LinkButton, Menu, Notice, PageBody, PageHeader, Section, Skeleton, toast, useFailureToast } from '../../ui'
+import { At, Button, Code, confirm, EmptyState, Facts, Icon, Id, LinkButton, Menu, Notice, PageBody, PageHeader, Reading, Section, toast, useFailureToast } from '../../ui'
 import { ChangeEndpoint, exampleOf, urlOf } from './endpoint-forms'
 import { Events } from './events'
 import { t } from './messages'
@@ -21,11 +21,10 @@ export function EndpointPage({ id }: { id: string }) {
   const bots = useBots()
   const e = endpoint.data
   if (!e) {
-    const failure = endpoint.failure
     return (
       <>
         <PageHeader title={t('endpoint')} crumb={crumb()} />
-        <PageBody>{!failure ? <Skeleton lines={6} tall /> : failure.status === 404 || failure.status === 422 ? <Missing to="/channels" /> : <ErrorState failure={failure} onRetry={endpoint.reload} />}</PageBody>
+        <PageBody><Reading of={endpoint} gone={<Missing to="/channels" />} lines={6} tall /></PageBody>
       </>
     )
   }

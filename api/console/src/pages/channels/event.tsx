@@ -2,7 +2,7 @@ import { api, ok, type Schemas } from '../../api/client'
 import { usePolling, useQuery } from '../../api/hooks'
 import { may } from '../../api/permissions'
 import { PageLink } from '../../layout/links'
-import { asText, At, Code, Dialog, ErrorState, Facts, Id, LinkButton, Notice, Skeleton } from '../../ui'
+import { asText, At, Code, Dialog, ErrorState, Facts, Id, LinkButton, Notice, Reading, Skeleton } from '../../ui'
 import { remedyOf, t as conversation } from '../conversations/messages'
 import { t } from './messages'
 import { Block, eventName, EventState, Said } from './shared'
@@ -23,7 +23,7 @@ export function EventPanel({ id, endpointName, onClose }: { id: string; endpoint
   return (
     <Dialog side title={e ? eventName(e.type) : t('event')} onClose={onClose}>
       {!e ? (
-        event.failure ? <ErrorState failure={event.failure} onRetry={event.reload} /> : <Skeleton lines={6} tall />
+        <Reading of={event} lines={6} tall />
       ) : (
         <div class="stacked">
           {e.type === 'message.received' && text !== undefined && (

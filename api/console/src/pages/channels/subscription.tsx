@@ -6,7 +6,7 @@ import { may } from '../../api/permissions'
 import { me } from '../../api/session'
 import { dateTime, duration } from '../../i18n'
 import { Link, navigate } from '../../router'
-import { At, Badge, Button, confirm, ErrorState, Facts, Icon, Id, LinkButton, Menu, Notice, PageBody, PageHeader, Section, Skeleton, toast, useFailureToast } from '../../ui'
+import { At, Badge, Button, confirm, ErrorState, Facts, Icon, Id, LinkButton, Menu, Notice, PageBody, PageHeader, Reading, Section, toast, useFailureToast } from '../../ui'
 import { Deliveries } from './deliveries'
 import { Missing } from './endpoint'
 import { t } from './messages'
@@ -28,11 +28,10 @@ export function SubscriptionPage({ id }: { id: string }) {
   useFailureToast(ping.failure)
   const s = subscription.data
   if (!s) {
-    const failure = subscription.failure
     return (
       <>
         <PageHeader title={t('subscription')} crumb={crumb()} />
-        <PageBody>{!failure ? <Skeleton lines={6} tall /> : failure.status === 404 || failure.status === 422 ? <Missing to="/channels/subscriptions" /> : <ErrorState failure={failure} onRetry={subscription.reload} />}</PageBody>
+        <PageBody><Reading of={subscription} gone={<Missing to="/channels/subscriptions" />} lines={6} tall /></PageBody>
       </>
     )
   }

@@ -5,9 +5,8 @@ import { invalidate, useAction, usePages, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { saveAs } from '../../api/save'
-import { dateTime } from '../../i18n'
 import { Link, navigate, query, setQuery } from '../../router'
-import { Badge, Button, confirm, EmptyState, ErrorState, Icon, Menu, messageOf, Notice, PageBody, PageHeader, Skeleton, toast, useFailureToast } from '../../ui'
+import { At, Badge, Button, confirm, EmptyState, Icon, Menu, messageOf, Notice, PageBody, PageHeader, Reading, toast, useFailureToast } from '../../ui'
 import { branchesOf } from './branches'
 import { t } from './messages'
 import { titleOf, whoOf } from './names'
@@ -42,7 +41,7 @@ export function ThreadPage({ id }: { id: string }) {
     return (
       <>
         <PageHeader title={t('conversation')} crumb={{ to: '/conversations', label: t('title') }} />
-        <PageBody narrow>{!failure ? <Skeleton lines={6} tall /> : failure.status === 404 || failure.status === 422 ? <Gone /> : <ErrorState failure={failure} onRetry={() => invalidate(`thread ${id}`)} />}</PageBody>
+        <PageBody narrow><Reading of={{ failure, reload: () => invalidate(`thread ${id}`) }} gone={<Gone />} lines={6} tall /></PageBody>
       </>
     )
   }
@@ -140,7 +139,7 @@ function Facts({ thread: x }: { thread: Schemas['Thread'] }) {
       </div>
       <div>
         <dt>{t('created')}</dt>
-        <dd><time dateTime={x.created_at}>{dateTime(x.created_at)}</time></dd>
+        <dd><At at={x.created_at} /></dd>
       </div>
       {variables.length > 0 && (
         <div>

@@ -5,10 +5,10 @@ import { Failure } from '../../api/errors'
 import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
-import { ago, bytes, dateTime, duration, language, money, number } from '../../i18n'
+import { bytes, duration, language, money, number } from '../../i18n'
 import { citedPath } from '../../layout/links'
 import { Link, navigate, setQuery } from '../../router'
-import { Badge, Button, Code, CopyButton, ErrorState, FormDialog, Icon, IconButton, LinkButton, messageOf, Skeleton, TextArea, toast, useFailureToast } from '../../ui'
+import { Badge, Button, Code, CopyButton, FormDialog, Icon, IconButton, LinkButton, messageOf, Reading, TextArea, toast, useFailureToast, When } from '../../ui'
 import type { Siblings } from './branches'
 import { remedyOf, t } from './messages'
 
@@ -50,7 +50,7 @@ function MessageView({ message: m, thread, children }: { message: Message; threa
     <li class={`turn-said ${m.role}`}>
       <div class="turn-said-head">
         <b>{t(`says_${m.role}`)}</b>
-        <time dateTime={m.created_at} title={dateTime(m.created_at)}>{ago(m.created_at)}</time>
+        <When at={m.created_at} />
         {m.status === 'cancelled' && <Badge>{t('cancelledAnswer')}</Badge>}
         <CopyButton text={m.content} label={t('copy')} />
       </div>
@@ -151,7 +151,7 @@ function TurnFacts({ turn: x }: { turn: Turn }) {
 function Retrievals({ turn }: { turn: Turn }) {
   const path = { thread_id: turn.thread_id, turn_id: turn.id }
   const found = useQuery(`retrievals ${turn.id}`, async (signal) => (await ok(api.GET('/v1/conversations/threads/{thread_id}/turns/{turn_id}/retrievals', { params: { path }, signal }))).items)
-  if (!found.data) return found.failure ? <ErrorState failure={found.failure} onRetry={found.reload} /> : <Skeleton lines={2} />
+  if (!found.data) return <Reading of={found} lines={2} />
   if (!found.data.length) return <p class="hint">{t('searchedNone')}</p>
   const score = new Intl.NumberFormat(language.value, { minimumFractionDigits: 3, maximumFractionDigits: 3 })
   return (

@@ -4,7 +4,7 @@ import { may } from '../../api/permissions'
 import { here } from '../../api/session'
 import { ago } from '../../i18n'
 import { Link, navigate } from '../../router'
-import { Button, ErrorState, Icon, LinkButton, Notice, PageBody, PageHeader, Section, Skeleton } from '../../ui'
+import { Button, Icon, LinkButton, Notice, PageBody, PageHeader, Reading, Section } from '../../ui'
 import { BotStatus } from '../bots/status'
 import { t as ui } from '../../ui/messages'
 import { t } from './messages'
@@ -31,7 +31,7 @@ export default function Home() {
       <PageHeader title={t('title')} />
       <PageBody narrow>
         {!data || !steps ? (
-          home.failure ? <ErrorState failure={home.failure} onRetry={home.reload} /> : <Skeleton lines={5} tall />
+          <Reading of={home} lines={5} tall />
         ) : (
           <>
             <div class="hero">

@@ -4,7 +4,7 @@ import { Failure } from '../../api/errors'
 import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { navigate } from '../../router'
-import { ErrorState, fieldError, FormDialog, Select, Skeleton, TextField, toast } from '../../ui'
+import { fieldError, FormDialog, Reading, Select, TextField, toast } from '../../ui'
 import { t } from './messages'
 
 type Attached = NonNullable<Schemas['NewSettings']['knowledge']>
@@ -44,7 +44,7 @@ export function AskDialog({ base, onClose }: { base: Schemas['KnowledgeBase']; o
   return (
     <FormDialog title={t('askTitle')} submit={t('attach')} action={attach} disabled={!bots.data} onSubmit={submit} onClose={onClose}>
       {!bots.data ? (
-        bots.failure ? <ErrorState failure={bots.failure} onRetry={bots.reload} /> : <Skeleton lines={3} />
+        <Reading of={bots} lines={3} />
       ) : (
         <>
           <p class="hint" dir="auto">{t('askHint', { name: base.name })}</p>

@@ -3,7 +3,7 @@ import { api, ok } from '../../api/client'
 import { useQuery } from '../../api/hooks'
 import { may } from '../../api/permissions'
 import { navigate, query } from '../../router'
-import { Button, EmptyState, ErrorState, PageBody, PageHeader, Skeleton, Tabs } from '../../ui'
+import { Button, EmptyState, PageBody, PageHeader, Reading, Tabs } from '../../ui'
 import { AskDialog } from './ask'
 import { Documents } from './documents'
 import { t } from './messages'
@@ -30,7 +30,7 @@ export function Base({ id }: { id: string }) {
       <>
         <PageHeader title={t('title')} />
         <PageBody>
-          {!base.failure ? <Skeleton lines={6} tall /> : base.failure.status === 404 || base.failure.status === 422 ? <Gone /> : <ErrorState failure={base.failure} onRetry={base.reload} />}
+          <Reading of={base} gone={<Gone />} lines={6} tall />
         </PageBody>
       </>
     )

@@ -5,7 +5,7 @@ import { usePages, useQuery } from '../../api/hooks'
 import { saveAs } from '../../api/save'
 import { bytes, date } from '../../i18n'
 import { navigate, query, setQuery } from '../../router'
-import { Button, EmptyState, ErrorState, messageOf, Notice, PageBody, PageHeader, Skeleton, toast } from '../../ui'
+import { Button, EmptyState, messageOf, Notice, PageBody, PageHeader, Reading, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import { remedyOf, t } from './messages'
 import { DocumentState, kindOf, working, type Document } from './status'
@@ -26,7 +26,7 @@ export function Cited({ document }: { document: string }) {
   return (
     <>
       <PageHeader title={t('title')} />
-      <PageBody>{found.data === '' || found.failure?.status === 404 || found.failure?.status === 422 ? <Gone base="" /> : found.failure ? <ErrorState failure={found.failure} onRetry={found.reload} /> : <Skeleton lines={6} tall />}</PageBody>
+      <PageBody>{found.data === '' ? <Gone base="" /> : <Reading of={found} gone={<Gone base="" />} lines={6} tall />}</PageBody>
     </>
   )
 }
@@ -48,7 +48,7 @@ export function DocumentPage({ base, id }: { base: string; id: string }) {
     return (
       <>
         <PageHeader title={t('documents')} crumb={crumb} />
-        <PageBody>{!head.failure ? <Skeleton lines={6} tall /> : head.failure.status === 404 || head.failure.status === 422 ? <Gone base={base} /> : <ErrorState failure={head.failure} onRetry={head.reload} />}</PageBody>
+        <PageBody><Reading of={head} gone={<Gone base={base} />} lines={6} tall /></PageBody>
       </>
     )
   }
@@ -117,12 +117,12 @@ function Reader({ document: d }: { document: Document }) {
   return (
     <div class="reader">
       <section class="reader-text" aria-label={t('textOf')}>
-        {text.data ? <Passage text={text.data.text} start={start} end={end} /> : text.failure ? <ErrorState failure={text.failure} onRetry={text.reload} /> : <Skeleton lines={10} />}
+        {text.data ? <Passage text={text.data.text} start={start} end={end} /> : <Reading of={text} lines={10} />}
       </section>
       <aside class="reader-chunks" aria-label={t('chunksOf')}>
         <h2>{t('chunksOf')}</h2>
         {!chunks.data ? (
-          chunks.failure ? <ErrorState failure={chunks.failure} onRetry={chunks.reload} /> : <Skeleton lines={6} />
+          <Reading of={chunks} lines={6} />
         ) : (
           <>
             <ol>

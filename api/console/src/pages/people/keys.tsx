@@ -6,7 +6,7 @@ import { as } from '../../api/operation'
 import { here } from '../../api/session'
 import { compact, money, number } from '../../i18n'
 import { setQuery } from '../../router'
-import { At, Badge, Button, Checkbox, confirm, Dialog, EmptyState, ErrorState, Facts, fieldError, FormDialog, FormError, Fresh, Id, Notice, RowLink, Secret, Select, Skeleton, Table, TextField, toast, When, type Column } from '../../ui'
+import { At, Badge, Button, Checkbox, confirm, Dialog, EmptyState, Facts, fieldError, FormDialog, FormError, Fresh, Id, Notice, Reading, RowLink, Secret, Select, Table, TextField, toast, When, type Column } from '../../ui'
 import { t } from './messages'
 import { roleHint } from './shared'
 
@@ -98,7 +98,7 @@ function KeyPanel({ of: k, onClose }: { of: Key; onClose: () => void }) {
         <div>
           <h3>{t('limits')}</h3>
           {!usage.data ? (
-            usage.failure ? <ErrorState failure={usage.failure} onRetry={usage.reload} /> : <Skeleton lines={2} />
+            <Reading of={usage} lines={2} />
           ) : usage.data.limits.length === 0 ? (
             <p class="hint">{t('noLimits')}</p>
           ) : (

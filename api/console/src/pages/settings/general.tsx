@@ -4,7 +4,7 @@ import { useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { here, reloadMe } from '../../api/session'
-import { At, Button, ErrorState, Facts, fieldError, FormError, Id, Section, Skeleton, TextField, toast } from '../../ui'
+import { At, Button, Facts, fieldError, FormError, Id, Reading, Section, TextField, toast } from '../../ui'
 import { t } from './messages'
 import { Danger } from './workspace/danger'
 import { Exports } from './workspace/exports'
@@ -16,7 +16,7 @@ export function General() {
   const id = here.value?.workspace_id ?? ''
   const workspace = useQuery(`workspace/${id}`, (signal) => ok(api.GET('/v1/workspaces/{workspace_id}', { params: { path: { workspace_id: id } }, signal })))
   const w = workspace.data
-  if (!w) return workspace.failure ? <ErrorState failure={workspace.failure} onRetry={workspace.reload} /> : <Skeleton lines={4} tall />
+  if (!w) return <Reading of={workspace} lines={4} tall />
   return (
     <>
       <Section title={t('workspace')}>

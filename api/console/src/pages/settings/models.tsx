@@ -4,7 +4,7 @@ import { useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { Failure } from '../../api/errors'
-import { Button, ErrorState, fieldError, FormError, IconButton, Notice, Section, Select, Skeleton, toast } from '../../ui'
+import { Button, fieldError, FormError, IconButton, Notice, Reading, Section, Select, toast } from '../../ui'
 import { EmbeddingCard, ProviderCard } from './keys'
 import { t } from './messages'
 
@@ -25,7 +25,7 @@ export function Models() {
     return { keys: keys.items, settings, models, embedding }
   })
   const data = all.data
-  if (!data) return all.failure ? <ErrorState failure={all.failure} onRetry={all.reload} /> : <Skeleton lines={6} tall />
+  if (!data) return <Reading of={all} lines={6} tall />
   const answering = data.keys.length > 0 || data.models.items.some((m) => m.provider !== 'echo') || data.models.patterns.some((p) => p !== 'echo')
   return (
     <>

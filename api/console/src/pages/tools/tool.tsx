@@ -5,7 +5,7 @@ import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { Link, navigate } from '../../router'
-import { confirm, EmptyState, ErrorState, FormDialog, FormError, Icon, LinkButton, Menu, Notice, PageBody, PageHeader, Skeleton, Tabs, toast } from '../../ui'
+import { confirm, EmptyState, FormDialog, FormError, Icon, LinkButton, Menu, Notice, PageBody, PageHeader, Reading, Tabs, toast } from '../../ui'
 import type { Tool } from './draft'
 import { EditTool, ToolDefinition } from './definition'
 import { t } from './messages'
@@ -24,7 +24,7 @@ export function ToolPage({ id, tab }: { id: string; tab: string }) {
     return (
       <>
         <PageHeader title={t('tool')} crumb={{ to: '/tools', label: t('title') }} />
-        <PageBody>{!tool.failure ? <Skeleton lines={6} tall /> : tool.failure.status === 404 || tool.failure.status === 422 ? <Gone /> : <ErrorState failure={tool.failure} onRetry={tool.reload} />}</PageBody>
+        <PageBody><Reading of={tool} gone={<Gone />} lines={6} tall /></PageBody>
       </>
     )
   }

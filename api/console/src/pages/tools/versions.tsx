@@ -4,7 +4,7 @@ import { useAction, usePages } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { ago, dateTime } from '../../i18n'
-import { Badge, Button, compareLines, confirm, Diff, ErrorState, FormError, Select, Skeleton, toast } from '../../ui'
+import { Badge, Button, compareLines, confirm, Diff, FormError, Reading, Select, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import { ToolDefinition } from './definition'
 import { draftOf, fieldsOf, textOf, type Tool } from './draft'
@@ -16,7 +16,7 @@ export function ToolVersions({ tool, onChange }: { tool: Tool; onChange: (to: To
   const pages = usePages(`tools/${tool.id}/versions/${tool.current_version}`, (cursor, signal) => ok(api.GET('/v1/tools/{tool_id}/versions', { params: { path: { tool_id: tool.id }, query: { limit: 50, ...(cursor && { cursor }) } }, signal })))
   const [chosen, choose] = useState<number | null>(null)
   const number = chosen ?? tool.current_version
-  if (!pages.data) return pages.failure ? <ErrorState failure={pages.failure} onRetry={pages.reload} /> : <Skeleton lines={5} tall />
+  if (!pages.data) return <Reading of={pages} lines={5} tall />
   const version = pages.data.find((v) => v.version === number)
   return (
     <div class="versions">

@@ -5,7 +5,7 @@ import { useBots } from '../../api/lists'
 import { compact, dateTime, duration, language, money, number } from '../../i18n'
 import { PageLink } from '../../layout/links'
 import { query, setQuery } from '../../router'
-import { EmptyState, ErrorState, Filter, PageBody, PageHeader, Section, Segments, Skeleton } from '../../ui'
+import { EmptyState, Filter, PageBody, PageHeader, Reading, Section, Segments } from '../../ui'
 import { Chart } from './chart'
 import { Limits } from './limits'
 import { t } from './messages'
@@ -42,7 +42,7 @@ export default function Usage() {
           {(bots.data?.length ?? 0) > 0 && <Filter label={t('bot')} value={bot} onChange={(to) => setQuery({ bot: to })} options={[{ value: '', label: t('allBots') }, ...bots.data!.map((b) => ({ value: b.id, label: b.name }))]} />}
         </div>
         {!data ? (
-          report.failure ? <ErrorState failure={report.failure} onRetry={report.reload} /> : <Skeleton lines={6} tall />
+          <Reading of={report} lines={6} tall />
         ) : data.totals.turns === 0 ? (
           <div class="card">
             <EmptyState icon="chart" title={t('emptyTitle')}>
@@ -143,7 +143,7 @@ function ByBot({ bots, range }: { bots: Schemas['BotSummary'][]; range: Range })
   return (
     <Section title={t('byBot')} hint={bots.length > compared ? t('byBotSome', { n: compared }) : undefined}>
       {!rows ? (
-        report.failure ? <ErrorState failure={report.failure} onRetry={report.reload} /> : <Skeleton lines={3} />
+        <Reading of={report} lines={3} />
       ) : (
         <div class="scroll" tabIndex={0} role="region" aria-label={t('byBot')}>
           <table class="grid-table">

@@ -1,7 +1,7 @@
 import { api, ok, type Schemas } from '../../api/client'
 import { useQuery } from '../../api/hooks'
 import { bytes, date, money, number } from '../../i18n'
-import { ErrorState, Section, Skeleton } from '../../ui'
+import { Reading, Section } from '../../ui'
 import { t } from './messages'
 
 type Metric = Schemas['MetricUsage']
@@ -20,7 +20,7 @@ export function Limits() {
   return (
     <Section title={t('limits')} hint={metrics && !limited.length ? t('noLimits') : t('limitsHint')}>
       {!metrics ? (
-        usage.failure ? <ErrorState failure={usage.failure} onRetry={usage.reload} /> : <Skeleton lines={3} />
+        <Reading of={usage} lines={3} />
       ) : (
         <ul class="limits">
           {[...limited, ...others].map((m) => (

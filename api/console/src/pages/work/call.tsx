@@ -4,7 +4,7 @@ import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { PageLink } from '../../layout/links'
-import { asText, At, Button, Checkbox, Code, Dialog, ErrorState, Facts, fieldError, FormError, Id, Notice, Skeleton, TextArea, TextField, toast, When } from '../../ui'
+import { asText, At, Button, Checkbox, Code, Dialog, Facts, fieldError, FormError, Id, Notice, Reading, TextArea, TextField, toast, When } from '../../ui'
 import { CallStatus, type Call } from './calls'
 import { t } from './messages'
 
@@ -18,7 +18,7 @@ export function CallPanel({ id, botName, onClose }: { id: string; botName: (id: 
   return (
     <Dialog side title={c ? c.name : t('call')} onClose={onClose}>
       {!c ? (
-        call.failure ? <ErrorState failure={call.failure} onRetry={call.reload} /> : <Skeleton lines={6} tall />
+        <Reading of={call} lines={6} tall />
       ) : (
         <div class="stacked">
           <Facts

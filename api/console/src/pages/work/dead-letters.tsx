@@ -3,7 +3,7 @@ import { invalidate, useAction, usePages, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
 import { navigate, query, setQuery } from '../../router'
-import { asText, At, Button, Code, confirm, Dialog, EmptyState, ErrorState, Facts, FormError, Id, messageOf, RowLink, Skeleton, Table, toast, When, type Column } from '../../ui'
+import { asText, At, Button, Code, confirm, Dialog, EmptyState, Facts, FormError, Id, messageOf, Reading, RowLink, Table, toast, When, type Column } from '../../ui'
 import { kindName, KindFilter } from './jobs'
 import { t } from './messages'
 
@@ -92,7 +92,7 @@ function LetterPanel({ id, onClose }: { id: string; onClose: () => void }) {
       }
     >
       {!l ? (
-        letter.failure ? <ErrorState failure={letter.failure} onRetry={letter.reload} /> : <Skeleton lines={6} tall />
+        <Reading of={letter} lines={6} tall />
       ) : (
         <div class="stacked">
           {failure && <FormError failure={failure.code === 'CONFLICT' ? Object.assign(Object.create(failure) as typeof failure, { message: `${messageOf(failure)} ${t('conflictHint')}` }) : failure} />}

@@ -3,7 +3,7 @@ import { asFailure } from '../../../api/errors'
 import { useAction, usePolling, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { bytes, dateTime } from '../../../i18n'
-import { Badge, Button, Code, ErrorState, Fresh, Icon, messageOf, Section, Skeleton, toast } from '../../../ui'
+import { At, Badge, Button, Code, Fresh, Icon, messageOf, Reading, Section, toast } from '../../../ui'
 import { t } from './messages'
 
 type Export = Schemas['WorkspaceExport']
@@ -27,7 +27,7 @@ export function Exports({ id }: { id: string }) {
       <div class="stacked">
         {start.failure && <Fresh failure={start.failure} onDone={() => void start.run()} />}
         {!exports.data ? (
-          exports.failure ? <ErrorState failure={exports.failure} onRetry={exports.reload} /> : <Skeleton lines={2} />
+          <Reading of={exports} lines={2} />
         ) : items.length ? (
           <ul class="list" aria-label={t('exports')}>
             {items.map((e) => (
@@ -67,7 +67,7 @@ function Item({ of: e, workspace }: { of: Export; workspace: string }) {
       <div class="item export">
         <Icon name="file" />
         <b>
-          <time dateTime={e.created_at}>{dateTime(e.created_at)}</time>
+          <At at={e.created_at} />
         </b>
         <Badge tone={tones[e.status]} dot>{t(names[e.status])}</Badge>
         {e.status === 'running' && (all ? <progress max={all} value={files} aria-label={t('files', { n: files, all })} /> : <span class="hint">{t('rows', { n: rows })}</span>)}

@@ -2,7 +2,7 @@ import { api, ok } from '../../../api/client'
 import { useAction, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { may } from '../../../api/permissions'
-import { Badge, Button, confirm, ErrorState, Fresh, LinkButton, Skeleton, toast } from '../../../ui'
+import { Badge, Button, confirm, Fresh, LinkButton, Reading, toast } from '../../../ui'
 import { Card } from '../card'
 import { t } from './messages'
 
@@ -15,7 +15,7 @@ export function FactorRule({ id }: { id: string }) {
     rule.set(await ok(api.PUT('/v1/workspaces/{workspace_id}/second-factor', { params: { path }, body: { required }, ...as(operation) })))
     toast(t(required ? 'required' : 'notRequired'))
   })
-  if (!rule.data) return rule.failure ? <ErrorState failure={rule.failure} onRetry={rule.reload} /> : <Skeleton lines={2} />
+  if (!rule.data) return <Reading of={rule} lines={2} />
   const on = rule.data.required
   const ask = async () => {
     if (await confirm(on ? { title: t('stopTitle'), text: t('stopText'), yes: t('stop') } : { title: t('requireTitle'), text: t('requireText'), yes: t('require') })) void put.run(!on)

@@ -3,7 +3,7 @@ import { api, ok, type Schemas } from '../../../api/client'
 import { useAction, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { may } from '../../../api/permissions'
-import { At, Button, confirm, ErrorState, Facts, fieldError, Fresh, Skeleton, TextField, toast } from '../../../ui'
+import { At, Button, confirm, Facts, fieldError, Fresh, Reading, TextField, toast } from '../../../ui'
 import { t } from './messages'
 
 type Kept = Schemas['Retention']
@@ -18,7 +18,7 @@ const settings = [
 
 export function Retention({ id }: { id: string }) {
   const kept = useQuery(`retention/${id}`, (signal) => ok(api.GET('/v1/workspaces/{workspace_id}/retention', { params: { path: { workspace_id: id } }, signal })))
-  if (!kept.data) return kept.failure ? <ErrorState failure={kept.failure} onRetry={kept.reload} /> : <Skeleton lines={4} tall />
+  if (!kept.data) return <Reading of={kept} lines={4} tall />
   const { next_run_at: next, last_run: last } = kept.data
   return (
     <div class="card stacked">

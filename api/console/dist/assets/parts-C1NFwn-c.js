@@ -1,1 +1,0 @@
-import"./ui-CN0TVkdx.js";

@@ -1,1 +1,0 @@
-import{on as e}from"./ui-CN0TVkdx.js";function t(t){let[n,r]=e(()=>({values:t,edited:Date.now()}));return[n.values,e=>r(t=>({values:{...t.values,...e},edited:t.edited+1})),n.edited]}export{t};
