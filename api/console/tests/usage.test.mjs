@@ -23,6 +23,33 @@ inBrowser('usage counts a turn, and says that nothing was used before', async (p
   await accessible(page)
 })
 
+inBrowser('a cost is said to be in the operator’s currency, alike in the playground, conversations and usage', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Shop', settings: { model: 'echo' } })
+  const thread = await call(ada, 'POST', '/v1/conversations/threads', { bot_id: bot.id })
+  await call(ada, 'POST', `/v1/conversations/threads/${thread.id}/turn`, { content: 'hello' })
+  for (let turns = 0; !turns; ) turns = (await call(ada, 'GET', '/v1/analytics/turns')).totals.turns
+  // The echo model costs nothing.
+  await page.route(/\/turns\?/, async (route) => {
+    const response = await route.fetch()
+    await route.fulfill({ response, body: (await response.text()).replace(/"cost_micros":\s*(0|null)/g, '"cost_micros":2300') })
+  })
+  await signIn(page, ada, `/conversations/${thread.id}`)
+  await page.getByText('cost 0.0023 (operator’s currency)').waitFor()
+  await accessible(page)
+  await page.evaluate(([bot, thread]) => sessionStorage.setItem(`parley.playground.${bot}.`, thread), [bot.id, thread.id])
+  await page.goto(`/console/bots/${bot.id}`)
+  await page.getByText('cost 0.0023 (operator’s currency)').waitFor()
+  await accessible(page)
+  await page.goto('/console/usage')
+  const cost = 'Cost (operator’s currency)'
+  await page.getByRole('heading', { name: cost }).waitFor()
+  await page.locator('.totals').getByText(cost).waitFor()
+  await page.getByRole('region', { name: 'By bot' }).getByRole('columnheader', { name: cost }).waitFor()
+  await accessible(page)
+  await shoot(page, 'usage-cost')
+})
+
 for (const size of ['desk', 'phone']) {
   inBrowser(`charts are read by pointer, keys and as a table, and limits say what is left (${size})`, async (page) => {
     const ada = await register()
@@ -57,6 +84,7 @@ for (const size of ['desk', 'phone']) {
     const meter = page.getByRole('meter', { name: 'Turns' })
     assert.equal(await meter.getAttribute('aria-valuetext'), '188 left')
     await page.getByText('Used up', { exact: false }).waitFor()
+    await page.getByRole('meter', { name: 'Cost (operator’s currency)' }).waitFor()
     await accessible(page)
     await page.getByText('As a table').click()
     await meter.scrollIntoViewIfNeeded()

@@ -5,7 +5,8 @@ import { asFailure } from '../../api/errors'
 import { useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
-import { duration, money, number } from '../../i18n'
+import { duration, number } from '../../i18n'
+import { costOf } from '../../i18n/cost'
 import { Badge, Button, Code, CopyButton, copyText, FormError, Icon, IconButton, messageOf, RetryButton, TextField, toast } from '../../ui'
 import { t as ui } from '../../ui/messages'
 import { AttachedFiles } from './attachments'
@@ -104,7 +105,7 @@ function Meta({ turn, curl }: { turn: Turn; curl: () => string }) {
     turn.model,
     u?.input_tokens != null && u.output_tokens != null && t('tokens', { in: number(u.input_tokens), out: number(u.output_tokens) }),
     turn.latency != null && duration(turn.latency),
-    u?.cost_micros != null && t('cost', { cost: money(u.cost_micros) }),
+    u?.cost_micros != null && costOf(u.cost_micros),
   ].filter(Boolean)
   return (
     <div class="meta">

@@ -5,7 +5,8 @@ import { Failure } from '../../api/errors'
 import { invalidate, useAction, useQuery } from '../../api/hooks'
 import { as } from '../../api/operation'
 import { may } from '../../api/permissions'
-import { bytes, duration, language, money, number } from '../../i18n'
+import { bytes, duration, language, number } from '../../i18n'
+import { costOf } from '../../i18n/cost'
 import { citedPath } from '../../layout/links'
 import { Link, navigate, setQuery } from '../../router'
 import { Badge, Button, Code, CopyButton, FormDialog, Icon, IconButton, LinkButton, messageOf, Reading, TextArea, toast, useFailureToast, When } from '../../ui'
@@ -128,7 +129,7 @@ function TurnFacts({ turn: x }: { turn: Turn }) {
     x.model,
     x.latency_ms !== null && duration(x.latency_ms),
     tokens && (x.usage.estimated ? `${tokens} (${t('estimated')})` : tokens),
-    x.usage.cost_micros ? money(x.usage.cost_micros) : '',
+    x.usage.cost_micros !== null && costOf(x.usage.cost_micros),
     x.attempt > 1 && t('attempt', { n: x.attempt }),
   ].filter((f): f is string => !!f)
   return (

@@ -3,6 +3,7 @@ import { api, ok, type Schemas } from '../../api/client'
 import { useQuery } from '../../api/hooks'
 import { useBots } from '../../api/lists'
 import { compact, dateTime, duration, language, money, number } from '../../i18n'
+import { costTitle } from '../../i18n/cost'
 import { PageLink } from '../../layout/links'
 import { query, setQuery } from '../../router'
 import { EmptyState, Filter, PageBody, PageHeader, Reading, Section, Segments } from '../../ui'
@@ -77,7 +78,7 @@ function Charts({ data }: { data: Report }) {
         {[
           [t('turns'), number(sum.turns)],
           [t('tokens'), compact(sum.input_tokens + sum.output_tokens)],
-          [t('cost'), money(sum.cost_micros)],
+          [costTitle(), money(sum.cost_micros)],
           [t('p50'), ms(sum.latency_ms.p50)],
           [t('p95'), ms(sum.latency_ms.p95)],
           [t('errors'), percent(sum.error_rate)],
@@ -92,7 +93,7 @@ function Charts({ data }: { data: Report }) {
         <Chart {...shared} title={t('turns')} format={compact} series={[{ name: t('completed'), tone: 'a', values: of((i) => i.completed) }, { name: t('failed'), tone: 'bad', values: of((i) => i.failed) }]} />
         <Chart {...shared} title={t('tokens')} format={compact} series={[{ name: t('input'), tone: 'b', values: of((i) => i.input_tokens) }, { name: t('output'), tone: 'a', values: of((i) => i.output_tokens) }]} />
         <Chart {...shared} title={t('latency')} format={duration} lines series={[{ name: 'p50', tone: 'a', values: of((i) => i.latency_ms.p50) }, { name: 'p95', tone: 'b', values: of((i) => i.latency_ms.p95) }]} />
-        <Chart {...shared} title={t('cost')} format={money} series={[{ name: t('cost'), tone: 'a', values: of((i) => i.cost_micros) }]} />
+        <Chart {...shared} title={costTitle()} format={money} series={[{ name: t('cost'), tone: 'a', values: of((i) => i.cost_micros) }]} />
         <Chart {...shared} title={t('errors')} format={percent} none={t('noErrors')} lines series={[{ name: t('errors'), tone: 'bad', values: of((i) => (i.turns ? i.error_rate : null)) }]} />
       </div>
       <details class="numbers">
@@ -102,7 +103,7 @@ function Charts({ data }: { data: Report }) {
             <thead>
               <tr>
                 <th scope="col">{t('period')}</th>
-                {[t('turns'), t('failed'), t('input'), t('output'), t('cost'), t('p50'), t('p95')].map((h) => (
+                {[t('turns'), t('failed'), t('input'), t('output'), costTitle(), t('p50'), t('p95')].map((h) => (
                   <th scope="col" key={h}>
                     {h}
                   </th>
@@ -150,7 +151,7 @@ function ByBot({ bots, range }: { bots: Schemas['BotSummary'][]; range: Range })
             <thead>
               <tr>
                 <th scope="col">{t('bot')}</th>
-                {[t('turns'), t('tokens'), t('cost'), t('p50'), t('p95'), t('errors')].map((h) => (
+                {[t('turns'), t('tokens'), costTitle(), t('p50'), t('p95'), t('errors')].map((h) => (
                   <th scope="col" key={h}>
                     {h}
                   </th>

@@ -1,6 +1,7 @@
 import { api, ok, type Schemas } from '../../api/client'
 import { useQuery } from '../../api/hooks'
 import { bytes, date, money, number } from '../../i18n'
+import { costTitle } from '../../i18n/cost'
 import { Reading, Section } from '../../ui'
 import { t } from './messages'
 
@@ -33,7 +34,7 @@ export function Limits() {
 }
 
 function Limit({ metric: m }: { metric: Metric }) {
-  const name = t(m.metric)
+  const name = m.metric === 'cost_micros' ? costTitle() : t(m.metric)
   if (m.limit === null) {
     return (
       <li class="card limit">
