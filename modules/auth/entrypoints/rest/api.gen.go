@@ -335,13 +335,13 @@ type APIKeyLimitUsagePeriod string
 
 // APIKeyLimits How much the key may do in minutes, days and months of UTC. Beyond it a call is 429 `RATE_LIMIT_EXCEEDED` with `Retry-After`. Every authenticated request counts, whatever becomes of it, and a turn when it begins. Tokens and costs count when the turn ends; once they are used up, the next turn is refused. What end users do does not count for the key that their tokens are made with. Limits that are absent do not exist.
 type APIKeyLimits struct {
-	// CostMicrosPerDay Costs of models, in millionths of a US dollar, in a day, 1-1,000,000,000,000. Default: no limit.
+	// CostMicrosPerDay Costs of models, in millionths of the currency of the operator, in a day, 1-1,000,000,000,000. Default: no limit.
 	CostMicrosPerDay *int64 `json:"cost_micros_per_day,omitempty"`
 
-	// CostMicrosPerMinute Costs of models, in millionths of a US dollar, in a minute, 1-1,000,000,000,000. Default: no limit.
+	// CostMicrosPerMinute Costs of models, in millionths of the currency of the operator, in a minute, 1-1,000,000,000,000. Default: no limit.
 	CostMicrosPerMinute *int64 `json:"cost_micros_per_minute,omitempty"`
 
-	// CostMicrosPerMonth Costs of models, in millionths of a US dollar, in a month, 1-1,000,000,000,000. Default: no limit.
+	// CostMicrosPerMonth Costs of models, in millionths of the currency of the operator, in a month, 1-1,000,000,000,000. Default: no limit.
 	CostMicrosPerMonth *int64 `json:"cost_micros_per_month,omitempty"`
 
 	// RequestsPerDay Requests in a day, 1-1,000,000,000,000. Default: no limit.

@@ -1,5 +1,4 @@
-import { Button, Code, Dialog } from '../../ui'
-import { asText, At, Facts, Id } from '../work/parts'
+import { asText, At, Button, Code, Dialog, Facts, Id } from '../../ui'
 import type { Entry } from '.'
 import { t } from './messages'
 

@@ -1,8 +1,7 @@
 import { api, ok, type Schemas } from '../../api/client'
 import { useQuery } from '../../api/hooks'
 import { number } from '../../i18n'
-import { Button, Dialog, ErrorState, Notice, Skeleton } from '../../ui'
-import { At, Facts } from '../work/parts'
+import { At, Button, Dialog, ErrorState, Facts, Notice, Skeleton } from '../../ui'
 import { t } from './messages'
 
 const anchors: Record<Schemas['AuditAnchor']['state'], Parameters<typeof t>[0]> = {

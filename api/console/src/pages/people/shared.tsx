@@ -1,8 +1,6 @@
 import { here, type Role } from '../../api/session'
 import { t } from './messages'
 
-export { Fresh, Secret } from '../../ui' // for the pages of the account
-
 export const roles: Role[] = ['viewer', 'editor', 'admin', 'owner']
 
 // mayGive tells whether the person may give a role: none above the own one.

@@ -4,11 +4,9 @@ import { useAction } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { me, reloadMe } from '../../../api/session'
 import { language } from '../../../i18n'
-import { Badge, Button, Dialog, fieldError, Notice, PasswordField, TextField, toast } from '../../../ui'
-import { Fresh } from '../../people/shared'
+import { Badge, Button, Dialog, fieldError, Fresh, Notice, PasswordField, TextField, toast, useSecretForm } from '../../../ui'
 import { Card } from '../card'
 import { t } from './messages'
-import { useSecretForm } from './secret-form'
 
 export function Email() {
   const [open, setOpen] = useState<'change' | 'verify' | null>(null)

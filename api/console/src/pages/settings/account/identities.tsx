@@ -3,8 +3,7 @@ import { api, ok, type Schemas } from '../../../api/client'
 import { useAction, useQuery } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { ago } from '../../../i18n'
-import { Badge, Button, confirm, ErrorState, Icon, Notice, Section, Skeleton, toast } from '../../../ui'
-import { Fresh } from '../../people/shared'
+import { Badge, Button, confirm, ErrorState, Fresh, Icon, Notice, Section, Skeleton, toast } from '../../../ui'
 import { t } from './messages'
 
 // Identities are shown where the server has identity providers, or the account was linked to one.

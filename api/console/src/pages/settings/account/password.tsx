@@ -4,11 +4,9 @@ import { invalidate, useAction } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { me } from '../../../api/session'
 import { language } from '../../../i18n'
-import { Button, Dialog, fieldError, FormError, PasswordField, toast } from '../../../ui'
-import { Fresh } from '../../people/shared'
+import { Button, Dialog, fieldError, FormError, Fresh, PasswordField, toast, useSecretForm } from '../../../ui'
 import { Card } from '../card'
 import { t } from './messages'
-import { useSecretForm } from './secret-form'
 
 export function Password() {
   const [open, setOpen] = useState(false)

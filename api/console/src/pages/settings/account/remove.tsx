@@ -5,11 +5,9 @@ import { useAction } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { me, signOut } from '../../../api/session'
 import { navigate } from '../../../router'
-import { Button, Dialog, fieldError, Notice, PasswordField, toast } from '../../../ui'
-import { Fresh } from '../../people/shared'
+import { Button, Dialog, fieldError, Fresh, Notice, PasswordField, toast, useSecretForm } from '../../../ui'
 import { Card } from '../card'
 import { t } from './messages'
-import { useSecretForm } from './secret-form'
 
 // ownedAlone returns the names of the workspaces that keep the account from being deleted.
 function ownedAlone(failure: Failure): string {

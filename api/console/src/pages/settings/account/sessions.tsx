@@ -3,8 +3,7 @@ import { useAction, usePages } from '../../../api/hooks'
 import { as } from '../../../api/operation'
 import { me } from '../../../api/session'
 import { ago } from '../../../i18n'
-import { Badge, Button, confirm, EmptyState, FormError, Icon, Section, Table, toast, type Column } from '../../../ui'
-import { When } from '../../work/parts'
+import { Badge, Button, type Column, confirm, EmptyState, FormError, Icon, Section, Table, toast, When } from '../../../ui'
 import { t } from './messages'
 
 type Session = Schemas['Session']

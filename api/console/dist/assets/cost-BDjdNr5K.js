@@ -1,1 +1,0 @@
-import{mt as e,vt as t}from"./ui-C983KJuy.js";var n=e({en:{title:`Cost (operator’s currency)`,one:`cost {cost} (operator’s currency)`},ru:{title:`Стоимость (валюта оператора)`,one:`цена {cost} (валюта оператора)`}}),r=()=>n(`title`),i=e=>n(`one`,{cost:t(e)});export{r as n,i as t};

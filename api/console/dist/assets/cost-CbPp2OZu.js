@@ -1,0 +1,1 @@
+import{ht as e,yt as t}from"./ui-B4Qz0-mq.js";var n=e({en:{title:`Cost (operator’s currency)`,one:`cost {cost} (operator’s currency)`},ru:{title:`Стоимость (валюта оператора)`,one:`цена {cost} (валюта оператора)`}}),r=()=>n(`title`),i=e=>n(`one`,{cost:t(e)});export{r as n,i as t};

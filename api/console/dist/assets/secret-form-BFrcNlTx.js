@@ -1,1 +1,0 @@
-import{sn as e}from"./ui-C983KJuy.js";function t(t){let[n,r]=e(()=>({values:t,edited:Date.now()}));return[n.values,e=>r(t=>({values:{...t.values,...e},edited:t.edited+1})),n.edited]}export{t};
