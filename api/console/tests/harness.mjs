@@ -2,7 +2,7 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { chromium } from 'playwright-core'
 
 export const url = process.env.PARLEY_URL
@@ -11,10 +11,20 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const sizes = { desk: { width: 1280, height: 860 }, phone: { width: 390, height: 844 } }
 
 let browser
-before(async () => {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
-})
 after(() => browser?.close())
+
+// opened returns the browser of the file, a new one where there is none any more. Debian's Chromium crashes at its start once in a while.
+async function opened() {
+  for (let left = 2; !browser?.isConnected(); left--) {
+    try {
+      browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+    } catch (e) {
+      if (left === 0) throw e
+      console.error(`the browser did not start, and is started again: ${e.message}`)
+    }
+  }
+  return browser
+}
 
 // call makes a call of the API, and returns its answer or throws.
 export async function call(session, method, path, body, headers = {}) {
@@ -39,26 +49,27 @@ export async function register(workspace = 'Acme') {
 // others fails the test. A test that fails prints what the page showed and which calls failed, and adds its file and name to FAILED.
 export function inBrowser(name, run, { size = 'desk', locale = 'en-US', theme = 'light', timeout = 120_000, others = [] } = {}) {
   test(name, { timeout }, async () => {
-    const context = await browser.newContext({ viewport: sizes[size], locale, colorScheme: theme, reducedMotion: 'reduce', baseURL: url })
-    context.setDefaultTimeout(20_000)
-    const page = await context.newPage()
     const wrong = []
     const seen = []
-    page.on('pageerror', (e) => wrong.push(`error: ${e.message}`))
-    page.on('console', (m) => /Content Security Policy|TrustedHTML|Trusted Type/i.test(m.text()) && wrong.push(m.text()))
-    page.on('request', (r) => ![url, ...others].some((own) => r.url().startsWith(own)) && !/^(data|blob):/.test(r.url()) && wrong.push(`request of ${r.url()}`))
-    page.on('response', (r) => r.status() >= 400 && seen.push(`${r.status()} ${r.request().method()} ${r.url()}`))
-    page.on('requestfailed', (r) => seen.push(`${r.failure()?.errorText} ${r.method()} ${r.url()}`))
+    let context, page
     try {
+      context = await (await opened()).newContext({ viewport: sizes[size], locale, colorScheme: theme, reducedMotion: 'reduce', baseURL: url })
+      context.setDefaultTimeout(20_000)
+      page = await context.newPage()
+      page.on('pageerror', (e) => wrong.push(`error: ${e.message}`))
+      page.on('console', (m) => /Content Security Policy|TrustedHTML|Trusted Type/i.test(m.text()) && wrong.push(m.text()))
+      page.on('request', (r) => ![url, ...others].some((own) => r.url().startsWith(own)) && !/^(data|blob):/.test(r.url()) && wrong.push(`request of ${r.url()}`))
+      page.on('response', (r) => r.status() >= 400 && seen.push(`${r.status()} ${r.request().method()} ${r.url()}`))
+      page.on('requestfailed', (r) => seen.push(`${r.failure()?.errorText} ${r.method()} ${r.url()}`))
       await run(page, context)
       assert.deepEqual(wrong, [])
     } catch (e) {
       if (process.env.FAILED) appendFileSync(process.env.FAILED, `${process.argv[1]}\t${name}\n`)
-      console.error(`${name}: ${e.message}\nat ${page.url()}\n${[...wrong, ...seen].join('\n')}\n${await shown(page)}`)
-      if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/failed-${name.replace(/\W+/g, '-')}.png` }).catch(() => {})
+      console.error(`${name}: ${e.message}\nat ${page?.url()}\n${[...wrong, ...seen].join('\n')}\n${page && (await shown(page))}`)
+      if (process.env.SCREENSHOTS) await page?.screenshot({ path: `${process.env.SCREENSHOTS}/failed-${name.replace(/\W+/g, '-')}.png` }).catch(() => {})
       throw e
     } finally {
-      await context.close()
+      await context?.close()
     }
   })
 }
