@@ -222,7 +222,7 @@ func (q *Queries) GetSubscription(ctx context.Context, arg GetSubscriptionParams
 
 const listAttempts = `-- name: ListAttempts :many
 SELECT number, at, status, latency_ms, response, error FROM webhook_attempts
- WHERE workspace_id = $1 AND delivery_id = $2
+ WHERE workspace_id = $1 AND delivery_id = $2 AND number <= $3
  ORDER BY number DESC
  LIMIT 100
 `
@@ -230,6 +230,7 @@ SELECT number, at, status, latency_ms, response, error FROM webhook_attempts
 type ListAttemptsParams struct {
 	WorkspaceID uuid.UUID
 	DeliveryID  uuid.UUID
+	Attempts    int32
 }
 
 type ListAttemptsRow struct {
@@ -241,8 +242,9 @@ type ListAttemptsRow struct {
 	Error     *string
 }
 
+// Those of a delivery that was read before: an attempt that was made since then belongs to a state that was not read.
 func (q *Queries) ListAttempts(ctx context.Context, arg ListAttemptsParams) ([]ListAttemptsRow, error) {
-	rows, err := q.db.Query(ctx, listAttempts, arg.WorkspaceID, arg.DeliveryID)
+	rows, err := q.db.Query(ctx, listAttempts, arg.WorkspaceID, arg.DeliveryID, arg.Attempts)
 	if err != nil {
 		return nil, err
 	}

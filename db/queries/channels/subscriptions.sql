@@ -80,8 +80,9 @@ SELECT d.id, d.subscription_id, d.event_id, d.event_type, coalesce(b.body, d.bod
  WHERE d.workspace_id = @workspace_id AND d.id = @id;
 
 -- name: ListAttempts :many
+-- Those of a delivery that was read before: an attempt that was made since then belongs to a state that was not read.
 SELECT number, at, status, latency_ms, response, error FROM webhook_attempts
- WHERE workspace_id = @workspace_id AND delivery_id = @delivery_id
+ WHERE workspace_id = @workspace_id AND delivery_id = @delivery_id AND number <= @attempts
  ORDER BY number DESC
  LIMIT 100;
 

@@ -195,6 +195,17 @@ func TestNoURLLeadsIntoOurNetwork(t *testing.T) {
 	require.Empty(t, target.All())
 }
 
+func TestADeliveryIsReadWithTheAttemptsThatItsStateKnows(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, "JOB_POLL_INTERVAL=20ms")
+	ada, target := p.Register(t), harness.NewReceiver(t)
+	ping := ada.Post(t, "/v1/webhook-subscriptions/"+ada.Subscribe(t, target.URL, "bot.updated").ID+"/ping", nil)
+	delivery := "/v1/webhook-deliveries/" + ping.Text("id")
+	require.Len(t, ada.WaitUntil(t, delivery, "status", "delivered").At("log"), 1)
+	p.SQL(t, `UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL, attempts = 0`) // as it was when the attempt was stored amid the read
+	require.Empty(t, ada.Get(t, delivery).At("log"), "of a delivery that is under way, no attempt that ended it")
+}
+
 func TestWebhooksReachLoopbackAddressesInDevelopmentOnOneMachine(t *testing.T) {
 	t.Parallel()
 	p := harness.Start(t, "JOB_POLL_INTERVAL=20ms")

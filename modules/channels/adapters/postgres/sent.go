@@ -63,7 +63,7 @@ func (s Sent) Delivery(ctx context.Context, id uuid.UUID) (domain.DeliveryDetail
 	if err != nil {
 		return domain.DeliveryDetail{}, orMissing(err, ports.ErrDeliveryNotFound, "read the delivery")
 	}
-	rows, err := q.ListAttempts(ctx, channelsdb.ListAttemptsParams{WorkspaceID: workspace, DeliveryID: id})
+	rows, err := q.ListAttempts(ctx, channelsdb.ListAttemptsParams{WorkspaceID: workspace, DeliveryID: id, Attempts: r.Attempts})
 	if err != nil {
 		return domain.DeliveryDetail{}, fmt.Errorf("read the attempts: %w", err)
 	}

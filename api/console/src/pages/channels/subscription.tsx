@@ -95,7 +95,7 @@ function TestResult({ id, onEnd }: { id: string; onEnd: () => void }) {
   const delivery = useQuery(`webhook-delivery/${id}`, (signal) => ok(api.GET('/v1/webhook-deliveries/{delivery_id}', { params: { path: { delivery_id: id } }, signal })))
   const d = delivery.data
   const tried = d?.log[0]
-  const running = !d || (d.status === 'pending' && !tried)
+  const running = !d || d.status === 'pending'
   usePolling(running, delivery, 600)
   useEffect(() => {
     if (running) return

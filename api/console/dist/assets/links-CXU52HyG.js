@@ -1,0 +1,1 @@
+import{n as e,r as t}from"./index-x7-w8UQb.js";import{tt as n}from"./ui-B4Qz0-mq.js";import{n as r,t as i}from"./jsxRuntime-DTQ_AgNd.js";function a({page:a,to:o,children:s}){let c=t.find(e=>e.id===a);return c&&e(c)?i(n,{to:o,children:s}):i(r,{children:s})}var o=(e,t,n)=>`/knowledge/-/${n.document_id}?thread=${e}&turn=${t??``}&start=${n.start}&end=${n.end}`;export{o as n,a as t};
