@@ -413,15 +413,21 @@ inBrowser('the first message of a trial is stopped before anything of it has arr
   assert.deepEqual((await call(ada, 'GET', `/v1/conversations/threads/${thread.id}/turns`)).items.map((x) => x.status), ['cancelled'])
 })
 
-inBrowser('a Retry-After is counted down after a reload too, and nothing is sent before', async (page) => {
-  const ada = await register()
-  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+// refusedOnce refuses the first call that begins a turn, and returns the operations of all as they come.
+async function refusedOnce(page, status, code, seconds) {
   const operations = []
   await page.route(/\/turn$/, async (route) => {
     operations.push(route.request().headers()['x-operation-id'])
     if (operations.length > 1) return route.continue()
-    await route.fulfill({ status: 429, headers: { 'Retry-After': '40' }, json: { code: 'TOO_MANY_TURNS', message: 'too much is going on', trace_id: 'x', details: null } })
+    await route.fulfill({ status, headers: { 'Retry-After': String(seconds) }, json: { code, message: 'too much is going on', trace_id: 'x', details: null } })
   })
+  return operations
+}
+
+inBrowser('a Retry-After is counted down after a reload too, and nothing is sent before', async (page) => {
+  const ada = await register()
+  const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
+  const operations = await refusedOnce(page, 429, 'TOO_MANY_TURNS', 40)
   await page.clock.install()
   await signIn(page, ada, `/bots/${bot.id}`)
   await send(page, 'Hello')
@@ -511,12 +517,7 @@ for (const [status, code, text] of [[429, 'TOO_MANY_TURNS', 'Too many answers ar
   inBrowser(`a ${status} counts down its Retry-After, and then lets one retry`, async (page) => {
     const ada = await register()
     const bot = await call(ada, 'POST', '/v1/bots', { name: 'Clerk', instruction: 'Be kind.' })
-    const operations = []
-    await page.route(/\/turn$/, async (route) => {
-      operations.push(route.request().headers()['x-operation-id'])
-      if (operations.length > 1) return route.continue()
-      await route.fulfill({ status, headers: { 'Retry-After': '30' }, contentType: 'application/json', body: JSON.stringify({ code, message: 'too much is going on', trace_id: 'x', details: null }) })
-    })
+    const operations = await refusedOnce(page, status, code, 30)
     await page.clock.install()
     await signIn(page, ada, `/bots/${bot.id}`)
     await send(page, 'Hello')
